@@ -1,0 +1,137 @@
+/** A tensor is an expression: a type and the operation that yields it. There is no builder and no tape. */
+import type { NdArray } from "./NdArray.ts"
+import * as Nd from "./NdArray.ts"
+
+export type DType = "float32" | "int32" | "bool"
+export type Shape = ReadonlyArray<number>
+export interface TensorType {
+  readonly dtype: DType
+  readonly shape: Shape
+}
+
+export interface Input {
+  readonly _tag: "Input"
+  readonly type: TensorType
+  readonly name: string
+}
+export interface Const {
+  readonly _tag: "Const"
+  readonly type: TensorType
+  readonly value: NdArray
+}
+export interface Apply {
+  readonly _tag: "Apply"
+  readonly type: TensorType
+  readonly op: Op<any>
+  readonly inputs: ReadonlyArray<Tensor>
+  readonly attrs: any
+}
+export type Tensor = Input | Const | Apply
+
+/** A value of an ONNX node attribute. */
+export type Attribute =
+  | { readonly int: number }
+  | { readonly float: number }
+  | { readonly ints: ReadonlyArray<number> }
+  | { readonly text: string }
+
+/** What an op may write: nodes over value names, and small constants. */
+export interface Emitter {
+  /** Adds a node and returns the name of its first output. */
+  readonly node: (
+    opType: string,
+    inputs: ReadonlyArray<string>,
+    attributes?: Readonly<Record<string, Attribute>>,
+    domain?: "com.microsoft"
+  ) => string
+  /** An int64 vector: axes, shapes, pads. */
+  readonly ints: (values: ReadonlyArray<number>) => string
+  readonly floats: (shape: Shape, values: ArrayLike<number>) => string
+  /** A scalar of the given ONNX element type. */
+  readonly scalar: (type: "float32" | "int32" | "int64" | "uint32" | "bool", value: number) => string
+  /** A conversion to the given ONNX element type. */
+  readonly cast: (input: string, to: "float32" | "int32" | "int64" | "uint32" | "bool") => string
+}
+
+export interface Signature {
+  readonly inputs: ReadonlyArray<TensorType>
+  readonly output: TensorType
+}
+
+/** Where the laws may probe an op: shapes and attributes by example, values by range, one range an input. */
+export interface Law<A> {
+  readonly ranges: ReadonlyArray<Range>
+  readonly cases: ReadonlyArray<{ readonly shapes: ReadonlyArray<Shape>; readonly attrs: A }>
+}
+/** Reals of [low, high], integers of [low, high), or truth values. */
+export type Range =
+  | { readonly dtype: "float32"; readonly low: number; readonly high: number }
+  | { readonly dtype: "int32"; readonly low: number; readonly high: number }
+  | { readonly dtype: "bool" }
+
+/** Everything the system knows of one operation, in one value. */
+export interface Op<in out A> {
+  readonly name: string
+  /** The shape rule: total over well-typed inputs, throws `ShapeError` otherwise. */
+  readonly infer: (inputs: ReadonlyArray<TensorType>, attrs: A) => TensorType
+  /** The meaning, in float64, as plainly as it can be written. */
+  readonly evaluate: (inputs: ReadonlyArray<NdArray>, attrs: A, type: TensorType) => NdArray
+  /** The gradient, as expressions; `null` for an input that carries none. A broadcast input may keep the output's shape. */
+  readonly vjp: (ct: Tensor, inputs: ReadonlyArray<Tensor>, output: Tensor, attrs: A) => ReadonlyArray<Tensor | null>
+  /** How ONNX spells it; returns the name of the result. */
+  readonly onnx: (emit: Emitter, inputs: ReadonlyArray<string>, attrs: A, types: Signature) => string
+  readonly law: Law<A>
+}
+
+export const real = (low: number, high: number): Range => ({ dtype: "float32", low, high })
+export const index = (high: number): Range => ({ dtype: "int32", low: 0, high })
+export const truth: Range = { dtype: "bool" }
+
+export const showType = (type: TensorType): string => `${type.dtype}[${type.shape.join(",")}]`
+
+/** A graph that cannot be built: the op, the operand types and the rule they break. */
+export class ShapeError extends Error {
+  override readonly name = "ShapeError"
+  constructor(op: string, inputs: ReadonlyArray<TensorType>, reason: string) {
+    super(`${op}(${inputs.map(showType).join(", ")}): ${reason}`)
+  }
+}
+
+export const input = (name: string, shape: Shape, dtype: DType = "float32"): Input => ({
+  _tag: "Input",
+  type: { dtype, shape },
+  name
+})
+export const constant = (value: NdArray, dtype: DType = "float32"): Const => ({
+  _tag: "Const",
+  type: { dtype, shape: value.shape },
+  value
+})
+export const scalar = (value: number): Const => constant(Nd.scalar(value))
+
+export const apply = <A>(op: Op<A>, inputs: ReadonlyArray<Tensor>, attrs: A): Tensor => ({
+  _tag: "Apply",
+  type: op.infer(inputs.map((t) => t.type), attrs),
+  op,
+  inputs,
+  attrs
+})
+
+/** Every expression the outputs depend on, operands first, each once. Iterative: graphs are deeper than the stack. */
+export const topological = (outputs: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> => {
+  const done = new Set<Tensor>()
+  const stack: Array<{ readonly tensor: Tensor; next: number }> = []
+  for (const output of outputs) {
+    if (!done.has(output)) stack.push({ tensor: output, next: 0 })
+    while (stack.length > 0) {
+      const top = stack.at(-1)!
+      const operands = top.tensor._tag === "Apply" ? top.tensor.inputs : []
+      const operand = operands[top.next++]
+      if (operand === undefined) {
+        done.add(top.tensor)
+        stack.pop()
+      } else if (!done.has(operand)) stack.push({ tensor: operand, next: 0 })
+    }
+  }
+  return [...done]
+}

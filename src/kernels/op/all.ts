@@ -1,0 +1,23 @@
+/** Every operation, in dependency order. A new op is one value in its file and one name here. */
+import type { Op } from "../Tensor.ts"
+import * as broadcast from "./broadcast.ts"
+import * as contract from "./contract.ts"
+import * as elementwise from "./elementwise.ts"
+import * as gather from "./gather.ts"
+import * as normalise from "./normalise.ts"
+import * as position from "./position.ts"
+import * as random from "./random.ts"
+import * as select from "./select.ts"
+
+const isOp = (value: unknown): value is Op<any> => typeof value === "object" && value !== null && "vjp" in value
+
+export const all: ReadonlyArray<Op<any>> = [
+  broadcast,
+  elementwise,
+  contract,
+  select,
+  gather,
+  normalise,
+  position,
+  random
+].flatMap((file) => Object.values<unknown>(file).filter(isOp))

@@ -1,0 +1,111 @@
+/** Contractions: MatMul, whose operands may be read transposed, and Transpose. */
+import * as Nd from "../NdArray.ts"
+import { apply, type Op, real, ShapeError, type Tensor, type TensorType } from "../Tensor.ts"
+import { sum } from "./broadcast.ts"
+
+export const Transpose: Op<{ readonly perm: ReadonlyArray<number> }> = {
+  name: "Transpose",
+  infer: ([x], { perm }) => {
+    if (perm.toSorted().join() !== x!.shape.map((_, a) => a).join()) {
+      throw new ShapeError("Transpose", [x!], `${perm.join()} is no permutation of its axes`)
+    }
+    return { dtype: x!.dtype, shape: perm.map((a) => x!.shape[a]!) }
+  },
+  evaluate: ([x], { perm }, type) => {
+    const from = Nd.strides(x!.shape)
+    return Nd.make(type.shape, (index) => {
+      let flat = 0
+      for (let a = 0; a < perm.length; a++) flat += index[a]! * from[perm[a]!]!
+      return x!.data[flat]!
+    })
+  },
+  vjp: (ct, _, __, { perm }) => [transpose(ct, perm.map((_, a) => perm.indexOf(a)))],
+  onnx: (emit, inputs, { perm }) => emit.node("Transpose", inputs, { perm: { ints: perm } }),
+  law: { ranges: [real(-2, 2)], cases: [{ shapes: [[2, 3, 4]], attrs: { perm: [2, 0, 1] } }] }
+}
+export const transpose = (x: Tensor, perm: ReadonlyArray<number>): Tensor => apply(Transpose, [x], { perm })
+
+interface Orientation {
+  readonly transA: boolean
+  readonly transB: boolean
+}
+
+/** [batch, rows, columns] of an operand as it is read. */
+const matrix = (type: TensorType, transposed: boolean): readonly [ReadonlyArray<number>, number, number] => {
+  const [m, n] = [type.shape.at(-2)!, type.shape.at(-1)!]
+  return [type.shape.slice(0, -2), ...(transposed ? [n, m] as const : [m, n] as const)]
+}
+
+/** A Gemm for two matrices, a FusedMatMul for stacks of them: neither moves data to transpose. */
+export const MatMul: Op<Orientation> = {
+  name: "MatMul",
+  infer: ([a, b], { transA, transB }) => {
+    const fail = (reason: string) => new ShapeError("MatMul", [a!, b!], reason)
+    if (a!.shape.length < 2 || a!.shape.length !== b!.shape.length) throw fail("ranks differ or are below 2")
+    const [batchA, m, k] = matrix(a!, transA)
+    const [batchB, l, n] = matrix(b!, transB)
+    if (k !== l) throw fail("inner dimensions differ")
+    if (batchA.join() !== batchB.join()) throw fail("batch dimensions differ")
+    return { dtype: a!.dtype, shape: [...batchA, m, n] }
+  },
+  evaluate: ([a, b], { transA, transB }, type) => {
+    const [m, n] = [type.shape.at(-2)!, type.shape.at(-1)!]
+    const k = a!.shape.at(transA ? -2 : -1)!
+    const [ai, ak] = transA ? [1, m] : [k, 1]
+    const [bk, bj] = transB ? [1, k] : [n, 1]
+    const data = new Float64Array(Nd.size(type.shape))
+    for (let at = 0; at < data.length; at++) {
+      const [stack, i, j] = [Math.floor(at / (m * n)), Math.floor(at / n) % m, at % n]
+      let sum = 0
+      for (let l = 0; l < k; l++) {
+        sum += a!.data[stack * m * k + i * ai + l * ak]! * b!.data[stack * k * n + l * bk + j * bj]!
+      }
+      data[at] = sum
+    }
+    return { shape: type.shape, data }
+  },
+  vjp: (ct, [a, b], _, { transA, transB }) => [
+    transA ? matmul(b!, ct, transB, true) : matmul(ct, b!, false, !transB),
+    transB ? matmul(ct, a!, true, transA) : matmul(a!, ct, !transA, false)
+  ],
+  onnx: (emit, inputs, { transA, transB }, { output }) => {
+    const attributes = { transA: { int: transA ? 1 : 0 }, transB: { int: transB ? 1 : 0 } }
+    return output.shape.length === 2
+      ? emit.node("Gemm", inputs, attributes)
+      : emit.node("FusedMatMul", inputs, attributes, "com.microsoft")
+  },
+  law: {
+    ranges: [real(-2, 2), real(-2, 2)],
+    cases: [
+      { shapes: [[2, 3], [3, 4]], attrs: { transA: false, transB: false } },
+      { shapes: [[2, 3], [4, 3]], attrs: { transA: false, transB: true } },
+      { shapes: [[3, 2], [3, 4]], attrs: { transA: true, transB: false } },
+      { shapes: [[2, 2, 3, 2], [2, 2, 4, 3]], attrs: { transA: true, transB: true } },
+      { shapes: [[2, 3, 2], [2, 2, 4]], attrs: { transA: false, transB: false } }
+    ]
+  }
+}
+export const matmul = (a: Tensor, b: Tensor, transA = false, transB = false): Tensor =>
+  apply(MatMul, [a, b], { transA, transB })
+
+/** x Wᵀ + b in one Gemm: rows [n, in], weight [out, in] as PyTorch stores it, bias [out]. */
+export const Affine: Op<{}> = {
+  name: "Affine",
+  infer: ([x, w, b]) => {
+    if (x!.shape.length !== 2 || w!.shape.length !== 2 || x!.shape[1] !== w!.shape[1] || b!.shape[0] !== w!.shape[0]) {
+      throw new ShapeError("Affine", [x!, w!, b!], "not [n, in], [out, in], [out]")
+    }
+    return { dtype: x!.dtype, shape: [x!.shape[0]!, w!.shape[0]!] }
+  },
+  evaluate: ([x, w, b], _, type) => {
+    const product = MatMul.evaluate([x!, w!], { transA: false, transB: true }, type)
+    return Nd.make(type.shape, ([_, j], flat) => product.data[flat]! + b!.data[j!]!)
+  },
+  vjp: (ct, [x, w]) => [matmul(ct, w!), matmul(ct, x!, true), sum(ct, [0])],
+  onnx: (emit, inputs) => emit.node("Gemm", inputs, { transB: { int: 1 } }),
+  law: {
+    ranges: [real(-2, 2), real(-2, 2), real(-2, 2)],
+    cases: [{ shapes: [[2, 3], [4, 3], [4]], attrs: {} }]
+  }
+}
+export const affine = (x: Tensor, weight: Tensor, bias: Tensor): Tensor => apply(Affine, [x, weight, bias], {})

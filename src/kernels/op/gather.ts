@@ -1,0 +1,167 @@
+/** Places: Gather ⇄ ScatterAdd (rows), Take ⇄ Put (one element a row), Slice ⇄ Pad, Concat. */
+import * as Nd from "../NdArray.ts"
+import { apply, index, type Op, real, ShapeError, type Tensor } from "../Tensor.ts"
+import { axesOf, reshape } from "./broadcast.ts"
+
+/** Rows of a table [n, ...] at int32 indices of any shape: [...indices, ...row]. */
+export const Gather: Op<{}> = {
+  name: "Gather",
+  infer: ([table, at]) => {
+    if (at!.dtype !== "int32") throw new ShapeError("Gather", [table!, at!], "indices are not int32")
+    return { dtype: table!.dtype, shape: [...at!.shape, ...table!.shape.slice(1)] }
+  },
+  evaluate: ([table, at], _, type) => {
+    const width = Nd.size(table!.shape.slice(1))
+    const data = new Float64Array(Nd.size(type.shape))
+    at!.data.forEach((row, i) => data.set(table!.data.subarray(row * width, (row + 1) * width), i * width))
+    return { shape: type.shape, data }
+  },
+  vjp: (ct, [table, at]) => [scatterAdd(ct, at!, table!.type.shape[0]!), null],
+  onnx: (emit, inputs) => emit.node("Gather", inputs, { axis: { int: 0 } }),
+  law: { ranges: [real(-2, 2), index(4)], cases: [{ shapes: [[4, 3], [2, 3]], attrs: {} }] }
+}
+export const gather = (table: Tensor, at: Tensor): Tensor => apply(Gather, [table, at], {})
+
+/** A table of `rows` zero rows to which the given rows are added at the given indices. */
+export const ScatterAdd: Op<{ readonly rows: number }> = {
+  name: "ScatterAdd",
+  infer: ([values, at], { rows }) => ({
+    dtype: values!.dtype,
+    shape: [rows, ...values!.shape.slice(at!.shape.length)]
+  }),
+  evaluate: ([values, at], _, type) => {
+    const width = Nd.size(type.shape.slice(1))
+    const data = new Float64Array(Nd.size(type.shape))
+    at!.data.forEach((row, i) => {
+      for (let j = 0; j < width; j++) data[row * width + j]! += values!.data[i * width + j]!
+    })
+    return { shape: type.shape, data }
+  },
+  vjp: (ct, [_, at]) => [gather(ct, at!), null],
+  onnx: (emit, [values, at], _, { inputs, output }) => {
+    const zeros = emit.node("Expand", [emit.scalar("float32", 0), emit.ints(output.shape)])
+    const places = emit.node("Reshape", [emit.cast(at!, "int64"), emit.ints([...inputs[1]!.shape, 1])])
+    return emit.node("ScatterND", [zeros, places, values!], { reduction: { text: "add" } })
+  },
+  law: { ranges: [real(-2, 2), index(4)], cases: [{ shapes: [[2, 3, 2], [2, 3]], attrs: { rows: 4 } }] }
+}
+export const scatterAdd = (values: Tensor, at: Tensor, rows: number): Tensor =>
+  apply(ScatterAdd, [values, at], { rows })
+
+/** One element of each row: x [..., n] at int32 indices [...]. */
+export const Take: Op<{}> = {
+  name: "Take",
+  infer: ([x, at]) => {
+    if (x!.shape.slice(0, -1).join() !== at!.shape.join()) throw new ShapeError("Take", [x!, at!], "one index a row")
+    return { dtype: x!.dtype, shape: at!.shape }
+  },
+  evaluate: ([x, at]) => ({ shape: at!.shape, data: at!.data.map((j, r) => x!.data[r * x!.shape.at(-1)! + j]!) }),
+  vjp: (ct, [x, at]) => [put(ct, at!, x!.type.shape.at(-1)!), null],
+  onnx: (emit, [x, at], _, { inputs, output }) => {
+    const places = emit.node("Reshape", [at!, emit.ints([...inputs[1]!.shape, 1])])
+    const taken = emit.node("GatherElements", [x!, places], { axis: { int: -1 } })
+    return emit.node("Reshape", [taken, emit.ints(output.shape)])
+  },
+  law: { ranges: [real(-2, 2), index(4)], cases: [{ shapes: [[2, 3, 4], [2, 3]], attrs: {} }] }
+}
+export const take = (x: Tensor, at: Tensor): Tensor => apply(Take, [x, at], {})
+
+/** Rows of `size` zeros with one element set: values [...] at int32 indices [...]. */
+export const Put: Op<{ readonly size: number }> = {
+  name: "Put",
+  infer: ([values], { size }) => ({ dtype: values!.dtype, shape: [...values!.shape, size] }),
+  evaluate: ([values, at], { size }, type) => {
+    const data = new Float64Array(Nd.size(type.shape))
+    values!.data.forEach((v, r) => {
+      data[r * size + at!.data[r]!] = v
+    })
+    return { shape: type.shape, data }
+  },
+  vjp: (ct, [_, at]) => [take(ct, at!), null],
+  onnx: (emit, [values, at], _, { inputs, output }) => {
+    const zeros = emit.node("Expand", [emit.scalar("float32", 0), emit.ints(output.shape)])
+    const column = emit.ints([...inputs[0]!.shape, 1])
+    const [places, updates] = [emit.node("Reshape", [at!, column]), emit.node("Reshape", [values!, column])]
+    return emit.node("ScatterElements", [zeros, places, updates], { axis: { int: -1 } })
+  },
+  law: { ranges: [real(-2, 2), index(4)], cases: [{ shapes: [[2, 3], [2, 3]], attrs: { size: 4 } }] }
+}
+export const put = (values: Tensor, at: Tensor, size: number): Tensor => apply(Put, [values, at], { size })
+
+interface Span {
+  readonly axis: number
+  readonly start: number
+  readonly end: number
+}
+/** Elements start..end-1 of an axis. */
+export const Slice: Op<Span> = {
+  name: "Slice",
+  infer: ([x], { axis, start, end }) => {
+    if (start < 0 || end > x!.shape[axis]! || start > end) throw new ShapeError("Slice", [x!], `${start}..${end}`)
+    return { dtype: x!.dtype, shape: x!.shape.with(axis, end - start) }
+  },
+  evaluate: ([x], { axis, start }, type) => Nd.make(type.shape, (at) => Nd.get(x!, at.with(axis, at[axis]! + start))),
+  vjp: (ct, [x], _, { axis, start, end }) => [pad(ct, axis, start, x!.type.shape[axis]! - end)],
+  onnx: (emit, [x], { axis, start, end }) =>
+    emit.node("Slice", [x!, emit.ints([start]), emit.ints([end]), emit.ints([axis])]),
+  law: { ranges: [real(-2, 2)], cases: [{ shapes: [[2, 4, 3]], attrs: { axis: 1, start: 1, end: 3 } }] }
+}
+export const slice = (x: Tensor, axis: number, start: number, end: number): Tensor =>
+  apply(Slice, [x], { axis: axesOf(x, [axis])[0]!, start, end })
+
+/** Zeros before and after an axis. */
+export const Pad: Op<{ readonly axis: number; readonly before: number; readonly after: number }> = {
+  name: "Pad",
+  infer: ([x], { axis, before, after }) => ({
+    dtype: x!.dtype,
+    shape: x!.shape.with(axis, before + x!.shape[axis]! + after)
+  }),
+  evaluate: ([x], { axis, before }, type) =>
+    Nd.make(type.shape, (at) => {
+      const i = at[axis]! - before
+      return i < 0 || i >= x!.shape[axis]! ? 0 : Nd.get(x!, at.with(axis, i))
+    }),
+  vjp: (ct, [x], _, { axis, before }) => [slice(ct, axis, before, before + x!.type.shape[axis]!)],
+  onnx: (emit, [x], { axis, before, after }) =>
+    emit.node("Pad", [x!, emit.ints([before, after]), emit.scalar("float32", 0), emit.ints([axis])]),
+  law: { ranges: [real(-2, 2)], cases: [{ shapes: [[2, 2, 3]], attrs: { axis: 1, before: 1, after: 2 } }] }
+}
+export const pad = (x: Tensor, axis: number, before: number, after: number): Tensor =>
+  apply(Pad, [x], { axis: axesOf(x, [axis])[0]!, before, after })
+
+/** Operands laid end to end along an axis. */
+export const Concat: Op<{ readonly axis: number }> = {
+  name: "Concat",
+  infer: (inputs, { axis }) => {
+    const rest = inputs.map((t) => t.shape.with(axis, 0).join())
+    if (rest.some((s) => s !== rest[0])) throw new ShapeError("Concat", inputs, "shapes differ off the axis")
+    return {
+      dtype: inputs[0]!.dtype,
+      shape: inputs[0]!.shape.with(axis, inputs.reduce((n, t) => n + t.shape[axis]!, 0))
+    }
+  },
+  evaluate: (inputs, { axis }, type) =>
+    Nd.make(type.shape, (at) => {
+      let i = at[axis]!
+      for (const x of inputs) {
+        if (i < x.shape[axis]!) return Nd.get(x, at.with(axis, i))
+        i -= x.shape[axis]!
+      }
+      return 0
+    }),
+  vjp: (ct, inputs, _, { axis }) => {
+    let start = 0
+    return inputs.map((x) => slice(ct, axis, start, start += x.type.shape[axis]!))
+  },
+  onnx: (emit, inputs, { axis }) => emit.node("Concat", inputs, { axis: { int: axis } }),
+  law: {
+    ranges: [real(-2, 2), real(-2, 2)],
+    cases: [{ shapes: [[2, 3], [2, 1]], attrs: { axis: 1 } }]
+  }
+}
+export const concat = (parts: ReadonlyArray<Tensor>, axis: number): Tensor =>
+  apply(Concat, parts, { axis: axesOf(parts[0]!, [axis])[0]! })
+
+/** The tensors as the slices of a new leading axis. */
+export const stack = (parts: ReadonlyArray<Tensor>): Tensor =>
+  concat(parts.map((t) => reshape(t, [1, ...t.type.shape])), 0)

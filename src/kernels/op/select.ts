@@ -1,0 +1,139 @@
+/** Choices: comparisons, Where, and the maxima, whose gradients select. */
+import * as Nd from "../NdArray.ts"
+import {
+  apply,
+  type DType,
+  index,
+  type Op,
+  type Range,
+  real,
+  scalar,
+  type Shape,
+  ShapeError,
+  type Tensor,
+  truth
+} from "../Tensor.ts"
+import { axesOf, broadcastShape, reducedShape, reshape, sum } from "./broadcast.ts"
+import { div, mul, neg } from "./elementwise.ts"
+
+const logical = (
+  name: string,
+  operands: DType | "any",
+  f: (...values: ReadonlyArray<number>) => boolean,
+  ranges: ReadonlyArray<Range>
+): Op<{}> => ({
+  name,
+  infer: (inputs) => {
+    const shape = inputs.map((t) => t.shape).reduce((a, b) => {
+      const both = broadcastShape(a, b)
+      if (both === undefined) throw new ShapeError(name, inputs, "shapes do not broadcast")
+      return both
+    })
+    if (inputs.some((t) => t.dtype !== inputs[0]!.dtype || (operands !== "any" && t.dtype !== operands))) {
+      throw new ShapeError(name, inputs, "wrong or different element types")
+    }
+    return { dtype: "bool", shape }
+  },
+  evaluate: (inputs, _, type) => Nd.make(type.shape, (at) => f(...inputs.map((x) => Nd.get(x, at))) ? 1 : 0),
+  vjp: (_, inputs) => inputs.map(() => null),
+  onnx: (emit, inputs) => emit.node(name, inputs),
+  law: { ranges, cases: [{ shapes: [[2, 3], [2, 3], [3]].slice(0, ranges.length), attrs: {} }] }
+})
+
+export const Less = logical("Less", "any", (a, b) => a! < b!, [real(-2, 2), real(-2, 2)])
+export const Equal = logical("Equal", "any", (a, b) => a === b, [index(2), index(2)])
+export const And = logical("And", "bool", (a, b) => a === 1 && b === 1, [truth, truth])
+export const Or = logical("Or", "bool", (a, b) => a === 1 || b === 1, [truth, truth])
+export const Not = logical("Not", "bool", (a) => a !== 1, [truth])
+
+export const less = (a: Tensor, b: Tensor): Tensor => apply(Less, [a, b], {})
+export const equal = (a: Tensor, b: Tensor): Tensor => apply(Equal, [a, b], {})
+export const and = (a: Tensor, b: Tensor): Tensor => apply(And, [a, b], {})
+export const or = (a: Tensor, b: Tensor): Tensor => apply(Or, [a, b], {})
+export const not = (a: Tensor): Tensor => apply(Not, [a], {})
+
+/** Elements of `a` where the condition holds, of `b` elsewhere. */
+export const Where: Op<{}> = {
+  name: "Where",
+  infer: ([c, a, b]) => {
+    const values = broadcastShape(a!.shape, b!.shape)
+    const shape = values && broadcastShape(c!.shape, values)
+    if (shape === undefined) throw new ShapeError("Where", [c!, a!, b!], "shapes do not broadcast")
+    if (c!.dtype !== "bool" || a!.dtype !== b!.dtype) throw new ShapeError("Where", [c!, a!, b!], "element types")
+    return { dtype: a!.dtype, shape }
+  },
+  evaluate: ([c, a, b], _, type) => Nd.make(type.shape, (at) => Nd.get(Nd.get(c!, at) === 1 ? a! : b!, at)),
+  vjp: (ct, [c]) => [null, where(c!, ct, scalar(0)), where(c!, scalar(0), ct)],
+  onnx: (emit, inputs) => emit.node("Where", inputs),
+  law: {
+    ranges: [truth, real(-2, 2), real(-2, 2)],
+    cases: [{ shapes: [[2, 3], [2, 3], [3]], attrs: {} }, { shapes: [[2, 1], [2, 3], []], attrs: {} }]
+  }
+}
+export const where = (condition: Tensor, a: Tensor, b: Tensor): Tensor => apply(Where, [condition, a, b], {})
+/** 1 where the condition holds, 0 elsewhere. */
+export const indicator = (condition: Tensor): Tensor => where(condition, scalar(1), scalar(0))
+
+const extremum = (name: "Max" | "Min", f: (a: number, b: number) => number): Op<{}> => ({
+  name,
+  infer: ([a, b]) => {
+    const shape = broadcastShape(a!.shape, b!.shape)
+    if (shape === undefined) throw new ShapeError(name, [a!, b!], "shapes do not broadcast")
+    return { dtype: a!.dtype, shape }
+  },
+  evaluate: ([a, b], _, type) => Nd.make(type.shape, (at) => f(Nd.get(a!, at), Nd.get(b!, at))),
+  vjp: (ct, [a, b]) => {
+    const second = name === "Max" ? less(a!, b!) : less(b!, a!)
+    return [where(second, scalar(0), ct), where(second, ct, scalar(0))]
+  },
+  onnx: (emit, inputs) => emit.node(name, inputs),
+  law: { ranges: [real(-2, 2), real(-2, 2)], cases: [{ shapes: [[2, 3], [3]], attrs: {} }] }
+})
+/** The greater of two; the first has the gradient of a tie. */
+export const Max = extremum("Max", Math.max)
+/** The lesser of two; the first has the gradient of a tie. */
+export const Min = extremum("Min", Math.min)
+export const max = (a: Tensor, b: Tensor): Tensor => apply(Max, [a, b], {})
+export const min = (a: Tensor, b: Tensor): Tensor => apply(Min, [a, b], {})
+export const relu = (x: Tensor): Tensor => max(scalar(0), x)
+
+interface Axis {
+  readonly axis: number
+  readonly keep: boolean
+}
+const alongShape = (shape: Shape, { axis, keep }: Axis): Shape => reducedShape(shape, { axes: [axis], keep })
+
+/** The greatest element along an axis; elements that tie share its gradient evenly. */
+export const ReduceMax: Op<Axis> = {
+  name: "ReduceMax",
+  infer: ([x], attrs) => ({ dtype: x!.dtype, shape: alongShape(x!.shape, attrs) }),
+  evaluate: ([x], { axis }, type) => {
+    const stride = Nd.size(x!.shape.slice(axis + 1))
+    const length = x!.shape[axis]!
+    const data = new Float64Array(Nd.size(type.shape))
+    for (let at = 0; at < data.length; at++) {
+      const first = Math.floor(at / stride) * stride * length + at % stride
+      let greatest = -Infinity
+      for (let i = 0; i < length; i++) greatest = Math.max(greatest, x!.data[first + i * stride]!)
+      data[at] = greatest
+    }
+    return { shape: type.shape, data }
+  },
+  vjp: (ct, [x], y, { axis }) => {
+    const kept = alongShape(x!.type.shape, { axis, keep: true })
+    const winners = indicator(equal(x!, reshape(y, kept)))
+    return [mul(winners, div(reshape(ct, kept), sum(winners, [axis], true)))]
+  },
+  onnx: (emit, [x], { axis, keep }) =>
+    emit.node("ReduceMax", [x!, emit.ints([axis])], { keepdims: { int: keep ? 1 : 0 } }),
+  law: {
+    ranges: [real(-2, 2)],
+    cases: [{ shapes: [[2, 4]], attrs: { axis: 1, keep: false } }, {
+      shapes: [[2, 3, 2]],
+      attrs: { axis: 1, keep: true }
+    }]
+  }
+}
+export const reduceMax = (x: Tensor, axis: number, keep = false): Tensor =>
+  apply(ReduceMax, [x], { axis: axesOf(x, [axis])[0]!, keep })
+export const reduceMin = (x: Tensor, axis: number, keep = false): Tensor => neg(reduceMax(neg(x), axis, keep))

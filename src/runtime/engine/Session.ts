@@ -1,0 +1,81 @@
+/** Where graphs become programs. An execution provider is a layer for this service. */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type { Graph } from "../../kernels/encode.ts"
+import * as Nd from "../../kernels/NdArray.ts"
+import type { DType, Tensor } from "../../kernels/Tensor.ts"
+
+/** Host data in row-major order; float32, int32 and bool (one byte an element). */
+export type Data = Float32Array | Int32Array | Uint8Array
+
+export type Feeds<N extends string> = Readonly<Record<N, Data>>
+
+/** A compiled graph. Its shapes are static, so data need not carry them. */
+export interface Program<in out I extends string, in out O extends string> {
+  readonly graph: Graph<I, O>
+  /** Results go into the arrays of `into` where it names them, and into new ones elsewhere. */
+  readonly run: (feeds: Feeds<I>, into?: Readonly<Partial<Record<O, Data>>>) => Effect.Effect<Feeds<O>, SessionError>
+}
+
+/** The execution provider's libraries are not on this machine. */
+export class ProviderUnavailable extends Schema.TaggedError<ProviderUnavailable>()("ProviderUnavailable", {
+  provider: Schema.String,
+  missing: Schema.String,
+  remedy: Schema.String
+}) {
+  override get message(): string {
+    return `The ${this.provider} provider cannot start: ${this.missing}. ${this.remedy}`
+  }
+}
+
+/** The provider refused a graph. */
+export class CompileFailed extends Schema.TaggedError<CompileFailed>()("CompileFailed", {
+  program: Schema.String,
+  cause: Schema.Defect()
+}) {
+  override get message(): string {
+    return `Program ${this.program} did not compile: ${String(this.cause)}`
+  }
+}
+
+/** A program was fed the wrong number of elements, or failed as it ran. */
+export class RunFailed extends Schema.TaggedError<RunFailed>()("RunFailed", {
+  program: Schema.String,
+  cause: Schema.Defect()
+}) {
+  override get message(): string {
+    return `Program ${this.program} failed: ${String(this.cause)}`
+  }
+}
+
+export class SessionError extends Schema.TaggedError<SessionError>()("SessionError", {
+  reason: Schema.Union([ProviderUnavailable, CompileFailed, RunFailed])
+}) {
+  override get message(): string {
+    return this.reason.message
+  }
+}
+
+export class Session extends Context.Service<Session, {
+  readonly provider: "cpu" | "cuda" | "reference"
+  readonly threads: number
+  readonly compile: <I extends string, O extends string>(
+    graph: Graph<I, O>
+  ) => Effect.Effect<Program<I, O>, SessionError, Scope.Scope>
+}>()("anamnesis/runtime/engine/Session") {}
+
+const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array }
+
+/** A zeroed array of the given type. */
+export const allocate = (dtype: DType, length: number): Data => new arrays[dtype](length)
+
+/** What is wrong with the data given for an input, if anything. */
+export const mismatch = (name: string, tensor: Tensor, data: Data | undefined): string | undefined => {
+  if (data === undefined) return `input ${name} is missing`
+  const { dtype, shape } = tensor.type
+  if (!(data instanceof arrays[dtype])) return `input ${name} is not ${dtype}`
+  const expected = Nd.size(shape)
+  return data.length === expected ? undefined : `input ${name} has ${data.length} elements, not ${shape.join("x")}`
+}

@@ -1,0 +1,89 @@
+/** Programs on ONNX Runtime, whichever execution provider. */
+import * as Effect from "effect/Effect"
+import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node"
+import { encode, type Graph } from "../../kernels/encode.ts"
+import type { Tensor } from "../../kernels/Tensor.ts"
+import { CompileFailed, type Data, mismatch, type Program, RunFailed, SessionError } from "./Session.ts"
+
+type Ort = typeof import("onnxruntime-node")
+
+/** Loaded on first use: commands that run no graph start without the native library. */
+export const load: Effect.Effect<Ort> = Effect.promise(() => import("onnxruntime-node"))
+
+export interface Options {
+  readonly threads: number
+  readonly executionProviders: ReadonlyArray<InferenceSession.ExecutionProviderConfig>
+}
+
+/**
+ * One intra-op pool a session, on as many threads as asked. Pools stop spinning when their run ends: sessions take
+ * turns, and a pool that spun on would take a core from the next.
+ */
+const sessionOptions = ({ executionProviders, threads }: Options): InferenceSession.SessionOptions => ({
+  executionProviders,
+  intraOpNumThreads: threads,
+  interOpNumThreads: 1,
+  executionMode: "sequential",
+  graphOptimizationLevel: "all",
+  logSeverityLevel: 3,
+  extra: { session: { force_spinning_stop: "1", use_deterministic_compute: "1", set_denormal_as_zero: "1" } }
+})
+
+/** ORT tensors over our arrays, made once an array: weights and buffers are the same arrays every step. */
+const wrapper = (ort: Ort, tensor: Tensor): (data: Data) => OrtTensor => {
+  const known = new WeakMap<Data, OrtTensor>()
+  return (data) => {
+    const existing = known.get(data)
+    if (existing) return existing
+    const made = new ort.Tensor(tensor.type.dtype, data as never, tensor.type.shape)
+    known.set(data, made)
+    return made
+  }
+}
+
+const wrappers = (ort: Ort, tensors: Readonly<Record<string, Tensor>>) =>
+  new Map(Object.entries(tensors).map(([name, t]) => [name, { tensor: t, wrap: wrapper(ort, t) }]))
+
+export const compile = Effect.fnUntraced(function*<I extends string, O extends string>(
+  ort: Ort,
+  graph: Graph<I, O>,
+  options: Options
+) {
+  const session = yield* Effect.acquireRelease(
+    Effect.tryPromise({
+      try: () => ort.InferenceSession.create(encode(graph), sessionOptions(options)),
+      catch: (cause) => new SessionError({ reason: new CompileFailed({ program: graph.name, cause }) })
+    }),
+    (session) => Effect.promise(() => session.release())
+  )
+  const inputs = wrappers(ort, graph.inputs)
+  const outputs = wrappers(ort, graph.outputs)
+  const fail = (cause: unknown) => new SessionError({ reason: new RunFailed({ program: graph.name, cause }) })
+
+  const feed = (feeds: Readonly<Record<string, Data>>): Record<string, OrtTensor> => {
+    const made: Record<string, OrtTensor> = {}
+    for (const [name, { tensor, wrap }] of inputs) {
+      const data = feeds[name]
+      const problem = mismatch(name, tensor, data)
+      if (problem) throw new RangeError(problem)
+      made[name] = wrap(data!)
+    }
+    return made
+  }
+  const run: Program<I, O>["run"] = (feeds, into) =>
+    Effect.tryPromise({
+      try: async () => {
+        const fetches: Record<string, OrtTensor | null> = {}
+        for (const [name, { wrap }] of outputs) {
+          const data = into?.[name as O]
+          fetches[name] = data ? wrap(data) : null
+        }
+        const results = await session.run(feed(feeds), fetches)
+        return Object.fromEntries(
+          Object.entries(results).map(([name, t]) => [name, into?.[name as O] ?? t.data])
+        ) as Record<O, Data>
+      },
+      catch: fail
+    })
+  return { graph, run } satisfies Program<I, O>
+})

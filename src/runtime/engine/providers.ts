@@ -1,0 +1,105 @@
+/** The execution providers: three layers for `Session`. Nothing else in the program knows which one it runs on. */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { existsSync } from "node:fs"
+import { createRequire } from "node:module"
+import { availableParallelism } from "node:os"
+import { dirname, join } from "node:path"
+import * as Onnx from "./onnx.ts"
+import * as Reference from "./reference.ts"
+import { ProviderUnavailable, Session, SessionError } from "./Session.ts"
+
+export interface CpuOptions {
+  /** Threads of each program; by default as many as the process may use. */
+  readonly threads?: number | undefined
+}
+
+export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
+  const threads = options.threads ?? availableParallelism()
+  return Layer.effect(
+    Session,
+    Effect.map(Onnx.load, (ort) =>
+      Session.of({
+        provider: "cpu",
+        threads,
+        compile: (graph) => Onnx.compile(ort, graph, { threads, executionProviders: ["cpu"] })
+      }))
+  )
+}
+
+/** The interpreter: slow, float64, no native code. */
+export const reference: Layer.Layer<Session> = Layer.succeed(Session, {
+  provider: "reference",
+  threads: 1,
+  compile: (graph) => Effect.sync(() => Reference.compile(graph))
+})
+
+/** The folder in which ONNX Runtime looks for its providers: that of the library itself. */
+const libraryFolder = (): string => {
+  const root = dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"))
+  return join(root, "bin", "napi-v6", process.platform, process.arch)
+}
+
+const remedy = "Put onnxruntime's CUDA provider of the binding's own version, and CUDA and cuDNN, where the loader "
+  + "finds them (docs/cuda.md), or choose --provider cpu."
+
+const missingLibrary = (): string | undefined => {
+  const folders = [...(process.env["LD_LIBRARY_PATH"] ?? "").split(":").filter(Boolean), libraryFolder()]
+  const home = folders.find((folder) => existsSync(join(folder, "libonnxruntime.so.1"))) ?? libraryFolder()
+  const library = ["shared", "cuda"].map((kind) => `libonnxruntime_providers_${kind}.so`)
+    .find((name) => !existsSync(join(home, name)))
+  return library && `${library} is not in ${home}`
+}
+
+export interface CudaOptions {
+  readonly device: number
+}
+
+/** CUDA or nothing: a missing library is an error, never a silent run on the CPU. */
+export const cuda = ({ device }: CudaOptions): Layer.Layer<Session, SessionError> =>
+  Layer.effect(
+    Session,
+    Effect.gen(function*() {
+      const missing = missingLibrary()
+      if (missing) return yield* unavailable(missing)
+      const ort = yield* Onnx.load
+      const executionProviders = [{ name: "cuda", deviceId: device } as const]
+      return Session.of({
+        provider: "cuda",
+        threads: 1,
+        compile: (graph) =>
+          Onnx.compile(ort, graph, { threads: 1, executionProviders }).pipe(
+            Effect.mapError((error) => /load library|CUDA|cudnn/i.test(error.message) ? refused(error.message) : error)
+          )
+      })
+    })
+  )
+
+const refused = (missing: string): SessionError =>
+  new SessionError({ reason: new ProviderUnavailable({ provider: "cuda", missing, remedy }) })
+const unavailable = (missing: string): Effect.Effect<never, SessionError> => Effect.fail(refused(missing))
+
+export const names = ["cpu", "cuda", "reference"] as const
+export type Provider = typeof names[number]
+
+export const make = (provider: Provider, options: CpuOptions & CudaOptions): Layer.Layer<Session, SessionError> => {
+  switch (provider) {
+    case "cpu":
+      return cpu(options)
+    case "cuda":
+      return cuda(options)
+    case "reference":
+      return reference
+  }
+}
+
+/** The environment names the provider: `PROVIDER`, `CUDA_DEVICE`, `THREADS`. */
+export const fromConfig: Layer.Layer<Session, SessionError | Config.ConfigError> = Layer.unwrap(
+  Effect.gen(function*() {
+    const provider = yield* Config.Literals(names, "PROVIDER").pipe(Config.withDefault("cpu" as const))
+    const device = yield* Config.Int("CUDA_DEVICE").pipe(Config.withDefault(0))
+    const threads = yield* Config.Int("THREADS").pipe(Config.withDefault(availableParallelism()))
+    return make(provider, { device, threads })
+  })
+)

@@ -1,0 +1,31 @@
+/** Programs on the interpreter: float64 meaning behind the interface of an execution provider. */
+import * as Effect from "effect/Effect"
+import type { Graph } from "../../kernels/encode.ts"
+import { interpret } from "../../kernels/interpret.ts"
+import type { Tensor } from "../../kernels/Tensor.ts"
+import { allocate, type Data, mismatch, type Program, RunFailed, SessionError } from "./Session.ts"
+
+export const compile = <I extends string, O extends string>(graph: Graph<I, O>): Program<I, O> => {
+  const names = Object.keys(graph.outputs) as Array<O>
+  const evaluate = (feeds: Readonly<Record<I, Data>>, into?: Readonly<Partial<Record<O, Data>>>): Record<O, Data> => {
+    const arrays = Object.entries<Tensor>(graph.inputs).map(([name, t]) => {
+      const problem = mismatch(name, t, feeds[name as I])
+      if (problem) throw new RangeError(problem)
+      return [name, { shape: t.type.shape, data: Float64Array.from(feeds[name as I]) }] as const
+    })
+    const values = interpret(names.map((name) => graph.outputs[name]), Object.fromEntries(arrays))
+    return Object.fromEntries(names.map((name, i) => {
+      const target = into?.[name] ?? allocate(graph.outputs[name].type.dtype, values[i]!.data.length)
+      target.set(values[i]!.data)
+      return [name, target]
+    })) as Record<O, Data>
+  }
+  return {
+    graph,
+    run: (feeds, into) =>
+      Effect.try({
+        try: () => evaluate(feeds, into),
+        catch: (cause) => new SessionError({ reason: new RunFailed({ program: graph.name, cause }) })
+      })
+  }
+}
