@@ -28,6 +28,9 @@ export interface Apply {
 }
 export type Tensor = Input | Const | Apply
 
+/** ONNX element types an op may use inside its own spelling. */
+export type ElementType = DType | "int64" | "uint32"
+
 /** A value of an ONNX node attribute. */
 export type Attribute =
   | { readonly int: number }
@@ -44,13 +47,11 @@ export interface Emitter {
     attributes?: Readonly<Record<string, Attribute>>,
     domain?: "com.microsoft"
   ) => string
+  readonly constant: (type: ElementType, shape: Shape, values: ArrayLike<number>) => string
   /** An int64 vector: axes, shapes, pads. */
   readonly ints: (values: ReadonlyArray<number>) => string
-  readonly floats: (shape: Shape, values: ArrayLike<number>) => string
-  /** A scalar of the given ONNX element type. */
-  readonly scalar: (type: "float32" | "int32" | "int64" | "uint32" | "bool", value: number) => string
-  /** A conversion to the given ONNX element type. */
-  readonly cast: (input: string, to: "float32" | "int32" | "int64" | "uint32" | "bool") => string
+  readonly scalar: (type: ElementType, value: number) => string
+  readonly cast: (input: string, to: ElementType) => string
 }
 
 export interface Signature {

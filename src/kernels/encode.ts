@@ -1,7 +1,7 @@
 /** A graph as ONNX bytes. */
-import type { NdArray } from "./NdArray.ts"
+import { emitAll } from "./emit.ts"
 import * as Proto from "./proto.ts"
-import { type Emitter, type Tensor, topological } from "./Tensor.ts"
+import type { ElementType, Emitter, Tensor } from "./Tensor.ts"
 
 /** Named expressions in, named expressions out. */
 export interface Graph<in out I extends string = string, in out O extends string = string> {
@@ -10,7 +10,7 @@ export interface Graph<in out I extends string = string, in out O extends string
   readonly outputs: Readonly<Record<O, Tensor>>
 }
 
-const raw = (type: Proto.ElementType, values: ArrayLike<number>): Uint8Array => {
+const raw = (type: ElementType, values: ArrayLike<number>): Uint8Array => {
   switch (type) {
     case "float32":
       return new Uint8Array(Float32Array.from(values).buffer)
@@ -37,7 +37,7 @@ class Writer implements Emitter {
     this.nodes.push(Proto.node(opType, inputs, [name], attributes, domain))
     return name
   }
-  constant(type: Proto.ElementType, dims: ReadonlyArray<number>, values: ArrayLike<number>): string {
+  constant: Emitter["constant"] = (type, dims, values) => {
     const key = values.length <= 16 ? `${type}[${dims.join()}]${Array.from(values).join()}` : undefined
     const existing = key && this.known.get(key)
     if (existing) return existing
@@ -47,7 +47,6 @@ class Writer implements Emitter {
     return name
   }
   ints: Emitter["ints"] = (values) => this.constant("int64", [values.length], values)
-  floats: Emitter["floats"] = (shape, values) => this.constant("float32", shape, values)
   scalar: Emitter["scalar"] = (type, value) => this.constant(type, [], [value])
   cast: Emitter["cast"] = (input, to) => this.node("Cast", [input], { to: { int: Proto.elementType[to] } })
 }
@@ -57,21 +56,11 @@ const info = ([name, t]: readonly [string, Tensor]): Uint8Array => Proto.valueIn
 /** Every output is named by an Identity, which ONNX Runtime removes. */
 export const encode = (graph: Graph<any, any>): Uint8Array => {
   const writer = new Writer()
-  const name = new Map<Tensor, string>()
-  const emitConst = (value: NdArray, t: Tensor): string => writer.constant(t.type.dtype, t.type.shape, value.data)
-  for (const t of topological(Object.values(graph.outputs))) {
-    if (t._tag === "Input") name.set(t, t.name)
-    else if (t._tag === "Const") name.set(t, emitConst(t.value, t))
-    else {
-      const operands = t.inputs.map((x) => name.get(x)!)
-      const types = { inputs: t.inputs.map((x) => x.type), output: t.type }
-      name.set(t, t.op.onnx(writer, operands, t.attrs, types))
-    }
-  }
   const outputs = Object.entries<Tensor>(graph.outputs)
+  const names = emitAll(writer, outputs.map(([_, t]) => t))
   return Proto.model({
     name: graph.name,
-    nodes: [...writer.nodes, ...outputs.map(([out, t]) => Proto.node("Identity", [name.get(t)!], [out]))],
+    nodes: [...writer.nodes, ...outputs.map(([out], i) => Proto.node("Identity", [names[i]!], [out]))],
     initializers: writer.initializers,
     inputs: Object.entries<Tensor>(graph.inputs).map(info),
     outputs: outputs.map(info)

@@ -4,7 +4,7 @@
  * Field numbers are those of onnx.proto3. Weights never enter a message: they are graph inputs, so a model stays small
  * whatever its parameter count, and the 2 GB limit of a message is out of reach.
  */
-import type { Attribute } from "./Tensor.ts"
+import type { Attribute, ElementType } from "./Tensor.ts"
 
 /** An encoded field or message body. */
 type Bytes = Uint8Array
@@ -38,8 +38,13 @@ const float = (field: number, value: number): Bytes =>
 const packed = (field: number, values: ReadonlyArray<number>): Bytes => blob(field, join(values.map(varint)))
 
 /** TensorProto.DataType. */
-export const elementType = { float32: 1, int32: 6, int64: 7, bool: 9, uint32: 12 } as const
-export type ElementType = keyof typeof elementType
+export const elementType: Readonly<Record<ElementType, number>> = {
+  float32: 1,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  uint32: 12
+}
 
 /** TensorProto. */
 export const tensor = (name: string, type: ElementType, dims: ReadonlyArray<number>, raw: Bytes): Bytes =>

@@ -1,5 +1,6 @@
 /** Every operation, in dependency order. A new op is one value in its file and one name here. */
 import type { Op } from "../Tensor.ts"
+import * as attend from "./attend.ts"
 import * as broadcast from "./broadcast.ts"
 import * as contract from "./contract.ts"
 import * as elementwise from "./elementwise.ts"
@@ -18,6 +19,7 @@ export const all: ReadonlyArray<Op<any>> = [
   select,
   gather,
   normalise,
+  attend,
   position,
   random
 ].flatMap((file) => Object.values<unknown>(file).filter(isOp))

@@ -25,9 +25,11 @@ export const Transpose: Op<{ readonly perm: ReadonlyArray<number> }> = {
 }
 export const transpose = (x: Tensor, perm: ReadonlyArray<number>): Tensor => apply(Transpose, [x], { perm })
 
-interface Orientation {
+interface Product {
   readonly transA: boolean
   readonly transB: boolean
+  /** Factor of the product. */
+  readonly alpha: number
 }
 
 /** [batch, rows, columns] of an operand as it is read. */
@@ -37,7 +39,7 @@ const matrix = (type: TensorType, transposed: boolean): readonly [ReadonlyArray<
 }
 
 /** A Gemm for two matrices, a FusedMatMul for stacks of them: neither moves data to transpose. */
-export const MatMul: Op<Orientation> = {
+export const MatMul: Op<Product> = {
   name: "MatMul",
   infer: ([a, b], { transA, transB }) => {
     const fail = (reason: string) => new ShapeError("MatMul", [a!, b!], reason)
@@ -48,7 +50,7 @@ export const MatMul: Op<Orientation> = {
     if (batchA.join() !== batchB.join()) throw fail("batch dimensions differ")
     return { dtype: a!.dtype, shape: [...batchA, m, n] }
   },
-  evaluate: ([a, b], { transA, transB }, type) => {
+  evaluate: ([a, b], { alpha, transA, transB }, type) => {
     const [m, n] = [type.shape.at(-2)!, type.shape.at(-1)!]
     const k = a!.shape.at(transA ? -2 : -1)!
     const [ai, ak] = transA ? [1, m] : [k, 1]
@@ -60,16 +62,20 @@ export const MatMul: Op<Orientation> = {
       for (let l = 0; l < k; l++) {
         sum += a!.data[stack * m * k + i * ai + l * ak]! * b!.data[stack * k * n + l * bk + j * bj]!
       }
-      data[at] = sum
+      data[at] = alpha * sum
     }
     return { shape: type.shape, data }
   },
-  vjp: (ct, [a, b], _, { transA, transB }) => [
-    transA ? matmul(b!, ct, transB, true) : matmul(ct, b!, false, !transB),
-    transB ? matmul(ct, a!, true, transA) : matmul(a!, ct, !transA, false)
+  vjp: (ct, [a, b], _, { alpha, transA, transB }) => [
+    transA ? matmul(b!, ct, transB, true, alpha) : matmul(ct, b!, false, !transB, alpha),
+    transB ? matmul(ct, a!, true, transA, alpha) : matmul(a!, ct, !transA, false, alpha)
   ],
-  onnx: (emit, inputs, { transA, transB }, { output }) => {
-    const attributes = { transA: { int: transA ? 1 : 0 }, transB: { int: transB ? 1 : 0 } }
+  onnx: (emit, inputs, { alpha, transA, transB }, { output }) => {
+    const attributes = {
+      transA: { int: transA ? 1 : 0 },
+      transB: { int: transB ? 1 : 0 },
+      alpha: { float: alpha }
+    }
     return output.shape.length === 2
       ? emit.node("Gemm", inputs, attributes)
       : emit.node("FusedMatMul", inputs, attributes, "com.microsoft")
@@ -77,16 +83,16 @@ export const MatMul: Op<Orientation> = {
   law: {
     ranges: [real(-2, 2), real(-2, 2)],
     cases: [
-      { shapes: [[2, 3], [3, 4]], attrs: { transA: false, transB: false } },
-      { shapes: [[2, 3], [4, 3]], attrs: { transA: false, transB: true } },
-      { shapes: [[3, 2], [3, 4]], attrs: { transA: true, transB: false } },
-      { shapes: [[2, 2, 3, 2], [2, 2, 4, 3]], attrs: { transA: true, transB: true } },
-      { shapes: [[2, 3, 2], [2, 2, 4]], attrs: { transA: false, transB: false } }
+      { shapes: [[2, 3], [3, 4]], attrs: { transA: false, transB: false, alpha: 1 } },
+      { shapes: [[2, 3], [4, 3]], attrs: { transA: false, transB: true, alpha: 1 } },
+      { shapes: [[3, 2], [3, 4]], attrs: { transA: true, transB: false, alpha: 1 } },
+      { shapes: [[2, 2, 3, 2], [2, 2, 4, 3]], attrs: { transA: true, transB: true, alpha: 0.5 } },
+      { shapes: [[2, 3, 2], [2, 2, 4]], attrs: { transA: false, transB: false, alpha: 1 } }
     ]
   }
 }
-export const matmul = (a: Tensor, b: Tensor, transA = false, transB = false): Tensor =>
-  apply(MatMul, [a, b], { transA, transB })
+export const matmul = (a: Tensor, b: Tensor, transA = false, transB = false, alpha = 1): Tensor =>
+  apply(MatMul, [a, b], { transA, transB, alpha })
 
 /** x Wᵀ + b in one Gemm: rows [n, in], weight [out, in] as PyTorch stores it, bias [out]. */
 export const Affine: Op<{}> = {
@@ -98,7 +104,7 @@ export const Affine: Op<{}> = {
     return { dtype: x!.dtype, shape: [x!.shape[0]!, w!.shape[0]!] }
   },
   evaluate: ([x, w, b], _, type) => {
-    const product = MatMul.evaluate([x!, w!], { transA: false, transB: true }, type)
+    const product = MatMul.evaluate([x!, w!], { transA: false, transB: true, alpha: 1 }, type)
     return Nd.make(type.shape, ([_, j], flat) => product.data[flat]! + b!.data[j!]!)
   },
   vjp: (ct, [x, w]) => [matmul(ct, w!), matmul(ct, x!, true), sum(ct, [0])],

@@ -41,7 +41,7 @@ export const Rotary: Op<Rotation> = {
     const [cosine, sine] = [table(attrs, Math.cos), table(attrs, attrs.reverse ? (a) => -Math.sin(a) : Math.sin)]
     return emit.node(
       "RotaryEmbedding",
-      [x!, emit.cast(at!, "int64"), emit.floats(shape, cosine), emit.floats(shape, sine)],
+      [x!, emit.cast(at!, "int64"), emit.constant("float32", shape, cosine), emit.constant("float32", shape, sine)],
       {},
       "com.microsoft"
     )

@@ -1,25 +1,26 @@
 /** Programs on ONNX Runtime, whichever execution provider. */
 import * as Effect from "effect/Effect"
-import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node"
+import type * as OrtModule from "onnxruntime-node"
 import { encode, type Graph } from "../../kernels/encode.ts"
 import type { Tensor } from "../../kernels/Tensor.ts"
 import { CompileFailed, type Data, mismatch, type Program, RunFailed, SessionError } from "./Session.ts"
 
-type Ort = typeof import("onnxruntime-node")
+type Ort = typeof OrtModule
+type OrtTensor = OrtModule.Tensor
 
 /** Loaded on first use: commands that run no graph start without the native library. */
 export const load: Effect.Effect<Ort> = Effect.promise(() => import("onnxruntime-node"))
 
 export interface Options {
   readonly threads: number
-  readonly executionProviders: ReadonlyArray<InferenceSession.ExecutionProviderConfig>
+  readonly executionProviders: ReadonlyArray<OrtModule.InferenceSession.ExecutionProviderConfig>
 }
 
 /**
  * One intra-op pool a session, on as many threads as asked. Pools stop spinning when their run ends: sessions take
  * turns, and a pool that spun on would take a core from the next.
  */
-const sessionOptions = ({ executionProviders, threads }: Options): InferenceSession.SessionOptions => ({
+const sessionOptions = ({ executionProviders, threads }: Options): OrtModule.InferenceSession.SessionOptions => ({
   executionProviders,
   intraOpNumThreads: threads,
   interOpNumThreads: 1,

@@ -1,0 +1,64 @@
+/** A model is a tree of parameter types and a function of the tree's tensors. */
+import { input, type Shape, type Tensor } from "../Tensor.ts"
+
+export type Init = { readonly normal: number } | { readonly constant: number }
+
+export interface Param {
+  readonly _tag: "Param"
+  readonly shape: Shape
+  readonly init: Init
+}
+
+/** Parameters by name; the path of names, joined by dots, is the tensor's name in a checkpoint. */
+export interface Params {
+  readonly [name: string]: Param | Params
+}
+export type Bound<P> = P extends Param ? Tensor : { readonly [K in keyof P]: Bound<P[K]> }
+
+export interface Module<in out P extends Params, in I extends ReadonlyArray<unknown>, out O> {
+  readonly params: P
+  readonly apply: (params: Bound<P>, ...input: I) => O
+}
+
+/** Leaves by path, in the order they are written. */
+export type Flat = ReadonlyMap<string, Param>
+
+export const param = (shape: Shape, init: Init): Param => ({ _tag: "Param", shape, init })
+export const normal = (shape: Shape, std = 0.02): Param => param(shape, { normal: std })
+export const ones = (...shape: Shape): Param => param(shape, { constant: 1 })
+export const zeros = (...shape: Shape): Param => param(shape, { constant: 0 })
+
+export const module = <const P extends Params, I extends ReadonlyArray<unknown>, O>(
+  params: P,
+  apply: (params: Bound<P>, ...input: I) => O
+): Module<P, I, O> => ({ params, apply })
+
+const isParam = (node: Param | Params): node is Param => node["_tag"] === "Param"
+
+const entries = (params: Params, prefix: string): ReadonlyArray<readonly [string, Param]> =>
+  Object.entries(params).flatMap(([name, node]) =>
+    isParam(node) ? [[prefix + name, node] as const] : entries(node, `${prefix}${name}.`)
+  )
+export const flatten = (params: Params): Flat => new Map(entries(params, ""))
+
+/** The tree with each parameter replaced by the tensor `f` gives its path. */
+export const bind = <P extends Params>(params: P, f: (path: string, param: Param) => Tensor, prefix = ""): Bound<P> =>
+  Object.fromEntries(
+    Object.entries(params).map(([name, node]) => [
+      name,
+      isParam(node) ? f(prefix + name, node) : bind(node, f, `${prefix}${name}.`)
+    ])
+  ) as Bound<P>
+
+/** One graph input a parameter, named by its path. */
+export const inputs = (params: Params): ReadonlyMap<string, Tensor> =>
+  new Map([...flatten(params)].map(([path, p]) => [path, input(path, p.shape)]))
+
+/** `n` modules of the same kind, as children "0", "1", ... */
+export const repeat = <P extends Params, I extends ReadonlyArray<unknown>, O>(
+  n: number,
+  layer: (index: number) => Module<P, I, O>
+): ReadonlyArray<Module<P, I, O>> => Array.from({ length: n }, (_, i) => layer(i))
+
+export const listParams = <P extends Params>(layers: ReadonlyArray<{ readonly params: P }>): Record<string, P> =>
+  Object.fromEntries(layers.map((layer, i) => [String(i), layer.params]))

@@ -1,0 +1,116 @@
+/** A BERT encoder (Devlin et al. 2019) with a ColBERT head (Khattab & Zaharia 2020), parameters named as in their checkpoints. */
+import * as Nd from "../NdArray.ts"
+import { attend } from "../op/attend.ts"
+import { add, gelu } from "../op/elementwise.ts"
+import { gather } from "../op/gather.ts"
+import { l2Normalise } from "../op/normalise.ts"
+import { dropout } from "../op/random.ts"
+import { constant, type Tensor } from "../Tensor.ts"
+import { keyBias, mergeHeads, splitHeads } from "./attention.ts"
+import { embedding, layerNorm, linear, linearWithBias } from "./layers.ts"
+import { listParams, module, repeat } from "./Module.ts"
+
+/** Sizes of the encoder, spelled as in `config.json`; `dim` is ColBERT's output size. */
+export interface EncoderConfig {
+  readonly vocab_size: number
+  readonly hidden_size: number
+  readonly intermediate_size: number
+  readonly num_hidden_layers: number
+  readonly num_attention_heads: number
+  readonly max_position_embeddings: number
+  readonly type_vocab_size: number
+  readonly layer_norm_eps: number
+  readonly hidden_dropout_prob: number
+  readonly dim: number
+}
+
+export interface EncoderInput {
+  /** int32 [b, n] */
+  readonly ids: Tensor
+  /** bool [b, n]: positions that others may attend to. */
+  readonly mask: Tensor
+  /** int32 scalar; dropout is on where it is given. */
+  readonly key?: Tensor | undefined
+}
+
+const selfAttention = (c: EncoderConfig) => {
+  const project = linearWithBias(c.hidden_size, c.hidden_size)
+  const params = { query: project.params, key: project.params, value: project.params }
+  return module(params, (p, x: Tensor, bias: Tensor) => {
+    const head = (w: typeof p.query) => splitHeads(project.apply(w, x), c.num_attention_heads)
+    return mergeHeads(attend(head(p.query), head(p.key), head(p.value), bias))
+  })
+}
+
+/** Dense, dropout, residual, norm: how BERT ends both halves of a layer. */
+const residual = (c: EncoderConfig, from: number, site: number) => {
+  const dense = linearWithBias(from, c.hidden_size)
+  const norm = layerNorm(c.hidden_size, c.layer_norm_eps)
+  return module(
+    { dense: dense.params, LayerNorm: norm.params },
+    (p, x: Tensor, skip: Tensor, key?: Tensor) =>
+      norm.apply(p.LayerNorm, add(dropout(dense.apply(p.dense, x), key, c.hidden_dropout_prob, site), skip))
+  )
+}
+
+const layer = (c: EncoderConfig, index: number) => {
+  const self = selfAttention(c)
+  const attended = residual(c, c.hidden_size, 2 * index + 1)
+  const widen = linearWithBias(c.hidden_size, c.intermediate_size)
+  const narrow = residual(c, c.intermediate_size, 2 * index + 2)
+  const params = {
+    attention: { self: self.params, output: attended.params },
+    intermediate: { dense: widen.params },
+    output: narrow.params
+  }
+  return module(params, (p, x: Tensor, bias: Tensor, key?: Tensor) => {
+    const y = attended.apply(p.attention.output, self.apply(p.attention.self, x, bias), x, key)
+    return narrow.apply(p.output, gelu(widen.apply(p.intermediate.dense, y)), y, key)
+  })
+}
+
+const embeddings = (c: EncoderConfig) => {
+  const [words, positions, types] = [c.vocab_size, c.max_position_embeddings, c.type_vocab_size].map((n) =>
+    embedding(n, c.hidden_size)
+  ) as [ReturnType<typeof embedding>, ReturnType<typeof embedding>, ReturnType<typeof embedding>]
+  const norm = layerNorm(c.hidden_size, c.layer_norm_eps)
+  const params = {
+    word_embeddings: words.params,
+    position_embeddings: positions.params,
+    token_type_embeddings: types.params,
+    LayerNorm: norm.params
+  }
+  return module(params, (p, ids: Tensor, key?: Tensor) => {
+    const n = ids.type.shape[1]!
+    const places = constant(Nd.make([n], (_, i) => i), "int32")
+    const firstType = constant(Nd.make([1], () => 0), "int32")
+    const place = add(gather(p.position_embeddings.weight, places), gather(p.token_type_embeddings.weight, firstType))
+    const sum = add(gather(p.word_embeddings.weight, ids), place)
+    return dropout(norm.apply(p.LayerNorm, sum), key, c.hidden_dropout_prob, 0)
+  })
+}
+
+/** Last hidden states: [b, n, hidden]. */
+export const bert = (c: EncoderConfig) => {
+  const embed = embeddings(c)
+  const layers = repeat(c.num_hidden_layers, (i) => layer(c, i))
+  const params = { embeddings: embed.params, encoder: { layer: listParams(layers) } }
+  return module(params, (p, { ids, key, mask }: EncoderInput) => {
+    const bias = keyBias(mask)
+    return layers.reduce(
+      (x, block, i) => block.apply(p.encoder.layer[String(i)]!, x, bias, key),
+      embed.apply(p.embeddings, ids, key)
+    )
+  })
+}
+
+/** One unit vector a token: [b, n, dim] (methods: `linear` without bias, rows of length 1). */
+export const colbert = (c: EncoderConfig) => {
+  const backbone = bert(c)
+  const head = linear(c.hidden_size, c.dim)
+  return module(
+    { bert: backbone.params, linear: head.params },
+    (p, input: EncoderInput) => l2Normalise(head.apply(p.linear, backbone.apply(p.bert, input)))
+  )
+}
+export type Encoder = ReturnType<typeof colbert>

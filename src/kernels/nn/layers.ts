@@ -1,0 +1,38 @@
+/** Linear maps, embeddings and norms, with PyTorch's parameter names and layouts. */
+import { reshape } from "../op/broadcast.ts"
+import { affine, matmul } from "../op/contract.ts"
+import { gather } from "../op/gather.ts"
+import * as Normalise from "../op/normalise.ts"
+import type { Tensor } from "../Tensor.ts"
+import { type Module, module, normal, ones, type Param, zeros } from "./Module.ts"
+
+/** Applies a map of rows to the last axis: x [..., in] -> [..., out], as one product over all rows. */
+const rowwise = (x: Tensor, f: (rows: Tensor) => Tensor): Tensor => {
+  const rows = f(reshape(x, [-1, x.type.shape.at(-1)!]))
+  return reshape(rows, [...x.type.shape.slice(0, -1), rows.type.shape[1]!])
+}
+
+/** x Wᵀ: x [..., in] -> [..., out]. */
+export const linear = (from: number, to: number, std?: number): Module<{ weight: Param }, [Tensor], Tensor> =>
+  module({ weight: normal([to, from], std) }, (p, x) => rowwise(x, (rows) => matmul(rows, p.weight, false, true)))
+
+/** x Wᵀ + b: x [..., in] -> [..., out]. */
+export const linearWithBias = (
+  from: number,
+  to: number,
+  std?: number
+): Module<{ weight: Param; bias: Param }, [Tensor], Tensor> =>
+  module({ weight: normal([to, from], std), bias: zeros(to) }, (p, x) => rowwise(x, (r) => affine(r, p.weight, p.bias)))
+
+/** int32 ids [...] -> [..., size]. */
+export const embedding = (count: number, size: number, std?: number): Module<{ weight: Param }, [Tensor], Tensor> =>
+  module({ weight: normal([count, size], std) }, (p, ids) => gather(p.weight, ids))
+
+export const rmsNorm = (size: number, epsilon: number): Module<{ weight: Param }, [Tensor], Tensor> =>
+  module({ weight: ones(size) }, (p, x) => Normalise.rmsNorm(x, p.weight, epsilon))
+
+export const layerNorm = (
+  size: number,
+  epsilon: number
+): Module<{ weight: Param; bias: Param }, [Tensor], Tensor> =>
+  module({ weight: ones(size), bias: zeros(size) }, (p, x) => Normalise.layerNorm(x, p.weight, p.bias, epsilon))

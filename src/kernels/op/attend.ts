@@ -1,0 +1,59 @@
+/** Scaled dot-product attention, with the gradient of Rabe & Staats 2021 and FlashAttention. */
+import { apply, type Op, real, type Tensor } from "../Tensor.ts"
+import { reshape, sum } from "./broadcast.ts"
+import { composite } from "./composite.ts"
+import { matmul } from "./contract.ts"
+import { add, mul, sub } from "./elementwise.ts"
+import { softmax } from "./normalise.ts"
+
+type Shape4 = readonly [number, number, number, number]
+
+/** Stacks the query heads that share a key head, so that both sides have as many: [b, h, n, d] -> [b, g, h/g·n, d]. */
+const fold = (x: Tensor, groups: number): Tensor => {
+  const [b, h, n, d] = x.type.shape as Shape4
+  return reshape(x, [b, groups, h / groups * n, d])
+}
+
+/** softmax(q kᵀ/√d + bias): [b, h, n, s], without copying keys for grouped heads. */
+const weights = (q: Tensor, k: Tensor, bias: Tensor): Tensor => {
+  const [b, h, n, d] = q.type.shape as Shape4
+  const [, groups, s] = k.type.shape as Shape4
+  const scores = matmul(fold(q, groups), k, false, true, 1 / Math.sqrt(d))
+  return softmax(add(reshape(scores, [b, h, n, s]), bias))
+}
+
+/**
+ * q [b, h, n, d], k and v [b, g, s, d] with g dividing h, bias broadcast to [b, h, n, s].
+ *
+ * dS = P ∘ (dP - Σ dO ∘ O): the row sums are taken over the head size, not over the s keys.
+ */
+export const Attend: Op<{}> = composite(
+  "Attend",
+  ([q, k, v, bias]) => {
+    const groups = k!.type.shape[1]!
+    return reshape(matmul(fold(weights(q!, k!, bias!), groups), v!), q!.type.shape)
+  },
+  (ct, [q, k, v, bias], output) => {
+    const groups = k!.type.shape[1]!
+    const scale = 1 / Math.sqrt(q!.type.shape[3]!)
+    const p = weights(q!, k!, bias!)
+    const out = fold(ct, groups)
+    const dp = reshape(matmul(out, v!, false, true), p.type.shape)
+    const dscores = mul(p, sub(dp, sum(mul(ct, output), [-1], true)))
+    const ds = fold(dscores, groups)
+    return [
+      reshape(matmul(ds, k!, false, false, scale), q!.type.shape),
+      matmul(ds, fold(q!, groups), true, false, scale),
+      matmul(fold(p, groups), out, true),
+      dscores
+    ]
+  },
+  {
+    ranges: [real(-2, 2), real(-2, 2), real(-2, 2), real(-1, 1)],
+    cases: [
+      { shapes: [[2, 2, 3, 2], [2, 2, 3, 2], [2, 2, 3, 2], [2, 1, 1, 3]], attrs: {} },
+      { shapes: [[1, 4, 2, 2], [1, 2, 3, 2], [1, 2, 3, 2], [2, 3]], attrs: {} }
+    ]
+  }
+)
+export const attend = (q: Tensor, k: Tensor, v: Tensor, bias: Tensor): Tensor => apply(Attend, [q, k, v, bias], {})
