@@ -64,7 +64,7 @@ export const node = (
   inputs: ReadonlyArray<string>,
   outputs: ReadonlyArray<string>,
   attributes: Readonly<Record<string, Attribute>> = {},
-  domain = ""
+  domain: string | undefined = undefined
 ): Bytes =>
   join([
     ...inputs.map((name) => text(1, name)),
@@ -72,7 +72,7 @@ export const node = (
     text(3, outputs[0]!),
     text(4, opType),
     ...Object.entries(attributes).map(([name, value]) => blob(5, attribute(name, value))),
-    text(7, domain)
+    text(7, domain ?? "")
   ])
 
 /** ValueInfoProto of a tensor with a static shape. */

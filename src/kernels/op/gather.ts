@@ -1,7 +1,7 @@
-/** Places: Gather ⇄ ScatterAdd (rows), Take ⇄ Put (one element a row), Slice ⇄ Pad, Concat. */
+/** Places: Gather ⇄ ScatterAdd (rows), Take ⇄ Deposit (one element a row), Slice ⇄ Pad, Concat. */
 import * as Nd from "../NdArray.ts"
-import { apply, index, type Op, real, ShapeError, type Tensor } from "../Tensor.ts"
-import { axesOf, reshape } from "./broadcast.ts"
+import { apply, index, type Op, real, scalar, ShapeError, type Tensor } from "../Tensor.ts"
+import { axesOf, expand, reshape } from "./broadcast.ts"
 
 /** Rows of a table [n, ...] at int32 indices of any shape: [...indices, ...row]. */
 export const Gather: Op<{}> = {
@@ -22,7 +22,12 @@ export const Gather: Op<{}> = {
 }
 export const gather = (table: Tensor, at: Tensor): Tensor => apply(Gather, [table, at], {})
 
-/** A table of `rows` zero rows to which the given rows are added at the given indices. */
+/**
+ * A table of `rows` zero rows to which the given rows are added at the given indices.
+ *
+ * Spelled as ScatterElements, which adds in order: ScatterND in ONNX Runtime 1.30 adds the rows of one index from
+ * several threads at once and loses some.
+ */
 export const ScatterAdd: Op<{ readonly rows: number }> = {
   name: "ScatterAdd",
   infer: ([values, at], { rows }) => ({
@@ -39,9 +44,13 @@ export const ScatterAdd: Op<{ readonly rows: number }> = {
   },
   vjp: (ct, [_, at]) => [gather(ct, at!), null],
   onnx: (emit, [values, at], _, { inputs, output }) => {
-    const zeros = emit.node("Expand", [emit.scalar("float32", 0), emit.ints(output.shape)])
-    const places = emit.node("Reshape", [emit.cast(at!, "int64"), emit.ints([...inputs[1]!.shape, 1])])
-    return emit.node("ScatterND", [zeros, places, values!], { reduction: { text: "add" } })
+    const [count, width] = [Nd.size(inputs[1]!.shape), Nd.size(output.shape.slice(1))]
+    const zeros = emit.node("Expand", [emit.scalar("float32", 0), emit.ints([output.shape[0]!, width])])
+    const column = emit.node("Reshape", [at!, emit.ints([count, 1])])
+    const places = emit.node("Expand", [column, emit.ints([count, width])])
+    const rows = emit.node("Reshape", [values!, emit.ints([count, width])])
+    const added = emit.node("ScatterElements", [zeros, places, rows], { axis: { int: 0 }, reduction: { text: "add" } })
+    return emit.node("Reshape", [added, emit.ints(output.shape)])
   },
   law: { ranges: [real(-2, 2), index(4)], cases: [{ shapes: [[2, 3, 2], [2, 3]], attrs: { rows: 4 } }] }
 }
@@ -56,7 +65,7 @@ export const Take: Op<{}> = {
     return { dtype: x!.dtype, shape: at!.shape }
   },
   evaluate: ([x, at]) => ({ shape: at!.shape, data: at!.data.map((j, r) => x!.data[r * x!.shape.at(-1)! + j]!) }),
-  vjp: (ct, [x, at]) => [put(ct, at!, x!.type.shape.at(-1)!), null],
+  vjp: (ct, [x, at]) => [deposit(expand(scalar(0), x!.type.shape), ct, at!), null],
   onnx: (emit, [x, at], _, { inputs, output }) => {
     const places = emit.node("Reshape", [at!, emit.ints([...inputs[1]!.shape, 1])])
     const taken = emit.node("GatherElements", [x!, places], { axis: { int: -1 } })
@@ -66,27 +75,30 @@ export const Take: Op<{}> = {
 }
 export const take = (x: Tensor, at: Tensor): Tensor => apply(Take, [x, at], {})
 
-/** Rows of `size` zeros with one element set: values [...] at int32 indices [...]. */
-export const Put: Op<{ readonly size: number }> = {
-  name: "Put",
-  infer: ([values], { size }) => ({ dtype: values!.dtype, shape: [...values!.shape, size] }),
-  evaluate: ([values, at], { size }, type) => {
-    const data = new Float64Array(Nd.size(type.shape))
-    values!.data.forEach((v, r) => {
-      data[r * size + at!.data[r]!] = v
-    })
+/** x [..., n] with one value added in each row: values [...] at int32 indices [...]. */
+export const Deposit: Op<{}> = {
+  name: "Deposit",
+  infer: ([x, values, at]) => {
+    const rows = x!.shape.slice(0, -1).join()
+    if (rows !== values!.shape.join() || rows !== at!.shape.join()) {
+      throw new ShapeError("Deposit", [x!, values!, at!], "one value and one index a row")
+    }
+    return x!
+  },
+  evaluate: ([x, values, at], _, type) => {
+    const data = x!.data.slice()
+    values!.data.forEach((v, r) => data[r * type.shape.at(-1)! + at!.data[r]!]! += v)
     return { shape: type.shape, data }
   },
-  vjp: (ct, [_, at]) => [take(ct, at!), null],
-  onnx: (emit, [values, at], _, { inputs, output }) => {
-    const zeros = emit.node("Expand", [emit.scalar("float32", 0), emit.ints(output.shape)])
-    const column = emit.ints([...inputs[0]!.shape, 1])
+  vjp: (ct, [_, __, at]) => [ct, take(ct, at!), null],
+  onnx: (emit, [x, values, at], _, { inputs }) => {
+    const column = emit.ints([...inputs[1]!.shape, 1])
     const [places, updates] = [emit.node("Reshape", [at!, column]), emit.node("Reshape", [values!, column])]
-    return emit.node("ScatterElements", [zeros, places, updates], { axis: { int: -1 } })
+    return emit.node("ScatterElements", [x!, places, updates], { axis: { int: -1 }, reduction: { text: "add" } })
   },
-  law: { ranges: [real(-2, 2), index(4)], cases: [{ shapes: [[2, 3], [2, 3]], attrs: { size: 4 } }] }
+  law: { ranges: [real(-2, 2), real(-2, 2), index(4)], cases: [{ shapes: [[2, 3, 4], [2, 3], [2, 3]], attrs: {} }] }
 }
-export const put = (values: Tensor, at: Tensor, size: number): Tensor => apply(Put, [values, at], { size })
+export const deposit = (x: Tensor, values: Tensor, at: Tensor): Tensor => apply(Deposit, [x, values, at], {})
 
 interface Span {
   readonly axis: number

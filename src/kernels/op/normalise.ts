@@ -1,9 +1,9 @@
 /** Normalisations of the last axis, each with its own gradient and its naive composition as a law. */
 import * as Nd from "../NdArray.ts"
 import { apply, index, type Op, real, scalar, ShapeError, type Tensor } from "../Tensor.ts"
-import { reshape, sum } from "./broadcast.ts"
+import { expand, reshape, sum } from "./broadcast.ts"
 import { add, div, mul, reciprocal, scale, sqrt, sub } from "./elementwise.ts"
-import { put } from "./gather.ts"
+import { deposit } from "./gather.ts"
 
 const softmaxRow = (row: Float64Array, out: Float64Array): void => {
   const greatest = row.reduce((a, b) => Math.max(a, b), -Infinity)
@@ -51,8 +51,8 @@ export const CrossEntropy: Op<{}> = {
     return { shape: target!.shape, data: target!.data.map((j, r) => -logp.data[r * logits!.shape.at(-1)! + j]!) }
   },
   vjp: (ct, [logits, target]) => {
-    const spread = mul(softmax(logits!), reshape(ct, [...ct.type.shape, 1]))
-    return [sub(spread, put(ct, target!, logits!.type.shape.at(-1)!)), null]
+    const excess = deposit(softmax(logits!), expand(scalar(-1), ct.type.shape), target!)
+    return [mul(excess, reshape(ct, [...ct.type.shape, 1])), null]
   },
   onnx: (emit, [logits, target], _, { output }) => {
     const logp = emit.node("LogSoftmax", [logits!], { axis: { int: -1 } })
