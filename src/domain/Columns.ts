@@ -1,0 +1,90 @@
+/** Columns are declared once; the row's type, the Arrow field and the block of values all follow from the declaration. */
+import { type Data, Field, FixedSizeList, Float32, Int32, List, makeData, Utf8 } from "apache-arrow"
+import type { DataType } from "apache-arrow"
+
+/** Strings of any length, one list a row. */
+export type Texts = ReadonlyArray<ReadonlyArray<string>>
+
+/**
+ * A column: its Arrow type, and how a block of `rows` values becomes Arrow data and is read back.
+ * Numeric blocks are typed arrays of rows × width elements, shared with Arrow, never copied.
+ */
+export interface Column<B> {
+  readonly type: DataType
+  /** Elements of the block a row; 0 where rows differ. */
+  readonly width: number
+  readonly encode: (block: B, rows: number) => Data
+  readonly decode: (data: Data) => B
+}
+export type AnyColumn = Column<any>
+export type Columns = Readonly<Record<string, AnyColumn>>
+export type Block<C> = C extends Column<infer B> ? B : never
+export type Blocks<C extends Columns> = { readonly [K in keyof C]: Block<C[K]> }
+
+const utf8 = (values: ReadonlyArray<string>): Data => {
+  const parts = values.map((v) => new TextEncoder().encode(v))
+  const valueOffsets = new Int32Array(parts.length + 1)
+  parts.forEach((p, i) => valueOffsets[i + 1] = valueOffsets[i]! + p.length)
+  const data = new Uint8Array(valueOffsets.at(-1)!)
+  parts.forEach((p, i) => data.set(p, valueOffsets[i]))
+  return makeData({ type: new Utf8(), length: parts.length, nullCount: 0, valueOffsets, data })
+}
+
+const readUtf8 = (data: Data): ReadonlyArray<string> => {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+  const { valueOffsets, values } = data as Data<Utf8>
+  return Array.from({ length: data.length }, (_, i) => decoder.decode(values.subarray(valueOffsets[i], valueOffsets[i + 1])))
+}
+
+const item = (type: DataType) => new Field("item", type, false)
+
+export const text: Column<ReadonlyArray<string>> = { type: new Utf8(), width: 1, encode: utf8, decode: readUtf8 }
+
+export const texts: Column<Texts> = {
+  type: new List(item(new Utf8())),
+  width: 1,
+  encode: (block, rows) => {
+    const valueOffsets = new Int32Array(rows + 1)
+    block.forEach((list, i) => valueOffsets[i + 1] = valueOffsets[i]! + list.length)
+    const type = new List(item(new Utf8()))
+    return makeData({ type, length: rows, nullCount: 0, valueOffsets, child: utf8(block.flat()) as Data<Utf8> })
+  },
+  decode: (data) => {
+    const { valueOffsets } = data as Data<List>
+    const all = readUtf8(data.children[0]!)
+    return Array.from({ length: data.length }, (_, i) => all.slice(valueOffsets[i], valueOffsets[i + 1]))
+  }
+}
+
+type Numbers = Int32Array | Float32Array
+
+const numbers = (type: Int32 | Float32, block: Numbers): Data =>
+  type instanceof Int32
+    ? makeData({ type, data: block as Int32Array })
+    : makeData({ type, data: block as Float32Array })
+
+/** A view of the values, rows × width of them: Arrow pads its buffers, and slices them with their batch. */
+const view = <B extends Numbers>(data: Data, width: number): B =>
+  ((data.children[0] ?? data).values as B).subarray(0, data.length * width) as B
+
+const scalars = <B extends Numbers>(type: Int32 | Float32): Column<B> => ({
+  type,
+  width: 1,
+  encode: (block) => numbers(type, block),
+  decode: (data) => view<B>(data, 1)
+})
+const lists = <B extends Numbers>(type: Int32 | Float32, width: number): Column<B> => {
+  const list = new FixedSizeList(width, item(type))
+  return {
+    type: list,
+    width,
+    encode: (block, rows) => makeData({ type: list, length: rows, nullCount: 0, child: numbers(type, block) }),
+    decode: (data) => view<B>(data, width)
+  }
+}
+
+export const integer: Column<Int32Array> = scalars(new Int32())
+export const real: Column<Float32Array> = scalars(new Float32())
+/** `k` integers a row: the block is the contiguous [rows, k] tensor. */
+export const integers = (k: number): Column<Int32Array> => lists(new Int32(), k)
+export const reals = (k: number): Column<Float32Array> => lists(new Float32(), k)

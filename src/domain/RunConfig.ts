@@ -1,0 +1,199 @@
+/** Everything a run may vary, in the spellings of Hugging Face, ColBERT and Atlas. */
+import * as Context from "effect/Context"
+import * as Schema from "effect/Schema"
+
+const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
+const Natural = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
+const NonNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
+const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
+const Path = Schema.NonEmptyString
+
+export const modes = ["joint", "frozen_rag", "no_retrieval", "bm25_rag", "gold_supervised", "oracle", "lexical"] as const
+export type Mode = typeof modes[number]
+
+/** Fields in the order they are documented. Lengths are in tokens, rates in absolute units, shares in [0, 1]. */
+export const fields = {
+  preset: Schema.Literals(["paper", "release"]),
+  mode: Schema.Literals(modes),
+  seed: Natural,
+  output_dir: Path,
+
+  passages_file: Path,
+  train_file: Schema.String,
+  validation_file: Schema.String,
+  test_file: Schema.String,
+  retriever_name_or_path: Path,
+  reader_name_or_path: Path,
+
+  per_device_train_batch_size: Count,
+  per_device_eval_batch_size: Count,
+  num_train_epochs: Positive,
+  /** Steps of training; -1 for as many as the epochs take. */
+  max_steps: Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1)),
+  learning_rate: NonNegative,
+  lr_retriever: NonNegative,
+  lr_scheduler_type: Schema.Literals(["constant", "linear", "cosine"]),
+  /** Share of the peak learning rate left at the end. */
+  min_lr_rate: Share,
+  warmup_ratio: Share,
+  /** Steps of warm-up; -1 for `warmup_ratio` of all. */
+  warmup_steps: Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1)),
+  weight_decay: NonNegative,
+  adam_beta1: Share,
+  adam_beta2: Share,
+  adam_epsilon: Positive,
+  max_grad_norm: Positive,
+  /** Which retriever weights learn: all, or only the embeddings (as in the release). */
+  retriever_trainable: Schema.Literals(["all", "embeddings"]),
+
+  query_max_len: Count,
+  passage_max_len: Count,
+  /** Candidates a question. */
+  n_candidates: Count,
+  /** Candidates the reader judges one by one. */
+  retriever_n_context: Count,
+  /** Passages the reader learns and answers from. */
+  n_context: Count,
+  /** Whether the reader learns from drawn passages or from the best. */
+  context: Schema.Literals(["sampled", "top"]),
+  sampling: Schema.Literals(["weighted", "top"]),
+  sampling_temperature: Positive,
+  gold_score_mode: Schema.Literals(["llm_rank", "pdist"]),
+  temperature_gold: Positive,
+  temperature_score: Positive,
+  /** What two passages of equal likelihood say: nothing, or that the later drawn is the better (as in the release). */
+  rank_ties: Schema.Literals(["skip", "later"]),
+  /** What the sum over pairs is divided by: their number, or one more (as in the release). */
+  rank_mean: Schema.Literals(["pairs", "pairs_plus_one"]),
+  rank_weight: NonNegative,
+  /** "never", every N steps, or Atlas's ranges "0-100:10,100-1000:500". */
+  refresh_index: Schema.Union([Schema.Int, Schema.String]),
+  /** Score the candidates afresh with the current encoder, as JMLR does. */
+  retrieve_with_rerank: Schema.Boolean,
+
+  max_length: Count,
+  /** Tokens of a passage in the reader's prompt. */
+  text_maxlength: Count,
+  /** Weight of the likelihood of the prompt itself beside that of the answer. */
+  lm_loss_weight: NonNegative,
+  document_prompt: Schema.String,
+  question_prompt: Schema.String,
+  answer_prompt: Schema.String,
+  options_in_prompt: Schema.Boolean,
+  options_in_query: Schema.Boolean,
+  answer_format: Schema.Literals(["text", "letter"]),
+  /** How the likelihoods of an option's tokens are added up. */
+  option_score: Schema.Literals(["mean", "sum"]),
+  max_new_tokens: Count,
+
+  logging_steps: Count,
+  /** Steps between checkpoints; -1 for one at the end. */
+  save_steps: Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1)),
+  save_total_limit: Count
+} as const
+
+export const RunConfig = Schema.Struct(fields)
+export type RunConfig = typeof RunConfig.Type
+export type Raw = Readonly<Record<string, unknown>>
+
+/** The decoded configuration of the run, for the layers that need it. */
+export class Settings extends Context.Service<Settings, RunConfig>()("anamnesis/domain/Settings") {}
+
+/** What holds where neither the file nor a preset says otherwise. Adam's and the schedule's are JMLR's. */
+export const defaults: Raw = {
+  preset: "paper",
+  mode: "joint",
+  seed: 42,
+  train_file: "",
+  validation_file: "",
+  test_file: "",
+  per_device_train_batch_size: 2,
+  per_device_eval_batch_size: 16,
+  num_train_epochs: 5,
+  max_steps: -1,
+  learning_rate: 1e-5,
+  lr_scheduler_type: "cosine",
+  min_lr_rate: 0.1,
+  warmup_ratio: 0.1,
+  warmup_steps: -1,
+  weight_decay: 0.1,
+  adam_beta1: 0.9,
+  adam_beta2: 0.95,
+  adam_epsilon: 1e-5,
+  max_grad_norm: 1,
+  query_max_len: 32,
+  passage_max_len: 220,
+  sampling: "weighted",
+  sampling_temperature: 1,
+  gold_score_mode: "llm_rank",
+  temperature_gold: 0.01,
+  temperature_score: 0.01,
+  rank_weight: 1,
+  refresh_index: "never",
+  retrieve_with_rerank: true,
+  max_length: 4048,
+  text_maxlength: 512,
+  lm_loss_weight: 0,
+  document_prompt: "\nReference:\n{text}",
+  question_prompt: "\nMy Question:\n{question}",
+  answer_prompt: " {answer}",
+  options_in_prompt: true,
+  options_in_query: true,
+  answer_format: "letter",
+  option_score: "mean",
+  max_new_tokens: 10,
+  logging_steps: 10,
+  save_steps: 500,
+  save_total_limit: 2
+}
+
+/** JMLR as the paper states it, and as its released code runs. */
+export const presets: Readonly<Record<RunConfig["preset"], Raw>> = {
+  paper: {
+    n_candidates: 30,
+    retriever_n_context: 7,
+    n_context: 7,
+    context: "sampled",
+    lr_retriever: 3e-5,
+    retriever_trainable: "all",
+    rank_ties: "skip",
+    rank_mean: "pairs"
+  },
+  release: {
+    n_candidates: 20,
+    retriever_n_context: 10,
+    n_context: 5,
+    context: "top",
+    learning_rate: 3e-6,
+    lr_retriever: 3e-6,
+    retriever_trainable: "embeddings",
+    rank_ties: "later",
+    rank_mean: "pairs_plus_one",
+    query_max_len: 512,
+    passage_max_len: 128
+  }
+}
+
+/** Other spellings of the same settings, by canonical name. */
+export const aliases: Readonly<Record<string, ReadonlyArray<string>>> = {
+  learning_rate: ["lr"],
+  lr_retriever: ["lr_colbert", "retriever_learning_rate"],
+  per_device_train_batch_size: ["micro_batch_size", "per_gpu_batch_size", "bsize"],
+  num_train_epochs: ["num_epochs"],
+  max_steps: ["total_steps", "maxsteps", "max_train_steps"],
+  warmup_steps: ["warmup", "num_warmup_steps"],
+  lr_scheduler_type: ["lr_scheduler", "scheduler"],
+  max_grad_norm: ["clip"],
+  max_length: ["sequence_len", "cutoff_len", "model_max_length", "generator_max_len"],
+  text_maxlength: ["text_max_length"],
+  query_max_len: ["query_maxlen", "retrieval_query_max_length"],
+  passage_max_len: ["doc_maxlen"],
+  n_candidates: ["num_doc", "n_to_rerank"],
+  retriever_n_context: ["train_group_size", "nway"],
+  temperature_score: ["temperature"],
+  save_steps: ["save_freq", "save_every", "checkpointing_steps"],
+  logging_steps: ["log_freq"],
+  document_prompt: ["retriever_format"],
+  question_prompt: ["qa_prompt_format"]
+}
