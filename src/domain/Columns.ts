@@ -33,7 +33,10 @@ const utf8 = (values: ReadonlyArray<string>): Data => {
 const readUtf8 = (data: Data): ReadonlyArray<string> => {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
   const { valueOffsets, values } = data as Data<Utf8>
-  return Array.from({ length: data.length }, (_, i) => decoder.decode(values.subarray(valueOffsets[i], valueOffsets[i + 1])))
+  return Array.from(
+    { length: data.length },
+    (_, i) => decoder.decode(values.subarray(valueOffsets[i], valueOffsets[i + 1]))
+  )
 }
 
 const item = (type: DataType) => new Field("item", type, false)

@@ -9,7 +9,15 @@ const NonNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
 const Path = Schema.NonEmptyString
 
-export const modes = ["joint", "frozen_rag", "no_retrieval", "bm25_rag", "gold_supervised", "oracle", "lexical"] as const
+export const modes = [
+  "joint",
+  "frozen_rag",
+  "no_retrieval",
+  "bm25_rag",
+  "gold_supervised",
+  "oracle",
+  "lexical"
+] as const
 export type Mode = typeof modes[number]
 
 /** Fields in the order they are documented. Lengths are in tokens, rates in absolute units, shares in [0, 1]. */

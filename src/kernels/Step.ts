@@ -7,7 +7,7 @@ import { add, div, mul, sqrt } from "./op/elementwise.ts"
 import { concat } from "./op/gather.ts"
 import { min } from "./op/select.ts"
 import type { Optimizer } from "./optim/Optimizer.ts"
-import { input, scalar, type Tensor, type TensorType } from "./Tensor.ts"
+import { type Input, input, scalar, type Tensor, type TensorType } from "./Tensor.ts"
 
 export interface StepSpec<P extends Params, B extends string, R extends string> {
   readonly name: string
@@ -33,42 +33,64 @@ export const names = {
   next: (name: string): string => `next/${name}`
 } as const
 
-const at = (path: string, params: Params): Tensor => input(names.param(path), flatten(params).get(path)!.shape)
-
-/** min(1, max/(norm + 1e-6)), PyTorch's clip coefficient; the norm is reported as it was before. */
+/** min(1, max/(norm + 1e-6)), PyTorch's clip coefficient, and the norm as it was before. */
 const clipping = (squares: ReadonlyArray<Tensor>, most: number): { readonly norm: Tensor; readonly factor: Tensor } => {
   const norm = sqrt(squares.reduce((a, b) => add(a, b)))
   return { norm, factor: min(scalar(1), div(scalar(most), add(norm, scalar(1e-6)))) }
 }
 
-/** The closed graph. Outputs: `loss`, `gradNorm`, `gradSquares` (one a trainable parameter, in order), the report, and `next/...`. */
-export const step = <P extends Params, B extends string, R extends string>(
-  spec: StepSpec<P, B, R>
-): Graph => {
-  const weights = new Map([...flatten(spec.params)].map(([path]) => [path, at(path, spec.params)]))
-  const batch = Object.fromEntries(
-    Object.entries<TensorType>(spec.batch).map(([name, t]) => [name, input(name, t.shape, t.dtype)])
-  ) as Record<B, Tensor>
+const record = <N extends string>(all: ReadonlyArray<N>, f: (name: N) => Input): Record<N, Input> =>
+  Object.fromEntries(all.map((name) => [name, f(name)])) as Record<N, Input>
+
+type Tensors = Record<string, Tensor>
+
+/** The optimiser's inputs and `next/...` outputs for one parameter. */
+const advance = (
+  { group, optimizer }: Pick<StepSpec<any, any, any>, "group" | "optimizer">,
+  path: string,
+  weight: Tensor,
+  gradient: Tensor
+): { readonly inputs: Tensors; readonly outputs: Tensors } => {
+  const slot = (name: string) => names.slot(name, path)
+  const factor = (name: string) => names.scalar(name, group(path)!)
+  const slots = record(optimizer.slots, (name) => input(slot(name), weight.type.shape))
+  const scalars = record(optimizer.scalars, (name) => input(factor(name), []))
+  const next = optimizer.update(weight, gradient, slots, scalars)
+  const inputs = Object.values({ ...slots, ...scalars }).map((t) => [t.name, t])
+  const outputs = optimizer.slots.map((name) => [names.next(slot(name)), next.slots[name]!])
+  return {
+    inputs: Object.fromEntries(inputs),
+    outputs: { [names.next(names.param(path))]: next.weight, ...Object.fromEntries(outputs) }
+  }
+}
+
+/**
+ * The closed graph. Outputs: `loss` and the report; where something is trainable also `gradNorm`, `gradSquares` (one a
+ * trainable parameter, in order) and the `next/...` state.
+ */
+export const step = <P extends Params, B extends string, R extends string>(spec: StepSpec<P, B, R>): Graph => {
+  const weights = new Map([...flatten(spec.params)].map(([path, p]) => [path, input(names.param(path), p.shape)]))
+  const batch = record(
+    Object.keys(spec.batch) as Array<B>,
+    (name) => input(name, spec.batch[name].shape, spec.batch[name].dtype)
+  )
   const { loss, report } = spec.loss(bind(spec.params, (path) => weights.get(path)!), batch)
+  const inputs: Tensors = { ...batch, ...Object.fromEntries([...weights.values()].map((t) => [t.name, t])) }
+  const outputs: Tensors = { loss, ...report }
   const trainable = [...weights.keys()].filter((path) => spec.group(path) !== undefined)
+  if (trainable.length === 0) return { name: spec.name, inputs, outputs }
+
   const gradients = grad(loss, trainable.map((path) => weights.get(path)!))
   const squares = gradients.map((g) => sumAll(mul(g, g)))
-  const clip = clipping(squares, spec.maxGradNorm)
-
-  const inputs: Record<string, Tensor> = { ...batch }
-  const outputs: Record<string, Tensor> = { loss, gradNorm: clip.norm, ...report }
-  const ask = (name: string, shape: ReadonlyArray<number>): Tensor => inputs[name] ??= input(name, shape)
-  for (const [path, weight] of weights) inputs[names.param(path)] = weight
-  trainable.forEach((path, i) => {
-    const weight = weights.get(path)!
-    const pick = <N extends string>(all: ReadonlyArray<N>, f: (name: N) => Tensor) =>
-      Object.fromEntries(all.map((name) => [name, f(name)]))
-    const slots = pick(spec.optimizer.slots, (slot) => ask(names.slot(slot, path), weight.type.shape))
-    const scalars = pick(spec.optimizer.scalars, (name) => ask(names.scalar(name, spec.group(path)!), []))
-    const next = spec.optimizer.update(weight, mul(gradients[i]!, clip.factor), slots, scalars)
-    outputs[names.next(names.param(path))] = next.weight
-    for (const slot of spec.optimizer.slots) outputs[names.next(names.slot(slot, path))] = next.slots[slot]!
-  })
-  if (squares.length > 0) outputs["gradSquares"] = concat(squares.map((s) => reshape(s, [1])), 0)
-  return { name: spec.name, inputs, outputs }
+  const { factor, norm } = clipping(squares, spec.maxGradNorm)
+  const parts = trainable.map((path, i) => advance(spec, path, weights.get(path)!, mul(gradients[i]!, factor)))
+  return {
+    name: spec.name,
+    inputs: Object.assign(inputs, ...parts.map((part) => part.inputs)),
+    outputs: Object.assign(
+      outputs,
+      { gradNorm: norm, gradSquares: concat(squares.map((s) => reshape(s, [1])), 0) },
+      ...parts.map((part) => part.outputs)
+    )
+  }
 }

@@ -6,7 +6,9 @@ import * as Frame from "../../src/domain/Frame.ts"
 
 const columns = { qid: text, options: texts, row: integer, docs: integers(3), scores: reals(2), loss: real }
 
-const anyFrame = fc.array(fc.tuple(fc.string({ unit: "binary" }), fc.array(fc.string())), { maxLength: 5 }).map((rows) =>
+const anyFrame = fc.array(fc.tuple(fc.string({ unit: "binary" }), fc.array(fc.string())), { maxLength: 5 }).map((
+  rows
+) =>
   Frame.make(rows.length, columns, {
     qid: rows.map(([qid]) => qid.toWellFormed()),
     options: rows.map(([_, options]) => options),

@@ -1,6 +1,6 @@
 /** What the reader's verdict, given as data, asks of the retriever's scores. */
 import { reshape, sum } from "../op/broadcast.ts"
-import { add, div, mul, neg, scale, softplus, sub } from "../op/elementwise.ts"
+import { div, mul, neg, scale, softplus, sub } from "../op/elementwise.ts"
 import { logSoftmax } from "../op/normalise.ts"
 import { less, reduceMax, reduceMin, where } from "../op/select.ts"
 import { scalar, type Tensor } from "../Tensor.ts"
@@ -17,27 +17,22 @@ export const minMaxScale = (scores: Tensor): Tensor => {
   return where(spread, sub(scale(unit, 2), scalar(1)), scale(unit, 0))
 }
 
-/** Mean over the batch of a sum over the rest. */
-const batchMean = (terms: Tensor): Tensor => {
-  const axes = terms.type.shape.map((_, axis) => axis)
-  return scale(sum(terms, axes), 1 / terms.type.shape[0]!)
-}
-
 /**
  * RankNet (Burges et al. 2005): Σ_ij w_ij softplus(s_j - s_i), where w_ij >= 0 says how much i should outrank j.
- * Scores [b, m], weights [b, m, m]; the mean over b.
+ * Scores [b, m], weights [b, m, m] -> [b].
  */
 export const pairwise = (scores: Tensor, weights: Tensor): Tensor => {
   const [b, m] = scores.type.shape as readonly [number, number]
   const margin = sub(reshape(scores, [b, 1, m]), reshape(scores, [b, m, 1]))
-  return batchMean(mul(weights, softplus(margin)))
+  return sum(mul(weights, softplus(margin)), [1, 2])
 }
 
 /**
- * KL(target || softmax(scores/τ)) up to the target's entropy: -Σ_k t_k log softmax(s/τ)_k.
- * Scores [b, n], targets [b, n] that sum to 1; the mean over b. A one-hot target makes it InfoNCE.
+ * KL(target || softmax(scores/τ)) up to the target's entropy: -Σ_k t_k log softmax(s/τ)_k. A one-hot target makes it
+ * InfoNCE. Scores [b, n], targets [b, n] that sum to 1 -> [b].
  */
 export const listwise = (scores: Tensor, target: Tensor, temperature: number): Tensor =>
-  batchMean(neg(mul(target, logSoftmax(scale(scores, 1 / temperature)))))
+  neg(sum(mul(target, logSoftmax(scale(scores, 1 / temperature))), [1]))
 
-export const total = (losses: ReadonlyArray<Tensor>): Tensor => losses.reduce(add)
+/** The mean over the batch. */
+export const mean = (losses: Tensor): Tensor => scale(sum(losses, [0]), 1 / losses.type.shape[0]!)

@@ -33,8 +33,8 @@ export interface DecoderInput {
   readonly positions: Tensor
   /** int32 [b, n]: who sees whom, see `branchBias`. */
   readonly branches: Tensor
-  /** int32 [r]: rows of the flattened [b·n] tokens whose next token is predicted. */
-  readonly rows: Tensor
+  /** int32 [r]: rows of the flattened [b·n] tokens whose next token is predicted; all where it is left out. */
+  readonly rows?: Tensor | undefined
   /** int32 scalar; dropout is on where it is given. */
   readonly key?: Tensor | undefined
 }
@@ -110,7 +110,7 @@ export const llama = (c: DecoderConfig) => {
     const head = c.tie_word_embeddings
       ? p.model.embed_tokens.weight
       : (p as unknown as { readonly lm_head: { readonly weight: Tensor } }).lm_head.weight
-    return matmul(gather(hidden, input.rows), head, false, true)
+    return matmul(input.rows ? gather(hidden, input.rows) : hidden, head, false, true)
   })
 }
 export type Decoder = ReturnType<typeof llama>

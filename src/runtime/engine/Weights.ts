@@ -1,0 +1,75 @@
+/** The arrays of a model and its optimiser, in two copies for what learns: a step reads one and writes the other. */
+import * as Nd from "../../kernels/NdArray.ts"
+import type { Flat } from "../../kernels/nn/Module.ts"
+import { names } from "../../kernels/Step.ts"
+
+export type Arrays = ReadonlyMap<string, Float32Array>
+
+export interface Weights {
+  readonly params: Flat
+  readonly trainable: ReadonlyArray<string>
+  readonly slots: ReadonlyArray<string>
+  /** Graph inputs by name: `param/...` of all, `slot/...` of the trainable. The same record until `commit`. */
+  readonly feeds: () => Readonly<Record<string, Float32Array>>
+  /** The parameters alone, for programs that only read. */
+  readonly values: () => Readonly<Record<string, Float32Array>>
+  /** Where a step's `next/...` outputs go. */
+  readonly spare: () => Readonly<Record<string, Float32Array>>
+  /** Makes the spare arrays the current ones. */
+  readonly commit: () => void
+  /** A copy of the parameters, by path. */
+  readonly parameters: () => Arrays
+  /** A copy of the optimiser's slots, by input name. */
+  readonly state: () => Arrays
+  /** Overwrites the current arrays: parameters by path, slots by input name. */
+  readonly restore: (arrays: Arrays) => void
+}
+
+const isParam = (name: string): boolean => name.startsWith(names.param(""))
+const outside = (name: string): string => isParam(name) ? name.slice(names.param("").length) : name
+
+/** The inputs of a program that reads the given parameters. */
+export const asInputs = (params: Arrays): Readonly<Record<string, Float32Array>> =>
+  Object.fromEntries([...params].map(([path, array]) => [names.param(path), array]))
+
+/** `initial` holds every parameter by path and, where a run resumes, every slot by input name; else slots are zero. */
+export const make = (
+  params: Flat,
+  trainable: ReadonlyArray<string>,
+  slots: ReadonlyArray<string>,
+  initial: Arrays
+): Weights => {
+  const learning = trainable.flatMap((path) => [names.param(path), ...slots.map((slot) => names.slot(slot, path))])
+  const size = (name: string) => Nd.size(params.get(name.replace(/^(param|slot\/[^/]*)\//, ""))!.shape)
+  const start = (name: string): Float32Array => {
+    const given = initial.get(outside(name))
+    return given ? given.slice() : new Float32Array(size(name))
+  }
+  const all = new Set([...[...params.keys()].map(names.param), ...learning])
+  const front = Object.fromEntries([...all].map((name) => [name, start(name)]))
+  const back = { ...front, ...Object.fromEntries(learning.map((name) => [name, new Float32Array(size(name))])) }
+  const view = (record: typeof front) => ({
+    feeds: record,
+    values: Object.fromEntries(Object.entries(record).filter(([name]) => isParam(name))),
+    spare: Object.fromEntries(learning.map((name) => [names.next(name), record[name]!]))
+  })
+  let [current, next] = [view(front), view(back)]
+  const copy = (wanted: (name: string) => boolean): Arrays =>
+    new Map(Object.entries(current.feeds).filter(([name]) => wanted(name)).map(([n, a]) => [outside(n), a.slice()]))
+  return {
+    params,
+    trainable,
+    slots,
+    feeds: () => current.feeds,
+    values: () => current.values,
+    spare: () => next.spare,
+    commit: () => {
+      ;[current, next] = [next, current]
+    },
+    parameters: () => copy(isParam),
+    state: () => copy((name) => !isParam(name)),
+    restore: (arrays) => {
+      for (const [name, array] of Object.entries(current.feeds)) array.set(arrays.get(outside(name))!)
+    }
+  }
+}

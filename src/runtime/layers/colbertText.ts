@@ -1,0 +1,70 @@
+/** Questions and passages as ColBERT reads them (methods: query augmentation, markers, punctuation mask). */
+import type { Tokenizer } from "./tokenizer.ts"
+
+/** Token ids padded to a common length, with what may be attended to and what takes part in MaxSim. */
+export interface TokenRows {
+  readonly rows: number
+  readonly length: number
+  /** [rows, length] */
+  readonly ids: Int32Array
+  /** [rows, length]: 1 where others may attend. */
+  readonly mask: Uint8Array
+  /** [rows, length]: 1 where the token's vector counts. */
+  readonly keep: Uint8Array
+}
+
+export interface ColbertText {
+  /** [CLS] [Q] words [SEP] [MASK] ..., exactly the query length; the masks are not attended to but do count. */
+  readonly queries: (texts: ReadonlyArray<string>) => TokenRows
+  /** [CLS] [D] words [SEP], at most the passage length. */
+  readonly passage: (text: string) => ReadonlyArray<number>
+  /** Passages padded to `length`; punctuation and padding do not count. */
+  readonly passages: (tokens: ReadonlyArray<ReadonlyArray<number>>, length: number) => TokenRows
+}
+
+const punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+
+export interface Lengths {
+  readonly query: number
+  readonly passage: number
+}
+
+export const make = (tokenizer: Tokenizer, lengths: Lengths): ColbertText => {
+  const [cls, sep, mask, pad, q, d] = ["[CLS]", "[SEP]", "[MASK]", "[PAD]", "[unused0]", "[unused1]"].map(
+    tokenizer.id
+  ) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number
+  ]
+  const skip = new Set([...punctuation].filter((c) => tokenizer.has(c)).map(tokenizer.id)).add(pad)
+  const wrap = (marker: number, text: string, most: number) => [
+    cls,
+    marker,
+    ...tokenizer.encode(text.replaceAll("\n", " ")).slice(0, most - 3),
+    sep
+  ]
+  const fill = (tokens: ReadonlyArray<ReadonlyArray<number>>, length: number, filler: number): TokenRows => {
+    const ids = new Int32Array(tokens.length * length).fill(filler)
+    const attended = new Uint8Array(ids.length)
+    tokens.forEach((row, r) => {
+      ids.set(row, r * length)
+      attended.fill(1, r * length, r * length + row.length)
+    })
+    return {
+      rows: tokens.length,
+      length,
+      ids,
+      mask: attended,
+      keep: Uint8Array.from(ids, (id) => skip.has(id) ? 0 : 1)
+    }
+  }
+  return {
+    queries: (texts) => fill(texts.map((text) => wrap(q, text, lengths.query)), lengths.query, mask),
+    passage: (text) => wrap(d, text, lengths.passage),
+    passages: (tokens, length) => fill(tokens, length, pad)
+  }
+}

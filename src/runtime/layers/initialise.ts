@@ -1,0 +1,25 @@
+/** Weights that no checkpoint gives: drawn under the run's seed, one key a parameter. */
+import * as Key from "../../domain/Key.ts"
+import * as Nd from "../../kernels/NdArray.ts"
+import type { Flat, Param } from "../../kernels/nn/Module.ts"
+
+/** Box-Muller over the 2 × 32 bits of each counter. */
+const normals = (key: Key.Key, count: number, std: number): Float32Array => {
+  const values = new Float32Array(count)
+  for (let i = 0; i < count; i += 2) {
+    const { hi, lo } = Key.block(key, 1, i)
+    const radius = std * Math.sqrt(-2 * Math.log((hi + 0.5) / 2 ** 32))
+    const angle = 2 * Math.PI * lo / 2 ** 32
+    values[i] = radius * Math.cos(angle)
+    if (i + 1 < count) values[i + 1] = radius * Math.sin(angle)
+  }
+  return values
+}
+
+const draw = ({ init, shape }: Param, key: Key.Key): Float32Array => {
+  const size = Nd.size(shape)
+  return "constant" in init ? new Float32Array(size).fill(init.constant) : normals(key, size, init.normal)
+}
+
+export const initialise = (params: Flat, key: Key.Key): Map<string, Float32Array> =>
+  new Map([...params].map(([path, param]) => [path, draw(param, Key.fold(key, path))]))

@@ -1,0 +1,71 @@
+/** What the two learners have in common: parameter groups, optimiser settings, the gradient gate, provider errors. */
+import * as Effect from "effect/Effect"
+import type { RunConfig } from "../../domain/RunConfig.ts"
+import type { Flat } from "../../kernels/nn/Module.ts"
+import { adamw } from "../../kernels/optim/adamw.ts"
+import { type Group, learningRate, type Optimizer } from "../../kernels/optim/Optimizer.ts"
+import { count, Diverged as EngineDiverged } from "../engine/Learner.ts"
+import type { SessionError } from "../engine/Session.ts"
+import { DeadGradient, Diverged, type ParameterGroup, ProgramFailed } from "../ports/Learning.ts"
+
+export const optimizerOf = (c: RunConfig): Optimizer =>
+  adamw({ beta1: c.adam_beta1, beta2: c.adam_beta2, epsilon: c.adam_epsilon })
+
+/** Biases and norms are not decayed: they are the parameters of one axis. */
+export const groupOf = (params: Flat) => (path: string): "decay" | "no_decay" =>
+  params.get(path)!.shape.length > 1 ? "decay" : "no_decay"
+
+export const groupsOf = (c: RunConfig, peak: number): Readonly<Record<string, Group>> => {
+  const schedule = learningRate({
+    type: c.lr_scheduler_type,
+    peak,
+    totalSteps: c.max_steps,
+    warmupSteps: c.warmup_steps >= 0 ? c.warmup_steps : Math.round(c.warmup_ratio * c.max_steps),
+    finalRatio: c.min_lr_rate
+  })
+  return {
+    decay: { learningRate: schedule, weightDecay: c.weight_decay },
+    no_decay: { learningRate: schedule, weightDecay: 0 }
+  }
+}
+
+/** A parameter's place in its model: the first two names that are words ("bert.encoder", "model.layers"). */
+const component = (path: string): string => path.split(".").slice(0, -1).slice(0, 2).join(".")
+
+/** The parameters of a model by component, for the table a run prints and the gate it passes. */
+export const describe = (
+  owner: string,
+  params: Flat,
+  trainable: ReadonlyArray<string>,
+  peak: number
+): { readonly groups: ReadonlyArray<ParameterGroup>; readonly groupName: (path: string) => string } => {
+  const learns = new Set(trainable)
+  const groupName = (path: string) => `${owner} ${component(path)}${learns.has(path) ? "" : " (frozen)"}`
+  const byName = Map.groupBy(params.keys(), groupName)
+  const groups = [...byName].map(([name, paths]) => ({
+    name,
+    parameters: count(params, paths),
+    trainable: learns.has(paths[0]!),
+    learningRate: learns.has(paths[0]!) ? peak : 0
+  }))
+  return { groups, groupName }
+}
+
+/** The gradient norm of each trainable group, or `DeadGradient` naming those without a usable one. */
+export const judge = (
+  squares: ReadonlyMap<string, number>,
+  groupName: (path: string) => string
+): Effect.Effect<ReadonlyMap<string, number>, DeadGradient> => {
+  const norms = new Map<string, number>()
+  for (const [path, square] of squares) norms.set(groupName(path), (norms.get(groupName(path)) ?? 0) + square)
+  const dead = [...norms].filter(([, square]) => !(square > 0 && Number.isFinite(square))).map(([name]) => name)
+  return dead.length > 0
+    ? Effect.fail(new DeadGradient({ groups: dead }))
+    : Effect.succeed(new Map([...norms].map(([name, square]) => [name, Math.sqrt(square)])))
+}
+
+/** The engine's failures in the words of the ports. */
+export const translate = (error: SessionError | EngineDiverged): ProgramFailed | Diverged =>
+  error._tag === "Diverged"
+    ? new Diverged({ detail: error.message })
+    : new ProgramFailed({ program: "program" in error.reason ? error.reason.program : "", cause: error.reason })

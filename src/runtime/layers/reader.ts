@@ -1,0 +1,96 @@
+/** The reader in its roles: one that learns, one that only reads, none at all. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Settings } from "../../domain/RunConfig.ts"
+import type { Diverged as EngineDiverged } from "../engine/Learner.ts"
+import * as Learner from "../engine/Learner.ts"
+import { cached } from "../engine/Programs.ts"
+import type { SessionError } from "../engine/Session.ts"
+import { Checkpoints } from "../ports/Checkpoints.ts"
+import { ContextOverflow, Reader, ReaderError, ReaderLearner, type ReaderLesson } from "../ports/Reader.ts"
+import { describe, groupOf, groupsOf, judge, optimizerOf, translate } from "./learning.ts"
+import { pack } from "./pack.ts"
+import { learnerPart } from "./parts.ts"
+import * as Graphs from "./readerGraphs.ts"
+import * as Model from "./readerModel.ts"
+import { dropoutKey } from "./retriever.ts"
+
+const fail = Effect.mapError((error: SessionError | EngineDiverged | ContextOverflow) =>
+  new ReaderError({ reason: error._tag === "ContextOverflow" ? error : translate(error) })
+)
+
+const reading = (model: Model.ReaderModel) =>
+  Reader.of({ nll: (asked) => fail(model.nll(asked)), answer: (asked) => fail(model.answer(asked)) })
+
+export const readOnly = Layer.effect(Reader, Effect.map(Model.make(false), reading))
+
+/** One handle on the weights serves both: the next judgement is that of the last step. */
+export const trainable = Layer.effectContext(Effect.gen(function*() {
+  const settings = yield* Settings
+  const model = yield* Model.make(true)
+  const { params, trainable } = model.weights
+  const compile = yield* cached(([rows, length, supervised]: [number, number, number]) =>
+    Graphs.learn(model.decoder, {
+      shape: { rows, length, supervised },
+      group: groupOf(params),
+      optimizer: optimizerOf(settings),
+      maxGradNorm: settings.max_grad_norm
+    })
+  )
+  const learner = Learner.make({
+    name: "reader",
+    weights: model.weights,
+    optimizer: optimizerOf(settings),
+    groups: groupsOf(settings, settings.learning_rate),
+    compile
+  })
+  const checkpoints = yield* Checkpoints
+  yield* checkpoints.register("reader", learnerPart(model.weights, learner, model.files))
+  const { groupName, groups } = describe("reader", params, trainable, settings.learning_rate)
+
+  const prepare = Effect.fnUntraced(function*({ answers, context, options, questions }: ReaderLesson) {
+    const lm = settings.lm_loss_weight
+    const sequences = yield* Effect.forEach(
+      questions,
+      (question, q) =>
+        model.prompts.lesson(model.rowOf(context, questions.length, q), question, options[q]!, answers[q]!, lm)
+    )
+    const packed = pack(sequences, { rows: questions.length, all: lm > 0, ...model.padded })
+    const { length, rows, supervised } = packed.shape
+    const key = Int32Array.of(dropoutKey(settings.seed, "reader", learner.updates()))
+    const bucket: [number, number, number] = [rows, length, supervised]
+    return { sequences, places: packed.places, bucket, arrays: { ...packed.data, key } }
+  })
+
+  return Context.make(Reader, reading(model)).pipe(Context.add(
+    ReaderLearner,
+    ReaderLearner.of({
+      groups,
+      learn: Effect.fnUntraced(function*(lesson) {
+        const { arrays, bucket, places, sequences } = yield* fail(prepare(lesson))
+        const { nll } = yield* fail(learner.learn(bucket, arrays))
+        return Float32Array.from(sequences, (s, r) => Model.byPart(s, (t) => nll![places[r]![t]!]!, 1, "mean")[0]!)
+      }),
+      gate: Effect.fnUntraced(function*(lesson) {
+        const { arrays, bucket } = yield* fail(prepare(lesson))
+        const squares = yield* fail(learner.probe(bucket, arrays))
+        return yield* Effect.mapError(judge(squares, groupName), (reason) => new ReaderError({ reason }))
+      })
+    })
+  ))
+}))
+
+/** No reader: every answer is as likely as any other, and nothing is learned. */
+export const absent = Layer.merge(
+  Layer.succeed(Reader, {
+    nll: ({ docs }) => Effect.succeed(new Float32Array(docs.length)),
+    answer: ({ questions }) =>
+      Effect.succeed({ texts: questions.map(() => ""), indices: new Int32Array(questions.length).fill(-1) })
+  }),
+  Layer.succeed(ReaderLearner, {
+    groups: [],
+    learn: ({ questions }) => Effect.succeed(new Float32Array(questions.length)),
+    gate: () => Effect.succeed(new Map())
+  })
+)

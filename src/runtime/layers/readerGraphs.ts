@@ -1,0 +1,97 @@
+/** The reader's programs as graphs. Every one takes the weights as inputs. */
+import type { Graph } from "../../kernels/encode.ts"
+import type { Decoder, DecoderInput } from "../../kernels/nn/decoder.ts"
+import { bind, flatten } from "../../kernels/nn/Module.ts"
+import { sumAll } from "../../kernels/op/broadcast.ts"
+import { mul } from "../../kernels/op/elementwise.ts"
+import { crossEntropy } from "../../kernels/op/normalise.ts"
+import type { Optimizer } from "../../kernels/optim/Optimizer.ts"
+import { names, step } from "../../kernels/Step.ts"
+import { input, type Tensor, type TensorType } from "../../kernels/Tensor.ts"
+
+/** Sequences of a common length with `supervised` predicted tokens among them; as many as tokens means all. */
+export interface PackShape {
+  readonly rows: number
+  readonly length: number
+  readonly supervised: number
+}
+
+const int32 = (...shape: ReadonlyArray<number>): TensorType => ({ dtype: "int32", shape })
+
+type Tensors = Readonly<Record<string, Tensor>>
+
+const batchTypes = ({ length, rows, supervised }: PackShape): Readonly<Record<string, TensorType>> => ({
+  ids: int32(rows, length),
+  positions: int32(rows, length),
+  branches: int32(rows, length),
+  ...(supervised === rows * length ? {} : { rows: int32(supervised) })
+})
+
+const decoderInput = (batch: Tensors): DecoderInput => ({
+  ids: batch["ids"]!,
+  positions: batch["positions"]!,
+  branches: batch["branches"]!,
+  rows: batch["rows"],
+  key: batch["key"]
+})
+
+const weightInputs = (decoder: Decoder): Tensors =>
+  Object.fromEntries(
+    [...flatten(decoder.params)].map(([path, p]) => [names.param(path), input(names.param(path), p.shape)])
+  )
+
+const reading = (decoder: Decoder, shape: PackShape) => {
+  const weights = weightInputs(decoder)
+  const batch = Object.fromEntries(
+    Object.entries(batchTypes(shape)).map(([name, t]) => [name, input(name, t.shape, t.dtype)])
+  )
+  const logits = decoder.apply(bind(decoder.params, (path) => weights[names.param(path)]!), decoderInput(batch))
+  return { inputs: { ...weights, ...batch }, logits }
+}
+
+const title = (what: string, { length, rows, supervised }: PackShape) =>
+  `reader.${what} ${rows}x${length}/${supervised}`
+
+/** Negative log-likelihood of each supervised token, in nats: `nll` [supervised]. */
+export const score = (decoder: Decoder, shape: PackShape): Graph => {
+  const { inputs, logits } = reading(decoder, shape)
+  const targets = input("targets", [shape.supervised], "int32")
+  return {
+    name: title("score", shape),
+    inputs: { ...inputs, targets },
+    outputs: { nll: crossEntropy(logits, targets) }
+  }
+}
+
+/** Logits after each of the given rows: [supervised, vocabulary]. */
+export const next = (decoder: Decoder, shape: PackShape): Graph => {
+  const { inputs, logits } = reading(decoder, shape)
+  return { name: title("next", shape), inputs, outputs: { logits } }
+}
+
+export interface StepOptions {
+  readonly shape: PackShape
+  readonly group: (path: string) => string | undefined
+  readonly optimizer: Optimizer
+  readonly maxGradNorm: number
+}
+
+/** One update: descends Σ weight · nll; reports `nll` [supervised]. */
+export const learn = (decoder: Decoder, { group, maxGradNorm, optimizer, shape }: StepOptions): Graph =>
+  step({
+    name: title("learn", shape),
+    params: decoder.params,
+    batch: {
+      ...batchTypes(shape),
+      targets: int32(shape.supervised),
+      weights: { dtype: "float32", shape: [shape.supervised] },
+      key: int32()
+    },
+    loss: (params, batch) => {
+      const nll = crossEntropy(decoder.apply(params, decoderInput(batch)), batch["targets"]!)
+      return { loss: sumAll(mul(batch["weights"]!, nll)), report: { nll } }
+    },
+    group,
+    optimizer,
+    maxGradNorm
+  })

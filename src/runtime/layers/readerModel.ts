@@ -1,0 +1,147 @@
+/** A decoder that reads: its weights, its prompts and the programs over them. */
+import * as Effect from "effect/Effect"
+import { type RunConfig, Settings } from "../../domain/RunConfig.ts"
+import { type Decoder, llama } from "../../kernels/nn/decoder.ts"
+import { flatten } from "../../kernels/nn/Module.ts"
+import { cached } from "../engine/Programs.ts"
+import * as Weights from "../engine/Weights.ts"
+import { Passages } from "../ports/Passages.ts"
+import type { Asked, Chosen } from "../ports/Reader.ts"
+import { optimizerOf } from "./learning.ts"
+import { DecoderConfig } from "./modelConfigs.ts"
+import * as ModelFolder from "./modelFolder.ts"
+import { pack } from "./pack.ts"
+import * as Prompt from "./prompt.ts"
+import * as Graphs from "./readerGraphs.ts"
+
+/** Tokens a scoring program takes at once, about. */
+const TOKENS = 4096
+
+/** Consecutive groups of at most `size`. */
+const groupsOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
+
+/** The least power of two that is not below `n`. */
+const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(n))
+
+/** Sums or means of token likelihoods by the part each token belongs to. */
+export const byPart = (
+  sequence: Prompt.Sequence,
+  nll: (i: number) => number,
+  parts: number,
+  how: RunConfig["option_score"]
+): Float32Array => {
+  const [sums, counts] = [new Float64Array(parts), new Float64Array(parts)]
+  sequence.supervised.forEach(({ part }, i) => {
+    if (part < 0) return
+    sums[part]! += nll(i)
+    counts[part]! += 1
+  })
+  return Float32Array.from(sums, (sum, part) => how === "sum" ? sum : sum / counts[part]!)
+}
+
+type Shape = [rows: number, length: number, supervised: number]
+const shapeOf = ([rows, length, supervised]: Shape): Graphs.PackShape => ({ rows, length, supervised })
+
+const programs = Effect.fnUntraced(function*(decoder: Decoder) {
+  return {
+    score: yield* cached((shape: Shape) => Graphs.score(decoder, shapeOf(shape))),
+    next: yield* cached((shape: Shape) => Graphs.next(decoder, shapeOf(shape)))
+  }
+})
+
+/** `learns` tells whether the parameters may move. */
+export const make = Effect.fnUntraced(function*(learns: boolean) {
+  const settings = yield* Settings
+  const { texts } = yield* Passages
+  const { config, folder, tokenizer } = yield* ModelFolder.open(settings.reader_name_or_path, DecoderConfig)
+  const decoder = llama(config)
+  const params = flatten(decoder.params)
+  const initial = yield* ModelFolder.weights(folder, params, settings.seed)
+  const weights = Weights.make(params, learns ? [...params.keys()] : [], optimizerOf(settings).slots, initial)
+  const [bos, eos] = [config.bos_token_id, config.eos_token_id]
+  const prompts = Prompt.make({ config: settings, tokenizer, texts, bos, eos })
+  const { next, score } = yield* programs(decoder)
+  const padded = { padding: config.pad_token_id, most: settings.max_length }
+
+  /** For each sequence, the likelihood of each of its parts; longest sequences first, so that like meets like. */
+  const likelihoods = Effect.fnUntraced(function*(
+    sequences: ReadonlyArray<Prompt.Sequence>,
+    parts: ReadonlyArray<number>,
+    how: RunConfig["option_score"]
+  ) {
+    const results = new Array<Float32Array>(sequences.length)
+    const order = [...sequences.keys()].toSorted((a, b) => sequences[b]!.ids.length - sequences[a]!.ids.length || a - b)
+    const most = Math.max(1, Math.floor(TOKENS / (sequences[order[0]!]?.ids.length ?? 1)))
+    for (const group of groupsOf(order, 2 ** Math.floor(Math.log2(most)))) {
+      const own = group.map((i) => sequences[i]!)
+      const { data, places, shape } = pack(own, { rows: powerOfTwo(group.length), all: false, ...padded })
+      const program = yield* score([shape.rows, shape.length, shape.supervised])
+      const { nll } = yield* program.run({ ...weights.values(), ...data })
+      group.forEach((i, r) => results[i] = byPart(own[r]!, (t) => nll![places[r]![t]!]!, parts[i]!, how))
+    }
+    return results
+  })
+
+  /** Greedy continuation of a prompt. */
+  const generate = Effect.fnUntraced(function*(prompt: ReadonlyArray<number>) {
+    const ids = [...prompt]
+    while (ids.length - prompt.length < settings.max_new_tokens) {
+      const supervised = [{ row: ids.length - 1, target: 0, weight: 0, part: 0 }]
+      const sequence = { ids, positions: [...ids.keys()], branches: ids.map(() => 0), supervised }
+      const { data, shape } = pack([sequence], { rows: 1, all: false, ...padded })
+      const program = yield* next([shape.rows, shape.length, shape.supervised])
+      const { logits } = yield* program.run({ ...weights.values(), ...data })
+      const first = (logits as Float32Array).subarray(0, config.vocab_size)
+      const best = first.indexOf(first.reduce((a, b) => Math.max(a, b), -Infinity))
+      if (best === eos) break
+      ids.push(best)
+    }
+    return tokenizer.decode(ids.slice(prompt.length)).trim()
+  })
+
+  const rowOf = (block: Int32Array, rows: number, r: number) =>
+    block.subarray(r * block.length / rows, (r + 1) * block.length / rows)
+
+  return {
+    decoder,
+    weights,
+    prompts,
+    padded,
+    files: yield* ModelFolder.companions(folder),
+    rowOf,
+    nll: Effect.fnUntraced(function*(
+      { answers, docs, options, questions }: Asked & {
+        readonly answers: ReadonlyArray<string>
+        readonly docs: Int32Array
+      }
+    ) {
+      const m = docs.length / questions.length
+      const asked = Array.from(docs, (doc, i) => ({ q: Math.floor(i / m), doc }))
+      const distinct = new Map(asked.map((one) => [`${one.q},${one.doc}`, one]))
+      const sequences = yield* Effect.forEach(
+        distinct.values(),
+        ({ doc, q }) => prompts.lesson([doc], questions[q]!, options[q]!, answers[q]!, 0)
+      )
+      const nll = yield* likelihoods(sequences, sequences.map(() => 1), "mean")
+      const found = new Map([...distinct.keys()].map((name, i) => [name, nll[i]![0]!]))
+      return Float32Array.from(asked, ({ doc, q }) => found.get(`${q},${doc}`)!)
+    }),
+    answer: Effect.fnUntraced(function*({ context, options, questions }: Asked & { readonly context: Int32Array }) {
+      const [texts, indices] = [questions.map(() => ""), new Int32Array(questions.length).fill(-1)]
+      const closed = [...questions.keys()].filter((q) => options[q]!.length > 0)
+      const docs = (q: number) => rowOf(context, questions.length, q)
+      const sequences = yield* Effect.forEach(closed, (q) => prompts.choices(docs(q), questions[q]!, options[q]!))
+      const scores = yield* likelihoods(sequences, closed.map((q) => options[q]!.length), settings.option_score)
+      closed.forEach((q, i) => {
+        indices[q] = scores[i]!.indexOf(Math.min(...scores[i]!))
+        texts[q] = options[q]![indices[q]!]!
+      })
+      for (const q of questions.keys()) {
+        if (indices[q] === -1) texts[q] = yield* generate(yield* prompts.open(docs(q), questions[q]!, options[q]!))
+      }
+      return { texts, indices } satisfies Chosen
+    })
+  }
+})
+export type ReaderModel = Effect.Success<ReturnType<typeof make>>

@@ -1,0 +1,55 @@
+/** Questions with passages of their own, as one batch over the distinct passages among them. */
+import { bucket } from "../engine/Programs.ts"
+import type { ColbertText, Lengths } from "./colbertText.ts"
+import type { BatchShape } from "./retrieverGraphs.ts"
+
+export interface Batch {
+  readonly shape: BatchShape
+  readonly data: {
+    readonly queryIds: Int32Array
+    readonly queryMask: Uint8Array
+    readonly docIds: Int32Array
+    readonly docMask: Uint8Array
+    readonly docKeep: Uint8Array
+  }
+  /** [questions, n]: where each question's passages stand in the flattened [questions, passages] scores. */
+  readonly places: Int32Array
+}
+
+/** Passages are filled up to a multiple of this with copies of the first: few shapes, few programs. */
+const MULTIPLE = 8
+
+export type Assemble = (questions: ReadonlyArray<string>, docs: Int32Array) => Batch
+
+/** `docs` is [questions, n], rows of the corpus whose tokens are given. */
+export const assemble = (
+  text: ColbertText,
+  tokens: ReadonlyArray<ReadonlyArray<number>>,
+  lengths: Lengths
+): Assemble =>
+(questions, docs) => {
+  const distinct = [...new Set(docs)].toSorted((a, b) => a - b)
+  const place = new Map(distinct.map((doc, i) => [doc, i]))
+  const count = Math.ceil(distinct.length / MULTIPLE) * MULTIPLE
+  const rows = Array.from({ length: count }, (_, i) => tokens[distinct[i] ?? distinct[0]!]!)
+  const longest = rows.reduce((most, row) => Math.max(most, row.length), 0)
+  const query = text.queries(questions)
+  const passage = text.passages(rows, bucket(longest, lengths.passage))
+  const n = docs.length / questions.length
+  return {
+    shape: {
+      questions: questions.length,
+      queryLength: query.length,
+      passages: count,
+      passageLength: passage.length
+    },
+    data: {
+      queryIds: query.ids,
+      queryMask: query.mask,
+      docIds: passage.ids,
+      docMask: passage.mask,
+      docKeep: passage.keep
+    },
+    places: docs.map((doc, i) => Math.floor(i / n) * count + place.get(doc)!)
+  }
+}

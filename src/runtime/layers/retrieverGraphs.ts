@@ -1,0 +1,124 @@
+/** The retriever's programs as graphs. Every one takes the weights as inputs. */
+import type { Graph } from "../../kernels/encode.ts"
+import { maxSim } from "../../kernels/loss/maxSim.ts"
+import { listwise, mean, minMaxScale, pairwise } from "../../kernels/loss/rank.ts"
+import type { Encoder } from "../../kernels/nn/encoder.ts"
+import { bind, type Bound, flatten } from "../../kernels/nn/Module.ts"
+import { reshape } from "../../kernels/op/broadcast.ts"
+import { scale } from "../../kernels/op/elementwise.ts"
+import { gather, slice } from "../../kernels/op/gather.ts"
+import type { Optimizer } from "../../kernels/optim/Optimizer.ts"
+import { names, step } from "../../kernels/Step.ts"
+import { input, type Tensor, type TensorType } from "../../kernels/Tensor.ts"
+
+type EncoderParams = Bound<Encoder["params"]>
+type Tensors = Readonly<Record<string, Tensor>>
+
+const ids = (rows: number, length: number): TensorType => ({ dtype: "int32", shape: [rows, length] })
+const flags = (rows: number, length: number): TensorType => ({ dtype: "bool", shape: [rows, length] })
+
+const inputsOf = (types: Readonly<Record<string, TensorType>>): Tensors =>
+  Object.fromEntries(Object.entries(types).map(([name, t]) => [name, input(name, t.shape, t.dtype)]))
+
+const weightInputs = (encoder: Encoder): Tensors =>
+  Object.fromEntries([...flatten(encoder.params)].map(([path, p]) => [
+    names.param(path),
+    input(names.param(path), p.shape)
+  ]))
+
+const bound = (encoder: Encoder, weights: Tensors): EncoderParams =>
+  bind(encoder.params, (path) => weights[names.param(path)]!)
+
+/** Vectors of tokens: [rows, length] -> [rows, length, dim]. */
+export const encode = (encoder: Encoder, rows: number, length: number): Graph => {
+  const weights = weightInputs(encoder)
+  const batch = inputsOf({ ids: ids(rows, length), mask: flags(rows, length) })
+  const vectors = encoder.apply(bound(encoder, weights), { ids: batch["ids"]!, mask: batch["mask"]! })
+  return { name: `retriever.encode ${rows}x${length}`, inputs: { ...weights, ...batch }, outputs: { vectors } }
+}
+
+/** Scores of stored passage vectors: queries [b, q, dim], docs [n, l, dim] whose absent rows repeat a present one. */
+export const search = (b: number, q: number, n: number, l: number, dim: number): Graph => {
+  const types = {
+    queries: { dtype: "float32", shape: [b, q, dim] },
+    docs: { dtype: "float32", shape: [n, l, dim] }
+  } as const
+  const { docs, queries } = inputsOf(types) as { readonly docs: Tensor; readonly queries: Tensor }
+  return {
+    name: `retriever.search ${n}x${l}`,
+    inputs: { queries, docs },
+    outputs: { scores: maxSim(queries, docs) }
+  }
+}
+
+/** A batch of questions against the distinct passages they share. */
+export interface BatchShape {
+  readonly questions: number
+  readonly queryLength: number
+  readonly passages: number
+  readonly passageLength: number
+}
+
+const batchTypes = ({ passageLength, passages, queryLength, questions }: BatchShape) => ({
+  queryIds: ids(questions, queryLength),
+  queryMask: flags(questions, queryLength),
+  docIds: ids(passages, passageLength),
+  docMask: flags(passages, passageLength),
+  docKeep: flags(passages, passageLength)
+})
+
+/** Scores of every question with every passage of the batch: [questions, passages]. */
+const allScores = (encoder: Encoder, params: EncoderParams, batch: Tensors, key?: Tensor): Tensor => {
+  const queries = encoder.apply(params, { ids: batch["queryIds"]!, mask: batch["queryMask"]!, key })
+  const docs = encoder.apply(params, { ids: batch["docIds"]!, mask: batch["docMask"]!, key })
+  return maxSim(queries, docs, batch["docKeep"]!)
+}
+
+export const score = (encoder: Encoder, shape: BatchShape): Graph => {
+  const weights = weightInputs(encoder)
+  const batch = inputsOf(batchTypes(shape))
+  const scores = allScores(encoder, bound(encoder, weights), batch)
+  const name = `retriever.score ${shape.questions}x${shape.passages}x${shape.passageLength}`
+  return { name, inputs: { ...weights, ...batch }, outputs: { scores } }
+}
+
+export interface StepOptions {
+  readonly shape: BatchShape
+  /** Passages a question, of the batch's passages. */
+  readonly n: number
+  /** The first m of them compared by pairs, or all n as a distribution. */
+  readonly objective: { readonly _tag: "Pairwise"; readonly m: number } | { readonly _tag: "Listwise" }
+  readonly temperature: number
+  readonly weight: number
+  readonly group: (path: string) => string | undefined
+  readonly optimizer: Optimizer
+  readonly maxGradNorm: number
+}
+
+/** One update; reports `losses` [questions]. Inputs beside the batch: `places` [questions, n], `wanted`, `key`. */
+export const learn = (encoder: Encoder, options: StepOptions): Graph => {
+  const { n, objective, shape } = options
+  const b = shape.questions
+  const wanted = objective._tag === "Pairwise" ? [b, objective.m, objective.m] : [b, n]
+  return step({
+    name: `retriever.learn ${b}x${shape.passages}x${shape.passageLength}`,
+    params: encoder.params,
+    batch: {
+      ...batchTypes(shape),
+      places: ids(b, n),
+      wanted: { dtype: "float32", shape: wanted },
+      key: { dtype: "int32", shape: [] }
+    },
+    loss: (params, batch) => {
+      const all = reshape(allScores(encoder, params, batch, batch.key), [b * shape.passages])
+      const scores = gather(all, batch.places)
+      const losses = objective._tag === "Pairwise"
+        ? pairwise(slice(minMaxScale(scores), 1, 0, objective.m), batch.wanted)
+        : listwise(scores, batch.wanted, options.temperature)
+      return { loss: scale(mean(losses), options.weight), report: { losses } }
+    },
+    group: options.group,
+    optimizer: options.optimizer,
+    maxGradNorm: options.maxGradNorm
+  })
+}

@@ -1,0 +1,85 @@
+/** A ColBERT retriever: its weights, the programs over them and the index they made. */
+import * as Effect from "effect/Effect"
+import { Settings } from "../../domain/RunConfig.ts"
+import { colbert, type Encoder } from "../../kernels/nn/encoder.ts"
+import { flatten } from "../../kernels/nn/Module.ts"
+import { cached } from "../engine/Programs.ts"
+import * as Weights from "../engine/Weights.ts"
+import { Passages } from "../ports/Passages.ts"
+import * as ColbertText from "./colbertText.ts"
+import { optimizerOf } from "./learning.ts"
+import { EncoderConfig } from "./modelConfigs.ts"
+import * as ModelFolder from "./modelFolder.ts"
+import { assemble } from "./retrieverBatch.ts"
+import * as Graphs from "./retrieverGraphs.ts"
+import * as VectorIndex from "./vectorIndex.ts"
+
+type Values = Readonly<Record<string, Float32Array>>
+
+const programs = Effect.fnUntraced(function*(encoder: Encoder, dim: number, query: number) {
+  return {
+    encode: yield* cached(([rows, length]: [number, number]) => Graphs.encode(encoder, rows, length)),
+    search: yield* cached(([b, length]: [number, number]) => Graphs.search(b, query, VectorIndex.CHUNK, length, dim)),
+    score: yield* cached(([questions, passages, passageLength]: [number, number, number]) =>
+      Graphs.score(encoder, { questions, queryLength: query, passages, passageLength })
+    )
+  }
+})
+
+/** `trainable` tells which parameters may learn, by path. */
+export const make = Effect.fnUntraced(function*(trainable: (path: string) => boolean) {
+  const settings = yield* Settings
+  const passages = yield* Passages
+  const { config, folder, tokenizer } = yield* ModelFolder.open(settings.retriever_name_or_path, EncoderConfig)
+  const encoder = colbert(config)
+  const params = flatten(encoder.params)
+  const initial = yield* ModelFolder.weights(folder, params, settings.seed)
+  const learning = [...params.keys()].filter(trainable)
+  const weights = Weights.make(params, learning, optimizerOf(settings).slots, initial)
+  const lengths = { query: settings.query_max_len, passage: settings.passage_max_len }
+  const text = ColbertText.make(tokenizer, lengths)
+  const tokens = passages.texts.map(text.passage)
+  const { encode, score, search } = yield* programs(encoder, config.dim, lengths.query)
+  const batch = assemble(text, tokens, lengths)
+
+  const vectors = Effect.fnUntraced(function*(values: Values, ids: Int32Array, mask: Uint8Array, length: number) {
+    const program = yield* encode([ids.length / length, length])
+    return (yield* program.run({ ...values, ids, mask }))["vectors"] as Float32Array
+  })
+
+  let index: VectorIndex.VectorIndex | undefined
+  let indexed: Weights.Arrays = new Map()
+  /** The index of the given weights: a function of them and the corpus. */
+  const build = Effect.fnUntraced(function*(generation: number, from: Weights.Arrays) {
+    const values = Weights.asInputs(from)
+    index = yield* VectorIndex.build(text, tokens, lengths.passage, (...row) => vectors(values, ...row), generation)
+    indexed = from
+    return index
+  })
+  const refresh = Effect.suspend(() => build((index?.generation ?? 0) + 1, weights.parameters()))
+
+  return {
+    encoder,
+    weights,
+    batch,
+    files: yield* ModelFolder.companions(folder),
+    refresh: Effect.map(refresh, (fresh) => fresh.generation),
+    search: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, k: number) {
+      const current = index ?? (yield* refresh)
+      const b = 2 ** Math.ceil(Math.log2(questions.length))
+      const rows = text.queries(Array.from({ length: b }, (_, i) => questions[i] ?? ""))
+      const queries = yield* vectors(weights.values(), rows.ids, rows.mask, rows.length)
+      const all = yield* VectorIndex.scores(current, queries, b, search)
+      return VectorIndex.topK(all.subarray(0, questions.length * current.passages), questions.length, k)
+    }),
+    score: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, docs: Int32Array) {
+      const { data, places, shape } = batch(questions, docs)
+      const program = yield* score([shape.questions, shape.passages, shape.passageLength])
+      const { scores } = yield* program.run({ ...weights.values(), ...data })
+      return Float32Array.from(places, (at) => scores![at]!)
+    }),
+    indexState: () => ({ generation: index?.generation ?? 0, weights: indexed }),
+    build
+  }
+})
+export type RetrieverModel = Effect.Success<ReturnType<typeof make>>

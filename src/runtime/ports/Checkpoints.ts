@@ -1,0 +1,47 @@
+/** What a run must keep to go on, and where it is kept. */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+/** Arrays by name, with their shapes. */
+export type Tensors = ReadonlyMap<string, { readonly shape: ReadonlyArray<number>; readonly data: Float32Array }>
+
+/** A model's share of a checkpoint. */
+export interface PartState {
+  /** Parameters, which with `files` make a model folder. */
+  readonly weights: Tensors
+  /** Whatever else it takes to continue: optimiser slots, the weights of the index. */
+  readonly extra: Tensors
+  readonly counters: Readonly<Record<string, number>>
+  readonly files: ReadonlyArray<readonly [name: string, text: string]>
+}
+
+/** A model that takes part in checkpoints. `load` is given what `save` gave. */
+export interface Part {
+  readonly save: () => PartState
+  readonly load: (state: Omit<PartState, "files">) => Effect.Effect<void, CheckpointError>
+}
+
+/** Where the run stands: the next step, and what it is a run of. */
+export interface Position {
+  readonly step: number
+  /** Hash of the configuration and the data: a run resumes only as itself. */
+  readonly run: string
+}
+
+export class CheckpointError extends Schema.TaggedError<CheckpointError>()("CheckpointError", {
+  path: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `${this.path}: ${this.reason}`
+  }
+}
+
+export class Checkpoints extends Context.Service<Checkpoints, {
+  readonly register: (name: string, part: Part) => Effect.Effect<void>
+  /** Writes a checkpoint as a whole, then removes all but the newest few. */
+  readonly save: (position: Position) => Effect.Effect<string, CheckpointError>
+  /** Loads the newest checkpoint that is whole into the registered parts; `undefined` where there is none. */
+  readonly restore: (run: string) => Effect.Effect<Position | undefined, CheckpointError>
+}>()("anamnesis/runtime/Checkpoints") {}

@@ -1,0 +1,37 @@
+/** What both learners tell of themselves. */
+import * as Schema from "effect/Schema"
+
+/** Parameters that are counted, scheduled and checked together. */
+export interface ParameterGroup {
+  readonly name: string
+  readonly parameters: number
+  readonly trainable: boolean
+  readonly learningRate: number
+}
+
+/** A trainable group whose gradient on the first batch is zero or no number. */
+export class DeadGradient extends Schema.TaggedError<DeadGradient>()("DeadGradient", {
+  groups: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    return `No training: ${this.groups.join(", ")} would not learn. Its gradient on the first batch is zero or not `
+      + "finite. Freeze it, or look for what cuts it off (a zero weight of the loss, a truncated answer)."
+  }
+}
+
+/** A program failed, for the provider's reason. */
+export class ProgramFailed extends Schema.TaggedError<ProgramFailed>()("ProgramFailed", {
+  program: Schema.String,
+  cause: Schema.Defect()
+}) {
+  override get message(): string {
+    return String((this.cause as { readonly message?: unknown }).message ?? this.cause)
+  }
+}
+
+/** The loss or its gradient is no number any more. */
+export class Diverged extends Schema.TaggedError<Diverged>()("Diverged", { detail: Schema.String }) {
+  override get message(): string {
+    return this.detail
+  }
+}

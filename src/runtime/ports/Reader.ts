@@ -1,0 +1,59 @@
+/** Answering questions from passages, and learning to. */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { DeadGradient, Diverged, type ParameterGroup, ProgramFailed } from "./Learning.ts"
+
+/** A question and its answer alone exceed the reader's context. */
+export class ContextOverflow extends Schema.TaggedError<ContextOverflow>()("ContextOverflow", {
+  tokens: Schema.Int,
+  limit: Schema.Int,
+  question: Schema.String
+}) {
+  override get message(): string {
+    return `A question and its answer take ${this.tokens} tokens; max_length is ${this.limit}: "${this.question}"`
+  }
+}
+
+export class ReaderError extends Schema.TaggedError<ReaderError>()("ReaderError", {
+  reason: Schema.Union([ProgramFailed, Diverged, DeadGradient, ContextOverflow])
+}) {
+  override get message(): string {
+    return this.reason.message
+  }
+}
+
+/** Questions as the reader is asked them; `options` is empty where the answer is free. */
+export interface Asked {
+  readonly questions: ReadonlyArray<string>
+  readonly options: ReadonlyArray<ReadonlyArray<string>>
+}
+
+export interface ReaderLesson extends Asked {
+  readonly answers: ReadonlyArray<string>
+  /** Passages in the order of the prompt, best last: [questions, c]. */
+  readonly context: Int32Array
+}
+
+/** What the reader chose: a text, and the place of the option (-1 where the answer is free). */
+export interface Chosen {
+  readonly texts: ReadonlyArray<string>
+  readonly indices: Int32Array
+}
+
+export class Reader extends Context.Service<Reader, {
+  /** Mean negative log-likelihood of each answer given each passage alone: docs [questions, m] -> [questions, m]. */
+  readonly nll: (
+    asked: Asked & { readonly answers: ReadonlyArray<string>; readonly docs: Int32Array }
+  ) => Effect.Effect<Float32Array, ReaderError>
+  /** The likeliest option, or a free answer. */
+  readonly answer: (asked: Asked & { readonly context: Int32Array }) => Effect.Effect<Chosen, ReaderError>
+}>()("anamnesis/runtime/Reader") {}
+
+export class ReaderLearner extends Context.Service<ReaderLearner, {
+  readonly groups: ReadonlyArray<ParameterGroup>
+  /** One update; the loss of each question's answer. */
+  readonly learn: (lesson: ReaderLesson) => Effect.Effect<Float32Array, ReaderError>
+  /** Fails with `DeadGradient` where a group that should learn would not; moves nothing. */
+  readonly gate: (lesson: ReaderLesson) => Effect.Effect<ReadonlyMap<string, number>, ReaderError>
+}>()("anamnesis/runtime/ReaderLearner") {}

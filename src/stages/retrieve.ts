@@ -1,0 +1,38 @@
+/** Retrieve: the best passages of the index for each question, scored afresh where asked. */
+import * as Effect from "effect/Effect"
+import * as Frame from "../domain/Frame.ts"
+import { Candidates, Question } from "../domain/tables.ts"
+import { Retriever } from "../runtime/ports/Retriever.ts"
+import * as Stage from "./Stage.ts"
+
+export interface RetrieveOptions {
+  /** Candidates a question. */
+  readonly n: number
+  /** Score the candidates with the retriever's current weights, and rank them by that. */
+  readonly rerank: boolean
+  readonly query: (question: string, options: ReadonlyArray<string>) => string
+}
+
+const asIs = (question: string): string => question
+
+/** Each row of `docs` in falling order of `scores`; equal scores keep their order. */
+const rank = (docs: Int32Array, scores: Float32Array, n: number) => {
+  const order = Array.from(docs.keys()).toSorted((a, b) =>
+    Math.floor(a / n) - Math.floor(b / n) || scores[b]! - scores[a]! || a - b
+  )
+  return { docs: Int32Array.from(order, (i) => docs[i]!), docScore: Float32Array.from(order, (i) => scores[i]!) }
+}
+
+export const retrieve = ({ n, query = asIs, rerank }: Omit<RetrieveOptions, "query"> & Partial<RetrieveOptions>) =>
+  Stage.make("retrieve", {
+    needs: Question,
+    adds: Candidates(n),
+    run: Effect.fnUntraced(function*(rows) {
+      const retriever = yield* Retriever
+      const options = Frame.column(rows, "options")
+      const questions = Frame.column(rows, "question").map((question, q) => query(question, options[q]!))
+      const { docs, scores } = yield* retriever.search(questions, n)
+      if (!rerank) return { docs, docScore: scores }
+      return rank(docs, yield* retriever.score(questions, docs), n)
+    })
+  })

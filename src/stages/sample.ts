@@ -1,0 +1,88 @@
+/** Sample: some candidates for the reader to judge, drawn by their scores (methods §1.4). */
+import * as Effect from "effect/Effect"
+import * as Frame from "../domain/Frame.ts"
+import * as Key from "../domain/Key.ts"
+import { Candidates, Draw, Question } from "../domain/tables.ts"
+import * as Stage from "./Stage.ts"
+
+export interface SampleOptions {
+  /** Candidates a question. */
+  readonly n: number
+  /** Drawn without replacement, for the reader to judge one by one. */
+  readonly m: number
+  /** Passages the reader learns from together. */
+  readonly c: number
+  /** Draw by weight, or take the best. */
+  readonly sampling: "weighted" | "top"
+  /** Take the reader's passages from those drawn, or from the best. */
+  readonly context: "sampled" | "top"
+  readonly temperature: number
+  readonly seed: number
+}
+
+/** JMLR's scaled scores 2u - 1, u the min-max scaled score; 0 where all scores are equal. */
+export const scaledScores = (scores: Float32Array): Float64Array => {
+  const [low, high] = [Math.min(...scores), Math.max(...scores)]
+  return Float64Array.from(scores, (s) => high > low ? 2 * (s - low) / (high - low) - 1 : 0)
+}
+
+/**
+ * `m` places without replacement from softmax(logits), in the order of their draw, with the log-probability of each
+ * draw given those before it: the m greatest of logit + Gumbel noise (Kool et al. 2019).
+ */
+export const gumbelTopK = (logits: Float64Array, m: number, key: Key.Key) => {
+  const noisy = logits.map((logit, i) => logit + Key.gumbel(key, i))
+  const order = [...logits.keys()].toSorted((a, b) => noisy[b]! - noisy[a]! || a - b)
+  const weights = logits.map((logit) => Math.exp(logit))
+  let remaining = weights.reduce((a, b) => a + b, 0)
+  const logProb = order.slice(0, m).map((i) => {
+    const p = logits[i]! - Math.log(remaining)
+    remaining -= weights[i]!
+    return Math.min(0, p)
+  })
+  return { places: order.slice(0, m), logProb }
+}
+
+/** The candidates of lowest and highest score, by place. */
+const extremesOf = (scores: Float32Array): readonly [number, number] => [
+  scores.indexOf(Math.min(...scores)),
+  scores.indexOf(Math.max(...scores))
+]
+
+/** The reader's passages, worst first: the best of what it may choose from. */
+const contextOf = (scores: Float32Array, pool: ReadonlyArray<number>, c: number): ReadonlyArray<number> =>
+  pool.toSorted((a, b) => scores[b]! - scores[a]! || a - b).slice(0, c).toReversed()
+
+export const sample = (options: SampleOptions) => {
+  const { c, context, m, n, sampling, seed, temperature } = options
+  const draw = (scores: Float32Array, key: Key.Key) => {
+    if (sampling === "top") return { places: [...Array(m).keys()], logProb: Array<number>(m).fill(0) }
+    return gumbelTopK(scaledScores(scores).map((s) => s / temperature), m, key)
+  }
+  return Stage.make("sample", {
+    needs: { ...Question, ...Candidates(n) },
+    adds: Draw(m, c),
+    run: (rows) =>
+      Effect.sync(() => {
+        const [step, qid] = [Frame.column(rows, "step"), Frame.column(rows, "qid")]
+        const [docs, docScore] = [Frame.column(rows, "docs"), Frame.column(rows, "docScore")]
+        const added = {
+          drawn: new Int32Array(rows.rows * m),
+          drawLogProb: new Float32Array(rows.rows * m),
+          extremes: new Int32Array(rows.rows * 2),
+          context: new Int32Array(rows.rows * c)
+        }
+        for (let r = 0; r < rows.rows; r++) {
+          const scores = docScore.subarray(r * n, (r + 1) * n)
+          const { logProb, places } = draw(scores, Key.fold(Key.make(seed), "sample", step[r]!, qid[r]!))
+          const pool = context === "sampled" ? places : [...scores.keys()]
+          const doc = (place: number) => docs[r * n + place]!
+          added.drawn.set(places.map(doc), r * m)
+          added.drawLogProb.set(logProb, r * m)
+          added.extremes.set(extremesOf(scores).map(doc), r * 2)
+          added.context.set(contextOf(scores, pool, c).map(doc), r * c)
+        }
+        return added
+      })
+  })
+}

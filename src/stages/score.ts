@@ -1,0 +1,81 @@
+/** Score: what the reader's verdict asks of the retriever. The objective lives here, as plain arithmetic on columns. */
+import * as Effect from "effect/Effect"
+import * as Frame from "../domain/Frame.ts"
+import { Draw, Preference, Question, Reading, Target } from "../domain/tables.ts"
+import * as Stage from "./Stage.ts"
+
+export interface RankOptions {
+  /** Passages of equal likelihood say nothing ("skip"), or that the later drawn is the better ("later"). */
+  readonly ties: "skip" | "later"
+  /** Divide the sum over pairs by their number, or by one more as the released code does. */
+  readonly mean: "pairs" | "pairs_plus_one"
+}
+
+/** 1/pairs where i should outrank j, for all m² ordered pairs; `nll` in the order of the draw. */
+export const preferences = (nll: Float32Array, { mean, ties }: RankOptions): Float32Array => {
+  const m = nll.length
+  const weight = 1 / (m * (m - 1) / 2 + (mean === "pairs_plus_one" ? 1 : 0))
+  const wanted = new Float32Array(m * m)
+  for (let a = 0; a < m; a++) {
+    for (let b = a + 1; b < m; b++) {
+      if (nll[a]! < nll[b]!) wanted[a * m + b] = weight
+      else if (nll[a]! > nll[b]! || ties === "later") wanted[b * m + a] = weight
+    }
+  }
+  return wanted
+}
+
+/** LLM-Rank (methods §1.5): of two drawn passages, the one that makes the answer likelier should score higher. */
+export const llmRank = (m: number, options: RankOptions) =>
+  Stage.make("score", {
+    needs: Reading(m),
+    adds: Preference(m),
+    run: (rows) =>
+      Effect.sync(() => {
+        const nll = Frame.column(rows, "nll")
+        const preference = new Float32Array(rows.rows * m * m)
+        for (let r = 0; r < rows.rows; r++) {
+          preference.set(preferences(nll.subarray(r * m, (r + 1) * m), options), r * m * m)
+        }
+        return { preference }
+      })
+  })
+
+/** softmax(-nll/τ) of each row of m. */
+export const softmin = (nll: Float32Array, m: number, temperature: number): Float32Array => {
+  const target = new Float32Array(nll.length)
+  for (let r = 0; r < nll.length; r += m) {
+    const row = nll.subarray(r, r + m)
+    const low = Math.min(...row)
+    const weights = row.map((x) => Math.exp((low - x) / temperature))
+    const total = weights.reduce((a, b) => a + b, 0)
+    target.set(weights.map((w) => w / total), r)
+  }
+  return target
+}
+
+/** Perplexity distillation (methods §5.4, PDist): scores distributed as the likelihoods are. */
+export const pdist = (m: number, temperature: number) =>
+  Stage.make("score", {
+    needs: Reading(m),
+    adds: Target(m),
+    run: (rows) => Effect.sync(() => ({ target: softmin(Frame.column(rows, "nll"), m, temperature) }))
+  })
+
+/** Supervision: the gold passage should be first among those drawn; rows that did not draw it teach nothing. */
+export const goldTarget = (m: number) =>
+  Stage.make("score", {
+    needs: { gold: Question.gold, drawn: Draw(m, 1).drawn },
+    adds: Target(m),
+    run: (rows) =>
+      Effect.sync(() => {
+        const [gold, drawn] = [Frame.column(rows, "gold"), Frame.column(rows, "drawn")]
+        const hits = drawn.map((doc, i) => doc === gold[Math.floor(i / m)] ? 1 : 0)
+        return {
+          target: Float32Array.from(hits, (hit, i) => {
+            const row = i - i % m
+            return hit / Math.max(1, hits.subarray(row, row + m).reduce((a, b) => a + b, 0))
+          })
+        }
+      })
+  })

@@ -1,0 +1,76 @@
+/** Draws that use the gold passage: for supervised baselines, upper bounds and warm starts. None of them retrieves by itself. */
+import * as Effect from "effect/Effect"
+import * as Frame from "../domain/Frame.ts"
+import * as Key from "../domain/Key.ts"
+import { Candidates, Draw, Question } from "../domain/tables.ts"
+import { gumbelTopK, scaledScores } from "./sample.ts"
+import * as Stage from "./Stage.ts"
+
+const blank = (rows: number, m: number, c: number) => ({
+  drawn: new Int32Array(rows * m),
+  drawLogProb: new Float32Array(rows * m),
+  extremes: new Int32Array(rows * 2),
+  context: new Int32Array(rows * c)
+})
+
+/** The gold passage and `m - 1` others drawn by score; the reader learns from the `c` best of the candidates. */
+export const drawWithGold = (n: number, m: number, c: number, seed: number) =>
+  Stage.make("sample", {
+    needs: { ...Question, ...Candidates(n) },
+    adds: Draw(m, c),
+    run: (rows) =>
+      Effect.sync(() => {
+        const added = blank(rows.rows, m, c)
+        const [step, qid, gold] = [Frame.column(rows, "step"), Frame.column(rows, "qid"), Frame.column(rows, "gold")]
+        const [docs, scores] = [Frame.column(rows, "docs"), Frame.column(rows, "docScore")]
+        for (let r = 0; r < rows.rows; r++) {
+          const own = docs.subarray(r * n, (r + 1) * n)
+          const key = Key.fold(Key.make(seed), "gold", step[r]!, qid[r]!)
+          const { logProb, places } = gumbelTopK(scaledScores(scores.subarray(r * n, (r + 1) * n)), n, key)
+          const others = places.filter((place) => own[place] !== gold[r]).slice(0, m - 1)
+          added.drawn.set([gold[r]!, ...others.map((place) => own[place]!)], r * m)
+          added.drawLogProb.set([0, ...others.map((place) => logProb[places.indexOf(place)]!)], r * m)
+          added.extremes.set([own[n - 1]!, own[0]!], r * 2)
+          added.context.set(own.subarray(0, c).toReversed(), r * c)
+        }
+        return added
+      })
+  })
+
+/** The gold passage of each row against those of the other rows of the batch of `b`: in-batch negatives. */
+export const drawInBatch = (b: number) =>
+  Stage.make("sample", {
+    needs: Question,
+    adds: Draw(b, 1),
+    run: (rows) =>
+      Effect.sync(() => {
+        const gold = Frame.column(rows, "gold")
+        const added = blank(rows.rows, b, 1)
+        for (let r = 0; r < rows.rows; r++) {
+          for (let i = 0; i < b; i++) added.drawn[r * b + i] = gold[(r + i) % rows.rows]!
+          added.context[r] = gold[r]!
+          added.extremes.fill(gold[r]!, 2 * r, 2 * r + 2)
+        }
+        return added
+      })
+  })
+
+/** The gold passage among `c - 1` others of the corpus, all in an order drawn by key: what a perfect retriever gives. */
+export const drawOracle = (c: number, passages: number, seed: number) =>
+  Stage.make("sample", {
+    needs: Question,
+    adds: Draw(1, c),
+    run: (rows) =>
+      Effect.sync(() => {
+        const [step, qid, gold] = [Frame.column(rows, "step"), Frame.column(rows, "qid"), Frame.column(rows, "gold")]
+        const added = blank(rows.rows, 1, c)
+        for (let r = 0; r < rows.rows; r++) {
+          const key = Key.fold(Key.make(seed), "oracle", step[r]!, qid[r]!)
+          const context = Array.from({ length: c }, (_, i) => i === 0 ? gold[r]! : Key.integer(key, i, passages))
+          added.drawn[r] = gold[r]!
+          added.extremes.fill(gold[r]!, 2 * r, 2 * r + 2)
+          added.context.set([...Key.permutation(Key.fold(key, "order"), c)].map((i) => context[i]!), r * c)
+        }
+        return added
+      })
+  })
