@@ -37,12 +37,12 @@ export const occurrences = (text: string, phrase: string): number =>
     ? [...text.matchAll(new RegExp(`(?<![A-Za-z0-9])${escape(phrase)}(?![A-Za-z0-9])`, "gi"))].length
     : 0
 
-/** Whether the letters of `short` stand in `long` in their order, as those of an acronym do. */
-const spells = (short: string, long: string): boolean => {
-  const letters = [...short.toLowerCase()].filter((c) => c >= "a" && c <= "z")
-  let from = 0
-  return letters.every((letter) => (from = long.toLowerCase().indexOf(letter, from) + 1) > 0)
-}
+/** Whether the acronyms of `a` have their letters in `b` in the same order. */
+const abbreviates = (a: string, b: string): boolean =>
+  (a.match(/[A-Z]{3,}/g) ?? []).some((acronym) => {
+    let from = 0
+    return [...acronym.toLowerCase()].every((letter) => (from = b.toLowerCase().indexOf(letter, from) + 1) > 0)
+  })
 
 /** Whether the two texts have a telling word in common. */
 export const related = (a: string, b: string): boolean => {
@@ -51,10 +51,7 @@ export const related = (a: string, b: string): boolean => {
 }
 
 /** Whether one alias gives the other away: a telling word in common, or an acronym of it. */
-export const akin = (a: string, b: string): boolean => {
-  const [short, long] = a.length < b.length ? [a, b] : [b, a]
-  return related(a, b) || (short.length < 9 && spells(short, long))
-}
+export const akin = (a: string, b: string): boolean => related(a, b) || abbreviates(a, b) || abbreviates(b, a)
 
 /** "a, b and c". */
 export const list = (items: ReadonlyArray<string>): string =>
