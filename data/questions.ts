@@ -61,7 +61,7 @@ const ask = (key: Key, about: Omit<Topic, "mention">): ReadonlyArray<Question> =
   return asked
 }
 
-/** Wrong options come from diseases on the same side of the training split, so that no option is known to be wrong. */
+/** Wrong options come from diseases on the same side of the training split: in a test they are as new as the answer. */
 export const questions = (
   seed: Key,
   diseases: ReadonlyArray<Disease>,
