@@ -1,6 +1,5 @@
 /** Columns are declared once; the row's type, the Arrow field and the block of values all follow from the declaration. */
-import { type Data, Field, FixedSizeList, Float32, Int32, List, makeData, Utf8 } from "apache-arrow"
-import type { DataType } from "apache-arrow"
+import { type Data, type DataType, Field, FixedSizeList, Float32, Int32, List, makeData, Utf8 } from "apache-arrow"
 
 /** Strings of any length, one list a row. */
 export type Texts = ReadonlyArray<ReadonlyArray<string>>

@@ -10,7 +10,7 @@ import { retrieve, type RetrieveOptions } from "./retrieve.ts"
 import { sample, type SampleOptions } from "./sample.ts"
 import { goldTarget, llmRank, pdist, type RankOptions } from "./score.ts"
 import * as Stage from "./Stage.ts"
-import { drawInBatch, drawOracle, drawWithGold } from "./supervise.ts"
+import { drawInBatch, drawOracle, drawWithGold, findGold } from "./supervise.ts"
 import { byPairs, byTarget, gate, type Teaching, update } from "./update.ts"
 
 export interface StudyOptions extends SampleOptions, RankOptions, RetrieveOptions {
@@ -62,6 +62,9 @@ export const inBatch = (b: number, query: RetrieveOptions["query"]) =>
 /** The reader alone, from gold passages. */
 export const oracle = (c: number, passages: number, seed: number, query: RetrieveOptions["query"]) =>
   curriculum(pipe(drawOracle(c, passages, seed), Stage.andThen(goldTarget(1))), byTarget(1, c, query))
+
+/** The reader's choice given the gold passage: the most that retrieval could do for it. */
+export const answerGold = pipe(findGold, Stage.andThen(answer(1, 1)))
 
 /** Inference: the best passages as they are, then the reader's choice. */
 export const answerOne = (o: Pick<StudyOptions, "n" | "c" | "rerank" | "query">) =>

@@ -13,6 +13,13 @@ const blank = (rows: number, m: number, c: number) => ({
   context: new Int32Array(rows * c)
 })
 
+/** The gold passage as the only candidate: what a perfect retriever finds. */
+export const findGold = Stage.make("retrieve", {
+  needs: Question,
+  adds: Candidates(1),
+  run: (rows) => Effect.sync(() => ({ docs: Frame.column(rows, "gold"), docScore: new Float32Array(rows.rows) }))
+})
+
 /** The gold passage and `m - 1` others drawn by score; the reader learns from the `c` best of the candidates. */
 export const drawWithGold = (n: number, m: number, c: number, seed: number) =>
   Stage.make("sample", {

@@ -24,7 +24,7 @@ export interface Module<in out P extends Params, in I extends ReadonlyArray<unkn
 export type Flat = ReadonlyMap<string, Param>
 
 export const param = (shape: Shape, init: Init): Param => ({ _tag: "Param", shape, init })
-export const normal = (shape: Shape, std = 0.02): Param => param(shape, { normal: std })
+export const normal = (shape: Shape, std: number): Param => param(shape, { normal: std })
 export const ones = (...shape: Shape): Param => param(shape, { constant: 1 })
 export const zeros = (...shape: Shape): Param => param(shape, { constant: 0 })
 

@@ -24,6 +24,8 @@ export interface DecoderConfig {
   readonly rope_theta: number
   readonly tie_word_embeddings: boolean
   readonly hidden_dropout_prob: number
+  /** Standard deviation of the weights before training. */
+  readonly initializer_range: number
 }
 
 export interface DecoderInput {
@@ -41,8 +43,8 @@ export interface DecoderInput {
 
 const selfAttention = (c: DecoderConfig) => {
   const size = c.hidden_size / c.num_attention_heads
-  const query = linear(c.hidden_size, c.hidden_size)
-  const shared = linear(c.hidden_size, size * c.num_key_value_heads)
+  const query = linear(c.hidden_size, c.hidden_size, c.initializer_range)
+  const shared = linear(c.hidden_size, size * c.num_key_value_heads, c.initializer_range)
   const rotation = {
     frequencies: rotaryFrequencies(size, c.rope_theta),
     positions: c.max_position_embeddings,
@@ -60,8 +62,8 @@ const selfAttention = (c: DecoderConfig) => {
 
 /** SwiGLU: down(silu(gate x) ∘ up x). */
 const feedForward = (c: DecoderConfig) => {
-  const widen = linear(c.hidden_size, c.intermediate_size)
-  const narrow = linear(c.intermediate_size, c.hidden_size)
+  const widen = linear(c.hidden_size, c.intermediate_size, c.initializer_range)
+  const narrow = linear(c.intermediate_size, c.hidden_size, c.initializer_range)
   return module(
     { gate_proj: widen.params, up_proj: widen.params, down_proj: narrow.params },
     (p, x: Tensor) => narrow.apply(p.down_proj, mul(silu(widen.apply(p.gate_proj, x)), widen.apply(p.up_proj, x)))
@@ -88,7 +90,7 @@ const layer = (c: DecoderConfig, index: number) => {
 
 /** Final hidden states: [b, n, hidden]. */
 const backbone = (c: DecoderConfig) => {
-  const embed = embedding(c.vocab_size, c.hidden_size)
+  const embed = embedding(c.vocab_size, c.hidden_size, c.initializer_range)
   const layers = repeat(c.num_hidden_layers, (i) => layer(c, i))
   const norm = rmsNorm(c.hidden_size, c.rms_norm_eps)
   const params = { embed_tokens: embed.params, layers: listParams(layers), norm: norm.params }
@@ -103,7 +105,7 @@ const backbone = (c: DecoderConfig) => {
 /** Logits of the token after each of `rows`: [r, vocabulary]. */
 export const llama = (c: DecoderConfig) => {
   const model = backbone(c)
-  const untied: Params = c.tie_word_embeddings ? {} : { lm_head: { weight: normal([c.vocab_size, c.hidden_size]) } }
+  const untied: Params = c.tie_word_embeddings ? {} : { lm_head: { weight: normal([c.vocab_size, c.hidden_size], c.initializer_range) } }
   const params = { model: model.params, ...untied }
   return module(params, (p, input: DecoderInput) => {
     const hidden = reshape(model.apply(p.model, input), [-1, c.hidden_size])

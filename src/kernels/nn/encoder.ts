@@ -21,6 +21,8 @@ export interface EncoderConfig {
   readonly type_vocab_size: number
   readonly layer_norm_eps: number
   readonly hidden_dropout_prob: number
+  /** Standard deviation of the weights before training. */
+  readonly initializer_range: number
   readonly dim: number
 }
 
@@ -34,7 +36,7 @@ export interface EncoderInput {
 }
 
 const selfAttention = (c: EncoderConfig) => {
-  const project = linearWithBias(c.hidden_size, c.hidden_size)
+  const project = linearWithBias(c.hidden_size, c.hidden_size, c.initializer_range)
   const params = { query: project.params, key: project.params, value: project.params }
   return module(params, (p, x: Tensor, bias: Tensor) => {
     const head = (w: typeof p.query) => splitHeads(project.apply(w, x), c.num_attention_heads)
@@ -44,7 +46,7 @@ const selfAttention = (c: EncoderConfig) => {
 
 /** Dense, dropout, residual, norm: how BERT ends both halves of a layer. */
 const residual = (c: EncoderConfig, from: number, site: number) => {
-  const dense = linearWithBias(from, c.hidden_size)
+  const dense = linearWithBias(from, c.hidden_size, c.initializer_range)
   const norm = layerNorm(c.hidden_size, c.layer_norm_eps)
   return module(
     { dense: dense.params, LayerNorm: norm.params },
@@ -56,7 +58,7 @@ const residual = (c: EncoderConfig, from: number, site: number) => {
 const layer = (c: EncoderConfig, index: number) => {
   const self = selfAttention(c)
   const attended = residual(c, c.hidden_size, 2 * index + 1)
-  const widen = linearWithBias(c.hidden_size, c.intermediate_size)
+  const widen = linearWithBias(c.hidden_size, c.intermediate_size, c.initializer_range)
   const narrow = residual(c, c.intermediate_size, 2 * index + 2)
   const params = {
     attention: { self: self.params, output: attended.params },
@@ -71,7 +73,7 @@ const layer = (c: EncoderConfig, index: number) => {
 
 const embeddings = (c: EncoderConfig) => {
   const [words, positions, types] = [c.vocab_size, c.max_position_embeddings, c.type_vocab_size].map((n) =>
-    embedding(n, c.hidden_size)
+    embedding(n, c.hidden_size, c.initializer_range)
   ) as [ReturnType<typeof embedding>, ReturnType<typeof embedding>, ReturnType<typeof embedding>]
   const norm = layerNorm(c.hidden_size, c.layer_norm_eps)
   const params = {
@@ -107,7 +109,7 @@ export const bert = (c: EncoderConfig) => {
 /** One unit vector a token: [b, n, dim] (methods: `linear` without bias, rows of length 1). */
 export const colbert = (c: EncoderConfig) => {
   const backbone = bert(c)
-  const head = linear(c.hidden_size, c.dim)
+  const head = linear(c.hidden_size, c.dim, c.initializer_range)
   return module(
     { bert: backbone.params, linear: head.params },
     (p, input: EncoderInput) => l2Normalise(head.apply(p.linear, backbone.apply(p.bert, input)))

@@ -13,19 +13,19 @@ const rowwise = (x: Tensor, f: (rows: Tensor) => Tensor): Tensor => {
 }
 
 /** x Wᵀ: x [..., in] -> [..., out]. */
-export const linear = (from: number, to: number, std?: number): Module<{ weight: Param }, [Tensor], Tensor> =>
+export const linear = (from: number, to: number, std: number): Module<{ weight: Param }, [Tensor], Tensor> =>
   module({ weight: normal([to, from], std) }, (p, x) => rowwise(x, (rows) => matmul(rows, p.weight, false, true)))
 
 /** x Wᵀ + b: x [..., in] -> [..., out]. */
 export const linearWithBias = (
   from: number,
   to: number,
-  std?: number
+  std: number
 ): Module<{ weight: Param; bias: Param }, [Tensor], Tensor> =>
   module({ weight: normal([to, from], std), bias: zeros(to) }, (p, x) => rowwise(x, (r) => affine(r, p.weight, p.bias)))
 
 /** int32 ids [...] -> [..., size]. */
-export const embedding = (count: number, size: number, std?: number): Module<{ weight: Param }, [Tensor], Tensor> =>
+export const embedding = (count: number, size: number, std: number): Module<{ weight: Param }, [Tensor], Tensor> =>
   module({ weight: normal([count, size], std) }, (p, ids) => gather(p.weight, ids))
 
 export const rmsNorm = (size: number, epsilon: number): Module<{ weight: Param }, [Tensor], Tensor> =>

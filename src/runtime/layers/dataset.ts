@@ -1,6 +1,6 @@
 /** Lines of JSON into records: each bad line is told by file, line, field and reason. */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { gunzipSync } from "node:zlib"

@@ -30,8 +30,12 @@ export const located =
   (path: string) => <A, R>(effect: Effect.Effect<A, PlatformError, R>): Effect.Effect<A, FileError, R> =>
     Effect.mapError(effect, (error) => new FileError({ path, place: "", reason: explain(error) }))
 
+/** A plain array even where the file system gives a Buffer, whose `slice` would not copy. */
 export const readBytes = (path: string): Effect.Effect<Uint8Array, FileError, FileSystem.FileSystem> =>
-  FileSystem.FileSystem.use((fs) => fs.readFile(path)).pipe(located(path))
+  FileSystem.FileSystem.use((fs) => fs.readFile(path)).pipe(
+    Effect.map(({ buffer, byteLength, byteOffset }) => new Uint8Array(buffer, byteOffset, byteLength)),
+    located(path)
+  )
 
 export const readText = (path: string): Effect.Effect<string, FileError, FileSystem.FileSystem> =>
   FileSystem.FileSystem.use((fs) => fs.readFileString(path)).pipe(located(path))

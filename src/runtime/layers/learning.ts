@@ -4,7 +4,7 @@ import type { RunConfig } from "../../domain/RunConfig.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { adamw } from "../../kernels/optim/adamw.ts"
 import { type Group, learningRate, type Optimizer } from "../../kernels/optim/Optimizer.ts"
-import { count, Diverged as EngineDiverged } from "../engine/Learner.ts"
+import { count, type Diverged as EngineDiverged } from "../engine/Learner.ts"
 import type { SessionError } from "../engine/Session.ts"
 import { DeadGradient, Diverged, type ParameterGroup, ProgramFailed } from "../ports/Learning.ts"
 

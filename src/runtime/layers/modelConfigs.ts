@@ -19,6 +19,7 @@ export const EncoderConfig = Schema.Struct({
   type_vocab_size: or(Count, 2),
   layer_norm_eps: or(Epsilon, 1e-12),
   hidden_dropout_prob: or(Rate, 0.1),
+  initializer_range: or(Epsilon, 0.02),
   dim: or(Count, 128)
 })
 
@@ -35,6 +36,7 @@ export const DecoderConfig = Schema.Struct({
   rope_theta: or(Epsilon, 10000),
   tie_word_embeddings: or(Schema.Boolean, false),
   hidden_dropout_prob: or(Rate, 0),
+  initializer_range: or(Epsilon, 0.02),
   bos_token_id: Schema.optionalKey(TokenId),
   eos_token_id: TokenId,
   pad_token_id: or(TokenId, 0)

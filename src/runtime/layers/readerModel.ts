@@ -70,7 +70,7 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
     parts: ReadonlyArray<number>,
     how: RunConfig["option_score"]
   ) {
-    const results = new Array<Float32Array>(sequences.length)
+    const results: Array<Float32Array> = []
     const order = [...sequences.keys()].toSorted((a, b) => sequences[b]!.ids.length - sequences[a]!.ids.length || a - b)
     const most = Math.max(1, Math.floor(TOKENS / (sequences[order[0]!]?.ids.length ?? 1)))
     for (const group of groupsOf(order, 2 ** Math.floor(Math.log2(most)))) {

@@ -71,10 +71,11 @@ const parse = (path: string, bytes: Uint8Array): StoredTensors => {
   if (bytes.length < 8) throw fail("header", "the file is truncated")
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true))
   if (8 + length > bytes.length) throw fail("header", "the file is truncated or not safetensors")
-  const { __metadata__: _, ...raw } = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)))
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length))) as Record<string, unknown>
+  delete header["__metadata__"]
   const body = bytes.subarray(8 + length)
   return new Map(
-    Object.entries(decodeHeader(raw)).map(([name, entry]) => {
+    Object.entries(decodeHeader(header)).map(([name, entry]) => {
       const wrong = fault(entry, body.length)
       if (wrong) throw fail(`tensor ${name}`, wrong)
       return [name, { shape: entry.shape, data: widen(entry.dtype, body.subarray(...entry.data_offsets)) }]

@@ -1,0 +1,20 @@
+/** When something recurs: Atlas's schedule grammar, `N`, `a-b:N,c-d:M` or `never`. */
+
+/** Half-open ranges of steps, each with its period; the first that holds a step decides. */
+export type Schedule = ReadonlyArray<{ readonly from: number; readonly to: number; readonly every: number }>
+
+/** The schedule a setting spells, or `undefined` where it is none. */
+export const parse = (setting: number | string): Schedule | undefined => {
+  const text = String(setting).trim()
+  if (text === "never" || text === "-1") return []
+  if (/^[1-9]\d*$/.test(text)) return [{ from: 0, to: Infinity, every: Number(text) }]
+  const ranges = text.split(",").map((part) => /^\s*(\d+)-(\d+):([1-9]\d*)\s*$/.exec(part))
+  if (ranges.some((r) => r === null)) return undefined
+  return ranges.map((r) => ({ from: Number(r![1]), to: Number(r![2]), every: Number(r![3]) }))
+}
+
+/** Whether it is due before `step`, counted from the start of the range that holds it; never before the first step. */
+export const due = (schedule: Schedule, step: number): boolean => {
+  const range = schedule.find(({ from, to }) => from <= step && step < to)
+  return range !== undefined && step > 0 && (step - range.from) % range.every === 0
+}

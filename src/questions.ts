@@ -1,0 +1,78 @@
+/** Questions as the stream of batches a run studies: which, in what order, from which step on. */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as Frame from "./domain/Frame.ts"
+import * as Key from "./domain/Key.ts"
+import type { Passage, QuestionRecord } from "./domain/Records.ts"
+import { Question } from "./domain/tables.ts"
+
+export type QuestionFrame = Frame.Frame<typeof Question>
+
+/** The questions of an epoch, in a fixed order. */
+export type Epochs = (epoch: number) => ReadonlyArray<QuestionRecord>
+
+/** A batch of records as rows; `row` finds a passage by id. */
+export const frame = (
+  records: ReadonlyArray<QuestionRecord>,
+  step: number,
+  row: (id: string) => number
+): QuestionFrame =>
+  Frame.make(records.length, Question, {
+    step: new Int32Array(records.length).fill(step),
+    qid: records.map((q) => q.id),
+    question: records.map((q) => q.question),
+    answer: records.map((q) => q.answer),
+    options: records.map((q) => q.options),
+    answerIndex: Int32Array.from(records, (q) => q.answerIndex),
+    gold: Int32Array.from(records, (q) => q.gold.length > 0 ? row(q.gold[0]!) : -1)
+  })
+
+/**
+ * Batches of steps from..to-1, each of `size` questions. Epochs follow each other in one sequence, each in an order of
+ * its own drawn under the seed, so that every batch is full and depends on its step alone.
+ */
+export const batches = (
+  epochs: Epochs,
+  options: { readonly from: number; readonly to: number; readonly size: number; readonly seed: number },
+  row: (id: string) => number
+): Stream.Stream<QuestionFrame> => {
+  const { from, seed, size, to } = options
+  const count = epochs(0).length
+  let cached = { epoch: -1, records: epochs(0), order: Int32Array.of() as Int32Array }
+  const at = (position: number): QuestionRecord => {
+    const epoch = Math.floor(position / count)
+    if (cached.epoch !== epoch) {
+      const order = Key.permutation(Key.fold(Key.make(seed), "epoch", epoch), count)
+      cached = { epoch, records: epochs(epoch), order }
+    }
+    return cached.records[cached.order[position % count]!]!
+  }
+  const batch = (step: number) => frame(Array.from({ length: size }, (_, i) => at(step * size + i)), step, row)
+  return Stream.range(from, to - 1).pipe(Stream.rechunk(1), Stream.mapEffect((step) => Effect.sync(() => batch(step))))
+}
+
+/** Every question once, in order, `size` at a time. */
+export const once = (
+  records: ReadonlyArray<QuestionRecord>,
+  size: number,
+  row: (id: string) => number
+): Stream.Stream<QuestionFrame> =>
+  Stream.range(0, Math.ceil(records.length / size) - 1).pipe(
+    Stream.rechunk(1),
+    Stream.mapEffect((i) => Effect.sync(() => frame(records.slice(i * size, (i + 1) * size), i, row)))
+  )
+
+/**
+ * Self-supervision for a retriever: each passage asked for by some of its own words, other ones every epoch: a share
+ * drawn from [0, 1/2], at least three words, in their order.
+ */
+export const lexical = (passages: ReadonlyArray<Passage>, seed: number): Epochs => (epoch) =>
+  passages.map(({ id, text }) => {
+    const key = Key.fold(Key.make(seed), "lexical", epoch, id)
+    const words = text.split(/\s+/)
+    const order = Key.permutation(key, words.length)
+    const most = Math.max(3, Math.round(words.length * Key.uniform(key, words.length) / 2))
+    const kept = [...order.subarray(0, most)].toSorted((a, b) => a - b)
+    const question = kept.map((i) => words[i]).join(" ")
+    return { id, question, options: [], answer: "", answerIndex: -1, gold: [id], group: id, type: "lexical" }
+  })

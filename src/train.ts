@@ -1,0 +1,134 @@
+/** Program: questions through the stages of their mode, a step at a time; journal, checkpoints and index refresh. */
+import type { RecordBatch } from "apache-arrow"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { curriculum } from "./curriculum.ts"
+import * as Frame from "./domain/Frame.ts"
+import { type RunConfig, Settings } from "./domain/RunConfig.ts"
+import * as Schedule from "./domain/Schedule.ts"
+import type { Lesson } from "./domain/tables.ts"
+import * as Journal from "./journal.ts"
+import { Reporter } from "./progress.ts"
+import * as Questions from "./questions.ts"
+import { sha256 } from "./runtime/layers/files.ts"
+import { Checkpoints } from "./runtime/ports/Checkpoints.ts"
+import type { ParameterGroup } from "./runtime/ports/Learning.ts"
+import { Passages } from "./runtime/ports/Passages.ts"
+import { ReaderLearner } from "./runtime/ports/Reader.ts"
+import { Retriever, RetrieverLearner } from "./runtime/ports/Retriever.ts"
+
+/** Settings that do not change what is learned. */
+const incidental: ReadonlyArray<keyof RunConfig> = [
+  "output_dir",
+  "validation_file",
+  "test_file",
+  "per_device_eval_batch_size",
+  "logging_steps",
+  "save_steps",
+  "save_total_limit"
+]
+
+/** What a run is a run of: the settings that matter, the questions and the corpus. */
+const identity = (c: RunConfig, epochs: Questions.Epochs, corpus: string): string => {
+  const settings = Object.entries(c).filter(([key]) => !incidental.includes(key as keyof RunConfig))
+  return sha256(JSON.stringify(settings), JSON.stringify(epochs(0)), corpus)
+}
+
+const table = (groups: ReadonlyArray<ParameterGroup>, norms: ReadonlyMap<string, number>): string => {
+  const rows = groups.map((g) => [
+    g.name,
+    g.parameters.toLocaleString("en"),
+    g.trainable ? `lr ${g.learningRate}` : "frozen",
+    norms.has(g.name) ? `|grad| ${norms.get(g.name)!.toExponential(2)}` : ""
+  ])
+  const widths = [0, 1, 2, 3].map((i) => Math.max(...rows.map((row) => row[i]!.length)))
+  return rows.map((row) => row.map((cell, i) => i === 1 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)).join("  "))
+    .join("\n")
+}
+
+const mean = (values: Float32Array): number => values.reduce((a, b) => a + b, 0) / values.length
+
+export interface Trained {
+  readonly steps: number
+  readonly seconds: number
+  readonly questionsPerSecond: number
+  readonly retrieverLoss: number
+  readonly readerLoss: number
+  readonly checkpoint: string
+}
+
+/** Trains to the last step of the settings, from the newest checkpoint where `resume`. */
+export const train = Effect.fn("train")(function*(epochs: Questions.Epochs, options: { readonly resume: boolean }) {
+  const c = yield* Settings
+  const passages = yield* Passages
+  const checkpoints = yield* Checkpoints
+  const retriever = yield* Retriever
+  const reporter = yield* Reporter
+  const lesson = curriculum(c, passages.ids.length)
+  const run = identity(c, epochs, passages.hash)
+  const schedule = Schedule.parse(c.refresh_index) ?? []
+
+  const position = options.resume ? yield* checkpoints.restore(run) : undefined
+  const start = position?.step ?? 0
+  yield* Journal.truncate(c.output_dir, start)
+  const source = (from: number, to: number) =>
+    Questions.batches(epochs, { from, to, size: c.per_device_train_batch_size, seed: c.seed }, passages.row)
+
+  const groups = [...(yield* RetrieverLearner).groups, ...(yield* ReaderLearner).groups]
+  const norms = start < c.max_steps
+    ? yield* source(start, start + 1).pipe(Stream.runFoldEffect(
+      () => new Map<string, number>(),
+      (_, rows) => lesson.gate(rows)
+    ))
+    : new Map<string, number>()
+  yield* reporter.note(table(groups, norms))
+
+  const began = yield* Clock.currentTimeMillis
+  let [step, kept, last] = [start, start, { retrieverLoss: NaN, readerLoss: NaN }]
+  let pending: Array<RecordBatch> = []
+  const keep = Effect.fnUntraced(function*() {
+    if (step === kept) return yield* checkpoints.save({ step, run })
+    yield* Journal.write(c.output_dir, kept, step, pending)
+    pending = []
+    kept = step
+    return yield* checkpoints.save({ step, run })
+  })
+  const learn = Effect.fnUntraced(function*(rows: Questions.QuestionFrame) {
+    if (Schedule.due(schedule, step)) yield* retriever.refresh
+    const learned: Frame.Frame<typeof Lesson> = yield* lesson.learn(rows)
+    pending.push(learned.batch)
+    step++
+    last = {
+      retrieverLoss: mean(Frame.column(learned, "retrieverLoss")),
+      readerLoss: mean(Frame.column(learned, "readerLoss"))
+    }
+    const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
+    yield* reporter.report({
+      task: c.mode,
+      done: step,
+      total: c.max_steps,
+      start,
+      seconds,
+      unit: "questions",
+      each: c.per_device_train_batch_size,
+      figures: last
+    })
+    if (c.save_steps > 0 && step % c.save_steps === 0 && step < c.max_steps) yield* keep()
+  })
+
+  yield* source(start, c.max_steps).pipe(
+    Stream.runForEach((rows) => Effect.uninterruptible(learn(rows))),
+    Effect.onInterrupt(() => Effect.orDie(keep()))
+  )
+  const checkpoint = yield* keep()
+  const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
+  const questionsPerSecond = (step - start) * c.per_device_train_batch_size / Math.max(seconds, 1e-9)
+  return { steps: step, seconds, questionsPerSecond, ...last, checkpoint } satisfies Trained
+})
+
+/** The settings with the number of steps spelled out. */
+export const resolve = (c: RunConfig, questions: number): RunConfig => ({
+  ...c,
+  max_steps: c.max_steps >= 0 ? c.max_steps : Math.ceil(c.num_train_epochs * questions / c.per_device_train_batch_size)
+})
