@@ -31,9 +31,16 @@ export const depths = [1, 5, 10, 100] as const
 
 /** Free answers are compared as SQuAD does: lower case, no punctuation, no articles, single spaces. */
 export const normalise = (text: string): string =>
-  text.toLowerCase().replaceAll(/[\p{P}]/gu, "").replaceAll(/\b(a|an|the)\b/g, " ").split(/\s+/).filter(Boolean).join(" ")
+  text.toLowerCase().replaceAll(/[\p{P}]/gu, "").replaceAll(/\b(a|an|the)\b/g, " ").split(/\s+/).filter(Boolean).join(
+    " "
+  )
 
-const judge = (q: QuestionRecord, prediction: string, index: number, ranking: ReadonlyArray<readonly [string, number]>): Judged => {
+const judge = (
+  q: QuestionRecord,
+  prediction: string,
+  index: number,
+  ranking: ReadonlyArray<readonly [string, number]>
+): Judged => {
   const ids = ranking.map(([id]) => id)
   const gold = new Set(q.gold.map((id) => ids.indexOf(id)).filter((at) => at >= 0))
   const places = ids.map((_, i) => i)
@@ -100,8 +107,10 @@ export const evaluate = Effect.fn("evaluate")(function*(
       const [texts, indices] = [Frame.column(answered, "prediction"), Frame.column(answered, "predictionIndex")]
       const width = docs.length / rows.rows
       texts.forEach((text, r) => {
-        const ranking = Array.from(docs.subarray(r * width, (r + 1) * width), (doc, i) =>
-          [passages.ids[doc] ?? "", scores[r * width + i]!] as const).filter(([id]) => id !== "")
+        const ranking = Array.from(
+          docs.subarray(r * width, (r + 1) * width),
+          (doc, i) => [passages.ids[doc] ?? "", scores[r * width + i]!] as const
+        ).filter(([id]) => id !== "")
         judged.push(judge(records[judged.length]!, text, indices[r]!, ranking))
       })
       const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000

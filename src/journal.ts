@@ -38,11 +38,14 @@ export const read = Effect.fnUntraced(function*(output: string) {
   const folder = folderOf(output)
   const names = yield* fs.readDirectory(folder).pipe(located(folder))
   const files = names.filter((name) => name.endsWith(".arrow")).toSorted()
-  const batches = yield* Effect.forEach(files, (name) =>
-    Effect.flatMap(readBytes(join(folder, name)), (bytes) =>
-      Effect.try({
-        try: () => [...RecordBatchReader.from(bytes)],
-        catch: (cause) => new FileError({ path: join(folder, name), place: "", reason: String(cause) })
-      })))
+  const batches = yield* Effect.forEach(
+    files,
+    (name) =>
+      Effect.flatMap(readBytes(join(folder, name)), (bytes) =>
+        Effect.try({
+          try: () => [...RecordBatchReader.from(bytes)],
+          catch: (cause) => new FileError({ path: join(folder, name), place: "", reason: String(cause) })
+        }))
+  )
   return batches.flat()
 })

@@ -67,7 +67,10 @@ const lines = Layer.sync(Reporter, () => {
 })
 
 /** Nothing but notes. */
-const quiet = Layer.succeed(Reporter, { report: () => Effect.void, note: (text) => Effect.sync(() => write(`${text}\n`)) })
+const quiet = Layer.succeed(Reporter, {
+  report: () => Effect.void,
+  note: (text) => Effect.sync(() => write(`${text}\n`))
+})
 
 export const silent: Layer.Layer<Reporter> = Layer.succeed(Reporter, {
   report: () => Effect.void,

@@ -19,7 +19,7 @@ import { ReaderLearner } from "./runtime/ports/Reader.ts"
 import { Retriever, RetrieverLearner } from "./runtime/ports/Retriever.ts"
 
 /** Settings that do not change what is learned. */
-const incidental: ReadonlyArray<keyof RunConfig> = [
+const incidental: ReadonlySet<string> = new Set<keyof RunConfig>([
   "output_dir",
   "validation_file",
   "test_file",
@@ -27,11 +27,11 @@ const incidental: ReadonlyArray<keyof RunConfig> = [
   "logging_steps",
   "save_steps",
   "save_total_limit"
-]
+])
 
 /** What a run is a run of: the settings that matter, the questions and the corpus. */
 const identity = (c: RunConfig, epochs: Questions.Epochs, corpus: string): string => {
-  const settings = Object.entries(c).filter(([key]) => !incidental.includes(key as keyof RunConfig))
+  const settings = Object.entries(c).filter(([key]) => !incidental.has(key))
   return sha256(JSON.stringify(settings), JSON.stringify(epochs(0)), corpus)
 }
 
@@ -43,7 +43,9 @@ const table = (groups: ReadonlyArray<ParameterGroup>, norms: ReadonlyMap<string,
     norms.has(g.name) ? `|grad| ${norms.get(g.name)!.toExponential(2)}` : ""
   ])
   const widths = [0, 1, 2, 3].map((i) => Math.max(...rows.map((row) => row[i]!.length)))
-  return rows.map((row) => row.map((cell, i) => i === 1 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)).join("  "))
+  return rows.map((row) =>
+    row.map((cell, i) => i === 1 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)).join("  ")
+  )
     .join("\n")
 }
 

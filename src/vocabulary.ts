@@ -96,12 +96,17 @@ export const vocabulary = (texts: Iterable<string>, options: VocabularyOptions):
   const room = size - base.size
   const words = rest === "pieces"
     ? mergedPieces(counts, room, minCount)
-    : [...counts].filter(([, n]) => n >= minCount).toSorted(byCount).map(([word]) => word).filter((w) => !base.has(w)).slice(0, Math.max(0, room))
+    : [...counts].filter(([, n]) => n >= minCount).toSorted(byCount).map(([word]) => word).filter((w) => !base.has(w))
+      .slice(0, Math.max(0, room))
   return [...base, ...words]
 }
 
 /** The `tokenizer.json` of a vocabulary. */
-export const tokenizerJson = (tokens: ReadonlyArray<string>, special: ReadonlyArray<string>, unknown: string): object => ({
+export const tokenizerJson = (
+  tokens: ReadonlyArray<string>,
+  special: ReadonlyArray<string>,
+  unknown: string
+): object => ({
   version: "1.0",
   truncation: null,
   padding: null,

@@ -16,7 +16,8 @@ export const modes = [
   "bm25_rag",
   "gold_supervised",
   "oracle",
-  "lexical"
+  "lexical",
+  "cloze"
 ] as const
 export type Mode = typeof modes[number]
 

@@ -37,7 +37,8 @@ export const andThen =
   <I1 extends Columns, O1 extends Columns, E1, R1>(
     self:
       & Stage<I1, O1, E1, R1>
-      & (I1 & O1 extends I2 ? unknown : { readonly missing: Exclude<keyof I2, keyof (I1 & O1)> })
+      & (I1 & O1 extends I2 ? unknown
+        : { readonly missing: Exclude<keyof I2, keyof (I1 & O1)> })
   ): Stage<I1, O1 & O2, E1 | E2, R1 | R2> => ({
     name: `${self.name} > ${that.name}`,
     needs: self.needs,

@@ -105,7 +105,9 @@ const backbone = (c: DecoderConfig) => {
 /** Logits of the token after each of `rows`: [r, vocabulary]. */
 export const llama = (c: DecoderConfig) => {
   const model = backbone(c)
-  const untied: Params = c.tie_word_embeddings ? {} : { lm_head: { weight: normal([c.vocab_size, c.hidden_size], c.initializer_range) } }
+  const untied: Params = c.tie_word_embeddings
+    ? {}
+    : { lm_head: { weight: normal([c.vocab_size, c.hidden_size], c.initializer_range) } }
   const params = { model: model.params, ...untied }
   return module(params, (p, input: DecoderInput) => {
     const hidden = reshape(model.apply(p.model, input), [-1, c.hidden_size])
