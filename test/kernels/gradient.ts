@@ -1,10 +1,17 @@
 /** The judge of gradients: the analytic gradient of an op against central differences of its meaning (fourth order), in float64. */
+import * as fc from "fast-check"
 import { grad } from "../../src/kernels/grad.ts"
 import { interpret } from "../../src/kernels/interpret.ts"
 import * as Nd from "../../src/kernels/NdArray.ts"
 import { sumAll } from "../../src/kernels/op/broadcast.ts"
 import { mul } from "../../src/kernels/op/elementwise.ts"
 import { apply, constant, input, type Op, type Shape, type Tensor } from "../../src/kernels/Tensor.ts"
+import { operands } from "./arbitrary.ts"
+
+/** Greatest error of a right gradient: a thousand times what rounding leaves of the differences (1e-11). */
+export const TOLERANCE = 1e-8
+/** A kink or a tie within this distance of the probe makes the difference quotient meaningless. */
+const KINK = 4e-3
 
 export interface Case {
   readonly shapes: ReadonlyArray<Shape>
@@ -46,4 +53,27 @@ export const gradientError = (op: Op<any>, law: Case, values: ReadonlyArray<Nd.N
     })
   })
   return worst
+}
+
+export const differentiable = (op: Op<any>): boolean =>
+  op.law.ranges.some((r) => r.dtype === "float32") && applied(op, op.law.cases[0]!).output.type.dtype === "float32"
+
+/** The piecewise ops are judged away from the points where they are not differentiable. */
+const smooth = (op: Op<any>, values: ReadonlyArray<Nd.NdArray>): boolean => {
+  if (!["Max", "Min", "ReduceMax"].includes(op.name)) return true
+  const all = values.flatMap((v) => [...v.data]).toSorted((a, b) => a - b)
+  return all.every((x, i) => i === 0 || x - all[i - 1]! > KINK)
+}
+
+/** The greatest error of an op's gradient over values drawn from its law. */
+export const worst = (op: Op<any>, law: Case, runs = 20): number => {
+  let error = 0
+  fc.assert(
+    fc.property(operands(op.law, law.shapes), (values) => {
+      fc.pre(smooth(op, values))
+      error = Math.max(error, gradientError(op, law, values))
+    }),
+    { numRuns: runs, seed: 1 }
+  )
+  return error
 }
