@@ -33,7 +33,7 @@ export const curriculum = (c: RunConfig, passages: number) => {
     case "gold_supervised":
       return Pipelines.goldSupervised(options)
     case "oracle":
-    case "cloze":
+    case "copy":
       return Pipelines.oracle(c.n_context, passages, c.seed, options.query)
     case "lexical":
       return Pipelines.inBatch(c.per_device_train_batch_size, options.query)

@@ -59,6 +59,11 @@ const judge = (
   }
 }
 
+export interface Evaluation {
+  readonly judged: ReadonlyArray<Judged>
+  readonly summary: Summary
+}
+
 export interface Summary {
   readonly questions: number
   readonly accuracy: Metric.Interval
@@ -86,7 +91,10 @@ export const summarise = (judged: ReadonlyArray<Judged>, seconds: number): Summa
   seconds
 })
 
-/** Judges every question; with `gold` the reader is given the gold passage instead of what is found. */
+/**
+ * Judges every question, with the index as it is; with `gold` the reader is given the gold passage instead of what is
+ * found.
+ */
 export const evaluate = Effect.fn("evaluate")(function*(
   records: ReadonlyArray<QuestionRecord>,
   options: { readonly gold: boolean; readonly task: string }
@@ -97,7 +105,7 @@ export const evaluate = Effect.fn("evaluate")(function*(
   const n = Math.min(Math.max(depths.at(-1)!, c.n_candidates), passages.ids.length)
   const stage = options.gold
     ? answerGold
-    : answerOne({ n, c: c.n_context, rerank: c.retrieve_with_rerank, query: query(c) })
+    : answerOne({ n, c: c.n_context, rerank: false, query: query(c) })
   const began = yield* Clock.currentTimeMillis
   const judged: Array<Judged> = []
   yield* Questions.once(records, c.per_device_eval_batch_size, passages.row).pipe(
@@ -128,5 +136,6 @@ export const evaluate = Effect.fn("evaluate")(function*(
       })
     }))
   )
-  return { judged, summary: summarise(judged, ((yield* Clock.currentTimeMillis) - began) / 1000) }
+  const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
+  return { judged, summary: summarise(judged, seconds) } satisfies Evaluation as Evaluation
 })

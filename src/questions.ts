@@ -78,6 +78,18 @@ export const lexical = (passages: ReadonlyArray<Passage>, seed: number): Epochs 
   })
 
 /**
+ * Passages of words drawn from the corpus by key, one for each of its own: nothing but the passage itself tells how a
+ * part of it goes on, so a reader that is to continue it has to learn to copy.
+ */
+export const scrambled = (passages: ReadonlyArray<Passage>, length: number, seed: number): ReadonlyArray<Passage> => {
+  const words = passages.flatMap(({ text }) => text.split(/\s+/))
+  return passages.map(({ id }) => {
+    const key = Key.fold(Key.make(seed), "scrambled", id)
+    return { id, text: Array.from({ length }, (_, i) => words[Key.integer(key, i, words.length)]).join(" ") }
+  })
+}
+
+/**
  * Self-supervision for a reader: each passage asked to go on after some of its own words, 2 to 5 of them, with the next
  * 1 to 6; other ones every epoch.
  */

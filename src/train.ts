@@ -128,9 +128,3 @@ export const train = Effect.fn("train")(function*(epochs: Questions.Epochs, opti
   const questionsPerSecond = (step - start) * c.per_device_train_batch_size / Math.max(seconds, 1e-9)
   return { steps: step, seconds, questionsPerSecond, ...last, checkpoint } satisfies Trained
 })
-
-/** The settings with the number of steps spelled out. */
-export const resolve = (c: RunConfig, questions: number): RunConfig => ({
-  ...c,
-  max_steps: c.max_steps >= 0 ? c.max_steps : Math.ceil(c.num_train_epochs * questions / c.per_device_train_batch_size)
-})

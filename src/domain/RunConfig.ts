@@ -17,7 +17,7 @@ export const modes = [
   "gold_supervised",
   "oracle",
   "lexical",
-  "cloze"
+  "copy"
 ] as const
 export type Mode = typeof modes[number]
 
@@ -32,6 +32,8 @@ export const fields = {
   train_file: Schema.String,
   validation_file: Schema.String,
   test_file: Schema.String,
+  /** Leave out malformed lines and count them, instead of stopping at the first. */
+  skip_bad_lines: Schema.Boolean,
   retriever_name_or_path: Path,
   reader_name_or_path: Path,
 
@@ -62,6 +64,8 @@ export const fields = {
   n_candidates: Count,
   /** Candidates the reader judges one by one. */
   retriever_n_context: Count,
+  /** Words of each passage that the `copy` mode makes up. */
+  copy_words: Count,
   /** Passages the reader learns and answers from. */
   n_context: Count,
   /** Whether the reader learns from drawn passages or from the best. */
@@ -117,6 +121,7 @@ export const defaults: Raw = {
   train_file: "",
   validation_file: "",
   test_file: "",
+  skip_bad_lines: false,
   per_device_train_batch_size: 2,
   per_device_eval_batch_size: 16,
   num_train_epochs: 5,
@@ -133,6 +138,7 @@ export const defaults: Raw = {
   max_grad_norm: 1,
   query_max_len: 32,
   passage_max_len: 220,
+  copy_words: 8,
   sampling: "weighted",
   sampling_temperature: 1,
   gold_score_mode: "llm_rank",

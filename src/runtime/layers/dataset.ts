@@ -1,20 +1,10 @@
 /** Lines of JSON into records: each bad line is told by file, line, field and reason. */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { gunzipSync } from "node:zlib"
-import {
-  type Passage,
-  PassageLine,
-  QuestionLine,
-  type QuestionRecord,
-  RecordError,
-  toPassage,
-  toQuestion
-} from "../../domain/Records.ts"
-import { Settings } from "../../domain/RunConfig.ts"
-import { Passages } from "../ports/Passages.ts"
+import { type Passage, PassageLine, QuestionLine, RecordError, toPassage, toQuestion } from "../../domain/Records.ts"
+import type { Passages } from "../ports/Passages.ts"
 import { FileError, readBytes, sha256 } from "./files.ts"
 
 export interface Loaded<A> {
@@ -84,13 +74,3 @@ export const fromRecords = (records: ReadonlyArray<Passage>): Passages["Service"
     hash: sha256(...records.flatMap((p) => [p.id, "\0", p.text, "\0"]))
   }
 }
-
-/** The corpus of the run. */
-export const passagesLayer: Layer.Layer<Passages, FileError, Settings | FileSystem.FileSystem> = Layer.effect(
-  Passages,
-  Effect.gen(function*() {
-    const { passages_file } = yield* Settings
-    return fromRecords((yield* passages(passages_file)).records)
-  })
-)
-export type Questions = ReadonlyArray<QuestionRecord>

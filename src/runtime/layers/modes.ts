@@ -16,3 +16,5 @@ export const noRetrieval = Layer.mergeAll(retriever.absent, reader.trainable)
 export const retrieverOnly = Layer.mergeAll(retriever.trainable, reader.absent)
 /** Neither can learn, and a pipeline that tries does not typecheck. */
 export const inference = Layer.mergeAll(retriever.readOnly, reader.readOnly)
+/** The reader alone, without passages. */
+export const closedBook = Layer.mergeAll(retriever.absent, reader.readOnly)

@@ -1,0 +1,128 @@
+/** From settings to a run: its data, and the layers of its mode. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { ConfigError } from "./domain/configure.ts"
+import type { Passage, QuestionRecord } from "./domain/Records.ts"
+import { type Mode, type RunConfig, Settings } from "./domain/RunConfig.ts"
+import { cloze, type Epochs, lexical, scrambled } from "./questions.ts"
+import * as bm25 from "./runtime/layers/bm25.ts"
+import * as Checkpoints from "./runtime/layers/checkpoints.ts"
+import * as Dataset from "./runtime/layers/dataset.ts"
+import * as modes from "./runtime/layers/modes.ts"
+import * as reader from "./runtime/layers/reader.ts"
+import { Passages } from "./runtime/ports/Passages.ts"
+
+/** Both ports and both learners, as the mode has them. */
+const learning = (mode: Mode) => {
+  switch (mode) {
+    case "joint":
+    case "gold_supervised":
+      return modes.joint
+    case "frozen_rag":
+      return modes.frozenRag
+    case "bm25_rag":
+      return modes.bm25Rag
+    case "no_retrieval":
+    case "oracle":
+    case "copy":
+      return modes.noRetrieval
+    case "lexical":
+      return modes.retrieverOnly
+  }
+}
+
+/** Both ports, for answering with what the mode has learned. */
+const reading = (mode: Mode) => {
+  switch (mode) {
+    case "bm25_rag":
+      return Layer.mergeAll(bm25.layer, reader.readOnly)
+    case "no_retrieval":
+    case "oracle":
+    case "copy":
+      return modes.closedBook
+    default:
+      return modes.inference
+  }
+}
+
+/** Records of a file; malformed lines are told, and counted where they may be skipped. */
+const told = <A, E, R>(path: string, loaded: Effect.Effect<Dataset.Loaded<A>, E, R>) =>
+  Effect.tap(
+    loaded,
+    ({ skipped }) => skipped.length > 0 ? Effect.logWarning(`${path}: ${skipped.length} lines skipped`) : Effect.void
+  )
+
+type QuestionFile = "train_file" | "validation_file" | "test_file"
+
+/** The questions of one of the files that the settings name. */
+export const questions = Effect.fn("questions")(function*(c: RunConfig, field: QuestionFile) {
+  if (c[field] === "") return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [`${field} is not given`] })
+  return (yield* told(c[field], Dataset.questions(c[field], c.skip_bad_lines))).records
+})
+
+/** The corpus, or the one made up of its words where the reader learns to copy. */
+const corpusOf = Effect.fnUntraced(function*(c: RunConfig) {
+  const { records } = yield* told(c.passages_file, Dataset.passages(c.passages_file, c.skip_bad_lines))
+  return c.mode === "copy" ? scrambled(records, c.copy_words, c.seed) : records
+})
+
+/** What a run studies: the questions of its file, or questions made from the corpus. */
+const epochsOf = Effect.fnUntraced(function*(c: RunConfig, corpus: ReadonlyArray<Passage>) {
+  if (c.mode === "lexical") return lexical(corpus, c.seed)
+  if (c.mode === "copy") return cloze(corpus, c.seed)
+  const records = yield* questions(c, "train_file")
+  return (() => records) as Epochs
+})
+
+/** Modes that learn from the passages known to hold the answer. */
+const supervised: ReadonlySet<Mode> = new Set<Mode>(["gold_supervised", "oracle"])
+
+/** What settings and data make impossible together. */
+const conflicts = (c: RunConfig, corpus: Passages["Service"], records: ReadonlyArray<QuestionRecord>) => {
+  const lost = records.filter((q) => q.gold.some((id) => corpus.row(id) < 0))
+  const bare = records.filter((q) => q.gold.length === 0)
+  return [
+    c.n_candidates > corpus.ids.length
+    && `n_candidates (${c.n_candidates}) exceeds the number of passages (${corpus.ids.length})`,
+    lost.length > 0 &&
+    `${lost.length} questions name gold passages that ${c.passages_file} lacks (first: ${lost[0]!.id})`,
+    supervised.has(c.mode) && bare.length > 0
+    && `mode ${c.mode} needs the gold passage of every question; ${bare.length} have none (first: ${bare[0]!.id})`
+  ].filter((problem) => problem !== false)
+}
+
+export interface Prepared {
+  /** The settings, with the number of steps spelled out. */
+  readonly config: RunConfig
+  readonly passages: Passages["Service"]
+  readonly epochs: Epochs
+}
+
+const stepsOf = (c: RunConfig, questions: number): number =>
+  c.max_steps >= 0 ? c.max_steps : Math.ceil(c.num_train_epochs * questions / c.per_device_train_batch_size)
+
+/** Reads the data of a training run, and refuses what cannot be run. */
+export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
+  const corpus = yield* corpusOf(c)
+  const passages = Dataset.fromRecords(corpus)
+  const epochs = yield* epochsOf(c, corpus)
+  const problems = conflicts(c, passages, epochs(0))
+  if (problems.length > 0) return yield* new ConfigError({ source: `mode ${c.mode}`, problems })
+  return { config: { ...c, max_steps: stepsOf(c, epochs(0).length) }, passages, epochs } satisfies Prepared as Prepared
+})
+
+const given = ({ config, passages }: Omit<Prepared, "epochs">) =>
+  Layer.merge(Layer.succeed(Settings, config), Layer.succeed(Passages, passages))
+
+/** Everything a training run takes, but the provider and the file system. */
+export const learner = (prepared: Prepared) =>
+  learning(prepared.config.mode).pipe(
+    Layer.provideMerge(Checkpoints.layer),
+    Layer.provideMerge(given(prepared))
+  )
+
+/** Everything inference takes, but the provider and the file system. */
+export const inference = Effect.fn("inference")(function*(config: RunConfig) {
+  const passages = Dataset.fromRecords(yield* corpusOf(config))
+  return reading(config.mode).pipe(Layer.provideMerge(given({ config, passages })))
+})
