@@ -26,6 +26,12 @@ export const scaledScores = (scores: Float32Array): Float64Array => {
   return Float64Array.from(scores, (s) => high > low ? 2 * (s - low) / (high - low) - 1 : 0)
 }
 
+/** log Σ exp of the logits at some places, whatever their size. */
+const logSumExp = (places: ReadonlyArray<number>, logits: Float64Array): number => {
+  const greatest = places.reduce((most, i) => Math.max(most, logits[i]!), -Infinity)
+  return greatest + Math.log(places.reduce((sum, i) => sum + Math.exp(logits[i]! - greatest), 0))
+}
+
 /**
  * `m` places without replacement from softmax(logits), in the order of their draw, with the log-probability of each
  * draw given those before it: the m greatest of logit + Gumbel noise (Kool et al. 2019).
@@ -33,13 +39,7 @@ export const scaledScores = (scores: Float32Array): Float64Array => {
 export const gumbelTopK = (logits: Float64Array, m: number, key: Key.Key) => {
   const noisy = logits.map((logit, i) => logit + Key.gumbel(key, i))
   const order = [...logits.keys()].toSorted((a, b) => noisy[b]! - noisy[a]! || a - b)
-  const weights = logits.map((logit) => Math.exp(logit))
-  let remaining = weights.reduce((a, b) => a + b, 0)
-  const logProb = order.slice(0, m).map((i) => {
-    const p = logits[i]! - Math.log(remaining)
-    remaining -= weights[i]!
-    return Math.min(0, p)
-  })
+  const logProb = order.slice(0, m).map((i, drawn) => logits[i]! - logSumExp(order.slice(drawn), logits))
   return { places: order.slice(0, m), logProb }
 }
 
