@@ -1,0 +1,61 @@
+/** Modes are layers: what a mode cannot do does not compile. Nothing here runs. */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type * as Layer from "effect/Layer"
+import type * as Frame from "../../src/domain/Frame.ts"
+import type { Settings } from "../../src/domain/RunConfig.ts"
+import type { Question } from "../../src/domain/tables.ts"
+import type { Reporter } from "../../src/progress.ts"
+import type { Epochs } from "../../src/questions.ts"
+import type { Session } from "../../src/runtime/engine/Session.ts"
+import * as modes from "../../src/runtime/layers/modes.ts"
+import type { Checkpoints } from "../../src/runtime/ports/Checkpoints.ts"
+import type { Passages } from "../../src/runtime/ports/Passages.ts"
+import type { Reader, ReaderLearner } from "../../src/runtime/ports/Reader.ts"
+import type { Retriever, RetrieverLearner } from "../../src/runtime/ports/Retriever.ts"
+import { answerOne, distilled, llmRanked, oracle, type StudyOptions } from "../../src/stages/pipelines.ts"
+import { train } from "../../src/train.ts"
+import type { Equals } from "./equals.ts"
+
+declare const options: StudyOptions
+declare const questions: Frame.Frame<typeof Question>
+declare const epochs: Epochs
+
+/** Runs what needs no more than a mode leaves open: data, provider, files. */
+declare const run: <A, E>(
+  effect: Effect.Effect<A, E, Settings | Passages | Session | Checkpoints | Reporter | FileSystem.FileSystem>
+) => void
+
+export const learning = () => {
+  run(llmRanked(options).learn(questions).pipe(Effect.provide(modes.joint)))
+  run(llmRanked(options).gate(questions).pipe(Effect.provide(modes.frozenRag)))
+  run(distilled(options).learn(questions).pipe(Effect.provide(modes.bm25Rag)))
+  run(oracle(1, 2, 3, options.query).learn(questions).pipe(Effect.provide(modes.noRetrieval)))
+  run(train(epochs, { resume: false }).pipe(Effect.provide(modes.joint)))
+}
+
+export const underInference = () => {
+  run(answerOne(options).run(questions).pipe(Effect.provide(modes.inference)))
+  // @ts-expect-error: neither learner is there
+  run(llmRanked(options).learn(questions).pipe(Effect.provide(modes.inference)))
+  // @ts-expect-error: nor can they be asked for a gradient
+  run(llmRanked(options).gate(questions).pipe(Effect.provide(modes.inference)))
+  // @ts-expect-error: nor is there a reader that learns from gold passages
+  run(oracle(1, 2, 3, options.query).learn(questions).pipe(Effect.provide(modes.inference)))
+  // @ts-expect-error: nor one without passages
+  run(oracle(1, 2, 3, options.query).learn(questions).pipe(Effect.provide(modes.closedBook)))
+  // @ts-expect-error: nor can the whole program run
+  run(train(epochs, { resume: false }).pipe(Effect.provide(modes.inference)))
+}
+
+type Given<L> = L extends Layer.Layer<infer A, any, any> ? A : never
+type Both = Retriever | RetrieverLearner | Reader | ReaderLearner
+
+export const given: readonly [
+  Equals<Given<typeof modes.joint>, Both>,
+  Equals<Given<typeof modes.frozenRag>, Both>,
+  Equals<Given<typeof modes.bm25Rag>, Both>,
+  Equals<Given<typeof modes.noRetrieval>, Both>,
+  Equals<Given<typeof modes.retrieverOnly>, Both>,
+  Equals<Given<typeof modes.inference>, Retriever | Reader>
+] = [true, true, true, true, true, true]
