@@ -1,4 +1,5 @@
 /** Modes are layers: what a mode cannot do does not compile. Nothing here runs. */
+// @effect-diagnostics missingEffectContext:off -- plain tsc refuses the same lines, and is told to expect it
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Layer from "effect/Layer"
