@@ -1,0 +1,143 @@
+/** A system small enough for a test: a dozen passages, six questions, and two models of a few thousand weights. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import { join } from "node:path"
+import { decode } from "../../src/domain/configure.ts"
+import type { Passage, QuestionRecord } from "../../src/domain/Records.ts"
+import { type Raw, type RunConfig, Settings } from "../../src/domain/RunConfig.ts"
+import * as Reporter from "../../src/progress.ts"
+import { cpu } from "../../src/runtime/engine/providers.ts"
+import { fromRecords } from "../../src/runtime/layers/dataset.ts"
+import { Passages } from "../../src/runtime/ports/Passages.ts"
+import { readerSpecial, retrieverSpecial, tokenizerJson, vocabulary } from "../../src/vocabulary.ts"
+
+const texts = [
+  "Gaucher disease: variants in GBA1, on 1q22.",
+  "Fabry disease is caused by GLA. It is X-linked; pain begins in the hands.",
+  "Pompe disease comes with a weak heart, caused by GAA on 17q25.",
+  "Wilson disease: copper stays in the liver (ATP7B, 13q14).",
+  "Huntington disease begins with chorea.",
+  "Marfan syndrome: tall people, long fingers, FBN1!",
+  "Tay-Sachs disease shows a red spot in the eye, and HEXA is at fault. Most children are well for half a year.",
+  "Alport syndrome takes the ears and the kidneys.",
+  "Noonan syndrome: short people, a narrow valve, PTPN11.",
+  "Rett syndrome: girls wring the hands, MECP2.",
+  "Menkes disease: kinky hair and ATP7A."
+]
+
+export const passages: ReadonlyArray<Passage> = texts.map((text, i) => ({ id: `p${i}`, text }))
+
+const asked: ReadonlyArray<readonly [question: string, answer: number, gold: number]> = [
+  ["Which gene is at fault in Gaucher disease?", 0, 0],
+  ["Pain in the hands, which gene?", 1, 1],
+  ["Which gene stores copper in the liver?", 2, 3],
+  ["Long fingers?", 3, 5],
+  ["A red spot in the eye: which gene is at fault?", 1, 6],
+  ["Kinky hair comes from", 0, 10]
+]
+const options = [
+  ["GBA1", "GLA", "GAA", "FBN1"],
+  ["FBN1", "GLA", "HEXA"],
+  ["GAA", "MECP2", "ATP7B", "GLA"],
+  ["PTPN11", "GLA", "GAA", "FBN1"],
+  ["GLA", "HEXA"],
+  ["ATP7A", "ATP7B", "GBA1"]
+]
+
+export const questions: ReadonlyArray<QuestionRecord> = asked.map(([question, answerIndex, gold], i) => ({
+  id: `q${i}`,
+  question,
+  options: options[i]!,
+  answer: options[i]![answerIndex]!,
+  answerIndex,
+  gold: [`p${gold}`],
+  group: `g${i % 3}`,
+  type: i % 2 === 0 ? "gene" : "sign"
+}))
+
+const common = {
+  hidden_size: 16,
+  intermediate_size: 24,
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+  max_position_embeddings: 160,
+  initializer_range: 0.3
+}
+export const encoderConfig = { ...common, dim: 8, hidden_dropout_prob: 0.1 }
+export const decoderConfig = {
+  ...common,
+  num_key_value_heads: 1,
+  tie_word_embeddings: true,
+  hidden_dropout_prob: 0.1,
+  bos_token_id: 2,
+  eos_token_id: 3
+}
+
+const corpus = [...texts, ...asked.map(([question]) => question), ...options.flat(), "Reference Question A B C D"]
+
+const writeModel = Effect.fnUntraced(function*(
+  folder: string,
+  config: object,
+  special: ReadonlyArray<string>,
+  unknown: string
+) {
+  const fs = yield* FileSystem.FileSystem
+  const tokens = vocabulary(corpus, { size: 200, minCount: 2, rest: "characters", special })
+  yield* fs.makeDirectory(folder, { recursive: true })
+  const files = {
+    "config.json": { ...config, vocab_size: tokens.length },
+    "tokenizer.json": tokenizerJson(tokens, special, unknown)
+  }
+  yield* Effect.forEach(
+    Object.entries(files),
+    ([name, json]) => fs.writeFileString(join(folder, name), JSON.stringify(json))
+  )
+})
+
+/** Model folders `retriever` and `reader` without weights: those are drawn under the run's seed. */
+export const writeModels = Effect.fnUntraced(function*(folder: string) {
+  yield* writeModel(join(folder, "retriever"), encoderConfig, retrieverSpecial, "[UNK]")
+  yield* writeModel(join(folder, "reader"), decoderConfig, readerSpecial, "<unk>")
+})
+
+/** The settings of a run in `folder`, where `writeModels` was. */
+export const settings = (folder: string, overrides: Raw = {}): Effect.Effect<RunConfig> =>
+  Effect.orDie(decode("test", {
+    output_dir: join(folder, "run"),
+    passages_file: "passages.jsonl",
+    retriever_name_or_path: join(folder, "retriever"),
+    reader_name_or_path: join(folder, "reader"),
+    n_candidates: 5,
+    retriever_n_context: 3,
+    n_context: 2,
+    max_steps: 8,
+    warmup_steps: 1,
+    learning_rate: 1e-2,
+    lr_retriever: 1e-2,
+    query_max_len: 24,
+    passage_max_len: 64,
+    max_length: 160,
+    ...overrides
+  }))
+
+/** A folder of its own with model folders in it, gone with the scope. */
+export const folder = Effect.gen(function*() {
+  const fs = yield* FileSystem.FileSystem
+  const made = yield* fs.makeTempDirectoryScoped({ prefix: "tiny-" })
+  yield* writeModels(made)
+  return made
+})
+
+export const corpusLayer = Layer.succeed(Passages, fromRecords(passages))
+
+/** Everything but the models and the checkpoints: settings, corpus, one CPU thread, files. */
+export const surroundings = (config: RunConfig) =>
+  Layer.mergeAll(
+    Layer.succeed(Settings, config),
+    corpusLayer,
+    cpu({ threads: 1 }),
+    Reporter.silent,
+    NodeFileSystem.layer
+  )
