@@ -1,0 +1,171 @@
+/** Retrieve, sample, read, score: each against what it says, on ports in memory. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as fc from "fast-check"
+import * as Frame from "../../src/domain/Frame.ts"
+import { Candidates, Draw, Reading } from "../../src/domain/tables.ts"
+import { withOptions } from "../../src/runtime/layers/prompt.ts"
+import { Retriever } from "../../src/runtime/ports/Retriever.ts"
+import { read } from "../../src/stages/read.ts"
+import { retrieve } from "../../src/stages/retrieve.ts"
+import { sample, type SampleOptions } from "../../src/stages/sample.ts"
+import { goldTarget, llmRank, pdist } from "../../src/stages/score.ts"
+import * as Fakes from "../support/fakes.ts"
+import * as Rows from "../support/rows.ts"
+import { questions } from "../support/tiny.ts"
+
+const row = <A>(block: ArrayLike<A>, r: number, rows = 6) => Rows.rowOfBlock(block, rows, r)
+
+describe("retrieve", () => {
+  it.effect("finds the gold passage of each question among the best, best first", () =>
+    Effect.gen(function*() {
+      const found = yield* retrieve({ n: 4, rerank: false }).run(Rows.frame())
+      const { docs, docScore } = Rows.blocks(found)
+      questions.forEach((q, r) => assert.include(row(docs, r).map((doc) => `p${doc}`), q.gold[0]))
+      for (let r = 0; r < 6; r++) {
+        const scores = row(docScore, r)
+        assert.deepStrictEqual(scores, scores.toSorted((a, b) => b - a))
+      }
+    }).pipe(Effect.provide(Fakes.ports(Rows.texts).layer)))
+  it.effect("asks with the text it is given for each question", () => {
+    const { calls, layer } = Fakes.ports(Rows.texts)
+    return Effect.gen(function*() {
+      yield* retrieve({ n: 2, rerank: false, query: withOptions }).run(Rows.frame())
+      assert.deepStrictEqual(calls.searched, [questions.map((q) => withOptions(q.question, q.options))])
+    }).pipe(Effect.provide(layer))
+  })
+  it.effect("ranks by fresh scores where asked, equal ones in the order found", () => {
+    const stale = Layer.succeed(Retriever, {
+      search: (asked, k) =>
+        Effect.succeed({
+          docs: Int32Array.from(asked.flatMap(() => [4, 7, 2, 9].slice(0, k))),
+          scores: Float32Array.from(asked.flatMap(() => [9, 8, 7, 6].slice(0, k)))
+        }),
+      score: (_, docs) => Effect.succeed(Float32Array.from(docs, (doc) => doc === 2 ? 3 : doc === 4 ? -1 : 1)),
+      refresh: Effect.succeed(0)
+    })
+    return Effect.gen(function*() {
+      const fresh = yield* retrieve({ n: 4, rerank: true }).run(Rows.frame())
+      const kept = yield* retrieve({ n: 4, rerank: false }).run(Rows.frame())
+      for (let r = 0; r < 6; r++) {
+        assert.deepStrictEqual(row(Frame.column(fresh, "docs"), r), [2, 7, 9, 4])
+        assert.deepStrictEqual(row(Frame.column(fresh, "docScore"), r), [3, 1, 1, -1])
+        assert.deepStrictEqual(row(Frame.column(kept, "docs"), r), [4, 7, 2, 9])
+      }
+    }).pipe(Effect.provide(stale))
+  })
+})
+
+const options: SampleOptions = {
+  n: 5,
+  m: 3,
+  c: 2,
+  sampling: "weighted",
+  context: "sampled",
+  temperature: 1,
+  seed: 11
+}
+const scored = fc.array(fc.float({ min: -9, max: 9, noNaN: true }), { minLength: 30, maxLength: 30 }).map((scores) =>
+  Frame.append(Rows.frame(), Candidates(5), {
+    docs: Int32Array.from(scores, (_, i) => 100 + i * 7 % 31),
+    docScore: Float32Array.from(scores, (score) => score + 0)
+  })
+)
+const sampled = (frame: Parameters<ReturnType<typeof sample>["run"]>[0], overrides: Partial<SampleOptions> = {}) =>
+  Rows.blocks(Effect.runSync(sample({ ...options, ...overrides }).run(frame)))
+
+describe("sample", () => {
+  it("draws distinct candidates of the row, and tells the extremes of all of them", () => {
+    fc.assert(fc.property(scored, (frame) => {
+      const { docScore, docs, drawn, extremes } = sampled(frame)
+      for (let r = 0; r < 6; r++) {
+        const [own, scores] = [row(docs, r), row(docScore, r)]
+        assert.strictEqual(new Set(row(drawn, r)).size, 3)
+        assert.isTrue(row(drawn, r).every((doc) => own.includes(doc)))
+        const [low, high] = row(extremes, r).map((doc) => scores[own.indexOf(doc)])
+        assert.deepStrictEqual([low, high], [Math.min(...scores), Math.max(...scores)])
+      }
+    }))
+  })
+  it("gives the reader the best of the drawn, or of all, the best last", () => {
+    fc.assert(fc.property(scored, fc.constantFrom("sampled", "top"), (frame, context) => {
+      const blocks = sampled(frame, { context })
+      for (let r = 0; r < 6; r++) {
+        const [own, scores] = [row(blocks.docs, r), row(blocks.docScore, r)]
+        const score = (doc: number) => scores[own.indexOf(doc)]!
+        const pool = context === "top" ? own : row(blocks.drawn, r)
+        const best = pool.map(score).toSorted((a, b) => b - a).slice(0, 2)
+        assert.deepStrictEqual(row(blocks.context, r).map(score), best.toReversed())
+      }
+    }))
+  })
+  it("takes the best in order where nothing is drawn", () => {
+    fc.assert(fc.property(scored, (frame) => {
+      const { docs, drawLogProb, drawn } = sampled(frame, { sampling: "top" })
+      for (let r = 0; r < 6; r++) assert.deepStrictEqual(row(drawn, r), row(docs, r).slice(0, 3))
+      assert.deepStrictEqual([...drawLogProb], Array(18).fill(0))
+    }))
+  })
+  it("draws anew in another step, for another question and under another seed, and the same again otherwise", () => {
+    const at = (step: number, seed: number, ids = questions) => {
+      const frame = Frame.append(Rows.frame(step, ids), Candidates(5), {
+        docs: Int32Array.from({ length: 30 }, (_, i) => i % 5),
+        docScore: new Float32Array(30)
+      })
+      return [...sampled(frame, { seed }).drawn]
+    }
+    assert.deepStrictEqual(at(1, 1), at(1, 1))
+    assert.notDeepEqual(at(1, 1), at(2, 1))
+    assert.notDeepEqual(at(1, 1), at(1, 2))
+    assert.notDeepEqual(at(1, 1), at(1, 1, questions.map((q) => ({ ...q, id: `${q.id}'` }))))
+    assert.isAbove(new Set(Array.from({ length: 6 }, (_, r) => String(row(at(1, 1), r)))).size, 2)
+  })
+  it("draws the best nearly always at low temperature", () => {
+    const frame = Frame.append(Rows.frame(), Candidates(5), {
+      docs: Int32Array.from({ length: 30 }, (_, i) => i % 5),
+      docScore: Float32Array.from({ length: 30 }, (_, i) => -(i % 5))
+    })
+    const { drawn } = sampled(frame, { temperature: 0.001 })
+    for (let r = 0; r < 6; r++) assert.deepStrictEqual(row(drawn, r), [0, 1, 2])
+  })
+})
+
+describe("read", () => {
+  it.effect("asks for each drawn passage alone, in the order of the draw", () =>
+    Effect.gen(function*() {
+      const drawn = Int32Array.from(questions.flatMap((q) => [Number(q.gold[0]!.slice(1)), 4, 7]))
+      const frame = Frame.append(Rows.frame(), { drawn: Draw(3, 1).drawn }, { drawn })
+      const { nll } = Rows.blocks(yield* read(3).run(frame))
+      for (let r = 0; r < 6; r++) {
+        const [gold, other, another] = row(nll, r)
+        assert.deepStrictEqual([other, another], [1, 1])
+        assert.strictEqual(gold, 0.5)
+      }
+    }).pipe(Effect.provide(Fakes.ports(Rows.texts).layer)))
+})
+
+describe("score", () => {
+  const nll = Float32Array.from(questions.flatMap((_, r) => [3, 1, 2].map((x) => x * (1 + r))))
+  const reading = Frame.append(Rows.frame(), Reading(3), { nll })
+  it("wants the likelier of each pair above the other", () => {
+    const { preference } = Rows.blocks(Effect.runSync(llmRank(3, { ties: "skip", mean: "pairs" }).run(reading)))
+    const third = Math.fround(1 / 3)
+    for (let r = 0; r < 6; r++) assert.deepStrictEqual(row(preference, r), [0, 0, 0, third, 0, third, third, 0, 0])
+  })
+  it("wants a share of each passage by its likelihood", () => {
+    const { target } = Rows.blocks(Effect.runSync(pdist(3, 0.5).run(reading)))
+    for (let r = 0; r < 6; r++) {
+      const weights = [3, 1, 2].map((x) => Math.exp(-x * (1 + r) / 0.5))
+      const total = weights.reduce((a, b) => a + b)
+      row(target, r).forEach((share, i) => assert.closeTo(share, weights[i]! / total, 1e-6))
+    }
+  })
+  it("wants the gold passage where it was drawn, and nothing where it was not", () => {
+    const gold = questions.map((q) => Number(q.gold[0]!.slice(1)))
+    const drawn = Int32Array.from(gold.flatMap((g, r) => r === 0 ? [4, 7, 8] : r === 1 ? [g, g, 8] : [7, g, 8]))
+    const frame = Frame.append(Rows.frame(), { drawn: Draw(3, 1).drawn }, { drawn })
+    const { target } = Rows.blocks(Effect.runSync(goldTarget(3).run(frame)))
+    assert.deepStrictEqual([row(target, 0), row(target, 1), row(target, 2)], [[0, 0, 0], [0.5, 0.5, 0], [0, 1, 0]])
+  })
+})

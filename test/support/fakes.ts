@@ -1,0 +1,133 @@
+/**
+ * Ports in memory, with behaviour of their own: a retriever that scores a passage by the words it shares with the
+ * question, each word by a weight it learns; a reader that is the less surprised the more of the answer it has read.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Reader, ReaderLearner, type ReaderLesson } from "../../src/runtime/ports/Reader.ts"
+import { type Objective, Retriever, RetrieverLearner, type RetrieverLesson } from "../../src/runtime/ports/Retriever.ts"
+
+const words = (text: string): ReadonlySet<string> => new Set(text.toLowerCase().match(/[a-z0-9]+/g) ?? [])
+const shared = (a: string, b: string): ReadonlyArray<string> => [...words(a)].filter((word) => words(b).has(word))
+
+/** What was asked of the ports, in order. */
+export interface Calls {
+  readonly searched: Array<ReadonlyArray<string>>
+  readonly retrieverLessons: Array<RetrieverLesson>
+  readonly readerLessons: Array<ReaderLesson>
+}
+
+const rowOf = (block: Int32Array, rows: number, r: number): Int32Array =>
+  block.subarray(r * block.length / rows, (r + 1) * block.length / rows)
+
+/** Σ over pairs of softplus(s_j - s_i), or the cross-entropy with the target: the losses of the objectives. */
+const lossOf = (objective: Objective, scores: ReadonlyArray<number>, q: number): number => {
+  if (objective._tag === "Listwise") {
+    const total = Math.log(scores.reduce((sum, s) => sum + Math.exp(s), 0))
+    return scores.reduce((sum, s, i) => sum - objective.target[q * scores.length + i]! * (s - total), 0)
+  }
+  const { m, weights } = objective
+  let loss = 0
+  for (let a = 0; a < m; a++) {
+    for (let b = 0; b < m; b++) loss += weights[(q * m + a) * m + b]! * Math.log1p(Math.exp(scores[b]! - scores[a]!))
+  }
+  return loss
+}
+
+/** The downhill direction of that loss in the scores. */
+const wishes = (objective: Objective, scores: ReadonlyArray<number>, q: number): ReadonlyArray<number> => {
+  if (objective._tag === "Listwise") {
+    const total = scores.reduce((sum, s) => sum + Math.exp(s), 0)
+    return scores.map((s, i) => objective.target[q * scores.length + i]! - Math.exp(s) / total)
+  }
+  const { m, weights } = objective
+  const pull = (i: number, j: number) => weights[(q * m + i) * m + j]! / (1 + Math.exp(scores[i]! - scores[j]!))
+  return scores.map((_, i) => {
+    let wish = 0
+    for (let j = 0; i < m && j < m; j++) wish += pull(i, j) - pull(j, i)
+    return wish
+  })
+}
+
+export const retriever = (texts: ReadonlyArray<string>, calls: Calls) => {
+  const weight = new Map<string, number>()
+  const score = (question: string, doc: number): number =>
+    shared(question, texts[doc] ?? "").reduce((sum, word) => sum + (weight.get(word) ?? 1), 0)
+  const search = (questions: ReadonlyArray<string>, k: number) => {
+    calls.searched.push(questions)
+    const ranked = questions.map((question) => {
+      const scores = texts.map((_, doc) => score(question, doc))
+      const order = [...texts.keys()].toSorted((a, b) => scores[b]! - scores[a]! || a - b).slice(0, k)
+      return { order, scores }
+    })
+    return {
+      docs: Int32Array.from(ranked.flatMap(({ order }) => order)),
+      scores: Float32Array.from(ranked.flatMap(({ order, scores }) => order.map((doc) => scores[doc]!)))
+    }
+  }
+  const learn = (lesson: RetrieverLesson) => {
+    calls.retrieverLessons.push(lesson)
+    const { docs, objective, questions } = lesson
+    const own = questions.map((_, q) => [...rowOf(docs, questions.length, q)])
+    const scores = own.map((some, q) => some.map((doc) => score(questions[q]!, doc)))
+    own.forEach((some, q) => {
+      wishes(objective, scores[q]!, q).forEach((wish, i) => {
+        const known = shared(questions[q]!, texts[some[i]!] ?? "")
+        for (const word of known) weight.set(word, (weight.get(word) ?? 1) + 0.5 * wish)
+      })
+    })
+    return Float32Array.from(scores, (own, q) => lossOf(objective, own, q))
+  }
+  const port = Retriever.of({
+    search: (questions, k) => Effect.sync(() => search(questions, k)),
+    score: (questions, docs) =>
+      Effect.sync(() =>
+        Float32Array.from(docs, (doc, i) => score(questions[Math.floor(i * questions.length / docs.length)]!, doc))
+      ),
+    refresh: Effect.succeed(1)
+  })
+  const learner = RetrieverLearner.of({
+    groups: [],
+    learn: (lesson) => Effect.sync(() => learn(lesson)),
+    gate: ({ objective }) =>
+      Effect.succeed(new Map([["retriever words", objective._tag === "Pairwise" ? objective.m : 1]]))
+  })
+  return Layer.succeedContext(Context.make(Retriever, port).pipe(Context.add(RetrieverLearner, learner)))
+}
+
+export const reader = (texts: ReadonlyArray<string>, calls: Calls) => {
+  const surprise = (answer: string, docs: Iterable<number>): number =>
+    1 / (1 + [...docs].reduce((sum, doc) => sum + shared(answer, texts[doc] ?? "").length, 0))
+  const port = Reader.of({
+    nll: ({ answers, docs }) =>
+      Effect.sync(() =>
+        Float32Array.from(docs, (doc, i) => surprise(answers[Math.floor(i * answers.length / docs.length)]!, [doc]))
+      ),
+    answer: ({ context, options, questions }) =>
+      Effect.sync(() => {
+        const indices = Int32Array.from(options, (own, q) => {
+          const surprises = own.map((option) => surprise(option, rowOf(context, questions.length, q)))
+          return surprises.indexOf(Math.min(...surprises))
+        })
+        return { indices, texts: options.map((own, q) => own[indices[q]!] ?? questions[q]!) }
+      })
+  })
+  const learner = ReaderLearner.of({
+    groups: [],
+    learn: (lesson) =>
+      Effect.sync(() => {
+        calls.readerLessons.push(lesson)
+        const { answers, context } = lesson
+        return Float32Array.from(answers, (answer, q) => surprise(answer, rowOf(context, answers.length, q)))
+      }),
+    gate: ({ questions }) => Effect.succeed(new Map([["reader pages", questions.length]]))
+  })
+  return Layer.succeedContext(Context.make(Reader, port).pipe(Context.add(ReaderLearner, learner)))
+}
+
+/** All four ports over a corpus, and the record of what they were asked. */
+export const ports = (texts: ReadonlyArray<string>) => {
+  const calls: Calls = { searched: [], retrieverLessons: [], readerLessons: [] }
+  return { calls, layer: Layer.merge(retriever(texts, calls), reader(texts, calls)) }
+}
