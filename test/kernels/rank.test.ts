@@ -60,9 +60,9 @@ describe("the pairwise loss", () => {
   })
   it("does not depend on the order of the drawn", () => {
     const shuffled = rows.chain((row) =>
-      fc.shuffledSubarray([...row.nll.keys()], { minLength: row.m }).map((order) => ({ ...row, order }))
+      fc.shuffledSubarray([...row.nll.keys()], { minLength: row.m }).map((order) => ({ row, order }))
     )
-    fc.assert(fc.property(shuffled, options, ({ m, nll, order, scores }, { mean }) => {
+    fc.assert(fc.property(shuffled, options, ({ order, row: { m, nll, scores } }, { mean }) => {
       const loss = graph(m + 2, m)
       const how = { ties: "skip", mean } as const
       const permuted = [...order.map((i) => scores[i]!), ...scores.slice(m)]

@@ -43,11 +43,8 @@ const wishes = (objective: Objective, scores: ReadonlyArray<number>, q: number):
   }
   const { m, weights } = objective
   const pull = (i: number, j: number) => weights[(q * m + i) * m + j]! / (1 + Math.exp(scores[i]! - scores[j]!))
-  return scores.map((_, i) => {
-    let wish = 0
-    for (let j = 0; i < m && j < m; j++) wish += pull(i, j) - pull(j, i)
-    return wish
-  })
+  const judged = scores.map((_, i) => i).slice(0, m)
+  return scores.map((_, i) => i < m ? judged.reduce((wish, j) => wish + pull(i, j) - pull(j, i), 0) : 0)
 }
 
 export const retriever = (texts: ReadonlyArray<string>, calls: Calls) => {
