@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { aliases, defaults, fields, presets, type Raw, RunConfig } from "./RunConfig.ts"
+import { parse } from "./Schedule.ts"
 
 /** A configuration that cannot be run: one line a problem, each naming its key. */
 export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
@@ -69,7 +70,9 @@ const conflicts = (c: RunConfig): ReadonlyArray<string> =>
     c.n_context > c.n_candidates && `n_context (${c.n_context}) exceeds n_candidates (${c.n_candidates})`,
     c.context === "sampled" && c.n_context > c.retriever_n_context
     && `n_context (${c.n_context}) exceeds retriever_n_context (${c.retriever_n_context}), from which it is taken`,
-    c.gold_score_mode === "llm_rank" && c.retriever_n_context < 2 && "llm_rank compares at least 2 passages"
+    c.gold_score_mode === "llm_rank" && c.retriever_n_context < 2 && "llm_rank compares at least 2 passages",
+    parse(c.refresh_index) === undefined
+    && `refresh_index: "${c.refresh_index}" is not "never", a number of steps, or ranges such as "0-100:10,100-1000:500"`
   ].filter((problem) => problem !== false)
 
 /** Decodes the user's settings; `overrides` win over the file, the file over the preset, the preset over the defaults. */
