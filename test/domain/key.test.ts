@@ -20,7 +20,7 @@ describe("Key", () => {
     ] as const
   ) {
     it(`makes ${words} of ${key}`, () =>
-      assert.strictEqual(hex(Key.block({ hi: key[0], lo: key[1] }, ...counter)), words))
+      assert.strictEqual(hex(Key.block({ hi: key[0], lo: key[1] }, counter[0], counter[1])), words))
   }
   it("folds from left to right, texts and numbers apart", () => {
     const key = Key.make(1)
