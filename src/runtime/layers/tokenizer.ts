@@ -29,7 +29,7 @@ export const load = Effect.fnUntraced(function*(folder: string) {
   })
   return {
     encode: (text) => tokenizer.encode(text, { add_special_tokens: false }).ids,
-    decode: (ids) => tokenizer.decode([...ids], { skip_special_tokens: true }),
+    decode: (ids) => ids.length === 0 ? "" : tokenizer.decode([...ids], { skip_special_tokens: true }),
     id: (token) => {
       const id = tokenizer.token_to_id(token)
       if (id === undefined) throw new FileError({ path, place: `token ${token}`, reason: "not in the vocabulary" })
