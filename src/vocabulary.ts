@@ -14,9 +14,20 @@ export interface VocabularyOptions {
 
 const PREFIX = "##"
 
-/** BERT's basic tokenisation: lower case without accents, split at white space and around each punctuation mark. */
-export const basicWords = (text: string): ReadonlyArray<string> =>
-  text.normalize("NFD").replaceAll(/\p{Mn}/gu, "").toLowerCase().match(/[\p{L}\p{N}]+|[^\s\p{L}\p{N}]/gu) ?? []
+/** What BERT's normaliser drops: control characters, and characters that stand for none. */
+const dropped = /(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}\p{Cs}\uFFFD]/gu
+const chinese = /[\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF]/gu
+/** A punctuation mark, or a run of anything else. */
+const word = /[\p{P}$+<=>^`|~]|[^\s\p{P}$+<=>^`|~]+/gu
+
+/**
+ * BERT's basic tokenisation: lower case without accents, split at white space and around each punctuation mark and each
+ * Chinese character.
+ */
+export const basicWords = (text: string): ReadonlyArray<string> => {
+  const clean = text.replaceAll(dropped, "").replaceAll(chinese, " $& ")
+  return clean.normalize("NFD").replaceAll(/\p{Mn}/gu, "").toLowerCase().match(word) ?? []
+}
 
 const countWords = (texts: Iterable<string>): ReadonlyMap<string, number> => {
   const counts = new Map<string, number>()
