@@ -1,0 +1,87 @@
+/** BM25 against its formula, written over whole texts (Robertson & Zaragoza 2009, Lucene's form). */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as fc from "fast-check"
+import { layer, scorer, words } from "../../src/runtime/layers/bm25.ts"
+import { fromRecords } from "../../src/runtime/layers/dataset.ts"
+import { topK } from "../../src/runtime/layers/vectorIndex.ts"
+import { Passages } from "../../src/runtime/ports/Passages.ts"
+import { Retriever } from "../../src/runtime/ports/Retriever.ts"
+import * as Tiny from "../support/tiny.ts"
+
+const naive = (texts: ReadonlyArray<string>, question: string): ReadonlyArray<number> => {
+  const docs = texts.map((text) => text.toLowerCase().split(/[^a-z0-9]+/).filter(Boolean))
+  const mean = docs.reduce((n, doc) => n + doc.length, 0) / docs.length
+  return docs.map((doc) => {
+    let score = 0
+    for (const term of question.toLowerCase().split(/[^a-z0-9]+/).filter(Boolean)) {
+      const n = docs.filter((other) => other.includes(term)).length
+      const idf = Math.log(1 + (docs.length - n + 0.5) / (n + 0.5))
+      const tf = doc.filter((word) => word === term).length
+      score += idf * tf / (tf + 0.9 * (1 - 0.4 + 0.4 * doc.length / mean))
+    }
+    return score
+  })
+}
+
+const sentence = fc.array(fc.constantFrom("gene", "GLA", "liver,", "x-linked", "copper", "of", "17q25"), {
+  minLength: 1,
+  maxLength: 9
+}).map((parts) => parts.join(" "))
+
+describe("BM25", () => {
+  it("is the sum of idf and saturated counts over the question's words, repeated ones repeated", () => {
+    fc.assert(fc.property(fc.array(sentence, { minLength: 1, maxLength: 6 }), sentence, (texts, question) => {
+      const [scores, want] = [scorer(texts)(question), naive(texts, question)]
+      want.forEach((score, doc) => assert.closeTo(scores[doc]!, score, 1e-5))
+    }))
+  })
+  it("is 0 without a word in common", () => {
+    assert.deepStrictEqual([...scorer(["liver copper", "gene"])("kidney")], [0, 0])
+  })
+  it("reads words of any script, whatever their case", () => {
+    assert.deepStrictEqual(words("α-Galactosidase, GLA2: naïve"), ["α", "galactosidase", "gla2", "naïve"])
+  })
+  it.effect("finds what it scores highest, and scores what it is asked for alike", () =>
+    Effect.gen(function*() {
+      const retriever = yield* Retriever
+      const questions = Tiny.questions.map((q) => q.question)
+      const { docs, scores } = yield* retriever.search(questions, 4)
+      assert.deepStrictEqual(yield* retriever.score(questions, docs), scores)
+      questions.forEach((question, q) => {
+        const ranked = [...naive(Tiny.passages.map((p) => p.text), question).entries()].toSorted((a, b) => b[1] - a[1])
+        const found = docs.subarray(4 * q, 4 * q + 4)
+        ranked.slice(0, 4).forEach(([_, score], i) => assert.closeTo(scores[4 * q + i]!, score, 1e-5))
+        assert.include([...found], Number(Tiny.questions[q]!.gold[0]!.slice(1)))
+      })
+    }).pipe(Effect.provide(layer.pipe(Layer.provide(Layer.succeed(Passages, fromRecords(Tiny.passages)))))))
+})
+
+describe("topK", () => {
+  it("is the front of the sorted row, equal scores in order of place", () => {
+    const table = fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 12 })).chain(([rows, width]) =>
+      fc.tuple(
+        fc.constant(rows),
+        fc.array(fc.integer({ min: -3, max: 3 }), { minLength: rows * width, maxLength: rows * width }),
+        fc.integer({ min: 1, max: width })
+      )
+    )
+    fc.assert(fc.property(table, ([rows, values, k]) => {
+      const { docs, scores } = topK(Float32Array.from(values), rows, k)
+      const width = values.length / rows
+      const expected = Array.from({ length: rows }, (_, r) => {
+        const row = values.slice(r * width, (r + 1) * width)
+        return [...row.keys()].toSorted((a, b) => row[b]! - row[a]! || a - b).slice(0, k)
+      })
+      assert.deepStrictEqual([...docs], expected.flat())
+      expected.forEach((row, r) =>
+        row.forEach((doc, i) => assert.strictEqual(scores[r * k + i], values[r * width + doc]))
+      )
+    }))
+  })
+  it("leaves places empty where there are fewer", () => {
+    const { docs, scores } = topK(Float32Array.of(2, 1), 1, 3)
+    assert.deepStrictEqual([[...docs], [...scores]], [[0, 1, -1], [2, 1, -Infinity]])
+  })
+})
