@@ -78,7 +78,10 @@ const parse = (path: string, bytes: Uint8Array): StoredTensors => {
     Object.entries(decodeHeader(header)).map(([name, entry]) => {
       const wrong = fault(entry, body.length)
       if (wrong) throw fail(`tensor ${name}`, wrong)
-      return [name, { shape: entry.shape, data: widen(entry.dtype, body.subarray(...entry.data_offsets)) }]
+      const data = widen(entry.dtype, body.subarray(...entry.data_offsets))
+      const at = data.findIndex((value) => !Number.isFinite(value))
+      if (at >= 0) throw fail(`tensor ${name}`, `element ${at} is ${data[at]}`)
+      return [name, { shape: entry.shape, data }]
     })
   )
 }
