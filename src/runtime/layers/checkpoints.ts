@@ -123,14 +123,18 @@ export const layer: Layer.Layer<Checkpoints, never, Settings | FileSystem.FileSy
     const { output_dir, save_total_limit } = yield* Settings
     const fs = yield* FileSystem.FileSystem
     const parts = new Map<string, Part>()
+    /** The checkpoint the parts are at, if they are at one: there is no need to write it again. */
+    let last: (Position & { readonly path: string }) | undefined
     const provided = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem>) =>
       Effect.provideService(effect, FileSystem.FileSystem, fs)
     return Checkpoints.of({
       register: (name, part) => Effect.sync(() => void parts.set(name, part)),
       save: Effect.fnUntraced(
         function*(position) {
+          if (last && last.step === position.step && last.run === position.run) return last.path
           const path = yield* write(output_dir, parts, position)
-          const old = (yield* stepsIn(output_dir)).slice(save_total_limit)
+          last = { ...position, path }
+          const old = (yield* stepsIn(output_dir)).filter((step) => step <= position.step).slice(save_total_limit)
           yield* Effect.forEach(old, (step) => {
             const stale = join(output_dir, `${prefix}${step}`)
             return fs.remove(stale, { recursive: true }).pipe(located(stale))
@@ -151,6 +155,7 @@ export const layer: Layer.Layer<Checkpoints, never, Settings | FileSystem.FileSy
         yield* load(path, manifest, parts).pipe(
           Effect.mapError((error) => error._tag === "FileError" ? asError(error) : error)
         )
+        last = { step: manifest.global_step, run, path }
         return { step: manifest.global_step, run }
       }, provided)
     })
