@@ -2,6 +2,7 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
 import { join } from "node:path"
 
@@ -16,5 +17,10 @@ export const folderOf = Effect.fnUntraced(function*(files: Readonly<Record<strin
   return folder
 })
 
+/** With the real file system, and without a word. */
 export const onDisk = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem | Scope.Scope>): Effect.Effect<A, E> =>
-  effect.pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
+  effect.pipe(
+    Effect.scoped,
+    Effect.provide(NodeFileSystem.layer),
+    Effect.provideService(References.MinimumLogLevel, "None")
+  )
