@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { decode } from "./domain/configure.ts"
 import { type Raw, type RunConfig, Settings } from "./domain/RunConfig.ts"
 import { evaluate, type Evaluation } from "./evaluate.ts"
+import type { Summary } from "./judge.ts"
 import { FileError, located } from "./runtime/layers/files.ts"
 import { Retriever } from "./runtime/ports/Retriever.ts"
 import { readObject } from "./settings.ts"
@@ -29,6 +30,8 @@ export type Plan = typeof Plan.Type
 export interface Outcome {
   readonly arm: string
   readonly seed: number
+  /** The ranking before training, where the retriever learns. */
+  readonly before: Summary | undefined
   readonly trained: Trained
   readonly evaluation: Evaluation
 }
@@ -42,48 +45,61 @@ export const readPlan = Effect.fn("readPlan")(function*(path: string) {
   )
 })
 
-/** Trains from where it was left. */
-const study = <A, E, R>(config: RunConfig, then: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(prepare(config), (prepared) =>
-    Effect.gen(function*() {
-      const trained = yield* train(prepared.epochs, { resume: true })
-      return { trained, result: yield* then }
-    }).pipe(Effect.provide(learner(prepared))))
-
-/** The test questions, with a fresh index. */
-const examine = Effect.fnUntraced(function*() {
+/** Questions, with a fresh index. */
+const examine = Effect.fnUntraced(function*(read: boolean) {
   const c = yield* Settings
   yield* (yield* Retriever).refresh
-  const records = yield* questions(c, "test_file")
-  return yield* evaluate(records, { gold: c.mode === "oracle", task: `${c.output_dir}, test` })
+  const task = `${c.output_dir}, ${read ? "test" : "ranking before"}`
+  return yield* evaluate(yield* questions(c, "test_file"), {
+    passages: c.mode === "oracle" ? "gold" : "found",
+    read,
+    task
+  })
 })
+
+/** Trains from where it was left. */
+const warmUp = (config: RunConfig) =>
+  Effect.flatMap(
+    prepare(config),
+    (prepared) => train(prepared.epochs, { resume: true }).pipe(Effect.provide(learner(prepared)))
+  )
+
+const retrieverLearns = ({ mode }: RunConfig): boolean => mode === "joint" || mode === "gold_supervised"
+
+/** Ranks, trains, answers. */
+const runArm = (config: RunConfig) =>
+  Effect.flatMap(prepare(config), (prepared) =>
+    Effect.gen(function*() {
+      const before = retrieverLearns(config) ? (yield* examine(false)).summary : undefined
+      const trained = yield* train(prepared.epochs, { resume: true })
+      return { before, trained, evaluation: yield* examine(config.mode !== "lexical") }
+    }).pipe(Effect.provide(learner(prepared))))
 
 /** The model folders of a checkpoint, as settings. */
 const models = Effect.fnUntraced(function*(checkpoint: string) {
   const fs = yield* FileSystem.FileSystem
   const parts = ["retriever", "reader"].map((part) => [`${part}_name_or_path`, join(checkpoint, part)] as const)
-  const present = yield* Effect.filter(parts, ([, folder]) => fs.exists(folder).pipe(located(folder)))
-  return Object.fromEntries(present) as Raw
+  return yield* Effect.filter(parts, ([, folder]) => fs.exists(folder).pipe(located(folder)))
 })
 
 const ofSeed = Effect.fnUntraced(function*(plan: Plan, seed: number, source: string, overrides: Raw) {
-  const settle = (name: string, own: Raw, given: Raw) =>
-    Effect.map(decode(`${source}, ${name}`, { ...plan.settings, seed, ...own, ...given }, overrides), (c) => ({
+  const given = new Map<string, unknown>()
+  const settle = (name: string, own: Raw) => {
+    const settings = Object.assign({}, plan.settings, { seed }, own, Object.fromEntries(given))
+    return Effect.map(decode(`${source}, ${name}`, settings, overrides), (c) => ({
       ...c,
       output_dir: join(c.output_dir, `seed-${seed}`, name)
     }))
-  let given: Raw = {}
+  }
   for (const [name, own] of Object.entries(plan.warm_up)) {
-    const config = yield* settle(name, own, given)
-    const { trained } = yield* study(config, Effect.void)
-    given = { ...given, ...(yield* models(trained.checkpoint)) }
+    const { checkpoint } = yield* warmUp(yield* settle(name, own))
+    for (const [setting, folder] of yield* models(checkpoint)) given.set(setting, folder)
   }
   return yield* Effect.forEach(
     Object.entries(plan.arms),
-    Effect.fnUntraced(function*([arm, own]) {
-      const { result, trained } = yield* study(yield* settle(arm, own, given), examine())
-      return { arm, seed, trained, evaluation: result } satisfies Outcome
-    })
+    ([arm, own]) =>
+      Effect.map(Effect.flatMap(settle(arm, own), runArm), (ran) =>
+        ({ arm, seed, ...ran }) satisfies Outcome as Outcome)
   )
 })
 

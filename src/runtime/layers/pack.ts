@@ -31,7 +31,7 @@ export interface PackOptions {
 
 export const pack = (sequences: ReadonlyArray<Sequence>, { all, most, padding, rows }: PackOptions): Pack => {
   const length = bucket(longest(sequences.map((s) => s.ids.length)), most)
-  const own = bucket(longest(sequences.map((s) => s.supervised.length)), most)
+  const own = 2 ** Math.ceil(Math.log2(longest(sequences.map((s) => s.supervised.length))))
   const supervised = rows * (all ? length : own)
   const [ids, positions, branches] = [
     new Int32Array(rows * length).fill(padding),

@@ -16,12 +16,12 @@ export interface Batch {
   readonly places: Int32Array
 }
 
-/** Passages are filled up to a multiple of this with copies of the first: few shapes, few programs. */
-const MULTIPLE = 8
-
 export type Assemble = (questions: ReadonlyArray<string>, docs: Int32Array) => Batch
 
-/** `docs` is [questions, n], rows of the corpus whose tokens are given. */
+/**
+ * `docs` is [questions, n], rows of the corpus whose tokens are given. The distinct ones are filled up to a bucket with
+ * copies of the first: few shapes, few programs.
+ */
 export const assemble = (
   text: ColbertText,
   tokens: ReadonlyArray<ReadonlyArray<number>>,
@@ -30,7 +30,7 @@ export const assemble = (
 (questions, docs) => {
   const distinct = [...new Set(docs)].toSorted((a, b) => a - b)
   const place = new Map(distinct.map((doc, i) => [doc, i]))
-  const count = Math.ceil(distinct.length / MULTIPLE) * MULTIPLE
+  const count = bucket(distinct.length, docs.length)
   const rows = Array.from({ length: count }, (_, i) => tokens[distinct[i] ?? distinct[0]!]!)
   const longest = rows.reduce((most, row) => Math.max(most, row.length), 0)
   const query = text.queries(questions)

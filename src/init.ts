@@ -1,0 +1,82 @@
+/** Program: model folders for a small retriever and a small reader of one's own texts, ready to be trained from scratch. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { join } from "node:path"
+import * as Dataset from "./runtime/layers/dataset.ts"
+import { located, replace } from "./runtime/layers/files.ts"
+import { tokenizerJson, vocabulary, type VocabularyOptions } from "./vocabulary.ts"
+
+interface Kind {
+  readonly folder: string
+  readonly vocabulary: VocabularyOptions
+  readonly config: Readonly<Record<string, unknown>>
+}
+
+const width = {
+  hidden_size: 128,
+  num_attention_heads: 4,
+  hidden_dropout_prob: 0,
+  /** Models this narrow do not learn from the customary 0.02. */
+  initializer_range: 0.06
+}
+
+/** BERT with a ColBERT head, about 0.9 million parameters. */
+const retriever: Kind = {
+  folder: "retriever",
+  vocabulary: {
+    size: 4000,
+    minCount: 2,
+    rest: "pieces",
+    special: ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]", "[unused1]"]
+  },
+  config: {
+    architectures: ["HF_ColBERT"],
+    model_type: "bert",
+    ...width,
+    intermediate_size: 256,
+    num_hidden_layers: 2,
+    max_position_embeddings: 128,
+    dim: 64
+  }
+}
+
+/** Llama, about a million parameters; rare words are spelled by characters, so that it can copy any of them. */
+const reader: Kind = {
+  folder: "reader",
+  vocabulary: { size: 1200, minCount: 20, rest: "characters", special: ["[PAD]", "[UNK]", "[BOS]", "[EOS]"] },
+  config: {
+    architectures: ["LlamaForCausalLM"],
+    model_type: "llama",
+    ...width,
+    intermediate_size: 384,
+    num_hidden_layers: 3,
+    num_key_value_heads: 4,
+    max_position_embeddings: 1024,
+    rope_theta: 100,
+    tie_word_embeddings: true,
+    pad_token_id: 0,
+    bos_token_id: 2,
+    eos_token_id: 3
+  }
+}
+
+const text = (value: object): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`)
+
+const make = Effect.fnUntraced(function*(out: string, kind: Kind, texts: ReadonlyArray<string>) {
+  const fs = yield* FileSystem.FileSystem
+  const folder = join(out, kind.folder)
+  const { special } = kind.vocabulary
+  const tokens = vocabulary(texts, kind.vocabulary)
+  yield* fs.makeDirectory(folder, { recursive: true }).pipe(located(folder))
+  yield* replace(join(folder, "tokenizer.json"), text(tokenizerJson(tokens, special, "[UNK]")))
+  yield* replace(join(folder, "tokenizer_config.json"), text({ tokenizer_class: "PreTrainedTokenizerFast" }))
+  yield* replace(join(folder, "config.json"), text({ ...kind.config, vocab_size: tokens.length }))
+  return { folder, tokens: tokens.length }
+})
+
+/** Writes `retriever/` and `reader/` into `out`, with vocabularies of the passages and the training questions. */
+export const init = Effect.fn("init")(function*(passages: string, questions: string, out: string) {
+  const corpus = (yield* Dataset.passages(passages)).records.map((p) => p.text)
+  const asked = (yield* Dataset.questions(questions)).records.map((q) => q.question)
+  return yield* Effect.forEach([retriever, reader], (kind) => make(out, kind, [...corpus, ...asked]))
+})

@@ -1,0 +1,77 @@
+/** What is reported of one question, and of many. */
+import * as Metric from "./domain/Metric.ts"
+import type { QuestionRecord } from "./domain/Records.ts"
+
+/** One question, judged. */
+export interface Judged {
+  readonly id: string
+  readonly group: string
+  readonly type: string
+  readonly prediction: string
+  readonly correct: number
+  /** Ids of the passages found, best first, with their scores. */
+  readonly found: ReadonlyArray<readonly [id: string, score: number]>
+  readonly reciprocalRank: number
+  /** Recall of the gold passages at each of `depths`; NaN where none is known, or nothing was retrieved. */
+  readonly recall: ReadonlyArray<number>
+  readonly ndcg: number
+}
+
+export const depths = [1, 5, 10, 100] as const
+
+/** Free answers are compared as SQuAD does: lower case, no punctuation, no articles, single spaces. */
+export const normalise = (text: string): string =>
+  text.toLowerCase().replaceAll(/[\p{P}]/gu, "").replaceAll(/\b(a|an|the)\b/g, " ").split(/\s+/).filter(Boolean).join(
+    " "
+  )
+
+export const judge = (
+  q: QuestionRecord,
+  prediction: string,
+  index: number,
+  ranking: ReadonlyArray<readonly [string, number]>
+): Judged => {
+  const ids = ranking.map(([id]) => id)
+  const gold = new Set(q.gold.map((id) => ids.indexOf(id)).filter((at) => at >= 0))
+  const places = ids.map((_, i) => i)
+  const relevant = new Set([...gold, ...q.gold.filter((id) => !ids.includes(id)).map((_, i) => -1 - i)])
+  const known = q.gold.length > 0 && ranking.length > 0
+  return {
+    id: q.id,
+    group: q.group,
+    type: q.type,
+    prediction,
+    correct: (q.answerIndex >= 0 ? index === q.answerIndex : normalise(prediction) === normalise(q.answer)) ? 1 : 0,
+    found: ranking,
+    reciprocalRank: known ? 1 / Metric.firstRelevant(places, relevant) : NaN,
+    recall: depths.map((k) => known ? Metric.recallAt(places, relevant, k) : NaN),
+    ndcg: known ? Metric.ndcgAt(places, relevant, 10) : NaN
+  }
+}
+
+export interface Summary {
+  readonly questions: number
+  readonly accuracy: Metric.Interval
+  readonly "mrr@100": number
+  readonly "ndcg@10": number
+  readonly recall: Readonly<Record<string, number>>
+  readonly byType: Readonly<Record<string, number>>
+  readonly seconds: number
+}
+
+export const mean = (values: ReadonlyArray<number>): number => {
+  const known = values.filter((v) => !Number.isNaN(v))
+  return known.reduce((a, b) => a + b, 0) / known.length
+}
+
+export const summarise = (judged: ReadonlyArray<Judged>, seconds: number): Summary => ({
+  questions: judged.length,
+  accuracy: Metric.interval(judged.map((j) => j.correct), judged.map((j) => j.group)),
+  "mrr@100": mean(judged.map((j) => j.reciprocalRank)),
+  "ndcg@10": mean(judged.map((j) => j.ndcg)),
+  recall: Object.fromEntries(depths.map((k, i) => [`recall@${k}`, mean(judged.map((j) => j.recall[i]!))])),
+  byType: Object.fromEntries(
+    [...Map.groupBy(judged, (j) => j.type)].map(([type, own]) => [type, mean(own.map((j) => j.correct))])
+  ),
+  seconds
+})
