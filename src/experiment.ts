@@ -50,7 +50,7 @@ const examine = Effect.fnUntraced(function*(read: boolean) {
   const c = yield* Settings
   yield* (yield* Retriever).refresh
   const task = `${c.output_dir}, ${read ? "test" : "ranking before"}`
-  return yield* evaluate(yield* questions(c, "test_file"), {
+  return yield* evaluate(yield* questions(c, "test"), {
     passages: c.mode === "oracle" ? "gold" : "found",
     read,
     task
@@ -98,8 +98,10 @@ const ofSeed = Effect.fnUntraced(function*(plan: Plan, seed: number, source: str
   return yield* Effect.forEach(
     Object.entries(plan.arms),
     ([arm, own]) =>
-      Effect.map(Effect.flatMap(settle(arm, own), runArm), (ran) =>
-        ({ arm, seed, ...ran }) satisfies Outcome as Outcome)
+      Effect.map(
+        Effect.flatMap(settle(arm, own), runArm),
+        (ran) => ({ arm, seed, ...ran }) satisfies Outcome as Outcome
+      )
   )
 })
 

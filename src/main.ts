@@ -1,24 +1,159 @@
 #!/usr/bin/env node
-/** The command line. */
+/** The command line: flags to settings and layers, outcomes to text. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Cause from "effect/Cause"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { join } from "node:path"
+import { answerAll, asked, show } from "./answer.ts"
+import { demo } from "./demo.ts"
+import { embed } from "./embed.ts"
+import { environment } from "./environment.ts"
+import { evaluateRun } from "./evaluateRun.ts"
 import { experiment, readPlan } from "./experiment.ts"
 import { init } from "./init.ts"
+import * as Medquad from "./medquad.ts"
 import * as Progress from "./progress.ts"
 import * as Report from "./report.ts"
+import { run, trained } from "./run.ts"
 import * as providers from "./runtime/engine/providers.ts"
-import { pairs } from "./settings.ts"
+import * as Dataset from "./runtime/layers/dataset.ts"
+import { load, pairs } from "./settings.ts"
+import { inference, splits } from "./system.ts"
+import { validate } from "./validate.ts"
 
-const set = Flag.KeyValuePair("set").pipe(
-  Flag.withDescription("A setting that wins over the file: --set learning_rate=3e-5"),
-  Flag.withDefault({})
+const anamnesis = Command.make("anamnesis").pipe(
+  Command.withDescription("Trains a retriever and a reader together for medical question answering"),
+  Command.withSharedFlags({
+    provider: Flag.Literals("provider", providers.names).pipe(
+      Flag.withDescription("Execution provider (or PROVIDER in the environment; default cpu)"),
+      Flag.optional
+    ),
+    threads: Flag.Int("threads").pipe(
+      Flag.withDescription("Threads of a program (or THREADS; default: all cores)"),
+      Flag.optional
+    ),
+    json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
+  })
 )
+
+/** What every command runs on: the provider of the flags, else of the environment, and a place to tell progress. */
+const runtime = Layer.unwrap(Effect.gen(function*() {
+  const { provider, threads } = yield* anamnesis
+  const flags = {
+    ...(Option.isSome(provider) ? { PROVIDER: provider.value } : {}),
+    ...(Option.isSome(threads) ? { THREADS: String(threads.value) } : {})
+  }
+  const config = ConfigProvider.fromEnv({ env: { ...process.env as Record<string, string>, ...flags } })
+  return Layer.mergeAll(Progress.layer, providers.fromConfig.pipe(Layer.provide(ConfigProvider.layer(config))))
+}))
+
+/** As JSON where asked for, else as `text` tells it. */
+const tell = Effect.fnUntraced(function*<A>(value: A, text: (value: A) => string) {
+  const { json } = yield* anamnesis
+  yield* Console.log(json ? JSON.stringify(value, null, 2) : text(value))
+})
+
+const lines = (value: object): string =>
+  Object.entries(value).map(([key, v]) => `${key}: ${typeof v === "object" ? JSON.stringify(v) : v}`).join("\n")
+
+const settings = {
+  config: Flag.File("config").pipe(Flag.withAlias("c"), Flag.withDescription("Settings, as JSON or YAML")),
+  set: Flag.KeyValuePair("set").pipe(
+    Flag.withDescription("A setting that wins over the file: --set learning_rate=3e-5"),
+    Flag.withDefault({})
+  ),
+  skipBadLines: Flag.Boolean("skip-bad-lines").pipe(
+    Flag.withDescription("Leave out malformed lines and count them"),
+    Flag.withDefault(false)
+  )
+}
+
+interface SettingsFlags {
+  readonly config: string
+  readonly set: Readonly<Record<string, string>>
+  readonly skipBadLines: boolean
+}
+const settle = ({ config, set, skipBadLines }: SettingsFlags) =>
+  load(config, { ...pairs(set), ...(skipBadLines ? { skip_bad_lines: true } : {}) })
+
+const trainCommand = Command.make(
+  "train",
+  {
+    ...settings,
+    resume: Flag.Boolean("resume").pipe(
+      Flag.withDescription("Go on from the newest checkpoint of output_dir"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fnUntraced(function*(flags) {
+    yield* tell(yield* run(yield* settle(flags), flags.resume), lines)
+  })
+).pipe(Command.withDescription("Train; Ctrl-C saves, --resume goes on"), Command.provide(runtime))
+
+const evaluateCommand = Command.make(
+  "evaluate",
+  { ...settings, split: Flag.Literals("split", splits).pipe(Flag.withDefault("test" as const)) },
+  Effect.fnUntraced(function*(flags) {
+    yield* tell(yield* evaluateRun(yield* settle(flags), flags.split), Report.summary)
+  })
+).pipe(
+  Command.withDescription("Answer the questions of a split and score answers and ranking"),
+  Command.provide(runtime)
+)
+
+const answerCommand = Command.make(
+  "answer",
+  {
+    ...settings,
+    option: Flag.String("option").pipe(Flag.withDescription("An option; repeat"), Flag.atLeast(0)),
+    questions: Flag.File("questions").pipe(Flag.withDescription("Questions as JSON lines"), Flag.optional),
+    question: Argument.String("question").pipe(Argument.optional)
+  },
+  Effect.fnUntraced(function*(flags) {
+    const config = yield* trained(yield* settle(flags))
+    const file = Option.isSome(flags.questions) ? (yield* Dataset.questions(flags.questions.value)).records : []
+    const given = Option.isSome(flags.question) ? [asked("1", flags.question.value, flags.option)] : []
+    const answers = yield* answerAll([...given, ...file]).pipe(Effect.provide(yield* inference(config)))
+    yield* tell(answers, (all) => all.map(show).join("\n\n"))
+  })
+).pipe(
+  Command.withDescription("Answer a question, or a file of them, with the passages that the answer rests on"),
+  Command.provide(runtime)
+)
+
+const embedCommand = Command.make(
+  "embed",
+  { ...settings, out: Flag.Path("out").pipe(Flag.withDescription("Default: output_dir/index"), Flag.optional) },
+  Effect.fnUntraced(function*(flags) {
+    const config = yield* trained(yield* settle(flags))
+    const out = Option.getOrElse(flags.out, () => join(config.output_dir, "index"))
+    yield* tell(yield* embed(out).pipe(Effect.provide(yield* inference(config))), lines)
+  })
+).pipe(Command.withDescription("Write the passages' vectors, for index_path"), Command.provide(runtime))
+
+const validateCommand = Command.make(
+  "validate",
+  settings,
+  Effect.fnUntraced(function*(flags) {
+    yield* tell(yield* validate(yield* settle(flags)), lines)
+  })
+).pipe(Command.withDescription("Check settings, data and models, and start nothing"), Command.provide(runtime))
+
+const envCommand = Command.make(
+  "env",
+  {},
+  Effect.fnUntraced(function*() {
+    yield* tell(yield* environment, lines)
+  })
+).pipe(Command.withDescription("What a run would run on"), Command.provide(runtime))
 
 const initCommand = Command.make(
   "init",
@@ -28,28 +163,68 @@ const initCommand = Command.make(
     out: Flag.Path("out").pipe(Flag.withDefault("models"))
   },
   Effect.fnUntraced(function*({ out, passages, questions }) {
-    for (const { folder, tokens } of yield* init(passages, questions, out)) {
-      yield* Console.log(`${folder}: ${tokens} tokens`)
-    }
+    yield* tell(
+      yield* init(passages, questions, out),
+      (made) => made.map(({ folder, tokens }) => `${folder}: ${tokens} tokens`).join("\n")
+    )
   })
-).pipe(Command.withDescription("Model folders for a small retriever and reader of your texts"))
+).pipe(
+  Command.withDescription("Model folders for a small retriever and reader of your texts"),
+  Command.provide(runtime)
+)
 
 const experimentCommand = Command.make(
   "experiment",
-  { plan: Argument.File("plan.yaml"), set },
+  { plan: Argument.File("plan.yaml"), set: settings.set },
   Effect.fnUntraced(function*({ plan, set }) {
-    const outcomes = yield* experiment(yield* readPlan(plan), plan, pairs(set))
-    yield* Console.log([Report.results(outcomes), Report.types(outcomes), Report.comparisons(outcomes)].join("\n\n"))
+    yield* tell(yield* experiment(yield* readPlan(plan), plan, pairs(set)), Report.all)
   })
-).pipe(Command.withDescription("Several runs from the same weights, evaluated alike"))
+).pipe(
+  Command.withDescription("Several runs from the same weights, evaluated alike; goes on where it stopped"),
+  Command.provide(runtime)
+)
 
-const runtime = Layer.mergeAll(Progress.layer, providers.fromConfig)
+const importCommand = Command.make(
+  "import",
+  {
+    format: Argument.Literals("format", ["medquad"]),
+    folder: Argument.Directory("folder"),
+    out: Flag.Path("out").pipe(Flag.withDefault("medquad"))
+  },
+  Effect.fnUntraced(function*({ folder, out }) {
+    yield* tell(yield* Medquad.importFolder(folder, out), lines)
+  })
+).pipe(Command.withDescription("Published data as JSON lines: MedQuAD's XML files"), Command.provide(runtime))
 
-Command.make("anamnesis").pipe(
-  Command.withDescription("Trains a retriever and a reader together for medical question answering"),
-  Command.withSubcommands([initCommand, experimentCommand]),
-  Command.provide(runtime),
+const demoCommand = Command.make("demo", { set: settings.set }, ({ set }) => demo(pairs(set))).pipe(
+  Command.withDescription("Train and compare three small systems on the medical world that ships with the project"),
+  Command.provide(runtime)
+)
+
+/** Failures that a user can do something about, in one line; anything else with its cause. */
+const explain = (cause: Cause.Cause<unknown>) =>
+  Effect.gen(function*() {
+    const error = Cause.squash(cause) as { readonly _tag?: unknown; readonly message?: unknown }
+    process.exitCode = 1
+    if (Cause.hasInterruptsOnly(cause) || error._tag === "ShowHelp") return
+    yield* Console.error(typeof error._tag === "string" ? `anamnesis: ${error.message}` : Cause.pretty(cause))
+  })
+
+anamnesis.pipe(
+  Command.withSubcommands([
+    trainCommand,
+    evaluateCommand,
+    answerCommand,
+    embedCommand,
+    validateCommand,
+    envCommand,
+    initCommand,
+    experimentCommand,
+    importCommand,
+    demoCommand
+  ]),
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
+  Effect.catchCause(explain),
   NodeRuntime.runMain
 )

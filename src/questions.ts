@@ -62,6 +62,20 @@ export const once = (
     Stream.mapEffect((i) => Effect.sync(() => frame(records.slice(i * size, (i + 1) * size), i, row)))
   )
 
+/** Wrong options drawn by key from the right answers of other questions of the same type; the right one stays. */
+export const withRandomOptions = (
+  records: ReadonlyArray<QuestionRecord>,
+  seed: number
+): ReadonlyArray<QuestionRecord> => {
+  const answers = Map.groupBy(records, (q) => q.type)
+  return records.map((q) => {
+    const pool = [...new Set(answers.get(q.type)!.map((other) => other.answer))].filter((answer) => answer !== q.answer)
+    const order = Key.permutation(Key.fold(Key.make(seed), "options", q.id), pool.length)
+    const drawn = [...order.subarray(0, q.options.length)].map((i) => pool[i]!)
+    return { ...q, options: q.options.map((option, i) => i === q.answerIndex ? option : drawn[i] ?? option) }
+  })
+}
+
 /** For each word, the log of how many times fewer passages hold it than there are. */
 const rarity = (passages: ReadonlyArray<Passage>): ReadonlyMap<string, number> => {
   const holders = new Map<string, number>()

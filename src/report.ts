@@ -1,7 +1,7 @@
 /** Outcomes as the tables people read. */
 import * as Metric from "./domain/Metric.ts"
 import type { Outcome } from "./experiment.ts"
-import { mean } from "./judge.ts"
+import { mean, type Summary } from "./judge.ts"
 
 const share = (value: number): string => Number.isNaN(value) ? "-" : value.toFixed(3)
 const bounds = ({ high, low }: Metric.Interval): string => `[${share(low)}, ${share(high)}]`
@@ -72,3 +72,21 @@ export const comparisons = (outcomes: ReadonlyArray<Outcome>): string => {
     })
   ])
 }
+
+/** Everything that is told of an experiment. */
+export const all = (outcomes: ReadonlyArray<Outcome>): string =>
+  [results(outcomes), types(outcomes), comparisons(outcomes)].join("\n\n")
+
+/** One evaluation. */
+export const summary = (s: Summary): string =>
+  markdown([
+    ["questions", "accuracy", "95% interval", "MRR@100", "nDCG@10", ...Object.keys(s.recall)],
+    [
+      String(s.questions),
+      share(s.accuracy.mean),
+      bounds(s.accuracy),
+      share(s["mrr@100"]),
+      share(s["ndcg@10"]),
+      ...Object.values(s.recall).map(share)
+    ]
+  ])

@@ -4,7 +4,7 @@ import * as Layer from "effect/Layer"
 import { ConfigError } from "./domain/configure.ts"
 import type { Passage, QuestionRecord } from "./domain/Records.ts"
 import { type Mode, type RunConfig, Settings } from "./domain/RunConfig.ts"
-import { cloze, type Epochs, lexical, scrambled } from "./questions.ts"
+import { cloze, type Epochs, lexical, scrambled, withRandomOptions } from "./questions.ts"
 import * as bm25 from "./runtime/layers/bm25.ts"
 import * as Checkpoints from "./runtime/layers/checkpoints.ts"
 import * as Dataset from "./runtime/layers/dataset.ts"
@@ -52,17 +52,24 @@ const told = <A, E, R>(path: string, loaded: Effect.Effect<Dataset.Loaded<A>, E,
     ({ skipped }) => skipped.length > 0 ? Effect.logWarning(`${path}: ${skipped.length} lines skipped`) : Effect.void
   )
 
-type QuestionFile = "train_file" | "validation_file" | "test_file"
+export const splits = ["train", "validation", "test"] as const
+export type Split = typeof splits[number]
 
-/** The questions of one of the files that the settings name. */
-export const questions = Effect.fn("questions")(function*(c: RunConfig, field: QuestionFile) {
-  if (c[field] === "") return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [`${field} is not given`] })
-  return (yield* told(c[field], Dataset.questions(c[field], c.skip_bad_lines))).records
+/** The questions of a split, with the options that the settings ask for. */
+export const questions = Effect.fn("questions")(function*(c: RunConfig, split: Split) {
+  const [path, where] = [c[`${split}_file`], c[`${split}_where`]]
+  if (path === "") return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [`${split}_file is not given`] })
+  const options = { where, skipBad: c.skip_bad_lines, group: c.group_field }
+  const { records } = yield* told(path, Dataset.questions(path, options))
+  return c.distractors === "random" ? withRandomOptions(records, c.seed) : records
 })
 
 /** The corpus, or the one made up of its words where the reader learns to copy. */
 const corpusOf = Effect.fnUntraced(function*(c: RunConfig) {
-  const { records } = yield* told(c.passages_file, Dataset.passages(c.passages_file, c.skip_bad_lines))
+  const { records } = yield* told(
+    c.passages_file,
+    Dataset.passages(c.passages_file, { where: c.passages_where, skipBad: c.skip_bad_lines })
+  )
   return c.mode === "copy" ? scrambled(records, c.copy_words, c.seed) : records
 })
 
@@ -70,7 +77,7 @@ const corpusOf = Effect.fnUntraced(function*(c: RunConfig) {
 const epochsOf = Effect.fnUntraced(function*(c: RunConfig, corpus: ReadonlyArray<Passage>) {
   if (c.mode === "lexical") return lexical(corpus, c.seed)
   if (c.mode === "copy") return cloze(corpus, c.seed)
-  const records = yield* questions(c, "train_file")
+  const records = yield* questions(c, "train")
   return (() => records) as Epochs
 })
 

@@ -8,6 +8,7 @@ const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
 const NonNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
 const Path = Schema.NonEmptyString
+const Where = Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Finite]))
 
 export const modes = [
   "joint",
@@ -32,6 +33,15 @@ export const fields = {
   train_file: Schema.String,
   validation_file: Schema.String,
   test_file: Schema.String,
+  /** Lines to take of each file: those whose fields have these values. */
+  passages_where: Where,
+  train_where: Where,
+  validation_where: Where,
+  test_where: Where,
+  /** The field that tells which questions are counted together in a bootstrap. */
+  group_field: Schema.NonEmptyString,
+  /** Wrong options as the file gives them, or drawn by key from the right answers of its other questions. */
+  distractors: Schema.Literals(["given", "random"]),
   /** Leave out malformed lines and count them, instead of stopping at the first. */
   skip_bad_lines: Schema.Boolean,
   retriever_name_or_path: Path,
@@ -82,6 +92,8 @@ export const fields = {
   rank_weight: NonNegative,
   /** "never", every N steps, or Atlas's ranges "0-100:10,100-1000:500". */
   refresh_index: Schema.Union([Schema.Int, Schema.String]),
+  /** Folder of an index that `embed` wrote, of the same corpus and weights; empty to make one when it is needed. */
+  index_path: Schema.String,
   /** Score the candidates afresh with the current encoder, as JMLR does. */
   retrieve_with_rerank: Schema.Boolean,
 
@@ -121,6 +133,12 @@ export const defaults: Raw = {
   train_file: "",
   validation_file: "",
   test_file: "",
+  passages_where: {},
+  train_where: {},
+  validation_where: {},
+  test_where: {},
+  group_field: "group",
+  distractors: "given",
   skip_bad_lines: false,
   per_device_train_batch_size: 2,
   per_device_eval_batch_size: 16,
@@ -146,6 +164,7 @@ export const defaults: Raw = {
   temperature_score: 0.01,
   rank_weight: 1,
   refresh_index: "never",
+  index_path: "",
   retrieve_with_rerank: true,
   max_length: 4048,
   text_maxlength: 512,

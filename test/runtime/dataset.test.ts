@@ -64,7 +64,7 @@ describe("a file of questions", () => {
     onDisk(Effect.gen(function*() {
       const lines = [...good, ...bad.map(([_, line]) => line)]
       const path = join(yield* folderOf({ "q.jsonl": lines.join("\n") }), "q.jsonl")
-      const { records, skipped } = yield* Dataset.questions(path, true)
+      const { records, skipped } = yield* Dataset.questions(path, { skipBad: true })
       assert.deepStrictEqual(records.map((q) => q.id), ["a", "b"])
       assert.deepStrictEqual(
         skipped.map((error) => error.place),
@@ -81,7 +81,7 @@ describe("a file of questions", () => {
     onDisk(Effect.gen(function*() {
       const folder = yield* folderOf({ "empty.jsonl": "\n", "bad.jsonl": "{}" })
       assert.strictEqual((yield* Effect.flip(Dataset.questions(join(folder, "empty.jsonl")))).reason, "no records")
-      assert.strictEqual((yield* Effect.flip(Dataset.questions(join(folder, "bad.jsonl"), true))).reason, "no records")
+      assert.strictEqual((yield* Effect.flip(Dataset.questions(join(folder, "bad.jsonl"), { skipBad: true }))).reason, "no records")
     })))
 })
 
@@ -94,7 +94,7 @@ describe("a file of passages", () => {
         "{\"_id\":\"a\",\"text\":\"y\"}"
       ]
       const path = join(yield* folderOf({ "p.jsonl": lines.join("\n") }), "p.jsonl")
-      const { records, skipped } = yield* Dataset.passages(path, true)
+      const { records, skipped } = yield* Dataset.passages(path, { skipBad: true })
       assert.deepStrictEqual([...records], [{ id: "a", text: "T. x" }])
       assert.deepStrictEqual(skipped.map((e) => e.place), ["line 2, field \"text\"", "line 3, field \"id\""])
     })))

@@ -45,7 +45,7 @@ const bytesOf = (
   }
 }
 
-/** Writes into a folder of another name, the manifest last, then renames. */
+/** Writes into a folder of another name, the manifest last, then renames; parts by name, whichever was there first. */
 const write = Effect.fnUntraced(function*(folder: string, parts: ReadonlyMap<string, Part>, position: Position) {
   const fs = yield* FileSystem.FileSystem
   const target = join(folder, `${prefix}${position.step}`)
@@ -53,7 +53,7 @@ const write = Effect.fnUntraced(function*(folder: string, parts: ReadonlyMap<str
   yield* fs.remove(partial, { recursive: true, force: true }).pipe(located(partial))
   const hashes: Record<string, string> = {}
   const counters: Record<string, Manifest["counters"][string]> = {}
-  for (const [name, part] of parts) {
+  for (const [name, part] of [...parts].toSorted(([a], [b]) => a < b ? -1 : 1)) {
     const state = bytesOf(part)
     counters[name] = state.counters
     yield* fs.makeDirectory(join(partial, name), { recursive: true }).pipe(located(partial))

@@ -20,20 +20,40 @@ const issue = (error: unknown): readonly [string, string] => {
   return [field ? `field "${field}"` : "", text]
 }
 
-/** Decodes every non-empty line; fails at the first bad one, or counts them where `skipBad`. */
+export interface LoadOptions {
+  /** Take the lines whose fields have these values. */
+  readonly where?: Readonly<Record<string, string | number>>
+  /** Count malformed lines instead of failing at the first. */
+  readonly skipBad?: boolean
+  /** The field that stands for `group`. */
+  readonly group?: string
+}
+
+const taken = (line: unknown, where: LoadOptions["where"] = {}): boolean =>
+  Object.entries(where).every(([field, value]) => (line as Readonly<Record<string, unknown>> | null)?.[field] === value)
+
+/** The line with its group under the customary name. */
+const grouped = (line: unknown, group: string | undefined): unknown =>
+  group && typeof line === "object" && line !== null && group in line
+    ? { ...line, group: (line as Readonly<Record<string, unknown>>)[group] }
+    : line
+
+/** Decodes every non-empty line that is to be taken; fails at the first bad one, or counts them. */
 const parse = <L, A extends { readonly id: string }>(
   path: string,
   text: string,
   schema: Schema.Codec<L, any>,
   convert: (line: L) => A,
-  skipBad: boolean
+  { group, skipBad, where }: LoadOptions
 ): Effect.Effect<Loaded<A>, FileError> => {
   const decode = Schema.decodeUnknownSync(schema)
   const [records, skipped, seen] = [new Array<A>(), new Array<FileError>(), new Set<string>()]
   for (const [i, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue
     try {
-      const record = convert(decode(JSON.parse(line)))
+      const parsed: unknown = JSON.parse(line)
+      if (!taken(parsed, where)) continue
+      const record = convert(decode(grouped(parsed, group)))
       if (seen.has(record.id)) throw new RecordError("id", `"${record.id}" is given twice`)
       seen.add(record.id)
       records.push(record)
@@ -44,8 +64,9 @@ const parse = <L, A extends { readonly id: string }>(
       skipped.push(bad)
     }
   }
-  if (records.length === 0) return Effect.fail(new FileError({ path, place: "", reason: "no records" }))
-  return Effect.succeed({ records, skipped })
+  if (records.length > 0) return Effect.succeed({ records, skipped })
+  const reason = where && Object.keys(where).length > 0 ? `no record has ${JSON.stringify(where)}` : "no records"
+  return Effect.fail(new FileError({ path, place: "", reason }))
 }
 
 /** A text file, or a gzipped one where the name ends in `.gz`. */
@@ -56,13 +77,13 @@ const readLines = (path: string): Effect.Effect<string, FileError, FileSystem.Fi
       catch: (cause) => new FileError({ path, place: "", reason: String(cause) })
     }))
 
-export const questions = (path: string, skipBad = false) =>
-  Effect.flatMap(readLines(path), (text) => parse(path, text, QuestionLine, toQuestion, skipBad))
+export const questions = (path: string, options: LoadOptions = {}) =>
+  Effect.flatMap(readLines(path), (text) => parse(path, text, QuestionLine, toQuestion, options))
 
-export const passages = (path: string, skipBad = false) =>
+export const passages = (path: string, options: LoadOptions = {}) =>
   Effect.flatMap(
     readLines(path),
-    (text) => parse<typeof PassageLine.Type, Passage>(path, text, PassageLine, toPassage, skipBad)
+    (text) => parse<typeof PassageLine.Type, Passage>(path, text, PassageLine, toPassage, options)
   )
 
 export const fromRecords = (records: ReadonlyArray<Passage>): Passages["Service"] => {

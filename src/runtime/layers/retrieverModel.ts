@@ -12,6 +12,7 @@ import { EncoderConfig } from "./modelConfigs.ts"
 import * as ModelFolder from "./modelFolder.ts"
 import { assemble } from "./retrieverBatch.ts"
 import * as Graphs from "./retrieverGraphs.ts"
+import * as StoredIndex from "./storedIndex.ts"
 import * as VectorIndex from "./vectorIndex.ts"
 
 type Values = Readonly<Record<string, Float32Array>>
@@ -47,8 +48,11 @@ export const make = Effect.fnUntraced(function*(trainable: (path: string) => boo
     return (yield* program.run({ ...values, ids, mask }))["vectors"] as Float32Array
   })
 
-  let index: VectorIndex.VectorIndex | undefined
-  let indexed: Weights.Arrays = new Map()
+  const origin = { corpus: passages.hash, weights: weights.parameters() }
+  let index: VectorIndex.VectorIndex | undefined = settings.index_path === ""
+    ? undefined
+    : yield* StoredIndex.read(settings.index_path, origin)
+  let indexed: Weights.Arrays = index ? origin.weights : new Map()
   /** The index of the given weights: a function of them and the corpus. */
   const build = Effect.fnUntraced(function*(generation: number, from: Weights.Arrays) {
     const values = Weights.asInputs(from)
@@ -60,6 +64,7 @@ export const make = Effect.fnUntraced(function*(trainable: (path: string) => boo
 
   return {
     encoder,
+    dim: config.dim,
     weights,
     batch,
     files: yield* ModelFolder.companions(folder),

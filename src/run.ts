@@ -1,0 +1,40 @@
+/** Program: one training run, from its settings to its last checkpoint, with a manifest that tells what made it. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { join } from "node:path"
+import { ConfigError } from "./domain/configure.ts"
+import type { RunConfig } from "./domain/RunConfig.ts"
+import { environment } from "./environment.ts"
+import * as Checkpoints from "./runtime/layers/checkpoints.ts"
+import { located, replace } from "./runtime/layers/files.ts"
+import { learner, prepare } from "./system.ts"
+import { train } from "./train.ts"
+
+export const json = (value: unknown): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`)
+
+/** Trains under the settings. A folder that holds a run already is gone on with where `resume`, else left alone. */
+export const run = Effect.fn("run")(function*(c: RunConfig, resume: boolean) {
+  const fs = yield* FileSystem.FileSystem
+  const existing = yield* Checkpoints.latest(c.output_dir)
+  if (existing !== undefined && !resume) {
+    const problem = `output_dir holds a run already (${existing}); go on with it by --resume, or choose another`
+    return yield* new ConfigError({ source: c.output_dir, problems: [problem] })
+  }
+  const prepared = yield* prepare(c)
+  yield* fs.makeDirectory(c.output_dir, { recursive: true }).pipe(located(c.output_dir))
+  const manifest = { settings: prepared.config, corpus: prepared.passages.hash, environment: yield* environment }
+  yield* replace(join(c.output_dir, "run.json"), json(manifest))
+  return yield* train(prepared.epochs, { resume }).pipe(Effect.provide(learner(prepared)))
+})
+
+/** The settings with the models of the newest whole checkpoint of their run, where there is one. */
+export const trained = Effect.fn("trained")(function*(c: RunConfig) {
+  const fs = yield* FileSystem.FileSystem
+  const checkpoint = yield* Checkpoints.latest(c.output_dir)
+  if (checkpoint === undefined) return c
+  const own = Effect.fnUntraced(function*(part: "retriever" | "reader") {
+    const folder = join(checkpoint, part)
+    return (yield* fs.exists(folder).pipe(located(folder))) ? folder : c[`${part}_name_or_path`]
+  })
+  return { ...c, retriever_name_or_path: yield* own("retriever"), reader_name_or_path: yield* own("reader") }
+})

@@ -1,0 +1,33 @@
+/** Program: whether a run could start, without starting it. */
+import * as Effect from "effect/Effect"
+import type { RunConfig } from "./domain/RunConfig.ts"
+import type { ParameterGroup } from "./runtime/ports/Learning.ts"
+import { ReaderLearner } from "./runtime/ports/Reader.ts"
+import { RetrieverLearner } from "./runtime/ports/Retriever.ts"
+import { learner, prepare, questions, splits } from "./system.ts"
+
+export interface Valid {
+  readonly settings: RunConfig
+  readonly passages: number
+  readonly questions: Readonly<Record<string, number>>
+  readonly groups: ReadonlyArray<ParameterGroup>
+}
+
+/** Reads every file and both models; fails with the first thing that would stop the run. */
+export const validate = Effect.fn("validate")(function*(c: RunConfig) {
+  const prepared = yield* prepare(c)
+  const given = splits.filter((split) => c[`${split}_file`] !== "")
+  const counts = yield* Effect.forEach(
+    given,
+    (split) => Effect.map(questions(c, split), (records) => [split, records.length] as const)
+  )
+  const groups = yield* Effect.gen(function*() {
+    return [...(yield* RetrieverLearner).groups, ...(yield* ReaderLearner).groups]
+  }).pipe(Effect.provide(learner(prepared)))
+  return {
+    settings: prepared.config,
+    passages: prepared.passages.ids.length,
+    questions: Object.fromEntries(counts),
+    groups
+  } satisfies Valid as Valid
+})
