@@ -132,12 +132,9 @@ export const folder = Effect.gen(function*() {
 
 export const corpusLayer = Layer.succeed(Passages, fromRecords(passages))
 
-/** Everything but the models and the checkpoints: settings, corpus, one CPU thread, files. */
-export const surroundings = (config: RunConfig) =>
-  Layer.mergeAll(
-    Layer.succeed(Settings, config),
-    corpusLayer,
-    cpu({ threads: 1 }),
-    Reporter.silent,
-    NodeFileSystem.layer
-  )
+/** Settings, corpus and one CPU thread. */
+export const core = (config: RunConfig) =>
+  Layer.mergeAll(Layer.succeed(Settings, config), corpusLayer, cpu({ threads: 1 }))
+
+/** Everything but the models and the checkpoints. */
+export const surroundings = (config: RunConfig) => Layer.mergeAll(core(config), Reporter.silent, NodeFileSystem.layer)

@@ -1,0 +1,66 @@
+/**
+ * A run of the tiny system, and as a program of its own one that is made to be killed:
+ * `node test/support/run.ts FOLDER OUT [WRITE]`, where `writeModels` was in FOLDER. It tells each step; with WRITE it
+ * stops for ever in the middle of that write, and says so.
+ */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import { Reporter, silent } from "../../src/progress.ts"
+import * as Checkpoints from "../../src/runtime/layers/checkpoints.ts"
+import { joint } from "../../src/runtime/layers/modes.ts"
+import { train } from "../../src/train.ts"
+import * as Tiny from "./tiny.ts"
+
+export const STEPS = 24
+
+/** Dropout is on, the index is refreshed now and then, and every third step is kept. */
+export const config = (folder: string, out: string) =>
+  Tiny.settings(folder, { output_dir: out, max_steps: STEPS, save_steps: 3, refresh_index: 5 })
+
+/** Trains to the last step, from the newest checkpoint where there is one. */
+export const run = Effect.fnUntraced(function*(
+  folder: string,
+  out: string,
+  around: Layer.Layer<Reporter | FileSystem.FileSystem> = Layer.merge(silent, NodeFileSystem.layer)
+) {
+  const surroundings = Layer.merge(Tiny.core(yield* config(folder, out)), around)
+  const layer = joint.pipe(Layer.provideMerge(Checkpoints.layer), Layer.provideMerge(surroundings))
+  return yield* train(() => Tiny.questions, { resume: true }).pipe(Effect.provide(layer, { local: true }))
+})
+
+const say = (line: string) => Effect.sync(() => void process.stdout.write(`${line}\n`))
+const talking = Layer.succeed(Reporter, { report: ({ done }) => say(`step ${done}`), note: () => Effect.void })
+
+/** A disk that writes half of the `at`-th file and hangs. */
+const hanging = (at: number) =>
+  Layer.effect(
+    FileSystem.FileSystem,
+    Effect.map(FileSystem.FileSystem, (fs) => {
+      let writes = 0
+      return {
+        ...fs,
+        open: (path, options) =>
+          Effect.map(fs.open(path, options), (file) => ({
+            ...file,
+            stat: file.stat,
+            sync: file.sync,
+            writeAll: (bytes) =>
+              ++writes === at
+                ? file.writeAll(bytes.subarray(0, bytes.length / 2)).pipe(
+                  Effect.andThen(say("hanging")),
+                  Effect.andThen(Effect.never)
+                )
+                : file.writeAll(bytes)
+          }))
+      }
+    })
+  ).pipe(Layer.provide(NodeFileSystem.layer))
+
+if (import.meta.main) {
+  const [folder, out, at] = process.argv.slice(2) as [string, string, string?]
+  const disk = at === undefined ? NodeFileSystem.layer : hanging(Number(at))
+  NodeRuntime.runMain(run(folder, out, Layer.merge(talking, disk)))
+}
