@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { decode } from "./domain/configure.ts"
 import { type Raw, type RunConfig, Settings } from "./domain/RunConfig.ts"
 import { evaluate, type Evaluation } from "./evaluate.ts"
+import { init } from "./init.ts"
 import type { Summary } from "./judge.ts"
 import { FileError, located } from "./runtime/layers/files.ts"
 import { Retriever } from "./runtime/ports/Retriever.ts"
@@ -91,6 +92,7 @@ const ofSeed = Effect.fnUntraced(function*(plan: Plan, seed: number, source: str
       output_dir: join(c.output_dir, `seed-${seed}`, name)
     }))
   }
+  yield* init(yield* settle("", {}))
   for (const [name, own] of Object.entries(plan.warm_up)) {
     const { checkpoint } = yield* warmUp(yield* settle(name, own))
     for (const [setting, folder] of yield* models(checkpoint)) given.set(setting, folder)

@@ -2,12 +2,13 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
-import * as Dataset from "./runtime/layers/dataset.ts"
+import type { RunConfig } from "./domain/RunConfig.ts"
+import { json } from "./run.ts"
 import { located, replace } from "./runtime/layers/files.ts"
+import { passages, questions } from "./system.ts"
 import { tokenizerJson, vocabulary, type VocabularyOptions } from "./vocabulary.ts"
 
 interface Kind {
-  readonly folder: string
   readonly vocabulary: VocabularyOptions
   readonly config: Readonly<Record<string, unknown>>
 }
@@ -22,7 +23,6 @@ const width = {
 
 /** BERT with a ColBERT head, about 0.9 million parameters. */
 const retriever: Kind = {
-  folder: "retriever",
   vocabulary: {
     size: 4000,
     minCount: 2,
@@ -42,7 +42,6 @@ const retriever: Kind = {
 
 /** Llama, about a million parameters; rare words are spelled by characters, so that it can copy any of them. */
 const reader: Kind = {
-  folder: "reader",
   vocabulary: { size: 1200, minCount: 20, rest: "characters", special: ["[PAD]", "[UNK]", "[BOS]", "[EOS]"] },
   config: {
     architectures: ["LlamaForCausalLM"],
@@ -60,23 +59,27 @@ const reader: Kind = {
   }
 }
 
-const text = (value: object): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`)
-
-const make = Effect.fnUntraced(function*(out: string, kind: Kind, texts: ReadonlyArray<string>) {
+const make = Effect.fnUntraced(function*(folder: string, kind: Kind, texts: ReadonlyArray<string>) {
   const fs = yield* FileSystem.FileSystem
-  const folder = join(out, kind.folder)
   const { special } = kind.vocabulary
   const tokens = vocabulary(texts, kind.vocabulary)
   yield* fs.makeDirectory(folder, { recursive: true }).pipe(located(folder))
-  yield* replace(join(folder, "tokenizer.json"), text(tokenizerJson(tokens, special, "[UNK]")))
-  yield* replace(join(folder, "tokenizer_config.json"), text({ tokenizer_class: "PreTrainedTokenizerFast" }))
-  yield* replace(join(folder, "config.json"), text({ ...kind.config, vocab_size: tokens.length }))
+  yield* replace(join(folder, "tokenizer.json"), json(tokenizerJson(tokens, special, "[UNK]")))
+  yield* replace(join(folder, "tokenizer_config.json"), json({ tokenizer_class: "PreTrainedTokenizerFast" }))
+  yield* replace(join(folder, "config.json"), json({ ...kind.config, vocab_size: tokens.length }))
   return { folder, tokens: tokens.length }
 })
 
-/** Writes `retriever/` and `reader/` into `out`, with vocabularies of the passages and the training questions. */
-export const init = Effect.fn("init")(function*(passages: string, questions: string, out: string) {
-  const corpus = (yield* Dataset.passages(passages)).records.map((p) => p.text)
-  const asked = (yield* Dataset.questions(questions)).records.map((q) => q.question)
-  return yield* Effect.forEach([retriever, reader], (kind) => make(out, kind, [...corpus, ...asked]))
+/** Makes those model folders of the settings that are not there, with vocabularies of the corpus and the questions. */
+export const init = Effect.fn("init")(function*(c: RunConfig) {
+  const fs = yield* FileSystem.FileSystem
+  const wanted = [[c.retriever_name_or_path, retriever], [c.reader_name_or_path, reader]] as const
+  const absent = yield* Effect.filter(
+    wanted,
+    ([folder]) => Effect.map(fs.exists(join(folder, "config.json")).pipe(located(folder)), (there) => !there)
+  )
+  if (absent.length === 0) return []
+  const corpus = (yield* passages(c)).map(({ text }) => text)
+  const asked = c.train_file === "" ? [] : (yield* questions(c, "train")).map(({ question }) => question)
+  return yield* Effect.forEach(absent, ([folder, kind]) => make(folder, kind, [...corpus, ...asked]))
 })

@@ -157,19 +157,16 @@ const envCommand = Command.make(
 
 const initCommand = Command.make(
   "init",
-  {
-    passages: Argument.File("passages.jsonl"),
-    questions: Argument.File("questions.jsonl"),
-    out: Flag.Path("out").pipe(Flag.withDefault("models"))
-  },
-  Effect.fnUntraced(function*({ out, passages, questions }) {
+  settings,
+  Effect.fnUntraced(function*(flags) {
     yield* tell(
-      yield* init(passages, questions, out),
-      (made) => made.map(({ folder, tokens }) => `${folder}: ${tokens} tokens`).join("\n")
+      yield* init(yield* settle(flags)),
+      (made) =>
+        made.map(({ folder, tokens }) => `${folder}: ${tokens} tokens`).join("\n") || "both model folders are there"
     )
   })
 ).pipe(
-  Command.withDescription("Model folders for a small retriever and reader of your texts"),
+  Command.withDescription("Make the model folders that the settings name: small ones, for your texts, untrained"),
   Command.provide(runtime)
 )
 

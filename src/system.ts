@@ -64,14 +64,15 @@ export const questions = Effect.fn("questions")(function*(c: RunConfig, split: S
   return c.distractors === "random" ? withRandomOptions(records, c.seed) : records
 })
 
-/** The corpus, or the one made up of its words where the reader learns to copy. */
-const corpusOf = Effect.fnUntraced(function*(c: RunConfig) {
-  const { records } = yield* told(
-    c.passages_file,
-    Dataset.passages(c.passages_file, { where: c.passages_where, skipBad: c.skip_bad_lines })
-  )
-  return c.mode === "copy" ? scrambled(records, c.copy_words, c.seed) : records
+/** The passages as their file gives them. */
+export const passages = Effect.fn("passages")(function*(c: RunConfig) {
+  const options = { where: c.passages_where, skipBad: c.skip_bad_lines }
+  return (yield* told(c.passages_file, Dataset.passages(c.passages_file, options))).records
 })
+
+/** The corpus, or the one made up of its words where the reader learns to copy. */
+const corpusOf = (c: RunConfig) =>
+  Effect.map(passages(c), (records) => c.mode === "copy" ? scrambled(records, c.copy_words, c.seed) : records)
 
 /** What a run studies: the questions of its file, or questions made from the corpus. */
 const epochsOf = Effect.fnUntraced(function*(c: RunConfig, corpus: ReadonlyArray<Passage>) {
@@ -111,11 +112,15 @@ const stepsOf = (c: RunConfig, questions: number): number =>
 /** Reads the data of a training run, and refuses what cannot be run. */
 export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
   const corpus = yield* corpusOf(c)
-  const passages = Dataset.fromRecords(corpus)
+  const stored = Dataset.fromRecords(corpus)
   const epochs = yield* epochsOf(c, corpus)
-  const problems = conflicts(c, passages, epochs(0))
+  const problems = conflicts(c, stored, epochs(0))
   if (problems.length > 0) return yield* new ConfigError({ source: `mode ${c.mode}`, problems })
-  return { config: { ...c, max_steps: stepsOf(c, epochs(0).length) }, passages, epochs } satisfies Prepared as Prepared
+  return {
+    config: { ...c, max_steps: stepsOf(c, epochs(0).length) },
+    passages: stored,
+    epochs
+  } satisfies Prepared as Prepared
 })
 
 const given = ({ config, passages }: Omit<Prepared, "epochs">) =>
@@ -130,6 +135,6 @@ export const learner = (prepared: Prepared) =>
 
 /** Everything inference takes, but the provider and the file system. */
 export const inference = Effect.fn("inference")(function*(config: RunConfig) {
-  const passages = Dataset.fromRecords(yield* corpusOf(config))
-  return reading(config.mode).pipe(Layer.provideMerge(given({ config, passages })))
+  const stored = Dataset.fromRecords(yield* corpusOf(config))
+  return reading(config.mode).pipe(Layer.provideMerge(given({ config, passages: stored })))
 })

@@ -78,7 +78,7 @@ const conflicts = (c: RunConfig): ReadonlyArray<string> =>
 /** Decodes the user's settings; `overrides` win over the file, the file over the preset, the preset over the defaults. */
 export const decode = (source: string, file: Raw, overrides: Raw = {}): Effect.Effect<RunConfig, ConfigError> => {
   const [base, top] = [rename(file), rename(overrides)]
-  const problems = [...base.problems, ...top.problems]
+  const problems = [...new Set([...base.problems, ...top.problems])]
   if (problems.length > 0) return Effect.fail(new ConfigError({ source, problems }))
   const own = { ...base.settings, ...top.settings }
   const preset = presets[own["preset"] as RunConfig["preset"]] ?? presets.paper
