@@ -3,16 +3,17 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
-import { decode } from "./domain/configure.ts"
+import { ConfigError, decode } from "./domain/configure.ts"
 import { type Raw, type RunConfig, Settings } from "./domain/RunConfig.ts"
 import { evaluate, type Evaluation } from "./evaluate.ts"
 import { init } from "./init.ts"
 import type { Summary } from "./judge.ts"
+import { start } from "./run.ts"
 import { FileError, located } from "./runtime/layers/files.ts"
 import { Retriever } from "./runtime/ports/Retriever.ts"
 import { readObject } from "./settings.ts"
 import { learner, prepare, questions } from "./system.ts"
-import { train, type Trained } from "./train.ts"
+import type { Trained } from "./train.ts"
 
 const Some = Schema.Record(Schema.String, Schema.Unknown)
 
@@ -62,7 +63,7 @@ const examine = Effect.fnUntraced(function*(read: boolean) {
 const warmUp = (config: RunConfig) =>
   Effect.flatMap(
     prepare(config),
-    (prepared) => train(prepared.epochs, { resume: true }).pipe(Effect.provide(learner(prepared)))
+    (prepared) => start(prepared, true).pipe(Effect.provide(learner(prepared)))
   )
 
 const retrieverLearns = ({ mode }: RunConfig): boolean => mode === "joint" || mode === "gold_supervised"
@@ -72,7 +73,7 @@ const runArm = (config: RunConfig) =>
   Effect.flatMap(prepare(config), (prepared) =>
     Effect.gen(function*() {
       const before = retrieverLearns(config) ? (yield* examine(false)).summary : undefined
-      const trained = yield* train(prepared.epochs, { resume: true })
+      const trained = yield* start(prepared, true)
       return { before, trained, evaluation: yield* examine(config.mode !== "lexical") }
     }).pipe(Effect.provide(learner(prepared))))
 
@@ -110,4 +111,24 @@ const ofSeed = Effect.fnUntraced(function*(plan: Plan, seed: number, source: str
 /** Every arm of every seed. */
 export const experiment = Effect.fn("experiment")(function*(plan: Plan, source: string, overrides: Raw) {
   return (yield* Effect.forEach(plan.seeds, (seed) => ofSeed(plan, seed, source, overrides))).flat()
+})
+
+/** The plan without the arms that are not named; all of it where none is. */
+export const only = (plan: Plan, arms: ReadonlyArray<string>): Effect.Effect<Plan, ConfigError> => {
+  const unknown = arms.filter((arm) => !(arm in plan.arms))
+  if (unknown.length > 0) {
+    const problem = `no arm is named ${unknown.join(", ")}; there are ${Object.keys(plan.arms).join(", ")}`
+    return Effect.fail(new ConfigError({ source: "--arm", problems: [problem] }))
+  }
+  const kept = Object.entries(plan.arms).filter(([arm]) => arms.length === 0 || arms.includes(arm))
+  return Effect.succeed({ ...plan, arms: Object.fromEntries(kept) })
+}
+
+/** The figures of an outcome, without its thousands of judgements. */
+export const figures = ({ arm, before, evaluation, seed, trained }: Outcome) => ({
+  arm,
+  seed,
+  trained,
+  before,
+  after: evaluation.summary
 })

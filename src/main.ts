@@ -17,7 +17,7 @@ import { demo } from "./demo.ts"
 import { embed } from "./embed.ts"
 import { environment } from "./environment.ts"
 import { evaluateRun } from "./evaluateRun.ts"
-import { experiment, readPlan } from "./experiment.ts"
+import { experiment, figures, only, readPlan } from "./experiment.ts"
 import { init } from "./init.ts"
 import * as Medquad from "./medquad.ts"
 import * as Progress from "./progress.ts"
@@ -172,9 +172,14 @@ const initCommand = Command.make(
 
 const experimentCommand = Command.make(
   "experiment",
-  { plan: Argument.File("plan.yaml"), set: settings.set },
-  Effect.fnUntraced(function*({ plan, set }) {
-    yield* tell(yield* experiment(yield* readPlan(plan), plan, pairs(set)), Report.all)
+  {
+    plan: Argument.File("plan.yaml"),
+    set: settings.set,
+    arm: Flag.String("arm").pipe(Flag.withDescription("Run this arm only; repeat"), Flag.atLeast(0))
+  },
+  Effect.fnUntraced(function*({ arm, plan, set }) {
+    const outcomes = yield* experiment(yield* only(yield* readPlan(plan), arm), plan, pairs(set))
+    yield* tell(outcomes.map(figures), () => Report.all(outcomes))
   })
 ).pipe(
   Command.withDescription("Several runs from the same weights, evaluated alike; goes on where it stopped"),

@@ -62,6 +62,15 @@ export const once = (
     Stream.mapEffect((i) => Effect.sync(() => frame(records.slice(i * size, (i + 1) * size), i, row)))
   )
 
+/** The questions of those groups that a key draws with probability `share`, or of all others. */
+export const heldOut = (
+  records: ReadonlyArray<QuestionRecord>,
+  share: number,
+  seed: number,
+  held: boolean
+): ReadonlyArray<QuestionRecord> =>
+  records.filter(({ group }) => Key.uniform(Key.fold(Key.make(seed), "holdout", group), 0) < share === held)
+
 /** Wrong options drawn by key from the right answers of other questions of the same type; the right one stays. */
 export const withRandomOptions = (
   records: ReadonlyArray<QuestionRecord>,

@@ -7,24 +7,30 @@ import type { RunConfig } from "./domain/RunConfig.ts"
 import { environment } from "./environment.ts"
 import * as Checkpoints from "./runtime/layers/checkpoints.ts"
 import { located, replace } from "./runtime/layers/files.ts"
-import { learner, prepare } from "./system.ts"
+import { learner, prepare, type Prepared } from "./system.ts"
 import { train } from "./train.ts"
 
 export const json = (value: unknown): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`)
 
+/** Trains, having written what is trained (`settings.json`, which is a config file) and on what (`run.json`). */
+export const start = Effect.fn("start")(function*({ config, epochs, passages }: Prepared, resume: boolean) {
+  const fs = yield* FileSystem.FileSystem
+  const folder = config.output_dir
+  yield* fs.makeDirectory(folder, { recursive: true }).pipe(located(folder))
+  yield* replace(join(folder, "settings.json"), json(config))
+  yield* replace(join(folder, "run.json"), json({ corpus: passages.hash, environment: yield* environment }))
+  return yield* train(epochs, { resume })
+})
+
 /** Trains under the settings. A folder that holds a run already is gone on with where `resume`, else left alone. */
 export const run = Effect.fn("run")(function*(c: RunConfig, resume: boolean) {
-  const fs = yield* FileSystem.FileSystem
   const existing = yield* Checkpoints.latest(c.output_dir)
   if (existing !== undefined && !resume) {
     const problem = `output_dir holds a run already (${existing}); go on with it by --resume, or choose another`
     return yield* new ConfigError({ source: c.output_dir, problems: [problem] })
   }
   const prepared = yield* prepare(c)
-  yield* fs.makeDirectory(c.output_dir, { recursive: true }).pipe(located(c.output_dir))
-  const manifest = { settings: prepared.config, corpus: prepared.passages.hash, environment: yield* environment }
-  yield* replace(join(c.output_dir, "run.json"), json(manifest))
-  return yield* train(prepared.epochs, { resume }).pipe(Effect.provide(learner(prepared)))
+  return yield* start(prepared, resume).pipe(Effect.provide(learner(prepared)))
 })
 
 /** The settings with the models of the newest whole checkpoint of their run, where there is one. */

@@ -4,7 +4,7 @@ import * as Layer from "effect/Layer"
 import { ConfigError } from "./domain/configure.ts"
 import type { Passage, QuestionRecord } from "./domain/Records.ts"
 import { type Mode, type RunConfig, Settings } from "./domain/RunConfig.ts"
-import { cloze, type Epochs, lexical, scrambled, withRandomOptions } from "./questions.ts"
+import { cloze, type Epochs, heldOut, lexical, scrambled, withRandomOptions } from "./questions.ts"
 import * as bm25 from "./runtime/layers/bm25.ts"
 import * as Checkpoints from "./runtime/layers/checkpoints.ts"
 import * as Dataset from "./runtime/layers/dataset.ts"
@@ -55,12 +55,22 @@ const told = <A, E, R>(path: string, loaded: Effect.Effect<Dataset.Loaded<A>, E,
 export const splits = ["train", "validation", "test"] as const
 export type Split = typeof splits[number]
 
+/** The questions of a split's file, or of the part of the train file that stands for it. */
+const recordsOf = Effect.fnUntraced(function*(c: RunConfig, split: Split) {
+  const shared = c.test_file === "" && c.holdout > 0 && split !== "validation"
+  const source = shared ? "train" : split
+  const path = c[`${source}_file`]
+  if (path === "") {
+    return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [`${source}_file is not given`] })
+  }
+  const options = { where: c[`${source}_where`], skipBad: c.skip_bad_lines, group: c.group_field }
+  const { records } = yield* told(path, Dataset.questions(path, options))
+  return shared ? heldOut(records, c.holdout, c.seed, split === "test") : records
+})
+
 /** The questions of a split, with the options that the settings ask for. */
 export const questions = Effect.fn("questions")(function*(c: RunConfig, split: Split) {
-  const [path, where] = [c[`${split}_file`], c[`${split}_where`]]
-  if (path === "") return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [`${split}_file is not given`] })
-  const options = { where, skipBad: c.skip_bad_lines, group: c.group_field }
-  const { records } = yield* told(path, Dataset.questions(path, options))
+  const records = yield* recordsOf(c, split)
   return c.distractors === "random" ? withRandomOptions(records, c.seed) : records
 })
 

@@ -38,6 +38,8 @@ export const fields = {
   train_where: Where,
   validation_where: Where,
   test_where: Where,
+  /** Share of the groups of `train_file` kept for testing where `test_file` is not given. */
+  holdout: Share,
   /** The field that tells which questions are counted together in a bootstrap. */
   group_field: Schema.NonEmptyString,
   /** Wrong options as the file gives them, or drawn by key from the right answers of its other questions. */
@@ -137,6 +139,7 @@ export const defaults: Raw = {
   train_where: {},
   validation_where: {},
   test_where: {},
+  holdout: 0,
   group_field: "group",
   distractors: "given",
   skip_bad_lines: false,

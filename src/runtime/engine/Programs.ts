@@ -1,23 +1,36 @@
-/** Programs compiled on first use, one a key (a bucket of lengths, say), for as long as the scope lasts. */
+/** Programs compiled on first use, one a key (a bucket of lengths, say). The least recently used make room. */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { Graph } from "../../kernels/encode.ts"
 import { type Program, Session, type SessionError } from "./Session.ts"
 
 export type Compile<K> = (key: K) => Effect.Effect<Program<string, string>, SessionError>
 
+/** Programs kept of each kind: each holds the memory of its largest run. */
+const KEPT = 8
+
 export const cached = Effect.fnUntraced(function*<K extends ReadonlyArray<number | string>>(
   graph: (key: K) => Graph<any, any>
 ) {
   const session = yield* Session
   const scope = yield* Effect.scope
-  const known = new Map<string, Program<string, string>>()
+  const known = new Map<string, { readonly program: Program<string, string>; readonly scope: Scope.Closeable }>()
+  const makeRoom = Effect.suspend(() => {
+    const [oldest] = known
+    if (known.size < KEPT || !oldest) return Effect.void
+    known.delete(oldest[0])
+    return Scope.close(oldest[1].scope, Exit.void)
+  })
   const compile: Compile<K> = Effect.fnUntraced(function*(key: K) {
     const name = key.join()
     const existing = known.get(name)
-    if (existing) return existing
-    const program = yield* session.compile<string, string>(graph(key)).pipe(Scope.provide(scope))
-    known.set(name, program)
+    known.delete(name)
+    if (!existing) yield* makeRoom
+    const own = existing?.scope ?? (yield* Scope.fork(scope))
+    const program = existing?.program
+      ?? (yield* session.compile<string, string>(graph(key)).pipe(Scope.provide(own)))
+    known.set(name, { program, scope: own })
     return program
   })
   return compile
@@ -29,3 +42,6 @@ export const bucket = (length: number, most: number): number => {
   while (size < length) size += Math.max(8, 2 ** Math.floor(Math.log2(size)) / 4)
   return Math.min(size, Math.max(most, length))
 }
+
+/** The least power of two that is not below `n`. */
+export const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(n))

@@ -1,5 +1,5 @@
 /** Sequences of different lengths as the rectangular arrays of a program. */
-import { bucket } from "../engine/Programs.ts"
+import { bucket, powerOfTwo } from "../engine/Programs.ts"
 import type { Sequence } from "./prompt.ts"
 import type { PackShape } from "./readerGraphs.ts"
 
@@ -31,7 +31,7 @@ export interface PackOptions {
 
 export const pack = (sequences: ReadonlyArray<Sequence>, { all, most, padding, rows }: PackOptions): Pack => {
   const length = bucket(longest(sequences.map((s) => s.ids.length)), most)
-  const own = 2 ** Math.ceil(Math.log2(longest(sequences.map((s) => s.supervised.length))))
+  const own = Math.max(16, powerOfTwo(longest(sequences.map((s) => s.supervised.length))))
   const supervised = rows * (all ? length : own)
   const [ids, positions, branches] = [
     new Int32Array(rows * length).fill(padding),

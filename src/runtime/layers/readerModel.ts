@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { type RunConfig, Settings } from "../../domain/RunConfig.ts"
 import { type Decoder, llama } from "../../kernels/nn/decoder.ts"
 import { flatten } from "../../kernels/nn/Module.ts"
-import { cached } from "../engine/Programs.ts"
+import { cached, powerOfTwo } from "../engine/Programs.ts"
 import * as Weights from "../engine/Weights.ts"
 import { Passages } from "../ports/Passages.ts"
 import type { Asked, Chosen } from "../ports/Reader.ts"
@@ -20,9 +20,6 @@ const TOKENS = 4096
 /** Consecutive groups of at most `size`. */
 const groupsOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
-
-/** The least power of two that is not below `n`. */
-const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(n))
 
 /** Sums or means of token likelihoods by the part each token belongs to. */
 export const byPart = (

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { Settings } from "../../domain/RunConfig.ts"
 import { colbert, type Encoder } from "../../kernels/nn/encoder.ts"
 import { flatten } from "../../kernels/nn/Module.ts"
-import { cached } from "../engine/Programs.ts"
+import { cached, powerOfTwo } from "../engine/Programs.ts"
 import * as Weights from "../engine/Weights.ts"
 import { Passages } from "../ports/Passages.ts"
 import * as ColbertText from "./colbertText.ts"
@@ -71,7 +71,7 @@ export const make = Effect.fnUntraced(function*(trainable: (path: string) => boo
     refresh: Effect.map(refresh, (fresh) => fresh.generation),
     search: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, k: number) {
       const current = index ?? (yield* refresh)
-      const b = 2 ** Math.ceil(Math.log2(questions.length))
+      const b = powerOfTwo(questions.length)
       const rows = text.queries(Array.from({ length: b }, (_, i) => questions[i] ?? ""))
       const queries = yield* vectors(weights.values(), rows.ids, rows.mask, rows.length)
       const all = yield* VectorIndex.scores(current, queries, b, search)
