@@ -1,15 +1,10 @@
 /** The gradients of both models as their step graphs have them, against differences of their losses, in float64. */
 import { assert, describe, it } from "@effect/vitest"
-import * as Key from "../../src/domain/Key.ts"
 import type { Graph } from "../../src/kernels/encode.ts"
 import { interpret } from "../../src/kernels/interpret.ts"
-import * as Nd from "../../src/kernels/NdArray.ts"
-import { llama } from "../../src/kernels/nn/decoder.ts"
-import { colbert } from "../../src/kernels/nn/encoder.ts"
 import { sub } from "../../src/kernels/op/elementwise.ts"
 import type { Optimizer } from "../../src/kernels/optim/Optimizer.ts"
-import * as ReaderGraphs from "../../src/runtime/layers/readerGraphs.ts"
-import * as RetrieverGraphs from "../../src/runtime/layers/retrieverGraphs.ts"
+import { drawn, isParam, steps, type Values } from "../support/steps.ts"
 
 /** The next weight is the weight less its gradient. */
 const plain: Optimizer = {
@@ -18,75 +13,7 @@ const plain: Optimizer = {
   at: () => ({}),
   update: (weight, gradient) => ({ weight: sub(weight, gradient), slots: {} })
 }
-const learning = { optimizer: plain, maxGradNorm: 1e30, group: () => "all" }
 
-const sizes = {
-  vocab_size: 12,
-  hidden_size: 4,
-  intermediate_size: 5,
-  num_hidden_layers: 2,
-  num_attention_heads: 2,
-  max_position_embeddings: 8,
-  initializer_range: 0.5
-}
-const encoder = colbert({ ...sizes, dim: 3, type_vocab_size: 2, layer_norm_eps: 1e-6, hidden_dropout_prob: 0.2 })
-const decoder = llama({
-  ...sizes,
-  num_key_value_heads: 1,
-  rms_norm_eps: 1e-6,
-  rope_theta: 100,
-  tie_word_embeddings: true,
-  hidden_dropout_prob: 0.2
-})
-const shape = { questions: 2, queryLength: 4, passages: 4, passageLength: 5 }
-const retriever = { shape, n: 3, temperature: 0.7, weight: 1.5, ...learning }
-
-type Values = Record<string, Nd.NdArray>
-
-const ints = (shape: ReadonlyArray<number>, f: (i: number) => number) => Nd.make(shape, (_, i) => f(i))
-const retrieverBatch = (wanted: Nd.NdArray): Values => ({
-  queryIds: ints([2, 4], (i) => (i * 5 + 1) % 12),
-  queryMask: ints([2, 4], (i) => i % 4 < 3 ? 1 : 0),
-  docIds: ints([4, 5], (i) => (i * 7 + 2) % 12),
-  docMask: ints([4, 5], (i) => i % 5 < 4 ? 1 : 0),
-  docKeep: ints([4, 5], (i) => i % 5 < 4 && i % 3 > 0 ? 1 : 0),
-  places: ints([2, 3], (i) => [0, 2, 3, 5, 6, 4][i]!),
-  key: Nd.scalar(77),
-  wanted
-})
-const readerBatch: Values = {
-  ids: ints([2, 6], (i) => (i * 5 + 3) % 12),
-  positions: ints([2, 6], (i) => i % 6 < 4 ? i % 6 : i % 6 - 2),
-  branches: ints([2, 6], (i) => [0, 0, 1, 1, 2, 2, 0, 0, 0, 0, -1, -1][i]!),
-  rows: ints([5], (i) => [1, 2, 4, 7, 8][i]!),
-  targets: ints([5], (i) => (i * 3 + 1) % 12),
-  weights: Nd.make([5], (_, i) => 0.2 + 0.1 * i),
-  key: Nd.scalar(-5)
-}
-
-const steps: Readonly<Record<string, readonly [Graph, Values]>> = {
-  "the retriever by pairs": [
-    RetrieverGraphs.learn(encoder, { ...retriever, objective: { _tag: "Pairwise", m: 3 } }),
-    retrieverBatch(ints([2, 3, 3], (i) => [0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 1, 0][i]!))
-  ],
-  "the retriever by target": [
-    RetrieverGraphs.learn(encoder, { ...retriever, objective: { _tag: "Listwise" } }),
-    retrieverBatch(Nd.fromArray([2, 3], [0.2, 0.5, 0.3, 1, 0, 0]))
-  ],
-  "the reader": [
-    ReaderGraphs.learn(decoder, { shape: { rows: 2, length: 6, supervised: 5 }, ...learning }),
-    readerBatch
-  ]
-}
-
-const isParam = (name: string): boolean => name.startsWith("param/")
-const drawn = ({ inputs }: Graph, seed: string, scale: number): Values =>
-  Object.fromEntries(
-    Object.entries(inputs).filter(([name]) => isParam(name)).map(([name, t]) => {
-      const key = Key.fold(Key.make(1), seed, name)
-      return [name, Nd.make(t.type.shape, (_, i) => scale * Key.normal(key, i))]
-    })
-  )
 const moved = (from: Values, direction: Values, by: number): Values =>
   Object.fromEntries(
     Object.entries(from).map(([name, { data, shape }]) => [
@@ -110,7 +37,7 @@ const slopes = ({ inputs, outputs }: Graph, batch: Values, weights: Values, dire
 }
 
 describe("the gradient of a whole step", () => {
-  for (const [name, [graph, batch]] of Object.entries(steps)) {
+  for (const [name, [graph, batch]] of Object.entries(steps(plain, 1e30))) {
     it(`is the slope of the loss in every parameter: ${name}`, () => {
       const weights = drawn(graph, "weights", 0.6)
       const still = drawn(graph, "still", 0)
