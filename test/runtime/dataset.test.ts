@@ -81,7 +81,10 @@ describe("a file of questions", () => {
     onDisk(Effect.gen(function*() {
       const folder = yield* folderOf({ "empty.jsonl": "\n", "bad.jsonl": "{}" })
       assert.strictEqual((yield* Effect.flip(Dataset.questions(join(folder, "empty.jsonl")))).reason, "no records")
-      assert.strictEqual((yield* Effect.flip(Dataset.questions(join(folder, "bad.jsonl"), { skipBad: true }))).reason, "no records")
+      assert.strictEqual(
+        (yield* Effect.flip(Dataset.questions(join(folder, "bad.jsonl"), { skipBad: true }))).reason,
+        "no records"
+      )
     })))
 })
 

@@ -102,6 +102,23 @@ describe("a reader's likelihood", () => {
         { answer_format }
       ))
   }
+  it.live("goes on with the same words alone as among other questions, free or not", () =>
+    onTiny(
+      Effect.gen(function*() {
+        const reader = yield* Reader
+        const free = options.map((own, q) => q % 2 === 0 ? [] : own)
+        const context = Int32Array.from(asked.flatMap((_, q) => [q, q + 1]))
+        const together = yield* reader.answer({ questions: asked, options: free, context })
+        for (const [q, question] of asked.entries()) {
+          const own = { questions: [question], options: [free[q]!], context: context.subarray(2 * q, 2 * q + 2) }
+          const alone = yield* reader.answer(own)
+          assert.deepStrictEqual([alone.texts[0], alone.indices[0]], [together.texts[q], together.indices[q]])
+          assert.strictEqual(together.indices[q]! >= 0, q % 2 === 1)
+        }
+        assert.isAbove(together.texts.filter((text) => text.length > 0).length, 3)
+      }),
+      { max_new_tokens: 4 }
+    ))
 })
 
 describe("bucket", () => {

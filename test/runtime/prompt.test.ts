@@ -1,0 +1,108 @@
+/** Prompts token by token: order, what is predicted, what gives way where room is short. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { decode } from "../../src/domain/configure.ts"
+import type { Raw } from "../../src/domain/RunConfig.ts"
+import * as Prompt from "../../src/runtime/layers/prompt.ts"
+import type { Tokenizer } from "../../src/runtime/layers/tokenizer.ts"
+
+/** A token a character. */
+const tokenizer: Tokenizer = {
+  encode: (text) => [...text].map((c) => c.charCodeAt(0)),
+  decode: (ids) => String.fromCharCode(...ids),
+  id: () => 0,
+  has: () => true,
+  size: 256,
+  hash: ""
+}
+const [BOS, EOS] = [1, 2]
+const shown = (ids: ReadonlyArray<number>): string =>
+  ids.map((id) => id === BOS ? "<" : id === EOS ? ">" : String.fromCharCode(id)).join("")
+
+const prompts = (overrides: Raw = {}) =>
+  Prompt.make({
+    config: Effect.runSync(decode("test", {
+      output_dir: "o",
+      passages_file: "p",
+      retriever_name_or_path: "r",
+      reader_name_or_path: "r",
+      document_prompt: "[{text}]",
+      question_prompt: "{question}?",
+      answer_prompt: "={answer}",
+      options_in_prompt: false,
+      answer_format: "text",
+      ...overrides
+    })),
+    tokenizer,
+    texts: ["aa", "bb", "cc$&"],
+    bos: BOS,
+    eos: EOS
+  })
+const lesson = (overrides: Raw, ...args: Parameters<Prompt.Prompts["lesson"]>) =>
+  Effect.runSync(prompts(overrides).lesson(...args))
+
+describe("a lesson", () => {
+  it("is the passages in their order, the question, the answer, the end", () => {
+    assert.strictEqual(shown(lesson({}, [1, 0], "q", [], "x", 0).ids), "<[bb][aa]q?=x>")
+    assert.strictEqual(shown(lesson({}, [2, -1], "q", [], "x", 0).ids), "<[cc$&]q?=x>")
+  })
+  it("predicts the answer and the end alone, each by the token before it, together as one", () => {
+    const { branches, ids, positions, supervised } = lesson({}, [0], "q", [], "xy", 0)
+    assert.deepStrictEqual(supervised.map((s) => [s.row, shown([s.target]), s.part]), [
+      [6, "=", 0],
+      [7, "x", 0],
+      [8, "y", 0],
+      [9, ">", 0]
+    ])
+    assert.closeTo(supervised.reduce((sum, s) => sum + s.weight, 0), 1, 1e-12)
+    assert.deepStrictEqual([...positions], [...ids.keys()])
+    assert.isTrue(branches.every((b) => b === 0))
+  })
+  it("predicts its prompt as well where that has a weight", () => {
+    const { ids, supervised } = lesson({}, [0], "q", [], "x", 0.5)
+    assert.strictEqual(supervised.length, ids.length - 1)
+    const weight = (answer: boolean) =>
+      supervised.filter((s) => (s.part === 0) === answer).reduce((sum, s) => sum + s.weight, 0)
+    assert.closeTo(weight(true), 1, 1e-12)
+    assert.closeTo(weight(false), 0.5, 1e-12)
+  })
+  it("answers by letter where asked to, and only where there are options", () => {
+    const letter = { answer_format: "letter", options_in_prompt: true }
+    assert.strictEqual(shown(lesson(letter, [], "q", ["no", "yes"], "yes", 0).ids), "<q\nA. no\nB. yes?=B>")
+    assert.strictEqual(shown(lesson(letter, [], "q", [], "yes", 0).ids), "<q?=yes>")
+  })
+  it("gives up the front of its passages first, and each passage's end", () => {
+    assert.strictEqual(
+      shown(lesson({ max_length: 12 }, [1, 0], "q", [], "x", 0).ids),
+      "<b][aa]q?=x>"
+    )
+    assert.strictEqual(shown(lesson({ text_maxlength: 2 }, [1, 0], "q", [], "x", 0).ids), "<[b[aq?=x>")
+  })
+  it("that does not fit without passages is refused", () => {
+    assert.strictEqual(shown(lesson({ max_length: 6 }, [1, 0], "q", [], "x", 0).ids), "<q?=x>")
+    const error = Effect.runSync(Effect.flip(prompts({ max_length: 5 }).lesson([0], "q", [], "x", 0)))
+    assert.deepStrictEqual([error.tokens, error.limit, error.question], [6, 5, "q"])
+  })
+})
+
+describe("choices", () => {
+  const { branches, ids, positions, supervised } = Effect.runSync(prompts().choices([0], "q", ["xy", "z"]))
+  it("are branches of one head, each at the places it would have alone", () => {
+    assert.strictEqual(shown(ids), "<[aa]q?=xy>=z>")
+    assert.strictEqual(branches.join(""), "00000001111222")
+    assert.deepStrictEqual(positions.slice(7), [7, 8, 9, 10, 7, 8, 9])
+  })
+  it("predict each branch from the head, then from itself", () => {
+    const of = (part: number) => supervised.filter((s) => s.part === part)
+    assert.deepStrictEqual(of(0).map((s) => [s.row, shown([s.target])]), [[6, "="], [7, "x"], [8, "y"], [9, ">"]])
+    assert.deepStrictEqual(of(1).map((s) => [s.row, shown([s.target])]), [[6, "="], [11, "z"], [12, ">"]])
+  })
+})
+
+describe("an open prompt", () => {
+  it("leaves room for its continuation", () => {
+    const open = (overrides: Raw) => shown(Effect.runSync(prompts(overrides).open([1, 0], "q", [])))
+    assert.strictEqual(open({}), "<[bb][aa]q?")
+    assert.strictEqual(open({ max_length: 9, max_new_tokens: 2 }), "<[aa]q?")
+  })
+})
