@@ -62,6 +62,13 @@ export const drawInBatch = (b: number) =>
       })
   })
 
+/** `first` and others of `passages` rows, `count` different ones together (-1 where the corpus has no more). */
+const withOthers = (first: number, count: number, passages: number, key: Key.Key): ReadonlyArray<number> => {
+  const found = new Set([first])
+  for (let i = 1; found.size < Math.min(count, passages); i++) found.add(Key.integer(key, i, passages))
+  return [...found, ...Array<number>(count - found.size).fill(-1)]
+}
+
 /** The gold passage among `c - 1` others of the corpus, all in an order drawn by key: what a perfect retriever gives. */
 export const drawOracle = (c: number, passages: number, seed: number) =>
   Stage.make("sample", {
@@ -73,7 +80,7 @@ export const drawOracle = (c: number, passages: number, seed: number) =>
         const added = blank(rows.rows, 1, c)
         for (let r = 0; r < rows.rows; r++) {
           const key = Key.fold(Key.make(seed), "oracle", step[r]!, qid[r]!)
-          const context = Array.from({ length: c }, (_, i) => i === 0 ? gold[r]! : Key.integer(key, i, passages))
+          const context = withOthers(gold[r]!, c, passages, key)
           added.drawn[r] = gold[r]!
           added.extremes.fill(gold[r]!, 2 * r, 2 * r + 2)
           added.context.set([...Key.permutation(Key.fold(key, "order"), c)].map((i) => context[i]!), r * c)
