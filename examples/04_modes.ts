@@ -1,0 +1,64 @@
+/** Modes are layers: the same pipelines where both models learn, where the retriever is given, and where neither learns. */
+// @effect-diagnostics missingEffectContext:off -- plain tsc refuses the same line, and is told to expect it
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { studyOptions } from "../src/curriculum.ts"
+import * as Frame from "../src/domain/Frame.ts"
+import { sha256 } from "../src/runtime/layers/files.ts"
+import * as modes from "../src/runtime/layers/modes.ts"
+import type { Part } from "../src/runtime/ports/Checkpoints.ts"
+import { answerOne, llmRanked } from "../src/stages/pipelines.ts"
+import { surroundings, type World, world } from "./world.ts"
+
+/** A hash of each parameter of a model. */
+const hashes = (part: Part): ReadonlyMap<string, string> =>
+  new Map([...part.save().weights].map(([path, { data }]) => [path, sha256(new Uint8Array(data.buffer))]))
+
+/** Right answers to the questions that are studied: nothing is said of other questions. */
+const answer = (here: World) =>
+  Effect.map(answerOne(studyOptions(here.settings)).run(here.questions), (rows) => {
+    const [chosen, right] = [Frame.column(rows, "predictionIndex"), Frame.column(rows, "answerIndex")]
+    return `${chosen.filter((option, i) => option === right[i]).length} of ${rows.rows} right`
+  })
+
+const STEPS = 20
+
+/** Some steps, and what moved. */
+const study = Effect.fnUntraced(function*(here: World, parts: ReadonlyMap<string, Part>) {
+  const before = new Map([...parts].map(([name, part]) => [name, hashes(part)]))
+  const lesson = llmRanked(studyOptions(here.settings))
+  const losses: Array<string> = []
+  for (let step = 0; step < STEPS; step++) {
+    const rows = yield* lesson.learn(here.questions)
+    const [first] = Frame.column(rows, "readerLoss")
+    if (step === 0 || step === STEPS - 1) losses.push(first!.toFixed(1))
+  }
+  const moved = [...parts].map(([name, part]) => {
+    const after = hashes(part)
+    return `${name} ${[...after].filter(([path, hash]) => before.get(name)!.get(path) !== hash).length}/${after.size}`
+  })
+  const told = [`reader loss ${losses.join(" > ")}`, `parameters that moved: ${moved.join(", ")}`, yield* answer(here)]
+  return told.join("\n  ")
+})
+
+const program = Effect.gen(function*() {
+  const here = yield* world
+  for (const [name, mode] of Object.entries({ joint: modes.joint, frozenRag: modes.frozenRag })) {
+    const { layer, parts } = surroundings(here)
+    const told = yield* study(here, parts).pipe(Effect.provide(mode.pipe(Layer.provide(layer)), { local: true }))
+    yield* Console.log(`${name}\n  ${told}`)
+  }
+  const reading = modes.inference.pipe(Layer.provide(surroundings(here).layer))
+  yield* Console.log(`inference\n  ${yield* answer(here).pipe(Effect.provide(reading, { local: true }))}`)
+})
+
+/** What does not compile: neither learner is there. */
+export const refused = (here: World): Effect.Effect<unknown, unknown> =>
+  // @ts-expect-error: Type 'ReaderLearner | RetrieverLearner' is not assignable to type 'never'.
+  llmRanked(studyOptions(here.settings)).learn(here.questions).pipe(
+    Effect.provide(modes.inference.pipe(Layer.provide(surroundings(here).layer)))
+  )
+
+await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer)))

@@ -1,0 +1,92 @@
+/** A few passages and questions of data/world, and two models for them of a few thousand weights, drawn under a seed. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { decode } from "../src/domain/configure.ts"
+import { Settings } from "../src/domain/RunConfig.ts"
+import * as Questions from "../src/questions.ts"
+import { cpu } from "../src/runtime/engine/providers.ts"
+import * as Dataset from "../src/runtime/layers/dataset.ts"
+import { Checkpoints, type Part } from "../src/runtime/ports/Checkpoints.ts"
+import { Passages } from "../src/runtime/ports/Passages.ts"
+import { readerSpecial, retrieverSpecial, tokenizerJson, vocabulary } from "../src/vocabulary.ts"
+
+const file = (name: string): string => fileURLToPath(new URL(`../data/world/${name}`, import.meta.url))
+
+const size = {
+  hidden_size: 32,
+  intermediate_size: 64,
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+  num_key_value_heads: 2,
+  max_position_embeddings: 512,
+  initializer_range: 0.2,
+  hidden_dropout_prob: 0,
+  dim: 16,
+  bos_token_id: 2,
+  eos_token_id: 3,
+  tie_word_embeddings: true
+}
+
+/** A model folder without weights. */
+const modelFolder = Effect.fnUntraced(function*(
+  texts: ReadonlyArray<string>,
+  special: ReadonlyArray<string>,
+  unknown: string
+) {
+  const fs = yield* FileSystem.FileSystem
+  const folder = yield* fs.makeTempDirectoryScoped({ prefix: "example-" })
+  const tokens = vocabulary(texts, { size: 1000, minCount: 2, rest: "characters", special })
+  yield* fs.writeFileString(join(folder, "config.json"), JSON.stringify({ ...size, vocab_size: tokens.length }))
+  yield* fs.writeFileString(join(folder, "tokenizer.json"), JSON.stringify(tokenizerJson(tokens, special, unknown)))
+  return folder
+})
+
+/** The passages of the first eight diseases, and one question about each of them. */
+export const world = Effect.gen(function*() {
+  const passages = (yield* Dataset.passages(file("passages.jsonl"))).records.slice(0, 40)
+  const corpus = Dataset.fromRecords(passages)
+  const known = (yield* Dataset.questions(file("questions.train.jsonl"))).records
+    .filter(({ gold }) => gold.every((id) => corpus.row(id) >= 0))
+  const records = [...Map.groupBy(known, (q) => q.group).values()].map((own) => own[0]!)
+  const texts = [...passages.map((p) => p.text), ...records.map((q) => q.question)]
+  const settings = yield* decode("world.ts", {
+    output_dir: "unused",
+    passages_file: "unused",
+    retriever_name_or_path: yield* modelFolder(texts, retrieverSpecial, "[UNK]"),
+    reader_name_or_path: yield* modelFolder(texts, readerSpecial, "<unk>"),
+    n_candidates: 12,
+    retriever_n_context: 4,
+    n_context: 2,
+    max_steps: 20,
+    warmup_steps: 1,
+    learning_rate: 1e-2,
+    lr_retriever: 1e-2,
+    passage_max_len: 128,
+    text_maxlength: 96,
+    max_length: 512,
+    answer_format: "text"
+  })
+  return { records, corpus, settings, questions: Questions.frame(records, 0, corpus.row) }
+})
+export type World = Effect.Success<typeof world>
+
+/** What the modes ask for beside a file system: settings, passages, a provider, and a place for checkpoints. */
+export const surroundings = ({ corpus, settings }: World) => {
+  const parts = new Map<string, Part>()
+  const layer = Layer.mergeAll(
+    Layer.succeed(Settings, settings),
+    Layer.succeed(Passages, corpus),
+    cpu({ threads: 1 }),
+    NodeFileSystem.layer,
+    Layer.succeed(Checkpoints, {
+      register: (name, part) => Effect.sync(() => void parts.set(name, part)),
+      save: () => Effect.succeed("not kept"),
+      restore: () => Effect.succeed(undefined)
+    })
+  )
+  return { parts, layer }
+}
