@@ -56,7 +56,10 @@ const since = (watch: Stopwatch, name: string, before?: Split): Split => {
 const plus = (a: Split, b: Split): Split => ({ stage: a.stage + b.stage, port: a.port + b.port, ort: a.ort + b.ort })
 const none: Split = { stage: 0, port: 0, ort: 0 }
 
-/** Runs the block; the last frames of its steps, and where the time went by stage. */
+/**
+ * Runs the block, its batches drawn beforehand (the order of an epoch is drawn once): the last frames of its steps, and
+ * where the time went by stage.
+ */
 export const block = Effect.fnUntraced(function*(prepared: Prepared, watch: Stopwatch) {
   type R = Needs<ReturnType<typeof stages>[number]>
   const all: ReadonlyArray<AnyStage<R>> = stages(prepared)
@@ -70,8 +73,9 @@ export const block = Effect.fnUntraced(function*(prepared: Prepared, watch: Stop
     }
     return rows
   })
+  const asked = yield* Stream.runCollect(batches(prepared))
   const began = performance.now()
-  const frames = yield* batches(prepared).pipe(Stream.mapEffect(step), Stream.runCollect)
+  const frames = yield* Effect.forEach(asked, step)
   return { frames, splits, milliseconds: performance.now() - began }
 })
 export type Block = Effect.Success<ReturnType<typeof block>>
