@@ -17,6 +17,7 @@ export const studyOptions = (c: RunConfig): Pipelines.StudyOptions => ({
   seed: c.seed,
   ties: c.rank_ties,
   mean: c.rank_mean,
+  margin: c.rank_tie_margin,
   rerank: c.retrieve_with_rerank,
   query: query(c),
   temperatureGold: c.temperature_gold

@@ -77,7 +77,10 @@ export const evaluate = Effect.fn("evaluate")(function*(
   yield* Questions.once(records, size, row).pipe(Stream.runForEach(Effect.fnUntraced(function*(rows) {
     const answered = yield* stages.run(rows)
     judged.push(...judgeRows(answered, records.slice(judged.length, judged.length + size), ids))
-    const figures = options.read ? { accuracy: mean(judged.map((j) => j.correct)) } : {}
+    const figures = {
+      ...(options.read ? { accuracy: mean(judged.map((j) => j.correct)) } : {}),
+      "mrr@100": mean(judged.map((j) => j.reciprocalRank))
+    }
     const [done, total] = [judged.length, records.length]
     const seconds = yield* elapsed
     yield* reporter.report({ task: options.task, done, total, start: 0, seconds, unit: "questions", each: 1, figures })

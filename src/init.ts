@@ -6,7 +6,7 @@ import type { RunConfig } from "./domain/RunConfig.ts"
 import { json } from "./run.ts"
 import { located, replace } from "./runtime/layers/files.ts"
 import { passages, questions } from "./system.ts"
-import { tokenizerJson, vocabulary, type VocabularyOptions } from "./vocabulary.ts"
+import { readerSpecial, retrieverSpecial, tokenizerJson, vocabulary, type VocabularyOptions } from "./vocabulary.ts"
 
 interface Kind {
   readonly vocabulary: VocabularyOptions
@@ -27,7 +27,7 @@ const retriever: Kind = {
     size: 4000,
     minCount: 2,
     rest: "pieces",
-    special: ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]", "[unused1]"]
+    special: retrieverSpecial
   },
   config: {
     architectures: ["HF_ColBERT"],
@@ -42,7 +42,7 @@ const retriever: Kind = {
 
 /** Llama, about a million parameters; rare words are spelled by characters, so that it can copy any of them. */
 const reader: Kind = {
-  vocabulary: { size: 1200, minCount: 20, rest: "characters", special: ["[PAD]", "[UNK]", "[BOS]", "[EOS]"] },
+  vocabulary: { size: 1200, minCount: 20, rest: "characters", special: readerSpecial },
   config: {
     architectures: ["LlamaForCausalLM"],
     model_type: "llama",
@@ -64,7 +64,7 @@ const make = Effect.fnUntraced(function*(folder: string, kind: Kind, texts: Read
   const { special } = kind.vocabulary
   const tokens = vocabulary(texts, kind.vocabulary)
   yield* fs.makeDirectory(folder, { recursive: true }).pipe(located(folder))
-  yield* replace(join(folder, "tokenizer.json"), json(tokenizerJson(tokens, special, "[UNK]")))
+  yield* replace(join(folder, "tokenizer.json"), json(tokenizerJson(tokens, special, special[1]!)))
   yield* replace(join(folder, "tokenizer_config.json"), json({ tokenizer_class: "PreTrainedTokenizerFast" }))
   yield* replace(join(folder, "config.json"), json({ ...kind.config, vocab_size: tokens.length }))
   return { folder, tokens: tokens.length }

@@ -14,6 +14,8 @@ export interface Progress {
   /** Units each of `total` stands for (questions a step). */
   readonly each: number
   readonly figures: Readonly<Record<string, number>>
+  /** Units of `done` between lines, where lines are told one after another; a tenth of all where left out. */
+  readonly every?: number
 }
 
 export class Reporter extends Context.Service<Reporter, {
@@ -51,15 +53,15 @@ const terminal = Layer.sync(Reporter, () => {
   }
 })
 
-/** A file or a pipe: a line at each tenth of the task. */
+/** A file or a pipe: a line now and then. */
 const lines = Layer.sync(Reporter, () => {
   const told = new Map<string, number>()
   return {
     report: (p) =>
       Effect.sync(() => {
-        const tenth = Math.floor(10 * p.done / p.total)
-        if (told.get(p.task) === tenth) return
-        told.set(p.task, tenth)
+        const part = p.every ? Math.floor(p.done / p.every) : Math.floor(10 * p.done / p.total)
+        if (told.get(p.task) === part && p.done < p.total) return
+        told.set(p.task, part)
         write(`${line(p)}\n`)
       }),
     note: (text) => Effect.sync(() => write(`${text}\n`))

@@ -22,7 +22,10 @@ import { Retriever, RetrieverLearner } from "./runtime/ports/Retriever.ts"
 const incidental: ReadonlySet<string> = new Set<keyof RunConfig>([
   "output_dir",
   "validation_file",
+  "validation_where",
   "test_file",
+  "test_where",
+  "index_path",
   "per_device_eval_batch_size",
   "logging_steps",
   "save_steps",
@@ -114,7 +117,8 @@ export const train = Effect.fn("train")(function*(epochs: Questions.Epochs, opti
       seconds,
       unit: "questions",
       each: c.per_device_train_batch_size,
-      figures: last
+      figures: last,
+      every: c.logging_steps
     })
     if (c.save_steps > 0 && step % c.save_steps === 0 && step < c.max_steps) yield* keep()
   })

@@ -89,6 +89,8 @@ export const fields = {
   temperature_score: Positive,
   /** What two passages of equal likelihood say: nothing, or that the later drawn is the better (as in the release). */
   rank_ties: Schema.Literals(["skip", "later"]),
+  /** Nats a token by which two likelihoods must differ to count as different. */
+  rank_tie_margin: NonNegative,
   /** What the sum over pairs is divided by: their number, or one more (as in the release). */
   rank_mean: Schema.Literals(["pairs", "pairs_plus_one"]),
   rank_weight: NonNegative,
@@ -166,6 +168,7 @@ export const defaults: Raw = {
   temperature_gold: 0.01,
   temperature_score: 0.01,
   rank_weight: 1,
+  rank_tie_margin: 0,
   refresh_index: "never",
   index_path: "",
   retrieve_with_rerank: true,

@@ -1,4 +1,4 @@
-/** Sample: some candidates for the reader to judge, drawn by their scores (methods §1.4). */
+/** Sample: some candidates for the reader to judge, drawn by their scores as JMLR draws them. */
 import * as Effect from "effect/Effect"
 import * as Frame from "../domain/Frame.ts"
 import * as Key from "../domain/Key.ts"

@@ -9,23 +9,26 @@ export interface RankOptions {
   readonly ties: "skip" | "later"
   /** Divide the sum over pairs by their number, or by one more as the released code does. */
   readonly mean: "pairs" | "pairs_plus_one"
+  /** Likelihoods that differ by no more than this, in nats a token, are equal; 0 where left out. */
+  readonly margin?: number
 }
 
 /** 1/pairs where i should outrank j, for all m² ordered pairs; `nll` in the order of the draw. */
-export const preferences = (nll: Float32Array, { mean, ties }: RankOptions): Float32Array => {
+export const preferences = (nll: Float32Array, { margin = 0, mean, ties }: RankOptions): Float32Array => {
   const m = nll.length
   const weight = 1 / (m * (m - 1) / 2 + (mean === "pairs_plus_one" ? 1 : 0))
   const wanted = new Float32Array(m * m)
   for (let a = 0; a < m; a++) {
     for (let b = a + 1; b < m; b++) {
-      if (nll[a]! < nll[b]!) wanted[a * m + b] = weight
-      else if (nll[a]! > nll[b]! || ties === "later") wanted[b * m + a] = weight
+      const gain = nll[b]! - nll[a]!
+      if (gain > margin) wanted[a * m + b] = weight
+      else if (gain < -margin || ties === "later") wanted[b * m + a] = weight
     }
   }
   return wanted
 }
 
-/** LLM-Rank (methods §1.5): of two drawn passages, the one that makes the answer likelier should score higher. */
+/** LLM-Rank (JMLR): of two drawn passages, the one that makes the answer likelier should score higher. */
 export const llmRank = (m: number, options: RankOptions) =>
   Stage.make("score", {
     needs: Reading(m),
@@ -54,7 +57,7 @@ export const softmin = (nll: Float32Array, m: number, temperature: number): Floa
   return target
 }
 
-/** Perplexity distillation (methods §5.4, PDist): scores distributed as the likelihoods are. */
+/** Perplexity distillation (Atlas, PDist): scores distributed as the likelihoods are. */
 export const pdist = (m: number, temperature: number) =>
   Stage.make("score", {
     needs: Reading(m),

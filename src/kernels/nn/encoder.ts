@@ -106,7 +106,7 @@ export const bert = (c: EncoderConfig) => {
   })
 }
 
-/** One unit vector a token: [b, n, dim] (methods: `linear` without bias, rows of length 1). */
+/** One unit vector a token: [b, n, dim] (`linear` without bias, rows of length 1). */
 export const colbert = (c: EncoderConfig) => {
   const backbone = bert(c)
   const head = linear(c.hidden_size, c.dim, c.initializer_range)

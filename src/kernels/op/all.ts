@@ -1,4 +1,4 @@
-/** Every operation, in dependency order. A new op is one value in its file and one name here. */
+/** Every operation. A new op is one value in its file and one name here. */
 import type { Op } from "../Tensor.ts"
 import * as attend from "./attend.ts"
 import * as broadcast from "./broadcast.ts"

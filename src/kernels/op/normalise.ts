@@ -1,4 +1,4 @@
-/** Normalisations of the last axis, each with its own gradient and its naive composition as a law. */
+/** Normalisations of the last axis, each with its own gradient. */
 import * as Nd from "../NdArray.ts"
 import { apply, index, type Op, real, scalar, ShapeError, type Tensor } from "../Tensor.ts"
 import { expand, reshape, sum } from "./broadcast.ts"

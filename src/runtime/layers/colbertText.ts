@@ -1,4 +1,4 @@
-/** Questions and passages as ColBERT reads them (methods: query augmentation, markers, punctuation mask). */
+/** Questions and passages as ColBERT reads them (Khattab & Zaharia 2020): query augmentation, markers, punctuation mask. */
 import type { Tokenizer } from "./tokenizer.ts"
 
 /** Token ids padded to a common length, with what may be attended to and what takes part in MaxSim. */

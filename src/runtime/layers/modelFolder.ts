@@ -30,6 +30,18 @@ export const open = Effect.fnUntraced(function*<C>(folder: string, schema: Schem
   return { folder, config, tokenizer } satisfies ModelFolder<C> as ModelFolder<C>
 })
 
+/** Refuses lengths, by setting, that the model has no positions for. */
+export const fits = (
+  folder: string,
+  { max_position_embeddings }: { readonly max_position_embeddings: number },
+  lengths: Readonly<Record<string, number>>
+): Effect.Effect<void, FileError> => {
+  const long = Object.entries(lengths).filter(([, length]) => length > max_position_embeddings)
+  if (long.length === 0) return Effect.void
+  const reason = `${max_position_embeddings} positions are fewer than ${long.map(([s, n]) => `${s} (${n})`).join(", ")}`
+  return Effect.fail(new FileError({ path: join(folder, "config.json"), place: "max_position_embeddings", reason }))
+}
+
 /** Every way in which stored tensors do not fit the model, in one message. */
 const misfits = (params: Flat, stored: Safetensors.StoredTensors): ReadonlyArray<string> => [
   ...[...params].flatMap(([path, { shape }]) => {

@@ -1,4 +1,4 @@
-/** Prompts as the reader reads them: passages from worst to best, then the question, then the answer (methods §1.6). */
+/** Prompts as the reader reads them: passages from worst to best, then the question, then the answer. */
 import * as Effect from "effect/Effect"
 import type { RunConfig } from "../../domain/RunConfig.ts"
 import { type Asked, ContextOverflow } from "../ports/Reader.ts"

@@ -52,6 +52,7 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
   const settings = yield* Settings
   const { texts } = yield* Passages
   const { config, folder, tokenizer } = yield* ModelFolder.open(settings.reader_name_or_path, DecoderConfig)
+  yield* ModelFolder.fits(folder, config, { max_length: settings.max_length })
   const decoder = llama(config)
   const params = flatten(decoder.params)
   const initial = yield* ModelFolder.weights(folder, params, settings.seed)

@@ -32,6 +32,8 @@ export const make = Effect.fnUntraced(function*(trainable: (path: string) => boo
   const settings = yield* Settings
   const passages = yield* Passages
   const { config, folder, tokenizer } = yield* ModelFolder.open(settings.retriever_name_or_path, EncoderConfig)
+  const { passage_max_len, query_max_len } = settings
+  yield* ModelFolder.fits(folder, config, { passage_max_len, query_max_len })
   const encoder = colbert(config)
   const params = flatten(encoder.params)
   const initial = yield* ModelFolder.weights(folder, params, settings.seed)

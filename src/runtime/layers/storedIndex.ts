@@ -4,7 +4,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import type { Arrays } from "../engine/Weights.ts"
-import { FileError, located, readJson, replace, sha256 } from "./files.ts"
+import { FileError, located, readBytes, readJson, replace, sha256 } from "./files.ts"
 import * as Safetensors from "./safetensors.ts"
 import type { VectorIndex } from "./vectorIndex.ts"
 
@@ -16,6 +16,8 @@ const Metadata = Schema.Struct({
   corpus: Schema.String,
   /** SHA-256 of the weights that made the vectors. */
   weights: Schema.String,
+  /** SHA-256 of the vectors' file. */
+  vectors: Schema.String,
   chunks: Schema.Array(Schema.Struct({ docs: Schema.Array(Schema.Natural), length: Schema.Natural }))
 })
 
@@ -42,15 +44,17 @@ export const write = Effect.fnUntraced(function*(folder: string, index: VectorIn
     nameOf(i),
     { shape: [vectors.length / length / dim, length, dim], data: vectors }
   ]))
+  const bytes = Safetensors.encode(vectors)
   const metadata: typeof Metadata.Type = {
     format: 1,
     passages: index.passages,
     dim,
     corpus: origin.corpus,
     weights: hashOf(origin.weights),
+    vectors: sha256(bytes),
     chunks: index.chunks.map(({ docs, length }) => ({ docs: [...docs], length }))
   }
-  yield* replace(join(folder, VECTORS), Safetensors.encode(vectors))
+  yield* replace(join(folder, VECTORS), bytes)
   yield* replace(join(folder, METADATA), new TextEncoder().encode(JSON.stringify(metadata)))
 })
 
@@ -65,7 +69,15 @@ export const read = Effect.fnUntraced(function*(folder: string, origin: Origin) 
   if (metadata.corpus !== origin.corpus || metadata.weights !== hashOf(origin.weights)) {
     return yield* new FileError({ path, place: "", reason: `is the index of ${other}; run \`anamnesis embed\` again` })
   }
-  const vectors = yield* Safetensors.read(join(folder, VECTORS))
+  const file = join(folder, VECTORS)
+  if (sha256(yield* readBytes(file)) !== metadata.vectors) {
+    return yield* new FileError({
+      path: file,
+      place: "",
+      reason: `is not what ${METADATA} tells of; run \`anamnesis embed\` again`
+    })
+  }
+  const vectors = yield* Safetensors.read(file)
   const chunks = metadata.chunks.map(({ docs, length }, i) => ({
     docs: Int32Array.from(docs),
     length,
