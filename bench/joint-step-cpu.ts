@@ -5,6 +5,7 @@
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { cpus } from "node:os"
 import { parseArgs } from "node:util"
 import { cpu } from "../src/runtime/engine/providers.ts"
@@ -62,7 +63,7 @@ const measure = Effect.gen(function*() {
       samples.push({ ran, rates: programs.map((prefix) => rate(runs, watch, prefix)) })
     }
     return { samples, indexing, passages: prepared.passages.length }
-  }).pipe(Effect.provide(timedPorts(watch)), Effect.provide(system.layer))
+  }).pipe(Effect.provide(timedPorts(watch).pipe(Layer.provide(system.layer))))
 }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
 
 /** Milliseconds a step: medians over blocks. */
