@@ -17,8 +17,8 @@ export interface Options {
 }
 
 /**
- * One intra-op pool a session, on as many threads as asked. Pools stop spinning when their run ends: sessions take
- * turns, and a pool that spun on would take a core from the next.
+ * One intra-op pool a session, on as many threads as asked, whose threads sleep while they wait: programs take turns
+ * within a step, and on a machine that does other work too, threads that spin cost half of the speed.
  */
 const sessionOptions = ({ executionProviders, threads }: Options): OrtModule.InferenceSession.SessionOptions => ({
   executionProviders,
@@ -27,7 +27,7 @@ const sessionOptions = ({ executionProviders, threads }: Options): OrtModule.Inf
   executionMode: "sequential",
   graphOptimizationLevel: "all",
   logSeverityLevel: 3,
-  extra: { session: { force_spinning_stop: "1", use_deterministic_compute: "1", set_denormal_as_zero: "1" } }
+  extra: { session: { intra_op: { allow_spinning: "0" }, use_deterministic_compute: "1", set_denormal_as_zero: "1" } }
 })
 
 /** ORT tensors over our arrays, made once an array: weights and buffers are the same arrays every step. */
