@@ -100,7 +100,13 @@ const trainCommand = Command.make(
 
 const evaluateCommand = Command.make(
   "evaluate",
-  { ...settings, split: Flag.Literals("split", splits).pipe(Flag.withDefault("test" as const)) },
+  {
+    ...settings,
+    split: Flag.Literals("split", splits).pipe(
+      Flag.withDescription("Whose questions"),
+      Flag.withDefault("test" as const)
+    )
+  },
   Effect.fnUntraced(function*(flags) {
     yield* tell(yield* evaluateRun(yield* settle(flags), flags.split), Report.summary)
   })
@@ -189,9 +195,9 @@ const experimentCommand = Command.make(
 const importCommand = Command.make(
   "import",
   {
-    format: Argument.Literals("format", ["medquad"]),
-    folder: Argument.Directory("folder"),
-    out: Flag.Path("out").pipe(Flag.withDefault("medquad"))
+    format: Argument.Literals("format", ["medquad"]).pipe(Argument.withDescription("Whose format")),
+    folder: Argument.Directory("folder").pipe(Argument.withDescription("A clone of it")),
+    out: Flag.Path("out").pipe(Flag.withDescription("Folder to write to"), Flag.withDefault("medquad"))
   },
   Effect.fnUntraced(function*({ folder, out }) {
     yield* tell(yield* Medquad.importFolder(folder, out), lines)

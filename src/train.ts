@@ -125,7 +125,7 @@ export const train = Effect.fn("train")(function*(epochs: Questions.Epochs, opti
 
   yield* source(start, c.max_steps).pipe(
     Stream.runForEach((rows) => Effect.uninterruptible(learn(rows))),
-    Effect.onInterrupt(() => Effect.orDie(keep()))
+    Effect.onInterrupt(() => Effect.flatMap(Effect.orDie(keep()), (path) => reporter.note(`stopped, saved ${path}`)))
   )
   const checkpoint = yield* keep()
   const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000

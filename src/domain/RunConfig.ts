@@ -24,11 +24,15 @@ export type Mode = typeof modes[number]
 
 /** Fields in the order they are documented. Lengths are in tokens, rates in absolute units, shares in [0, 1]. */
 export const fields = {
+  /** JMLR as the paper states it, or as its released code runs. */
   preset: Schema.Literals(["paper", "release"]),
+  /** What is trained, and from what. */
   mode: Schema.Literals(modes),
   seed: Natural,
+  /** Folder of the run: checkpoints, journal, evaluations. */
   output_dir: Path,
 
+  /** JSON lines of passages; `.gz` is read too. */
   passages_file: Path,
   train_file: Schema.String,
   validation_file: Schema.String,
@@ -46,6 +50,7 @@ export const fields = {
   distractors: Schema.Literals(["given", "random"]),
   /** Leave out malformed lines and count them, instead of stopping at the first. */
   skip_bad_lines: Schema.Boolean,
+  /** Model folder of the retriever: `config.json`, `tokenizer.json` and, once trained, `model.safetensors`. */
   retriever_name_or_path: Path,
   reader_name_or_path: Path,
 
@@ -54,7 +59,9 @@ export const fields = {
   num_train_epochs: Positive,
   /** Steps of training; -1 for as many as the epochs take. */
   max_steps: Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1)),
+  /** Learning rate of the reader. */
   learning_rate: NonNegative,
+  /** Learning rate of the retriever. */
   lr_retriever: NonNegative,
   lr_scheduler_type: Schema.Literals(["constant", "linear", "cosine"]),
   /** Share of the peak learning rate left at the end. */
@@ -66,10 +73,12 @@ export const fields = {
   adam_beta1: Share,
   adam_beta2: Share,
   adam_epsilon: Positive,
+  /** Each model's gradient is scaled down to this norm. */
   max_grad_norm: Positive,
   /** Which retriever weights learn: all, or only the embeddings (as in the release). */
   retriever_trainable: Schema.Literals(["all", "embeddings"]),
 
+  /** Tokens of a query, markers and masks included, and of a passage. */
   query_max_len: Count,
   passage_max_len: Count,
   /** Candidates a question. */
@@ -82,10 +91,15 @@ export const fields = {
   n_context: Count,
   /** Whether the reader learns from drawn passages or from the best. */
   context: Schema.Literals(["sampled", "top"]),
+  /** Which candidates the reader judges: drawn by score without replacement, or the best. */
   sampling: Schema.Literals(["weighted", "top"]),
+  /** The scaled scores are divided by it before the draw. */
   sampling_temperature: Positive,
+  /** How the reader's likelihoods teach the retriever: by pairs (JMLR), or as a distribution (Atlas's PDist). */
   gold_score_mode: Schema.Literals(["llm_rank", "pdist"]),
+  /** Temperature of the reader's distribution over passages (pdist). */
   temperature_gold: Positive,
+  /** Temperature of the retriever's distribution over passages (pdist, gold_supervised, lexical). */
   temperature_score: Positive,
   /** What two passages of equal likelihood say: nothing, or that the later drawn is the better (as in the release). */
   rank_ties: Schema.Literals(["skip", "later"]),
@@ -93,6 +107,7 @@ export const fields = {
   rank_tie_margin: NonNegative,
   /** What the sum over pairs is divided by: their number, or one more (as in the release). */
   rank_mean: Schema.Literals(["pairs", "pairs_plus_one"]),
+  /** Weight of the retriever's loss. */
   rank_weight: NonNegative,
   /** "never", every N steps, or Atlas's ranges "0-100:10,100-1000:500". */
   refresh_index: Schema.Union([Schema.Int, Schema.String]),
@@ -101,21 +116,27 @@ export const fields = {
   /** Score the candidates afresh with the current encoder, as JMLR does. */
   retrieve_with_rerank: Schema.Boolean,
 
+  /** Tokens of a prompt with its answer; passages are cut from the front, the worst first. */
   max_length: Count,
   /** Tokens of a passage in the reader's prompt. */
   text_maxlength: Count,
   /** Weight of the likelihood of the prompt itself beside that of the answer. */
   lm_loss_weight: NonNegative,
+  /** How a passage is put before the reader: `{text}`. */
   document_prompt: Schema.String,
   question_prompt: Schema.String,
   answer_prompt: Schema.String,
+  /** Whether the reader sees the options, and the retriever's query has them. */
   options_in_prompt: Schema.Boolean,
   options_in_query: Schema.Boolean,
+  /** The reader answers with the option's text, or with its letter. */
   answer_format: Schema.Literals(["text", "letter"]),
   /** How the likelihoods of an option's tokens are added up. */
   option_score: Schema.Literals(["mean", "sum"]),
+  /** Tokens of a free answer. */
   max_new_tokens: Count,
 
+  /** Steps between lines of progress where they are written to a file. */
   logging_steps: Count,
   /** Steps between checkpoints; -1 for one at the end. */
   save_steps: Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1)),
