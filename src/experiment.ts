@@ -41,6 +41,11 @@ export interface Outcome {
 export const readPlan = Effect.fn("readPlan")(function*(path: string) {
   return yield* readObject(path).pipe(
     Effect.flatMap(Schema.decodeUnknownEffect(Plan, { errors: "all", onExcessProperty: "error" })),
+    Effect.tap((plan) => {
+      const twice = Object.keys(plan.arms).filter((arm) => arm in plan.warm_up)
+      const reason = `${twice.join(", ")} names a warm-up and an arm, which would share a folder`
+      return twice.length > 0 ? Effect.fail(new FileError({ path, place: "arms", reason })) : Effect.void
+    }),
     Effect.mapError((error) =>
       error._tag === "FileError" ? error : new FileError({ path, place: "", reason: error.message })
     )
