@@ -71,7 +71,10 @@ export const heldOut = (
 ): ReadonlyArray<QuestionRecord> =>
   records.filter(({ group }) => Key.uniform(Key.fold(Key.make(seed), "holdout", group), 0) < share === held)
 
-/** Wrong options drawn by key from the right answers of other questions of the same type; the right one stays. */
+/**
+ * Wrong options drawn by key from the right answers of other questions of the same type, then, where those do not
+ * suffice, the given ones; the right one stays in its place.
+ */
 export const withRandomOptions = (
   records: ReadonlyArray<QuestionRecord>,
   seed: number
@@ -81,7 +84,10 @@ export const withRandomOptions = (
     const pool = [...new Set(answers.get(q.type)!.map((other) => other.answer))].filter((answer) => answer !== q.answer)
     const order = Key.permutation(Key.fold(Key.make(seed), "options", q.id), pool.length)
     const drawn = [...order.subarray(0, q.options.length)].map((i) => pool[i]!)
-    return { ...q, options: q.options.map((option, i) => i === q.answerIndex ? option : drawn[i] ?? option) }
+    const wrong = [...new Set([...drawn, ...q.options.filter((option) => option !== q.answer)])]
+    /** The one in the right answer's place is spare. */
+    const instead = (option: string, i: number) => wrong[i] ?? wrong[q.answerIndex] ?? option
+    return { ...q, options: q.options.map((option, i) => i === q.answerIndex ? option : instead(option, i)) }
   })
 }
 
