@@ -19,11 +19,11 @@ export interface Judged {
 
 export const depths = [1, 5, 10, 100] as const
 
+const articles: ReadonlySet<string> = new Set(["", "a", "an", "the"])
+
 /** Free answers are compared as SQuAD does: lower case, no punctuation, no articles, single spaces. */
 export const normalise = (text: string): string =>
-  text.toLowerCase().replaceAll(/[\p{P}]/gu, "").replaceAll(/\b(a|an|the)\b/g, " ").split(/\s+/).filter(Boolean).join(
-    " "
-  )
+  text.toLowerCase().replaceAll(/[\p{P}$+<=>^`|~]/gu, "").split(/\s+/).filter((word) => !articles.has(word)).join(" ")
 
 export const judge = (
   q: QuestionRecord,
