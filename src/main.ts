@@ -11,6 +11,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as References from "effect/References"
 import { join } from "node:path"
 import { answerAll, asked, show } from "./answer.ts"
 import { demo } from "./demo.ts"
@@ -234,5 +235,7 @@ anamnesis.pipe(
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
   Effect.catchCause(explain),
+  /** Standard output is for results. */
+  Effect.provideService(References.LogToStderr, true),
   NodeRuntime.runMain
 )
