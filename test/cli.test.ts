@@ -1,0 +1,151 @@
+/** The command line from outside: exit codes, what it says and where, and the files it leaves. */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Schema from "effect/Schema"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import type { Answered } from "../src/answer.ts"
+import type { RunConfig } from "../src/domain/RunConfig.ts"
+import { Environment } from "../src/environment.ts"
+import type { Judged, Summary } from "../src/judge.ts"
+import type { Trained } from "../src/train.ts"
+import type { Valid } from "../src/validate.ts"
+import { anamnesis, type Ended, jsonLines, type Options, prepare } from "./support/cli.ts"
+import * as Tiny from "./support/tiny.ts"
+
+let folder: string
+let training: Ended
+/** A command on the settings of the folder. */
+const run = (command: string, args: ReadonlyArray<string> = [], options: Options = {}) =>
+  anamnesis(folder, [command, "--config", "run.yaml", ...args], options)
+const set = (...pairs: ReadonlyArray<string>) => pairs.flatMap((pair) => ["--set", pair])
+const read = (...path: ReadonlyArray<string>) => readFileSync(join(folder, ...path), "utf8")
+const lines = (...path: ReadonlyArray<string>) => read(...path).trimEnd().split("\n")
+const exists = (...path: ReadonlyArray<string>) => existsSync(join(folder, ...path))
+const parse = <A>({ code, err, out }: Ended): A => {
+  assert.strictEqual(code, 0, err)
+  return JSON.parse(out) as A
+}
+const refused = ({ code, err, out }: Ended, why: RegExp): void => {
+  assert.match(err, why)
+  assert.deepStrictEqual([code, out], [1, ""])
+  assert.strictEqual(err.trimEnd().split("\n").length, 1, err)
+}
+
+beforeAll(async () => {
+  folder = await prepare()
+  training = await run("train", ["--json"])
+}, 60_000)
+afterAll(() => rmSync(folder, { recursive: true }))
+
+describe("train", () => {
+  it("tells its figures, and leaves its settings, what it ran on and a checkpoint", () => {
+    const { checkpoint, readerLoss, steps } = parse<Trained>(training)
+    assert.deepStrictEqual([steps, checkpoint], [4, "run/checkpoint-4"])
+    assert.isAbove(readerLoss, 0)
+    for (const step of [1, 2, 3, 4]) assert.include(training.err, `joint ${step}/4  `)
+    const settings = JSON.parse(read("run", "settings.json")) as RunConfig
+    assert.deepInclude(settings, { max_steps: 4, mode: "joint", learning_rate: 0.01 })
+    const { environment } = JSON.parse(read("run", "run.json")) as { readonly environment: unknown }
+    assert.deepInclude(Schema.decodeUnknownSync(Environment)(environment), { provider: "cpu", threads: 1 })
+    for (const part of ["retriever", "reader"]) assert.isTrue(exists("run/checkpoint-4", part, "model.safetensors"))
+  })
+  it("leaves a run alone that is there already, or that other settings made", async () => {
+    const before = readdirSync(join(folder, "run"))
+    refused(await run("train"), /^anamnesis: run: .*run\/checkpoint-4.*--resume/)
+    refused(await run("train", ["--resume", ...set("learning_rate=1e-3")]), /checkpoint-4: is of another configuration/)
+    assert.deepStrictEqual(readdirSync(join(folder, "run")).filter((name) => !name.startsWith("eval")), before)
+  })
+  it("saves when it is interrupted, and goes on from there", async () => {
+    const long = set("output_dir=stopped", "max_steps=100000")
+    const first = await run("train", long, { until: /joint 2\// })
+    const last = Number(/stopped, saved stopped\/checkpoint-(\d+)/.exec(first.err)?.[1])
+    assert.strictEqual(first.code, 130, first.err)
+    assert.isAtLeast(last, 2)
+    assert.isTrue(exists(`stopped/checkpoint-${last}/trainer_state.json`))
+    const second = await run("train", [...long, "--resume"], { until: /joint \d+\// })
+    assert.strictEqual(second.code, 130, second.err)
+    assert.strictEqual(/joint (\d+)\//.exec(second.err)?.[1], String(last + 1))
+    assert.match(second.err, new RegExp(`saved stopped/checkpoint-(?!${last}\\n)\\d+`))
+  })
+})
+
+describe("validate", () => {
+  it("counts what is there; what is set on the command line wins", async () => {
+    const { groups, passages, questions, settings } = parse<Valid>(
+      await run("validate", ["--json", ...set("max_steps=9", "lr=3e-5")])
+    )
+    assert.deepInclude(settings, { max_steps: 9, learning_rate: 3e-5, lr_retriever: 0.01 })
+    assert.deepStrictEqual({ passages, questions }, { passages: 11, questions: { train: 6, test: 6 } })
+    assert.isTrue(groups.some((g) => g.name.startsWith("reader") && g.learningRate === 3e-5))
+  })
+  it("asks whether another setting was meant", async () => {
+    refused(await run("validate", set("sed=7")), /run\.yaml: unknown key "sed", did you mean "seed"\?/)
+  })
+  it("tells the file, line, field and reason of a bad line, or how many were skipped", async () => {
+    const bad = [...Tiny.passages, { _id: "x" }, { _id: 2.5, text: "y" }]
+    writeFileSync(join(folder, "bad.jsonl"), jsonLines(bad))
+    const own = set("passages_file=bad.jsonl")
+    refused(await run("validate", own), /^anamnesis: bad\.jsonl, line 12, field "text": a passage needs a text$/m)
+    const skipping = await run("validate", [...own, "--skip-bad-lines", "--json"])
+    assert.strictEqual(parse<Valid>(skipping).passages, 11)
+    assert.match(skipping.err, /bad\.jsonl: 2 lines skipped/)
+  })
+})
+
+describe("evaluate", () => {
+  it("prints the figures, and writes them with every answer and ranking", async () => {
+    const summary = parse<Summary>(await run("evaluate", ["--json"]))
+    const { environment, ...metrics } = JSON.parse(read("run/eval-test/metrics.json")) as Record<string, unknown>
+    assert.deepStrictEqual(metrics, { ...summary })
+    Schema.decodeUnknownSync(Environment)(environment)
+    const judged = lines("run/eval-test/predictions.jsonl").map((line) => JSON.parse(line) as Judged)
+    assert.deepStrictEqual(judged.map((j) => j.id), Tiny.questions.map((q) => q.id))
+    assert.strictEqual(summary.accuracy.mean, judged.reduce((sum, j) => sum + j.correct, 0) / judged.length)
+    const ranking = lines("run/eval-test/run.trec").map((line) => line.split("\t"))
+    const told = judged.flatMap((j) => j.found.map(([doc, score], i) => [j.id, "Q0", doc, i + 1, score, "anamnesis"]))
+    assert.deepStrictEqual(ranking, told.map((row) => row.map(String)))
+    assert.strictEqual(ranking.length, 66)
+  })
+})
+
+describe("embed", () => {
+  it("writes an index that answers alike, for the weights it is of", async () => {
+    const made = parse<object>(await anamnesis(folder, ["embed", "-c", "run/settings.json", "--json"]))
+    assert.deepInclude(made, { folder: "run/index", passages: 11, dim: 8 })
+    const question = ["--json", "--option", "GLA", "--option", "HEXA", "Pain in the hands, which gene?"]
+    const [own, stored] = await Promise.all([
+      run("answer", question),
+      run("answer", [...set("index_path=run/index"), ...question])
+    ])
+    const [answer] = parse<ReadonlyArray<Answered>>(own)
+    assert.deepStrictEqual(parse<ReadonlyArray<Answered>>(stored), [answer!])
+    assert.strictEqual(answer!.passages.length, 2)
+    assert.include(["GLA", "HEXA"], answer!.answer)
+    const stale = set("index_path=run/index", "output_dir=untrained")
+    refused(await run("answer", [...stale, ...question]), /run\/index\/metadata\.json: is the index of other weights/)
+  })
+})
+
+describe("init", () => {
+  it("makes model folders that a run can start from, where there are none", async () => {
+    const models = ["retriever", "reader"].map((part) => `${part}_name_or_path=made/${part}`)
+    const made = parse<ReadonlyArray<{ readonly folder: string }>>(await run("init", ["--json", ...set(...models)]))
+    assert.deepStrictEqual(made.map((m) => m.folder), ["made/retriever", "made/reader"])
+    const { groups } = parse<Valid>(await run("validate", ["--json", ...set(...models)]))
+    assert.isTrue(groups.every((g) => g.trainable && g.parameters > 0))
+  })
+})
+
+describe("env", () => {
+  it("is plain JSON where asked for", async () => {
+    const found = parse<unknown>(await anamnesis(folder, ["env", "--json", "--threads", "3"]))
+    assert.deepInclude(Schema.decodeUnknownSync(Environment)(found), { provider: "cpu", threads: 3 })
+  })
+  it("says what is missing for CUDA, and what to do", async () => {
+    const empty = join(folder, "libraries")
+    mkdirSync(empty)
+    writeFileSync(join(empty, "libonnxruntime.so.1"), "")
+    const said = await anamnesis(folder, ["env", "--provider", "cuda"], { env: { LD_LIBRARY_PATH: empty } })
+    refused(said, /^anamnesis: The cuda provider cannot start: libonnxruntime_providers_shared\.so .*--provider cpu/)
+  })
+})
