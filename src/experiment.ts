@@ -98,6 +98,8 @@ const ofSeed = Effect.fnUntraced(function*(plan: Plan, seed: number, source: str
       output_dir: join(c.output_dir, `seed-${seed}`, name)
     }))
   }
+  /** Whatever is wrong with a plan is told before hours are spent on its first runs. */
+  yield* Effect.forEach(Object.entries({ ...plan.warm_up, ...plan.arms }), ([name, own]) => settle(name, own))
   yield* init(yield* settle("", {}))
   for (const [name, own] of Object.entries(plan.warm_up)) {
     const { checkpoint } = yield* warmUp(yield* settle(name, own))
