@@ -141,13 +141,14 @@ export const scrambled = (passages: ReadonlyArray<Passage>, length: number, seed
 
 /**
  * Self-supervision for a reader: each passage asked to go on after some of its own words, 2 to 5 of them, with the next
- * 1 to 6; other ones every epoch.
+ * 1 to 6; other ones every epoch. Short passages leave at least a word to go on with.
  */
 export const cloze = (passages: ReadonlyArray<Passage>, seed: number): Epochs => (epoch) =>
   passages.map(({ id, text }) => {
     const key = Key.fold(Key.make(seed), "cloze", epoch, id)
     const words = text.split(/\s+/)
-    const [before, after] = [2 + Key.integer(key, 0, 4), 1 + Key.integer(key, 1, 6)]
+    const before = Math.max(1, Math.min(2 + Key.integer(key, 0, 4), words.length - 1))
+    const after = 1 + Key.integer(key, 1, 6)
     const start = Key.integer(key, 2, Math.max(1, words.length - before - after))
     const question = words.slice(start, start + before).join(" ")
     const answer = words.slice(start + before, start + before + after).join(" ")
