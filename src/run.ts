@@ -1,16 +1,33 @@
 /** Program: one training run, from its settings to its last checkpoint, with a manifest that tells what made it. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import { ConfigError } from "./domain/configure.ts"
 import type { RunConfig } from "./domain/RunConfig.ts"
 import { environment } from "./environment.ts"
 import * as Checkpoints from "./runtime/layers/checkpoints.ts"
-import { located, replace } from "./runtime/layers/files.ts"
+import { FileError, located, readJson, replace } from "./runtime/layers/files.ts"
 import { learner, prepare, type Prepared } from "./system.ts"
 import { train } from "./train.ts"
 
 export const json = (value: unknown): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`)
+
+const Stored = Schema.Struct({
+  steps: Schema.Finite,
+  seconds: Schema.Finite,
+  questionsPerSecond: Schema.Finite,
+  retrieverLoss: Schema.Finite,
+  readerLoss: Schema.Finite,
+  checkpoint: Schema.String
+})
+
+/** What a finished run told of itself. */
+const stored = (path: string) =>
+  readJson(path).pipe(
+    Effect.flatMap(Schema.decodeUnknownEffect(Stored)),
+    Effect.mapError((e) => e instanceof FileError ? e : new FileError({ path, place: "", reason: e.message }))
+  )
 
 /** Trains, having written what is trained (`settings.json`, which is a config file) and on what (`run.json`). */
 export const start = Effect.fn("start")(function*({ config, epochs, passages }: Prepared, resume: boolean) {
@@ -19,7 +36,10 @@ export const start = Effect.fn("start")(function*({ config, epochs, passages }: 
   yield* fs.makeDirectory(folder, { recursive: true }).pipe(located(folder))
   yield* replace(join(folder, "settings.json"), json(config))
   yield* replace(join(folder, "run.json"), json({ corpus: passages.hash, environment: yield* environment }))
-  return yield* train(epochs, { resume })
+  const done = yield* train(epochs, { resume })
+  const path = join(folder, "trained.json")
+  if (done.questionsPerSecond > 0) yield* replace(path, json(done))
+  return (yield* fs.exists(path).pipe(located(path))) ? yield* stored(path) : done
 })
 
 /** Trains under the settings. A folder that holds a run already is gone on with where `resume`, else left alone. */

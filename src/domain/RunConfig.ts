@@ -86,7 +86,7 @@ export const fields = {
   /** Candidates the reader judges one by one. */
   retriever_n_context: Count,
   /** Words of each passage that the `copy` mode makes up. */
-  copy_words: Count,
+  copy_words: Schema.Int.check(Schema.isGreaterThanOrEqualTo(2)),
   /** Passages the reader learns and answers from. */
   n_context: Count,
   /** Whether the reader learns from drawn passages or from the best. */
