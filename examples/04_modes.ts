@@ -35,7 +35,7 @@ const study = Effect.fnUntraced(function*(here: World, parts: ReadonlyMap<string
     const [first] = Frame.column(rows, "readerLoss")
     if (step === 0 || step === STEPS - 1) losses.push(first!.toFixed(1))
   }
-  const moved = [...parts].map(([name, part]) => {
+  const moved = [...parts].toSorted(([a], [b]) => a < b ? 1 : -1).map(([name, part]) => {
     const after = hashes(part)
     return `${name} ${[...after].filter(([path, hash]) => before.get(name)!.get(path) !== hash).length}/${after.size}`
   })
