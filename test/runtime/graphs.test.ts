@@ -5,7 +5,7 @@
 import { describe, it } from "@effect/vitest"
 import { join } from "node:path"
 import type { Graph } from "../../src/kernels/encode.ts"
-import { llama } from "../../src/kernels/nn/decoder.ts"
+import { causalLm } from "../../src/kernels/nn/decoder.ts"
 import { colbert } from "../../src/kernels/nn/encoder.ts"
 import { adamw } from "../../src/kernels/optim/adamw.ts"
 import { show } from "../../src/kernels/show.ts"
@@ -22,7 +22,7 @@ const sizes = {
   initializer_range: 0.02
 }
 const encoder = colbert({ ...sizes, dim: 3, type_vocab_size: 2, layer_norm_eps: 1e-12, hidden_dropout_prob: 0.1 })
-const decoder = llama({
+const decoder = causalLm({
   ...sizes,
   num_key_value_heads: 1,
   rms_norm_eps: 1e-6,

@@ -2,7 +2,7 @@
 import * as Key from "../../src/domain/Key.ts"
 import type { Graph } from "../../src/kernels/encode.ts"
 import * as Nd from "../../src/kernels/NdArray.ts"
-import { llama } from "../../src/kernels/nn/decoder.ts"
+import { causalLm } from "../../src/kernels/nn/decoder.ts"
 import { colbert } from "../../src/kernels/nn/encoder.ts"
 import type { Optimizer } from "../../src/kernels/optim/Optimizer.ts"
 import * as ReaderGraphs from "../../src/runtime/layers/readerGraphs.ts"
@@ -18,7 +18,7 @@ const sizes = {
   initializer_range: 0.5
 }
 const encoder = colbert({ ...sizes, dim: 3, type_vocab_size: 2, layer_norm_eps: 1e-6, hidden_dropout_prob: 0.2 })
-const decoder = llama({
+const decoder = causalLm({
   ...sizes,
   num_key_value_heads: 1,
   rms_norm_eps: 1e-6,

@@ -54,6 +54,10 @@ export const bind = <P extends Params>(params: P, f: (path: string, param: Param
 export const inputs = (params: Params): ReadonlyMap<string, Tensor> =>
   new Map([...flatten(params)].map(([path, p]) => [path, input(path, p.shape)]))
 
+/** The module, or where it is absent one without parameters that passes its input on. */
+export const optional = <P extends Params, A>(present: boolean, m: Module<P, [A], A>): Module<P, [A], A> =>
+  present ? m : { params: {} as P, apply: (_, x) => x }
+
 /** `n` modules of the same kind, as children "0", "1", ... */
 export const repeat = <P extends Params, I extends ReadonlyArray<unknown>, O>(
   n: number,

@@ -1,9 +1,10 @@
-/** The shapes around attention: heads, masks as biases, rotary frequencies. */
+/** The shapes around attention: heads, and masks as biases. */
 import * as Nd from "../NdArray.ts"
 import { reshape } from "../op/broadcast.ts"
 import { transpose } from "../op/contract.ts"
+import { sub } from "../op/elementwise.ts"
 import { and, equal, less, not, or, where } from "../op/select.ts"
-import { constant, scalar, type Tensor } from "../Tensor.ts"
+import { constant, scalar, type Shape, type Tensor } from "../Tensor.ts"
 
 /** A score that no softmax notices; finite, so that a row of nothing else is not NaN. */
 const MASKED = -1e9
@@ -26,7 +27,25 @@ export const keyBias = (mask: Tensor): Tensor => {
   return where(reshape(mask, [b!, 1, 1, n!]), scalar(0), scalar(MASKED))
 }
 
-const lowerTriangle = (n: number): Tensor => constant(Nd.make([1, n, n], ([_, i, j]) => j! <= i! ? 1 : 0), "bool")
+/** Whether the key does not come after the query: bool [1, n, n]. */
+const causal = (n: number): Tensor => {
+  const places = (shape: Shape) => constant(Nd.make(shape, (_, i) => i), "int32")
+  return not(less(places([1, n, 1]), places([1, 1, n])))
+}
+
+/** Positions of which a token sees only those nearer to its own than `size`. */
+export interface Window {
+  /** int32 [b, n] */
+  readonly positions: Tensor
+  readonly size: number
+}
+
+/** Keys that queries of a sequence see by distance: positions [b, n] -> bool [b, n, n]. */
+const near = ({ positions, size }: Window): Tensor => {
+  const [b, n] = positions.type.shape
+  const distance = sub(reshape(positions, [b!, n!, 1]), reshape(positions, [b!, 1, n!]))
+  return less(distance, constant(Nd.scalar(size), "int32"))
+}
 
 /**
  * What a decoder position may attend to, from int32 branches [b, n]: bias [b, 1, n, n].
@@ -34,16 +53,13 @@ const lowerTriangle = (n: number): Tensor => constant(Nd.make([1, n, n], ([_, i,
  * Branch 0 is the trunk, every position sees the trunk before it; branch k > 0 also sees itself, and not the other
  * branches; branch -1 is padding, which nobody sees. A plain causal sequence is all trunk.
  */
-export const branchBias = (branches: Tensor): Tensor => {
+export const branchBias = (branches: Tensor, window?: Window): Tensor => {
   const [b, n] = branches.type.shape
   const [query, key] = [reshape(branches, [b!, n!, 1]), reshape(branches, [b!, 1, n!])]
   const zero = constant(Nd.scalar(0), "int32")
   const trunk = equal(key, zero)
   const own = and(equal(query, key), not(less(key, zero)))
-  const visible = and(or(trunk, own), lowerTriangle(n!))
+  const before = and(or(trunk, own), causal(n!))
+  const visible = window ? and(before, near(window)) : before
   return where(reshape(visible, [b!, 1, n!, n!]), scalar(0), scalar(MASKED))
 }
-
-/** θ^(-2i/d) for the d/2 planes of a head. */
-export const rotaryFrequencies = (headSize: number, theta: number): ReadonlyArray<number> =>
-  Array.from({ length: headSize / 2 }, (_, i) => theta ** (-2 * i / headSize))

@@ -1,17 +1,20 @@
-/** A Llama decoder (Touvron et al. 2023), parameters named as in its checkpoints. */
+/** Decoders of Llama's family (Touvron et al. 2023), described by one config, parameters named as in their checkpoints. */
 import { attend } from "../op/attend.ts"
 import { reshape } from "../op/broadcast.ts"
-import { matmul } from "../op/contract.ts"
-import { add, mul, silu } from "../op/elementwise.ts"
-import { gather } from "../op/gather.ts"
+import { add, gelu, geluTanh, mul, scale, silu } from "../op/elementwise.ts"
+import { concat, gather, slice } from "../op/gather.ts"
 import { rotary } from "../op/position.ts"
 import { dropout } from "../op/random.ts"
-import type { Tensor } from "../Tensor.ts"
-import { branchBias, mergeHeads, rotaryFrequencies, splitHeads } from "./attention.ts"
-import { embedding, linear, rmsNorm } from "./layers.ts"
-import { listParams, module, normal, type Params, repeat } from "./Module.ts"
+import { scalar, type Tensor } from "../Tensor.ts"
+import { branchBias, mergeHeads, splitHeads } from "./attention.ts"
+import { embedding, linear, type LinearParams, rmsNorm } from "./layers.ts"
+import { listParams, type Module, module, ones, optional, type Param, repeat, zeros } from "./Module.ts"
+import { ropeAngles, type RopeParameters } from "./rope.ts"
 
-/** Sizes of the decoder, spelled as in `config.json`. */
+const activations = { silu, gelu, gelu_pytorch_tanh: geluTanh }
+export type Activation = keyof typeof activations
+
+/** Sizes and traits of a decoder, spelled as in `config.json`; a trait left out is as in Llama. */
 export interface DecoderConfig {
   readonly vocab_size: number
   readonly hidden_size: number
@@ -19,14 +22,38 @@ export interface DecoderConfig {
   readonly num_hidden_layers: number
   readonly num_attention_heads: number
   readonly num_key_value_heads: number
+  /** Size of a head; `hidden_size` shared out among the heads where it is left out. */
+  readonly head_dim?: number
   readonly max_position_embeddings: number
   readonly rms_norm_eps: number
   readonly rope_theta: number
+  /** Instead of `rope_theta` where positions are stretched. */
+  readonly rope_parameters?: RopeParameters
   readonly tie_word_embeddings: boolean
   readonly hidden_dropout_prob: number
   /** Standard deviation of the weights before training. */
   readonly initializer_range: number
+  readonly hidden_act?: Activation
+  /** Biases of the projections of queries, keys and values; of the output; of the feed-forward layer. */
+  readonly qkv_bias?: boolean
+  readonly output_bias?: boolean
+  readonly mlp_bias?: boolean
+  /** Queries and keys are normalised a head (Qwen3). */
+  readonly qk_norm?: boolean
+  /** One `qkv_proj` and one `gate_up_proj` (Phi-3). */
+  readonly fused?: boolean
+  /** Norms scale by 1 + weight, embeddings by √hidden_size (Gemma). */
+  readonly gemma?: boolean
+  /** Tokens of context of the layers from `max_window_layers` on. */
+  readonly sliding_window?: number
+  readonly max_window_layers?: number
 }
+
+/**
+ * How the queries of a layer meet its keys and values: q [b, heads, n, d] and k [b, groups, n, d], turned by their
+ * positions, v [b, groups, n, d] -> [b, heads, n, d].
+ */
+export type Mix = (q: Tensor, k: Tensor, v: Tensor, layer: number) => Tensor
 
 export interface DecoderInput {
   /** int32 [b, n] */
@@ -39,82 +66,139 @@ export interface DecoderInput {
   readonly rows?: Tensor | undefined
   /** int32 scalar; dropout is on where it is given. */
   readonly key?: Tensor | undefined
+  /** Attention as `branches` and the config say, where it is left out. */
+  readonly mix?: Mix | undefined
 }
 
-const selfAttention = (c: DecoderConfig) => {
-  const size = c.hidden_size / c.num_attention_heads
-  const query = linear(c.hidden_size, c.hidden_size, c.initializer_range)
-  const shared = linear(c.hidden_size, size * c.num_key_value_heads, c.initializer_range)
-  const rotation = {
-    frequencies: rotaryFrequencies(size, c.rope_theta),
-    positions: c.max_position_embeddings,
-    reverse: false
+/** What the layers of one pass share. */
+interface Pass {
+  /** Of the turning planes of each token: [b, n, planes]. */
+  readonly angles: Tensor
+  readonly mix: Mix
+  readonly key: Tensor | undefined
+}
+
+const headSize = (c: DecoderConfig): number => c.head_dim ?? c.hidden_size / c.num_attention_heads
+const ropeOf = (c: DecoderConfig): RopeParameters =>
+  c.rope_parameters ?? { rope_type: "default", rope_theta: c.rope_theta }
+
+const norm = (c: DecoderConfig, size: number): Module<{ weight: Param }, [Tensor], Tensor> => {
+  const plain = rmsNorm(size, c.rms_norm_eps)
+  return c.gemma
+    ? module({ weight: zeros(size) }, (p, x) => plain.apply({ weight: add(p.weight, scalar(1)) }, x))
+    : module({ weight: ones(size) }, plain.apply)
+}
+
+/** Consecutive parts of the last axis, of the given sizes. */
+const parts = (x: Tensor, sizes: ReadonlyArray<number>): ReadonlyArray<Tensor> => {
+  let end = 0
+  return sizes.map((size) => slice(x, -1, end, end += size))
+}
+
+/** Several linear maps of one input, as modules of their own or as one whose output is cut. */
+const project = (
+  c: DecoderConfig,
+  maps: Readonly<Record<string, number>>,
+  fused: string,
+  bias: boolean
+): Module<Readonly<Record<string, LinearParams>>, [Tensor], ReadonlyArray<Tensor>> => {
+  const map = (to: number) => linear(c.hidden_size, to, c.initializer_range, bias)
+  const sizes = Object.values(maps)
+  if (c.fused) {
+    const whole = map(sizes.reduce((a, b) => a + b))
+    return module({ [fused]: whole.params }, (p, x: Tensor) => parts(whole.apply(p[fused]!, x), sizes))
   }
-  const params = { q_proj: query.params, k_proj: shared.params, v_proj: shared.params, o_proj: query.params }
-  return module(params, (p, x: Tensor, positions: Tensor, bias: Tensor) => {
-    const q = splitHeads(query.apply(p.q_proj, x), c.num_attention_heads)
-    const k = splitHeads(shared.apply(p.k_proj, x), c.num_key_value_heads)
-    const v = splitHeads(shared.apply(p.v_proj, x), c.num_key_value_heads)
-    const mixed = attend(rotary(q, positions, rotation), rotary(k, positions, rotation), v, bias)
-    return query.apply(p.o_proj, mergeHeads(mixed))
-  })
-}
-
-/** SwiGLU: down(silu(gate x) ∘ up x). */
-const feedForward = (c: DecoderConfig) => {
-  const widen = linear(c.hidden_size, c.intermediate_size, c.initializer_range)
-  const narrow = linear(c.intermediate_size, c.hidden_size, c.initializer_range)
+  const each = Object.entries(maps).map(([name, to]) => [name, map(to)] as const)
   return module(
-    { gate_proj: widen.params, up_proj: widen.params, down_proj: narrow.params },
-    (p, x: Tensor) => narrow.apply(p.down_proj, mul(silu(widen.apply(p.gate_proj, x)), widen.apply(p.up_proj, x)))
+    Object.fromEntries(each.map(([name, one]) => [name, one.params])),
+    (p, x: Tensor) => each.map(([name, one]) => one.apply(p[name]!, x))
   )
 }
 
+/** Turns the planes that turn, and leaves the rest of a head as it is. */
+const turn = (rope: RopeParameters, x: Tensor, angles: Tensor): Tensor => {
+  const [size, turning] = [x.type.shape[3]!, 2 * angles.type.shape[2]!]
+  const turned = rotary(turning === size ? x : slice(x, 3, 0, turning), angles)
+  const scaled = rope.rope_type === "longrope" ? scale(turned, rope.attention_factor) : turned
+  return turning === size ? scaled : concat([scaled, slice(x, 3, turning, size)], 3)
+}
+
+const selfAttention = (c: DecoderConfig, index: number) => {
+  const size = headSize(c)
+  const [heads, groups, width] = [c.num_attention_heads, c.num_key_value_heads, c.num_attention_heads * size]
+  const maps = { q_proj: width, k_proj: groups * size, v_proj: groups * size }
+  const inward = project(c, maps, "qkv_proj", c.qkv_bias ?? false)
+  const outward = linear(width, c.hidden_size, c.initializer_range, c.output_bias)
+  const level = optional(c.qk_norm ?? false, norm(c, size))
+  const params = { ...inward.params, o_proj: outward.params, q_norm: level.params, k_norm: level.params }
+  return module(params, (p, x: Tensor, { angles, mix }: Pass) => {
+    const [q, k, v] = inward.apply(p, x) as [Tensor, Tensor, Tensor]
+    const queries = turn(ropeOf(c), level.apply(p.q_norm, splitHeads(q, heads)), angles)
+    const keys = turn(ropeOf(c), level.apply(p.k_norm, splitHeads(k, groups)), angles)
+    return outward.apply(p.o_proj, mergeHeads(mix(queries, keys, splitHeads(v, groups), index)))
+  })
+}
+
+/** SwiGLU and its kin: down(act(gate x) ∘ up x). */
+const feedForward = (c: DecoderConfig) => {
+  const act = activations[c.hidden_act ?? "silu"]
+  const maps = { gate_proj: c.intermediate_size, up_proj: c.intermediate_size }
+  const widen = project(c, maps, "gate_up_proj", c.mlp_bias ?? false)
+  const narrow = linear(c.intermediate_size, c.hidden_size, c.initializer_range, c.mlp_bias)
+  return module({ ...widen.params, down_proj: narrow.params }, (p, x: Tensor) => {
+    const [gate, up] = widen.apply(p, x) as [Tensor, Tensor]
+    return narrow.apply(p.down_proj, mul(act(gate), up))
+  })
+}
+
 const layer = (c: DecoderConfig, index: number) => {
-  const attention = selfAttention(c)
+  const attention = selfAttention(c, index)
   const mlp = feedForward(c)
-  const norm = rmsNorm(c.hidden_size, c.rms_norm_eps)
+  const level = norm(c, c.hidden_size)
   const params = {
-    input_layernorm: norm.params,
+    input_layernorm: level.params,
     self_attn: attention.params,
-    post_attention_layernorm: norm.params,
+    post_attention_layernorm: level.params,
     mlp: mlp.params
   }
-  return module(params, (p, x: Tensor, input: DecoderInput, bias: Tensor) => {
-    const drop = (t: Tensor, half: number) => dropout(t, input.key, c.hidden_dropout_prob, 2 * index + half)
-    const attended = attention.apply(p.self_attn, norm.apply(p.input_layernorm, x), input.positions, bias)
-    const y = add(x, drop(attended, 0))
-    return add(y, drop(mlp.apply(p.mlp, norm.apply(p.post_attention_layernorm, y)), 1))
+  return module(params, (p, x: Tensor, pass: Pass) => {
+    const drop = (t: Tensor, half: number) => dropout(t, pass.key, c.hidden_dropout_prob, 2 * index + half)
+    const y = add(x, drop(attention.apply(p.self_attn, level.apply(p.input_layernorm, x), pass), 0))
+    return add(y, drop(mlp.apply(p.mlp, level.apply(p.post_attention_layernorm, y)), 1))
   })
+}
+
+/** Attention to what `branches` allow, from `max_window_layers` on within the window. */
+const byBranches = (c: DecoderConfig, { branches, positions }: DecoderInput): Mix => {
+  const whole = branchBias(branches)
+  const window = c.sliding_window && branchBias(branches, { positions, size: c.sliding_window })
+  return (q, k, v, index) => attend(q, k, v, window && index >= (c.max_window_layers ?? 0) ? window : whole)
 }
 
 /** Final hidden states: [b, n, hidden]. */
 const backbone = (c: DecoderConfig) => {
   const embed = embedding(c.vocab_size, c.hidden_size, c.initializer_range)
   const layers = repeat(c.num_hidden_layers, (i) => layer(c, i))
-  const norm = rmsNorm(c.hidden_size, c.rms_norm_eps)
-  const params = { embed_tokens: embed.params, layers: listParams(layers), norm: norm.params }
+  const level = norm(c, c.hidden_size)
+  const params = { embed_tokens: embed.params, layers: listParams(layers), norm: level.params }
   return module(params, (p, input: DecoderInput) => {
-    const bias = branchBias(input.branches)
-    const embedded = embed.apply(p.embed_tokens, input.ids)
-    const last = layers.reduce((x, block, i) => block.apply(p.layers[String(i)]!, x, input, bias), embedded)
-    return norm.apply(p.norm, last)
+    const angles = ropeAngles(ropeOf(c), headSize(c), c.max_position_embeddings, input.positions)
+    const pass = { angles, mix: input.mix ?? byBranches(c, input), key: input.key }
+    const words = embed.apply(p.embed_tokens, input.ids)
+    const first = c.gemma ? scale(words, Math.sqrt(c.hidden_size)) : words
+    return level.apply(p.norm, layers.reduce((x, block, i) => block.apply(p.layers[String(i)]!, x, pass), first))
   })
 }
 
-/** Logits of the token after each of `rows`: [r, vocabulary]. */
-export const llama = (c: DecoderConfig) => {
+/** Logits of the token after each of `rows`: [r, vocabulary]. A tied head is the embedding and has no weight of its own. */
+export const causalLm = (c: DecoderConfig) => {
   const model = backbone(c)
-  const untied: Params = c.tie_word_embeddings
-    ? {}
-    : { lm_head: { weight: normal([c.vocab_size, c.hidden_size], c.initializer_range) } }
-  const params = { model: model.params, ...untied }
+  const head = linear(c.hidden_size, c.vocab_size, c.initializer_range)
+  const params = { model: model.params, lm_head: c.tie_word_embeddings ? {} as typeof head.params : head.params }
   return module(params, (p, input: DecoderInput) => {
     const hidden = reshape(model.apply(p.model, input), [-1, c.hidden_size])
-    const head = c.tie_word_embeddings
-      ? p.model.embed_tokens.weight
-      : (p as unknown as { readonly lm_head: { readonly weight: Tensor } }).lm_head.weight
-    return matmul(input.rows ? gather(hidden, input.rows) : hidden, head, false, true)
+    const rows = input.rows ? gather(hidden, input.rows) : hidden
+    return head.apply(c.tie_word_embeddings ? p.model.embed_tokens : p.lm_head, rows)
   })
 }
-export type Decoder = ReturnType<typeof llama>
+export type Decoder = ReturnType<typeof causalLm>

@@ -7,7 +7,7 @@ import { l2Normalise } from "../op/normalise.ts"
 import { dropout } from "../op/random.ts"
 import { constant, type Tensor } from "../Tensor.ts"
 import { keyBias, mergeHeads, splitHeads } from "./attention.ts"
-import { embedding, layerNorm, linear, linearWithBias } from "./layers.ts"
+import { embedding, layerNorm, linear } from "./layers.ts"
 import { listParams, module, repeat } from "./Module.ts"
 
 /** Sizes of the encoder, spelled as in `config.json`; `dim` is ColBERT's output size. */
@@ -36,7 +36,7 @@ export interface EncoderInput {
 }
 
 const selfAttention = (c: EncoderConfig) => {
-  const project = linearWithBias(c.hidden_size, c.hidden_size, c.initializer_range)
+  const project = linear(c.hidden_size, c.hidden_size, c.initializer_range, true)
   const params = { query: project.params, key: project.params, value: project.params }
   return module(params, (p, x: Tensor, bias: Tensor) => {
     const head = (w: typeof p.query) => splitHeads(project.apply(w, x), c.num_attention_heads)
@@ -46,7 +46,7 @@ const selfAttention = (c: EncoderConfig) => {
 
 /** Dense, dropout, residual, norm: how BERT ends both halves of a layer. */
 const residual = (c: EncoderConfig, from: number, site: number) => {
-  const dense = linearWithBias(from, c.hidden_size, c.initializer_range)
+  const dense = linear(from, c.hidden_size, c.initializer_range, true)
   const norm = layerNorm(c.hidden_size, c.layer_norm_eps)
   return module(
     { dense: dense.params, LayerNorm: norm.params },
@@ -58,7 +58,7 @@ const residual = (c: EncoderConfig, from: number, site: number) => {
 const layer = (c: EncoderConfig, index: number) => {
   const self = selfAttention(c)
   const attended = residual(c, c.hidden_size, 2 * index + 1)
-  const widen = linearWithBias(c.hidden_size, c.intermediate_size, c.initializer_range)
+  const widen = linear(c.hidden_size, c.intermediate_size, c.initializer_range, true)
   const narrow = residual(c, c.intermediate_size, 2 * index + 2)
   const params = {
     attention: { self: self.params, output: attended.params },

@@ -8,21 +8,24 @@ import { type Module, module, normal, ones, type Param, zeros } from "./Module.t
 
 /** Applies a map of rows to the last axis: x [..., in] -> [..., out], as one product over all rows. */
 const rowwise = (x: Tensor, f: (rows: Tensor) => Tensor): Tensor => {
+  if (x.type.shape.length === 2) return f(x)
   const rows = f(reshape(x, [-1, x.type.shape.at(-1)!]))
   return reshape(rows, [...x.type.shape.slice(0, -1), rows.type.shape[1]!])
 }
 
-/** x Wᵀ: x [..., in] -> [..., out]. */
-export const linear = (from: number, to: number, std: number): Module<{ weight: Param }, [Tensor], Tensor> =>
-  module({ weight: normal([to, from], std) }, (p, x) => rowwise(x, (rows) => matmul(rows, p.weight, false, true)))
+export type LinearParams = { readonly weight: Param; readonly bias?: Param }
 
-/** x Wᵀ + b: x [..., in] -> [..., out]. */
-export const linearWithBias = (
+/** x Wᵀ, and + b where there is a bias: x [..., in] -> [..., out]. */
+export const linear = (
   from: number,
   to: number,
-  std: number
-): Module<{ weight: Param; bias: Param }, [Tensor], Tensor> =>
-  module({ weight: normal([to, from], std), bias: zeros(to) }, (p, x) => rowwise(x, (r) => affine(r, p.weight, p.bias)))
+  std: number,
+  bias = false
+): Module<LinearParams, [Tensor], Tensor> =>
+  module(
+    { weight: normal([to, from], std), ...(bias ? { bias: zeros(to) } : {}) } as LinearParams,
+    (p, x) => rowwise(x, (rows) => p.bias ? affine(rows, p.weight, p.bias) : matmul(rows, p.weight, false, true))
+  )
 
 /** int32 ids [...] -> [..., size]. */
 export const embedding = (count: number, size: number, std: number): Module<{ weight: Param }, [Tensor], Tensor> =>

@@ -5,6 +5,7 @@ import {
   type Attribute,
   constant,
   type Emitter,
+  index,
   type Op,
   type Range,
   real,
@@ -105,6 +106,21 @@ export const Gelu = unary(
   fused("Gelu", {})
 )
 
+/** x Φ(x), with the normal distribution function by a hyperbolic tangent (Hendrycks & Gimpel 2016). */
+export const GeluTanh = unary(
+  "GeluTanh",
+  (x) => x * 0.5 * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  (x) => {
+    const [square, root] = [mul(x, x), Math.sqrt(2 / Math.PI)]
+    const t = tanh(scale(mul(x, add(scalar(1), scale(square, 0.044715))), root))
+    const slope = scale(add(scalar(1), scale(square, 3 * 0.044715)), root)
+    const inner = mul(mul(x, slope), sub(scalar(1), mul(t, t)))
+    return scale(add(add(scalar(1), t), inner), 0.5)
+  },
+  anything,
+  (emit, inputs) => emit.node("Gelu", inputs, { approximate: { text: "tanh" } })
+)
+
 /** x σ(x). */
 export const Silu = unary(
   "Silu",
@@ -116,6 +132,16 @@ export const Silu = unary(
   anything,
   fused("QuickGelu", { alpha: { float: 1 } })
 )
+
+/** Whole numbers as reals. */
+export const Float: Op<{}> = {
+  name: "Float",
+  infer: ([x]) => ({ dtype: "float32", shape: x!.shape }),
+  evaluate: ([x]) => x!,
+  vjp: () => [null],
+  onnx: (emit, [x]) => emit.cast(x!, "float32"),
+  law: { ranges: [index(9)], cases: [{ shapes: [[2, 3]], attrs: {} }] }
+}
 
 export const add = (a: Tensor, b: Tensor): Tensor => apply(Add, [a, b], {})
 export const sub = (a: Tensor, b: Tensor): Tensor => apply(Sub, [a, b], {})
@@ -130,6 +156,9 @@ export const tanh = (x: Tensor): Tensor => apply(Tanh, [x], {})
 export const sigmoid = (x: Tensor): Tensor => apply(Sigmoid, [x], {})
 export const softplus = (x: Tensor): Tensor => apply(Softplus, [x], {})
 export const gelu = (x: Tensor): Tensor => apply(Gelu, [x], {})
+export const geluTanh = (x: Tensor): Tensor => apply(GeluTanh, [x], {})
 export const silu = (x: Tensor): Tensor => apply(Silu, [x], {})
+/** int32 -> float32 */
+export const float = (x: Tensor): Tensor => apply(Float, [x], {})
 export const scale = (x: Tensor, by: number): Tensor => mul(x, scalar(by))
 export const zerosLike = (x: Tensor): Tensor => constant(Nd.make(x.type.shape, () => 0))

@@ -1,58 +1,54 @@
 /** Rotary position embedding (Su et al. 2021), in the half-split layout of Hugging Face's Llama. */
 import * as Nd from "../NdArray.ts"
-import { apply, index, type Op, real, ShapeError, type Tensor } from "../Tensor.ts"
+import { apply, type Op, real, ShapeError, type Tensor } from "../Tensor.ts"
+import { sum } from "./broadcast.ts"
+import { mul, neg, sub } from "./elementwise.ts"
+import { slice } from "./gather.ts"
 
-export interface Rotation {
-  /** Angle per position of each of the head's d/2 planes. */
-  readonly frequencies: ReadonlyArray<number>
-  /** Positions are below this. */
-  readonly positions: number
+interface Rotation {
   /** Turn backwards: the inverse and the adjoint. */
   readonly reverse: boolean
 }
 
-const table = ({ frequencies, positions }: Rotation, f: (angle: number) => number): ReadonlyArray<number> =>
-  Array.from(
-    { length: positions * frequencies.length },
-    (_, i) => f(Math.floor(i / frequencies.length) * frequencies[i % frequencies.length]!)
-  )
-
-/** Turns plane (i, i + d/2) of each head vector by position × frequency: x [b, heads, n, d], int32 positions [b, n]. */
+/** Turns plane (i, i + d/2) of each head vector by the token's angle: x [b, heads, n, d], angles [b, n, d/2]. */
 export const Rotary: Op<Rotation> = {
   name: "Rotary",
-  infer: ([x, at], { frequencies }) => {
+  infer: ([x, angles]) => {
     const [b, _, n, d] = x!.shape
-    if (x!.shape.length !== 4 || d !== 2 * frequencies.length || at!.shape.join() !== [b, n].join()) {
-      throw new ShapeError("Rotary", [x!, at!], "not [b, heads, n, d] and [b, n]")
+    if (x!.shape.length !== 4 || angles!.shape.join() !== [b, n, d! / 2].join()) {
+      throw new ShapeError("Rotary", [x!, angles!], "not [b, heads, n, d] and [b, n, d/2]")
     }
     return x!
   },
-  evaluate: ([x, at], { frequencies, reverse }, type) => {
-    const half = frequencies.length
+  evaluate: ([x, angles], { reverse }, type) => {
+    const half = angles!.shape[2]!
     return Nd.make(type.shape, ([b, _, n, i], flat) => {
-      const angle = Nd.get(at!, [b!, n!]) * frequencies[i! % half]! * (reverse ? -1 : 1)
+      const angle = Nd.get(angles!, [b!, n!, i! % half]) * (reverse ? -1 : 1)
       const partner = i! < half ? -x!.data[flat + half]! : x!.data[flat - half]!
       return x!.data[flat]! * Math.cos(angle) + partner * Math.sin(angle)
     })
   },
-  vjp: (ct, [_, at], __, attrs) => [rotary(ct, at!, { ...attrs, reverse: !attrs.reverse }), null],
-  onnx: (emit, [x, at], attrs) => {
-    const shape = [attrs.positions, attrs.frequencies.length]
-    const [cosine, sine] = [table(attrs, Math.cos), table(attrs, attrs.reverse ? (a) => -Math.sin(a) : Math.sin)]
-    return emit.node(
-      "RotaryEmbedding",
-      [x!, emit.cast(at!, "int64"), emit.constant("float32", shape, cosine), emit.constant("float32", shape, sine)],
-      {},
-      "com.microsoft"
-    )
+  vjp: (ct, [_, angles], y, { reverse }) => {
+    const half = angles!.type.shape[2]!
+    const [first, second] = [(t: Tensor) => slice(t, 3, 0, half), (t: Tensor) => slice(t, 3, half, 2 * half)]
+    const turned = sum(sub(mul(second(ct), first(y)), mul(first(ct), second(y))), [1])
+    return [apply(Rotary, [ct, angles!], { reverse: !reverse }), reverse ? neg(turned) : turned]
+  },
+  onnx: (emit, [x, angles], { reverse }, { inputs }) => {
+    const [b, n, half] = inputs[1]!.shape as [number, number, number]
+    const rows = emit.node("Reshape", [angles!, emit.ints([-1, half])])
+    const cosine = emit.node("Cos", [rows])
+    const sine = emit.node("Sin", [reverse ? emit.node("Neg", [rows]) : rows])
+    const range = emit.node("Range", [0, b * n, 1].map((v) => emit.scalar("int64", v)))
+    const places = emit.node("Reshape", [range, emit.ints([b, n])])
+    return emit.node("RotaryEmbedding", [x!, places, cosine, sine], {}, "com.microsoft")
   },
   law: {
-    ranges: [real(-2, 2), index(5)],
+    ranges: [real(-2, 2), real(-4, 4)],
     cases: [
-      { shapes: [[2, 2, 3, 4], [2, 3]], attrs: { frequencies: [1, 0.1], positions: 5, reverse: false } },
-      { shapes: [[2, 1, 3, 4], [2, 3]], attrs: { frequencies: [1, 0.1], positions: 5, reverse: true } }
+      { shapes: [[2, 2, 3, 4], [2, 3, 2]], attrs: { reverse: false } },
+      { shapes: [[2, 1, 3, 4], [2, 3, 2]], attrs: { reverse: true } }
     ]
   }
 }
-export const rotary = (x: Tensor, positions: Tensor, rotation: Rotation): Tensor =>
-  apply(Rotary, [x, positions], rotation)
+export const rotary = (x: Tensor, angles: Tensor): Tensor => apply(Rotary, [x, angles], { reverse: false })

@@ -1,7 +1,7 @@
 /** A decoder that reads: its weights, its prompts and the programs over them. */
 import * as Effect from "effect/Effect"
 import { type RunConfig, Settings } from "../../domain/RunConfig.ts"
-import { type Decoder, llama } from "../../kernels/nn/decoder.ts"
+import { causalLm, type Decoder } from "../../kernels/nn/decoder.ts"
 import { flatten } from "../../kernels/nn/Module.ts"
 import { cached, powerOfTwo } from "../engine/Programs.ts"
 import * as Weights from "../engine/Weights.ts"
@@ -53,7 +53,7 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
   const { texts } = yield* Passages
   const { config, folder, tokenizer } = yield* ModelFolder.open(settings.reader_name_or_path, DecoderConfig)
   yield* ModelFolder.fits(folder, config, { max_length: settings.max_length })
-  const decoder = llama(config)
+  const decoder = causalLm(config)
   const params = flatten(decoder.params)
   const initial = yield* ModelFolder.weights(folder, params, settings.seed)
   const weights = Weights.make(params, learns ? [...params.keys()] : [], optimizerOf(settings).slots, initial)
