@@ -1,7 +1,8 @@
 /** From what the user wrote to a `RunConfig`, or every reason why not. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { aliases, defaults, fields, presets, type Raw, RunConfig } from "./RunConfig.ts"
+import { aliases, defaults, presets } from "./presets.ts"
+import { fields, type Raw, RunConfig } from "./RunConfig.ts"
 import { parse } from "./Schedule.ts"
 
 /** A configuration that cannot be run: one line a problem, each naming its key. */

@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import { decode, didYouMean } from "../../src/domain/configure.ts"
-import { aliases, defaults, fields, presets, type Raw } from "../../src/domain/RunConfig.ts"
+import { aliases, defaults, presets } from "../../src/domain/presets.ts"
+import { fields, type Raw } from "../../src/domain/RunConfig.ts"
 
 const needed = {
   output_dir: "runs/x",

@@ -1,0 +1,111 @@
+/** What holds where the user's settings say nothing, and what else their keys are called. */
+import type { Raw, RunConfig } from "./RunConfig.ts"
+
+/** What holds where neither the file nor a preset says otherwise. Adam's and the schedule's are JMLR's. */
+export const defaults: Raw = {
+  preset: "paper",
+  mode: "joint",
+  seed: 42,
+  train_file: "",
+  validation_file: "",
+  test_file: "",
+  passages_where: {},
+  train_where: {},
+  validation_where: {},
+  test_where: {},
+  holdout: 0,
+  group_field: "group",
+  distractors: "given",
+  skip_bad_lines: false,
+  per_device_train_batch_size: 2,
+  per_device_eval_batch_size: 16,
+  num_train_epochs: 5,
+  max_steps: -1,
+  learning_rate: 1e-5,
+  lr_scheduler_type: "cosine",
+  min_lr_rate: 0.1,
+  warmup_ratio: 0.1,
+  warmup_steps: -1,
+  weight_decay: 0.1,
+  adam_beta1: 0.9,
+  adam_beta2: 0.95,
+  adam_epsilon: 1e-5,
+  max_grad_norm: 1,
+  query_max_len: 32,
+  passage_max_len: 220,
+  copy_words: 8,
+  sampling: "weighted",
+  sampling_temperature: 1,
+  gold_score_mode: "llm_rank",
+  temperature_gold: 0.01,
+  temperature_score: 0.01,
+  rank_weight: 1,
+  rank_tie_margin: 0,
+  refresh_index: "never",
+  index_path: "",
+  retrieve_with_rerank: true,
+  max_length: 4048,
+  text_maxlength: 512,
+  lm_loss_weight: 0,
+  document_prompt: "\nReference:\n{text}",
+  question_prompt: "\nMy Question:\n{question}",
+  answer_prompt: " {answer}",
+  options_in_prompt: true,
+  options_in_query: true,
+  answer_format: "letter",
+  option_score: "mean",
+  max_new_tokens: 10,
+  logging_steps: 10,
+  save_steps: 500,
+  save_total_limit: 2
+}
+
+/** JMLR as the paper states it, and as its released code runs. */
+export const presets: Readonly<Record<RunConfig["preset"], Raw>> = {
+  paper: {
+    n_candidates: 30,
+    retriever_n_context: 7,
+    n_context: 7,
+    context: "sampled",
+    lr_retriever: 3e-5,
+    retriever_trainable: "all",
+    rank_ties: "skip",
+    rank_mean: "pairs"
+  },
+  release: {
+    n_candidates: 20,
+    retriever_n_context: 10,
+    n_context: 5,
+    context: "top",
+    learning_rate: 3e-6,
+    lr_retriever: 3e-6,
+    retriever_trainable: "embeddings",
+    rank_ties: "later",
+    rank_mean: "pairs_plus_one",
+    query_max_len: 512,
+    passage_max_len: 128
+  }
+}
+
+/** Other spellings of the same settings, by canonical name. */
+export const aliases: Readonly<Record<string, ReadonlyArray<string>>> = {
+  learning_rate: ["lr"],
+  lr_retriever: ["lr_colbert", "retriever_learning_rate"],
+  per_device_train_batch_size: ["micro_batch_size", "per_gpu_batch_size", "bsize"],
+  num_train_epochs: ["num_epochs"],
+  max_steps: ["total_steps", "maxsteps", "max_train_steps"],
+  warmup_steps: ["warmup", "num_warmup_steps"],
+  lr_scheduler_type: ["lr_scheduler", "scheduler"],
+  max_grad_norm: ["clip"],
+  max_length: ["sequence_len", "cutoff_len", "model_max_length", "generator_max_len"],
+  text_maxlength: ["text_max_length"],
+  query_max_len: ["query_maxlen", "retrieval_query_max_length"],
+  passage_max_len: ["doc_maxlen"],
+  n_candidates: ["num_doc", "n_to_rerank"],
+  retriever_n_context: ["train_group_size", "nway"],
+  temperature_score: ["temperature"],
+  save_steps: ["save_freq", "save_every", "checkpointing_steps"],
+  logging_steps: ["log_freq"],
+  document_prompt: ["retriever_format"],
+  question_prompt: ["qa_prompt_format"]
+}
