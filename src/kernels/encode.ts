@@ -33,7 +33,10 @@ interface Node {
   readonly domain: string | undefined
 }
 
-/** Collects nodes and constants; equal small constants are written once. */
+/**
+ * Collects nodes and constants. Equal nodes are written once, as are equal small constants: what a gradient spells
+ * again of its forward pass costs nothing.
+ */
 class Writer implements Emitter {
   readonly nodes: Array<Node> = []
   readonly initializers: Array<Uint8Array> = []
@@ -41,8 +44,12 @@ class Writer implements Emitter {
   private count = 0
 
   node: Emitter["node"] = (opType, inputs, attributes = {}, domain) => {
+    const key = JSON.stringify([opType, inputs, attributes, domain])
+    const existing = this.known.get(key)
+    if (existing) return existing
     const output = `t${this.count++}`
     this.nodes.push({ opType, inputs, output, attributes, domain })
+    this.known.set(key, output)
     return output
   }
   constant: Emitter["constant"] = (type, dims, values) => {

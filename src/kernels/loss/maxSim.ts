@@ -1,21 +1,22 @@
 /** Late interaction (Khattab & Zaharia 2020): S(q, d) = Σ_j max_i <q_j, d_i>. */
 import { reshape, sum } from "../op/broadcast.ts"
 import { matmul, transpose } from "../op/contract.ts"
-import { reduceMax, where } from "../op/select.ts"
-import { scalar, type Tensor } from "../Tensor.ts"
+import { add } from "../op/elementwise.ts"
+import { penalise, reduceMax } from "../op/select.ts"
+import type { Tensor } from "../Tensor.ts"
 
-/** The similarity of a document row that does not count, as in ColBERT's code. */
+/** Takes the similarity of a document row that does not count below any that does, as in ColBERT's code. */
 const ABSENT = -9999
 
 /**
  * Scores of every question with every document: queries [b, q, d], docs [n, l, d] -> [b, n]. Without a mask
- * (bool [n, l]) every row of a document counts.
+ * (bool [n, l], one row of each document at least) every row of a document counts.
  */
 export const maxSim = (queries: Tensor, docs: Tensor, mask?: Tensor): Tensor => {
   const [b, q, d] = queries.type.shape as readonly [number, number, number]
   const [n, l] = docs.type.shape as readonly [number, number, number]
   const flat = matmul(reshape(docs, [n * l, d]), reshape(queries, [b * q, d]), false, true)
   const similarity = reshape(flat, [n, l, b * q])
-  const counted = mask ? where(reshape(mask, [n, l, 1]), similarity, scalar(ABSENT)) : similarity
+  const counted = mask ? add(similarity, penalise(reshape(mask, [n, l, 1]), ABSENT)) : similarity
   return transpose(sum(reshape(reduceMax(counted, 1), [n, b, q]), [-1]), [1, 0])
 }

@@ -3,8 +3,8 @@ import * as Nd from "../NdArray.ts"
 import { reshape } from "../op/broadcast.ts"
 import { transpose } from "../op/contract.ts"
 import { sub } from "../op/elementwise.ts"
-import { and, equal, less, not, or, where } from "../op/select.ts"
-import { constant, scalar, type Shape, type Tensor } from "../Tensor.ts"
+import { and, equal, less, not, or, penalise } from "../op/select.ts"
+import { constant, type Shape, type Tensor } from "../Tensor.ts"
 
 /** A score that no softmax notices; finite, so that a row of nothing else is not NaN. */
 const MASKED = -1e9
@@ -24,7 +24,7 @@ export const mergeHeads = (x: Tensor): Tensor => {
 /** Keys a bidirectional encoder may attend to: bool mask [b, n] -> bias [b, 1, 1, n]. */
 export const keyBias = (mask: Tensor): Tensor => {
   const [b, n] = mask.type.shape
-  return where(reshape(mask, [b!, 1, 1, n!]), scalar(0), scalar(MASKED))
+  return penalise(reshape(mask, [b!, 1, 1, n!]), MASKED)
 }
 
 /** Whether the key does not come after the query: bool [1, n, n]. */
@@ -61,5 +61,5 @@ export const branchBias = (branches: Tensor, window?: Window): Tensor => {
   const own = and(equal(query, key), not(less(key, zero)))
   const before = and(or(trunk, own), causal(n!))
   const visible = window ? and(before, near(window)) : before
-  return where(reshape(visible, [b!, 1, n!, n!]), scalar(0), scalar(MASKED))
+  return penalise(reshape(visible, [b!, 1, n!, n!]), MASKED)
 }

@@ -1,5 +1,5 @@
 /** Decoders of Llama's family (Touvron et al. 2023), described by one config, parameters named as in their checkpoints. */
-import { attend } from "../op/attend.ts"
+import { attendCausal } from "../op/attend.ts"
 import { reshape } from "../op/broadcast.ts"
 import { add, gelu, geluTanh, mul, scale, silu } from "../op/elementwise.ts"
 import { concat, gather, slice } from "../op/gather.ts"
@@ -172,7 +172,7 @@ const layer = (c: DecoderConfig, index: number) => {
 const byBranches = (c: DecoderConfig, { branches, positions }: DecoderInput): Mix => {
   const whole = branchBias(branches)
   const window = c.sliding_window && branchBias(branches, { positions, size: c.sliding_window })
-  return (q, k, v, index) => attend(q, k, v, window && index >= (c.max_window_layers ?? 0) ? window : whole)
+  return (q, k, v, index) => attendCausal(q, k, v, window && index >= (c.max_window_layers ?? 0) ? window : whole)
 }
 
 /** Final hidden states: [b, n, hidden]. */

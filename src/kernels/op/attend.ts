@@ -4,6 +4,7 @@ import { reshape, sum } from "./broadcast.ts"
 import { composite } from "./composite.ts"
 import { matmul } from "./contract.ts"
 import { add, mul, sub } from "./elementwise.ts"
+import { concat, pad, slice } from "./gather.ts"
 import { softmax } from "./normalise.ts"
 
 type Shape4 = readonly [number, number, number, number]
@@ -57,3 +58,60 @@ export const Attend: Op<{}> = composite(
   }
 )
 export const attend = (q: Tensor, k: Tensor, v: Tensor, bias: Tensor): Tensor => apply(Attend, [q, k, v, bias], {})
+
+interface Blocks {
+  /** Queries of a block. */
+  readonly length: number
+}
+
+/** Where each block of queries starts and ends. */
+const spans = (n: number, length: number): ReadonlyArray<readonly [number, number]> =>
+  Array.from({ length: Math.ceil(n / length) }, (_, i) => [i * length, Math.min(n, (i + 1) * length)])
+
+/** The operands of one block: its queries, and the keys up to its last. */
+const block = ([q, k, v, bias]: ReadonlyArray<Tensor>, [start, end]: readonly [number, number]) => [
+  slice(q!, 2, start, end),
+  slice(k!, 2, 0, end),
+  slice(v!, 2, 0, end),
+  slice(slice(bias!, 2, start, end), 3, 0, end)
+]
+
+/**
+ * `Attend` where q, k and v have n places each and the bias, [b or 1, h or 1, n, n], hides the keys after a query: by
+ * blocks of queries, each over the keys that it may see.
+ */
+export const AttendCausal: Op<Blocks> = composite(
+  "AttendCausal",
+  (inputs, { length }) =>
+    concat(spans(inputs[0]!.type.shape[2]!, length).map((span) => apply(Attend, block(inputs, span), {})), 2),
+  (ct, inputs, output, { length }) => {
+    const n = inputs[0]!.type.shape[2]!
+    const parts = spans(n, length).map(([start, end]) => {
+      const own = (t: Tensor) => slice(t, 2, start, end)
+      const [dq, dk, dv, dbias] = Attend.vjp(own(ct), block(inputs, [start, end]), own(output), {})
+      return { dq: dq!, dk: pad(dk!, 2, 0, n - end), dv: pad(dv!, 2, 0, n - end), dbias: pad(dbias!, 3, 0, n - end) }
+    })
+    return [
+      concat(parts.map((part) => part.dq), 2),
+      parts.map((part) => part.dk).reduce(add),
+      parts.map((part) => part.dv).reduce(add),
+      concat(parts.map((part) => part.dbias), 2)
+    ]
+  },
+  {
+    ranges: [real(-2, 2), real(-2, 2), real(-2, 2), real(-1, 1)],
+    cases: [
+      { shapes: [[1, 2, 5, 2], [1, 2, 5, 2], [1, 2, 5, 2], [1, 1, 5, 5]], attrs: { length: 2 } },
+      { shapes: [[2, 2, 3, 2], [2, 1, 3, 2], [2, 1, 3, 2], [2, 2, 3, 3]], attrs: { length: 3 } }
+    ]
+  }
+)
+
+/** Queries of a block: a quarter of them, which spares three eighths of the work, but enough for a product to be fast. */
+const blockLength = (n: number): number => Math.max(80, Math.ceil(n / 4))
+
+export const attendCausal = (q: Tensor, k: Tensor, v: Tensor, bias: Tensor): Tensor => {
+  const n = q.type.shape[2]!
+  const length = blockLength(n)
+  return length < n ? apply(AttendCausal, [q, k, v, bias], { length }) : attend(q, k, v, bias)
+}

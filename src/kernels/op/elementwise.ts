@@ -130,10 +130,10 @@ export const Silu = unary(
     return add(s, mul(y, sub(scalar(1), s)))
   },
   anything,
-  fused("QuickGelu", { alpha: { float: 1 } })
+  (emit, [x]) => emit.node("Mul", [x!, emit.node("Sigmoid", [x!])])
 )
 
-/** Whole numbers as reals. */
+/** Whole numbers as reals, and truth as 1 and 0. */
 export const Float: Op<{}> = {
   name: "Float",
   infer: ([x]) => ({ dtype: "float32", shape: x!.shape }),
@@ -158,7 +158,7 @@ export const softplus = (x: Tensor): Tensor => apply(Softplus, [x], {})
 export const gelu = (x: Tensor): Tensor => apply(Gelu, [x], {})
 export const geluTanh = (x: Tensor): Tensor => apply(GeluTanh, [x], {})
 export const silu = (x: Tensor): Tensor => apply(Silu, [x], {})
-/** int32 -> float32 */
+/** int32 or bool -> float32 */
 export const float = (x: Tensor): Tensor => apply(Float, [x], {})
 export const scale = (x: Tensor, by: number): Tensor => mul(x, scalar(by))
 export const zerosLike = (x: Tensor): Tensor => constant(Nd.make(x.type.shape, () => 0))

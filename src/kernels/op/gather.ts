@@ -26,7 +26,7 @@ export const gather = (table: Tensor, at: Tensor): Tensor => apply(Gather, [tabl
  * A table of `rows` zero rows to which the given rows are added at the given indices.
  *
  * Spelled as ScatterElements, which adds in order: ScatterND in ONNX Runtime 1.30 adds the rows of one index from
- * several threads at once and loses some.
+ * several threads at once and loses some. Over one flat axis it takes half the time that it takes over two.
  */
 export const ScatterAdd: Op<{ readonly rows: number }> = {
   name: "ScatterAdd",
@@ -44,12 +44,16 @@ export const ScatterAdd: Op<{ readonly rows: number }> = {
   },
   vjp: (ct, [_, at]) => [gather(ct, at!), null],
   onnx: (emit, [values, at], _, { inputs, output }) => {
-    const [count, width] = [Nd.size(inputs[1]!.shape), Nd.size(output.shape.slice(1))]
-    const zeros = emit.node("Expand", [emit.scalar("float32", 0), emit.ints([output.shape[0]!, width])])
-    const column = emit.node("Reshape", [at!, emit.ints([count, 1])])
-    const places = emit.node("Expand", [column, emit.ints([count, width])])
-    const rows = emit.node("Reshape", [values!, emit.ints([count, width])])
-    const added = emit.node("ScatterElements", [zeros, places, rows], { axis: { int: 0 }, reduction: { text: "add" } })
+    const [count, width, size] = [Nd.size(inputs[1]!.shape), Nd.size(output.shape.slice(1)), Nd.size(output.shape)]
+    const type = size < 2 ** 31 ? "int32" : "int64"
+    const zeros = emit.node("Expand", [emit.scalar("float32", 0), emit.ints([size])])
+    const column = emit.cast(emit.node("Reshape", [at!, emit.ints([count, 1])]), type)
+    const starts = emit.node("Mul", [column, emit.scalar(type, width)])
+    const within = emit.constant(type, [1, width], Array.from({ length: width }, (_, i) => i))
+    const [places, parts] = [emit.node("Add", [starts, within]), values!].map((x) =>
+      emit.node("Reshape", [x, emit.ints([count * width])])
+    )
+    const added = emit.node("ScatterElements", [zeros, places!, parts!], { reduction: { text: "add" } })
     return emit.node("Reshape", [added, emit.ints(output.shape)])
   },
   law: { ranges: [real(-2, 2), index(4)], cases: [{ shapes: [[2, 3, 2], [2, 3]], attrs: { rows: 4 } }] }
@@ -119,7 +123,7 @@ export const Slice: Op<Span> = {
   law: { ranges: [real(-2, 2)], cases: [{ shapes: [[2, 4, 3]], attrs: { axis: 1, start: 1, end: 3 } }] }
 }
 export const slice = (x: Tensor, axis: number, start: number, end: number): Tensor =>
-  apply(Slice, [x], { axis: axesOf(x, [axis])[0]!, start, end })
+  start === 0 && end === x.type.shape.at(axis) ? x : apply(Slice, [x], { axis: axesOf(x, [axis])[0]!, start, end })
 
 /** Zeros before and after an axis. */
 export const Pad: Op<{ readonly axis: number; readonly before: number; readonly after: number }> = {
@@ -139,7 +143,7 @@ export const Pad: Op<{ readonly axis: number; readonly before: number; readonly 
   law: { ranges: [real(-2, 2)], cases: [{ shapes: [[2, 2, 3]], attrs: { axis: 1, before: 1, after: 2 } }] }
 }
 export const pad = (x: Tensor, axis: number, before: number, after: number): Tensor =>
-  apply(Pad, [x], { axis: axesOf(x, [axis])[0]!, before, after })
+  before === 0 && after === 0 ? x : apply(Pad, [x], { axis: axesOf(x, [axis])[0]!, before, after })
 
 /** Operands laid end to end along an axis. */
 export const Concat: Op<{ readonly axis: number }> = {
@@ -172,7 +176,7 @@ export const Concat: Op<{ readonly axis: number }> = {
   }
 }
 export const concat = (parts: ReadonlyArray<Tensor>, axis: number): Tensor =>
-  apply(Concat, parts, { axis: axesOf(parts[0]!, [axis])[0]! })
+  parts.length === 1 ? parts[0]! : apply(Concat, parts, { axis: axesOf(parts[0]!, [axis])[0]! })
 
 /** The tensors as the slices of a new leading axis. */
 export const stack = (parts: ReadonlyArray<Tensor>): Tensor =>

@@ -14,7 +14,7 @@ import {
   truth
 } from "../Tensor.ts"
 import { axesOf, broadcastShape, reducedShape, reshape, sum } from "./broadcast.ts"
-import { div, mul, neg } from "./elementwise.ts"
+import { div, float, mul, neg, scale, sub } from "./elementwise.ts"
 
 const logical = (
   name: string,
@@ -71,8 +71,8 @@ export const Where: Op<{}> = {
   }
 }
 export const where = (condition: Tensor, a: Tensor, b: Tensor): Tensor => apply(Where, [condition, a, b], {})
-/** 1 where the condition holds, 0 elsewhere. */
-export const indicator = (condition: Tensor): Tensor => where(condition, scalar(1), scalar(0))
+/** 0 where the condition holds, `penalty` elsewhere: added to scores, it takes part out of them. */
+export const penalise = (condition: Tensor, penalty: number): Tensor => scale(sub(scalar(1), float(condition)), penalty)
 
 const extremum = (name: "Max" | "Min", f: (a: number, b: number) => number): Op<{}> => ({
   name,
@@ -121,7 +121,7 @@ export const ReduceMax: Op<Axis> = {
   },
   vjp: (ct, [x], y, { axis }) => {
     const kept = alongShape(x!.type.shape, { axis, keep: true })
-    const winners = indicator(equal(x!, reshape(y, kept)))
+    const winners = float(equal(x!, reshape(y, kept)))
     return [mul(winners, div(reshape(ct, kept), sum(winners, [axis], true)))]
   },
   onnx: (emit, [x], { axis, keep }) =>

@@ -36,10 +36,10 @@ export const cached = Effect.fnUntraced(function*<K extends ReadonlyArray<number
   return compile
 })
 
-/** Lengths that programs are compiled for: within a quarter of any length, and few. */
+/** Lengths that programs are compiled for: within an eighth of any length from 64 on, and few. */
 export const bucket = (length: number, most: number): number => {
   let size = 8
-  while (size < length) size += Math.max(8, 2 ** Math.floor(Math.log2(size)) / 4)
+  while (size < length) size += Math.max(8, 2 ** Math.floor(Math.log2(size)) / 8)
   return Math.min(size, Math.max(most, length))
 }
 
