@@ -36,10 +36,16 @@ export const cached = Effect.fnUntraced(function*<K extends ReadonlyArray<number
   return compile
 })
 
-/** Lengths that programs are compiled for: within an eighth of any length from 64 on, and few. */
+/** The next length is a quarter of a power of two away, but no more than 32 or a sixteenth. */
+const stepAfter = (size: number): number => {
+  const power = 2 ** Math.floor(Math.log2(size))
+  return Math.max(8, Math.min(power / 4, 32), power / 16)
+}
+
+/** Lengths that programs are compiled for: near any length, and few. */
 export const bucket = (length: number, most: number): number => {
   let size = 8
-  while (size < length) size += Math.max(8, 2 ** Math.floor(Math.log2(size)) / 8)
+  while (size < length) size += stepAfter(size)
   return Math.min(size, Math.max(most, length))
 }
 
