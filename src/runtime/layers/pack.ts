@@ -31,8 +31,11 @@ export interface PackOptions {
 
 export const pack = (sequences: ReadonlyArray<Sequence>, { all, most, padding, rows }: PackOptions): Pack => {
   const length = bucket(longest(sequences.map((s) => s.ids.length)), most)
-  const own = Math.max(16, powerOfTwo(longest(sequences.map((s) => s.supervised.length))))
-  const supervised = rows * (all ? length : own)
+  const starts = sequences.map((_, r) => sequences.slice(0, r).reduce((n, s) => n + s.supervised.length, 0))
+  const count = sequences.reduce((n, s) => n + s.supervised.length, 0)
+  const few = Math.max(64, powerOfTwo(count))
+  const every = all || few >= rows * length
+  const supervised = every ? rows * length : few
   const [ids, positions, branches] = [
     new Int32Array(rows * length).fill(padding),
     new Int32Array(rows * length),
@@ -44,7 +47,7 @@ export const pack = (sequences: ReadonlyArray<Sequence>, { all, most, padding, r
     positions.set(s.positions, r * length)
     branches.set(s.branches, r * length)
     return Int32Array.from(s.supervised, ({ row, target, weight }, i) => {
-      const place = all ? r * length + row : r * own + i
+      const place = every ? r * length + row : starts[r]! + i
       at[place] = r * length + row
       targets[place] = target
       weights[place] = weight / sequences.length
