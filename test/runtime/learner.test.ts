@@ -21,7 +21,8 @@ const group = (path: string) => path === "w" ? "decay" : undefined
 const learner = Effect.gen(function*() {
   const params = flatten(tree)
   const initial = new Map([["w", Float32Array.of(1, 2)], ["frozen", Float32Array.of(3, 4)]])
-  const weights = Weights.make(params, ["w"], optimizer.slots, initial)
+  const own = new Map([...initial].map(([path, values]) => [path, values.slice()]))
+  const weights = Weights.make(params, ["w"], optimizer.slots, own)
   const compile = yield* cached((_: [number]) =>
     step({
       name: "squares",

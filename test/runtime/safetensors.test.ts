@@ -123,7 +123,7 @@ describe("the weights of a model folder", () => {
       const error = yield* Effect.flip(loaded(wrong))
       assert.strictEqual(
         error.reason,
-        "a.weight is [3,2], not [2,3]; b [4] is missing; c is unknown to this architecture"
+        "a.weight is [3,2], not [2,3]; b [4] is missing; c [4] is unknown to this architecture"
       )
     })))
   it.live("must be those of a config.json that can be read", () =>

@@ -32,7 +32,10 @@ const outside = (name: string): string => isParam(name) ? name.slice(names.param
 export const asInputs = (params: Arrays): Readonly<Record<string, Float32Array>> =>
   Object.fromEntries([...params].map(([path, array]) => [names.param(path), array]))
 
-/** `initial` holds every parameter by path and, where a run resumes, every slot by input name; else slots are zero. */
+/**
+ * `initial` holds every parameter by path and, where a run resumes, every slot by input name; else slots are zero. Its
+ * arrays become the current ones: nothing is copied.
+ */
 export const make = (
   params: Flat,
   trainable: ReadonlyArray<string>,
@@ -41,10 +44,7 @@ export const make = (
 ): Weights => {
   const learning = trainable.flatMap((path) => [names.param(path), ...slots.map((slot) => names.slot(slot, path))])
   const size = (name: string) => Nd.size(params.get(name.replace(/^(param|slot\/[^/]*)\//, ""))!.shape)
-  const start = (name: string): Float32Array => {
-    const given = initial.get(outside(name))
-    return given ? given.slice() : new Float32Array(size(name))
-  }
+  const start = (name: string): Float32Array => initial.get(outside(name)) ?? new Float32Array(size(name))
   const all = new Set([...[...params.keys()].map(names.param), ...learning])
   const front = Object.fromEntries([...all].map((name) => [name, start(name)]))
   const back = { ...front, ...Object.fromEntries(learning.map((name) => [name, new Float32Array(size(name))])) }

@@ -47,6 +47,16 @@ export const readJson = (path: string): Effect.Effect<unknown, FileError, FileSy
       catch: (cause) => new FileError({ path, place: "", reason: `not JSON: ${String(cause)}` })
     }))
 
+/** The JSON of a file, as a schema's decoder has it. */
+export const decodeFile = <A>(
+  path: string,
+  decode: (json: unknown) => Effect.Effect<A, { readonly message: string }>
+): Effect.Effect<A, FileError, FileSystem.FileSystem> =>
+  Effect.flatMap(
+    readJson(path),
+    (json) => Effect.mapError(decode(json), ({ message }) => new FileError({ path, place: "", reason: message }))
+  )
+
 const sync = Effect.fnUntraced(function*(path: string) {
   const fs = yield* FileSystem.FileSystem
   const file = yield* fs.open(path, { flag: "r" })

@@ -5,10 +5,10 @@ import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import * as Key from "../../domain/Key.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
-import { FileError, located, readJson, readText } from "./files.ts"
+import { decodeFile, FileError, located, readText } from "./files.ts"
 import { initialise } from "./initialise.ts"
-import * as Safetensors from "./safetensors.ts"
 import * as Tokenizer from "./tokenizer.ts"
+import * as WeightFiles from "./weightFiles.ts"
 
 export interface ModelFolder<C> {
   readonly folder: string
@@ -16,16 +16,9 @@ export interface ModelFolder<C> {
   readonly tokenizer: Tokenizer.Tokenizer
 }
 
-const WEIGHTS = "model.safetensors"
-
 export const open = Effect.fnUntraced(function*<C>(folder: string, schema: Schema.Codec<C, any>) {
   const path = join(folder, "config.json")
-  const config = yield* readJson(path).pipe(
-    Effect.flatMap(Schema.decodeUnknownEffect(schema, { errors: "all" })),
-    Effect.mapError((error) =>
-      error instanceof FileError ? error : new FileError({ path, place: "", reason: error.message })
-    )
-  )
+  const config = yield* decodeFile(path, Schema.decodeUnknownEffect(schema, { errors: "all" }))
   const tokenizer = yield* Tokenizer.load(folder)
   return { folder, config, tokenizer } satisfies ModelFolder<C> as ModelFolder<C>
 })
@@ -42,26 +35,22 @@ export const fits = (
   return Effect.fail(new FileError({ path: join(folder, "config.json"), place: "max_position_embeddings", reason }))
 }
 
-/** Every way in which stored tensors do not fit the model, in one message. */
-const misfits = (params: Flat, stored: Safetensors.StoredTensors): ReadonlyArray<string> => [
-  ...[...params].flatMap(([path, { shape }]) => {
-    const found = stored.get(path)
-    if (!found) return [`${path} [${shape.join()}] is missing`]
-    return found.shape.join() === shape.join() ? [] : [`${path} is [${found.shape.join()}], not [${shape.join()}]`]
-  }),
-  ...[...stored.keys()].filter((path) => !params.has(path)).map((path) => `${path} is unknown to this architecture`)
-]
-
-/** The folder's weights; drawn under the seed where the folder has none. */
-export const weights = Effect.fnUntraced(function*(folder: string, params: Flat, seed: number) {
-  const fs = yield* FileSystem.FileSystem
-  const path = join(folder, WEIGHTS)
-  if (!(yield* fs.exists(path).pipe(located(path)))) return initialise(params, Key.fold(Key.make(seed), "initialise"))
-  const stored = yield* Safetensors.read(path)
-  const wrong = misfits(params, stored)
-  if (wrong.length > 0) return yield* new FileError({ path, place: "", reason: wrong.join("; ") })
-  return new Map([...stored].map(([name, { data }]) => [name, data]))
-})
+/**
+ * The folder's weights, which become the caller's own; drawn under the seed where the folder has none, and where it
+ * lacks one that is dispensable.
+ */
+export const weights = Effect.fnUntraced(
+  function*(folder: string, params: Flat, seed: number, options: Partial<WeightFiles.LoadOptions> = {}) {
+    const { dispensable = () => false, naming = (stored) => stored } = options
+    const sources = yield* WeightFiles.open(folder)
+    const key = Key.fold(Key.make(seed), "initialise")
+    if (!sources) return initialise(params, key)
+    const stored = yield* WeightFiles.load(folder, params, sources, { naming, dispensable })
+    const missing = new Map([...params].filter(([path]) => !stored.has(path)))
+    return new Map([...stored, ...initialise(missing, key)])
+  },
+  Effect.scoped
+)
 
 /** What a checkpoint needs beside weights to be a model folder itself. */
 export const companions = Effect.fnUntraced(function*(folder: string) {

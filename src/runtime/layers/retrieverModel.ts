@@ -50,11 +50,12 @@ export const make = Effect.fnUntraced(function*(trainable: (path: string) => boo
     return (yield* program.run({ ...values, ids, mask }))["vectors"] as Float32Array
   })
 
-  const origin = { corpus: passages.hash, weights: weights.parameters() }
-  let index: VectorIndex.VectorIndex | undefined = settings.index_path === ""
-    ? undefined
-    : yield* StoredIndex.read(settings.index_path, origin)
-  let indexed: Weights.Arrays = index ? origin.weights : new Map()
+  let indexed: Weights.Arrays = new Map()
+  let index: VectorIndex.VectorIndex | undefined
+  if (settings.index_path !== "") {
+    indexed = weights.parameters()
+    index = yield* StoredIndex.read(settings.index_path, { corpus: passages.hash, weights: indexed })
+  }
   /** The index of the given weights: a function of them and the corpus. */
   const build = Effect.fnUntraced(function*(generation: number, from: Weights.Arrays) {
     const values = Weights.asInputs(from)

@@ -1,0 +1,164 @@
+/** A safetensors file held open: its header is read once, its tensors one at a time from where they lie. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Schema from "effect/Schema"
+import { FileError, located } from "./files.ts"
+
+export interface StoredTensor {
+  readonly shape: ReadonlyArray<number>
+  readonly data: Float32Array
+}
+
+const Entry = Schema.Struct({
+  dtype: Schema.String,
+  shape: Schema.Array(Schema.Natural),
+  data_offsets: Schema.Tuple([Schema.Natural, Schema.Natural])
+})
+type Entry = typeof Entry.Type
+const decodeHeader = Schema.decodeUnknownSync(Schema.Record(Schema.String, Entry))
+
+export interface TensorFile {
+  readonly path: string
+  /** Element types and shapes by name. */
+  readonly entries: ReadonlyMap<string, Entry>
+  readonly metadata: Readonly<Record<string, string>>
+  /** A tensor's values as float32; takes the memory of the values and of one chunk. */
+  readonly read: (name: string) => Effect.Effect<StoredTensor, FileError>
+}
+
+/** Bytes a system call reads at most. */
+const MOST = 2 ** 30
+/** Bytes read at once where values are not stored as they are used. */
+const CHUNK = 2 ** 22
+/** No header is longer (the format's own limit): what claims to be is something else. */
+const LONGEST_HEADER = 1e8
+
+const widths: Readonly<Record<string, number>> = { F32: 4, F16: 2, BF16: 2 }
+
+const half = (bits: number): number => {
+  const [sign, exponent, fraction] = [bits & 0x8000 ? -1 : 1, (bits >> 10) & 31, bits & 1023]
+  if (exponent === 31) return fraction ? NaN : sign * Infinity
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+}
+let halves: Float32Array | undefined
+
+/** Writes 16-bit values into `data` from element `at` on. */
+const widen = (dtype: string, words: Uint16Array, data: Float32Array, at: number): void => {
+  if (dtype === "BF16") {
+    const bits = new Uint32Array(data.buffer)
+    for (let i = 0; i < words.length; i++) bits[at + i] = words[i]! << 16
+    return
+  }
+  const table = halves ??= Float32Array.from({ length: 2 ** 16 }, (_, bits) => half(bits))
+  for (let i = 0; i < words.length; i++) data[at + i] = table[words[i]!]!
+}
+
+/** What is wrong with the place of an entry, if anything. */
+const misplaced = ({ data_offsets, dtype, shape }: Entry, available: number): string | undefined => {
+  const [start, end] = data_offsets
+  if (end > available) return `ends at byte ${end} of ${available}: the file is truncated`
+  const bytes = shape.reduce((a, b) => a * b, widths[dtype] ?? NaN)
+  return Number.isNaN(bytes) || end - start === bytes
+    ? undefined
+    : `${end - start} bytes do not hold ${shape.join("x")} ${dtype}`
+}
+
+const firstBad = (data: Float32Array): number => {
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i]!)) return i
+  return -1
+}
+
+interface Header {
+  readonly metadata: Readonly<Record<string, string>>
+  readonly entries: ReadonlyMap<string, Entry>
+}
+
+const parseHeader = (bytes: Uint8Array): Header => {
+  const { __metadata__: metadata = {}, ...rest } = JSON.parse(new TextDecoder().decode(bytes)) as Record<
+    string,
+    unknown
+  >
+  return { metadata: metadata as Header["metadata"], entries: new Map(Object.entries(decodeHeader(rest))) }
+}
+
+/** A file by places: fills an array from a byte on, or says that the file ends. */
+class Places {
+  readonly path: string
+  private readonly handle: FileSystem.File
+  constructor(path: string, handle: FileSystem.File) {
+    this.path = path
+    this.handle = handle
+  }
+  fail(place: string, reason: string): FileError {
+    return new FileError({ path: this.path, place, reason })
+  }
+  readonly size = Effect.suspend(() =>
+    Effect.map(this.handle.stat, ({ size }) => Number(size)).pipe(located(this.path))
+  )
+  readonly readInto = Effect.fnUntraced({ self: this }, function*(bytes: Uint8Array, from: number, place: string) {
+    for (let at = 0; at < bytes.length;) {
+      const rest = bytes.subarray(at, at + MOST)
+      const got = yield* this.handle.read(rest, { position: BigInt(from + at) }).pipe(located(this.path))
+      if (got === 0) return yield* this.fail(place, "the file is truncated")
+      at += got
+    }
+    return bytes
+  })
+}
+
+/** The header, and the byte after it. */
+const readHeader = Effect.fnUntraced(function*(places: Places) {
+  const size = yield* places.size
+  const truncated = (what: string) => places.fail("header", `the file is truncated${what}`)
+  if (size < 8) return yield* truncated("")
+  const first = yield* places.readInto(new Uint8Array(8), 0, "header")
+  const length = Number(new DataView(first.buffer).getBigUint64(0, true))
+  if (8 + length > size || length > LONGEST_HEADER) return yield* truncated(" or not safetensors")
+  const bytes = yield* places.readInto(new Uint8Array(length), 8, "header")
+  const header = yield* Effect.try({
+    try: () => parseHeader(bytes),
+    catch: (cause) => places.fail("header", String(cause))
+  })
+  for (const [name, entry] of header.entries) {
+    const wrong = misplaced(entry, size - 8 - length)
+    if (wrong) return yield* places.fail(`tensor ${name}`, wrong)
+  }
+  return { ...header, body: 8 + length }
+})
+
+/** The float32 values of the bytes from `from` to `to`. */
+const values = Effect.fnUntraced(
+  function*(places: Places, dtype: string, from: number, to: number, place: string) {
+    const width = widths[dtype]!
+    const data = new Float32Array((to - from) / width)
+    if (dtype === "F32") {
+      yield* places.readInto(new Uint8Array(data.buffer), from, place)
+      return data
+    }
+    const chunk = new Uint8Array(Math.min(CHUNK, to - from))
+    for (let at = from; at < to; at += CHUNK) {
+      const part = yield* places.readInto(chunk.subarray(0, Math.min(CHUNK, to - at)), at, place)
+      widen(dtype, new Uint16Array(part.buffer, 0, part.length / width), data, (at - from) / width)
+    }
+    return data
+  }
+)
+
+/** Open until the scope ends. */
+export const open = Effect.fnUntraced(function*(path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const places = new Places(path, yield* fs.open(path, { flag: "r" }).pipe(located(path)))
+  const { body, entries, metadata } = yield* readHeader(places)
+  const read = Effect.fnUntraced(function*(name: string) {
+    const { data_offsets: [start, end], dtype, shape } = entries.get(name)!
+    const place = `tensor ${name}`
+    if (!(dtype in widths)) {
+      return yield* places.fail(place, `element type ${dtype} is not one of ${Object.keys(widths).join(", ")}`)
+    }
+    const data = yield* values(places, dtype, body + start, body + end, place)
+    const bad = firstBad(data)
+    if (bad >= 0) return yield* places.fail(place, `element ${bad} is ${data[bad]}`)
+    return { shape, data } satisfies StoredTensor as StoredTensor
+  })
+  return { path, entries, metadata, read } satisfies TensorFile as TensorFile
+})

@@ -1,0 +1,130 @@
+/**
+ * The weights of a model folder, tensor by tensor: of `model.safetensors`, or of the files that
+ * `model.safetensors.index.json` lists, and of the dense layers that `modules.json` puts behind the model.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Schema from "effect/Schema"
+import { join } from "node:path"
+import type { Flat } from "../../kernels/nn/Module.ts"
+import { decodeFile, FileError, located } from "./files.ts"
+import * as TensorFile from "./tensorFile.ts"
+
+/** A tensor in its file. */
+export interface Source {
+  readonly file: TensorFile.TensorFile
+  readonly name: string
+  readonly shape: ReadonlyArray<number>
+}
+/** Tensors by name; those of a dense layer have its folder before theirs ("1_Dense.linear.weight"). */
+export type Sources = ReadonlyMap<string, Source>
+
+const [WHOLE, INDEX] = ["model.safetensors", "model.safetensors.index.json"]
+const decodeIndex = Schema.decodeUnknownEffect(
+  Schema.Struct({ weight_map: Schema.Record(Schema.String, Schema.String) })
+)
+const decodeModules = Schema.decodeUnknownEffect(
+  Schema.Array(Schema.Struct({ path: Schema.String, type: Schema.String }))
+)
+
+const isThere = (path: string) => FileSystem.FileSystem.use((fs) => fs.exists(path)).pipe(located(path))
+
+const sourcesOf = (file: TensorFile.TensorFile, prefix = ""): ReadonlyArray<readonly [string, Source]> =>
+  [...file.entries].map(([name, { shape }]) => [prefix + name, { file, name, shape }])
+
+const shards = Effect.fnUntraced(function*(folder: string) {
+  const path = join(folder, INDEX)
+  const { weight_map } = yield* decodeFile(path, decodeIndex)
+  const names = [...new Set(Object.values(weight_map))].toSorted()
+  const found = (yield* Effect.forEach(names, (name) => TensorFile.open(join(folder, name)))).flatMap((f) =>
+    sourcesOf(f)
+  )
+  const there = new Set(found.map(([name]) => name))
+  const lost = Object.entries(weight_map).filter(([name]) => !there.has(name))
+  if (lost.length === 0) return found
+  const reason = lost.map(([name, file]) => `${name} is not in ${file}`).join("; ")
+  return yield* new FileError({ path, place: "weight_map", reason })
+})
+
+const dense = Effect.fnUntraced(function*(folder: string) {
+  const path = join(folder, "modules.json")
+  if (!(yield* isThere(path))) return []
+  const layers = (yield* decodeFile(path, decodeModules)).filter(({ type }) => type.endsWith(".Dense"))
+  const files = yield* Effect.forEach(layers, (layer) => TensorFile.open(join(folder, layer.path, WHOLE)))
+  return files.flatMap((file, i) => sourcesOf(file, `${layers[i]!.path}.`))
+})
+
+/** Weights in a format that is not read. */
+const pickled = Effect.fnUntraced(function*(folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  const names = yield* fs.readDirectory(folder).pipe(located(folder))
+  return names.find((name) => /^pytorch_model.*\.bin$|\.(pt|pth|gguf|h5)$|^consolidated/.test(name))
+})
+
+/** Held open until the scope ends; none where the folder has no weights. */
+export const open = Effect.fnUntraced(function*(folder: string) {
+  const whole = join(folder, WHOLE)
+  const own = (yield* isThere(whole))
+    ? sourcesOf(yield* TensorFile.open(whole))
+    : (yield* isThere(join(folder, INDEX)))
+    ? yield* shards(folder)
+    : undefined
+  if (own) return new Map([...own, ...(yield* dense(folder))]) as Sources
+  const other = yield* pickled(folder)
+  if (other === undefined) return undefined
+  const reason = `there is no ${WHOLE} beside it; convert it with save_pretrained(..., safe_serialization=True)`
+  return yield* new FileError({ path: join(folder, other), place: "", reason })
+})
+
+/** The parameter a stored tensor is; none for one that the model does without. */
+export type Naming = (stored: string) => string | undefined
+
+const show = (shape: ReadonlyArray<number>): string => `[${shape.join()}]`
+
+/** Every way in which tensors by path do not fit the parameters. */
+export const misfits = (
+  params: Flat,
+  stored: ReadonlyMap<string, Pick<Source, "shape">>,
+  dispensable: (path: string) => boolean = () => false
+): ReadonlyArray<string> => [
+  ...[...params].flatMap(([path, { shape }]) => {
+    const found = stored.get(path)
+    if (!found) return dispensable(path) ? [] : [`${path} ${show(shape)} is missing`]
+    return found.shape.join() === shape.join() ? [] : [`${path} is ${show(found.shape)}, not ${show(shape)}`]
+  }),
+  ...[...stored].filter(([path]) => !params.has(path)).map(([path, { shape }]) =>
+    `${path} ${show(shape)} is unknown to this architecture`
+  )
+]
+
+/** The tensors by the paths of their parameters, and names that mean a path already taken. */
+const byPath = (sources: Sources, naming: Naming) => {
+  const found = new Map<string, Source>()
+  const twice: Array<string> = []
+  for (const [stored, source] of sources) {
+    const path = naming(stored)
+    if (path === undefined) continue
+    if (found.has(path)) twice.push(`${stored} is ${path} a second time`)
+    found.set(path, source)
+  }
+  return { found, twice }
+}
+
+export interface LoadOptions {
+  readonly naming: Naming
+  /** Parameters that may be missing. */
+  readonly dispensable: (path: string) => boolean
+}
+
+/** Values of the parameters, read one after the other; every misfit in one error. */
+export const load = Effect.fnUntraced(
+  function*(folder: string, params: Flat, sources: Sources, { dispensable, naming }: LoadOptions) {
+    const { found, twice } = byPath(sources, naming)
+    const wrong = [...twice, ...misfits(params, found, dispensable)]
+    const path = sources.values().next().value?.file.path ?? folder
+    if (wrong.length > 0) return yield* new FileError({ path, place: "", reason: wrong.join("; ") })
+    const values = new Map<string, Float32Array>()
+    for (const [path, { file, name }] of found) values.set(path, (yield* file.read(name)).data)
+    return values
+  }
+)
