@@ -35,12 +35,14 @@ export const fits = (
   return Effect.fail(new FileError({ path: join(folder, "config.json"), place: "max_position_embeddings", reason }))
 }
 
+export type Options = Partial<WeightFiles.LoadOptions>
+
 /**
  * The folder's weights, which become the caller's own; drawn under the seed where the folder has none, and where it
  * lacks one that is dispensable.
  */
 export const weights = Effect.fnUntraced(
-  function*(folder: string, params: Flat, seed: number, options: Partial<WeightFiles.LoadOptions> = {}) {
+  function*(folder: string, params: Flat, seed: number, options: Options = {}) {
     const { dispensable = () => false, naming = (stored) => stored } = options
     const sources = yield* WeightFiles.open(folder)
     const key = Key.fold(Key.make(seed), "initialise")

@@ -22,14 +22,12 @@ export interface TensorFile {
   /** Element types and shapes by name. */
   readonly entries: ReadonlyMap<string, Entry>
   readonly metadata: Readonly<Record<string, string>>
-  /** A tensor's values as float32; takes the memory of the values and of one chunk. */
+  /** A tensor's values as float32; takes no memory but theirs. */
   readonly read: (name: string) => Effect.Effect<StoredTensor, FileError>
 }
 
 /** Bytes a system call reads at most. */
 const MOST = 2 ** 30
-/** Bytes read at once where values are not stored as they are used. */
-const CHUNK = 2 ** 22
 /** No header is longer (the format's own limit): what claims to be is something else. */
 const LONGEST_HEADER = 1e8
 
@@ -42,15 +40,17 @@ const half = (bits: number): number => {
 }
 let halves: Float32Array | undefined
 
-/** Writes 16-bit values into `data` from element `at` on. */
-const widen = (dtype: string, words: Uint16Array, data: Float32Array, at: number): void => {
+/** Spreads stored values over their array: each is read before anything is written over it. */
+const widen = (dtype: string, data: Float32Array): void => {
+  if (dtype === "F32") return
+  const words = new Uint16Array(data.buffer, 2 * data.length)
   if (dtype === "BF16") {
     const bits = new Uint32Array(data.buffer)
-    for (let i = 0; i < words.length; i++) bits[at + i] = words[i]! << 16
-    return
+    for (let i = 0; i < words.length; i++) bits[i] = words[i]! << 16
+  } else {
+    const table = halves ??= Float32Array.from({ length: 2 ** 16 }, (_, bits) => half(bits))
+    for (let i = 0; i < words.length; i++) data[i] = table[words[i]!]!
   }
-  const table = halves ??= Float32Array.from({ length: 2 ** 16 }, (_, bits) => half(bits))
-  for (let i = 0; i < words.length; i++) data[at + i] = table[words[i]!]!
 }
 
 /** What is wrong with the place of an entry, if anything. */
@@ -63,8 +63,10 @@ const misplaced = ({ data_offsets, dtype, shape }: Entry, available: number): st
     : `${end - start} bytes do not hold ${shape.join("x")} ${dtype}`
 }
 
+/** The first element that is no finite number, or -1: its exponent is all ones. */
 const firstBad = (data: Float32Array): number => {
-  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i]!)) return i
+  const bits = new Uint32Array(data.buffer)
+  for (let i = 0; i < bits.length; i++) if ((bits[i]! & 0x7f800000) === 0x7f800000) return i
   return -1
 }
 
@@ -126,20 +128,12 @@ const readHeader = Effect.fnUntraced(function*(places: Places) {
   return { ...header, body: 8 + length }
 })
 
-/** The float32 values of the bytes from `from` to `to`. */
+/** The float32 values of the bytes from `from` on; stored halves lie in the second half of their own array first. */
 const values = Effect.fnUntraced(
-  function*(places: Places, dtype: string, from: number, to: number, place: string) {
-    const width = widths[dtype]!
-    const data = new Float32Array((to - from) / width)
-    if (dtype === "F32") {
-      yield* places.readInto(new Uint8Array(data.buffer), from, place)
-      return data
-    }
-    const chunk = new Uint8Array(Math.min(CHUNK, to - from))
-    for (let at = from; at < to; at += CHUNK) {
-      const part = yield* places.readInto(chunk.subarray(0, Math.min(CHUNK, to - at)), at, place)
-      widen(dtype, new Uint16Array(part.buffer, 0, part.length / width), data, (at - from) / width)
-    }
+  function*(places: Places, dtype: string, count: number, from: number, place: string) {
+    const data = new Float32Array(count)
+    yield* places.readInto(new Uint8Array(data.buffer, (4 - widths[dtype]!) * count), from, place)
+    widen(dtype, data)
     return data
   }
 )
@@ -155,7 +149,7 @@ export const open = Effect.fnUntraced(function*(path: string) {
     if (!(dtype in widths)) {
       return yield* places.fail(place, `element type ${dtype} is not one of ${Object.keys(widths).join(", ")}`)
     }
-    const data = yield* values(places, dtype, body + start, body + end, place)
+    const data = yield* values(places, dtype, (end - start) / widths[dtype]!, body + start, place)
     const bad = firstBad(data)
     if (bad >= 0) return yield* places.fail(place, `element ${bad} is ${data[bad]}`)
     return { shape, data } satisfies StoredTensor as StoredTensor
