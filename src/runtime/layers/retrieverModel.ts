@@ -63,7 +63,12 @@ export const make = Effect.fnUntraced(function*(trainable: (path: string) => boo
     indexed = from
     return index
   })
-  const refresh = Effect.suspend(() => build((index?.generation ?? 0) + 1, weights.parameters()))
+  /** Weights that cannot learn keep the index they have. */
+  const refresh = Effect.suspend(() =>
+    index && learning.length === 0
+      ? Effect.succeed(index)
+      : build((index?.generation ?? 0) + 1, weights.parameters())
+  )
 
   return {
     encoder,
