@@ -149,7 +149,7 @@ export const cloze = (passages: ReadonlyArray<Passage>, seed: number): Epochs =>
     const words = text.split(/\s+/)
     const before = Math.max(1, Math.min(2 + Key.integer(key, 0, 4), words.length - 1))
     const after = 1 + Key.integer(key, 1, 6)
-    const start = Key.integer(key, 2, Math.max(1, words.length - before - after))
+    const start = Key.integer(key, 2, Math.max(1, words.length - before - after + 1))
     const question = words.slice(start, start + before).join(" ")
     const answer = words.slice(start + before, start + before + after).join(" ")
     return { id, question, options: [], answer, answerIndex: -1, gold: [id], group: id, type: "cloze" }
