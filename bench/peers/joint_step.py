@@ -146,7 +146,7 @@ def scaled(scores):
 def rank_losses(encoder, batch):
     scores = max_sim(encoder(batch["queryIds"], batch["queryMask"]), encoder(batch["docIds"], batch["docMask"]),
                      batch["docKeep"])
-    own = scores.flatten()[batch["places"]]
+    own = scores.gather(1, batch["places"])
     s = scaled(own)[:, : batch["wanted"].shape[1]]
     return (batch["wanted"] * F.softplus(s[:, None, :] - s[:, :, None])).sum((1, 2))
 

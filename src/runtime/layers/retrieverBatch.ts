@@ -12,7 +12,7 @@ export interface Batch {
     readonly docMask: Uint8Array
     readonly docKeep: Uint8Array
   }
-  /** [questions, n]: where each question's passages stand in the flattened [questions, passages] scores. */
+  /** [questions, n]: which of the batch's passages are each question's. */
   readonly places: Int32Array
 }
 
@@ -35,7 +35,6 @@ export const assemble = (
   const longest = rows.reduce((most, row) => Math.max(most, row.length), 0)
   const query = text.queries(questions)
   const passage = text.passages(rows, bucket(longest, lengths.passage))
-  const n = docs.length / questions.length
   return {
     shape: {
       questions: questions.length,
@@ -50,6 +49,6 @@ export const assemble = (
       docMask: passage.mask,
       docKeep: passage.keep
     },
-    places: docs.map((doc, i) => Math.floor(i / n) * count + place.get(doc)!)
+    places: docs.map((doc) => place.get(doc)!)
   }
 }

@@ -1,15 +1,16 @@
 /** The retriever's programs as graphs. Every one takes the weights as inputs. */
 import type { Graph } from "../../kernels/encode.ts"
-import { maxSim } from "../../kernels/loss/maxSim.ts"
+import { maxSim, maxSimOwn } from "../../kernels/loss/maxSim.ts"
 import { listwise, mean, minMaxScale, pairwise } from "../../kernels/loss/rank.ts"
+import * as Nd from "../../kernels/NdArray.ts"
 import type { Encoder } from "../../kernels/nn/encoder.ts"
 import { bind, type Bound, flatten } from "../../kernels/nn/Module.ts"
 import { reshape } from "../../kernels/op/broadcast.ts"
-import { scale } from "../../kernels/op/elementwise.ts"
+import { add, scale } from "../../kernels/op/elementwise.ts"
 import { gather, slice } from "../../kernels/op/gather.ts"
 import type { Optimizer } from "../../kernels/optim/Optimizer.ts"
 import { names, step } from "../../kernels/Step.ts"
-import { input, type Tensor, type TensorType } from "../../kernels/Tensor.ts"
+import { constant, input, type Tensor, type TensorType } from "../../kernels/Tensor.ts"
 
 type EncoderParams = Bound<Encoder["params"]>
 type Tensors = Readonly<Record<string, Tensor>>
@@ -67,17 +68,30 @@ const batchTypes = ({ passageLength, passages, queryLength, questions }: BatchSh
   docKeep: flags(passages, passageLength)
 })
 
-/** Scores of every question with every passage of the batch: [questions, passages]. */
-const allScores = (encoder: Encoder, params: EncoderParams, batch: Tensors, key?: Tensor): Tensor => {
-  const queries = encoder.apply(params, { ids: batch["queryIds"]!, mask: batch["queryMask"]!, key })
-  const docs = encoder.apply(params, { ids: batch["docIds"]!, mask: batch["docMask"]!, key })
-  return maxSim(queries, docs, batch["docKeep"]!)
+const encodeBoth = (encoder: Encoder, params: EncoderParams, batch: Tensors, key?: Tensor) => ({
+  queries: encoder.apply(params, { ids: batch["queryIds"]!, mask: batch["queryMask"]!, key }),
+  docs: encoder.apply(params, { ids: batch["docIds"]!, mask: batch["docMask"]!, key })
+})
+
+/**
+ * Scores of each question with its passages: [questions, n]. By way of all pairs where most of them are wanted; else of
+ * its own alone.
+ */
+const ownScores = (encoder: Encoder, params: EncoderParams, batch: Tensors, key: Tensor): Tensor => {
+  const { docs, queries } = encodeBoth(encoder, params, batch, key)
+  const [keep, places] = [batch["docKeep"]!, batch["places"]!]
+  const [b, n] = places.type.shape as readonly [number, number]
+  const passages = docs.type.shape[0]!
+  if (2 * n < passages) return maxSimOwn(queries, docs, places, keep)
+  const rows = constant(Nd.make([b, 1], ([row]) => row! * passages), "int32")
+  return gather(reshape(maxSim(queries, docs, keep), [b * passages]), add(places, rows))
 }
 
 export const score = (encoder: Encoder, shape: BatchShape): Graph => {
   const weights = weightInputs(encoder)
   const batch = inputsOf(batchTypes(shape))
-  const scores = allScores(encoder, bound(encoder, weights), batch)
+  const { docs, queries } = encodeBoth(encoder, bound(encoder, weights), batch)
+  const scores = maxSim(queries, docs, batch["docKeep"]!)
   const name = `retriever.score ${shape.questions}x${shape.passages}x${shape.passageLength}`
   return { name, inputs: { ...weights, ...batch }, outputs: { scores } }
 }
@@ -110,8 +124,7 @@ export const learn = (encoder: Encoder, options: StepOptions): Graph => {
       key: { dtype: "int32", shape: [] }
     },
     loss: (params, batch) => {
-      const all = reshape(allScores(encoder, params, batch, batch.key), [b * shape.passages])
-      const scores = gather(all, batch.places)
+      const scores = ownScores(encoder, params, batch, batch.key)
       const losses = objective._tag === "Pairwise"
         ? pairwise(slice(minMaxScale(scores), 1, 0, objective.m), batch.wanted)
         : listwise(scores, batch.wanted, options.temperature)

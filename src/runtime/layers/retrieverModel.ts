@@ -89,7 +89,8 @@ export const make = Effect.fnUntraced(function*(trainable: (path: string) => boo
       const { data, places, shape } = batch(questions, docs)
       const program = yield* score([shape.questions, shape.passages, shape.passageLength])
       const { scores } = yield* program.run({ ...weights.values(), ...data })
-      return Float32Array.from(places, (at) => scores![at]!)
+      const n = docs.length / questions.length
+      return Float32Array.from(places, (at, i) => scores![Math.floor(i / n) * shape.passages + at]!)
     }),
     indexState: () => ({ generation: index?.generation ?? 0, weights: indexed }),
     build
