@@ -38,7 +38,7 @@ const retrieverBatch = (wanted: Nd.NdArray): Values => ({
   docIds: ints([4, 5], (i) => (i * 7 + 2) % 12),
   docMask: ints([4, 5], (i) => i % 5 < 4 ? 1 : 0),
   docKeep: ints([4, 5], (i) => i % 5 < 4 && i % 3 > 0 ? 1 : 0),
-  places: ints([2, 3], (i) => [0, 2, 3, 5, 6, 4][i]!),
+  places: ints([2, 3], (i) => [0, 2, 3, 1, 2, 0][i]!),
   key: Nd.scalar(77),
   wanted
 })
