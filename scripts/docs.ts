@@ -212,6 +212,7 @@ interface JsonType {
   readonly enum?: ReadonlyArray<string>
   readonly anyOf?: ReadonlyArray<JsonType>
   readonly additionalProperties?: JsonType
+  readonly items?: JsonType
   readonly minLength?: number
   readonly minimum?: number
   readonly maximum?: number
@@ -229,6 +230,7 @@ const typeText = (type: JsonType): string => {
   if (type.enum) return type.enum.map((name) => JSON.stringify(name)).join(", ")
   if (type.anyOf) return type.anyOf.map(typeText).join(" or ")
   if (type.type === "object") return `values by field: ${typeText(type.additionalProperties!)}`
+  if (type.type === "array") return `list of ${typeText(type.items!)}s`
   return `${type.minLength ? "non-empty " : ""}${type.type ?? "any"}${bounds(type)}`
 }
 

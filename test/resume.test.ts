@@ -62,24 +62,30 @@ const fates: Readonly<Record<string, Fate>> = {
 }
 
 describe("a run", () => {
-  it.live("that is killed and resumed ends as one that was not", () =>
-    onDisk(Effect.gen(function*() {
-      const folder = yield* Tiny.folder
-      const straight = join(folder, "straight")
-      yield* run(folder, straight)
-      const [files, rows] = [finished(straight), yield* journal(straight)]
-      assert.strictEqual(rows.length, 2 * STEPS)
-      for (const [how, fate] of Object.entries(fates)) {
-        const out = join(folder, how.replaceAll(" ", "-"))
-        const told = `${how}: ${JSON.stringify(fate)}`
-        const last = yield* Effect.promise(() => end(fate, folder, out))
-        assert.isFalse(existsSync(join(out, `checkpoint-${STEPS}`)), told)
-        if (fate.signal === "SIGINT") assert.isTrue(existsSync(join(out, `checkpoint-${last}`)), told)
-        const { steps } = yield* run(folder, out)
-        assert.strictEqual(steps, STEPS)
-        assert.deepStrictEqual([...finished(out).keys()], [...files.keys()])
-        for (const [name, bytes] of finished(out)) assert.isTrue(bytes.equals(files.get(name)!), `${told}: ${name}`)
-        assert.deepStrictEqual(yield* journal(out), rows, told)
-      }
-    })), 60_000)
+  it.live.each(["weights", "adapters"])(
+    "of %s that is killed and resumed ends as one that was not",
+    (kind) =>
+      onDisk(Effect.gen(function*() {
+        const folder = yield* Tiny.folder
+        if (kind === "adapters") yield* Tiny.writeWeights(folder)
+        const straight = join(folder, `${kind}-straight`)
+        yield* run(folder, straight)
+        const [files, rows] = [finished(straight), yield* journal(straight)]
+        assert.strictEqual(rows.length, 2 * STEPS)
+        assert.strictEqual(files.has(join("reader", "adapter_model.safetensors")), kind === "adapters")
+        for (const [how, fate] of Object.entries(fates)) {
+          const out = join(folder, `${kind}-${how.replaceAll(" ", "-")}`)
+          const told = `${how}: ${JSON.stringify(fate)}`
+          const last = yield* Effect.promise(() => end(fate, folder, out))
+          assert.isFalse(existsSync(join(out, `checkpoint-${STEPS}`)), told)
+          if (fate.signal === "SIGINT") assert.isTrue(existsSync(join(out, `checkpoint-${last}`)), told)
+          const { steps } = yield* run(folder, out)
+          assert.strictEqual(steps, STEPS)
+          assert.deepStrictEqual([...finished(out).keys()], [...files.keys()])
+          for (const [name, bytes] of finished(out)) assert.isTrue(bytes.equals(files.get(name)!), `${told}: ${name}`)
+          assert.deepStrictEqual(yield* journal(out), rows, told)
+        }
+      })),
+    120_000
+  )
 })

@@ -8,6 +8,8 @@ const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
 const NonNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
 const Path = Schema.NonEmptyString
+const Rate = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 0.99 }))
+const Modules = Schema.Union([Schema.NonEmptyString, Schema.Array(Schema.NonEmptyString)])
 const Where = Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Finite]))
 
 export const modes = [
@@ -77,6 +79,26 @@ export const fields = {
   max_grad_norm: Positive,
   /** Which retriever weights learn: all, or only the embeddings (as in the release). */
   retriever_trainable: Schema.Literals(["all", "embeddings"]),
+  /** Rank of the reader's adapters, which learn while its weights are frozen; 0 to train the weights themselves. */
+  lora_r: Natural,
+  /** What adapters add is multiplied by alpha / rank. */
+  lora_alpha: Positive,
+  /** Share of an adapter's inputs dropped in training. */
+  lora_dropout: Rate,
+  /** Modules that get adapters, as in PEFT: last names of their paths, a pattern of whole paths, or "all-linear". */
+  lora_target_modules: Modules,
+  /** Modules that learn in full beside the adapters: the ends of their paths. */
+  modules_to_save: Schema.Array(Schema.NonEmptyString),
+  /** The same for the retriever. */
+  retriever_lora_r: Natural,
+  retriever_lora_alpha: Positive,
+  retriever_lora_dropout: Rate,
+  retriever_lora_target_modules: Modules,
+  retriever_modules_to_save: Schema.Array(Schema.NonEmptyString),
+  /** Multiply by alpha / √rank instead (rank-stabilised LoRA); both models. */
+  use_rslora: Schema.Boolean,
+  /** Biases stay as they are where adapters learn. */
+  lora_bias: Schema.Literals(["none"]),
 
   /** Tokens of a query, markers and masks included, and of a passage. */
   query_max_len: Count,

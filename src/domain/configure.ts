@@ -72,6 +72,9 @@ const conflicts = (c: RunConfig): ReadonlyArray<string> =>
     c.context === "sampled" && c.n_context > c.retriever_n_context
     && `n_context (${c.n_context}) exceeds retriever_n_context (${c.retriever_n_context}), from which it is taken`,
     c.gold_score_mode === "llm_rank" && c.retriever_n_context < 2 && "llm_rank compares at least 2 passages",
+    c.retriever_lora_r > 0 && c.retriever_trainable === "embeddings"
+    && `retriever_trainable "embeddings" and retriever_lora_r (${c.retriever_lora_r}) exclude each other; name the `
+      + "embeddings in retriever_modules_to_save",
     parse(c.refresh_index) === undefined
     && `refresh_index: "${c.refresh_index}" is not "never", a number of steps, or ranges such as "0-100:10,100-1000:500"`
   ].filter((problem) => problem !== false)

@@ -19,6 +19,7 @@ const problems = (file: Raw, overrides: Raw = {}): ReadonlyArray<string> =>
 /** Another value that the same setting may have. */
 const unlike = (value: unknown): unknown => {
   if (typeof value === "number") return Number.isInteger(value) ? value + 1 : value / 2
+  if (Array.isArray(value)) return [...(value as ReadonlyArray<unknown>), "more"]
   return value === "cosine" ? "linear" : `${value}!`
 }
 

@@ -59,14 +59,19 @@ export interface Golden<D> {
   readonly under: (prefix: string) => Safetensors.StoredTensors
 }
 
+/** The tensors of `name`.safetensors of this folder. */
+export const readTensors = Effect.fnUntraced(function*(name: string) {
+  const tensors = yield* Safetensors.read(join(import.meta.dirname, `${name}.safetensors`))
+  const under = (prefix: string): Safetensors.StoredTensors =>
+    new Map([...tensors].filter(([key]) => key.startsWith(prefix)).map(([key, t]) => [key.slice(prefix.length), t]))
+  return { tensors, under }
+})
+
 /** The reference `name`.json and `name`.safetensors of this folder. */
 export const read = Effect.fnUntraced(function*<D>(name: string) {
   const fs = yield* FileSystem.FileSystem
-  const at = (extension: string) => join(import.meta.dirname, `${name}.${extension}`)
-  const tensors = yield* Safetensors.read(at("safetensors"))
-  const under = (prefix: string): Safetensors.StoredTensors =>
-    new Map([...tensors].filter(([key]) => key.startsWith(prefix)).map(([key, t]) => [key.slice(prefix.length), t]))
-  const golden: Golden<D> = { described: JSON.parse(yield* fs.readFileString(at("json"))) as D, tensors, under }
+  const text = yield* fs.readFileString(join(import.meta.dirname, `${name}.json`))
+  const golden: Golden<D> = { described: JSON.parse(text) as D, ...yield* readTensors(name) }
   return golden
 })
 

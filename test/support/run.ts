@@ -8,6 +8,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import { basename } from "node:path"
 import { Reporter, silent } from "../../src/progress.ts"
 import * as Checkpoints from "../../src/runtime/layers/checkpoints.ts"
 import { joint } from "../../src/runtime/layers/modes.ts"
@@ -16,9 +17,24 @@ import * as Tiny from "./tiny.ts"
 
 export const STEPS = 24
 
-/** Dropout is on, the index is refreshed now and then, and every third step is kept. */
+/** Adapters in both models, and weights beside them that learn in full. */
+const adapters = {
+  lora_r: 4,
+  lora_dropout: 0.1,
+  modules_to_save: ["norm"],
+  retriever_lora_r: 2,
+  retriever_lora_target_modules: ["query", "dense", "word_embeddings"]
+}
+
+/** Dropout is on, the index is refreshed now and then, and every third step is kept. In "adapters*" adapters learn. */
 export const config = (folder: string, out: string) =>
-  Tiny.settings(folder, { output_dir: out, max_steps: STEPS, save_steps: 3, refresh_index: 5 })
+  Tiny.settings(folder, {
+    output_dir: out,
+    max_steps: STEPS,
+    save_steps: 3,
+    refresh_index: 5,
+    ...(basename(out).startsWith("adapters") ? adapters : {})
+  })
 
 /** Trains to the last step, from the newest checkpoint where there is one. */
 export const run = Effect.fnUntraced(function*(
@@ -43,18 +59,20 @@ const hanging = (at: number) =>
       return {
         ...fs,
         open: (path, options) =>
-          Effect.map(fs.open(path, options), (file) => ({
-            ...file,
-            stat: file.stat,
-            sync: file.sync,
-            writeAll: (bytes) =>
-              ++writes === at
-                ? file.writeAll(bytes.subarray(0, bytes.length / 2)).pipe(
-                  Effect.andThen(say("hanging")),
-                  Effect.andThen(Effect.never)
-                )
-                : file.writeAll(bytes)
-          }))
+          options?.flag === "w"
+            ? Effect.map(fs.open(path, options), (file) => ({
+              ...file,
+              stat: file.stat,
+              sync: file.sync,
+              writeAll: (bytes) =>
+                ++writes === at
+                  ? file.writeAll(bytes.subarray(0, bytes.length / 2)).pipe(
+                    Effect.andThen(say("hanging")),
+                    Effect.andThen(Effect.never)
+                  )
+                  : file.writeAll(bytes)
+            }))
+            : fs.open(path, options)
       }
     })
   ).pipe(Layer.provide(NodeFileSystem.layer))

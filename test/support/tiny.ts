@@ -7,9 +7,15 @@ import { join } from "node:path"
 import { decode } from "../../src/domain/configure.ts"
 import type { Passage, QuestionRecord } from "../../src/domain/Records.ts"
 import { type Raw, type RunConfig, Settings } from "../../src/domain/RunConfig.ts"
+import { causalLm } from "../../src/kernels/nn/decoder.ts"
+import { colbert } from "../../src/kernels/nn/encoder.ts"
+import { flatten } from "../../src/kernels/nn/Module.ts"
 import * as Reporter from "../../src/progress.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { fromRecords } from "../../src/runtime/layers/dataset.ts"
+import { DecoderConfig, EncoderConfig } from "../../src/runtime/layers/modelConfigs.ts"
+import * as ModelFolder from "../../src/runtime/layers/modelFolder.ts"
+import * as Safetensors from "../../src/runtime/layers/safetensors.ts"
 import { Passages } from "../../src/runtime/ports/Passages.ts"
 import { readerSpecial, retrieverSpecial, tokenizerJson, vocabulary } from "../../src/vocabulary.ts"
 
@@ -100,6 +106,23 @@ const writeModel = Effect.fnUntraced(function*(
 export const writeModels = Effect.fnUntraced(function*(folder: string) {
   yield* writeModel(join(folder, "retriever"), encoderConfig, retrieverSpecial, "[UNK]")
   yield* writeModel(join(folder, "reader"), decoderConfig, readerSpecial, "<unk>")
+})
+
+/** Weights for the model folders, in files: what an adapter can rest on. */
+export const writeWeights = Effect.fnUntraced(function*(folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  const modules = {
+    retriever: [EncoderConfig, (config: typeof EncoderConfig.Type) => colbert(config).params],
+    reader: [DecoderConfig, (config: typeof DecoderConfig.Type) => causalLm(config).params]
+  } as const
+  for (const [name, [schema, params]] of Object.entries(modules)) {
+    const path = join(folder, name)
+    const { config } = yield* ModelFolder.open<any>(path, schema)
+    const flat = flatten(params(config))
+    const drawn = yield* ModelFolder.weights(path, flat, 3)
+    const tensors = new Map([...drawn].map(([n, data]) => [n, { shape: flat.get(n)!.shape, data }]))
+    yield* fs.writeFile(join(path, "model.safetensors"), Safetensors.encode(tensors))
+  }
 })
 
 /** The settings of a run in `folder`, where `writeModels` was. */

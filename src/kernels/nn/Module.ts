@@ -1,12 +1,15 @@
 /** A model is a tree of parameter types and a function of the tree's tensors. */
 import { input, type Shape, type Tensor } from "../Tensor.ts"
 
-export type Init = { readonly normal: number } | { readonly constant: number }
+/** Normal by its standard deviation, uniform within ± a bound, or all the same. */
+export type Init = { readonly normal: number } | { readonly uniform: number } | { readonly constant: number }
 
 export interface Param {
   readonly _tag: "Param"
   readonly shape: Shape
   readonly init: Init
+  /** A table whose rows are looked up by id, where other matrices are multiplied by. */
+  readonly lookup?: true
 }
 
 /** Parameters by name; the path of names, joined by dots, is the tensor's name in a checkpoint. */
@@ -25,6 +28,8 @@ export type Flat = ReadonlyMap<string, Param>
 
 export const param = (shape: Shape, init: Init): Param => ({ _tag: "Param", shape, init })
 export const normal = (shape: Shape, std: number): Param => param(shape, { normal: std })
+export const lookup = (shape: Shape, std: number): Param => ({ ...normal(shape, std), lookup: true })
+export const uniform = (shape: Shape, bound: number): Param => param(shape, { uniform: bound })
 export const ones = (...shape: Shape): Param => param(shape, { constant: 1 })
 export const zeros = (...shape: Shape): Param => param(shape, { constant: 0 })
 

@@ -2,7 +2,6 @@
 import * as Nd from "../NdArray.ts"
 import { attend } from "../op/attend.ts"
 import { add, gelu } from "../op/elementwise.ts"
-import { gather } from "../op/gather.ts"
 import { l2Normalise } from "../op/normalise.ts"
 import { dropout } from "../op/random.ts"
 import { constant, type Tensor } from "../Tensor.ts"
@@ -86,8 +85,11 @@ const embeddings = (c: EncoderConfig) => {
     const n = ids.type.shape[1]!
     const places = constant(Nd.make([n], (_, i) => i), "int32")
     const firstType = constant(Nd.make([1], () => 0), "int32")
-    const place = add(gather(p.position_embeddings.weight, places), gather(p.token_type_embeddings.weight, firstType))
-    const sum = add(gather(p.word_embeddings.weight, ids), place)
+    const place = add(
+      positions.apply(p.position_embeddings, places),
+      types.apply(p.token_type_embeddings, firstType)
+    )
+    const sum = add(words.apply(p.word_embeddings, ids), place)
     return dropout(norm.apply(p.LayerNorm, sum), key, c.hidden_dropout_prob, 0)
   })
 }

@@ -1,10 +1,11 @@
-/** Linear maps, embeddings and norms, with PyTorch's parameter names and layouts. */
+/** Linear maps, embeddings and norms, with PyTorch's parameter names and layouts; adapters add to the first two. */
 import { reshape } from "../op/broadcast.ts"
 import { affine, matmul } from "../op/contract.ts"
 import { gather } from "../op/gather.ts"
 import * as Normalise from "../op/normalise.ts"
 import type { Tensor } from "../Tensor.ts"
-import { type Module, module, normal, ones, type Param, zeros } from "./Module.ts"
+import { plus } from "./lora.ts"
+import { lookup, type Module, module, normal, ones, type Param, zeros } from "./Module.ts"
 
 /** Applies a map of rows to the last axis: x [..., in] -> [..., out], as one product over all rows. */
 const rowwise = (x: Tensor, f: (rows: Tensor) => Tensor): Tensor => {
@@ -24,12 +25,16 @@ export const linear = (
 ): Module<LinearParams, [Tensor], Tensor> =>
   module(
     { weight: normal([to, from], std), ...(bias ? { bias: zeros(to) } : {}) } as LinearParams,
-    (p, x) => rowwise(x, (rows) => p.bias ? affine(rows, p.weight, p.bias) : matmul(rows, p.weight, false, true))
+    (p, x) =>
+      rowwise(
+        x,
+        (rows) => plus(p, rows, p.bias ? affine(rows, p.weight, p.bias) : matmul(rows, p.weight, false, true))
+      )
   )
 
 /** int32 ids [...] -> [..., size]. */
 export const embedding = (count: number, size: number, std: number): Module<{ weight: Param }, [Tensor], Tensor> =>
-  module({ weight: normal([count, size], std) }, (p, ids) => gather(p.weight, ids))
+  module({ weight: lookup([count, size], std) }, (p, ids) => plus(p, ids, gather(p.weight, ids)))
 
 export const rmsNorm = (size: number, epsilon: number): Module<{ weight: Param }, [Tensor], Tensor> =>
   module({ weight: ones(size) }, (p, x) => Normalise.rmsNorm(x, p.weight, epsilon))

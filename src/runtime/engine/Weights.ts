@@ -1,4 +1,7 @@
-/** The arrays of a model and its optimiser, in two copies for what learns: a step reads one and writes the other. */
+/**
+ * The arrays of a model and its optimiser, in two copies for what learns: a step reads one and writes the other. What is
+ * frozen exists once.
+ */
 import * as Nd from "../../kernels/NdArray.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { names } from "../../kernels/Step.ts"
@@ -17,11 +20,11 @@ export interface Weights {
   readonly spare: () => Readonly<Record<string, Float32Array>>
   /** Makes the spare arrays the current ones. */
   readonly commit: () => void
-  /** A copy of the parameters, by path. */
+  /** The parameters by path: copies of those that learn, and the frozen arrays themselves. */
   readonly parameters: () => Arrays
   /** A copy of the optimiser's slots, by input name. */
   readonly state: () => Arrays
-  /** Overwrites the current arrays: parameters by path, slots by input name. */
+  /** Overwrites the current arrays: parameters by path, slots by input name. What is frozen need not be given. */
   readonly restore: (arrays: Arrays) => void
 }
 
@@ -42,20 +45,25 @@ export const make = (
   slots: ReadonlyArray<string>,
   initial: Arrays
 ): Weights => {
-  const learning = trainable.flatMap((path) => [names.param(path), ...slots.map((slot) => names.slot(slot, path))])
+  const learning = new Set(
+    trainable.flatMap((path) => [names.param(path), ...slots.map((slot) => names.slot(slot, path))])
+  )
   const size = (name: string) => Nd.size(params.get(name.replace(/^(param|slot\/[^/]*)\//, ""))!.shape)
   const start = (name: string): Float32Array => initial.get(outside(name)) ?? new Float32Array(size(name))
   const all = new Set([...[...params.keys()].map(names.param), ...learning])
   const front = Object.fromEntries([...all].map((name) => [name, start(name)]))
-  const back = { ...front, ...Object.fromEntries(learning.map((name) => [name, new Float32Array(size(name))])) }
+  const back = { ...front, ...Object.fromEntries([...learning].map((n) => [n, new Float32Array(size(n))])) }
   const view = (record: typeof front) => ({
     feeds: record,
     values: Object.fromEntries(Object.entries(record).filter(([name]) => isParam(name))),
-    spare: Object.fromEntries(learning.map((name) => [names.next(name), record[name]!]))
+    spare: Object.fromEntries([...learning].map((name) => [names.next(name), record[name]!]))
   })
   let [current, next] = [view(front), view(back)]
   const copy = (wanted: (name: string) => boolean): Arrays =>
-    new Map(Object.entries(current.feeds).filter(([name]) => wanted(name)).map(([n, a]) => [outside(n), a.slice()]))
+    new Map(
+      Object.entries(current.feeds).filter(([name]) => wanted(name))
+        .map(([name, array]) => [outside(name), learning.has(name) ? array.slice() : array])
+    )
   return {
     params,
     trainable,
@@ -69,7 +77,9 @@ export const make = (
     parameters: () => copy(isParam),
     state: () => copy((name) => !isParam(name)),
     restore: (arrays) => {
-      for (const [name, array] of Object.entries(current.feeds)) array.set(arrays.get(outside(name))!)
+      for (const [name, array] of Object.entries(current.feeds)) {
+        if (learning.has(name) || arrays.has(outside(name))) array.set(arrays.get(outside(name))!)
+      }
     }
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Checkpoints on disk, as Hugging Face lays them out: `checkpoint-<step>/`, in it a model folder for each part, its
- * optimiser state, and `trainer_state.json` with the hash of every file. A checkpoint appears whole or not at all.
+ * Checkpoints on disk, as Hugging Face lays them out: `checkpoint-<step>/`, in it a model folder or an adapter's for each
+ * part, its optimiser state, and `trainer_state.json` with the hash of every file. A checkpoint appears whole or not at
+ * all.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -10,6 +11,7 @@ import { join } from "node:path"
 import { Settings } from "../../domain/RunConfig.ts"
 import { CheckpointError, Checkpoints, type Part, type Position } from "../ports/Checkpoints.ts"
 import { FileError, located, moveDurably, readBytes, readJson, sha256, writeDurably } from "./files.ts"
+import * as Peft from "./peft.ts"
 import * as Safetensors from "./safetensors.ts"
 
 const Manifest = Schema.Struct({
@@ -34,11 +36,13 @@ const bytesOf = (
   readonly files: ReadonlyArray<readonly [string, Uint8Array]>
   readonly counters: Manifest["counters"][string]
 } => {
-  const { counters, extra, files, weights } = part.save()
+  const { base, counters, extra, files, weights } = part.save()
   return {
     counters,
     files: [
-      ["model.safetensors", Safetensors.encode(weights)],
+      base === undefined
+        ? ["model.safetensors", Safetensors.encode(weights)]
+        : [Peft.WEIGHTS, Safetensors.encode(weights, { [Peft.BASE]: base })],
       ["state.safetensors", Safetensors.encode(extra)],
       ...files.map(([name, text]) => [name, new TextEncoder().encode(text)] as const)
     ]
@@ -97,9 +101,11 @@ const verify = Effect.fnUntraced(function*(folder: string) {
 
 const load = Effect.fnUntraced(function*(folder: string, manifest: Manifest, parts: ReadonlyMap<string, Part>) {
   for (const [name, part] of parts) {
-    const weights = yield* Safetensors.read(join(folder, name, "model.safetensors"))
+    const adapts = manifest.files[`${name}/${Peft.WEIGHTS}`] !== undefined
+    const path = join(folder, name, adapts ? Peft.WEIGHTS : "model.safetensors")
+    const { metadata, tensors: weights } = yield* Safetensors.open(path)
     const extra = yield* Safetensors.read(join(folder, name, "state.safetensors"))
-    yield* part.load({ weights, extra, counters: manifest.counters[name] ?? {} })
+    yield* part.load({ weights, base: metadata[Peft.BASE], extra, counters: manifest.counters[name] ?? {} })
   }
 })
 

@@ -16,9 +16,13 @@ const normals = (key: Key.Key, count: number, std: number): Float32Array => {
   return values
 }
 
+const uniforms = (key: Key.Key, count: number, bound: number): Float32Array =>
+  Float32Array.from({ length: count }, (_, i) => bound * (2 * Key.uniform(key, i) - 1))
+
 const draw = ({ init, shape }: Param, key: Key.Key): Float32Array => {
   const size = Nd.size(shape)
-  return "constant" in init ? new Float32Array(size).fill(init.constant) : normals(key, size, init.normal)
+  if ("constant" in init) return new Float32Array(size).fill(init.constant)
+  return "normal" in init ? normals(key, size, init.normal) : uniforms(key, size, init.uniform)
 }
 
 export const initialise = (params: Flat, key: Key.Key): Map<string, Float32Array> =>

@@ -7,13 +7,19 @@ import { type Group, learningRate, type Optimizer } from "../../kernels/optim/Op
 import { count, type Diverged as EngineDiverged } from "../engine/Learner.ts"
 import type { SessionError } from "../engine/Session.ts"
 import { DeadGradient, Diverged, type ParameterGroup, ProgramFailed } from "../ports/Learning.ts"
+import { isLora } from "./adapters.ts"
 
 export const optimizerOf = (c: RunConfig): Optimizer =>
   adamw({ beta1: c.adam_beta1, beta2: c.adam_beta2, epsilon: c.adam_epsilon })
 
-/** Biases and norms are not decayed: they are the parameters of one axis. */
-export const groupOf = (params: Flat) => (path: string): "decay" | "no_decay" =>
-  params.get(path)!.shape.length > 1 ? "decay" : "no_decay"
+/** Biases and norms are not decayed: they are the parameters of one axis. None of what is frozen. */
+export const groupOf = (params: Flat, trainable: ReadonlyArray<string>) => {
+  const learns = new Set(trainable)
+  return (path: string): "decay" | "no_decay" | undefined => {
+    if (!learns.has(path)) return undefined
+    return params.get(path)!.shape.length > 1 ? "decay" : "no_decay"
+  }
+}
 
 export const groupsOf = (c: RunConfig, peak: number): Readonly<Record<string, Group>> => {
   const schedule = learningRate({
@@ -29,8 +35,15 @@ export const groupsOf = (c: RunConfig, peak: number): Readonly<Record<string, Gr
   }
 }
 
-/** A parameter's place in its model: the first two names that are words ("bert.encoder", "model.layers"). */
-const component = (path: string): string => path.split(".").slice(0, -1).slice(0, 2).join(".")
+/** A parameter's place in its model: the first two names of its module ("bert.encoder", "model.layers"). */
+const component = (path: string): string =>
+  path.replace(/\.lora_.*$/, ".").split(".").slice(0, -1).slice(0, 2).join(".")
+
+/** An adapter's two matrices are told together: before the first update only one of them has a gradient. */
+const kind = (path: string, learns: boolean): string => {
+  if (isLora(path)) return " (lora)"
+  return learns ? "" : " (frozen)"
+}
 
 /** The parameters of a model by component, for the table a run prints and the gate it passes. */
 export const describe = (
@@ -40,7 +53,7 @@ export const describe = (
   peak: number
 ): { readonly groups: ReadonlyArray<ParameterGroup>; readonly groupName: (path: string) => string } => {
   const learns = new Set(trainable)
-  const groupName = (path: string) => `${owner} ${component(path)}${learns.has(path) ? "" : " (frozen)"}`
+  const groupName = (path: string) => `${owner} ${component(path)}${kind(path, learns.has(path))}`
   const byName = Map.groupBy(params.keys(), groupName)
   const groups = [...byName].map(([name, paths]) => ({
     name,

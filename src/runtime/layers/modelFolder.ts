@@ -1,26 +1,77 @@
-/** A model folder as Hugging Face lays it out: `config.json`, `tokenizer.json` and, once trained, `model.safetensors`. */
+/**
+ * A model folder as Hugging Face lays it out: `config.json`, `tokenizer.json` and, once trained, `model.safetensors`; or
+ * an adapter's folder, which names the model folder that it rests on.
+ */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
-import { join } from "node:path"
+import * as Stream from "effect/Stream"
+import { createHash } from "node:crypto"
+import { join, resolve } from "node:path"
 import * as Key from "../../domain/Key.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { decodeFile, FileError, located, readText } from "./files.ts"
 import { initialise } from "./initialise.ts"
+import * as Peft from "./peft.ts"
 import * as Tokenizer from "./tokenizer.ts"
 import * as WeightFiles from "./weightFiles.ts"
 
 export interface ModelFolder<C> {
+  /** Where the config and the weights lie. */
   readonly folder: string
   readonly config: C
   readonly tokenizer: Tokenizer.Tokenizer
+  /** What is to be added to the weights. */
+  readonly adapter: Peft.Adapter | undefined
 }
 
-export const open = Effect.fnUntraced(function*<C>(folder: string, schema: Schema.Codec<C, any>) {
+/** The folder that an adapter rests on: its `base_model_name_or_path` from here, or from the adapter's own folder. */
+const baseOf = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
+  const fs = yield* FileSystem.FileSystem
+  const [path, place] = [join(adapter.folder, Peft.CONFIG), "base_model_name_or_path"]
+  const name = adapter.config.base_model_name_or_path ?? ""
+  for (const folder of name === "" ? [] : [name, resolve(adapter.folder, name)]) {
+    if (yield* Peft.isIn(folder)) {
+      const reason = `${folder} is an adapter itself; merge it first (anamnesis merge)`
+      return yield* new FileError({ path, place, reason })
+    }
+    if (yield* fs.exists(join(folder, "config.json")).pipe(located(folder))) return folder
+  }
+  return yield* new FileError({ path, place, reason: `there is no model folder "${name}"; write there where it is` })
+})
+
+/** SHA-256 of the bytes of the folder's weights, file by file in the order of names; none where it has no weights. */
+export const fingerprint = Effect.fnUntraced(function*(folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  const names = yield* fs.readDirectory(folder).pipe(located(folder))
+  const files = names.filter((name) => /^model.*\.safetensors$/.test(name)).toSorted()
+  if (files.length === 0) return undefined
+  const hash = createHash("sha256")
+  for (const name of files) {
+    const path = join(folder, name)
+    yield* Stream.runForEach(fs.stream(path, { chunkSize: 2 ** 20 }), (bytes) => Effect.sync(() => hash.update(bytes)))
+      .pipe(located(path))
+  }
+  return hash.digest("hex")
+})
+
+/** Refuses a base that is not the one the adapter was trained on, where the adapter tells. */
+const known = Effect.fnUntraced(function*(adapter: Peft.Adapter, folder: string) {
+  if (adapter.base === undefined || adapter.base === (yield* fingerprint(folder))) return
+  const reason = `was trained on other weights than ${folder} now holds`
+  return yield* new FileError({ path: join(adapter.folder, Peft.WEIGHTS), place: "", reason })
+})
+
+export const open = Effect.fnUntraced(function*<C>(given: string, schema: Schema.Codec<C, any>) {
+  const fs = yield* FileSystem.FileSystem
+  const adapter = (yield* Peft.isIn(given)) ? yield* Peft.read(given) : undefined
+  const folder = adapter ? yield* baseOf(adapter) : given
+  if (adapter) yield* known(adapter, folder)
   const path = join(folder, "config.json")
   const config = yield* decodeFile(path, Schema.decodeUnknownEffect(schema, { errors: "all" }))
-  const tokenizer = yield* Tokenizer.load(folder)
-  return { folder, config, tokenizer } satisfies ModelFolder<C> as ModelFolder<C>
+  const own = yield* fs.exists(join(given, "tokenizer.json")).pipe(located(given))
+  const tokenizer = yield* Tokenizer.load(own ? given : folder)
+  return { folder, config, tokenizer, adapter } satisfies ModelFolder<C> as ModelFolder<C>
 })
 
 /** Refuses lengths, by setting, that the model has no positions for. */

@@ -3,6 +3,8 @@ import * as Effect from "effect/Effect"
 import type { Learner } from "../engine/Learner.ts"
 import type { Arrays, Weights } from "../engine/Weights.ts"
 import { CheckpointError, type Part, type PartState, type Tensors } from "../ports/Checkpoints.ts"
+import type { Based } from "./model.ts"
+import * as Peft from "./peft.ts"
 
 /** The index a retriever searches, as the weights it was built from. */
 export interface Indexed {
@@ -24,29 +26,54 @@ const under = (tensors: Tensors, prefix: string): Arrays =>
     [...tensors].filter(([name]) => name.startsWith(prefix)).map(([n, { data }]) => [n.slice(prefix.length), data])
   )
 
+/** What a part is beside its learner: files, what an adapter rests on, the index of a retriever. */
+export interface Setting {
+  readonly files: PartState["files"]
+  readonly based: Based | undefined
+  readonly indexed?: Indexed
+}
+
+/** An adapter's files: its config in place of its base's. */
+const adapterFiles = ({ config }: Based, files: PartState["files"]): PartState["files"] => [
+  [Peft.CONFIG, config],
+  ...files.filter(([name]) => name.startsWith("tokenizer"))
+]
+
 export const learnerPart = (
   weights: Weights,
   learner: Learner<any> | undefined,
-  files: PartState["files"],
-  indexed?: Indexed
-): Part => ({
-  save: () => {
-    const index = indexed?.indexState()
-    return {
-      weights: shaped(weights, weights.parameters()),
-      extra: new Map([...shaped(weights, weights.state()), ...shaped(weights, index?.weights ?? new Map(), INDEX)]),
-      counters: { updates: learner?.updates() ?? 0, generation: index?.generation ?? 0 },
-      files
-    }
-  },
-  load: Effect.fnUntraced(function*(state) {
-    weights.restore(new Map([...under(state.weights, ""), ...under(state.extra, "")]))
-    learner?.resume(state.counters["updates"] ?? 0)
-    const generation = state.counters["generation"] ?? 0
-    if (indexed && generation > 0) {
-      yield* indexed.build(generation, under(state.extra, INDEX)).pipe(
-        Effect.mapError((error) => new CheckpointError({ path: "index", reason: error.message }))
-      )
-    }
-  })
-})
+  { based, files, indexed }: Setting
+): Part => {
+  const learns = new Set(weights.trainable)
+  const prefix = based ? Peft.PREFIX : ""
+  /** Of an adapter what learns; what is frozen is its base's. */
+  const own = (arrays: Arrays): Arrays => based ? new Map([...arrays].filter(([path]) => learns.has(path))) : arrays
+  return {
+    save: () => {
+      const index = indexed?.indexState()
+      const ofIndex = shaped(weights, own(index?.weights ?? new Map()), INDEX)
+      return {
+        weights: shaped(weights, own(weights.parameters()), prefix),
+        base: based?.sha256,
+        extra: new Map([...shaped(weights, weights.state()), ...ofIndex]),
+        counters: { updates: learner?.updates() ?? 0, generation: index?.generation ?? 0 },
+        files: based ? adapterFiles(based, files) : files
+      }
+    },
+    load: Effect.fnUntraced(function*(state) {
+      if (state.base !== based?.sha256) {
+        const reason = "the weights that the checkpoint's adapter rests on are not those of the settings' model folder"
+        return yield* new CheckpointError({ path: Peft.WEIGHTS, reason })
+      }
+      weights.restore(new Map([...under(state.weights, prefix), ...under(state.extra, "")]))
+      learner?.resume(state.counters["updates"] ?? 0)
+      const generation = state.counters["generation"] ?? 0
+      if (indexed && generation > 0) {
+        const from = new Map([...weights.parameters(), ...under(state.extra, INDEX)])
+        yield* indexed.build(generation, from).pipe(
+          Effect.mapError((error) => new CheckpointError({ path: "index", reason: error.message }))
+        )
+      }
+    })
+  }
+}

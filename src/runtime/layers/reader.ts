@@ -33,7 +33,7 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
   const compile = yield* cached(([rows, length, supervised]: [number, number, number]) =>
     Graphs.learn(model.decoder, {
       shape: { rows, length, supervised },
-      group: groupOf(params),
+      group: groupOf(params, trainable),
       optimizer: optimizerOf(settings),
       maxGradNorm: settings.max_grad_norm
     })
@@ -46,7 +46,7 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
     compile
   })
   const checkpoints = yield* Checkpoints
-  yield* checkpoints.register("reader", learnerPart(model.weights, learner, model.files))
+  yield* checkpoints.register("reader", learnerPart(model.weights, learner, model))
   const { groupName, groups } = describe("reader", params, trainable, settings.learning_rate)
 
   const prepare = Effect.fnUntraced(function*({ answers, context, options, questions }: ReaderLesson) {

@@ -2,12 +2,12 @@
 import * as Effect from "effect/Effect"
 import { type RunConfig, Settings } from "../../domain/RunConfig.ts"
 import { causalLm, type Decoder } from "../../kernels/nn/decoder.ts"
-import { flatten } from "../../kernels/nn/Module.ts"
 import { cached, powerOfTwo } from "../engine/Programs.ts"
-import * as Weights from "../engine/Weights.ts"
 import { Passages } from "../ports/Passages.ts"
 import type { Asked, Chosen } from "../ports/Reader.ts"
+import { readerLora } from "./adapters.ts"
 import { optimizerOf } from "./learning.ts"
+import * as Model from "./model.ts"
 import { DecoderConfig } from "./modelConfigs.ts"
 import * as ModelFolder from "./modelFolder.ts"
 import { pack } from "./pack.ts"
@@ -51,12 +51,16 @@ const programs = Effect.fnUntraced(function*(decoder: Decoder) {
 export const make = Effect.fnUntraced(function*(learns: boolean) {
   const settings = yield* Settings
   const { texts } = yield* Passages
-  const { config, folder, tokenizer } = yield* ModelFolder.open(settings.reader_name_or_path, DecoderConfig)
-  yield* ModelFolder.fits(folder, config, { max_length: settings.max_length })
-  const decoder = causalLm(config)
-  const params = flatten(decoder.params)
-  const initial = yield* ModelFolder.weights(folder, params, settings.seed)
-  const weights = Weights.make(params, learns ? [...params.keys()] : [], optimizerOf(settings).slots, initial)
+  const opened = yield* ModelFolder.open(settings.reader_name_or_path, DecoderConfig)
+  const { folder, tokenizer } = opened
+  yield* ModelFolder.fits(folder, opened.config, { max_length: settings.max_length })
+  const { based, config, module: decoder, weights } = yield* Model.load(opened, causalLm, {
+    seed: settings.seed,
+    lora: learns ? readerLora(settings) : undefined,
+    learns: () => learns,
+    slots: optimizerOf(settings).slots,
+    task: "CAUSAL_LM"
+  })
   const [bos, eos] = [config.bos_token_id, config.eos_token_id]
   const prompts = Prompt.make({ config: settings, tokenizer, texts, bos, eos })
   const { next, score } = yield* programs(decoder)
@@ -104,6 +108,7 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
   return {
     decoder,
     weights,
+    based,
     prompts,
     padded,
     files: yield* ModelFolder.companions(folder),

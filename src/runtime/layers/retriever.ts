@@ -14,6 +14,7 @@ import {
   RetrieverLearner,
   type RetrieverLesson
 } from "../ports/Retriever.ts"
+import { retrieverLora } from "./adapters.ts"
 import { describe, groupOf, groupsOf, judge, optimizerOf, translate } from "./learning.ts"
 import { learnerPart } from "./parts.ts"
 import * as Graphs from "./retrieverGraphs.ts"
@@ -74,17 +75,17 @@ export const dropoutKey = (seed: number, owner: string, update: number): number 
 /** One handle on the weights serves both: search sees the last step. */
 export const trainable = Layer.effectContext(Effect.gen(function*() {
   const settings = yield* Settings
-  const model = yield* Model.make(trainableBy(settings))
+  const model = yield* Model.make(trainableBy(settings), retrieverLora(settings))
   const { params, trainable } = model.weights
   const learner = Learner.make({
     name: "retriever",
     weights: model.weights,
     optimizer: optimizerOf(settings),
     groups: groupsOf(settings, settings.lr_retriever),
-    compile: yield* stepProgram(model, settings, (path) => trainable.includes(path) ? groupOf(params)(path) : undefined)
+    compile: yield* stepProgram(model, settings, groupOf(params, trainable))
   })
   const checkpoints = yield* Checkpoints
-  yield* checkpoints.register("retriever", learnerPart(model.weights, learner, model.files, model))
+  yield* checkpoints.register("retriever", learnerPart(model.weights, learner, { ...model, indexed: model }))
   const { groupName, groups } = describe("retriever", params, trainable, settings.lr_retriever)
   const batchOf = (lesson: RetrieverLesson) =>
     prepare(model, lesson, dropoutKey(settings.seed, "retriever", learner.updates()))
@@ -111,7 +112,7 @@ export const frozen = Layer.effectContext(Effect.gen(function*() {
   const model = yield* Model.make(() => false)
   const compile = yield* stepProgram(model, settings, () => undefined)
   const checkpoints = yield* Checkpoints
-  yield* checkpoints.register("retriever", learnerPart(model.weights, undefined, model.files, model))
+  yield* checkpoints.register("retriever", learnerPart(model.weights, undefined, { ...model, indexed: model }))
   return Context.make(Retriever, reading(model)).pipe(Context.add(
     RetrieverLearner,
     RetrieverLearner.of({

@@ -2,12 +2,13 @@
 import * as Effect from "effect/Effect"
 import { Settings } from "../../domain/RunConfig.ts"
 import { colbert, type Encoder } from "../../kernels/nn/encoder.ts"
-import { flatten } from "../../kernels/nn/Module.ts"
 import { cached, powerOfTwo } from "../engine/Programs.ts"
-import * as Weights from "../engine/Weights.ts"
+import { type Arrays, asInputs } from "../engine/Weights.ts"
 import { Passages } from "../ports/Passages.ts"
+import { isLora, type LoraSettings } from "./adapters.ts"
 import * as ColbertText from "./colbertText.ts"
 import { optimizerOf } from "./learning.ts"
+import * as Model from "./model.ts"
 import { EncoderConfig } from "./modelConfigs.ts"
 import * as ModelFolder from "./modelFolder.ts"
 import { assemble } from "./retrieverBatch.ts"
@@ -27,18 +28,24 @@ const programs = Effect.fnUntraced(function*(encoder: Encoder, dim: number, quer
   }
 })
 
-/** `trainable` tells which parameters may learn, by path. */
-export const make = Effect.fnUntraced(function*(trainable: (path: string) => boolean) {
+/** `learns` tells which parameters learn, by path, where no adapter does. */
+export const make = Effect.fnUntraced(function*(
+  learns: (path: string) => boolean,
+  lora: LoraSettings | undefined = undefined
+) {
   const settings = yield* Settings
   const passages = yield* Passages
-  const { config, folder, tokenizer } = yield* ModelFolder.open(settings.retriever_name_or_path, EncoderConfig)
+  const opened = yield* ModelFolder.open(settings.retriever_name_or_path, EncoderConfig)
+  const { folder, tokenizer } = opened
   const { passage_max_len, query_max_len } = settings
-  yield* ModelFolder.fits(folder, config, { passage_max_len, query_max_len })
-  const encoder = colbert(config)
-  const params = flatten(encoder.params)
-  const initial = yield* ModelFolder.weights(folder, params, settings.seed)
-  const learning = [...params.keys()].filter(trainable)
-  const weights = Weights.make(params, learning, optimizerOf(settings).slots, initial)
+  yield* ModelFolder.fits(folder, opened.config, { passage_max_len, query_max_len })
+  const { based, config, module: encoder, weights } = yield* Model.load(opened, colbert, {
+    seed: settings.seed,
+    lora,
+    learns,
+    slots: optimizerOf(settings).slots,
+    task: "FEATURE_EXTRACTION"
+  })
   const lengths = { query: settings.query_max_len, passage: settings.passage_max_len }
   const text = ColbertText.make(tokenizer, lengths)
   const tokens = passages.texts.map(text.passage)
@@ -50,22 +57,24 @@ export const make = Effect.fnUntraced(function*(trainable: (path: string) => boo
     return (yield* program.run({ ...values, ids, mask }))["vectors"] as Float32Array
   })
 
-  let indexed: Weights.Arrays = new Map()
+  let indexed: Arrays = new Map()
   let index: VectorIndex.VectorIndex | undefined
   if (settings.index_path !== "") {
     indexed = weights.parameters()
-    index = yield* StoredIndex.read(settings.index_path, { corpus: passages.hash, weights: indexed })
+    /** New adapters add nothing: the index is that of the weights they rest on. */
+    const made = based && !opened.adapter ? new Map([...indexed].filter(([path]) => !isLora(path))) : indexed
+    index = yield* StoredIndex.read(settings.index_path, { corpus: passages.hash, weights: made })
   }
   /** The index of the given weights: a function of them and the corpus. */
-  const build = Effect.fnUntraced(function*(generation: number, from: Weights.Arrays) {
-    const values = Weights.asInputs(from)
+  const build = Effect.fnUntraced(function*(generation: number, from: Arrays) {
+    const values = asInputs(from)
     index = yield* VectorIndex.build(text, tokens, lengths.passage, (...row) => vectors(values, ...row), generation)
     indexed = from
     return index
   })
   /** Weights that cannot learn keep the index they have. */
   const refresh = Effect.suspend(() =>
-    index && learning.length === 0
+    index && weights.trainable.length === 0
       ? Effect.succeed(index)
       : build((index?.generation ?? 0) + 1, weights.parameters())
   )
@@ -74,6 +83,7 @@ export const make = Effect.fnUntraced(function*(trainable: (path: string) => boo
     encoder,
     dim: config.dim,
     weights,
+    based,
     batch,
     files: yield* ModelFolder.companions(folder),
     refresh: Effect.map(refresh, (fresh) => fresh.generation),

@@ -27,10 +27,12 @@ export const encode = (tensors: StoredTensors, metadata: Readonly<Record<string,
   return bytes
 }
 
-/** All tensors of a file. */
-export const read = Effect.fnUntraced(function*(path: string) {
+/** All tensors of a file, and what it tells of itself. */
+export const open = Effect.fnUntraced(function*(path: string) {
   const file = yield* TensorFile.open(path)
   const tensors = new Map<string, StoredTensor>()
   for (const name of file.entries.keys()) tensors.set(name, yield* file.read(name))
-  return tensors as StoredTensors
+  return { metadata: file.metadata, tensors: tensors as StoredTensors }
 }, Effect.scoped)
+
+export const read = (path: string) => Effect.map(open(path), ({ tensors }) => tensors)

@@ -8,8 +8,10 @@ export type Tensors = ReadonlyMap<string, { readonly shape: ReadonlyArray<number
 
 /** A model's share of a checkpoint. */
 export interface PartState {
-  /** Parameters, which with `files` make a model folder. */
+  /** Parameters, which with `files` make a model folder; an adapter's alone where there is a `base`. */
   readonly weights: Tensors
+  /** SHA-256 of the frozen weights that an adapter rests on. */
+  readonly base?: string | undefined
   /** Whatever else it takes to continue: optimiser slots, the weights of the index. */
   readonly extra: Tensors
   readonly counters: Readonly<Record<string, number>>

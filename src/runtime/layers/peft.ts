@@ -1,0 +1,134 @@
+/** An adapter's folder as PEFT lays it out: `adapter_config.json` and `adapter_model.safetensors`. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Schema from "effect/Schema"
+import { join } from "node:path"
+import type { Rank } from "../../kernels/nn/lora.ts"
+import { FileError, located, readJson } from "./files.ts"
+import * as Safetensors from "./safetensors.ts"
+
+export const CONFIG = "adapter_config.json"
+export const WEIGHTS = "adapter_model.safetensors"
+/** What PEFT puts before the names of a model's parameters. */
+export const PREFIX = "base_model.model."
+/** Key of the file's metadata: the hash of the frozen weights, where we wrote it. */
+export const BASE = "base_sha256"
+
+const or = <S extends Schema.Top>(schema: S, value: S["Encoded"]) =>
+  schema.pipe(Schema.withDecodingDefault(Effect.succeed(value)))
+const Names = Schema.Array(Schema.String)
+const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
+
+/** The keys that say how to compute. */
+const AdapterConfig = Schema.Struct({
+  base_model_name_or_path: or(Schema.NullOr(Schema.String), null),
+  r: Schema.Int,
+  lora_alpha: Positive,
+  lora_dropout: or(Schema.Finite, 0),
+  target_modules: or(Schema.NullOr(Schema.Union([Schema.String, Names])), null),
+  modules_to_save: or(Schema.NullOr(Names), null),
+  use_rslora: or(Schema.Boolean, false),
+  alpha_pattern: or(Schema.Record(Schema.String, Positive), {})
+})
+type AdapterConfig = typeof AdapterConfig.Type
+
+/** Keys that do not change what a trained adapter computes: how it was begun, chosen and made. */
+const harmless: ReadonlySet<string> = new Set([
+  ...Object.keys(AdapterConfig.fields),
+  "auto_mapping",
+  "ensure_weight_tying",
+  "eva_config",
+  "exclude_modules",
+  "inference_mode",
+  "layers_pattern",
+  "layers_to_transform",
+  "megatron_core",
+  "peft_version",
+  "qalora_group_size",
+  "rank_pattern",
+  "revision",
+  "task_type"
+])
+/** Beginnings that leave the frozen weights as they are; others (PiSSA, OLoRA, LoftQ, ...) write to them. */
+const beginnings: ReadonlySet<unknown> = new Set([true, false, "gaussian", "eva", "orthogonal"])
+
+const isOff = (value: unknown): boolean =>
+  value === null || value === false || value === "none"
+  || (typeof value === "object" && Object.keys(value).length === 0)
+
+/** Keys whose values ask for something else than low-rank adapters. */
+const foreign = (json: object): ReadonlyArray<string> =>
+  Object.entries(json).filter(([key, value]) => {
+    if (key === "peft_type") return value !== "LORA"
+    if (key === "init_lora_weights") return !beginnings.has(value)
+    return !harmless.has(key) && !isOff(value)
+  }).map(([key, value]) => `${key} ${JSON.stringify(value)}`)
+
+export interface Adapter {
+  readonly folder: string
+  readonly config: AdapterConfig
+  /** By the names of the model's parameters, and of adapters beside them. */
+  readonly tensors: Safetensors.StoredTensors
+  /** Hash of the frozen weights it was trained on, where it tells. */
+  readonly base: string | undefined
+}
+
+export const isIn = (folder: string): Effect.Effect<boolean, FileError, FileSystem.FileSystem> =>
+  FileSystem.FileSystem.use((fs) => fs.exists(join(folder, CONFIG))).pipe(located(folder))
+
+const readConfig = Effect.fnUntraced(function*(path: string) {
+  const json = yield* readJson(path)
+  const beyond = foreign(Object(json) as object)
+  if (beyond.length > 0) {
+    const reason = `${beyond.join(", ")}: only plain LoRA is known here; merge the adapter with PEFT first`
+    return yield* new FileError({ path, place: "", reason })
+  }
+  return yield* Effect.mapError(
+    Schema.decodeUnknownEffect(AdapterConfig, { errors: "all" })(json),
+    (error) => new FileError({ path, place: "", reason: error.message })
+  )
+})
+
+/** A tensor's name in the model; PEFT wraps what it adapts, and writes wrapped embeddings out. */
+const nameOf = (stored: string): string | undefined =>
+  stored.startsWith(PREFIX) ? stored.slice(PREFIX.length).replace(".base_layer.", ".") : undefined
+
+export const read = Effect.fnUntraced(function*(folder: string) {
+  const config = yield* readConfig(join(folder, CONFIG))
+  const path = join(folder, WEIGHTS)
+  const { metadata, tensors: stored } = yield* Safetensors.open(path)
+  const strange = [...stored.keys()].filter((name) => nameOf(name) === undefined)
+  if (strange.length > 0) {
+    return yield* new FileError({ path, place: "", reason: `${strange.join(", ")}: not under ${PREFIX}` })
+  }
+  const tensors = new Map([...stored].map(([name, tensor]) => [nameOf(name)!, tensor]))
+  return { folder, config, tensors, base: metadata[BASE] } satisfies Adapter as Adapter
+})
+
+const matched = (pattern: string, path: string): boolean => new RegExp(`^(.*\\.)?(${pattern})$`).test(path)
+
+export const scalingOf = (alpha: number, r: number, rslora: boolean): number => alpha / (rslora ? Math.sqrt(r) : r)
+
+/** The modules that have adapters; each one's rank is that of its matrices. */
+export const targets = ({ config, tensors }: Adapter): ReadonlyMap<string, Rank> =>
+  new Map([...tensors].flatMap(([name, { shape }]) => {
+    const path = /^(.*)\.lora_(A\.weight|embedding_A)$/.exec(name)?.[1]
+    if (path === undefined) return []
+    const special = Object.entries(config.alpha_pattern).find(([pattern]) => matched(pattern, path))
+    const r = shape[0]!
+    return [[path, { r, scaling: scalingOf(special?.[1] ?? config.lora_alpha, r, config.use_rslora) }]]
+  }))
+
+/** `adapter_config.json` as PEFT writes it, its keys in order. */
+export const text = (config: Omit<AdapterConfig, "alpha_pattern">, task: string): string => {
+  const json = {
+    ...config,
+    peft_type: "LORA",
+    task_type: task,
+    bias: "none",
+    fan_in_fan_out: false,
+    inference_mode: true,
+    init_lora_weights: true
+  }
+  return `${JSON.stringify(Object.fromEntries(Object.entries(json).toSorted(([a], [b]) => a < b ? -1 : 1)), null, 2)}\n`
+}
