@@ -120,15 +120,24 @@ export const experiment = Effect.fn("experiment")(function*(plan: Plan, source: 
   return (yield* Effect.forEach(plan.seeds, (seed) => ofSeed(plan, seed, source, overrides))).flat()
 })
 
-/** The plan without the arms that are not named; all of it where none is. */
-export const only = (plan: Plan, arms: ReadonlyArray<string>): Effect.Effect<Plan, ConfigError> => {
+/** The plan with these arms alone and these seeds instead of its own; what is not named at all stays as it is. */
+export const only = (
+  plan: Plan,
+  arms: ReadonlyArray<string>,
+  seeds: ReadonlyArray<number>
+): Effect.Effect<Plan, ConfigError> => {
   const unknown = arms.filter((arm) => !(arm in plan.arms))
   if (unknown.length > 0) {
     const problem = `no arm is named ${unknown.join(", ")}; there are ${Object.keys(plan.arms).join(", ")}`
     return Effect.fail(new ConfigError({ source: "--arm", problems: [problem] }))
   }
   const kept = Object.entries(plan.arms).filter(([arm]) => arms.length === 0 || arms.includes(arm))
-  return Effect.succeed({ ...plan, arms: Object.fromEntries(kept) })
+  const [first, ...others] = seeds
+  return Effect.succeed({
+    ...plan,
+    seeds: first === undefined ? plan.seeds : [first, ...others],
+    arms: Object.fromEntries(kept)
+  })
 }
 
 /** The figures of an outcome, without its thousands of judgements. */

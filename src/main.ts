@@ -182,10 +182,11 @@ const experimentCommand = Command.make(
   {
     plan: Argument.File("plan.yaml"),
     set: settings.set,
-    arm: Flag.String("arm").pipe(Flag.withDescription("Run this arm only; repeat"), Flag.atLeast(0))
+    arm: Flag.String("arm").pipe(Flag.withDescription("Run this arm only; repeat"), Flag.atLeast(0)),
+    seed: Flag.Int("seed").pipe(Flag.withDescription("Run this seed instead of the plan's; repeat"), Flag.atLeast(0))
   },
-  Effect.fnUntraced(function*({ arm, plan, set }) {
-    const outcomes = yield* experiment(yield* only(yield* readPlan(plan), arm), plan, pairs(set))
+  Effect.fnUntraced(function*({ arm, plan, seed, set }) {
+    const outcomes = yield* experiment(yield* only(yield* readPlan(plan), arm, seed), plan, pairs(set))
     yield* tell(outcomes.map(figures), () => Report.all(outcomes))
   })
 ).pipe(

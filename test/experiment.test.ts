@@ -93,7 +93,7 @@ describe("an experiment", () => {
         const known = (o: Experiment.Outcome) => ({ ...lasting(o), losses: [] })
         assert.deepStrictEqual(again.map(known), outcomes.map(known))
 
-        const [alone, ...others] = yield* run(yield* Experiment.only(plan(3, 1), ["joint"]), "alone")
+        const [alone, ...others] = yield* run(yield* Experiment.only(plan(3, 2), ["joint"], [1]), "alone")
         assert.deepStrictEqual([lasting(alone!), others], [lasting(joint), []])
         told(outcomes)
       }),
@@ -131,7 +131,7 @@ describe("a plan", () => {
   it.live("loses the arms that are not named; one that it lacks is an error", () =>
     Effect.gen(function*() {
       const names = (arms: ReadonlyArray<string>) =>
-        Effect.map(Experiment.only(plan(3, 1), arms), (kept) => Object.keys(kept.arms))
+        Effect.map(Experiment.only(plan(3, 1), arms, []), (kept) => Object.keys(kept.arms))
       assert.deepStrictEqual(yield* names([]), arms)
       assert.deepStrictEqual(yield* names(["joint", "none"]), ["none", "joint"])
       const error = yield* Effect.flip(names(["joint", "jiont"]))
