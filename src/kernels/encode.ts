@@ -1,13 +1,22 @@
 /** A graph as ONNX bytes. */
 import { emitAll } from "./emit.ts"
+import * as Nd from "./NdArray.ts"
 import * as Proto from "./proto.ts"
-import type { Attribute, ElementType, Emitter, Tensor } from "./Tensor.ts"
+import { dimension, factorise, isOpen, type Product, type Sizes } from "./sizes.ts"
+import { type Attribute, type ElementType, type Emitter, ShapeError, type Tensor } from "./Tensor.ts"
 
 /** Named expressions in, named expressions out. */
 export interface Graph<in out I extends string = string, in out O extends string = string> {
   readonly name: string
   readonly inputs: Readonly<Record<I, Tensor>>
   readonly outputs: Readonly<Record<O, Tensor>>
+}
+
+export interface EncodeOptions {
+  /** Sizes of the graph that stand for dimensions left open, by the dimension's name. */
+  readonly open?: Sizes
+  /** Inputs that are part of the model, with the file that holds their values and where in it. */
+  readonly weights?: ReadonlyMap<string, { readonly location: string; readonly offset: number }>
 }
 
 const raw = (type: ElementType, values: ArrayLike<number>): Uint8Array => {
@@ -33,6 +42,8 @@ interface Node {
   readonly domain: string | undefined
 }
 
+type Inputs = Readonly<Record<string, Tensor>>
+
 /**
  * Collects nodes and constants. Equal nodes are written once, as are equal small constants: what a gradient spells
  * again of its forward pass costs nothing.
@@ -41,8 +52,14 @@ class Writer implements Emitter {
   readonly nodes: Array<Node> = []
   readonly initializers: Array<Uint8Array> = []
   private readonly known = new Map<string, string>()
+  private readonly inputs: Inputs
+  private readonly open: Sizes
   private count = 0
 
+  constructor(inputs: Inputs, open: Sizes) {
+    this.inputs = inputs
+    this.open = open
+  }
   node: Emitter["node"] = (opType, inputs, attributes = {}, domain) => {
     const key = JSON.stringify([opType, inputs, attributes, domain])
     const existing = this.known.get(key)
@@ -56,14 +73,44 @@ class Writer implements Emitter {
     const key = values.length <= 16 ? `${type}[${dims.join()}]${Array.from(values).join()}` : undefined
     const existing = key && this.known.get(key)
     if (existing) return existing
-    const name = `c${this.count++}`
-    this.initializers.push(Proto.tensor(name, type, dims, raw(type, values)))
+    const name = this.computed(type, dims, values) ?? this.stored(type, dims, values)
     if (key) this.known.set(key, name)
     return name
   }
   ints: Emitter["ints"] = (values) => this.constant("int64", [values.length], values)
   scalar: Emitter["scalar"] = (type, value) => this.constant(type, [], [value])
   cast: Emitter["cast"] = (input, to) => this.node("Cast", [input], { to: { int: Proto.elementType[to] } })
+
+  private stored(type: ElementType, dims: ReadonlyArray<number>, values: ArrayLike<number>): string {
+    if (dims.some((d) => isOpen(d, this.open))) {
+      throw new ShapeError("Const", [{ dtype: "float32", shape: dims }], "a constant cannot have an open size")
+    }
+    const name = `c${this.count++}`
+    this.initializers.push(Proto.tensor(name, type, dims, raw(type, values)))
+    return name
+  }
+  /** Integers that open sizes are factors of, as they turn out; `undefined` where there are none. */
+  private computed(type: ElementType, dims: ReadonlyArray<number>, values: ArrayLike<number>): string | undefined {
+    if (type !== "int64" && type !== "int32") return undefined
+    const products = Array.from(values, (value) => factorise(value, this.open))
+    if (products.every(({ of }) => of.length === 0)) return undefined
+    const parts = products.map((product) => this.product(product))
+    const vector = parts.length === 1 ? parts[0]! : this.node("Concat", parts, { axis: { int: 0 } })
+    const shaped = dims.length === 0 ? this.node("Squeeze", [vector]) : vector
+    return type === "int64" ? shaped : this.cast(shaped, type)
+  }
+  private product({ factor, of }: Product): string {
+    if (of.length === 0) return this.ints([factor])
+    const sizes = of.map((name) => this.size(name))
+    return (factor === 1 ? sizes : [this.ints([factor]), ...sizes]).reduce((a, b) => this.node("Mul", [a, b]))
+  }
+  /** An open size as it turns out, an int64 vector of one: the dimension of an input that has it. */
+  private size(name: string): string {
+    const axisOf = (t: Tensor) => t.type.shape.indexOf(this.open[name]!)
+    const [input, tensor] = Object.entries(this.inputs).find(([_, t]) => axisOf(t) >= 0)!
+    const axis = axisOf(tensor)
+    return this.node("Shape", [input], { start: { int: axis }, end: { int: axis + 1 } })
+  }
 
   /** The nodes, with the given values under the given names: renamed where a node yields them, else copied. */
   finish(outputs: ReadonlyMap<string, string>): ReadonlyArray<Uint8Array> {
@@ -82,18 +129,26 @@ class Writer implements Emitter {
   }
 }
 
-const info = ([name, t]: readonly [string, Tensor]): Uint8Array => Proto.valueInfo(name, t.type.dtype, t.type.shape)
+const BYTES = { float32: 4, int32: 4, bool: 1 }
 
-/** The model of a graph. Weights are inputs like any other: nothing large is inside. */
-export const encode = (graph: Graph<any, any>): Uint8Array => {
-  const writer = new Writer()
-  const outputs = Object.entries<Tensor>(graph.outputs)
+/** The model of a graph. Weights are inputs like any other, or lie outside: nothing large is inside. */
+export const encode = (graph: Graph<any, any>, { open = {}, weights = new Map() }: EncodeOptions = {}): Uint8Array => {
+  const [inputs, outputs] = [Object.entries<Tensor>(graph.inputs), Object.entries<Tensor>(graph.outputs)]
+  const writer = new Writer(graph.inputs, open)
   const values = emitAll(writer, outputs.map(([_, t]) => t))
+  const info = ([name, { type }]: readonly [string, Tensor]) =>
+    Proto.valueInfo(name, type.dtype, type.shape.map((d) => dimension(d, open)))
+  const outside = inputs.filter(([name]) => weights.has(name)).map(([name, { type }]) =>
+    Proto.external(name, type.dtype, type.shape, {
+      ...weights.get(name)!,
+      length: Nd.size(type.shape) * BYTES[type.dtype]
+    })
+  )
   return Proto.model({
     name: graph.name,
     nodes: writer.finish(new Map(outputs.map(([name], i) => [name, values[i]!]))),
-    initializers: writer.initializers,
-    inputs: Object.entries<Tensor>(graph.inputs).map(info),
+    initializers: [...writer.initializers, ...outside],
+    inputs: inputs.filter(([name]) => !weights.has(name)).map(info),
     outputs: outputs.map(info)
   })
 }

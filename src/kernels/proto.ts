@@ -1,8 +1,8 @@
 /**
  * The wire format of protocol buffers and the ONNX messages we write, no others.
  *
- * Field numbers are those of onnx.proto3. Weights never enter a message: they are graph inputs, so a model stays small
- * whatever its parameter count, and the 2 GB limit of a message is out of reach.
+ * Field numbers are those of onnx.proto3. Weights never enter a message: they are graph inputs or lie outside, so a model
+ * stays small whatever its parameter count, and the 2 GB limit of a message is out of reach.
  */
 import type { Attribute, ElementType } from "./Tensor.ts"
 
@@ -75,9 +75,21 @@ export const node = (
     text(7, domain ?? "")
   ])
 
-/** ValueInfoProto of a tensor with a static shape. */
-export const valueInfo = (name: string, type: ElementType, dims: ReadonlyArray<number>): Bytes => {
-  const shape = join(dims.map((d) => blob(1, int(1, d))))
+/** Initialiser whose data lies outside of the message, in the file `location`. */
+export const external = (
+  name: string,
+  type: ElementType,
+  dims: ReadonlyArray<number>,
+  { length, location, offset }: { readonly location: string; readonly offset: number; readonly length: number }
+): Bytes => {
+  const place = { location, offset: String(offset), length: String(length) }
+  const entries = Object.entries(place).map(([key, value]) => blob(13, join([text(1, key), text(2, value)])))
+  return join([...dims.map((d) => int(1, d)), int(2, elementType[type]), text(8, name), ...entries, int(14, 1)])
+}
+
+/** ValueInfoProto of a tensor; dimensions left open have names. */
+export const valueInfo = (name: string, type: ElementType, dims: ReadonlyArray<number | string>): Bytes => {
+  const shape = join(dims.map((d) => blob(1, typeof d === "string" ? text(2, d) : int(1, d))))
   return join([text(1, name), blob(2, blob(1, join([int(1, elementType[type]), blob(2, shape)])))])
 }
 

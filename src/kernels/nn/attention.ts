@@ -3,8 +3,9 @@ import * as Nd from "../NdArray.ts"
 import { reshape } from "../op/broadcast.ts"
 import { transpose } from "../op/contract.ts"
 import { sub } from "../op/elementwise.ts"
+import { iota } from "../op/iota.ts"
 import { and, equal, less, not, or, penalise } from "../op/select.ts"
-import { constant, type Shape, type Tensor } from "../Tensor.ts"
+import { constant, type Tensor } from "../Tensor.ts"
 
 /** A score that no softmax notices; finite, so that a row of nothing else is not NaN. */
 const MASKED = -1e9
@@ -21,16 +22,23 @@ export const mergeHeads = (x: Tensor): Tensor => {
   return reshape(transpose(x, [0, 2, 1, 3]), [b!, n!, heads! * d!])
 }
 
-/** Keys a bidirectional encoder may attend to: bool mask [b, n] -> bias [b, 1, 1, n]. */
-export const keyBias = (mask: Tensor): Tensor => {
-  const [b, n] = mask.type.shape
-  return penalise(reshape(mask, [b!, 1, 1, n!]), MASKED)
+/** What is added to scores so that only the seen keys count: bool [b, n or 1, s] -> bias [b, 1, n or 1, s]. */
+export const biasOf = (seen: Tensor): Tensor => {
+  const [b, n, s] = seen.type.shape
+  return penalise(reshape(seen, [b!, 1, n!, s!]), MASKED)
 }
 
+/** Keys a bidirectional encoder may attend to: bool mask [b, n] -> bias [b, 1, 1, n]. */
+export const keyBias = (mask: Tensor): Tensor => biasOf(reshape(mask, [mask.type.shape[0]!, 1, -1]))
+
 /** Whether the key does not come after the query: bool [1, n, n]. */
-const causal = (n: number): Tensor => {
-  const places = (shape: Shape) => constant(Nd.make(shape, (_, i) => i), "int32")
-  return not(less(places([1, n, 1]), places([1, 1, n])))
+export const causal = (n: number): Tensor => not(less(iota([1, n, 1]), iota([1, 1, n])))
+
+/** Whether the key lies less than `size` places behind the query: int32 [b, n] and [b, s] -> bool [b, n, s]. */
+export const near = (queries: Tensor, keys: Tensor, size: number): Tensor => {
+  const [[b, n], [k, s]] = [queries.type.shape, keys.type.shape]
+  const behind = sub(reshape(queries, [b!, n!, 1]), reshape(keys, [k!, 1, s!]))
+  return less(behind, constant(Nd.scalar(size), "int32"))
 }
 
 /** Positions of which a token sees only those nearer to its own than `size`. */
@@ -38,13 +46,6 @@ export interface Window {
   /** int32 [b, n] */
   readonly positions: Tensor
   readonly size: number
-}
-
-/** Keys that queries of a sequence see by distance: positions [b, n] -> bool [b, n, n]. */
-const near = ({ positions, size }: Window): Tensor => {
-  const [b, n] = positions.type.shape
-  const distance = sub(reshape(positions, [b!, n!, 1]), reshape(positions, [b!, 1, n!]))
-  return less(distance, constant(Nd.scalar(size), "int32"))
 }
 
 /**
@@ -60,6 +61,5 @@ export const branchBias = (branches: Tensor, window?: Window): Tensor => {
   const trunk = equal(key, zero)
   const own = and(equal(query, key), not(less(key, zero)))
   const before = and(or(trunk, own), causal(n!))
-  const visible = window ? and(before, near(window)) : before
-  return penalise(reshape(visible, [b!, 1, n!, n!]), MASKED)
+  return biasOf(window ? and(before, near(window.positions, window.positions, window.size)) : before)
 }

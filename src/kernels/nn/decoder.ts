@@ -60,8 +60,8 @@ export interface DecoderInput {
   readonly ids: Tensor
   /** int32 [b, n]: the place of each token in its own sequence. */
   readonly positions: Tensor
-  /** int32 [b, n]: who sees whom, see `branchBias`. */
-  readonly branches: Tensor
+  /** int32 [b, n]: who sees whom, see `branchBias`; needed where there is no `mix`. */
+  readonly branches?: Tensor | undefined
   /** int32 [r]: rows of the flattened [b·n] tokens whose next token is predicted; all where it is left out. */
   readonly rows?: Tensor | undefined
   /** int32 scalar; dropout is on where it is given. */
@@ -78,7 +78,7 @@ interface Pass {
   readonly key: Tensor | undefined
 }
 
-const headSize = (c: DecoderConfig): number => c.head_dim ?? c.hidden_size / c.num_attention_heads
+export const headSize = (c: DecoderConfig): number => c.head_dim ?? c.hidden_size / c.num_attention_heads
 const ropeOf = (c: DecoderConfig): RopeParameters =>
   c.rope_parameters ?? { rope_type: "default", rope_theta: c.rope_theta }
 
@@ -168,11 +168,15 @@ const layer = (c: DecoderConfig, index: number) => {
   })
 }
 
-/** Attention to what `branches` allow, from `max_window_layers` on within the window. */
-const byBranches = (c: DecoderConfig, { branches, positions }: DecoderInput): Mix => {
+/** Tokens of context that a layer sees, where it does not see all: from `max_window_layers` on. */
+export const windowOf = (c: DecoderConfig, index: number): number | undefined =>
+  index >= (c.max_window_layers ?? 0) ? c.sliding_window : undefined
+
+/** Attention to what `branches` allow, within the window of the layer. */
+const byBranches = (c: DecoderConfig, branches: Tensor, positions: Tensor): Mix => {
   const whole = branchBias(branches)
   const window = c.sliding_window && branchBias(branches, { positions, size: c.sliding_window })
-  return (q, k, v, index) => attendCausal(q, k, v, window && index >= (c.max_window_layers ?? 0) ? window : whole)
+  return (q, k, v, index) => attendCausal(q, k, v, window && windowOf(c, index) ? window : whole)
 }
 
 /** Final hidden states: [b, n, hidden]. */
@@ -183,7 +187,7 @@ const backbone = (c: DecoderConfig) => {
   const params = { embed_tokens: embed.params, layers: listParams(layers), norm: level.params }
   return module(params, (p, input: DecoderInput) => {
     const angles = ropeAngles(ropeOf(c), headSize(c), c.max_position_embeddings, input.positions)
-    const pass = { angles, mix: input.mix ?? byBranches(c, input), key: input.key }
+    const pass = { angles, mix: input.mix ?? byBranches(c, input.branches!, input.positions), key: input.key }
     const words = embed.apply(p.embed_tokens, input.ids)
     const first = c.gemma ? scale(words, Math.sqrt(c.hidden_size)) : words
     return level.apply(p.norm, layers.reduce((x, block, i) => block.apply(p.layers[String(i)]!, x, pass), first))

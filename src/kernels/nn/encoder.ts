@@ -2,6 +2,7 @@
 import * as Nd from "../NdArray.ts"
 import { attend } from "../op/attend.ts"
 import { add, gelu } from "../op/elementwise.ts"
+import { iota } from "../op/iota.ts"
 import { l2Normalise } from "../op/normalise.ts"
 import { dropout } from "../op/random.ts"
 import { constant, type Tensor } from "../Tensor.ts"
@@ -83,10 +84,9 @@ const embeddings = (c: EncoderConfig) => {
   }
   return module(params, (p, ids: Tensor, key?: Tensor) => {
     const n = ids.type.shape[1]!
-    const places = constant(Nd.make([n], (_, i) => i), "int32")
     const firstType = constant(Nd.make([1], () => 0), "int32")
     const place = add(
-      positions.apply(p.position_embeddings, places),
+      positions.apply(p.position_embeddings, iota([n])),
       types.apply(p.token_type_embeddings, firstType)
     )
     const sum = add(words.apply(p.word_embeddings, ids), place)

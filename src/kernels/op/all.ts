@@ -5,6 +5,7 @@ import * as broadcast from "./broadcast.ts"
 import * as contract from "./contract.ts"
 import * as elementwise from "./elementwise.ts"
 import * as gather from "./gather.ts"
+import * as iota from "./iota.ts"
 import * as normalise from "./normalise.ts"
 import * as position from "./position.ts"
 import * as random from "./random.ts"
@@ -21,5 +22,6 @@ export const all: ReadonlyArray<Op<any>> = [
   normalise,
   attend,
   position,
+  iota,
   random
 ].flatMap((file) => Object.values<unknown>(file).filter(isOp))

@@ -15,13 +15,14 @@ const fold = (x: Tensor, groups: number): Tensor => {
   return reshape(x, [b, groups, h / groups * n, d])
 }
 
-/** softmax(q kᵀ/√d + bias): [b, h, n, s], without copying keys for grouped heads. */
-const weights = (q: Tensor, k: Tensor, bias: Tensor): Tensor => {
+/** q kᵀ/√d + bias: [b, h, n, s], without copying keys for grouped heads. */
+const scores = (q: Tensor, k: Tensor, bias: Tensor): Tensor => {
   const [b, h, n, d] = q.type.shape as Shape4
   const [, groups, s] = k.type.shape as Shape4
-  const scores = matmul(fold(q, groups), k, false, true, 1 / Math.sqrt(d))
-  return softmax(add(reshape(scores, [b, h, n, s]), bias))
+  return add(reshape(matmul(fold(q, groups), k, false, true, 1 / Math.sqrt(d)), [b, h, n, s]), bias)
 }
+
+const weights = (q: Tensor, k: Tensor, bias: Tensor): Tensor => softmax(scores(q, k, bias))
 
 /**
  * q [b, h, n, d], k and v [b, g, s, d] with g dividing h, bias broadcast to [b, h, n, s].
@@ -114,4 +115,20 @@ export const attendCausal = (q: Tensor, k: Tensor, v: Tensor, bias: Tensor): Ten
   const n = q.type.shape[2]!
   const length = blockLength(n)
   return length < n ? apply(AttendCausal, [q, k, v, bias], { length }) : attend(q, k, v, bias)
+}
+
+/** Keys and values, k and v [b, g, s, d], and what is added to the scores: broadcast to [b, h, n, s]. */
+export interface KeyBlock {
+  readonly k: Tensor
+  readonly v: Tensor
+  readonly bias: Tensor
+}
+
+/** Attention of q [b, h, n, d] to blocks of keys as if they were one, none of which is copied to lie beside the others. */
+export const attendBlocks = (q: Tensor, blocks: ReadonlyArray<KeyBlock>): Tensor => {
+  const groups = blocks[0]!.k.type.shape[1]!
+  const shares = softmax(concat(blocks.map(({ bias, k }) => scores(q, k, bias)), 3))
+  let end = 0
+  const parts = blocks.map(({ k, v }) => matmul(fold(slice(shares, 3, end, end += k.type.shape[2]!), groups), v))
+  return reshape(parts.reduce(add), q.type.shape)
 }

@@ -104,6 +104,9 @@ export const Deposit: Op<{}> = {
 }
 export const deposit = (x: Tensor, values: Tensor, at: Tensor): Tensor => apply(Deposit, [x, values, at], {})
 
+/** The end of an axis, in ONNX, of whatever length. */
+const LAST = 2 ** 31 - 1
+
 interface Span {
   readonly axis: number
   readonly start: number
@@ -118,9 +121,17 @@ export const Slice: Op<Span> = {
   },
   evaluate: ([x], { axis, start }, type) => Nd.make(type.shape, (at) => Nd.get(x!, at.with(axis, at[axis]! + start))),
   vjp: (ct, [x], _, { axis, start, end }) => [pad(ct, axis, start, x!.type.shape[axis]! - end)],
-  onnx: (emit, [x], { axis, start, end }) =>
-    emit.node("Slice", [x!, emit.ints([start]), emit.ints([end]), emit.ints([axis])]),
-  law: { ranges: [real(-2, 2)], cases: [{ shapes: [[2, 4, 3]], attrs: { axis: 1, start: 1, end: 3 } }] }
+  onnx: (emit, [x], { axis, start, end }, { inputs }) => {
+    const stop = end === inputs[0]!.shape[axis] ? LAST : end
+    return emit.node("Slice", [x!, emit.ints([start]), emit.ints([stop]), emit.ints([axis])])
+  },
+  law: {
+    ranges: [real(-2, 2)],
+    cases: [
+      { shapes: [[2, 4, 3]], attrs: { axis: 1, start: 1, end: 3 } },
+      { shapes: [[2, 4]], attrs: { axis: 1, start: 1, end: 4 } }
+    ]
+  }
 }
 export const slice = (x: Tensor, axis: number, start: number, end: number): Tensor =>
   start === 0 && end === x.type.shape.at(axis) ? x : apply(Slice, [x], { axis: axesOf(x, [axis])[0]!, start, end })

@@ -19,6 +19,15 @@ export interface Program<in out I extends string, in out O extends string> {
   readonly run: (feeds: Feeds<I>, into?: Readonly<Partial<Record<O, Data>>>) => Effect.Effect<Feeds<O>, SessionError>
 }
 
+/** Graphs that differ in some sizes alone, by name. */
+export interface Family<N extends string> {
+  readonly sizes: ReadonlyArray<N>
+  readonly at: (sizes: Readonly<Record<N, number>>) => Graph
+}
+
+/** One compiled graph as the program of each choice of its sizes. Inputs that are fixed need not be fed. */
+export type Open<N extends string> = (sizes: Readonly<Record<N, number>>) => Program<string, string>
+
 /** The execution provider's libraries are not on this machine. */
 export class ProviderUnavailable extends Schema.TaggedError<ProviderUnavailable>()("ProviderUnavailable", {
   provider: Schema.String,
@@ -64,6 +73,11 @@ export class Session extends Context.Service<Session, {
   readonly compile: <I extends string, O extends string>(
     graph: Graph<I, O>
   ) => Effect.Effect<Program<I, O>, SessionError, Scope.Scope>
+  /** Compiles a graph once for all sizes. */
+  readonly open: <N extends string>(
+    family: Family<N>,
+    fixed: Feeds<string>
+  ) => Effect.Effect<Open<N>, SessionError, Scope.Scope>
 }>()("anamnesis/runtime/engine/Session") {}
 
 const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array }

@@ -2,8 +2,18 @@
 import * as Effect from "effect/Effect"
 import type * as OrtModule from "onnxruntime-node"
 import { encode, type Graph } from "../../kernels/encode.ts"
+import { standIns } from "../../kernels/sizes.ts"
 import type { Tensor } from "../../kernels/Tensor.ts"
-import { CompileFailed, type Data, mismatch, type Program, RunFailed, SessionError } from "./Session.ts"
+import {
+  CompileFailed,
+  type Data,
+  type Family,
+  mismatch,
+  type Open,
+  type Program,
+  RunFailed,
+  SessionError
+} from "./Session.ts"
 
 type Ort = typeof OrtModule
 type OrtTensor = OrtModule.Tensor
@@ -45,19 +55,26 @@ const wrapper = (ort: Ort, tensor: Tensor): (data: Data) => OrtTensor => {
 const wrappers = (ort: Ort, tensors: Readonly<Record<string, Tensor>>) =>
   new Map(Object.entries(tensors).map(([name, t]) => [name, { tensor: t, wrap: wrapper(ort, t) }]))
 
-export const compile = Effect.fnUntraced(function*<I extends string, O extends string>(
-  ort: Ort,
-  graph: Graph<I, O>,
-  options: Options
-) {
-  const session = yield* Effect.acquireRelease(
+/** Choices of sizes that an open program remembers: each holds its graph. */
+const KEPT = 16
+
+const create = (ort: Ort, name: string, model: Uint8Array, options: OrtModule.InferenceSession.SessionOptions) =>
+  Effect.acquireRelease(
     Effect.tryPromise({
-      try: () => ort.InferenceSession.create(encode(graph), sessionOptions(options)),
-      catch: (cause) => new SessionError({ reason: new CompileFailed({ program: graph.name, cause }) })
+      try: () => ort.InferenceSession.create(model, options),
+      catch: (cause) => new SessionError({ reason: new CompileFailed({ program: name, cause }) })
     }),
     (session) => Effect.promise(() => session.release())
   )
-  const inputs = wrappers(ort, graph.inputs)
+
+/** The session as the program of a graph, or of those of its inputs that are fed. */
+const programOf = <I extends string, O extends string>(
+  ort: Ort,
+  session: OrtModule.InferenceSession,
+  graph: Graph<I, O>,
+  fed: (input: string) => boolean
+): Program<I, O> => {
+  const inputs = wrappers(ort, Object.fromEntries(Object.entries<Tensor>(graph.inputs).filter(([name]) => fed(name))))
   const outputs = wrappers(ort, graph.outputs)
   const fail = (cause: unknown) => new SessionError({ reason: new RunFailed({ program: graph.name, cause }) })
 
@@ -86,5 +103,44 @@ export const compile = Effect.fnUntraced(function*<I extends string, O extends s
       },
       catch: fail
     })
-  return { graph, run } satisfies Program<I, O>
+  return { graph, run }
+}
+
+export const compile = Effect.fnUntraced(function*<I extends string, O extends string>(
+  ort: Ort,
+  graph: Graph<I, O>,
+  options: Options
+) {
+  const session = yield* create(ort, graph.name, encode(graph), sessionOptions(options))
+  return programOf(ort, session, graph, () => true)
+})
+
+/** Fixed inputs become constants of the session, which it lays out once in the way it likes best. */
+export const open = Effect.fnUntraced(function*<N extends string>(
+  ort: Ort,
+  { at, sizes }: Family<N>,
+  fixed: Readonly<Record<string, Data>>,
+  options: Options
+) {
+  const smallest = at(Object.fromEntries(sizes.map((name) => [name, 1])) as Record<N, number>)
+  const standing = standIns(sizes, Object.values<Tensor>(smallest.inputs).map((t) => t.type.shape))
+  const graph = at(standing)
+  const weights = new Map(Object.keys(fixed).map((name) => [name, { location: name, offset: 0 }]))
+  const session = yield* create(ort, graph.name, encode(graph, { open: standing, weights }), {
+    ...sessionOptions(options),
+    externalData: Object.entries(fixed).map(([path, { buffer, byteLength, byteOffset }]) => ({
+      path,
+      data: new Uint8Array(buffer, byteOffset, byteLength)
+    }))
+  })
+  const known = new Map<string, Program<string, string>>()
+  const program: Open<N> = (chosen) => {
+    const key = sizes.map((name) => chosen[name]).join()
+    const found = known.get(key) ?? programOf(ort, session, at(chosen), (name) => !(name in fixed))
+    known.delete(key)
+    known.set(key, found)
+    if (known.size > KEPT) known.delete(known.keys().next().value!)
+    return found
+  }
+  return program
 })

@@ -19,12 +19,15 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
   const threads = options.threads ?? availableParallelism()
   return Layer.effect(
     Session,
-    Effect.map(Onnx.load, (ort) =>
-      Session.of({
+    Effect.map(Onnx.load, (ort) => {
+      const options = { threads, executionProviders: ["cpu"] }
+      return Session.of({
         provider: "cpu",
         threads,
-        compile: (graph) => Onnx.compile(ort, graph, { threads, executionProviders: ["cpu"] })
-      }))
+        compile: (graph) => Onnx.compile(ort, graph, options),
+        open: (family, fixed) => Onnx.open(ort, family, fixed, options)
+      })
+    })
   )
 }
 
@@ -32,7 +35,8 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
 export const reference: Layer.Layer<Session> = Layer.succeed(Session, {
   provider: "reference",
   threads: 1,
-  compile: (graph) => Effect.sync(() => Reference.compile(graph))
+  compile: (graph) => Effect.sync(() => Reference.compile(graph)),
+  open: (family, fixed) => Effect.sync(() => Reference.open(family, fixed))
 })
 
 /** The folder in which ONNX Runtime looks for its providers: that of the library itself. */
@@ -64,14 +68,15 @@ export const cuda = ({ device }: CudaOptions): Layer.Layer<Session, SessionError
       const missing = missingLibrary()
       if (missing) return yield* unavailable(missing)
       const ort = yield* Onnx.load
-      const executionProviders = [{ name: "cuda", deviceId: device } as const]
+      const options = { threads: 1, executionProviders: [{ name: "cuda", deviceId: device } as const] }
+      const explained = Effect.mapError((error: SessionError) =>
+        /load library|CUDA|cudnn/i.test(error.message) ? refused(error.message) : error
+      )
       return Session.of({
         provider: "cuda",
         threads: 1,
-        compile: (graph) =>
-          Onnx.compile(ort, graph, { threads: 1, executionProviders }).pipe(
-            Effect.mapError((error) => /load library|CUDA|cudnn/i.test(error.message) ? refused(error.message) : error)
-          )
+        compile: (graph) => explained(Onnx.compile(ort, graph, options)),
+        open: (family, fixed) => explained(Onnx.open(ort, family, fixed, options))
       })
     })
   )

@@ -3,7 +3,16 @@ import * as Effect from "effect/Effect"
 import type { Graph } from "../../kernels/encode.ts"
 import { interpret } from "../../kernels/interpret.ts"
 import type { Tensor } from "../../kernels/Tensor.ts"
-import { allocate, type Data, mismatch, type Program, RunFailed, SessionError } from "./Session.ts"
+import {
+  allocate,
+  type Data,
+  type Family,
+  mismatch,
+  type Open,
+  type Program,
+  RunFailed,
+  SessionError
+} from "./Session.ts"
 
 export const compile = <I extends string, O extends string>(graph: Graph<I, O>): Program<I, O> => {
   const names = Object.keys(graph.outputs) as Array<O>
@@ -29,3 +38,9 @@ export const compile = <I extends string, O extends string>(graph: Graph<I, O>):
       })
   }
 }
+
+export const open =
+  <N extends string>({ at }: Family<N>, fixed: Readonly<Record<string, Data>>): Open<N> => (sizes) => {
+    const { graph, run } = compile(at(sizes))
+    return { graph, run: (feeds, into) => run({ ...fixed, ...feeds }, into) }
+  }

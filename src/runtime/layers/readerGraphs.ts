@@ -35,7 +35,7 @@ const decoderInput = (batch: Tensors): DecoderInput => ({
   key: batch["key"]
 })
 
-const weightInputs = (decoder: Decoder): Tensors =>
+export const weightInputs = (decoder: Decoder): Tensors =>
   Object.fromEntries(
     [...flatten(decoder.params)].map(([path, p]) => [names.param(path), input(names.param(path), p.shape)])
   )

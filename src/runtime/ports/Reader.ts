@@ -41,6 +41,16 @@ export interface Chosen {
   readonly indices: Int32Array
 }
 
+/** A token of a text that is being written, and the text that it makes certain: whole characters. */
+export interface Token {
+  /** Whose text, by place. */
+  readonly row: number
+  readonly id: number
+  readonly text: string
+  /** Why the text ends here, where it does. */
+  readonly finish: "eos" | "stop" | "length" | undefined
+}
+
 export class Reader extends Context.Service<Reader, {
   /** Mean negative log-likelihood of each answer given each passage alone: docs [questions, m] -> [questions, m]. */
   readonly nll: (

@@ -1,0 +1,67 @@
+/** Keys and values of the tokens of several rows, kept on the host between runs of a decoder. */
+import { allocate, type Feeds } from "./Session.ts"
+
+export interface CacheShape {
+  readonly layers: number
+  /** Key heads of a layer, and the size of each. */
+  readonly groups: number
+  readonly size: number
+}
+
+/** Names of a decoder's inputs: what layer `i` keeps. */
+export const pastNames = (layer: number): { readonly k: string; readonly v: string } => ({
+  k: `past/${layer}/k`,
+  v: `past/${layer}/v`
+})
+
+/** One array for each input: [rows, groups, slots, size]. */
+export class KeyValueCache {
+  readonly rows: number
+  readonly slots: number
+  readonly feeds: Feeds<string>
+  private readonly shape: CacheShape
+  private readonly arrays: ReadonlyArray<Float32Array>
+
+  constructor(shape: CacheShape, rows: number, slots: number) {
+    const names = Array.from({ length: shape.layers }, (_, i) => Object.values(pastNames(i))).flat()
+    const size = rows * shape.groups * slots * shape.size
+    this.arrays = names.map(() => allocate("float32", size) as Float32Array)
+    this.feeds = Object.fromEntries(names.map((name, i) => [name, this.arrays[i]!]))
+    this.shape = shape
+    this.rows = rows
+    this.slots = slots
+  }
+
+  /**
+   * Writes what a run keeps of `length` new tokens of each of its rows, [arrays, its rows, groups, length, size], to the
+   * rows from `row` on; each row's tokens take the slots from its own `first` on.
+   */
+  write(present: Float32Array, length: number, first: ArrayLike<number>, row = 0): void {
+    const { groups, size } = this.shape
+    let at = 0
+    for (const array of this.arrays) {
+      for (let r = 0; r < first.length; r++) {
+        for (let g = 0; g < groups; g++) {
+          const slot = ((row + r) * groups + g) * this.slots + first[r]!
+          array.set(present.subarray(at, at += length * size), slot * size)
+        }
+      }
+    }
+  }
+
+  /** A cache of other rows and slots that starts with what this one keeps of `rows`. */
+  resized(rows: ReadonlyArray<number>, slots: number): KeyValueCache {
+    const { groups, size } = this.shape
+    const made = new KeyValueCache(this.shape, rows.length, slots)
+    const width = Math.min(this.slots, slots) * size
+    this.arrays.forEach((array, i) => {
+      rows.forEach((row, r) => {
+        for (let g = 0; g < groups; g++) {
+          const from = (row * groups + g) * this.slots * size
+          made.arrays[i]!.set(array.subarray(from, from + width), (r * groups + g) * slots * size)
+        }
+      })
+    })
+    return made
+  }
+}

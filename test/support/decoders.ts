@@ -1,0 +1,71 @@
+/** Decoders of a few thousand weights, and their texts by the plainest way: everything computed anew for each token. */
+import * as Effect from "effect/Effect"
+import * as Key from "../../src/domain/Key.ts"
+import { causalLm, type DecoderConfig } from "../../src/kernels/nn/decoder.ts"
+import { flatten } from "../../src/kernels/nn/Module.ts"
+import { Session } from "../../src/runtime/engine/Session.ts"
+import { asInputs } from "../../src/runtime/engine/Weights.ts"
+import type { GenerationOptions, Generator } from "../../src/runtime/layers/generation.ts"
+import { cacheShape, generation } from "../../src/runtime/layers/generationGraphs.ts"
+import { initialise } from "../../src/runtime/layers/initialise.ts"
+import * as Graphs from "../../src/runtime/layers/readerGraphs.ts"
+
+export const config: DecoderConfig = {
+  vocab_size: 31,
+  hidden_size: 16,
+  intermediate_size: 24,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  max_position_embeddings: 256,
+  rms_norm_eps: 1e-6,
+  rope_theta: 10000,
+  tie_word_embeddings: true,
+  hidden_dropout_prob: 0,
+  initializer_range: 0.5
+}
+
+export const greedy: GenerationOptions = {
+  do_sample: false,
+  temperature: 1,
+  top_k: 0,
+  top_p: 1,
+  repetition_penalty: 1,
+  max_new_tokens: 12,
+  eos: [],
+  stop_strings: []
+}
+
+/** A decoder with weights of its own, ready to generate; tokens are written as numbers between spaces. */
+export const generator = Effect.fnUntraced(function*(c: DecoderConfig, fixed: boolean, seed = 1) {
+  const session = yield* Session
+  const decoder = causalLm(c)
+  const weights = asInputs(initialise(flatten(decoder.params), Key.make(seed)))
+  const program = yield* session.open(generation(c, decoder), fixed ? weights : {})
+  const made: Generator = {
+    program,
+    cache: cacheShape(c),
+    weights: () => fixed ? {} : weights,
+    padding: 0,
+    decode: (ids) => ids.join(" ")
+  }
+  return { decoder, generator: made, weights }
+})
+
+/** The logits after a text, without a cache. */
+export const logitsAfter = Effect.fnUntraced(function*(
+  { decoder, weights }: Effect.Success<ReturnType<typeof generator>>,
+  ids: ReadonlyArray<number>
+) {
+  const session = yield* Session
+  const length = ids.length
+  const program = yield* session.compile(Graphs.next(decoder, { rows: 1, length, supervised: 1 }))
+  const { logits } = yield* program.run({
+    ...weights,
+    ids: Int32Array.from(ids),
+    positions: Int32Array.from(ids.keys()),
+    branches: new Int32Array(length),
+    ...(length > 1 ? { rows: Int32Array.of(length - 1) } : {})
+  })
+  return logits as Float32Array
+}, Effect.scoped)
