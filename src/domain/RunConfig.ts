@@ -24,6 +24,9 @@ export const modes = [
 ] as const
 export type Mode = typeof modes[number]
 
+/** Tokens of a prompt from which on shifted sparse attention takes the place of full attention. */
+export const LEAST_SHIFTED = 1024
+
 /** Fields in the order they are documented. Lengths are in tokens, rates in absolute units, shares in [0, 1]. */
 export const fields = {
   /** JMLR as the paper states it, or as its released code runs. */
@@ -142,6 +145,11 @@ export const fields = {
   max_length: Count,
   /** Tokens of a passage in the reader's prompt. */
   text_maxlength: Count,
+  /**
+   * Learn with attention to whole prompts; else prompts from 1024 tokens on are learned with LongLoRA's shifted sparse
+   * attention (S2-Attn), within quarters of them. The reader always answers with full attention.
+   */
+  use_full_attn: Schema.Boolean,
   /** Weight of the likelihood of the prompt itself beside that of the answer. */
   lm_loss_weight: NonNegative,
   /** How a passage is put before the reader: `{text}`. */

@@ -81,6 +81,7 @@ export const presets: Readonly<Record<RunConfig["preset"], Raw>> = {
     context: "sampled",
     lr_retriever: 3e-5,
     retriever_trainable: "all",
+    use_full_attn: false,
     rank_ties: "skip",
     rank_mean: "pairs"
   },
@@ -97,6 +98,7 @@ export const presets: Readonly<Record<RunConfig["preset"], Raw>> = {
     lora_dropout: 0.05,
     lora_target_modules: ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "lm_head"],
     modules_to_save: ["embed_tokens", "norm"],
+    use_full_attn: true,
     rank_ties: "later",
     rank_mean: "pairs_plus_one",
     query_max_len: 512,

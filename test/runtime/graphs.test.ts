@@ -54,6 +54,7 @@ const graphs: Readonly<Record<string, Graph>> = {
   }),
   "reader": ReaderGraphs.learn(decoder, {
     shape: { rows: 2, length: 6, supervised: 4 },
+    shifted: false,
     ...learning("model.layers.0.self_attn.k_proj.weight", "lm_head.weight")
   }),
   "reader-score": ReaderGraphs.score(decoder, { rows: 2, length: 6, supervised: 4 }),

@@ -52,6 +52,13 @@ const readerBatch: Values = {
   key: Nd.scalar(-5)
 }
 
+const shiftedBatch: Values = {
+  ...readerBatch,
+  ids: ints([2, 8], (i) => (i * 5 + 3) % 12),
+  positions: ints([2, 8], (i) => i % 8),
+  branches: ints([2, 8], (i) => i < 14 ? 0 : -1)
+}
+
 /** A step by name: its graph, where every parameter learns, and a batch. */
 export const steps = (
   optimizer: Optimizer,
@@ -68,8 +75,12 @@ export const steps = (
       retrieverBatch(Nd.fromArray([2, 3], [0.2, 0.5, 0.3, 1, 0, 0]))
     ],
     "the reader": [
-      ReaderGraphs.learn(decoder, { shape: { rows: 2, length: 6, supervised: 5 }, ...learning }),
+      ReaderGraphs.learn(decoder, { shape: { rows: 2, length: 6, supervised: 5 }, shifted: false, ...learning }),
       readerBatch
+    ],
+    "the reader in shifted groups": [
+      ReaderGraphs.learn(decoder, { shape: { rows: 2, length: 8, supervised: 5 }, shifted: true, ...learning }),
+      shiftedBatch
     ]
   }
 }

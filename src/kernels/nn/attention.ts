@@ -10,6 +10,12 @@ import { constant, type Tensor } from "../Tensor.ts"
 /** A score that no softmax notices; finite, so that a row of nothing else is not NaN. */
 const MASKED = -1e9
 
+/**
+ * How the queries of a layer meet its keys and values: q [b, heads, n, d] and k [b, groups, n, d], turned by their
+ * positions, v [b, groups, n, d] -> [b, heads, n, d].
+ */
+export type Mix = (q: Tensor, k: Tensor, v: Tensor, layer: number) => Tensor
+
 /** [b, n, heads·d] -> [b, heads, n, d] */
 export const splitHeads = (x: Tensor, heads: number): Tensor => {
   const [b, n, width] = x.type.shape

@@ -4,8 +4,8 @@ import { reshape } from "../op/broadcast.ts"
 import { iota } from "../op/iota.ts"
 import { and } from "../op/select.ts"
 import type { Tensor } from "../Tensor.ts"
-import { biasOf, causal, near } from "./attention.ts"
-import { type DecoderConfig, type Mix, windowOf } from "./decoder.ts"
+import { biasOf, causal, type Mix, near } from "./attention.ts"
+import { type DecoderConfig, windowOf } from "./decoder.ts"
 
 /** What a layer keeps of each token: k and v, [b, groups, slots, d]. */
 export interface Kept {

@@ -6,10 +6,11 @@ import { concat, gather, slice } from "../op/gather.ts"
 import { rotary } from "../op/position.ts"
 import { dropout } from "../op/random.ts"
 import { scalar, type Tensor } from "../Tensor.ts"
-import { branchBias, mergeHeads, splitHeads } from "./attention.ts"
+import { branchBias, mergeHeads, type Mix, splitHeads } from "./attention.ts"
 import { embedding, linear, type LinearParams, rmsNorm } from "./layers.ts"
 import { listParams, type Module, module, ones, optional, type Param, repeat, zeros } from "./Module.ts"
 import { ropeAngles, type RopeParameters } from "./rope.ts"
+import { shiftedSparse } from "./shifted.ts"
 
 const activations = { silu, gelu, gelu_pytorch_tanh: geluTanh }
 export type Activation = keyof typeof activations
@@ -49,12 +50,6 @@ export interface DecoderConfig {
   readonly max_window_layers?: number
 }
 
-/**
- * How the queries of a layer meet its keys and values: q [b, heads, n, d] and k [b, groups, n, d], turned by their
- * positions, v [b, groups, n, d] -> [b, heads, n, d].
- */
-export type Mix = (q: Tensor, k: Tensor, v: Tensor, layer: number) => Tensor
-
 export interface DecoderInput {
   /** int32 [b, n] */
   readonly ids: Tensor
@@ -68,6 +63,8 @@ export interface DecoderInput {
   readonly key?: Tensor | undefined
   /** Attention as `branches` and the config say, where it is left out. */
   readonly mix?: Mix | undefined
+  /** Attention within shifted groups instead of whole sequences (S2-Attn), for training. */
+  readonly shifted?: boolean | undefined
 }
 
 /** What the layers of one pass share. */
@@ -173,10 +170,15 @@ export const windowOf = (c: DecoderConfig, index: number): number | undefined =>
   index >= (c.max_window_layers ?? 0) ? c.sliding_window : undefined
 
 /** Attention to what `branches` allow, within the window of the layer. */
-const byBranches = (c: DecoderConfig, branches: Tensor, positions: Tensor): Mix => {
+const byBranches = (c: DecoderConfig) => (branches: Tensor, positions: Tensor): Mix => {
   const whole = branchBias(branches)
   const window = c.sliding_window && branchBias(branches, { positions, size: c.sliding_window })
   return (q, k, v, index) => attendCausal(q, k, v, window && windowOf(c, index) ? window : whole)
+}
+
+const mixOf = (c: DecoderConfig, { branches, mix, positions, shifted }: DecoderInput): Mix => {
+  if (mix) return mix
+  return shifted ? shiftedSparse(branches!, positions, byBranches(c)) : byBranches(c)(branches!, positions)
 }
 
 /** Final hidden states: [b, n, hidden]. */
@@ -187,7 +189,7 @@ const backbone = (c: DecoderConfig) => {
   const params = { embed_tokens: embed.params, layers: listParams(layers), norm: level.params }
   return module(params, (p, input: DecoderInput) => {
     const angles = ropeAngles(ropeOf(c), headSize(c), c.max_position_embeddings, input.positions)
-    const pass = { angles, mix: input.mix ?? byBranches(c, input.branches!, input.positions), key: input.key }
+    const pass = { angles, mix: mixOf(c, input), key: input.key }
     const words = embed.apply(p.embed_tokens, input.ids)
     const first = c.gemma ? scale(words, Math.sqrt(c.hidden_size)) : words
     return level.apply(p.norm, layers.reduce((x, block, i) => block.apply(p.layers[String(i)]!, x, pass), first))

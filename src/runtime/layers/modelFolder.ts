@@ -86,6 +86,16 @@ export const fits = (
   return Effect.fail(new FileError({ path: join(folder, "config.json"), place: "max_position_embeddings", reason }))
 }
 
+/** Refuses heads that shifted attention cannot halve. */
+export const shifts = (
+  folder: string,
+  { num_attention_heads }: { readonly num_attention_heads: number }
+): Effect.Effect<void, FileError> => {
+  if (num_attention_heads % 2 === 0) return Effect.void
+  const reason = `${num_attention_heads} heads have no halves to shift apart; set use_full_attn: true`
+  return Effect.fail(new FileError({ path: join(folder, "config.json"), place: "num_attention_heads", reason }))
+}
+
 export type Options = Partial<WeightFiles.LoadOptions>
 
 /**

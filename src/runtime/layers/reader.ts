@@ -2,7 +2,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Settings } from "../../domain/RunConfig.ts"
+import { LEAST_SHIFTED, Settings } from "../../domain/RunConfig.ts"
 import type { Diverged as EngineDiverged } from "../engine/Learner.ts"
 import * as Learner from "../engine/Learner.ts"
 import { cached } from "../engine/Programs.ts"
@@ -35,7 +35,8 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
       shape: { rows, length, supervised },
       group: groupOf(params, trainable),
       optimizer: optimizerOf(settings),
-      maxGradNorm: settings.max_grad_norm
+      maxGradNorm: settings.max_grad_norm,
+      shifted: !settings.use_full_attn && length >= LEAST_SHIFTED
     })
   )
   const learner = Learner.make({

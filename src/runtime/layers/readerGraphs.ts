@@ -74,10 +74,12 @@ export interface StepOptions {
   readonly group: (path: string) => string | undefined
   readonly optimizer: Optimizer
   readonly maxGradNorm: number
+  /** Attention within shifted groups (S2-Attn); the length is then a multiple of 8. */
+  readonly shifted: boolean
 }
 
 /** One update: descends Σ weight · nll; reports `nll` [supervised]. */
-export const learn = (decoder: Decoder, { group, maxGradNorm, optimizer, shape }: StepOptions): Graph =>
+export const learn = (decoder: Decoder, { group, maxGradNorm, optimizer, shape, shifted }: StepOptions): Graph =>
   step({
     name: title("learn", shape),
     params: decoder.params,
@@ -88,7 +90,7 @@ export const learn = (decoder: Decoder, { group, maxGradNorm, optimizer, shape }
       key: int32()
     },
     loss: (params, batch) => {
-      const nll = crossEntropy(decoder.apply(params, decoderInput(batch)), batch["targets"]!)
+      const nll = crossEntropy(decoder.apply(params, { ...decoderInput(batch), shifted }), batch["targets"]!)
       return { loss: sumAll(mul(batch["weights"]!, nll)), report: { nll } }
     },
     group,

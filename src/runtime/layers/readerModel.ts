@@ -54,6 +54,7 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
   const opened = yield* ModelFolder.open(settings.reader_name_or_path, DecoderConfig)
   const { folder, tokenizer } = opened
   yield* ModelFolder.fits(folder, opened.config, { max_length: settings.max_length })
+  if (learns && !settings.use_full_attn) yield* ModelFolder.shifts(folder, opened.config)
   const { based, config, module: decoder, weights } = yield* Model.load(opened, causalLm, {
     seed: settings.seed,
     lora: learns ? readerLora(settings) : undefined,
@@ -64,7 +65,9 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
   const [bos, eos] = [config.bos_token_id, config.eos_token_id]
   const prompts = Prompt.make({ config: settings, tokenizer, texts, bos, eos })
   const { next, score } = yield* programs(decoder)
-  const padded = { padding: config.pad_token_id, most: settings.max_length }
+  /** A multiple of 8, as shifted attention takes it. */
+  const most = Math.ceil(settings.max_length / 8) * 8
+  const padded = { padding: config.pad_token_id, most }
 
   /** For each sequence, the likelihood of each of its parts; longest sequences first, so that like meets like. */
   const likelihoods = Effect.fnUntraced(function*(
