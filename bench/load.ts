@@ -37,7 +37,7 @@ const config: DecoderConfig = {
   num_key_value_heads: 16,
   max_position_embeddings: 4096,
   rms_norm_eps: 1e-6,
-  rope_theta: 10000,
+  rope_parameters: { rope_type: "default", rope_theta: 10000 },
   tie_word_embeddings: true,
   hidden_dropout_prob: 0,
   initializer_range: 0.02

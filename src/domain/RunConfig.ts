@@ -103,9 +103,11 @@ export const fields = {
   /** Biases stay as they are where adapters learn. */
   lora_bias: Schema.Literals(["none"]),
 
-  /** Tokens of a query, markers and masks included, and of a passage. */
-  query_max_len: Count,
-  passage_max_len: Count,
+  /** Tokens of a query, markers and masks included, and of a passage; 0 for as many as the checkpoint was made for. */
+  query_max_len: Natural,
+  passage_max_len: Natural,
+  /** Size of a token's vector where the retriever's folder has no head: one is drawn; 0 for hidden states as they are. */
+  dim: Natural,
   /** Candidates a question. */
   n_candidates: Count,
   /** Candidates the reader judges one by one. */
@@ -152,6 +154,8 @@ export const fields = {
   use_full_attn: Schema.Boolean,
   /** Weight of the likelihood of the prompt itself beside that of the answer. */
   lm_loss_weight: NonNegative,
+  /** Prompts as the chat template of the reader's folder has a user's words. */
+  apply_chat_template: Schema.Boolean,
   /** How a passage is put before the reader: `{text}`. */
   document_prompt: Schema.String,
   question_prompt: Schema.String,

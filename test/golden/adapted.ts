@@ -1,11 +1,10 @@
 /** The small models of `lora.py`, and what they compute here. */
 import * as Effect from "effect/Effect"
-import type * as Schema from "effect/Schema"
 import { join } from "node:path"
 import { grad } from "../../src/kernels/grad.ts"
 import * as Nd from "../../src/kernels/NdArray.ts"
+import { colbert } from "../../src/kernels/nn/colbert.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
-import { colbert } from "../../src/kernels/nn/encoder.ts"
 import { bind, inputs, type Module } from "../../src/kernels/nn/Module.ts"
 import { sumAll } from "../../src/kernels/op/broadcast.ts"
 import { mul, scale } from "../../src/kernels/op/elementwise.ts"
@@ -14,8 +13,10 @@ import { crossEntropy } from "../../src/kernels/op/normalise.ts"
 import { constant, type Tensor } from "../../src/kernels/Tensor.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
 import type { Arrays } from "../../src/runtime/engine/Weights.ts"
+import type { Decode } from "../../src/runtime/layers/configKeys.ts"
+import { decodeDecoder } from "../../src/runtime/layers/decoderConfig.ts"
+import { decodeEncoder } from "../../src/runtime/layers/encoderConfig.ts"
 import * as Model from "../../src/runtime/layers/model.ts"
-import { DecoderConfig, EncoderConfig } from "../../src/runtime/layers/modelConfigs.ts"
 import * as ModelFolder from "../../src/runtime/layers/modelFolder.ts"
 
 /** From the root of the repository, as the adapters name their bases. */
@@ -29,7 +30,7 @@ const list = (values: ReadonlyArray<number>): Tensor => constant(Nd.fromArray([v
 const ids = block((i) => tokens[i]!)
 
 export interface Subject {
-  readonly schema: Schema.Codec<any, any>
+  readonly decode: Decode<any>
   readonly build: (config: any) => Module<any, [any], Tensor>
   readonly task: "CAUSAL_LM" | "FEATURE_EXTRACTION"
   readonly input: object
@@ -38,7 +39,7 @@ export interface Subject {
 }
 
 const decoder: Subject = {
-  schema: DecoderConfig,
+  decode: decodeDecoder,
   build: causalLm,
   task: "CAUSAL_LM",
   input: { ids, positions: block((i) => i % length), branches: block(() => 0) },
@@ -49,7 +50,7 @@ const decoder: Subject = {
   }
 }
 const encoder: Subject = {
-  schema: EncoderConfig,
+  decode: decodeEncoder,
   build: colbert,
   task: "FEATURE_EXTRACTION",
   input: { ids, mask: block(() => 1, "bool") },
@@ -61,9 +62,9 @@ const encoder: Subject = {
 export const subjects: Readonly<Record<string, Subject>> = { llama: decoder, tied: decoder, colbert: encoder }
 
 /** The model of a folder, for inference or as `options` say. */
-export const load = ({ build, schema, task }: Subject, folder: string, options: Partial<Model.LoadOptions> = {}) =>
+export const load = ({ build, decode, task }: Subject, folder: string, options: Partial<Model.LoadOptions> = {}) =>
   Effect.flatMap(
-    ModelFolder.open(pathOf(folder), schema),
+    ModelFolder.open<any>(pathOf(folder), decode),
     (opened) =>
       Model.load(opened, build, { seed: 1, lora: undefined, learns: () => false, slots: [], task, ...options })
   )

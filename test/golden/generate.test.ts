@@ -4,17 +4,18 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Key from "../../src/domain/Key.ts"
-import { causalLm, type DecoderConfig } from "../../src/kernels/nn/decoder.ts"
+import { causalLm } from "../../src/kernels/nn/decoder.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
 import { asInputs } from "../../src/runtime/engine/Weights.ts"
+import { decodeDecoder } from "../../src/runtime/layers/decoderConfig.ts"
 import { generate, type GenerationOptions } from "../../src/runtime/layers/generation.ts"
 import { cacheShape, generation } from "../../src/runtime/layers/generationGraphs.ts"
 import { greedy } from "../support/decoders.ts"
 import * as Golden from "./golden.ts"
 
 interface Described {
-  readonly config: DecoderConfig & { readonly eos_token_id: number; readonly pad_token_id: number }
+  readonly config: object
   readonly prompts: ReadonlyArray<ReadonlyArray<number>>
   readonly cases: ReadonlyArray<{
     readonly about: string
@@ -25,14 +26,15 @@ interface Described {
 
 const texts = Effect.fnUntraced(function*(about: string, together: boolean) {
   const { described, tensors } = yield* Golden.read<Described>("generate")
-  const { cases, config, prompts } = described
-  const decoder = causalLm({ ...config, hidden_dropout_prob: 0, initializer_range: 0.02 })
+  const { cases, prompts } = described
+  const config = yield* decodeDecoder(described.config)
+  const decoder = causalLm(config)
   const weights = asInputs(new Map([...tensors].map(([name, { data }]) => [name, data])))
   const program = yield* (yield* Session).open(generation(config, decoder), weights)
   const decode = (ids: ReadonlyArray<number>) => ids.join(" ")
   const generator = { program, cache: cacheShape(config), weights: () => ({}), padding: config.pad_token_id, decode }
   const found = cases.find((one) => one.about === about)!
-  const options = { ...greedy, eos: [config.eos_token_id], ...found.settings }
+  const options = { ...greedy, eos: config.eos_token_id, ...found.settings }
   const asked = prompts.map((ids) => ({ ids, key: Key.make(0) }))
   const runs = together ? [asked] : asked.map((one) => [one])
   const tokens = yield* Effect.forEach(runs, (run) => Stream.runCollect(generate(generator, run, options)))

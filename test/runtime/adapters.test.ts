@@ -9,8 +9,8 @@ import type { Raw } from "../../src/domain/RunConfig.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
 import { readerLora } from "../../src/runtime/layers/adapters.ts"
 import * as Disk from "../../src/runtime/layers/checkpoints.ts"
+import { decodeDecoder } from "../../src/runtime/layers/decoderConfig.ts"
 import * as Model from "../../src/runtime/layers/model.ts"
-import { DecoderConfig } from "../../src/runtime/layers/modelConfigs.ts"
 import * as ModelFolder from "../../src/runtime/layers/modelFolder.ts"
 import { joint } from "../../src/runtime/layers/modes.ts"
 import * as reader from "../../src/runtime/layers/reader.ts"
@@ -79,7 +79,7 @@ const reads = Effect.fnUntraced(function*(folder: string, name: string) {
 /** The reader's model of a folder under the settings, as a learner has it. */
 const loaded = Effect.fnUntraced(function*(folder: string, overrides: Raw) {
   const config = yield* Tiny.settings(folder, overrides)
-  const opened = yield* ModelFolder.open(join(folder, "reader"), DecoderConfig)
+  const opened = yield* ModelFolder.open(join(folder, "reader"), decodeDecoder)
   const options = {
     seed: 1,
     lora: readerLora(config),

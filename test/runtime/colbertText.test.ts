@@ -2,7 +2,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import * as ColbertText from "../../src/runtime/layers/colbertText.ts"
-import type { Tokenizer } from "../../src/runtime/layers/tokenizer.ts"
 
 /** Words and punctuation marks by number, in a fixed order. */
 const vocabulary = [
@@ -21,15 +20,19 @@ const vocabulary = [
   "c"
 ]
 const id = (token: string): number => vocabulary.indexOf(token)
-const tokenizer: Tokenizer = {
-  encode: (text) => (text.match(/[abc]|[,.?]/g) ?? []).map(id),
-  decode: () => "",
-  id,
-  has: (token) => vocabulary.includes(token),
-  size: vocabulary.length,
-  hash: ""
+const encode = (text: string) => (text.match(/[abc]|[,.?]/g) ?? []).map(id)
+const marks: ColbertText.Marks = {
+  cls: id("[CLS]"),
+  sep: id("[SEP]"),
+  mask: id("[MASK]"),
+  pad: id("[PAD]"),
+  query: id("[unused0]"),
+  doc: id("[unused1]"),
+  skip: new Set([",", ".", "?"].map(id)),
+  attendToMasks: false
 }
-const text = ColbertText.make(tokenizer, { query: 8, passage: 7 })
+const lengths = { query: 8, passage: 7 }
+const text = ColbertText.make({ encode }, marks, lengths)
 const named = (ids: ArrayLike<number>): string => Array.from(ids, (i) => vocabulary[i]).join(" ")
 
 describe("a question", () => {
@@ -39,6 +42,10 @@ describe("a question", () => {
     assert.strictEqual(named(ids), "[CLS] [unused0] a b ? [SEP] [MASK] [MASK]")
     assert.deepStrictEqual([...mask], [1, 1, 1, 1, 1, 1, 0, 0])
     assert.deepStrictEqual([...keep.subarray(5)], [1, 1, 1])
+  })
+  it("has masks that others attend to where the model was trained so", () => {
+    const { mask } = ColbertText.make({ encode }, { ...marks, attendToMasks: true }, lengths).queries(["ab?"])
+    assert.deepStrictEqual([...mask], [1, 1, 1, 1, 1, 1, 1, 1])
   })
   it("keeps [SEP] where it is cut", () => {
     assert.strictEqual(named(text.queries(["abcabcabc"]).ids), "[CLS] [unused0] a b c a b [SEP]")
@@ -76,8 +83,8 @@ describe("a passage", () => {
 describe("a line break", () => {
   it("is a space", () => {
     const seen: Array<string> = []
-    const listening = { ...tokenizer, encode: (some: string) => (seen.push(some), []) }
-    ColbertText.make(listening, { query: 8, passage: 8 }).passage("a\nb")
+    const listening = { encode: (some: string) => (seen.push(some), []) }
+    ColbertText.make(listening, marks, lengths).passage("a\nb")
     assert.deepStrictEqual(seen, ["a b"])
   })
 })

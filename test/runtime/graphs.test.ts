@@ -5,8 +5,8 @@
 import { describe, it } from "@effect/vitest"
 import { join } from "node:path"
 import type { Graph } from "../../src/kernels/encode.ts"
+import { colbert } from "../../src/kernels/nn/colbert.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
-import { colbert } from "../../src/kernels/nn/encoder.ts"
 import { adamw } from "../../src/kernels/optim/adamw.ts"
 import { show } from "../../src/kernels/show.ts"
 import * as ReaderGraphs from "../../src/runtime/layers/readerGraphs.ts"
@@ -21,12 +21,19 @@ const sizes = {
   max_position_embeddings: 16,
   initializer_range: 0.02
 }
-const encoder = colbert({ ...sizes, dim: 3, type_vocab_size: 2, layer_norm_eps: 1e-12, hidden_dropout_prob: 0.1 })
+const encoder = colbert({
+  ...sizes,
+  model_type: "bert",
+  dim: 3,
+  type_vocab_size: 2,
+  layer_norm_eps: 1e-12,
+  hidden_dropout_prob: 0.1
+})
 const decoder = causalLm({
   ...sizes,
   num_key_value_heads: 1,
   rms_norm_eps: 1e-6,
-  rope_theta: 10000,
+  rope_parameters: { rope_type: "default", rope_theta: 10000 },
   tie_word_embeddings: false,
   hidden_dropout_prob: 0
 })

@@ -4,17 +4,9 @@ import * as Effect from "effect/Effect"
 import { decode } from "../../src/domain/configure.ts"
 import type { Raw } from "../../src/domain/RunConfig.ts"
 import * as Prompt from "../../src/runtime/layers/prompt.ts"
-import type { Tokenizer } from "../../src/runtime/layers/tokenizer.ts"
 
 /** A token a character. */
-const tokenizer: Tokenizer = {
-  encode: (text) => [...text].map((c) => c.charCodeAt(0)),
-  decode: (ids) => String.fromCharCode(...ids),
-  id: () => 0,
-  has: () => true,
-  size: 256,
-  hash: ""
-}
+const tokenizer = { encode: (text: string) => [...text].map((c) => c.charCodeAt(0)) }
 const [BOS, EOS] = [1, 2]
 const shown = (ids: ReadonlyArray<number>): string =>
   ids.map((id) => id === BOS ? "<" : id === EOS ? ">" : String.fromCharCode(id)).join("")
@@ -35,8 +27,8 @@ const prompts = (overrides: Raw = {}) =>
     })),
     tokenizer,
     texts: ["aa", "bb", "cc$&"],
-    bos: BOS,
-    eos: EOS
+    turn: { before: [BOS], after: [] },
+    end: EOS
   })
 const lesson = (overrides: Raw, ...args: Parameters<Prompt.Prompts["lesson"]>) =>
   Effect.runSync(prompts(overrides).lesson(...args))

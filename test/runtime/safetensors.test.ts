@@ -5,7 +5,7 @@ import * as fc from "fast-check"
 import { join } from "node:path"
 import * as Key from "../../src/domain/Key.ts"
 import { flatten, normal, ones } from "../../src/kernels/nn/Module.ts"
-import { EncoderConfig } from "../../src/runtime/layers/modelConfigs.ts"
+import { decodeEncoder } from "../../src/runtime/layers/encoderConfig.ts"
 import * as ModelFolder from "../../src/runtime/layers/modelFolder.ts"
 import { encode, read, type StoredTensors } from "../../src/runtime/layers/safetensors.ts"
 import { folderOf, onDisk } from "../support/files.ts"
@@ -129,7 +129,7 @@ describe("the weights of a model folder", () => {
   it.live("must be those of a config.json that can be read", () =>
     onDisk(Effect.gen(function*() {
       const folder = yield* folderOf({ "config.json": "{\"hidden_size\": 0}" })
-      const error = yield* Effect.flip(ModelFolder.open(folder, EncoderConfig))
+      const error = yield* Effect.flip(ModelFolder.open(folder, decodeEncoder))
       assert.strictEqual(error.path, join(folder, "config.json"))
       assert.match(error.reason, /hidden_size[^]*vocab_size|vocab_size[^]*hidden_size/)
     })))

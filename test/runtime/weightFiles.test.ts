@@ -73,8 +73,13 @@ describe("weights under other names", () => {
         "model.safetensors": stored({ "x.a.weight": [2, 3], "x.b": [4], "pooler.weight": [9] }),
         "modules.json": JSON.stringify([{ path: "", type: "Transformer" }, { path: "1_Dense", type: "models.Dense" }])
       })
-      mkdirSync(join(folder, "1_Dense"))
-      writeFileSync(join(folder, "1_Dense", "model.safetensors"), stored({ linear: [1] }))
+      const dense = join(folder, "1_Dense")
+      mkdirSync(dense)
+      writeFileSync(join(dense, "model.safetensors"), stored({ linear: [1] }))
+      writeFileSync(
+        join(dense, "config.json"),
+        JSON.stringify({ activation_function: "torch.nn.modules.linear.Identity" })
+      )
       const names = new Map([["x.a.weight", "a.weight"], ["x.b", "b"], ["1_Dense.linear", "c.d"]])
       const naming = (name: string) => names.get(name)
       const weights = yield* ModelFolder.weights(folder, params, 1, { naming })
@@ -82,6 +87,9 @@ describe("weights under other names", () => {
       const twice = yield* Effect.flip(
         ModelFolder.weights(folder, params, 1, { naming: (name) => names.has(name) ? "b" : undefined })
       )
+      writeFileSync(join(dense, "config.json"), JSON.stringify({ activation_function: "torch.nn.Tanh" }))
+      const bent = yield* Effect.flip(ModelFolder.weights(folder, params, 1, { naming }))
+      assert.deepStrictEqual([bent.path, /Identity/.test(bent.reason)], [join(dense, "config.json"), true])
       assert.match(twice.reason, /^x\.b is b a second time; 1_Dense\.linear is b a second time; a\.weight .* missing/)
     })))
   it.live("are drawn where they are missing and dispensable", () =>

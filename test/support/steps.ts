@@ -2,8 +2,8 @@
 import * as Key from "../../src/domain/Key.ts"
 import type { Graph } from "../../src/kernels/encode.ts"
 import * as Nd from "../../src/kernels/NdArray.ts"
+import { colbert } from "../../src/kernels/nn/colbert.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
-import { colbert } from "../../src/kernels/nn/encoder.ts"
 import type { Optimizer } from "../../src/kernels/optim/Optimizer.ts"
 import * as ReaderGraphs from "../../src/runtime/layers/readerGraphs.ts"
 import * as RetrieverGraphs from "../../src/runtime/layers/retrieverGraphs.ts"
@@ -17,12 +17,19 @@ const sizes = {
   max_position_embeddings: 8,
   initializer_range: 0.5
 }
-const encoder = colbert({ ...sizes, dim: 3, type_vocab_size: 2, layer_norm_eps: 1e-6, hidden_dropout_prob: 0.2 })
+const encoder = colbert({
+  ...sizes,
+  model_type: "bert",
+  dim: 3,
+  type_vocab_size: 2,
+  layer_norm_eps: 1e-6,
+  hidden_dropout_prob: 0.2
+})
 const decoder = causalLm({
   ...sizes,
   num_key_value_heads: 1,
   rms_norm_eps: 1e-6,
-  rope_theta: 100,
+  rope_parameters: { rope_type: "default", rope_theta: 100 },
   tie_word_embeddings: true,
   hidden_dropout_prob: 0.2
 })

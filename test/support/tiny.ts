@@ -7,13 +7,14 @@ import { join } from "node:path"
 import { decode } from "../../src/domain/configure.ts"
 import type { Passage, QuestionRecord } from "../../src/domain/Records.ts"
 import { type Raw, type RunConfig, Settings } from "../../src/domain/RunConfig.ts"
+import { colbert } from "../../src/kernels/nn/colbert.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
-import { colbert } from "../../src/kernels/nn/encoder.ts"
 import { flatten } from "../../src/kernels/nn/Module.ts"
 import * as Reporter from "../../src/progress.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { fromRecords } from "../../src/runtime/layers/dataset.ts"
-import { DecoderConfig, EncoderConfig } from "../../src/runtime/layers/modelConfigs.ts"
+import { decodeDecoder } from "../../src/runtime/layers/decoderConfig.ts"
+import { decodeEncoder } from "../../src/runtime/layers/encoderConfig.ts"
 import * as ModelFolder from "../../src/runtime/layers/modelFolder.ts"
 import * as Safetensors from "../../src/runtime/layers/safetensors.ts"
 import { Passages } from "../../src/runtime/ports/Passages.ts"
@@ -112,12 +113,12 @@ export const writeModels = Effect.fnUntraced(function*(folder: string) {
 export const writeWeights = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
   const modules = {
-    retriever: [EncoderConfig, (config: typeof EncoderConfig.Type) => colbert(config).params],
-    reader: [DecoderConfig, (config: typeof DecoderConfig.Type) => causalLm(config).params]
+    retriever: [decodeEncoder, (config: any) => colbert(config).params],
+    reader: [decodeDecoder, (config: any) => causalLm(config).params]
   } as const
-  for (const [name, [schema, params]] of Object.entries(modules)) {
+  for (const [name, [decoding, params]] of Object.entries(modules)) {
     const path = join(folder, name)
-    const { config } = yield* ModelFolder.open<any>(path, schema)
+    const { config } = yield* ModelFolder.open<any>(path, decoding)
     const flat = flatten(params(config))
     const drawn = yield* ModelFolder.weights(path, flat, 3)
     const tensors = new Map([...drawn].map(([n, data]) => [n, { shape: flat.get(n)!.shape, data }]))

@@ -37,6 +37,15 @@ export const biasOf = (seen: Tensor): Tensor => {
 /** Keys a bidirectional encoder may attend to: bool mask [b, n] -> bias [b, 1, 1, n]. */
 export const keyBias = (mask: Tensor): Tensor => biasOf(reshape(mask, [mask.type.shape[0]!, 1, -1]))
 
+/** The same within a distance of `reach` either way: [b, 1, n, n]. */
+export const windowBias = (mask: Tensor, reach: number): Tensor => {
+  const [b, n] = mask.type.shape
+  const distance = sub(iota([1, n!, 1]), iota([1, 1, n!]))
+  const [least, most] = [-reach - 1, reach + 1].map((d) => constant(Nd.scalar(d), "int32"))
+  const within = and(less(distance, most!), less(least!, distance))
+  return biasOf(and(reshape(mask, [b!, 1, n!]), within))
+}
+
 /** Whether the key does not come after the query: bool [1, n, n]. */
 export const causal = (n: number): Tensor => not(less(iota([1, n, 1]), iota([1, 1, n])))
 

@@ -1,19 +1,16 @@
 /** Decoders of Llama's family (Touvron et al. 2023), described by one config, parameters named as in their checkpoints. */
 import { attendCausal } from "../op/attend.ts"
 import { reshape } from "../op/broadcast.ts"
-import { add, gelu, geluTanh, mul, scale, silu } from "../op/elementwise.ts"
+import { add, mul, scale } from "../op/elementwise.ts"
 import { concat, gather, slice } from "../op/gather.ts"
 import { rotary } from "../op/position.ts"
 import { dropout } from "../op/random.ts"
 import { scalar, type Tensor } from "../Tensor.ts"
 import { branchBias, mergeHeads, type Mix, splitHeads } from "./attention.ts"
-import { embedding, linear, type LinearParams, rmsNorm } from "./layers.ts"
+import { type Activation, activations, embedding, linear, type LinearParams, parts, rmsNorm } from "./layers.ts"
 import { listParams, type Module, module, ones, optional, type Param, repeat, zeros } from "./Module.ts"
 import { ropeAngles, type RopeParameters } from "./rope.ts"
 import { shiftedSparse } from "./shifted.ts"
-
-const activations = { silu, gelu, gelu_pytorch_tanh: geluTanh }
-export type Activation = keyof typeof activations
 
 /** Sizes and traits of a decoder, spelled as in `config.json`; a trait left out is as in Llama. */
 export interface DecoderConfig {
@@ -27,9 +24,7 @@ export interface DecoderConfig {
   readonly head_dim?: number
   readonly max_position_embeddings: number
   readonly rms_norm_eps: number
-  readonly rope_theta: number
-  /** Instead of `rope_theta` where positions are stretched. */
-  readonly rope_parameters?: RopeParameters
+  readonly rope_parameters: RopeParameters
   readonly tie_word_embeddings: boolean
   readonly hidden_dropout_prob: number
   /** Standard deviation of the weights before training. */
@@ -76,20 +71,12 @@ interface Pass {
 }
 
 export const headSize = (c: DecoderConfig): number => c.head_dim ?? c.hidden_size / c.num_attention_heads
-const ropeOf = (c: DecoderConfig): RopeParameters =>
-  c.rope_parameters ?? { rope_type: "default", rope_theta: c.rope_theta }
 
 const norm = (c: DecoderConfig, size: number): Module<{ weight: Param }, [Tensor], Tensor> => {
   const plain = rmsNorm(size, c.rms_norm_eps)
   return c.gemma
     ? module({ weight: zeros(size) }, (p, x) => plain.apply({ weight: add(p.weight, scalar(1)) }, x))
     : module({ weight: ones(size) }, plain.apply)
-}
-
-/** Consecutive parts of the last axis, of the given sizes. */
-const parts = (x: Tensor, sizes: ReadonlyArray<number>): ReadonlyArray<Tensor> => {
-  let end = 0
-  return sizes.map((size) => slice(x, -1, end, end += size))
 }
 
 /** Several linear maps of one input, as modules of their own or as one whose output is cut. */
@@ -130,8 +117,8 @@ const selfAttention = (c: DecoderConfig, index: number) => {
   const params = { ...inward.params, o_proj: outward.params, q_norm: level.params, k_norm: level.params }
   return module(params, (p, x: Tensor, { angles, mix }: Pass) => {
     const [q, k, v] = inward.apply(p, x) as [Tensor, Tensor, Tensor]
-    const queries = turn(ropeOf(c), level.apply(p.q_norm, splitHeads(q, heads)), angles)
-    const keys = turn(ropeOf(c), level.apply(p.k_norm, splitHeads(k, groups)), angles)
+    const queries = turn(c.rope_parameters, level.apply(p.q_norm, splitHeads(q, heads)), angles)
+    const keys = turn(c.rope_parameters, level.apply(p.k_norm, splitHeads(k, groups)), angles)
     return outward.apply(p.o_proj, mergeHeads(mix(queries, keys, splitHeads(v, groups), index)))
   })
 }
@@ -188,7 +175,7 @@ const backbone = (c: DecoderConfig) => {
   const level = norm(c, c.hidden_size)
   const params = { embed_tokens: embed.params, layers: listParams(layers), norm: level.params }
   return module(params, (p, input: DecoderInput) => {
-    const angles = ropeAngles(ropeOf(c), headSize(c), c.max_position_embeddings, input.positions)
+    const angles = ropeAngles(c.rope_parameters, headSize(c), c.max_position_embeddings, input.positions)
     const pass = { angles, mix: mixOf(c, input), key: input.key }
     const words = embed.apply(p.embed_tokens, input.ids)
     const first = c.gemma ? scale(words, Math.sqrt(c.hidden_size)) : words

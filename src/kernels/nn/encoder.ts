@@ -1,17 +1,17 @@
-/** A BERT encoder (Devlin et al. 2019) with a ColBERT head (Khattab & Zaharia 2020), parameters named as in their checkpoints. */
+/** A BERT encoder (Devlin et al. 2019), parameters named as in its checkpoints. */
 import * as Nd from "../NdArray.ts"
 import { attend } from "../op/attend.ts"
-import { add, gelu } from "../op/elementwise.ts"
+import { add } from "../op/elementwise.ts"
 import { iota } from "../op/iota.ts"
-import { l2Normalise } from "../op/normalise.ts"
 import { dropout } from "../op/random.ts"
 import { constant, type Tensor } from "../Tensor.ts"
 import { keyBias, mergeHeads, splitHeads } from "./attention.ts"
-import { embedding, layerNorm, linear } from "./layers.ts"
+import { type Activation, activations, embedding, layerNorm, linear } from "./layers.ts"
 import { listParams, module, repeat } from "./Module.ts"
 
-/** Sizes of the encoder, spelled as in `config.json`; `dim` is ColBERT's output size. */
-export interface EncoderConfig {
+/** Sizes of the encoder, spelled as in `config.json`. */
+export interface BertConfig {
+  readonly model_type: "bert"
   readonly vocab_size: number
   readonly hidden_size: number
   readonly intermediate_size: number
@@ -23,7 +23,8 @@ export interface EncoderConfig {
   readonly hidden_dropout_prob: number
   /** Standard deviation of the weights before training. */
   readonly initializer_range: number
-  readonly dim: number
+  /** gelu where it is left out. */
+  readonly hidden_act?: Activation
 }
 
 export interface EncoderInput {
@@ -35,7 +36,7 @@ export interface EncoderInput {
   readonly key?: Tensor | undefined
 }
 
-const selfAttention = (c: EncoderConfig) => {
+const selfAttention = (c: BertConfig) => {
   const project = linear(c.hidden_size, c.hidden_size, c.initializer_range, true)
   const params = { query: project.params, key: project.params, value: project.params }
   return module(params, (p, x: Tensor, bias: Tensor) => {
@@ -45,7 +46,7 @@ const selfAttention = (c: EncoderConfig) => {
 }
 
 /** Dense, dropout, residual, norm: how BERT ends both halves of a layer. */
-const residual = (c: EncoderConfig, from: number, site: number) => {
+const residual = (c: BertConfig, from: number, site: number) => {
   const dense = linear(from, c.hidden_size, c.initializer_range, true)
   const norm = layerNorm(c.hidden_size, c.layer_norm_eps)
   return module(
@@ -55,7 +56,7 @@ const residual = (c: EncoderConfig, from: number, site: number) => {
   )
 }
 
-const layer = (c: EncoderConfig, index: number) => {
+const layer = (c: BertConfig, index: number) => {
   const self = selfAttention(c)
   const attended = residual(c, c.hidden_size, 2 * index + 1)
   const widen = linear(c.hidden_size, c.intermediate_size, c.initializer_range, true)
@@ -67,11 +68,11 @@ const layer = (c: EncoderConfig, index: number) => {
   }
   return module(params, (p, x: Tensor, bias: Tensor, key?: Tensor) => {
     const y = attended.apply(p.attention.output, self.apply(p.attention.self, x, bias), x, key)
-    return narrow.apply(p.output, gelu(widen.apply(p.intermediate.dense, y)), y, key)
+    return narrow.apply(p.output, activations[c.hidden_act ?? "gelu"](widen.apply(p.intermediate.dense, y)), y, key)
   })
 }
 
-const embeddings = (c: EncoderConfig) => {
+const embeddings = (c: BertConfig) => {
   const [words, positions, types] = [c.vocab_size, c.max_position_embeddings, c.type_vocab_size].map((n) =>
     embedding(n, c.hidden_size, c.initializer_range)
   ) as [ReturnType<typeof embedding>, ReturnType<typeof embedding>, ReturnType<typeof embedding>]
@@ -95,7 +96,7 @@ const embeddings = (c: EncoderConfig) => {
 }
 
 /** Last hidden states: [b, n, hidden]. */
-export const bert = (c: EncoderConfig) => {
+export const bert = (c: BertConfig) => {
   const embed = embeddings(c)
   const layers = repeat(c.num_hidden_layers, (i) => layer(c, i))
   const params = { embeddings: embed.params, encoder: { layer: listParams(layers) } }
@@ -107,14 +108,3 @@ export const bert = (c: EncoderConfig) => {
     )
   })
 }
-
-/** One unit vector a token: [b, n, dim] (`linear` without bias, rows of length 1). */
-export const colbert = (c: EncoderConfig) => {
-  const backbone = bert(c)
-  const head = linear(c.hidden_size, c.dim, c.initializer_range)
-  return module(
-    { bert: backbone.params, linear: head.params },
-    (p, input: EncoderInput) => l2Normalise(head.apply(p.linear, backbone.apply(p.bert, input)))
-  )
-}
-export type Encoder = ReturnType<typeof colbert>

@@ -1,11 +1,31 @@
 /** Linear maps, embeddings and norms, with PyTorch's parameter names and layouts; adapters add to the first two. */
+import * as Nd from "../NdArray.ts"
 import { reshape } from "../op/broadcast.ts"
 import { affine, matmul } from "../op/contract.ts"
-import { gather } from "../op/gather.ts"
+import { gelu, geluTanh, silu } from "../op/elementwise.ts"
+import { gather, slice } from "../op/gather.ts"
 import * as Normalise from "../op/normalise.ts"
-import type { Tensor } from "../Tensor.ts"
+import { relu } from "../op/select.ts"
+import { constant, type Tensor } from "../Tensor.ts"
 import { plus } from "./lora.ts"
 import { lookup, type Module, module, normal, ones, type Param, zeros } from "./Module.ts"
+
+/** By the names of `hidden_act`. */
+export const activations = {
+  silu,
+  swish: silu,
+  gelu,
+  gelu_new: geluTanh,
+  gelu_pytorch_tanh: geluTanh,
+  relu
+}
+export type Activation = keyof typeof activations
+
+/** Consecutive parts of the last axis, of the given sizes. */
+export const parts = (x: Tensor, sizes: ReadonlyArray<number>): ReadonlyArray<Tensor> => {
+  let end = 0
+  return sizes.map((size) => slice(x, -1, end, end += size))
+}
 
 /** Applies a map of rows to the last axis: x [..., in] -> [..., out], as one product over all rows. */
 const rowwise = (x: Tensor, f: (rows: Tensor) => Tensor): Tensor => {
@@ -39,8 +59,10 @@ export const embedding = (count: number, size: number, std: number): Module<{ we
 export const rmsNorm = (size: number, epsilon: number): Module<{ weight: Param }, [Tensor], Tensor> =>
   module({ weight: ones(size) }, (p, x) => Normalise.rmsNorm(x, p.weight, epsilon))
 
-export const layerNorm = (
-  size: number,
-  epsilon: number
-): Module<{ weight: Param; bias: Param }, [Tensor], Tensor> =>
-  module({ weight: ones(size), bias: zeros(size) }, (p, x) => Normalise.layerNorm(x, p.weight, p.bias, epsilon))
+export type LayerNormParams = { readonly weight: Param; readonly bias?: Param }
+
+export const layerNorm = (size: number, epsilon: number, bias = true): Module<LayerNormParams, [Tensor], Tensor> =>
+  module(
+    { weight: ones(size), ...(bias ? { bias: zeros(size) } : {}) } as LayerNormParams,
+    (p, x) => Normalise.layerNorm(x, p.weight, p.bias ?? constant(Nd.make([size], () => 0)), epsilon)
+  )

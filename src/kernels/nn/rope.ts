@@ -88,3 +88,7 @@ export const ropeAngles = (rope: RopeParameters, headSize: number, most: number,
   const column = reshape(at, [...positions.type.shape, 1])
   return mul(column, frequencies(rope, turningPlanes(rope, headSize), at, most))
 }
+
+/** Positions that a model of `max_position_embeddings` takes when it stretches them. */
+export const reach = (rope: RopeParameters, most: number): number =>
+  rope.rope_type === "linear" || rope.rope_type === "dynamic" ? Math.floor(rope.factor * most) : most

@@ -14,7 +14,7 @@ export interface TokenRows {
 }
 
 export interface ColbertText {
-  /** [CLS] [Q] words [SEP] [MASK] ..., exactly the query length; the masks are not attended to but do count. */
+  /** [CLS] [Q] words [SEP] [MASK] ..., exactly the query length; the masks do count. */
   readonly queries: (texts: ReadonlyArray<string>) => TokenRows
   /** [CLS] [D] words [SEP], at most the passage length. */
   readonly passage: (text: string) => ReadonlyArray<number>
@@ -22,34 +22,36 @@ export interface ColbertText {
   readonly passages: (tokens: ReadonlyArray<ReadonlyArray<number>>, length: number) => TokenRows
 }
 
-const punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+/** Ids of the tokens around a text, and of those whose vectors do not count. */
+export interface Marks {
+  readonly cls: number
+  readonly sep: number
+  readonly mask: number
+  readonly pad: number
+  readonly query: number
+  readonly doc: number
+  readonly skip: ReadonlySet<number>
+  /** Others may attend to the masks that fill up a question. */
+  readonly attendToMasks: boolean
+}
 
 export interface Lengths {
   readonly query: number
   readonly passage: number
 }
 
-export const make = (tokenizer: Tokenizer, lengths: Lengths): ColbertText => {
-  const [cls, sep, mask, pad, q, d] = ["[CLS]", "[SEP]", "[MASK]", "[PAD]", "[unused0]", "[unused1]"].map(
-    tokenizer.id
-  ) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number
-  ]
-  const skip = new Set([...punctuation].filter((c) => tokenizer.has(c)).map(tokenizer.id)).add(pad)
+export const make = ({ encode }: Pick<Tokenizer, "encode">, marks: Marks, lengths: Lengths): ColbertText => {
+  const { cls, doc, mask, pad, query, sep } = marks
+  const uncounted = new Set([...marks.skip, pad])
   const wrap = (marker: number, text: string, most: number) => [
     cls,
     marker,
-    ...tokenizer.encode(text.replaceAll("\n", " ")).slice(0, most - 3),
+    ...encode(text.replaceAll("\n", " ")).slice(0, most - 3),
     sep
   ]
   const fill = (tokens: ReadonlyArray<ReadonlyArray<number>>, length: number, filler: number): TokenRows => {
     const ids = new Int32Array(tokens.length * length).fill(filler)
-    const attended = new Uint8Array(ids.length)
+    const attended = new Uint8Array(ids.length).fill(filler === mask && marks.attendToMasks ? 1 : 0)
     tokens.forEach((row, r) => {
       ids.set(row, r * length)
       attended.fill(1, r * length, r * length + row.length)
@@ -59,12 +61,12 @@ export const make = (tokenizer: Tokenizer, lengths: Lengths): ColbertText => {
       length,
       ids,
       mask: attended,
-      keep: Uint8Array.from(ids, (id) => skip.has(id) ? 0 : 1)
+      keep: Uint8Array.from(ids, (id) => uncounted.has(id) ? 0 : 1)
     }
   }
   return {
-    queries: (texts) => fill(texts.map((text) => wrap(q, text, lengths.query)), lengths.query, mask),
-    passage: (text) => wrap(d, text, lengths.passage),
+    queries: (texts) => fill(texts.map((text) => wrap(query, text, lengths.query)), lengths.query, mask),
+    passage: (text) => wrap(doc, text, lengths.passage),
     passages: (tokens, length) => fill(tokens, length, pad)
   }
 }

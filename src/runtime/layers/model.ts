@@ -140,7 +140,8 @@ export const load = Effect.fnUntraced(function*<C extends object, P extends Para
   build: Build<C, P, I, O>,
   options: LoadOptions
 ) {
-  const stored = yield* ModelFolder.weights(opened.folder, flatten(build(opened.config).params), options.seed)
+  const { folder, loading } = opened
+  const stored = yield* ModelFolder.weights(folder, flatten(build(opened.config).params), options.seed, loading)
   const { learns, lora, slots } = options
   if (lora) return (yield* adapting(opened, build, { ...options, lora }, stored)) as Loaded<C, Module<P, [I], O>>
   const { config, module } = yield* whole(opened, build, stored)

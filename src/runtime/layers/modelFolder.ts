@@ -4,17 +4,19 @@
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import { join, resolve } from "node:path"
 import * as Key from "../../domain/Key.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
+import type { Decode } from "./configKeys.ts"
 import { decodeFile, FileError, located, readText } from "./files.ts"
 import { initialise } from "./initialise.ts"
 import * as Peft from "./peft.ts"
 import * as Tokenizer from "./tokenizer.ts"
 import * as WeightFiles from "./weightFiles.ts"
+
+export type Options = Partial<WeightFiles.LoadOptions>
 
 export interface ModelFolder<C> {
   /** Where the config and the weights lie. */
@@ -23,6 +25,8 @@ export interface ModelFolder<C> {
   readonly tokenizer: Tokenizer.Tokenizer
   /** What is to be added to the weights. */
   readonly adapter: Peft.Adapter | undefined
+  /** What its tensors are called, and which may be missing. */
+  readonly loading?: Options
 }
 
 /** The folder that an adapter rests on: its `base_model_name_or_path` from here, or from the adapter's own folder. */
@@ -62,15 +66,22 @@ const known = Effect.fnUntraced(function*(adapter: Peft.Adapter, folder: string)
   return yield* new FileError({ path: join(adapter.folder, Peft.WEIGHTS), place: "", reason })
 })
 
-export const open = Effect.fnUntraced(function*<C>(given: string, schema: Schema.Codec<C, any>) {
+export const open = Effect.fnUntraced(function*<C extends { readonly vocab_size: number }>(
+  given: string,
+  decode: Decode<C>
+) {
   const fs = yield* FileSystem.FileSystem
   const adapter = (yield* Peft.isIn(given)) ? yield* Peft.read(given) : undefined
   const folder = adapter ? yield* baseOf(adapter) : given
   if (adapter) yield* known(adapter, folder)
   const path = join(folder, "config.json")
-  const config = yield* decodeFile(path, Schema.decodeUnknownEffect(schema, { errors: "all" }))
+  const config = yield* decodeFile(path, decode)
   const own = yield* fs.exists(join(given, "tokenizer.json")).pipe(located(given))
   const tokenizer = yield* Tokenizer.load(own ? given : folder)
+  if (tokenizer.size > config.vocab_size) {
+    const reason = `${config.vocab_size} are fewer than the ids of tokenizer.json (${tokenizer.size})`
+    return yield* new FileError({ path, place: "vocab_size", reason })
+  }
   return { folder, config, tokenizer, adapter } satisfies ModelFolder<C> as ModelFolder<C>
 })
 
@@ -96,8 +107,6 @@ export const shifts = (
   return Effect.fail(new FileError({ path: join(folder, "config.json"), place: "num_attention_heads", reason }))
 }
 
-export type Options = Partial<WeightFiles.LoadOptions>
-
 /**
  * The folder's weights, which become the caller's own; drawn under the seed where the folder has none, and where it
  * lacks one that is dispensable.
@@ -118,7 +127,14 @@ export const weights = Effect.fnUntraced(
 /** What a checkpoint needs beside weights to be a model folder itself. */
 export const companions = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
-  const names = ["config.json", "tokenizer.json", "tokenizer_config.json"]
+  const names = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja"
+  ]
   const present = yield* Effect.filter(names, (name) => fs.exists(join(folder, name)).pipe(located(folder)))
   return yield* Effect.forEach(
     present,

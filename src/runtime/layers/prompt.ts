@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { RunConfig } from "../../domain/RunConfig.ts"
 import { type Asked, ContextOverflow } from "../ports/Reader.ts"
+import type { Turn } from "./chatTemplate.ts"
 import type { Tokenizer } from "./tokenizer.ts"
 
 /** A token to be predicted. */
@@ -62,13 +63,15 @@ export const withOptions = (question: string, options: ReadonlyArray<string>): s
 
 export interface PromptSettings {
   readonly config: RunConfig
-  readonly tokenizer: Tokenizer
+  readonly tokenizer: Pick<Tokenizer, "encode">
   readonly texts: ReadonlyArray<string>
-  readonly bos: number | undefined
-  readonly eos: number
+  /** Ids before the passages, and after the question. */
+  readonly turn: Turn
+  /** The id after an answer. */
+  readonly end: number
 }
 
-export const make = ({ bos, config, eos, texts, tokenizer }: PromptSettings): Prompts => {
+export const make = ({ config, end, texts, tokenizer, turn }: PromptSettings): Prompts => {
   const known = new Map<number, ReadonlyArray<number>>()
   const passage = (doc: number): ReadonlyArray<number> => {
     const existing = known.get(doc)
@@ -84,19 +87,18 @@ export const make = ({ bos, config, eos, texts, tokenizer }: PromptSettings): Pr
     const input = config.options_in_prompt ? withOptions(question, options) : question
     return tokenizer.encode(config.question_prompt.replace("{question}", () => input))
   }
-  const answered = (text: string) => [...tokenizer.encode(config.answer_prompt.replace("{answer}", () => text)), eos]
+  const answered = (text: string) => [...tokenizer.encode(config.answer_prompt.replace("{answer}", () => text)), end]
 
   /** Passages, cut from the front (the worst) where they do not fit beside `rest` tokens, then the question. */
   const trunk = (docs: ArrayLike<number>, question: string, options: ReadonlyArray<string>, rest: number) => {
-    const own = asked(question, options)
-    const start = bos === undefined ? [] : [bos]
-    const room = config.max_length - start.length - own.length - rest
+    const own = [...asked(question, options), ...turn.after]
+    const room = config.max_length - turn.before.length - own.length - rest
     if (room < 0) {
       const tokens = config.max_length - room
       return Effect.fail(new ContextOverflow({ tokens, limit: config.max_length, question: question.slice(0, 80) }))
     }
     const read = Array.from(docs).filter((doc) => doc >= 0).flatMap(passage)
-    return Effect.succeed([...start, ...read.slice(Math.max(0, read.length - room)), ...own])
+    return Effect.succeed([...turn.before, ...read.slice(Math.max(0, read.length - room)), ...own])
   }
 
   return {

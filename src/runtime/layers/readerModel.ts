@@ -8,10 +8,10 @@ import type { Asked, Chosen } from "../ports/Reader.ts"
 import { readerLora } from "./adapters.ts"
 import { optimizerOf } from "./learning.ts"
 import * as Model from "./model.ts"
-import { DecoderConfig } from "./modelConfigs.ts"
 import * as ModelFolder from "./modelFolder.ts"
 import { pack } from "./pack.ts"
 import * as Prompt from "./prompt.ts"
+import * as ReaderFolder from "./readerFolder.ts"
 import * as Graphs from "./readerGraphs.ts"
 
 /** Tokens a scoring program takes at once, about. */
@@ -51,9 +51,8 @@ const programs = Effect.fnUntraced(function*(decoder: Decoder) {
 export const make = Effect.fnUntraced(function*(learns: boolean) {
   const settings = yield* Settings
   const { texts } = yield* Passages
-  const opened = yield* ModelFolder.open(settings.reader_name_or_path, DecoderConfig)
-  const { folder, tokenizer } = opened
-  yield* ModelFolder.fits(folder, opened.config, { max_length: settings.max_length })
+  const opened = yield* ReaderFolder.open(settings)
+  const { ends, folder, tokenizer, turn } = opened
   if (learns && !settings.use_full_attn) yield* ModelFolder.shifts(folder, opened.config)
   const { based, config, module: decoder, weights } = yield* Model.load(opened, causalLm, {
     seed: settings.seed,
@@ -62,12 +61,11 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
     slots: optimizerOf(settings).slots,
     task: "CAUSAL_LM"
   })
-  const [bos, eos] = [config.bos_token_id, config.eos_token_id]
-  const prompts = Prompt.make({ config: settings, tokenizer, texts, bos, eos })
+  const prompts = Prompt.make({ config: settings, tokenizer, texts, turn, end: ends.end })
   const { next, score } = yield* programs(decoder)
   /** A multiple of 8, as shifted attention takes it. */
   const most = Math.ceil(settings.max_length / 8) * 8
-  const padded = { padding: config.pad_token_id, most }
+  const padded = { padding: ends.padding, most }
 
   /** For each sequence, the likelihood of each of its parts; longest sequences first, so that like meets like. */
   const likelihoods = Effect.fnUntraced(function*(
@@ -99,7 +97,7 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
       const { logits } = yield* program.run({ ...weights.values(), ...data })
       const first = (logits as Float32Array).subarray(0, config.vocab_size)
       const best = first.indexOf(first.reduce((a, b) => Math.max(a, b), -Infinity))
-      if (best === eos) break
+      if (ends.stops.has(best)) break
       ids.push(best)
     }
     return tokenizer.decode(ids.slice(prompt.length)).trim()

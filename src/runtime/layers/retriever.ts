@@ -33,7 +33,7 @@ const reading = (model: Model.RetrieverModel) =>
 
 /** Which parameters learn: all, or the embeddings alone, as in the released code. */
 const trainableBy = ({ retriever_trainable }: RunConfig) => (path: string): boolean =>
-  retriever_trainable === "all" || path.startsWith("bert.embeddings.")
+  retriever_trainable === "all" || path.split(".")[1] === "embeddings"
 
 type StepKey = [
   questions: number,
@@ -47,7 +47,7 @@ type StepKey = [
 const stepProgram = (model: Model.RetrieverModel, settings: RunConfig, group: (path: string) => string | undefined) =>
   cached(([questions, passages, passageLength, n, tag, m]: StepKey) =>
     Graphs.learn(model.encoder, {
-      shape: { questions, queryLength: settings.query_max_len, passages, passageLength },
+      shape: { questions, queryLength: model.lengths.query, passages, passageLength },
       n,
       objective: tag === "Pairwise" ? { _tag: tag, m } : { _tag: tag },
       temperature: settings.temperature_score,

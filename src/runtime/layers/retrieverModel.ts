@@ -1,7 +1,7 @@
 /** A ColBERT retriever: its weights, the programs over them and the index they made. */
 import * as Effect from "effect/Effect"
 import { Settings } from "../../domain/RunConfig.ts"
-import { colbert, type Encoder } from "../../kernels/nn/encoder.ts"
+import { colbert, type Encoder, vectorSize } from "../../kernels/nn/colbert.ts"
 import { cached, powerOfTwo } from "../engine/Programs.ts"
 import { type Arrays, asInputs } from "../engine/Weights.ts"
 import { Passages } from "../ports/Passages.ts"
@@ -9,9 +9,8 @@ import { isLora, type LoraSettings } from "./adapters.ts"
 import * as ColbertText from "./colbertText.ts"
 import { optimizerOf } from "./learning.ts"
 import * as Model from "./model.ts"
-import { EncoderConfig } from "./modelConfigs.ts"
-import * as ModelFolder from "./modelFolder.ts"
 import { assemble } from "./retrieverBatch.ts"
+import * as RetrieverFolder from "./retrieverFolder.ts"
 import * as Graphs from "./retrieverGraphs.ts"
 import * as StoredIndex from "./storedIndex.ts"
 import * as VectorIndex from "./vectorIndex.ts"
@@ -35,10 +34,8 @@ export const make = Effect.fnUntraced(function*(
 ) {
   const settings = yield* Settings
   const passages = yield* Passages
-  const opened = yield* ModelFolder.open(settings.retriever_name_or_path, EncoderConfig)
-  const { folder, tokenizer } = opened
-  const { passage_max_len, query_max_len } = settings
-  yield* ModelFolder.fits(folder, opened.config, { passage_max_len, query_max_len })
+  const opened = yield* RetrieverFolder.open(settings)
+  const { files, lengths, marks, tokenizer } = opened
   const { based, config, module: encoder, weights } = yield* Model.load(opened, colbert, {
     seed: settings.seed,
     lora,
@@ -46,10 +43,9 @@ export const make = Effect.fnUntraced(function*(
     slots: optimizerOf(settings).slots,
     task: "FEATURE_EXTRACTION"
   })
-  const lengths = { query: settings.query_max_len, passage: settings.passage_max_len }
-  const text = ColbertText.make(tokenizer, lengths)
+  const text = ColbertText.make(tokenizer, marks, lengths)
   const tokens = passages.texts.map(text.passage)
-  const { encode, score, search } = yield* programs(encoder, config.dim, lengths.query)
+  const { encode, score, search } = yield* programs(encoder, vectorSize(config), lengths.query)
   const batch = assemble(text, tokens, lengths)
 
   const vectors = Effect.fnUntraced(function*(values: Values, ids: Int32Array, mask: Uint8Array, length: number) {
@@ -81,11 +77,12 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     encoder,
-    dim: config.dim,
+    dim: vectorSize(config),
+    lengths,
     weights,
     based,
     batch,
-    files: yield* ModelFolder.companions(folder),
+    files,
     refresh: Effect.map(refresh, (fresh) => fresh.generation),
     search: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, k: number) {
       const current = index ?? (yield* refresh)

@@ -1,19 +1,36 @@
-/** Text as token ids, by the `tokenizer.json` of a model folder. */
+/** Text as token ids, by the `tokenizer.json` and `tokenizer_config.json` of a model folder. */
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
-import { FileError, readJson, readText, sha256 } from "./files.ts"
+import { FileError, readJson, readText } from "./files.ts"
 
 export interface Tokenizer {
-  /** Ids of the text alone, without special tokens. */
+  /** Ids of the text alone, without special tokens; those that the text spells out are found. */
   readonly encode: (text: string) => ReadonlyArray<number>
   readonly decode: (ids: ReadonlyArray<number>) => string
-  /** The id of a token that must be there. */
-  readonly id: (token: string) => number
-  readonly has: (token: string) => boolean
+  readonly id: (token: string) => number | undefined
+  /** One more than the greatest id. */
   readonly size: number
-  readonly hash: string
+  /** Ids that its own post-processor puts before a text; `undefined` where it has none. */
+  readonly start: ReadonlyArray<number> | undefined
+  /** Where it lies. */
+  readonly folder: string
+  /** `tokenizer_config.json` */
+  readonly config: Readonly<Record<string, unknown>>
+}
+
+/** A special token of the config by its key ("eos_token"): a text, or an object that holds it. */
+export const special = ({ config }: Pick<Tokenizer, "config">, key: string): string | undefined => {
+  const value = config[key] as string | { readonly content?: string } | null | undefined
+  return typeof value === "string" ? value : value?.content
+}
+
+const startOf = (tokenizer: HuggingFaceTokenizer): ReadonlyArray<number> | undefined => {
+  if (tokenizer.post_processor === null) return undefined
+  const [own] = tokenizer.encode("a", { add_special_tokens: false }).ids
+  const all = tokenizer.encode("a").ids
+  return all.slice(0, all.indexOf(own!))
 }
 
 export const load = Effect.fnUntraced(function*(folder: string) {
@@ -22,21 +39,18 @@ export const load = Effect.fnUntraced(function*(folder: string) {
   const text = yield* readText(path)
   const configPath = join(folder, "tokenizer_config.json")
   const hasConfig = yield* Effect.orElseSucceed(fs.exists(configPath), () => false)
-  const config = hasConfig ? yield* readJson(configPath) : {}
+  const config = (hasConfig ? yield* readJson(configPath) : {}) as Tokenizer["config"]
   const tokenizer = yield* Effect.try({
-    try: () => new HuggingFaceTokenizer(JSON.parse(text) as object, config as object),
+    try: () => new HuggingFaceTokenizer(JSON.parse(text) as object, config),
     catch: (cause) => new FileError({ path, place: "", reason: `not a tokenizer: ${String(cause)}` })
   })
   return {
     encode: (text) => tokenizer.encode(text, { add_special_tokens: false }).ids,
     decode: (ids) => ids.length === 0 ? "" : tokenizer.decode([...ids], { skip_special_tokens: true }),
-    id: (token) => {
-      const id = tokenizer.token_to_id(token)
-      if (id === undefined) throw new FileError({ path, place: `token ${token}`, reason: "not in the vocabulary" })
-      return id
-    },
-    has: (token) => tokenizer.token_to_id(token) !== undefined,
-    size: tokenizer.get_vocab().size,
-    hash: sha256(text)
+    id: (token) => tokenizer.token_to_id(token),
+    size: 1 + [...tokenizer.get_vocab().values()].reduce((a: number, b: number) => Math.max(a, b), -1),
+    start: startOf(tokenizer),
+    folder,
+    config
   } satisfies Tokenizer as Tokenizer
 })

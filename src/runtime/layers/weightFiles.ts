@@ -27,6 +27,11 @@ const decodeModules = Schema.decodeUnknownEffect(
   Schema.Array(Schema.Struct({ path: Schema.String, type: Schema.String }))
 )
 
+/** A dense layer's own config: it only maps. */
+const decodeDense = Schema.decodeUnknownEffect(
+  Schema.Struct({ activation_function: Schema.optionalKey(Schema.Literal("torch.nn.modules.linear.Identity")) })
+)
+
 const isThere = (path: string) => FileSystem.FileSystem.use((fs) => fs.exists(path)).pipe(located(path))
 
 const sourcesOf = (file: TensorFile.TensorFile, prefix = ""): ReadonlyArray<readonly [string, Source]> =>
@@ -50,6 +55,7 @@ const dense = Effect.fnUntraced(function*(folder: string) {
   const path = join(folder, "modules.json")
   if (!(yield* isThere(path))) return []
   const layers = (yield* decodeFile(path, decodeModules)).filter(({ type }) => type.endsWith(".Dense"))
+  yield* Effect.forEach(layers, (layer) => decodeFile(join(folder, layer.path, "config.json"), decodeDense))
   const files = yield* Effect.forEach(layers, (layer) => TensorFile.open(join(folder, layer.path, WHOLE)))
   return files.flatMap((file, i) => sourcesOf(file, `${layers[i]!.path}.`))
 })
@@ -75,6 +81,12 @@ export const open = Effect.fnUntraced(function*(folder: string) {
   const reason = `there is no ${WHOLE} beside it; convert it with save_pretrained(..., safe_serialization=True)`
   return yield* new FileError({ path: join(folder, other), place: "", reason })
 })
+
+/** Shapes of the folder's tensors by name; none where it has no weights. */
+export const shapes = (folder: string) =>
+  Effect.scoped(
+    Effect.map(open(folder), (sources) => sources && new Map([...sources].map(([name, { shape }]) => [name, shape])))
+  )
 
 /** The parameter a stored tensor is; none for one that the model does without. */
 export type Naming = (stored: string) => string | undefined

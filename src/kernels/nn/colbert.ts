@@ -1,0 +1,36 @@
+/** ColBERT (Khattab & Zaharia 2020): one unit vector a token, of any encoder here. */
+import { l2Normalise } from "../op/normalise.ts"
+import type { Tensor } from "../Tensor.ts"
+import { bert, type BertConfig, type EncoderInput } from "./encoder.ts"
+import { linear } from "./layers.ts"
+import { modernBert, type ModernBertConfig } from "./modernBert.ts"
+import { type Module, module, optional, type Params } from "./Module.ts"
+
+export type EncoderConfig = (BertConfig | ModernBertConfig) & {
+  /** Size of a token's vector; 0 for hidden states as they are. */
+  readonly dim: number
+}
+export type Encoder = Module<Params, [EncoderInput], Tensor>
+
+/** The model under its name in checkpoints that have a head beside it. */
+const backbone = (c: EncoderConfig): Encoder => {
+  const [name, model] = c.model_type === "bert" ? ["bert", bert(c)] : ["model", modernBert(c)]
+  const inner = model as unknown as Encoder
+  return module(
+    { [name]: inner.params },
+    (p, input: EncoderInput) => inner.apply(p[name]!, input)
+  ) as unknown as Encoder
+}
+
+/** Components of a token's vector. */
+export const vectorSize = ({ dim, hidden_size }: EncoderConfig): number => dim === 0 ? hidden_size : dim
+
+/** Vectors of length 1: [b, n, dim]; `linear` has no bias. */
+export const colbert = (c: EncoderConfig): Encoder => {
+  const model = backbone(c)
+  const head = optional(c.dim > 0, linear(c.hidden_size, c.dim, c.initializer_range))
+  return module(
+    { ...model.params, linear: head.params },
+    (p, input: EncoderInput) => l2Normalise(head.apply(p.linear, model.apply(p, input)))
+  ) as unknown as Encoder
+}

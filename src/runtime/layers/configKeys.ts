@@ -1,0 +1,59 @@
+/** What the `config.json` of all models have in common: kinds of keys, and how they are read and refused. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+export const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
+export const Rate = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 0.99 }))
+export const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
+export const or = <S extends Schema.Top>(schema: S, value: S["Encoded"]) =>
+  schema.pipe(Schema.withDecodingDefault(Effect.succeed(value)))
+
+/** A config that no model here has: one line a problem. */
+export class BadConfig extends Schema.TaggedError<BadConfig>()("BadConfig", { problems: Schema.Array(Schema.String) }) {
+  override get message(): string {
+    return this.problems.join("; ")
+  }
+}
+
+/** From the JSON of a config to what a model takes. */
+export type Decode<C> = (json: unknown) => Effect.Effect<C, BadConfig>
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** Keys that are null are as good as left out. */
+const given = (json: unknown): unknown =>
+  isObject(json)
+    ? Object.fromEntries(Object.entries(json).filter(([, v]) => v !== null).map(([k, v]) => [k, given(v)]))
+    : json
+
+/** The keys of a schema; others are ignored. */
+export const keys = <C>(schema: Schema.Codec<C, any>) => (json: unknown): Effect.Effect<C, BadConfig> =>
+  Effect.mapError(
+    Schema.decodeUnknownEffect(schema, { errors: "all" })(given(json)),
+    ({ message }) => new BadConfig({ problems: [message] })
+  )
+
+/** Fails with those problems that there are. */
+export const refuse = (problems: ReadonlyArray<string | false>): Effect.Effect<void, BadConfig> => {
+  const found = problems.filter((problem) => problem !== false)
+  return found.length === 0 ? Effect.void : Effect.fail(new BadConfig({ problems: found }))
+}
+
+const ModelType = Schema.Struct({ model_type: Schema.optionalKey(Schema.String) })
+
+/** The decoder of the config's `model_type`, the first where it names none. */
+export const byType = <C>(kinds: Readonly<Record<string, Decode<C>>>): Decode<C> => (json) =>
+  Effect.flatMap(keys(ModelType)(json), ({ model_type = Object.keys(kinds)[0]! }) =>
+    kinds[model_type]?.(json)
+      ?? Effect.fail(
+        new BadConfig({ problems: [`model_type ${model_type} is not one of ${Object.keys(kinds).join(", ")}`] })
+      ))
+
+/** A value among those that are known. */
+export const oneOf = <A extends string>(key: string, value: string, known: ReadonlyArray<A>): string | false =>
+  !(known as ReadonlyArray<string>).includes(value) && `${key} ${value} is not one of ${known.join(", ")}`
+
+/** A number that must divide another, and does not. */
+export const uneven = (key: string, value: number, by: string, divisor: number): string | false =>
+  value % divisor !== 0 && `${key} ${value} is no multiple of ${by} ${divisor}`

@@ -1,0 +1,115 @@
+/** How a ColBERT checkpoint marks, cuts and counts texts, as it tells in the files of ColBERT or of PyLate. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Schema from "effect/Schema"
+import { join } from "node:path"
+import type { Lengths, Marks } from "./colbertText.ts"
+import { decodeFile, FileError, located } from "./files.ts"
+import { special, type Tokenizer } from "./tokenizer.ts"
+
+/** ColBERT's file, whose spelling is ours too. */
+export const METADATA = "artifact.metadata"
+const PYLATE = "config_sentence_transformers.json"
+
+const Length = Schema.Int.check(Schema.isGreaterThanOrEqualTo(4))
+const or = <S extends Schema.Top>(schema: S, value: S["Encoded"]) =>
+  schema.pipe(Schema.withDecodingDefault(Effect.succeed(value)))
+
+const Convention = Schema.Struct({
+  /** The tokens put after [CLS]. */
+  query_token_id: or(Schema.String, "[unused0]"),
+  doc_token_id: or(Schema.String, "[unused1]"),
+  query_maxlen: or(Length, 32),
+  doc_maxlen: or(Length, 220),
+  attend_to_mask_tokens: or(Schema.Boolean, false),
+  mask_punctuation: or(Schema.Boolean, true),
+  /** Instead of punctuation, where it is given. */
+  skiplist_words: Schema.optionalKey(Schema.Array(Schema.String)),
+  similarity: or(Schema.Literal("cosine"), "cosine"),
+  dim: Schema.optionalKey(Schema.Natural)
+})
+export type Convention = typeof Convention.Type
+
+const PyLate = Schema.Struct({
+  query_prefix: Schema.optionalKey(Schema.String),
+  document_prefix: Schema.optionalKey(Schema.String),
+  query_length: Schema.optionalKey(Length),
+  document_length: Schema.optionalKey(Length),
+  attend_to_expansion_tokens: Schema.optionalKey(Schema.Boolean),
+  do_query_expansion: or(Schema.Literal(true), true),
+  skiplist_words: Schema.optionalKey(Schema.Array(Schema.String))
+})
+
+/** PyLate's names of what ColBERT calls otherwise. */
+const renamed = {
+  query_prefix: "query_token_id",
+  document_prefix: "doc_token_id",
+  query_length: "query_maxlen",
+  document_length: "doc_maxlen",
+  attend_to_expansion_tokens: "attend_to_mask_tokens",
+  skiplist_words: "skiplist_words"
+} as const
+
+const present = (json: unknown) => Object.fromEntries(Object.entries(json as object).filter(([, v]) => v !== null))
+const decodeOwn = (json: unknown) => Schema.decodeUnknownEffect(Convention)(present(json))
+const decodePyLate = (json: unknown) =>
+  Effect.flatMap(Schema.decodeUnknownEffect(PyLate)(present(json)), (found) => {
+    const entries = Object.entries(found).filter(([key]) => key in renamed)
+    return decodeOwn(Object.fromEntries(entries.map(([key, v]) => [renamed[key as keyof typeof renamed], v])))
+  })
+
+/** What the folder tells; ColBERT's own ways where it tells nothing. */
+export const read = Effect.fnUntraced(function*(folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  for (const [name, decode] of [[METADATA, decodeOwn], [PYLATE, decodePyLate]] as const) {
+    const path = join(folder, name)
+    if (yield* fs.exists(path).pipe(located(path))) return yield* decodeFile(path, decode)
+  }
+  return yield* Effect.orDie(decodeOwn({}))
+})
+
+/** The convention as a file of ColBERT, for a copy of the model. */
+export const text = (convention: Convention): string => JSON.stringify(convention, null, 2)
+
+const punctuation = [..."!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"]
+
+/** The ids of a tokenizer that the convention means. */
+export const marks = Effect.fnUntraced(function*(folder: string, convention: Convention, tokenizer: Tokenizer) {
+  const named = (name: string) => special(tokenizer, `${name}_token`) ?? `[${name.toUpperCase()}]`
+  const wanted = {
+    cls: named("cls"),
+    sep: named("sep"),
+    mask: named("mask"),
+    pad: named("pad"),
+    query: convention.query_token_id,
+    doc: convention.doc_token_id
+  }
+  const lost = Object.values(wanted).filter((token) => tokenizer.id(token) === undefined)
+  if (lost.length > 0) {
+    const reason = `${
+      lost.join(", ")
+    } not in the vocabulary; ${METADATA} may name other marks for questions and passages`
+    return yield* new FileError({ path: join(folder, "tokenizer.json"), place: "", reason })
+  }
+  const id = (name: keyof typeof wanted): number => tokenizer.id(wanted[name])!
+  const words = convention.skiplist_words ?? (convention.mask_punctuation ? punctuation : [])
+  return {
+    cls: id("cls"),
+    sep: id("sep"),
+    mask: id("mask"),
+    pad: id("pad"),
+    query: id("query"),
+    doc: id("doc"),
+    skip: new Set(words.map(tokenizer.id).filter((found) => found !== undefined)),
+    attendToMasks: convention.attend_to_mask_tokens
+  } satisfies Marks as Marks
+})
+
+/** Tokens of a question and of a passage: the settings', or the checkpoint's where those are 0. */
+export const lengths = (
+  convention: Convention,
+  { passage_max_len, query_max_len }: { readonly query_max_len: number; readonly passage_max_len: number }
+): Lengths => ({
+  query: query_max_len === 0 ? convention.query_maxlen : query_max_len,
+  passage: passage_max_len === 0 ? convention.doc_maxlen : passage_max_len
+})

@@ -1,0 +1,113 @@
+/** `config.json` of decoders, in Hugging Face's spelling, as the one config of their family. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { DecoderConfig as Decoder } from "../../kernels/nn/decoder.ts"
+import { type Activation, activations } from "../../kernels/nn/layers.ts"
+import { byType, Count, type Decode, keys, oneOf, or, Positive, Rate, refuse, uneven } from "./configKeys.ts"
+import { ropeKeys, ropeOf } from "./ropeConfig.ts"
+
+const optional = Schema.optionalKey
+const TokenId = Schema.Natural
+/** Keys that mean the same for every member of the family. */
+const sizes = {
+  vocab_size: Count,
+  hidden_size: Count,
+  intermediate_size: Count,
+  num_hidden_layers: Count,
+  num_attention_heads: Count,
+  max_position_embeddings: Count,
+  rms_norm_eps: or(Positive, 1e-6),
+  hidden_dropout_prob: or(Rate, 0),
+  initializer_range: or(Positive, 0.02)
+}
+const Sizes = Schema.Struct(sizes)
+const Keys = Schema.Struct({
+  ...sizes,
+  ...ropeKeys,
+  num_key_value_heads: optional(Count),
+  head_dim: optional(Count),
+  tie_word_embeddings: optional(Schema.Boolean),
+  hidden_act: optional(Schema.String),
+  attention_bias: or(Schema.Boolean, false),
+  mlp_bias: or(Schema.Boolean, false),
+  sliding_window: optional(Count),
+  use_sliding_window: optional(Schema.Boolean),
+  max_window_layers: optional(Schema.Natural),
+  layer_types: optional(Schema.Array(Schema.String)),
+  use_bidirectional_attention: optional(Schema.Boolean),
+  bos_token_id: optional(TokenId),
+  eos_token_id: optional(Schema.Union([TokenId, Schema.Array(TokenId)])),
+  pad_token_id: optional(Schema.Int)
+})
+type Keys = typeof Keys.Type
+
+/** Ids that the config, but not the model, knows of. */
+export interface TokenIds {
+  readonly bos_token_id?: number
+  readonly eos_token_id: ReadonlyArray<number>
+  /** Of what fills up the rows of a batch; nothing attends to it. */
+  readonly pad_token_id: number
+}
+export type DecoderConfig = Decoder & TokenIds
+
+type Traits = Partial<Decoder>
+
+const biases = (c: Keys): Traits => ({ qkv_bias: c.attention_bias, output_bias: c.attention_bias })
+
+/** Layers of Qwen attend to a window from `max_window_layers` on, if at all; those of others all do. */
+const windows = (c: Keys): Traits =>
+  c.sliding_window === undefined || c.use_sliding_window === false
+    ? {}
+    : { sliding_window: c.sliding_window, max_window_layers: c.use_sliding_window ? c.max_window_layers ?? 0 : 0 }
+
+/** What distinguishes the members of the family, by `model_type`. */
+const families = {
+  llama: (c: Keys): Traits => ({ ...biases(c), mlp_bias: c.mlp_bias }),
+  mistral: windows,
+  qwen2: (c: Keys): Traits => ({ ...windows({ use_sliding_window: false, ...c }), qkv_bias: true }),
+  qwen3: (c: Keys): Traits => ({ ...windows({ use_sliding_window: false, ...c }), ...biases(c), qk_norm: true }),
+  phi3: (c: Keys): Traits => ({ ...windows(c), fused: true }),
+  /** Its published configs say "gelu" and mean the approximation. */
+  gemma: (c: Keys): Traits => ({ ...biases(c), gemma: true, hidden_act: "gelu_pytorch_tanh" })
+}
+
+/** Which layers the config says have windows, against which the family has. */
+const otherWindows = (c: Keys, { max_window_layers = 0, sliding_window }: Traits): string | false =>
+  c.layer_types !== undefined
+  && c.layer_types.some((type, i) => (type === "sliding_attention") !== (!!sliding_window && i >= max_window_layers))
+  && `layer_types [${c.layer_types.join()}] are not full_attention up to max_window_layers and sliding_attention after`
+
+const decodeAs = (family: keyof typeof families): Decode<DecoderConfig> =>
+  Effect.fnUntraced(function*(json) {
+    const c = yield* keys(Keys)(json)
+    const traits = families[family](c)
+    const act = traits.hidden_act ?? c.hidden_act ?? "silu"
+    const { num_attention_heads: heads, num_key_value_heads: groups = heads } = c
+    const head_dim = c.head_dim ?? c.hidden_size / heads
+    yield* refuse([
+      c.head_dim === undefined && uneven("hidden_size", c.hidden_size, "num_attention_heads", heads),
+      uneven("num_attention_heads", heads, "num_key_value_heads", groups),
+      uneven("the size of a head", head_dim, "its halves", 2),
+      oneOf("hidden_act", act, Object.keys(activations)),
+      c.use_bidirectional_attention === true && "use_bidirectional_attention is not a decoder's",
+      otherWindows(c, traits)
+    ])
+    return {
+      ...(yield* keys(Sizes)(json)),
+      ...traits,
+      hidden_act: act as Activation,
+      head_dim,
+      num_key_value_heads: groups,
+      rope_parameters: yield* ropeOf(c, head_dim),
+      tie_word_embeddings: c.tie_word_embeddings ?? family === "gemma",
+      eos_token_id: [c.eos_token_id ?? []].flat(),
+      ...(c.bos_token_id === undefined ? {} : { bos_token_id: c.bos_token_id }),
+      pad_token_id: Math.max(0, c.pad_token_id ?? 0)
+    }
+  })
+
+export const decodeDecoder: Decode<DecoderConfig> = byType(
+  Object.fromEntries(
+    (Object.keys(families) as Array<keyof typeof families>).map((family) => [family, decodeAs(family)])
+  )
+)

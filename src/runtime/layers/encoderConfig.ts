@@ -1,0 +1,100 @@
+/** `config.json` of encoders, in Hugging Face's spelling. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { BertConfig } from "../../kernels/nn/encoder.ts"
+import { type Activation, activations } from "../../kernels/nn/layers.ts"
+import type { ModernBertConfig } from "../../kernels/nn/modernBert.ts"
+import { byType, Count, type Decode, keys, oneOf, or, Positive, Rate, refuse, uneven } from "./configKeys.ts"
+import { ropeOf } from "./ropeConfig.ts"
+
+/** An encoder, and the size of a token's vector where the config says it. */
+export type EncoderConfig = (BertConfig | ModernBertConfig) & { readonly dim?: number }
+
+const optional = Schema.optionalKey
+const sizes = {
+  vocab_size: Count,
+  hidden_size: Count,
+  intermediate_size: Count,
+  num_hidden_layers: Count,
+  num_attention_heads: Count,
+  max_position_embeddings: Count,
+  initializer_range: or(Positive, 0.02),
+  /** ColBERT's; 0 for hidden states as they are. */
+  dim: optional(Schema.Natural)
+}
+const heads = (c: { readonly hidden_size: number; readonly num_attention_heads: number }) =>
+  uneven("hidden_size", c.hidden_size, "num_attention_heads", c.num_attention_heads)
+const acts = Object.keys(activations)
+
+const BertKeys = Schema.Struct({
+  ...sizes,
+  type_vocab_size: or(Count, 2),
+  layer_norm_eps: or(Positive, 1e-12),
+  hidden_dropout_prob: or(Rate, 0.1),
+  hidden_act: or(Schema.String, "gelu"),
+  position_embedding_type: or(Schema.String, "absolute"),
+  is_decoder: or(Schema.Boolean, false)
+})
+
+const bert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json) {
+  const { is_decoder, position_embedding_type, ...c } = yield* keys(BertKeys)(json)
+  yield* refuse([
+    heads(c),
+    oneOf("hidden_act", c.hidden_act, acts),
+    oneOf("position_embedding_type", position_embedding_type, ["absolute"]),
+    is_decoder && "is_decoder is not an encoder's"
+  ])
+  return { ...c, model_type: "bert", hidden_act: c.hidden_act as Activation }
+})
+
+const Rope = Schema.Record(Schema.String, Schema.Unknown)
+const ModernBertKeys = Schema.Struct({
+  ...sizes,
+  norm_eps: or(Positive, 1e-5),
+  norm_bias: or(Schema.Boolean, false),
+  attention_bias: or(Schema.Boolean, false),
+  mlp_bias: or(Schema.Boolean, false),
+  hidden_activation: or(Schema.String, "gelu"),
+  embedding_dropout: or(Rate, 0),
+  mlp_dropout: or(Rate, 0),
+  local_attention: or(Count, 128),
+  global_attn_every_n_layers: or(Count, 3),
+  layer_types: optional(Schema.Array(Schema.Literals(["full_attention", "sliding_attention"]))),
+  global_rope_theta: or(Positive, 160_000),
+  local_rope_theta: or(Positive, 10_000),
+  rope_scaling: or(Rope, {}),
+  rope_parameters: or(Schema.Record(Schema.String, Rope), {})
+})
+
+const modernBert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json) {
+  const c = yield* keys(ModernBertKeys)(json)
+  const { global_attn_every_n_layers: every, layer_types, num_hidden_layers, rope_parameters, rope_scaling } = c
+  const types = layer_types ??
+    Array.from({ length: num_hidden_layers }, (_, i) => i % every === 0 ? "full_attention" : "sliding_attention")
+  yield* refuse([
+    heads(c),
+    uneven("the size of a head", c.hidden_size / c.num_attention_heads, "its halves", 2),
+    oneOf("hidden_activation", c.hidden_activation, acts),
+    types.length !== num_hidden_layers && `layer_types has ${types.length} of ${num_hidden_layers} layers`
+  ])
+  const turns = (type: string, rope_theta: number) =>
+    ropeOf(
+      {
+        max_position_embeddings: c.max_position_embeddings,
+        rope_parameters: { rope_theta, ...rope_scaling, ...rope_parameters[type] }
+      },
+      c.hidden_size / c.num_attention_heads
+    )
+  return {
+    ...c,
+    model_type: "modernbert",
+    hidden_activation: c.hidden_activation as Activation,
+    layer_types: types,
+    rope_parameters: {
+      full_attention: yield* turns("full_attention", c.global_rope_theta),
+      sliding_attention: yield* turns("sliding_attention", c.local_rope_theta)
+    }
+  }
+})
+
+export const decodeEncoder: Decode<EncoderConfig> = byType({ bert, modernbert: modernBert })

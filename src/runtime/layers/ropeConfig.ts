@@ -1,0 +1,82 @@
+/** `rope_parameters` of `config.json`, also where they are spelled as before: `rope_scaling` beside `rope_theta`. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { type RopeParameters, turningPlanes } from "../../kernels/nn/rope.ts"
+import { type BadConfig, Count, keys, oneOf, Positive, refuse } from "./configKeys.ts"
+
+const Factors = Schema.Array(Positive)
+const angles = { rope_theta: Positive, partial_rotary_factor: Positive }
+const original = { original_max_position_embeddings: Count }
+const kinds = {
+  default: Schema.Struct({ rope_type: Schema.Literal("default"), ...angles }),
+  linear: Schema.Struct({ rope_type: Schema.Literal("linear"), ...angles, factor: Positive }),
+  dynamic: Schema.Struct({ rope_type: Schema.Literal("dynamic"), ...angles, factor: Positive }),
+  llama3: Schema.Struct({
+    rope_type: Schema.Literal("llama3"),
+    ...angles,
+    ...original,
+    factor: Positive,
+    low_freq_factor: Positive,
+    high_freq_factor: Positive
+  }),
+  longrope: Schema.Struct({
+    rope_type: Schema.Literal("longrope"),
+    ...angles,
+    ...original,
+    short_factor: Factors,
+    long_factor: Factors,
+    attention_factor: Positive
+  })
+} satisfies {
+  readonly [K in RopeParameters["rope_type"]]: Schema.Codec<Extract<RopeParameters, { rope_type: K }>, any>
+}
+
+/** Names that models gave to a kind before it had its own. */
+const former: Readonly<Record<string, string>> = { su: "longrope" }
+
+const Given = Schema.Record(Schema.String, Schema.Unknown)
+/** The keys of a config that say how positions turn. */
+export const ropeKeys = {
+  max_position_embeddings: Count,
+  original_max_position_embeddings: Schema.optionalKey(Count),
+  rope_theta: Schema.optionalKey(Positive),
+  partial_rotary_factor: Schema.optionalKey(Positive),
+  rope_scaling: Schema.optionalKey(Given),
+  rope_parameters: Schema.optionalKey(Given)
+}
+const RopeKeys = Schema.Struct(ropeKeys)
+type RopeKeys = typeof RopeKeys.Type
+
+/** By how much longrope scales what it turns, where the config does not say (Ding et al. 2024). */
+const attentionFactor = (factor: number, original: number): number =>
+  factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original))
+
+/** All that a kind may ask for, from wherever the config has it. */
+const gathered = (c: RopeKeys, kind: string) => {
+  const { original_max_position_embeddings: own, rope_theta = 10000, partial_rotary_factor = 1 } = c
+  const stretch: Readonly<Record<string, unknown>> = { ...c.rope_scaling, ...c.rope_parameters }
+  const original = own ?? stretch["original_max_position_embeddings"] ?? c.max_position_embeddings
+  const factor = stretch["factor"] ?? c.max_position_embeddings / (original as number)
+  const attention_factor = attentionFactor(factor as number, original as number)
+  return {
+    rope_theta,
+    partial_rotary_factor,
+    attention_factor,
+    ...stretch,
+    original_max_position_embeddings: original,
+    rope_type: kind
+  }
+}
+
+/** The rotation of a model, for heads of the given size. */
+export const ropeOf = Effect.fnUntraced(function*(c: RopeKeys, headSize: number) {
+  const stretch: Readonly<Record<string, unknown>> = { ...c.rope_scaling, ...c.rope_parameters }
+  const named = String(stretch["rope_type"] ?? stretch["type"] ?? "default")
+  const kind = (former[named] ?? named) as keyof typeof kinds
+  yield* refuse([oneOf("rope_type", kind, Object.keys(kinds))])
+  const rope: RopeParameters = yield* keys(kinds[kind] as Schema.Codec<RopeParameters, any>)(gathered(c, kind))
+  const planes = turningPlanes(rope, headSize)
+  const lists = rope.rope_type === "longrope" ? [rope.short_factor, rope.long_factor] : []
+  yield* refuse(lists.map(({ length }) => length !== planes && `rope_type ${kind}: ${length} factors, not ${planes}`))
+  return rope
+}) as (c: RopeKeys, headSize: number) => Effect.Effect<RopeParameters, BadConfig>

@@ -1,0 +1,132 @@
+/** Checkpoints of every architecture, as transformers saves them: what our models compute with them is what its do. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { readdirSync } from "node:fs"
+import { join } from "node:path"
+import { grad } from "../../src/kernels/grad.ts"
+import * as Nd from "../../src/kernels/NdArray.ts"
+import { colbert, type Encoder } from "../../src/kernels/nn/colbert.ts"
+import { causalLm, type Decoder } from "../../src/kernels/nn/decoder.ts"
+import { bind, type Bound, flatten, inputs, type Params } from "../../src/kernels/nn/Module.ts"
+import { reshape, sumAll } from "../../src/kernels/op/broadcast.ts"
+import { mul, scale } from "../../src/kernels/op/elementwise.ts"
+import { gather } from "../../src/kernels/op/gather.ts"
+import { crossEntropy } from "../../src/kernels/op/normalise.ts"
+import { constant, type Tensor } from "../../src/kernels/Tensor.ts"
+import { cpu } from "../../src/runtime/engine/providers.ts"
+import { Session } from "../../src/runtime/engine/Session.ts"
+import { decodeDecoder, type DecoderConfig } from "../../src/runtime/layers/decoderConfig.ts"
+import { decodeEncoder } from "../../src/runtime/layers/encoderConfig.ts"
+import { decodeFile } from "../../src/runtime/layers/files.ts"
+import * as ModelFolder from "../../src/runtime/layers/modelFolder.ts"
+import { ofDecoder, ofEncoder } from "../../src/runtime/layers/naming.ts"
+import * as Safetensors from "../../src/runtime/layers/safetensors.ts"
+import type { Naming } from "../../src/runtime/layers/weightFiles.ts"
+import * as Golden from "./golden.ts"
+
+const folders = join(import.meta.dirname, "architectures")
+const isEncoder = (name: string): boolean => /bert|pylate/.test(name)
+const names = readdirSync(folders).toSorted()
+const closeness = { tolerance: 1e-5 }
+
+const int32 = ({ data, shape }: Safetensors.StoredTensor): Tensor => constant(Nd.fromArray(shape, data), "int32")
+const vector = (values: ReadonlyArray<number>): Tensor => constant(Nd.fromArray([values.length], values), "int32")
+const zeros = (shape: ReadonlyArray<number>): Tensor => constant(Nd.make(shape, () => 0), "int32")
+
+const underOf = (tensors: Safetensors.StoredTensors) => (prefix: string): Safetensors.StoredTensors =>
+  new Map([...tensors].filter(([key]) => key.startsWith(prefix)).map(([key, t]) => [key.slice(prefix.length), t]))
+
+interface Computed {
+  readonly outputs: Readonly<Record<string, Tensor>>
+  readonly loss: Tensor
+}
+
+/** Compares outputs by name and the gradients of the loss by the names that the checkpoint gives its parameters. */
+const compare = Effect.fnUntraced(function*(
+  what: string,
+  params: Params,
+  weights: ReadonlyMap<string, Float32Array>,
+  compute: (bound: Bound<Params>) => Computed,
+  expected: Safetensors.StoredTensors,
+  naming: Naming
+) {
+  const session = yield* Session
+  const given = inputs(params)
+  const { loss, outputs } = compute(bind(params, (path) => given.get(path)!))
+  const paths = [...given.keys()]
+  const gradients = grad(loss, [...given.values()]).map((g, i) => [`gradient/${paths[i]}`, g] as const)
+  const program = yield* session.compile<string, string>({
+    name: what,
+    inputs: Object.fromEntries(given),
+    outputs: { ...outputs, ...Object.fromEntries(gradients) }
+  })
+  const got = yield* program.run(Object.fromEntries(weights))
+  for (const name of Object.keys(outputs)) {
+    Golden.close(got[name]!, expected.get(name)!.data, `${what} ${name}`, closeness)
+  }
+  const wanted = [...underOf(expected)("gradient/")].map(([name, { data }]) => [naming(name), data] as const)
+  const norm = Math.hypot(...wanted.flatMap(([_, data]) => [...data]))
+  for (const [path, data] of wanted) {
+    if (path === undefined) continue
+    assert.include(paths, path)
+    Golden.close(got[`gradient/${path}`]!, data, `${what} gradient of ${path}`, { ...closeness, tiny: 1e-7 * norm })
+  }
+  assert.isAtLeast(wanted.length, paths.length - 3, "gradients of all but what the loss does not depend on")
+})
+
+const reads = (decoder: Decoder, ids: Safetensors.StoredTensor) => (bound: Bound<Params>): Computed => {
+  const [b, n] = ids.shape as [number, number]
+  const positions = constant(Nd.make([b, n], ([_, i]) => i!), "int32")
+  const input = { ids: int32(ids), positions, branches: zeros([b, n]) }
+  const logits = decoder.apply(bound as Bound<Decoder["params"]>, input)
+  const rows = Array.from({ length: b * (n - 1) }, (_, i) => Math.floor(i / (n - 1)) * n + i % (n - 1))
+  const nll = crossEntropy(gather(logits, vector(rows)), vector(rows.map((row) => ids.data[row + 1]!)))
+  return { outputs: { logits, nll }, loss: scale(sumAll(nll), 1 / rows.length) }
+}
+
+const decodes = Effect.fnUntraced(function*(name: string) {
+  const folder = join(folders, name)
+  const config: DecoderConfig = yield* decodeFile(join(folder, "config.json"), decodeDecoder)
+  const decoder = causalLm(config)
+  const naming = ofDecoder(config)
+  const weights = yield* ModelFolder.weights(folder, flatten(decoder.params), 1, { naming })
+  const tensors = yield* Safetensors.read(join(folder, "expected.safetensors"))
+  const lengths = new Set([...tensors.keys()].map((key) => key.split("/")[0]!))
+  for (const length of lengths) {
+    const expected = underOf(tensors)(`${length}/`)
+    const compute = reads(decoder, expected.get("ids")!)
+    yield* compare(`${name} of ${length} tokens`, decoder.params, weights, compute, expected, naming)
+  }
+})
+
+const points = (encoder: Encoder, expected: Safetensors.StoredTensors) => (bound: Bound<Params>): Computed => {
+  const { data, shape } = expected.get("mask")!
+  const mask = constant(Nd.fromArray(shape, data), "bool")
+  const vectors = encoder.apply(bound, { ids: int32(expected.get("ids")!), mask })
+  const probe = expected.get("probe")!
+  const weighed = mul(vectors, constant(Nd.fromArray(probe.shape, probe.data)))
+  return { outputs: { vectors }, loss: reshape(sumAll(weighed), []) }
+}
+
+const encodes = Effect.fnUntraced(function*(name: string) {
+  const folder = join(folders, name)
+  const found = yield* decodeFile(join(folder, "config.json"), decodeEncoder)
+  const naming = ofEncoder(found.model_type)
+  const expected = yield* Safetensors.read(join(folder, "expected.safetensors"))
+  const dim = expected.get("gradient/linear.weight")?.shape[0] ?? 0
+  const encoder = colbert({ ...found, dim })
+  const weights = yield* ModelFolder.weights(folder, flatten(encoder.params), 1, { naming })
+  yield* compare(name, encoder.params, weights, points(encoder, expected), expected, naming)
+})
+
+describe("a checkpoint of transformers", () => {
+  for (const name of names) {
+    it.live(`computes here what it does there: ${name}`, () =>
+      (isEncoder(name) ? encodes(name) : decodes(name)).pipe(
+        Effect.scoped,
+        Effect.provide(Layer.merge(cpu({ threads: 1 }), NodeFileSystem.layer))
+      ))
+  }
+})

@@ -1,0 +1,161 @@
+/** `config.json` in its older and newer spellings, and every way in which it asks for what is not there. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { reach } from "../../src/kernels/nn/rope.ts"
+import { decodeDecoder, type DecoderConfig } from "../../src/runtime/layers/decoderConfig.ts"
+import { decodeEncoder } from "../../src/runtime/layers/encoderConfig.ts"
+
+type Json = Readonly<Record<string, unknown>>
+const golden = (name: string): Json =>
+  JSON.parse(
+    readFileSync(join(import.meta.dirname, "..", "golden", "architectures", name, "config.json"), "utf8")
+  ) as Json
+const decoder = (json: Json): DecoderConfig => Effect.runSync(decodeDecoder(json))
+const without = (json: Json, ...keys: ReadonlyArray<string>): Json =>
+  Object.fromEntries(Object.entries(json).filter(([key]) => !keys.includes(key)))
+const llama = golden("llama")
+const bare = without(llama, "rope_parameters")
+
+describe("positions", () => {
+  const spelled: ReadonlyArray<readonly [string, Json, Json]> = [
+    ["rope_theta by itself", { rope_theta: 500 }, { rope_type: "default", rope_theta: 500 }],
+    ["nothing", {}, { rope_type: "default", rope_theta: 10000 }],
+    [
+      "rope_scaling with a type",
+      { rope_theta: 500, rope_scaling: { type: "linear", factor: 2 } },
+      { rope_type: "linear", rope_theta: 500, factor: 2 }
+    ],
+    [
+      "rope_scaling with a rope_type, its original length left out",
+      { rope_scaling: { rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_factor: 4 } },
+      {
+        rope_type: "llama3",
+        rope_theta: 10000,
+        factor: 8,
+        low_freq_factor: 1,
+        high_freq_factor: 4,
+        original_max_position_embeddings: 32
+      }
+    ],
+    [
+      "a former name",
+      {
+        original_max_position_embeddings: 8,
+        rope_scaling: { type: "su", short_factor: [1, 1], long_factor: [2, 3] }
+      },
+      {
+        rope_type: "longrope",
+        rope_theta: 10000,
+        short_factor: [1, 1],
+        long_factor: [2, 3],
+        original_max_position_embeddings: 8,
+        attention_factor: Math.sqrt(1 + Math.log(4) / Math.log(8))
+      }
+    ]
+  ]
+  for (const [what, given, rope] of spelled) {
+    it(`may be told by ${what}`, () => {
+      const { partial_rotary_factor, ...found } = decoder({ ...bare, ...given }).rope_parameters
+      assert.deepStrictEqual([partial_rotary_factor, found], [1, rope])
+    })
+  }
+  it("reach farther where they are stretched", () => {
+    const far = (name: string) => {
+      const { max_position_embeddings, rope_parameters } = decoder(golden(name))
+      return reach(rope_parameters, max_position_embeddings)
+    }
+    assert.deepStrictEqual(["llama", "llama-linear", "llama-dynamic", "llama-llama3"].map(far), [32, 64, 48, 128])
+  })
+})
+
+describe("a decoder's config", () => {
+  it("is Llama's where it names no model_type, as many keys as queries where it does not say", () => {
+    const { head_dim, num_key_value_heads } = decoder(without(llama, "model_type", "num_key_value_heads", "head_dim"))
+    assert.deepStrictEqual([num_key_value_heads, head_dim], [4, 4])
+  })
+  it("ties the embeddings of Gemma where it does not say", () => {
+    const tied = (name: string) => decoder(without(golden(name), "tie_word_embeddings")).tie_word_embeddings
+    assert.deepStrictEqual(["gemma", "llama", "qwen2"].map(tied), [true, false, false])
+  })
+  it("has a window only where it is used", () => {
+    const window = (json: Json) => decoder(json).sliding_window
+    const qwen = without(golden("qwen2"), "layer_types")
+    assert.strictEqual(window({ ...qwen, sliding_window: 4 }), undefined)
+    assert.strictEqual(window({ ...qwen, sliding_window: 4, use_sliding_window: true }), 4)
+    assert.strictEqual(window(golden("mistral")), 5)
+    assert.strictEqual(window({ ...llama, sliding_window: 4 }), undefined)
+  })
+  it("may name several tokens that end a text, and none that fills up", () => {
+    const { eos_token_id, pad_token_id } = decoder({ ...llama, eos_token_id: [3, 5], pad_token_id: -1 })
+    assert.deepStrictEqual([eos_token_id, pad_token_id], [[3, 5], 0])
+    assert.deepStrictEqual(decoder({ ...llama, eos_token_id: null, pad_token_id: null }).eos_token_id, [])
+  })
+})
+
+describe("a config is refused", () => {
+  const refusals: ReadonlyArray<readonly [string, Json, RegExp]> = [
+    [
+      "of another model",
+      { model_type: "gpt2" },
+      /^model_type gpt2 is not one of llama, mistral, qwen2, qwen3, phi3, gemma$/
+    ],
+    [
+      "of another rotation",
+      { rope_parameters: { rope_type: "yarn" } },
+      /^rope_type yarn is not one of default, linear/
+    ],
+    [
+      "without a factor",
+      { rope_parameters: { rope_type: "llama3", factor: 2 } },
+      /low_freq_factor[^]*high_freq_factor/
+    ],
+    [
+      "with too few factors",
+      { rope_parameters: { rope_type: "longrope", short_factor: [1], long_factor: [1, 2] } },
+      /^rope_type longrope: 1 factors, not 2$/
+    ],
+    ["with heads that do not share out", { num_attention_heads: 3, head_dim: null }, /hidden_size 16 is no multiple/],
+    [
+      "with keys that do not share out",
+      { num_key_value_heads: 3 },
+      /num_attention_heads 4 is no multiple of num_key_value/
+    ],
+    ["with an odd head", { head_dim: 5 }, /the size of a head 5/],
+    ["with another activation", { hidden_act: "mish" }, /^hidden_act mish is not one of silu/],
+    [
+      "with windows out of order",
+      { model_type: "qwen2", layer_types: ["sliding_attention", "full_attention"] },
+      /layer_types/
+    ],
+    [
+      "with a size that is none",
+      { hidden_size: "16", vocab_size: 0 },
+      /vocab_size[^]*hidden_size|hidden_size[^]*vocab_size/
+    ]
+  ]
+  for (const [what, given, reason] of refusals) {
+    it(what, () => assert.match(Effect.runSync(Effect.flip(decodeDecoder({ ...llama, ...given }))).message, reason))
+  }
+  const encoders: ReadonlyArray<readonly [string, string, Json, RegExp]> = [
+    ["of another encoder", "bert", { model_type: "roberta" }, /^model_type roberta is not one of bert, modernbert$/],
+    ["with relative positions", "bert", { position_embedding_type: "relative_key" }, /position_embedding_type/],
+    ["of a BERT that decodes", "bert", { is_decoder: true }, /is_decoder/],
+    ["of too few layers", "modernbert", { layer_types: ["full_attention"] }, /layer_types has 1 of 4 layers/]
+  ]
+  for (const [what, name, given, reason] of encoders) {
+    it(
+      what,
+      () => assert.match(Effect.runSync(Effect.flip(decodeEncoder({ ...golden(name), ...given }))).message, reason)
+    )
+  }
+})
+
+describe("an encoder's config", () => {
+  it("may tell ModernBERT's layers by their distance, as it did before", () => {
+    const json = without(golden("modernbert"), "layer_types", "rope_parameters")
+    const before = { ...json, global_attn_every_n_layers: 3, global_rope_theta: 160000, local_rope_theta: 10000 }
+    assert.deepStrictEqual(Effect.runSync(decodeEncoder(before)), Effect.runSync(decodeEncoder(golden("modernbert"))))
+  })
+})
