@@ -68,6 +68,7 @@ export const timedPorts = (watch: Stopwatch) => {
     Layer.effect(
       Reader,
       Effect.map(Reader, (r) => ({
+        ...r,
         nll: (...args) => timed(r.nll(...args)),
         answer: (...args) => timed(r.answer(...args))
       }))

@@ -1,18 +1,25 @@
 /** Program: questions answered, with the passages that the answers rest on. */
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { query } from "./curriculum.ts"
+import { optionOf } from "./domain/extract.ts"
 import * as Frame from "./domain/Frame.ts"
 import type { QuestionRecord } from "./domain/Records.ts"
-import { Settings } from "./domain/RunConfig.ts"
+import { type RunConfig, Settings } from "./domain/RunConfig.ts"
 import * as Questions from "./questions.ts"
 import { Passages } from "./runtime/ports/Passages.ts"
+import { Reader, type Token } from "./runtime/ports/Reader.ts"
+import { supportOf } from "./stages/answer.ts"
 import { answerOne } from "./stages/pipelines.ts"
+import { retrieve } from "./stages/retrieve.ts"
 
 export interface Answered {
   readonly id: string
   readonly question: string
   readonly options: ReadonlyArray<string>
   readonly answer: string
+  /** What the reader wrote beside: the text that an option was taken from, an explanation. */
+  readonly written: string
   /** Best first. */
   readonly passages: ReadonlyArray<{ readonly id: string; readonly text: string }>
 }
@@ -29,28 +36,82 @@ export const asked = (id: string, question: string, options: ReadonlyArray<strin
   type: ""
 })
 
+type Found = Answered["passages"]
+
+/** The passages of row `r`, best first, of a block that has them best last. */
+const passagesOf = (support: Int32Array, r: number, c: number, { ids, texts }: Passages["Service"]): Found =>
+  Array.from(support.subarray(r * c, (r + 1) * c)).toReversed()
+    .filter((doc) => doc >= 0)
+    .map((doc) => ({ id: ids[doc]!, text: texts[doc]! }))
+
+const optionsOf = (c: RunConfig, passages: number) => ({
+  n: Math.min(c.n_candidates, passages),
+  c: c.n_context,
+  rerank: false,
+  query: query(c),
+  explains: c.rationale_prompt !== ""
+})
+
 export const answerAll = Effect.fn("answer")(function*(records: ReadonlyArray<QuestionRecord>) {
   const c = yield* Settings
-  const { ids, row, texts } = yield* Passages
-  const stage = answerOne({ n: Math.min(c.n_candidates, ids.length), c: c.n_context, rerank: false, query: query(c) })
-  const rows = yield* stage.run(Questions.frame(records, 0, row))
+  const passages = yield* Passages
+  const stage = answerOne(optionsOf(c, passages.ids.length))
+  const rows = yield* stage.run(Questions.frame(records, 0, passages.row))
   const [predictions, support] = [Frame.column(rows, "prediction"), Frame.column(rows, "support")]
+  const written = Frame.column(rows, "written")
   return records.map(({ id, options, question }, r): Answered => ({
     id,
     question,
     options,
     answer: predictions[r]!,
-    passages: Array.from(support.subarray(r * c.n_context, (r + 1) * c.n_context)).toReversed()
-      .filter((doc) => doc >= 0)
-      .map((doc) => ({ id: ids[doc]!, text: texts[doc]! }))
+    written: written[r]!,
+    passages: passagesOf(support, r, c.n_context, passages)
   }))
 })
 
+const choice = (options: ReadonlyArray<string>, answer: string): ReadonlyArray<string> =>
+  options.map((option) => `  ${option === answer ? "→" : " "} ${option}`)
+const sources = (passages: Found): ReadonlyArray<string> => passages.map(({ id, text }) => `    [${id}] ${text}`)
+
 /** An answer for people to read. */
-export const show = ({ answer, options, passages, question }: Answered): string =>
+export const show = ({ answer, options, passages, question, written }: Answered): string =>
   [
     question,
-    ...options.map((option) => `  ${option === answer ? "→" : " "} ${option}`),
-    ...(options.length === 0 ? [`  → ${answer}`] : []),
-    ...passages.map(({ id, text }) => `    [${id}] ${text}`)
+    ...(options.length === 0 ? [`  → ${answer}`] : choice(options, answer)),
+    ...(written === "" ? [] : [`  ${written}`]),
+    ...sources(passages)
   ].join("\n")
+
+/** A text on a line of its own, as it is written. */
+const line = <E>(start: string, tokens: Stream.Stream<Token, E>, seen: (text: string) => void = () => undefined) => {
+  let begun = false
+  const fresh = Stream.map(tokens, ({ text }) => {
+    const own = begun ? text : text.trimStart()
+    begun ||= own !== ""
+    seen(own)
+    return own
+  })
+  return Stream.make(start).pipe(Stream.concat(fresh), Stream.concat(Stream.make("\n")))
+}
+
+/** What `show` shows of one question, as the reader writes it. */
+export const telling = ({ id, options, question }: QuestionRecord) =>
+  Stream.unwrap(Effect.gen(function*() {
+    const [c, passages, reader] = [yield* Settings, yield* Passages, yield* Reader]
+    const { explains, ...found } = optionsOf(c, passages.ids.length)
+    const rows = yield* retrieve(found).run(Questions.frame([asked(id, question, options)], 0, passages.row))
+    const context = supportOf(Frame.column(rows, "docs"), found.n, c.n_context)
+    const one = { questions: [question], options: [options], context }
+    const spoken = c.answer_by === "generation" || options.length === 0
+    let said = ""
+    const rest = Effect.gen(function*() {
+      const answer = spoken ? options[optionOf(said, options)] ?? said.trim() : (yield* reader.answer(one)).texts[0]!
+      const chosen = choice(options, answer).map((text) => `${text}\n`)
+      const reasons = explains ? line("  ", reader.write({ ...one, explain: [answer] })) : Stream.empty
+      const below = sources(passagesOf(context, 0, c.n_context, passages)).map((text) => `${text}\n`)
+      return Stream.fromIterable(chosen).pipe(Stream.concat(reasons), Stream.concat(Stream.fromIterable(below)))
+    })
+    const start = options.length === 0 ? "  → " : "  "
+    const writes = spoken ? line(start, reader.write(one), (text) => said += text) : Stream.empty
+    return Stream.make(`${question}\n`).pipe(Stream.concat(writes), Stream.concat(Stream.unwrap(rest)))
+  }))

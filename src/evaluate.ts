@@ -37,14 +37,15 @@ const silent = Stage.make("answer", {
     Effect.succeed({
       prediction: Array<string>(rows).fill(""),
       predictionIndex: new Int32Array(rows).fill(-1),
-      support: new Int32Array(rows).fill(-1)
+      support: new Int32Array(rows).fill(-1),
+      written: Array<string>(rows).fill("")
     })
 })
 
 const stagesOf = (c: RunConfig, n: number, { passages, read }: EvaluateOptions) => {
-  const options = { n, c: c.n_context, rerank: false, query: query(c) }
+  const options = { n, c: c.n_context, rerank: false, query: query(c), explains: c.rationale_prompt !== "" }
   if (!read) return pipe(retrieve(options), Stage.andThen(silent))
-  return passages === "gold" ? answerGold : answerOne(options)
+  return passages === "gold" ? answerGold(options.explains) : answerOne(options)
 }
 
 type Answered = Frame.Frame<ReturnType<typeof Candidates> & ReturnType<typeof Answer>>
@@ -53,11 +54,12 @@ type Answered = Frame.Frame<ReturnType<typeof Candidates> & ReturnType<typeof An
 const judgeRows = (rows: Answered, records: ReadonlyArray<QuestionRecord>, ids: ReadonlyArray<string>) => {
   const [docs, scores] = [Frame.column(rows, "docs"), Frame.column(rows, "docScore")]
   const [texts, indices] = [Frame.column(rows, "prediction"), Frame.column(rows, "predictionIndex")]
+  const written = Frame.column(rows, "written")
   const width = docs.length / rows.rows
   return records.map((record, r) => {
     const own = Array.from(docs.subarray(r * width, (r + 1) * width))
     const ranking = own.map((doc, i) => [ids[doc] ?? "", scores[r * width + i]!] as const).filter(([id]) => id !== "")
-    return judge(record, texts[r]!, indices[r]!, ranking)
+    return { ...judge(record, texts[r]!, indices[r]!, ranking), written: written[r]! }
   })
 }
 

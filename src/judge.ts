@@ -8,6 +8,8 @@ export interface Judged {
   readonly group: string
   readonly type: string
   readonly prediction: string
+  /** What the reader wrote beside, where it wrote. */
+  readonly written?: string
   readonly correct: number
   /** Ids of the passages found, best first, with their scores. */
   readonly found: ReadonlyArray<readonly [id: string, score: number]>

@@ -12,8 +12,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
+import * as Stream from "effect/Stream"
 import { join } from "node:path"
-import { answerAll, asked, show } from "./answer.ts"
+import { answerAll, asked, show, telling } from "./answer.ts"
 import { demo } from "./demo.ts"
 import { embed } from "./embed.ts"
 import { environment } from "./environment.ts"
@@ -126,10 +127,16 @@ const answerCommand = Command.make(
   },
   Effect.fnUntraced(function*(flags) {
     const config = yield* trained(yield* settle(flags))
+    const system = yield* inference(config)
     const file = Option.isSome(flags.questions) ? (yield* Dataset.questions(flags.questions.value)).records : []
     const given = Option.isSome(flags.question) ? [asked("1", flags.question.value, flags.option)] : []
-    const answers = yield* answerAll([...given, ...file]).pipe(Effect.provide(yield* inference(config)))
-    yield* tell(answers, (all) => all.map(show).join("\n\n"))
+    const records = [...given, ...file]
+    const { json } = yield* anamnesis
+    if (records.length === 1 && !json) {
+      const print = (text: string) => Effect.sync(() => void process.stdout.write(text))
+      return yield* Stream.runForEach(telling(records[0]!), print).pipe(Effect.provide(system))
+    }
+    yield* tell(yield* answerAll(records).pipe(Effect.provide(system)), (all) => all.map(show).join("\n\n"))
   })
 ).pipe(
   Command.withDescription("Answer a question, or a file of them, with the passages that the answer rests on"),

@@ -109,6 +109,24 @@ describe("evaluate", () => {
   })
 })
 
+describe("answer", () => {
+  const options = ["--option", "GLA", "--option", "HEXA"]
+  it("tells one question's answer as it is written, and the same as JSON", async () => {
+    const own = set("answer_by=generation", "rationale_prompt= Reference", "rationale_max_new_tokens=5")
+    const question = [...own, ...options, "Pain in the hands, which gene?"]
+    const [told, [parsed]] = await Promise.all([
+      run("answer", question),
+      run("answer", ["--json", ...question]).then((ended) => parse<ReadonlyArray<Answered>>(ended))
+    ])
+    const { answer, passages, written } = parsed!
+    const [said, reasons] = written.split("\n") as [string, string]
+    const chosen = ["GLA", "HEXA"].map((option) => `  ${option === answer ? "→" : " "} ${option}`)
+    const sources = passages.map(({ id, text }) => `    [${id}] ${text}`)
+    const lines = ["Pain in the hands, which gene?", `  ${said}`, ...chosen, `  ${reasons}`, ...sources]
+    assert.deepStrictEqual(told.out.split("\n").map((line) => line.trimEnd()), [...lines, ""])
+  })
+})
+
 describe("embed", () => {
   it("writes an index that answers alike, for the weights it is of", async () => {
     const made = parse<object>(await anamnesis(folder, ["embed", "-c", "run/settings.json", "--json"]))

@@ -167,8 +167,27 @@ export const fields = {
   answer_format: Schema.Literals(["text", "letter"]),
   /** How the likelihoods of an option's tokens are added up. */
   option_score: Schema.Literals(["mean", "sum"]),
-  /** Tokens of a free answer. */
+  /** An option is chosen by its likelihood, or by the text that the reader writes (`max_new_tokens` of it). */
+  answer_by: Schema.Literals(["likelihood", "generation"]),
+  /** What follows the question where the reader writes its answer. */
+  generation_prompt: Schema.String,
+  /** What follows the answer for the reader to explain it; empty for no explanation. */
+  rationale_prompt: Schema.String,
+  /** Tokens of an answer that is written, and of an explanation. */
   max_new_tokens: Count,
+  rationale_max_new_tokens: Count,
+  /** Draw the tokens of what is written; null, here and below, for what the model's `generation_config.json` says. */
+  do_sample: Schema.NullOr(Schema.Boolean),
+  /** Logits are divided by it before a draw. */
+  temperature: Schema.NullOr(Positive),
+  /** Draw from so many likeliest tokens; 0 for all. */
+  top_k: Schema.NullOr(Natural),
+  /** Draw from the likeliest tokens that together have this probability. */
+  top_p: Schema.NullOr(Share),
+  /** Tokens of the text, and of its prompt, are made less likely by this factor. */
+  repetition_penalty: Schema.NullOr(Positive),
+  /** Texts that end what is written, and are no part of it. */
+  stop_strings: Schema.NullOr(Schema.Array(Schema.NonEmptyString)),
 
   /** Steps between lines of progress where they are written to a file. */
   logging_steps: Count,

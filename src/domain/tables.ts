@@ -42,5 +42,13 @@ export const Target = (m: number) => ({ target: reals(m) })
 
 export const Lesson = { retrieverLoss: real, readerLoss: real }
 
-/** What was answered, which option that is (-1 where free), and the passages it rests on, best last. */
-export const Answer = (c: number) => ({ prediction: text, predictionIndex: integer, support: integers(c) })
+/**
+ * What was answered, which option that is (-1 where it is none), the passages it rests on, best last, and what the
+ * reader wrote: the text that an option was taken from, an explanation; empty where it wrote nothing.
+ */
+export const Answer = (c: number) => ({
+  prediction: text,
+  predictionIndex: integer,
+  support: integers(c),
+  written: text
+})

@@ -64,8 +64,8 @@ export const oracle = (c: number, passages: number, seed: number, query: Retriev
   curriculum(pipe(drawOracle(c, passages, seed), Stage.andThen(goldTarget(1))), byTarget(1, c, query))
 
 /** The reader's choice given the gold passage: the most that retrieval could do for it. */
-export const answerGold = pipe(findGold, Stage.andThen(answer(1, 1)))
+export const answerGold = (explains = false) => pipe(findGold, Stage.andThen(answer(1, 1, explains)))
 
 /** Inference: the best passages as they are, then the reader's choice. */
-export const answerOne = (o: Pick<StudyOptions, "n" | "c" | "rerank" | "query">) =>
-  pipe(retrieve(o), Stage.andThen(answer(o.n, o.c)))
+export const answerOne = (o: Pick<StudyOptions, "n" | "c" | "rerank" | "query"> & { readonly explains?: boolean }) =>
+  pipe(retrieve(o), Stage.andThen(answer(o.n, o.c, o.explains)))

@@ -63,12 +63,12 @@ describe("a configuration", () => {
     })
   }
   it("takes the field's spellings for what they mean there", () => {
-    const spelled = { lr: 1, lr_colbert: 2, bsize: 3, total_steps: 4, warmup: 5, clip: 6, temperature: 7, nway: 8 }
+    const spelled = { lr: 1, lr_colbert: 2, bsize: 3, total_steps: 4, warmup: 5, clip: 6, nway: 8 }
     const config = decoded({ ...spelled, num_doc: 9, doc_maxlen: 10, query_maxlen: 11, model_max_length: 12 })
     const meant = ["learning_rate", "lr_retriever", "per_device_train_batch_size", "max_steps", "warmup_steps"]
-    const more = ["max_grad_norm", "temperature_score", "retriever_n_context", "n_candidates", "passage_max_len"]
+    const more = ["max_grad_norm", "retriever_n_context", "n_candidates", "passage_max_len"]
     const names = [...meant, ...more, "query_max_len", "max_length"]
-    assert.deepStrictEqual(names.map((name) => config[name]), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+    assert.deepStrictEqual(names.map((name) => config[name]), [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12])
   })
   it("has an alias for no other key, nor one for two", () => {
     const all = Object.values(aliases).flat()

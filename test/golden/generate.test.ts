@@ -19,7 +19,7 @@ interface Described {
   readonly prompts: ReadonlyArray<ReadonlyArray<number>>
   readonly cases: ReadonlyArray<{
     readonly about: string
-    readonly settings: Partial<GenerationOptions>
+    readonly settings: Partial<Omit<GenerationOptions, "eos">>
     readonly texts: ReadonlyArray<ReadonlyArray<number>>
   }>
 }
@@ -34,7 +34,7 @@ const texts = Effect.fnUntraced(function*(about: string, together: boolean) {
   const decode = (ids: ReadonlyArray<number>) => ids.join(" ")
   const generator = { program, cache: cacheShape(config), weights: () => ({}), padding: config.pad_token_id, decode }
   const found = cases.find((one) => one.about === about)!
-  const options = { ...greedy, eos: config.eos_token_id, ...found.settings }
+  const options: GenerationOptions = { ...greedy, eos: new Set(config.eos_token_id), ...found.settings }
   const asked = prompts.map((ids) => ({ ids, key: Key.make(0) }))
   const runs = together ? [asked] : asked.map((one) => [one])
   const tokens = yield* Effect.forEach(runs, (run) => Stream.runCollect(generate(generator, run, options)))

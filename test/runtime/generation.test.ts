@@ -100,7 +100,7 @@ describe("generation", () => {
       const asked = [[1, 2, 3], [4, 5], [6, 7, 8, 9, 10]].map(prompt)
       const whole = (yield* collect(model, asked, greedy)).map(idsOf)
       const eos = whole[1]![3]!
-      const cut = yield* collect(model, asked, { ...greedy, eos: [eos] })
+      const cut = yield* collect(model, asked, { ...greedy, eos: new Set([eos]) })
       cut.forEach((tokens, r) => {
         const at = whole[r]!.indexOf(eos)
         assert.deepStrictEqual(idsOf(tokens), at < 0 ? whole[r] : whole[r]!.slice(0, at + 1))

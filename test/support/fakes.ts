@@ -5,6 +5,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import { Reader, ReaderLearner, type ReaderLesson } from "../../src/runtime/ports/Reader.ts"
 import { type Objective, Retriever, RetrieverLearner, type RetrieverLesson } from "../../src/runtime/ports/Retriever.ts"
 
@@ -107,8 +108,11 @@ export const reader = (texts: ReadonlyArray<string>, calls: Calls) => {
           const surprises = own.map((option) => surprise(option, rowOf(context, questions.length, q)))
           return surprises.indexOf(Math.min(...surprises))
         })
-        return { indices, texts: options.map((own, q) => own[indices[q]!] ?? questions[q]!) }
-      })
+        const texts = options.map((own, q) => own[indices[q]!] ?? questions[q]!)
+        return { indices, texts, written: texts.map(() => "") }
+      }),
+    write: ({ questions }) =>
+      Stream.fromIterable(questions.map((text, row) => ({ row, id: 0, text, finish: "eos" as const })))
   })
   const learner = ReaderLearner.of({
     groups: [],

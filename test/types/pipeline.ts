@@ -68,7 +68,7 @@ declare const effect: <A>(a: A) => Effect.Effect<A>
 
 const learning = () => llmRanked(options).learn(questions)
 const answering = () => answerOne(options).run(questions)
-const answeringGold = () => answerGold.run(questions)
+const answeringGold = () => answerGold().run(questions)
 const warming = () => inBatch(2, options.query).learn(questions)
 const gating = () => llmRanked(options).gate(questions)
 

@@ -19,7 +19,7 @@ export interface Prompt {
 export interface GenerationOptions extends Sampling {
   readonly max_new_tokens: number
   /** Tokens that end a text. */
-  readonly eos: ReadonlyArray<number>
+  readonly eos: ReadonlySet<number>
   readonly stop_strings: ReadonlyArray<string>
 }
 
@@ -112,7 +112,7 @@ const advance = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArra
 /** The next token of a text. */
 const write = ({ ids, key, prompted, row, text }: Writing, logits: Float32Array, options: GenerationOptions): Token => {
   const id = choose(logits, ids, options, () => Key.uniform(key, ids.length - prompted))
-  if (options.eos.includes(id)) return { row, id, text: text.end().text, finish: "eos" }
+  if (options.eos.has(id)) return { row, id, text: text.end().text, finish: "eos" }
   ids.push(id)
   const piece = text.add(id)
   if (piece.stopped) return { row, id, text: piece.text, finish: "stop" }

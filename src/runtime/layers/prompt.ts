@@ -40,11 +40,18 @@ export interface Prompts {
     question: string,
     options: ReadonlyArray<string>
   ) => Effect.Effect<Sequence, ContextOverflow>
-  /** The passages and the question, to be continued. */
+  /** The passages and the question, to be answered in writing. */
   readonly open: (
     docs: ArrayLike<number>,
     question: string,
     options: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<number>, ContextOverflow>
+  /** The passages, the question and its answer, to be explained. */
+  readonly explain: (
+    docs: ArrayLike<number>,
+    question: string,
+    options: ReadonlyArray<string>,
+    answer: string
   ) => Effect.Effect<ReadonlyArray<number>, ContextOverflow>
 }
 
@@ -87,7 +94,8 @@ export const make = ({ config, end, texts, tokenizer, turn }: PromptSettings): P
     const input = config.options_in_prompt ? withOptions(question, options) : question
     return tokenizer.encode(config.question_prompt.replace("{question}", () => input))
   }
-  const answered = (text: string) => [...tokenizer.encode(config.answer_prompt.replace("{answer}", () => text)), end]
+  const said = (text: string) => tokenizer.encode(config.answer_prompt.replace("{answer}", () => text))
+  const answered = (text: string) => [...said(text), end]
 
   /** Passages, cut from the front (the worst) where they do not fit beside `rest` tokens, then the question. */
   const trunk = (docs: ArrayLike<number>, question: string, options: ReadonlyArray<string>, rest: number) => {
@@ -100,6 +108,10 @@ export const make = ({ config, end, texts, tokenizer, turn }: PromptSettings): P
     const read = Array.from(docs).filter((doc) => doc >= 0).flatMap(passage)
     return Effect.succeed([...turn.before, ...read.slice(Math.max(0, read.length - room)), ...own])
   }
+
+  /** The trunk and what follows it, with room for `more` tokens; never empty. */
+  const continued = (trunkOf: (rest: number) => ReturnType<typeof trunk>, after: ReadonlyArray<number>, more: number) =>
+    Effect.map(trunkOf(after.length + more), (head) => head.length + after.length > 0 ? [...head, ...after] : [end])
 
   return {
     lesson: (docs, question, options, answer, lm) => {
@@ -126,7 +138,21 @@ export const make = ({ config, end, texts, tokenizer, turn }: PromptSettings): P
       const longest = tails.reduce((n, tail) => n + tail.length, 0)
       return Effect.map(trunk(docs, question, options, longest), (head) => branch(head, tails))
     },
-    open: (docs, question, options) => trunk(docs, question, options, config.max_new_tokens)
+    open: (docs, question, options) =>
+      continued(
+        (rest) => trunk(docs, question, options, rest),
+        tokenizer.encode(config.generation_prompt),
+        config.max_new_tokens
+      ),
+    explain: (docs, question, options, answer) =>
+      continued(
+        (rest) => trunk(docs, question, options, rest),
+        [
+          ...said(answerText(config.answer_format, options, answer)),
+          ...tokenizer.encode(config.rationale_prompt)
+        ],
+        config.rationale_max_new_tokens
+      )
   }
 }
 

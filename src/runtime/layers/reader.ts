@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import { LEAST_SHIFTED, Settings } from "../../domain/RunConfig.ts"
 import type { Diverged as EngineDiverged } from "../engine/Learner.ts"
 import * as Learner from "../engine/Learner.ts"
@@ -9,6 +10,7 @@ import { cached } from "../engine/Programs.ts"
 import type { SessionError } from "../engine/Session.ts"
 import { Checkpoints } from "../ports/Checkpoints.ts"
 import { type ContextOverflow, Reader, ReaderError, ReaderLearner, type ReaderLesson } from "../ports/Reader.ts"
+import { contextOf } from "./answering.ts"
 import { describe, groupOf, groupsOf, judge, optimizerOf, translate } from "./learning.ts"
 import { pack } from "./pack.ts"
 import { learnerPart } from "./parts.ts"
@@ -16,12 +18,16 @@ import * as Graphs from "./readerGraphs.ts"
 import * as Model from "./readerModel.ts"
 import { dropoutKey } from "./retriever.ts"
 
-const fail = Effect.mapError((error: SessionError | EngineDiverged | ContextOverflow) =>
+const asReaderError = (error: SessionError | EngineDiverged | ContextOverflow): ReaderError =>
   new ReaderError({ reason: error._tag === "ContextOverflow" ? error : translate(error) })
-)
+const fail = Effect.mapError(asReaderError)
 
 const reading = (model: Model.ReaderModel) =>
-  Reader.of({ nll: (asked) => fail(model.nll(asked)), answer: (asked) => fail(model.answer(asked)) })
+  Reader.of({
+    nll: (asked) => fail(model.nll(asked)),
+    answer: (asked) => fail(model.answer(asked)),
+    write: (asked) => Stream.mapError(model.write(asked), asReaderError)
+  })
 
 export const readOnly = Layer.effect(Reader, Effect.map(Model.make(false), reading))
 
@@ -50,12 +56,12 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
   yield* checkpoints.register("reader", learnerPart(model.weights, learner, model))
   const { groupName, groups } = describe("reader", params, trainable, settings.learning_rate)
 
-  const prepare = Effect.fnUntraced(function*({ answers, context, options, questions }: ReaderLesson) {
+  const prepare = Effect.fnUntraced(function*(lesson: ReaderLesson) {
+    const { answers, options, questions } = lesson
     const lm = settings.lm_loss_weight
     const sequences = yield* Effect.forEach(
       questions,
-      (question, q) =>
-        model.prompts.lesson(model.rowOf(context, questions.length, q), question, options[q]!, answers[q]!, lm)
+      (question, q) => model.prompts.lesson(contextOf(lesson, q), question, options[q]!, answers[q]!, lm)
     )
     const packed = pack(sequences, { rows: questions.length, all: lm > 0, ...model.padded })
     const { length, rows, supervised } = packed.shape
@@ -87,7 +93,12 @@ export const absent = Layer.merge(
   Layer.succeed(Reader, {
     nll: ({ docs }) => Effect.succeed(new Float32Array(docs.length)),
     answer: ({ questions }) =>
-      Effect.succeed({ texts: questions.map(() => ""), indices: new Int32Array(questions.length).fill(-1) })
+      Effect.succeed({
+        texts: questions.map(() => ""),
+        indices: new Int32Array(questions.length).fill(-1),
+        written: questions.map(() => "")
+      }),
+    write: () => Stream.empty
   }),
   Layer.succeed(ReaderLearner, {
     groups: [],

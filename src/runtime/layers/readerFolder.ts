@@ -1,13 +1,12 @@
 /** The model folder of a reader: a decoder, and the tokens that begin, end and fill up its texts. */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
-import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import type { RunConfig } from "../../domain/RunConfig.ts"
 import { reach } from "../../kernels/nn/rope.ts"
 import * as ChatTemplate from "./chatTemplate.ts"
 import { decodeDecoder, type DecoderConfig } from "./decoderConfig.ts"
-import { decodeFile, FileError, located } from "./files.ts"
+import { FileError } from "./files.ts"
+import * as GenerationConfig from "./generationConfig.ts"
 import * as ModelFolder from "./modelFolder.ts"
 import { ofDecoder } from "./naming.ts"
 import { special, type Tokenizer } from "./tokenizer.ts"
@@ -21,25 +20,19 @@ export interface Ends {
   readonly padding: number
 }
 
-const TokenIds = Schema.Union([Schema.Natural, Schema.Array(Schema.Natural)])
-const Generation = Schema.Struct({ eos_token_id: Schema.optionalKey(Schema.NullOr(TokenIds)) })
-
-const generation = Effect.fnUntraced(function*(folder: string) {
-  const fs = yield* FileSystem.FileSystem
-  const path = join(folder, "generation_config.json")
-  if (!(yield* fs.exists(path).pipe(located(path)))) return []
-  const { eos_token_id } = yield* decodeFile(path, Schema.decodeUnknownEffect(Generation))
-  return [eos_token_id ?? []].flat()
-})
-
 /**
  * Those of `generation_config.json`, else of `config.json`, else the tokenizer's `eos_token`; that one, where it is among
  * several, ends an answer.
  */
-const endsOf = Effect.fnUntraced(function*(folder: string, config: DecoderConfig, tokenizer: Tokenizer) {
+const endsOf = Effect.fnUntraced(function*(
+  folder: string,
+  config: DecoderConfig,
+  tokenizer: Tokenizer,
+  { eos_token_id }: GenerationConfig.GenerationConfig
+) {
   const eos = special(tokenizer, "eos_token")
   const own = eos === undefined ? undefined : tokenizer.id(eos)
-  const several = [yield* generation(folder), config.eos_token_id, own === undefined ? [] : [own]]
+  const several = [[eos_token_id ?? []].flat(), config.eos_token_id, own === undefined ? [] : [own]]
   const stops = several.find((ids) => ids.length > 0)
   if (!stops) {
     const reason = "is not there, nor in generation_config.json, nor is an eos_token in tokenizer_config.json"
@@ -64,10 +57,12 @@ export const open = Effect.fnUntraced(function*(settings: RunConfig) {
   const { config, folder, tokenizer } = opened
   const most = reach(config.rope_parameters, config.max_position_embeddings)
   yield* ModelFolder.fits(folder, { max_position_embeddings: most }, { max_length: settings.max_length })
+  const generation = yield* GenerationConfig.read(folder)
   return {
     ...opened,
+    generation,
     turn: settings.apply_chat_template ? yield* ChatTemplate.load(tokenizer) : plain(config, tokenizer),
-    ends: yield* endsOf(folder, config, tokenizer),
+    ends: yield* endsOf(folder, config, tokenizer, generation),
     loading: { naming: ofDecoder(config) }
   }
 })

@@ -63,12 +63,6 @@ export const score = (decoder: Decoder, shape: PackShape): Graph => {
   }
 }
 
-/** Logits after each of the given rows: [supervised, vocabulary]. */
-export const next = (decoder: Decoder, shape: PackShape): Graph => {
-  const { inputs, logits } = reading(decoder, shape)
-  return { name: title("next", shape), inputs, outputs: { logits } }
-}
-
 export interface StepOptions {
   readonly shape: PackShape
   readonly group: (path: string) => string | undefined

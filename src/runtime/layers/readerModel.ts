@@ -1,11 +1,13 @@
 /** A decoder that reads: its weights, its prompts and the programs over them. */
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { type RunConfig, Settings } from "../../domain/RunConfig.ts"
-import { causalLm, type Decoder } from "../../kernels/nn/decoder.ts"
+import { causalLm } from "../../kernels/nn/decoder.ts"
 import { cached, powerOfTwo } from "../engine/Programs.ts"
 import { Passages } from "../ports/Passages.ts"
-import type { Asked, Chosen } from "../ports/Reader.ts"
+import type { Asked, ToWrite } from "../ports/Reader.ts"
 import { readerLora } from "./adapters.ts"
+import { answering, contextOf } from "./answering.ts"
 import { optimizerOf } from "./learning.ts"
 import * as Model from "./model.ts"
 import * as ModelFolder from "./modelFolder.ts"
@@ -13,6 +15,7 @@ import { pack } from "./pack.ts"
 import * as Prompt from "./prompt.ts"
 import * as ReaderFolder from "./readerFolder.ts"
 import * as Graphs from "./readerGraphs.ts"
+import * as Writing from "./writing.ts"
 
 /** Tokens a scoring program takes at once, about. */
 const TOKENS = 4096
@@ -40,13 +43,6 @@ export const byPart = (
 type Shape = [rows: number, length: number, supervised: number]
 const shapeOf = ([rows, length, supervised]: Shape): Graphs.PackShape => ({ rows, length, supervised })
 
-const programs = Effect.fnUntraced(function*(decoder: Decoder) {
-  return {
-    score: yield* cached((shape: Shape) => Graphs.score(decoder, shapeOf(shape))),
-    next: yield* cached((shape: Shape) => Graphs.next(decoder, shapeOf(shape)))
-  }
-})
-
 /** `learns` tells whether the parameters may move. */
 export const make = Effect.fnUntraced(function*(learns: boolean) {
   const settings = yield* Settings
@@ -62,7 +58,8 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
     task: "CAUSAL_LM"
   })
   const prompts = Prompt.make({ config: settings, tokenizer, texts, turn, end: ends.end })
-  const { next, score } = yield* programs(decoder)
+  const score = yield* cached((shape: Shape) => Graphs.score(decoder, shapeOf(shape)))
+  const continued = yield* Writing.make({ ...opened, config, decoder, weights, learns })
   /** A multiple of 8, as shifted attention takes it. */
   const most = Math.ceil(settings.max_length / 8) * 8
   const padded = { padding: ends.padding, most }
@@ -86,25 +83,26 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
     return results
   })
 
-  /** Greedy continuation of a prompt. */
-  const generate = Effect.fnUntraced(function*(prompt: ReadonlyArray<number>) {
-    const ids = [...prompt]
-    while (ids.length - prompt.length < settings.max_new_tokens) {
-      const supervised = [{ row: ids.length - 1, target: 0, weight: 0, part: 0 }]
-      const sequence = { ids, positions: [...ids.keys()], branches: ids.map(() => 0), supervised }
-      const { data, shape } = pack([sequence], { rows: 1, all: false, ...padded })
-      const program = yield* next([shape.rows, shape.length, shape.supervised])
-      const { logits } = yield* program.run({ ...weights.values(), ...data })
-      const first = (logits as Float32Array).subarray(0, config.vocab_size)
-      const best = first.indexOf(first.reduce((a, b) => Math.max(a, b), -Infinity))
-      if (ends.stops.has(best)) break
-      ids.push(best)
-    }
-    return tokenizer.decode(ids.slice(prompt.length)).trim()
-  })
+  /** A prompt for each question, as `prompt` makes it of its passages. */
+  const each = <A, E>(
+    asked: Asked & { readonly context: Int32Array },
+    prompt: (docs: Int32Array, question: string, options: ReadonlyArray<string>, q: number) => Effect.Effect<A, E>
+  ) => Effect.forEach(asked.questions, (question, q) => prompt(contextOf(asked, q), question, asked.options[q]!, q))
 
-  const rowOf = (block: Int32Array, rows: number, r: number) =>
-    block.subarray(r * block.length / rows, (r + 1) * block.length / rows)
+  const likeliest = Effect.fnUntraced(function*(asked: Asked & { readonly context: Int32Array }) {
+    const sequences = yield* each(asked, prompts.choices)
+    const scores = yield* likelihoods(sequences, asked.options.map((own) => own.length), settings.option_score)
+    return scores.map((own) => own.indexOf(Math.min(...own)))
+  })
+  const write = (asked: ToWrite) =>
+    Stream.unwrap(Effect.gen(function*() {
+      const { explain, questions } = asked
+      const ids = yield* (explain
+        ? each(asked, (docs, question, options, q) => prompts.explain(docs, question, options, explain[q]!))
+        : each(asked, prompts.open))
+      const most = explain ? settings.rationale_max_new_tokens : settings.max_new_tokens
+      return continued(ids.map((own, q) => ({ ids: own, about: questions[q]! })), most)
+    }))
 
   return {
     decoder,
@@ -113,7 +111,6 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
     prompts,
     padded,
     files: yield* ModelFolder.companions(folder),
-    rowOf,
     nll: Effect.fnUntraced(function*(
       { answers, docs, options, questions }: Asked & {
         readonly answers: ReadonlyArray<string>
@@ -131,21 +128,8 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
       const found = new Map([...distinct.keys()].map((name, i) => [name, nll[i]![0]!]))
       return Float32Array.from(asked, ({ doc, q }) => found.get(`${q},${doc}`)!)
     }),
-    answer: Effect.fnUntraced(function*({ context, options, questions }: Asked & { readonly context: Int32Array }) {
-      const [texts, indices] = [questions.map(() => ""), new Int32Array(questions.length).fill(-1)]
-      const closed = [...questions.keys()].filter((q) => options[q]!.length > 0)
-      const docs = (q: number) => rowOf(context, questions.length, q)
-      const sequences = yield* Effect.forEach(closed, (q) => prompts.choices(docs(q), questions[q]!, options[q]!))
-      const scores = yield* likelihoods(sequences, closed.map((q) => options[q]!.length), settings.option_score)
-      closed.forEach((q, i) => {
-        indices[q] = scores[i]!.indexOf(Math.min(...scores[i]!))
-        texts[q] = options[q]![indices[q]!]!
-      })
-      for (const q of questions.keys()) {
-        if (indices[q] === -1) texts[q] = yield* generate(yield* prompts.open(docs(q), questions[q]!, options[q]!))
-      }
-      return { texts, indices } satisfies Chosen
-    })
+    write,
+    answer: answering({ likeliest, write }, settings.answer_by)
   }
 })
 export type ReaderModel = Effect.Success<ReturnType<typeof make>>

@@ -1,7 +1,8 @@
 /** Answering questions from passages, and learning to. */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { DeadGradient, Diverged, type ParameterGroup, ProgramFailed } from "./Learning.ts"
 
 /** A question and its answer alone exceed the reader's context. */
@@ -35,10 +36,20 @@ export interface ReaderLesson extends Asked {
   readonly context: Int32Array
 }
 
-/** What the reader chose: a text, and the place of the option (-1 where the answer is free). */
+/**
+ * What the reader chose: a text, and the place of the option (-1 where the answer is free, or names no option); and the
+ * text that it wrote and the option was taken from, empty where there is none.
+ */
 export interface Chosen {
   readonly texts: ReadonlyArray<string>
   readonly indices: Int32Array
+  readonly written: ReadonlyArray<string>
+}
+
+/** Questions to write about: their answers, or an explanation of the answers given. */
+export interface ToWrite extends Asked {
+  readonly context: Int32Array
+  readonly explain?: ReadonlyArray<string>
 }
 
 /** A token of a text that is being written, and the text that it makes certain: whole characters. */
@@ -51,13 +62,22 @@ export interface Token {
   readonly finish: "eos" | "stop" | "length" | undefined
 }
 
+/** The whole texts of `rows` rows. */
+export const textsOf = <E, R>(tokens: Stream.Stream<Token, E, R>, rows: number) =>
+  Stream.runFold(tokens, () => Array<string>(rows).fill(""), (texts, { row, text }) => {
+    texts[row] += text
+    return texts
+  }).pipe(Effect.map((texts) => texts.map((text) => text.trim())))
+
 export class Reader extends Context.Service<Reader, {
   /** Mean negative log-likelihood of each answer given each passage alone: docs [questions, m] -> [questions, m]. */
   readonly nll: (
     asked: Asked & { readonly answers: ReadonlyArray<string>; readonly docs: Int32Array }
   ) => Effect.Effect<Float32Array, ReaderError>
-  /** The likeliest option, or a free answer. */
+  /** An option, or a free answer. */
   readonly answer: (asked: Asked & { readonly context: Int32Array }) => Effect.Effect<Chosen, ReaderError>
+  /** What the reader writes about each question, token by token. */
+  readonly write: (asked: ToWrite) => Stream.Stream<Token, ReaderError>
 }>()("anamnesis/runtime/Reader") {}
 
 export class ReaderLearner extends Context.Service<ReaderLearner, {

@@ -1,0 +1,99 @@
+/** What the reader writes: answers, explanations, and options taken from what it wrote. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import { join } from "node:path"
+import type { Raw } from "../../src/domain/RunConfig.ts"
+import * as reader from "../../src/runtime/layers/reader.ts"
+import { Reader, textsOf, type ToWrite } from "../../src/runtime/ports/Reader.ts"
+import * as Tiny from "../support/tiny.ts"
+
+const asked: ToWrite = {
+  questions: Tiny.questions.map((q) => q.question),
+  options: Tiny.questions.map((q) => q.options),
+  context: Int32Array.from(Tiny.questions.flatMap((_, q) => [q, q + 1]))
+}
+const free: ToWrite = { ...asked, options: asked.questions.map(() => []) }
+const one = (all: ToWrite, q: number): ToWrite => ({
+  questions: [all.questions[q]!],
+  options: [all.options[q]!],
+  context: all.context.slice(2 * q, 2 * q + 2)
+})
+
+/** With the tiny reader under the settings, and a `generation_config.json` where one is given. */
+const onTiny = <A, E>(effect: Effect.Effect<A, E, Reader>, overrides: Raw = {}, generation?: object) =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const folder = yield* Tiny.folder
+    const config = yield* Tiny.settings(folder, { max_new_tokens: 6, ...overrides })
+    const path = join(folder, "reader", "generation_config.json")
+    if (generation) yield* fs.writeFileString(path, JSON.stringify(generation))
+    return yield* effect.pipe(Effect.provide(reader.readOnly.pipe(Layer.provide(Tiny.surroundings(config)))))
+  }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
+
+const texts = (what: ToWrite) => Effect.flatMap(Reader, (r) => textsOf(r.write(what), what.questions.length))
+
+describe("a reader that writes", () => {
+  it.live("gives free answers as it writes them, the same alone as among others", () =>
+    onTiny(Effect.gen(function*() {
+      const { answer } = yield* Reader
+      const written = yield* texts(free)
+      const { indices, texts: given, written: beside } = yield* answer(free)
+      assert.deepStrictEqual(given, written)
+      assert.isTrue(indices.every((i) => i === -1))
+      assert.isTrue(beside.every((text) => text === ""))
+      assert.isAbove(new Set(written).size, 3)
+      for (const q of asked.questions.keys()) assert.deepStrictEqual(yield* texts(one(free, q)), [written[q]])
+    })))
+  it.live("takes the option from what it wrote, where the settings say so", () =>
+    onTiny(
+      Effect.gen(function*() {
+        const { answer } = yield* Reader
+        const said = yield* texts(asked)
+        const word = (text: string) => text.match(/[A-Za-z0-9]+/g)!.at(-1)!
+        const options = said.map((text, q) => q % 2 === 0 ? ["unsaid", word(text)] : ["unsaid", "nor this"])
+        const { indices, texts: given, written } = yield* answer({ ...asked, options })
+        assert.deepStrictEqual(written, said)
+        assert.deepStrictEqual([...indices], said.map((_, q) => q % 2 === 0 ? 1 : -1))
+        assert.deepStrictEqual(given, said.map((text, q) => q % 2 === 0 ? word(text) : text))
+      }),
+      { answer_by: "generation", max_new_tokens: 12, options_in_prompt: false }
+    ))
+  it.live("explains the answer it is given, after a prompt of its own", () =>
+    onTiny(
+      Effect.gen(function*() {
+        const [first, second] = [asked.options.map((o) => o[0]!), asked.options.map((o) => o[1]!)]
+        const reasons = yield* texts({ ...asked, explain: first })
+        assert.notDeepEqual(reasons, yield* texts(asked))
+        assert.notDeepEqual(reasons, yield* texts({ ...asked, explain: second }))
+        const tokens = yield* Stream.runCollect((yield* Reader).write({ ...one(asked, 0), explain: [first[0]!] }))
+        assert.strictEqual(tokens.length, 9)
+      }),
+      { rationale_prompt: " Reference", rationale_max_new_tokens: 9 }
+    ))
+  it.live("writes as the model's folder says, and as the settings say where they do", () =>
+    Effect.gen(function*() {
+      const folder = { do_sample: true, temperature: 3, top_k: 0, eos_token_id: [3, 4], bos_token_id: 2 }
+      const plain = yield* onTiny(texts(free))
+      const drawn = yield* onTiny(texts(free), {}, folder)
+      assert.notDeepEqual(drawn, plain)
+      assert.deepStrictEqual(yield* onTiny(texts(free), {}, folder), drawn)
+      assert.notDeepEqual(yield* onTiny(texts(free), { seed: 43 }, folder), drawn)
+      assert.deepStrictEqual(yield* onTiny(texts(free), { do_sample: false }, folder), plain)
+    }))
+  it.live("ends at a stop string, which is no part of the text", () =>
+    Effect.gen(function*() {
+      const [whole] = yield* onTiny(texts(one(free, 0)))
+      const stop = whole!.slice(2, 4)
+      const [cut] = yield* onTiny(texts(one(free, 0)), { stop_strings: [stop] })
+      assert.strictEqual(cut, whole!.slice(0, whole!.indexOf(stop)).trim())
+    }))
+  it.live("refuses a generation_config.json that is none, naming the file and the key", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(onTiny(texts(free), {}, { top_k: "many" }))
+      assert.match(String(error), /generation_config\.json.*top_k/s)
+    }))
+})
