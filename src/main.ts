@@ -20,6 +20,7 @@ import { embed } from "./embed.ts"
 import { environment } from "./environment.ts"
 import { evaluateRun } from "./evaluateRun.ts"
 import { experiment, figures, only, readPlan } from "./experiment.ts"
+import { exportPart, merge } from "./export.ts"
 import { init } from "./init.ts"
 import * as Medquad from "./medquad.ts"
 import * as Progress from "./progress.ts"
@@ -27,6 +28,7 @@ import * as Report from "./report.ts"
 import { run, trained } from "./run.ts"
 import * as providers from "./runtime/engine/providers.ts"
 import * as Dataset from "./runtime/layers/dataset.ts"
+import { savedTypes } from "./runtime/layers/savedModel.ts"
 import { load, pairs } from "./settings.ts"
 import { inference, splits } from "./system.ts"
 import { validate } from "./validate.ts"
@@ -201,6 +203,45 @@ const experimentCommand = Command.make(
   Command.provide(runtime)
 )
 
+const format = {
+  dtype: Flag.Literals("dtype", savedTypes).pipe(
+    Flag.withDescription("Type of the weights; auto for the one that config.json names, else float32"),
+    Flag.withDefault("auto" as const)
+  ),
+  maxShardSize: Flag.String("max-shard-size").pipe(
+    Flag.withDescription("Weights in a file, at most"),
+    Flag.withDefault("5GB")
+  )
+}
+
+const exportCommand = Command.make(
+  "export",
+  {
+    ...settings,
+    ...format,
+    part: Argument.Literals("part", ["retriever", "reader"]).pipe(Argument.withDescription("Which model")),
+    out: Argument.Path("out").pipe(Argument.withDescription("A new folder"))
+  },
+  Effect.fnUntraced(function*({ out, part, ...flags }) {
+    yield* tell(yield* exportPart(yield* settle(flags), part, out, flags), lines)
+  })
+).pipe(
+  Command.withDescription("Save a model of the newest checkpoint as a Hugging Face folder, adapters folded in"),
+  Command.provide(runtime)
+)
+
+const mergeCommand = Command.make(
+  "merge",
+  {
+    ...format,
+    adapter: Argument.Directory("adapter").pipe(Argument.withDescription("Its folder, ours or PEFT's")),
+    out: Argument.Path("out").pipe(Argument.withDescription("A new folder"))
+  },
+  Effect.fnUntraced(function*({ adapter, out, ...flags }) {
+    yield* tell(yield* merge(adapter, out, flags), lines)
+  })
+).pipe(Command.withDescription("Fold a LoRA adapter into its base: a Hugging Face folder"), Command.provide(runtime))
+
 const importCommand = Command.make(
   "import",
   {
@@ -237,6 +278,8 @@ anamnesis.pipe(
     envCommand,
     initCommand,
     experimentCommand,
+    exportCommand,
+    mergeCommand,
     importCommand,
     demoCommand
   ]),

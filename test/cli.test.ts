@@ -7,6 +7,7 @@ import type { Answered } from "../src/answer.ts"
 import type { RunConfig } from "../src/domain/RunConfig.ts"
 import { Environment } from "../src/environment.ts"
 import type { Judged, Summary } from "../src/judge.ts"
+import type { Saved } from "../src/runtime/layers/savedModel.ts"
 import type { Trained } from "../src/train.ts"
 import type { Valid } from "../src/validate.ts"
 import { anamnesis, type Ended, jsonLines, type Options, prepare } from "./support/cli.ts"
@@ -166,5 +167,65 @@ describe("env", () => {
     writeFileSync(join(empty, "libonnxruntime.so.1"), "")
     const said = await anamnesis(folder, ["env", "--provider", "cuda"], { env: { LD_LIBRARY_PATH: empty } })
     refused(said, /^anamnesis: The cuda provider cannot start: libonnxruntime_providers_shared\.so .*--provider cpu/)
+  })
+})
+
+describe("export", () => {
+  it("saves a model of the newest checkpoint, with a card of what the run's files tell", async () => {
+    const judged = parse<Summary>(await run("evaluate", ["--json"]))
+    const { dtype, files } = parse<Saved>(await run("export", ["reader", "exported/reader", "--json"]))
+    assert.deepStrictEqual(files.filter((name) => !exists("exported/reader", name)), [])
+    assert.deepStrictEqual([dtype, files.includes("generation_config.json")], ["float32", true])
+    const [got, want] = ["exported/reader", "run/checkpoint-4/reader"].map((at) =>
+      readFileSync(join(folder, at, "model.safetensors"))
+    )
+    assert.isTrue(got!.equals(want!))
+    const card = read("exported/reader/README.md")
+    const { corpus } = JSON.parse(read("run", "run.json")) as { readonly corpus: string }
+    const told = [
+      "mode joint, seed 42",
+      corpus,
+      "| train_file | questions.jsonl |",
+      "| max_steps | 4 |",
+      "| steps | 4 |"
+    ]
+    for (const text of [...told, `| questions | ${judged.questions} |`]) assert.include(card, text)
+  })
+  it("writes files of a greatest size and of the type asked for", async () => {
+    const flags = ["retriever", "halves", "--dtype", "bfloat16", "--max-shard-size", "4KB", "--json"]
+    const { files } = parse<Saved>(await run("export", flags))
+    assert.isTrue(files.some((name) => /^model-00002-of-0000\d\.safetensors$/.test(name)))
+    const sizes = [read("halves", "model.safetensors.index.json"), read("halves", "config.json")].map((text) =>
+      JSON.parse(text) as Record<string, any>
+    )
+    assert.strictEqual(sizes[0]!["metadata"].total_size, 2 * sizes[0]!["metadata"].total_parameters)
+    assert.deepInclude(sizes[1]!, { dtype: "bfloat16", architectures: ["HF_ColBERT"], model_type: "bert" })
+  })
+  it("is refused where there is nothing to save, or something where it would be saved", async () => {
+    refused(await run("export", ["reader", "run"]), /^anamnesis: .*run: is there already; choose another folder/)
+    refused(await run("export", ["reader", "x", ...set("output_dir=none")]), /none: holds no checkpoint; train first/)
+    refused(await run("export", ["reader", "x", "--max-shard-size", "5"]), /"5" is no size such as 500MB or 5GB/)
+    assert.isFalse(exists("x"))
+  })
+})
+
+describe("merge", () => {
+  it("makes of an adapter a model that answers as it does", { timeout: 180_000 }, async () => {
+    const own = set("output_dir=adapted", "reader_name_or_path=run/checkpoint-4/reader", "lora_r=2", "lr=1")
+    parse(await run("train", ["--json", ...own]))
+    const adapter = "adapted/checkpoint-4/reader"
+    assert.isTrue(exists(adapter, "adapter_model.safetensors"))
+    parse<Saved>(await anamnesis(folder, ["merge", adapter, "merged", "--json"]))
+    const answers = async (...settings: ReadonlyArray<string>) =>
+      parse<ReadonlyArray<Answered>>(await run("answer", ["--questions", "questions.jsonl", "--json", ...settings]))
+        .map(({ answer }) => answer)
+    const models = ["retriever_name_or_path=adapted/checkpoint-4/retriever", "reader_name_or_path=merged"]
+    const before = await answers(...own)
+    assert.deepStrictEqual(await answers(...set("output_dir=other", ...models)), before)
+    assert.isAbove(new Set(before).size, 1)
+    refused(
+      await anamnesis(folder, ["merge", "merged", "again"]),
+      /merged: is no adapter: it has no adapter_config.json/
+    )
   })
 })

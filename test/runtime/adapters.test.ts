@@ -7,14 +7,17 @@ import { join } from "node:path"
 import { presets } from "../../src/domain/presets.ts"
 import type { Raw } from "../../src/domain/RunConfig.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
+import { cpu } from "../../src/runtime/engine/providers.ts"
 import { readerLora } from "../../src/runtime/layers/adapters.ts"
 import * as Disk from "../../src/runtime/layers/checkpoints.ts"
 import { decodeDecoder } from "../../src/runtime/layers/decoderConfig.ts"
 import * as Model from "../../src/runtime/layers/model.ts"
 import * as ModelFolder from "../../src/runtime/layers/modelFolder.ts"
 import { joint } from "../../src/runtime/layers/modes.ts"
+import * as Peft from "../../src/runtime/layers/peft.ts"
 import * as reader from "../../src/runtime/layers/reader.ts"
 import * as Safetensors from "../../src/runtime/layers/safetensors.ts"
+import { save } from "../../src/runtime/layers/savedModel.ts"
 import { Checkpoints } from "../../src/runtime/ports/Checkpoints.ts"
 import { Reader, ReaderLearner } from "../../src/runtime/ports/Reader.ts"
 import { RetrieverLearner } from "../../src/runtime/ports/Retriever.ts"
@@ -163,7 +166,8 @@ describe("a checkpoint of adapters", () => {
           "adapter_config.json",
           "adapter_model.safetensors",
           "state.safetensors",
-          "tokenizer.json"
+          "tokenizer.json",
+          ...(part === "retriever" ? ["artifact.metadata"] : [])
         ])
         const names = yield* Safetensors.read(join(path, part, "state.safetensors"))
         assert.isTrue([...names.keys()].every((name) => /lora|embed|norm/i.test(name)))
@@ -277,6 +281,32 @@ describe("an adapter's folder", () => {
       edit(adapter, { base_model_name_or_path: "../reader" })
       const again = yield* reads(folder, adapter)
       nll.forEach((x, i) => assert.closeTo(again[i]!, x, 1e-5))
+    })))
+})
+
+describe("an adapter on a model without a head", () => {
+  it.live("has the head that was drawn, and so has what it is merged into", () =>
+    onDisk(Effect.gen(function*() {
+      const folder = yield* trainedFolder
+      const bare = join(folder, "retriever")
+      const config = JSON.parse(readFileSync(join(bare, "config.json"), "utf8")) as object
+      writeFileSync(join(bare, "config.json"), JSON.stringify({ ...config, dim: undefined }))
+      const stored = new Map(yield* Safetensors.read(join(bare, "model.safetensors")))
+      const head = stored.get("linear.weight")!
+      stored.delete("linear.weight")
+      writeFileSync(join(bare, "model.safetensors"), Safetensors.encode(stored))
+      const { path } = yield* checkpoint(folder, { dim: 8 })
+      const adapter = yield* Peft.read(join(path, "retriever"))
+      assert.deepStrictEqual(adapter.config.modules_to_save, ["word_embeddings", "linear"])
+      const own = adapter.tensors.get("linear.weight")!
+      assert.deepStrictEqual(own.shape, head.shape)
+      const out = join(folder, "merged")
+      const options = { dtype: "auto", maxShardSize: 1e9, card: "" } as const
+      yield* save(join(path, "retriever"), out, options).pipe(Effect.provide(cpu({ threads: 1 })))
+      const merged = yield* Safetensors.read(join(out, "model.safetensors"))
+      assert.deepStrictEqual(merged.get("linear.weight"), own)
+      assert.sameMembers([...merged.keys()], [...stored.keys(), "linear.weight"])
+      assert.include(readFileSync(join(out, "artifact.metadata"), "utf8"), "\"dim\": 8")
     })))
 })
 

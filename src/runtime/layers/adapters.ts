@@ -1,15 +1,10 @@
-/** Which modules of a model get adapters and which learn beside them; and adapters folded into the weights. */
+/** Which modules of a model get adapters and which learn beside them, by the settings or by an adapter's folder. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import { didYouMean } from "../../domain/configure.ts"
 import type { RunConfig } from "../../domain/RunConfig.ts"
-import type { Graph } from "../../kernels/encode.ts"
 import type { Lora, Rank } from "../../kernels/nn/lora.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
-import { matmul } from "../../kernels/op/contract.ts"
-import { add } from "../../kernels/op/elementwise.ts"
-import { input } from "../../kernels/Tensor.ts"
-import { cached } from "../engine/Programs.ts"
 import { FileError } from "./files.ts"
 import * as Peft from "./peft.ts"
 
@@ -50,10 +45,16 @@ export interface Adapted {
   readonly saved: ReadonlyArray<string>
 }
 
+/** Modules as `adapter_config.json` names them. */
+export interface Named {
+  readonly target_modules: ReadonlyArray<string>
+  readonly modules_to_save: ReadonlyArray<string>
+}
+
 /** Whether a parameter is an adapter's own. */
 export const isLora = (path: string): boolean => /\.lora_(A|B|embedding_A|embedding_B)(\.|$)/.test(path)
 
-const moduleOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf(".")))
+export const moduleOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf(".")))
 
 /** Modules that can have an adapter: linear maps and look-ups. */
 const adaptable = (params: Flat): ReadonlyArray<{ readonly path: string; readonly lookup: boolean }> =>
@@ -102,9 +103,18 @@ const problems = ({ modules_to_save, target_modules }: LoraSettings, params: Fla
   ]
 }
 
-/** The settings on a model of the given parameters. */
-export const resolve = (settings: LoraSettings, params: Flat, folder: string): Effect.Effect<Adapted, FileError> => {
-  const wrong = problems(settings, params)
+/**
+ * The settings on a model of the given parameters. Those of `drawn` have no values in its folder: they learn in full, or
+ * nobody could know them.
+ */
+export const resolve = (
+  settings: LoraSettings,
+  params: Flat,
+  drawn: ReadonlyArray<string>,
+  folder: string
+): Effect.Effect<Adapted & Named, FileError> => {
+  const stored = new Map([...params].filter(([path]) => !drawn.includes(path)))
+  const wrong = problems(settings, stored)
   if (wrong.length > 0) {
     return Effect.fail(new FileError({ path: join(folder, "config.json"), place: "", reason: wrong.join("; ") }))
   }
@@ -112,11 +122,13 @@ export const resolve = (settings: LoraSettings, params: Flat, folder: string): E
     r: settings.r,
     scaling: Peft.scalingOf(settings.lora_alpha, settings.r, settings.use_rslora)
   }
-  const paths = targeted(settings.target_modules, params)
-  const saved = new Set(settings.modules_to_save.flatMap((name) => savedBy(name, params)))
+  const paths = targeted(settings.target_modules, stored)
+  const saved = new Set([...drawn, ...settings.modules_to_save.flatMap((name) => savedBy(name, stored))])
   return Effect.succeed({
     lora: { targets: new Map(paths.map((path) => [path, rank])), dropout: settings.lora_dropout },
-    saved: [...params.keys()].filter((path) => saved.has(path))
+    saved: [...params.keys()].filter((path) => saved.has(path)),
+    target_modules: typeof settings.target_modules === "string" ? paths : settings.target_modules,
+    modules_to_save: [...settings.modules_to_save, ...new Set(drawn.map(moduleOf))]
   })
 }
 
@@ -129,33 +141,3 @@ export const ofAdapter = (adapter: Peft.Adapter): Adapted => {
     saved: [...adapter.tensors.keys()].filter(isSaved)
   }
 }
-
-/** W [out, in] + s B A; for a look-up W [in, out] + s (B A)ᵀ. */
-const folded = (to: number, from: number, r: number, scaling: number, lookup: boolean): Graph => {
-  const w = input("w", [to, from])
-  const [a, b] = [input("a", [r, lookup ? to : from]), input("b", [lookup ? from : to, r])]
-  const product = lookup ? matmul(a, b, true, true, scaling) : matmul(b, a, false, false, scaling)
-  return { name: `fold ${to}x${from}/${r}`, inputs: { w, a, b }, outputs: { folded: add(w, product) } }
-}
-
-/** Replaces weights by the sum of themselves and their adapters, and parameters that learned in full. */
-export const fold = Effect.fnUntraced(
-  function*(weights: Map<string, Float32Array>, params: Flat, adapter: Peft.Adapter) {
-    const program = yield* cached(([to, from, r, scaling, lookup]: [number, number, number, number, number]) =>
-      folded(to, from, r, scaling, lookup === 1)
-    )
-    const { tensors } = adapter
-    for (const [name, { data }] of tensors) if (!isLora(name)) weights.set(name, data)
-    for (const [path, { r, scaling }] of Peft.targets(adapter)) {
-      const { lookup, shape } = params.get(`${path}.weight`)!
-      const [a, b] = lookup ? ["lora_embedding_A", "lora_embedding_B"] : ["lora_A.weight", "lora_B.weight"]
-      const run = yield* program([shape[0]!, shape[1]!, r, scaling, lookup ? 1 : 0])
-      const feeds = {
-        w: weights.get(`${path}.weight`)!,
-        a: tensors.get(`${path}.${a}`)!.data,
-        b: tensors.get(`${path}.${b}`)!.data
-      }
-      weights.set(`${path}.weight`, (yield* run.run(feeds))["folded"] as Float32Array)
-    }
-  }
-)

@@ -2,16 +2,17 @@
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import * as Key from "../../domain/Key.ts"
-import { adapt, type Lora } from "../../kernels/nn/lora.ts"
+import { adapt } from "../../kernels/nn/lora.ts"
 import { type Flat, flatten, type Module, type Params } from "../../kernels/nn/Module.ts"
 import type { Tensor } from "../../kernels/Tensor.ts"
 import * as Weights from "../engine/Weights.ts"
 import * as Adapters from "./adapters.ts"
 import { FileError } from "./files.ts"
+import * as Folding from "./folding.ts"
 import { initialise } from "./initialise.ts"
 import * as ModelFolder from "./modelFolder.ts"
 import * as Peft from "./peft.ts"
-import { misfits } from "./weightFiles.ts"
+import * as WeightFiles from "./weightFiles.ts"
 
 /** What a checkpoint tells of an adapter. */
 export interface Based {
@@ -43,26 +44,14 @@ type Keyed = { readonly key?: Tensor | undefined }
 type Build<C, P extends Params, I, O> = (config: C) => Module<P, [I], O>
 type Arrays = Map<string, Float32Array>
 
-/** The head that shares the embedding's weights, and the embedding. */
-const [HEAD, EMBEDDING] = ["lm_head.weight", "model.embed_tokens.weight"]
-
 /**
  * The config and weights as PEFT sees them: adapters belong to modules, so that a tied head keeps the base's weights
  * while the embedding learns. The array stays the same one.
  */
 const untied = <C extends object>(config: C, weights: Arrays): C => {
   if (!("tie_word_embeddings" in config && config.tie_word_embeddings)) return config
-  weights.set(HEAD, weights.get(EMBEDDING)!)
+  weights.set(Folding.HEAD, weights.get(Folding.EMBEDDING)!)
   return { ...config, tie_word_embeddings: false }
-}
-
-/** Refuses an adapter whose tensors are not those of a model with its adapters. */
-const fitting = (adapter: Peft.Adapter, params: Flat): Effect.Effect<void, FileError> => {
-  const own = [...params].filter(([path]) => Adapters.isLora(path) || adapter.tensors.has(path))
-  const wrong = misfits(new Map(own), adapter.tensors)
-  return wrong.length === 0
-    ? Effect.void
-    : Effect.fail(new FileError({ path: join(adapter.folder, Peft.WEIGHTS), place: "", reason: wrong.join("; ") }))
 }
 
 /** Refuses to go on with an adapter under settings that would make another. */
@@ -75,12 +64,17 @@ const alike = (adapter: Peft.Adapter, asked: Adapters.Adapted): Effect.Effect<vo
   return Effect.fail(new FileError({ path: join(adapter.folder, Peft.CONFIG), place: "", reason }))
 }
 
-const peftConfig = (lora: Adapters.LoraSettings, { targets }: Lora, folder: string, task: string): string =>
+const peftConfig = (
+  lora: Adapters.LoraSettings,
+  { modules_to_save, target_modules }: Adapters.Named,
+  folder: string,
+  task: string
+): string =>
   Peft.text({
     ...lora,
     base_model_name_or_path: folder,
-    target_modules: typeof lora.target_modules === "string" ? [...targets.keys()] : lora.target_modules,
-    modules_to_save: lora.modules_to_save.length === 0 ? null : lora.modules_to_save
+    target_modules,
+    modules_to_save: modules_to_save.length === 0 ? null : modules_to_save
   }, task)
 
 const baseless = (folder: string) =>
@@ -90,33 +84,44 @@ const baseless = (folder: string) =>
     reason: "has no weights for an adapter to rest on; train them first (lora_r 0)"
   })
 
+/** Parameters that the folder has no values of. */
+const drawn = Effect.fnUntraced(function*({ folder, loading }: ModelFolder.ModelFolder<unknown>, params: Flat) {
+  const naming = loading?.naming ?? ((stored: string) => stored)
+  const found = new Set([...(yield* WeightFiles.shapes(folder)) ?? []].map(([name]) => naming(name)))
+  return [...params.keys()].filter((path) => !found.has(path))
+})
+
 /** The module with adapters that learn, over frozen weights: new adapters, or those of the folder. */
 const adapting = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
-  { adapter, config: given, folder }: ModelFolder.ModelFolder<C>,
+  opened: ModelFolder.ModelFolder<C>,
   build: Build<C, P, I, O>,
   options: LoadOptions & { readonly lora: Adapters.LoraSettings },
   stored: Arrays
 ) {
+  const { adapter, folder } = opened
   const sha256 = yield* ModelFolder.fingerprint(folder)
   if (sha256 === undefined) return yield* baseless(folder)
-  const config = untied(given, stored)
+  const own = yield* drawn(opened, flatten(build(opened.config).params))
+  const config = untied(opened.config, stored)
   const base = build(config)
-  const asked = yield* Adapters.resolve(options.lora, flatten(base.params), folder)
+  const asked = yield* Adapters.resolve(options.lora, flatten(base.params), own, folder)
   const module = adapt(base, asked.lora)
   const params = flatten(module.params)
   const added = new Map([...params].filter(([path]) => Adapters.isLora(path)))
   if (adapter) {
     yield* alike(adapter, asked)
-    yield* fitting(adapter, params)
+    yield* Folding.fitting(adapter, shapesOf(flatten(base.params)))
     for (const [path, { data }] of adapter.tensors) stored.set(path, data)
   } else {
     for (const [path, data] of initialise(added, Key.fold(Key.make(options.seed), "adapter"))) stored.set(path, data)
   }
-  if (asked.saved.includes(EMBEDDING)) stored.set(EMBEDDING, stored.get(EMBEDDING)!.slice())
+  if (asked.saved.includes(Folding.EMBEDDING)) stored.set(Folding.EMBEDDING, stored.get(Folding.EMBEDDING)!.slice())
   const weights = Weights.make(params, [...added.keys(), ...asked.saved], options.slots, stored)
-  const based: Based = { sha256, config: peftConfig(options.lora, asked.lora, folder, options.task) }
+  const based: Based = { sha256, config: peftConfig(options.lora, asked, folder, options.task) }
   return { module, config, weights, based }
 })
+
+const shapesOf = (params: Flat) => new Map([...params].map(([path, { shape }]) => [path, shape]))
 
 /** The weights as they are to be used, an adapter of the folder folded in. */
 const whole = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
@@ -125,12 +130,12 @@ const whole = Effect.fnUntraced(function*<C extends object, P extends Params, I 
   stored: Arrays
 ) {
   if (!adapter) return { module: build(given), config: given }
-  const parts = [HEAD, EMBEDDING].map((path) => path.slice(0, -".weight".length))
-  const apart = [...adapter.tensors.keys()].some((path) => parts.some((part) => path.startsWith(`${part}.`)))
-  const config = apart ? untied(given, stored) : given
+  const config = Folding.parts(adapter) ? untied(given, stored) : given
   const module = build(config)
-  yield* fitting(adapter, flatten(adapt(module, Adapters.ofAdapter(adapter).lora).params))
-  yield* Adapters.fold(stored, flatten(module.params), adapter)
+  const shapes = shapesOf(flatten(module.params))
+  yield* Folding.fitting(adapter, shapes)
+  const folded = yield* Folding.make(adapter)
+  for (const [path, shape] of shapes) stored.set(path, yield* folded(path, stored.get(path)!, shape))
   return { module, config }
 })
 

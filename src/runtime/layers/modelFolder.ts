@@ -6,7 +6,8 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
-import { join, resolve } from "node:path"
+import * as Path from "node:path"
+import { join } from "node:path"
 import * as Key from "../../domain/Key.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import type { Decode } from "./configKeys.ts"
@@ -34,7 +35,7 @@ const baseOf = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
   const fs = yield* FileSystem.FileSystem
   const [path, place] = [join(adapter.folder, Peft.CONFIG), "base_model_name_or_path"]
   const name = adapter.config.base_model_name_or_path ?? ""
-  for (const folder of name === "" ? [] : [name, resolve(adapter.folder, name)]) {
+  for (const folder of name === "" ? [] : [name, Path.resolve(adapter.folder, name)]) {
     if (yield* Peft.isIn(folder)) {
       const reason = `${folder} is an adapter itself; merge it first (anamnesis merge)`
       return yield* new FileError({ path, place, reason })
@@ -66,14 +67,21 @@ const known = Effect.fnUntraced(function*(adapter: Peft.Adapter, folder: string)
   return yield* new FileError({ path: join(adapter.folder, Peft.WEIGHTS), place: "", reason })
 })
 
+/** The model folder, and the adapter on it where an adapter's folder is given. */
+export const resolve = Effect.fnUntraced(function*(given: string) {
+  if (!(yield* Peft.isIn(given))) return { folder: given, adapter: undefined }
+  const adapter = yield* Peft.read(given)
+  const folder = yield* baseOf(adapter)
+  yield* known(adapter, folder)
+  return { folder, adapter }
+})
+
 export const open = Effect.fnUntraced(function*<C extends { readonly vocab_size: number }>(
   given: string,
   decode: Decode<C>
 ) {
   const fs = yield* FileSystem.FileSystem
-  const adapter = (yield* Peft.isIn(given)) ? yield* Peft.read(given) : undefined
-  const folder = adapter ? yield* baseOf(adapter) : given
-  if (adapter) yield* known(adapter, folder)
+  const { adapter, folder } = yield* resolve(given)
   const path = join(folder, "config.json")
   const config = yield* decodeFile(path, decode)
   const own = yield* fs.exists(join(given, "tokenizer.json")).pipe(located(given))

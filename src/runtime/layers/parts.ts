@@ -36,7 +36,7 @@ export interface Setting {
 /** An adapter's files: its config in place of its base's. */
 const adapterFiles = ({ config }: Based, files: PartState["files"]): PartState["files"] => [
   [Peft.CONFIG, config],
-  ...files.filter(([name]) => name.startsWith("tokenizer"))
+  ...files.filter(([name]) => name !== "config.json")
 ]
 
 export const learnerPart = (

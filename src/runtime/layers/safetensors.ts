@@ -6,21 +6,46 @@ import type { StoredTensor } from "./tensorFile.ts"
 export type { StoredTensor }
 export type StoredTensors = ReadonlyMap<string, StoredTensor>
 
-/** Tensors sorted by name, float32, little-endian, the header padded to 8 bytes: equal tensors make equal bytes. */
-export const encode = (tensors: StoredTensors, metadata: Readonly<Record<string, string>> = {}): Uint8Array => {
-  const sorted = [...tensors].toSorted(([a], [b]) => a < b ? -1 : 1)
+/** A tensor as the header tells of it. */
+export interface Entry {
+  readonly name: string
+  readonly dtype: string
+  readonly shape: ReadonlyArray<number>
+  readonly bytes: number
+}
+
+/** What comes before the tensors, whose order is that of the entries; padded to 8 bytes. */
+export const header = (entries: ReadonlyArray<Entry>, metadata: Readonly<Record<string, string>>): Uint8Array => {
   let end = 0
-  const entries = sorted.map(([name, { data, shape }]) => {
-    const data_offsets = [end, end += data.byteLength]
-    return [name, { dtype: "F32", shape, data_offsets }] as const
+  const told = entries.map(({ bytes, dtype, name, shape }) => {
+    const data_offsets = [end, end += bytes]
+    return [name, { dtype, shape, data_offsets }] as const
   })
-  const json = JSON.stringify({ __metadata__: { format: "pt", ...metadata }, ...Object.fromEntries(entries) })
-  const header = new TextEncoder().encode(json.padEnd(Math.ceil(json.length / 8) * 8))
-  const bytes = new Uint8Array(8 + header.length + end)
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(header.length), true)
-  bytes.set(header, 8)
-  let at = 8 + header.length
-  for (const [, { data }] of sorted) {
+  const json = JSON.stringify({ __metadata__: { format: "pt", ...metadata }, ...Object.fromEntries(told) })
+  const text = new TextEncoder().encode(json.padEnd(Math.ceil(json.length / 8) * 8))
+  const bytes = new Uint8Array(8 + text.length)
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true)
+  bytes.set(text, 8)
+  return bytes
+}
+
+export const byName = (a: { readonly name: string }, b: { readonly name: string }): number => a.name < b.name ? -1 : 1
+
+/** Tensors sorted by name, float32, little-endian: equal tensors make equal bytes. */
+export const encode = (tensors: StoredTensors, metadata: Readonly<Record<string, string>> = {}): Uint8Array => {
+  const sorted = [...tensors].map(([name, { data, shape }]) => ({
+    name,
+    dtype: "F32",
+    shape,
+    bytes: data.byteLength,
+    data
+  }))
+    .toSorted(byName)
+  const head = header(sorted, metadata)
+  const bytes = new Uint8Array(sorted.reduce((n, t) => n + t.bytes, head.length))
+  bytes.set(head)
+  let at = head.length
+  for (const { data } of sorted) {
     bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at)
     at += data.byteLength
   }

@@ -95,7 +95,7 @@ const show = (shape: ReadonlyArray<number>): string => `[${shape.join()}]`
 
 /** Every way in which tensors by path do not fit the parameters. */
 export const misfits = (
-  params: Flat,
+  params: ReadonlyMap<string, Pick<Source, "shape">>,
   stored: ReadonlyMap<string, Pick<Source, "shape">>,
   dispensable: (path: string) => boolean = () => false
 ): ReadonlyArray<string> => [
