@@ -16,6 +16,7 @@ export interface Turn {
 const WORDS = "\uE000"
 /** A template that asks for the day gets the same one every day. */
 const DAY = "26 Jul 2024"
+const SAME_DAY = `{%- macro strftime_now(format) -%}${DAY}{%- endmacro -%}`
 
 const FILE = "chat_template.jinja"
 
@@ -29,15 +30,25 @@ const templateOf = Effect.fnUntraced(function*({ config, folder }: Tokenizer) {
 })
 
 const render = (template: string, tokenizer: Tokenizer): string =>
-  new Template(template).render({
+  new Template(SAME_DAY + template).render({
     messages: [{ role: "user", content: WORDS }],
     add_generation_prompt: true,
     date_string: DAY,
-    strftime_now: () => DAY,
     ...Object.fromEntries(
       ["bos", "eos", "pad", "unk"].map((name) => [`${name}_token`, special(tokenizer, `${name}_token`) ?? ""])
     )
   })
+
+/** The ids of a text's beginning and end, each as it is beside a word: spaces between may belong to the word. */
+const around = ({ encode }: Tokenizer, before: string, after: string): Turn => {
+  const word = encode("a")
+  const [left, right] = [encode(`${before}a`), encode(`a${after}`)]
+  const [rest, tail] = [left.slice(0, -word.length), right.slice(word.length)]
+  return {
+    before: [...rest, ...word].join() === left.join() ? rest : encode(before),
+    after: [...word, ...tail].join() === right.join() ? tail : encode(after)
+  }
+}
 
 export const load = Effect.fnUntraced(function*(tokenizer: Tokenizer) {
   const path = join(tokenizer.folder, "tokenizer_config.json")
@@ -47,6 +58,5 @@ export const load = Effect.fnUntraced(function*(tokenizer: Tokenizer) {
   const text = yield* Effect.try({ try: () => render(template, tokenizer), catch: (cause) => fail(String(cause)) })
   const parts = text.split(WORDS)
   if (parts.length !== 2) return yield* fail(`puts a user's words ${parts.length - 1} times, not once`)
-  const [before, after] = parts.map(tokenizer.encode)
-  return { before: before!, after: after! } satisfies Turn as Turn
+  return around(tokenizer, parts[0]!, parts[1]!)
 })

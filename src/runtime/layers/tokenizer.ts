@@ -26,6 +26,9 @@ export const special = ({ config }: Pick<Tokenizer, "config">, key: string): str
   return typeof value === "string" ? value : value?.content
 }
 
+const kindOf = (json: string): string | undefined =>
+  (JSON.parse(json) as { readonly model?: { readonly type?: string } }).model?.type
+
 const startOf = (tokenizer: HuggingFaceTokenizer): ReadonlyArray<number> | undefined => {
   if (tokenizer.post_processor === null) return undefined
   const [own] = tokenizer.encode("a", { add_special_tokens: false }).ids
@@ -44,9 +47,12 @@ export const load = Effect.fnUntraced(function*(folder: string) {
     try: () => new HuggingFaceTokenizer(JSON.parse(text) as object, config),
     catch: (cause) => new FileError({ path, place: "", reason: `not a tokenizer: ${String(cause)}` })
   })
+  /** As transformers has it: byte-pair encodings are decoded to the spaces they were made from. */
+  const clean_up_tokenization_spaces = config["clean_up_tokenization_spaces"] === true && kindOf(text) !== "BPE"
+  const decoding = { skip_special_tokens: true, clean_up_tokenization_spaces }
   return {
     encode: (text) => tokenizer.encode(text, { add_special_tokens: false }).ids,
-    decode: (ids) => ids.length === 0 ? "" : tokenizer.decode([...ids], { skip_special_tokens: true }),
+    decode: (ids) => ids.length === 0 ? "" : tokenizer.decode([...ids], decoding),
     id: (token) => tokenizer.token_to_id(token),
     size: 1 + [...tokenizer.get_vocab().values()].reduce((a: number, b: number) => Math.max(a, b), -1),
     start: startOf(tokenizer),

@@ -1,0 +1,105 @@
+/** A thousand lines by tokenizers of each kind: the ids are those of Hugging Face's own library (tokenizing.py). */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import * as ChatTemplate from "../../src/runtime/layers/chatTemplate.ts"
+import * as Tokenizer from "../../src/runtime/layers/tokenizer.ts"
+import { folderOf, onDisk } from "../support/files.ts"
+
+const folder = join(import.meta.dirname, "tokenizers")
+const json = (name: string): unknown => JSON.parse(readFileSync(join(folder, name), "utf8"))
+const lines = json("lines.json") as ReadonlyArray<string>
+const decoded = json("decoded.json") as Readonly<Record<string, Readonly<Record<string, string>>>>
+
+/** The ids of each line, and of the first fifty lines with the tokenizer's own special tokens. */
+const idsOf = (kind: string): ReadonlyArray<ReadonlyArray<number>> => {
+  const bytes = readFileSync(join(folder, `${kind}.ids`))
+  const words = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2)
+  const all: Array<ReadonlyArray<number>> = []
+  for (let at = 0; at < words.length; at += 1 + words[at]!) all.push([...words.subarray(at + 1, at + 1 + words[at]!)])
+  return all
+}
+
+const folders: Readonly<Record<string, string>> = {
+  wordpiece: join(import.meta.dirname, "..", "..", "experiments", "demo", "retriever"),
+  ...Object.fromEntries(["llama3", "gpt2", "llama2", "unigram"].map((kind) => [kind, join(folder, kind)]))
+}
+
+describe("a tokenizer", () => {
+  it("is tried on a thousand lines of all scripts", () => {
+    assert.strictEqual(lines.length, 1000)
+    const scripts = ["Greek", "Cyrillic", "Han", "Hiragana", "Arabic", "Hebrew", "Thai", "Devanagari", "Hangul"]
+    for (const script of scripts) {
+      assert.isTrue(lines.some((line) => new RegExp(`\\p{Script=${script}}`, "u").test(line)), script)
+    }
+  })
+  for (const [kind, path] of Object.entries(folders)) {
+    it.live(`has the ids of Hugging Face's: ${kind}`, () =>
+      onDisk(Effect.map(Tokenizer.load(path), ({ encode, start }) => {
+        const expected = idsOf(kind)
+        assert.strictEqual(expected.length, lines.length + 50)
+        lines.forEach((line, i) => assert.deepStrictEqual(encode(line), expected[i], JSON.stringify(line)))
+        const own = expected[lines.length]!.slice(0, expected[lines.length]!.indexOf(expected[0]![0]!))
+        assert.deepStrictEqual(start ?? [], own)
+      })))
+  }
+  for (const [kind, others] of Object.entries(decoded)) {
+    it.live(`decodes as Hugging Face's does: ${kind}`, () =>
+      onDisk(Effect.map(Tokenizer.load(folders[kind]!), ({ decode, encode }) => {
+        lines.forEach((line, i) => {
+          /** The library's decoder of bytes takes a mark at the start for a byte order mark. */
+          const wanted = (others[i] ?? line).replaceAll("\ufeff", "")
+          assert.strictEqual(decode(encode(line)).replaceAll("\ufeff", ""), wanted, JSON.stringify(line))
+        })
+      })))
+  }
+})
+
+interface Chat {
+  readonly template: string
+  readonly bos_token: string | null
+  readonly said: string
+  readonly ids: ReadonlyArray<number>
+}
+const chats = json("chats.json") as Readonly<Record<string, Chat>>
+
+describe("a chat template", () => {
+  const tokenizer = Effect.fnUntraced(function*(kind: string, config: object, files: Record<string, string> = {}) {
+    const path = yield* folderOf({
+      "tokenizer.json": readFileSync(join(folder, kind, "tokenizer.json")),
+      "tokenizer_config.json": JSON.stringify(config),
+      ...files
+    })
+    return yield* Tokenizer.load(path)
+  })
+  for (const [kind, { bos_token, ids, said, template }] of Object.entries(chats)) {
+    it.live(`puts a user's words as transformers does: ${kind}`, () =>
+      onDisk(Effect.gen(function*() {
+        const told = yield* tokenizer(kind, { bos_token, chat_template: template })
+        const { after, before } = yield* ChatTemplate.load(told)
+        assert.deepStrictEqual([...before, ...told.encode(said), ...after], ids)
+        const named = [{ name: "tool_use", template: "" }, { name: "default", template }]
+        const several = yield* tokenizer(kind, { bos_token: { content: bos_token }, chat_template: named })
+        assert.deepStrictEqual(yield* ChatTemplate.load(several), { after, before })
+        const apart = yield* tokenizer(kind, { bos_token }, { "chat_template.jinja": template })
+        assert.deepStrictEqual(yield* ChatTemplate.load(apart), { after, before })
+      })))
+  }
+  const wrong: ReadonlyArray<readonly [string, unknown, RegExp]> = [
+    ["is not there", undefined, /apply_chat_template: false/],
+    ["is none", "{% if %}", /./],
+    ["refuses users", "{{ raise_exception('No users.') }}", /No users/],
+    ["leaves the words out", "Hello", /0 times, not once/],
+    ["says the words twice", "{% for m in messages %}{{ m.content + m.content }}{% endfor %}", /2 times/]
+  ]
+  for (const [what, chat_template, reason] of wrong) {
+    it.live(`that ${what} is refused`, () =>
+      onDisk(Effect.gen(function*() {
+        const told = yield* tokenizer("gpt2", { chat_template })
+        const error = yield* Effect.flip(ChatTemplate.load(told))
+        assert.strictEqual(error.place, "chat_template")
+        assert.match(error.reason, reason)
+      })))
+  }
+})
