@@ -19,8 +19,8 @@ const Convention = Schema.Struct({
   /** The tokens put after [CLS]. */
   query_token_id: or(Schema.String, "[unused0]"),
   doc_token_id: or(Schema.String, "[unused1]"),
-  query_maxlen: or(Length, 32),
-  doc_maxlen: or(Length, 220),
+  query_maxlen: Schema.optionalKey(Length),
+  doc_maxlen: Schema.optionalKey(Length),
   attend_to_mask_tokens: or(Schema.Boolean, false),
   mask_punctuation: or(Schema.Boolean, true),
   /** Instead of punctuation, where it is given. */
@@ -105,11 +105,15 @@ export const marks = Effect.fnUntraced(function*(folder: string, convention: Con
   } satisfies Marks as Marks
 })
 
-/** Tokens of a question and of a passage: the settings', or the checkpoint's where those are 0. */
+/** Tokens of a question and of a passage where neither settings nor checkpoint tell. */
+const usual = { query: 32, passage: 220 }
+
+/** The settings', or where those are 0 the checkpoint's, or as many as is usual and the model has positions for. */
 export const lengths = (
-  convention: Convention,
-  { passage_max_len, query_max_len }: { readonly query_max_len: number; readonly passage_max_len: number }
+  { doc_maxlen, query_maxlen }: Convention,
+  settings: { readonly query_max_len: number; readonly passage_max_len: number },
+  positions: number
 ): Lengths => ({
-  query: query_max_len === 0 ? convention.query_maxlen : query_max_len,
-  passage: passage_max_len === 0 ? convention.doc_maxlen : passage_max_len
+  query: settings.query_max_len || (query_maxlen ?? Math.min(usual.query, positions)),
+  passage: settings.passage_max_len || (doc_maxlen ?? Math.min(usual.passage, positions))
 })
