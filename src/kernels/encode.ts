@@ -3,7 +3,7 @@ import { emitAll } from "./emit.ts"
 import * as Nd from "./NdArray.ts"
 import * as Proto from "./proto.ts"
 import { dimension, factorise, isOpen, type Product, type Sizes } from "./sizes.ts"
-import { type Attribute, type ElementType, type Emitter, ShapeError, type Tensor } from "./Tensor.ts"
+import { type Attribute, type ElementType, type Emitter, ShapeError, type Tensor, type TensorType } from "./Tensor.ts"
 
 /** Named expressions in, named expressions out. */
 export interface Graph<in out I extends string = string, in out O extends string = string> {
@@ -15,8 +15,10 @@ export interface Graph<in out I extends string = string, in out O extends string
 export interface EncodeOptions {
   /** Sizes of the graph that stand for dimensions left open, by the dimension's name. */
   readonly open?: Sizes
-  /** Inputs that are part of the model, with the file that holds their values and where in it. */
-  readonly weights?: ReadonlyMap<string, { readonly location: string; readonly offset: number }>
+  /** Inputs that are part of the model: the file that holds their values and where in it, or `undefined` for this one. */
+  readonly weights?: ReadonlyMap<string, Proto.Place | undefined>
+  /** int32 inputs that are fed as int64. */
+  readonly wide?: ReadonlySet<string>
 }
 
 const raw = (type: ElementType, values: ArrayLike<number>): Uint8Array => {
@@ -131,19 +133,31 @@ class Writer implements Emitter {
 
 const BYTES = { float32: 4, int32: 4, bool: 1 }
 
-/** The model of a graph. Weights are inputs like any other, or lie outside: nothing large is inside. */
-export const encode = (graph: Graph<any, any>, { open = {}, weights = new Map() }: EncodeOptions = {}): Uint8Array => {
+const bytesOf = ({ dtype, shape }: TensorType): number => Nd.size(shape) * BYTES[dtype]
+
+/** What goes before the values of a weight that follows a model in its file. */
+export const appended = (name: string, type: TensorType): Uint8Array =>
+  Proto.appended(name, type.dtype, type.shape, bytesOf(type))
+
+/** The model of a graph. Weights are inputs like any other, lie outside, or are to be appended: nothing large is inside. */
+export const encode = (graph: Graph<any, any>, options: EncodeOptions = {}): Uint8Array => {
+  const { open = {}, weights = new Map(), wide = new Set() } = options
   const [inputs, outputs] = [Object.entries<Tensor>(graph.inputs), Object.entries<Tensor>(graph.outputs)]
   const writer = new Writer(graph.inputs, open)
-  const values = emitAll(writer, outputs.map(([_, t]) => t))
-  const info = ([name, { type }]: readonly [string, Tensor]) =>
-    Proto.valueInfo(name, type.dtype, type.shape.map((d) => dimension(d, open)))
-  const outside = inputs.filter(([name]) => weights.has(name)).map(([name, { type }]) =>
-    Proto.external(name, type.dtype, type.shape, {
-      ...weights.get(name)!,
-      length: Nd.size(type.shape) * BYTES[type.dtype]
-    })
+  for (const [name, { type }] of inputs) {
+    if (!weights.has(name) || !type.shape.some((d) => isOpen(d, open))) continue
+    throw new ShapeError(name, [type], "a size of it stands for an open one")
+  }
+  const narrowed = inputs.filter(([name]) => wide.has(name)).map(([name, t]) =>
+    [t, writer.cast(name, "int32")] as const
   )
+  const values = emitAll(writer, outputs.map(([_, t]) => t), new Map(narrowed))
+  const info = ([name, { type }]: readonly [string, Tensor]) =>
+    Proto.valueInfo(name, wide.has(name) ? "int64" : type.dtype, type.shape.map((d) => dimension(d, open)))
+  const outside = inputs.flatMap(([name, { type }]) => {
+    const place = weights.get(name)
+    return place ? [Proto.external(name, type.dtype, type.shape, { ...place, length: bytesOf(type) })] : []
+  })
   return Proto.model({
     name: graph.name,
     nodes: writer.finish(new Map(outputs.map(([name], i) => [name, values[i]!]))),

@@ -75,12 +75,18 @@ export const node = (
     text(7, domain ?? "")
   ])
 
-/** Initialiser whose data lies outside of the message, in the file `location`. */
+/** A file, and the first byte of something in it. */
+export interface Place {
+  readonly location: string
+  readonly offset: number
+}
+
+/** Initialiser whose data lies outside of the message. */
 export const external = (
   name: string,
   type: ElementType,
   dims: ReadonlyArray<number>,
-  { length, location, offset }: { readonly location: string; readonly offset: number; readonly length: number }
+  { length, location, offset }: Place & { readonly length: number }
 ): Bytes => {
   const place = { location, offset: String(offset), length: String(length) }
   const entries = Object.entries(place).map(([key, value]) => blob(13, join([text(1, key), text(2, value)])))
@@ -120,3 +126,14 @@ export const model = (parts: GraphParts): Bytes =>
     blob(8, join([text(1, ""), int(2, 21)])),
     blob(8, join([text(1, "com.microsoft"), int(2, 1)]))
   ])
+
+/**
+ * What goes before `length` bytes of data so that both together, appended to a ModelProto, add an initialiser to its
+ * graph: messages that come twice are merged. So models are written that need not be in memory.
+ */
+export const appended = (name: string, type: ElementType, dims: ReadonlyArray<number>, length: number): Bytes => {
+  const data = join([varint(9 << 3 | 2), varint(length)])
+  const own = join([...dims.map((d) => int(1, d)), int(2, elementType[type]), text(8, name), data])
+  const initializer = join([varint(5 << 3 | 2), varint(own.length + length), own])
+  return join([varint(7 << 3 | 2), varint(initializer.length + length), initializer])
+}

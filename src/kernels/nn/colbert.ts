@@ -12,8 +12,8 @@ export type EncoderConfig = (BertConfig | ModernBertConfig) & {
 }
 export type Encoder = Module<Params, [EncoderInput], Tensor>
 
-/** The model under its name in checkpoints that have a head beside it. */
-const backbone = (c: EncoderConfig): Encoder => {
+/** Hidden states of the model, which has its name in checkpoints that have a head beside it: [b, n, hidden]. */
+export const backbone = (c: EncoderConfig): Encoder => {
   const [name, model] = c.model_type === "bert" ? ["bert", bert(c)] : ["model", modernBert(c)]
   const inner = model as unknown as Encoder
   return module(
