@@ -1,20 +1,19 @@
 #!/usr/bin/env node
-/** The command line: flags to settings and layers, outcomes to text. */
+/** The command line. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Cause from "effect/Cause"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import { answerAll, asked, show, telling } from "./answer.ts"
+import { anamnesis, lines, runtime, settings, settle, tell } from "./command.ts"
 import { demo } from "./demo.ts"
 import { embed } from "./embed.ts"
 import { environment } from "./environment.ts"
@@ -23,70 +22,14 @@ import { experiment, figures, only, readPlan } from "./experiment.ts"
 import { exportPart, merge } from "./export.ts"
 import { init } from "./init.ts"
 import * as Medquad from "./medquad.ts"
-import * as Progress from "./progress.ts"
 import * as Report from "./report.ts"
 import { run, trained } from "./run.ts"
-import * as providers from "./runtime/engine/providers.ts"
 import * as Dataset from "./runtime/layers/dataset.ts"
+import * as OnnxFolder from "./runtime/layers/onnxFolder.ts"
 import { savedTypes } from "./runtime/layers/savedModel.ts"
-import { load, pairs } from "./settings.ts"
+import { pairs } from "./settings.ts"
 import { inference, splits } from "./system.ts"
 import { validate } from "./validate.ts"
-
-const anamnesis = Command.make("anamnesis").pipe(
-  Command.withDescription("Trains a retriever and a reader together for medical question answering"),
-  Command.withSharedFlags({
-    provider: Flag.Literals("provider", providers.names).pipe(
-      Flag.withDescription("Execution provider (or PROVIDER in the environment; default cpu)"),
-      Flag.optional
-    ),
-    threads: Flag.Int("threads").pipe(
-      Flag.withDescription("Threads of a program (or THREADS; default: all cores)"),
-      Flag.optional
-    ),
-    json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
-  })
-)
-
-/** What every command runs on: the provider of the flags, else of the environment, and a place to tell progress. */
-const runtime = Layer.unwrap(Effect.gen(function*() {
-  const { provider, threads } = yield* anamnesis
-  const flags = {
-    ...(Option.isSome(provider) ? { PROVIDER: provider.value } : {}),
-    ...(Option.isSome(threads) ? { THREADS: String(threads.value) } : {})
-  }
-  const config = ConfigProvider.fromEnv({ env: { ...process.env as Record<string, string>, ...flags } })
-  return Layer.mergeAll(Progress.layer, providers.fromConfig.pipe(Layer.provide(ConfigProvider.layer(config))))
-}))
-
-/** As JSON where asked for, else as `text` tells it. */
-const tell = Effect.fnUntraced(function*<A>(value: A, text: (value: A) => string) {
-  const { json } = yield* anamnesis
-  yield* Console.log(json ? JSON.stringify(value, null, 2) : text(value))
-})
-
-const lines = (value: object): string =>
-  Object.entries(value).map(([key, v]) => `${key}: ${typeof v === "object" ? JSON.stringify(v) : v}`).join("\n")
-
-const settings = {
-  config: Flag.File("config").pipe(Flag.withAlias("c"), Flag.withDescription("Settings, as JSON or YAML")),
-  set: Flag.KeyValuePair("set").pipe(
-    Flag.withDescription("A setting that wins over the file: --set learning_rate=3e-5"),
-    Flag.withDefault({})
-  ),
-  skipBadLines: Flag.Boolean("skip-bad-lines").pipe(
-    Flag.withDescription("Leave out malformed lines and count them"),
-    Flag.withDefault(false)
-  )
-}
-
-interface SettingsFlags {
-  readonly config: string
-  readonly set: Readonly<Record<string, string>>
-  readonly skipBadLines: boolean
-}
-const settle = ({ config, set, skipBadLines }: SettingsFlags) =>
-  load(config, { ...pairs(set), ...(skipBadLines ? { skip_bad_lines: true } : {}) })
 
 const trainCommand = Command.make(
   "train",
@@ -219,11 +162,17 @@ const exportCommand = Command.make(
   {
     ...settings,
     ...format,
+    onnx: Flag.Boolean("onnx").pipe(
+      Flag.withDescription("Add its ONNX form, for transformers.js"),
+      Flag.withDefault(false)
+    ),
     part: Argument.Literals("part", ["retriever", "reader"]).pipe(Argument.withDescription("Which model")),
     out: Argument.Path("out").pipe(Argument.withDescription("A new folder"))
   },
-  Effect.fnUntraced(function*({ out, part, ...flags }) {
-    yield* tell(yield* exportPart(yield* settle(flags), part, out, flags), lines)
+  Effect.fnUntraced(function*({ onnx, out, part, ...flags }) {
+    const saved = yield* exportPart(yield* settle(flags), part, out, flags)
+    const added = onnx ? (yield* OnnxFolder.add(out)).files.map((file) => join("onnx", file)) : []
+    yield* tell({ ...saved, files: [...saved.files, ...added] }, lines)
   })
 ).pipe(
   Command.withDescription("Save a model of the newest checkpoint as a Hugging Face folder, adapters folded in"),
@@ -241,6 +190,17 @@ const mergeCommand = Command.make(
     yield* tell(yield* merge(adapter, out, flags), lines)
   })
 ).pipe(Command.withDescription("Fold a LoRA adapter into its base: a Hugging Face folder"), Command.provide(runtime))
+
+const onnxCommand = Command.make(
+  "onnx",
+  { folder: Argument.Directory("folder").pipe(Argument.withDescription("A model folder with its weights")) },
+  Effect.fnUntraced(function*({ folder }) {
+    yield* tell(yield* OnnxFolder.add(folder), lines)
+  })
+).pipe(
+  Command.withDescription("Add a model folder's ONNX form, as transformers.js loads it: onnx/model.onnx"),
+  Command.provide(runtime)
+)
 
 const importCommand = Command.make(
   "import",
@@ -280,6 +240,7 @@ anamnesis.pipe(
     experimentCommand,
     exportCommand,
     mergeCommand,
+    onnxCommand,
     importCommand,
     demoCommand
   ]),

@@ -3,12 +3,11 @@
  *
  *     node bench/peers/run.ts --python PYTHON [--size demo|wide] [--threads 2] [--blocks 5] [--compile] [--json]
  */
-import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { cpus, loadavg, tmpdir } from "node:os"
 import { join } from "node:path"
-import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
+import { contestant, median } from "./contestant.ts"
 
 const { values: options } = parseArgs({
   options: {
@@ -36,29 +35,6 @@ interface Time {
   readonly cpu: number
 }
 
-/** A process that answers each line with a line of JSON. */
-const contestant = async (name: string, command: string, args: ReadonlyArray<string>, env = process.env) => {
-  const child = spawn(command, args, { env, stdio: ["pipe", "pipe", "inherit"] })
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const answer = async (): Promise<unknown> => {
-    const line = await lines.next()
-    if (line.done) throw new Error(`${name} ended`)
-    return JSON.parse(line.value)
-  }
-  const ready = await answer()
-  const times: Array<Time> = []
-  const turn = async (): Promise<void> => {
-    child.stdin.write("\n")
-    times.push(await answer() as Time)
-  }
-  return { name, ready, times, turn, end: () => void child.stdin.end() }
-}
-
-const median = (values: ReadonlyArray<number>): number => {
-  const sorted = values.toSorted((a, b) => a - b)
-  return (sorted[Math.floor((sorted.length - 1) / 2)]! + sorted[Math.ceil((sorted.length - 1) / 2)]!) / 2
-}
-
 const here = (file: string) => join(import.meta.dirname, file)
 const folder = mkdtempSync(join(tmpdir(), "peers-"))
 const threads = ["--threads", options.threads]
@@ -66,26 +42,26 @@ const ours = [here("ours.ts"), "--record", folder, "--size", options.size, ...th
 const theirs = [here("joint_step.py"), folder, ...threads]
 
 const began = loadavg()[0]!
-const contestants = [await contestant("here", process.execPath, ours)]
-contestants.push(await contestant("PyTorch, eager", options.python, theirs, tuned))
+const contestants = [await contestant<Time>("here", process.execPath, ours)]
+contestants.push(await contestant<Time>("PyTorch, eager", options.python, theirs, tuned))
 if (options.compile) {
-  contestants.push(await contestant("PyTorch, compiled", options.python, [...theirs, "--compile"], tuned))
+  contestants.push(await contestant<Time>("PyTorch, compiled", options.python, [...theirs, "--compile"], tuned))
 }
-const turns = Array.from({ length: Number(options.blocks) }, () => contestants.map(({ turn }) => turn)).flat()
+const turns = Array.from({ length: Number(options.blocks) }, () => contestants.map(({ turn }) => () => turn())).flat()
 await turns.reduce((before, turn) => before.then(turn), Promise.resolve())
 contestants.forEach(({ end }) => end())
 rmSync(folder, { recursive: true })
 
 const first = contestants[0]!
-const results = contestants.map(({ name, ready, times }) => ({
+const results = contestants.map(({ name, ready, turns: times }) => ({
   name,
   ready,
   times,
   seconds: median(times.map((t) => t.seconds)),
   cpu: median(times.map((t) => t.cpu)),
-  ratio: median(first.times.map((t) => t.seconds)) / median(times.map((t) => t.seconds)),
-  cpuRatio: median(first.times.map((t) => t.cpu)) / median(times.map((t) => t.cpu)),
-  pairs: times.map((t, i) => first.times[i]!.seconds / t.seconds)
+  ratio: median(first.turns.map((t) => t.seconds)) / median(times.map((t) => t.seconds)),
+  cpuRatio: median(first.turns.map((t) => t.cpu)) / median(times.map((t) => t.cpu)),
+  pairs: times.map((t, i) => first.turns[i]!.seconds / t.seconds)
 }))
 
 const fixed = (value: number): string => value.toFixed(2)

@@ -1,6 +1,11 @@
 /** Exported graphs on ONNX Runtime itself, fed as other tools feed them. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import type { Scope } from "effect/Scope"
+import { join } from "node:path"
 import * as ort from "onnxruntime-node"
 import * as Key from "../../src/domain/Key.ts"
 import { appended, encode } from "../../src/kernels/encode.ts"
@@ -11,9 +16,12 @@ import type { DecoderConfig } from "../../src/kernels/nn/decoder.ts"
 import { bind, flatten } from "../../src/kernels/nn/Module.ts"
 import { input } from "../../src/kernels/Tensor.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
+import type { Session } from "../../src/runtime/engine/Session.ts"
 import { decoder, encoder, type Exported } from "../../src/runtime/layers/exportGraphs.ts"
 import { initialise } from "../../src/runtime/layers/initialise.ts"
+import * as OnnxFolder from "../../src/runtime/layers/onnxFolder.ts"
 import { config, generator, logitsAfter } from "../support/decoders.ts"
+import * as Tiny from "../support/tiny.ts"
 
 /** A session of the model with its weights in it. */
 const load = ({ graph, options, params }: Exported, weights: ReadonlyMap<string, Float32Array>) => {
@@ -74,7 +82,7 @@ const holds = (c: DecoderConfig, side: "left" | "right") =>
         close(row(first["logits"]!, b, side === "left" ? 5 - text.length + i : i), want, `row ${b}, token ${i}`)
       }
     }
-    const longer = mask.map((own) => [...own, 1])
+    const longer = mask.map((own) => own.concat(1))
     const past = Object.fromEntries(names.map((name) => [name, first[name.replace("past_key_values", "present")]!]))
     const second = yield* Effect.promise(() =>
       session.run({
@@ -142,4 +150,67 @@ describe("an exported encoder", () => {
       close(got["token_embeddings"]!.data as Float32Array, want!.data, "vectors")
     })
   }
+})
+
+/** The tiny system's folder, whose models have weights in files. */
+const onTiny = <A, E>(check: (folder: string) => Effect.Effect<A, E, FileSystem.FileSystem | Session | Scope>) =>
+  Effect.gen(function*() {
+    const folder = yield* Tiny.folder
+    yield* Tiny.writeWeights(folder)
+    return yield* check(folder)
+  }).pipe(Effect.scoped, Effect.provide(Layer.merge(cpu({ threads: 1 }), NodeFileSystem.layer)))
+
+const run = (session: ort.InferenceSession, feeds: Readonly<Record<string, ort.Tensor>>) =>
+  Effect.promise(() => session.run(feeds))
+
+describe("a model folder's ONNX form", () => {
+  it.live("is the same with the weights in the model and beside it, and tells transformers.js which", () =>
+    onTiny((folder) =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const reader = join(folder, "reader")
+        const asked = () => {
+          const past = ["key", "value"].map((kind) =>
+            [`past_key_values.0.${kind}`, new ort.Tensor("float32", [], [1, 1, 0, 8])] as const
+          )
+          return {
+            input_ids: int64([[5, 6, 7]]),
+            attention_mask: int64([[1, 1, 1]]),
+            position_ids: int64([[0, 1, 2]]),
+            ...Object.fromEntries(past)
+          }
+        }
+        const made = yield* OnnxFolder.add(reader)
+        assert.deepStrictEqual(made, { folder: join(reader, "onnx"), kind: "decoder", files: ["model.onnx"] })
+        const session = yield* Effect.promise(() => ort.InferenceSession.create(join(reader, "onnx", "model.onnx")))
+        const { logits } = yield* run(session, asked())
+        const again = yield* Effect.flip(OnnxFolder.add(reader))
+        assert.match(again.message, /onnx: is there already/)
+        yield* fs.remove(join(reader, "onnx"), { recursive: true })
+        assert.deepStrictEqual((yield* OnnxFolder.add(reader, { most: 0 })).files, ["model.onnx", "model.onnx_data"])
+        const split = yield* Effect.promise(() => ort.InferenceSession.create(join(reader, "onnx", "model.onnx")))
+        assert.deepStrictEqual((yield* run(split, asked()))["logits"]!.data, logits!.data)
+        const config = JSON.parse(yield* fs.readFileString(join(reader, "config.json"))) as Record<string, unknown>
+        assert.deepInclude(config, {
+          model_type: "llama",
+          "transformers.js_config": { use_external_data_format: true }
+        })
+      })
+    ))
+  it.live("gives a retriever's vectors", () =>
+    onTiny((folder) =>
+      Effect.gen(function*() {
+        const retriever = join(folder, "retriever")
+        assert.deepInclude(yield* OnnxFolder.add(retriever), { kind: "encoder" })
+        const session = yield* Effect.promise(() => ort.InferenceSession.create(join(retriever, "onnx", "model.onnx")))
+        const got = yield* run(session, { input_ids: int64([[5, 6]]), attention_mask: int64([[1, 1]]) })
+        assert.deepStrictEqual(Object.values(got).map((t) => t.dims), [[1, 2, 16], [1, 2, 8]])
+      })
+    ))
+  it.live("is not made of a folder without weights, nor of one that is not there", () =>
+    Effect.gen(function*() {
+      const folder = yield* Tiny.folder
+      assert.match((yield* Effect.flip(OnnxFolder.add(join(folder, "reader")))).message, /reader: has no weights/)
+      assert.match((yield* Effect.flip(OnnxFolder.add(join(folder, "writer")))).message, /no such file/)
+    }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer)))
 })

@@ -128,15 +128,24 @@ export interface LoadOptions {
   readonly dispensable: (path: string) => boolean
 }
 
-/** Values of the parameters, read one after the other; every misfit in one error. */
-export const load = Effect.fnUntraced(
+/** The tensors of the parameters; every misfit in one error. */
+export const fitting = Effect.fnUntraced(
   function*(folder: string, params: Flat, sources: Sources, { dispensable, naming }: LoadOptions) {
     const { found, twice } = byPath(sources, naming)
     const wrong = [...twice, ...misfits(params, found, dispensable)]
     const path = sources.values().next().value?.file.path ?? folder
     if (wrong.length > 0) return yield* new FileError({ path, place: "", reason: wrong.join("; ") })
+    return found as Sources
+  }
+)
+
+/** Values of the parameters, read one after the other. */
+export const load = Effect.fnUntraced(
+  function*(folder: string, params: Flat, sources: Sources, options: LoadOptions) {
     const values = new Map<string, Float32Array>()
-    for (const [path, { file, name }] of found) values.set(path, (yield* file.read(name)).data)
+    for (const [path, { file, name }] of yield* fitting(folder, params, sources, options)) {
+      values.set(path, (yield* file.read(name)).data)
+    }
     return values
   }
 )

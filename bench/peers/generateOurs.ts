@@ -1,0 +1,84 @@
+/**
+ * Texts generated on request, greedily: `{ batch, prompt, tokens }` in, times and tokens out, a line of JSON each.
+ *
+ *     node bench/peers/generateOurs.ts --model FOLDER [--threads 2]
+ */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { parseArgs } from "node:util"
+import * as Key from "../../src/domain/Key.ts"
+import { causalLm } from "../../src/kernels/nn/decoder.ts"
+import { flatten } from "../../src/kernels/nn/Module.ts"
+import { cpu } from "../../src/runtime/engine/providers.ts"
+import { Session } from "../../src/runtime/engine/Session.ts"
+import { asInputs } from "../../src/runtime/engine/Weights.ts"
+import { decodeDecoder } from "../../src/runtime/layers/decoderConfig.ts"
+import { decodeFile } from "../../src/runtime/layers/files.ts"
+import { generate } from "../../src/runtime/layers/generation.ts"
+import { cacheShape, generation } from "../../src/runtime/layers/generationGraphs.ts"
+import * as ModelFolder from "../../src/runtime/layers/modelFolder.ts"
+import { ofDecoder } from "../../src/runtime/layers/naming.ts"
+
+const { values: options } = parseArgs({
+  options: { model: { type: "string", default: "" }, threads: { type: "string", default: "2" } }
+})
+
+export interface Asked {
+  readonly batch: number
+  readonly prompt: number
+  readonly tokens: number
+}
+
+const say = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`)
+
+const serve = Effect.gen(function*() {
+  const began = performance.now()
+  const config = yield* decodeFile(join(options.model, "config.json"), decodeDecoder)
+  const decoder = causalLm(config)
+  const weights = yield* ModelFolder.weights(options.model, flatten(decoder.params), 0, { naming: ofDecoder(config) })
+  const program = yield* (yield* Session).open(generation(config, decoder), asInputs(weights))
+  const generator = { program, cache: cacheShape(config), weights: () => ({}), padding: 0, decode: () => "" }
+  const settings = {
+    do_sample: false,
+    temperature: 1,
+    top_k: 0,
+    top_p: 1,
+    repetition_penalty: 1,
+    eos: new Set<number>(),
+    stop_strings: []
+  }
+  say({ loading: (performance.now() - began) / 1000 })
+  const once = Effect.fnUntraced(function*({ batch, prompt, tokens }: Asked) {
+    const prompts = Array.from({ length: batch }, (_, r) => ({
+      ids: Array.from({ length: prompt }, (_, i) => (7919 * i + 104_729 * r) % config.vocab_size),
+      key: Key.make(r)
+    }))
+    const texts = prompts.map(() => new Array<number>())
+    const cpuBefore = process.cpuUsage()
+    const start = performance.now()
+    let first = 0
+    yield* Stream.runForEach(
+      generate(generator, prompts, { ...settings, max_new_tokens: tokens }),
+      ({ id, row }) =>
+        Effect.sync(() => {
+          texts[row]!.push(id)
+          if (row === batch - 1) first ||= performance.now() - start
+        })
+    )
+    const { system, user } = process.cpuUsage(cpuBefore)
+    say({ first: first / 1000, seconds: (performance.now() - start) / 1000, cpu: (user + system) / 1e6, texts })
+  })
+  const asked = Stream.fromAsyncIterable(createInterface({ input: process.stdin }), String)
+  yield* Stream.runForEach(asked, (line) => once(JSON.parse(line) as Asked))
+})
+
+await Effect.runPromise(
+  serve.pipe(
+    Effect.scoped,
+    Effect.provide(cpu({ threads: Number(options.threads) })),
+    Effect.provide(NodeFileSystem.layer)
+  )
+)

@@ -1,0 +1,66 @@
+/** What the commands of the command line have in common: flags, the provider they run on, how they tell outcomes. */
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Progress from "./progress.ts"
+import * as providers from "./runtime/engine/providers.ts"
+import { load, pairs } from "./settings.ts"
+
+export const anamnesis = Command.make("anamnesis").pipe(
+  Command.withDescription("Trains a retriever and a reader together for medical question answering"),
+  Command.withSharedFlags({
+    provider: Flag.Literals("provider", providers.names).pipe(
+      Flag.withDescription("Execution provider (or PROVIDER in the environment; default cpu)"),
+      Flag.optional
+    ),
+    threads: Flag.Int("threads").pipe(
+      Flag.withDescription("Threads of a program (or THREADS; default: all cores)"),
+      Flag.optional
+    ),
+    json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
+  })
+)
+
+/** What every command runs on: the provider of the flags, else of the environment, and a place to tell progress. */
+export const runtime = Layer.unwrap(Effect.gen(function*() {
+  const { provider, threads } = yield* anamnesis
+  const flags = {
+    ...(Option.isSome(provider) ? { PROVIDER: provider.value } : {}),
+    ...(Option.isSome(threads) ? { THREADS: String(threads.value) } : {})
+  }
+  const config = ConfigProvider.fromEnv({ env: { ...process.env as Record<string, string>, ...flags } })
+  return Layer.mergeAll(Progress.layer, providers.fromConfig.pipe(Layer.provide(ConfigProvider.layer(config))))
+}))
+
+/** As JSON where asked for, else as `text` tells it. */
+export const tell = Effect.fnUntraced(function*<A>(value: A, text: (value: A) => string) {
+  const { json } = yield* anamnesis
+  yield* Console.log(json ? JSON.stringify(value, null, 2) : text(value))
+})
+
+export const lines = (value: object): string =>
+  Object.entries(value).map(([key, v]) => `${key}: ${typeof v === "object" ? JSON.stringify(v) : v}`).join("\n")
+
+export const settings = {
+  config: Flag.File("config").pipe(Flag.withAlias("c"), Flag.withDescription("Settings, as JSON or YAML")),
+  set: Flag.KeyValuePair("set").pipe(
+    Flag.withDescription("A setting that wins over the file: --set learning_rate=3e-5"),
+    Flag.withDefault({})
+  ),
+  skipBadLines: Flag.Boolean("skip-bad-lines").pipe(
+    Flag.withDescription("Leave out malformed lines and count them"),
+    Flag.withDefault(false)
+  )
+}
+
+export interface SettingsFlags {
+  readonly config: string
+  readonly set: Readonly<Record<string, string>>
+  readonly skipBadLines: boolean
+}
+export const settle = ({ config, set, skipBadLines }: SettingsFlags) =>
+  load(config, { ...pairs(set), ...(skipBadLines ? { skip_bad_lines: true } : {}) })
