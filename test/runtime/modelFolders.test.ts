@@ -152,6 +152,8 @@ describe("a reader's folder", () => {
       assert.deepStrictEqual(yield* ends({ "generation_config.json": { eos_token_id: [3, 4] } }), [3, [3, 4], [2]])
       assert.deepStrictEqual(yield* ends({ "config.json": { eos_token_id: [4, 1] }, ...named }), [1, [4, 1], [2]])
       assert.deepStrictEqual(yield* ends({ "config.json": { eos_token_id: null }, ...named }), [1, [1], [2]])
+      const apart = { "special_tokens_map.json": { eos_token: "<pad>" } }
+      assert.deepStrictEqual(yield* ends({ "config.json": { eos_token_id: null }, ...apart }), [0, [0], [2]])
     })))
   it.live("begins them as its tokenizer does, which may be not at all", () =>
     onDisk(Effect.gen(function*() {

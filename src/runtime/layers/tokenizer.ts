@@ -3,7 +3,7 @@ import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
-import { FileError, readJson, readText } from "./files.ts"
+import { FileError, located, readJson, readText } from "./files.ts"
 
 export interface Tokenizer {
   /** Ids of the text alone, without special tokens; those that the text spells out are found. */
@@ -16,7 +16,7 @@ export interface Tokenizer {
   readonly start: ReadonlyArray<number> | undefined
   /** Where it lies. */
   readonly folder: string
-  /** `tokenizer_config.json` */
+  /** `tokenizer_config.json`, and `special_tokens_map.json` where that says more. */
   readonly config: Readonly<Record<string, unknown>>
 }
 
@@ -36,13 +36,20 @@ const startOf = (tokenizer: HuggingFaceTokenizer): ReadonlyArray<number> | undef
   return all.slice(0, all.indexOf(own!))
 }
 
+/** A file of the folder; no keys where it is not there. */
+const read = Effect.fnUntraced(function*(folder: string, name: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = join(folder, name)
+  return (yield* fs.exists(path).pipe(located(path))) ? (yield* readJson(path)) as Tokenizer["config"] : {}
+})
+
 export const load = Effect.fnUntraced(function*(folder: string) {
   const path = join(folder, "tokenizer.json")
-  const fs = yield* FileSystem.FileSystem
   const text = yield* readText(path)
-  const configPath = join(folder, "tokenizer_config.json")
-  const hasConfig = yield* Effect.orElseSucceed(fs.exists(configPath), () => false)
-  const config = (hasConfig ? yield* readJson(configPath) : {}) as Tokenizer["config"]
+  const config = {
+    ...(yield* read(folder, "special_tokens_map.json")),
+    ...(yield* read(folder, "tokenizer_config.json"))
+  }
   const tokenizer = yield* Effect.try({
     try: () => new HuggingFaceTokenizer(JSON.parse(text) as object, config),
     catch: (cause) => new FileError({ path, place: "", reason: `not a tokenizer: ${String(cause)}` })
