@@ -4,6 +4,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import type { Lengths, Marks } from "./colbertText.ts"
+import { keys, or } from "./configKeys.ts"
 import { decodeFile, FileError, located } from "./files.ts"
 import { special, type Tokenizer } from "./tokenizer.ts"
 
@@ -12,9 +13,6 @@ export const METADATA = "artifact.metadata"
 const PYLATE = "config_sentence_transformers.json"
 
 const Length = Schema.Int.check(Schema.isGreaterThanOrEqualTo(4))
-const or = <S extends Schema.Top>(schema: S, value: S["Encoded"]) =>
-  schema.pipe(Schema.withDecodingDefault(Effect.succeed(value)))
-
 const Convention = Schema.Struct({
   /** The tokens put after [CLS]. */
   query_token_id: or(Schema.String, "[unused0]"),
@@ -50,10 +48,9 @@ const renamed = {
   skiplist_words: "skiplist_words"
 } as const
 
-const present = (json: unknown) => Object.fromEntries(Object.entries(json as object).filter(([, v]) => v !== null))
-const decodeOwn = (json: unknown) => Schema.decodeUnknownEffect(Convention)(present(json))
+const decodeOwn = keys(Convention)
 const decodePyLate = (json: unknown) =>
-  Effect.flatMap(Schema.decodeUnknownEffect(PyLate)(present(json)), (found) => {
+  Effect.flatMap(keys(PyLate)(json), (found) => {
     const entries = Object.entries(found).filter(([key]) => key in renamed)
     return decodeOwn(Object.fromEntries(entries.map(([key, v]) => [renamed[key as keyof typeof renamed], v])))
   })
