@@ -80,6 +80,8 @@ export const fields = {
   adam_epsilon: Positive,
   /** Each model's gradient is scaled down to this norm. */
   max_grad_norm: Positive,
+  /** Compute each layer again in the backward pass instead of keeping what it yields: less memory, a third more work. */
+  gradient_checkpointing: Schema.Boolean,
   /** Which retriever weights learn: all, or only the embeddings (as in the release). */
   retriever_trainable: Schema.Literals(["all", "embeddings"]),
   /** Rank of the reader's adapters, which learn while its weights are frozen; 0 to train the weights themselves. */

@@ -31,6 +31,7 @@ export const defaults: Raw = {
   adam_beta2: 0.95,
   adam_epsilon: 1e-5,
   max_grad_norm: 1,
+  gradient_checkpointing: false,
   lora_r: 0,
   lora_alpha: 8,
   lora_dropout: 0,

@@ -9,7 +9,18 @@ import { min } from "./op/select.ts"
 import type { Optimizer } from "./optim/Optimizer.ts"
 import { type Input, input, scalar, type Tensor, type TensorType } from "./Tensor.ts"
 
-export interface StepSpec<P extends Params, B extends string, R extends string> {
+/** How a step learns, whatever it is that it learns. */
+export interface Learning {
+  /** The group of a parameter; `undefined` where it is frozen. */
+  readonly group: (path: string) => string | undefined
+  readonly optimizer: Optimizer
+  /** Greatest norm of all gradients together; longer ones are scaled down to it. */
+  readonly maxGradNorm: number
+  /** Compute what lies between saved expressions again in the backward pass. */
+  readonly checkpointing?: boolean
+}
+
+export interface StepSpec<P extends Params, B extends string, R extends string> extends Learning {
   readonly name: string
   readonly params: P
   readonly batch: Readonly<Record<B, TensorType>>
@@ -18,11 +29,6 @@ export interface StepSpec<P extends Params, B extends string, R extends string> 
     readonly loss: Tensor
     readonly report: Readonly<Record<R, Tensor>>
   }
-  /** The group of a parameter; `undefined` where it is frozen. */
-  readonly group: (path: string) => string | undefined
-  readonly optimizer: Optimizer
-  /** Greatest norm of all gradients together; longer ones are scaled down to it. */
-  readonly maxGradNorm: number
 }
 
 /** Names of a step graph's inputs and outputs. */
@@ -80,7 +86,7 @@ export const step = <P extends Params, B extends string, R extends string>(spec:
   const trainable = [...weights.keys()].filter((path) => spec.group(path) !== undefined)
   if (trainable.length === 0) return { name: spec.name, inputs, outputs }
 
-  const gradients = grad(loss, trainable.map((path) => weights.get(path)!))
+  const gradients = grad(loss, trainable.map((path) => weights.get(path)!), spec)
   const squares = gradients.map((g) => sumAll(mul(g, g)))
   const { factor, norm } = clipping(squares, spec.maxGradNorm)
   const parts = trainable.map((path, i) => advance(spec, path, weights.get(path)!, mul(gradients[i]!, factor)))

@@ -20,8 +20,13 @@ const scalars: Values = Object.fromEntries(
   ])
 )
 
+/** The same steps, with layers computed again in the backward pass. */
+const again = Object.fromEntries(
+  Object.entries(steps(optimizer, 1, true)).map(([name, one]) => [`${name}, checkpointed`, one])
+)
+
 describe("a whole step on cpu", () => {
-  for (const [name, [graph, batch]] of Object.entries(steps(optimizer, 1))) {
+  for (const [name, [graph, batch]] of Object.entries({ ...steps(optimizer, 1), ...again })) {
     it.live(`does what it means: ${name}`, () =>
       Effect.gen(function*() {
         const program = yield* (yield* Session).compile(graph)

@@ -69,9 +69,10 @@ const shiftedBatch: Values = {
 /** A step by name: its graph, where every parameter learns, and a batch. */
 export const steps = (
   optimizer: Optimizer,
-  maxGradNorm: number
+  maxGradNorm: number,
+  checkpointing = false
 ): Readonly<Record<string, readonly [Graph, Values]>> => {
-  const learning = { optimizer, maxGradNorm, group: () => "all" }
+  const learning = { optimizer, maxGradNorm, checkpointing, group: () => "all" }
   return {
     "the retriever by pairs": [
       RetrieverGraphs.learn(encoder, { ...retriever, ...learning, objective: { _tag: "Pairwise", m: 3 } }),

@@ -3,6 +3,7 @@ import { attendCausal } from "../op/attend.ts"
 import { reshape } from "../op/broadcast.ts"
 import { add, mul, scale } from "../op/elementwise.ts"
 import { concat, gather, slice } from "../op/gather.ts"
+import { saved } from "../op/order.ts"
 import { rotary } from "../op/position.ts"
 import { dropout } from "../op/random.ts"
 import { scalar, type Tensor } from "../Tensor.ts"
@@ -179,7 +180,7 @@ const backbone = (c: DecoderConfig) => {
     const pass = { angles, mix: mixOf(c, input), key: input.key }
     const words = embed.apply(p.embed_tokens, input.ids)
     const first = c.gemma ? scale(words, Math.sqrt(c.hidden_size)) : words
-    return level.apply(p.norm, layers.reduce((x, block, i) => block.apply(p.layers[String(i)]!, x, pass), first))
+    return level.apply(p.norm, layers.reduce((x, block, i) => block.apply(p.layers[String(i)]!, saved(x), pass), first))
   })
 }
 

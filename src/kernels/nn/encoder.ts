@@ -3,6 +3,7 @@ import * as Nd from "../NdArray.ts"
 import { attend } from "../op/attend.ts"
 import { add } from "../op/elementwise.ts"
 import { iota } from "../op/iota.ts"
+import { saved } from "../op/order.ts"
 import { dropout } from "../op/random.ts"
 import { constant, type Tensor } from "../Tensor.ts"
 import { keyBias, mergeHeads, splitHeads } from "./attention.ts"
@@ -103,7 +104,7 @@ export const bert = (c: BertConfig) => {
   return module(params, (p, { ids, key, mask }: EncoderInput) => {
     const bias = keyBias(mask)
     return layers.reduce(
-      (x, block, i) => block.apply(p.encoder.layer[String(i)]!, x, bias, key),
+      (x, block, i) => block.apply(p.encoder.layer[String(i)]!, saved(x), bias, key),
       embed.apply(p.embeddings, ids, key)
     )
   })

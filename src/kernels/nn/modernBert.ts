@@ -3,6 +3,7 @@ import { attend } from "../op/attend.ts"
 import { expand } from "../op/broadcast.ts"
 import { add, mul } from "../op/elementwise.ts"
 import { iota } from "../op/iota.ts"
+import { saved } from "../op/order.ts"
 import { rotary } from "../op/position.ts"
 import { dropout } from "../op/random.ts"
 import type { Tensor } from "../Tensor.ts"
@@ -107,7 +108,7 @@ export const modernBert = (c: ModernBertConfig) => {
     const sees = views(c, mask)
     const embedded = norm.apply(p.embeddings.norm, words.apply(p.embeddings.tok_embeddings, ids))
     const last = layers.reduce(
-      (x, block, i) => block.apply(p.layers[String(i)]!, x, sees[c.layer_types[i]!], key),
+      (x, block, i) => block.apply(p.layers[String(i)]!, saved(x), sees[c.layer_types[i]!], key),
       dropout(embedded, key, c.embedding_dropout, 0)
     )
     return norm.apply(p.final_norm, last)

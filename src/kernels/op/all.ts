@@ -7,6 +7,7 @@ import * as elementwise from "./elementwise.ts"
 import * as gather from "./gather.ts"
 import * as iota from "./iota.ts"
 import * as normalise from "./normalise.ts"
+import * as order from "./order.ts"
 import * as position from "./position.ts"
 import * as random from "./random.ts"
 import * as select from "./select.ts"
@@ -22,6 +23,7 @@ export const all: ReadonlyArray<Op<any>> = [
   normalise,
   attend,
   position,
+  order,
   iota,
   random
 ].flatMap((file) => Object.values<unknown>(file).filter(isOp))

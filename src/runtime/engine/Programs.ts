@@ -7,7 +7,7 @@ import { type Program, Session, type SessionError } from "./Session.ts"
 
 export type Compile<K> = (key: K) => Effect.Effect<Program<string, string>, SessionError>
 
-/** Programs kept of each kind: each holds the memory of its largest run. */
+/** Programs kept of each kind. */
 const KEPT = 8
 
 export const cached = Effect.fnUntraced(function*<K extends ReadonlyArray<number | string>>(

@@ -29,6 +29,9 @@ export interface Options {
 /**
  * One intra-op pool a session, on as many threads as asked, whose threads sleep while they wait: programs take turns
  * within a step, and on a machine that does other work too, threads that spin cost half of the speed.
+ *
+ * No memory arena and no plan of it: each program would hold what its largest run took, and half as much again in gaps,
+ * and be no faster for it.
  */
 const sessionOptions = ({ executionProviders, threads }: Options): OrtModule.InferenceSession.SessionOptions => ({
   executionProviders,
@@ -36,6 +39,8 @@ const sessionOptions = ({ executionProviders, threads }: Options): OrtModule.Inf
   interOpNumThreads: 1,
   executionMode: "sequential",
   graphOptimizationLevel: "all",
+  enableCpuMemArena: false,
+  enableMemPattern: false,
   logSeverityLevel: 3,
   extra: { session: { intra_op: { allow_spinning: "0" }, use_deterministic_compute: "1", set_denormal_as_zero: "1" } }
 })
@@ -54,6 +59,16 @@ const wrapper = (ort: Ort, tensor: Tensor): (data: Data) => OrtTensor => {
 
 const wrappers = (ort: Ort, tensors: Readonly<Record<string, Tensor>>) =>
   new Map(Object.entries(tensors).map(([name, t]) => [name, { tensor: t, wrap: wrapper(ort, t) }]))
+
+/**
+ * Where a result is: in the array that was given for it, if one was. onnxruntime-node copies such results all the same;
+ * their copies, as large as all the weights that learn, are given back at once.
+ */
+const kept = (result: Data, given: Data | undefined): Data => {
+  if (given === undefined) return result
+  if (result.buffer !== given.buffer) (result.buffer as ArrayBuffer).transfer(0)
+  return given
+}
 
 /** Choices of sizes that an open program remembers: each holds its graph. */
 const KEPT = 16
@@ -98,7 +113,7 @@ const programOf = <I extends string, O extends string>(
         }
         const results = await session.run(feed(feeds), fetches)
         return Object.fromEntries(
-          Object.entries(results).map(([name, t]) => [name, into?.[name as O] ?? t.data])
+          Object.entries(results).map(([name, t]) => [name, kept(t.data as Data, into?.[name as O])])
         ) as Record<O, Data>
       },
       catch: fail

@@ -4,8 +4,10 @@ import type { RunConfig } from "../../domain/RunConfig.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { adamw } from "../../kernels/optim/adamw.ts"
 import { type Group, learningRate, type Optimizer } from "../../kernels/optim/Optimizer.ts"
+import type { Learning } from "../../kernels/Step.ts"
 import { count, type Diverged as EngineDiverged } from "../engine/Learner.ts"
 import type { SessionError } from "../engine/Session.ts"
+import type { Weights } from "../engine/Weights.ts"
 import { DeadGradient, Diverged, type ParameterGroup, ProgramFailed } from "../ports/Learning.ts"
 import { isLora } from "./adapters.ts"
 
@@ -13,13 +15,21 @@ export const optimizerOf = (c: RunConfig): Optimizer =>
   adamw({ beta1: c.adam_beta1, beta2: c.adam_beta2, epsilon: c.adam_epsilon })
 
 /** Biases and norms are not decayed: they are the parameters of one axis. None of what is frozen. */
-export const groupOf = (params: Flat, trainable: ReadonlyArray<string>) => {
+const groupOf = (params: Flat, trainable: ReadonlyArray<string>) => {
   const learns = new Set(trainable)
   return (path: string): "decay" | "no_decay" | undefined => {
     if (!learns.has(path)) return undefined
     return params.get(path)!.shape.length > 1 ? "decay" : "no_decay"
   }
 }
+
+/** How the steps of a model learn. */
+export const learningOf = (c: RunConfig, { params, trainable }: Weights): Learning => ({
+  group: groupOf(params, trainable),
+  optimizer: optimizerOf(c),
+  maxGradNorm: c.max_grad_norm,
+  checkpointing: c.gradient_checkpointing
+})
 
 export const groupsOf = (c: RunConfig, peak: number): Readonly<Record<string, Group>> => {
   const schedule = learningRate({

@@ -11,7 +11,7 @@ import type { SessionError } from "../engine/Session.ts"
 import { Checkpoints } from "../ports/Checkpoints.ts"
 import { type ContextOverflow, Reader, ReaderError, ReaderLearner, type ReaderLesson } from "../ports/Reader.ts"
 import { contextOf } from "./answering.ts"
-import { describe, groupOf, groupsOf, judge, optimizerOf, translate } from "./learning.ts"
+import { describe, groupsOf, judge, learningOf, optimizerOf, translate } from "./learning.ts"
 import { pack } from "./pack.ts"
 import { learnerPart } from "./parts.ts"
 import * as Graphs from "./readerGraphs.ts"
@@ -39,9 +39,7 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
   const compile = yield* cached(([rows, length, supervised]: [number, number, number]) =>
     Graphs.learn(model.decoder, {
       shape: { rows, length, supervised },
-      group: groupOf(params, trainable),
-      optimizer: optimizerOf(settings),
-      maxGradNorm: settings.max_grad_norm,
+      ...learningOf(settings, model.weights),
       shifted: !settings.use_full_attn && length >= LEAST_SHIFTED
     })
   )

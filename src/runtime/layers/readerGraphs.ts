@@ -5,8 +5,7 @@ import { bind, flatten } from "../../kernels/nn/Module.ts"
 import { sumAll } from "../../kernels/op/broadcast.ts"
 import { mul } from "../../kernels/op/elementwise.ts"
 import { crossEntropy } from "../../kernels/op/normalise.ts"
-import type { Optimizer } from "../../kernels/optim/Optimizer.ts"
-import { names, step } from "../../kernels/Step.ts"
+import { type Learning, names, step } from "../../kernels/Step.ts"
 import { input, type Tensor, type TensorType } from "../../kernels/Tensor.ts"
 
 /** Sequences of a common length with `supervised` predicted tokens among them; as many as tokens means all. */
@@ -63,18 +62,16 @@ export const score = (decoder: Decoder, shape: PackShape): Graph => {
   }
 }
 
-export interface StepOptions {
+export interface StepOptions extends Learning {
   readonly shape: PackShape
-  readonly group: (path: string) => string | undefined
-  readonly optimizer: Optimizer
-  readonly maxGradNorm: number
   /** Attention within shifted groups (S2-Attn); the length is then a multiple of 8. */
   readonly shifted: boolean
 }
 
 /** One update: descends Σ weight · nll; reports `nll` [supervised]. */
-export const learn = (decoder: Decoder, { group, maxGradNorm, optimizer, shape, shifted }: StepOptions): Graph =>
+export const learn = (decoder: Decoder, { shape, shifted, ...learning }: StepOptions): Graph =>
   step({
+    ...learning,
     name: title("learn", shape),
     params: decoder.params,
     batch: {
@@ -86,8 +83,5 @@ export const learn = (decoder: Decoder, { group, maxGradNorm, optimizer, shape, 
     loss: (params, batch) => {
       const nll = crossEntropy(decoder.apply(params, { ...decoderInput(batch), shifted }), batch["targets"]!)
       return { loss: sumAll(mul(batch["weights"]!, nll)), report: { nll } }
-    },
-    group,
-    optimizer,
-    maxGradNorm
+    }
   })

@@ -15,7 +15,7 @@ import {
   type RetrieverLesson
 } from "../ports/Retriever.ts"
 import { retrieverLora } from "./adapters.ts"
-import { describe, groupOf, groupsOf, judge, optimizerOf, translate } from "./learning.ts"
+import { describe, groupsOf, judge, learningOf, optimizerOf, translate } from "./learning.ts"
 import { learnerPart } from "./parts.ts"
 import * as Graphs from "./retrieverGraphs.ts"
 import * as Model from "./retrieverModel.ts"
@@ -44,7 +44,7 @@ type StepKey = [
   m: number
 ]
 
-const stepProgram = (model: Model.RetrieverModel, settings: RunConfig, group: (path: string) => string | undefined) =>
+const stepProgram = (model: Model.RetrieverModel, settings: RunConfig) =>
   cached(([questions, passages, passageLength, n, tag, m]: StepKey) =>
     Graphs.learn(model.encoder, {
       shape: { questions, queryLength: model.lengths.query, passages, passageLength },
@@ -52,9 +52,7 @@ const stepProgram = (model: Model.RetrieverModel, settings: RunConfig, group: (p
       objective: tag === "Pairwise" ? { _tag: tag, m } : { _tag: tag },
       temperature: settings.temperature_score,
       weight: settings.rank_weight,
-      group,
-      optimizer: optimizerOf(settings),
-      maxGradNorm: settings.max_grad_norm
+      ...learningOf(settings, model.weights)
     })
   )
 
@@ -82,7 +80,7 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
     weights: model.weights,
     optimizer: optimizerOf(settings),
     groups: groupsOf(settings, settings.lr_retriever),
-    compile: yield* stepProgram(model, settings, groupOf(params, trainable))
+    compile: yield* stepProgram(model, settings)
   })
   const checkpoints = yield* Checkpoints
   yield* checkpoints.register("retriever", learnerPart(model.weights, learner, { ...model, indexed: model }))
@@ -110,7 +108,7 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
 export const frozen = Layer.effectContext(Effect.gen(function*() {
   const settings = yield* Settings
   const model = yield* Model.make(() => false)
-  const compile = yield* stepProgram(model, settings, () => undefined)
+  const compile = yield* stepProgram(model, settings)
   const checkpoints = yield* Checkpoints
   yield* checkpoints.register("retriever", learnerPart(model.weights, undefined, { ...model, indexed: model }))
   return Context.make(Retriever, reading(model)).pipe(Context.add(

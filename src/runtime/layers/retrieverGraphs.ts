@@ -8,8 +8,7 @@ import { bind, type Bound, flatten } from "../../kernels/nn/Module.ts"
 import { reshape } from "../../kernels/op/broadcast.ts"
 import { add, scale } from "../../kernels/op/elementwise.ts"
 import { gather, slice } from "../../kernels/op/gather.ts"
-import type { Optimizer } from "../../kernels/optim/Optimizer.ts"
-import { names, step } from "../../kernels/Step.ts"
+import { type Learning, names, step } from "../../kernels/Step.ts"
 import { constant, input, type Tensor, type TensorType } from "../../kernels/Tensor.ts"
 
 type EncoderParams = Bound<Encoder["params"]>
@@ -96,7 +95,7 @@ export const score = (encoder: Encoder, shape: BatchShape): Graph => {
   return { name, inputs: { ...weights, ...batch }, outputs: { scores } }
 }
 
-export interface StepOptions {
+export interface StepOptions extends Learning {
   readonly shape: BatchShape
   /** Passages a question, of the batch's passages. */
   readonly n: number
@@ -104,17 +103,17 @@ export interface StepOptions {
   readonly objective: { readonly _tag: "Pairwise"; readonly m: number } | { readonly _tag: "Listwise" }
   readonly temperature: number
   readonly weight: number
-  readonly group: (path: string) => string | undefined
-  readonly optimizer: Optimizer
-  readonly maxGradNorm: number
 }
 
 /** One update; reports `losses` [questions]. Inputs beside the batch: `places` [questions, n], `wanted`, `key`. */
-export const learn = (encoder: Encoder, options: StepOptions): Graph => {
-  const { n, objective, shape } = options
+export const learn = (
+  encoder: Encoder,
+  { n, objective, shape, temperature, weight, ...learning }: StepOptions
+): Graph => {
   const b = shape.questions
   const wanted = objective._tag === "Pairwise" ? [b, objective.m, objective.m] : [b, n]
   return step({
+    ...learning,
     name: `retriever.learn ${b}x${shape.passages}x${shape.passageLength}`,
     params: encoder.params,
     batch: {
@@ -127,11 +126,8 @@ export const learn = (encoder: Encoder, options: StepOptions): Graph => {
       const scores = ownScores(encoder, params, batch, batch.key)
       const losses = objective._tag === "Pairwise"
         ? pairwise(slice(minMaxScale(scores), 1, 0, objective.m), batch.wanted)
-        : listwise(scores, batch.wanted, options.temperature)
-      return { loss: scale(mean(losses), options.weight), report: { losses } }
-    },
-    group: options.group,
-    optimizer: options.optimizer,
-    maxGradNorm: options.maxGradNorm
+        : listwise(scores, batch.wanted, temperature)
+      return { loss: scale(mean(losses), weight), report: { losses } }
+    }
   })
 }

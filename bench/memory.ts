@@ -1,0 +1,147 @@
+/**
+ * The memory that one update of a reader of 97 million parameters takes, by how it learns. Each case runs in a process of
+ * its own, whose greatest resident size is told.
+ *
+ *     node bench/memory.ts [CASE ...] [--steps 2] [--threads 2] [--json]
+ */
+import * as Effect from "effect/Effect"
+import { spawnSync } from "node:child_process"
+import { cpus } from "node:os"
+import { parseArgs } from "node:util"
+import * as Nd from "../src/kernels/NdArray.ts"
+import { causalLm, type DecoderConfig } from "../src/kernels/nn/decoder.ts"
+import { flatten } from "../src/kernels/nn/Module.ts"
+import { adamw } from "../src/kernels/optim/adamw.ts"
+import * as Learner from "../src/runtime/engine/Learner.ts"
+import { cached } from "../src/runtime/engine/Programs.ts"
+import { cpu } from "../src/runtime/engine/providers.ts"
+import * as Weights from "../src/runtime/engine/Weights.ts"
+import * as Graphs from "../src/runtime/layers/readerGraphs.ts"
+
+const { positionals, values: options } = parseArgs({
+  allowPositionals: true,
+  options: {
+    steps: { type: "string", default: "2" },
+    threads: { type: "string", default: "2" },
+    json: { type: "boolean", default: false },
+    /** Run the one case that is named, and report. */
+    child: { type: "boolean", default: false }
+  }
+})
+
+interface Case {
+  readonly length: number
+  readonly shifted: boolean
+  readonly checkpointing: boolean
+}
+
+const cases: Readonly<Record<string, Case>> = {
+  "4096": { length: 4096, shifted: false, checkpointing: false },
+  "4096 checkpointed": { length: 4096, shifted: false, checkpointing: true },
+  "4096 shifted": { length: 4096, shifted: true, checkpointing: false },
+  "4096 shifted checkpointed": { length: 4096, shifted: true, checkpointing: true },
+  "8192 checkpointed": { length: 8192, shifted: false, checkpointing: true },
+  "8192 shifted checkpointed": { length: 8192, shifted: true, checkpointing: true }
+}
+
+const config: DecoderConfig = {
+  vocab_size: 16000,
+  hidden_size: 768,
+  intermediate_size: 2048,
+  num_hidden_layers: 12,
+  num_attention_heads: 12,
+  num_key_value_heads: 12,
+  max_position_embeddings: 8192,
+  rms_norm_eps: 1e-6,
+  rope_parameters: { rope_type: "default", rope_theta: 10000 },
+  tie_word_embeddings: true,
+  hidden_dropout_prob: 0,
+  initializer_range: 0.02
+}
+const SUPERVISED = 64
+
+const decoder = causalLm(config)
+const params = flatten(decoder.params)
+const optimizer = adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-5 })
+
+/** Numbers that look drawn: the same in every process. */
+const drawn = (size: number, scale: number): Float32Array =>
+  Float32Array.from({ length: size }, (_, i) => scale * Math.sin(1 + i * 12.9898) * Math.cos(i * 78.233))
+
+const initial = () =>
+  new Map(
+    [...params].map(([path, { shape }]) => [
+      path,
+      shape.length === 1 ? new Float32Array(shape[0]!).fill(1) : drawn(Nd.size(shape), 0.03)
+    ])
+  )
+
+/** One sequence, whose last tokens are to be predicted. */
+const batch = (length: number) => {
+  const places = Int32Array.from({ length }, (_, i) => i)
+  const ids = places.map((i) => (i * 7919 + 13) % config.vocab_size)
+  const rows = places.slice(length - SUPERVISED - 1, -1)
+  return {
+    ids,
+    positions: places,
+    branches: new Int32Array(length),
+    rows,
+    targets: rows.map((row) => ids[row + 1]!),
+    weights: new Float32Array(SUPERVISED).fill(1 / SUPERVISED),
+    key: Int32Array.of(1)
+  }
+}
+
+const measure = Effect.fnUntraced(function*({ checkpointing, length, shifted }: Case, steps: number) {
+  const trainable = [...params.keys()]
+  const weights = Weights.make(params, trainable, optimizer.slots, initial())
+  const compile = yield* cached(([length]: [number]) =>
+    Graphs.learn(decoder, {
+      shape: { rows: 1, length, supervised: SUPERVISED },
+      group: () => "all",
+      optimizer,
+      maxGradNorm: 1,
+      shifted,
+      checkpointing
+    })
+  )
+  const groups = { all: { learningRate: () => 1e-4, weightDecay: 0.1 } }
+  const learner = Learner.make({ name: "memory", weights, optimizer, groups, compile })
+  const seconds: Array<number> = []
+  const losses: Array<number> = []
+  for (let i = 0; i < steps; i++) {
+    const began = process.cpuUsage()
+    const { loss } = yield* learner.learn([length], batch(length))
+    const { system, user } = process.cpuUsage(began)
+    seconds.push((system + user) / 1e6)
+    losses.push(loss![0]!)
+  }
+  return { losses, cpuSeconds: seconds.at(-1)!, peakMiB: process.resourceUsage().maxRSS / 1024 }
+})
+
+type Measured = Effect.Success<ReturnType<typeof measure>>
+
+const inChild = (name: string): Measured => {
+  const own = [import.meta.filename, name, "--child", "--steps", options.steps, "--threads", options.threads]
+  const child = spawnSync(process.execPath, own, { encoding: "utf8", maxBuffer: 2 ** 24 })
+  if (child.status !== 0) throw new Error(child.stderr || `${name} ended by ${child.signal}`)
+  return JSON.parse(child.stdout) as Measured
+}
+
+const told = (name: string, { cpuSeconds, losses, peakMiB }: Measured): string =>
+  `${name.padEnd(28)} ${(peakMiB / 1024).toFixed(2).padStart(6)} GiB ${cpuSeconds.toFixed(0).padStart(6)} s of CPU  ${
+    losses.map((loss) => loss.toFixed(5)).join(" ")
+  }`
+
+const names = positionals.length === 0 ? Object.keys(cases) : positionals
+if (options.child) {
+  const session = cpu({ threads: Number(options.threads) })
+  const found = measure(cases[names[0]!]!, Number(options.steps)).pipe(Effect.scoped, Effect.provide(session))
+  process.stdout.write(`${JSON.stringify(await Effect.runPromise(found))}\n`)
+} else {
+  if (!options.json) process.stdout.write(`${cpus()[0]!.model}, ${options.threads} threads, ${options.steps} steps\n`)
+  for (const name of names) {
+    const found = inChild(name)
+    process.stdout.write(options.json ? `${JSON.stringify({ name, ...found })}\n` : `${told(name, found)}\n`)
+  }
+}
