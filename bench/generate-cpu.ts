@@ -4,6 +4,7 @@
  *
  *     node bench/generate-cpu.ts [--size 135M|30M] [--batch 1,8] [--prompt 512] [--tokens 64] [--rounds 5] [--threads 2]
  */
+import "../src/allocator.ts"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"

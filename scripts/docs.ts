@@ -272,7 +272,7 @@ const cli = ({ help }: Material): string => {
     [`## ${name}`, fence(i === 0 ? text : text.replace(GLOBAL, "").replace(INHERITED, ""))].join("\n\n")
   )
   const intro =
-    "`npm run --silent anamnesis -- COMMAND`, or `node src/main.ts COMMAND` with Node 22.19 or later. Flags of "
+    "`npm run --silent anamnesis -- COMMAND`, or `node src/bin.ts COMMAND` with Node 22.19 or later. Flags of "
     + "the program and global flags are listed once, here. Progress goes to standard error, results to standard output; a "
     + "failure ends with exit code 1."
   return page("Command line", intro, ...parts)
@@ -288,7 +288,7 @@ export const documents = (material: Material): Readonly<Record<string, string>> 
 
 const helpOf = async (...command: ReadonlyArray<string>): Promise<string> => {
   const env = { ...process.env, NO_COLOR: "1" }
-  const { stdout } = await promisify(execFile)(process.execPath, ["src/main.ts", ...command, "--help"], { env })
+  const { stdout } = await promisify(execFile)(process.execPath, ["src/bin.ts", ...command, "--help"], { env })
   return stdout
 }
 

@@ -3,6 +3,7 @@
  *
  *     node bench/peers/generateOurs.ts --model FOLDER [--threads 2]
  */
+import "../../src/allocator.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"

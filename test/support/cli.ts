@@ -13,7 +13,7 @@ export interface Ended {
   readonly err: string
 }
 
-const main = join(import.meta.dirname, "..", "..", "src", "main.ts")
+const main = join(import.meta.dirname, "..", "..", "src", "bin.ts")
 /** What in the surroundings would change what is said, or the provider. */
 const ours: ReadonlySet<string> = new Set(["CI", "CUDA_DEVICE", "PROVIDER"])
 const around = Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.has(name)))

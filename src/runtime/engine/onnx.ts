@@ -30,8 +30,8 @@ export interface Options {
  * One intra-op pool a session, on as many threads as asked, whose threads sleep while they wait: programs take turns
  * within a step, and on a machine that does other work too, threads that spin cost half of the speed.
  *
- * No memory arena and no plan of it: each program would hold what its largest run took, and half as much again in gaps,
- * and be no faster for it.
+ * No memory arena and no plan of it: each program would hold what its largest run took. The allocator keeps what is
+ * freed instead, for all of them together (`src/allocator.ts`).
  */
 const sessionOptions = ({ executionProviders, threads }: Options): OrtModule.InferenceSession.SessionOptions => ({
   executionProviders,
