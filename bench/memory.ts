@@ -13,7 +13,6 @@ import { causalLm, type DecoderConfig } from "../src/kernels/nn/decoder.ts"
 import { flatten } from "../src/kernels/nn/Module.ts"
 import { adamw } from "../src/kernels/optim/adamw.ts"
 import * as Learner from "../src/runtime/engine/Learner.ts"
-import { cached } from "../src/runtime/engine/Programs.ts"
 import { cpu } from "../src/runtime/engine/providers.ts"
 import * as Weights from "../src/runtime/engine/Weights.ts"
 import * as Graphs from "../src/runtime/layers/readerGraphs.ts"
@@ -95,8 +94,8 @@ const batch = (length: number) => {
 const measure = Effect.fnUntraced(function*({ checkpointing, length, shifted }: Case, steps: number) {
   const trainable = [...params.keys()]
   const weights = Weights.make(params, trainable, optimizer.slots, initial())
-  const compile = yield* cached(([length]: [number]) =>
-    Graphs.learn(decoder, {
+  const lesson = ([length]: [number]) =>
+    Graphs.lesson(decoder, {
       shape: { rows: 1, length, supervised: SUPERVISED },
       group: () => "all",
       optimizer,
@@ -104,17 +103,16 @@ const measure = Effect.fnUntraced(function*({ checkpointing, length, shifted }: 
       shifted,
       checkpointing
     })
-  )
   const groups = { all: { learningRate: () => 1e-4, weightDecay: 0.1 } }
-  const learner = Learner.make({ name: "memory", weights, optimizer, groups, compile })
+  const learner = yield* Learner.make({ name: "memory", weights, optimizer, groups, lesson })
   const seconds: Array<number> = []
   const losses: Array<number> = []
   for (let i = 0; i < steps; i++) {
     const began = process.cpuUsage()
-    const { loss } = yield* learner.learn([length], batch(length))
+    const [report] = yield* learner.learn([{ key: [length], batch: batch(length) }])
     const { system, user } = process.cpuUsage(began)
     seconds.push((system + user) / 1e6)
-    losses.push(loss![0]!)
+    losses.push(report!["loss"]![0]!)
   }
   return { losses, cpuSeconds: seconds.at(-1)!, peakMiB: process.resourceUsage().maxRSS / 1024 }
 })

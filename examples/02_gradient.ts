@@ -11,10 +11,9 @@ import { affine } from "../src/kernels/op/contract.ts"
 import { mul, scale, sub, tanh } from "../src/kernels/op/elementwise.ts"
 import { adamw } from "../src/kernels/optim/adamw.ts"
 import { show } from "../src/kernels/show.ts"
-import { step } from "../src/kernels/Step.ts"
+import { steps } from "../src/kernels/Step.ts"
 import { input, type Tensor } from "../src/kernels/Tensor.ts"
 import * as Learner from "../src/runtime/engine/Learner.ts"
-import { cached } from "../src/runtime/engine/Programs.ts"
 import { reference } from "../src/runtime/engine/providers.ts"
 import * as Weights from "../src/runtime/engine/Weights.ts"
 
@@ -35,7 +34,7 @@ const line = module(
 const points = [8, 1] as const
 const batch = { x: { dtype: "float32", shape: points }, y: { dtype: "float32", shape: points } } as const
 const optimizer = adamw({ beta1: 0.9, beta2: 0.99, epsilon: 1e-8 })
-const graph = step({
+const lesson = steps({
   name: "line",
   params: line.params,
   batch,
@@ -47,6 +46,7 @@ const graph = step({
   optimizer,
   maxGradNorm: 10
 })
+const graph = lesson.whole()
 
 const digits = (values: Iterable<number>, n = 4): string => [...values].map((v) => v.toFixed(n)).join("  ")
 
@@ -61,15 +61,17 @@ const program = Effect.gen(function*() {
   const initial = new Map([["weight", Float32Array.of(Key.normal(Key.make(1), 0))], ["bias", Float32Array.of(0)]])
   const weights = Weights.make(flatten(line.params), ["weight", "bias"], optimizer.slots, initial)
   const groups = { all: { learningRate: () => 0.1, weightDecay: 0 } }
-  const learner = Learner.make({ name: "line", weights, optimizer, groups, compile: yield* cached(() => graph) })
+  const learner = yield* Learner.make({ name: "line", weights, optimizer, groups, lesson: () => lesson })
   const inputs = Float32Array.from({ length: 8 }, (_, i) => i / 4 - 1)
   const data = { x: inputs, y: inputs.map((v) => 3 * v - 1) }
   for (let update = 1; update <= 100; update++) {
-    const { loss } = yield* learner.learn([], data)
+    const [report] = yield* learner.learn([{ key: [], batch: data }])
     if (update === 1 || update % 25 === 0) {
       const [weight, bias] = ["weight", "bias"].map((path) => weights.parameters().get(path)![0]!)
       yield* Console.log(
-        `update ${update}  loss ${digits(loss!, 3)}  weight ${digits([weight!], 2)}  bias ${digits([bias!], 2)}`
+        `update ${update}  loss ${digits(report!["loss"]!, 3)}  weight ${digits([weight!], 2)}  bias ${
+          digits([bias!], 2)
+        }`
       )
     }
   }

@@ -1,5 +1,5 @@
 /** How each mode studies: the settings of a run as the options of a pipeline. */
-import type { RunConfig } from "./domain/RunConfig.ts"
+import { type RunConfig, stepSize } from "./domain/RunConfig.ts"
 import { textsAsked } from "./runtime/layers/prompt.ts"
 import * as Pipelines from "./stages/pipelines.ts"
 
@@ -37,6 +37,6 @@ export const curriculum = (c: RunConfig, passages: number) => {
     case "copy":
       return Pipelines.oracle(c.n_context, passages, c.seed, options.query)
     case "lexical":
-      return Pipelines.inBatch(c.per_device_train_batch_size, options.query)
+      return Pipelines.inBatch(stepSize(c), options.query)
   }
 }

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { ConfigError } from "./domain/configure.ts"
 import type { Passage, QuestionRecord } from "./domain/Records.ts"
-import { type Mode, type RunConfig, Settings } from "./domain/RunConfig.ts"
+import { type Mode, type RunConfig, Settings, stepSize } from "./domain/RunConfig.ts"
 import { cloze, type Epochs, heldOut, lexical, scrambled, withRandomOptions } from "./questions.ts"
 import * as bm25 from "./runtime/layers/bm25.ts"
 import * as Checkpoints from "./runtime/layers/checkpoints.ts"
@@ -117,7 +117,7 @@ export interface Prepared {
 }
 
 const stepsOf = (c: RunConfig, questions: number): number =>
-  c.max_steps >= 0 ? c.max_steps : Math.ceil(c.num_train_epochs * questions / c.per_device_train_batch_size)
+  c.max_steps >= 0 ? c.max_steps : Math.ceil(c.num_train_epochs * questions / stepSize(c))
 
 /** Reads the data of a training run, and refuses what cannot be run. */
 export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {

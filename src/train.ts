@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { curriculum } from "./curriculum.ts"
 import * as Frame from "./domain/Frame.ts"
-import { type RunConfig, Settings } from "./domain/RunConfig.ts"
+import { type RunConfig, Settings, stepSize } from "./domain/RunConfig.ts"
 import * as Schedule from "./domain/Schedule.ts"
 import type { Lesson } from "./domain/tables.ts"
 import * as Journal from "./journal.ts"
@@ -88,7 +88,7 @@ export const train = Effect.fn("train")(function*(epochs: Questions.Epochs, opti
   const start = position?.step ?? 0
   yield* Journal.truncate(c.output_dir, start)
   const source = (from: number, to: number) =>
-    Questions.batches(epochs, { from, to, size: c.per_device_train_batch_size, seed: c.seed }, passages.row)
+    Questions.batches(epochs, { from, to, size: stepSize(c), seed: c.seed }, passages.row)
 
   const groups = [...(yield* RetrieverLearner).groups, ...(yield* ReaderLearner).groups]
   const norms = start < c.max_steps
@@ -126,7 +126,7 @@ export const train = Effect.fn("train")(function*(epochs: Questions.Epochs, opti
       start,
       seconds,
       unit: "questions",
-      each: c.per_device_train_batch_size,
+      each: stepSize(c),
       figures: last,
       every: c.logging_steps
     })
@@ -139,6 +139,6 @@ export const train = Effect.fn("train")(function*(epochs: Questions.Epochs, opti
   )
   const checkpoint = yield* keep()
   const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
-  const questionsPerSecond = (step - start) * c.per_device_train_batch_size / Math.max(seconds, 1e-9)
+  const questionsPerSecond = (step - start) * stepSize(c) / Math.max(seconds, 1e-9)
   return { steps: step, seconds, questionsPerSecond, ...last, checkpoint } satisfies Trained
 })

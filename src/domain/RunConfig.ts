@@ -59,7 +59,9 @@ export const fields = {
   retriever_name_or_path: Path,
   reader_name_or_path: Path,
 
+  /** Questions of a batch; an update is of `gradient_accumulation_steps` batches, one after the other in memory. */
   per_device_train_batch_size: Count,
+  gradient_accumulation_steps: Count,
   per_device_eval_batch_size: Count,
   num_train_epochs: Positive,
   /** Steps of training; -1 for as many as the epochs take. */
@@ -197,6 +199,9 @@ export const fields = {
   save_steps: Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1)),
   save_total_limit: Count
 } as const
+
+/** Questions of an update, which is a step. */
+export const stepSize = (c: RunConfig): number => c.per_device_train_batch_size * c.gradient_accumulation_steps
 
 export const RunConfig = Schema.Struct(fields)
 export type RunConfig = typeof RunConfig.Type

@@ -1,4 +1,7 @@
-/** One step of learning, closed: loss × module × optimiser as a single graph from weights and batch to weights and report. */
+/**
+ * One step of learning, closed: loss × module × optimiser as a single graph from weights and batch to weights and report.
+ * Or in parts: the gradients of one batch after the other, added up, then the update.
+ */
 import type { Graph } from "./encode.ts"
 import { grad } from "./grad.ts"
 import { bind, type Bound, flatten, type Params } from "./nn/Module.ts"
@@ -35,6 +38,7 @@ export interface StepSpec<P extends Params, B extends string, R extends string> 
 export const names = {
   param: (path: string): string => `param/${path}`,
   slot: (slot: string, path: string): string => `slot/${slot}/${path}`,
+  sum: (path: string): string => `sum/${path}`,
   scalar: (name: string, group: string): string => `scalar/${name}/${group}`,
   next: (name: string): string => `next/${name}`
 } as const
@@ -70,12 +74,48 @@ const advance = (
   }
 }
 
-/**
- * The closed graph. Outputs: `loss` and the report; where something is trainable also `gradNorm`, `gradSquares` (one a
- * trainable parameter, in order) and the `next/...` state.
- */
-export const step = <P extends Params, B extends string, R extends string>(spec: StepSpec<P, B, R>): Graph => {
-  const weights = new Map([...flatten(spec.params)].map(([path, p]) => [path, input(names.param(path), p.shape)]))
+/** The paths that learn, of all. */
+const learning = ({ group }: Learning, paths: Iterable<string>): ReadonlyArray<string> =>
+  [...paths].filter((path) => group(path) !== undefined)
+
+/** The update of weights by their gradients: outputs `gradNorm`, `gradSquares` (one a weight, in order) and `next/...`. */
+const updated = (
+  spec: Learning,
+  weights: ReadonlyMap<string, Tensor>,
+  gradients: ReadonlyMap<string, Tensor>
+): { readonly inputs: Tensors; readonly outputs: Tensors } => {
+  const squares = [...gradients.values()].map((g) => sumAll(mul(g, g)))
+  const { factor, norm } = clipping(squares, spec.maxGradNorm)
+  const parts = [...gradients].map(([path, g]) => advance(spec, path, weights.get(path)!, mul(g, factor)))
+  return {
+    inputs: Object.assign({}, ...parts.map((part) => part.inputs)),
+    outputs: Object.assign(
+      { gradNorm: norm, gradSquares: concat(squares.map((s) => reshape(s, [1])), 0) },
+      ...parts.map((part) => part.outputs)
+    )
+  }
+}
+
+/** Gradients added to what earlier batches left in `sum/...`. */
+const summed = (gradients: ReadonlyMap<string, Tensor>): { readonly inputs: Tensors; readonly outputs: Tensors } => {
+  const sums = new Map([...gradients].map(([path, g]) => [path, input(names.sum(path), g.type.shape)]))
+  return {
+    inputs: Object.fromEntries([...sums.values()].map((t) => [t.name, t])),
+    outputs: Object.fromEntries([...sums].map(([path, t]) => [names.next(t.name), add(t, gradients.get(path)!)]))
+  }
+}
+
+const inputsOf = (params: Params): ReadonlyMap<string, Input> =>
+  new Map([...flatten(params)].map(([path, p]) => [path, input(names.param(path), p.shape)]))
+
+type Rest = (
+  gradients: ReadonlyMap<string, Tensor>,
+  weights: ReadonlyMap<string, Tensor>
+) => { readonly inputs: Tensors; readonly outputs: Tensors }
+
+/** The loss and the report; `rest` makes more of the gradients, where something is trainable. */
+const graph = <P extends Params, B extends string, R extends string>(spec: StepSpec<P, B, R>, rest: Rest): Graph => {
+  const weights = inputsOf(spec.params)
   const batch = record(
     Object.keys(spec.batch) as Array<B>,
     (name) => input(name, spec.batch[name].shape, spec.batch[name].dtype)
@@ -83,20 +123,43 @@ export const step = <P extends Params, B extends string, R extends string>(spec:
   const { loss, report } = spec.loss(bind(spec.params, (path) => weights.get(path)!), batch)
   const inputs: Tensors = { ...batch, ...Object.fromEntries([...weights.values()].map((t) => [t.name, t])) }
   const outputs: Tensors = { loss, ...report }
-  const trainable = [...weights.keys()].filter((path) => spec.group(path) !== undefined)
+  const trainable = learning(spec, weights.keys())
   if (trainable.length === 0) return { name: spec.name, inputs, outputs }
-
-  const gradients = grad(loss, trainable.map((path) => weights.get(path)!), spec)
-  const squares = gradients.map((g) => sumAll(mul(g, g)))
-  const { factor, norm } = clipping(squares, spec.maxGradNorm)
-  const parts = trainable.map((path, i) => advance(spec, path, weights.get(path)!, mul(gradients[i]!, factor)))
-  return {
-    name: spec.name,
-    inputs: Object.assign(inputs, ...parts.map((part) => part.inputs)),
-    outputs: Object.assign(
-      outputs,
-      { gradNorm: norm, gradSquares: concat(squares.map((s) => reshape(s, [1])), 0) },
-      ...parts.map((part) => part.outputs)
-    )
-  }
+  const all = grad(loss, trainable.map((path) => weights.get(path)!), spec)
+  const more = rest(new Map(trainable.map((path, i) => [path, all[i]!])), weights)
+  return { name: spec.name, inputs: { ...inputs, ...more.inputs }, outputs: { ...outputs, ...more.outputs } }
 }
+
+/**
+ * The closed graph. Outputs: `loss` and the report; where something is trainable also `gradNorm`, `gradSquares` (one a
+ * trainable parameter, in order) and the `next/...` state.
+ */
+export const step = <P extends Params, B extends string, R extends string>(spec: StepSpec<P, B, R>): Graph =>
+  graph(spec, (gradients, weights) => updated(spec, weights, gradients))
+
+/** The update by gradients that were added up in `sum/...`. */
+const update = (spec: Learning & { readonly name: string; readonly params: Params }): Graph => {
+  const weights = inputsOf(spec.params)
+  const sums = new Map(
+    learning(spec, weights.keys()).map((path) => [path, input(names.sum(path), weights.get(path)!.type.shape)])
+  )
+  const { inputs, outputs } = updated(spec, weights, sums)
+  const read = [...sums].flatMap(([path, sum]) => [sum, weights.get(path)!])
+  return { name: spec.name, inputs: { ...inputs, ...Object.fromEntries(read.map((t) => [t.name, t])) }, outputs }
+}
+
+/** A step at once, and in parts. */
+export interface Steps {
+  /** See `step`. */
+  readonly whole: () => Graph
+  /** Outputs: `loss`, the report, and `next/sum/...`: the gradients added to the inputs `sum/...`. */
+  readonly part: () => Graph
+  /** From `sum/...`: outputs `gradNorm`, `gradSquares` and `next/...`. */
+  readonly update: () => Graph
+}
+
+export const steps = <P extends Params, B extends string, R extends string>(spec: StepSpec<P, B, R>): Steps => ({
+  whole: () => step(spec),
+  part: () => graph({ ...spec, name: `${spec.name}, part` }, summed),
+  update: () => update({ ...spec, name: `${spec.name}, update` })
+})

@@ -17,8 +17,11 @@ import * as Tiny from "./tiny.ts"
 
 export const STEPS = 24
 
-/** Adapters in both models, and weights beside them that learn in full. */
+/** Adapters in both models, and weights beside them that learn in full, from batches in parts and layers made twice. */
 const adapters = {
+  per_device_train_batch_size: 1,
+  gradient_accumulation_steps: 2,
+  gradient_checkpointing: true,
   lora_r: 4,
   lora_dropout: 0.1,
   modules_to_save: ["norm"],

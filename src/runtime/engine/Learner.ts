@@ -1,13 +1,17 @@
 /** Weights, an optimiser and the step programs that move them. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import * as Nd from "../../kernels/NdArray.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import type { Group, Optimizer } from "../../kernels/optim/Optimizer.ts"
-import { names } from "../../kernels/Step.ts"
-import type { Compile } from "./Programs.ts"
-import type { Data, Program, SessionError } from "./Session.ts"
+import { names, type Steps } from "../../kernels/Step.ts"
+import { cached } from "./Programs.ts"
+import { type Data, type Feeds, type Program, Session, type SessionError } from "./Session.ts"
 import type { Weights } from "./Weights.ts"
+
+/** A bucket of lengths, say. */
+type Key = ReadonlyArray<number | string>
 
 /** A loss or gradient that is no number; the weights are as they were before the step. */
 export class Diverged extends Schema.TaggedError<Diverged>()("Diverged", {
@@ -27,24 +31,36 @@ export interface LearnerSpec<K> {
   readonly weights: Weights
   readonly optimizer: Optimizer
   readonly groups: Readonly<Record<string, Group>>
-  /** Step programs by bucket. */
-  readonly compile: Compile<K>
+  /** What is learned from a batch of the given bucket. */
+  readonly lesson: (key: K) => Steps
 }
 
+/** What a bucket's program takes beside the weights. */
+export interface Part<K> {
+  readonly key: K
+  readonly batch: Readonly<Record<string, Data>>
+}
 export type Report = Readonly<Record<string, Data>>
+
+/** Of all parts together, and what each of them reports. */
+interface Ran {
+  readonly loss: number
+  readonly gradNorm: number
+  readonly gradSquares: Data
+  readonly reports: ReadonlyArray<Report>
+}
 
 export interface Learner<K> {
   /** Updates made so far. */
   readonly updates: () => number
   /** Goes on counting from `updates`, as after a restart. */
   readonly resume: (updates: number) => void
-  /** One update from a batch. */
-  readonly learn: (key: K, batch: Readonly<Record<string, Data>>) => Effect.Effect<Report, SessionError | Diverged>
+  /** One update by the sum of the losses of the parts, whose gradients are there one after the other; their reports. */
+  readonly learn: (
+    parts: ReadonlyArray<Part<K>>
+  ) => Effect.Effect<ReadonlyArray<Report>, SessionError | Diverged>
   /** The squared gradient norm of each trainable parameter; nothing moves. */
-  readonly probe: (
-    key: K,
-    batch: Readonly<Record<string, Data>>
-  ) => Effect.Effect<ReadonlyMap<string, number>, SessionError>
+  readonly probe: (parts: ReadonlyArray<Part<K>>) => Effect.Effect<ReadonlyMap<string, number>, SessionError>
 }
 
 const scalars = ({ groups, optimizer }: LearnerSpec<any>, step: number): Record<string, Float32Array> =>
@@ -57,32 +73,64 @@ const scalars = ({ groups, optimizer }: LearnerSpec<any>, step: number): Record<
     )
   )
 
-export const make = <K>(spec: LearnerSpec<K>): Learner<K> => {
-  const { compile, name, weights } = spec
+/** Runs parts up to the next weights, which lie in the spare arrays until they are committed. */
+const runner = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) {
+  const { weights } = spec
+  const [session, scope] = [yield* Session, yield* Effect.scope]
+  const closed = yield* cached((key: K) => spec.lesson(key).whole())
+  const adding = yield* cached((key: K) => spec.lesson(key).part())
+  let finish: Program<string, string> | undefined
+
+  const atOnce = Effect.fnUntraced(function*({ batch, key }: Part<K>, factors: Feeds<string>) {
+    const program = yield* closed(key)
+    const report = yield* program.run({ ...weights.feeds(), ...factors, ...batch }, weights.spare())
+    const { gradNorm, gradSquares, loss } = report as Record<string, Data>
+    return { loss: loss![0]!, gradNorm: gradNorm![0]!, gradSquares: gradSquares!, reports: [report] } satisfies Ran
+  })
+  /** The sums are read and written in place: one node reads each, and writes it element by element. */
+  const inTurn = Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>, factors: Feeds<string>) {
+    const sums = weights.sums()
+    const into = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [names.next(name), sum]))
+    const reports = yield* Effect.forEach(
+      parts,
+      ({ batch, key }) =>
+        Effect.flatMap(adding(key), (program) => program.run({ ...weights.values(), ...sums, ...batch }, into))
+    )
+    finish ??= yield* session.compile<string, string>(spec.lesson(parts[0]!.key).update()).pipe(Scope.provide(scope))
+    const report = yield* finish.run({ ...weights.feeds(), ...factors, ...sums }, weights.spare())
+    const { gradNorm, gradSquares } = report as Record<string, Data>
+    const loss = reports.reduce((sum, one) => sum + one["loss"]![0]!, 0)
+    return { loss, gradNorm: gradNorm![0]!, gradSquares: gradSquares!, reports } satisfies Ran
+  })
+  return (parts: ReadonlyArray<Part<K>>, factors: Feeds<string>): Effect.Effect<Ran, SessionError> =>
+    parts.length === 1 ? atOnce(parts[0]!, factors) : inTurn(parts, factors)
+})
+
+export const make = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) {
+  const { name, weights } = spec
+  const run = yield* runner(spec)
   let updates = 0
-  const run = (program: Program<string, string>, batch: Readonly<Record<string, Data>>) =>
-    program.run({ ...weights.feeds(), ...scalars(spec, updates + 1), ...batch }, weights.spare())
-  return {
+  const learner: Learner<K> = {
     updates: () => updates,
     resume: (from) => {
       updates = from
     },
-    learn: Effect.fnUntraced(function*(key, batch) {
-      const report = yield* run(yield* compile(key), batch)
-      const [loss, gradNorm] = [report["loss"]![0]!, report["gradNorm"]![0]!]
+    learn: Effect.fnUntraced(function*(parts) {
+      const { gradNorm, loss, reports } = yield* run(parts, scalars(spec, updates + 1))
       if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
         return yield* new Diverged({ program: name, update: updates + 1, loss, gradNorm })
       }
       weights.commit()
       updates++
-      return report
+      return reports
     }),
-    probe: Effect.fnUntraced(function*(key, batch) {
-      const { gradSquares } = yield* run(yield* compile(key), batch)
-      return new Map(weights.trainable.map((path, i) => [path, gradSquares![i]!]))
+    probe: Effect.fnUntraced(function*(parts) {
+      const { gradSquares } = yield* run(parts, scalars(spec, updates + 1))
+      return new Map(weights.trainable.map((path, i) => [path, gradSquares[i]!]))
     })
   }
-}
+  return learner
+})
 
 /** Scalars a group of parameters holds. */
 export const count = (params: Flat, paths: ReadonlyArray<string>): number =>

@@ -18,6 +18,8 @@ export interface Weights {
   readonly values: () => Readonly<Record<string, Float32Array>>
   /** Where a step's `next/...` outputs go. */
   readonly spare: () => Readonly<Record<string, Float32Array>>
+  /** `sum/...` of the trainable, zeroed: gradients are added up there. Made once they are asked for. */
+  readonly sums: () => Readonly<Record<string, Float32Array>>
   /** Makes the spare arrays the current ones. */
   readonly commit: () => void
   /** The parameters by path: copies of those that learn, and the frozen arrays themselves. */
@@ -59,6 +61,7 @@ export const make = (
     spare: Object.fromEntries([...learning].map((name) => [names.next(name), record[name]!]))
   })
   let [current, next] = [view(front), view(back)]
+  let sums: Readonly<Record<string, Float32Array>> | undefined
   const copy = (wanted: (name: string) => boolean): Arrays =>
     new Map(
       Object.entries(current.feeds).filter(([name]) => wanted(name))
@@ -71,6 +74,11 @@ export const make = (
     feeds: () => current.feeds,
     values: () => current.values,
     spare: () => next.spare,
+    sums: () => {
+      sums ??= Object.fromEntries(trainable.map((path) => [names.sum(path), new Float32Array(size(names.param(path)))]))
+      for (const sum of Object.values(sums)) sum.fill(0)
+      return sums
+    },
     commit: () => {
       ;[current, next] = [next, current]
     },

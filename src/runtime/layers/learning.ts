@@ -1,5 +1,6 @@
 /** What the two learners have in common: parameter groups, optimiser settings, the gradient gate, provider errors. */
 import * as Effect from "effect/Effect"
+import * as Key from "../../domain/Key.ts"
 import type { RunConfig } from "../../domain/RunConfig.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { adamw } from "../../kernels/optim/adamw.ts"
@@ -30,6 +31,16 @@ export const learningOf = (c: RunConfig, { params, trainable }: Weights): Learni
   maxGradNorm: c.max_grad_norm,
   checkpointing: c.gradient_checkpointing
 })
+
+/** The questions of an update as those of each of its parts, in order: from..to-1. */
+export const partsOf = (c: RunConfig, questions: number): ReadonlyArray<readonly [from: number, to: number]> => {
+  const size = Math.ceil(questions / c.gradient_accumulation_steps)
+  return Array.from({ length: Math.ceil(questions / size) }, (_, i) => [i * size, Math.min(questions, (i + 1) * size)])
+}
+
+/** The dropout key of an update's part: a function of the run's seed and of their numbers. */
+export const dropoutKey = (seed: number, owner: string, update: number, part: number): number =>
+  Key.fold(Key.make(seed), "dropout", owner, update, ...(part === 0 ? [] : [part])).lo | 0
 
 export const groupsOf = (c: RunConfig, peak: number): Readonly<Record<string, Group>> => {
   const schedule = learningRate({

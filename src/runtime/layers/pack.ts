@@ -25,11 +25,13 @@ export interface PackOptions {
   readonly padding: number
   /** Greatest length of a sequence. */
   readonly most: number
+  /** Sequences whose mean the loss is, these among them; these alone where it is left out. */
+  readonly of?: number
   /** Predict the token after every token, for losses over whole sequences. */
   readonly all: boolean
 }
 
-export const pack = (sequences: ReadonlyArray<Sequence>, { all, most, padding, rows }: PackOptions): Pack => {
+export const pack = (sequences: ReadonlyArray<Sequence>, { all, most, of, padding, rows }: PackOptions): Pack => {
   const length = bucket(longest(sequences.map((s) => s.ids.length)), most)
   const starts = sequences.map((_, r) => sequences.slice(0, r).reduce((n, s) => n + s.supervised.length, 0))
   const count = sequences.reduce((n, s) => n + s.supervised.length, 0)
@@ -50,7 +52,7 @@ export const pack = (sequences: ReadonlyArray<Sequence>, { all, most, padding, r
       const place = every ? r * length + row : starts[r]! + i
       at[place] = r * length + row
       targets[place] = target
-      weights[place] = weight / sequences.length
+      weights[place] = weight / (of ?? sequences.length)
       return place
     })
   })

@@ -6,17 +6,15 @@ import * as Stream from "effect/Stream"
 import { LEAST_SHIFTED, Settings } from "../../domain/RunConfig.ts"
 import type { Diverged as EngineDiverged } from "../engine/Learner.ts"
 import * as Learner from "../engine/Learner.ts"
-import { cached } from "../engine/Programs.ts"
 import type { SessionError } from "../engine/Session.ts"
 import { Checkpoints } from "../ports/Checkpoints.ts"
 import { type ContextOverflow, Reader, ReaderError, ReaderLearner, type ReaderLesson } from "../ports/Reader.ts"
 import { contextOf } from "./answering.ts"
-import { describe, groupsOf, judge, learningOf, optimizerOf, translate } from "./learning.ts"
+import { describe, dropoutKey, groupsOf, judge, learningOf, partsOf, translate } from "./learning.ts"
 import { pack } from "./pack.ts"
 import { learnerPart } from "./parts.ts"
 import * as Graphs from "./readerGraphs.ts"
 import * as Model from "./readerModel.ts"
-import { dropoutKey } from "./retriever.ts"
 
 const asReaderError = (error: SessionError | EngineDiverged | ContextOverflow): ReaderError =>
   new ReaderError({ reason: error._tag === "ContextOverflow" ? error : translate(error) })
@@ -36,19 +34,18 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
   const settings = yield* Settings
   const model = yield* Model.make(true)
   const { params, trainable } = model.weights
-  const compile = yield* cached(([rows, length, supervised]: [number, number, number]) =>
-    Graphs.learn(model.decoder, {
-      shape: { rows, length, supervised },
-      ...learningOf(settings, model.weights),
-      shifted: !settings.use_full_attn && length >= LEAST_SHIFTED
-    })
-  )
-  const learner = Learner.make({
+  const learning = learningOf(settings, model.weights)
+  const learner = yield* Learner.make({
     name: "reader",
     weights: model.weights,
-    optimizer: optimizerOf(settings),
+    optimizer: learning.optimizer,
     groups: groupsOf(settings, settings.learning_rate),
-    compile
+    lesson: ([rows, length, supervised]: [number, number, number]) =>
+      Graphs.lesson(model.decoder, {
+        ...learning,
+        shape: { rows, length, supervised },
+        shifted: !settings.use_full_attn && length >= LEAST_SHIFTED
+      })
   })
   const checkpoints = yield* Checkpoints
   yield* checkpoints.register("reader", learnerPart(model.weights, learner, model))
@@ -61,11 +58,14 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
       questions,
       (question, q) => model.prompts.lesson(contextOf(lesson, q), question, options[q]!, answers[q]!, lm)
     )
-    const packed = pack(sequences, { rows: questions.length, all: lm > 0, ...model.padded })
-    const { length, rows, supervised } = packed.shape
-    const key = Int32Array.of(dropoutKey(settings.seed, "reader", learner.updates()))
-    const bucket: [number, number, number] = [rows, length, supervised]
-    return { sequences, places: packed.places, bucket, arrays: { ...packed.data, key } }
+    return partsOf(settings, questions.length).map(([from, to], part) => {
+      const own = sequences.slice(from, to)
+      const packed = pack(own, { rows: own.length, all: lm > 0, of: questions.length, ...model.padded })
+      const { length, rows, supervised } = packed.shape
+      const key = dropoutKey(settings.seed, "reader", learner.updates(), part)
+      const bucket: [number, number, number] = [rows, length, supervised]
+      return { key: bucket, batch: { ...packed.data, key: Int32Array.of(key) }, own, places: packed.places }
+    })
   })
 
   return Context.make(Reader, reading(model)).pipe(Context.add(
@@ -73,13 +73,16 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
     ReaderLearner.of({
       groups,
       learn: Effect.fnUntraced(function*(lesson) {
-        const { arrays, bucket, places, sequences } = yield* fail(prepare(lesson))
-        const { nll } = yield* fail(learner.learn(bucket, arrays))
-        return Float32Array.from(sequences, (s, r) => Model.byPart(s, (t) => nll![places[r]![t]!]!, 1, "mean")[0]!)
+        const parts = yield* fail(prepare(lesson))
+        const reports = yield* fail(learner.learn(parts))
+        return Float32Array.from(
+          parts.flatMap(({ own, places }, i) =>
+            own.map((s, r) => Model.byPart(s, (t) => reports[i]!["nll"]![places[r]![t]!]!, 1, "mean")[0]!)
+          )
+        )
       }),
       gate: Effect.fnUntraced(function*(lesson) {
-        const { arrays, bucket } = yield* fail(prepare(lesson))
-        const squares = yield* fail(learner.probe(bucket, arrays))
+        const squares = yield* fail(learner.probe(yield* fail(prepare(lesson))))
         return yield* Effect.mapError(judge(squares, groupName), (reason) => new ReaderError({ reason }))
       })
     })

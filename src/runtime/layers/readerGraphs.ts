@@ -5,7 +5,7 @@ import { bind, flatten } from "../../kernels/nn/Module.ts"
 import { sumAll } from "../../kernels/op/broadcast.ts"
 import { mul } from "../../kernels/op/elementwise.ts"
 import { crossEntropy } from "../../kernels/op/normalise.ts"
-import { type Learning, names, step } from "../../kernels/Step.ts"
+import { type Learning, names, type Steps, steps } from "../../kernels/Step.ts"
 import { input, type Tensor, type TensorType } from "../../kernels/Tensor.ts"
 
 /** Sequences of a common length with `supervised` predicted tokens among them; as many as tokens means all. */
@@ -68,9 +68,9 @@ export interface StepOptions extends Learning {
   readonly shifted: boolean
 }
 
-/** One update: descends Σ weight · nll; reports `nll` [supervised]. */
-export const learn = (decoder: Decoder, { shape, shifted, ...learning }: StepOptions): Graph =>
-  step({
+/** An update descends Σ weight · nll; reports `nll` [supervised]. */
+export const lesson = (decoder: Decoder, { shape, shifted, ...learning }: StepOptions): Steps =>
+  steps({
     ...learning,
     name: title("learn", shape),
     params: decoder.params,
@@ -85,3 +85,6 @@ export const learn = (decoder: Decoder, { shape, shifted, ...learning }: StepOpt
       return { loss: sumAll(mul(batch["weights"]!, nll)), report: { nll } }
     }
   })
+
+/** One update. */
+export const learn = (decoder: Decoder, options: StepOptions): Graph => lesson(decoder, options).whole()

@@ -2,7 +2,6 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Key from "../../domain/Key.ts"
 import { type RunConfig, Settings } from "../../domain/RunConfig.ts"
 import * as Learner from "../engine/Learner.ts"
 import { cached } from "../engine/Programs.ts"
@@ -15,7 +14,7 @@ import {
   type RetrieverLesson
 } from "../ports/Retriever.ts"
 import { retrieverLora } from "./adapters.ts"
-import { describe, groupsOf, judge, learningOf, optimizerOf, translate } from "./learning.ts"
+import { describe, dropoutKey, groupsOf, judge, learningOf, optimizerOf, partsOf, translate } from "./learning.ts"
 import { learnerPart } from "./parts.ts"
 import * as Graphs from "./retrieverGraphs.ts"
 import * as Model from "./retrieverModel.ts"
@@ -37,6 +36,8 @@ const trainableBy = ({ retriever_trainable }: RunConfig) => (path: string): bool
 
 type StepKey = [
   questions: number,
+  /** Questions of the whole update. */
+  of: number,
   passages: number,
   length: number,
   n: number,
@@ -44,60 +45,65 @@ type StepKey = [
   m: number
 ]
 
-const stepProgram = (model: Model.RetrieverModel, settings: RunConfig) =>
-  cached(([questions, passages, passageLength, n, tag, m]: StepKey) =>
-    Graphs.learn(model.encoder, {
+const lessonOf = (model: Model.RetrieverModel, settings: RunConfig) => {
+  const learning = learningOf(settings, model.weights)
+  return ([questions, of, passages, passageLength, n, tag, m]: StepKey) =>
+    Graphs.lesson(model.encoder, {
+      ...learning,
       shape: { questions, queryLength: model.lengths.query, passages, passageLength },
       n,
       objective: tag === "Pairwise" ? { _tag: tag, m } : { _tag: tag },
       temperature: settings.temperature_score,
-      weight: settings.rank_weight,
-      ...learningOf(settings, model.weights)
+      weight: settings.rank_weight * questions / of
     })
-  )
-
-/** The bucket of a lesson, and its arrays. */
-const prepare = (model: Model.RetrieverModel, { docs, objective, questions }: RetrieverLesson, key: number) => {
-  const { data, places, shape } = model.batch(questions, docs)
-  const m = objective._tag === "Pairwise" ? objective.m : 0
-  const wanted = objective._tag === "Pairwise" ? objective.weights : objective.target
-  const n = docs.length / questions.length
-  const bucket: StepKey = [shape.questions, shape.passages, shape.passageLength, n, objective._tag, m]
-  return { bucket, arrays: { ...data, places, wanted, key: Int32Array.of(key) } }
 }
 
-/** The dropout key of an update: a function of the run's seed and the update's number. */
-export const dropoutKey = (seed: number, owner: string, update: number): number =>
-  Key.fold(Key.make(seed), "dropout", owner, update).lo | 0
+type Range = readonly [from: number, to: number]
+
+/** The bucket of a lesson's questions from..to-1, and its arrays. */
+const prepare = (model: Model.RetrieverModel, lesson: RetrieverLesson, [from, to]: Range, key: number) => {
+  const of = lesson.questions.length
+  const own = <A extends Int32Array | Float32Array>(array: A) =>
+    array.subarray(from * array.length / of, to * array.length / of) as A
+  const { objective } = lesson
+  const docs = own(lesson.docs)
+  const { data, places, shape } = model.batch(lesson.questions.slice(from, to), docs)
+  const m = objective._tag === "Pairwise" ? objective.m : 0
+  const wanted = own(objective._tag === "Pairwise" ? objective.weights : objective.target)
+  const n = docs.length / (to - from)
+  const bucket: StepKey = [shape.questions, of, shape.passages, shape.passageLength, n, objective._tag, m]
+  return { key: bucket, batch: { ...data, places, wanted, key: Int32Array.of(key) } }
+}
 
 /** One handle on the weights serves both: search sees the last step. */
 export const trainable = Layer.effectContext(Effect.gen(function*() {
   const settings = yield* Settings
   const model = yield* Model.make(trainableBy(settings), retrieverLora(settings))
   const { params, trainable } = model.weights
-  const learner = Learner.make({
+  const learner = yield* Learner.make({
     name: "retriever",
     weights: model.weights,
     optimizer: optimizerOf(settings),
     groups: groupsOf(settings, settings.lr_retriever),
-    compile: yield* stepProgram(model, settings)
+    lesson: lessonOf(model, settings)
   })
   const checkpoints = yield* Checkpoints
   yield* checkpoints.register("retriever", learnerPart(model.weights, learner, { ...model, indexed: model }))
   const { groupName, groups } = describe("retriever", params, trainable, settings.lr_retriever)
-  const batchOf = (lesson: RetrieverLesson) =>
-    prepare(model, lesson, dropoutKey(settings.seed, "retriever", learner.updates()))
+  const parts = (lesson: RetrieverLesson) =>
+    partsOf(settings, lesson.questions.length).map((range, part) =>
+      prepare(model, lesson, range, dropoutKey(settings.seed, "retriever", learner.updates(), part))
+    )
   return Context.make(Retriever, reading(model)).pipe(Context.add(
     RetrieverLearner,
     RetrieverLearner.of({
       groups,
       learn: Effect.fnUntraced(function*(lesson) {
-        const { arrays, bucket } = batchOf(lesson)
-        return (yield* fail(learner.learn(bucket, arrays)))["losses"] as Float32Array
+        const reports = yield* fail(learner.learn(parts(lesson)))
+        return Float32Array.from(reports.flatMap(({ losses }) => Array.from(losses!)))
       }),
       gate: Effect.fnUntraced(function*(lesson) {
-        const { arrays, bucket } = batchOf(lesson)
-        const squares = yield* fail(learner.probe(bucket, arrays))
+        const squares = yield* fail(learner.probe(parts(lesson)))
         return yield* Effect.mapError(judge(squares, groupName), (reason) => new RetrieverError({ reason }))
       })
     })
@@ -108,7 +114,8 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
 export const frozen = Layer.effectContext(Effect.gen(function*() {
   const settings = yield* Settings
   const model = yield* Model.make(() => false)
-  const compile = yield* stepProgram(model, settings)
+  const lesson = lessonOf(model, settings)
+  const compile = yield* cached((key: StepKey) => lesson(key).whole())
   const checkpoints = yield* Checkpoints
   yield* checkpoints.register("retriever", learnerPart(model.weights, undefined, { ...model, indexed: model }))
   return Context.make(Retriever, reading(model)).pipe(Context.add(
@@ -116,9 +123,9 @@ export const frozen = Layer.effectContext(Effect.gen(function*() {
     RetrieverLearner.of({
       groups: describe("retriever", model.weights.params, [], 0).groups,
       learn: Effect.fnUntraced(function*(lesson) {
-        const { arrays, bucket } = prepare(model, lesson, 0)
-        const program = yield* fail(compile(bucket))
-        const { losses } = yield* fail(program.run({ ...model.weights.values(), ...arrays }))
+        const { batch, key } = prepare(model, lesson, [0, lesson.questions.length], 0)
+        const program = yield* fail(compile(key))
+        const { losses } = yield* fail(program.run({ ...model.weights.values(), ...batch }))
         return losses as Float32Array
       }),
       gate: () => Effect.succeed(new Map())

@@ -8,7 +8,7 @@ import { bind, type Bound, flatten } from "../../kernels/nn/Module.ts"
 import { reshape } from "../../kernels/op/broadcast.ts"
 import { add, scale } from "../../kernels/op/elementwise.ts"
 import { gather, slice } from "../../kernels/op/gather.ts"
-import { type Learning, names, step } from "../../kernels/Step.ts"
+import { type Learning, names, type Steps, steps } from "../../kernels/Step.ts"
 import { constant, input, type Tensor, type TensorType } from "../../kernels/Tensor.ts"
 
 type EncoderParams = Bound<Encoder["params"]>
@@ -105,14 +105,14 @@ export interface StepOptions extends Learning {
   readonly weight: number
 }
 
-/** One update; reports `losses` [questions]. Inputs beside the batch: `places` [questions, n], `wanted`, `key`. */
-export const learn = (
+/** An update reports `losses` [questions]. Inputs beside the batch: `places` [questions, n], `wanted`, `key`. */
+export const lesson = (
   encoder: Encoder,
   { n, objective, shape, temperature, weight, ...learning }: StepOptions
-): Graph => {
+): Steps => {
   const b = shape.questions
   const wanted = objective._tag === "Pairwise" ? [b, objective.m, objective.m] : [b, n]
-  return step({
+  return steps({
     ...learning,
     name: `retriever.learn ${b}x${shape.passages}x${shape.passageLength}`,
     params: encoder.params,
@@ -131,3 +131,6 @@ export const learn = (
     }
   })
 }
+
+/** One update. */
+export const learn = (encoder: Encoder, options: StepOptions): Graph => lesson(encoder, options).whole()
