@@ -79,7 +79,7 @@ const learned = Effect.fnUntraced(function*(made: string, { objective, session, 
     for (let i = 0; i < updates; i++) {
       losses.push(...(yield* retriever.learn(lesson)), ...(yield* reader.learn(readerLesson)))
     }
-    const weights = [...parts.values()].flatMap((part) => [...part.save().weights])
+    const weights = [...parts.values()].flatMap((part) => Array.from(part.save().weights))
     return { norms, losses, weights }
   }).pipe(
     Effect.provide(
