@@ -5,7 +5,7 @@ import * as Nd from "../src/kernels/NdArray.ts"
 import { causalLm } from "../src/kernels/nn/decoder.ts"
 import { flatten } from "../src/kernels/nn/Module.ts"
 
-/** As the small models of transformers.js: SmolLM2-135M, and a quarter of it. */
+/** SmolLM2-135M, as transformers.js has it, and a quarter of it; and fewer, wider layers of about as many parameters. */
 export const sizes = {
   "135M": {
     hidden_size: 576,
@@ -13,6 +13,13 @@ export const sizes = {
     num_hidden_layers: 30,
     num_attention_heads: 9,
     num_key_value_heads: 3
+  },
+  "120M": {
+    hidden_size: 768,
+    intermediate_size: 2048,
+    num_hidden_layers: 12,
+    num_attention_heads: 12,
+    num_key_value_heads: 12
   },
   "30M": {
     hidden_size: 320,

@@ -43,6 +43,8 @@ export interface LoadOptions {
 type Keyed = { readonly key?: Tensor | undefined }
 type Build<C, P extends Params, I, O> = (config: C) => Module<P, [I], O>
 type Arrays = Map<string, Float32Array>
+/** All of a folder but its tokenizer. */
+type Opened<C> = Omit<ModelFolder.ModelFolder<C>, "tokenizer">
 
 /**
  * The config and weights as PEFT sees them: adapters belong to modules, so that a tied head keeps the base's weights
@@ -85,7 +87,7 @@ const baseless = (folder: string) =>
   })
 
 /** Parameters that the folder has no values of. */
-const drawn = Effect.fnUntraced(function*({ folder, loading }: ModelFolder.ModelFolder<unknown>, params: Flat) {
+const drawn = Effect.fnUntraced(function*({ folder, loading }: Opened<unknown>, params: Flat) {
   const naming = loading?.naming ?? ((stored: string) => stored)
   const found = new Set([...(yield* WeightFiles.shapes(folder)) ?? []].map(([name]) => naming(name)))
   return [...params.keys()].filter((path) => !found.has(path))
@@ -93,7 +95,7 @@ const drawn = Effect.fnUntraced(function*({ folder, loading }: ModelFolder.Model
 
 /** The module with adapters that learn, over frozen weights: new adapters, or those of the folder. */
 const adapting = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
-  opened: ModelFolder.ModelFolder<C>,
+  opened: Opened<C>,
   build: Build<C, P, I, O>,
   options: LoadOptions & { readonly lora: Adapters.LoraSettings },
   stored: Arrays
@@ -125,7 +127,7 @@ const shapesOf = (params: Flat) => new Map([...params].map(([path, { shape }]) =
 
 /** The weights as they are to be used, an adapter of the folder folded in. */
 const whole = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
-  { adapter, config: given }: ModelFolder.ModelFolder<C>,
+  { adapter, config: given }: Opened<C>,
   build: Build<C, P, I, O>,
   stored: Arrays
 ) {
@@ -141,7 +143,7 @@ const whole = Effect.fnUntraced(function*<C extends object, P extends Params, I 
 
 /** The module that `build` makes of the folder's config, with the folder's weights. */
 export const load = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
-  opened: ModelFolder.ModelFolder<C>,
+  opened: Opened<C>,
   build: Build<C, P, I, O>,
   options: LoadOptions
 ) {
