@@ -71,9 +71,10 @@ const dataOf = (c: RunConfig, corpus: unknown): string => {
   return table(["data", "value"], { ...Object.fromEntries(named), ...(corpus === undefined ? {} : { corpus }) })
 }
 
-/** The card of a part of a run; the corpus is told by its SHA-256, seeds among the settings. */
-export const ofRun = Effect.fnUntraced(function*(c: RunConfig, part: Part) {
-  const at = (...names: ReadonlyArray<string>) => optional(join(c.output_dir, ...names))
+/** The card of a part of the run in a folder, under the settings that it ran with; its corpus is told by SHA-256. */
+export const ofRun = Effect.fnUntraced(function*(given: RunConfig, part: Part) {
+  const at = (...names: ReadonlyArray<string>) => optional(join(given.output_dir, ...names))
+  const c: RunConfig = { ...given, ...yield* at("settings.json") }
   const [run, trained] = [yield* at("run.json"), yield* at("trained.json")]
   const judged = yield* Effect.forEach(
     splits,

@@ -18,7 +18,6 @@ import { presets } from "../../src/domain/presets.ts"
 import type { Raw } from "../../src/domain/RunConfig.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
 import * as Learner from "../../src/runtime/engine/Learner.ts"
-import { cached } from "../../src/runtime/engine/Programs.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { readerLora } from "../../src/runtime/layers/adapters.ts"
 import { decodeDecoder } from "../../src/runtime/layers/decoderConfig.ts"
@@ -106,20 +105,18 @@ const serve = Effect.gen(function*() {
     JSON.stringify({ rows, length, answer, ids: [...data.ids], optimizer })
   )
 
-  const learner = Learner.make({
+  const learning = learningOf(run, weights)
+  const learner = yield* Learner.make({
     name: "reader",
     weights,
-    optimizer: optimizerOf(run),
+    optimizer: learning.optimizer,
     groups: groupsOf(run, run.learning_rate),
-    compile: yield* cached(([supervised]: [number]) =>
-      Graphs.learn(module, {
-        shape: { rows, length, supervised },
-        ...learningOf(run, weights),
-        shifted: false
-      })
-    )
+    lesson: ([supervised]: [number]) =>
+      Graphs.lesson(module, { ...learning, shape: { rows, length, supervised }, shifted: false })
   })
-  const step = Effect.suspend(() => learner.learn([rows * answer], { ...data, key: Int32Array.of(learner.updates()) }))
+  const step = Effect.suspend(() =>
+    learner.learn([{ key: [rows * answer], batch: { ...data, key: Int32Array.of(learner.updates()) } }])
+  )
   const began = performance.now()
   yield* step
   const count = (paths: Iterable<string>) => Learner.count(weights.params, [...paths])
@@ -131,9 +128,14 @@ const serve = Effect.gen(function*() {
   })
   const once = Effect.gen(function*() {
     const [before, start] = [process.cpuUsage(), performance.now()]
-    const { loss } = yield* step
+    const [report] = yield* step
     const { system, user } = process.cpuUsage(before)
-    say({ seconds: (performance.now() - start) / 1000, cpu: (user + system) / 1e6, loss: loss![0], peak: peak() })
+    say({
+      seconds: (performance.now() - start) / 1000,
+      cpu: (user + system) / 1e6,
+      loss: report!["loss"]![0],
+      peak: peak()
+    })
   })
   const asked = Stream.fromAsyncIterable(createInterface({ input: process.stdin }), String)
   yield* Stream.runForEach(asked, () => once)

@@ -84,7 +84,7 @@ export const fields = {
   max_grad_norm: Positive,
   /** Compute each layer again in the backward pass instead of keeping what it yields: less memory, a third more work. */
   gradient_checkpointing: Schema.Boolean,
-  /** Which retriever weights learn: all, or only the embeddings (as in the release). */
+  /** Which retriever weights learn where it has no adapters: all, or only the embeddings (as in the release). */
   retriever_trainable: Schema.Literals(["all", "embeddings"]),
   /** Rank of the reader's adapters, which learn while its weights are frozen; 0 to train the weights themselves. */
   lora_r: Natural,

@@ -1,7 +1,7 @@
 /** The small models of `lora.py`, and what they compute here. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
-import { grad } from "../../src/kernels/grad.ts"
+import { grad, type GradOptions } from "../../src/kernels/grad.ts"
 import * as Nd from "../../src/kernels/NdArray.ts"
 import { colbert } from "../../src/kernels/nn/colbert.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
@@ -74,11 +74,12 @@ export const computed = Effect.fnUntraced(function*(
   { input, loss }: Subject,
   module: Module<any, [any], Tensor>,
   weights: Arrays,
-  wanted: ReadonlyArray<string> = []
+  wanted: ReadonlyArray<string> = [],
+  options: GradOptions = {}
 ) {
   const params = inputs(module.params)
   const output = module.apply(bind(module.params, (path) => params.get(path)!), input)
-  const gradients = grad(loss(output), wanted.map((path) => params.get(path)!))
+  const gradients = grad(loss(output), wanted.map((path) => params.get(path)!), options)
   const program = yield* (yield* Session).compile<string, string>({
     name: "adapted",
     inputs: Object.fromEntries(params),

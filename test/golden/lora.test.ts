@@ -48,10 +48,12 @@ const beside: Check = Effect.fnUntraced(function*(name, subject) {
     ...Adapters.ofAdapter(adapter).saved
   ])
   assert.isTrue([...weights.params.keys()].every((path) => !Adapters.isLora(path)))
-  const got = yield* computed(subject, module, arrays, [...gradients.keys()])
-  Golden.close(got["output"]!, tensors.get(`${name}/outputs`)!.data, `outputs of ${name}`, near)
-  for (const [path, { data }] of gradients) {
-    Golden.close(got[`gradient/${path}`]!, data, `gradient of ${name} ${path}`, near)
+  for (const checkpointing of [false, true]) {
+    const got = yield* computed(subject, module, arrays, [...gradients.keys()], { checkpointing })
+    Golden.close(got["output"]!, tensors.get(`${name}/outputs`)!.data, `outputs of ${name}`, near)
+    for (const [path, { data }] of gradients) {
+      Golden.close(got[`gradient/${path}`]!, data, `gradient of ${name} ${path}`, near)
+    }
   }
 })
 
