@@ -6,6 +6,7 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import * as Key from "../../src/domain/Key.ts"
@@ -128,6 +129,6 @@ const check = Effect.gen(function*() {
     const same = mine.filter((id, i) => id === written.texts[r][i]).length
     report(`  text ${r}: logits off by ${off(got, want.data).toExponential(1)}, ${same} of ${TOKENS} tokens the same`)
   }
-}).pipe(Effect.scoped, Effect.provide(cpu({ threads: 1 })), Effect.provide(NodeServices.layer))
+}).pipe(Effect.scoped, Effect.provide(Layer.merge(cpu({ threads: 1 }), NodeServices.layer)))
 
 await Effect.runPromise(check)

@@ -6,6 +6,7 @@
 import "../../src/allocator.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -79,7 +80,6 @@ const serve = Effect.gen(function*() {
 await Effect.runPromise(
   serve.pipe(
     Effect.scoped,
-    Effect.provide(cpu({ threads: Number(options.threads) })),
-    Effect.provide(NodeFileSystem.layer)
+    Effect.provide(Layer.merge(cpu({ threads: Number(options.threads) }), NodeFileSystem.layer))
   )
 )

@@ -2,6 +2,7 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as Key from "../../src/domain/Key.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
@@ -49,7 +50,7 @@ describe("against transformers", () => {
         Effect.gen(function*() {
           const { got, want } = yield* texts(about, together)
           assert.deepStrictEqual(got, want)
-        }).pipe(Effect.provide(cpu({ threads: 1 })), Effect.provide(NodeFileSystem.layer)))
+        }).pipe(Effect.provide(Layer.merge(cpu({ threads: 1 }), NodeFileSystem.layer))))
     }
   }
 })
