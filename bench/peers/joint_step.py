@@ -245,8 +245,10 @@ class Step:
     @torch.no_grad()
     def likelihoods(self, run):
         nll = self.read(run["ids"], run["rows"], run["targets"]) * run["weights"]
-        rows, weight = run["ids"].shape[0], run["weights"].view(run["ids"].shape[0], -1).sum(1)
-        return (nll.view(rows, -1).sum(1) / weight)[weight > 0]
+        count, length = run["ids"].shape
+        own = run["rows"] // length
+        total, weight = (torch.zeros(count).index_add_(0, own, t) for t in (nll, run["weights"]))
+        return (total / weight)[weight > 0]
 
     def __call__(self, runs):
         found = self.search(runs[0])
