@@ -5,7 +5,7 @@
  *     node bench/generate-cpu.ts [--size 135M|30M] [--batch 1,8] [--prompt 512] [--tokens 64] [--rounds 5] [--threads 2]
  */
 import "../src/allocator.ts"
-import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { cpus, loadavg, tmpdir } from "node:os"
@@ -41,7 +41,7 @@ const here = (file: string) => join(import.meta.dirname, "peers", file)
 const folder = mkdtempSync(join(tmpdir(), "generate-"))
 const model = join(folder, "model")
 RandomModel.write(model, options.size as RandomModel.SizeName)
-await Effect.runPromise(OnnxFolder.add(model).pipe(Effect.provide(NodeServices.layer)))
+await Effect.runPromise(OnnxFolder.add(model).pipe(Effect.provide(NodeFileSystem.layer)))
 
 const args = ["--model", model, "--threads", options.threads]
 const contestants = [await contestant<Turn>("here", process.execPath, [here("generateOurs.ts"), ...args])]

@@ -3,7 +3,7 @@
  *
  *     cd bench/peers && npm install --ignore-scripts && node exported.ts
  */
-import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -129,6 +129,6 @@ const check = Effect.gen(function*() {
     const same = mine.filter((id, i) => id === written.texts[r][i]).length
     report(`  text ${r}: logits off by ${off(got, want.data).toExponential(1)}, ${same} of ${TOKENS} tokens the same`)
   }
-}).pipe(Effect.scoped, Effect.provide(Layer.merge(cpu({ threads: 1 }), NodeServices.layer)))
+}).pipe(Effect.scoped, Effect.provide(Layer.merge(cpu({ threads: 1 }), NodeFileSystem.layer)))
 
 await Effect.runPromise(check)
