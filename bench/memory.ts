@@ -8,9 +8,13 @@ import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
 import { cpus } from "node:os"
 import { parseArgs } from "node:util"
+import "../src/allocator.ts"
+import type { Half } from "../src/kernels/half.ts"
 import * as Nd from "../src/kernels/NdArray.ts"
 import { causalLm, type DecoderConfig } from "../src/kernels/nn/decoder.ts"
-import { flatten } from "../src/kernels/nn/Module.ts"
+import { adapt } from "../src/kernels/nn/lora.ts"
+import { type Flat, flatten } from "../src/kernels/nn/Module.ts"
+import { stored } from "../src/kernels/nn/stored.ts"
 import { adamw } from "../src/kernels/optim/adamw.ts"
 import * as Learner from "../src/runtime/engine/Learner.ts"
 import { cpu } from "../src/runtime/engine/providers.ts"
@@ -30,17 +34,26 @@ const { positionals, values: options } = parseArgs({
 
 interface Case {
   readonly length: number
-  readonly shifted: boolean
-  readonly checkpointing: boolean
+  readonly shifted?: boolean
+  readonly checkpointing?: boolean
+  /** Batches of an update. */
+  readonly parts?: number
+  /** An adapter alone learns, over weights that are stored so. */
+  readonly base?: "float32" | Half
 }
 
 const cases: Readonly<Record<string, Case>> = {
-  "4096": { length: 4096, shifted: false, checkpointing: false },
-  "4096 checkpointed": { length: 4096, shifted: false, checkpointing: true },
-  "4096 shifted": { length: 4096, shifted: true, checkpointing: false },
+  "4096": { length: 4096 },
+  "4096 checkpointed": { length: 4096, checkpointing: true },
+  "4096 shifted": { length: 4096, shifted: true },
   "4096 shifted checkpointed": { length: 4096, shifted: true, checkpointing: true },
-  "8192 checkpointed": { length: 8192, shifted: false, checkpointing: true },
-  "8192 shifted checkpointed": { length: 8192, shifted: true, checkpointing: true }
+  "8192 checkpointed": { length: 8192, checkpointing: true },
+  "8192 shifted checkpointed": { length: 8192, shifted: true, checkpointing: true },
+  "512": { length: 512 },
+  "512 in 4 parts": { length: 512, parts: 4 },
+  "512 adapter on float32": { length: 512, base: "float32" },
+  "512 adapter on bfloat16": { length: 512, base: "bfloat16" },
+  "512 adapter on float16": { length: 512, base: "float16" }
 }
 
 const config: DecoderConfig = {
@@ -59,21 +72,33 @@ const config: DecoderConfig = {
 }
 const SUPERVISED = 64
 
-const decoder = causalLm(config)
-const params = flatten(decoder.params)
+const base = causalLm(config)
 const optimizer = adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-5 })
 
 /** Numbers that look drawn: the same in every process. */
 const drawn = (size: number, scale: number): Float32Array =>
   Float32Array.from({ length: size }, (_, i) => scale * Math.sin(1 + i * 12.9898) * Math.cos(i * 78.233))
 
-const initial = () =>
+const initial = (params: Flat) =>
   new Map(
-    [...params].map(([path, { shape }]) => [
-      path,
-      shape.length === 1 ? new Float32Array(shape[0]!).fill(1) : drawn(Nd.size(shape), 0.03)
-    ])
+    [...params].map(([path, param]) => {
+      const { shape } = param
+      const values = shape.length === 1 ? new Float32Array(shape[0]!).fill(1) : drawn(Nd.size(shape), 0.03)
+      return [path, Weights.asStored(param, values)]
+    })
   )
+
+/** The decoder as it learns, and what of it does. */
+const subject = (type: Case["base"]) => {
+  if (type === undefined) return { decoder: base, trainable: [...flatten(base.params).keys()] }
+  const linear = [...flatten(base.params).keys()].filter((path) => path.endsWith("_proj.weight"))
+  const targets = new Map(linear.map((path) => [path.replace(/\.weight$/, ""), { r: 16, scaling: 2 }]))
+  const adapted = adapt(base, { targets, dropout: 0 })
+  const trainable = [...flatten(adapted.params).keys()].filter((path) => path.includes(".lora_"))
+  const frozen = (path: string) => !path.includes(".lora_")
+  const decoder = type === "float32" ? adapted : stored(adapted, (path) => frozen(path) ? type : undefined)
+  return { decoder, trainable }
+}
 
 /** One sequence, whose last tokens are to be predicted. */
 const batch = (length: number) => {
@@ -91,13 +116,15 @@ const batch = (length: number) => {
   }
 }
 
-const measure = Effect.fnUntraced(function*({ checkpointing, length, shifted }: Case, steps: number) {
-  const trainable = [...params.keys()]
-  const weights = Weights.make(params, trainable, optimizer.slots, initial())
+const measure = Effect.fnUntraced(function*(one: Case, steps: number) {
+  const { base, checkpointing = false, length, parts = 1, shifted = false } = one
+  const { decoder, trainable } = subject(base)
+  const params = flatten(decoder.params)
+  const weights = Weights.make(params, trainable, optimizer.slots, initial(params))
   const lesson = ([length]: [number]) =>
     Graphs.lesson(decoder, {
       shape: { rows: 1, length, supervised: SUPERVISED },
-      group: () => "all",
+      group: (path) => trainable.includes(path) ? "all" : undefined,
       optimizer,
       maxGradNorm: 1,
       shifted,
@@ -109,7 +136,9 @@ const measure = Effect.fnUntraced(function*({ checkpointing, length, shifted }: 
   const losses: Array<number> = []
   for (let i = 0; i < steps; i++) {
     const began = process.cpuUsage()
-    const [report] = yield* learner.learn([{ key: [length], batch: batch(length) }])
+    const [report] = yield* learner.learn(
+      Array.from({ length: parts }, () => ({ key: [length], batch: batch(length) }))
+    )
     const { system, user } = process.cpuUsage(began)
     seconds.push((system + user) / 1e6)
     losses.push(report!["loss"]![0]!)

@@ -84,6 +84,8 @@ export const fields = {
   max_grad_norm: Positive,
   /** Compute each layer again in the backward pass instead of keeping what it yields: less memory, a third more work. */
   gradient_checkpointing: Schema.Boolean,
+  /** Type in which weights that do not learn are kept while others do; everything is computed in float32. */
+  torch_dtype: Schema.Literals(["float32", "float16", "bfloat16"]),
   /** Which retriever weights learn where it has no adapters: all, or only the embeddings (as in the release). */
   retriever_trainable: Schema.Literals(["all", "embeddings"]),
   /** Rank of the reader's adapters, which learn while its weights are frozen; 0 to train the weights themselves. */

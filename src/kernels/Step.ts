@@ -4,7 +4,7 @@
  */
 import type { Graph } from "./encode.ts"
 import { grad } from "./grad.ts"
-import { bind, type Bound, flatten, type Params } from "./nn/Module.ts"
+import { bind, type Bound, flatten, inputOf, type Params } from "./nn/Module.ts"
 import { reshape, sumAll } from "./op/broadcast.ts"
 import { add, div, mul, sqrt } from "./op/elementwise.ts"
 import { concat } from "./op/gather.ts"
@@ -106,7 +106,7 @@ const summed = (gradients: ReadonlyMap<string, Tensor>): { readonly inputs: Tens
 }
 
 const inputsOf = (params: Params): ReadonlyMap<string, Input> =>
-  new Map([...flatten(params)].map(([path, p]) => [path, input(names.param(path), p.shape)]))
+  new Map([...flatten(params)].map(([path, p]) => [path, inputOf(names.param(path), p)]))
 
 type Rest = (
   gradients: ReadonlyMap<string, Tensor>,

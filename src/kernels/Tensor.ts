@@ -1,8 +1,9 @@
 /** A tensor is an expression: a type and the operation that yields it. There is no builder and no tape. */
+import type { Half } from "./half.ts"
 import type { NdArray } from "./NdArray.ts"
 import * as Nd from "./NdArray.ts"
 
-export type DType = "float32" | "int32" | "bool"
+export type DType = "float32" | "int32" | "uint16" | "bool"
 export type Shape = ReadonlyArray<number>
 export interface TensorType {
   readonly dtype: DType
@@ -29,7 +30,7 @@ export interface Apply {
 export type Tensor = Input | Const | Apply
 
 /** ONNX element types an op may use inside its own spelling. */
-export type ElementType = DType | "int64" | "uint32"
+export type ElementType = DType | Half | "int64" | "uint32"
 
 /** A value of an ONNX node attribute. */
 export type Attribute =
@@ -67,7 +68,7 @@ export interface Law<A> {
 /** Reals of [low, high], integers of [low, high), or truth values. */
 export type Range =
   | { readonly dtype: "float32"; readonly low: number; readonly high: number }
-  | { readonly dtype: "int32"; readonly low: number; readonly high: number }
+  | { readonly dtype: "int32" | "uint16"; readonly low: number; readonly high: number }
   | { readonly dtype: "bool" }
 
 /** Everything the system knows of one operation, in one value. */

@@ -1,5 +1,6 @@
 /** A graph as ONNX bytes. */
 import { emitAll } from "./emit.ts"
+import { late } from "./late.ts"
 import * as Nd from "./NdArray.ts"
 import * as Proto from "./proto.ts"
 import { dimension, factorise, isOpen, type Product, type Sizes } from "./sizes.ts"
@@ -29,6 +30,10 @@ const raw = (type: ElementType, values: ArrayLike<number>): Uint8Array => {
       return new Uint8Array(Int32Array.from(values).buffer)
     case "uint32":
       return new Uint8Array(Uint32Array.from(values).buffer)
+    case "uint16":
+    case "float16":
+    case "bfloat16":
+      return new Uint8Array(Uint16Array.from(values).buffer)
     case "int64":
       return new Uint8Array(BigInt64Array.from(Array.from(values, BigInt)).buffer)
     case "bool":
@@ -114,6 +119,10 @@ class Writer implements Emitter {
     return this.node("Shape", [input], { start: { int: axis }, end: { int: axis + 1 } })
   }
 
+  /** The least version of the default operators that has all nodes. */
+  operators(): number {
+    return this.nodes.some(({ opType }) => opType === "BitCast") ? 26 : 21
+  }
   /** The nodes, with the given values under the given names: renamed where a node yields them, else copied. */
   finish(outputs: ReadonlyMap<string, string>): ReadonlyArray<Uint8Array> {
     const yielded = new Set(this.nodes.map((n) => n.output))
@@ -131,7 +140,7 @@ class Writer implements Emitter {
   }
 }
 
-const BYTES = { float32: 4, int32: 4, bool: 1 }
+const BYTES = { float32: 4, int32: 4, uint16: 2, bool: 1 }
 
 const bytesOf = ({ dtype, shape }: TensorType): number => Nd.size(shape) * BYTES[dtype]
 
@@ -151,7 +160,8 @@ export const encode = (graph: Graph<any, any>, options: EncodeOptions = {}): Uin
   const narrowed = inputs.filter(([name]) => wide.has(name)).map(([name, t]) =>
     [t, writer.cast(name, "int32")] as const
   )
-  const values = emitAll(writer, outputs.map(([_, t]) => t), new Map(narrowed))
+  const wanted = outputs.map(([_, t]) => t)
+  const values = emitAll(writer, weights.size === 0 ? late(wanted) : wanted, new Map(narrowed))
   const info = ([name, { type }]: readonly [string, Tensor]) =>
     Proto.valueInfo(name, wide.has(name) ? "int64" : type.dtype, type.shape.map((d) => dimension(d, open)))
   const outside = inputs.flatMap(([name, { type }]) => {
@@ -164,5 +174,5 @@ export const encode = (graph: Graph<any, any>, options: EncodeOptions = {}): Uin
     initializers: [...writer.initializers, ...outside],
     inputs: inputs.filter(([name]) => !weights.has(name)).map(info),
     outputs: outputs.map(info)
-  })
+  }, writer.operators())
 }

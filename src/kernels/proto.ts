@@ -40,10 +40,13 @@ const packed = (field: number, values: ReadonlyArray<number>): Bytes => blob(fie
 /** TensorProto.DataType. */
 export const elementType: Readonly<Record<ElementType, number>> = {
   float32: 1,
+  uint16: 4,
   int32: 6,
   int64: 7,
   bool: 9,
-  uint32: 12
+  float16: 10,
+  uint32: 12,
+  bfloat16: 16
 }
 
 /** TensorProto. */
@@ -117,13 +120,13 @@ const graph = ({ initializers, inputs, name, nodes, outputs }: GraphParts): Byte
     ...outputs.map((v) => blob(12, v))
   ])
 
-/** ModelProto: IR version 10, default operator set 21 and Microsoft's contributed operators. */
-export const model = (parts: GraphParts): Bytes =>
+/** ModelProto: IR version 10, the default operators' set of the given version, and Microsoft's contributed operators. */
+export const model = (parts: GraphParts, operators: number): Bytes =>
   join([
     int(1, 10),
     text(2, "anamnesis"),
     blob(7, graph(parts)),
-    blob(8, join([text(1, ""), int(2, 21)])),
+    blob(8, join([text(1, ""), int(2, operators)])),
     blob(8, join([text(1, "com.microsoft"), int(2, 1)]))
   ])
 

@@ -28,7 +28,7 @@ export const settings: Readonly<Record<string, LoraSettings>> = {
   colbert: { ...plain, r: 3, lora_alpha: 2, use_rslora: true, target_modules: "all-linear" }
 }
 
-const drawn = (path: string, { length }: Float32Array): Float32Array => {
+const drawn = (path: string, { length }: ArrayLike<number>): Float32Array => {
   const key = Key.fold(Key.make(5), path)
   return Float32Array.from({ length }, (_, i) => 0.3 * Key.normal(key, i) + (path.endsWith("norm.weight") ? 1 : 0))
 }

@@ -13,6 +13,7 @@ const element = (range: Range): fc.Arbitrary<number> => {
         Math.fround(range.low + (range.high - range.low) * i / GRID)
       )
     case "int32":
+    case "uint16":
       return fc.integer({ min: range.low, max: range.high - 1 })
     case "bool":
       return fc.integer({ min: 0, max: 1 })

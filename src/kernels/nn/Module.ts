@@ -1,5 +1,6 @@
 /** A model is a tree of parameter types and a function of the tree's tensors. */
-import { input, type Shape, type Tensor } from "../Tensor.ts"
+import type { Half } from "../half.ts"
+import { type Input, input, type Shape, type Tensor } from "../Tensor.ts"
 
 /** Normal by its standard deviation, uniform within ± a bound, or all the same. */
 export type Init = { readonly normal: number } | { readonly uniform: number } | { readonly constant: number }
@@ -10,6 +11,8 @@ export interface Param {
   readonly init: Init
   /** A table whose rows are looked up by id, where other matrices are multiplied by. */
   readonly lookup?: true
+  /** Stored in words of this type, of one that does not learn; float32 where it is left out. */
+  readonly stored?: Half
 }
 
 /** Parameters by name; the path of names, joined by dots, is the tensor's name in a checkpoint. */
@@ -38,7 +41,7 @@ export const module = <const P extends Params, I extends ReadonlyArray<unknown>,
   apply: (params: Bound<P>, ...input: I) => O
 ): Module<P, I, O> => ({ params, apply })
 
-const isParam = (node: Param | Params): node is Param => node["_tag"] === "Param"
+export const isParam = (node: Param | Params): node is Param => node["_tag"] === "Param"
 
 const entries = (params: Params, prefix: string): ReadonlyArray<readonly [string, Param]> =>
   Object.entries(params).flatMap(([name, node]) =>
@@ -55,9 +58,13 @@ export const bind = <P extends Params>(params: P, f: (path: string, param: Param
     ])
   ) as Bound<P>
 
+/** The graph input that a parameter is. */
+export const inputOf = (name: string, { shape, stored }: Param): Input =>
+  input(name, shape, stored ? "uint16" : "float32")
+
 /** One graph input a parameter, named by its path. */
 export const inputs = (params: Params): ReadonlyMap<string, Tensor> =>
-  new Map([...flatten(params)].map(([path, p]) => [path, input(path, p.shape)]))
+  new Map([...flatten(params)].map(([path, p]) => [path, inputOf(path, p)]))
 
 /** The module, or where it is absent one without parameters that passes its input on. */
 export const optional = <P extends Params, A>(present: boolean, m: Module<P, [A], A>): Module<P, [A], A> =>

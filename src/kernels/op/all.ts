@@ -11,6 +11,7 @@ import * as order from "./order.ts"
 import * as position from "./position.ts"
 import * as random from "./random.ts"
 import * as select from "./select.ts"
+import * as widen from "./widen.ts"
 
 const isOp = (value: unknown): value is Op<any> => typeof value === "object" && value !== null && "vjp" in value
 
@@ -25,5 +26,6 @@ export const all: ReadonlyArray<Op<any>> = [
   position,
   order,
   iota,
-  random
+  random,
+  widen
 ].flatMap((file) => Object.values<unknown>(file).filter(isOp))

@@ -7,8 +7,8 @@ import type { Graph } from "../../kernels/encode.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import type { DType, Tensor } from "../../kernels/Tensor.ts"
 
-/** Host data in row-major order; float32, int32 and bool (one byte an element). */
-export type Data = Float32Array | Int32Array | Uint8Array
+/** Host data in row-major order: float32, int32, uint16 (words of 16 bits) and bool (one byte an element). */
+export type Data = Float32Array | Int32Array | Uint16Array | Uint8Array
 
 export type Feeds<N extends string> = Readonly<Record<N, Data>>
 
@@ -80,7 +80,7 @@ export class Session extends Context.Service<Session, {
   ) => Effect.Effect<Open<N>, SessionError, Scope.Scope>
 }>()("anamnesis/runtime/engine/Session") {}
 
-const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array }
+const arrays = { float32: Float32Array, int32: Int32Array, uint16: Uint16Array, bool: Uint8Array }
 
 /** A zeroed array of the given type. */
 export const allocate = (dtype: DType, length: number): Data => new arrays[dtype](length)

@@ -2,20 +2,23 @@
  * The arrays of a model and its optimiser, in two copies for what learns: a step reads one and writes the other. What is
  * frozen exists once.
  */
+import { fromWords, toWords } from "../../kernels/half.ts"
 import * as Nd from "../../kernels/NdArray.ts"
-import type { Flat } from "../../kernels/nn/Module.ts"
+import type { Flat, Param } from "../../kernels/nn/Module.ts"
 import { names } from "../../kernels/Step.ts"
 
-export type Arrays = ReadonlyMap<string, Float32Array>
+/** Values, or words of those stored in 16 bits. */
+export type Values = Float32Array | Uint16Array
+export type Arrays = ReadonlyMap<string, Values>
 
 export interface Weights {
   readonly params: Flat
   readonly trainable: ReadonlyArray<string>
   readonly slots: ReadonlyArray<string>
   /** Graph inputs by name: `param/...` of all, `slot/...` of the trainable. The same record until `commit`. */
-  readonly feeds: () => Readonly<Record<string, Float32Array>>
+  readonly feeds: () => Readonly<Record<string, Values>>
   /** The parameters alone, for programs that only read. */
-  readonly values: () => Readonly<Record<string, Float32Array>>
+  readonly values: () => Readonly<Record<string, Values>>
   /** Where a step's `next/...` outputs go. */
   readonly spare: () => Readonly<Record<string, Float32Array>>
   /** `sum/...` of the trainable, zeroed: gradients are added up there. Made once they are asked for. */
@@ -34,8 +37,16 @@ const isParam = (name: string): boolean => name.startsWith(names.param(""))
 const outside = (name: string): string => isParam(name) ? name.slice(names.param("").length) : name
 
 /** The inputs of a program that reads the given parameters. */
-export const asInputs = (params: Arrays): Readonly<Record<string, Float32Array>> =>
+export const asInputs = <V extends Values>(params: ReadonlyMap<string, V>): Readonly<Record<string, V>> =>
   Object.fromEntries([...params].map(([path, array]) => [names.param(path), array]))
+
+/** Values as the parameter is stored. */
+export const asStored = (param: Param | undefined, values: Values): Values =>
+  param?.stored && values instanceof Float32Array ? toWords(values, param.stored) : values
+
+/** Values of a parameter as numbers. */
+export const asNumbers = (param: Param | undefined, values: Values): Float32Array =>
+  values instanceof Float32Array ? values : fromWords(values, param!.stored!)
 
 /**
  * `initial` holds every parameter by path and, where a run resumes, every slot by input name; else slots are zero. Its
@@ -51,14 +62,15 @@ export const make = (
     trainable.flatMap((path) => [names.param(path), ...slots.map((slot) => names.slot(slot, path))])
   )
   const size = (name: string) => Nd.size(params.get(name.replace(/^(param|slot\/[^/]*)\//, ""))!.shape)
-  const start = (name: string): Float32Array => initial.get(outside(name)) ?? new Float32Array(size(name))
+  const start = (name: string): Values => initial.get(outside(name)) ?? new Float32Array(size(name))
   const all = new Set([...[...params.keys()].map(names.param), ...learning])
   const front = Object.fromEntries([...all].map((name) => [name, start(name)]))
-  const back = { ...front, ...Object.fromEntries([...learning].map((n) => [n, new Float32Array(size(n))])) }
+  const back: typeof front = { ...front }
+  for (const name of learning) back[name] = new Float32Array(size(name))
   const view = (record: typeof front) => ({
     feeds: record,
     values: Object.fromEntries(Object.entries(record).filter(([name]) => isParam(name))),
-    spare: Object.fromEntries([...learning].map((name) => [names.next(name), record[name]!]))
+    spare: Object.fromEntries([...learning].map((name) => [names.next(name), record[name] as Float32Array]))
   })
   let [current, next] = [view(front), view(back)]
   let sums: Readonly<Record<string, Float32Array>> | undefined
@@ -86,7 +98,8 @@ export const make = (
     state: () => copy((name) => !isParam(name)),
     restore: (arrays) => {
       for (const [name, array] of Object.entries(current.feeds)) {
-        if (learning.has(name) || arrays.has(outside(name))) array.set(arrays.get(outside(name))!)
+        if (!learning.has(name) && !arrays.has(outside(name))) continue
+        array.set(asStored(params.get(outside(name)), arrays.get(outside(name))!))
       }
     }
   }

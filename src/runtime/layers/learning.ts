@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Key from "../../domain/Key.ts"
 import type { RunConfig } from "../../domain/RunConfig.ts"
+import type { Half } from "../../kernels/half.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { adamw } from "../../kernels/optim/adamw.ts"
 import { type Group, learningRate, type Optimizer } from "../../kernels/optim/Optimizer.ts"
@@ -31,6 +32,10 @@ export const learningOf = (c: RunConfig, { params, trainable }: Weights): Learni
   maxGradNorm: c.max_grad_norm,
   checkpointing: c.gradient_checkpointing
 })
+
+/** How what does not learn is stored. */
+export const storedAs = ({ torch_dtype }: RunConfig): Half | undefined =>
+  torch_dtype === "float32" ? undefined : torch_dtype
 
 /** The questions of an update as those of each of its parts, in order: from..to-1. */
 export const partsOf = (c: RunConfig, questions: number): ReadonlyArray<readonly [from: number, to: number]> => {

@@ -2,8 +2,10 @@
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import * as Key from "../../domain/Key.ts"
+import type { Half } from "../../kernels/half.ts"
 import { adapt } from "../../kernels/nn/lora.ts"
 import { type Flat, flatten, type Module, type Params } from "../../kernels/nn/Module.ts"
+import { stored } from "../../kernels/nn/stored.ts"
 import type { Tensor } from "../../kernels/Tensor.ts"
 import * as Weights from "../engine/Weights.ts"
 import * as Adapters from "./adapters.ts"
@@ -36,25 +38,29 @@ export interface LoadOptions {
   readonly lora: Adapters.LoraSettings | undefined
   readonly learns: (path: string) => boolean
   readonly slots: ReadonlyArray<string>
+  /** How what does not learn is stored; as float32 where it is left out. */
+  readonly stored?: Half | undefined
   /** PEFT's name of what the model is for. */
   readonly task: "CAUSAL_LM" | "FEATURE_EXTRACTION"
 }
 
 type Keyed = { readonly key?: Tensor | undefined }
 type Build<C, P extends Params, I, O> = (config: C) => Module<P, [I], O>
-type Arrays = Map<string, Float32Array>
+type Arrays = Map<string, Weights.Values>
 /** All of a folder but its tokenizer. */
 type Opened<C> = Omit<ModelFolder.ModelFolder<C>, "tokenizer">
 
-/**
- * The config and weights as PEFT sees them: adapters belong to modules, so that a tied head keeps the base's weights
- * while the embedding learns. The array stays the same one.
- */
-const untied = <C extends object>(config: C, weights: Arrays): C => {
-  if (!("tie_word_embeddings" in config && config.tie_word_embeddings)) return config
-  weights.set(Folding.HEAD, weights.get(Folding.EMBEDDING)!)
-  return { ...config, tie_word_embeddings: false }
-}
+/** The config as PEFT sees it: adapters belong to modules, so that a tied head has weights of its own. */
+const untied = <C extends object>(config: C): C =>
+  "tie_word_embeddings" in config && config.tie_word_embeddings ? { ...config, tie_word_embeddings: false } : config
+
+const [HEAD, EMBEDDING] = [Folding.HEAD, Folding.EMBEDDING]
+
+/** Parameters, of which those that are frozen are stored as `type`. */
+const marked = (params: Flat, type: Half | undefined, frozen: (path: string) => boolean): Flat =>
+  type === undefined
+    ? params
+    : new Map([...params].map(([path, p]) => [path, frozen(path) ? { ...p, stored: type } : p]))
 
 /** Refuses to go on with an adapter under settings that would make another. */
 const alike = (adapter: Peft.Adapter, asked: Adapters.Adapted): Effect.Effect<void, FileError> => {
@@ -93,52 +99,97 @@ const drawn = Effect.fnUntraced(function*({ folder, loading }: Opened<unknown>, 
   return [...params.keys()].filter((path) => !found.has(path))
 })
 
+const frozenAs = <P extends Params, I extends Keyed, O>(
+  module: Module<P, [I], O>,
+  type: Half | undefined,
+  frozen: (path: string) => boolean
+): Module<P, [I], O> => type === undefined ? module : stored(module, (path) => frozen(path) ? type : undefined)
+
+/** Weights of the untied head: the embedding's. The array is the same one where neither learns. */
+const untie = (values: Arrays, params: Flat, saved: ReadonlyArray<string>): void => {
+  if (!params.has(HEAD) || values.has(HEAD)) return
+  const shared = values.get(EMBEDDING)!
+  for (const path of [HEAD, EMBEDDING]) {
+    const own = saved.includes(path) ? shared.slice() : shared
+    values.set(path, Weights.asStored(params.get(path), own))
+  }
+}
+
+/** The frozen weights under an adapter, and the parameters they are of. */
+const baseWeights = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
+  { config, folder, loading }: Opened<C>,
+  build: Build<C, P, I, O>,
+  { seed, stored }: LoadOptions,
+  module: Module<P, [I], O>,
+  saved: ReadonlyArray<string>
+) {
+  const tied = config !== untied(config)
+  const apart = (path: string) => tied && path === EMBEDDING && (saved.includes(HEAD) || saved.includes(EMBEDDING))
+  const frozen = (path: string) => !saved.includes(path)
+  const read = marked(flatten(build(config).params), stored, (path) => frozen(path) && !apart(path))
+  const values = yield* ModelFolder.stored(folder, read, seed, loading)
+  untie(values, marked(flatten(module.params), stored, frozen), saved)
+  return values
+})
+
 /** The module with adapters that learn, over frozen weights: new adapters, or those of the folder. */
 const adapting = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
   opened: Opened<C>,
   build: Build<C, P, I, O>,
-  options: LoadOptions & { readonly lora: Adapters.LoraSettings },
-  stored: Arrays
+  options: LoadOptions & { readonly lora: Adapters.LoraSettings }
 ) {
   const { adapter, folder } = opened
   const sha256 = yield* ModelFolder.fingerprint(folder)
   if (sha256 === undefined) return yield* baseless(folder)
   const own = yield* drawn(opened, flatten(build(opened.config).params))
-  const config = untied(opened.config, stored)
+  const config = untied(opened.config)
   const base = build(config)
   const asked = yield* Adapters.resolve(options.lora, flatten(base.params), own, folder)
-  const module = adapt(base, asked.lora)
-  const params = flatten(module.params)
-  const added = new Map([...params].filter(([path]) => Adapters.isLora(path)))
+  const values = yield* baseWeights(opened, build, options, base, asked.saved)
+  const adapted = adapt(base, asked.lora)
+  const added = new Map([...flatten(adapted.params)].filter(([path]) => Adapters.isLora(path)))
   if (adapter) {
     yield* alike(adapter, asked)
     yield* Folding.fitting(adapter, shapesOf(flatten(base.params)))
-    for (const [path, { data }] of adapter.tensors) stored.set(path, data)
+    for (const [path, { data }] of adapter.tensors) values.set(path, data)
   } else {
-    for (const [path, data] of initialise(added, Key.fold(Key.make(options.seed), "adapter"))) stored.set(path, data)
+    for (const [path, data] of initialise(added, Key.fold(Key.make(options.seed), "adapter"))) values.set(path, data)
   }
-  if (asked.saved.includes(Folding.EMBEDDING)) stored.set(Folding.EMBEDDING, stored.get(Folding.EMBEDDING)!.slice())
-  const weights = Weights.make(params, [...added.keys(), ...asked.saved], options.slots, stored)
+  const trainable = [...added.keys(), ...asked.saved]
+  const module = frozenAs(adapted, options.stored, (path) => !trainable.includes(path))
+  const weights = Weights.make(flatten(module.params), trainable, options.slots, values)
   const based: Based = { sha256, config: peftConfig(options.lora, asked, folder, options.task) }
   return { module, config, weights, based }
 })
 
 const shapesOf = (params: Flat) => new Map([...params].map(([path, { shape }]) => [path, shape]))
 
-/** The weights as they are to be used, an adapter of the folder folded in. */
-const whole = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
-  { adapter, config: given }: Opened<C>,
+/** The weights as they are to be used, the adapter of the folder folded in: float32. */
+const folded = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
+  { config: given, folder, loading }: Opened<C>,
+  adapter: Peft.Adapter,
   build: Build<C, P, I, O>,
-  stored: Arrays
+  seed: number
 ) {
-  if (!adapter) return { module: build(given), config: given }
-  const config = Folding.parts(adapter) ? untied(given, stored) : given
+  const values = yield* ModelFolder.stored(folder, flatten(build(given).params), seed, loading)
+  const config = Folding.parts(adapter) ? untied(given) : given
   const module = build(config)
+  untie(values, flatten(module.params), [])
   const shapes = shapesOf(flatten(module.params))
   yield* Folding.fitting(adapter, shapes)
-  const folded = yield* Folding.make(adapter)
-  for (const [path, shape] of shapes) stored.set(path, yield* folded(path, stored.get(path)!, shape))
-  return { module, config }
+  const fold = yield* Folding.make(adapter)
+  for (const [path, shape] of shapes) values.set(path, yield* fold(path, values.get(path) as Float32Array, shape))
+  return { module, config, values }
+})
+
+/** The weights as the folder has them, of which those that do not learn may be stored in 16 bits. */
+const whole = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
+  { config, folder, loading }: Opened<C>,
+  build: Build<C, P, I, O>,
+  { learns, seed, stored: type }: LoadOptions
+) {
+  const module = frozenAs(build(config), type, (path) => !learns(path))
+  return { module, config, values: yield* ModelFolder.stored(folder, flatten(module.params), seed, loading) }
 })
 
 /** The module that `build` makes of the folder's config, with the folder's weights. */
@@ -147,12 +198,12 @@ export const load = Effect.fnUntraced(function*<C extends object, P extends Para
   build: Build<C, P, I, O>,
   options: LoadOptions
 ) {
-  const { folder, loading } = opened
-  const stored = yield* ModelFolder.weights(folder, flatten(build(opened.config).params), options.seed, loading)
-  const { learns, lora, slots } = options
-  if (lora) return (yield* adapting(opened, build, { ...options, lora }, stored)) as Loaded<C, Module<P, [I], O>>
-  const { config, module } = yield* whole(opened, build, stored)
+  const { learns, lora, seed, slots } = options
+  if (lora) return (yield* adapting(opened, build, { ...options, lora })) as Loaded<C, Module<P, [I], O>>
+  const { config, module, values } = opened.adapter
+    ? yield* folded(opened, opened.adapter, build, seed)
+    : yield* whole(opened, build, options)
   const params = flatten(module.params)
-  const weights = Weights.make(params, [...params.keys()].filter(learns), slots, stored)
+  const weights = Weights.make(params, [...params.keys()].filter(learns), slots, values)
   return { module, config, weights, based: undefined } as Loaded<C, Module<P, [I], O>>
 })

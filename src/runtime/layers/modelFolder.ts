@@ -10,6 +10,7 @@ import * as Path from "node:path"
 import { join } from "node:path"
 import * as Key from "../../domain/Key.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
+import { asStored, type Values } from "../engine/Weights.ts"
 import type { Decode } from "./configKeys.ts"
 import { decodeFile, FileError, located, readText } from "./files.ts"
 import { initialise } from "./initialise.ts"
@@ -116,21 +117,27 @@ export const shifts = (
 }
 
 /**
- * The folder's weights, which become the caller's own; drawn under the seed where the folder has none, and where it
- * lacks one that is dispensable.
+ * The folder's weights as its parameters are stored, which become the caller's own; drawn under the seed where the folder
+ * has none, and where it lacks one that is dispensable.
  */
-export const weights = Effect.fnUntraced(
+export const stored = Effect.fnUntraced(
   function*(folder: string, params: Flat, seed: number, options: Options = {}) {
     const { dispensable = () => false, naming = (stored) => stored } = options
     const sources = yield* WeightFiles.open(folder)
-    const key = Key.fold(Key.make(seed), "initialise")
-    if (!sources) return initialise(params, key)
-    const stored = yield* WeightFiles.load(folder, params, sources, { naming, dispensable })
-    const missing = new Map([...params].filter(([path]) => !stored.has(path)))
-    return new Map([...stored, ...initialise(missing, key)])
+    const found = sources
+      ? yield* WeightFiles.load(folder, params, sources, { naming, dispensable })
+      : new Map<string, Values>()
+    const missing = new Map([...params].filter(([path]) => !found.has(path)))
+    const drawn = initialise(missing, Key.fold(Key.make(seed), "initialise"))
+    for (const [path, values] of drawn) found.set(path, asStored(params.get(path), values))
+    return found
   },
   Effect.scoped
 )
+
+/** The same of parameters that are all float32. */
+export const weights = (...given: Parameters<typeof stored>) =>
+  Effect.map(stored(...given), (values) => values as Map<string, Float32Array>)
 
 /** What a checkpoint needs beside weights to be a model folder itself. */
 export const companions = Effect.fnUntraced(function*(folder: string) {

@@ -1,7 +1,7 @@
 /** How a model's weights, optimiser and index become its part of a checkpoint. */
 import * as Effect from "effect/Effect"
 import type { Learner } from "../engine/Learner.ts"
-import type { Arrays, Weights } from "../engine/Weights.ts"
+import { type Arrays, asNumbers, asStored, type Weights } from "../engine/Weights.ts"
 import { CheckpointError, type Part, type PartState, type Tensors } from "../ports/Checkpoints.ts"
 import type { Based } from "./model.ts"
 import * as Peft from "./peft.ts"
@@ -17,7 +17,8 @@ const INDEX = "index/"
 const shaped = (weights: Weights, arrays: Arrays, prefix = ""): Tensors =>
   new Map([...arrays].map(([name, data]) => {
     const path = name.replace(/^slot\/[^/]*\//, "")
-    return [prefix + name, { shape: weights.params.get(path)!.shape, data }]
+    const param = weights.params.get(path)!
+    return [prefix + name, { shape: param.shape, data: asNumbers(param, data) }]
   }))
 
 /** The arrays whose names start with `prefix`, without it. */
@@ -69,7 +70,10 @@ export const learnerPart = (
       learner?.resume(state.counters["updates"] ?? 0)
       const generation = state.counters["generation"] ?? 0
       if (indexed && generation > 0) {
-        const from = new Map([...weights.parameters(), ...under(state.extra, INDEX)])
+        const stored = [...under(state.extra, INDEX)].map(([path, data]) =>
+          [path, asStored(weights.params.get(path), data)] as const
+        )
+        const from = new Map([...weights.parameters(), ...stored])
         yield* indexed.build(generation, from).pipe(
           Effect.mapError((error) => new CheckpointError({ path: "index", reason: error.message }))
         )

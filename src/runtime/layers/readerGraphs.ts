@@ -1,7 +1,7 @@
 /** The reader's programs as graphs. Every one takes the weights as inputs. */
 import type { Graph } from "../../kernels/encode.ts"
 import type { Decoder, DecoderInput } from "../../kernels/nn/decoder.ts"
-import { bind, flatten } from "../../kernels/nn/Module.ts"
+import { bind, flatten, inputOf } from "../../kernels/nn/Module.ts"
 import { sumAll } from "../../kernels/op/broadcast.ts"
 import { mul } from "../../kernels/op/elementwise.ts"
 import { crossEntropy } from "../../kernels/op/normalise.ts"
@@ -36,7 +36,7 @@ const decoderInput = (batch: Tensors): DecoderInput => ({
 
 export const weightInputs = (decoder: Decoder): Tensors =>
   Object.fromEntries(
-    [...flatten(decoder.params)].map(([path, p]) => [names.param(path), input(names.param(path), p.shape)])
+    [...flatten(decoder.params)].map(([path, p]) => [names.param(path), inputOf(names.param(path), p)])
   )
 
 const reading = (decoder: Decoder, shape: PackShape) => {

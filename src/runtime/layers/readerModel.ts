@@ -8,7 +8,7 @@ import { Passages } from "../ports/Passages.ts"
 import type { Asked, ToWrite } from "../ports/Reader.ts"
 import { readerLora } from "./adapters.ts"
 import { answering, contextOf } from "./answering.ts"
-import { optimizerOf } from "./learning.ts"
+import { optimizerOf, storedAs } from "./learning.ts"
 import * as Model from "./model.ts"
 import * as ModelFolder from "./modelFolder.ts"
 import { pack } from "./pack.ts"
@@ -54,6 +54,7 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
     seed: settings.seed,
     lora: learns ? readerLora(settings) : undefined,
     learns: () => learns,
+    stored: learns ? storedAs(settings) : undefined,
     slots: optimizerOf(settings).slots,
     task: "CAUSAL_LM"
   })

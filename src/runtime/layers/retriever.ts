@@ -14,7 +14,17 @@ import {
   type RetrieverLesson
 } from "../ports/Retriever.ts"
 import { retrieverLora } from "./adapters.ts"
-import { describe, dropoutKey, groupsOf, judge, learningOf, optimizerOf, partsOf, translate } from "./learning.ts"
+import {
+  describe,
+  dropoutKey,
+  groupsOf,
+  judge,
+  learningOf,
+  optimizerOf,
+  partsOf,
+  storedAs,
+  translate
+} from "./learning.ts"
 import { learnerPart } from "./parts.ts"
 import * as Graphs from "./retrieverGraphs.ts"
 import * as Model from "./retrieverModel.ts"
@@ -78,7 +88,7 @@ const prepare = (model: Model.RetrieverModel, lesson: RetrieverLesson, [from, to
 /** One handle on the weights serves both: search sees the last step. */
 export const trainable = Layer.effectContext(Effect.gen(function*() {
   const settings = yield* Settings
-  const model = yield* Model.make(trainableBy(settings), retrieverLora(settings))
+  const model = yield* Model.make(trainableBy(settings), { lora: retrieverLora(settings), stored: storedAs(settings) })
   const { params, trainable } = model.weights
   const learner = yield* Learner.make({
     name: "retriever",
@@ -113,7 +123,7 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
 /** The same loss, reported; the weights, untouched. */
 export const frozen = Layer.effectContext(Effect.gen(function*() {
   const settings = yield* Settings
-  const model = yield* Model.make(() => false)
+  const model = yield* Model.make(() => false, { stored: storedAs(settings) })
   const lesson = lessonOf(model, settings)
   const compile = yield* cached((key: StepKey) => lesson(key).whole())
   const checkpoints = yield* Checkpoints

@@ -4,7 +4,7 @@ import { maxSim, maxSimOwn } from "../../kernels/loss/maxSim.ts"
 import { listwise, mean, minMaxScale, pairwise } from "../../kernels/loss/rank.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import type { Encoder } from "../../kernels/nn/colbert.ts"
-import { bind, type Bound, flatten } from "../../kernels/nn/Module.ts"
+import { bind, type Bound, flatten, inputOf } from "../../kernels/nn/Module.ts"
 import { reshape } from "../../kernels/op/broadcast.ts"
 import { add, scale } from "../../kernels/op/elementwise.ts"
 import { gather, slice } from "../../kernels/op/gather.ts"
@@ -23,7 +23,7 @@ const inputsOf = (types: Readonly<Record<string, TensorType>>): Tensors =>
 const weightInputs = (encoder: Encoder): Tensors =>
   Object.fromEntries([...flatten(encoder.params)].map(([path, p]) => [
     names.param(path),
-    input(names.param(path), p.shape)
+    inputOf(names.param(path), p)
   ]))
 
 const bound = (encoder: Encoder, weights: Tensors): EncoderParams =>

@@ -1,6 +1,7 @@
 /** A ColBERT retriever: its weights, the programs over them and the index they made. */
 import * as Effect from "effect/Effect"
 import { Settings } from "../../domain/RunConfig.ts"
+import type { Half } from "../../kernels/half.ts"
 import { colbert, type Encoder, vectorSize } from "../../kernels/nn/colbert.ts"
 import { cached, powerOfTwo } from "../engine/Programs.ts"
 import { type Arrays, asInputs } from "../engine/Weights.ts"
@@ -15,7 +16,7 @@ import * as Graphs from "./retrieverGraphs.ts"
 import * as StoredIndex from "./storedIndex.ts"
 import * as VectorIndex from "./vectorIndex.ts"
 
-type Values = Readonly<Record<string, Float32Array>>
+type Inputs = ReturnType<typeof asInputs>
 
 const programs = Effect.fnUntraced(function*(encoder: Encoder, dim: number, query: number) {
   return {
@@ -27,10 +28,10 @@ const programs = Effect.fnUntraced(function*(encoder: Encoder, dim: number, quer
   }
 })
 
-/** `learns` tells which parameters learn, by path, where no adapter does. */
+/** `learns` tells which parameters learn, by path, where no adapter does; `stored`, how the others are. */
 export const make = Effect.fnUntraced(function*(
   learns: (path: string) => boolean,
-  lora: LoraSettings | undefined = undefined
+  { lora, stored }: { readonly lora?: LoraSettings | undefined; readonly stored?: Half | undefined } = {}
 ) {
   const settings = yield* Settings
   const passages = yield* Passages
@@ -40,6 +41,7 @@ export const make = Effect.fnUntraced(function*(
     seed: settings.seed,
     lora,
     learns,
+    stored,
     slots: optimizerOf(settings).slots,
     task: "FEATURE_EXTRACTION"
   })
@@ -48,7 +50,7 @@ export const make = Effect.fnUntraced(function*(
   const { encode, score, search } = yield* programs(encoder, vectorSize(config), lengths.query)
   const batch = assemble(text, tokens, lengths)
 
-  const vectors = Effect.fnUntraced(function*(values: Values, ids: Int32Array, mask: Uint8Array, length: number) {
+  const vectors = Effect.fnUntraced(function*(values: Inputs, ids: Int32Array, mask: Uint8Array, length: number) {
     const program = yield* encode([ids.length / length, length])
     return (yield* program.run({ ...values, ids, mask }))["vectors"] as Float32Array
   })

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
+import { firstInfinite, toWords } from "../../kernels/half.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import { FileError, located, writeDurably } from "./files.ts"
 import * as Safetensors from "./safetensors.ts"
@@ -18,32 +19,11 @@ export interface Pending<E, R> {
   readonly values: Effect.Effect<Float32Array, E, R>
 }
 
-/** The nearest half to a float32, given and returned as bits; ties to even. */
-const toHalf = (bits: number): number => {
-  const [sign, magnitude] = [(bits >>> 16) & 0x8000, bits & 0x7fffffff]
-  if (magnitude >= 0x38800000) {
-    return sign | Math.min(0x7c00, (magnitude + 0xfff + ((magnitude >>> 13) & 1) - 0x38000000) >>> 13)
-  }
-  const exponent = magnitude >>> 23
-  if (exponent < 102) return sign
-  const [fraction, shift] = [(magnitude & 0x7fffff) | 0x800000, 126 - exponent]
-  return sign | ((fraction + 2 ** (shift - 1) - 1 + ((fraction >>> shift) & 1)) >>> shift)
-}
-
-/** float32 as a type of half the width, rounded to the nearest; what is out of a half's range is no number then. */
-const narrow = (data: Float32Array, dtype: "float16" | "bfloat16"): Uint16Array => {
-  const bits = new Uint32Array(data.buffer, data.byteOffset, data.length)
-  if (dtype === "float16") return Uint16Array.from(bits, toHalf)
-  return Uint16Array.from(bits, (b) => (b + 0x7fff + ((b >>> 16) & 1)) >>> 16)
-}
-
-const infinite: Readonly<Record<"float16" | "bfloat16", number>> = { float16: 0x7c00, bfloat16: 0x7f80 }
-
 /** The bytes of finite values, or the first one that the type cannot hold. */
 const bytesOf = (data: Float32Array, dtype: SavedType): Uint8Array | { readonly beyond: number } => {
   if (dtype === "float32") return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-  const words = narrow(data, dtype)
-  const beyond = words.findIndex((word) => (word & 0x7fff) >= infinite[dtype])
+  const words = toWords(data, dtype)
+  const beyond = firstInfinite(words, dtype)
   return beyond >= 0 ? { beyond: data[beyond]! } : new Uint8Array(words.buffer)
 }
 

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
+import { fromWords, type Half } from "../../kernels/half.ts"
 import { FileError, located } from "./files.ts"
 
 export interface StoredTensor {
@@ -33,25 +34,8 @@ const LONGEST_HEADER = 1e8
 
 const widths: Readonly<Record<string, number>> = { F32: 4, F16: 2, BF16: 2 }
 
-const half = (bits: number): number => {
-  const [sign, exponent, fraction] = [bits & 0x8000 ? -1 : 1, (bits >> 10) & 31, bits & 1023]
-  if (exponent === 31) return fraction ? NaN : sign * Infinity
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
-}
-let halves: Float32Array | undefined
-
-/** Spreads stored values over their array: each is read before anything is written over it. */
-const widen = (dtype: string, data: Float32Array): void => {
-  if (dtype === "F32") return
-  const words = new Uint16Array(data.buffer, 2 * data.length)
-  if (dtype === "BF16") {
-    const bits = new Uint32Array(data.buffer)
-    for (let i = 0; i < words.length; i++) bits[i] = words[i]! << 16
-  } else {
-    const table = halves ??= Float32Array.from({ length: 2 ** 16 }, (_, bits) => half(bits))
-    for (let i = 0; i < words.length; i++) data[i] = table[words[i]!]!
-  }
-}
+/** Types of half the width. */
+const narrow: Readonly<Record<string, Half>> = { F16: "float16", BF16: "bfloat16" }
 
 /** What is wrong with the place of an entry, if anything. */
 const misplaced = ({ data_offsets, dtype, shape }: Entry, available: number): string | undefined => {
@@ -133,8 +117,8 @@ const values = Effect.fnUntraced(
   function*(places: Places, dtype: string, count: number, from: number, place: string) {
     const data = new Float32Array(count)
     yield* places.readInto(new Uint8Array(data.buffer, (4 - widths[dtype]!) * count), from, place)
-    widen(dtype, data)
-    return data
+    const half = narrow[dtype]
+    return half ? fromWords(new Uint16Array(data.buffer, 2 * count), half, data) : data
   }
 )
 

@@ -1,0 +1,47 @@
+/** Numbers of 16 bits as the words they are stored in: IEEE's half, and the upper half of a float32. */
+export type Half = "float16" | "bfloat16"
+
+/** The nearest half to a float32, given and returned as bits; ties to even. */
+const toHalf = (bits: number): number => {
+  const [sign, magnitude] = [(bits >>> 16) & 0x8000, bits & 0x7fffffff]
+  if (magnitude >= 0x38800000) {
+    return sign | Math.min(0x7c00, (magnitude + 0xfff + ((magnitude >>> 13) & 1) - 0x38000000) >>> 13)
+  }
+  const exponent = magnitude >>> 23
+  if (exponent < 102) return sign
+  const [fraction, shift] = [(magnitude & 0x7fffff) | 0x800000, 126 - exponent]
+  return sign | ((fraction + 2 ** (shift - 1) - 1 + ((fraction >>> shift) & 1)) >>> shift)
+}
+
+/** float32 as words, rounded to the nearest; what is out of the type's range is no number then. */
+export const toWords = (data: Float32Array, type: Half): Uint16Array => {
+  const bits = new Uint32Array(data.buffer, data.byteOffset, data.length)
+  if (type === "float16") return Uint16Array.from(bits, toHalf)
+  return Uint16Array.from(bits, (b) => (b + 0x7fff + ((b >>> 16) & 1)) >>> 16)
+}
+
+/** Words from this one on, but for their sign, are no finite numbers. */
+const infinite: Readonly<Record<Half, number>> = { float16: 0x7c00, bfloat16: 0x7f80 }
+
+/** The place of the first word that is no finite number, or -1. */
+export const firstInfinite = (words: Uint16Array, type: Half): number =>
+  words.findIndex((word) => (word & 0x7fff) >= infinite[type])
+
+const fromHalf = (word: number): number => {
+  const [sign, exponent, fraction] = [word & 0x8000 ? -1 : 1, (word >> 10) & 31, word & 1023]
+  if (exponent === 31) return fraction ? NaN : sign * Infinity
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+}
+let halves: Float32Array | undefined
+
+/** Words as float32, into `data`; they may lie in its own second half: each is read before anything is written over it. */
+export const fromWords = (words: Uint16Array, type: Half, data = new Float32Array(words.length)): Float32Array => {
+  if (type === "bfloat16") {
+    const bits = new Uint32Array(data.buffer, data.byteOffset, data.length)
+    for (let i = 0; i < words.length; i++) bits[i] = words[i]! << 16
+  } else {
+    const table = halves ??= Float32Array.from({ length: 2 ** 16 }, (_, word) => fromHalf(word))
+    for (let i = 0; i < words.length; i++) data[i] = table[words[i]!]!
+  }
+  return data
+}
