@@ -2,7 +2,7 @@
 import { Gather, gather } from "./op/gather.ts"
 import { after } from "./op/order.ts"
 import { Widen } from "./op/widen.ts"
-import { apply, type Apply, type Tensor, topological } from "./Tensor.ts"
+import { type Apply, apply, type Tensor, topological } from "./Tensor.ts"
 
 const isWidened = (t: Tensor): t is Apply => t._tag === "Apply" && t.op === Widen
 
