@@ -6,14 +6,19 @@ import * as fc from "fast-check"
 import type { Graph } from "../../src/kernels/encode.ts"
 import { grad } from "../../src/kernels/grad.ts"
 import { interpret } from "../../src/kernels/interpret.ts"
-import type { NdArray } from "../../src/kernels/NdArray.ts"
+import * as Nd from "../../src/kernels/NdArray.ts"
 import { all } from "../../src/kernels/op/all.ts"
-import type { DType, Op, Tensor } from "../../src/kernels/Tensor.ts"
+import { reshape } from "../../src/kernels/op/broadcast.ts"
+import { matmul } from "../../src/kernels/op/contract.ts"
+import { add, float } from "../../src/kernels/op/elementwise.ts"
+import { slice } from "../../src/kernels/op/gather.ts"
+import { iota } from "../../src/kernels/op/iota.ts"
+import { type DType, input, type Op, type Tensor } from "../../src/kernels/Tensor.ts"
 import { allocate, type Data, Session } from "../../src/runtime/engine/Session.ts"
 import { operands } from "../kernels/arbitrary.ts"
 import { applied, type Case, feedsOf, probe } from "../kernels/gradient.ts"
 
-const toData = (dtype: DType, values: NdArray): Data => {
+const toData = (dtype: DType, values: Nd.NdArray): Data => {
   const data = allocate(dtype, values.data.length)
   data.set(values.data)
   return data
@@ -66,6 +71,31 @@ export const suite = <E>(name: string, layer: Layer<Session, E>, tolerance: numb
         const error = yield* Effect.flip(program.run({ x0: new Float32Array(5) }))
         assert.strictEqual(error.reason._tag, "RunFailed")
         assert.include(error.message, "input x0 has 5 elements, not 2x3")
+      }).pipe(Effect.scoped, Effect.provide(layer)))
+    it.live("runs one opened graph at any sizes, with what is fixed and without", () =>
+      Effect.gen(function*() {
+        const session = yield* Session
+        const at = ({ batch, length }: { readonly batch: number; readonly length: number }): Graph => {
+          const [x, w] = [input("x", [batch, length, 3]), input("w", [2, 3])]
+          const rows = reshape(matmul(reshape(x, [-1, 3]), w, false, true), [batch, length, 2])
+          const places = float(iota([1, length, 1], 1))
+          return { name: "opened", inputs: { x, w }, outputs: { y: slice(add(rows, places), 2, 1, 2) } }
+        }
+        const family = { sizes: ["batch", "length"], at } as const
+        const w = Float32Array.of(1, 2, 3, -1, 0.5, 2)
+        for (const fixed of [{ w }, {}]) {
+          const open = yield* session.open(family, fixed)
+          for (const [batch, length] of [[2, 3], [1, 1], [3, 7]] as const) {
+            const x = Float32Array.from({ length: batch * length * 3 }, (_, i) => Math.sin(i))
+            const { y } = yield* open({ batch, length }).run({ x, ...("w" in fixed ? {} : { w }) })
+            const feeds = { x: Nd.fromArray([batch, length, 3], x), w: Nd.fromArray([2, 3], w) }
+            const [want] = interpret(Object.values(at({ batch, length }).outputs), feeds)
+            assert.strictEqual(y!.length, want!.data.length)
+            want!.data.forEach((value, i) => assert.closeTo(y![i]!, value, 10 * tolerance))
+            const error = yield* Effect.flip(open({ batch: batch + 1, length }).run({ x, w }))
+            assert.match(error.message, /input x has/)
+          }
+        }
       }).pipe(Effect.scoped, Effect.provide(layer)))
     it.live("writes into the arrays it is given", () =>
       Effect.gen(function*() {

@@ -8,7 +8,8 @@ import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import type { Raw } from "../../src/domain/RunConfig.ts"
 import * as reader from "../../src/runtime/layers/reader.ts"
-import { Reader, textsOf, type ToWrite } from "../../src/runtime/ports/Reader.ts"
+import { Reader, ReaderLearner, textsOf, type ToWrite } from "../../src/runtime/ports/Reader.ts"
+import * as Memory from "../support/memory.ts"
 import * as Tiny from "../support/tiny.ts"
 
 const asked: ToWrite = {
@@ -96,4 +97,23 @@ describe("a reader that writes", () => {
       const error = yield* Effect.flip(onTiny(texts(free), {}, { top_k: "many" }))
       assert.match(String(error), /generation_config\.json.*top_k/s)
     }))
+  for (const own of [{}, { lora_r: 2 }, { lora_r: 2, torch_dtype: "float16" }]) {
+    it.live(`writes with the weights it has while it learns ${JSON.stringify(own)}`, () =>
+      Effect.gen(function*() {
+        const folder = yield* Tiny.folder
+        yield* Tiny.writeWeights(folder)
+        const config = yield* Tiny.settings(folder, { max_new_tokens: 6, learning_rate: 0.1, ...own })
+        const around = Layer.merge(Tiny.surroundings(config), Memory.checkpoints().layer)
+        const before = yield* texts(free).pipe(Effect.provide(reader.readOnly.pipe(Layer.provide(around))))
+        yield* Effect.gen(function*() {
+          if (!("torch_dtype" in own)) assert.deepStrictEqual(yield* texts(free), before)
+          const { learn } = yield* ReaderLearner
+          const answers = Tiny.questions.map((q) => q.answer)
+          for (let i = 0; i < 4; i++) yield* learn({ ...asked, answers })
+          const after = yield* texts(free)
+          assert.notDeepEqual(after, before)
+          assert.deepStrictEqual(yield* texts(free), after)
+        }).pipe(Effect.provide(reader.trainable.pipe(Layer.provide(around))))
+      }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer)))
+  }
 })
