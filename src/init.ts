@@ -10,6 +10,8 @@ import { readerSpecial, retrieverSpecial, tokenizerJson, vocabulary, type Vocabu
 
 interface Kind {
   readonly vocabulary: VocabularyOptions
+  /** Special tokens by what they are for, as in `tokenizer_config.json`. */
+  readonly tokens: Readonly<Record<string, string>>
   readonly config: Readonly<Record<string, unknown>>
 }
 
@@ -29,6 +31,7 @@ const retriever: Kind = {
     rest: "pieces",
     special: retrieverSpecial
   },
+  tokens: { pad_token: "[PAD]", unk_token: "[UNK]", cls_token: "[CLS]", sep_token: "[SEP]", mask_token: "[MASK]" },
   config: {
     architectures: ["HF_ColBERT"],
     model_type: "bert",
@@ -43,6 +46,7 @@ const retriever: Kind = {
 /** Llama, about a million parameters; rare words are spelled by characters, so that it can copy any of them. */
 const reader: Kind = {
   vocabulary: { size: 1200, minCount: 20, rest: "characters", special: readerSpecial },
+  tokens: { pad_token: "<pad>", unk_token: "<unk>", bos_token: "<s>", eos_token: "</s>" },
   config: {
     architectures: ["LlamaForCausalLM"],
     model_type: "llama",
@@ -65,7 +69,10 @@ const make = Effect.fnUntraced(function*(folder: string, kind: Kind, texts: Read
   const tokens = vocabulary(texts, kind.vocabulary)
   yield* fs.makeDirectory(folder, { recursive: true }).pipe(located(folder))
   yield* replace(join(folder, "tokenizer.json"), json(tokenizerJson(tokens, special, special[1]!)))
-  yield* replace(join(folder, "tokenizer_config.json"), json({ tokenizer_class: "PreTrainedTokenizerFast" }))
+  yield* replace(
+    join(folder, "tokenizer_config.json"),
+    json({ tokenizer_class: "PreTrainedTokenizerFast", ...kind.tokens })
+  )
   yield* replace(join(folder, "config.json"), json({ ...kind.config, vocab_size: tokens.length }))
   return { folder, tokens: tokens.length }
 })

@@ -112,6 +112,12 @@ export const vocabulary = (texts: Iterable<string>, options: VocabularyOptions):
   return [...base, ...words]
 }
 
+/** An encoder's texts begin and end with tokens of their own, where it has them. */
+const around = (tokens: ReadonlyArray<string>) => {
+  const [cls, sep] = ["[CLS]", "[SEP]"].map((token) => [token, tokens.indexOf(token)] as const)
+  return cls![1] < 0 || sep![1] < 0 ? null : { type: "BertProcessing", cls, sep }
+}
+
 /** The `tokenizer.json` of a vocabulary. */
 export const tokenizerJson = (
   tokens: ReadonlyArray<string>,
@@ -138,7 +144,7 @@ export const tokenizerJson = (
     lowercase: true
   },
   pre_tokenizer: { type: "BertPreTokenizer" },
-  post_processor: null,
+  post_processor: around(tokens),
   decoder: { type: "WordPiece", prefix: PREFIX, cleanup: true },
   model: {
     type: "WordPiece",

@@ -95,13 +95,13 @@ describe("a tokenizer", () => {
     const { encode } = tokenizer(vocabulary(texts, options("pieces")))
     assert.deepStrictEqual(encode("Fàbry\u00a0\n  DISEASE"), encode("fabry disease"))
   })
-  it("adds no tokens of its own, and knows its special ones by name", () => {
+  it("adds tokens around a text only where it is asked to, and knows its special ones by name", () => {
     const tokens = vocabulary(texts, options("pieces"))
     const { decode, encode, id, size, start } = tokenizer(tokens)
     assert.deepStrictEqual([encode(""), decode([])], [[], ""])
     assert.strictEqual(id("[MASK]"), 4)
     assert.strictEqual(id("[unused0]"), undefined)
-    assert.strictEqual(start, undefined)
+    assert.deepStrictEqual(start, [2])
     assert.strictEqual(size, tokens.length)
   })
 })

@@ -71,6 +71,8 @@ describe("a retriever's folder", () => {
       assert.deepStrictEqual([marks.query, marks.doc, marks.attendToMasks, marks.skip.size], [4, 3, true, 0])
       const own = yield* retriever({ "artifact.metadata": metadata }, { query_max_len: 12, passage_max_len: 0 })
       assert.deepStrictEqual(own.lengths, { query: 12, passage: 11 })
+      const kept = JSON.parse(new Map(own.files).get("artifact.metadata")!) as object
+      assert.deepInclude(kept, { query_maxlen: 12, doc_maxlen: 11, query_token_id: "[MASK]", dim: 8 })
     })))
   it.live("may be PyLate's", () =>
     onDisk(Effect.gen(function*() {

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import type { RunConfig } from "../../domain/RunConfig.ts"
 import type { EncoderConfig } from "../../kernels/nn/colbert.ts"
+import type { Lengths } from "./colbertText.ts"
 import * as Convention from "./convention.ts"
 import { decodeEncoder } from "./encoderConfig.ts"
 import { readJson } from "./files.ts"
@@ -18,12 +19,19 @@ const headSize = Effect.fnUntraced(function*(folder: string, naming: WeightFiles
   return [...shapes ?? []].find(([name]) => naming(name) === HEAD)?.[1][0]
 })
 
-/** `config.json` with the size of a token's vector, and the convention: what ColBERT needs beside a BERT. */
-const files = Effect.fnUntraced(function*(folder: string, dim: number, convention: Convention.Convention) {
+/** `config.json` with the size of a token's vector, and the convention under these lengths: ColBERT's beside a BERT. */
+const files = Effect.fnUntraced(function*(
+  folder: string,
+  dim: number,
+  convention: Convention.Convention,
+  { passage, query }: Lengths
+) {
   const config = { ...(yield* readJson(join(folder, "config.json"))) as object, dim }
   const texts = new Map(yield* ModelFolder.companions(folder))
   texts.set("config.json", JSON.stringify(config, null, 2))
-  return [...texts.set(Convention.METADATA, Convention.text({ ...convention, dim }))]
+  return [
+    ...texts.set(Convention.METADATA, Convention.text({ ...convention, dim, query_maxlen: query, doc_maxlen: passage }))
+  ]
 })
 
 /**
@@ -45,7 +53,7 @@ export const open = Effect.fnUntraced(function*(settings: RunConfig) {
     config,
     lengths,
     marks: yield* Convention.marks(folder, convention, tokenizer),
-    files: yield* files(folder, dim, convention),
+    files: yield* files(folder, dim, convention, lengths),
     loading: { naming, dispensable: (path: string) => path === HEAD && told === undefined }
   }
 })
