@@ -66,7 +66,8 @@ const spelling = (op: Op<any>, { attrs, shapes }: Op<any>["law"]["cases"][number
     constant: () => "c",
     ints: () => "c",
     scalar: () => "c",
-    cast: (x) => node("Cast", [x])
+    cast: (x) => node("Cast", [x]),
+    typed: () => {}
   }
   const types = shapes.map((shape, i) => ({ shape, dtype: op.law.ranges[i]!.dtype }))
   op.onnx(emit, shapes.map((_, i) => `x${i}`), attrs, { inputs: types, output: op.infer(types, attrs) })

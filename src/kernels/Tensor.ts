@@ -53,6 +53,8 @@ export interface Emitter {
   readonly ints: (values: ReadonlyArray<number>) => string
   readonly scalar: (type: ElementType, value: number) => string
   readonly cast: (input: string, to: ElementType) => string
+  /** Tells what a value is that an operation has yielded. */
+  readonly typed: (value: string, type: TensorType) => void
 }
 
 export interface Signature {

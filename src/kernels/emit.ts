@@ -9,7 +9,9 @@ const emitTensor = (emit: Emitter, t: Tensor, name: ReadonlyMap<Tensor, string>)
       return emit.constant(t.type.dtype, t.type.shape, t.value.data)
     case "Apply": {
       const types = { inputs: t.inputs.map((x) => x.type), output: t.type }
-      return t.op.onnx(emit, t.inputs.map((x) => name.get(x)!), t.attrs, types)
+      const value = t.op.onnx(emit, t.inputs.map((x) => name.get(x)!), t.attrs, types)
+      emit.typed(value, t.type)
+      return value
     }
   }
 }

@@ -58,6 +58,7 @@ type Inputs = Readonly<Record<string, Tensor>>
 class Writer implements Emitter {
   readonly nodes: Array<Node> = []
   readonly initializers: Array<Uint8Array> = []
+  readonly types = new Map<string, TensorType>()
   private readonly known = new Map<string, string>()
   private readonly inputs: Inputs
   private readonly open: Sizes
@@ -86,6 +87,7 @@ class Writer implements Emitter {
   }
   ints: Emitter["ints"] = (values) => this.constant("int64", [values.length], values)
   scalar: Emitter["scalar"] = (type, value) => this.constant(type, [], [value])
+  typed: Emitter["typed"] = (value, type) => void this.types.set(value, type)
   cast: Emitter["cast"] = (input, to) => this.node("Cast", [input], { to: { int: Proto.elementType[to] } })
 
   private stored(type: ElementType, dims: ReadonlyArray<number>, values: ArrayLike<number>): string {
@@ -122,6 +124,17 @@ class Writer implements Emitter {
   /** The least version of the default operators that has all nodes. */
   operators(): number {
     return this.nodes.some(({ opType }) => opType === "BitCast") ? 26 : 21
+  }
+  /**
+   * The types of what nodes yield, but for the given values. Shapes that ONNX Runtime cannot infer (`After`) would cost
+   * it the reuse of memory.
+   */
+  inner(outputs: ReadonlySet<string>): ReadonlyArray<Uint8Array> {
+    if (Object.keys(this.open).length > 0) return []
+    const yielded = new Set(this.nodes.map((n) => n.output))
+    return [...this.types].filter(([value]) => yielded.has(value) && !outputs.has(value)).map(([value, type]) =>
+      Proto.valueInfo(value, type.dtype, type.shape)
+    )
   }
   /** The nodes, with the given values under the given names: renamed where a node yields them, else copied. */
   finish(outputs: ReadonlyMap<string, string>): ReadonlyArray<Uint8Array> {
@@ -173,6 +186,7 @@ export const encode = (graph: Graph<any, any>, options: EncodeOptions = {}): Uin
     nodes: writer.finish(new Map(outputs.map(([name], i) => [name, values[i]!]))),
     initializers: [...writer.initializers, ...outside],
     inputs: inputs.filter(([name]) => !weights.has(name)).map(info),
-    outputs: outputs.map(info)
+    outputs: outputs.map(info),
+    values: writer.inner(new Set(values))
   }, writer.operators())
 }

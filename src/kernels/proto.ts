@@ -108,16 +108,19 @@ export interface GraphParts {
   readonly initializers: ReadonlyArray<Bytes>
   readonly inputs: ReadonlyArray<Bytes>
   readonly outputs: ReadonlyArray<Bytes>
+  /** ValueInfoProtos of values between. */
+  readonly values: ReadonlyArray<Bytes>
 }
 
 /** GraphProto. */
-const graph = ({ initializers, inputs, name, nodes, outputs }: GraphParts): Bytes =>
+const graph = ({ initializers, inputs, name, nodes, outputs, values }: GraphParts): Bytes =>
   join([
     ...nodes.map((n) => blob(1, n)),
     text(2, name),
     ...initializers.map((t) => blob(5, t)),
     ...inputs.map((v) => blob(11, v)),
-    ...outputs.map((v) => blob(12, v))
+    ...outputs.map((v) => blob(12, v)),
+    ...values.map((v) => blob(13, v))
   ])
 
 /** ModelProto: IR version 10, the default operators' set of the given version, and Microsoft's contributed operators. */
