@@ -3,6 +3,7 @@ import { attendCausal } from "../op/attend.ts"
 import { reshape } from "../op/broadcast.ts"
 import { add, mul, scale } from "../op/elementwise.ts"
 import { concat, gather, slice } from "../op/gather.ts"
+import { crossEntropy } from "../op/normalise.ts"
 import { saved } from "../op/order.ts"
 import { rotary } from "../op/position.ts"
 import { dropout } from "../op/random.ts"
@@ -55,6 +56,8 @@ export interface DecoderInput {
   readonly branches?: Tensor | undefined
   /** int32 [r]: rows of the flattened [b·n] tokens whose next token is predicted; all where it is left out. */
   readonly rows?: Tensor | undefined
+  /** int32 [r]: ids whose negative log-likelihoods [r] are wanted instead of logits. */
+  readonly targets?: Tensor | undefined
   /** int32 scalar; dropout is on where it is given. */
   readonly key?: Tensor | undefined
   /** Attention as `branches` and the config say, where it is left out. */
@@ -184,7 +187,25 @@ const backbone = (c: DecoderConfig) => {
   })
 }
 
-/** Logits of the token after each of `rows`: [r, vocabulary]. A tied head is the embedding and has no weight of its own. */
+/** Rows whose logits are there at a time where they are for a likelihood. */
+const CHUNK = 1024
+
+/** Negative log-likelihoods of targets [r] after rows [r, hidden]; with checkpointing, one chunk's logits at a time. */
+const likelihoods = (rows: Tensor, targets: Tensor, logits: (rows: Tensor) => Tensor): Tensor => {
+  const count = targets.type.shape[0]!
+  if (count <= CHUNK) return crossEntropy(logits(rows), targets)
+  const kept = saved(rows)
+  const chunks = Array.from({ length: Math.ceil(count / CHUNK) }, (_, i) => {
+    const own = (t: Tensor) => slice(t, 0, i * CHUNK, Math.min(count, (i + 1) * CHUNK))
+    return saved(crossEntropy(logits(own(kept)), own(targets)))
+  })
+  return concat(chunks, 0)
+}
+
+/**
+ * Logits of the token after each of `rows`: [r, vocabulary], or the likelihoods of `targets`. A tied head is the
+ * embedding and has no weight of its own.
+ */
 export const causalLm = (c: DecoderConfig) => {
   const model = backbone(c)
   const head = linear(c.hidden_size, c.vocab_size, c.initializer_range)
@@ -192,7 +213,8 @@ export const causalLm = (c: DecoderConfig) => {
   return module(params, (p, input: DecoderInput) => {
     const hidden = reshape(model.apply(p.model, input), [-1, c.hidden_size])
     const rows = input.rows ? gather(hidden, input.rows) : hidden
-    return head.apply(c.tie_word_embeddings ? p.model.embed_tokens : p.lm_head, rows)
+    const logits = (of: Tensor) => head.apply(c.tie_word_embeddings ? p.model.embed_tokens : p.lm_head, of)
+    return input.targets ? likelihoods(rows, input.targets, logits) : logits(rows)
   })
 }
 export type Decoder = ReturnType<typeof causalLm>

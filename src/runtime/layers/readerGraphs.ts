@@ -4,7 +4,6 @@ import type { Decoder, DecoderInput } from "../../kernels/nn/decoder.ts"
 import { bind, flatten, inputOf } from "../../kernels/nn/Module.ts"
 import { sumAll } from "../../kernels/op/broadcast.ts"
 import { mul } from "../../kernels/op/elementwise.ts"
-import { crossEntropy } from "../../kernels/op/normalise.ts"
 import { type Learning, names, type Steps, steps } from "../../kernels/Step.ts"
 import { input, type Tensor, type TensorType } from "../../kernels/Tensor.ts"
 
@@ -23,7 +22,8 @@ const batchTypes = ({ length, rows, supervised }: PackShape): Readonly<Record<st
   ids: int32(rows, length),
   positions: int32(rows, length),
   branches: int32(rows, length),
-  ...(supervised === rows * length ? {} : { rows: int32(supervised) })
+  ...(supervised === rows * length ? {} : { rows: int32(supervised) }),
+  targets: int32(supervised)
 })
 
 const decoderInput = (batch: Tensors): DecoderInput => ({
@@ -31,6 +31,7 @@ const decoderInput = (batch: Tensors): DecoderInput => ({
   positions: batch["positions"]!,
   branches: batch["branches"]!,
   rows: batch["rows"],
+  targets: batch["targets"],
   key: batch["key"]
 })
 
@@ -39,27 +40,17 @@ export const weightInputs = (decoder: Decoder): Tensors =>
     [...flatten(decoder.params)].map(([path, p]) => [names.param(path), inputOf(names.param(path), p)])
   )
 
-const reading = (decoder: Decoder, shape: PackShape) => {
-  const weights = weightInputs(decoder)
-  const batch = Object.fromEntries(
-    Object.entries(batchTypes(shape)).map(([name, t]) => [name, input(name, t.shape, t.dtype)])
-  )
-  const logits = decoder.apply(bind(decoder.params, (path) => weights[names.param(path)]!), decoderInput(batch))
-  return { inputs: { ...weights, ...batch }, logits }
-}
-
 const title = (what: string, { length, rows, supervised }: PackShape) =>
   `reader.${what} ${rows}x${length}/${supervised}`
 
 /** Negative log-likelihood of each supervised token, in nats: `nll` [supervised]. */
 export const score = (decoder: Decoder, shape: PackShape): Graph => {
-  const { inputs, logits } = reading(decoder, shape)
-  const targets = input("targets", [shape.supervised], "int32")
-  return {
-    name: title("score", shape),
-    inputs: { ...inputs, targets },
-    outputs: { nll: crossEntropy(logits, targets) }
-  }
+  const weights = weightInputs(decoder)
+  const batch = Object.fromEntries(
+    Object.entries(batchTypes(shape)).map(([name, t]) => [name, input(name, t.shape, t.dtype)])
+  )
+  const nll = decoder.apply(bind(decoder.params, (path) => weights[names.param(path)]!), decoderInput(batch))
+  return { name: title("score", shape), inputs: { ...weights, ...batch }, outputs: { nll } }
 }
 
 export interface StepOptions extends Learning {
@@ -76,12 +67,11 @@ export const lesson = (decoder: Decoder, { shape, shifted, ...learning }: StepOp
     params: decoder.params,
     batch: {
       ...batchTypes(shape),
-      targets: int32(shape.supervised),
       weights: { dtype: "float32", shape: [shape.supervised] },
       key: int32()
     },
     loss: (params, batch) => {
-      const nll = crossEntropy(decoder.apply(params, { ...decoderInput(batch), shifted }), batch["targets"]!)
+      const nll = decoder.apply(params, { ...decoderInput(batch), shifted })
       return { loss: sumAll(mul(batch["weights"]!, nll)), report: { nll } }
     }
   })
