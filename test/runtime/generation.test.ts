@@ -94,6 +94,15 @@ describe("generation", () => {
       const other = yield* collect(model, [{ ...asked[0]!, key: Key.make(8) }], options)
       assert.notDeepEqual(idsOf(other[0]!), together[0])
     }).pipe(Effect.scoped, Effect.provide(cpu({ threads: 1 }))))
+  it.live("reads prompts that are too long to be read at once", () =>
+    Effect.gen(function*() {
+      const model = yield* generator({ ...config, num_hidden_layers: 1 }, true)
+      const asked = [2200, 5, 2100].map((n, r) => prompt(Array.from({ length: n }, (_, i) => (7 * i + r) % 31)))
+      const options = { ...greedy, max_new_tokens: 3 }
+      const together = (yield* collect(model, asked, options)).map(idsOf)
+      const alone = yield* Effect.forEach(asked, (one) => collect(model, [one], options))
+      assert.deepStrictEqual(together, alone.map(([tokens]) => idsOf(tokens!)))
+    }).pipe(Effect.scoped, Effect.provide(cpu({ threads: 1 }))))
   it.live("ends a text at its own end while the others go on", () =>
     Effect.gen(function*() {
       const model = yield* generator(config, true)

@@ -86,14 +86,20 @@ const forward = Effect.fnUntraced(function*(g: Generator, cache: KeyValueCache, 
   }
 })
 
+/** How many of the first rows are read at once: as many as have so many tokens when they are padded to the longest. */
+const together = (rows: ReadonlyArray<Row>): number => {
+  let longest = 0
+  const tooMany = rows.findIndex(({ ids }, i) => (longest = Math.max(longest, ids.length)) * (i + 1) > TOKENS)
+  return tooMany < 0 ? rows.length : Math.max(1, tooMany)
+}
+
 /** Reads the prompts, several at once where they are short. */
 const read = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<Writing>) {
   const cache = new KeyValueCache(g.cache, writings.length, slotsFor(writings))
   const logits: Array<Float32Array> = []
   while (logits.length < writings.length) {
     const rest = writings.slice(logits.length).map(({ ids }) => ({ ids, first: 0 }))
-    const longest = rest.map((_, i) => rest.slice(0, i + 1).reduce((n, { ids }) => Math.max(n, ids.length), 0))
-    const rows = rest.filter((_, i) => i === 0 || longest[i]! * (i + 1) <= TOKENS)
+    const rows = rest.slice(0, together(rest))
     const found = yield* forward(g, new KeyValueCache(g.cache, rows.length, 1), rows)
     cache.write(found.present, found.length, rows.map(() => 0), logits.length)
     logits.push(...found.logits)
