@@ -74,6 +74,12 @@ interface Pass {
   readonly key: Tensor | undefined
 }
 
+/** The tokens of [..., width] that go on: all, or some as [r, width]. */
+type Choice = (x: Tensor) => Tensor
+
+const all: Choice = (x) => x
+const some = (rows: Tensor): Choice => (x) => gather(reshape(x, [-1, x.type.shape.at(-1)!]), rows)
+
 export const headSize = (c: DecoderConfig): number => c.head_dim ?? c.hidden_size / c.num_attention_heads
 
 const norm = (c: DecoderConfig, size: number): Module<{ weight: Param }, [Tensor], Tensor> => {
@@ -119,11 +125,11 @@ const selfAttention = (c: DecoderConfig, index: number) => {
   const outward = linear(width, c.hidden_size, c.initializer_range, c.output_bias)
   const level = optional(c.qk_norm ?? false, norm(c, size))
   const params = { ...inward.params, o_proj: outward.params, q_norm: level.params, k_norm: level.params }
-  return module(params, (p, x: Tensor, { angles, mix }: Pass) => {
+  return module(params, (p, x: Tensor, { angles, mix }: Pass, only: Choice) => {
     const [q, k, v] = inward.apply(p, x) as [Tensor, Tensor, Tensor]
     const queries = turn(c.rope_parameters, level.apply(p.q_norm, splitHeads(q, heads)), angles)
     const keys = turn(c.rope_parameters, level.apply(p.k_norm, splitHeads(k, groups)), angles)
-    return outward.apply(p.o_proj, mergeHeads(mix(queries, keys, splitHeads(v, groups), index)))
+    return outward.apply(p.o_proj, only(mergeHeads(mix(queries, keys, splitHeads(v, groups), index))))
   })
 }
 
@@ -149,9 +155,9 @@ const layer = (c: DecoderConfig, index: number) => {
     post_attention_layernorm: level.params,
     mlp: mlp.params
   }
-  return module(params, (p, x: Tensor, pass: Pass) => {
+  return module(params, (p, x: Tensor, pass: Pass, only: Choice) => {
     const drop = (t: Tensor, half: number) => dropout(t, pass.key, c.hidden_dropout_prob, 2 * index + half)
-    const y = add(x, drop(attention.apply(p.self_attn, level.apply(p.input_layernorm, x), pass), 0))
+    const y = add(only(x), drop(attention.apply(p.self_attn, level.apply(p.input_layernorm, x), pass, only), 0))
     return add(y, drop(mlp.apply(p.mlp, level.apply(p.post_attention_layernorm, y)), 1))
   })
 }
@@ -172,7 +178,7 @@ const mixOf = (c: DecoderConfig, { branches, mix, positions, shifted }: DecoderI
   return shifted ? shiftedSparse(branches!, positions, byBranches(c)) : byBranches(c)(branches!, positions)
 }
 
-/** Final hidden states: [b, n, hidden]. */
+/** Final hidden states, [b, n, hidden] or [r, hidden]: the last layer needs the other tokens for keys and values alone. */
 const backbone = (c: DecoderConfig) => {
   const embed = embedding(c.vocab_size, c.hidden_size, c.initializer_range)
   const layers = repeat(c.num_hidden_layers, (i) => layer(c, i))
@@ -183,7 +189,9 @@ const backbone = (c: DecoderConfig) => {
     const pass = { angles, mix: mixOf(c, input), key: input.key }
     const words = embed.apply(p.embed_tokens, input.ids)
     const first = c.gemma ? scale(words, Math.sqrt(c.hidden_size)) : words
-    return level.apply(p.norm, layers.reduce((x, block, i) => block.apply(p.layers[String(i)]!, saved(x), pass), first))
+    const choice = (i: number) => input.rows && i === layers.length - 1 ? some(input.rows) : all
+    const last = layers.reduce((x, block, i) => block.apply(p.layers[String(i)]!, saved(x), pass, choice(i)), first)
+    return level.apply(p.norm, last)
   })
 }
 
@@ -211,8 +219,7 @@ export const causalLm = (c: DecoderConfig) => {
   const head = linear(c.hidden_size, c.vocab_size, c.initializer_range)
   const params = { model: model.params, lm_head: c.tie_word_embeddings ? {} as typeof head.params : head.params }
   return module(params, (p, input: DecoderInput) => {
-    const hidden = reshape(model.apply(p.model, input), [-1, c.hidden_size])
-    const rows = input.rows ? gather(hidden, input.rows) : hidden
+    const rows = reshape(model.apply(p.model, input), [-1, c.hidden_size])
     const logits = (of: Tensor) => head.apply(c.tie_word_embeddings ? p.model.embed_tokens : p.lm_head, of)
     return input.targets ? likelihoods(rows, input.targets, logits) : logits(rows)
   })
