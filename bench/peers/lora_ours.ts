@@ -4,6 +4,7 @@
  *
  *     node bench/peers/lora_ours.ts --record FOLDER [--setting plain|release] [--threads 2] [--length 512]
  */
+import "../../src/allocator.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
