@@ -56,7 +56,7 @@ const readerBatch: Values = {
   rows: ints([5], (i) => [1, 2, 4, 7, 8][i]!),
   targets: ints([5], (i) => (i * 3 + 1) % 12),
   weights: Nd.make([5], (_, i) => 0.2 + 0.1 * i),
-  key: Nd.scalar(-5)
+  key: Nd.scalar(-6)
 }
 
 const shiftedBatch: Values = {
