@@ -9,11 +9,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { cpus } from "node:os"
 import { parseArgs } from "node:util"
+import { flops } from "../src/kernels/cost.ts"
+import type { Run } from "../src/runtime/engine/observed.ts"
 import { cpu } from "../src/runtime/engine/providers.ts"
 import { Retriever } from "../src/runtime/ports/Retriever.ts"
-import { flops } from "./flops.ts"
 import { type Block, block, snapshot, type Split, stageNames, STEPS } from "./steps.ts"
-import { type RunOf, Stopwatch, timedPorts, timedSession } from "./stopwatch.ts"
+import { Stopwatch, timedPorts, timedSession } from "./stopwatch.ts"
 import { layer, prepare, type SizeName, sizes } from "./system.ts"
 
 const { values: options } = parseArgs({
@@ -32,7 +33,7 @@ const median = (values: ReadonlyArray<number>): number => {
 }
 
 /** Work and time of the programs whose names start with `prefix`, over a block. */
-const rate = (runs: ReadonlyArray<RunOf>, watch: Stopwatch, prefix: string) => {
+const rate = (runs: ReadonlyArray<Run>, watch: Stopwatch, prefix: string) => {
   const work = runs.filter(({ graph }) => graph.name.startsWith(prefix)).reduce((sum, r) => sum + flops(r.graph), 0)
   const milliseconds = watch.total(`ort ${prefix}`)
   return { prefix, gflop: work / 1e9, milliseconds, gflops: work / 1e6 / milliseconds }
@@ -46,7 +47,7 @@ interface Sample {
 
 const measure = Effect.gen(function*() {
   const prepared = yield* prepare(size)
-  let runs: Array<RunOf> = []
+  let runs: Array<Run> = []
   const watch = new Stopwatch()
   const system = layer(prepared, timedSession(watch, cpu({ threads }), (run) => void runs.push(run)))
   return yield* Effect.gen(function*() {

@@ -17,6 +17,7 @@ import { type Flat, flatten } from "../src/kernels/nn/Module.ts"
 import { stored } from "../src/kernels/nn/stored.ts"
 import { adamw } from "../src/kernels/optim/adamw.ts"
 import * as Learner from "../src/runtime/engine/Learner.ts"
+import { transient } from "../src/runtime/engine/Meter.ts"
 import { cpu } from "../src/runtime/engine/providers.ts"
 import * as Weights from "../src/runtime/engine/Weights.ts"
 import * as Graphs from "../src/runtime/layers/readerGraphs.ts"
@@ -117,6 +118,7 @@ const batch = (length: number) => {
 }
 
 const measure = Effect.fnUntraced(function*(one: Case, steps: number) {
+  const start = process.memoryUsage.rss()
   const { base, checkpointing = false, length, parts = 1, shifted = false } = one
   const { decoder, trainable } = subject(base)
   const params = flatten(decoder.params)
@@ -143,7 +145,19 @@ const measure = Effect.fnUntraced(function*(one: Case, steps: number) {
     seconds.push((system + user) / 1e6)
     losses.push(report!["loss"]![0]!)
   }
-  return { losses, cpuSeconds: seconds.at(-1)!, peakMiB: process.resourceUsage().maxRSS / 1024 }
+  const { part, whole } = lesson([length])
+  const largest = transient(parts === 1 ? whole() : part(), (output) => output.startsWith("next/"))
+  const arrays = [
+    ...Object.values({ ...weights.feeds(), ...(parts === 1 ? {} : weights.sums()) }),
+    ...Object.values(weights.spare())
+  ]
+  const estimated = start + largest + arrays.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  return {
+    losses,
+    cpuSeconds: seconds.at(-1)!,
+    peakMiB: process.resourceUsage().maxRSS / 1024,
+    estimatedMiB: estimated / 2 ** 20
+  }
 })
 
 type Measured = Effect.Success<ReturnType<typeof measure>>
@@ -155,10 +169,10 @@ const inChild = (name: string): Measured => {
   return JSON.parse(child.stdout) as Measured
 }
 
-const told = (name: string, { cpuSeconds, losses, peakMiB }: Measured): string =>
-  `${name.padEnd(28)} ${(peakMiB / 1024).toFixed(2).padStart(6)} GiB ${cpuSeconds.toFixed(0).padStart(6)} s of CPU  ${
-    losses.map((loss) => loss.toFixed(5)).join(" ")
-  }`
+const told = (name: string, { cpuSeconds, estimatedMiB, losses, peakMiB }: Measured): string =>
+  `${name.padEnd(28)} ${(peakMiB / 1024).toFixed(2).padStart(6)} GiB (${(estimatedMiB / 1024).toFixed(2)} by shapes) ${
+    cpuSeconds.toFixed(0).padStart(6)
+  } s of CPU  ${losses.map((loss) => loss.toFixed(5)).join(" ")}`
 
 const names = positionals.length === 0 ? Object.keys(cases) : positionals
 if (options.child) {

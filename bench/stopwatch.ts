@@ -1,8 +1,9 @@
 /** Time by name, and services whose calls are timed. */
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
-import type { Graph } from "../src/kernels/encode.ts"
-import { type Data, Session } from "../src/runtime/engine/Session.ts"
+import { observed, type Run } from "../src/runtime/engine/observed.ts"
+import type { Session } from "../src/runtime/engine/Session.ts"
 import { Reader, ReaderLearner } from "../src/runtime/ports/Reader.ts"
 import { Retriever, RetrieverLearner } from "../src/runtime/ports/Retriever.ts"
 
@@ -30,28 +31,16 @@ export class Stopwatch {
   }
 }
 
-export interface RunOf {
-  readonly graph: Graph<any, any>
-  readonly feeds: Readonly<Record<string, Data>>
-}
-
 /** The session, with each run of a program timed as `ort NAME` and told to `seen`. */
-export const timedSession = <E>(watch: Stopwatch, session: Layer.Layer<Session, E>, seen: (run: RunOf) => void) =>
-  Layer.effect(
-    Session,
-    Effect.map(Session, (inner) =>
-      Session.of({
-        ...inner,
-        compile: (graph) =>
-          Effect.map(inner.compile(graph), (program) => ({
-            graph,
-            run: (feeds, into) => {
-              seen({ graph, feeds })
-              return watch.during(`ort ${graph.name}`)(program.run(feeds, into))
-            }
-          }))
-      }))
-  ).pipe(Layer.provide(session))
+export const timedSession = <E>(watch: Stopwatch, session: Layer.Layer<Session, E>, seen: (run: Run) => void) =>
+  observed({
+    compiling: () => identity,
+    running: (run) => (effect) =>
+      Effect.suspend(() => {
+        seen(run)
+        return watch.during(`ort ${run.graph.name}`)(effect)
+      })
+  }).pipe(Layer.provide(session))
 
 /** The ports of the context, with each call timed as `port`. */
 export const timedPorts = (watch: Stopwatch) => {

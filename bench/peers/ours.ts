@@ -9,10 +9,11 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
+import type { Run } from "../../src/runtime/engine/observed.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { Retriever } from "../../src/runtime/ports/Retriever.ts"
 import { block, snapshot } from "../steps.ts"
-import { type RunOf, Stopwatch, timedSession } from "../stopwatch.ts"
+import { Stopwatch, timedSession } from "../stopwatch.ts"
 import { layer, prepare, type SizeName } from "../system.ts"
 import * as Record from "./record.ts"
 
@@ -28,7 +29,7 @@ const say = (value: unknown): void => void process.stdout.write(`${JSON.stringif
 
 const serve = Effect.gen(function*() {
   const prepared = yield* prepare(options.size as SizeName)
-  let runs: Array<RunOf> | undefined = []
+  let runs: Array<Run> | undefined = []
   const watch = new Stopwatch()
   const session = timedSession(watch, cpu({ threads: Number(options.threads) }), (run) => void runs?.push(run))
   const system = layer(prepared, session)

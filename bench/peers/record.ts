@@ -3,22 +3,22 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
 import * as Frame from "../../src/domain/Frame.ts"
+import type { Run } from "../../src/runtime/engine/observed.ts"
 import { readJson } from "../../src/runtime/layers/files.ts"
 import * as Safetensors from "../../src/runtime/layers/safetensors.ts"
 import type { Part } from "../../src/runtime/ports/Checkpoints.ts"
 import type { Block } from "../steps.ts"
-import type { RunOf } from "../stopwatch.ts"
 import type { Prepared } from "../system.ts"
 
 const isBatch = (name: string): boolean => !/^(param|slot|scalar)\//.test(name)
 
-const arrays = ({ feeds, graph }: RunOf) => ({
+const arrays = ({ feeds, graph }: Run) => ({
   name: graph.name,
   ...Object.fromEntries(Object.entries(feeds).filter(([name]) => isBatch(name)).map(([name, a]) => [name, [...a]]))
 })
 
 /** Runs of programs by step: each begins with encoding the questions. */
-const bySteps = (runs: ReadonlyArray<RunOf>) => {
+const bySteps = (runs: ReadonlyArray<Run>) => {
   const steps: Array<Array<ReturnType<typeof arrays>>> = []
   for (const run of runs) {
     if (run.graph.name.startsWith("retriever.encode")) steps.push([])
@@ -37,8 +37,8 @@ const skipped = (tokenizer: { readonly model: { readonly vocab: Readonly<Record<
     .map(([, id]) => id)
 
 export interface Recorded {
-  readonly index: ReadonlyArray<RunOf>
-  readonly runs: ReadonlyArray<RunOf>
+  readonly index: ReadonlyArray<Run>
+  readonly runs: ReadonlyArray<Run>
   readonly ran: Block
 }
 

@@ -85,11 +85,27 @@ export interface Op<in out A> {
   /** How ONNX spells it; returns the name of the result. */
   readonly onnx: (emit: Emitter, inputs: ReadonlyArray<string>, attrs: A, types: Signature) => string
   readonly law: Law<A>
+  /** What it stands for, where that is an expression: its value over inputs of the given types. */
+  readonly define?: (inputs: ReadonlyArray<TensorType>, attrs: A) => Defined
+  /** Floating-point operations of a product of matrices; all other work is left out. */
+  readonly flops?: (types: Signature, attrs: A) => number
+  /** Its result lies in the memory of its first operand. */
+  readonly view?: true
+  /** Bytes that it takes beside its result while it runs, where they are many. */
+  readonly scratch?: (types: Signature) => number
+}
+
+export interface Defined {
+  readonly operands: ReadonlyArray<Input>
+  readonly value: Tensor
 }
 
 export const real = (low: number, high: number): Range => ({ dtype: "float32", low, high })
 export const index = (high: number): Range => ({ dtype: "int32", low: 0, high })
 export const truth: Range = { dtype: "bool" }
+
+const BYTES: Readonly<Record<DType, number>> = { float32: 4, int32: 4, uint16: 2, bool: 1 }
+export const bytesOf = ({ dtype, shape }: TensorType): number => Nd.size(shape) * BYTES[dtype]
 
 export const showType = (type: TensorType): string => `${type.dtype}[${type.shape.join(",")}]`
 

@@ -1,10 +1,17 @@
 /** A graph as ONNX bytes. */
 import { emitAll } from "./emit.ts"
 import { late } from "./late.ts"
-import * as Nd from "./NdArray.ts"
 import * as Proto from "./proto.ts"
 import { dimension, factorise, isOpen, type Product, type Sizes } from "./sizes.ts"
-import { type Attribute, type ElementType, type Emitter, ShapeError, type Tensor, type TensorType } from "./Tensor.ts"
+import {
+  type Attribute,
+  bytesOf,
+  type ElementType,
+  type Emitter,
+  ShapeError,
+  type Tensor,
+  type TensorType
+} from "./Tensor.ts"
 
 /** Named expressions in, named expressions out. */
 export interface Graph<in out I extends string = string, in out O extends string = string> {
@@ -152,10 +159,6 @@ class Writer implements Emitter {
     return [...nodes, ...copies]
   }
 }
-
-const BYTES = { float32: 4, int32: 4, uint16: 2, bool: 1 }
-
-const bytesOf = ({ dtype, shape }: TensorType): number => Nd.size(shape) * BYTES[dtype]
 
 /** What goes before the values of a weight that follows a model in its file. */
 export const appended = (name: string, type: TensorType): Uint8Array =>

@@ -24,6 +24,7 @@ export const Reshape: Op<{ readonly shape: Shape }> = {
   evaluate: ([x], { shape }) => ({ shape, data: x!.data }),
   vjp: (ct, [x]) => [reshape(ct, x!.type.shape)],
   onnx: (emit, [x], { shape }) => emit.node("Reshape", [x!, emit.ints(shape)], { allowzero: { int: 1 } }),
+  view: true,
   law: { ranges: [real(-2, 2)], cases: [{ shapes: [[2, 6]], attrs: { shape: [3, 2, 2] } }] }
 }
 export const reshape = (x: Tensor, shape: Shape): Tensor => {

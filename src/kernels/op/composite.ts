@@ -1,7 +1,7 @@
 /** Ops that are defined by an expression, for the sake of a gradient of their own. */
 import { emitAll } from "../emit.ts"
 import { interpret } from "../interpret.ts"
-import { input, type Law, type Op, type Tensor, type TensorType } from "../Tensor.ts"
+import { type Defined, input, type Law, type Op, type Tensor, type TensorType } from "../Tensor.ts"
 
 /** The op whose value is `define`'s and whose gradient is `vjp`'s; the laws hold one against the other. */
 export const composite = <A>(
@@ -10,7 +10,7 @@ export const composite = <A>(
   vjp: Op<A>["vjp"],
   law: Law<A>
 ): Op<A> => {
-  const over = (types: ReadonlyArray<TensorType>, attrs: A) => {
+  const over = (types: ReadonlyArray<TensorType>, attrs: A): Defined => {
     const operands = types.map((t, i) => input(`operand${i}`, t.shape, t.dtype))
     return { operands, value: define(operands, attrs) }
   }
@@ -26,6 +26,7 @@ export const composite = <A>(
       const { operands, value } = over(types.inputs, attrs)
       return emitAll(emit, [value], new Map(operands.map((t, i) => [t, names[i]!])))[0]!
     },
-    law
+    law,
+    define: over
   }
 }

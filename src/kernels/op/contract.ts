@@ -80,6 +80,7 @@ export const MatMul: Op<Product> = {
       ? emit.node("Gemm", inputs, attributes)
       : emit.node("FusedMatMul", inputs, attributes, "com.microsoft")
   },
+  flops: ({ inputs, output }, { transA }) => 2 * Nd.size(output.shape) * inputs[0]!.shape.at(transA ? -2 : -1)!,
   law: {
     ranges: [real(-2, 2), real(-2, 2)],
     cases: [
@@ -109,6 +110,7 @@ export const Affine: Op<{}> = {
   },
   vjp: (ct, [x, w]) => [matmul(ct, w!), matmul(ct, x!, true), sum(ct, [0])],
   onnx: (emit, inputs) => emit.node("Gemm", inputs, { transB: { int: 1 } }),
+  flops: ({ inputs, output }) => 2 * Nd.size(output.shape) * inputs[0]!.shape[1]!,
   law: {
     ranges: [real(-2, 2), real(-2, 2), real(-2, 2)],
     cases: [{ shapes: [[2, 3], [4, 3], [4]], attrs: {} }]

@@ -1,6 +1,6 @@
 /** Places: Gather ⇄ ScatterAdd (rows), Take ⇄ Deposit (one element a row), Slice ⇄ Pad, Concat. */
 import * as Nd from "../NdArray.ts"
-import { apply, index, type Op, real, scalar, ShapeError, type Tensor } from "../Tensor.ts"
+import { apply, bytesOf, index, type Op, real, scalar, ShapeError, type Tensor } from "../Tensor.ts"
 import { axesOf, expand, reshape } from "./broadcast.ts"
 
 /** Rows of a table [n, ...] at int32 indices of any shape: [...indices, ...row]. */
@@ -56,6 +56,8 @@ export const ScatterAdd: Op<{ readonly rows: number }> = {
     const added = emit.node("ScatterElements", [zeros, places!, parts!], { reduction: { text: "add" } })
     return emit.node("Reshape", [added, emit.ints(output.shape)])
   },
+  /** The zeros, and a place for each value. */
+  scratch: ({ inputs, output }) => bytesOf(output) + bytesOf(inputs[0]!),
   law: { ranges: [real(-2, 2), index(4)], cases: [{ shapes: [[2, 3, 2], [2, 3]], attrs: { rows: 4 } }] }
 }
 export const scatterAdd = (values: Tensor, at: Tensor, rows: number): Tensor =>

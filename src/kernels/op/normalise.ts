@@ -1,6 +1,6 @@
 /** Normalisations of the last axis, each with its own gradient. */
 import * as Nd from "../NdArray.ts"
-import { apply, index, type Op, real, scalar, ShapeError, type Tensor } from "../Tensor.ts"
+import { apply, bytesOf, index, type Op, real, scalar, ShapeError, type Tensor } from "../Tensor.ts"
 import { expand, reshape, sum } from "./broadcast.ts"
 import { add, div, mul, reciprocal, scale, sqrt, sub } from "./elementwise.ts"
 import { deposit } from "./gather.ts"
@@ -60,6 +60,7 @@ export const CrossEntropy: Op<{}> = {
     const taken = emit.node("GatherElements", [logp, places], { axis: { int: -1 } })
     return emit.node("Neg", [emit.node("Reshape", [taken, emit.ints(output.shape)])])
   },
+  scratch: ({ inputs }) => bytesOf(inputs[0]!),
   law: { ranges: [real(-3, 3), index(4)], cases: [{ shapes: [[2, 3, 4], [2, 3]], attrs: {} }] }
 }
 export const crossEntropy = (logits: Tensor, target: Tensor): Tensor => apply(CrossEntropy, [logits, target], {})

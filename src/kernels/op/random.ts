@@ -1,5 +1,5 @@
 /** Dropout whose mask is a pure function of a key, a site and the element's place: the same on every provider. */
-import { apply, type Emitter, type Op, type Range, real, ShapeError, type Tensor } from "../Tensor.ts"
+import { apply, bytesOf, type Emitter, type Op, type Range, real, ShapeError, type Tensor } from "../Tensor.ts"
 
 interface Site {
   /** Share of elements set to zero, in [0, 1). */
@@ -55,6 +55,8 @@ export const Dropout: Op<Site> = {
     const scaled = emit.node("Mul", [x!, emit.scalar("float32", 1 / (1 - rate))])
     return emit.node("Where", [dropped, emit.scalar("float32", 0), scaled])
   },
+  /** Random bits before and after a turn of mixing. */
+  scratch: ({ output }) => 3 * bytesOf(output),
   law: {
     ranges: [real(-2, 2), { dtype: "int32", low: -(2 ** 31), high: 2 ** 31 } satisfies Range],
     cases: [{ shapes: [[3, 4], []], attrs: { rate: 0.4, site: 3 } }]

@@ -1,0 +1,90 @@
+/** What programs take: work, time and memory, told apart by the program's name and by the phase it ran in. */
+import * as Effect from "effect/Effect"
+import { activations, flops } from "../../kernels/cost.ts"
+import type { Graph } from "../../kernels/encode.ts"
+import { bytesOf, type Tensor } from "../../kernels/Tensor.ts"
+import { observed, type Run } from "./observed.ts"
+
+/** Of all runs of one program's kind in one phase. */
+export interface Used {
+  readonly phase: string
+  /** A program's name without its sizes: "reader.learn". */
+  readonly program: string
+  calls: number
+  flops: number
+  seconds: number
+  /** Bytes of the results. */
+  results: number
+}
+
+/** Bytes that a run of a program takes at most beside its inputs and its given results, by its shapes: an estimate. */
+export interface Footprint {
+  /** With its sizes. */
+  readonly program: string
+  readonly bytes: number
+}
+
+const resultsOf = (graph: Graph): number =>
+  Object.values<Tensor>(graph.outputs).reduce((sum, t) => sum + bytesOf(t.type), 0)
+
+/** onnxruntime-node copies every result when a program has run, those included for which there is an array. */
+export const transient = (graph: Graph, given: (output: string) => boolean): number =>
+  Math.max(activations(graph, given), resultsOf(graph))
+
+export class Meter {
+  readonly used: Array<Used> = []
+  /** Seconds of compiling, by phase. */
+  readonly compiling = new Map<string, number>()
+  /** The program that takes the most memory, of those that ran. */
+  largest: Footprint | undefined
+  private readonly known = new WeakMap<Graph, Pick<Used, "program" | "flops" | "results">>()
+  private phase = ""
+
+  /** What runs within is counted as of this phase; the seconds of it all. */
+  readonly during = (phase: string) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.suspend(() => {
+      const outer = this.phase
+      this.phase = phase
+      return Effect.ensuring(effect, Effect.sync(() => void (this.phase = outer)))
+    })
+  /** The session of the context, metered. A run that has begun ends before an interruption is heard. */
+  readonly layer = observed({
+    compiling: () => this.timed((seconds) => this.compiles(seconds)),
+    running: (run) => (effect) => this.timed((seconds) => this.add(run, seconds))(Effect.uninterruptible(effect))
+  })
+  compiled(phase: string): number {
+    return this.compiling.get(phase) ?? 0
+  }
+
+  private readonly timed =
+    (tell: (seconds: number) => void) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+      Effect.suspend(() => {
+        const began = performance.now()
+        return Effect.ensuring(effect, Effect.sync(() => tell((performance.now() - began) / 1000)))
+      })
+  private compiles(seconds: number): void {
+    this.compiling.set(this.phase, this.compiled(this.phase) + seconds)
+  }
+  private add(run: Run, seconds: number): void {
+    const cost = this.cost(run)
+    const found = this.used.find(({ phase, program }) => phase === this.phase && program === cost.program)
+    const used = found ?? { phase: this.phase, program: cost.program, calls: 0, flops: 0, seconds: 0, results: 0 }
+    if (!found) this.used.push(used)
+    used.calls++
+    used.flops += cost.flops
+    used.seconds += seconds
+    used.results += cost.results
+  }
+  /** To find out takes a while, once a program: as compiling does, and it is counted so. */
+  private cost({ graph, into }: Run) {
+    const known = this.known.get(graph)
+    if (known) return known
+    const began = performance.now()
+    const bytes = transient(graph, (output) => into?.[output] !== undefined)
+    if (bytes > (this.largest?.bytes ?? 0)) this.largest = { program: graph.name, bytes }
+    const cost = { program: graph.name.split(/[ ,]/)[0]!, flops: flops(graph), results: resultsOf(graph) }
+    this.known.set(graph, cost)
+    this.compiles((performance.now() - began) / 1000)
+    return cost
+  }
+}
