@@ -1,6 +1,15 @@
-/** How each mode studies: the settings of a run as the options of a pipeline. */
-import { type RunConfig, stepSize } from "./domain/RunConfig.ts"
+/** How each mode studies: the settings of a run as the options of a pipeline, and its questions as steps. */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type * as Frame from "./domain/Frame.ts"
+import { type RunConfig, Settings, stepSize } from "./domain/RunConfig.ts"
+import * as Schedule from "./domain/Schedule.ts"
+import type { Lesson } from "./domain/tables.ts"
+import * as Questions from "./questions.ts"
 import { textsAsked } from "./runtime/layers/prompt.ts"
+import { Passages } from "./runtime/ports/Passages.ts"
+import { ReaderLearner } from "./runtime/ports/Reader.ts"
+import { RetrieverLearner } from "./runtime/ports/Retriever.ts"
 import * as Pipelines from "./stages/pipelines.ts"
 
 /** The text the retriever is asked with. */
@@ -40,3 +49,29 @@ export const curriculum = (c: RunConfig, passages: number) => {
       return Pipelines.inBatch(stepSize(c), options.query)
   }
 }
+
+/** What a run does, step by step, for whoever runs it. */
+export const course = Effect.fnUntraced(function*(epochs: Questions.Epochs) {
+  const c = yield* Settings
+  const passages = yield* Passages
+  const lesson = curriculum(c, passages.ids.length)
+  const schedule = Schedule.parse(c.refresh_index) ?? []
+  const steps = (from: number, to: number) =>
+    Questions.batches(epochs, { from, to, size: stepSize(c), seed: c.seed }, passages.row)
+  return {
+    groups: [...(yield* RetrieverLearner).groups, ...(yield* ReaderLearner).groups],
+    /** The questions of steps from..to-1. */
+    steps,
+    /** The gradient norm of every group on the questions of a step, or the group that would not learn. */
+    gate: (step: number) =>
+      steps(step, step + 1).pipe(
+        Stream.runFoldEffect(() => new Map<string, number>(), (_, rows) => lesson.gate(rows))
+      ),
+    /** Whether the index is made anew before a step. */
+    refreshes: (step: number) => Schedule.due(schedule, step),
+    learn: Effect.fnUntraced(function*(rows: Questions.QuestionFrame) {
+      const learned: Frame.Frame<typeof Lesson> = yield* lesson.learn(rows)
+      return learned
+    })
+  }
+})

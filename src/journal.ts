@@ -9,6 +9,10 @@ const folderOf = (output: string): string => join(output, "journal")
 const nameOf = (from: number, to: number): string =>
   `${String(from).padStart(8, "0")}-${String(to).padStart(8, "0")}.arrow`
 
+/** The file of some steps' batches. */
+export const encode = (batches: ReadonlyArray<RecordBatch>): Uint8Array =>
+  RecordBatchFileWriter.writeAll(batches).toUint8Array(true)
+
 /** Writes the batches of steps from..to-1 as one file, whole or not at all. */
 export const write = Effect.fnUntraced(function*(
   output: string,
@@ -19,7 +23,7 @@ export const write = Effect.fnUntraced(function*(
   const fs = yield* FileSystem.FileSystem
   const folder = folderOf(output)
   yield* fs.makeDirectory(folder, { recursive: true }).pipe(located(folder))
-  yield* replace(join(folder, nameOf(from, to)), RecordBatchFileWriter.writeAll(batches).toUint8Array(true))
+  yield* replace(join(folder, nameOf(from, to)), encode(batches))
 })
 
 /** Removes what was written of step `from` and later: a resumed run writes it again. */

@@ -21,6 +21,8 @@ import { experiment, figures, only, readPlan } from "./experiment.ts"
 import { exportPart, merge } from "./export.ts"
 import { init } from "./init.ts"
 import * as Medquad from "./medquad.ts"
+import { plan } from "./plan.ts"
+import { planTable } from "./planTable.ts"
 import * as Report from "./report.ts"
 import { run, trained } from "./run.ts"
 import * as Dataset from "./runtime/layers/dataset.ts"
@@ -104,6 +106,25 @@ const validateCommand = Command.make(
     yield* tell(yield* validate(yield* settle(flags)), lines)
   })
 ).pipe(Command.withDescription("Check settings, data and models, and start nothing"), Command.provide(runtime))
+
+const planCommand = Command.make(
+  "plan",
+  {
+    ...settings,
+    steps: Flag.Int("steps").pipe(
+      Flag.withDescription("Steps to probe; 0 for what needs none: parameters, weights, checkpoints"),
+      Flag.withDefault(3)
+    )
+  },
+  Effect.fnUntraced(function*(flags) {
+    yield* tell(yield* plan(yield* settle(flags), flags.steps), planTable)
+  })
+).pipe(
+  Command.withDescription(
+    "What a run takes, by a few of its steps: parameters, work, memory, disk, time; writes nothing"
+  ),
+  Command.provide(runtime)
+)
 
 const envCommand = Command.make(
   "env",
@@ -234,6 +255,7 @@ anamnesis.pipe(
     answerCommand,
     embedCommand,
     validateCommand,
+    planCommand,
     envCommand,
     initCommand,
     experimentCommand,

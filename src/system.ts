@@ -1,15 +1,17 @@
 /** From settings to a run: its data, and the layers of its mode. */
 import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { ConfigError } from "./domain/configure.ts"
 import type { Passage, QuestionRecord } from "./domain/Records.ts"
 import { type Mode, type RunConfig, Settings, stepSize } from "./domain/RunConfig.ts"
 import { cloze, type Epochs, heldOut, lexical, scrambled, withRandomOptions } from "./questions.ts"
 import * as bm25 from "./runtime/layers/bm25.ts"
-import * as Checkpoints from "./runtime/layers/checkpoints.ts"
+import { layer as onDisk } from "./runtime/layers/checkpoints.ts"
 import * as Dataset from "./runtime/layers/dataset.ts"
 import * as modes from "./runtime/layers/modes.ts"
 import * as reader from "./runtime/layers/reader.ts"
+import type { Checkpoints } from "./runtime/ports/Checkpoints.ts"
 import { Passages } from "./runtime/ports/Passages.ts"
 
 /** Both ports and both learners, as the mode has them. */
@@ -137,9 +139,12 @@ const given = ({ config, passages }: Omit<Prepared, "epochs">) =>
   Layer.merge(Layer.succeed(Settings, config), Layer.succeed(Passages, passages))
 
 /** Everything a training run takes, but the provider and the file system. */
-export const learner = (prepared: Prepared) =>
+export const learner = (
+  prepared: Prepared,
+  checkpoints: Layer.Layer<Checkpoints, never, Settings | FileSystem.FileSystem> = onDisk
+) =>
   learning(prepared.config.mode).pipe(
-    Layer.provideMerge(Checkpoints.layer),
+    Layer.provideMerge(checkpoints),
     Layer.provideMerge(given(prepared))
   )
 

@@ -3,20 +3,17 @@ import type { RecordBatch } from "apache-arrow"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { curriculum } from "./curriculum.ts"
+import { course } from "./curriculum.ts"
 import * as Frame from "./domain/Frame.ts"
 import { type RunConfig, Settings, stepSize } from "./domain/RunConfig.ts"
-import * as Schedule from "./domain/Schedule.ts"
-import type { Lesson } from "./domain/tables.ts"
 import * as Journal from "./journal.ts"
 import { Reporter } from "./progress.ts"
-import * as Questions from "./questions.ts"
+import type * as Questions from "./questions.ts"
 import { sha256 } from "./runtime/layers/files.ts"
 import { Checkpoints } from "./runtime/ports/Checkpoints.ts"
 import type { ParameterGroup } from "./runtime/ports/Learning.ts"
 import { Passages } from "./runtime/ports/Passages.ts"
-import { ReaderLearner } from "./runtime/ports/Reader.ts"
-import { Retriever, RetrieverLearner } from "./runtime/ports/Retriever.ts"
+import { Retriever } from "./runtime/ports/Retriever.ts"
 
 /** Settings that do not change what is learned. */
 const incidental: ReadonlySet<string> = new Set<keyof RunConfig>([
@@ -80,23 +77,14 @@ export const train = Effect.fn("train")(function*(epochs: Questions.Epochs, opti
   const checkpoints = yield* Checkpoints
   const retriever = yield* Retriever
   const reporter = yield* Reporter
-  const lesson = curriculum(c, passages.ids.length)
+  const { gate, groups, learn: learning, refreshes, steps } = yield* course(epochs)
   const run = identity(c, epochs, passages.hash)
-  const schedule = Schedule.parse(c.refresh_index) ?? []
 
   const position = options.resume ? yield* checkpoints.restore(run) : undefined
   const start = position?.step ?? 0
   yield* Journal.truncate(c.output_dir, start)
-  const source = (from: number, to: number) =>
-    Questions.batches(epochs, { from, to, size: stepSize(c), seed: c.seed }, passages.row)
 
-  const groups = [...(yield* RetrieverLearner).groups, ...(yield* ReaderLearner).groups]
-  const norms = start < c.max_steps
-    ? yield* source(start, start + 1).pipe(Stream.runFoldEffect(
-      () => new Map<string, number>(),
-      (_, rows) => lesson.gate(rows)
-    ))
-    : new Map<string, number>()
+  const norms = start < c.max_steps ? yield* gate(start) : new Map<string, number>()
   yield* reporter.note(table(groups, norms))
 
   const began = yield* Clock.currentTimeMillis
@@ -110,8 +98,8 @@ export const train = Effect.fn("train")(function*(epochs: Questions.Epochs, opti
     return yield* checkpoints.save({ step, run })
   })
   const learn = Effect.fnUntraced(function*(rows: Questions.QuestionFrame) {
-    if (Schedule.due(schedule, step)) yield* retriever.refresh
-    const learned: Frame.Frame<typeof Lesson> = yield* lesson.learn(rows)
+    if (refreshes(step)) yield* retriever.refresh
+    const learned = yield* learning(rows)
     pending.push(learned.batch)
     step++
     last = {
@@ -133,7 +121,7 @@ export const train = Effect.fn("train")(function*(epochs: Questions.Epochs, opti
     if (c.save_steps > 0 && step % c.save_steps === 0 && step < c.max_steps) yield* keep()
   })
 
-  yield* source(start, c.max_steps).pipe(
+  yield* steps(start, c.max_steps).pipe(
     Stream.runForEach((rows) => Effect.uninterruptible(learn(rows))),
     Effect.onInterrupt(() => Effect.flatMap(Effect.orDie(keep()), (path) => reporter.note(`stopped, saved ${path}`)))
   )

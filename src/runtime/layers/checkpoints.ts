@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { Settings } from "../../domain/RunConfig.ts"
 import { CheckpointError, Checkpoints, type Part, type Position } from "../ports/Checkpoints.ts"
 import { FileError, located, moveDurably, readBytes, readJson, sha256, writeDurably } from "./files.ts"
@@ -49,25 +49,37 @@ const bytesOf = (
   }
 }
 
-/** Writes into a folder of another name, the manifest last, then renames; parts by name, whichever was there first. */
-const write = Effect.fnUntraced(function*(folder: string, parts: ReadonlyMap<string, Part>, position: Position) {
-  const fs = yield* FileSystem.FileSystem
-  const target = join(folder, `${prefix}${position.step}`)
-  const partial = join(folder, `.${prefix}${position.step}.partial`)
-  yield* fs.remove(partial, { recursive: true, force: true }).pipe(located(partial))
+/** Gives `put` every file of a checkpoint by its path in it: parts by name, whichever was there first, and the manifest. */
+const files = Effect.fnUntraced(function*<E, R>(
+  parts: ReadonlyMap<string, Part>,
+  position: Position,
+  put: (file: string, bytes: Uint8Array) => Effect.Effect<void, E, R>
+) {
   const hashes: Record<string, string> = {}
   const counters: Record<string, Manifest["counters"][string]> = {}
   for (const [name, part] of [...parts].toSorted(([a], [b]) => a < b ? -1 : 1)) {
     const state = bytesOf(part)
     counters[name] = state.counters
-    yield* fs.makeDirectory(join(partial, name), { recursive: true }).pipe(located(partial))
     for (const [file, bytes] of state.files) {
-      yield* writeDurably(join(partial, name, file), bytes)
+      yield* put(`${name}/${file}`, bytes)
       hashes[`${name}/${file}`] = sha256(bytes)
     }
   }
   const manifest: Manifest = { format: 1, global_step: position.step, run: position.run, counters, files: hashes }
-  yield* writeDurably(join(partial, MANIFEST), new TextEncoder().encode(JSON.stringify(manifest, null, 2)))
+  yield* put(MANIFEST, new TextEncoder().encode(JSON.stringify(manifest, null, 2)))
+})
+
+/** Writes into a folder of another name, then renames. */
+const write = Effect.fnUntraced(function*(folder: string, parts: ReadonlyMap<string, Part>, position: Position) {
+  const fs = yield* FileSystem.FileSystem
+  const target = join(folder, `${prefix}${position.step}`)
+  const partial = join(folder, `.${prefix}${position.step}.partial`)
+  yield* fs.remove(partial, { recursive: true, force: true }).pipe(located(partial))
+  yield* files(parts, position, (file, bytes) => {
+    const path = join(partial, file)
+    const made = fs.makeDirectory(dirname(path), { recursive: true }).pipe(located(partial))
+    return Effect.andThen(made, writeDurably(path, bytes))
+  })
   yield* fs.remove(target, { recursive: true, force: true }).pipe(located(target))
   yield* moveDurably(partial, target)
   return target
@@ -167,6 +179,20 @@ export const layer: Layer.Layer<Checkpoints, never, Settings | FileSystem.FileSy
     })
   })
 )
+
+/** Checkpoints are made as ever, and `tell` is told of each file instead of a disk. */
+export const weighed = (tell: (file: string, bytes: number) => void): Layer.Layer<Checkpoints> =>
+  Layer.sync(Checkpoints, () => {
+    const parts = new Map<string, Part>()
+    return {
+      register: (name, part) => Effect.sync(() => void parts.set(name, part)),
+      save: (position) =>
+        files(parts, position, (file, bytes) => Effect.sync(() => tell(file, bytes.length))).pipe(
+          Effect.as(`step ${position.step}, not kept`)
+        ),
+      restore: () => Effect.succeed(undefined)
+    }
+  })
 
 /** Nothing is kept: for tests and for runs that only measure. */
 export const none: Layer.Layer<Checkpoints> = Layer.succeed(Checkpoints, {

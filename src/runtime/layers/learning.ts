@@ -6,10 +6,10 @@ import type { Half } from "../../kernels/half.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { adamw } from "../../kernels/optim/adamw.ts"
 import { type Group, learningRate, type Optimizer } from "../../kernels/optim/Optimizer.ts"
-import type { Learning } from "../../kernels/Step.ts"
+import { type Learning, names } from "../../kernels/Step.ts"
 import { count, type Diverged as EngineDiverged } from "../engine/Learner.ts"
 import type { SessionError } from "../engine/Session.ts"
-import type { Weights } from "../engine/Weights.ts"
+import type { Values, Weights } from "../engine/Weights.ts"
 import { DeadGradient, Diverged, type ParameterGroup, ProgramFailed } from "../ports/Learning.ts"
 import { isLora } from "./adapters.ts"
 
@@ -74,19 +74,29 @@ const kind = (path: string, learns: boolean): string => {
 /** The parameters of a model by component, for the table a run prints and the gate it passes. */
 export const describe = (
   owner: string,
-  params: Flat,
-  trainable: ReadonlyArray<string>,
+  { params, slots, trainable, values }: Weights,
   peak: number
 ): { readonly groups: ReadonlyArray<ParameterGroup>; readonly groupName: (path: string) => string } => {
   const learns = new Set(trainable)
   const groupName = (path: string) => `${owner} ${component(path)}${kind(path, learns.has(path))}`
-  const byName = Map.groupBy(params.keys(), groupName)
-  const groups = [...byName].map(([name, paths]) => ({
-    name,
-    parameters: count(params, paths),
-    trainable: learns.has(paths[0]!),
-    learningRate: learns.has(paths[0]!) ? peak : 0
-  }))
+  const arrays = values()
+  const told = new Set<Values>()
+  const bytes = (paths: ReadonlyArray<string>): number => {
+    const own = new Set(paths.map((path) => arrays[names.param(path)]!).filter((array) => !told.has(array)))
+    for (const array of own) told.add(array)
+    return [...own].reduce((sum, { byteLength }) => sum + byteLength, 0)
+  }
+  const groups = [...Map.groupBy(params.keys(), groupName)].map(([name, paths]) => {
+    const [parameters, trainable] = [count(params, paths), learns.has(paths[0]!)]
+    return {
+      name,
+      parameters,
+      trainable,
+      bytes: bytes(paths),
+      stateBytes: trainable ? parameters * slots.length * Float32Array.BYTES_PER_ELEMENT : 0,
+      learningRate: trainable ? peak : 0
+    }
+  })
   return { groups, groupName }
 }
 

@@ -33,7 +33,6 @@ export const readOnly = Layer.effect(Reader, Effect.map(Model.make(false), readi
 export const trainable = Layer.effectContext(Effect.gen(function*() {
   const settings = yield* Settings
   const model = yield* Model.make(true)
-  const { params, trainable } = model.weights
   const learning = learningOf(settings, model.weights)
   const learner = yield* Learner.make({
     name: "reader",
@@ -49,7 +48,7 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
   })
   const checkpoints = yield* Checkpoints
   yield* checkpoints.register("reader", learnerPart(model.weights, learner, model))
-  const { groupName, groups } = describe("reader", params, trainable, settings.learning_rate)
+  const { groupName, groups } = describe("reader", model.weights, settings.learning_rate)
 
   const prepare = Effect.fnUntraced(function*(lesson: ReaderLesson) {
     const { answers, options, questions } = lesson

@@ -89,7 +89,6 @@ const prepare = (model: Model.RetrieverModel, lesson: RetrieverLesson, [from, to
 export const trainable = Layer.effectContext(Effect.gen(function*() {
   const settings = yield* Settings
   const model = yield* Model.make(trainableBy(settings), { lora: retrieverLora(settings), stored: storedAs(settings) })
-  const { params, trainable } = model.weights
   const learner = yield* Learner.make({
     name: "retriever",
     weights: model.weights,
@@ -99,7 +98,7 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
   })
   const checkpoints = yield* Checkpoints
   yield* checkpoints.register("retriever", learnerPart(model.weights, learner, { ...model, indexed: model }))
-  const { groupName, groups } = describe("retriever", params, trainable, settings.lr_retriever)
+  const { groupName, groups } = describe("retriever", model.weights, settings.lr_retriever)
   const parts = (lesson: RetrieverLesson) =>
     partsOf(settings, lesson.questions.length).map((range, part) =>
       prepare(model, lesson, range, dropoutKey(settings.seed, "retriever", learner.updates(), part))
@@ -131,7 +130,7 @@ export const frozen = Layer.effectContext(Effect.gen(function*() {
   return Context.make(Retriever, reading(model)).pipe(Context.add(
     RetrieverLearner,
     RetrieverLearner.of({
-      groups: describe("retriever", model.weights.params, [], 0).groups,
+      groups: describe("retriever", model.weights, 0).groups,
       learn: Effect.fnUntraced(function*(lesson) {
         const { batch, key } = prepare(model, lesson, [0, lesson.questions.length], 0)
         const program = yield* fail(compile(key))

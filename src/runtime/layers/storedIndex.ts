@@ -58,6 +58,13 @@ export const write = Effect.fnUntraced(function*(folder: string, index: VectorIn
   yield* replace(join(folder, METADATA), new TextEncoder().encode(JSON.stringify(metadata)))
 })
 
+/** Bytes of a folder's vectors. */
+export const size = Effect.fnUntraced(function*(folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = join(folder, VECTORS)
+  return Number((yield* fs.stat(path).pipe(located(path))).size)
+})
+
 /** The index of a folder; fails where it is of another corpus or of other weights. */
 export const read = Effect.fnUntraced(function*(folder: string, origin: Origin) {
   const path = join(folder, METADATA)

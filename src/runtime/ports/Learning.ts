@@ -6,6 +6,10 @@ export interface ParameterGroup {
   readonly name: string
   readonly parameters: number
   readonly trainable: boolean
+  /** Of the values as they are stored; what is shared is counted with the first that has it. */
+  readonly bytes: number
+  /** Of the optimiser's state. */
+  readonly stateBytes: number
   readonly learningRate: number
 }
 
