@@ -149,7 +149,7 @@ const measure = Effect.fnUntraced(function*(one: Case, steps: number) {
   const largest = transient(parts === 1 ? whole() : part(), (output) => output.startsWith("next/"))
   const arrays = [
     ...Object.values({ ...weights.feeds(), ...(parts === 1 ? {} : weights.sums()) }),
-    ...Object.values(weights.spare())
+    ...Object.values(weights.next())
   ]
   const estimated = start + largest + arrays.reduce((sum, { byteLength }) => sum + byteLength, 0)
   return {

@@ -78,26 +78,31 @@ const advance = (
 const learning = ({ group }: Learning, paths: Iterable<string>): ReadonlyArray<string> =>
   [...paths].filter((path) => group(path) !== undefined)
 
-/** The update of weights by their gradients: outputs `gradNorm`, `gradSquares` (one a weight, in order) and `next/...`. */
+type Gradients = ReadonlyMap<string, Tensor>
+
+/** How large gradients are: `gradNorm`, and `gradSquares`, one a weight, in order; and what they are scaled by. */
+const measured = ({ maxGradNorm }: Learning, gradients: Gradients) => {
+  const squares = [...gradients.values()].map((g) => sumAll(mul(g, g)))
+  const { factor, norm } = clipping(squares, maxGradNorm)
+  return { factor, report: { gradNorm: norm, gradSquares: concat(squares.map((s) => reshape(s, [1])), 0) } }
+}
+
+/** The update of weights by their gradients, times a factor: outputs `next/...`. */
 const updated = (
   spec: Learning,
-  weights: ReadonlyMap<string, Tensor>,
-  gradients: ReadonlyMap<string, Tensor>
+  weights: Gradients,
+  gradients: Gradients,
+  factor: Tensor
 ): { readonly inputs: Tensors; readonly outputs: Tensors } => {
-  const squares = [...gradients.values()].map((g) => sumAll(mul(g, g)))
-  const { factor, norm } = clipping(squares, spec.maxGradNorm)
   const parts = [...gradients].map(([path, g]) => advance(spec, path, weights.get(path)!, mul(g, factor)))
   return {
     inputs: Object.assign({}, ...parts.map((part) => part.inputs)),
-    outputs: Object.assign(
-      { gradNorm: norm, gradSquares: concat(squares.map((s) => reshape(s, [1])), 0) },
-      ...parts.map((part) => part.outputs)
-    )
+    outputs: Object.assign({}, ...parts.map((part) => part.outputs))
   }
 }
 
 /** Gradients added to what earlier batches left in `sum/...`. */
-const summed = (gradients: ReadonlyMap<string, Tensor>): { readonly inputs: Tensors; readonly outputs: Tensors } => {
+const summed = (gradients: Gradients): { readonly inputs: Tensors; readonly outputs: Tensors } => {
   const sums = new Map([...gradients].map(([path, g]) => [path, input(names.sum(path), g.type.shape)]))
   return {
     inputs: Object.fromEntries([...sums.values()].map((t) => [t.name, t])),
@@ -109,7 +114,7 @@ const inputsOf = (params: Params): ReadonlyMap<string, Input> =>
   new Map([...flatten(params)].map(([path, p]) => [path, inputOf(names.param(path), p)]))
 
 type Rest = (
-  gradients: ReadonlyMap<string, Tensor>,
+  gradients: Gradients,
   weights: ReadonlyMap<string, Tensor>
 ) => { readonly inputs: Tensors; readonly outputs: Tensors }
 
@@ -135,17 +140,32 @@ const graph = <P extends Params, B extends string, R extends string>(spec: StepS
  * trainable parameter, in order) and the `next/...` state.
  */
 export const step = <P extends Params, B extends string, R extends string>(spec: StepSpec<P, B, R>): Graph =>
-  graph(spec, (gradients, weights) => updated(spec, weights, gradients))
+  graph(spec, (gradients, weights) => {
+    const { factor, report } = measured(spec, gradients)
+    const { inputs, outputs } = updated(spec, weights, gradients, factor)
+    return { inputs, outputs: { ...report, ...outputs } }
+  })
 
-/** The update by gradients that were added up in `sum/...`. */
-const update = (spec: Learning & { readonly name: string; readonly params: Params }): Graph => {
-  const weights = inputsOf(spec.params)
-  const sums = new Map(
-    learning(spec, weights.keys()).map((path) => [path, input(names.sum(path), weights.get(path)!.type.shape)])
-  )
-  const { inputs, outputs } = updated(spec, weights, sums)
-  const read = [...sums].flatMap(([path, sum]) => [sum, weights.get(path)!])
-  return { name: spec.name, inputs: { ...inputs, ...Object.fromEntries(read.map((t) => [t.name, t])) }, outputs }
+type Finish = Learning & { readonly name: string; readonly params: Params }
+
+const sumsOf = ({ params, ...spec }: Finish): ReadonlyMap<string, Input> => {
+  const all = flatten(params)
+  return new Map(learning(spec, all.keys()).map((path) => [path, input(names.sum(path), all.get(path)!.shape)]))
+}
+
+const asInputs = (inputs: Iterable<Input>): Tensors => Object.fromEntries([...inputs].map((t) => [t.name, t]))
+
+const norm = (spec: Finish): Graph => {
+  const sums = sumsOf(spec)
+  const { factor, report } = measured(spec, sums)
+  return { name: `${spec.name}, norm`, inputs: asInputs(sums.values()), outputs: { ...report, factor } }
+}
+
+const update = (spec: Finish): Graph => {
+  const [weights, sums, factor] = [inputsOf(spec.params), sumsOf(spec), input("factor", [])]
+  const { inputs, outputs } = updated(spec, weights, sums, factor)
+  const read = [factor, ...[...sums].flatMap(([path, sum]) => [sum, weights.get(path)!])]
+  return { name: `${spec.name}, update`, inputs: { ...inputs, ...asInputs(read) }, outputs }
 }
 
 /** A step at once, and in parts. */
@@ -154,12 +174,15 @@ export interface Steps {
   readonly whole: () => Graph
   /** Outputs: `loss`, the report, and `next/sum/...`: the gradients added to the inputs `sum/...`. */
   readonly part: () => Graph
-  /** From `sum/...`: outputs `gradNorm`, `gradSquares` and `next/...`. */
+  /** From `sum/...`: `gradNorm`, `gradSquares`, and the `factor` that clips. */
+  readonly norm: () => Graph
+  /** From `sum/...` and the `factor`: outputs `next/...`. */
   readonly update: () => Graph
 }
 
 export const steps = <P extends Params, B extends string, R extends string>(spec: StepSpec<P, B, R>): Steps => ({
   whole: () => step(spec),
   part: () => graph({ ...spec, name: `${spec.name}, part` }, summed),
-  update: () => update({ ...spec, name: `${spec.name}, update` })
+  norm: () => norm(spec),
+  update: () => update(spec)
 })

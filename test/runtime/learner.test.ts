@@ -16,12 +16,12 @@ const optimizer = adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-5 })
 const tree = { w: normal([2], 1), frozen: normal([2], 1) }
 const group = (path: string) => path === "w" ? "decay" : undefined
 
-/** A learner of Σ (w - x)² over rows x of a batch, and its weights. */
-const learner = Effect.gen(function*() {
+/** A learner of Σ (w - x)² over rows x of a batch, and its weights; more than `few` of those are written over. */
+const squares = Effect.fnUntraced(function*(few?: number) {
   const params = flatten(tree)
   const initial = new Map([["w", Float32Array.of(1, 2)], ["frozen", Float32Array.of(3, 4)]])
   const own = new Map([...initial].map(([path, values]) => [path, values.slice()]))
-  const weights = Weights.make(params, ["w"], optimizer.slots, own)
+  const weights = Weights.make(params, ["w"], optimizer.slots, own, few)
   const lesson = ([rows]: [number]) =>
     steps({
       name: "squares",
@@ -45,78 +45,82 @@ const rows = (...x: ReadonlyArray<number>): Learner.Part<[number]> => ({
 })
 const batch = [rows(0, 5)]
 
-describe("a learner", () => {
-  it.effect("moves what learns, and counts", () =>
-    scoped(Effect.gen(function*() {
-      const { initial, learner: one, weights } = yield* learner
-      yield* one.learn(batch)
-      yield* one.learn(batch)
-      assert.strictEqual(one.updates(), 2)
-      assert.isBelow(weights.parameters().get("w")![0]!, 1)
-      assert.isAbove(weights.parameters().get("w")![1]!, 2)
-      assert.deepStrictEqual(weights.parameters().get("frozen"), initial.get("frozen"))
-    })))
-  it.effect("keeps its weights, its moments and its count where the loss is no number, and says so", () =>
-    scoped(Effect.gen(function*() {
-      const { learner: one, weights } = yield* learner
-      yield* one.learn(batch)
-      const before = [weights.parameters(), weights.state()]
-      const error = yield* Effect.flip(one.learn([rows(NaN, 0)]))
-      assert.match(error.message, /^squares diverged in update 2: loss NaN.*Lower the learning rate/)
-      assert.deepStrictEqual([weights.parameters(), weights.state()], before)
-      assert.strictEqual(one.updates(), 1)
-    })))
-  it.effect("goes on as if it had never stopped, from its weights, moments and count", () =>
-    scoped(Effect.gen(function*() {
-      const straight = yield* learner
-      for (let i = 0; i < 4; i++) yield* straight.learner.learn(batch)
-      const [before, after] = [yield* learner, yield* learner]
-      for (let i = 0; i < 2; i++) yield* before.learner.learn(batch)
-      after.weights.restore(new Map([...before.weights.parameters(), ...before.weights.state()]))
-      after.learner.resume(before.learner.updates())
-      for (let i = 0; i < 2; i++) yield* after.learner.learn(batch)
-      assert.deepStrictEqual(after.weights.parameters(), straight.weights.parameters())
-      assert.deepStrictEqual(after.weights.state(), straight.weights.state())
-    })))
-  it.effect("tells the gradient of each parameter without a step", () =>
-    scoped(Effect.gen(function*() {
-      const { initial, learner: one, weights } = yield* learner
-      assert.deepStrictEqual([...yield* one.probe(batch)], [["w", 4 + 36]])
-      assert.deepStrictEqual(weights.parameters(), initial)
-      assert.strictEqual(one.updates(), 0)
-    })))
-  const parts = [rows(0, 5, 1, -1), rows(3, 2), rows(-4, 0.5)]
-  const whole = [rows(0, 5, 1, -1, 3, 2, -4, 0.5)]
-  for (const [provider, session] of Object.entries({ reference, cpu: cpu({ threads: 1 }) })) {
-    it.live(`learns from a batch in parts what it learns from it at once: ${provider}`, () =>
-      Effect.gen(function*() {
-        const [one, other] = [yield* learner, yield* learner]
-        for (let i = 0; i < 3; i++) {
-          const [report] = yield* one.learner.learn(whole)
-          const reports = yield* other.learner.learn(parts)
-          assert.strictEqual(reports.length, 3)
-          const loss = reports.reduce((sum, part) => sum + part["loss"]![0]!, 0)
-          assert.closeTo(loss, report!["loss"]![0]!, 1e-6 * loss)
-        }
-        assert.strictEqual(other.learner.updates(), 3)
-        const state = ({ weights }: typeof one) => new Map([...weights.parameters(), ...weights.state()])
-        const got = state(other)
-        for (const [name, want] of state(one)) {
-          want.forEach((x, j) => assert.closeTo(got.get(name)![j]!, x, 1e-6 * Math.max(1, Math.abs(x)), name))
-        }
-        const [square] = [...(yield* one.learner.probe(whole)).values()]
-        assert.closeTo([...(yield* other.learner.probe(parts)).values()][0]!, square!, 1e-5 * square!)
-      }).pipe(Effect.scoped, Effect.provide(session)))
-  }
-  it.effect("keeps its weights where a part's loss is no number, and starts the next sum from nothing", () =>
-    scoped(Effect.gen(function*() {
-      const { learner: one, weights } = yield* learner
-      const before = [weights.parameters(), weights.state()]
-      yield* Effect.flip(one.learn([rows(1, 1), rows(NaN, 0)]))
-      assert.deepStrictEqual([weights.parameters(), weights.state()], before)
-      const { learner: fresh, weights: same } = yield* learner
-      yield* one.learn(parts)
-      yield* fresh.learn(parts)
-      assert.deepStrictEqual(weights.parameters(), same.parameters())
-    })))
-})
+for (const [how, few] of [["in two copies", undefined], ["written over", 0]] as const) {
+  describe(`a learner whose weights are ${how}`, () => {
+    const learner = squares(few)
+
+    it.effect("moves what learns, and counts", () =>
+      scoped(Effect.gen(function*() {
+        const { initial, learner: one, weights } = yield* learner
+        yield* one.learn(batch)
+        yield* one.learn(batch)
+        assert.strictEqual(one.updates(), 2)
+        assert.isBelow(weights.parameters().get("w")![0]!, 1)
+        assert.isAbove(weights.parameters().get("w")![1]!, 2)
+        assert.deepStrictEqual(weights.parameters().get("frozen"), initial.get("frozen"))
+      })))
+    it.effect("keeps its weights, its moments and its count where the loss is no number, and says so", () =>
+      scoped(Effect.gen(function*() {
+        const { learner: one, weights } = yield* learner
+        yield* one.learn(batch)
+        const before = [weights.parameters(), weights.state()]
+        const error = yield* Effect.flip(one.learn([rows(NaN, 0)]))
+        assert.match(error.message, /^squares diverged in update 2: loss NaN.*Lower the learning rate/)
+        assert.deepStrictEqual([weights.parameters(), weights.state()], before)
+        assert.strictEqual(one.updates(), 1)
+      })))
+    it.effect("goes on as if it had never stopped, from its weights, moments and count", () =>
+      scoped(Effect.gen(function*() {
+        const straight = yield* learner
+        for (let i = 0; i < 4; i++) yield* straight.learner.learn(batch)
+        const [before, after] = [yield* learner, yield* learner]
+        for (let i = 0; i < 2; i++) yield* before.learner.learn(batch)
+        after.weights.restore(new Map([...before.weights.parameters(), ...before.weights.state()]))
+        after.learner.resume(before.learner.updates())
+        for (let i = 0; i < 2; i++) yield* after.learner.learn(batch)
+        assert.deepStrictEqual(after.weights.parameters(), straight.weights.parameters())
+        assert.deepStrictEqual(after.weights.state(), straight.weights.state())
+      })))
+    it.effect("tells the gradient of each parameter without a step", () =>
+      scoped(Effect.gen(function*() {
+        const { initial, learner: one, weights } = yield* learner
+        assert.deepStrictEqual([...yield* one.probe(batch)], [["w", 4 + 36]])
+        assert.deepStrictEqual(weights.parameters(), initial)
+        assert.strictEqual(one.updates(), 0)
+      })))
+    const parts = [rows(0, 5, 1, -1), rows(3, 2), rows(-4, 0.5)]
+    const whole = [rows(0, 5, 1, -1, 3, 2, -4, 0.5)]
+    for (const [provider, session] of Object.entries({ reference, cpu: cpu({ threads: 1 }) })) {
+      it.live(`learns from a batch in parts what it learns from it at once: ${provider}`, () =>
+        Effect.gen(function*() {
+          const [one, other] = [yield* learner, yield* learner]
+          for (let i = 0; i < 3; i++) {
+            const [report] = yield* one.learner.learn(whole)
+            const reports = yield* other.learner.learn(parts)
+            assert.strictEqual(reports.length, 3)
+            const loss = reports.reduce((sum, part) => sum + part["loss"]![0]!, 0)
+            assert.closeTo(loss, report!["loss"]![0]!, 1e-6 * loss)
+          }
+          assert.strictEqual(other.learner.updates(), 3)
+          const state = ({ weights }: typeof one) => new Map([...weights.parameters(), ...weights.state()])
+          const got = state(other)
+          for (const [name, want] of state(one)) {
+            want.forEach((x, j) => assert.closeTo(got.get(name)![j]!, x, 1e-6 * Math.max(1, Math.abs(x)), name))
+          }
+          const [square] = [...(yield* one.learner.probe(whole)).values()]
+          assert.closeTo([...(yield* other.learner.probe(parts)).values()][0]!, square!, 1e-5 * square!)
+        }).pipe(Effect.scoped, Effect.provide(session)))
+    }
+    it.effect("keeps its weights where a part's loss is no number, and starts the next sum from nothing", () =>
+      scoped(Effect.gen(function*() {
+        const { learner: one, weights } = yield* learner
+        const before = [weights.parameters(), weights.state()]
+        yield* Effect.flip(one.learn([rows(1, 1), rows(NaN, 0)]))
+        assert.deepStrictEqual([weights.parameters(), weights.state()], before)
+        const { learner: fresh, weights: same } = yield* learner
+        yield* one.learn(parts)
+        yield* fresh.learn(parts)
+        assert.deepStrictEqual(weights.parameters(), same.parameters())
+      })))
+  })
+}

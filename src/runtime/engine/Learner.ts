@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import type { Graph } from "../../kernels/encode.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import type { Group, Optimizer } from "../../kernels/optim/Optimizer.ts"
@@ -42,12 +43,14 @@ export interface Part<K> {
 }
 export type Report = Readonly<Record<string, Data>>
 
-/** Of all parts together, and what each of them reports. */
+/** Of all parts together, and what each of them reports; nothing has moved yet. */
 interface Ran {
   readonly loss: number
   readonly gradNorm: number
   readonly gradSquares: Data
   readonly reports: ReadonlyArray<Report>
+  /** Moves the weights; nothing can interrupt it. */
+  readonly commit: Effect.Effect<void, SessionError>
 }
 
 export interface Learner<K> {
@@ -73,37 +76,61 @@ const scalars = ({ groups, optimizer }: LearnerSpec<any>, step: number): Record<
     )
   )
 
-/** Runs parts up to the next weights, which lie in the spare arrays until they are committed. */
-const runner = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) {
-  const { weights } = spec
+/** A program that is compiled when it is first wanted. */
+const once = Effect.fnUntraced(function*() {
   const [session, scope] = [yield* Session, yield* Effect.scope]
-  const closed = yield* cached((key: K) => spec.lesson(key).whole())
-  const adding = yield* cached((key: K) => spec.lesson(key).part())
-  let finish: Program<string, string> | undefined
-
-  const atOnce = Effect.fnUntraced(function*({ batch, key }: Part<K>, factors: Feeds<string>) {
-    const program = yield* closed(key)
-    const report = yield* program.run({ ...weights.feeds(), ...factors, ...batch }, weights.spare())
-    const { gradNorm, gradSquares, loss } = report as Record<string, Data>
-    return { loss: loss![0]!, gradNorm: gradNorm![0]!, gradSquares: gradSquares!, reports: [report] } satisfies Ran
+  let program: Program<string, string> | undefined
+  return Effect.fnUntraced(function*(graph: () => Graph) {
+    return program ??= yield* session.compile<string, string>(graph()).pipe(Scope.provide(scope))
   })
-  /** The sums are read and written in place: one node reads each, and writes it element by element. */
-  const inTurn = Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>, factors: Feeds<string>) {
+})
+
+const measureOf = (report: Report) => ({ gradNorm: report["gradNorm"]![0]!, gradSquares: report["gradSquares"]! })
+
+/** One program to the next weights, in spare arrays. */
+const atOnce = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
+  const closed = yield* cached((key: K) => lesson(key).whole())
+  return Effect.fnUntraced(function*({ batch, key }: Part<K>, factors: Feeds<string>) {
+    const program = yield* closed(key)
+    const report: Report = yield* program.run({ ...weights.feeds(), ...factors, ...batch }, weights.next())
+    const commit = Effect.sync(weights.commit)
+    return { ...measureOf(report), loss: report["loss"]![0]!, reports: [report], commit } satisfies Ran
+  })
+})
+
+/**
+ * Gradients first, then the update. Sums, and arrays that are written over, are read and written in place: of each one
+ * chain of nodes reads it, element by element, and the last of them writes it.
+ */
+const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
+  const adding = yield* cached((key: K) => lesson(key).part())
+  const [norm, update] = [yield* once(), yield* once()]
+  return Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>, factors: Feeds<string>) {
     const sums = weights.sums()
     const into = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [names.next(name), sum]))
-    const reports = yield* Effect.forEach(
+    const reports: ReadonlyArray<Report> = yield* Effect.forEach(
       parts,
       ({ batch, key }) =>
         Effect.flatMap(adding(key), (program) => program.run({ ...weights.values(), ...sums, ...batch }, into))
     )
-    finish ??= yield* session.compile<string, string>(spec.lesson(parts[0]!.key).update()).pipe(Scope.provide(scope))
-    const report = yield* finish.run({ ...weights.feeds(), ...factors, ...sums }, weights.spare())
-    const { gradNorm, gradSquares } = report as Record<string, Data>
+    const steps = lesson(parts[0]!.key)
+    const measured: Report = yield* (yield* norm(steps.norm)).run(sums)
+    const given = { ...factors, ...sums, factor: measured["factor"]! }
+    const moved = update(steps.update).pipe(
+      Effect.flatMap((program) => program.run({ ...weights.feeds(), ...given }, weights.next())),
+      Effect.andThen(Effect.sync(weights.commit)),
+      Effect.uninterruptible
+    )
     const loss = reports.reduce((sum, one) => sum + one["loss"]![0]!, 0)
-    return { loss, gradNorm: gradNorm![0]!, gradSquares: gradSquares!, reports } satisfies Ran
+    return { ...measureOf(measured), loss, reports, commit: moved } satisfies Ran
   })
+})
+
+/** Runs parts up to the measure of their gradients. */
+const runner = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) {
+  const [whole, apart] = [yield* atOnce(spec), yield* inTurn(spec)]
   return (parts: ReadonlyArray<Part<K>>, factors: Feeds<string>): Effect.Effect<Ran, SessionError> =>
-    parts.length === 1 ? atOnce(parts[0]!, factors) : inTurn(parts, factors)
+    parts.length === 1 && !spec.weights.overwritten ? whole(parts[0]!, factors) : apart(parts, factors)
 })
 
 export const make = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) {
@@ -116,11 +143,11 @@ export const make = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec
       updates = from
     },
     learn: Effect.fnUntraced(function*(parts) {
-      const { gradNorm, loss, reports } = yield* run(parts, scalars(spec, updates + 1))
+      const { commit, gradNorm, loss, reports } = yield* run(parts, scalars(spec, updates + 1))
       if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
         return yield* new Diverged({ program: name, update: updates + 1, loss, gradNorm })
       }
-      weights.commit()
+      yield* commit
       updates++
       return reports
     }),

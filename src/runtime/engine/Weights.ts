@@ -1,6 +1,6 @@
 /**
- * The arrays of a model and its optimiser, in two copies for what learns: a step reads one and writes the other. What is
- * frozen exists once.
+ * The arrays of a model and its optimiser. Of what learns there are two copies while it is small: a step reads one and
+ * writes the other. Much is written over, once its gradients are known to be numbers. What is frozen exists once.
  */
 import { fromWords, toWords } from "../../kernels/half.ts"
 import * as Nd from "../../kernels/NdArray.ts"
@@ -19,11 +19,13 @@ export interface Weights {
   readonly feeds: () => Readonly<Record<string, Values>>
   /** The parameters alone, for programs that only read. */
   readonly values: () => Readonly<Record<string, Values>>
-  /** Where a step's `next/...` outputs go. */
-  readonly spare: () => Readonly<Record<string, Float32Array>>
+  /** Whether the update is written over the current arrays: so much learns that a second copy would weigh. */
+  readonly overwritten: boolean
+  /** Where a step's `next/...` outputs go: the spare arrays, or the current ones. */
+  readonly next: () => Readonly<Record<string, Float32Array>>
   /** `sum/...` of the trainable, zeroed: gradients are added up there. Made once they are asked for. */
   readonly sums: () => Readonly<Record<string, Float32Array>>
-  /** Makes the spare arrays the current ones. */
+  /** Makes the spare arrays the current ones, where there are any. */
   readonly commit: () => void
   /** The parameters by path: copies of those that learn, and the frozen arrays themselves. */
   readonly parameters: () => Arrays
@@ -35,6 +37,9 @@ export interface Weights {
 
 const isParam = (name: string): boolean => name.startsWith(names.param(""))
 const outside = (name: string): string => isParam(name) ? name.slice(names.param("").length) : name
+
+/** Scalars that learn in two copies, at most: 64 MiB of weights. */
+export const FEW = 2 ** 24
 
 /** The inputs of a program that reads the given parameters. */
 export const asInputs = <V extends Values>(params: ReadonlyMap<string, V>): Readonly<Record<string, V>> =>
@@ -50,27 +55,29 @@ export const asNumbers = (param: Param | undefined, values: Values): Float32Arra
 
 /**
  * `initial` holds every parameter by path and, where a run resumes, every slot by input name; else slots are zero. Its
- * arrays become the current ones: nothing is copied.
+ * arrays become the current ones: nothing is copied. More than `few` scalars that learn are written over.
  */
 export const make = (
   params: Flat,
   trainable: ReadonlyArray<string>,
   slots: ReadonlyArray<string>,
-  initial: Arrays
+  initial: Arrays,
+  few = FEW
 ): Weights => {
   const learning = new Set(
     trainable.flatMap((path) => [names.param(path), ...slots.map((slot) => names.slot(slot, path))])
   )
   const size = (name: string) => Nd.size(params.get(name.replace(/^(param|slot\/[^/]*)\//, ""))!.shape)
+  const overwritten = trainable.reduce((sum, path) => sum + size(names.param(path)), 0) > few
   const start = (name: string): Values => initial.get(outside(name)) ?? new Float32Array(size(name))
   const all = new Set([...[...params.keys()].map(names.param), ...learning])
   const front = Object.fromEntries([...all].map((name) => [name, start(name)]))
   const back: typeof front = { ...front }
-  for (const name of learning) back[name] = new Float32Array(size(name))
+  if (!overwritten) { for (const name of learning) back[name] = new Float32Array(size(name)) }
   const view = (record: typeof front) => ({
     feeds: record,
     values: Object.fromEntries(Object.entries(record).filter(([name]) => isParam(name))),
-    spare: Object.fromEntries([...learning].map((name) => [names.next(name), record[name] as Float32Array]))
+    outputs: Object.fromEntries([...learning].map((name) => [names.next(name), record[name] as Float32Array]))
   })
   let [current, next] = [view(front), view(back)]
   let sums: Readonly<Record<string, Float32Array>> | undefined
@@ -85,7 +92,8 @@ export const make = (
     slots,
     feeds: () => current.feeds,
     values: () => current.values,
-    spare: () => next.spare,
+    overwritten,
+    next: () => next.outputs,
     sums: () => {
       sums ??= Object.fromEntries(trainable.map((path) => [names.sum(path), new Float32Array(size(names.param(path)))]))
       for (const sum of Object.values(sums)) sum.fill(0)
