@@ -146,12 +146,10 @@ const measure = Effect.fnUntraced(function*(one: Case, steps: number) {
     losses.push(report!["loss"]![0]!)
   }
   const { part, whole } = lesson([length])
-  const largest = transient(parts === 1 ? whole() : part(), (output) => output.startsWith("next/"))
-  const arrays = [
-    ...Object.values({ ...weights.feeds(), ...(parts === 1 ? {} : weights.sums()) }),
-    ...Object.values(weights.next())
-  ]
-  const estimated = start + largest + arrays.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  const apart = parts > 1 || weights.overwritten
+  const largest = transient(apart ? part() : whole(), (output) => output.startsWith("next/"))
+  const arrays = new Set([weights.feeds(), weights.next(), apart ? weights.sums() : {}].flatMap(Object.values))
+  const estimated = start + largest + [...arrays].reduce((sum, { byteLength }) => sum + byteLength, 0)
   return {
     losses,
     cpuSeconds: seconds.at(-1)!,

@@ -6,6 +6,7 @@ import { type RunConfig, stepSize } from "./domain/RunConfig.ts"
 import { type Probe, probe, total } from "./probe.ts"
 import { type Footprint, Meter } from "./runtime/engine/Meter.ts"
 import { Session } from "./runtime/engine/Session.ts"
+import { FEW } from "./runtime/engine/Weights.ts"
 import { weighed } from "./runtime/layers/checkpoints.ts"
 import * as StoredIndex from "./runtime/layers/storedIndex.ts"
 import { Checkpoints } from "./runtime/ports/Checkpoints.ts"
@@ -18,10 +19,10 @@ import { learner, prepare } from "./system.ts"
 export interface Memory {
   /** Of the process before anything was read. */
   readonly process: number
-  /** Two copies of what learns. */
+  /** Two copies of what learns, where that is little; of the optimiser's state too. */
   readonly weights: number
   readonly optimizer: number
-  /** Gradients of the parts of a step, added up. */
+  /** Gradients, where they are there between programs: of the parts of a step, or before much is written over. */
   readonly sums: number
   /** The vectors, and the weights that made them; twice where it is made again while the old one is there. */
   readonly index: number | null
@@ -115,16 +116,32 @@ const savingOf = (part: string, groups: ReadonlyArray<ParameterGroup>, files: Fi
   return bytesOf([...files].filter(isOf(part))) + total(learning, ({ bytes, stateBytes }) => bytes + stateBytes)
 }
 
+const parts = ["retriever", "reader"]
+
+/** Arrays of what learns, in so many copies, and the sums of its gradients where those are apart. */
+const learnedOf = (groups: ReadonlyArray<ParameterGroup>, accumulated: boolean) => {
+  const bytes = total(groups, (group) => group.bytes)
+  const overwritten = total(groups, ({ parameters }) => parameters) > FEW
+  const copies = overwritten ? 1 : 2
+  return {
+    weights: copies * bytes,
+    optimizer: copies * total(groups, ({ stateBytes }) => stateBytes),
+    sums: overwritten || accumulated ? bytes : 0
+  }
+}
+
 const memoryOf = ({ config, files, groups, largest, probed, process: start, stored }: Sized): Memory => {
   const learning = groups.filter(({ trainable }) => trainable)
-  const learned = total(learning, ({ bytes }) => bytes)
-  const weights = total(groups, ({ bytes }) => bytes) + learned
-  const optimizer = 2 * total(groups, ({ stateBytes }) => stateBytes)
-  const sums = config.gradient_accumulation_steps > 1 ? learned : 0
-  const ofIndex = total(learning.filter(({ name }) => name.startsWith("retriever")), ({ bytes }) => bytes)
+  const of = (part: string) => learning.filter(({ name }) => name.startsWith(part))
+  const learned = parts.map((part) => learnedOf(of(part), config.gradient_accumulation_steps > 1))
+  const frozen = total(groups.filter(({ trainable }) => !trainable), ({ bytes }) => bytes)
+  const weights = frozen + total(learned, (part) => part.weights)
+  const optimizer = total(learned, (part) => part.optimizer)
+  const sums = total(learned, (part) => part.sums)
+  const ofIndex = total(of("retriever"), ({ bytes }) => bytes)
   const times = probed ? Math.min(2, probed.index.times + (stored > 0 ? 1 : 0)) : 0
   const index = probed && times * ((probed.index.bytes || stored) + ofIndex)
-  const saving = Math.max(...["retriever", "reader"].map((part) => savingOf(part, groups, files)))
+  const saving = Math.max(...parts.map((part) => savingOf(part, groups, files)))
   const held = start + weights + optimizer + sums
   return {
     process: start,
