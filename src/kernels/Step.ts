@@ -4,6 +4,7 @@
  */
 import type { Graph } from "./encode.ts"
 import { grad } from "./grad.ts"
+import * as Nd from "./NdArray.ts"
 import { bind, type Bound, flatten, inputOf, type Params } from "./nn/Module.ts"
 import { reshape, sumAll } from "./op/broadcast.ts"
 import { add, div, mul, sqrt } from "./op/elementwise.ts"
@@ -161,11 +162,29 @@ const norm = (spec: Finish): Graph => {
   return { name: `${spec.name}, norm`, inputs: asInputs(sums.values()), outputs: { ...report, factor } }
 }
 
-const update = (spec: Finish): Graph => {
-  const [weights, sums, factor] = [inputsOf(spec.params), sumsOf(spec), input("factor", [])]
-  const { inputs, outputs } = updated(spec, weights, sums, factor)
-  const read = [factor, ...[...sums].flatMap(([path, sum]) => [sum, weights.get(path)!])]
-  return { name: `${spec.name}, update`, inputs: { ...inputs, ...asInputs(read) }, outputs }
+/** Scalars whose update is one program, where a weight has no more by itself: its results are there twice for a moment. */
+const TOGETHER = 2 ** 22
+
+/** Consecutive sums, in groups of no more than so many scalars, or of one. */
+const groupsOf = (sums: ReadonlyMap<string, Input>): ReadonlyArray<ReadonlyMap<string, Input>> => {
+  const groups: Array<Map<string, Input>> = []
+  let room = 0
+  for (const [path, sum] of sums) {
+    const scalars = Nd.size(sum.type.shape)
+    if (scalars > room) room = TOGETHER, groups.push(new Map())
+    groups.at(-1)!.set(path, sum)
+    room -= scalars
+  }
+  return groups
+}
+
+const update = (spec: Finish): ReadonlyArray<Graph> => {
+  const [weights, factor] = [inputsOf(spec.params), input("factor", [])]
+  return groupsOf(sumsOf(spec)).map((sums, i) => {
+    const { inputs, outputs } = updated(spec, weights, sums, factor)
+    const read = [factor, ...[...sums].flatMap(([path, sum]) => [sum, weights.get(path)!])]
+    return { name: `${spec.name}, update ${i + 1}`, inputs: { ...inputs, ...asInputs(read) }, outputs }
+  })
 }
 
 /** A step at once, and in parts. */
@@ -176,8 +195,8 @@ export interface Steps {
   readonly part: () => Graph
   /** From `sum/...`: `gradNorm`, `gradSquares`, and the `factor` that clips. */
   readonly norm: () => Graph
-  /** From `sum/...` and the `factor`: outputs `next/...`. */
-  readonly update: () => Graph
+  /** From `sum/...` and the `factor`: outputs `next/...`, of some weights each. */
+  readonly update: () => ReadonlyArray<Graph>
 }
 
 export const steps = <P extends Params, B extends string, R extends string>(spec: StepSpec<P, B, R>): Steps => ({

@@ -10,7 +10,7 @@ import { add, mul, sub } from "../../src/kernels/op/elementwise.ts"
 import { less, where } from "../../src/kernels/op/select.ts"
 import { adamw } from "../../src/kernels/optim/adamw.ts"
 import { learningRate, type Schedule } from "../../src/kernels/optim/Optimizer.ts"
-import { names, step } from "../../src/kernels/Step.ts"
+import { names, step, steps } from "../../src/kernels/Step.ts"
 import { input, scalar } from "../../src/kernels/Tensor.ts"
 
 const config = { beta1: 0.9, beta2: 0.95, epsilon: 1e-5 }
@@ -127,6 +127,25 @@ describe("grad", () => {
     assert.deepStrictEqual(values.map((v) => [v.shape, [...v.data]]), [[[2, 3], Array(6).fill(0)], [[3], [0, 0, 0]]])
   })
   it("is of a scalar", () => assert.throws(() => grad(x, [x]), "the loss is not a scalar"))
+})
+
+describe("the update of sums", () => {
+  it("is made by programs of some weights each, in order, every weight once", () => {
+    const millions = { a: 1, b: 2, frozen: 3, c: 2, d: 9, e: 1, f: 3 }
+    const { update } = steps({
+      name: "large",
+      params: Object.fromEntries(Object.entries(millions).map(([path, m]) => [path, normal([m, 1e6], 1)])),
+      batch: {},
+      loss: () => ({ loss: scalar(0), report: {} }),
+      group: (path) => path === "frozen" ? undefined : "decay",
+      optimizer,
+      maxGradNorm: 1
+    })
+    const moved = update().map(({ outputs }) =>
+      Object.keys(outputs).flatMap((name) => /^next\/param\/(.*)$/.exec(name)?.[1] ?? [])
+    )
+    assert.deepStrictEqual(moved, [["a", "b"], ["c"], ["d"], ["e", "f"]])
+  })
 })
 
 describe("a learning rate", () => {

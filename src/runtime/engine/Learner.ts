@@ -76,12 +76,14 @@ const scalars = ({ groups, optimizer }: LearnerSpec<any>, step: number): Record<
     )
   )
 
-/** A program that is compiled when it is first wanted. */
+/** Programs that are compiled when they are first wanted. */
 const once = Effect.fnUntraced(function*() {
   const [session, scope] = [yield* Session, yield* Effect.scope]
-  let program: Program<string, string> | undefined
-  return Effect.fnUntraced(function*(graph: () => Graph) {
-    return program ??= yield* session.compile<string, string>(graph()).pipe(Scope.provide(scope))
+  let programs: ReadonlyArray<Program<string, string>> | undefined
+  return Effect.fnUntraced(function*(graphs: () => ReadonlyArray<Graph>) {
+    return programs ??= yield* Effect.forEach(graphs(), (graph) => session.compile<string, string>(graph)).pipe(
+      Scope.provide(scope)
+    )
   })
 })
 
@@ -114,10 +116,11 @@ const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: L
         Effect.flatMap(adding(key), (program) => program.run({ ...weights.values(), ...sums, ...batch }, into))
     )
     const steps = lesson(parts[0]!.key)
-    const measured: Report = yield* (yield* norm(steps.norm)).run(sums)
-    const given = { ...factors, ...sums, factor: measured["factor"]! }
+    const [measuring] = yield* norm(() => [steps.norm()])
+    const measured: Report = yield* measuring!.run(sums)
+    const given = { ...weights.feeds(), ...factors, ...sums, factor: measured["factor"]! }
     const moved = update(steps.update).pipe(
-      Effect.flatMap((program) => program.run({ ...weights.feeds(), ...given }, weights.next())),
+      Effect.flatMap(Effect.forEach((program) => program.run(given, weights.next()), { discard: true })),
       Effect.andThen(Effect.sync(weights.commit)),
       Effect.uninterruptible
     )
