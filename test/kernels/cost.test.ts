@@ -70,10 +70,13 @@ const learn = (
 
 describe("a decoder", () => {
   const attention = 4 * shape.rows * heads * shape.length ** 2 * (h / heads)
-  const layer = 2 * tokens * (2 * h * h + 2 * h * keys + 3 * h * i) + attention
+  const [inward, onward] = [h * h + 2 * h * keys, h * h + 3 * h * i]
+  const layer = 2 * tokens * (inward + onward) + attention
+  /** The last goes on with the tokens whose next is predicted. */
+  const last = 2 * tokens * inward + 2 * shape.supervised * onward + attention
   const head = 2 * shape.supervised * h * config.vocab_size
   const decoder = causalLm(config)
-  const forward = config.num_hidden_layers * layer + head
+  const forward = (config.num_hidden_layers - 1) * layer + last + head
 
   it("takes 2 operations a weight and token forward, and 6 to learn", () => {
     assert.strictEqual(flops(Graphs.score(decoder, shape)), forward)
@@ -88,10 +91,10 @@ describe("a decoder", () => {
     const r = 2
     const targets = new Map([["model.layers.1.mlp.down_proj", { r, scaling: 1 }]])
     const adapted = adapt(decoder, { targets, dropout: 0 })
-    const adapter = 2 * tokens * r * (h + i)
+    const adapter = 2 * shape.supervised * r * (h + i)
     const found = flops(learn(adapted, (path) => path.includes(".lora_") ? "all" : undefined))
     /** Backward: through the head to the adapter; the last layer's input has no gradient, nor has the adapter's own. */
-    const backward = head + adapter + 2 * tokens * r * h
+    const backward = head + adapter + 2 * shape.supervised * r * h
     assert.strictEqual(found, forward + adapter + backward)
   })
 })
