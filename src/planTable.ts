@@ -77,8 +77,8 @@ const memory = (m: Memory): string =>
   columns([
     ["memory", ""],
     ...maybe("process", m.process),
-    ...maybe("weights, twice where they learn", m.weights),
-    ...maybe("optimiser, twice", m.optimizer),
+    ...maybe("weights", m.weights),
+    ...maybe("optimiser", m.optimizer),
     ...maybe("sums of gradients", m.sums),
     ...maybe("index", m.index),
     ...maybe(`largest program (${m.largest?.program})`, m.largest && m.largest.bytes),
