@@ -13,6 +13,7 @@ const inUnits = (units: ReadonlyArray<string>, base: number) => (value: number):
 const bytes = inUnits(["B", "KiB", "MiB", "GiB", "TiB"], 1024)
 const flop = inUnits(["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP"], 1000)
 const count = (value: number): string => value.toLocaleString("en", { maximumFractionDigits: 1 })
+const few = (value: number): string => value < 10 ? value.toPrecision(2) : count(value)
 const duration = (seconds: number): string => {
   if (seconds < 1) return `${(1000 * seconds).toPrecision(3)} ms`
   if (seconds < 120) return `${seconds.toPrecision(3)} s`
@@ -65,11 +66,10 @@ const work = ({ steps, work }: Probe, stepSize: number): string => {
   ])
 }
 
-const index = ({ index: { bytes: size, flops, seconds, times } }: Probe): string =>
-  `index: ${bytes(size)}, ${flop(flops)} and ${duration(seconds)} to make, made ${times} ${
-    times === 1 ? "time" : "times"
-  }`
-  + ` (${flop(times * flops)})`
+const index = ({ index: { bytes: size, flops, seconds, times } }: Probe): string => {
+  const made = `made ${times} ${times === 1 ? "time" : "times"}`
+  return `index: ${bytes(size)}, ${flop(flops)} and ${duration(seconds)} to make, ${made} (${flop(times * flops)})`
+}
 
 const maybe = (name: string, value: number | null): Rows => value ? [[`  ${name}`, bytes(value)]] : []
 
@@ -96,18 +96,21 @@ const disk = ({ checkpoint, checkpoints, index, journal, models }: Plan["disk"])
     ...Object.entries(models).map(([part, size]) => [`  ${part} in a checkpoint, to be used`, bytes(size)])
   ])
 
-const time = ({ compileSeconds, runSeconds, stepSeconds, timed }: Probe, steps: number): string =>
-  `time: ${duration(runSeconds)} for ${count(steps)} steps, of ${duration(stepSeconds)} each (mean of ${timed}) and `
-  + `${duration(compileSeconds)} of compiling; without writing checkpoints`
+const run = ({ compileSeconds, index, runSeconds, stepSeconds, timed, work }: Probe, p: Plan): string => {
+  const products = p.steps * p.stepSize * total(work, ({ flops }) => flops) + index.times * index.flops
+  const step = `${count(p.steps)} steps of ${duration(stepSeconds)} each (mean of ${timed})`
+  const rest = `${duration(compileSeconds)} of compiling; without writing checkpoints`
+  return `run: ${flop(products)} and ${duration(runSeconds)}: ${step} and ${rest}`
+}
 
 export const planTable = (p: Plan): string =>
   [
     `${p.mode} on ${p.provider}, ${p.threads} ${p.threads === 1 ? "thread" : "threads"}: ${count(p.steps)} steps of `
-    + `${p.stepSize} questions, ${count(p.epochs)} epochs of ${count(p.questions)}`,
+    + `${p.stepSize} questions, ${few(p.epochs)} epochs of ${count(p.questions)}`,
     parameters(p.groups),
     ...(p.probe ? [work(p.probe, p.stepSize)] : []),
     ...(p.probe && p.probe.index.times > 0 ? [index(p.probe)] : []),
     memory(p.memory),
     disk(p.disk),
-    ...(p.probe ? [time(p.probe, p.steps)] : [])
+    ...(p.probe ? [run(p.probe, p)] : [])
   ].join("\n\n")

@@ -100,7 +100,7 @@ describe("plan", { timeout: 240_000 }, () => {
       /^index: .* made 1 time /m,
       /^ {2}peak of the probe, measured +\d+ MiB$/m,
       /^ {2}checkpoints, 1 of [\d.]+ KiB/m,
-      /^time: [\d.]+ .* for 4 steps/m
+      /^run: [\d.]+ MFLOP and [\d.]+ m?s: 4 steps of /m
     ]
     for (const line of told) assert.match(out, line)
   })
