@@ -171,7 +171,10 @@ const groupsOf = (sums: ReadonlyMap<string, Input>): ReadonlyArray<ReadonlyMap<s
   let room = 0
   for (const [path, sum] of sums) {
     const scalars = Nd.size(sum.type.shape)
-    if (scalars > room) room = TOGETHER, groups.push(new Map())
+    if (scalars > room) {
+      groups.push(new Map())
+      room = TOGETHER
+    }
     groups.at(-1)!.set(path, sum)
     room -= scalars
   }
