@@ -13,7 +13,7 @@ import type { Half } from "../src/kernels/half.ts"
 import * as Nd from "../src/kernels/NdArray.ts"
 import { causalLm, type DecoderConfig } from "../src/kernels/nn/decoder.ts"
 import { adapt } from "../src/kernels/nn/lora.ts"
-import { type Flat, flatten } from "../src/kernels/nn/Module.ts"
+import { type Flat, flatten, type Param } from "../src/kernels/nn/Module.ts"
 import { stored } from "../src/kernels/nn/stored.ts"
 import { adamw } from "../src/kernels/optim/adamw.ts"
 import * as Learner from "../src/runtime/engine/Learner.ts"
@@ -76,16 +76,26 @@ const SUPERVISED = 64
 const base = causalLm(config)
 const optimizer = adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-5 })
 
-/** Numbers that look drawn: the same in every process. */
-const drawn = (size: number, scale: number): Float32Array =>
-  Float32Array.from({ length: size }, (_, i) => scale * Math.sin(1 + i * 12.9898) * Math.cos(i * 78.233))
+/** Numbers that look drawn, the same in every process; made a few at a time, as they are stored. */
+const drawn = (param: Param, scale: number): Weights.Values => {
+  const size = Nd.size(param.shape)
+  const values = param.stored ? new Uint16Array(size) : new Float32Array(size)
+  const some = new Float32Array(2 ** 16)
+  for (let start = 0; start < size; start += some.length) {
+    for (let i = 0; i < some.length; i++) {
+      some[i] = scale * Math.sin(1 + (start + i) * 12.9898) * Math.cos((start + i) * 78.233)
+    }
+    values.set(Weights.asStored(param, some.subarray(0, size - start)), start)
+  }
+  return values
+}
 
 const initial = (params: Flat) =>
   new Map(
     [...params].map(([path, param]) => {
       const { shape } = param
-      const values = shape.length === 1 ? new Float32Array(shape[0]!).fill(1) : drawn(Nd.size(shape), 0.03)
-      return [path, Weights.asStored(param, values)]
+      const ones = () => Weights.asStored(param, new Float32Array(shape[0]!).fill(1))
+      return [path, shape.length === 1 ? ones() : drawn(param, 0.03)]
     })
   )
 

@@ -120,10 +120,11 @@ const serve = Effect.gen(function*() {
   )
   const began = performance.now()
   yield* step
-  const count = (paths: Iterable<string>) => Learner.count(weights.params, [...paths])
+  /** A tied head is the embeddings' array. */
+  const arrays = new Set(Object.values(weights.values()))
   say({
-    parameters: count(weights.params.keys()),
-    trainable: count(weights.trainable),
+    parameters: [...arrays].reduce((sum, { length }) => sum + length, 0),
+    trainable: Learner.count(weights.params, weights.trainable),
     firstStep: (performance.now() - began) / 1000,
     startPeak: peak()
   })
