@@ -34,9 +34,9 @@ export const judge = (
   ranking: ReadonlyArray<readonly [string, number]>
 ): Judged => {
   const ids = ranking.map(([id]) => id)
-  const gold = new Set(q.gold.map((id) => ids.indexOf(id)).filter((at) => at >= 0))
   const places = ids.map((_, i) => i)
-  const relevant = new Set([...gold, ...q.gold.filter((id) => !ids.includes(id)).map((_, i) => -1 - i)])
+  /** Places of the gold passages; those that were not found have some of their own. */
+  const relevant = new Set([...new Set(q.gold)].map((id, i) => ids.includes(id) ? ids.indexOf(id) : -1 - i))
   const known = q.gold.length > 0 && ranking.length > 0
   return {
     id: q.id,

@@ -34,7 +34,7 @@ describe("a ranking", () => {
 
   it("is judged by the places of all gold passages, found or not", () => {
     fc.assert(fc.property(gold, ids, (gold, ids) => {
-      const judged = judge(free("x", gold), "x", -1, ranked(ids))
+      const judged = judge(free("x", [...gold, gold[0]!]), "x", -1, ranked(ids))
       const places = gold.map((own) => ids.indexOf(own) + 1).filter((place) => place > 0)
       const first = Math.min(...places)
       assert.strictEqual(judged.reciprocalRank, places.length > 0 ? 1 / first : 0)
@@ -49,7 +49,7 @@ describe("a ranking", () => {
   })
   it("is not judged where nothing was retrieved, or no gold passage is known", () => {
     for (const [gold, ids] of [[["p1"], []], [[], ["p1"]]] as const) {
-      const judged = judge(free("x", gold), "x", -1, ranked(ids))
+      const judged = judge(free("x", [...gold, gold[0]!]), "x", -1, ranked(ids))
       assert.isTrue([judged.reciprocalRank, judged.ndcg, ...judged.recall].every(Number.isNaN))
       assert.strictEqual(judged.correct, 1)
     }

@@ -33,19 +33,26 @@ export const fields = {
   preset: Schema.Literals(["paper", "release"]),
   /** What is trained, and from what. */
   mode: Schema.Literals(modes),
+  /** Every draw of a run is a function of it, the step and the question. */
   seed: Natural,
   /** Folder of the run: checkpoints, journal, evaluations. */
   output_dir: Path,
 
   /** JSON lines of passages; `.gz` is read too. */
   passages_file: Path,
+  /** JSON lines of the questions that are learned from. */
   train_file: Schema.String,
+  /** Those of `evaluate --split validation`. */
   validation_file: Schema.String,
+  /** Those of `evaluate`. */
   test_file: Schema.String,
-  /** Lines to take of each file: those whose fields have these values. */
+  /** Lines to take of the file: those whose fields have these values. */
   passages_where: Where,
+  /** The same of the other files. */
   train_where: Where,
+  /** As `train_where`. */
   validation_where: Where,
+  /** As `train_where`. */
   test_where: Where,
   /** Share of the groups of `train_file` kept for testing where `test_file` is not given. */
   holdout: Share,
@@ -57,12 +64,16 @@ export const fields = {
   skip_bad_lines: Schema.Boolean,
   /** Model folder of the retriever: `config.json`, `tokenizer.json` and, once trained, `model.safetensors`. */
   retriever_name_or_path: Path,
+  /** Model folder of the reader. */
   reader_name_or_path: Path,
 
   /** Questions of a batch; an update is of `gradient_accumulation_steps` batches, one after the other in memory. */
   per_device_train_batch_size: Count,
+  /** Batches of an update. */
   gradient_accumulation_steps: Count,
+  /** Questions of a batch where they are answered only. */
   per_device_eval_batch_size: Count,
+  /** How often each question is learned from, where `max_steps` is -1. */
   num_train_epochs: Positive,
   /** Steps of training; -1 for as many as the epochs take. */
   max_steps: Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1)),
@@ -70,15 +81,21 @@ export const fields = {
   learning_rate: NonNegative,
   /** Learning rate of the retriever. */
   lr_retriever: NonNegative,
+  /** How learning rates fall after the warm-up. */
   lr_scheduler_type: Schema.Literals(["constant", "linear", "cosine"]),
   /** Share of the peak learning rate left at the end. */
   min_lr_rate: Share,
+  /** Share of the steps in which learning rates rise from 0, where `warmup_steps` is -1. */
   warmup_ratio: Share,
   /** Steps of warm-up; -1 for `warmup_ratio` of all. */
   warmup_steps: Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1)),
+  /** AdamW's, of matrices alone. */
   weight_decay: NonNegative,
+  /** Share that AdamW's mean of gradients keeps a step. */
   adam_beta1: Share,
+  /** Share that its mean of squared gradients keeps. */
   adam_beta2: Share,
+  /** What is added to the root of that mean. */
   adam_epsilon: Positive,
   /** Each model's gradient is scaled down to this norm. */
   max_grad_norm: Positive,
@@ -98,19 +115,24 @@ export const fields = {
   lora_target_modules: Modules,
   /** Modules that learn in full beside the adapters: the ends of their paths. */
   modules_to_save: Schema.Array(Schema.NonEmptyString),
-  /** The same for the retriever. */
+  /** Rank of the retriever's adapters. */
   retriever_lora_r: Natural,
+  /** As `lora_alpha`. */
   retriever_lora_alpha: Positive,
+  /** As `lora_dropout`. */
   retriever_lora_dropout: Rate,
+  /** As `lora_target_modules`. */
   retriever_lora_target_modules: Modules,
+  /** As `modules_to_save`. */
   retriever_modules_to_save: Schema.Array(Schema.NonEmptyString),
   /** Multiply by alpha / √rank instead (rank-stabilised LoRA); both models. */
   use_rslora: Schema.Boolean,
   /** Biases stay as they are where adapters learn. */
   lora_bias: Schema.Literals(["none"]),
 
-  /** Tokens of a query, markers and masks included, and of a passage; 0 for as many as the checkpoint was made for. */
+  /** Tokens of a query, markers and masks included; 0 for as many as the checkpoint was made for. */
   query_max_len: Natural,
+  /** Tokens of a passage, markers included; 0 as for queries. */
   passage_max_len: Natural,
   /** Size of a token's vector where the retriever's folder has no head: one is drawn; 0 for hidden states as they are. */
   dim: Natural,
@@ -164,10 +186,13 @@ export const fields = {
   apply_chat_template: Schema.Boolean,
   /** How a passage is put before the reader: `{text}`. */
   document_prompt: Schema.String,
+  /** How the question follows the passages: `{question}`, with its options if they are shown. */
   question_prompt: Schema.String,
+  /** How the answer follows the question: `{answer}`. */
   answer_prompt: Schema.String,
-  /** Whether the reader sees the options, and the retriever's query has them. */
+  /** Whether the reader sees the options. */
   options_in_prompt: Schema.Boolean,
+  /** Whether the retriever is asked with the options. */
   options_in_query: Schema.Boolean,
   /** The reader answers with the option's text, or with its letter. */
   answer_format: Schema.Literals(["text", "letter"]),
@@ -179,8 +204,9 @@ export const fields = {
   generation_prompt: Schema.String,
   /** What follows the answer for the reader to explain it; empty for no explanation. */
   rationale_prompt: Schema.String,
-  /** Tokens of an answer that is written, and of an explanation. */
+  /** Tokens of an answer that is written, at most. */
   max_new_tokens: Count,
+  /** Tokens of an explanation, at most. */
   rationale_max_new_tokens: Count,
   /** Draw the tokens of what is written; null, here and below, for what the model's `generation_config.json` says. */
   do_sample: Schema.NullOr(Schema.Boolean),
@@ -199,6 +225,7 @@ export const fields = {
   logging_steps: Count,
   /** Steps between checkpoints; -1 for one at the end. */
   save_steps: Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1)),
+  /** Checkpoints that are kept, the newest. */
   save_total_limit: Count
 } as const
 

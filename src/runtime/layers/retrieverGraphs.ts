@@ -6,7 +6,7 @@ import * as Nd from "../../kernels/NdArray.ts"
 import type { Encoder } from "../../kernels/nn/colbert.ts"
 import { bind, type Bound, flatten, inputOf } from "../../kernels/nn/Module.ts"
 import { reshape } from "../../kernels/op/broadcast.ts"
-import { add, scale } from "../../kernels/op/elementwise.ts"
+import { add, scale, sub } from "../../kernels/op/elementwise.ts"
 import { gather, slice } from "../../kernels/op/gather.ts"
 import { type Learning, names, type Steps, steps } from "../../kernels/Step.ts"
 import { constant, input, type Tensor, type TensorType } from "../../kernels/Tensor.ts"
@@ -67,9 +67,12 @@ const batchTypes = ({ passageLength, passages, queryLength, questions }: BatchSh
   docKeep: flags(passages, passageLength)
 })
 
+/** Another key for each key: with the same one, questions and passages would lose the same places to dropout. */
+const other = (key: Tensor): Tensor => sub(constant(Nd.scalar(-1), "int32"), key)
+
 const encodeBoth = (encoder: Encoder, params: EncoderParams, batch: Tensors, key?: Tensor) => ({
   queries: encoder.apply(params, { ids: batch["queryIds"]!, mask: batch["queryMask"]!, key }),
-  docs: encoder.apply(params, { ids: batch["docIds"]!, mask: batch["docMask"]!, key })
+  docs: encoder.apply(params, { ids: batch["docIds"]!, mask: batch["docMask"]!, key: key && other(key) })
 })
 
 /**
