@@ -13,11 +13,16 @@ const toHalf = (bits: number): number => {
   return sign | ((fraction + 2 ** (shift - 1) - 1 + ((fraction >>> shift) & 1)) >>> shift)
 }
 
+/** The nearest upper half of a float32, given and returned as bits; ties to even. */
+const toUpper = (bits: number): number => (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16
+
 /** float32 as words, rounded to the nearest; what is out of the type's range is no number then. */
 export const toWords = (data: Float32Array, type: Half): Uint16Array => {
   const bits = new Uint32Array(data.buffer, data.byteOffset, data.length)
-  if (type === "float16") return Uint16Array.from(bits, toHalf)
-  return Uint16Array.from(bits, (b) => (b + 0x7fff + ((b >>> 16) & 1)) >>> 16)
+  const nearest = type === "float16" ? toHalf : toUpper
+  const words = new Uint16Array(bits.length)
+  for (let i = 0; i < words.length; i++) words[i] = nearest(bits[i]!)
+  return words
 }
 
 /** Words from this one on, but for their sign, are no finite numbers. */

@@ -11,6 +11,7 @@ import { cpu } from "../../src/runtime/engine/providers.ts"
 import { readerLora } from "../../src/runtime/layers/adapters.ts"
 import * as Disk from "../../src/runtime/layers/checkpoints.ts"
 import { decodeDecoder } from "../../src/runtime/layers/decoderConfig.ts"
+import { describe as describeGroups } from "../../src/runtime/layers/learning.ts"
 import * as Model from "../../src/runtime/layers/model.ts"
 import * as ModelFolder from "../../src/runtime/layers/modelFolder.ts"
 import { joint } from "../../src/runtime/layers/modes.ts"
@@ -153,6 +154,10 @@ describe("training with adapters", () => {
       assert.strictEqual(parameters.get("lm_head.weight"), parameters.get("model.embed_tokens.weight"))
       const slots = Object.keys(after).filter((name) => name.startsWith("slot/"))
       assert.deepStrictEqual(slots, weights.trainable.map((path) => `slot/exp_avg/${path}`))
+      const { groups } = describeGroups("reader", weights, 1e-3)
+      const distinct = [...new Set(parameters.values())].reduce((sum, { length }) => sum + length, 0)
+      assert.strictEqual(groups.reduce((sum, group) => sum + group.parameters, 0), distinct)
+      assert.notInclude(groups.map(({ name }) => name), "reader lm_head (frozen)")
     })))
 })
 

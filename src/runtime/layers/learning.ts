@@ -7,7 +7,7 @@ import type { Flat } from "../../kernels/nn/Module.ts"
 import { adamw } from "../../kernels/optim/adamw.ts"
 import { type Group, learningRate, type Optimizer } from "../../kernels/optim/Optimizer.ts"
 import { type Learning, names } from "../../kernels/Step.ts"
-import { count, type Diverged as EngineDiverged } from "../engine/Learner.ts"
+import type { Diverged as EngineDiverged } from "../engine/Learner.ts"
 import type { SessionError } from "../engine/Session.ts"
 import type { Values, Weights } from "../engine/Weights.ts"
 import { DeadGradient, Diverged, type ParameterGroup, ProgramFailed } from "../ports/Learning.ts"
@@ -81,22 +81,24 @@ export const describe = (
   const groupName = (path: string) => `${owner} ${component(path)}${kind(path, learns.has(path))}`
   const arrays = values()
   const told = new Set<Values>()
-  const bytes = (paths: ReadonlyArray<string>): number => {
-    const own = new Set(paths.map((path) => arrays[names.param(path)]!).filter((array) => !told.has(array)))
-    for (const array of own) told.add(array)
-    return [...own].reduce((sum, { byteLength }) => sum + byteLength, 0)
+  /** The arrays of some parameters that none before them has: a tied head has none. */
+  const own = (paths: ReadonlyArray<string>): ReadonlyArray<Values> => {
+    const found = [...new Set(paths.map((path) => arrays[names.param(path)]!))].filter((array) => !told.has(array))
+    for (const array of found) told.add(array)
+    return found
   }
   const groups = [...Map.groupBy(params.keys(), groupName)].map(([name, paths]) => {
-    const [parameters, trainable] = [count(params, paths), learns.has(paths[0]!)]
+    const [held, trainable] = [own(paths), learns.has(paths[0]!)]
+    const parameters = held.reduce((sum, { length }) => sum + length, 0)
     return {
       name,
       parameters,
       trainable,
-      bytes: bytes(paths),
+      bytes: held.reduce((sum, { byteLength }) => sum + byteLength, 0),
       stateBytes: trainable ? parameters * slots.length * Float32Array.BYTES_PER_ELEMENT : 0,
       learningRate: trainable ? peak : 0
     }
-  })
+  }).filter(({ parameters }) => parameters > 0)
   return { groups, groupName }
 }
 

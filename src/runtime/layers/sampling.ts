@@ -22,7 +22,7 @@ const greatest = (logits: Float32Array): number => {
 
 /** Places by logit, greatest first, as far as they are asked for: a heap that is emptied. */
 function* descending(logits: Float32Array): Generator<number> {
-  const heap = Int32Array.from(logits, (_, i) => i)
+  const heap = new Int32Array(logits.length).map((_, i) => i)
   const sink = (from: number, size: number): void => {
     const moved = heap[from]!
     let at = from

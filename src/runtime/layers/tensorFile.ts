@@ -2,7 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
-import { fromWords, type Half } from "../../kernels/half.ts"
+import { firstInfinite, fromWords, type Half } from "../../kernels/half.ts"
+import * as Nd from "../../kernels/NdArray.ts"
 import { FileError, located } from "./files.ts"
 
 export interface StoredTensor {
@@ -25,6 +26,10 @@ export interface TensorFile {
   readonly metadata: Readonly<Record<string, string>>
   /** A tensor's values as float32; takes no memory but theirs. */
   readonly read: (name: string) => Effect.Effect<StoredTensor, FileError>
+  /** The type of a tensor that is stored in 16 bits. */
+  readonly half: (name: string) => Half | undefined
+  /** The words of such a tensor, as they are stored. */
+  readonly words: (name: string) => Effect.Effect<Uint16Array, FileError>
 }
 
 /** Bytes a system call reads at most. */
@@ -112,31 +117,45 @@ const readHeader = Effect.fnUntraced(function*(places: Places) {
   return { ...header, body: 8 + length }
 })
 
-/** The float32 values of the bytes from `from` on; stored halves lie in the second half of their own array first. */
-const values = Effect.fnUntraced(
-  function*(places: Places, dtype: string, count: number, from: number, place: string) {
-    const data = new Float32Array(count)
-    yield* places.readInto(new Uint8Array(data.buffer, (4 - widths[dtype]!) * count), from, place)
-    const half = narrow[dtype]
-    return half ? fromWords(new Uint16Array(data.buffer, 2 * count), half, data) : data
-  }
-)
+/** Reads `data`, whose last bytes are those of the file from `from` on. */
+const fill = <A extends Float32Array | Uint16Array>(
+  places: Places,
+  data: A,
+  bytes: number,
+  from: number,
+  place: string
+) => Effect.as(places.readInto(new Uint8Array(data.buffer as ArrayBuffer, data.byteLength - bytes), from, place), data)
 
 /** Open until the scope ends. */
 export const open = Effect.fnUntraced(function*(path: string) {
   const fs = yield* FileSystem.FileSystem
   const places = new Places(path, yield* fs.open(path, { flag: "r" }).pipe(located(path)))
   const { body, entries, metadata } = yield* readHeader(places)
-  const read = Effect.fnUntraced(function*(name: string) {
+  const half = (name: string) => narrow[entries.get(name)!.dtype]
+  const whereIs = (name: string) => {
     const { data_offsets: [start, end], dtype, shape } = entries.get(name)!
-    const place = `tensor ${name}`
+    return { bytes: end - start, count: Nd.size(shape), dtype, from: body + start, place: `tensor ${name}`, shape }
+  }
+  const words = Effect.fnUntraced(function*(name: string) {
+    const { bytes, count, from, place } = whereIs(name)
+    const data = yield* fill(places, new Uint16Array(count), bytes, from, place)
+    const bad = firstInfinite(data, half(name)!)
+    return bad < 0
+      ? data
+      : yield* places.fail(place, `element ${bad} is ${fromWords(data.slice(bad, bad + 1), half(name)!)[0]}`)
+  })
+  /** Stored halves lie in the second half of their own array first. */
+  const read = Effect.fnUntraced(function*(name: string) {
+    const { bytes, count, dtype, from, place, shape } = whereIs(name)
     if (!(dtype in widths)) {
       return yield* places.fail(place, `element type ${dtype} is not one of ${Object.keys(widths).join(", ")}`)
     }
-    const data = yield* values(places, dtype, (end - start) / widths[dtype]!, body + start, place)
+    const data = yield* fill(places, new Float32Array(count), bytes, from, place)
+    const type = half(name)
+    if (type) fromWords(new Uint16Array(data.buffer, bytes), type, data)
     const bad = firstBad(data)
     if (bad >= 0) return yield* places.fail(place, `element ${bad} is ${data[bad]}`)
     return { shape, data } satisfies StoredTensor as StoredTensor
   })
-  return { path, entries, metadata, read } satisfies TensorFile as TensorFile
+  return { path, entries, metadata, read, half, words } satisfies TensorFile as TensorFile
 })

@@ -6,8 +6,8 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
-import { firstInfinite, toWords } from "../../kernels/half.ts"
-import type { Flat, Param } from "../../kernels/nn/Module.ts"
+import { firstInfinite, type Half, toWords } from "../../kernels/half.ts"
+import type { Flat } from "../../kernels/nn/Module.ts"
 import type { Values } from "../engine/Weights.ts"
 import { decodeFile, FileError, located } from "./files.ts"
 import * as TensorFile from "./tensorFile.ts"
@@ -141,23 +141,24 @@ export const fitting = Effect.fnUntraced(
   }
 )
 
-/** As the parameter is stored; what the type cannot hold is told. */
-const stored = ({ stored: type }: Param, data: Float32Array, path: string, file: string) => {
-  if (type === undefined) return Effect.succeed<Values>(data)
-  const words = toWords(data, type)
-  const beyond = firstInfinite(words, type)
-  if (beyond < 0) return Effect.succeed<Values>(words)
+/** A tensor as words of the type; what the type cannot hold is told. */
+const words = Effect.fnUntraced(function*({ file, name }: Source, type: Half) {
+  if (file.half(name) === type) return yield* file.words(name)
+  const { data } = yield* file.read(name)
+  const rounded = toWords(data, type)
+  const beyond = firstInfinite(rounded, type)
+  if (beyond < 0) return rounded
   const reason = `${data[beyond]} is beyond the range of ${type}; set torch_dtype: bfloat16 or float32`
-  return Effect.fail(new FileError({ path: file, place: `tensor ${path}`, reason }))
-}
+  return yield* new FileError({ path: file.path, place: `tensor ${name}`, reason })
+})
 
 /** Values of the parameters, read one after the other. */
 export const load = Effect.fnUntraced(
   function*(folder: string, params: Flat, sources: Sources, options: LoadOptions) {
     const values = new Map<string, Values>()
-    for (const [path, { file, name }] of yield* fitting(folder, params, sources, options)) {
-      const { data } = yield* file.read(name)
-      values.set(path, yield* stored(params.get(path)!, data, name, file.path))
+    for (const [path, source] of yield* fitting(folder, params, sources, options)) {
+      const { stored } = params.get(path)!
+      values.set(path, stored ? yield* words(source, stored) : (yield* source.file.read(source.name)).data)
     }
     return values
   }

@@ -4,9 +4,10 @@ import * as Schema from "effect/Schema"
 /** Parameters that are counted, scheduled and checked together. */
 export interface ParameterGroup {
   readonly name: string
+  /** What is shared, as a tied head is, is counted with the first that has it; so are bytes. */
   readonly parameters: number
   readonly trainable: boolean
-  /** Of the values as they are stored; what is shared is counted with the first that has it. */
+  /** Of the values as they are stored. */
   readonly bytes: number
   /** Of the optimiser's state. */
   readonly stateBytes: number
