@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy, linear, normalize
 from transformers import (
-    BertConfig, BertForMaskedLM, BertModel, GemmaConfig, GemmaForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig,
-    MistralForCausalLM, ModernBertConfig, ModernBertForMaskedLM, ModernBertModel, Phi3Config, Phi3ForCausalLM, Qwen2Config,
-    Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM,
+    BertConfig, BertForMaskedLM, BertModel, Gemma3ForCausalLM, Gemma3TextConfig, GemmaConfig, GemmaForCausalLM,
+    LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, ModernBertConfig, ModernBertForMaskedLM,
+    ModernBertModel, Phi3Config, Phi3ForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM,
 )
 
 HERE = Path(__file__).parent / "architectures"
@@ -46,6 +46,13 @@ def rope(kind, theta=10000.0, **given):
 
 LLAMA3 = rope("llama3", 500000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
               original_max_position_embeddings=16)
+# Two rotations; scores by a scalar that is not the size of a head.
+GEMMA3 = {
+    "num_hidden_layers": 3, "head_dim": 8, "query_pre_attn_scalar": 6, "sliding_window": 5, "tie_word_embeddings": True,
+    "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+    "rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+                        "full_attention": {"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0}},
+}
 LONG = {"short_factor": [1.0, 1.2, 1.5], "long_factor": [1.5, 3.0, 6.0]}
 
 # Name: config, model, lengths of sequences, how it is saved.
@@ -76,6 +83,7 @@ DECODERS = {
                                      rope_parameters={"rope_type": "longrope", "rope_theta": 10000.0, **LONG}),
                       Phi3ForCausalLM, [12, 40], {}),
     "gemma": (decoder_config(GemmaConfig, tie_word_embeddings=True, head_dim=8), GemmaForCausalLM, [20], {}),
+    "gemma3": (decoder_config(Gemma3TextConfig, **GEMMA3), Gemma3ForCausalLM, [20], {}),
 }
 
 

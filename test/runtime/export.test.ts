@@ -118,7 +118,12 @@ describe("an exported decoder", () => {
     it.live(`reads rows that are padded on the ${side}, then goes on from what it kept`, () => holds(config, side))
   }
   it.live("sees as far as its window", () =>
-    holds({ ...config, tie_word_embeddings: false, sliding_window: 3, max_window_layers: 1 }, "left"))
+    holds({
+      ...config,
+      tie_word_embeddings: false,
+      sliding_window: 3,
+      layer_types: ["full_attention", "sliding_attention"]
+    }, "left"))
 })
 
 describe("an exported encoder", () => {

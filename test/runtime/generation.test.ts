@@ -37,21 +37,36 @@ const plainly = Effect.fnUntraced(function*(
   return text.slice(ids.length)
 })
 
+/** What Gemma 3 has more than others. */
+const third = {
+  post_norms: true,
+  query_pre_attn_scalar: 3,
+  local_rope_parameters: { rope_type: "default", rope_theta: 10 }
+} as const
+const typesFrom = (first: number, layers: number) =>
+  Array.from({ length: layers }, (_, i) => i >= first ? "sliding_attention" as const : "full_attention" as const)
+
 const configs: fc.Arbitrary<DecoderConfig> = fc.record({
   layers: fc.integer({ min: 1, max: 2 }),
   heads: fc.constantFrom([2, 1], [4, 2], [2, 2]),
   tie: fc.boolean(),
   window: fc.constantFrom(undefined, 3, 5),
   from: fc.integer({ min: 0, max: 1 }),
-  norm: fc.boolean()
-}).map(({ from, heads, layers, norm, tie, window }) =>
-  Object.assign(window ? { sliding_window: window, max_window_layers: from } : {}, config, {
-    num_hidden_layers: layers,
-    num_attention_heads: heads[0]!,
-    num_key_value_heads: heads[1]!,
-    tie_word_embeddings: tie,
-    qk_norm: norm
-  })
+  norm: fc.boolean(),
+  gemma3: fc.boolean()
+}).map(({ from, gemma3, heads, layers, norm, tie, window }) =>
+  Object.assign(
+    window ? { sliding_window: window, layer_types: typesFrom(from, layers) } : {},
+    gemma3 ? third : {},
+    config,
+    {
+      num_hidden_layers: layers,
+      num_attention_heads: heads[0]!,
+      num_key_value_heads: heads[1]!,
+      tie_word_embeddings: tie,
+      qk_norm: norm
+    }
+  )
 )
 const prompts = fc.array(fc.array(fc.nat(30), { minLength: 1, maxLength: 11 }).map(prompt), {
   minLength: 1,

@@ -79,6 +79,23 @@ describe("a decoder's config", () => {
     const tied = (name: string) => decoder(without(golden(name), "tie_word_embeddings")).tie_word_embeddings
     assert.deepStrictEqual(["gemma", "llama", "qwen2"].map(tied), [true, false, false])
   })
+  it("may tell Gemma 3's layers and rotations as it did before", () => {
+    const now = golden("gemma3")
+    const before = {
+      ...without(now, "layer_types", "rope_parameters", "tie_word_embeddings"),
+      sliding_window_pattern: 2,
+      rope_local_base_freq: 100,
+      rope_theta: 10000,
+      rope_scaling: { rope_type: "linear", factor: 4 }
+    }
+    assert.deepStrictEqual(decoder(before), decoder(now))
+    const { layer_types, local_rope_parameters, query_pre_attn_scalar, rope_parameters } = decoder(
+      without(now, "layer_types", "rope_parameters", "query_pre_attn_scalar")
+    )
+    assert.deepStrictEqual(layer_types, Array(3).fill("sliding_attention"))
+    assert.deepStrictEqual([rope_parameters.rope_theta, local_rope_parameters?.rope_theta], [1e6, 1e4])
+    assert.strictEqual(query_pre_attn_scalar, 256)
+  })
   it("has a window only where it is used", () => {
     const window = (json: Json) => decoder(json).sliding_window
     const qwen = without(golden("qwen2"), "layer_types")
@@ -99,7 +116,7 @@ describe("a config is refused", () => {
     [
       "of another model",
       { model_type: "gpt2" },
-      /^model_type gpt2 is not one of llama, mistral, qwen2, qwen3, phi3, gemma$/
+      /^model_type gpt2 is not one of llama, mistral, qwen2, qwen3, phi3, gemma, gemma3_text$/
     ],
     [
       "of another rotation",
@@ -128,6 +145,16 @@ describe("a config is refused", () => {
       "with windows out of order",
       { model_type: "qwen2", layer_types: ["sliding_attention", "full_attention"] },
       /layer_types/
+    ],
+    [
+      "with logits that are capped",
+      { model_type: "gemma3_text", final_logit_softcapping: 30 },
+      /^softcapping of logits is not known here$/
+    ],
+    [
+      "of other layers than it has",
+      { model_type: "gemma3_text", layer_types: ["full_attention"] },
+      /^layer_types has 1 of 2 layers$/
     ],
     [
       "with a size that is none",

@@ -42,10 +42,17 @@ export interface DecoderConfig {
   readonly fused?: boolean
   /** Norms scale by 1 + weight, embeddings by √hidden_size (Gemma). */
   readonly gemma?: boolean
-  /** Tokens of context of the layers from `max_window_layers` on. */
+  /** What attention and the feed-forward layer yield is normalised too (Gemma 3). */
+  readonly post_norms?: boolean
+  /** Scores are divided by its root; by that of the size of a head where it is left out. */
+  readonly query_pre_attn_scalar?: number
+  /** Tokens of context, and of which layers: of all where they are left out. */
   readonly sliding_window?: number
-  readonly max_window_layers?: number
+  readonly layer_types?: ReadonlyArray<LayerType>
+  /** The rotation in layers with a window, where it is another. */
+  readonly local_rope_parameters?: RopeParameters
 }
+export type LayerType = "full_attention" | "sliding_attention"
 
 export interface DecoderInput {
   /** int32 [b, n] */
@@ -68,8 +75,8 @@ export interface DecoderInput {
 
 /** What the layers of one pass share. */
 interface Pass {
-  /** Of the turning planes of each token: [b, n, planes]. */
-  readonly angles: Tensor
+  /** Of the turning planes of each token in a layer: [b, n, planes]. */
+  readonly angles: (layer: number) => Tensor
   readonly mix: Mix
   readonly key: Tensor | undefined
 }
@@ -81,6 +88,13 @@ const all: Choice = (x) => x
 const some = (rows: Tensor): Choice => (x) => gather(reshape(x, [-1, x.type.shape.at(-1)!]), rows)
 
 export const headSize = (c: DecoderConfig): number => c.head_dim ?? c.hidden_size / c.num_attention_heads
+
+/** Tokens of context that a layer sees, where it does not see all. */
+export const windowOf = (c: DecoderConfig, index: number): number | undefined =>
+  c.layer_types?.[index] === "full_attention" ? undefined : c.sliding_window
+
+const ropeOf = (c: DecoderConfig, index: number): RopeParameters =>
+  windowOf(c, index) ? c.local_rope_parameters ?? c.rope_parameters : c.rope_parameters
 
 const norm = (c: DecoderConfig, size: number): Module<{ weight: Param }, [Tensor], Tensor> => {
   const plain = rmsNorm(size, c.rms_norm_eps)
@@ -125,11 +139,14 @@ const selfAttention = (c: DecoderConfig, index: number) => {
   const outward = linear(width, c.hidden_size, c.initializer_range, c.output_bias)
   const level = optional(c.qk_norm ?? false, norm(c, size))
   const params = { ...inward.params, o_proj: outward.params, q_norm: level.params, k_norm: level.params }
+  const factor = Math.sqrt(size / (c.query_pre_attn_scalar ?? size))
   return module(params, (p, x: Tensor, { angles, mix }: Pass, only: Choice) => {
     const [q, k, v] = inward.apply(p, x) as [Tensor, Tensor, Tensor]
-    const queries = turn(c.rope_parameters, level.apply(p.q_norm, splitHeads(q, heads)), angles)
-    const keys = turn(c.rope_parameters, level.apply(p.k_norm, splitHeads(k, groups)), angles)
-    return outward.apply(p.o_proj, only(mergeHeads(mix(queries, keys, splitHeads(v, groups), index))))
+    const turned = (t: Tensor) => turn(ropeOf(c, index), t, angles(index))
+    const queries = turned(level.apply(p.q_norm, splitHeads(q, heads)))
+    const keys = turned(level.apply(p.k_norm, splitHeads(k, groups)))
+    const asked = factor === 1 ? queries : scale(queries, factor)
+    return outward.apply(p.o_proj, only(mergeHeads(mix(asked, keys, splitHeads(v, groups), index))))
   })
 }
 
@@ -149,22 +166,25 @@ const layer = (c: DecoderConfig, index: number) => {
   const attention = selfAttention(c, index)
   const mlp = feedForward(c)
   const level = norm(c, c.hidden_size)
+  const after = optional(c.post_norms ?? false, level)
   const params = {
     input_layernorm: level.params,
     self_attn: attention.params,
+    /** Before the feed-forward layer, but for models that normalise what attention yields. */
     post_attention_layernorm: level.params,
-    mlp: mlp.params
+    mlp: mlp.params,
+    pre_feedforward_layernorm: after.params,
+    post_feedforward_layernorm: after.params
   }
   return module(params, (p, x: Tensor, pass: Pass, only: Choice) => {
     const drop = (t: Tensor, half: number) => dropout(t, pass.key, c.hidden_dropout_prob, 2 * index + half)
-    const y = add(only(x), drop(attention.apply(p.self_attn, level.apply(p.input_layernorm, x), pass, only), 0))
-    return add(y, drop(mlp.apply(p.mlp, level.apply(p.post_attention_layernorm, y)), 1))
+    const mixed = attention.apply(p.self_attn, level.apply(p.input_layernorm, x), pass, only)
+    const y = add(only(x), drop(after.apply(p.post_attention_layernorm, mixed), 0))
+    const before = c.post_norms ? p.pre_feedforward_layernorm : p.post_attention_layernorm
+    const widened = mlp.apply(p.mlp, level.apply(before, y))
+    return add(y, drop(after.apply(p.post_feedforward_layernorm, widened), 1))
   })
 }
-
-/** Tokens of context that a layer sees, where it does not see all: from `max_window_layers` on. */
-export const windowOf = (c: DecoderConfig, index: number): number | undefined =>
-  index >= (c.max_window_layers ?? 0) ? c.sliding_window : undefined
 
 /** Attention to what `branches` allow, within the window of the layer. */
 const byBranches = (c: DecoderConfig) => (branches: Tensor, positions: Tensor): Mix => {
@@ -185,8 +205,10 @@ const backbone = (c: DecoderConfig) => {
   const level = norm(c, c.hidden_size)
   const params = { embed_tokens: embed.params, layers: listParams(layers), norm: level.params }
   return module(params, (p, input: DecoderInput) => {
-    const angles = ropeAngles(c.rope_parameters, headSize(c), c.max_position_embeddings, input.positions)
-    const pass = { angles, mix: mixOf(c, input), key: input.key }
+    const anglesOf = (rope: RopeParameters) => ropeAngles(rope, headSize(c), c.max_position_embeddings, input.positions)
+    const whole = anglesOf(c.rope_parameters)
+    const local = c.local_rope_parameters ? anglesOf(c.local_rope_parameters) : whole
+    const pass = { angles: (i: number) => windowOf(c, i) ? local : whole, mix: mixOf(c, input), key: input.key }
     const words = embed.apply(p.embed_tokens, input.ids)
     const first = c.gemma ? scale(words, Math.sqrt(c.hidden_size)) : words
     const choice = (i: number) => input.rows && i === layers.length - 1 ? some(input.rows) : all

@@ -1,7 +1,7 @@
 /** `config.json` of decoders, in Hugging Face's spelling, as the one config of their family. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { DecoderConfig as Decoder } from "../../kernels/nn/decoder.ts"
+import type { DecoderConfig as Decoder, LayerType } from "../../kernels/nn/decoder.ts"
 import { type Activation, activations } from "../../kernels/nn/layers.ts"
 import { byType, Count, type Decode, keys, oneOf, or, Positive, Rate, refuse, uneven } from "./configKeys.ts"
 import { ropeKeys, ropeOf } from "./ropeConfig.ts"
@@ -28,12 +28,18 @@ const Keys = Schema.Struct({
   head_dim: optional(Count),
   tie_word_embeddings: optional(Schema.Boolean),
   hidden_act: optional(Schema.String),
+  hidden_activation: optional(Schema.String),
   attention_bias: or(Schema.Boolean, false),
   mlp_bias: or(Schema.Boolean, false),
   sliding_window: optional(Count),
   use_sliding_window: optional(Schema.Boolean),
   max_window_layers: optional(Schema.Natural),
-  layer_types: optional(Schema.Array(Schema.String)),
+  layer_types: optional(Schema.Array(Schema.Literals(["full_attention", "sliding_attention"]))),
+  sliding_window_pattern: or(Count, 6),
+  rope_local_base_freq: or(Positive, 10_000),
+  query_pre_attn_scalar: or(Positive, 256),
+  attn_logit_softcapping: optional(Positive),
+  final_logit_softcapping: optional(Positive),
   use_bidirectional_attention: optional(Schema.Boolean),
   bos_token_id: optional(TokenId),
   eos_token_id: optional(Schema.Union([TokenId, Schema.Array(TokenId)])),
@@ -54,11 +60,27 @@ type Traits = Partial<Decoder>
 
 const biases = (c: Keys): Traits => ({ qkv_bias: c.attention_bias, output_bias: c.attention_bias })
 
+const typesOf = (c: Keys, hasWindow: (layer: number) => boolean): ReadonlyArray<LayerType> =>
+  Array.from({ length: c.num_hidden_layers }, (_, i) => hasWindow(i) ? "sliding_attention" : "full_attention")
+
 /** Layers of Qwen attend to a window from `max_window_layers` on, if at all; those of others all do. */
-const windows = (c: Keys): Traits =>
-  c.sliding_window === undefined || c.use_sliding_window === false
-    ? {}
-    : { sliding_window: c.sliding_window, max_window_layers: c.use_sliding_window ? c.max_window_layers ?? 0 : 0 }
+const windows = (c: Keys): Traits => {
+  if (c.sliding_window === undefined || c.use_sliding_window === false) return {}
+  const first = c.use_sliding_window ? c.max_window_layers ?? 0 : 0
+  return { sliding_window: c.sliding_window, layer_types: typesOf(c, (i) => i >= first) }
+}
+
+/** Of Gemma 3 all layers but every sixth have a window, and a rotation of their own. */
+const gemma3 = (c: Keys): Traits => ({
+  gemma: true,
+  hidden_act: (c.hidden_activation ?? "gelu_pytorch_tanh") as Activation,
+  qk_norm: true,
+  post_norms: true,
+  query_pre_attn_scalar: c.query_pre_attn_scalar,
+  ...biases(c),
+  sliding_window: c.sliding_window ?? 4096,
+  layer_types: c.layer_types ?? typesOf(c, (i) => (i + 1) % c.sliding_window_pattern !== 0)
+})
 
 /** What distinguishes the members of the family, by `model_type`. */
 const families = {
@@ -68,14 +90,28 @@ const families = {
   qwen3: (c: Keys): Traits => ({ ...windows({ use_sliding_window: false, ...c }), ...biases(c), qk_norm: true }),
   phi3: (c: Keys): Traits => ({ ...windows(c), fused: true }),
   /** Its published configs say "gelu" and mean the approximation. */
-  gemma: (c: Keys): Traits => ({ ...biases(c), gemma: true, hidden_act: "gelu_pytorch_tanh" })
+  gemma: (c: Keys): Traits => ({ ...biases(c), gemma: true, hidden_act: "gelu_pytorch_tanh" }),
+  gemma3_text: gemma3
 }
 
 /** Which layers the config says have windows, against which the family has. */
-const otherWindows = (c: Keys, { max_window_layers = 0, sliding_window }: Traits): string | false =>
-  c.layer_types !== undefined
-  && c.layer_types.some((type, i) => (type === "sliding_attention") !== (!!sliding_window && i >= max_window_layers))
-  && `layer_types [${c.layer_types.join()}] are not full_attention up to max_window_layers and sliding_attention after`
+const otherWindows = ({ layer_types: told }: Keys, { layer_types: own, sliding_window }: Traits): string | false =>
+  told !== undefined
+  && told.some((type, i) => (type === "sliding_attention") !== (!!sliding_window && own?.[i] === "sliding_attention"))
+  && `layer_types [${told.join()}] are not full_attention up to max_window_layers and sliding_attention after`
+
+/** The rotations: of layers with a window another, where the family has two. */
+const rotations = Effect.fnUntraced(function*(family: keyof typeof families, c: Keys, head: number) {
+  if (family !== "gemma3_text") return { rope_parameters: yield* ropeOf(c, head) }
+  const { full_attention: whole, sliding_attention: local } = (c.rope_parameters ?? {}) as Record<string, object>
+  const theta = { rope_theta: c.rope_theta ?? 1e6 }
+  const of = (own: object) =>
+    ropeOf({ max_position_embeddings: c.max_position_embeddings, rope_parameters: { ...own } }, head)
+  return {
+    rope_parameters: yield* of({ ...theta, ...c.rope_scaling, ...whole }),
+    local_rope_parameters: yield* of({ rope_theta: c.rope_local_base_freq, ...local })
+  }
+})
 
 const decodeAs = (family: keyof typeof families): Decode<DecoderConfig> =>
   Effect.fnUntraced(function*(json) {
@@ -90,6 +126,10 @@ const decodeAs = (family: keyof typeof families): Decode<DecoderConfig> =>
       uneven("the size of a head", head_dim, "its halves", 2),
       oneOf("hidden_act", act, Object.keys(activations)),
       c.use_bidirectional_attention === true && "use_bidirectional_attention is not a decoder's",
+      (c.attn_logit_softcapping ?? c.final_logit_softcapping) !== undefined &&
+      "softcapping of logits is not known here",
+      traits.layer_types !== undefined && traits.layer_types.length !== c.num_hidden_layers
+      && `layer_types has ${traits.layer_types.length} of ${c.num_hidden_layers} layers`,
       otherWindows(c, traits)
     ])
     return {
@@ -98,8 +138,8 @@ const decodeAs = (family: keyof typeof families): Decode<DecoderConfig> =>
       hidden_act: act as Activation,
       head_dim,
       num_key_value_heads: groups,
-      rope_parameters: yield* ropeOf(c, head_dim),
-      tie_word_embeddings: c.tie_word_embeddings ?? family === "gemma",
+      ...(yield* rotations(family, c, head_dim)),
+      tie_word_embeddings: c.tie_word_embeddings ?? family.startsWith("gemma"),
       eos_token_id: [c.eos_token_id ?? []].flat(),
       ...(c.bos_token_id === undefined ? {} : { bos_token_id: c.bos_token_id }),
       pad_token_id: Math.max(0, c.pad_token_id ?? 0)
