@@ -53,6 +53,22 @@ describe("positions", () => {
         original_max_position_embeddings: 8,
         attention_factor: Math.sqrt(1 + Math.log(4) / Math.log(8))
       }
+    ],
+    [
+      "DeepSeek's ratio",
+      {
+        rope_scaling: { type: "yarn", factor: 4, original_max_position_embeddings: 8, mscale: 2, mscale_all_dim: 0.5 }
+      },
+      {
+        rope_type: "yarn",
+        rope_theta: 10000,
+        original_max_position_embeddings: 8,
+        factor: 4,
+        beta_fast: 32,
+        beta_slow: 1,
+        attention_factor: (0.2 * Math.log(4) + 1) / (0.05 * Math.log(4) + 1),
+        truncate: true
+      }
     ]
   ]
   for (const [what, given, rope] of spelled) {
@@ -66,7 +82,8 @@ describe("positions", () => {
       const { max_position_embeddings, rope_parameters } = decoder(golden(name))
       return reach(rope_parameters, max_position_embeddings)
     }
-    assert.deepStrictEqual(["llama", "llama-linear", "llama-dynamic", "llama-llama3"].map(far), [32, 64, 48, 128])
+    const names = ["llama", "llama-linear", "llama-dynamic", "llama-llama3", "llama-yarn"]
+    assert.deepStrictEqual(names.map(far), [32, 64, 48, 128, 64])
   })
 })
 
@@ -120,8 +137,8 @@ describe("a config is refused", () => {
     ],
     [
       "of another rotation",
-      { rope_parameters: { rope_type: "yarn" } },
-      /^rope_type yarn is not one of default, linear/
+      { rope_parameters: { rope_type: "spiral" } },
+      /^rope_type spiral is not one of default, linear/
     ],
     [
       "without a factor",
@@ -169,6 +186,12 @@ describe("a config is refused", () => {
     ["of another encoder", "bert", { model_type: "roberta" }, /^model_type roberta is not one of bert, modernbert$/],
     ["with relative positions", "bert", { position_embedding_type: "relative_key" }, /position_embedding_type/],
     ["of a BERT that decodes", "bert", { is_decoder: true }, /is_decoder/],
+    [
+      "of a rotation that scales",
+      "modernbert",
+      { rope_parameters: { full_attention: { rope_type: "yarn", factor: 2 } } },
+      /^rope_type yarn is not known of encoders$/
+    ],
     ["of too few layers", "modernbert", { layer_types: ["full_attention"] }, /layer_types has 1 of 4 layers/]
   ]
   for (const [what, name, given, reason] of encoders) {

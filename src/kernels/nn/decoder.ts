@@ -127,7 +127,7 @@ const project = (
 const turn = (rope: RopeParameters, x: Tensor, angles: Tensor): Tensor => {
   const [size, turning] = [x.type.shape[3]!, 2 * angles.type.shape[2]!]
   const turned = rotary(turning === size ? x : slice(x, 3, 0, turning), angles)
-  const scaled = rope.rope_type === "longrope" ? scale(turned, rope.attention_factor) : turned
+  const scaled = "attention_factor" in rope ? scale(turned, rope.attention_factor) : turned
   return turning === size ? scaled : concat([scaled, slice(x, 3, turning, size)], 3)
 }
 

@@ -36,8 +36,22 @@ export type Stretch =
     /** Factor of the turned vectors. */
     readonly attention_factor: number
   }
+  /** Planes that turn seldom within the original length by the factor, those that turn often not (Peng et al. 2023). */
+  | {
+    readonly rope_type: "yarn"
+    readonly factor: number
+    /** Turns within the original length from which on a plane is left as it is, and up to which it is stretched whole. */
+    readonly beta_fast: number
+    readonly beta_slow: number
+    readonly original_max_position_embeddings: number
+    /** Factor of the turned vectors. */
+    readonly attention_factor: number
+    /** Whether the planes between are counted in whole ones. */
+    readonly truncate: boolean
+  }
 
 type Llama3 = Extract<RopeParameters, { rope_type: "llama3" }>
+type Yarn = Extract<RopeParameters, { rope_type: "yarn" }>
 
 const llama3 = (frequency: number, r: Llama3): number => {
   const turns = r.original_max_position_embeddings * frequency / (2 * Math.PI)
@@ -45,6 +59,20 @@ const llama3 = (frequency: number, r: Llama3): number => {
   if (turns > r.high_freq_factor) return frequency
   const kept = (turns - r.low_freq_factor) / (r.high_freq_factor - r.low_freq_factor)
   return (1 - kept) * frequency / r.factor + kept * frequency
+}
+
+/** YaRN's frequencies: between its two ends a plane is stretched by its share of the way. */
+const yarn = (plain: ReadonlyArray<number>, r: Yarn): ReadonlyArray<number> => {
+  const planes = plain.length
+  const planeOf = (turns: number) =>
+    planes * Math.log(r.original_max_position_embeddings / (2 * Math.PI * turns)) / Math.log(r.rope_theta)
+  const [first, last] = [planeOf(r.beta_fast), planeOf(r.beta_slow)]
+  const [start, end] = r.truncate ? [Math.floor(first), Math.ceil(last)] : [first, last]
+  const [low, high] = [Math.max(0, start), Math.min(2 * planes - 1, end)]
+  return plain.map((f, i) => {
+    const share = Math.min(1, Math.max(0, (i - low) / (high === low ? 0.001 : high - low)))
+    return share * f / r.factor + (1 - share) * f
+  })
 }
 
 /** A value a plane, to be broadcast over [b, n, planes]. */
@@ -66,6 +94,8 @@ const frequencies = (rope: RopeParameters, planes: number, positions: Tensor, mo
       return perPlane(plain.map((f) => f / rope.factor))
     case "llama3":
       return perPlane(plain.map((f) => llama3(f, rope)))
+    case "yarn":
+      return perPlane(yarn(plain, rope))
     case "dynamic": {
       const length = max(lengths(positions), scalar(most))
       const growth = log(add(scale(length, rope.factor / most), scalar(1 - rope.factor)))
@@ -90,5 +120,14 @@ export const ropeAngles = (rope: RopeParameters, headSize: number, most: number,
 }
 
 /** Positions that a model of `max_position_embeddings` takes when it stretches them. */
-export const reach = (rope: RopeParameters, most: number): number =>
-  rope.rope_type === "linear" || rope.rope_type === "dynamic" ? Math.floor(rope.factor * most) : most
+export const reach = (rope: RopeParameters, most: number): number => {
+  switch (rope.rope_type) {
+    case "linear":
+    case "dynamic":
+      return Math.floor(rope.factor * most)
+    case "yarn":
+      return Math.max(most, Math.floor(rope.factor * rope.original_max_position_embeddings))
+    default:
+      return most
+  }
+}

@@ -68,7 +68,7 @@ const ModernBertKeys = Schema.Struct({
 
 const modernBert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json) {
   const c = yield* keys(ModernBertKeys)(json)
-  const { global_attn_every_n_layers: every, layer_types, num_hidden_layers, rope_parameters, rope_scaling } = c
+  const { global_attn_every_n_layers: every, layer_types, num_hidden_layers, rope_scaling } = c
   const types = layer_types ??
     Array.from({ length: num_hidden_layers }, (_, i) => i % every === 0 ? "full_attention" : "sliding_attention")
   yield* refuse([
@@ -77,14 +77,13 @@ const modernBert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json) {
     oneOf("hidden_activation", c.hidden_activation, acts),
     types.length !== num_hidden_layers && `layer_types has ${types.length} of ${num_hidden_layers} layers`
   ])
-  const turns = (type: string, rope_theta: number) =>
-    ropeOf(
-      {
-        max_position_embeddings: c.max_position_embeddings,
-        rope_parameters: { rope_theta, ...rope_scaling, ...rope_parameters[type] }
-      },
-      c.hidden_size / c.num_attention_heads
-    )
+  const turns = Effect.fnUntraced(function*(type: string, rope_theta: number) {
+    const rope_parameters = { rope_theta, ...rope_scaling, ...c.rope_parameters[type] }
+    const { max_position_embeddings } = c
+    const rope = yield* ropeOf({ max_position_embeddings, rope_parameters }, c.hidden_size / c.num_attention_heads)
+    yield* refuse(["attention_factor" in rope && `rope_type ${rope.rope_type} is not known of encoders`])
+    return rope
+  })
   return {
     ...c,
     model_type: "modernbert",

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { type RopeParameters, turningPlanes } from "../../kernels/nn/rope.ts"
-import { type BadConfig, Count, keys, oneOf, Positive, refuse } from "./configKeys.ts"
+import { type BadConfig, Count, keys, oneOf, or, Positive, refuse } from "./configKeys.ts"
 
 const Factors = Schema.Array(Positive)
 const angles = { rope_theta: Positive, partial_rotary_factor: Positive }
@@ -18,6 +18,16 @@ const kinds = {
     factor: Positive,
     low_freq_factor: Positive,
     high_freq_factor: Positive
+  }),
+  yarn: Schema.Struct({
+    rope_type: Schema.Literal("yarn"),
+    ...angles,
+    ...original,
+    factor: Positive,
+    beta_fast: or(Positive, 32),
+    beta_slow: or(Positive, 1),
+    attention_factor: Positive,
+    truncate: or(Schema.Boolean, true)
   }),
   longrope: Schema.Struct({
     rope_type: Schema.Literal("longrope"),
@@ -48,8 +58,23 @@ const RopeKeys = Schema.Struct(ropeKeys)
 type RopeKeys = typeof RopeKeys.Type
 
 /** By how much longrope scales what it turns, where the config does not say (Ding et al. 2024). */
-const attentionFactor = (factor: number, original: number): number =>
+const longropeFactor = (factor: number, original: number): number =>
   factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original))
+
+/** The same of YaRN (Peng et al. 2023, equation 22). */
+const yarnFactor = (factor: number, share: number): number => factor <= 1 ? 1 : 0.1 * share * Math.log(factor) + 1
+
+/** DeepSeek tells YaRN's as a ratio. */
+const attentionFactor = (
+  kind: string,
+  factor: number,
+  original: number,
+  stretch: Readonly<Record<string, unknown>>
+) => {
+  if (kind !== "yarn") return longropeFactor(factor, original)
+  const [over, under] = [stretch["mscale"], stretch["mscale_all_dim"]].map(Number) as [number, number]
+  return over && under ? yarnFactor(factor, over) / yarnFactor(factor, under) : yarnFactor(factor, 1)
+}
 
 /** All that a kind may ask for, from wherever the config has it. */
 const gathered = (c: RopeKeys, kind: string) => {
@@ -57,7 +82,7 @@ const gathered = (c: RopeKeys, kind: string) => {
   const stretch: Readonly<Record<string, unknown>> = { ...c.rope_scaling, ...c.rope_parameters }
   const original = own ?? stretch["original_max_position_embeddings"] ?? c.max_position_embeddings
   const factor = stretch["factor"] ?? c.max_position_embeddings / (original as number)
-  const attention_factor = attentionFactor(factor as number, original as number)
+  const attention_factor = attentionFactor(kind, factor as number, original as number, stretch)
   return {
     rope_theta,
     partial_rotary_factor,
