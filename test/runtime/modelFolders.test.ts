@@ -6,6 +6,7 @@ import { join } from "node:path"
 import type { Raw } from "../../src/domain/RunConfig.ts"
 import { ofDecoder, ofEncoder } from "../../src/runtime/layers/naming.ts"
 import * as ReaderFolder from "../../src/runtime/layers/readerFolder.ts"
+import * as ReaderModel from "../../src/runtime/layers/readerModel.ts"
 import * as RetrieverFolder from "../../src/runtime/layers/retrieverFolder.ts"
 import { encode } from "../../src/runtime/layers/safetensors.ts"
 import { onDisk } from "../support/files.ts"
@@ -181,6 +182,18 @@ describe("a reader's folder", () => {
   it.live("is refused where nothing says how texts end", () =>
     onDisk(Effect.map(Effect.flip(reader({ "config.json": { eos_token_id: null } })), (error) => {
       assert.deepStrictEqual(error.place, "eos_token_id")
+    })))
+  it.live("needs heads in halves where prompts are long enough for shifted attention", () =>
+    onDisk(Effect.gen(function*() {
+      const odd = { "config.json": { num_attention_heads: 1, max_position_embeddings: 2048 } }
+      const folder = yield* changed("reader", odd)
+      const learning = Effect.fnUntraced(function*(overrides: Raw) {
+        return yield* ReaderModel.make(true).pipe(Effect.provide(Tiny.core(yield* Tiny.settings(folder, overrides))))
+      })
+      yield* learning({ max_length: 1000 })
+      yield* learning({ max_length: 2000, use_full_attn: true })
+      const error = yield* Effect.flip(learning({ max_length: 1020 }))
+      assert.match(error.message, /num_attention_heads: 1 heads have no halves to shift apart; set use_full_attn: true/)
     })))
   it.live("has as many positions as it stretches to", () =>
     onDisk(Effect.gen(function*() {

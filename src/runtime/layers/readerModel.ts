@@ -1,7 +1,7 @@
 /** A decoder that reads: its weights, its prompts and the programs over them. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { type RunConfig, Settings } from "../../domain/RunConfig.ts"
+import { LEAST_SHIFTED, type RunConfig, Settings } from "../../domain/RunConfig.ts"
 import { causalLm } from "../../kernels/nn/decoder.ts"
 import { cached, powerOfTwo } from "../engine/Programs.ts"
 import { Passages } from "../ports/Passages.ts"
@@ -49,7 +49,10 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
   const { texts } = yield* Passages
   const opened = yield* ReaderFolder.open(settings)
   const { ends, folder, tokenizer, turn } = opened
-  if (learns && !settings.use_full_attn) yield* ModelFolder.shifts(folder, opened.config)
+  /** A multiple of 8, as shifted attention takes it. */
+  const most = Math.ceil(settings.max_length / 8) * 8
+  const shifted = learns && !settings.use_full_attn && most >= LEAST_SHIFTED
+  if (shifted) yield* ModelFolder.shifts(folder, opened.config)
   const { based, config, module: decoder, weights } = yield* Model.load(opened, causalLm, {
     seed: settings.seed,
     lora: learns ? readerLora(settings) : undefined,
@@ -61,8 +64,6 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
   const prompts = Prompt.make({ config: settings, tokenizer, texts, turn, end: ends.end })
   const score = yield* cached((shape: Shape) => Graphs.score(decoder, shapeOf(shape)))
   const continued = yield* Writing.make({ ...opened, config, decoder, weights, learns })
-  /** A multiple of 8, as shifted attention takes it. */
-  const most = Math.ceil(settings.max_length / 8) * 8
   const padded = { padding: ends.padding, most }
 
   /** For each sequence, the likelihood of each of its parts; longest sequences first, so that like meets like. */
