@@ -92,6 +92,10 @@ describe("a decoder's config", () => {
     const { head_dim, num_key_value_heads } = decoder(without(llama, "model_type", "num_key_value_heads", "head_dim"))
     assert.deepStrictEqual([num_key_value_heads, head_dim], [4, 4])
   })
+  it("has heads of 256 in Gemma where it does not say", () => {
+    const size = (name: string) => decoder(without(golden(name), "head_dim")).head_dim
+    assert.deepStrictEqual(["gemma", "gemma3", "llama"].map(size), [256, 256, 4])
+  })
   it("ties the embeddings of Gemma where it does not say", () => {
     const tied = (name: string) => decoder(without(golden(name), "tie_word_embeddings")).tie_word_embeddings
     assert.deepStrictEqual(["gemma", "llama", "qwen2"].map(tied), [true, false, false])

@@ -73,6 +73,7 @@ const windows = (c: Keys): Traits => {
 /** Of Gemma 3 all layers but every sixth have a window, and a rotation of their own. */
 const gemma3 = (c: Keys): Traits => ({
   gemma: true,
+  head_dim: 256,
   hidden_act: (c.hidden_activation ?? "gelu_pytorch_tanh") as Activation,
   qk_norm: true,
   post_norms: true,
@@ -90,7 +91,7 @@ const families = {
   qwen3: (c: Keys): Traits => ({ ...windows({ use_sliding_window: false, ...c }), ...biases(c), qk_norm: true }),
   phi3: (c: Keys): Traits => ({ ...windows(c), fused: true }),
   /** Its published configs say "gelu" and mean the approximation. */
-  gemma: (c: Keys): Traits => ({ ...biases(c), gemma: true, hidden_act: "gelu_pytorch_tanh" }),
+  gemma: (c: Keys): Traits => ({ ...biases(c), gemma: true, head_dim: 256, hidden_act: "gelu_pytorch_tanh" }),
   gemma3_text: gemma3
 }
 
@@ -119,9 +120,10 @@ const decodeAs = (family: keyof typeof families): Decode<DecoderConfig> =>
     const traits = families[family](c)
     const act = traits.hidden_act ?? c.hidden_act ?? "silu"
     const { num_attention_heads: heads, num_key_value_heads: groups = heads } = c
-    const head_dim = c.head_dim ?? c.hidden_size / heads
+    const head_dim = c.head_dim ?? traits.head_dim ?? c.hidden_size / heads
     yield* refuse([
-      c.head_dim === undefined && uneven("hidden_size", c.hidden_size, "num_attention_heads", heads),
+      c.head_dim === undefined && !traits.head_dim &&
+      uneven("hidden_size", c.hidden_size, "num_attention_heads", heads),
       uneven("num_attention_heads", heads, "num_key_value_heads", groups),
       uneven("the size of a head", head_dim, "its halves", 2),
       oneOf("hidden_act", act, Object.keys(activations)),
