@@ -8,11 +8,12 @@ import "../src/allocator.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
-import { cpus, loadavg, tmpdir } from "node:os"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import * as OnnxFolder from "../src/runtime/layers/onnxFolder.ts"
 import { contestant, median } from "./peers/contestant.ts"
+import { inTurns, machine } from "./peers/turns.ts"
 import * as RandomModel from "./randomModel.ts"
 
 const { values: options } = parseArgs({
@@ -51,12 +52,11 @@ if (existsSync(here("node_modules"))) {
 }
 const [prompt, tokens, rounds] = [Number(options.prompt), Number(options.tokens), Number(options.rounds)]
 const batches = options.batch.split(",").map(Number)
-const began = loadavg()[0]!
-const turns = batches.flatMap((batch) =>
-  Array.from({ length: rounds + 1 }, () => contestants.map(({ turn }) => () => turn({ batch, prompt, tokens }))).flat()
+const measured = machine()
+await inTurns(
+  contestants,
+  batches.flatMap((batch) => Array.from({ length: rounds + 1 }, () => ({ batch, prompt, tokens })))
 )
-await turns.reduce((before, turn) => before.then(turn), Promise.resolve())
-contestants.forEach(({ end }) => end())
 rmSync(folder, { recursive: true })
 
 /** Figures of a batch's rounds, the first of which only warms up. */
@@ -98,8 +98,8 @@ const lines = results.flatMap(({ batch, contestants: [ours, theirs] }) => {
     }% of the tokens the same`
   ]
 })
-const title =
-  `${cpus()[0]!.model}, ${cpus().length} cores, load ${fixed(began)} to ${fixed(loadavg()[0]!)}; ${options.size} `
+const { cores, cpu, load } = measured()
+const title = `${cpu}, ${cores} cores, load ${load.map((l) => fixed(l)).join(" to ")}; ${options.size} `
   + `parameters, prompts of ${prompt} tokens, ${tokens} new, ${options.threads} threads, ${rounds} rounds`
 process.stdout.write(
   options.json ? `${JSON.stringify({ title, options, results })}\n` : `${[title, ...lines].join("\n")}\n`

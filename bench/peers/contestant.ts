@@ -17,7 +17,7 @@ export const contestant = async <Turn>(
   }
   const ready = await answer()
   const turns: Array<Turn> = []
-  const turn = async (asked: unknown = {}): Promise<void> => {
+  const turn = async (asked: unknown): Promise<void> => {
     child.stdin.write(`${JSON.stringify(asked)}\n`)
     turns.push(await answer() as Turn)
   }

@@ -58,7 +58,7 @@ const contestants = [
   await contestant<Step>("PyTorch, tuned", options.python, theirs, tuned),
   await contestant<Step>("PyTorch, as it is", options.python, theirs)
 ]
-await inTurns(contestants, Number(options.steps))
+await inTurns(contestants, Array.from({ length: Number(options.steps) }, () => ({})))
 rmSync(folder, { recursive: true })
 
 const first = contestants[0]!.turns

@@ -23,7 +23,7 @@ import { cpu } from "../../src/runtime/engine/providers.ts"
 import { readerLora } from "../../src/runtime/layers/adapters.ts"
 import { decodeDecoder } from "../../src/runtime/layers/decoderConfig.ts"
 import { decodeFile } from "../../src/runtime/layers/files.ts"
-import { groupsOf, learningOf, optimizerOf } from "../../src/runtime/layers/learning.ts"
+import { describe, groupsOf, learningOf, optimizerOf } from "../../src/runtime/layers/learning.ts"
 import * as Model from "../../src/runtime/layers/model.ts"
 import { learnerPart } from "../../src/runtime/layers/parts.ts"
 import * as Graphs from "../../src/runtime/layers/readerGraphs.ts"
@@ -120,11 +120,11 @@ const serve = Effect.gen(function*() {
   )
   const began = performance.now()
   yield* step
-  /** A tied head is the embeddings' array. */
-  const arrays = new Set(Object.values(weights.values()))
+  const { groups } = describe("reader", weights, 0)
+  const count = (own: typeof groups) => own.reduce((sum, { parameters }) => sum + parameters, 0)
   say({
-    parameters: [...arrays].reduce((sum, { length }) => sum + length, 0),
-    trainable: Learner.count(weights.params, weights.trainable),
+    parameters: count(groups),
+    trainable: count(groups.filter((group) => group.trainable)),
     firstStep: (performance.now() - began) / 1000,
     startPeak: peak()
   })

@@ -33,7 +33,7 @@ contestants.push(await contestant<Time>("PyTorch, eager", options.python, theirs
 if (options.compile) {
   contestants.push(await contestant<Time>("PyTorch, compiled", options.python, [...theirs, "--compile"], tuned))
 }
-await inTurns(contestants, Number(options.blocks))
+await inTurns(contestants, Array.from({ length: Number(options.blocks) }, () => ({})))
 rmSync(folder, { recursive: true })
 const results = compared(contestants)
 

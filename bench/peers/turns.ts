@@ -19,9 +19,12 @@ export interface Time {
 
 type Contestant<T> = Awaited<ReturnType<typeof contestant<T>>>
 
-/** So many turns each, one after the other. */
-export const inTurns = async (contestants: ReadonlyArray<Contestant<any>>, rounds: number): Promise<void> => {
-  const turns = Array.from({ length: rounds }, () => contestants.map(({ turn }) => () => turn())).flat()
+/** A turn each, one after the other, for each thing that is asked. */
+export const inTurns = async (
+  contestants: ReadonlyArray<Contestant<any>>,
+  asked: ReadonlyArray<unknown>
+): Promise<void> => {
+  const turns = asked.flatMap((one) => contestants.map(({ turn }) => () => turn(one)))
   await turns.reduce((before, turn) => before.then(turn), Promise.resolve())
   contestants.forEach(({ end }) => end())
 }
