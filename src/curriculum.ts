@@ -50,6 +50,11 @@ export const curriculum = (c: RunConfig, passages: number) => {
   }
 }
 
+/** The parameters of both models. */
+export const parameterGroups = Effect.gen(function*() {
+  return [...(yield* RetrieverLearner).groups, ...(yield* ReaderLearner).groups]
+})
+
 /** What a run does, step by step, for whoever runs it. */
 export const course = Effect.fnUntraced(function*(epochs: Questions.Epochs) {
   const c = yield* Settings
@@ -59,7 +64,7 @@ export const course = Effect.fnUntraced(function*(epochs: Questions.Epochs) {
   const steps = (from: number, to: number) =>
     Questions.batches(epochs, { from, to, size: stepSize(c), seed: c.seed }, passages.row)
   return {
-    groups: [...(yield* RetrieverLearner).groups, ...(yield* ReaderLearner).groups],
+    groups: yield* parameterGroups,
     /** The questions of steps from..to-1. */
     steps,
     /** The gradient norm of every group on the questions of a step, or the group that would not learn. */

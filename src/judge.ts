@@ -36,7 +36,10 @@ export const judge = (
   const ids = ranking.map(([id]) => id)
   const places = ids.map((_, i) => i)
   /** Places of the gold passages; those that were not found have some of their own. */
-  const relevant = new Set([...new Set(q.gold)].map((id, i) => ids.includes(id) ? ids.indexOf(id) : -1 - i))
+  const relevant = new Set([...new Set(q.gold)].map((id, i) => {
+    const place = ids.indexOf(id)
+    return place < 0 ? -1 - i : place
+  }))
   const known = q.gold.length > 0 && ranking.length > 0
   return {
     id: q.id,

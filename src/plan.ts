@@ -1,6 +1,7 @@
 /** Program: what a run takes, told before it starts: parameters, work, memory, disk and time. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { parameterGroups } from "./curriculum.ts"
 import { ConfigError } from "./domain/configure.ts"
 import { type RunConfig, stepSize } from "./domain/RunConfig.ts"
 import { type Probe, probe, total } from "./probe.ts"
@@ -11,8 +12,6 @@ import { weighed } from "./runtime/layers/checkpoints.ts"
 import * as StoredIndex from "./runtime/layers/storedIndex.ts"
 import { Checkpoints } from "./runtime/ports/Checkpoints.ts"
 import type { ParameterGroup } from "./runtime/ports/Learning.ts"
-import { ReaderLearner } from "./runtime/ports/Reader.ts"
-import { RetrieverLearner } from "./runtime/ports/Retriever.ts"
 import { learner, prepare } from "./system.ts"
 
 /** Bytes; `null` for what takes a probe to know. */
@@ -116,7 +115,7 @@ const savingOf = (part: string, groups: ReadonlyArray<ParameterGroup>, files: Fi
   return bytesOf([...files].filter(isOf(part))) + total(learning, ({ bytes, stateBytes }) => bytes + stateBytes)
 }
 
-const parts = ["retriever", "reader"]
+const models = ["retriever", "reader"]
 
 /** Arrays of what learns, in so many copies, and the sums of its gradients where those are apart. */
 const learnedOf = (groups: ReadonlyArray<ParameterGroup>, accumulated: boolean) => {
@@ -133,7 +132,7 @@ const learnedOf = (groups: ReadonlyArray<ParameterGroup>, accumulated: boolean) 
 const memoryOf = ({ config, files, groups, largest, probed, process: start, stored }: Sized): Memory => {
   const learning = groups.filter(({ trainable }) => trainable)
   const of = (part: string) => learning.filter(({ name }) => name.startsWith(part))
-  const learned = parts.map((part) => learnedOf(of(part), config.gradient_accumulation_steps > 1))
+  const learned = models.map((part) => learnedOf(of(part), config.gradient_accumulation_steps > 1))
   const frozen = total(groups.filter(({ trainable }) => !trainable), ({ bytes }) => bytes)
   const weights = frozen + total(learned, (part) => part.weights)
   const optimizer = total(learned, (part) => part.optimizer)
@@ -141,7 +140,7 @@ const memoryOf = ({ config, files, groups, largest, probed, process: start, stor
   const ofIndex = total(of("retriever"), ({ bytes }) => bytes)
   const times = probed ? Math.min(2, probed.index.times + (stored > 0 ? 1 : 0)) : 0
   const index = probed && times * ((probed.index.bytes || stored) + ofIndex)
-  const saving = Math.max(...parts.map((part) => savingOf(part, groups, files)))
+  const saving = Math.max(...models.map((part) => savingOf(part, groups, files)))
   const held = start + weights + optimizer + sums
   return {
     process: start,
@@ -167,7 +166,7 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
   const files = new Map<string, number>()
   const weighing = weighed((file, bytes) => void files.set(file, bytes))
   const seen = Effect.gen(function*() {
-    const groups = [...(yield* RetrieverLearner).groups, ...(yield* ReaderLearner).groups]
+    const groups = yield* parameterGroups
     const most = Math.min(steps, config.max_steps)
     const probed = most > 0 ? yield* probe(epochs, most, meter) : null
     yield* (yield* Checkpoints).save({ step: most, run: "" })

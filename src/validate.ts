@@ -1,9 +1,8 @@
 /** Program: whether a run could start, without starting it. */
 import * as Effect from "effect/Effect"
+import { parameterGroups } from "./curriculum.ts"
 import type { RunConfig } from "./domain/RunConfig.ts"
 import type { ParameterGroup } from "./runtime/ports/Learning.ts"
-import { ReaderLearner } from "./runtime/ports/Reader.ts"
-import { RetrieverLearner } from "./runtime/ports/Retriever.ts"
 import { learner, prepare, questions, splits } from "./system.ts"
 
 export interface Valid {
@@ -21,9 +20,7 @@ export const validate = Effect.fn("validate")(function*(c: RunConfig) {
     given,
     (split) => Effect.map(questions(c, split), (records) => [split, records.length] as const)
   )
-  const groups = yield* Effect.gen(function*() {
-    return [...(yield* RetrieverLearner).groups, ...(yield* ReaderLearner).groups]
-  }).pipe(Effect.provide(learner(prepared)))
+  const groups = yield* Effect.provide(parameterGroups, learner(prepared))
   return {
     settings: prepared.config,
     passages: prepared.passages.ids.length,

@@ -5,13 +5,13 @@
 import type { Graph } from "./encode.ts"
 import { grad } from "./grad.ts"
 import * as Nd from "./NdArray.ts"
-import { bind, type Bound, flatten, inputOf, type Params } from "./nn/Module.ts"
+import { type Bound, entering, flatten, inputs as inputsOf, type Params } from "./nn/Module.ts"
 import { reshape, sumAll } from "./op/broadcast.ts"
 import { add, div, mul, sqrt } from "./op/elementwise.ts"
 import { concat } from "./op/gather.ts"
 import { min } from "./op/select.ts"
 import type { Optimizer } from "./optim/Optimizer.ts"
-import { type Input, input, scalar, type Tensor, type TensorType } from "./Tensor.ts"
+import { byName, type Input, input, scalar, type Tensor, type TensorType } from "./Tensor.ts"
 
 /** How a step learns, whatever it is that it learns. */
 export interface Learning {
@@ -67,10 +67,9 @@ const advance = (
   const slots = record(optimizer.slots, (name) => input(slot(name), weight.type.shape))
   const scalars = record(optimizer.scalars, (name) => input(factor(name), []))
   const next = optimizer.update(weight, gradient, slots, scalars)
-  const inputs = Object.values({ ...slots, ...scalars }).map((t) => [t.name, t])
   const outputs = optimizer.slots.map((name) => [names.next(slot(name)), next.slots[name]!])
   return {
-    inputs: Object.fromEntries(inputs),
+    inputs: byName(Object.values({ ...slots, ...scalars })),
     outputs: { [names.next(names.param(path))]: next.weight, ...Object.fromEntries(outputs) }
   }
 }
@@ -79,10 +78,10 @@ const advance = (
 const learning = ({ group }: Learning, paths: Iterable<string>): ReadonlyArray<string> =>
   [...paths].filter((path) => group(path) !== undefined)
 
-type Gradients = ReadonlyMap<string, Tensor>
+type ByPath = ReadonlyMap<string, Tensor>
 
 /** How large gradients are: `gradNorm`, and `gradSquares`, one a weight, in order; and what they are scaled by. */
-const measured = ({ maxGradNorm }: Learning, gradients: Gradients) => {
+const measured = ({ maxGradNorm }: Learning, gradients: ByPath) => {
   const squares = [...gradients.values()].map((g) => sumAll(mul(g, g)))
   const { factor, norm } = clipping(squares, maxGradNorm)
   return { factor, report: { gradNorm: norm, gradSquares: concat(squares.map((s) => reshape(s, [1])), 0) } }
@@ -91,8 +90,8 @@ const measured = ({ maxGradNorm }: Learning, gradients: Gradients) => {
 /** The update of weights by their gradients, times a factor: outputs `next/...`. */
 const updated = (
   spec: Learning,
-  weights: Gradients,
-  gradients: Gradients,
+  weights: ByPath,
+  gradients: ByPath,
   factor: Tensor
 ): { readonly inputs: Tensors; readonly outputs: Tensors } => {
   const parts = [...gradients].map(([path, g]) => advance(spec, path, weights.get(path)!, mul(g, factor)))
@@ -103,31 +102,25 @@ const updated = (
 }
 
 /** Gradients added to what earlier batches left in `sum/...`. */
-const summed = (gradients: Gradients): { readonly inputs: Tensors; readonly outputs: Tensors } => {
+const summed = (gradients: ByPath): { readonly inputs: Tensors; readonly outputs: Tensors } => {
   const sums = new Map([...gradients].map(([path, g]) => [path, input(names.sum(path), g.type.shape)]))
   return {
-    inputs: Object.fromEntries([...sums.values()].map((t) => [t.name, t])),
+    inputs: byName(sums.values()),
     outputs: Object.fromEntries([...sums].map(([path, t]) => [names.next(t.name), add(t, gradients.get(path)!)]))
   }
 }
 
-const inputsOf = (params: Params): ReadonlyMap<string, Input> =>
-  new Map([...flatten(params)].map(([path, p]) => [path, inputOf(names.param(path), p)]))
-
-type Rest = (
-  gradients: Gradients,
-  weights: ReadonlyMap<string, Tensor>
-) => { readonly inputs: Tensors; readonly outputs: Tensors }
+type Rest = (gradients: ByPath, weights: ByPath) => { readonly inputs: Tensors; readonly outputs: Tensors }
 
 /** The loss and the report; `rest` makes more of the gradients, where something is trainable. */
 const graph = <P extends Params, B extends string, R extends string>(spec: StepSpec<P, B, R>, rest: Rest): Graph => {
-  const weights = inputsOf(spec.params)
+  const { bound, byPath: weights, inputs: given } = entering(spec.params, names.param)
   const batch = record(
     Object.keys(spec.batch) as Array<B>,
     (name) => input(name, spec.batch[name].shape, spec.batch[name].dtype)
   )
-  const { loss, report } = spec.loss(bind(spec.params, (path) => weights.get(path)!), batch)
-  const inputs: Tensors = { ...batch, ...Object.fromEntries([...weights.values()].map((t) => [t.name, t])) }
+  const { loss, report } = spec.loss(bound, batch)
+  const inputs: Tensors = { ...batch, ...given }
   const outputs: Tensors = { loss, ...report }
   const trainable = learning(spec, weights.keys())
   if (trainable.length === 0) return { name: spec.name, inputs, outputs }
@@ -154,12 +147,10 @@ const sumsOf = ({ params, ...spec }: Finish): ReadonlyMap<string, Input> => {
   return new Map(learning(spec, all.keys()).map((path) => [path, input(names.sum(path), all.get(path)!.shape)]))
 }
 
-const asInputs = (inputs: Iterable<Input>): Tensors => Object.fromEntries([...inputs].map((t) => [t.name, t]))
-
 const norm = (spec: Finish): Graph => {
   const sums = sumsOf(spec)
   const { factor, report } = measured(spec, sums)
-  return { name: `${spec.name}, norm`, inputs: asInputs(sums.values()), outputs: { ...report, factor } }
+  return { name: `${spec.name}, norm`, inputs: byName(sums.values()), outputs: { ...report, factor } }
 }
 
 /** Scalars whose update is one program, where a weight has no more by itself: its results are there twice for a moment. */
@@ -182,11 +173,11 @@ const groupsOf = (sums: ReadonlyMap<string, Input>): ReadonlyArray<ReadonlyMap<s
 }
 
 const update = (spec: Finish): ReadonlyArray<Graph> => {
-  const [weights, factor] = [inputsOf(spec.params), input("factor", [])]
+  const [weights, factor] = [inputsOf(spec.params, names.param), input("factor", [])]
   return groupsOf(sumsOf(spec)).map((sums, i) => {
     const { inputs, outputs } = updated(spec, weights, sums, factor)
     const read = [factor, ...[...sums].flatMap(([path, sum]) => [sum, weights.get(path)!])]
-    return { name: `${spec.name}, update ${i + 1}`, inputs: { ...inputs, ...asInputs(read) }, outputs }
+    return { name: `${spec.name}, update ${i + 1}`, inputs: { ...inputs, ...byName(read) }, outputs }
   })
 }
 

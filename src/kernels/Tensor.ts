@@ -107,6 +107,9 @@ export const truth: Range = { dtype: "bool" }
 const BYTES: Readonly<Record<DType, number>> = { float32: 4, int32: 4, uint16: 2, bool: 1 }
 export const bytesOf = ({ dtype, shape }: TensorType): number => Nd.size(shape) * BYTES[dtype]
 
+export const byName = (inputs: Iterable<Input>): Readonly<Record<string, Tensor>> =>
+  Object.fromEntries([...inputs].map((t) => [t.name, t]))
+
 export const showType = (type: TensorType): string => `${type.dtype}[${type.shape.join(",")}]`
 
 /** A graph that cannot be built: the op, the operand types and the rule they break. */

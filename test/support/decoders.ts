@@ -2,14 +2,14 @@
 import * as Effect from "effect/Effect"
 import * as Key from "../../src/domain/Key.ts"
 import { causalLm, type DecoderConfig } from "../../src/kernels/nn/decoder.ts"
-import { bind, flatten } from "../../src/kernels/nn/Module.ts"
+import { entering, flatten } from "../../src/kernels/nn/Module.ts"
+import { names as stepNames } from "../../src/kernels/Step.ts"
 import { type Input, input } from "../../src/kernels/Tensor.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
 import { asInputs } from "../../src/runtime/engine/Weights.ts"
 import type { GenerationOptions, Generator } from "../../src/runtime/layers/generation.ts"
 import { cacheShape, generation } from "../../src/runtime/layers/generationGraphs.ts"
 import { initialise } from "../../src/runtime/layers/initialise.ts"
-import { weightInputs } from "../../src/runtime/layers/readerGraphs.ts"
 
 export const config: DecoderConfig = {
   vocab_size: 31,
@@ -62,10 +62,9 @@ export const logitsAfter = Effect.fnUntraced(function*(
   const length = ids.length
   const names = ["ids", "positions", "branches"] as const
   const [tokens, positions, branches] = names.map((name) => input(name, [1, length], "int32")) as [Input, Input, Input]
-  const all = weightInputs(decoder)
-  const params = bind(decoder.params, (path) => all[`param/${path}`]!)
-  const logits = decoder.apply(params, { ids: tokens, positions, branches })
-  const inputs = { ...all, ids: tokens, positions, branches }
+  const weighed = entering(decoder.params, stepNames.param)
+  const logits = decoder.apply(weighed.bound, { ids: tokens, positions, branches })
+  const inputs = { ...weighed.inputs, ids: tokens, positions, branches }
   const program = yield* session.compile({ name: "plain", inputs, outputs: { logits } })
   const feeds = { ids: Int32Array.from(ids), positions: Int32Array.from(ids.keys()), branches: new Int32Array(length) }
   return (yield* program.run({ ...weights, ...feeds })).logits.slice(-logits.type.shape[1]!) as Float32Array

@@ -1,6 +1,6 @@
 /** A model is a tree of parameter types and a function of the tree's tensors. */
 import type { Half } from "../half.ts"
-import { type Input, input, type Shape, type Tensor } from "../Tensor.ts"
+import { byName, type Input, input, type Shape, type Tensor } from "../Tensor.ts"
 
 /** Normal by its standard deviation, uniform within ± a bound, or all the same. */
 export type Init = { readonly normal: number } | { readonly uniform: number } | { readonly constant: number }
@@ -58,13 +58,20 @@ export const bind = <P extends Params>(params: P, f: (path: string, param: Param
     ])
   ) as Bound<P>
 
-/** The graph input that a parameter is. */
-export const inputOf = (name: string, { shape, stored }: Param): Input =>
-  input(name, shape, stored ? "uint16" : "float32")
+/** One graph input a parameter, by its path; named so too, or as `nameOf` says. */
+export const inputs = (params: Params, nameOf: (path: string) => string = (path) => path): ReadonlyMap<string, Input> =>
+  new Map(
+    [...flatten(params)].map(([path, { shape, stored }]) => [
+      path,
+      input(nameOf(path), shape, stored ? "uint16" : "float32")
+    ])
+  )
 
-/** One graph input a parameter, named by its path. */
-export const inputs = (params: Params): ReadonlyMap<string, Tensor> =>
-  new Map([...flatten(params)].map(([path, p]) => [path, inputOf(path, p)]))
+/** Parameters as inputs of a graph: by path, by name, and bound to what they are the parameters of. */
+export const entering = <P extends Params>(params: P, nameOf?: (path: string) => string) => {
+  const byPath = inputs(params, nameOf)
+  return { byPath, inputs: byName(byPath.values()), bound: bind(params, (path) => byPath.get(path)!) }
+}
 
 /** The module, or where it is absent one without parameters that passes its input on. */
 export const optional = <P extends Params, A>(present: boolean, m: Module<P, [A], A>): Module<P, [A], A> =>

@@ -16,6 +16,9 @@ const MASKED = -1e9
  */
 export type Mix = (q: Tensor, k: Tensor, v: Tensor, layer: number) => Tensor
 
+/** Whether a layer sees all, or a window, as `layer_types` of `config.json` has it. */
+export type LayerType = "full_attention" | "sliding_attention"
+
 /** [b, n, heads·d] -> [b, heads, n, d] */
 export const splitHeads = (x: Tensor, heads: number): Tensor => {
   const [b, n, width] = x.type.shape

@@ -8,7 +8,7 @@ import { saved } from "../op/order.ts"
 import { rotary } from "../op/position.ts"
 import { dropout } from "../op/random.ts"
 import { scalar, type Tensor } from "../Tensor.ts"
-import { branchBias, mergeHeads, type Mix, splitHeads } from "./attention.ts"
+import { branchBias, type LayerType, mergeHeads, type Mix, splitHeads } from "./attention.ts"
 import { type Activation, activations, embedding, linear, type LinearParams, parts, rmsNorm } from "./layers.ts"
 import { listParams, type Module, module, ones, optional, type Param, repeat, zeros } from "./Module.ts"
 import { ropeAngles, type RopeParameters } from "./rope.ts"
@@ -52,7 +52,6 @@ export interface DecoderConfig {
   /** The rotation in layers with a window, where it is another. */
   readonly local_rope_parameters?: RopeParameters
 }
-export type LayerType = "full_attention" | "sliding_attention"
 
 export interface DecoderInput {
   /** int32 [b, n] */

@@ -7,13 +7,11 @@ import { saved } from "../op/order.ts"
 import { rotary } from "../op/position.ts"
 import { dropout } from "../op/random.ts"
 import type { Tensor } from "../Tensor.ts"
-import { keyBias, mergeHeads, splitHeads, windowBias } from "./attention.ts"
+import { keyBias, type LayerType, mergeHeads, splitHeads, windowBias } from "./attention.ts"
 import type { EncoderInput } from "./encoder.ts"
 import { type Activation, activations, embedding, layerNorm, linear, parts } from "./layers.ts"
 import { listParams, module, optional, repeat } from "./Module.ts"
 import { ropeAngles, type RopeParameters } from "./rope.ts"
-
-type LayerType = "full_attention" | "sliding_attention"
 
 /** Sizes and traits, spelled as in `config.json`. */
 export interface ModernBertConfig {

@@ -3,8 +3,6 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import type { Graph } from "../../kernels/encode.ts"
-import * as Nd from "../../kernels/NdArray.ts"
-import type { Flat } from "../../kernels/nn/Module.ts"
 import type { Group, Optimizer } from "../../kernels/optim/Optimizer.ts"
 import { names, type Steps } from "../../kernels/Step.ts"
 import { cached } from "./Programs.ts"
@@ -76,14 +74,15 @@ const scalars = ({ groups, optimizer }: LearnerSpec<any>, step: number): Record<
     )
   )
 
-/** Programs that are compiled when they are first wanted. */
-const once = Effect.fnUntraced(function*() {
+/** What follows the gradients, compiled when it is first wanted: the measure of their sums, and the updates by them. */
+const finishing = Effect.fnUntraced(function*() {
   const [session, scope] = [yield* Session, yield* Effect.scope]
-  let programs: ReadonlyArray<Program<string, string>> | undefined
-  return Effect.fnUntraced(function*(graphs: () => ReadonlyArray<Graph>) {
-    return programs ??= yield* Effect.forEach(graphs(), (graph) => session.compile<string, string>(graph)).pipe(
-      Scope.provide(scope)
-    )
+  const compile = (graph: Graph) => Scope.provide(session.compile<string, string>(graph), scope)
+  let programs:
+    | { readonly norm: Program<string, string>; readonly updates: ReadonlyArray<Program<string, string>> }
+    | undefined
+  return Effect.fnUntraced(function*({ norm, update }: Steps) {
+    return programs ??= { norm: yield* compile(norm()), updates: yield* Effect.forEach(update(), compile) }
   })
 })
 
@@ -106,7 +105,7 @@ const atOnce = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: L
  */
 const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
   const adding = yield* cached((key: K) => lesson(key).part())
-  const [norm, update] = [yield* once(), yield* once()]
+  const finish = yield* finishing()
   return Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>, factors: Feeds<string>) {
     const sums = weights.sums()
     const into = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [names.next(name), sum]))
@@ -115,17 +114,15 @@ const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: L
       ({ batch, key }) =>
         Effect.flatMap(adding(key), (program) => program.run({ ...weights.values(), ...sums, ...batch }, into))
     )
-    const steps = lesson(parts[0]!.key)
-    const [measuring] = yield* norm(() => [steps.norm()])
-    const measured: Report = yield* measuring!.run(sums)
+    const { norm, updates } = yield* finish(lesson(parts[0]!.key))
+    const measured: Report = yield* norm.run(sums)
     const given = { ...weights.feeds(), ...factors, ...sums, factor: measured["factor"]! }
-    const moved = update(steps.update).pipe(
-      Effect.flatMap(Effect.forEach((program) => program.run(given, weights.next()), { discard: true })),
+    const commit = Effect.forEach(updates, (program) => program.run(given, weights.next()), { discard: true }).pipe(
       Effect.andThen(Effect.sync(weights.commit)),
       Effect.uninterruptible
     )
     const loss = reports.reduce((sum, one) => sum + one["loss"]![0]!, 0)
-    return { ...measureOf(measured), loss, reports, commit: moved } satisfies Ran
+    return { ...measureOf(measured), loss, reports, commit } satisfies Ran
   })
 })
 
@@ -161,7 +158,3 @@ export const make = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec
   }
   return learner
 })
-
-/** Scalars a group of parameters holds. */
-export const count = (params: Flat, paths: ReadonlyArray<string>): number =>
-  paths.reduce((n, path) => n + Nd.size(params.get(path)!.shape), 0)

@@ -40,7 +40,7 @@ export class Meter {
   private readonly known = new WeakMap<Graph, Pick<Used, "program" | "flops" | "results">>()
   private phase = ""
 
-  /** What runs within is counted as of this phase; the seconds of it all. */
+  /** What runs within is counted as of this phase. */
   readonly during = (phase: string) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.suspend(() => {
       const outer = this.phase

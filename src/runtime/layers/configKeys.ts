@@ -1,12 +1,23 @@
 /** What the `config.json` of all models have in common: kinds of keys, and how they are read and refused. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { LayerType } from "../../kernels/nn/attention.ts"
 
 export const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 export const Rate = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 0.99 }))
 export const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
 export const or = <S extends Schema.Top>(schema: S, value: S["Encoded"]) =>
   schema.pipe(Schema.withDecodingDefault(Effect.succeed(value)))
+
+export const LayerTypes = Schema.Array(Schema.Literals(["full_attention", "sliding_attention"]))
+
+/** The types of so many layers, of which some have a window. */
+export const typesOf = (layers: number, hasWindow: (layer: number) => boolean): ReadonlyArray<LayerType> =>
+  Array.from({ length: layers }, (_, i) => hasWindow(i) ? "sliding_attention" : "full_attention")
+
+/** Types of more layers than there are, or of fewer. */
+export const miscounted = (types: ReadonlyArray<LayerType>, layers: number): string | false =>
+  types.length !== layers && `layer_types has ${types.length} of ${layers} layers`
 
 /** A config that no model here has: one line a problem. */
 export class BadConfig extends Schema.TaggedError<BadConfig>()("BadConfig", { problems: Schema.Array(Schema.String) }) {

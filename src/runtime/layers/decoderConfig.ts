@@ -1,9 +1,23 @@
 /** `config.json` of decoders, in Hugging Face's spelling, as the one config of their family. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { DecoderConfig as Decoder, LayerType } from "../../kernels/nn/decoder.ts"
+import type { DecoderConfig as Decoder } from "../../kernels/nn/decoder.ts"
 import { type Activation, activations } from "../../kernels/nn/layers.ts"
-import { byType, Count, type Decode, keys, oneOf, or, Positive, Rate, refuse, uneven } from "./configKeys.ts"
+import {
+  byType,
+  Count,
+  type Decode,
+  keys,
+  LayerTypes,
+  miscounted,
+  oneOf,
+  or,
+  Positive,
+  Rate,
+  refuse,
+  typesOf,
+  uneven
+} from "./configKeys.ts"
 import { ropeKeys, ropeOf } from "./ropeConfig.ts"
 
 const optional = Schema.optionalKey
@@ -34,7 +48,7 @@ const Keys = Schema.Struct({
   sliding_window: optional(Count),
   use_sliding_window: optional(Schema.Boolean),
   max_window_layers: optional(Schema.Natural),
-  layer_types: optional(Schema.Array(Schema.Literals(["full_attention", "sliding_attention"]))),
+  layer_types: optional(LayerTypes),
   sliding_window_pattern: or(Count, 6),
   rope_local_base_freq: or(Positive, 10_000),
   query_pre_attn_scalar: or(Positive, 256),
@@ -60,14 +74,11 @@ type Traits = Partial<Decoder>
 
 const biases = (c: Keys): Traits => ({ qkv_bias: c.attention_bias, output_bias: c.attention_bias })
 
-const typesOf = (c: Keys, hasWindow: (layer: number) => boolean): ReadonlyArray<LayerType> =>
-  Array.from({ length: c.num_hidden_layers }, (_, i) => hasWindow(i) ? "sliding_attention" : "full_attention")
-
 /** Layers of Qwen attend to a window from `max_window_layers` on, if at all; those of others all do. */
 const windows = (c: Keys): Traits => {
   if (c.sliding_window === undefined || c.use_sliding_window === false) return {}
   const first = c.use_sliding_window ? c.max_window_layers ?? 0 : 0
-  return { sliding_window: c.sliding_window, layer_types: typesOf(c, (i) => i >= first) }
+  return { sliding_window: c.sliding_window, layer_types: typesOf(c.num_hidden_layers, (i) => i >= first) }
 }
 
 /** Of Gemma 3 all layers but every sixth have a window, and a rotation of their own. */
@@ -80,7 +91,7 @@ const gemma3 = (c: Keys): Traits => ({
   query_pre_attn_scalar: c.query_pre_attn_scalar,
   ...biases(c),
   sliding_window: c.sliding_window ?? 4096,
-  layer_types: c.layer_types ?? typesOf(c, (i) => (i + 1) % c.sliding_window_pattern !== 0)
+  layer_types: c.layer_types ?? typesOf(c.num_hidden_layers, (i) => (i + 1) % c.sliding_window_pattern !== 0)
 })
 
 /** What distinguishes the members of the family, by `model_type`. */
@@ -104,12 +115,11 @@ const otherWindows = ({ layer_types: told }: Keys, { layer_types: own, sliding_w
 /** The rotations: of layers with a window another, where the family has two. */
 const rotations = Effect.fnUntraced(function*(family: keyof typeof families, c: Keys, head: number) {
   if (family !== "gemma3_text") return { rope_parameters: yield* ropeOf(c, head) }
-  const { full_attention: whole, sliding_attention: local } = (c.rope_parameters ?? {}) as Record<string, object>
-  const theta = { rope_theta: c.rope_theta ?? 1e6 }
-  const of = (own: object) =>
-    ropeOf({ max_position_embeddings: c.max_position_embeddings, rope_parameters: { ...own } }, head)
+  const { max_position_embeddings, rope_parameters, rope_scaling, rope_theta = 1e6 } = c
+  const { full_attention: whole, sliding_attention: local } = (rope_parameters ?? {}) as Record<string, object>
+  const of = (own: Record<string, unknown>) => ropeOf({ max_position_embeddings, rope_parameters: own }, head)
   return {
-    rope_parameters: yield* of({ ...theta, ...c.rope_scaling, ...whole }),
+    rope_parameters: yield* of({ rope_theta, ...rope_scaling, ...whole }),
     local_rope_parameters: yield* of({ rope_theta: c.rope_local_base_freq, ...local })
   }
 })
@@ -130,8 +140,7 @@ const decodeAs = (family: keyof typeof families): Decode<DecoderConfig> =>
       c.use_bidirectional_attention === true && "use_bidirectional_attention is not a decoder's",
       (c.attn_logit_softcapping ?? c.final_logit_softcapping) !== undefined &&
       "softcapping of logits is not known here",
-      traits.layer_types !== undefined && traits.layer_types.length !== c.num_hidden_layers
-      && `layer_types has ${traits.layer_types.length} of ${c.num_hidden_layers} layers`,
+      traits.layer_types !== undefined && miscounted(traits.layer_types, c.num_hidden_layers),
       otherWindows(c, traits)
     ])
     return {

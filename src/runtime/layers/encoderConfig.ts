@@ -4,7 +4,21 @@ import * as Schema from "effect/Schema"
 import type { BertConfig } from "../../kernels/nn/encoder.ts"
 import { type Activation, activations } from "../../kernels/nn/layers.ts"
 import type { ModernBertConfig } from "../../kernels/nn/modernBert.ts"
-import { byType, Count, type Decode, keys, oneOf, or, Positive, Rate, refuse, uneven } from "./configKeys.ts"
+import {
+  byType,
+  Count,
+  type Decode,
+  keys,
+  LayerTypes,
+  miscounted,
+  oneOf,
+  or,
+  Positive,
+  Rate,
+  refuse,
+  typesOf,
+  uneven
+} from "./configKeys.ts"
 import { ropeOf } from "./ropeConfig.ts"
 
 /** An encoder, and the size of a token's vector where the config says it. */
@@ -59,7 +73,7 @@ const ModernBertKeys = Schema.Struct({
   mlp_dropout: or(Rate, 0),
   local_attention: or(Count, 128),
   global_attn_every_n_layers: or(Count, 3),
-  layer_types: optional(Schema.Array(Schema.Literals(["full_attention", "sliding_attention"]))),
+  layer_types: optional(LayerTypes),
   global_rope_theta: or(Positive, 160_000),
   local_rope_theta: or(Positive, 10_000),
   rope_scaling: or(Rope, {}),
@@ -69,13 +83,12 @@ const ModernBertKeys = Schema.Struct({
 const modernBert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json) {
   const c = yield* keys(ModernBertKeys)(json)
   const { global_attn_every_n_layers: every, layer_types, num_hidden_layers, rope_scaling } = c
-  const types = layer_types ??
-    Array.from({ length: num_hidden_layers }, (_, i) => i % every === 0 ? "full_attention" : "sliding_attention")
+  const types = layer_types ?? typesOf(num_hidden_layers, (i) => i % every !== 0)
   yield* refuse([
     heads(c),
     uneven("the size of a head", c.hidden_size / c.num_attention_heads, "its halves", 2),
     oneOf("hidden_activation", c.hidden_activation, acts),
-    types.length !== num_hidden_layers && `layer_types has ${types.length} of ${num_hidden_layers} layers`
+    miscounted(types, num_hidden_layers)
   ])
   const turns = Effect.fnUntraced(function*(type: string, rope_theta: number) {
     const rope_parameters = { rope_theta, ...rope_scaling, ...c.rope_parameters[type] }

@@ -4,13 +4,13 @@ import * as Nd from "../../kernels/NdArray.ts"
 import { remember } from "../../kernels/nn/cache.ts"
 import { backbone, colbert, type EncoderConfig } from "../../kernels/nn/colbert.ts"
 import { causalLm, type DecoderConfig } from "../../kernels/nn/decoder.ts"
-import { bind, type Flat, flatten, type Params } from "../../kernels/nn/Module.ts"
+import { entering, type Flat, flatten } from "../../kernels/nn/Module.ts"
 import { reshape } from "../../kernels/op/broadcast.ts"
 import { concat, slice } from "../../kernels/op/gather.ts"
 import { iota } from "../../kernels/op/iota.ts"
 import { less } from "../../kernels/op/select.ts"
 import { standIns } from "../../kernels/sizes.ts"
-import { constant, type Input, input, type Tensor } from "../../kernels/Tensor.ts"
+import { byName, constant, type Input, input, type Tensor } from "../../kernels/Tensor.ts"
 import { cacheShape } from "./generationGraphs.ts"
 
 /** A graph whose parameters, inputs under their own names, are to be part of it. */
@@ -22,17 +22,9 @@ export interface Exported {
 
 const shapesOf = (params: Flat) => [...params.values()].map(({ shape }) => shape)
 const integers = (name: string, ...shape: ReadonlyArray<number>): Input => input(name, shape, "int32")
-const byName = (inputs: ReadonlyArray<Input>): Readonly<Record<string, Tensor>> =>
-  Object.fromEntries(inputs.map((t) => [t.name, t]))
 
 /** Where int32 values are not 0, as in an attention mask. */
 const isSet = (mask: Tensor): Tensor => less(constant(Nd.scalar(0), "int32"), mask)
-
-const parameters = (params: Params) => {
-  const flat = flatten(params)
-  const inputs = new Map([...flat].map(([path, { shape }]) => [path, input(path, shape)]))
-  return { flat, inputs: byName([...inputs.values()]), of: (path: string): Tensor => inputs.get(path)! }
-}
 
 /**
  * Logits of every token, and the keys and values of all, earlier ones first. Rows may be padded on either side, as
@@ -40,8 +32,8 @@ const parameters = (params: Params) => {
  */
 export const decoder = (c: DecoderConfig): Exported => {
   const model = causalLm(c)
-  const { flat, inputs, of } = parameters(model.params)
-  const sizes = standIns(["batch_size", "sequence_length", "past_sequence_length"], shapesOf(flat))
+  const [params, { bound, inputs }] = [flatten(model.params), entering(model.params)]
+  const sizes = standIns(["batch_size", "sequence_length", "past_sequence_length"], shapesOf(params))
   const { batch_size: b, past_sequence_length: before, sequence_length: n } = sizes
   const total = before + n
   const [ids, positions] = [integers("input_ids", b, n), integers("position_ids", b, n)]
@@ -56,13 +48,13 @@ export const decoder = (c: DecoderConfig): Exported => {
     taken: isSet(slice(mask, 1, 0, before)),
     real: isSet(slice(mask, 1, before, total))
   })
-  const logits = model.apply(bind(model.params, of), { ids, positions, mix })
+  const logits = model.apply(bound, { ids, positions, mix })
   const kept = present.flatMap(({ k, v }, i) => [
     [`present.${i}.key`, concat([past[i]!.k, k], 2)],
     [`present.${i}.value`, concat([past[i]!.v, v], 2)]
   ])
   return {
-    params: flat,
+    params,
     options: {
       open: { ...sizes, total_sequence_length: total },
       wide: new Set(["input_ids", "attention_mask", "position_ids"])
@@ -78,15 +70,14 @@ export const decoder = (c: DecoderConfig): Exported => {
 /** Hidden states of every token and, of an encoder with a head, vectors of length 1. */
 export const encoder = (c: EncoderConfig): Exported => {
   const model = colbert(c)
-  const { flat, inputs, of } = parameters(model.params)
-  const sizes = standIns(["batch_size", "sequence_length"], shapesOf(flat))
+  const [params, { bound, inputs }] = [flatten(model.params), entering(model.params)]
+  const sizes = standIns(["batch_size", "sequence_length"], shapesOf(params))
   const [ids, mask] = ["input_ids", "attention_mask"].map((name) =>
     integers(name, sizes.batch_size, sizes.sequence_length)
   ) as [Input, Input]
-  const bound = bind(model.params, of)
   const seen = { ids, mask: isSet(mask) }
   return {
-    params: flat,
+    params,
     options: { open: sizes, wide: new Set(["input_ids", "attention_mask"]) },
     graph: {
       name: "encoder",

@@ -1,15 +1,14 @@
 /** The program that continues texts: new tokens in, the logits of the next ones and what is to be kept of them out. */
 import { remember } from "../../kernels/nn/cache.ts"
 import { type Decoder, type DecoderConfig, headSize } from "../../kernels/nn/decoder.ts"
-import { bind } from "../../kernels/nn/Module.ts"
+import { entering } from "../../kernels/nn/Module.ts"
 import { slice, stack } from "../../kernels/op/gather.ts"
 import { iota } from "../../kernels/op/iota.ts"
 import { less } from "../../kernels/op/select.ts"
 import { names } from "../../kernels/Step.ts"
-import { type Input, input, type Shape, type Tensor } from "../../kernels/Tensor.ts"
+import { byName, input, type Shape } from "../../kernels/Tensor.ts"
 import { type CacheShape, pastNames } from "../engine/KeyValueCache.ts"
 import type { Family } from "../engine/Session.ts"
-import { weightInputs } from "./readerGraphs.ts"
 
 export const cacheShape = (c: DecoderConfig): CacheShape => ({
   layers: c.num_hidden_layers,
@@ -23,9 +22,6 @@ const pastInputs = (layers: number, shape: Shape) =>
     const { k, v } = pastNames(i)
     return { k: input(k, shape), v: input(v, shape) }
   })
-
-const byName = (inputs: ReadonlyArray<Input>): Readonly<Record<string, Tensor>> =>
-  Object.fromEntries(inputs.map((t) => [t.name, t]))
 
 /**
  * Rows of new tokens at their positions, in a cache whose slots are positions: a row sees the slots before its first new
@@ -42,12 +38,11 @@ export const generation = (c: DecoderConfig, decoder: Decoder): Family<"rows" | 
     const past = pastInputs(layers, [rows, groups, slots, size])
     const taken = less(iota([1, slots]), slice(positions, 1, 0, 1))
     const { mix, present } = remember(c, past, { slots: positions, taken })
-    const weights = weightInputs(decoder)
-    const params = bind(decoder.params, (path) => weights[names.param(path)]!)
-    const logits = decoder.apply(params, { ids, positions, rows: last, mix })
+    const weights = entering(decoder.params, names.param)
+    const logits = decoder.apply(weights.bound, { ids, positions, rows: last, mix })
     return {
       name: `reader.generate ${rows}x${length} after ${slots}`,
-      inputs: { ...weights, ids, positions, last, ...byName(past.flatMap(({ k, v }) => [k, v])) },
+      inputs: { ...weights.inputs, ids, positions, last, ...byName(past.flatMap(({ k, v }) => [k, v])) },
       outputs: { logits, present: stack(present.flatMap(({ k, v }) => [k, v])) }
     }
   }

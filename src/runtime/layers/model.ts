@@ -56,12 +56,6 @@ const untied = <C extends object>(config: C): C =>
 
 const [HEAD, EMBEDDING] = [Folding.HEAD, Folding.EMBEDDING]
 
-/** Parameters, of which those that are frozen are stored as `type`. */
-const marked = (params: Flat, type: Half | undefined, frozen: (path: string) => boolean): Flat =>
-  type === undefined
-    ? params
-    : new Map([...params].map(([path, p]) => [path, frozen(path) ? { ...p, stored: type } : p]))
-
 /** Refuses to go on with an adapter under settings that would make another. */
 const alike = (adapter: Peft.Adapter, asked: Adapters.Adapted): Effect.Effect<void, FileError> => {
   const told = ({ lora, saved }: Adapters.Adapted) =>
@@ -99,6 +93,7 @@ const drawn = Effect.fnUntraced(function*({ folder, loading }: Opened<unknown>, 
   return [...params.keys()].filter((path) => !found.has(path))
 })
 
+/** The module, of whose weights those that are frozen are stored as `type`. */
 const frozenAs = <P extends Params, I extends Keyed, O>(
   module: Module<P, [I], O>,
   type: Half | undefined,
@@ -126,9 +121,9 @@ const baseWeights = Effect.fnUntraced(function*<C extends object, P extends Para
   const tied = config !== untied(config)
   const apart = (path: string) => tied && path === EMBEDDING && (saved.includes(HEAD) || saved.includes(EMBEDDING))
   const frozen = (path: string) => !saved.includes(path)
-  const read = marked(flatten(build(config).params), stored, (path) => frozen(path) && !apart(path))
-  const values = yield* ModelFolder.stored(folder, read, seed, loading)
-  untie(values, marked(flatten(module.params), stored, frozen), saved)
+  const read = frozenAs(build(config), stored, (path) => frozen(path) && !apart(path))
+  const values = yield* ModelFolder.stored(folder, flatten(read.params), seed, loading)
+  untie(values, flatten(frozenAs(module, stored, frozen).params), saved)
   return values
 })
 

@@ -8,9 +8,18 @@ const beside = {
 }
 const roots = { bert: "bert", modernbert: "model" }
 
+/** An encoder's head, as ColBERT calls it. */
+export const HEAD = "linear.weight"
+
+/** The encoder that a config's `model_type` names; ColBERT's where it names none, but there is a head. */
+export const encoderType = (type: unknown, hasHead: boolean): keyof typeof beside | undefined => {
+  if (type === undefined) return hasHead ? "bert" : undefined
+  return type === "bert" || type === "modernbert" ? type : undefined
+}
+
 /** With the model's name before them or without; a head called `linear`, or a dense layer behind the model. */
 export const ofEncoder = (type: keyof typeof beside): Naming => (stored) => {
-  if (/^(\d+_Dense\.)?linear\.weight$/.test(stored)) return "linear.weight"
+  if (/^(\d+_Dense\.)?linear\.weight$/.test(stored)) return HEAD
   if (/^\d+_Dense\./.test(stored)) return stored
   const root = `${roots[type]}.`
   const name = stored.startsWith(root) ? stored.slice(root.length) : stored

@@ -8,12 +8,11 @@ import { decodeDecoder } from "./decoderConfig.ts"
 import { decodeEncoder } from "./encoderConfig.ts"
 import * as Graphs from "./exportGraphs.ts"
 import { decodeFile, FileError, located, moveDurably, readJson, replace } from "./files.ts"
-import { ofDecoder, ofEncoder } from "./naming.ts"
+import { encoderType, HEAD, ofDecoder, ofEncoder } from "./naming.ts"
 import * as Peft from "./peft.ts"
 import * as WeightFiles from "./weightFiles.ts"
 
 const [FOLDER, MODEL, DATA] = ["onnx", "model.onnx", "model.onnx_data"] as const
-const HEAD = "linear.weight"
 
 /** A message of 2 GB is the longest there is; the graph itself takes less than this leaves. */
 const MOST = 2 ** 31 - 2 ** 26
@@ -36,7 +35,7 @@ const opened = Effect.fnUntraced(function*(folder: string) {
   const sources = yield* WeightFiles.open(folder)
   if (!sources) return yield* new FileError({ path: folder, place: "", reason: "has no weights" })
   const head = [...sources].find(([name]) => name.endsWith(HEAD))?.[1]
-  if (type === "bert" || type === "modernbert" || (type === undefined && head)) {
+  if (encoderType(type, head !== undefined)) {
     const config = yield* decodeFile(path, decodeEncoder)
     const exported = Graphs.encoder({ ...config, dim: head?.shape[0] ?? 0 })
     const options = { naming: ofEncoder(config.model_type), dispensable: () => false }

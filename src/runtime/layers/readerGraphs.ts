@@ -1,7 +1,7 @@
 /** The reader's programs as graphs. Every one takes the weights as inputs. */
 import type { Graph } from "../../kernels/encode.ts"
 import type { Decoder, DecoderInput } from "../../kernels/nn/decoder.ts"
-import { bind, flatten, inputOf } from "../../kernels/nn/Module.ts"
+import { entering } from "../../kernels/nn/Module.ts"
 import { sumAll } from "../../kernels/op/broadcast.ts"
 import { mul } from "../../kernels/op/elementwise.ts"
 import { type Learning, names, type Steps, steps } from "../../kernels/Step.ts"
@@ -35,22 +35,17 @@ const decoderInput = (batch: Tensors): DecoderInput => ({
   key: batch["key"]
 })
 
-export const weightInputs = (decoder: Decoder): Tensors =>
-  Object.fromEntries(
-    [...flatten(decoder.params)].map(([path, p]) => [names.param(path), inputOf(names.param(path), p)])
-  )
-
 const title = (what: string, { length, rows, supervised }: PackShape) =>
   `reader.${what} ${rows}x${length}/${supervised}`
 
 /** Negative log-likelihood of each supervised token, in nats: `nll` [supervised]. */
 export const score = (decoder: Decoder, shape: PackShape): Graph => {
-  const weights = weightInputs(decoder)
+  const { bound, inputs } = entering(decoder.params, names.param)
   const batch = Object.fromEntries(
     Object.entries(batchTypes(shape)).map(([name, t]) => [name, input(name, t.shape, t.dtype)])
   )
-  const nll = decoder.apply(bind(decoder.params, (path) => weights[names.param(path)]!), decoderInput(batch))
-  return { name: title("score", shape), inputs: { ...weights, ...batch }, outputs: { nll } }
+  const nll = decoder.apply(bound, decoderInput(batch))
+  return { name: title("score", shape), inputs: { ...inputs, ...batch }, outputs: { nll } }
 }
 
 export interface StepOptions extends Learning {

@@ -8,10 +8,8 @@ import * as Convention from "./convention.ts"
 import { decodeEncoder } from "./encoderConfig.ts"
 import { readJson } from "./files.ts"
 import * as ModelFolder from "./modelFolder.ts"
-import { ofEncoder } from "./naming.ts"
+import { HEAD, ofEncoder } from "./naming.ts"
 import * as WeightFiles from "./weightFiles.ts"
-
-const HEAD = "linear.weight"
 
 /** Rows of the head among the folder's weights, where there is one. */
 const headSize = Effect.fnUntraced(function*(folder: string, naming: WeightFiles.Naming) {

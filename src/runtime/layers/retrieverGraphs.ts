@@ -4,7 +4,7 @@ import { maxSim, maxSimOwn } from "../../kernels/loss/maxSim.ts"
 import { listwise, mean, minMaxScale, pairwise } from "../../kernels/loss/rank.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import type { Encoder } from "../../kernels/nn/colbert.ts"
-import { bind, type Bound, flatten, inputOf } from "../../kernels/nn/Module.ts"
+import { type Bound, entering } from "../../kernels/nn/Module.ts"
 import { reshape } from "../../kernels/op/broadcast.ts"
 import { add, scale, sub } from "../../kernels/op/elementwise.ts"
 import { gather, slice } from "../../kernels/op/gather.ts"
@@ -20,21 +20,12 @@ const flags = (rows: number, length: number): TensorType => ({ dtype: "bool", sh
 const inputsOf = (types: Readonly<Record<string, TensorType>>): Tensors =>
   Object.fromEntries(Object.entries(types).map(([name, t]) => [name, input(name, t.shape, t.dtype)]))
 
-const weightInputs = (encoder: Encoder): Tensors =>
-  Object.fromEntries([...flatten(encoder.params)].map(([path, p]) => [
-    names.param(path),
-    inputOf(names.param(path), p)
-  ]))
-
-const bound = (encoder: Encoder, weights: Tensors): EncoderParams =>
-  bind(encoder.params, (path) => weights[names.param(path)]!)
-
 /** Vectors of tokens: [rows, length] -> [rows, length, dim]. */
 export const encode = (encoder: Encoder, rows: number, length: number): Graph => {
-  const weights = weightInputs(encoder)
+  const { bound, inputs } = entering(encoder.params, names.param)
   const batch = inputsOf({ ids: ids(rows, length), mask: flags(rows, length) })
-  const vectors = encoder.apply(bound(encoder, weights), { ids: batch["ids"]!, mask: batch["mask"]! })
-  return { name: `retriever.encode ${rows}x${length}`, inputs: { ...weights, ...batch }, outputs: { vectors } }
+  const vectors = encoder.apply(bound, { ids: batch["ids"]!, mask: batch["mask"]! })
+  return { name: `retriever.encode ${rows}x${length}`, inputs: { ...inputs, ...batch }, outputs: { vectors } }
 }
 
 /** Scores of stored passage vectors: queries [b, q, dim], docs [n, l, dim] whose absent rows repeat a present one. */
@@ -90,12 +81,12 @@ const ownScores = (encoder: Encoder, params: EncoderParams, batch: Tensors, key:
 }
 
 export const score = (encoder: Encoder, shape: BatchShape): Graph => {
-  const weights = weightInputs(encoder)
+  const { bound, inputs } = entering(encoder.params, names.param)
   const batch = inputsOf(batchTypes(shape))
-  const { docs, queries } = encodeBoth(encoder, bound(encoder, weights), batch)
+  const { docs, queries } = encodeBoth(encoder, bound, batch)
   const scores = maxSim(queries, docs, batch["docKeep"]!)
   const name = `retriever.score ${shape.questions}x${shape.passages}x${shape.passageLength}`
-  return { name, inputs: { ...weights, ...batch }, outputs: { scores } }
+  return { name, inputs: { ...inputs, ...batch }, outputs: { scores } }
 }
 
 export interface StepOptions extends Learning {

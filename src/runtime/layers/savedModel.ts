@@ -6,7 +6,7 @@ import { decodeDecoder } from "./decoderConfig.ts"
 import { decodeFile, FileError, located, moveDurably, readJson, writeDurably } from "./files.ts"
 import * as Folding from "./folding.ts"
 import * as ModelFolder from "./modelFolder.ts"
-import { ofDecoder, ofEncoder } from "./naming.ts"
+import { encoderType, HEAD, ofDecoder, ofEncoder } from "./naming.ts"
 import type * as Peft from "./peft.ts"
 import * as Shards from "./shards.ts"
 import * as WeightFiles from "./weightFiles.ts"
@@ -26,9 +26,6 @@ export interface Saved {
   readonly dtype: Shards.SavedType
   readonly files: ReadonlyArray<string>
 }
-
-/** ColBERT's head. */
-const COLBERT = "linear.weight"
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -56,14 +53,11 @@ const typeOf = (config: Json, asked: Options["dtype"]): Shards.SavedType => {
   return told in Shards.dtypes ? told as Shards.SavedType : "float32"
 }
 
-const isEncoder = (type: unknown): type is "bert" | "modernbert" => type === "bert" || type === "modernbert"
-
 /** What the tensors of the folder are called, and whether its head is its embedding. */
 const kindOf = Effect.fnUntraced(function*(folder: string, config: Json) {
-  const type = config["model_type"]
   const shapes = yield* WeightFiles.shapes(folder)
-  if (type === undefined && shapes?.has(COLBERT)) return { naming: ofEncoder("bert"), tied: false }
-  if (isEncoder(type)) return { naming: ofEncoder(type), tied: false }
+  const encoder = encoderType(config["model_type"], shapes?.has(HEAD) ?? false)
+  if (encoder) return { naming: ofEncoder(encoder), tied: false }
   const path = join(folder, "config.json")
   const { tie_word_embeddings: tied } = yield* decodeFile(path, decodeDecoder)
   return { naming: ofDecoder({ tie_word_embeddings: tied }), tied }
@@ -71,7 +65,7 @@ const kindOf = Effect.fnUntraced(function*(folder: string, config: Json) {
 
 /** The architecture, where the config does not tell it; ColBERT's under the name by which others know its head. */
 const architectureOf = (config: Json, names: ReadonlySet<string>): Json =>
-  names.has(COLBERT)
+  names.has(HEAD)
     ? { model_type: "bert", ...config, architectures: ["HF_ColBERT"] }
     : { model_type: "llama", architectures: ["LlamaForCausalLM"], ...config }
 
