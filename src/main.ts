@@ -1,14 +1,12 @@
 /** The command line. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import * as Cause from "effect/Cause"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as References from "effect/References"
 import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import { answerAll, asked, show, telling } from "./answer.ts"
@@ -30,6 +28,7 @@ import * as OnnxFolder from "./runtime/layers/onnxFolder.ts"
 import { savedTypes } from "./runtime/layers/savedModel.ts"
 import { pairs } from "./settings.ts"
 import { inference, splits } from "./system.ts"
+import { logger, presenter, teardown, watch } from "./terminal.ts"
 import { validate } from "./validate.ts"
 
 const trainCommand = Command.make(
@@ -158,7 +157,7 @@ const experimentCommand = Command.make(
     seed: Flag.Int("seed").pipe(Flag.withDescription("Run this seed instead of the plan's; repeat"), Flag.atLeast(0))
   },
   Effect.fnUntraced(function*({ arm, plan, seed, set }) {
-    const outcomes = yield* experiment(yield* only(yield* readPlan(plan), arm, seed), plan, pairs(set))
+    const outcomes = yield* experiment(yield* only(yield* readPlan(plan), arm, seed), plan, yield* pairs(set))
     yield* tell(outcomes.map(figures), () => Report.all(outcomes))
   })
 ).pipe(
@@ -234,19 +233,12 @@ const importCommand = Command.make(
   })
 ).pipe(Command.withDescription("Published data as JSON lines: MedQuAD's XML files"), Command.provide(runtime))
 
-const demoCommand = Command.make("demo", { set: settings.set }, ({ set }) => demo(pairs(set))).pipe(
+const demoCommand = Command.make("demo", { set: settings.set }, ({ set }) => Effect.flatMap(pairs(set), demo)).pipe(
   Command.withDescription("Train and compare three small systems on the medical world that ships with the project"),
   Command.provide(runtime)
 )
 
-/** Failures that a user can do something about, in one line; anything else with its cause. */
-const explain = (cause: Cause.Cause<unknown>) =>
-  Effect.gen(function*() {
-    const error = Cause.squash(cause) as { readonly _tag?: unknown; readonly message?: unknown }
-    process.exitCode = 1
-    if (Cause.hasInterruptsOnly(cause) || error._tag === "ShowHelp") return
-    yield* Console.error(typeof error._tag === "string" ? `anamnesis: ${error.message}` : Cause.pretty(cause))
-  })
+watch()
 
 anamnesis.pipe(
   Command.withSubcommands([
@@ -266,9 +258,6 @@ anamnesis.pipe(
     demoCommand
   ]),
   Command.run({ version: "0.1.0" }),
-  Effect.provide(NodeServices.layer),
-  Effect.catchCause(explain),
-  /** Standard output is for results. */
-  Effect.provideService(References.LogToStderr, true),
-  NodeRuntime.runMain
+  Effect.provide(Layer.mergeAll(NodeServices.layer, presenter, logger)),
+  NodeRuntime.runMain({ disableErrorReporting: true, teardown })
 )

@@ -144,6 +144,5 @@ export const aliases: Readonly<Record<string, ReadonlyArray<string>>> = {
   retriever_n_context: ["train_group_size", "nway"],
   save_steps: ["save_freq", "save_every", "checkpointing_steps"],
   logging_steps: ["log_freq"],
-  document_prompt: ["retriever_format"],
   question_prompt: ["qa_prompt_format"]
 }
