@@ -1,7 +1,8 @@
 /** Program: model folders for a small retriever and a small reader of one's own texts, ready to be trained from scratch. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
+import { ConfigError } from "./domain/configure.ts"
 import type { RunConfig } from "./domain/RunConfig.ts"
 import { json } from "./run.ts"
 import { located, replace } from "./runtime/layers/files.ts"
@@ -81,6 +82,10 @@ const make = Effect.fnUntraced(function*(folder: string, kind: Kind, texts: Read
 export const init = Effect.fn("init")(function*(c: RunConfig) {
   const fs = yield* FileSystem.FileSystem
   const wanted = [[c.retriever_name_or_path, retriever], [c.reader_name_or_path, reader]] as const
+  if (resolve(c.retriever_name_or_path) === resolve(c.reader_name_or_path)) {
+    const problem = `retriever_name_or_path and reader_name_or_path are the same folder (${c.reader_name_or_path})`
+    return yield* new ConfigError({ source: "init", problems: [problem] })
+  }
   const absent = yield* Effect.filter(
     wanted,
     ([folder]) => Effect.map(fs.exists(join(folder, "config.json")).pipe(located(folder)), (there) => !there)

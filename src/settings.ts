@@ -107,7 +107,7 @@ export const readObject = Effect.fn("readObject")(function*(path: string) {
 const literal = (text: string): unknown => {
   if (/^\s*[+-]?0\d/.test(text)) return text
   try {
-    return parse(text, { logLevel: "silent" }) as unknown
+    return parse(text, { logLevel: "error" }) as unknown
   } catch {
     return text
   }
@@ -125,21 +125,22 @@ const valueOf = (key: string, text: string): unknown => {
   return /^\s*["']/.test(text) ? read : text
 }
 
-/** `key=value` pairs as settings; one of another form, or a key that is given twice, is an error. */
-export const pairs = (given: ReadonlyArray<string>): Effect.Effect<Raw, ConfigError> => {
+/** `key=value` pairs as settings, of which the last of a setting counts; that there are others is told. */
+export const pairs = Effect.fnUntraced(function*(given: ReadonlyArray<string>) {
   const found = new Map<string, unknown>()
-  const problems: Array<string> = []
+  const [problems, again] = [new Array<string>(), new Set<string>()]
   for (const pair of given) {
     const at = pair.indexOf("=")
     const key = pair.slice(0, Math.max(0, at)).trim()
+    const name = settingOf(key) ?? key
     if (key === "") problems.push(`${brief(pair)} is not key=value`)
-    else if (found.has(key)) problems.push(`${brief(key)} is given twice`)
-    else found.set(key, valueOf(key, pair.slice(at + 1)))
+    if (found.has(name)) again.add(brief(name))
+    found.set(name, valueOf(key, pair.slice(at + 1)))
   }
-  return problems.length > 0
-    ? Effect.fail(new ConfigError({ source: COMMAND_LINE, problems }))
-    : Effect.succeed(Object.fromEntries(found))
-}
+  if (problems.length > 0) return yield* new ConfigError({ source: COMMAND_LINE, problems })
+  if (again.size > 0) yield* Effect.logWarning(`--set: given more than once, the last counts: ${[...again].join(", ")}`)
+  return Object.fromEntries(found) as Raw
+})
 
 /** A run's own `settings.json` has all settings in full: nobody gave each of them. */
 const isOurs = (path: string): boolean => basename(path) === "settings.json"

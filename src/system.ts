@@ -3,8 +3,9 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { ConfigError } from "./domain/configure.ts"
+import { stepsOf } from "./domain/contradictions.ts"
 import type { Passage, QuestionRecord } from "./domain/Records.ts"
-import { type Mode, type RunConfig, Settings, stepSize } from "./domain/RunConfig.ts"
+import { type Mode, type RunConfig, Settings } from "./domain/RunConfig.ts"
 import { cloze, type Epochs, heldOut, lexical, scrambled, withRandomOptions } from "./questions.ts"
 import * as bm25 from "./runtime/layers/bm25.ts"
 import { layer as onDisk } from "./runtime/layers/checkpoints.ts"
@@ -118,9 +119,6 @@ export interface Prepared {
   readonly epochs: Epochs
 }
 
-const stepsOf = (c: RunConfig, questions: number): number =>
-  c.max_steps >= 0 ? c.max_steps : Math.ceil(c.num_train_epochs * questions / stepSize(c))
-
 /** Reads the data of a training run, and refuses what cannot be run. */
 export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
   const corpus = yield* corpusOf(c)
@@ -128,8 +126,10 @@ export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
   const epochs = yield* epochsOf(c, corpus)
   const problems = conflicts(c, stored, epochs(0))
   if (problems.length > 0) return yield* new ConfigError({ source: `mode ${c.mode}`, problems })
+  const steps = stepsOf(c, epochs(0).length)
+  if (typeof steps === "string") return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [steps] })
   return {
-    config: { ...c, max_steps: stepsOf(c, epochs(0).length) },
+    config: { ...c, max_steps: steps },
     passages: stored,
     epochs
   } satisfies Prepared as Prepared

@@ -81,7 +81,7 @@ describe("validate", () => {
     assert.isTrue(groups.some((g) => g.name.startsWith("reader") && g.learningRate === 3e-5))
   })
   it("asks whether another setting was meant", async () => {
-    refused(await run("validate", set("sed=7")), /run\.yaml: unknown key "sed", did you mean "seed"\?/)
+    refused(await run("validate", set("sed=7")), /--set: unknown key "sed", did you mean "seed"\?/)
   })
   it("tells the file, line, field and reason of a bad line, or how many were skipped", async () => {
     const bad = [...Tiny.passages, { _id: "x" }, { _id: 2.5, text: "y" }]

@@ -68,7 +68,7 @@ interface Merged {
 }
 
 /** Keys under their canonical names; one given twice by the same source is a problem. */
-export const rename = ({ settings, source }: Given): Merged => {
+const rename = ({ settings, source }: Given): Merged => {
   const found = new Map<string, unknown>()
   const problems: Array<string> = []
   for (const [key, value] of Object.entries(settings)) {
@@ -143,7 +143,7 @@ const firstOfEach = (issues: ReadonlyArray<Issue>): ReadonlyArray<Issue> =>
 export interface Settled {
   readonly config: RunConfig
   /** Settings that change nothing under the others, of those that someone gave and that are not the default. */
-  readonly unused: ReadonlyArray<Problem>
+  readonly unused: ReadonlyArray<Problem & { readonly key: string }>
 }
 
 const presetOf = (name: unknown): Raw =>
@@ -156,9 +156,11 @@ const misfits = (settings: Raw, { sources }: Merged, main: string, error: Schema
     text: explain(settings, issue)
   }))
 
-/** Decodes the user's settings: later ones win over earlier ones, these over the preset, the preset over the defaults. */
-export const settle = Effect.fnUntraced(function*(given: ReadonlyArray<Given>) {
-  const [main = "settings", ...more] = given.map(({ source }) => source)
+/**
+ * Decodes the user's settings: later ones win over earlier ones, these over the preset, the preset over the defaults.
+ * Contradictions are those of `main`.
+ */
+export const settle = Effect.fnUntraced(function*(given: ReadonlyArray<Given>, main = given[0]?.source ?? "settings") {
   const merged = merge(given)
   const { problems, settings, sources } = merged
   const usual = { ...defaults, ...presetOf(settings["preset"]) }
@@ -169,11 +171,11 @@ export const settle = Effect.fnUntraced(function*(given: ReadonlyArray<Given>) {
   if (problems.length > 0) return yield* failure(problems, main)
   const found = [...conflicts(config), ...contradictions(config)]
   if (found.length > 0) {
-    const givers = [main, ...new Set(more.filter((source) => [...sources.values()].includes(source)))]
-    return yield* new ConfigError({ source: givers.join(" with "), problems: found })
+    const source = [...sources.values()].includes(COMMAND_LINE) ? `${main} with ${COMMAND_LINE}` : main
+    return yield* new ConfigError({ source, problems: found })
   }
   const own = [...sources].filter(([key]) => JSON.stringify(settings[key]) !== JSON.stringify(usual[key]))
-  const idle = own.flatMap(([key, source]) => [unused(config, key) ?? []].flat().map((text) => ({ source, text })))
+  const idle = own.flatMap(([key, source]) => [unused(config, key) ?? []].flat().map((text) => ({ key, source, text })))
   return { config, unused: idle } satisfies Settled as Settled
 })
 

@@ -44,13 +44,7 @@ const lengths = (c: RunConfig): Problems => {
   ]
 }
 
-/** A path without what does not matter to it. */
-const plain = (path: string): string =>
-  (path.startsWith("/") ? "/" : "") + path.split("/").filter((part) => part !== "" && part !== ".").join("/")
-
 const others = (c: RunConfig): Problems => [
-  plain(c.retriever_name_or_path) === plain(c.reader_name_or_path)
-  && `retriever_name_or_path and reader_name_or_path are the same folder (${c.reader_name_or_path})`,
   !madeUp.has(c.mode) && c.answer_format === "letter" && !c.options_in_prompt
   && "answer_format \"letter\" needs options_in_prompt: the reader would name letters that it never saw; set "
     + "answer_format: text, or options_in_prompt: true",
@@ -63,10 +57,7 @@ export const contradictions = (c: RunConfig): ReadonlyArray<string> =>
 
 /** How many steps a run of so many questions takes, or why it cannot be run. */
 export const stepsOf = (c: RunConfig, questions: number): number | string => {
-  if (c.max_steps === 0) {
-    return "max_steps is 0: there is nothing to train; give a number of steps, or -1 for num_train_epochs"
-  }
-  if (c.max_steps > 0) return c.max_steps
+  if (c.max_steps >= 0) return c.max_steps
   const steps = Math.ceil(c.num_train_epochs * questions / stepSize(c))
   if (steps > MOST_STEPS) {
     return `num_train_epochs (${c.num_train_epochs}) of ${number(questions)} questions are more than `

@@ -61,7 +61,7 @@ describe("a reader that writes", () => {
         assert.deepStrictEqual([...indices], said.map((_, q) => q % 2 === 0 ? 1 : -1))
         assert.deepStrictEqual(given, said.map((text, q) => q % 2 === 0 ? word(text) : text))
       }),
-      { answer_by: "generation", max_new_tokens: 12, options_in_prompt: false }
+      { answer_by: "generation", max_new_tokens: 12, options_in_prompt: false, answer_format: "text" }
     ))
   it.live("explains the answer it is given, after a prompt of its own", () =>
     onTiny(
