@@ -11,7 +11,7 @@ import * as providers from "./runtime/engine/providers.ts"
 import { load, pairs } from "./settings.ts"
 
 export const anamnesis = Command.make("anamnesis").pipe(
-  Command.withDescription("Trains a retriever and a reader together for medical question answering"),
+  Command.withDescription("Train a retriever and a reader together for medical question answering"),
   Command.withSharedFlags({
     provider: Flag.Literals("provider", providers.names).pipe(
       Flag.withDescription("Execution provider (or PROVIDER in the environment; default cpu)"),
@@ -22,7 +22,7 @@ export const anamnesis = Command.make("anamnesis").pipe(
       Flag.withDescription("Threads per program (or THREADS; default: all cores)"),
       Flag.optional
     ),
-    json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
+    json: Flag.Boolean("json").pipe(Flag.withDescription("Print results as JSON"), Flag.withDefault(false))
   })
 )
 
@@ -47,14 +47,14 @@ export const lines = (value: object): string =>
   Object.entries(value).map(([key, v]) => `${key}: ${typeof v === "object" ? JSON.stringify(v) : v}`).join("\n")
 
 export const settings = {
-  config: Flag.File("config").pipe(Flag.withAlias("c"), Flag.withDescription("Settings, as JSON or YAML")),
+  config: Flag.File("config").pipe(Flag.withAlias("c"), Flag.withDescription("File of settings, JSON or YAML")),
   set: Flag.String("set").pipe(
     Flag.withMetavar("key=value"),
     Flag.withDescription("A setting that wins over the file, as learning_rate=3e-5; repeat for more"),
     Flag.atLeast(0)
   ),
   skipBadLines: Flag.Boolean("skip-bad-lines").pipe(
-    Flag.withDescription("Leave out malformed lines and count them"),
+    Flag.withDescription("Skip and count malformed lines of the data files"),
     Flag.withDefault(false)
   )
 }

@@ -4,7 +4,9 @@ import * as Layer from "effect/Layer"
 import { parameterGroups } from "./curriculum.ts"
 import { ConfigError } from "./domain/configure.ts"
 import { type RunConfig, stepSize } from "./domain/RunConfig.ts"
+import { bytesText } from "./domain/units.ts"
 import { type Probe, probe, total } from "./probe.ts"
+import { capacity } from "./runtime/engine/memory.ts"
 import { type Footprint, Meter } from "./runtime/engine/Meter.ts"
 import { Session } from "./runtime/engine/Session.ts"
 import { FEW } from "./runtime/engine/Weights.ts"
@@ -157,7 +159,9 @@ const memoryOf = ({ config, files, groups, largest, probed, process: start, stor
 
 /** What a run of the settings takes, by a probe of so many of its steps; nothing is written. */
 export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
-  if (steps < 0) return yield* new ConfigError({ source: "--steps", problems: [`${steps} is no number of steps`] })
+  if (steps < 0) {
+    return yield* new ConfigError({ source: "--steps", problems: [`${steps} is no number of steps; give 0 or more`] })
+  }
   const start = process.memoryUsage.rss()
   const { provider, threads } = yield* Session
   const prepared = yield* prepare(c)
@@ -186,6 +190,13 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
     process: start
   }
   const questions = epochs(0).length
+  const memory = memoryOf(sized)
+  const most = capacity()
+  if ((memory.estimated ?? 0) > most) {
+    yield* Effect.logWarning(
+      `the run would take ${bytesText(memory.estimated!)} of memory, by this estimate; there are ${bytesText(most)}`
+    )
+  }
   return {
     mode: config.mode,
     provider,
@@ -195,7 +206,7 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
     questions,
     epochs: config.max_steps * stepSize(config) / questions,
     groups,
-    memory: memoryOf(sized),
+    memory,
     disk: diskOf(sized),
     probe: probed
   } satisfies Plan as Plan

@@ -6,6 +6,7 @@ import { ConfigError } from "./domain/configure.ts"
 import { stepsOf } from "./domain/contradictions.ts"
 import type { Passage, QuestionRecord } from "./domain/Records.ts"
 import { type Mode, type RunConfig, Settings } from "./domain/RunConfig.ts"
+import { beyondMemory } from "./limits.ts"
 import { cloze, type Epochs, heldOut, lexical, scrambled, withRandomOptions } from "./questions.ts"
 import * as bm25 from "./runtime/layers/bm25.ts"
 import { layer as onDisk } from "./runtime/layers/checkpoints.ts"
@@ -108,7 +109,8 @@ const conflicts = (c: RunConfig, corpus: Passages["Service"], records: ReadonlyA
     lost.length > 0 &&
     `${lost.length} questions name gold passages that ${c.passages_file} lacks (first: ${lost[0]!.id})`,
     supervised.has(c.mode) && bare.length > 0
-    && `mode ${c.mode} needs the gold passage of every question; ${bare.length} have none (first: ${bare[0]!.id})`
+    && `mode ${c.mode} needs the gold passage of every question; ${bare.length} have none (first: ${bare[0]!.id})`,
+    c.n_candidates <= corpus.ids.length && beyondMemory(c)
   ].filter((problem) => problem !== false)
 }
 

@@ -48,11 +48,17 @@ describe("a file of settings", () => {
       ["a: 1\nb: 2\na: 3", "run.yaml, line 3: \"a\" is given twice"],
       ["a: 1\nb: { c: 1, c: 2 }", "run.yaml, line 2: \"c\" is given twice"],
       ["{\n\"a\": 1,\n\"a\": 2}", "run.json, line 3: \"a\" is given twice", "run.json"],
-      ["a: 012", "run.yaml, line 1: 012 is octal to some readers and decimal to others; write it without leading zeros"],
+      [
+        "a: 012",
+        "run.yaml, line 1: 012 is octal to some readers and decimal to others; write it without leading zeros"
+      ],
       ["a:\n\t- b", "run.yaml, line 2: a tab is no indentation in YAML; use spaces"],
       ["a: 1\n---\nb: 2", "run.yaml, line 2: there are several documents; one is wanted"],
       ["a: !!foo 1", "run.yaml, line 1: not YAML: Unresolved tag: tag:yaml.org,2002:foo"],
-      ["a: [1, 2", "run.yaml, line 1: not YAML: Flow sequence in block collection must be sufficiently indented and end with a ]"],
+      [
+        "a: [1, 2",
+        "run.yaml, line 1: not YAML: Flow sequence in block collection must be sufficiently indented and end with a ]"
+      ],
       ["? [a]\n: 1", "run.yaml, line 1: a key has to be a string"],
       ["- a\n- b", "run.yaml: holds a list: settings are lines of \"key: value\""],
       ["just text", "run.yaml: holds one value: settings are lines of \"key: value\""],
@@ -66,14 +72,26 @@ describe("a file of settings", () => {
   it("is not broken JSON", async () => assert.match(await refused("{\"a\": 1,}", "run.json"), /^run\.json: not JSON: /))
   it("is neither large, nor deep, nor a bomb, whatever its form", async () => {
     const began = performance.now()
-    assert.strictEqual(await refused(`${"k".repeat(2 ** 20)}: 1`), "run.yaml: is larger than 1 MiB: no file of settings")
+    assert.strictEqual(
+      await refused(`${"k".repeat(2 ** 20)}: 1`),
+      "run.yaml: is larger than 1 MiB: no file of settings"
+    )
     assert.match(await refused(`a: ${"[".repeat(20_000)}`), /^run\.yaml, line 1: not YAML: /)
     assert.match(await refused(`a: ${"[".repeat(100_000)}${"]".repeat(100_000)}`), /^run\.yaml/)
-    assert.match(await refused(`[${"[".repeat(100_000)}${"]".repeat(100_000)}]`, "a.json"), /^a\.json: (is nested too deeply|holds a list)/)
-    const bomb = Array.from({ length: 9 }, (_, i) => `k${i}: &a${i} [${Array(9).fill(i === 0 ? "x" : `*a${i - 1}`).join()}]`)
+    assert.match(
+      await refused(`[${"[".repeat(100_000)}${"]".repeat(100_000)}]`, "a.json"),
+      /^a\.json: (is nested too deeply|holds a list)/
+    )
+    const bomb = Array.from(
+      { length: 9 },
+      (_, i) => `k${i}: &a${i} [${Array(9).fill(i === 0 ? "x" : `*a${i - 1}`).join()}]`
+    )
     assert.match(await refused(bomb.join("\n")), /^run\.yaml: has too many aliases/)
     assert.match(await refused("? ".repeat(5000)), /^run\.yaml, line 1: /)
-    assert.strictEqual(Object.keys(await read(Array.from({ length: 20_000 }, (_, i) => `k${i}: 1`).join("\n"))).length, 20_000)
+    assert.strictEqual(
+      Object.keys(await read(Array.from({ length: 20_000 }, (_, i) => `k${i}: 1`).join("\n"))).length,
+      20_000
+    )
     assert.isBelow(performance.now() - began, 20_000)
   })
 })
@@ -94,21 +112,27 @@ const overrides = (...given: ReadonlyArray<string>): Raw => Effect.runSync(telli
 
 describe("--set", () => {
   it("reads a value as the setting takes it", () => {
-    assert.deepStrictEqual(overrides("learning_rate=3e-5", "lr_retriever=.001", "skip-bad-lines=true", "top_k=null", "seed=7"), {
-      learning_rate: 3e-5,
-      lr_retriever: 0.001,
-      skip_bad_lines: true,
-      top_k: null,
-      seed: 7
-    })
+    assert.deepStrictEqual(
+      overrides("learning_rate=3e-5", "lr_retriever=.001", "skip-bad-lines=true", "top_k=null", "seed=7"),
+      {
+        learning_rate: 3e-5,
+        lr_retriever: 0.001,
+        skip_bad_lines: true,
+        top_k: null,
+        seed: 7
+      }
+    )
     assert.deepStrictEqual(overrides("lora_target_modules=[q_proj, v_proj]", "modules_to_save=[\"norm\"]"), {
       lora_target_modules: ["q_proj", "v_proj"],
       modules_to_save: ["norm"]
     })
-    assert.deepStrictEqual(overrides("lora_target_modules=.*\\.(q|v)_proj", "test_where={\"split\":\"test\",\"year\":2020}"), {
-      lora_target_modules: ".*\\.(q|v)_proj",
-      test_where: { split: "test", year: 2020 }
-    })
+    assert.deepStrictEqual(
+      overrides("lora_target_modules=.*\\.(q|v)_proj", "test_where={\"split\":\"test\",\"year\":2020}"),
+      {
+        lora_target_modules: ".*\\.(q|v)_proj",
+        test_where: { split: "test", year: 2020 }
+      }
+    )
     assert.deepStrictEqual(overrides("refresh_index=25", "refresh_index=0-10:2"), { refresh_index: "0-10:2" })
   })
   it("leaves strings as they stand", () => {
@@ -116,7 +140,10 @@ describe("--set", () => {
     for (const text of strings) {
       assert.deepStrictEqual(overrides(`generation_prompt=${text}`), { generation_prompt: text })
     }
-    assert.deepStrictEqual(overrides("generation_prompt=\" \\n\"", "test_file="), { generation_prompt: " \n", test_file: "" })
+    assert.deepStrictEqual(overrides("generation_prompt=\" \\n\"", "test_file="), {
+      generation_prompt: " \n",
+      test_file: ""
+    })
   })
   it("tells which are given more than once", () => {
     const { told, value } = Effect.runSync(telling(pairs(["lr=1", "seed=2", "learning-rate=3"])))
@@ -135,7 +162,9 @@ describe("loading", () => {
   const loading = (text: string, given: Raw = {}, name = "run.yaml") =>
     telling(Effect.flatMap(folderOf({ [name]: text }), (folder) => load(join(folder, name), given)))
   const told = async (text: string, given?: Raw, name?: string) =>
-    (await Effect.runPromise(onDisk(loading(text, given, name)))).told.map((line) => line.slice(line.lastIndexOf("/") + 1))
+    (await Effect.runPromise(onDisk(loading(text, given, name)))).told.map((line) =>
+      line.slice(line.lastIndexOf("/") + 1)
+    )
   it("tells in a line what has no effect", async () => {
     assert.deepStrictEqual(await told(yaml), [])
     assert.deepStrictEqual(await told(`${yaml}rationale_max_new_tokens: 4\n`, { temperature_gold: 1 }), [

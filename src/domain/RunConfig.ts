@@ -87,7 +87,7 @@ export const fields = {
   /** Questions per batch in evaluation. */
   per_device_eval_batch_size: Count,
   /** Passes over the training questions, where `max_steps` is -1. */
-  num_train_epochs: Positive,
+  num_train_epochs: Schema.Finite.check(Schema.isGreaterThan(0)),
   /** Updates to train for; -1 for as many as `num_train_epochs` take. */
   max_steps: Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1)),
   /** Learning rate of the reader. */

@@ -9,6 +9,7 @@ import { stored } from "../../kernels/nn/stored.ts"
 import type { Tensor } from "../../kernels/Tensor.ts"
 import * as Weights from "../engine/Weights.ts"
 import * as Adapters from "./adapters.ts"
+import * as Budget from "./budget.ts"
 import { FileError } from "./files.ts"
 import * as Folding from "./folding.ts"
 import { initialise } from "./initialise.ts"
@@ -110,6 +111,15 @@ const untie = (values: Arrays, params: Flat, saved: ReadonlyArray<string>): void
   }
 }
 
+/** Refuses what there is no memory for, before any of it is taken. */
+const affordable = (
+  { config, folder }: Opened<object>,
+  params: Params,
+  trainable: (path: string) => boolean,
+  { slots }: Pick<LoadOptions, "slots">,
+  more: Readonly<Record<string, number>> = {}
+) => Budget.fits({ folder, sizes: { ...config, ...more }, params: flatten(params), trainable, slots: slots.length })
+
 /** The frozen weights under an adapter, and the parameters they are of. */
 const baseWeights = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
   { config, folder, loading }: Opened<C>,
@@ -134,15 +144,19 @@ const adapting = Effect.fnUntraced(function*<C extends object, P extends Params,
   options: LoadOptions & { readonly lora: Adapters.LoraSettings }
 ) {
   const { adapter, folder } = opened
+  const rank = options.task === "CAUSAL_LM" ? "lora_r" : "retriever_lora_r"
   const sha256 = yield* ModelFolder.fingerprint(folder)
   if (sha256 === undefined) return yield* baseless(folder)
   const own = yield* drawn(opened, flatten(build(opened.config).params))
   const config = untied(opened.config)
   const base = build(config)
   const asked = yield* Adapters.resolve(options.lora, flatten(base.params), own, folder)
-  const values = yield* baseWeights(opened, build, options, base, asked.saved)
   const adapted = adapt(base, asked.lora)
   const added = new Map([...flatten(adapted.params)].filter(([path]) => Adapters.isLora(path)))
+  const trainable = [...added.keys(), ...asked.saved]
+  const module = frozenAs(adapted, options.stored, (path) => !trainable.includes(path))
+  yield* affordable(opened, module.params, (path) => trainable.includes(path), options, { [rank]: options.lora.r })
+  const values = yield* baseWeights(opened, build, options, base, asked.saved)
   if (adapter) {
     yield* alike(adapter, asked)
     yield* Folding.fitting(adapter, shapesOf(flatten(base.params)))
@@ -150,8 +164,6 @@ const adapting = Effect.fnUntraced(function*<C extends object, P extends Params,
   } else {
     for (const [path, data] of initialise(added, Key.fold(Key.make(options.seed), "adapter"))) values.set(path, data)
   }
-  const trainable = [...added.keys(), ...asked.saved]
-  const module = frozenAs(adapted, options.stored, (path) => !trainable.includes(path))
   const weights = Weights.make(flatten(module.params), trainable, options.slots, values)
   const based: Based = { sha256, config: peftConfig(options.lora, asked, folder, options.task) }
   return { module, config, weights, based }
@@ -161,12 +173,15 @@ const shapesOf = (params: Flat) => new Map([...params].map(([path, { shape }]) =
 
 /** The weights as they are to be used, the adapter of the folder folded in: float32. */
 const folded = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
-  { config: given, folder, loading }: Opened<C>,
+  opened: Opened<C>,
   adapter: Peft.Adapter,
   build: Build<C, P, I, O>,
-  seed: number
+  { seed, slots }: LoadOptions
 ) {
-  const values = yield* ModelFolder.stored(folder, flatten(build(given).params), seed, loading)
+  const { config: given, folder, loading } = opened
+  const base = build(given).params
+  yield* affordable(opened, base, () => false, { slots })
+  const values = yield* ModelFolder.stored(folder, flatten(base), seed, loading)
   const config = Folding.parts(adapter) ? untied(given) : given
   const module = build(config)
   untie(values, flatten(module.params), [])
@@ -179,11 +194,13 @@ const folded = Effect.fnUntraced(function*<C extends object, P extends Params, I
 
 /** The weights as the folder has them, of which those that do not learn may be stored in 16 bits. */
 const whole = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
-  { config, folder, loading }: Opened<C>,
+  opened: Opened<C>,
   build: Build<C, P, I, O>,
-  { learns, seed, stored: type }: LoadOptions
+  { learns, seed, slots, stored: type }: LoadOptions
 ) {
+  const { config, folder, loading } = opened
   const module = frozenAs(build(config), type, (path) => !learns(path))
+  yield* affordable(opened, module.params, learns, { slots })
   return { module, config, values: yield* ModelFolder.stored(folder, flatten(module.params), seed, loading) }
 })
 
@@ -193,10 +210,10 @@ export const load = Effect.fnUntraced(function*<C extends object, P extends Para
   build: Build<C, P, I, O>,
   options: LoadOptions
 ) {
-  const { learns, lora, seed, slots } = options
+  const { learns, lora, slots } = options
   if (lora) return (yield* adapting(opened, build, { ...options, lora })) as Loaded<C, Module<P, [I], O>>
   const { config, module, values } = opened.adapter
-    ? yield* folded(opened, opened.adapter, build, seed)
+    ? yield* folded(opened, opened.adapter, build, options)
     : yield* whole(opened, build, options)
   const params = flatten(module.params)
   const weights = Weights.make(params, [...params.keys()].filter(learns), slots, values)
