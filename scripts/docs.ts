@@ -254,8 +254,9 @@ const settings = ({ defaults, sources }: Material): string => {
   ])
   const intro =
     `${headOf(source)} A command's \`--set\` wins over the file, the file over its \`preset\`, the preset over `
-    + "the default; where none of them gives a value the file must. Keys may also be written in kebab-case. Unknown keys "
-    + "are refused."
+    + "the default; where none of them gives a value the file must. A file is JSON or YAML 1.2. `--set key=value` reads the "
+    + "value as a YAML file would; a setting that is a string takes the text as it stands. Keys may also be written in "
+    + "kebab-case. Unknown keys are refused, settings that have no effect under the others are told."
   return page(
     "Settings",
     intro,

@@ -10,9 +10,9 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import { answerAll, asked, show, telling } from "./answer.ts"
+import { unasked } from "./asking.ts"
 import { anamnesis, lines, runtime, settings, settle, tell } from "./command.ts"
 import { demo } from "./demo.ts"
-import { brief } from "./domain/brief.ts"
 import { ConfigError } from "./domain/configure.ts"
 import { embed } from "./embed.ts"
 import { environment } from "./environment.ts"
@@ -71,23 +71,6 @@ const evaluateCommand = Command.make(
   Command.withDescription("Answer the questions of a split; score the answers and the ranking"),
   Command.provide(runtime)
 )
-
-/** Why nothing, or not this, can be asked. */
-const unasked = ({ option, question, questions }: {
-  readonly option: ReadonlyArray<string>
-  readonly question: Option.Option<string>
-  readonly questions: Option.Option<string>
-}): ReadonlyArray<string> => {
-  const text = Option.getOrUndefined(question)
-  const twice = option.find((one, i) => option.indexOf(one) < i)
-  return [
-    text === undefined && Option.isNone(questions) && "a question, or --questions FILE, is needed",
-    text !== undefined && text.trim() === "" && "the question is empty",
-    text === undefined && option.length > 0 && "--option is one of a question; --questions has its own",
-    option.some((one) => one.trim() === "") && "an --option is empty",
-    twice !== undefined && `--option ${brief(twice)} is given twice`
-  ].filter((problem) => problem !== false)
-}
 
 const answerCommand = Command.make(
   "answer",

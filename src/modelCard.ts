@@ -4,7 +4,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
-import { brief, cut } from "./domain/brief.ts"
+import { brief, cut, several } from "./domain/brief.ts"
 import { decode } from "./domain/configure.ts"
 import { problemsOf } from "./domain/issues.ts"
 import type { RunConfig } from "./domain/RunConfig.ts"
@@ -66,7 +66,11 @@ const optional = <A, E extends { readonly message: string }>(
 const decodeAs = <A>(schema: Schema.Codec<A, any>) => (json: unknown): Effect.Effect<A, { readonly message: string }> =>
   Effect.mapError(Schema.decodeUnknownEffect(schema)(json), (error) => ({ message: problemsOf(error).join("; ") }))
 const decodeSettings = (path: string) => (json: unknown) =>
-  Effect.flatMap(decodeAs(Figures)(json), (raw) => decode(path, raw))
+  decodeAs(Figures)(json).pipe(
+    Effect.flatMap((raw) =>
+      Effect.mapError(decode(path, raw), ({ problems }) => ({ message: several(problems, 3).join("; ") }))
+    )
+  )
 
 /** Characters of a value, and levels of figures within figures, at most. */
 const [LONG, DEEP] = [2000, 6]

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { ConfigError } from "./domain/configure.ts"
-import { stepsOf } from "./domain/contradictions.ts"
+import { stepsOf, suspicions } from "./domain/contradictions.ts"
 import type { Passage, QuestionRecord } from "./domain/Records.ts"
 import { type Mode, type RunConfig, Settings } from "./domain/RunConfig.ts"
 import { beyondMemory } from "./limits.ts"
@@ -128,6 +128,7 @@ export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
   const epochs = yield* epochsOf(c, corpus)
   const problems = conflicts(c, stored, epochs(0))
   if (problems.length > 0) return yield* new ConfigError({ source: `mode ${c.mode}`, problems })
+  for (const line of suspicions(c)) yield* Effect.logWarning(line)
   const steps = stepsOf(c, epochs(0).length)
   if (typeof steps === "string") return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [steps] })
   return {

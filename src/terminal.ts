@@ -7,7 +7,7 @@ import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Runtime from "effect/Runtime"
-import { cut } from "./domain/brief.ts"
+import { brief, cut } from "./domain/brief.ts"
 
 /** Lines of a message, and characters of a line, at most. */
 const [LINES, WIDTH] = [12, 500]
@@ -25,12 +25,28 @@ export const short = (message: string): string => {
   return told.map((line) => cut(line, WIDTH)).join("\n")
 }
 
+/** What a flag or an argument may be, in place of Effect's words for it. */
+const wanted = (expected: string): string => {
+  if (/finite number|integer/.test(expected)) return "a whole number"
+  return expected.includes(" | ") ? `one of ${expected.replaceAll("\"", "").split(" | ").join(", ")}` : expected
+}
+
+const invalid = ({ expected, kind, option, value }: CliError.InvalidValue): string => {
+  const name = kind === "flag" ? `--${option}` : option
+  if (/^\d+ occurrences$/.test(value)) return `${name} is given more than once`
+  if (value === "") return `${name} needs a value`
+  const [, path] = /^(?:Expected:? )?Path (.*)/s.exec(expected) ?? []
+  return path === undefined
+    ? `${name}: must be ${wanted(expected.replace(/^Expected:? /, ""))}; given ${brief(value)}`
+    : `${name}: ${path}`
+}
+
 const plain = (error: CliError.NonShowHelpErrors): string => {
   switch (error._tag) {
-    case "InvalidValue": {
-      const name = error.kind === "flag" ? `--${error.option}` : error.option
-      return `${name}: ${cut(JSON.stringify(error.value))} is not valid: ${error.expected.replace(/^Expected:? /, "")}`
-    }
+    case "InvalidValue":
+      return invalid(error)
+    case "UnexpectedArgument":
+      return `unexpected argument ${brief(error.arguments.join(" "))}`
     case "UnrecognizedOption":
       return `there is no flag ${cut(error.option)}${suggested(error.suggestions)}`
     case "UnknownSubcommand":
@@ -74,10 +90,11 @@ const exhausted = /^(Array buffer allocation failed|Invalid (typed )?array lengt
 
 /** A failure in a few lines. Errors that were foreseen speak for themselves; others are faults of the program. */
 export const explanation = (cause: Cause.Cause<unknown>): string => {
-  const error = Cause.squash(cause) as { readonly _tag?: unknown; readonly message?: unknown }
+  const error = Cause.squash(cause)
+  const { _tag, message: own } = Object(error) as { readonly _tag?: unknown; readonly message?: unknown }
   const trace = debugging ? `\n${Cause.pretty(cause)}` : ""
-  if (typeof error._tag === "string") return `anamnesis: ${short(String(error.message))}${trace}`
-  const message = short(String(error.message ?? error))
+  if (typeof _tag === "string") return `anamnesis: ${short(String(own))}${trace}`
+  const message = short(String(own ?? error))
   if (error instanceof RangeError && exhausted.test(message)) {
     return `anamnesis: out of memory (${message}); anamnesis plan tells what a run takes${trace}`
   }

@@ -23,7 +23,7 @@ const table: Readonly<Record<string, Zone>> = {
   },
   programs: {
     zones: ["programs", "stages", "runtime/layers", "runtime/engine", "runtime/ports", "kernels", "domain"],
-    packages: ["effect", "@effect/platform-node", "apache-arrow", "node:"]
+    packages: ["effect", "@effect/platform-node", "apache-arrow", "yaml", "node:"]
   }
 }
 

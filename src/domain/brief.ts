@@ -9,6 +9,8 @@ const unseen = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
 const escaped = (text: string): string =>
   JSON.stringify(text).replace(unseen, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
+const plain = (text: string, most: number): string => cut(text, most).replace(/\s+/g, " ")
+
 type Entry = readonly [key: string, value: unknown]
 
 /** The first `most` entries of a list or an object; the key of a list's is empty. */
@@ -19,14 +21,15 @@ const entriesOf = (value: object, most: number): ReadonlyArray<Entry> =>
 
 /** JSON of a value, of which no more is looked at than `most` characters need. */
 const written = (value: unknown, most: number): string => {
+  if (most <= 0) return "…"
   if (typeof value === "string") return escaped(cut(value, most))
-  if (typeof value !== "object" || value === null) return cut(String(value), most)
+  if (typeof value !== "object" || value === null) return plain(String(value), most)
   const [open, close] = Array.isArray(value) ? ["[", "]"] : ["{", "}"]
   const parts: Array<string> = []
   let left = most
   for (const [key, item] of entriesOf(value, most)) {
     if (left <= 0) break
-    const part = `${key}${written(item, left)}`
+    const part = `${key}${written(item, left - 1)}`
     left -= part.length + 2
     parts.push(part)
   }

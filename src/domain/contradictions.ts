@@ -55,6 +55,18 @@ const others = (c: RunConfig): Problems => [
 export const contradictions = (c: RunConfig): ReadonlyArray<string> =>
   [...schedule(c), ...lengths(c), ...others(c)].filter((problem) => problem !== false)
 
+/** What may be meant, but would surprise whoever did not mean it. */
+export const suspicions = (c: RunConfig): ReadonlyArray<string> => {
+  const same = c.train_file === c.test_file && JSON.stringify(c.train_where) === JSON.stringify(c.test_where)
+  return [
+    !madeUp.has(c.mode) && c.test_file !== "" && same
+    && "train_file and test_file are the same questions: figures will be of what was trained on",
+    c.max_steps === 0 && "max_steps is 0: nothing is trained",
+    c.mode !== "lexical" && c.learning_rate === 0 && "learning_rate is 0: the reader stays as it is",
+    teachRetriever.has(c.mode) && c.lr_retriever === 0 && "lr_retriever is 0: the retriever stays as it is"
+  ].filter((line) => line !== false)
+}
+
 /** How many steps a run of so many questions takes, or why it cannot be run. */
 export const stepsOf = (c: RunConfig, questions: number): number | string => {
   if (c.max_steps >= 0) return c.max_steps

@@ -19,8 +19,11 @@ const ours: ReadonlySet<string> = new Set(["CI", "CUDA_DEVICE", "PROVIDER"])
 const around = Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.has(name)))
 
 export interface Options {
-  /** A keyboard interrupt follows once this is on standard error. */
+  /** A keyboard interrupt follows once this is on standard error, or another signal. */
   readonly until?: RegExp
+  readonly signal?: NodeJS.Signals
+  /** Nobody reads its output any more once it is interrupted, as when a terminal is closed. */
+  readonly deaf?: boolean
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -35,7 +38,8 @@ export const anamnesis = (folder: string, args: ReadonlyArray<string>, options: 
       err += text.toString()
       if (stopped || !options.until?.test(err)) return
       stopped = true
-      child.kill("SIGINT")
+      if (options.deaf) { for (const stream of [child.stdout, child.stderr]) stream.destroy() }
+      child.kill(options.signal ?? "SIGINT")
     })
     child.on("error", reject)
     child.on("close", (code) => resolve({ code, out, err }))
