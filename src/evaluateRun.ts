@@ -21,7 +21,7 @@ const trec = (judged: ReadonlyArray<Judged>): ReadonlyArray<string> =>
 /** Writes `metrics.json`, `predictions.jsonl` and `run.trec` to `eval-<split>` of the run's folder. */
 export const evaluateRun = Effect.fn("evaluateRun")(function*(c: RunConfig, split: Split) {
   const fs = yield* FileSystem.FileSystem
-  const config = yield* trained(c)
+  const { config } = yield* trained(c)
   const records = yield* questions(config, split)
   const passages = config.mode === "oracle" ? "gold" : "found"
   const { judged, summary } = yield* evaluate(records, { passages, read: config.mode !== "lexical", task: split }).pipe(

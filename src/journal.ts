@@ -3,7 +3,11 @@ import { type RecordBatch, RecordBatchFileWriter, RecordBatchReader } from "apac
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
-import { FileError, located, readBytes, replace } from "./runtime/layers/files.ts"
+import { FileError, located, namesIn, readBytes, replace } from "./runtime/layers/files.ts"
+import { within } from "./runtime/layers/limited.ts"
+
+/** Milliseconds in which a file of batches is read, by far. */
+const PATIENCE = 60_000
 
 const folderOf = (output: string): string => join(output, "journal")
 const nameOf = (from: number, to: number): string =>
@@ -26,30 +30,58 @@ export const write = Effect.fnUntraced(function*(
   yield* replace(join(folder, nameOf(from, to)), encode(batches))
 })
 
+/** The steps that a file of ours tells of, by its name. */
+const stepsOf = (name: string): { readonly from: number; readonly to: number } | undefined => {
+  const [, from, to] = /^(\d{8,})-(\d{8,})\.arrow$/.exec(name) ?? []
+  return to === undefined ? undefined : { from: Number(from), to: Number(to) }
+}
+
+/** The files of the journal in the order of their steps. */
+const filesOf = (output: string) =>
+  Effect.map(namesIn(folderOf(output)), (names) =>
+    names.flatMap((name) => {
+      const steps = stepsOf(name)
+      return steps ? [{ ...steps, name, path: join(folderOf(output), name) }] : []
+    }).toSorted((a, b) => a.from - b.from))
+
+/** Whether a batch is all of step `step`. */
+const isOf = (batch: RecordBatch, step: number): boolean => {
+  const column = batch.getChild("step")
+  return column !== null && column.length > 0 && [...column].every((own) => own === step)
+}
+
+/** The batches of a file: one a step, those that its name tells of. */
+const batchesOf = Effect.fnUntraced(function*({ from, path, to }: { from: number; to: number; path: string }) {
+  const bytes = yield* readBytes(path)
+  const fail = (reason: string) => new FileError({ path, place: "", reason })
+  const batches = yield* Effect.try({
+    try: () => within(PATIENCE, () => [...RecordBatchReader.from(bytes)]),
+    catch: (cause) => fail(`is no Arrow file as it was written: ${String(cause)}`)
+  })
+  const fits = batches.length === to - from && batches.every((batch, i) => isOf(batch, from + i))
+  return fits ? batches : yield* fail("does not hold the steps that its name tells of")
+})
+
 /** Removes what was written of step `from` and later: a resumed run writes it again. */
 export const truncate = Effect.fnUntraced(function*(output: string, from: number) {
   const fs = yield* FileSystem.FileSystem
   const folder = folderOf(output)
-  if (!(yield* fs.exists(folder).pipe(located(folder)))) return
-  const names = yield* fs.readDirectory(folder).pipe(located(folder))
-  const later = names.filter((name) => Number(name.slice(0, 8)) >= from)
-  yield* Effect.forEach(later, (name) => fs.remove(join(folder, name)).pipe(located(folder)))
+  const left = (yield* namesIn(folder)).filter((name) => /^\d{8,}-\d{8,}\.arrow\.partial$/.test(name))
+  const later = (yield* filesOf(output)).filter((file) => file.to > from)
+  for (const file of later.filter((file) => file.from < from)) {
+    yield* write(output, file.from, from, (yield* batchesOf(file)).slice(0, from - file.from))
+  }
+  const gone = [...left.map((name) => join(folder, name)), ...later.map(({ path }) => path)]
+  yield* Effect.forEach(gone, (path) => fs.remove(path).pipe(located(path)))
 })
 
-/** Every batch of a run, in order. */
+/** Every batch of a run, one a step, in order. */
 export const read = Effect.fnUntraced(function*(output: string) {
-  const fs = yield* FileSystem.FileSystem
-  const folder = folderOf(output)
-  const names = yield* fs.readDirectory(folder).pipe(located(folder))
-  const files = names.filter((name) => name.endsWith(".arrow")).toSorted()
-  const batches = yield* Effect.forEach(
-    files,
-    (name) =>
-      Effect.flatMap(readBytes(join(folder, name)), (bytes) =>
-        Effect.try({
-          try: () => [...RecordBatchReader.from(bytes)],
-          catch: (cause) => new FileError({ path: join(folder, name), place: "", reason: String(cause) })
-        }))
-  )
-  return batches.flat()
+  return (yield* Effect.forEach(yield* filesOf(output), batchesOf)).flat()
+})
+
+/** The batch of the last step. */
+export const last = Effect.fnUntraced(function*(output: string) {
+  const file = (yield* filesOf(output)).at(-1)
+  return file && (yield* batchesOf(file)).at(-1)
 })

@@ -72,7 +72,7 @@ const answerCommand = Command.make(
     question: Argument.String("question").pipe(Argument.optional)
   },
   Effect.fnUntraced(function*(flags) {
-    const config = yield* trained(yield* settle(flags))
+    const { config } = yield* trained(yield* settle(flags))
     const system = yield* inference(config)
     const file = Option.isSome(flags.questions) ? (yield* Dataset.questions(flags.questions.value)).records : []
     const given = Option.isSome(flags.question) ? [asked("1", flags.question.value, flags.option)] : []
@@ -93,7 +93,7 @@ const embedCommand = Command.make(
   "embed",
   { ...settings, out: Flag.Path("out").pipe(Flag.withDescription("Default: output_dir/index"), Flag.optional) },
   Effect.fnUntraced(function*(flags) {
-    const config = yield* trained(yield* settle(flags))
+    const { config } = yield* trained(yield* settle(flags))
     const out = Option.getOrElse(flags.out, () => join(config.output_dir, "index"))
     yield* tell(yield* embed(out).pipe(Effect.provide(yield* inference(config))), lines)
   })

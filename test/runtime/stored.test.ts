@@ -78,7 +78,7 @@ describe("weights that do not learn", () => {
         const folder = yield* trainedFolder
         const study = Effect.gen(function*() {
           for (let i = 0; i < 3; i++) yield* (yield* ReaderLearner).learn(lesson)
-          const path = yield* (yield* Checkpoints).save({ step: 3, run: "run" })
+          const path = yield* (yield* Checkpoints).save({ step: 3, run: {} })
           return { path, nll: yield* judged, scores: yield* scored }
         })
         const wide = yield* study.pipe(Effect.provide(yield* running(Modes.frozenRag, folder, lora), { local: true }))
@@ -88,7 +88,7 @@ describe("weights that do not learn", () => {
         near(narrow.scores, wide.scores, 0.05)
         assert.notDeepEqual(narrow.scores, wide.scores)
         const again = yield* Effect.gen(function*() {
-          yield* (yield* Checkpoints).restore("run")
+          yield* (yield* Checkpoints).restore({})
           return { nll: yield* judged, scores: yield* scored }
         }).pipe(Effect.provide(yield* running(Modes.frozenRag, folder, own), { local: true }))
         assert.deepStrictEqual([again.nll, again.scores], [narrow.nll, narrow.scores])

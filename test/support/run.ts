@@ -62,7 +62,7 @@ const hanging = (at: number) =>
       return {
         ...fs,
         open: (path, options) =>
-          options?.flag === "w"
+          options?.flag === "wx"
             ? Effect.map(fs.open(path, options), (file) => ({
               ...file,
               stat: file.stat,

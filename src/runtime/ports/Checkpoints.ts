@@ -24,11 +24,13 @@ export interface Part {
   readonly load: (state: Omit<PartState, "files">) => Effect.Effect<void, CheckpointError>
 }
 
+/** What a run is a run of, by name: settings as JSON, data as hashes. A run resumes only as itself. */
+export type Identity = Readonly<Record<string, string>>
+
 /** Where the run stands: the next step, and what it is a run of. */
 export interface Position {
   readonly step: number
-  /** Hash of the configuration and the data: a run resumes only as itself. */
-  readonly run: string
+  readonly run: Identity
 }
 
 export class CheckpointError extends Schema.TaggedError<CheckpointError>()("CheckpointError", {
@@ -44,6 +46,9 @@ export class Checkpoints extends Context.Service<Checkpoints, {
   readonly register: (name: string, part: Part) => Effect.Effect<void>
   /** Writes a checkpoint as a whole, then removes all but the newest few. */
   readonly save: (position: Position) => Effect.Effect<string, CheckpointError>
-  /** Loads the newest checkpoint that is whole into the registered parts; `undefined` where there is none. */
-  readonly restore: (run: string) => Effect.Effect<Position | undefined, CheckpointError>
+  /**
+   * Loads the newest checkpoint that is whole into the registered parts; `undefined` where there is none. Fails where
+   * there are checkpoints of which none is whole, or one of another run.
+   */
+  readonly restore: (run: Identity) => Effect.Effect<Position | undefined, CheckpointError>
 }>()("anamnesis/runtime/Checkpoints") {}
