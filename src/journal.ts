@@ -1,21 +1,41 @@
 /** The journal of a run: every column of every step, as Arrow IPC files between checkpoints. */
-import { type RecordBatch, RecordBatchFileWriter, RecordBatchReader } from "apache-arrow"
+import { RecordBatch, RecordBatchFileWriter, RecordBatchReader, Schema } from "apache-arrow"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
-import { FileError, located, namesIn, readBytes, replace } from "./runtime/layers/files.ts"
+import { FileError, located, namesIn, readBytes, replace, sha256 } from "./runtime/layers/files.ts"
 import { within } from "./runtime/layers/limited.ts"
-
-/** Milliseconds in which a file of batches is read, by far. */
-const PATIENCE = 60_000
 
 const folderOf = (output: string): string => join(output, "journal")
 const nameOf = (from: number, to: number): string =>
   `${String(from).padStart(8, "0")}-${String(to).padStart(8, "0")}.arrow`
 
+const arrow = (batches: ReadonlyArray<RecordBatch>): Uint8Array =>
+  RecordBatchFileWriter.writeAll(batches).toUint8Array(true)
+
+/** The batches under a schema with this metadata. */
+const marked = (batches: ReadonlyArray<RecordBatch>, metadata: ReadonlyMap<string, string>) =>
+  batches.map((batch) => new RecordBatch(new Schema(batch.schema.fields, new Map(metadata)), batch.data))
+
+/** The key under which a file's schema has the SHA-256 of the file as it is without. */
+const HASH = "sha256"
+
 /** The file of some steps' batches. */
 export const encode = (batches: ReadonlyArray<RecordBatch>): Uint8Array =>
-  RecordBatchFileWriter.writeAll(batches).toUint8Array(true)
+  arrow(marked(batches, new Map([[HASH, sha256(arrow(batches))]])))
+
+/** Milliseconds in which a file is read, by far: some that are damaged would be read for ever. */
+const patience = (bytes: number): number => 2000 + bytes / 2000
+
+/** The batches of a file, which must be as it was written. */
+const decode = (bytes: Uint8Array): ReadonlyArray<RecordBatch> => {
+  const batches = within(patience(bytes.length), () => [...RecordBatchReader.from(bytes)])
+  const hash = batches[0]?.schema.metadata.get(HASH)
+  const plain = hash === undefined ? batches : marked(batches, new Map())
+  if (hash !== undefined && hash !== sha256(arrow(plain))) throw new RangeError("is not as it was written")
+  if (Buffer.compare(arrow(batches), bytes) !== 0) throw new RangeError("is not as it was written")
+  return plain
+}
 
 /** Writes the batches of steps from..to-1 as one file, whole or not at all. */
 export const write = Effect.fnUntraced(function*(
@@ -55,8 +75,9 @@ const batchesOf = Effect.fnUntraced(function*({ from, path, to }: { from: number
   const bytes = yield* readBytes(path)
   const fail = (reason: string) => new FileError({ path, place: "", reason })
   const batches = yield* Effect.try({
-    try: () => within(PATIENCE, () => [...RecordBatchReader.from(bytes)]),
-    catch: (cause) => fail(`is no Arrow file as it was written: ${String(cause)}`)
+    try: () => decode(bytes),
+    catch: (cause) =>
+      fail(cause instanceof RangeError ? cause.message : `is no Arrow file: ${(cause as Error).message}`)
   })
   const fits = batches.length === to - from && batches.every((batch, i) => isOf(batch, from + i))
   return fits ? batches : yield* fail("does not hold the steps that its name tells of")

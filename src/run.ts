@@ -90,7 +90,7 @@ export const trained = Effect.fn("trained")(function*(c: RunConfig) {
     return { config: c, checkpoint: undefined } satisfies Chosen as Chosen
   }
   const { path, run, step } = found
-  yield* compare(c, path, run)
+  if (run) yield* compare(c, path, run)
   const own = Effect.fnUntraced(function*(part: "retriever" | "reader") {
     const folder = join(path, part)
     return (yield* exists(folder)) ? folder : c[`${part}_name_or_path`]

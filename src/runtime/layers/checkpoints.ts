@@ -151,6 +151,8 @@ export const latest = (folder: string) =>
     Effect.mapError(asError)
   )
 
+const EARLIER = "was written by an earlier version, whose runs cannot be gone on with; start from its model folders"
+
 /** A short value as it is; nothing of a hash, or of a long one. */
 const shown = (value: string | undefined): string | undefined =>
   value === undefined || value.length > 40 ? undefined : value
@@ -195,6 +197,7 @@ export const layer: Layer.Layer<Checkpoints, never, Settings | FileSystem.FileSy
         const found = yield* Effect.mapError(newest(output_dir), asError)
         if (!found) return undefined
         const { manifest, path } = found
+        if (manifest.run === undefined) return yield* new CheckpointError({ path, reason: EARLIER })
         const differing = differences(manifest.run, run)
         if (differing.length > 0) return yield* another(path, differing)
         yield* load(path, manifest, parts).pipe(

@@ -12,7 +12,7 @@ export const within = <A>(milliseconds: number, work: () => A): A => {
     result = { value: work() }
   }
   try {
-    runInThisContext(`globalThis[${JSON.stringify(HOLD)}]()`, { timeout: milliseconds, breakOnSigint: true })
+    runInThisContext(`globalThis[${JSON.stringify(HOLD)}]()`, { timeout: Math.ceil(milliseconds), breakOnSigint: true })
   } finally {
     holder[HOLD] = outer
   }
