@@ -5,6 +5,7 @@ import { join } from "node:path"
 import type { RunConfig } from "./domain/RunConfig.ts"
 import { json } from "./run.ts"
 import { located, replace } from "./runtime/layers/files.ts"
+import { UNTRAINED } from "./runtime/layers/modelFolder.ts"
 import { passages, questions } from "./system.ts"
 import { readerSpecial, retrieverSpecial, tokenizerJson, vocabulary, type VocabularyOptions } from "./vocabulary.ts"
 
@@ -73,6 +74,7 @@ const make = Effect.fnUntraced(function*(folder: string, kind: Kind, texts: Read
     join(folder, "tokenizer_config.json"),
     json({ tokenizer_class: "PreTrainedTokenizerFast", ...kind.tokens })
   )
+  yield* replace(join(folder, UNTRAINED), json({ weights: "drawn under the seed of the run that trains them" }))
   yield* replace(join(folder, "config.json"), json({ ...kind.config, vocab_size: tokens.length }))
   return { folder, tokens: tokens.length }
 })

@@ -47,7 +47,7 @@ const adapters: Raw = {
 }
 
 /** Model folders with weights. */
-const trainedFolder = Effect.tap(Tiny.folder, Tiny.writeWeights)
+const trainedFolder = Tiny.weighted
 
 /** Both learners in turn, `rounds` times. */
 const teach = (rounds: number) =>

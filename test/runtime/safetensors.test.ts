@@ -135,10 +135,19 @@ describe("the weights of a model folder", () => {
     onDisk(Effect.map(loaded(fitting), (weights) => {
       assert.deepStrictEqual(weights, new Map([...fitting].map(([path, { data }]) => [path, data])))
     })))
-  it.live("are drawn under the seed where there is no file", () =>
+  it.live("are drawn under the seed where there is no file, the folder says so and whoever asks allows it", () =>
     onDisk(Effect.gen(function*() {
-      const folder = yield* folderOf({})
-      const [one, again, other] = yield* Effect.forEach([1, 1, 2], (seed) => ModelFolder.weights(folder, params, seed))
+      const folder = yield* folderOf({ [ModelFolder.UNTRAINED]: "{}" })
+      const [one, again, other] = yield* Effect.forEach(
+        [1, 1, 2],
+        (seed) => ModelFolder.weights(folder, params, seed, { draws: true })
+      )
+      const refused = Effect.fnUntraced(function*(files: Readonly<Record<string, string>>, draws: boolean) {
+        const error = yield* Effect.flip(ModelFolder.weights(yield* folderOf(files), params, 1, { draws }))
+        return error.reason
+      })
+      assert.match(yield* refused({ [ModelFolder.UNTRAINED]: "{}" }, false), /has no weights yet; train it first/)
+      assert.match(yield* refused({}, true), /has no weights \(model\.safetensors\)/)
       assert.deepStrictEqual(one, again)
       assert.notDeepEqual(one!.get("a.weight"), other!.get("a.weight"))
       assert.deepStrictEqual([...one!.get("b")!], [1, 1, 1, 1])

@@ -32,7 +32,7 @@ const judged = Effect.flatMap(Reader, (r) => r.nll({ ...lesson, docs }))
 const scored = Effect.flatMap(Retriever, (r) => r.score(questions, docs))
 const lora: Raw = { lora_r: 2, lora_dropout: 0, modules_to_save: ["norm"] }
 
-const trainedFolder = Effect.tap(Tiny.folder, Tiny.writeWeights)
+const trainedFolder = Tiny.weighted
 const running = Effect.fnUntraced(function*(mode: typeof Modes.frozenRag, folder: string, overrides: Raw) {
   const config = yield* Tiny.settings(folder, overrides)
   return mode.pipe(Layer.provideMerge(Disk.layer), Layer.provideMerge(Tiny.surroundings(config)))

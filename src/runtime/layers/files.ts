@@ -83,11 +83,16 @@ export const reading = Effect.fnUntraced(function*(path: string) {
 })
 
 /** All bytes of a file of at most `most`; a larger one is refused. */
-export const readBytes = Effect.fnUntraced(function*(path: string, most: number = 2 ** 31) {
-  const { into, size } = yield* reading(path)
-  if (size <= most) return yield* into(new Uint8Array(size), 0)
-  return yield* new FileError({ path, place: "", reason: `${size} bytes are more than the ${most} that are read` })
-}, Effect.scoped)
+export const readBytes = Effect.fnUntraced(function*(path: string, most: number = 2 ** 31 - 1) {
+  const fs = yield* FileSystem.FileSystem
+  const { size, type } = yield* fs.stat(path).pipe(located(path))
+  const fail = (reason: string) => new FileError({ path, place: "", reason })
+  if (type === "Directory") return yield* fail(reasons.get("EISDIR")!)
+  if (Number(size) > most) return yield* fail(`its ${size} bytes are more than the ${most} that are read at once`)
+  /** A plain array even where the file system gives a Buffer, whose `slice` would not copy. */
+  const { buffer, byteLength, byteOffset } = yield* fs.readFile(path).pipe(located(path))
+  return new Uint8Array(buffer, byteOffset, byteLength)
+})
 
 /** Longest text that is read as a whole: no config, template or tokenizer comes near it. */
 const LONGEST_TEXT = 2 ** 28

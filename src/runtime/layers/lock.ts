@@ -10,7 +10,6 @@ import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import { randomUUID } from "node:crypto"
 import { readFileSync, readlinkSync } from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
@@ -59,7 +58,7 @@ const self = (): Holder => ({
   host: hostname(),
   place: place(),
   started: startOf(process.pid),
-  token: randomUUID()
+  token: `${process.pid}-${process.hrtime.bigint()}`
 })
 
 const isAlive = (pid: number): boolean => {

@@ -40,6 +40,8 @@ export interface LoadOptions {
   readonly slots: ReadonlyArray<string>
   /** How what does not learn is stored; as float32 where it is left out. */
   readonly stored?: Half | undefined
+  /** Draw the weights of a folder that says it has none yet. */
+  readonly draws?: boolean
   /** PEFT's name of what the model is for. */
   readonly task: "CAUSAL_LM" | "FEATURE_EXTRACTION"
 }
@@ -181,10 +183,11 @@ const folded = Effect.fnUntraced(function*<C extends object, P extends Params, I
 const whole = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
   { config, folder, loading }: Opened<C>,
   build: Build<C, P, I, O>,
-  { learns, seed, stored: type }: LoadOptions
+  { draws = false, learns, seed, stored: type }: LoadOptions
 ) {
   const module = frozenAs(build(config), type, (path) => !learns(path))
-  return { module, config, values: yield* ModelFolder.stored(folder, flatten(module.params), seed, loading) }
+  const values = yield* ModelFolder.stored(folder, flatten(module.params), seed, { ...loading, draws })
+  return { module, config, values }
 })
 
 /** The module that `build` makes of the folder's config, with the folder's weights. */
