@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import * as Key from "../../domain/Key.ts"
 import type { Half } from "../../kernels/half.ts"
+import * as Nd from "../../kernels/NdArray.ts"
 import { adapt } from "../../kernels/nn/lora.ts"
 import { type Flat, flatten, type Module, type Params } from "../../kernels/nn/Module.ts"
 import { stored } from "../../kernels/nn/stored.ts"
@@ -57,6 +58,18 @@ const untied = <C extends object>(config: C): C =>
   "tie_word_embeddings" in config && config.tie_word_embeddings ? { ...config, tie_word_embeddings: false } : config
 
 const [HEAD, EMBEDDING] = [Folding.HEAD, Folding.EMBEDDING]
+
+/** The config of the weights in the folder, without the tokens that an adapter added. */
+const atRest = <C>({ config, rows }: Opened<C>): C => ({ ...config, vocab_size: rows })
+
+/** Refuses tables that an adapter which added tokens left as they were. */
+const grown = (values: Arrays, params: Flat, folder: string): Effect.Effect<void, FileError> => {
+  const short = [...params].filter(([path, { shape }]) => values.get(path)!.length !== Nd.size(shape))
+  if (short.length === 0) return Effect.void
+  const told = short.map(([path, { shape }]) => `${path} [${shape.join()}]`).join(", ")
+  const reason = `added tokens, for which it lacks ${told}; save these modules with it (modules_to_save)`
+  return Effect.fail(new FileError({ path: join(folder, Peft.WEIGHTS), place: "", reason }))
+}
 
 /** Refuses to go on with an adapter under settings that would make another. */
 const alike = (adapter: Peft.Adapter, asked: Adapters.Adapted): Effect.Effect<void, FileError> => {
@@ -114,12 +127,14 @@ const untie = (values: Arrays, params: Flat, saved: ReadonlyArray<string>): void
 
 /** The frozen weights under an adapter, and the parameters they are of. */
 const baseWeights = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
-  { config, folder, loading }: Opened<C>,
+  opened: Opened<C>,
   build: Build<C, P, I, O>,
   { seed, stored }: LoadOptions,
   module: Module<P, [I], O>,
   saved: ReadonlyArray<string>
 ) {
+  const { folder, loading } = opened
+  const config = atRest(opened)
   const tied = config !== untied(config)
   const apart = (path: string) => tied && path === EMBEDDING && (saved.includes(HEAD) || saved.includes(EMBEDDING))
   const frozen = (path: string) => !saved.includes(path)
@@ -149,6 +164,7 @@ const adapting = Effect.fnUntraced(function*<C extends object, P extends Params,
     yield* alike(adapter, asked)
     yield* Folding.fitting(adapter, shapesOf(flatten(base.params)))
     for (const [path, { data }] of adapter.tensors) values.set(path, data)
+    yield* grown(values, flatten(adapted.params), adapter.folder)
   } else {
     for (const [path, data] of initialise(added, Key.fold(Key.make(options.seed), "adapter"))) values.set(path, data)
   }
@@ -163,19 +179,21 @@ const shapesOf = (params: Flat) => new Map([...params].map(([path, { shape }]) =
 
 /** The weights as they are to be used, the adapter of the folder folded in: float32. */
 const folded = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
-  { config: given, folder, loading }: Opened<C>,
+  opened: Opened<C>,
   adapter: Peft.Adapter,
   build: Build<C, P, I, O>,
   seed: number
 ) {
-  const values = yield* ModelFolder.stored(folder, flatten(build(given).params), seed, loading)
-  const config = Folding.parts(adapter) ? untied(given) : given
+  const { folder, loading } = opened
+  const values = yield* ModelFolder.stored(folder, flatten(build(atRest(opened)).params), seed, loading)
+  const config = Folding.parts(adapter) ? untied(opened.config) : opened.config
   const module = build(config)
   untie(values, flatten(module.params), [])
   const shapes = shapesOf(flatten(module.params))
   yield* Folding.fitting(adapter, shapes)
   const fold = yield* Folding.make(adapter)
   for (const [path, shape] of shapes) values.set(path, yield* fold(path, values.get(path) as Float32Array, shape))
+  yield* grown(values, flatten(module.params), adapter.folder)
   return { module, config, values }
 })
 

@@ -29,7 +29,10 @@ export const UNTRAINED = "untrained.json"
 export interface ModelFolder<C> {
   /** Where the config and the weights lie. */
   readonly folder: string
+  /** Of the model with its adapter, whose vocabulary may be larger than that of the weights. */
   readonly config: C
+  /** Tokens that the weights of the folder have rows for. */
+  readonly rows: number
   readonly tokenizer: Tokenizer.Tokenizer
   /** What is to be added to the weights. */
   readonly adapter: Peft.Adapter | undefined
@@ -90,14 +93,16 @@ export const open = Effect.fnUntraced(function*<C extends { readonly vocab_size:
   const fs = yield* FileSystem.FileSystem
   const { adapter, folder } = yield* resolve(given)
   const path = join(folder, "config.json")
-  const config = yield* decodeFile(path, decode)
+  const found = yield* decodeFile(path, decode)
+  const rows = found.vocab_size
+  const config = { ...found, vocab_size: (adapter && (yield* Peft.vocabulary(adapter))) ?? rows }
   const own = yield* fs.exists(join(given, "tokenizer.json")).pipe(located(given))
   const tokenizer = yield* Tokenizer.load(own ? given : folder)
   if (tokenizer.size > config.vocab_size) {
     const reason = `${config.vocab_size} are fewer than the ids of tokenizer.json (${tokenizer.size})`
     return yield* new FileError({ path, place: "vocab_size", reason })
   }
-  return { folder, config, tokenizer, adapter } satisfies ModelFolder<C> as ModelFolder<C>
+  return { folder, config, rows, tokenizer, adapter } satisfies ModelFolder<C> as ModelFolder<C>
 })
 
 /** Refuses lengths, by setting, that the model has no positions for. */
