@@ -30,8 +30,8 @@ class Counter implements Part {
     }
   }
   load: Part["load"] = ({ counters, extra, weights }) =>
-    Effect.sync(() => {
-      const [value, negative] = [weights.get("w")!.data[0]!, extra.get("slot/w")!.data[0]!]
+    Effect.map(Effect.all([weights.read("w"), extra.read("slot/w")]), ([w, slot]) => {
+      const [value, negative] = [w.data[0]!, slot.data[0]!]
       assert.deepStrictEqual([negative, counters["updates"]], [-value, value])
       this.value = value
     })

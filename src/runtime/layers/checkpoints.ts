@@ -8,11 +8,19 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { dirname, join } from "node:path"
 import { Settings } from "../../domain/RunConfig.ts"
-import { CheckpointError, Checkpoints, type Identity, type Part, type Position } from "../ports/Checkpoints.ts"
+import {
+  CheckpointError,
+  Checkpoints,
+  type Identity,
+  type Part,
+  type Position,
+  type Stored
+} from "../ports/Checkpoints.ts"
 import { exists, FileError, located, moveDurably, namesIn, writeDurably } from "./files.ts"
 import * as Manifest from "./manifest.ts"
 import * as Peft from "./peft.ts"
 import * as Safetensors from "./safetensors.ts"
+import * as TensorFile from "./tensorFile.ts"
 
 const prefix = "checkpoint-"
 const asError = (error: FileError): CheckpointError => {
@@ -103,16 +111,31 @@ const stepsIn = (folder: string) =>
         .toSorted((a, b) => b - a)
   )
 
+const storedIn = (file: TensorFile.TensorFile): Stored => ({
+  path: file.path,
+  names: [...file.entries.keys()],
+  read: (name) =>
+    file.entries.has(name)
+      ? Effect.mapError(file.read(name), asError)
+      : Effect.fail(new CheckpointError({ path: file.path, reason: `tensor ${name} is missing` }))
+})
+
 const load = Effect.fnUntraced(
   function*(folder: string, manifest: Manifest.Manifest, parts: ReadonlyMap<string, Part>) {
     for (const [name, part] of parts) {
       const adapts = manifest.files[`${name}/${Peft.WEIGHTS}`] !== undefined
       const path = join(folder, name, adapts ? Peft.WEIGHTS : "model.safetensors")
-      const { metadata, tensors: weights } = yield* Safetensors.open(path)
-      const extra = yield* Safetensors.read(join(folder, name, "state.safetensors"))
-      yield* part.load({ weights, base: metadata[Peft.BASE], extra, counters: manifest.counters[name] ?? {} })
+      const weights = yield* TensorFile.open(path)
+      const extra = yield* TensorFile.open(join(folder, name, "state.safetensors"))
+      yield* part.load({
+        weights: storedIn(weights),
+        base: weights.metadata[Peft.BASE],
+        extra: storedIn(extra),
+        counters: manifest.counters[name] ?? {}
+      })
     }
-  }
+  },
+  Effect.scoped
 )
 
 interface Found {

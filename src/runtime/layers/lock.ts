@@ -7,13 +7,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
-import type { PlatformError } from "effect/PlatformError"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { readFileSync, readlinkSync } from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
-import { FileError, located, readText, writeDurably } from "./files.ts"
+import { FileError, located, namesIn, readText } from "./files.ts"
 
 /**
  * What the file says. `place` tells where process numbers mean the same: a boot of a machine, or of a container on it;
@@ -69,17 +68,21 @@ const isAlive = (pid: number): boolean => {
   }
 }
 
-/** A lock that was not touched for so long is nobody's, wherever its holder ran. */
-const SILENCE = Duration.minutes(5)
+/** A lock that was not touched for so many milliseconds is nobody's, wherever its holder ran; one that says nothing, sooner. */
+const [SILENCE, MOMENT] = [300_000, 5000]
 const BEAT = Duration.seconds(20)
+
+/** Milliseconds since the lock was touched; of one that is gone, more than any. */
+const silence = Effect.fnUntraced(function*(path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const touched = Option.flatMap(yield* Effect.option(fs.stat(path)), ({ mtime }) => mtime)
+  return (yield* Clock.currentTimeMillis) - Option.match(touched, { onNone: () => 0, onSome: (at) => at.getTime() })
+})
 
 /** Whether the holder may still write: by its process where that is of this machine, else by when it touched the lock. */
 const mayWrite = Effect.fnUntraced(function*(path: string, holder: Holder) {
   if (holder.place === place()) return isAlive(holder.process) && startOf(holder.process) === holder.started
-  const fs = yield* FileSystem.FileSystem
-  const touched = yield* Effect.option(fs.stat(path))
-  const at = Option.getOrUndefined(Option.flatMap(touched, ({ mtime }) => mtime))?.getTime() ?? 0
-  return (yield* Clock.currentTimeMillis) - at < Duration.toMillis(SILENCE)
+  return (yield* silence(path)) < SILENCE
 })
 
 /** The holder a lock file names; `undefined` where it is gone or names none. */
@@ -90,26 +93,18 @@ const holderOf = (path: string) =>
     Effect.orElseSucceed(() => undefined)
   )
 
-/** The same where a file cannot have two names: for a moment the file is empty. */
-const create = Effect.fnUntraced(function*(path: string, text: Uint8Array) {
-  const fs = yield* FileSystem.FileSystem
-  const file = yield* fs.open(path, { flag: "wx" })
-  yield* file.writeAll(text)
-}, Effect.scoped)
-
-/** Puts the lock in its place unless there is one; whether it is ours. The file is whole from the first moment. */
-const claim = Effect.fnUntraced(function*(path: string, own: Holder) {
-  const fs = yield* FileSystem.FileSystem
-  const [draft, text] = [`${path}.${own.token}`, new TextEncoder().encode(JSON.stringify(own))]
-  const taken = (error: PlatformError) => error.reason._tag === "AlreadyExists"
-  yield* writeDurably(draft, text)
-  const done = yield* Effect.result(
-    Effect.catch(fs.link(draft, path), (error) => taken(error) ? Effect.fail(error) : create(path, text))
-  )
-  yield* fs.remove(draft, { force: true }).pipe(located(path))
-  if (done._tag === "Success") return true
-  return taken(done.failure) ? false : yield* located(path)(Effect.fail(done.failure))
-})
+/** Puts the lock in its place unless there is one; whether it is ours. */
+const claim = Effect.fnUntraced(
+  function*(path: string, own: Holder) {
+    const fs = yield* FileSystem.FileSystem
+    const file = yield* fs.open(path, { flag: "wx" })
+    yield* file.writeAll(new TextEncoder().encode(JSON.stringify(own)))
+    return true
+  },
+  Effect.scoped,
+  Effect.catch((error) => error.reason._tag === "AlreadyExists" ? Effect.succeed(false) : Effect.fail(error)),
+  (effect, path) => located(path)(effect)
+)
 
 /** Removes the lock of a holder that is gone, unless another process has done so and taken its place by now. */
 const discard = Effect.fnUntraced(function*(path: string, gone: Holder | undefined, own: Holder) {
@@ -119,6 +114,13 @@ const discard = Effect.fnUntraced(function*(path: string, gone: Holder | undefin
   const moved = yield* holderOf(aside)
   if (moved !== undefined && moved.token !== gone?.token) yield* Effect.ignore(fs.link(aside, path))
   yield* fs.remove(aside, { force: true }).pipe(located(path))
+})
+
+/** Removes what processes that were killed as they took a lock over left behind. */
+const tidy = Effect.fnUntraced(function*(folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  const left = (yield* namesIn(folder)).filter((name) => name.startsWith(`${LOCK}.`)).map((name) => join(folder, name))
+  yield* Effect.forEach(left, (path) => fs.remove(path, { force: true }).pipe(located(path)))
 })
 
 const held = (path: string, holder: Holder) => {
@@ -133,9 +135,11 @@ const acquire = Effect.fnUntraced(function*(folder: string) {
   const [path, own] = [join(folder, LOCK), self()]
   while (!(yield* claim(path, own))) {
     const holder = yield* holderOf(path)
-    if (holder !== undefined && (yield* mayWrite(path, holder))) return yield* held(folder, holder)
-    yield* discard(path, holder, own)
+    if (holder === undefined && (yield* silence(path)) < MOMENT) yield* Effect.sleep("50 millis")
+    else if (holder !== undefined && (yield* mayWrite(path, holder))) return yield* held(folder, holder)
+    else yield* discard(path, holder, own)
   }
+  yield* tidy(folder)
   return { path, own }
 })
 

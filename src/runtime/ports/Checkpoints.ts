@@ -3,8 +3,11 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-/** Arrays by name, with their shapes. */
-export type Tensors = ReadonlyMap<string, { readonly shape: ReadonlyArray<number>; readonly data: Float32Array }>
+export interface Tensor {
+  readonly shape: ReadonlyArray<number>
+  readonly data: Float32Array
+}
+export type Tensors = ReadonlyMap<string, Tensor>
 
 /** A model's share of a checkpoint. */
 export interface PartState {
@@ -18,10 +21,25 @@ export interface PartState {
   readonly files: ReadonlyArray<readonly [name: string, text: string]>
 }
 
-/** A model that takes part in checkpoints. `load` is given what `save` gave. */
+/** Tensors where they are stored, one at a time in memory. */
+export interface Stored {
+  /** Where they are. */
+  readonly path: string
+  readonly names: ReadonlyArray<string>
+  /** Fails where there is none of the name. */
+  readonly read: (name: string) => Effect.Effect<Tensor, CheckpointError>
+}
+
+/** What `save` gave, as it was kept. */
+export interface Saved extends Pick<PartState, "base" | "counters"> {
+  readonly weights: Stored
+  readonly extra: Stored
+}
+
+/** A model that takes part in checkpoints. What `save` gives are its own arrays, good until its next step. */
 export interface Part {
   readonly save: () => PartState
-  readonly load: (state: Omit<PartState, "files">) => Effect.Effect<void, CheckpointError>
+  readonly load: (state: Saved) => Effect.Effect<void, CheckpointError>
 }
 
 /** What a run is a run of, by name: settings as JSON, data as hashes. A run resumes only as itself. */
