@@ -12,7 +12,7 @@ import * as Schema from "effect/Schema"
 import { readFileSync, readlinkSync } from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
-import { FileError, located, namesIn, readText } from "./files.ts"
+import { decodeFile, FileError, located, namesIn } from "./files.ts"
 
 /**
  * What the file says. `place` tells where process numbers mean the same: a boot of a machine, or of a container on it;
@@ -87,11 +87,7 @@ const mayWrite = Effect.fnUntraced(function*(path: string, holder: Holder) {
 
 /** The holder a lock file names; `undefined` where it is gone or names none. */
 const holderOf = (path: string) =>
-  readText(path).pipe(
-    Effect.flatMap((text) => Effect.try({ try: () => JSON.parse(text) as unknown, catch: (cause) => cause })),
-    Effect.flatMap(Schema.decodeUnknownEffect(Holder)),
-    Effect.orElseSucceed(() => undefined)
-  )
+  Effect.orElseSucceed(decodeFile(path, Schema.decodeUnknownEffect(Holder)), () => undefined)
 
 /** Puts the lock in its place unless there is one; whether it is ours. */
 const claim = Effect.fnUntraced(
