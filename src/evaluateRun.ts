@@ -1,13 +1,13 @@
 /** Program: a run judged on a split; its figures, predictions and ranking are written beside it. */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
 import type { RunConfig } from "./domain/RunConfig.ts"
 import { environment } from "./environment.ts"
 import { evaluate } from "./evaluate.ts"
 import type { Judged } from "./judge.ts"
 import { json, trained } from "./run.ts"
-import { located, replace } from "./runtime/layers/files.ts"
+import { replace } from "./runtime/layers/files.ts"
+import * as Lock from "./runtime/layers/lock.ts"
 import { inference, questions, type Split } from "./system.ts"
 
 const text = (lines: ReadonlyArray<string>): Uint8Array => new TextEncoder().encode(lines.map((l) => `${l}\n`).join(""))
@@ -20,17 +20,16 @@ const trec = (judged: ReadonlyArray<Judged>): ReadonlyArray<string> =>
 
 /** Writes `metrics.json`, `predictions.jsonl` and `run.trec` to `eval-<split>` of the run's folder. */
 export const evaluateRun = Effect.fn("evaluateRun")(function*(c: RunConfig, split: Split) {
-  const fs = yield* FileSystem.FileSystem
-  const config = yield* trained(c)
+  const { config } = yield* trained(c)
   const records = yield* questions(config, split)
   const passages = config.mode === "oracle" ? "gold" : "found"
   const { judged, summary } = yield* evaluate(records, { passages, read: config.mode !== "lexical", task: split }).pipe(
     Effect.provide(yield* inference(config))
   )
   const folder = join(c.output_dir, `eval-${split}`)
-  yield* fs.makeDirectory(folder, { recursive: true }).pipe(located(folder))
+  yield* Lock.hold(folder)
   yield* replace(join(folder, "metrics.json"), json({ ...summary, environment: yield* environment }))
   yield* replace(join(folder, "predictions.jsonl"), text(judged.map((j) => JSON.stringify(j))))
   yield* replace(join(folder, "run.trec"), text(trec(judged)))
   return summary
-})
+}, Effect.scoped)

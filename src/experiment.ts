@@ -13,7 +13,7 @@ import { located } from "./runtime/layers/files.ts"
 import { Retriever } from "./runtime/ports/Retriever.ts"
 import { readObject } from "./settings.ts"
 import { learner, prepare, questions } from "./system.ts"
-import type { Trained } from "./train.ts"
+import type { Trained } from "./trained.ts"
 
 export interface Outcome {
   readonly arm: string

@@ -6,6 +6,8 @@ import { ConfigError } from "./domain/configure.ts"
 import type { RunConfig } from "./domain/RunConfig.ts"
 import { json } from "./run.ts"
 import { located, replace } from "./runtime/layers/files.ts"
+import * as Lock from "./runtime/layers/lock.ts"
+import { UNTRAINED } from "./runtime/layers/modelFolder.ts"
 import { passages, questions } from "./system.ts"
 import { readerSpecial, retrieverSpecial, tokenizerJson, vocabulary, type VocabularyOptions } from "./vocabulary.ts"
 
@@ -65,18 +67,18 @@ const reader: Kind = {
 }
 
 const make = Effect.fnUntraced(function*(folder: string, kind: Kind, texts: ReadonlyArray<string>) {
-  const fs = yield* FileSystem.FileSystem
   const { special } = kind.vocabulary
   const tokens = vocabulary(texts, kind.vocabulary)
-  yield* fs.makeDirectory(folder, { recursive: true }).pipe(located(folder))
+  yield* Lock.hold(folder)
   yield* replace(join(folder, "tokenizer.json"), json(tokenizerJson(tokens, special, special[1]!)))
   yield* replace(
     join(folder, "tokenizer_config.json"),
     json({ tokenizer_class: "PreTrainedTokenizerFast", ...kind.tokens })
   )
+  yield* replace(join(folder, UNTRAINED), json({ weights: "drawn under the seed of the run that trains them" }))
   yield* replace(join(folder, "config.json"), json({ ...kind.config, vocab_size: tokens.length }))
   return { folder, tokens: tokens.length }
-})
+}, Effect.scoped)
 
 /** Makes those model folders of the settings that are not there, with vocabularies of the corpus and the questions. */
 export const init = Effect.fn("init")(function*(c: RunConfig) {

@@ -86,7 +86,7 @@ const answerCommand = Command.make(
   Effect.fnUntraced(function*(flags) {
     const problems = unasked(flags)
     if (problems.length > 0) return yield* refuse("answer", ...problems)
-    const config = yield* trained(yield* settle(flags))
+    const { config } = yield* trained(yield* settle(flags))
     const system = yield* inference(config)
     const file = Option.isSome(flags.questions) ? (yield* Dataset.questions(flags.questions.value)).records : []
     const given = Option.isSome(flags.question) ? [asked("1", flags.question.value, flags.option)] : []
@@ -110,7 +110,7 @@ const embedCommand = Command.make(
     out: Flag.Path("out").pipe(Flag.withDescription("Folder to write to (default: output_dir/index)"), Flag.optional)
   },
   Effect.fnUntraced(function*(flags) {
-    const config = yield* trained(yield* settle(flags))
+    const { config } = yield* trained(yield* settle(flags))
     const out = Option.getOrElse(flags.out, () => join(config.output_dir, "index"))
     yield* tell(yield* embed(out).pipe(Effect.provide(yield* inference(config))), lines)
   })

@@ -5,6 +5,7 @@ import { parameterGroups } from "./curriculum.ts"
 import { ConfigError } from "./domain/configure.ts"
 import { type RunConfig, stepSize } from "./domain/RunConfig.ts"
 import { bytesText } from "./domain/units.ts"
+import { identity } from "./identity.ts"
 import { type Probe, probe, total } from "./probe.ts"
 import { capacity } from "./runtime/engine/memory.ts"
 import { type Footprint, Meter } from "./runtime/engine/Meter.ts"
@@ -173,7 +174,7 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
     const groups = yield* parameterGroups
     const most = Math.min(steps, config.max_steps)
     const probed = most > 0 ? yield* probe(epochs, most, meter) : null
-    yield* (yield* Checkpoints).save({ step: most, run: "" })
+    yield* (yield* Checkpoints).save({ step: most, run: identity(config, epochs, prepared.passages.hash) })
     return { groups, probed }
   })
   const { groups, probed } = yield* Effect.provide(

@@ -4,6 +4,7 @@ import type { Outcome } from "./experiment.ts"
 import { mean, type Summary } from "./judge.ts"
 
 const share = (value: number): string => Number.isNaN(value) ? "-" : value.toFixed(3)
+const whole = (value: number): string => Number.isNaN(value) ? "-" : value.toFixed(0)
 const bounds = ({ high, low }: Metric.Interval): string => `[${share(low)}, ${share(high)}]`
 
 /** The outcomes of each arm, all seeds together. */
@@ -40,8 +41,8 @@ export const results = (outcomes: ReadonlyArray<Outcome>): string =>
         change(own, (s) => s.recall["recall@1"]!),
         change(own, (s) => s.recall["recall@5"]!),
         change(own, (s) => s.recall["recall@10"]!),
-        mean(own.map((o) => o.trained.seconds)).toFixed(0),
-        mean(own.map((o) => o.trained.questionsPerSecond)).toFixed(0)
+        whole(mean(own.map((o) => o.trained.seconds ?? NaN))),
+        whole(mean(own.map((o) => o.trained.questionsPerSecond ?? NaN)))
       ]
     })
   ])

@@ -8,7 +8,7 @@ import type { RunConfig } from "../src/domain/RunConfig.ts"
 import { Environment } from "../src/environment.ts"
 import type { Judged, Summary } from "../src/judge.ts"
 import type { Saved } from "../src/runtime/layers/savedModel.ts"
-import type { Trained } from "../src/train.ts"
+import type { Trained } from "../src/trained.ts"
 import type { Valid } from "../src/validate.ts"
 import { anamnesis, type Ended, jsonLines, type Options, prepare } from "./support/cli.ts"
 import * as Tiny from "./support/tiny.ts"
@@ -44,7 +44,7 @@ describe("train", () => {
   it("tells its figures, and leaves its settings, what it ran on and a checkpoint", () => {
     const { checkpoint, readerLoss, steps } = parse<Trained>(training)
     assert.deepStrictEqual([steps, checkpoint], [4, "run/checkpoint-4"])
-    assert.isAbove(readerLoss, 0)
+    assert.isAbove(readerLoss!, 0)
     for (const step of [1, 2, 3, 4]) assert.include(training.err, `joint ${step}/4  `)
     const settings = JSON.parse(read("run", "settings.json")) as RunConfig
     assert.deepInclude(settings, { max_steps: 4, mode: "joint", learning_rate: 0.01 })
@@ -55,8 +55,11 @@ describe("train", () => {
   it("leaves a run alone that is there already, or that other settings made", async () => {
     const kept = () => readdirSync(join(folder, "run")).filter((name) => !/^eval|^index/.test(name))
     const before = kept()
-    refused(await run("train"), /^anamnesis: run: .*run\/checkpoint-4.*--resume/)
-    refused(await run("train", ["--resume", ...set("learning_rate=1e-3")]), /checkpoint-4: is of another configuration/)
+    refused(await run("train"), /^anamnesis: run: holds a run already \(checkpoint-4\).*--resume/)
+    refused(
+      await run("train", ["--resume", ...set("learning_rate=1e-3")]),
+      /checkpoint-4: is of another run: learning_rate was 0.01 and is 0.001/
+    )
     assert.deepStrictEqual(kept(), before)
   })
   it("saves when it is interrupted, and goes on from there", async () => {
@@ -219,7 +222,10 @@ describe("embed", () => {
     assert.strictEqual(answer!.passages.length, 2)
     assert.include(["GLA", "HEXA"], answer!.answer)
     const stale = set("index_path=run/index", "output_dir=untrained")
-    refused(await run("answer", [...stale, ...question]), /run\/index\/metadata\.json: is the index of other weights/)
+    const { code, err } = await run("answer", [...stale, ...question])
+    assert.strictEqual(code, 1)
+    assert.match(err, /^anamnesis: warning: untrained holds no checkpoint: the models are those of the settings/)
+    assert.match(err, /^anamnesis: run\/index\/metadata\.json: is the index of other weights/m)
   })
 })
 

@@ -30,7 +30,7 @@ export const curriculum = <O extends Columns, E, R, I extends Columns>(
         Effect.flatMap((studied) => lesson.run(studied as unknown as Frame<I>)),
         Effect.map((learned) => learned as unknown as Frame<typeof Question & O & typeof Lesson>)
       ),
-    /** Studies, and checks that every group that should learn would. */
+    /** Studies, and tells the gradient norm of every group that should learn. */
     gate: (rows: Frame<typeof Question>) =>
       study.run(rows).pipe(
         Effect.flatMap((studied) => gate((teaching as Teaching<I>).lessons(studied as unknown as Frame<I>)))

@@ -22,7 +22,7 @@ const everyDoc = (questions: ReadonlyArray<unknown>) => Int32Array.from(question
 
 const onTiny = <A, E>(effect: Effect.Effect<A, E, Retriever | Reader>, overrides: Raw = {}) =>
   Effect.gen(function*() {
-    const config = yield* Tiny.settings(yield* Tiny.folder, overrides)
+    const config = yield* Tiny.settings(yield* Tiny.weighted, overrides)
     return yield* effect.pipe(Effect.provide(inference.pipe(Layer.provide(Tiny.surroundings(config)))))
   }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
 

@@ -70,7 +70,8 @@ logging_steps: 1
 /** A new folder with model folders, data and `run.yaml`; the tests that use it remove it. */
 export const prepare = async (): Promise<string> => {
   const folder = mkdtempSync(join(tmpdir(), "anamnesis-cli-"))
-  await Effect.runPromise(Tiny.writeModels(folder).pipe(Effect.provide(NodeFileSystem.layer)))
+  const models = Effect.andThen(Tiny.writeModels(folder), Tiny.writeWeights(folder))
+  await Effect.runPromise(models.pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer)))
   writeFileSync(join(folder, "passages.jsonl"), jsonLines(Tiny.passages))
   writeFileSync(join(folder, "questions.jsonl"), jsonLines(Tiny.questions))
   writeFileSync(join(folder, "run.yaml"), yaml)

@@ -31,7 +31,9 @@ export interface Weights {
   readonly parameters: () => Arrays
   /** A copy of the optimiser's slots, by input name. */
   readonly state: () => Arrays
-  /** Overwrites the current arrays: parameters by path, slots by input name. What is frozen need not be given. */
+  /** The current arrays themselves, until the next commit: parameters by path, slots by input name. */
+  readonly current: () => Arrays
+  /** Overwrites those of the current arrays that are given. */
   readonly restore: (arrays: Arrays) => void
 }
 
@@ -104,10 +106,11 @@ export const make = (
     },
     parameters: () => copy(isParam),
     state: () => copy((name) => !isParam(name)),
+    current: () => new Map(Object.entries(current.feeds).map(([name, array]) => [outside(name), array])),
     restore: (arrays) => {
       for (const [name, array] of Object.entries(current.feeds)) {
-        if (!learning.has(name) && !arrays.has(outside(name))) continue
-        array.set(asStored(params.get(outside(name)), arrays.get(outside(name))!))
+        const given = arrays.get(outside(name))
+        if (given) array.set(asStored(params.get(outside(name)), given))
       }
     }
   }

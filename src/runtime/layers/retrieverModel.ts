@@ -1,12 +1,11 @@
 /** A ColBERT retriever: its weights, the programs over them and the index they made. */
 import * as Effect from "effect/Effect"
 import { Settings } from "../../domain/RunConfig.ts"
-import type { Half } from "../../kernels/half.ts"
 import { colbert, type Encoder, vectorSize } from "../../kernels/nn/colbert.ts"
 import { cached, powerOfTwo } from "../engine/Programs.ts"
 import { type Arrays, asInputs } from "../engine/Weights.ts"
 import { Passages } from "../ports/Passages.ts"
-import { isLora, type LoraSettings } from "./adapters.ts"
+import { isLora } from "./adapters.ts"
 import * as ColbertText from "./colbertText.ts"
 import { optimizerOf } from "./learning.ts"
 import * as Model from "./model.ts"
@@ -28,10 +27,13 @@ const programs = Effect.fnUntraced(function*(encoder: Encoder, dim: number, quer
   }
 })
 
-/** `learns` tells which parameters learn, by path, where no adapter does; `stored`, how the others are. */
+/**
+ * `learns` tells which parameters learn, by path, where no adapter does; `stored`, how the others are; `draws`, whether a
+ * folder that says it has no weights yet is given some.
+ */
 export const make = Effect.fnUntraced(function*(
   learns: (path: string) => boolean,
-  { lora, stored }: { readonly lora?: LoraSettings | undefined; readonly stored?: Half | undefined } = {}
+  { draws, lora, stored }: Pick<Partial<Model.LoadOptions>, "draws" | "lora" | "stored"> = {}
 ) {
   const settings = yield* Settings
   const passages = yield* Passages
@@ -42,6 +44,7 @@ export const make = Effect.fnUntraced(function*(
     lora,
     learns,
     stored,
+    draws: draws ?? false,
     slots: optimizerOf(settings).slots,
     task: "FEATURE_EXTRACTION"
   })

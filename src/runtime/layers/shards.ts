@@ -1,11 +1,11 @@
 /** Weights in safetensors files of a greatest size, as Hugging Face splits and names them, a tensor in memory at a time. */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
 import { firstInfinite, toWords } from "../../kernels/half.ts"
 import * as Nd from "../../kernels/NdArray.ts"
-import { FileError, located, writeDurably } from "./files.ts"
+import { FileError, writeDurably, writing } from "./files.ts"
 import * as Safetensors from "./safetensors.ts"
+import * as TensorFile from "./tensorFile.ts"
 
 /** Element types by the names of `config.json`. */
 export const dtypes = { float32: "F32", float16: "F16", bfloat16: "BF16" } as const
@@ -63,24 +63,25 @@ export interface Options {
 
 const writeFile = Effect.fnUntraced(
   function*<E, R>(path: string, tensors: ReadonlyArray<Pending<E, R>>, dtype: SavedType) {
-    const fs = yield* FileSystem.FileSystem
-    const file = yield* fs.open(path, { flag: "w" }).pipe(located(path))
+    const { add, finish } = yield* writing(path)
     const entries = tensors.map(({ name, shape }) => ({
       name,
       dtype: dtypes[dtype],
       shape,
       bytes: widths[dtype] * Nd.size(shape)
     }))
-    yield* file.writeAll(Safetensors.header(entries, {})).pipe(located(path))
+    yield* add(Safetensors.header(entries, {}))
     for (const { name, values } of tensors) {
-      const bytes = bytesOf(yield* values, dtype)
+      const data = yield* values
+      yield* TensorFile.finite(path, name, data)
+      const bytes = bytesOf(data, dtype)
       if ("beyond" in bytes) {
         const reason = `${bytes.beyond} is beyond the range of ${dtype}; save as bfloat16 or float32`
         return yield* new FileError({ path, place: `tensor ${name}`, reason })
       }
-      yield* file.writeAll(bytes).pipe(located(path))
+      yield* add(bytes)
     }
-    yield* file.sync.pipe(located(path))
+    yield* finish
   },
   Effect.scoped
 )
