@@ -4,6 +4,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { ConfigError } from "./domain/configure.ts"
 import { stepsOf, suspicions } from "./domain/contradictions.ts"
+import { defaults } from "./domain/presets.ts"
 import type { Passage, QuestionRecord } from "./domain/Records.ts"
 import { type Mode, type RunConfig, Settings } from "./domain/RunConfig.ts"
 import { beyondMemory } from "./limits.ts"
@@ -75,6 +76,9 @@ const recordsOf = Effect.fnUntraced(function*(c: RunConfig, split: Split) {
 /** The questions of a split, with the options that the settings ask for. */
 export const questions = Effect.fn("questions")(function*(c: RunConfig, split: Split) {
   const records = yield* recordsOf(c, split)
+  if (c.group_field !== defaults["group_field"] && records.every(({ group, id }) => group === id)) {
+    yield* Effect.logWarning(`no ${split} question has a ${c.group_field} (group_field): each is a group of its own`)
+  }
   return c.distractors === "random" ? withRandomOptions(records, c.seed) : records
 })
 

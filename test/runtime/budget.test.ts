@@ -2,7 +2,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Flat, Param } from "../../src/kernels/nn/Module.ts"
+import { reshape, sum } from "../../src/kernels/op/broadcast.ts"
+import { mul } from "../../src/kernels/op/elementwise.ts"
+import { input } from "../../src/kernels/Tensor.ts"
 import * as Memory from "../../src/runtime/engine/memory.ts"
+import { cpu } from "../../src/runtime/engine/providers.ts"
+import { Session } from "../../src/runtime/engine/Session.ts"
 import { fits } from "../../src/runtime/layers/budget.ts"
 
 const param = (...shape: ReadonlyArray<number>): Param => ({ shape, init: { constant: 0 } }) as unknown as Param
@@ -52,6 +57,18 @@ describe("a model", () => {
       /^reader\/config\.json, lora_r: 1000000000 makes/
     )
   })
+})
+
+describe("a program", () => {
+  it.live("is refused where one of its arrays is more than the machine has", () =>
+    Effect.gen(function*() {
+      const x = input("x", [2 ** 20], "float32")
+      const product = mul(reshape(x, [2 ** 20, 1]), reshape(x, [1, 2 ** 20]))
+      const graph = { name: "outer", inputs: { x }, outputs: { sum: sum(product, [0, 1]) } }
+      const session = yield* Session
+      const error = yield* Effect.flip(Effect.scoped(session.compile(graph)))
+      assert.match(error.message, /^Program outer did not compile: .*an array of it takes 4096\.0 GiB, the machine has/)
+    }).pipe(Effect.provide(cpu({ threads: 1 }))))
 })
 
 describe("memory", () => {
