@@ -103,9 +103,9 @@ export const readObject = Effect.fn("readObject")(function*(path: string) {
   return yield* bad(path, "", `${what}: settings are lines of "key: value"`)
 })
 
-/** YAML's reading of a value, or the text where it is none. */
+/** YAML's reading of a value, or the text where it is none, or no more than a part of it: there are no comments. */
 const literal = (text: string): unknown => {
-  if (/^\s*[+-]?0\d/.test(text)) return text
+  if (/^\s*[+-]?0\d/.test(text) || /(^|\s)#/.test(text)) return text
   try {
     return parse(text, { logLevel: "error" }) as unknown
   } catch {

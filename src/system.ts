@@ -132,11 +132,12 @@ export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
   const epochs = yield* epochsOf(c, corpus)
   const problems = conflicts(c, stored, epochs(0))
   if (problems.length > 0) return yield* new ConfigError({ source: `mode ${c.mode}`, problems })
-  for (const line of suspicions(c)) yield* Effect.logWarning(line)
   const steps = stepsOf(c, epochs(0).length)
   if (typeof steps === "string") return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [steps] })
+  const config = { ...c, max_steps: steps }
+  for (const line of suspicions(config)) yield* Effect.logWarning(line)
   return {
-    config: { ...c, max_steps: steps },
+    config,
     passages: stored,
     epochs
   } satisfies Prepared as Prepared

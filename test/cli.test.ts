@@ -239,6 +239,17 @@ describe("init", () => {
   })
 })
 
+describe("init for two models in one folder", () => {
+  it("is refused, for one would be written over the other", async () => {
+    const models = set("retriever_name_or_path=made/one", "reader_name_or_path=./made/one/")
+    refused(
+      await run("init", models),
+      /^anamnesis: init: retriever_name_or_path and reader_name_or_path are the same folder/
+    )
+    assert.isFalse(exists("made/one"))
+  })
+})
+
 describe("env", () => {
   it("is plain JSON where asked for", async () => {
     const found = parse<unknown>(await anamnesis(folder, ["env", "--json", "--threads", "3"]))

@@ -133,6 +133,11 @@ describe("--set", () => {
         test_where: { split: "test", year: 2020 }
       }
     )
+    assert.deepStrictEqual(overrides("stop_strings=###", "seed=012", "top_k=1 # few"), {
+      stop_strings: "###",
+      seed: "012",
+      top_k: "1 # few"
+    })
     assert.deepStrictEqual(overrides("refresh_index=25", "refresh_index=0-10:2"), { refresh_index: "0-10:2" })
   })
   it("leaves strings as they stand", () => {

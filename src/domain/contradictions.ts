@@ -18,8 +18,6 @@ export const teachRetriever: ReadonlySet<Mode> = new Set<Mode>(["joint", "gold_s
 
 const schedule = (c: RunConfig): Problems => [
   c.max_steps > MOST_STEPS && `max_steps (${number(c.max_steps)}) exceeds ${number(MOST_STEPS)} steps`,
-  c.max_steps > 0 && c.warmup_steps > c.max_steps
-  && `warmup_steps (${c.warmup_steps}) exceeds max_steps (${c.max_steps}): the learning rate would never reach its peak`,
   c.save_steps === 0 && "save_steps: 0 is no number of steps; write -1 for one checkpoint at the end",
   Math.max(c.learning_rate, c.lr_retriever) * c.weight_decay >= 1
   && `weight_decay (${c.weight_decay}) times the learning rate (${Math.max(c.learning_rate, c.lr_retriever)}) is 1 or `
@@ -55,13 +53,17 @@ const others = (c: RunConfig): Problems => [
 export const contradictions = (c: RunConfig): ReadonlyArray<string> =>
   [...schedule(c), ...lengths(c), ...others(c)].filter((problem) => problem !== false)
 
-/** What may be meant, but would surprise whoever did not mean it. */
+/** What may be meant, but would surprise whoever did not mean it. The number of steps is spelled out. */
 export const suspicions = (c: RunConfig): ReadonlyArray<string> => {
   const same = c.train_file === c.test_file && JSON.stringify(c.train_where) === JSON.stringify(c.test_where)
   return [
     !madeUp.has(c.mode) && c.test_file !== "" && same
     && "train_file and test_file are the same questions: figures will be of what was trained on",
     c.max_steps === 0 && "max_steps is 0: nothing is trained",
+    c.max_steps > 0 && c.warmup_steps > c.max_steps
+    && `warmup_steps (${c.warmup_steps}) exceeds the ${
+      number(c.max_steps)
+    } steps: the learning rate never reaches its peak`,
     c.mode !== "lexical" && c.learning_rate === 0 && "learning_rate is 0: the reader stays as it is",
     teachRetriever.has(c.mode) && c.lr_retriever === 0 && "lr_retriever is 0: the retriever stays as it is"
   ].filter((line) => line !== false)
@@ -75,7 +77,5 @@ export const stepsOf = (c: RunConfig, questions: number): number | string => {
     return `num_train_epochs (${c.num_train_epochs}) of ${number(questions)} questions are more than `
       + `${number(MOST_STEPS)} steps`
   }
-  return c.warmup_steps > steps
-    ? `warmup_steps (${c.warmup_steps}) exceeds the ${number(steps)} steps of num_train_epochs (${c.num_train_epochs})`
-    : steps
+  return steps
 }

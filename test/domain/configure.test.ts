@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import { decode, settle } from "../../src/domain/configure.ts"
-import { stepsOf } from "../../src/domain/contradictions.ts"
+import { stepsOf, suspicions } from "../../src/domain/contradictions.ts"
 import { didYouMean } from "../../src/domain/nearest.ts"
 import { aliases, defaults, presets } from "../../src/domain/presets.ts"
 import { fields, modes, type Raw, type RunConfig } from "../../src/domain/RunConfig.ts"
@@ -159,7 +159,6 @@ describe("what is wrong with a configuration", () => {
       [{ n_context: 8 }, /n_context \(8\) exceeds retriever_n_context \(7\)/],
       [{ retriever_n_context: 1, n_context: 1 }, /at least 2 passages/],
       [{ refresh_index: "10-5:1" }, /refresh_index: "10-5:1" is not/],
-      [{ max_steps: 10, warmup_steps: 11 }, /warmup_steps \(11\) exceeds max_steps \(10\)/],
       [{ max_steps: 2 ** 31 }, /max_steps \(2,147,483,648\) exceeds 2,147,483,647/],
       [{ save_steps: 0 }, /save_steps: 0 is no number of steps/],
       [{ learning_rate: 2, weight_decay: 0.5 }, /weight_decay \(0\.5\) times the learning rate \(2\)/],
@@ -181,7 +180,7 @@ describe("what is wrong with a configuration", () => {
   it("is not a limit that another setting lifts", () => {
     assert.strictEqual(decoded({ n_context: 8, context: "top" })["n_context"], 8)
     assert.strictEqual(decoded({ retriever_n_context: 1, n_context: 1, gold_score_mode: "pdist" })["n_context"], 1)
-    assert.strictEqual(decoded({ max_steps: -1, warmup_steps: 11 })["warmup_steps"], 11)
+    assert.strictEqual(decoded({ max_steps: 10, warmup_steps: 11 })["warmup_steps"], 11)
     assert.strictEqual(decoded({ mode: "copy", options_in_prompt: false })["options_in_prompt"], false)
     assert.strictEqual(decoded({ holdout: 1, test_file: "t.jsonl" })["holdout"], 1)
     assert.strictEqual(decoded({ mode: "frozen_rag", rank_weight: 0 })["rank_weight"], 0)
@@ -240,7 +239,17 @@ describe("the steps of a run", () => {
   })
   it("end", () => {
     assert.match(String(of({ num_train_epochs: 1e30 }, 6)), /num_train_epochs \(1e\+30\) of 6 questions are more than/)
-    assert.match(String(of({ warmup_steps: 50, num_train_epochs: 1 }, 6)), /exceeds the 3 steps of num_train_epochs/)
+  })
+  it("are told where they are likely not what was meant", () => {
+    const told = (settings: Raw) =>
+      suspicions(decoded({ max_steps: 5, train_file: "a", test_file: "b", ...settings }) as RunConfig)
+    assert.deepStrictEqual(told({}), [])
+    assert.deepStrictEqual(told({ max_steps: 0 }), ["max_steps is 0: nothing is trained"])
+    assert.match(told({ warmup_steps: 6 })[0]!, /^warmup_steps \(6\) exceeds the 5 steps/)
+    assert.deepStrictEqual(told({ warmup_steps: 5, mode: "lexical", learning_rate: 0, test_file: "a" }), [])
+    assert.match(told({ learning_rate: 0, lr_retriever: 0 }).join(), /^learning_rate is 0: .*,lr_retriever is 0: /)
+    assert.match(told({ test_file: "a" })[0]!, /are the same questions/)
+    assert.deepStrictEqual(told({ test_file: "a", test_where: { split: "test" } }), [])
   })
 })
 
