@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { parameterGroups } from "./curriculum.ts"
 import { ConfigError } from "./domain/configure.ts"
+import { suspicions } from "./domain/contradictions.ts"
 import { type RunConfig, stepSize } from "./domain/RunConfig.ts"
 import { bytesText } from "./domain/units.ts"
 import { identity } from "./identity.ts"
@@ -190,6 +191,7 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
     stored: config.index_path === "" ? 0 : yield* StoredIndex.size(config.index_path),
     process: start
   }
+  for (const line of suspicions(config)) yield* Effect.logWarning(line)
   const questions = epochs(0).length
   const memory = memoryOf(sized)
   const most = capacity()

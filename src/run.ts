@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
 import { ConfigError } from "./domain/configure.ts"
+import { suspicions } from "./domain/contradictions.ts"
 import type { RunConfig } from "./domain/RunConfig.ts"
 import { environment } from "./environment.ts"
 import { learned } from "./identity.ts"
@@ -47,6 +48,7 @@ export const start = Effect.fn("start")(function*({ config, epochs, passages }: 
   const folder = config.output_dir
   const begin = Effect.fnUntraced(function*(from: number) {
     yield* extended(config, from)
+    for (const line of suspicions(config)) yield* Effect.logWarning(line)
     yield* tidy(folder)
     yield* replace(join(folder, SETTINGS), json(config))
     yield* replace(join(folder, RUN), json({ corpus: passages.hash, environment: yield* environment }))

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { ConfigError } from "./domain/configure.ts"
-import { stepsOf, suspicions } from "./domain/contradictions.ts"
+import { stepsOf } from "./domain/contradictions.ts"
 import { defaults } from "./domain/presets.ts"
 import type { Passage, QuestionRecord } from "./domain/Records.ts"
 import { type Mode, type RunConfig, Settings } from "./domain/RunConfig.ts"
@@ -134,10 +134,8 @@ export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
   if (problems.length > 0) return yield* new ConfigError({ source: `mode ${c.mode}`, problems })
   const steps = stepsOf(c, epochs(0).length)
   if (typeof steps === "string") return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [steps] })
-  const config = { ...c, max_steps: steps }
-  for (const line of suspicions(config)) yield* Effect.logWarning(line)
   return {
-    config,
+    config: { ...c, max_steps: steps },
     passages: stored,
     epochs
   } satisfies Prepared as Prepared

@@ -1,6 +1,7 @@
 /** Program: whether a run could start, without starting it. */
 import * as Effect from "effect/Effect"
 import { parameterGroups } from "./curriculum.ts"
+import { suspicions } from "./domain/contradictions.ts"
 import type { RunConfig } from "./domain/RunConfig.ts"
 import type { ParameterGroup } from "./runtime/ports/Learning.ts"
 import { learner, prepare, questions, splits } from "./system.ts"
@@ -21,6 +22,7 @@ export const validate = Effect.fn("validate")(function*(c: RunConfig) {
     (split) => Effect.map(questions(c, split), (records) => [split, records.length] as const)
   )
   const groups = yield* Effect.provide(parameterGroups, learner(prepared))
+  for (const line of suspicions(prepared.config)) yield* Effect.logWarning(line)
   return {
     settings: prepared.config,
     passages: prepared.passages.ids.length,
