@@ -8,7 +8,7 @@ import { evaluate } from "./evaluate.ts"
 import type { Judged } from "./judge.ts"
 import { json, trained } from "./run.ts"
 import { located, replace } from "./runtime/layers/files.ts"
-import { inference, questions, type Split } from "./system.ts"
+import { answering, corpus, judged, type Split } from "./system.ts"
 
 const text = (lines: ReadonlyArray<string>): Uint8Array => new TextEncoder().encode(lines.map((l) => `${l}\n`).join(""))
 
@@ -22,15 +22,17 @@ const trec = (judged: ReadonlyArray<Judged>): ReadonlyArray<string> =>
 export const evaluateRun = Effect.fn("evaluateRun")(function*(c: RunConfig, split: Split) {
   const fs = yield* FileSystem.FileSystem
   const config = yield* trained(c)
-  const records = yield* questions(config, split)
+  const data = yield* corpus(config)
+  const records = yield* judged(config, split, data)
   const passages = config.mode === "oracle" ? "gold" : "found"
-  const { judged, summary } = yield* evaluate(records, { passages, read: config.mode !== "lexical", task: split }).pipe(
-    Effect.provide(yield* inference(config))
+  const evaluation = yield* evaluate(records, { passages, read: config.mode !== "lexical", task: split }).pipe(
+    Effect.provide(answering(config, data.passages))
   )
+  const { summary } = evaluation
   const folder = join(c.output_dir, `eval-${split}`)
   yield* fs.makeDirectory(folder, { recursive: true }).pipe(located(folder))
   yield* replace(join(folder, "metrics.json"), json({ ...summary, environment: yield* environment }))
-  yield* replace(join(folder, "predictions.jsonl"), text(judged.map((j) => JSON.stringify(j))))
-  yield* replace(join(folder, "run.trec"), text(trec(judged)))
+  yield* replace(join(folder, "predictions.jsonl"), text(evaluation.judged.map((j) => JSON.stringify(j))))
+  yield* replace(join(folder, "run.trec"), text(trec(evaluation.judged)))
   return summary
 })

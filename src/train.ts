@@ -22,6 +22,7 @@ const incidental: ReadonlySet<string> = new Set<keyof RunConfig>([
   "validation_where",
   "test_file",
   "test_where",
+  "gold_field",
   "index_path",
   "per_device_eval_batch_size",
   "answer_by",

@@ -1,0 +1,148 @@
+/** The options of a question, and which of them its record says are right. */
+import { type Fields, RecordError } from "./fields.ts"
+
+/** An option: what names it in the record, what it says, and whether the record has it as a number. */
+export interface Option {
+  readonly key: string
+  readonly text: string
+  readonly number: boolean
+}
+
+/**
+ * Something a record says of its right answer: an `answer` is a text, a key or a place, whichever of the options it is;
+ * a `key` is a key or a place alone. Places count from 0. A list names several right answers.
+ */
+export interface Given {
+  readonly field: string
+  readonly as: "answer" | "key"
+  readonly value: unknown
+}
+
+const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+const option = (field: string, key: string, value: unknown): Option => {
+  const number = typeof value === "number"
+  if (!number && (typeof value !== "string" || value.trim() === "")) {
+    throw new RecordError(`${field}.${key}`, `expected a text or a number, got ${JSON.stringify(value)}`)
+  }
+  return { key, text: String(value), number }
+}
+
+const isObject = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const firstOf = (fields: Fields, names: ReadonlyArray<string>): unknown =>
+  names.map((name) => fields[name]).find((value) => value !== undefined && value !== null)
+
+/** An element of a list of options, plain or as an object with a key of its own. */
+const element = (field: string, value: unknown, i: number): Option =>
+  isObject(value)
+    ? option(
+      field,
+      String(firstOf(value, ["key", "label", "aid"]) ?? letters[i]),
+      firstOf(value, ["value", "text", "atext"])
+    )
+    : option(field, letters[i] ?? String(i), value)
+
+/** The entries of a field of options: a list, an object by letters, or the `text` and `label` lists of an object. */
+const entries = (field: string, value: unknown): ReadonlyArray<Option> => {
+  if (isObject(value) && Array.isArray(value["text"])) {
+    const labels = Array.isArray(value["label"]) ? value["label"] as ReadonlyArray<unknown> : letters
+    return value["text"].map((text, i) => option(field, String(labels[i]), text))
+  }
+  if (isObject(value)) {
+    return Object.entries(value).flatMap(([key, text]) => text === null ? [] : [option(field, key, text)])
+  }
+  if (!Array.isArray(value)) {
+    throw new RecordError(field, `expected a list of options or an object of them, got ${JSON.stringify(value)}`)
+  }
+  const last = value.findLastIndex((text) => text !== null)
+  return value.slice(0, last + 1).map((text, i) => element(field, text, i))
+}
+
+/** The options that a field has, in its order; none where it is absent. An option that is null is no option. */
+export const optionsOf = (field: string, value: unknown): ReadonlyArray<Option> => {
+  if (value === undefined) return []
+  const found = entries(field, value)
+  if (found.length > letters.length) {
+    throw new RecordError(field, `has ${found.length} options; there are letters for ${letters.length}`)
+  }
+  const twice = found.find(({ key }, i) => found.findIndex((other) => other.key === key) < i)
+  if (twice) throw new RecordError(field, `"${twice.key}" names two options`)
+  return found
+}
+
+const folded = (text: string): string => text.trim().toLowerCase().replaceAll(/\s+/g, " ")
+
+/** Places of the options of a text: in its own spelling, else but for case and spaces. */
+const placesOf = (options: ReadonlyArray<Option>, text: string): ReadonlyArray<number> => {
+  const among = (same: (other: string) => boolean) => options.flatMap((own, i) => same(own.text) ? [i] : [])
+  const exact = among((other) => other.trim() === text.trim())
+  return exact.length > 0 ? exact : among((other) => folded(other) === folded(text))
+}
+
+/** The ways to find one option: by what it says, by its key, by its place. */
+const ways = (options: ReadonlyArray<Option>, as: Given["as"]) => {
+  const numeric = options.some(({ number }) => number)
+  const own = (place: number) => options[place] ? [place] : []
+  const keyed = (key: string) => {
+    const exact = options.findIndex((other) => other.key === key)
+    return own(exact >= 0 ? exact : options.findIndex((other) => folded(other.key) === folded(key)))
+  }
+  const byText = (value: unknown) =>
+    typeof value === "string" || (numeric && typeof value === "number") ? placesOf(options, String(value)) : []
+  const byKey = (value: unknown) =>
+    typeof value === "string" || typeof value === "number" ? keyed(String(value).trim()) : []
+  const byPlace = (value: unknown) =>
+    typeof value === "number" && options.every(({ key }) => !/^\d+$/.test(key)) ? own(value) : []
+  return as === "answer" ? [byKey, byPlace, byText] : [byKey, byPlace]
+}
+
+/** Places of right options, those of the same text included; the one that was named comes first. */
+type Reading = ReadonlySet<number>
+
+const same = (a: Reading, b: Reading): boolean => a.size === b.size && [...a].every((place) => b.has(place))
+
+/** Each way to read what is given by which all of it names options, without repetition. */
+const readings = (options: ReadonlyArray<Option>, { as, value }: Given): ReadonlyArray<Reading> => {
+  const values: ReadonlyArray<unknown> = Array.isArray(value) ? value : [value]
+  return ways(options, as).flatMap((way) => {
+    const found = values.map(way)
+    if (found.some((places) => places.length === 0)) return []
+    const named = found.flat()
+    return [new Set([...named, ...named.flatMap((place) => placesOf(options, options[place]!.text))])]
+  }).filter((reading, i, all) => all.findIndex((other) => same(other, reading)) === i)
+}
+
+const shown = (options: ReadonlyArray<Option>, reading: Reading): string =>
+  [...reading].map((place) => `${options[place]!.key} ("${options[place]!.text}")`).join(" and ")
+
+const show = ({ field, value }: Given): string => `${field} ${JSON.stringify(value)}`
+
+/**
+ * Places of the right options, the named one first: what everything that is given agrees on. Fails where it names no
+ * option, where it disagrees, and where it may be read in two ways that nothing else decides between.
+ */
+export const rightPlaces = (
+  options: ReadonlyArray<Option>,
+  given: ReadonlyArray<Given>
+): ReadonlyArray<number> => {
+  const ordered = given.toSorted((a, b) => a.as === b.as ? 0 : a.as === "key" ? -1 : 1)
+  const read = ordered.map((one) => readings(options, one))
+  const [first, ...rest] = read
+  if (first === undefined) return []
+  const lost = ordered[read.findIndex((ones) => ones.length === 0)]
+  if (lost) {
+    const keys = options.map(({ key }) => key).join(", ")
+    throw new RecordError(lost.field, `${JSON.stringify(lost.value)} is none of the options (${keys}), nor what one says`)
+  }
+  const agreed = first.filter((reading) => rest.every((others) => others.some((other) => same(other, reading))))
+  if (agreed.length === 1) return [...agreed[0]!]
+  const fields = ordered.map(({ field }) => field).join(", ")
+  throw new RecordError(
+    agreed.length > 1 ? ordered[0]!.field : fields,
+    agreed.length > 1
+      ? `${show(ordered[0]!)} may mean ${agreed.map((one) => shown(options, one)).join(" or ")}; give answer_idx as well`
+      : `disagree: ${ordered.map((one, i) => `${show(one)} is ${read[i]!.map((r) => shown(options, r)).join(" or ")}`).join(", ")}`
+  )
+}

@@ -1,0 +1,69 @@
+/** Rows of parquet files, a row group at a time. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Stream from "effect/Stream"
+import { asyncBufferFromFile, type Compressors, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet"
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib"
+import { FileError, located } from "./files.ts"
+
+/** Bytes of a row group, decompressed, at most: it is read as a whole. */
+const LARGEST = 2 ** 31
+
+const within = (decompress: (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Uint8Array) =>
+(
+  bytes: Uint8Array,
+  size: number
+): Uint8Array => decompress(bytes, { maxOutputLength: Math.max(1, size) })
+
+const compressors: Compressors = {
+  GZIP: within(gunzipSync),
+  BROTLI: within(brotliDecompressSync),
+  ZSTD: within(zstdDecompressSync)
+}
+
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+const parsers = { stringFromBytes: (bytes: Uint8Array | undefined) => bytes && strict.decode(bytes) }
+
+/** A value as JSON has it: integers beyond 2^53 as their digits, times in ISO 8601. */
+const plain = (value: unknown): unknown => {
+  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value)
+  if (typeof value !== "object" || value === null) return value
+  if (Array.isArray(value)) return value.map(plain)
+  if (value instanceof Date) return value.toISOString()
+  return ArrayBuffer.isView(value)
+    ? Array.from(value as Uint8Array, plain)
+    : Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]))
+}
+
+async function* groups(path: string, wanted: (column: string) => boolean) {
+  const file = await asyncBufferFromFile(path)
+  const metadata = await parquetMetadataAsync(file)
+  const names = parquetSchema(metadata).children.map(({ element }) => element.name)
+  const columns = names.filter(wanted)
+  if (columns.length === 0) throw new Error(`no column of a record is among its ${names.join(", ")}`)
+  /** Columns that are not read still are there. */
+  const unread = Object.fromEntries(names.filter((name) => !wanted(name)).map((name) => [name, true]))
+  let rowStart = 0
+  for (const { num_rows, total_byte_size } of metadata.row_groups) {
+    if (total_byte_size > LARGEST) throw new Error(`a row group of ${total_byte_size} bytes; write smaller ones`)
+    const rowEnd = rowStart + Number(num_rows)
+    const rows = await parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors, parsers })
+    if (rows.length !== rowEnd - rowStart) throw new Error(`row group from row ${rowStart + 1} on is not whole`)
+    yield rows.map((row): object => ({ ...unread, ...(plain(row) as object) }))
+    rowStart = rowEnd
+  }
+}
+
+/** The rows of a file, with the values of the columns that are wanted. */
+export const rowsOf = (
+  path: string,
+  wanted: (column: string) => boolean
+): Stream.Stream<object, FileError, FileSystem.FileSystem> =>
+  Stream.unwrap(Effect.map(
+    FileSystem.FileSystem.use((fs) => fs.stat(path)).pipe(located(path)),
+    () =>
+      Stream.fromAsyncIterable(
+        groups(path, wanted),
+        (cause) => new FileError({ path, place: "", reason: `not parquet as it should be: ${(cause as Error).message}` })
+      ).pipe(Stream.flattenIterable)
+  ))
