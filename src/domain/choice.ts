@@ -74,27 +74,24 @@ export const optionsOf = (field: string, value: unknown): ReadonlyArray<Option> 
 
 const folded = (text: string): string => text.trim().toLowerCase().replaceAll(/\s+/g, " ")
 
-/** Places of the options of a text: in its own spelling, else but for case and spaces. */
-const placesOf = (options: ReadonlyArray<Option>, text: string): ReadonlyArray<number> => {
-  const among = (same: (other: string) => boolean) => options.flatMap((own, i) => same(own.text) ? [i] : [])
-  const exact = among((other) => other.trim() === text.trim())
-  return exact.length > 0 ? exact : among((other) => folded(other) === folded(text))
-}
+/** The options whose text is the same; one that differs in case and spaces alone is another. */
+const alike = (options: ReadonlyArray<Option>, text: string, form: (text: string) => string): ReadonlyArray<number> =>
+  options.flatMap((own, i) => form(own.text) === form(text) ? [i] : [])
 
-/** The ways to find one option: by what it says, by its key, by its place. */
-const ways = (options: ReadonlyArray<Option>, as: Given["as"]) => {
+const trimmed = (text: string): string => text.trim()
+
+/** The ways to find options by a value: by what they say, by their key, by their place. */
+const ways = (options: ReadonlyArray<Option>, as: Given["as"], form: (text: string) => string) => {
   const numeric = options.some(({ number }) => number)
-  const own = (place: number) => options[place] ? [place] : []
-  const keyed = (key: string) => {
-    const exact = options.findIndex((other) => other.key === key)
-    return own(exact >= 0 ? exact : options.findIndex((other) => folded(other.key) === folded(key)))
-  }
   const byText = (value: unknown) =>
-    typeof value === "string" || (numeric && typeof value === "number") ? placesOf(options, String(value)) : []
-  const byKey = (value: unknown) =>
-    typeof value === "string" || typeof value === "number" ? keyed(String(value).trim()) : []
+    typeof value === "string" || (numeric && typeof value === "number") ? alike(options, String(value), form) : []
+  const byKey = (value: unknown) => {
+    if (typeof value !== "string" && typeof value !== "number") return []
+    const found = options.flatMap(({ key }, i) => form(key) === form(String(value)) ? [i] : [])
+    return found.length === 1 ? found : []
+  }
   const byPlace = (value: unknown) =>
-    typeof value === "number" && options.every(({ key }) => !/^\d+$/.test(key)) ? own(value) : []
+    typeof value === "number" && options[value] && options.every(({ key }) => !/^\d+$/.test(key)) ? [value] : []
   return as === "answer" ? [byKey, byPlace, byText] : [byKey, byPlace]
 }
 
@@ -103,15 +100,18 @@ type Reading = ReadonlySet<number>
 
 const same = (a: Reading, b: Reading): boolean => a.size === b.size && [...a].every((place) => b.has(place))
 
-/** Each way to read what is given by which all of it names options, without repetition. */
+/** Each way to read what is given by which all of it names options, without repetition; in its own spelling, if it can. */
 const readings = (options: ReadonlyArray<Option>, { as, value }: Given): ReadonlyArray<Reading> => {
   const values: ReadonlyArray<unknown> = Array.isArray(value) ? value : [value]
-  return ways(options, as).flatMap((way) => {
-    const found = values.map(way)
-    if (found.some((places) => places.length === 0)) return []
-    const named = found.flat()
-    return [new Set([...named, ...named.flatMap((place) => placesOf(options, options[place]!.text))])]
-  }).filter((reading, i, all) => all.findIndex((other) => same(other, reading)) === i)
+  const by = (form: (text: string) => string) =>
+    ways(options, as, form).flatMap((way) => {
+      const found = values.map(way)
+      if (found.some((places) => places.length === 0)) return []
+      const named = found.flat()
+      return [new Set([...named, ...named.flatMap((place) => alike(options, options[place]!.text, trimmed))])]
+    }).filter((reading, i, all) => all.findIndex((other) => same(other, reading)) === i)
+  const exact = by(trimmed)
+  return exact.length > 0 ? exact : by(folded)
 }
 
 const shown = (options: ReadonlyArray<Option>, reading: Reading): string =>

@@ -1,9 +1,9 @@
 /** JSON files that are one object: which records it holds, and by what name. */
 import { type Fields, RecordError } from "./fields.ts"
 
-/** A record, and what names it among the others. */
+/** A record, and its id among the others or its place, from 1. */
 export interface Held {
-  readonly key: string
+  readonly key: string | number
   readonly value: unknown
 }
 
@@ -17,7 +17,7 @@ const isRecord = (value: unknown): boolean =>
   isObject(value) && texts.some((name) => typeof value[name] === "string" || value[name] === null)
 
 const listed = (values: ReadonlyArray<unknown>): ReadonlyArray<Held> =>
-  values.map((value, i) => ({ key: String(i + 1), value }))
+  values.map((value, i) => ({ key: i + 1, value }))
 
 /** HEAD-QA's exams, each with its questions in `data`, which are named after it. */
 const ofExams = (exams: Fields): ReadonlyArray<Held> =>
@@ -37,18 +37,21 @@ const recordsOf = (value: unknown): ReadonlyArray<Held> | undefined => {
   if (Array.isArray(value["questions"])) return listed(value["questions"])
   if (isObject(value["exams"])) return ofExams(value["exams"])
   if (Array.isArray(value["data"])) return listed(value["data"])
-  if (isRecord(value)) return [{ key: "1", value }]
+  if (isRecord(value)) return [{ key: 1, value }]
   const members = Object.entries(value)
   const byId = members.some(([, member]) => isRecord(member)) && !members.some(([, member]) => Array.isArray(member))
   return byId ? members.map(([key, member]) => ({ key, value: member })) : undefined
 }
 
-/** Whether an object that stands alone in its line holds records, rather than being one of many. */
-export const isContainer = (value: unknown): boolean =>
-  isObject(value) && (
-    Array.isArray(value["questions"]) || isObject(value["exams"]) || Array.isArray(value["data"])
-    || (Object.keys(value).length > 0 && Object.values(value).every((member) => typeof member === "object"))
-  )
+const hasRecords = (value: unknown): boolean =>
+  Array.isArray(value) ? value.some(isRecord) : isObject(value) && (isRecord(value) || Object.values(value).some(isRecord))
+
+/** Whether an object holds records, rather than being one of many. */
+export const isContainer = (value: unknown): boolean => {
+  if (!isObject(value)) return false
+  if (Array.isArray(value["questions"]) || isObject(value["exams"]) || Array.isArray(value["data"])) return true
+  return !isRecord(value) && Object.values(value).some(hasRecords)
+}
 
 const named = (dataset: string, held: ReadonlyArray<Held>): ReadonlyArray<Held> =>
   held.map(({ key, value }) => ({
@@ -78,7 +81,7 @@ export const heldBy = (value: unknown, dataset: string | undefined): ReadonlyArr
   if (names === "") throw new RecordError("", dataset === undefined ? "holds no records" : "holds no datasets by name")
   throw new RecordError(
     "",
-    `${dataset === undefined ? "holds several datasets" : `has no dataset "${dataset}", but`} ${names}; `
+    `${dataset === undefined ? "holds several datasets:" : `has no dataset "${dataset}", but`} ${names}; `
       + "name one after the file and \"#\", or \"*\" for all"
   )
 }

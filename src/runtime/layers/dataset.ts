@@ -105,7 +105,10 @@ class Loading<A extends { readonly id: string }> {
   readonly skipped: Array<FileError> = []
   private readonly records: Array<A | undefined> = []
   private readonly unsettled: Array<readonly [slot: number, line: unknown, raw: Raw]> = []
-  private readonly seen = new Map<string, Raw["at"]>()
+  /** Where each record stands, by slot; and from which slot on a file's are. */
+  private readonly places: Array<Raw["at"]> = []
+  private readonly files: Array<readonly [from: number, path: string]> = []
+  private readonly slots = new Map<string, number>()
   private readonly book: ReturnType<typeof notebook>
   private readonly where: ReadonlyArray<readonly [string, Wanted]>
   private unit = "line"
@@ -122,9 +125,14 @@ class Loading<A extends { readonly id: string }> {
   private keep(slot: number, line: unknown, raw: Raw): void {
     const record = this.reading.read(line, raw, this.book.notes)
     if (record === undefined) return
-    const first = this.seen.get(record.id)
-    if (first !== undefined) throw new RecordError("id", `"${record.id}" is given twice, first in ${raw.unit} ${first}`)
-    this.seen.set(record.id, raw.at)
+    const first = this.slots.get(record.id)
+    if (first !== undefined) {
+      const path = this.files.findLast(([from]) => from <= first)![1]
+      const place = placeOf({ ...raw, at: this.places[first]! })
+      const where = path === raw.path ? place : `${path}, ${place}`
+      throw new RecordError("id", `"${record.id}" is given twice, first in ${where}`)
+    }
+    this.slots.set(record.id, slot)
     this.records[slot] = record
   }
 
@@ -133,6 +141,8 @@ class Loading<A extends { readonly id: string }> {
     this.reading.see?.(line)
     if (!taken(line, this.where)) return
     const slot = this.records.push(undefined) - 1
+    this.places.push(raw.at)
+    if (this.files.at(-1)?.[1] !== raw.path) this.files.push([slot, raw.path])
     try {
       this.keep(slot, line, raw)
     } catch (error) {
@@ -220,20 +230,25 @@ export const questions = Effect.fnUntraced(function*(path: string, options: Ques
   const also = new Set(Object.keys(options.where ?? {}))
   const { gold = "gold", group = "group" } = options
   const { from, see } = counting()
-  let unjudged = 0
+  let [judged, unjudged] = [0, 0]
   const read = (line: unknown, { at, unit }: Raw, notes: Notes): QuestionRecord | undefined => {
     const id = typeof at === "string" ? at : `${unit}-${at}`
     const record = toQuestion(line, { also, from: from(), gold, group, id, notes })
     if (!qrels) return record
     const own = qrels.gold.get(record.id)
     if (own === undefined) unjudged++
+    else judged++
     return own && { ...record, gold: own }
   }
   const wanted = (name: string) => questionFields.has(name) || also.has(name) || name === gold || name === group
   const reading: Reading<QuestionRecord> = { what: "questions", wanted, see, read }
   const loaded = yield* load(recordsOf(file.path, file.dataset, wanted), file.path, reading, options)
-  const left = unjudged > 0 ? [`${unjudged} queries are not in ${file.qrels}, and are left out`] : []
-  return { ...loaded, told: [...loaded.told, ...left, ...(qrels?.told ?? [])] } as Loaded<QuestionRecord>
+  const lost = qrels ? qrels.gold.size - judged : 0
+  const told = [
+    unjudged > 0 && `${unjudged} queries are not in ${file.qrels}, and are left out`,
+    lost > 0 && `${lost} queries of ${file.qrels} are not there`
+  ].filter((sentence) => sentence !== false)
+  return { ...loaded, told: [...loaded.told, ...told, ...(qrels?.told ?? [])] } as Loaded<QuestionRecord>
 })
 
 /** The passages of a file, or of the files of a folder. */

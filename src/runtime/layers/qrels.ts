@@ -26,16 +26,20 @@ const placesOf = (first: ReadonlyArray<string>): ReadonlyArray<number> | undefin
 
 /** Reads a table; fails at the first line that is none of it. */
 export const readQrels = Effect.fnUntraced(function*(path: string) {
-  const gold = new Map<string, Array<string>>()
+  const scores = new Map<string, Map<string, number>>()
   let [places, line, graded] = [undefined as ReadonlyArray<number> | undefined, 0, 0]
   const fail = (reason: string) => Effect.fail(new FileError({ path, place: `line ${line}`, reason }))
   const judge = (cells: ReadonlyArray<string>) => {
     const [query, passage, score] = places!.map((place) => cells[place]?.trim() ?? "")
     if (!query || !passage || !isScore(score)) return fail(`expected ${columns.join(", ")}, between tabs`)
-    const own = gold.get(query) ?? []
-    gold.set(query, own)
-    if (Number(score) > 1) graded++
-    if (Number(score) > 0 && !own.includes(passage)) own.push(passage)
+    const own = scores.get(query) ?? new Map<string, number>()
+    scores.set(query, own)
+    const before = own.get(passage)
+    if (before !== undefined && before !== Number(score)) {
+      return fail(`${query} and ${passage} have two scores, ${before} and ${Number(score)}`)
+    }
+    if (before === undefined && Number(score) > 1) graded++
+    own.set(passage, Number(score))
     return Effect.void
   }
   yield* bytesOf(path).pipe(
@@ -51,6 +55,9 @@ export const readQrels = Effect.fnUntraced(function*(path: string) {
       return isScore(cells[places[2]!]) ? judge(cells) : Effect.void
     })
   )
+  const relevant = (own: ReadonlyMap<string, number>) =>
+    [...own].flatMap(([passage, score]) => score > 0 ? [passage] : [])
+  const gold = new Map([...scores].map(([query, own]) => [query, relevant(own)]))
   const told = graded > 0 ? [`${graded} judgements have a grade above 1, and count as 1 does`] : []
   return { gold, told } as Qrels
 })

@@ -95,6 +95,9 @@ const held = (path: string, dataset: string | undefined) => <R>(text: Text<R>): 
   )
 }
 
+const unnamed = (path: string, dataset: string): FileError =>
+  new FileError({ path, place: "", reason: `has no datasets by name, and "${dataset}" is asked for` })
+
 /** The beginning of a text, as far as it takes to know its kind: its first line. */
 interface Head {
   readonly text: string
@@ -120,6 +123,17 @@ const holds = (path: string, { text }: Head): boolean => {
   }
 }
 
+/** The records of a text of any kind: lines, an array, or an object that holds them. */
+export const textRecords = (path: string, dataset: string | undefined) => <R>(text: Text<R>) =>
+  Stream.unwrap(Effect.gen(function*() {
+    const gather = Sink.reduceWhile((): Head => ({ text: "", first: "", line: false }), (head) => !known(head), extend)
+    const [head, rest] = yield* Stream.peel(text, gather)
+    const whole = Stream.concat(Stream.make(head.text), rest)
+    if (head.first === "{" && holds(path, head)) return held(path, dataset)(whole)
+    if (dataset !== undefined) return yield* unnamed(path, dataset)
+    return head.first === "[" ? elements(path)(whole) : lines(path)(whole)
+  }))
+
 const tables: ReadonlyArray<readonly [ending: RegExp, what: string]> = [
   [/\.[ct]sv(?:\.gz)?$/, "a table of separated values"],
   [/\.(?:zip|tar|tgz|tar\.gz|zst|bz2|xz)$/, "an archive"]
@@ -134,19 +148,12 @@ export const recordsOf = (
   dataset: string | undefined,
   wanted: (column: string) => boolean
 ): Stream.Stream<Raw, FileError, FileSystem.FileSystem> => {
-  const fail = (reason: string) => Stream.fail(new FileError({ path, place: "", reason }))
   const other = tables.find(([ending]) => ending.test(path))
-  if (other) return fail(`is ${other[1]}; records are read from JSON lines, a JSON array or object, or parquet`)
-  const lists = () => fail(`has no datasets by name, and "${dataset}" is asked for`)
-  if (path.endsWith(".parquet")) {
-    return dataset === undefined ? counted({ path, unit: "row" })(rowsOf(path, wanted)) : lists()
+  if (other) {
+    const reason = `is ${other[1]}; records are read from JSON lines, a JSON array or object, or parquet`
+    return Stream.fail(new FileError({ path, place: "", reason }))
   }
-  return Stream.unwrap(Effect.gen(function*() {
-    const gather = Sink.reduceWhile((): Head => ({ text: "", first: "", line: false }), (head) => !known(head), extend)
-    const [head, rest] = yield* Stream.peel(bytesOf(path).pipe(decoded(path)), gather)
-    const text = Stream.concat(Stream.make(head.text), rest)
-    if (head.first === "{" && holds(path, head)) return held(path, dataset)(text)
-    if (dataset !== undefined) return lists()
-    return head.first === "[" ? elements(path)(text) : lines(path)(text)
-  }))
+  if (!path.endsWith(".parquet")) return bytesOf(path).pipe(decoded(path), textRecords(path, dataset))
+  if (dataset !== undefined) return Stream.fail(unnamed(path, dataset))
+  return counted({ path, unit: "row" })(rowsOf(path, wanted))
 }

@@ -92,7 +92,8 @@ export const decoded = (path: string) => <R>(bytes: Stream.Stream<Uint8Array, Fi
       const joined = join(rest, piece)
       const whole = joined.subarray(0, joined.length - (last ? 0 : unfinished(joined)))
       if (!isUtf8(whole)) {
-        const hint = line === 1 && (joined[0] === 0xff || joined[0] === 0xfe) ? "; it may be UTF-16" : ""
+        const [first, second] = begun ? [] : joined
+        const hint = first !== undefined && first + (second ?? 0) === 0xff + 0xfe ? "; it may be UTF-16" : ""
         return Effect.fail(fileError(path, `line ${line + badLine(whole)}`, `not UTF-8${hint}`))
       }
       rest = joined.slice(whole.length)
