@@ -76,13 +76,16 @@ const retrieverLearns = ({ mode }: RunConfig): boolean => mode === "joint" || mo
 
 /** Ranks, trains, answers. */
 const runArm = (config: RunConfig) =>
-  Effect.flatMap(prepare(config), (prepared) =>
-    Effect.flatMap(judged(config, "test", prepared), (records) =>
-      Effect.gen(function*() {
-        const before = retrieverLearns(config) ? (yield* examine(records, false)).summary : undefined
-        const trained = yield* start(prepared, true)
-        return { before, trained, evaluation: yield* examine(records, config.mode !== "lexical") }
-      }).pipe(Effect.provide(learner(prepared)))))
+  Effect.flatMap(
+    prepare(config),
+    (prepared) =>
+      Effect.flatMap(judged(config, "test", prepared), (records) =>
+        Effect.gen(function*() {
+          const before = retrieverLearns(config) ? (yield* examine(records, false)).summary : undefined
+          const trained = yield* start(prepared, true)
+          return { before, trained, evaluation: yield* examine(records, config.mode !== "lexical") }
+        }).pipe(Effect.provide(learner(prepared))))
+  )
 
 /** The model folders of a checkpoint, as settings. */
 const models = Effect.fnUntraced(function*(checkpoint: string) {

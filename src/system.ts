@@ -135,7 +135,9 @@ const withText = Effect.fnUntraced(function*(
 ) {
   const bare = records.filter((q) => q.gold.some((id) => empty.has(id)))
   if (bare.length === 0) return records
-  const reason = `${bare.length} questions name passages without text as gold, which are left out (first: ${bare[0]!.id})`
+  const reason = `${bare.length} questions name passages without text as gold, which are left out (first: ${
+    bare[0]!.id
+  })`
   yield* told(path, Effect.succeed({ records, skipped: [], told: [reason] }))
   return records.map((q) => ({ ...q, gold: q.gold.filter((id) => !empty.has(id)) }))
 })
@@ -174,7 +176,9 @@ const lacking = (c: RunConfig, split: Split, passages: Passages["Service"], reco
     needsGold && bare.length > 0
     && `mode ${c.mode} needs the gold passage of every question; ${bare.length} have none (first: ${bare[0]!.id})`,
     !selfSupervised.has(c.mode) && mute.length > 0
-    && `${mute.length} questions of ${fileOf(c, split)} have no answer to ${split === "train" ? "learn" : "be judged by"} `
+    && `${mute.length} questions of ${fileOf(c, split)} have no answer to ${
+        split === "train" ? "learn" : "be judged by"
+      } `
       + `(first: ${mute[0]!.id})`
   ].filter((problem) => problem !== false)
 }

@@ -68,7 +68,10 @@ describe("batches", () => {
   it("find the gold passages by their ids, those that there are", () => {
     const records = [record("a", { gold: ["p7", "p1"] }), record("b"), record("c", { gold: ["lost"] })]
     const found = collected(once(records, 2, (id) => id === "p7" ? 7 : id === "p1" ? 1 : -1))
-    assert.deepStrictEqual(found.map(({ gold, ids }) => [ids, gold.map((own) => [...own])]), [[["a", "b"], [[7, 1], []]], [["c"], [[]]]])
+    assert.deepStrictEqual(found.map(({ gold, ids }) => [ids, gold.map((own) => [...own])]), [[["a", "b"], [
+      [7, 1],
+      []
+    ]], [["c"], [[]]]])
   })
 })
 

@@ -103,7 +103,8 @@ export const toPassage = (line: unknown, { also = none, notes = silent }: Passag
   return { id: wellFormed(String(id), notes), text: wellFormed(text, notes) }
 }
 
-const having = (line: unknown): string => `the record has ${Object.keys(line as Fields).slice(0, 12).join(", ") || "no field"}`
+const having = (line: unknown): string =>
+  `the record has ${Object.keys(line as Fields).slice(0, 12).join(", ") || "no field"}`
 
 const decodeCommon = decoder(Schema.Struct({ type: optional(Schema.Union([Schema.String, Schema.Finite])) }))
 
@@ -126,7 +127,9 @@ export const questionFields: ReadonlySet<string> = new Set([...formFields, ...of
 const refuse = (fields: Fields): void => {
   const name = refused.find((field) => field in fields)
   const value = name === undefined ? [] : [fields[name]].flat()
-  if (value.some((id) => id !== "N/A")) throw new RecordError(name!, "passages cannot be excluded from a question's search")
+  if (value.some((id) => id !== "N/A")) {
+    throw new RecordError(name!, "passages cannot be excluded from a question's search")
+  }
 }
 
 const optionLike = /^(?:[A-H]|(?:option|choice|opt|op|ending|distractor)s?[_ ]?(?:[a-h]|\d))$/i

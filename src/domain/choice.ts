@@ -134,7 +134,10 @@ export const rightPlaces = (
   const lost = ordered[read.findIndex((ones) => ones.length === 0)]
   if (lost) {
     const keys = options.map(({ key }) => key).join(", ")
-    throw new RecordError(lost.field, `${JSON.stringify(lost.value)} is none of the options (${keys}), nor what one says`)
+    throw new RecordError(
+      lost.field,
+      `${JSON.stringify(lost.value)} is none of the options (${keys}), nor what one says`
+    )
   }
   const agreed = first.filter((reading) => rest.every((others) => others.some((other) => same(other, reading))))
   if (agreed.length === 1) return [...agreed[0]!]
@@ -142,7 +145,11 @@ export const rightPlaces = (
   throw new RecordError(
     agreed.length > 1 ? ordered[0]!.field : fields,
     agreed.length > 1
-      ? `${show(ordered[0]!)} may mean ${agreed.map((one) => shown(options, one)).join(" or ")}; give answer_idx as well`
-      : `disagree: ${ordered.map((one, i) => `${show(one)} is ${read[i]!.map((r) => shown(options, r)).join(" or ")}`).join(", ")}`
+      ? `${show(ordered[0]!)} may mean ${
+        agreed.map((one) => shown(options, one)).join(" or ")
+      }; give answer_idx as well`
+      : `disagree: ${
+        ordered.map((one, i) => `${show(one)} is ${read[i]!.map((r) => shown(options, r)).join(" or ")}`).join(", ")
+      }`
   )
 }

@@ -44,7 +44,9 @@ const recordsOf = (value: unknown): ReadonlyArray<Held> | undefined => {
 }
 
 const hasRecords = (value: unknown): boolean =>
-  Array.isArray(value) ? value.some(isRecord) : isObject(value) && (isRecord(value) || Object.values(value).some(isRecord))
+  Array.isArray(value)
+    ? value.some(isRecord)
+    : isObject(value) && (isRecord(value) || Object.values(value).some(isRecord))
 
 /** Whether an object holds records, rather than being one of many. */
 export const isContainer = (value: unknown): boolean => {

@@ -30,7 +30,11 @@ const form = <A>(
   read: (line: A, context: Context, fields: Fields) => Plain
 ): Form => {
   const decode = decoder(shape)
-  return { fits, uses: new Set(Object.keys(shape.fields)), read: (fields, context) => read(decode(fields), context, fields) }
+  return {
+    fits,
+    uses: new Set(Object.keys(shape.fields)),
+    read: (fields, context) => read(decode(fields), context, fields)
+  }
 }
 
 const has = (...names: ReadonlyArray<string>): Form["fits"] => (fields) => names.some((name) => name in fields)
@@ -114,11 +118,21 @@ const Exact = Schema.Union([Value, Schema.Array(Schema.Union([Value, Schema.Arra
  * answers.
  */
 const bioAsq = form(
-  Schema.Struct({ id: optional(Id), body: Schema.String, type: optional(Schema.String), exact_answer: optional(Exact) }),
+  Schema.Struct({
+    id: optional(Id),
+    body: Schema.String,
+    type: optional(Schema.String),
+    exact_answer: optional(Exact)
+  }),
   has("body"),
   ({ body, exact_answer, id, type }, { notes }) => {
     const exact = exact_answer === undefined ? [] : [exact_answer].flat(2).filter((text) => String(text).trim() !== "")
-    const plain = { id, question: body, options: [], given: answer("exact_answer", exact.length > 0 ? exact : undefined) }
+    const plain = {
+      id,
+      question: body,
+      options: [],
+      given: answer("exact_answer", exact.length > 0 ? exact : undefined)
+    }
     if (type === "yesno") return { ...plain, options: optionsOf("exact_answer", ["yes", "no"]) }
     if (type !== "list" && type !== "summary") return plain
     notes.remark(`are of type ${type}, which no single text answers: read without an answer`)

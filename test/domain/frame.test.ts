@@ -4,7 +4,15 @@ import * as fc from "fast-check"
 import { integer, integers, ragged, real, reals, text, texts } from "../../src/domain/Columns.ts"
 import * as Frame from "../../src/domain/Frame.ts"
 
-const columns = { qid: text, options: texts, gold: ragged, row: integer, docs: integers(3), scores: reals(2), loss: real }
+const columns = {
+  qid: text,
+  options: texts,
+  gold: ragged,
+  row: integer,
+  docs: integers(3),
+  scores: reals(2),
+  loss: real
+}
 
 const anyFrame = fc.array(fc.tuple(fc.string({ unit: "binary" }), fc.array(fc.string())), { maxLength: 5 }).map((
   rows

@@ -13,7 +13,12 @@ const good = [
 ]
 const bad: ReadonlyArray<readonly [what: string, line: string, place: string, reason: RegExp]> = [
   ["is not JSON", "{\"id\": \"c\", ", "line 3", /not JSON/],
-  ["lacks a field", "{\"id\":\"c\",\"answer\":\"x\"}", "line 3, field \"question\"", /missing; the record has id, answer/],
+  [
+    "lacks a field",
+    "{\"id\":\"c\",\"answer\":\"x\"}",
+    "line 3, field \"question\"",
+    /missing; the record has id, answer/
+  ],
   [
     "has a field of another type",
     "{\"id\":\"c\",\"question\":5,\"answer\":\"x\"}",
@@ -125,11 +130,13 @@ describe("a corpus", () => {
 })
 
 describe("what is told of a file", () => {
-  const toldOf = Effect.fnUntraced(function*(files: Readonly<Record<string, string>>, options?: Dataset.QuestionOptions) {
-    const folder = yield* folderOf(files)
-    const { records, told } = yield* Dataset.questions(join(folder, Object.keys(files)[0]!), options)
-    return { ids: records.map(({ id }) => id), told }
-  })
+  const toldOf = Effect.fnUntraced(
+    function*(files: Readonly<Record<string, string>>, options?: Dataset.QuestionOptions) {
+      const folder = yield* folderOf(files)
+      const { records, told } = yield* Dataset.questions(join(folder, Object.keys(files)[0]!), options)
+      return { ids: records.map(({ id }) => id), told }
+    }
+  )
   const lines = (...records: ReadonlyArray<object>) => records.map((record) => JSON.stringify(record)).join("\n")
   it.live("are its fields that are not used, counted", () =>
     onDisk(Effect.gen(function*() {
@@ -149,7 +156,9 @@ describe("what is told of a file", () => {
   it.live("are the ids that it lacks", () =>
     onDisk(Effect.gen(function*() {
       const { ids, told } = yield* toldOf({ "q.jsonl": `\n${lines({ question: "?" }, { id: "b", question: "?" })}` })
-      assert.deepStrictEqual([ids, told], [["line-2", "b"], ["1 questions have no id: named after their place in the file"]])
+      assert.deepStrictEqual([ids, told], [["line-2", "b"], [
+        "1 questions have no id: named after their place in the file"
+      ]])
     })))
   it.live("are the malformed lines that were left out, the first with its reason", () =>
     onDisk(Effect.gen(function*() {
@@ -164,7 +173,9 @@ describe("what is told of a file", () => {
 describe("a choice of records", () => {
   it.live("goes by the values of own fields", () =>
     onDisk(Effect.gen(function*() {
-      const folder = yield* folderOf({ "q.jsonl": "{\"id\":\"a\",\"question\":\"?\",\"n\":1}\n{\"id\":\"b\",\"question\":\"?\"}" })
+      const folder = yield* folderOf({
+        "q.jsonl": "{\"id\":\"a\",\"question\":\"?\",\"n\":1}\n{\"id\":\"b\",\"question\":\"?\"}"
+      })
       const path = join(folder, "q.jsonl")
       const { records } = yield* Dataset.questions(path, { where: { n: 1 } })
       assert.deepStrictEqual(records.map(({ id }) => id), ["a"])
@@ -200,7 +211,10 @@ describe("`cop`", () => {
     it.live(`counts ${what}`, () =>
       onDisk(Effect.gen(function*() {
         const { records } = yield* load(cops)
-        assert.deepStrictEqual(records.map(({ answer, id }) => [id, answer]), answers.map((answer, i) => [`q${i}`, answer]))
+        assert.deepStrictEqual(
+          records.map(({ answer, id }) => [id, answer]),
+          answers.map((answer, i) => [`q${i}`, answer])
+        )
       })))
   }
   it.live("is refused where nothing shows what it counts from, and where records disagree", () =>
@@ -240,11 +254,18 @@ describe("a folder of passages", () => {
     onDisk(Effect.gen(function*() {
       const folder = yield* folderOf({ "a.jsonl": line("a"), "b.jsonl": `${line("b")}\n${line("a")}` })
       const error = yield* Effect.flip(Dataset.passages(folder))
-      assert.strictEqual(error.message, `${join(folder, "b.jsonl")}, line 2, field "id": "a" is given twice, first in ${join(folder, "a.jsonl")}, line 1`)
+      assert.strictEqual(
+        error.message,
+        `${join(folder, "b.jsonl")}, line 2, field "id": "a" is given twice, first in ${
+          join(folder, "a.jsonl")
+        }, line 1`
+      )
     })))
   it.live("leaves out passages without text, and tells them", () =>
     onDisk(Effect.gen(function*() {
-      const folder = yield* folderOf({ "p.jsonl": "{\"_id\":\"a\",\"text\":\"\"}\n{\"_id\":\"b\",\"title\":\"T\",\"text\":\"\"}" })
+      const folder = yield* folderOf({
+        "p.jsonl": "{\"_id\":\"a\",\"text\":\"\"}\n{\"_id\":\"b\",\"title\":\"T\",\"text\":\"\"}"
+      })
       const { empty, records, told } = yield* Dataset.passages(join(folder, "p.jsonl"))
       assert.deepStrictEqual([records, [...empty]], [[{ id: "b", text: "T" }], ["a"]])
       assert.deepStrictEqual(told, ["1 passages have no text, and are left out (first: a)"])

@@ -8,7 +8,8 @@ import { type QuestionRecord, rightAnswers } from "../../src/domain/Records.ts"
 import * as Dataset from "../../src/runtime/layers/dataset.ts"
 import { folderOf, onDisk } from "../support/files.ts"
 
-const lines = (...records: ReadonlyArray<object>): string => records.map((record) => `${JSON.stringify(record)}\n`).join("")
+const lines = (...records: ReadonlyArray<object>): string =>
+  records.map((record) => `${JSON.stringify(record)}\n`).join("")
 
 const parquet = (rows: ReadonlyArray<Readonly<Record<string, unknown>>>): Uint8Array =>
   new Uint8Array(parquetWriteBuffer({
@@ -47,12 +48,35 @@ const medMcqa = {
   topic_name: null
 }
 const medOptions = ["Liver", "Spleen", "Heart", "Lung"]
-const mmlu = { question: "Which organ stores copper?", subject: "anatomy", choices: ["Spleen", "Liver", "Lung", "Heart"], answer: 1 }
+const mmlu = {
+  question: "Which organ stores copper?",
+  subject: "anatomy",
+  choices: ["Spleen", "Liver", "Lung", "Heart"],
+  answer: 1
+}
 const bioAsq = {
   questions: [
-    { id: "q1", type: "yesno", body: "Is copper stored?", exact_answer: "yes", documents: ["http://www.ncbi.nlm.nih.gov/pubmed/11"] },
-    { id: "q2", type: "factoid", body: "Which gene?", exact_answer: [["ATP7B", "ATPase 7B"]], ideal_answer: ["It is ATP7B."] },
-    { id: "q3", type: "factoid", body: "Which organ?", exact_answer: ["liver"], snippets: [{ text: "liver", document: "d" }] },
+    {
+      id: "q1",
+      type: "yesno",
+      body: "Is copper stored?",
+      exact_answer: "yes",
+      documents: ["http://www.ncbi.nlm.nih.gov/pubmed/11"]
+    },
+    {
+      id: "q2",
+      type: "factoid",
+      body: "Which gene?",
+      exact_answer: [["ATP7B", "ATPase 7B"]],
+      ideal_answer: ["It is ATP7B."]
+    },
+    {
+      id: "q3",
+      type: "factoid",
+      body: "Which organ?",
+      exact_answer: ["liver"],
+      snippets: [{ text: "liver", document: "d" }]
+    },
     { id: "q4", type: "list", body: "Which organs?", exact_answer: [["liver"], ["brain"]] },
     { id: "q5", type: "summary", body: "What is it?", ideal_answer: ["A disease."] }
   ]
@@ -85,8 +109,17 @@ const forms: Readonly<Record<string, Form>> = {
   },
   "MedMCQA, Hugging Face's": {
     file: "validation.parquet",
-    content: parquet([{ ...medMcqa, cop: 1 }, { ...medMcqa, id: "7f1e-2", cop: 0 }, { ...medMcqa, id: "7f1e-3", cop: -1 }]),
-    questions: [["7f1e-1", "Spleen", 1, medOptions], ["7f1e-2", "Liver", 0, medOptions], ["7f1e-3", "", -1, medOptions]],
+    content: parquet([{ ...medMcqa, cop: 1 }, { ...medMcqa, id: "7f1e-2", cop: 0 }, {
+      ...medMcqa,
+      id: "7f1e-3",
+      cop: -1
+    }]),
+    questions: [["7f1e-1", "Spleen", 1, medOptions], ["7f1e-2", "Liver", 0, medOptions], [
+      "7f1e-3",
+      "",
+      -1,
+      medOptions
+    ]],
     unused: ["choice_type", "exp", "subject_name", "topic_name"]
   },
   "MMLU": {
@@ -103,15 +136,32 @@ const forms: Readonly<Record<string, Form>> = {
   },
   "PubMedQA, the authors'": {
     file: "ori_pqal.json",
-    content: JSON.stringify({
-      21: { QUESTION: "Do they?", CONTEXTS: ["They."], LABELS: ["AIM"], YEAR: "2011", final_decision: "maybe", LONG_ANSWER: "So." }
-    }, null, 2),
+    content: JSON.stringify(
+      {
+        21: {
+          QUESTION: "Do they?",
+          CONTEXTS: ["They."],
+          LABELS: ["AIM"],
+          YEAR: "2011",
+          final_decision: "maybe",
+          LONG_ANSWER: "So."
+        }
+      },
+      null,
+      2
+    ),
     questions: [["21", "maybe", 2, ["yes", "no", "maybe"]]],
     unused: ["CONTEXTS", "LABELS", "YEAR", "LONG_ANSWER"]
   },
   "PubMedQA, Hugging Face's": {
     file: "pqa_labeled.jsonl",
-    content: lines({ pubid: 21, question: "Do they?", context: { contexts: ["They."] }, long_answer: "So.", final_decision: "no" }),
+    content: lines({
+      pubid: 21,
+      question: "Do they?",
+      context: { contexts: ["They."] },
+      long_answer: "So.",
+      final_decision: "no"
+    }),
     questions: [["21", "no", 1, ["yes", "no", "maybe"]]],
     unused: ["context", "long_answer"]
   },
@@ -129,7 +179,11 @@ const forms: Readonly<Record<string, Form>> = {
   },
   "HEAD-QA, the authors'": {
     file: "test_HEAD_EN.json",
-    content: JSON.stringify({ version: "1.0", language: "en", exams: { [exam.name]: { ...exam, data: [headQa, { ...headQa, qid: "2", ra: "1" }] } } }),
+    content: JSON.stringify({
+      version: "1.0",
+      language: "en",
+      exams: { [exam.name]: { ...exam, data: [headQa, { ...headQa, qid: "2", ra: "1" }] } }
+    }),
     questions: [
       ["Cuaderno_2016_1_B/1", "Liver", 1, ["Spleen", "Liver"]],
       ["Cuaderno_2016_1_B/2", "Spleen", 0, ["Spleen", "Liver"]]
@@ -158,7 +212,12 @@ const forms: Readonly<Record<string, Form>> = {
   },
   "FlashRAG": {
     file: "test.jsonl",
-    content: lines({ id: "test_0", question: "Which gene?", golden_answers: ["ATP7B", "ATPase 7B"], metadata: { a: 1 } }),
+    content: lines({
+      id: "test_0",
+      question: "Which gene?",
+      golden_answers: ["ATP7B", "ATPase 7B"],
+      metadata: { a: 1 }
+    }),
     questions: [["test_0", "ATP7B", -1, []]],
     unused: ["metadata"]
   },
@@ -176,10 +235,12 @@ const forms: Readonly<Record<string, Form>> = {
   }
 }
 
-const load = Effect.fnUntraced(function*({ content, dataset, file, options }: Pick<Form, "content" | "dataset" | "file" | "options">) {
-  const folder = yield* folderOf({ [file]: content })
-  return yield* Dataset.questions(join(folder, file) + (dataset === undefined ? "" : `#${dataset}`), options)
-})
+const load = Effect.fnUntraced(
+  function*({ content, dataset, file, options }: Pick<Form, "content" | "dataset" | "file" | "options">) {
+    const folder = yield* folderOf({ [file]: content })
+    return yield* Dataset.questions(join(folder, file) + (dataset === undefined ? "" : `#${dataset}`), options)
+  }
+)
 
 const unusedOf = (told: ReadonlyArray<string>): ReadonlyArray<string> =>
   told.filter((sentence) => sentence.startsWith("fields not used: "))
@@ -218,7 +279,10 @@ describe("questions", () => {
     onDisk(Effect.gen(function*() {
       const content = lines({ ...medQa, answer: "GLA" })
       const error = yield* Effect.flip(load({ file: "q.jsonl", content }))
-      assert.match(error.message, /line 1, field "answer_idx, answer": disagree: answer_idx "C" is C \("ATP7A"\), answer "GLA" is B/)
+      assert.match(
+        error.message,
+        /line 1, field "answer_idx, answer": disagree: answer_idx "C" is C \("ATP7A"\), answer "GLA" is B/
+      )
     })))
   it.live("of HEAD-QA are refused without their right answer among the others", () =>
     onDisk(Effect.gen(function*() {
@@ -230,11 +294,21 @@ describe("questions", () => {
 describe("passages", () => {
   for (
     const [name, content, expected] of [
-      ["BEIR", lines({ _id: "p1", title: "Wilson disease", text: "Copper.", metadata: {} }), [["p1", "Wilson disease. Copper."]]],
+      ["BEIR", lines({ _id: "p1", title: "Wilson disease", text: "Copper.", metadata: {} }), [[
+        "p1",
+        "Wilson disease. Copper."
+      ]]],
       ["FlashRAG", lines({ id: "0", contents: "\"Wilson disease\"\nCopper." }), [["0", "\"Wilson disease\"\nCopper."]]],
       ["MedRAG", lines({ id: "A_0", title: "A", content: "Copper.", contents: "A. Copper." }), [["A_0", "A. Copper."]]],
-      ["MedRAG's PubMed", lines({ id: "P_0", title: "On copper.", content: "It is.", contents: "On copper. It is.", PMID: 1 }), [["P_0", "On copper. It is."]]],
-      ["Atlas", lines({ id: "1", title: "Liver", section: "Copper", text: "It stores." }), [["1", "Liver: Copper. It stores."]]]
+      [
+        "MedRAG's PubMed",
+        lines({ id: "P_0", title: "On copper.", content: "It is.", contents: "On copper. It is.", PMID: 1 }),
+        [["P_0", "On copper. It is."]]
+      ],
+      ["Atlas", lines({ id: "1", title: "Liver", section: "Copper", text: "It stores." }), [[
+        "1",
+        "Liver: Copper. It stores."
+      ]]]
     ] as const
   ) {
     it.live(`of ${name}`, () =>
@@ -247,20 +321,29 @@ describe("passages", () => {
 })
 
 /** A folder as BEIR publishes it. */
-const beir = Effect.fnUntraced(function*(qrels: Readonly<Record<string, string>>, more: Readonly<Record<string, string>> = {}) {
-  const fs = yield* FileSystem.FileSystem
-  const folder = yield* folderOf({
-    "corpus.jsonl": lines({ _id: "d1", title: "T", text: "x" }, { _id: "d2", title: "", text: "y" }, { _id: "d3", title: "", text: "" }),
-    "queries.jsonl": lines({ _id: "1", text: "first?", metadata: {} }, { _id: "2", text: "second?" }, { _id: "3", text: "third?" }),
-    ...more
-  })
-  yield* Effect.orDie(fs.makeDirectory(join(folder, "qrels")))
-  yield* Effect.forEach(
-    Object.entries(qrels),
-    ([name, text]) => Effect.orDie(fs.writeFileString(join(folder, "qrels", name), text))
-  )
-  return folder
-})
+const beir = Effect.fnUntraced(
+  function*(qrels: Readonly<Record<string, string>>, more: Readonly<Record<string, string>> = {}) {
+    const fs = yield* FileSystem.FileSystem
+    const folder = yield* folderOf({
+      "corpus.jsonl": lines({ _id: "d1", title: "T", text: "x" }, { _id: "d2", title: "", text: "y" }, {
+        _id: "d3",
+        title: "",
+        text: ""
+      }),
+      "queries.jsonl": lines({ _id: "1", text: "first?", metadata: {} }, { _id: "2", text: "second?" }, {
+        _id: "3",
+        text: "third?"
+      }),
+      ...more
+    })
+    yield* Effect.orDie(fs.makeDirectory(join(folder, "qrels")))
+    yield* Effect.forEach(
+      Object.entries(qrels),
+      ([name, text]) => Effect.orDie(fs.writeFileString(join(folder, "qrels", name), text))
+    )
+    return folder
+  }
+)
 const header = "query-id\tcorpus-id\tscore\n"
 const golds = (records: ReadonlyArray<QuestionRecord>) => records.map(({ gold, id }) => [id, gold] as const)
 
@@ -276,7 +359,9 @@ describe("a folder of BEIR's", () => {
         `1 queries are not in ${join(folder, "qrels", "test.tsv")}, and are left out`,
         "1 judgements have a grade above 1, and count as 1 does"
       ])
-      assert.deepStrictEqual(golds((yield* Dataset.questions(folder, { split: "validation" })).records), [["3", ["d2"]]])
+      assert.deepStrictEqual(golds((yield* Dataset.questions(folder, { split: "validation" })).records), [["3", [
+        "d2"
+      ]]])
       const { empty, records } = yield* Dataset.passages(folder)
       assert.deepStrictEqual([records.map(({ id }) => id), [...empty]], [["d1", "d2"], ["d3"]])
     })))
@@ -304,7 +389,11 @@ describe("a folder of BEIR's", () => {
   for (
     const [what, tsv, message] of [
       ["a score that is none", `${header}1\td1\tyes\n`, /test.tsv, line 2: expected query-id, corpus-id, score/],
-      ["two scores of one passage", `${header}1\td1\t1\n1\td1\t0\n`, /test.tsv, line 3: 1 and d1 have two scores, 1 and 0/],
+      [
+        "two scores of one passage",
+        `${header}1\td1\t1\n1\td1\t0\n`,
+        /test.tsv, line 3: 1 and d1 have two scores, 1 and 0/
+      ],
       ["a line that is short", `${header}1\td1\n`, /test.tsv, line 2: expected/],
       ["another header", "query\tdocument\trelevance\n", /test.tsv, line 1: expected a header/],
       ["the columns of trec_eval", "1 0 d1 1\n", /test.tsv, line 1: expected a header/]
@@ -318,7 +407,9 @@ describe("a folder of BEIR's", () => {
   }
   it.live("may have other columns, in any order, or no header", () =>
     onDisk(Effect.gen(function*() {
-      for (const tsv of ["corpus-id\tsplit\tscore\tquery-id\nd1\ttest\t1\t2\n", "2\td1\t1\n", `${header}"2"\t"d1"\t1.0`]) {
+      for (
+        const tsv of ["corpus-id\tsplit\tscore\tquery-id\nd1\ttest\t1\t2\n", "2\td1\t1\n", `${header}"2"\t"d1"\t1.0`]
+      ) {
         const folder = yield* beir({ "test.tsv": tsv })
         assert.deepStrictEqual(golds((yield* Dataset.questions(folder, { split: "test" })).records), [["2", ["d1"]]])
       }

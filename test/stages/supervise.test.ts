@@ -69,17 +69,17 @@ describe("findGold", () => {
   })
 })
 
-/** The tiny questions with these gold passages each. */
-const severalGold = (...ids: ReadonlyArray<string>) =>
-  Rows.frame(3, questions.map((q) => ({ ...q, gold: ids })))
+/** The tiny questions with these gold passages each, as the step asks them; candidates 0..n-1, best first. */
+const severalGold = (ids: ReadonlyArray<string>, n: number, step = 3) =>
+  Frame.append(Rows.frame(step, questions.map((q) => Object.assign({}, q, { gold: ids }))), Candidates(n), {
+    docs: Int32Array.from({ length: 6 * n }, (_, i) => i % n),
+    docScore: Float32Array.from({ length: 6 * n }, (_, i) => -(i % n))
+  })
 
 describe("several gold passages", () => {
-  const wide = Frame.append(severalGold("p2", "p9", "p4"), Candidates(5), {
-    docs: Int32Array.from({ length: 30 }, (_, i) => i % 5),
-    docScore: Float32Array.from({ length: 30 }, (_, i) => -(i % 5))
-  })
+  const three = ["p2", "p9", "p4"]
   it("are all drawn where there is room, and all targets", () => {
-    const drawn = drawWithGold(5, 5, 2, 1).run(wide)
+    const drawn = drawWithGold(5, 5, 2, 1).run(severalGold(three, 5))
     const { target, ...blocks } = Rows.blocks(
       Effect.runSync(Effect.flatMap(drawn, (rows) => goldTarget(5).run(rows)))
     )
@@ -92,11 +92,7 @@ describe("several gold passages", () => {
   it("leave room for a passage that is none, others in every step", () => {
     const seen = new Set<number>()
     for (let step = 0; step < 12; step++) {
-      const rows = Frame.append(Rows.frame(step, questions.map((q) => ({ ...q, gold: ["p2", "p9", "p4"] }))), Candidates(5), {
-        docs: Int32Array.from({ length: 30 }, (_, i) => i % 5),
-        docScore: new Float32Array(30)
-      })
-      const { drawn } = Rows.blocks(Effect.runSync(drawWithGold(5, 3, 2, 1).run(rows)))
+      const { drawn } = Rows.blocks(Effect.runSync(drawWithGold(5, 3, 2, 1).run(severalGold(three, 5, step))))
       for (let r = 0; r < 6; r++) {
         const own = row(drawn, r)
         assert.isTrue(own.slice(0, 2).every((doc) => [2, 9, 4].includes(doc)) && [0, 1, 3].includes(own[2]!))
@@ -107,16 +103,15 @@ describe("several gold passages", () => {
     assert.strictEqual(seen.size, 3)
   })
   it("fill the draw where nearly all candidates are gold", () => {
-    const rows = Frame.append(severalGold("p0", "p1", "p2", "p3"), Candidates(4), {
-      docs: Int32Array.from({ length: 24 }, (_, i) => i % 4),
-      docScore: new Float32Array(24)
-    })
+    const rows = severalGold(["p0", "p1", "p2", "p3"], 4)
     const { drawn } = Rows.blocks(Effect.runSync(drawWithGold(4, 4, 2, 1).run(rows)))
     for (let r = 0; r < 6; r++) assert.deepStrictEqual(row(drawn, r).toSorted(), [0, 1, 2, 3])
   })
   it("are all given by an oracle that has room for them, and found before reading", () => {
-    const { context } = Rows.blocks(Effect.runSync(drawOracle(4, 11, 5).run(severalGold("p2", "p9", "p4"))))
-    const { docs } = Rows.blocks(Effect.runSync(findGold(2).run(severalGold("p2", "p9", "p4"))))
+    const { context } = Rows.blocks(Effect.runSync(drawOracle(4, 11, 5).run(severalGold(three, 5))))
+    const { docs } = Rows.blocks(
+      Effect.runSync(findGold(2).run(Rows.frame(3, questions.map((q) => Object.assign({}, q, { gold: three })))))
+    )
     for (let r = 0; r < 6; r++) {
       assert.includeMembers([...row(context, r)], [2, 9, 4])
       assert.strictEqual(new Set(row(context, r)).size, 4)

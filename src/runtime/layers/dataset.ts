@@ -8,8 +8,8 @@ import { copFrom, Unsettled } from "../../domain/forms.ts"
 import {
   type Passage,
   passageFields,
-  type QuestionRecord,
   questionFields,
+  type QuestionRecord,
   type Split,
   toPassage,
   toQuestion

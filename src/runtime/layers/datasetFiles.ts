@@ -61,7 +61,9 @@ const judgements: Readonly<Record<Split, ReadonlyArray<string>>> = {
 const inFolder = Effect.fnUntraced(function*(folder: string, split: Split | undefined, qrels?: string) {
   const queries = called(yield* filesOf(folder), "queries")
   const fail = (reason: string) => Effect.fail(new FileError({ path: folder, place: "", reason }))
-  if (queries === undefined) return yield* fail("holds no queries.jsonl; name a file of questions, or a folder of BEIR's")
+  if (queries === undefined) {
+    return yield* fail("holds no queries.jsonl; name a file of questions, or a folder of BEIR's")
+  }
   const path = join(folder, queries)
   if (qrels !== undefined) return { path, qrels } as QuestionFile
   if (split === undefined) return { path } as QuestionFile
@@ -80,7 +82,9 @@ export const questionFile = Effect.fnUntraced(function*(path: string, split: Spl
   const type = yield* typeOf(path)
   if (type === "Directory") return yield* inFolder(path, split)
   const folder = dirname(path)
-  if (path.endsWith(".tsv")) return yield* inFolder(basename(folder) === "qrels" ? dirname(folder) : folder, split, path)
+  if (path.endsWith(".tsv")) {
+    return yield* inFolder(basename(folder) === "qrels" ? dirname(folder) : folder, split, path)
+  }
   const beside = basename(path).replace(readable, "") === "queries" && split !== undefined
     && (yield* typeOf(join(folder, "qrels"))) === "Directory"
   return beside ? yield* inFolder(folder, split) : (yield* named(path)) as QuestionFile

@@ -2,7 +2,13 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
-import { asyncBufferFromFile, type Compressors, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet"
+import {
+  asyncBufferFromFile,
+  type Compressors,
+  parquetMetadataAsync,
+  parquetReadObjects,
+  parquetSchema
+} from "hyparquet"
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib"
 import { FileError, located } from "./files.ts"
 
@@ -35,23 +41,39 @@ const plain = (value: unknown): unknown => {
     : Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]))
 }
 
-async function* groups(path: string, wanted: (column: string) => boolean) {
+const attempt = <A>(path: string, run: () => Promise<A>): Effect.Effect<A, FileError> =>
+  Effect.tryPromise({
+    try: run,
+    catch: (cause) =>
+      new FileError({ path, place: "", reason: `not parquet as it should be: ${(cause as Error).message}` })
+  })
+
+const open = async (path: string, wanted: (column: string) => boolean) => {
   const file = await asyncBufferFromFile(path)
   const metadata = await parquetMetadataAsync(file)
   const names = parquetSchema(metadata).children.map(({ element }) => element.name)
   const columns = names.filter(wanted)
   if (columns.length === 0) throw new Error(`no column of a record is among its ${names.join(", ")}`)
-  /** Columns that are not read still are there. */
-  const unread = Object.fromEntries(names.filter((name) => !wanted(name)).map((name) => [name, true]))
-  let rowStart = 0
-  for (const { num_rows, total_byte_size } of metadata.row_groups) {
-    if (total_byte_size > LARGEST) throw new Error(`a row group of ${total_byte_size} bytes; write smaller ones`)
-    const rowEnd = rowStart + Number(num_rows)
-    const rows = await parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors, parsers })
-    if (rows.length !== rowEnd - rowStart) throw new Error(`row group from row ${rowStart + 1} on is not whole`)
-    yield rows.map((row): object => ({ ...unread, ...(plain(row) as object) }))
-    rowStart = rowEnd
+  const ends = new Array<number>()
+  for (const { num_rows } of metadata.row_groups) ends.push((ends.at(-1) ?? 0) + Number(num_rows))
+  return { columns, ends, file, metadata, unread: names.filter((name) => !wanted(name)) }
+}
+type Opened = Awaited<ReturnType<typeof open>>
+
+/** The rows of the `g`th row group. */
+const readGroup = async (opened: Opened, g: number): Promise<ReadonlyArray<object>> => {
+  const { columns, ends, file, metadata, unread } = opened
+  const [rowStart, rowEnd] = [ends[g - 1] ?? 0, ends[g]!]
+  const bytes = metadata.row_groups[g]!.total_byte_size
+  if (bytes > LARGEST) throw new Error(`row group ${g + 1} has ${bytes} bytes; write it in smaller ones`)
+  const rows = await parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors, parsers })
+  if (rows.length !== rowEnd - rowStart) {
+    throw new Error(`row group ${g + 1} has ${rows.length} rows of ${rowEnd - rowStart}`)
   }
+  const values = rows.map((row) => plain(row) as Record<string, unknown>)
+  /** Columns that are not read still are there. */
+  for (const value of values) for (const name of unread) value[name] = true
+  return values
 }
 
 /** The rows of a file, with the values of the columns that are wanted. */
@@ -59,11 +81,12 @@ export const rowsOf = (
   path: string,
   wanted: (column: string) => boolean
 ): Stream.Stream<object, FileError, FileSystem.FileSystem> =>
-  Stream.unwrap(Effect.map(
-    FileSystem.FileSystem.use((fs) => fs.stat(path)).pipe(located(path)),
-    () =>
-      Stream.fromAsyncIterable(
-        groups(path, wanted),
-        (cause) => new FileError({ path, place: "", reason: `not parquet as it should be: ${(cause as Error).message}` })
-      ).pipe(Stream.flattenIterable)
-  ))
+  Stream.unwrap(Effect.gen(function*() {
+    yield* FileSystem.FileSystem.use((fs) => fs.stat(path)).pipe(located(path))
+    const opened = yield* attempt(path, () => open(path, wanted))
+    return Stream.fromIterable(opened.metadata.row_groups.keys()).pipe(
+      Stream.rechunk(1),
+      Stream.mapEffect((g) => attempt(path, () => readGroup(opened, g))),
+      Stream.flattenIterable
+    )
+  }))
