@@ -53,19 +53,18 @@ const reading = (mode: Mode) => {
 /** What this process has told of its files: each sentence once, however often a file is read. */
 const Told = Context.Reference<Set<string>>("anamnesis/Told", { defaultValue: () => new Set() })
 
-/** Tells what there is to be told of a file. */
-const told = <A, E, R>(path: string, loaded: Effect.Effect<A & Dataset.Loaded<unknown>, E, R>) =>
-  Effect.tap(
-    loaded,
-    Effect.fnUntraced(function*({ told }) {
-      const before = yield* Told
-      const fresh = told.map((sentence) => `${path}: ${sentence}`).filter((sentence) => !before.has(sentence))
-      for (const sentence of fresh) {
-        before.add(sentence)
-        yield* Effect.logWarning(sentence)
-      }
-    })
-  )
+const tell = Effect.fnUntraced(function*(path: string, sentences: ReadonlyArray<string>) {
+  const before = yield* Told
+  for (const sentence of sentences.map((own) => `${path}: ${own}`)) {
+    if (before.has(sentence)) continue
+    before.add(sentence)
+    yield* Effect.logWarning(sentence)
+  }
+})
+
+/** Tells what there is to be told of a file that is loaded. */
+const told = <A extends Dataset.Loaded<unknown>, E, R>(path: string, loaded: Effect.Effect<A, E, R>) =>
+  Effect.tap(loaded, ({ told }) => tell(path, told))
 
 const reads = (c: RunConfig) => ({ skipBad: c.skip_bad_lines, group: c.group_field, gold: c.gold_field })
 

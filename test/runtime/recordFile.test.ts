@@ -301,6 +301,7 @@ describe("a file of records", () => {
       ["x.parquet", "", /not parquet as it should be/],
       ["x.jsonl.gz", "not gzip", /cannot be decompressed: incorrect header check/],
       ["x.jsonl.gz", gzipSync(jsonl).subarray(0, 30), /cannot be decompressed: unexpected end of file/],
+      ["x.jsonl", gzipSync(jsonl), /line 1: not UTF-8; it may be gzip/],
       ["x.csv", "a,b\n", /is a table of separated values/],
       ["x.zip", "PK", /is an archive/]
     ] as const

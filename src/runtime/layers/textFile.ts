@@ -80,6 +80,12 @@ const badLine = (bytes: Uint8Array): number => {
   return line
 }
 
+/** What a file may be instead, by its first bytes. */
+const guess = ([first, second]: Uint8Array): string => {
+  if (first === 0x1f && second === 0x8b) return "; it may be gzip, which is known by a name that ends in .gz"
+  return (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff) ? "; it may be UTF-16" : ""
+}
+
 /**
  * Bytes as text, in pieces of whole characters, without the byte order mark that a file may begin with. A byte that is
  * no UTF-8 is an error that names its line.
@@ -92,9 +98,7 @@ export const decoded = (path: string) => <R>(bytes: Stream.Stream<Uint8Array, Fi
       const joined = join(rest, piece)
       const whole = joined.subarray(0, joined.length - (last ? 0 : unfinished(joined)))
       if (!isUtf8(whole)) {
-        const [first, second] = begun ? [] : joined
-        const hint = first !== undefined && first + (second ?? 0) === 0xff + 0xfe ? "; it may be UTF-16" : ""
-        return Effect.fail(fileError(path, `line ${line + badLine(whole)}`, `not UTF-8${hint}`))
+        return Effect.fail(fileError(path, `line ${line + badLine(whole)}`, `not UTF-8${begun ? "" : guess(joined)}`))
       }
       rest = joined.slice(whole.length)
       line += newlines(whole)
