@@ -67,7 +67,10 @@ const answerCommand = Command.make(
   {
     ...settings,
     option: Flag.String("option").pipe(Flag.withDescription("An option; repeat"), Flag.atLeast(0)),
-    questions: Flag.File("questions").pipe(Flag.withDescription("Questions as JSON lines"), Flag.optional),
+    questions: Flag.Path("questions").pipe(
+      Flag.withDescription("Questions, in any form of docs/data.md"),
+      Flag.optional
+    ),
     question: Argument.String("question").pipe(Argument.optional)
   },
   Effect.fnUntraced(function*(flags) {

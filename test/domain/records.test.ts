@@ -2,7 +2,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import type { Notes } from "../../src/domain/fields.ts"
-import { isAnswered, RecordError, rightAnswers, toPassage, toQuestion } from "../../src/domain/Records.ts"
+import {
+  isAnswered,
+  passageFields,
+  questionFields,
+  RecordError,
+  rightAnswers,
+  toPassage,
+  toQuestion
+} from "../../src/domain/Records.ts"
 
 const question = (line: object) => toQuestion({ id: "q", question: "Which?", ...line })
 
@@ -328,6 +336,35 @@ describe("a record that is not quite one", () => {
         const read = question({ options: given, answer: options[place], answer_idx: keys[place] })
         assert.deepInclude(read, { answer: options[place]!, answerIndex: place, options })
       })
+    )
+  })
+  it("of any values is a whole record or refused", () => {
+    const near = fc.oneof(
+      fc.jsonValue(),
+      fc.constantFrom<unknown>("A", "b", 0, 1, -1, 4, ["x", "y"], { A: "x", B: "y" }, [{ aid: 1, atext: "x" }], "N/A", [
+        "N/A"
+      ])
+    )
+    const fields = [...questionFields, ...passageFields, "__proto__", "constructor", "A", "B", "option_1", "option_2"]
+    fc.assert(
+      fc.property(fc.dictionary(fc.constantFrom(...fields), near, { maxKeys: 8 }), (line) => {
+        const { record } = outcome(line)
+        if (record) {
+          const right = rightAnswers(record)
+          assert.isTrue(record.id !== "" && record.question.trim() !== "")
+          assert.strictEqual(record.answerIndex >= 0, record.options.length > 0 && right.length > 0)
+          assert.strictEqual(record.answer, right[0] ?? "")
+          if (record.options.length > 0) assert.includeMembers([...record.options], [...right])
+          assert.isTrue([...record.options, ...record.gold, ...right].every((text) => typeof text === "string"))
+        }
+        try {
+          const passage = toPassage(line)
+          assert.isTrue(passage.id !== "" && typeof passage.text === "string")
+        } catch (error) {
+          if (!(error instanceof RecordError)) throw error
+        }
+      }),
+      { numRuns: 3000 }
     )
   })
 })
