@@ -1,5 +1,5 @@
 /** The options of a question, and which of them its record says are right. */
-import { type Fields, RecordError } from "./fields.ts"
+import { type Fields, RecordError, show } from "./fields.ts"
 
 /** An option: what names it in the record, what it says, and whether the record has it as a number. */
 export interface Option {
@@ -23,7 +23,7 @@ const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 const option = (field: string, key: string, value: unknown): Option => {
   const number = typeof value === "number"
   if (!number && (typeof value !== "string" || value.trim() === "")) {
-    throw new RecordError(`${field}.${key}`, `expected a text or a number, got ${JSON.stringify(value)}`)
+    throw new RecordError(`${field}.${key}`, `expected a text or a number, got ${show(value)}`)
   }
   return { key, text: String(value), number }
 }
@@ -54,7 +54,7 @@ const entries = (field: string, value: unknown): ReadonlyArray<Option> => {
     return Object.entries(value).flatMap(([key, text]) => text === null ? [] : [option(field, key, text)])
   }
   if (!Array.isArray(value)) {
-    throw new RecordError(field, `expected a list of options or an object of them, got ${JSON.stringify(value)}`)
+    throw new RecordError(field, `expected a list of options or an object of them, got ${show(value)}`)
   }
   const last = value.findLastIndex((text) => text !== null)
   return value.slice(0, last + 1).map((text, i) => element(field, text, i))
@@ -117,7 +117,7 @@ const readings = (options: ReadonlyArray<Option>, { as, value }: Given): Readonl
 const shown = (options: ReadonlyArray<Option>, reading: Reading): string =>
   [...reading].map((place) => `${options[place]!.key} ("${options[place]!.text}")`).join(" and ")
 
-const show = ({ field, value }: Given): string => `${field} ${JSON.stringify(value)}`
+const said = ({ field, value }: Given): string => `${field} ${show(value)}`
 
 /**
  * Places of the right options, the named one first: what everything that is given agrees on. Fails where it names no
@@ -136,7 +136,7 @@ export const rightPlaces = (
     const keys = options.map(({ key }) => key).join(", ")
     throw new RecordError(
       lost.field,
-      `${JSON.stringify(lost.value)} is none of the options (${keys}), nor what one says`
+      `${show(lost.value)} is none of the options (${keys}), nor what one says`
     )
   }
   const agreed = first.filter((reading) => rest.every((others) => others.some((other) => same(other, reading))))
@@ -145,11 +145,11 @@ export const rightPlaces = (
   throw new RecordError(
     agreed.length > 1 ? ordered[0]!.field : fields,
     agreed.length > 1
-      ? `${show(ordered[0]!)} may mean ${
+      ? `${said(ordered[0]!)} may mean ${
         agreed.map((one) => shown(options, one)).join(" or ")
       }; give answer_idx as well`
       : `disagree: ${
-        ordered.map((one, i) => `${show(one)} is ${read[i]!.map((r) => shown(options, r)).join(" or ")}`).join(", ")
+        ordered.map((one, i) => `${said(one)} is ${read[i]!.map((r) => shown(options, r)).join(" or ")}`).join(", ")
       }`
   )
 }

@@ -39,9 +39,14 @@ const isBlank = (value: unknown): boolean => {
   return value === null || (Array.isArray(value) ? value.length === 0 : Object.keys(value).length === 0)
 }
 
-const show = (value: unknown): string => {
-  const text = JSON.stringify(value) ?? String(value)
-  return text.length > 40 ? `${text.slice(0, 40)}...` : text
+/** The beginning of a value, as JSON has it. */
+export const show = (value: unknown): string => {
+  try {
+    const text = JSON.stringify(value) ?? String(value)
+    return text.length > 40 ? `${text.slice(0, 40)}...` : text
+  } catch {
+    return "a value of great depth"
+  }
 }
 
 /** The fields of a JSON value that say something; fails where it is no object. */

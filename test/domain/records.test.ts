@@ -86,6 +86,11 @@ describe("a passage", () => {
     it(`has no id of ${JSON.stringify(id)}`, () =>
       assert.include(fieldOf(() => toPassage({ _id: id, text: "T" })), "_id"))
   }
+  it("is refused however deep it is", () => {
+    const deep = JSON.parse(`${"[".repeat(100_000)}${"]".repeat(100_000)}`) as unknown
+    assert.match(refusal(() => toPassage(deep))[1], /got a value of great depth/)
+    assert.strictEqual(fieldOf(() => toPassage({ _id: "a", text: deep })), "text")
+  })
   for (const line of [null, 5, "text", [{ _id: "a" }]]) {
     it(`is not ${JSON.stringify(line)}`, () => assert.strictEqual(fieldOf(() => toPassage(line)), ""))
   }
