@@ -158,6 +158,8 @@ const supervised: ReadonlySet<Mode> = new Set<Mode>(["gold_supervised", "oracle"
 /** Modes that make their own questions. */
 const selfSupervised: ReadonlySet<Mode> = new Set<Mode>(["lexical", "copy"])
 
+const ranked = "mode lexical judges the ranking alone"
+
 /** What questions lack for what they are there for. */
 const lacking = (c: RunConfig, split: Split, passages: Passages["Service"], records: ReadonlyArray<QuestionRecord>) => {
   const lost = records.filter((q) => q.gold.some((id) => passages.row(id) < 0))
@@ -178,7 +180,7 @@ const lacking = (c: RunConfig, split: Split, passages: Passages["Service"], reco
     && `${mute.length} questions of ${fileOf(c, split)} have no answer to ${
         split === "train" ? "learn" : "be judged by"
       } `
-      + `(first: ${mute[0]!.id})`
+      + `(first: ${mute[0]!.id})${split !== "train" && mute.some((q) => q.gold.length > 0) ? `; ${ranked}` : ""}`
   ].filter((problem) => problem !== false)
 }
 

@@ -75,7 +75,7 @@ describe("questions that cannot be learned from or judged", () => {
       [
         "have no answer",
         { test_file: "mute.jsonl" },
-        /1 questions of .*mute.jsonl have no answer to be judged by \(first: q2\)/
+        /1 questions of .*mute.jsonl have no answer to be judged by \(first: q2\); mode lexical/
       ],
       ["are none", { test_file: "", holdout: 0.0001 }, /no question is held out: holdout \(0.0001\)/],
       [

@@ -160,6 +160,13 @@ describe("what is told of a file", () => {
         "1 questions have no id: named after their place in the file"
       ]])
     })))
+  it.live("is that no option is named by place 0", () =>
+    onDisk(Effect.gen(function*() {
+      const record = (id: string, place: number) => ({ id, question: "?", options: ["x", "y", "z"], answer_idx: place })
+      const sentence = "places of right options count from 0, and none of 2 is 0: do the file's?"
+      assert.deepStrictEqual((yield* toldOf({ "q.jsonl": lines(record("a", 1), record("b", 2)) })).told, [sentence])
+      assert.deepStrictEqual((yield* toldOf({ "q.jsonl": lines(record("a", 1), record("b", 0)) })).told, [])
+    })))
   it.live("are the malformed lines that were left out, the first with its reason", () =>
     onDisk(Effect.gen(function*() {
       const text = `${good[0]}\n${"{\n".repeat(300)}`

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
-import { type Notes, RecordError } from "../../domain/fields.ts"
+import { type Fields, type Notes, RecordError } from "../../domain/fields.ts"
 import { copFrom } from "../../domain/forms.ts"
 import {
   type Passage,
@@ -38,13 +38,30 @@ export interface QuestionOptions extends LoadOptions {
 /** What `cop` counts from, as the records that have been seen tell. */
 const counting = () => {
   let from: 0 | 1 | undefined
-  const see = (line: unknown) => {
-    const shown = copFrom((line as { readonly cop?: unknown } | null)?.cop)
+  const see = ({ cop }: Fields) => {
+    const shown = copFrom(cop)
     if (shown === undefined || shown === from) return
     if (from !== undefined) throw new RecordError("cop", "has 0 or -1 in some records of the file, and 4 in others")
     from = shown
   }
   return { see, from: () => from }
+}
+
+const placed = ["answer", "golden_answers", "answer_idx", "answer_index", "answerIndex"]
+
+/** Whether options are named by places from 0, as they are read, or all by greater ones. */
+const placing = () => {
+  let [places, zeros] = [0, 0]
+  const see = (fields: Fields) => {
+    const options = fields["options"] ?? fields["choices"]
+    if (!Array.isArray(options) || !options.every((option) => typeof option === "string")) return
+    const found = placed.flatMap((name) => fields[name]).filter((value) => Number.isInteger(value))
+    places += found.length
+    zeros += found.filter((place) => place === 0).length
+  }
+  const told = () =>
+    places > 0 && zeros === 0 && `places of right options count from 0, and none of ${places} is 0: do the file's?`
+  return { see, told }
 }
 
 /** The questions of a file, in its order; those of a BEIR folder that the split's judgements name. */
@@ -53,7 +70,7 @@ export const questions = Effect.fnUntraced(function*(path: string, options: Ques
   const qrels = file.qrels === undefined ? undefined : yield* readQrels(file.qrels)
   const also = new Set(Object.keys(options.where ?? {}))
   const { gold = "gold", group = "group" } = options
-  const { from, see } = counting()
+  const [{ from, see }, places] = [counting(), placing()]
   let [judged, unjudged] = [0, 0]
   const read = (line: unknown, { at, unit }: Raw, notes: Notes): QuestionRecord | undefined => {
     const id = typeof at === "string" ? at : `${unit}-${at}`
@@ -65,10 +82,20 @@ export const questions = Effect.fnUntraced(function*(path: string, options: Ques
     return own && { ...record, gold: own }
   }
   const wanted = (name: string) => questionFields.has(name) || also.has(name) || name === gold || name === group
-  const reading: Reading<QuestionRecord> = { what: "questions", wanted, see, read }
+  const reading: Reading<QuestionRecord> = {
+    what: "questions",
+    wanted,
+    read,
+    see: (line) => {
+      if (typeof line !== "object" || line === null) return
+      places.see(line as Fields)
+      see(line as Fields)
+    }
+  }
   const loaded = yield* load(recordsOf(file.path, file.dataset, wanted), file.path, reading, options)
   const lost = qrels ? qrels.gold.size - judged : 0
   const told = [
+    places.told(),
     unjudged > 0 && `${unjudged} queries are not in ${file.qrels}, and are left out`,
     lost > 0 && `${lost} queries of ${file.qrels} are not there`
   ].filter((sentence) => sentence !== false)
