@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { parameterGroups } from "./curriculum.ts"
 import type { RunConfig } from "./domain/RunConfig.ts"
 import type { ParameterGroup } from "./runtime/ports/Learning.ts"
-import { learner, prepare, questions, splits } from "./system.ts"
+import { fileOf, judged, learner, prepare, splits } from "./system.ts"
 
 export interface Valid {
   readonly settings: RunConfig
@@ -15,10 +15,10 @@ export interface Valid {
 /** Reads every file and both models; fails with the first thing that would stop the run. */
 export const validate = Effect.fn("validate")(function*(c: RunConfig) {
   const prepared = yield* prepare(c)
-  const given = splits.filter((split) => c[`${split}_file`] !== "")
+  const given = splits.filter((split) => fileOf(c, split) !== "")
   const counts = yield* Effect.forEach(
     given,
-    (split) => Effect.map(questions(c, split), (records) => [split, records.length] as const)
+    (split) => Effect.map(judged(c, split, prepared), (records) => [split, records.length] as const)
   )
   const groups = yield* Effect.provide(parameterGroups, learner(prepared))
   return {

@@ -38,9 +38,9 @@ export const fields = {
   /** Folder of the run: checkpoints, journal, evaluations. */
   output_dir: Path,
 
-  /** JSON lines of passages; `.gz` is read too. */
+  /** Passages: JSON lines, a JSON array or object, parquet, or a folder of them; `.gz` is read too (docs/data.md). */
   passages_file: Path,
-  /** JSON lines of the questions that are learned from. */
+  /** Questions that are learned from, in any of the forms of docs/data.md. */
   train_file: Schema.String,
   /** Those of `evaluate --split validation`. */
   validation_file: Schema.String,
@@ -58,6 +58,8 @@ export const fields = {
   holdout: Share,
   /** The field that tells which questions are counted together in a bootstrap. */
   group_field: Schema.NonEmptyString,
+  /** The field that has the ids of a question's gold passages. */
+  gold_field: Schema.NonEmptyString,
   /** Wrong options as the file gives them, or drawn by key from the right answers of its other questions. */
   distractors: Schema.Literals(["given", "random"]),
   /** Leave out malformed lines and count them, instead of stopping at the first. */
