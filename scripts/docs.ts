@@ -135,7 +135,7 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
   goldTarget: [["goldTarget(m)", score.goldTarget(m)]],
   update: [["update(byPairs(m, c))", update(byPairs(m, c))], ["update(byTarget(m, c))", update(byTarget(m, c))]],
   answer: [["answer(n, c)", answer(n, c)]],
-  findGold: [["findGold", supervise.findGold]],
+  findGold: [["findGold(c)", supervise.findGold(c)]],
   drawWithGold: [["drawWithGold(n, m, c)", supervise.drawWithGold(n, m, c, 0)]],
   drawInBatch: [["drawInBatch(b)", supervise.drawInBatch(b)]],
   drawOracle: [["drawOracle(c)", supervise.drawOracle(c, 1, 0)]]

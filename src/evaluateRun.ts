@@ -8,7 +8,7 @@ import type { Judged } from "./judge.ts"
 import { json, trained } from "./run.ts"
 import { replace } from "./runtime/layers/files.ts"
 import * as Lock from "./runtime/layers/lock.ts"
-import { inference, questions, type Split } from "./system.ts"
+import { answering, corpus, judged, type Split } from "./system.ts"
 
 const text = (lines: ReadonlyArray<string>): Uint8Array => new TextEncoder().encode(lines.map((l) => `${l}\n`).join(""))
 
@@ -21,15 +21,17 @@ const trec = (judged: ReadonlyArray<Judged>): ReadonlyArray<string> =>
 /** Writes `metrics.json`, `predictions.jsonl` and `run.trec` to `eval-<split>` of the run's folder. */
 export const evaluateRun = Effect.fn("evaluateRun")(function*(c: RunConfig, split: Split) {
   const { config } = yield* trained(c)
-  const records = yield* questions(config, split)
+  const data = yield* corpus(config)
+  const records = yield* judged(config, split, data)
   const passages = config.mode === "oracle" ? "gold" : "found"
-  const { judged, summary } = yield* evaluate(records, { passages, read: config.mode !== "lexical", task: split }).pipe(
-    Effect.provide(yield* inference(config))
+  const evaluation = yield* evaluate(records, { passages, read: config.mode !== "lexical", task: split }).pipe(
+    Effect.provide(answering(config, data.passages))
   )
+  const { summary } = evaluation
   const folder = join(c.output_dir, `eval-${split}`)
   yield* Lock.hold(folder)
   yield* replace(join(folder, "metrics.json"), json({ ...summary, environment: yield* environment }))
-  yield* replace(join(folder, "predictions.jsonl"), text(judged.map((j) => JSON.stringify(j))))
-  yield* replace(join(folder, "run.trec"), text(trec(judged)))
+  yield* replace(join(folder, "predictions.jsonl"), text(evaluation.judged.map((j) => JSON.stringify(j))))
+  yield* replace(join(folder, "run.trec"), text(trec(evaluation.judged)))
   return summary
 }, Effect.scoped)

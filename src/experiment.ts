@@ -4,6 +4,7 @@ import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
 import { ConfigError } from "./domain/configure.ts"
 import { check, decodePlan, type Plan, type Planned, type Run, runsOf, settingsOf } from "./domain/experimentPlan.ts"
+import type { QuestionRecord } from "./domain/Records.ts"
 import { type Raw, type RunConfig, Settings } from "./domain/RunConfig.ts"
 import { evaluate, type Evaluation } from "./evaluate.ts"
 import { init } from "./init.ts"
@@ -12,7 +13,7 @@ import { start } from "./run.ts"
 import { located } from "./runtime/layers/files.ts"
 import { Retriever } from "./runtime/ports/Retriever.ts"
 import { readObject } from "./settings.ts"
-import { learner, prepare, questions } from "./system.ts"
+import { judged, learner, prepare } from "./system.ts"
 import type { Trained } from "./trained.ts"
 
 export interface Outcome {
@@ -29,11 +30,11 @@ export const readPlan = Effect.fn("readPlan")(function*(path: string) {
 })
 
 /** Questions, with a fresh index. */
-const examine = Effect.fnUntraced(function*(read: boolean) {
+const examine = Effect.fnUntraced(function*(records: ReadonlyArray<QuestionRecord>, read: boolean) {
   const c = yield* Settings
   yield* (yield* Retriever).refresh
   const task = `${c.output_dir}, ${read ? "test" : "ranking before"}`
-  return yield* evaluate(yield* questions(c, "test"), {
+  return yield* evaluate(records, {
     passages: c.mode === "oracle" ? "gold" : "found",
     read,
     task
@@ -51,12 +52,16 @@ const retrieverLearns = ({ mode }: RunConfig): boolean => mode === "joint" || mo
 
 /** Ranks, trains, answers. */
 const runArm = (config: RunConfig) =>
-  Effect.flatMap(prepare(config), (prepared) =>
-    Effect.gen(function*() {
-      const before = retrieverLearns(config) ? (yield* examine(false)).summary : undefined
-      const trained = yield* start(prepared, true)
-      return { before, trained, evaluation: yield* examine(config.mode !== "lexical") }
-    }).pipe(Effect.provide(learner(prepared))))
+  Effect.flatMap(
+    prepare(config),
+    (prepared) =>
+      Effect.flatMap(judged(config, "test", prepared), (records) =>
+        Effect.gen(function*() {
+          const before = retrieverLearns(config) ? (yield* examine(records, false)).summary : undefined
+          const trained = yield* start(prepared, true)
+          return { before, trained, evaluation: yield* examine(records, config.mode !== "lexical") }
+        }).pipe(Effect.provide(learner(prepared))))
+  )
 
 /** The model folders of a checkpoint, as settings. */
 const models = Effect.fnUntraced(function*(checkpoint: string) {

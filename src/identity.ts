@@ -13,6 +13,7 @@ const incidental: ReadonlySet<string> = new Set<keyof RunConfig>([
   "validation_where",
   "test_file",
   "test_where",
+  "gold_field",
   "skip_bad_lines",
   "index_path",
   "per_device_eval_batch_size",

@@ -1,6 +1,9 @@
 /** What is reported of one question, and of many. */
+import { isCorrect } from "./domain/correct.ts"
 import * as Metric from "./domain/Metric.ts"
 import type { QuestionRecord } from "./domain/Records.ts"
+
+export { normalise } from "./domain/correct.ts"
 
 /** One question, judged. */
 export interface Judged {
@@ -21,12 +24,6 @@ export interface Judged {
 
 export const depths = [1, 5, 10, 100] as const
 
-const articles: ReadonlySet<string> = new Set(["", "a", "an", "the"])
-
-/** Free answers are compared as SQuAD does: lower case, no punctuation, no articles, single spaces. */
-export const normalise = (text: string): string =>
-  text.toLowerCase().replaceAll(/[\p{P}$+<=>^`|~]/gu, "").split(/\s+/).filter((word) => !articles.has(word)).join(" ")
-
 export const judge = (
   q: QuestionRecord,
   prediction: string,
@@ -46,7 +43,7 @@ export const judge = (
     group: q.group,
     type: q.type,
     prediction,
-    correct: (q.answerIndex >= 0 ? index === q.answerIndex : normalise(prediction) === normalise(q.answer)) ? 1 : 0,
+    correct: isCorrect(q, prediction, index) ? 1 : 0,
     found: ranking,
     reciprocalRank: known ? 1 / Metric.firstRelevant(places, relevant) : NaN,
     recall: depths.map((k) => known ? Metric.recallAt(places, relevant, k) : NaN),

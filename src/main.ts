@@ -25,11 +25,10 @@ import { plan } from "./plan.ts"
 import { planTable, validTable } from "./planTable.ts"
 import * as Report from "./report.ts"
 import { run, trained } from "./run.ts"
-import * as Dataset from "./runtime/layers/dataset.ts"
 import * as OnnxFolder from "./runtime/layers/onnxFolder.ts"
 import { savedTypes } from "./runtime/layers/savedModel.ts"
 import { pairs } from "./settings.ts"
-import { inference, splits } from "./system.ts"
+import { inference, questionsIn, splits } from "./system.ts"
 import { logger, presenter, teardown, watch } from "./terminal.ts"
 import { validate } from "./validate.ts"
 
@@ -80,7 +79,10 @@ const answerCommand = Command.make(
       Flag.withDescription("An answer option of the question; repeat for each"),
       Flag.atLeast(0)
     ),
-    questions: Flag.File("questions").pipe(Flag.withDescription("File of questions, JSON lines"), Flag.optional),
+    questions: Flag.Path("questions").pipe(
+      Flag.withDescription("Questions, in any form of docs/data.md"),
+      Flag.optional
+    ),
     question: Argument.String("question").pipe(Argument.withDescription("The question"), Argument.optional)
   },
   Effect.fnUntraced(function*(flags) {
@@ -88,7 +90,7 @@ const answerCommand = Command.make(
     if (problems.length > 0) return yield* refuse("answer", ...problems)
     const { config } = yield* trained(yield* settle(flags))
     const system = yield* inference(config)
-    const file = Option.isSome(flags.questions) ? (yield* Dataset.questions(flags.questions.value)).records : []
+    const file = Option.isSome(flags.questions) ? yield* questionsIn(flags.questions.value, config) : []
     const given = Option.isSome(flags.question) ? [asked("1", flags.question.value, flags.option)] : []
     const records = [...given, ...file]
     const { json } = yield* anamnesis

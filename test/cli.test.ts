@@ -106,10 +106,13 @@ describe("validate", () => {
     const bad = [...Tiny.passages, { _id: "x" }, { _id: 2.5, text: "y" }]
     writeFileSync(join(folder, "bad.jsonl"), jsonLines(bad))
     const own = set("passages_file=bad.jsonl")
-    refused(await run("validate", own), /^anamnesis: bad\.jsonl, line 12, field "text": a passage needs a text$/m)
+    refused(
+      await run("validate", own),
+      /^anamnesis: bad\.jsonl, line 12, field "text": a passage needs a text; the record has _id$/m
+    )
     const skipping = await run("validate", [...own, "--skip-bad-lines", "--json"])
     assert.strictEqual(parse<Valid>(skipping).passages, 11)
-    assert.match(skipping.err, /bad\.jsonl: 2 lines skipped/)
+    assert.match(skipping.err, /bad\.jsonl: 2 malformed lines left out \(first: line 12, field "text"/)
   })
 })
 

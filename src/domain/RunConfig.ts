@@ -51,13 +51,13 @@ export const fields = {
   /** Folder of the run: checkpoints, journal, evaluations. */
   output_dir: Path,
 
-  /** Passages (JSON lines); `.gz` is read too. */
+  /** Passages: JSON lines, a JSON array or object, parquet, or a folder of them; `.gz` is read too (docs/data.md). */
   passages_file: Path,
-  /** Training questions (JSON lines). */
+  /** Training questions, in any of the forms of docs/data.md. */
   train_file: MaybePath,
-  /** Validation questions (JSON lines), for `evaluate --split validation`. */
+  /** Validation questions, for `evaluate --split validation`. */
   validation_file: MaybePath,
-  /** Test questions (JSON lines), the default split of `evaluate`. */
+  /** Test questions, the default split of `evaluate`. */
   test_file: MaybePath,
   /** Keep only the records whose fields equal these values. */
   passages_where: Where,
@@ -71,6 +71,8 @@ export const fields = {
   holdout: Share,
   /** Field that names a question's group: groups are held out, and resampled in the bootstrap, as a whole. */
   group_field: Schema.NonEmptyString,
+  /** Field that has the ids of a question's gold passages. */
+  gold_field: Schema.NonEmptyString,
   /** Wrong options: as the file gives them, or drawn at random from the right answers of its other questions. */
   distractors: Schema.Literals(["given", "random"]),
   /** Skip and count malformed lines instead of stopping at the first. */

@@ -15,6 +15,7 @@ export const defaults: Raw = {
   test_where: {},
   holdout: 0,
   group_field: "group",
+  gold_field: "gold",
   distractors: "given",
   skip_bad_lines: false,
   per_device_train_batch_size: 2,

@@ -63,8 +63,8 @@ export const inBatch = (b: number, query: RetrieveOptions["query"]) =>
 export const oracle = (c: number, passages: number, seed: number, query: RetrieveOptions["query"]) =>
   curriculum(pipe(drawOracle(c, passages, seed), Stage.andThen(goldTarget(1))), byTarget(1, c, query))
 
-/** The reader's choice given the gold passage: the most that retrieval could do for it. */
-export const answerGold = (explains = false) => pipe(findGold, Stage.andThen(answer(1, 1, explains)))
+/** The reader's choice given the gold passages, at most `c`: the most that retrieval could do for it. */
+export const answerGold = (c: number, explains = false) => pipe(findGold(c), Stage.andThen(answer(c, c, explains)))
 
 /** Inference: the best passages as they are, then the reader's choice. */
 export const answerOne = (o: Pick<StudyOptions, "n" | "c" | "rerank" | "query"> & { readonly explains?: boolean }) =>

@@ -169,7 +169,6 @@ describe("what is wrong with a configuration", () => {
       [{ rationale_prompt: "Why?", max_length: 99 }, /rationale_max_new_tokens \(128\) leaves no room/],
       [{ mode: "copy", copy_words: 2 ** 40 }, /copy_words \(1099511627776\) exceeds text_maxlength \(512\)/],
       [{ options_in_prompt: false }, /answer_format "letter" needs options_in_prompt/],
-      [{ holdout: 1 }, /holdout \(1\) leaves no question to learn from/],
       [{ refresh_index: "now and then" }, /refresh_index: "now and then" is not/]
     ] as const
   ) {
@@ -182,7 +181,6 @@ describe("what is wrong with a configuration", () => {
     assert.strictEqual(decoded({ retriever_n_context: 1, n_context: 1, gold_score_mode: "pdist" })["n_context"], 1)
     assert.strictEqual(decoded({ max_steps: 10, warmup_steps: 11 })["warmup_steps"], 11)
     assert.strictEqual(decoded({ mode: "copy", options_in_prompt: false })["options_in_prompt"], false)
-    assert.strictEqual(decoded({ holdout: 1, test_file: "t.jsonl" })["holdout"], 1)
     assert.strictEqual(decoded({ mode: "frozen_rag", rank_weight: 0 })["rank_weight"], 0)
   })
 })

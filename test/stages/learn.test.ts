@@ -119,7 +119,7 @@ describe("answer", () => {
     }).pipe(Effect.provide(Fakes.ports(Rows.texts).layer)))
   it.effect("gives the reader the gold passage where asked to", () =>
     Effect.gen(function*() {
-      const { predictionIndex } = Rows.blocks(yield* Pipelines.answerGold().run(Rows.frame()))
+      const { predictionIndex } = Rows.blocks(yield* Pipelines.answerGold(3).run(Rows.frame()))
       assert.deepStrictEqual([...predictionIndex], questions.map((q) => q.answerIndex))
     }).pipe(Effect.provide(Fakes.ports(Rows.texts).layer)))
 })

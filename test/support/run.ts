@@ -55,7 +55,12 @@ export const run = Effect.fnUntraced(function*(
   const own = yield* config(folder, out)
   const surroundings = Layer.merge(Tiny.core(own), around).pipe(Layer.provideMerge(NodeServices.layer))
   const layer = joint.pipe(Layer.provideMerge(Checkpoints.layer), Layer.provideMerge(surroundings))
-  const prepared = { config: own, epochs: () => Tiny.questions, passages: fromRecords(Tiny.passages) }
+  const prepared = {
+    config: own,
+    epochs: () => Tiny.questions,
+    passages: fromRecords(Tiny.passages),
+    empty: new Set<string>()
+  }
   return yield* start(prepared, true).pipe(Effect.provide(layer, { local: true }))
 })
 
