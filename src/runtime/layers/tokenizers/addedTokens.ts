@@ -165,9 +165,9 @@ export class AddedTokens {
     return this.raw === undefined ? parts : this.extracted(parts, this.raw)
   }
 
-  /** Ids for those that are found in normalised text. */
+  /** Ids for those that are found in normalised text, of which nothing may be left. */
   extractNormal(parts: Parts): Parts {
-    return this.normal === undefined ? parts : this.extracted(parts, this.normal)
+    return this.normal === undefined ? splitAll(parts, (text) => [0, text.length]) : this.extracted(parts, this.normal)
   }
 
   private extracted(parts: Parts, finder: Finder): Parts {
@@ -186,6 +186,8 @@ export class AddedTokens {
   private spansOf(text: string, finder: Finder, found: Array<number>): ReadonlyArray<number> {
     const spans: Array<number> = []
     const push = (start: number, end: number, id: number) => {
+      /** A token whose space others have taken already is left out. */
+      if (start >= end) return
       spans.push(start, end)
       found.push(id)
     }

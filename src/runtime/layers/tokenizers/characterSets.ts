@@ -103,7 +103,7 @@ const propertySource = (name: string): string => {
   return plain === "alphabetic" ? posix["alpha"]!() : scriptSource(name)
 }
 
-/** Superscripts and fractions of Latin-1 are of words there, as no others are. */
+/** Outside of brackets alone, superscripts and fractions of Latin-1 are of words there. */
 const wordSource = (): string => String.raw`[${posix["word"]!()}\xb2\xb3\xb9\xbc-\xbe]`
 
 const positive = (set: CharacterSetNode): string => {
@@ -133,6 +133,9 @@ const positive = (set: CharacterSetNode): string => {
 export const setSource = (set: CharacterSetNode): string =>
   set.negate === true ? `[^${positive(set)}]` : positive(set)
 
+const memberSet = (set: CharacterSetNode): string =>
+  set.kind === "word" ? setSource({ type: "CharacterSet", kind: "posix", value: "word", negate: set.negate === true }) : setSource(set)
+
 const memberSource = (member: CharacterClassElementNode, ignoreCase: boolean): string => {
   switch (member.type) {
     case "Character":
@@ -140,7 +143,7 @@ const memberSource = (member: CharacterClassElementNode, ignoreCase: boolean): s
     case "CharacterClassRange":
       return foldedRange(member.min.value, member.max.value, ignoreCase)
     case "CharacterSet":
-      return ignoreCase ? unsupported("a class of characters under (?i)") : setSource(member)
+      return ignoreCase ? unsupported("a class of characters under (?i)") : memberSet(member)
     default:
       return classSource(member, ignoreCase)
   }

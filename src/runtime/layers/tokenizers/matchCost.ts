@@ -10,37 +10,51 @@ interface Effort {
 
 type Quantifier = Extract<Element, { readonly type: "Quantifier" }>
 
-const ofSequence = (elements: ReadonlyArray<Element>, length: number): Effort =>
-  elements.reduceRight<Effort>((rest, element) => {
-    const { steps, ways } = ofElement(element, length)
-    return { ways: ways * rest.ways, steps: steps + ways * rest.steps }
-  }, { ways: 1, steps: 0 })
+/** Whether it matches anywhere, if only the empty text. */
+const always = (element: Element): boolean =>
+  (element.type === "Quantifier" && element.min === 0) ||
+  ((element.type === "Group" || element.type === "CapturingGroup") &&
+    element.body.some(({ body }) => body.every(always)))
 
-const ofAlternatives = (alternatives: Alternatives, length: number): Effort => {
-  const all = alternatives.map(({ body }) => ofSequence(body, length))
+/** @param last whether nothing that may fail follows: a part that has matched then need not match otherwise. */
+const ofSequence = (elements: ReadonlyArray<Element>, length: number, last: boolean): Effort => {
+  let rest: Effort = { ways: 1, steps: 0 }
+  let ends = last
+  for (const element of elements.toReversed()) {
+    const { steps, ways } = ofElement(element, length, ends)
+    rest = { ways: ways * rest.ways, steps: steps + ways * rest.steps }
+    ends &&= always(element)
+  }
+  return rest
+}
+
+const ofAlternatives = (alternatives: Alternatives, length: number, last: boolean): Effort => {
+  const all = alternatives.map(({ body }) => ofSequence(body, length, last))
   return { ways: all.reduce((sum, { ways }) => sum + ways, 0), steps: all.reduce((sum, { steps }) => sum + steps, 0) }
 }
 
-const ofQuantifier = ({ body, kind, max, min }: Quantifier, length: number): Effort => {
-  const one = ofElement(body as Element, length)
-  const most = Math.min(max, length + 1)
-  const ends = most - Math.min(min, most) + 1
-  const branches = one.ways === 1 ? 1 : one.ways ** most
-  return { ways: kind === "possessive" ? 1 : ends * branches, steps: most * branches * one.steps }
+const ofQuantifier = ({ body, kind, max, min }: Quantifier, length: number, last: boolean): Effort => {
+  const one = ofElement(body as Element, length, false)
+  const least = Math.min(min, length + 1)
+  /** What need not match otherwise fails at its first few, or not at all. */
+  const most = last && one.ways === 1 ? least : Math.min(max, length + 1)
+  const power = (count: number) => one.ways === 1 ? 1 : one.ways ** count
+  const ways = kind === "possessive" || last ? 1 : (most - least + 1) * power(most)
+  return { ways, steps: most * power(Math.max(0, most - 1)) * one.steps }
 }
 
-const ofElement = (element: Element, length: number): Effort => {
+const ofElement = (element: Element, length: number, last: boolean): Effort => {
   switch (element.type) {
     case "Quantifier":
-      return ofQuantifier(element, length)
+      return ofQuantifier(element, length, last)
     case "Group": {
-      const effort = ofAlternatives(element.body, length)
-      return element.atomic === true ? { ...effort, ways: 1 } : effort
+      const effort = ofAlternatives(element.body, length, last || element.atomic === true)
+      return last || element.atomic === true ? { ...effort, ways: 1 } : effort
     }
     case "CapturingGroup":
-      return ofAlternatives(element.body, length)
+      return ofAlternatives(element.body, length, last)
     case "LookaroundAssertion":
-      return { ...ofAlternatives(element.body, length), ways: 1 }
+      return { ...ofAlternatives(element.body, length, true), ways: 1 }
     default:
       return { ways: 1, steps: 1 }
   }
@@ -48,4 +62,4 @@ const ofElement = (element: Element, length: number): Effort => {
 
 /** Steps that a search through a text of so many units takes at most; Infinity where that is beyond all measure. */
 export const worstCase = (alternatives: Alternatives, length: number): number =>
-  (length + 1) * ofAlternatives(alternatives, length).steps
+  (length + 1) * (ofAlternatives(alternatives, length, true).steps + length)

@@ -18,19 +18,17 @@ const plain = (apply: (text: string) => string): Normalizer => (text, head) => {
   return [normal, normal.startsWith(start) ? start.length : firstLength(normal)]
 }
 
-const trimmed = (text: string, left: boolean, right: boolean): string => {
-  let start = 0
-  let end = text.length
-  if (left) while (start < end && isWhiteSpace(text.charCodeAt(start))) start++
-  if (right) while (end > start && isWhiteSpace(text.charCodeAt(end - 1))) end--
-  return text.slice(start, end)
-}
-
 const strip = (fields: Fields): Normalizer => {
   fields.only("type", "strip_left", "strip_right")
   const left = fields.flag("strip_left")
   const right = fields.flag("strip_right")
-  return plain((text) => trimmed(text, left, right))
+  return (text, head) => {
+    let start = 0
+    let end = text.length
+    if (left) while (start < end && isWhiteSpace(text.charCodeAt(start))) start++
+    if (right) while (end > start && isWhiteSpace(text.charCodeAt(end - 1))) end--
+    return [text.slice(start, end), Math.max(0, Math.min(head, end) - start)]
+  }
 }
 
 const without = (has: (code: number) => boolean) => (text: string): string => {

@@ -26,7 +26,7 @@ const tooLong = (place: string, text: string): Misfit =>
   new Misfit(place, `no end of matching after ${secondsFor(text.length).toFixed(0)} s: ${JSON.stringify(text.slice(0, 40))}`)
 
 /** What is being matched, for the message should it never end. */
-let latest: { readonly place: string; readonly text: string } | undefined
+const latest = { place: "", text: "" }
 
 /**
  * Work on many texts, of so many units together, under one watch rather than one each.
@@ -34,11 +34,10 @@ let latest: { readonly place: string; readonly text: string } | undefined
  * @throws Misfit where a pattern takes too long.
  */
 export const watched = <A>(length: number, work: () => A): A => {
-  latest = undefined
   try {
     return limited(work, secondsFor(length))
   } catch (cause) {
-    throw cause instanceof OutOfTime && latest !== undefined ? tooLong(latest.place, latest.text) : cause
+    throw cause instanceof OutOfTime ? tooLong(latest.place, latest.text) : cause
   }
 }
 
@@ -85,7 +84,8 @@ const ofRegex = (source: string, place: string): Pattern => {
   const { alternatives, nullable, regex } = translate(source)
   const worst = bounded(alternatives)
   const matches = (text: string): ReadonlyArray<number> => {
-    latest = { place, text }
+    latest.place = place
+    latest.text = text
     try {
       return worst(text.length) > unwatched
         ? limited(() => found(regex, text), secondsFor(text.length))

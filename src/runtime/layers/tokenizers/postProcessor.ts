@@ -46,7 +46,7 @@ const readPiece = (fields: Fields, tokens: ReadonlyMap<string, Special>): Piece 
   if (kind === undefined) return fields.fail("", "a sequence or a special token is expected")
   const piece = fields.fields(kind).only("id", "type_id")
   piece.id("type_id")
-  if (kind === "Sequence") return piece.oneOf("id", ["A", "B"])
+  if (kind === "Sequence") return piece.oneOf("id", ["A", "B"] as const)
   return tokens.get(piece.text("id"))?.ids ?? piece.fail("id", `"${piece.text("id")}" is not one of special_tokens`)
 }
 
