@@ -1,8 +1,9 @@
 """Tokenizer files by chance, and what Hugging Face's Rust library makes of lines of all scripts by them: tokenizers/generated*.
 
 generated.json: models, lines, and files whose `model` names one of the models and says what is different.
-generated.bin: for each file and line two hashes of 16 bits, of its ids and of the text they are decoded to, where 0 is
-an error; before the lines of a file, the number of ids that its post-processor puts before a text (65535: it is refused).
+generated.bin: for each of these files, and then for the tokenizers of the other folders here, two hashes of 16 bits for
+each line, of its ids and of the text they are decoded to, where 0 is an error; before them, the number of ids that the
+post-processor puts before a text (65534: there is none; 65533: an error).
 
 With a number of files and a folder, the same for as many other files, with ids and texts in full: for a longer trial.
     python tokenizerFiles.py 5000 /tmp/trial 1
@@ -311,9 +312,9 @@ def loaded(file, models):
 
 
 def before(tokenizer):
-    """How many ids stand before a text."""
-    mask = tokenizer.encode("a").special_tokens_mask
-    return next((i for i, special in enumerate(mask) if not special), len(mask))
+    """How many ids stand before a text; StopIteration where nothing is left of any."""
+    masks = [tokenizer.encode(text).special_tokens_mask for text in ["a", "foo", "the patient"]]
+    return next(mask for mask in masks if 0 in mask).index(0)
 
 
 def hashed(value):
@@ -323,29 +324,37 @@ def hashed(value):
     return zlib.crc32(packed) % 65535 + 1
 
 
+FOLDERS = {name: HERE / name for name in ["llama3", "gpt2", "llama2", "unigram"]} | {
+    "wordpiece": HERE.parents[2] / "experiments/demo/retriever"}
+
+
+def row(tokenizer):
+    try:
+        first = 65534 if tokenizer.post_processor is None else before(tokenizer)
+    except BaseException:
+        first = 65533
+    hashes = [hashed(value) for pair in all_encoded(tokenizer, LINES) for value in pair]
+    return struct.pack(f"<{1 + len(hashes)}H", first, *hashes)
+
+
 def golden():
     global CHARSMAP
     CHARSMAP = charsmap()
     models = bases()
     rng = random.Random(10)
-    files, out = [], []
-    while len(files) < 400:
+    files, rows = [], []
+    while len(files) < 300:
         one = file(rng, models)
         tokenizer = loaded(one, models)
-        if tokenizer is None and rng.random() < 0.9:
-            continue
-        files.append(one)
-        try:
-            first = 65535 if tokenizer is None else 65534 if tokenizer.post_processor is None else before(tokenizer)
-        except BaseException:
-            first = 65533
-        row = [first]
-        for ids, text in all_encoded(tokenizer, LINES) if tokenizer else [(None, None)] * len(LINES):
-            row += [hashed(ids), hashed(text)]
-        out.append(struct.pack(f"<{len(row)}H", *row))
-    (HERE / "generated.bin").write_bytes(b"".join(out))
-    text = json.dumps({"charsmap": CHARSMAP, "lines": LINES, "models": models, "files": files}, ensure_ascii=False, separators=(",", ":"))
-    (HERE / "generated.json").write_text(text.replace(f'"{CHARSMAP}"', '"$charsmap"').replace('"charsmap":"$charsmap"', f'"charsmap":"{CHARSMAP}"'))
+        if tokenizer is not None:
+            files.append(one)
+            rows.append(row(tokenizer))
+    rows += [row(Tokenizer.from_file(str(folder / "tokenizer.json"))) for folder in FOLDERS.values()]
+    (HERE / "generated.bin").write_bytes(b"".join(rows))
+    text = json.dumps({"charsmap": "", "folders": list(FOLDERS), "lines": LINES, "models": models, "files": files},
+                      ensure_ascii=False, separators=(",", ":"))
+    short = text.replace(f'"{CHARSMAP}"', '"$charsmap"').replace('"charsmap":""', f'"charsmap":"{CHARSMAP}"')
+    (HERE / "generated.json").write_text(short)
 
 
 def noise(rng):

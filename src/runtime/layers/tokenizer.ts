@@ -28,7 +28,7 @@ export interface Tokenizer {
   readonly start: ReadonlyArray<number> | undefined
   /** Where it lies. */
   readonly folder: string
-  /** `tokenizer_config.json`, and `special_tokens_map.json` where that says more. */
+  /** `tokenizer_config.json`, with what `special_tokens_map.json` says where that counts. */
   readonly config: Readonly<Record<string, unknown>>
 }
 
@@ -51,11 +51,11 @@ const read = Effect.fnUntraced(function*(folder: string, name: string) {
   return yield* new FileError({ path, place: "", reason: "an object is expected" })
 })
 
-/** As transformers has it, the older file counts for more, unless the newer one lists added tokens. */
+/** As transformers has it, the older file counts for more, or for nothing where the newer one lists added tokens. */
 const readConfig = Effect.fnUntraced(function*(folder: string) {
   const config = yield* read(folder, "tokenizer_config.json")
-  const map = yield* read(folder, "special_tokens_map.json")
-  return Object.hasOwn(config, "added_tokens_decoder") ? { ...map, ...config } : { ...config, ...map }
+  if (Object.hasOwn(config, "added_tokens_decoder")) return config
+  return { ...config, ...(yield* read(folder, "special_tokens_map.json")) }
 })
 
 const errorOf = (path: string, misfit: Misfit): FileError =>

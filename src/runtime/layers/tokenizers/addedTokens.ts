@@ -111,7 +111,11 @@ export class AddedTokens {
     return greatest
   }
 
-  /** The token of an id, where it is an added one. */
+  /** In the order of their ids. */
+  all(): ReadonlyArray<AddedToken> {
+    return [...this.tokens].toSorted(([a], [b]) => a - b).map(([, token]) => token)
+  }
+
   added(content: string): AddedToken | undefined {
     const id = this.ids.get(content)
     return id === undefined ? undefined : this.tokens.get(id)

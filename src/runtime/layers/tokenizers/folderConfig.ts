@@ -5,7 +5,7 @@
 import type { AddedToken, AddedTokens } from "./addedTokens.ts"
 import { Fields, isText, Misfit } from "./fields.ts"
 
-/** Keys of tokens that every tokenizer may have. */
+/** Keys of tokens that every tokenizer may have, in the order in which those that are new get their ids. */
 const named = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"]
 
 /** Keys that are read here, or change no id: lengths and sides are the program's, others are of slow tokenizers. */
@@ -69,11 +69,11 @@ const known: ReadonlySet<string> = new Set([
 
 const optionKeys = ["content", "single_word", "lstrip", "rstrip", "normalized", "special", "id", "__type"]
 
-/** An object that describes a token; what it leaves out is as transformers leaves it out. */
+/** An object that describes a token; what it leaves out is as transformers has it. */
 const described = (fields: Fields, special: boolean): AddedToken => {
   fields.only(...optionKeys)
   const flag = (key: string, otherwise: boolean) => fields.optional(key, fields.flag, otherwise)
-  const isSpecial = special || flag("special", false)
+  const isSpecial = flag("special", special)
   return {
     content: fields.text("content"),
     single_word: flag("single_word", false),
@@ -93,9 +93,9 @@ const plainSpecial = (content: string): AddedToken => ({
   special: true
 })
 
-/** `added_tokens_decoder`: tokens by their ids. */
-const decoderTokens = (config: Fields): ReadonlyArray<readonly [number, AddedToken]> => {
-  if (!config.has("added_tokens_decoder")) return []
+/** `added_tokens_decoder`: tokens by their ids; `undefined` where there is none. */
+const decoderTokens = (config: Fields): ReadonlyArray<readonly [number, AddedToken]> | undefined => {
+  if (!config.has("added_tokens_decoder")) return undefined
   const all = config.fields("added_tokens_decoder")
   return all.entries().map(([id]) => {
     if (!/^\d{1,9}$/.test(id)) all.fail(id, "not the id of a token")
@@ -103,37 +103,57 @@ const decoderTokens = (config: Fields): ReadonlyArray<readonly [number, AddedTok
   }).toSorted(([a], [b]) => a - b)
 }
 
-/** Special tokens by key, or of a list. */
-const specialTokens = (config: Fields): ReadonlyArray<AddedToken> => {
-  const one = (fields: Fields, key: string): ReadonlyArray<AddedToken> => {
-    if (!fields.has(key)) return []
-    const value = fields.get(key)
-    return [isText(value) ? plainSpecial(value) : described(fields.fields(key), true)]
-  }
+const one = (fields: Fields, key: string): ReadonlyArray<AddedToken> => {
+  if (!fields.has(key)) return []
+  const value = fields.get(key)
+  return [isText(value) ? plainSpecial(value) : { ...described(fields.fields(key), true), special: true }]
+}
+
+/** Special tokens that have a key each, models' own ones among them. */
+const namedTokens = (config: Fields): ReadonlyArray<AddedToken> => {
   const keys = config.entries().map(([key]) => key)
-  const own = keys.filter((key) => key.endsWith("_token") && (named.includes(key) || isText(config.get(key))))
-  const lists = ["additional_special_tokens", "extra_special_tokens"].filter((key) => config.has(key))
+  const own = keys.filter((key) => key.endsWith("_token") && !named.includes(key) && isText(config.get(key)))
+  const extra = config.get("extra_special_tokens")
+  const more = typeof extra === "object" && extra !== null && !Array.isArray(extra)
+    ? config.fields("extra_special_tokens")
+    : new Fields({}, "")
   return [
-    ...own.flatMap((key) => one(config, key)),
-    ...lists.flatMap((key) => {
-      if (!Array.isArray(config.get(key))) return config.fields(key).entries().flatMap(([name]) => one(config.fields(key), name))
-      return config.list(key).flatMap((value, i) =>
-        isText(value) ? [plainSpecial(value)] : [described(new Fields(value, `${config.at(key)}[${i}]`), true)]
-      )
-    })
+    ...[...named, ...own].flatMap((key) => one(config, key)),
+    ...more.entries().flatMap(([key]) => one(more, key))
   ]
 }
 
-/** Tokens to add to those of tokenizer.json. Special ones that are added there already keep their options. */
+/** Older files leave out that a listed token is special, and do not name its type either. */
+const listedToken = (fields: Fields): AddedToken => described(fields, !fields.has("__type"))
+
+/** Special tokens of a list. */
+const extraTokens = (config: Fields): ReadonlyArray<AddedToken> =>
+  ["additional_special_tokens", "extra_special_tokens"].filter((key) => Array.isArray(config.get(key))).flatMap((key) =>
+    config.list(key).map((value, i) =>
+      isText(value) ? plainSpecial(value) : listedToken(new Fields(value, `${config.at(key)}[${i}]`))
+    )
+  )
+
+/**
+ * Tokens to add to those of tokenizer.json: those that are listed, else its own again, of which the special ones with a
+ * key of their own are special now; then special ones that are not there.
+ */
 export const additions = (config: Fields): (own: AddedTokens) => ReadonlyArray<AddedToken> => {
-  const listed = new Map(decoderTokens(config).map(([, token]) => [token.content, token]))
-  const specials = specialTokens(config).filter(({ content }) => !listed.has(content))
-  return (own) => [...listed.values(), ...specials.filter(({ content }) => own.added(content) === undefined)]
+  const listed = decoderTokens(config)?.map(([, token]) => token)
+  const keyed = namedTokens(config)
+  const extra = extraTokens(config)
+  const contents = new Set(keyed.map(({ content }) => content))
+  return (own) => {
+    const again = (listed ?? own.all()).map((token) => contents.has(token.content) ? { ...token, special: true } : token)
+    const there = new Set(again.map(({ content }) => content))
+    const absent = [...keyed, ...extra].filter(({ content }) => !there.has(content) && own.added(content) === undefined)
+    return [...again, ...absent]
+  }
 }
 
 /** @throws Misfit where a token has another id than the config says. */
 export const checkIds = (config: Fields, own: AddedTokens): void => {
-  for (const [id, { content }] of decoderTokens(config)) {
+  for (const [id, { content }] of decoderTokens(config) ?? []) {
     const given = own.id(content)
     if (given !== id) {
       throw new Misfit(config.at(`added_tokens_decoder.${id}`), `${JSON.stringify(content)} has the id ${given} in tokenizer.json`)
@@ -186,7 +206,7 @@ export const checkOptions = (config: Fields, json: object): void => {
 /** What transformers passes over where there is a tokenizer.json, and what is done instead. */
 export const passedOver = (config: Fields, start: ReadonlyArray<number> | undefined, own: AddedTokens): ReadonlyArray<string> => {
   const told: Array<string> = []
-  const token = specialTokens(new Fields({ bos_token: config.get("bos_token") ?? null }, ""))[0]?.content
+  const token = one(config, "bos_token")[0]?.content
   const begins = token !== undefined && (start ?? []).includes(own.id(token) ?? -1)
   const given = config.get("add_bos_token")
   if (typeof given === "boolean" && given !== begins) {

@@ -110,6 +110,7 @@ const elementSource = (element: Element, context: Context): string => {
       return foldedCharacter(element.value, ignoreCase)
     case "CharacterSet":
       if (element.kind === "dot") return context.flags.dotAll ? "[^]" : String.raw`[^\n]`
+      if (element.kind === "newline" && element.variableLength === true) return lineEnd
       return ignoreCase ? unsupported("a class of characters under (?i)") : setSource(element)
     case "CharacterClass":
       return classSource(element, ignoreCase)
@@ -133,6 +134,9 @@ const alternativesSource = (alternatives: Alternatives, context: Context): strin
     if (context.flags.ignoreCase) refusePairs(alternative)
     return alternative.body.map((element) => elementSource(element, context)).join("")
   }).join("|")
+
+/** Both characters of a line end that has two are taken together. */
+const lineEnd = String.raw`(?:\r\n|(?!\r\n)[\n-\r\x85\u2028\u2029])`
 
 const isFlags = (element: Element): boolean => element.type === "Directive" && element.kind === "flags"
 
