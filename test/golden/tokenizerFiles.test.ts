@@ -49,7 +49,9 @@ const difference = (pipeline: Pipeline, row: ReadonlyArray<number>): string | un
     const [ids, decoded] = [row[1 + 2 * i]!, row[2 + 2 * i]!]
     if (ids === 0) continue
     const own = pipeline.encode(line)
-    if (hashed(own) !== ids) return `ids of ${JSON.stringify(line)}: ${own.map((id) => pipeline.tokens.token(id)).join()}`
+    if (hashed(own) !== ids) {
+      return `ids of ${JSON.stringify(line)}: ${own.map((id) => pipeline.tokens.token(id)).join()}`
+    }
     if (decoded === 0) continue
     const back = pipeline.decode(own)
     if (hashed(back) !== decoded) return `text of ${JSON.stringify(line)}: ${JSON.stringify(back)}`

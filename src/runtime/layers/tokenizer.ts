@@ -6,8 +6,8 @@ import { FileError, located, readJson } from "./files.ts"
 import { tidied } from "./tokenizers/decoders.ts"
 import { Fields, Misfit } from "./tokenizers/fields.ts"
 import * as FolderConfig from "./tokenizers/folderConfig.ts"
-import { type Pipeline, readPipeline } from "./tokenizers/pipeline.ts"
 import { watched } from "./tokenizers/patterns.ts"
+import { type Pipeline, readPipeline } from "./tokenizers/pipeline.ts"
 
 export interface Tokenizer {
   /**
@@ -35,7 +35,9 @@ export interface Tokenizer {
 /** A special token of the config by its key ("eos_token"): a text, or an object that holds it. */
 export const special = ({ config }: Pick<Tokenizer, "config">, key: string): string | undefined => {
   const value = Object.hasOwn(config, key) ? config[key] : undefined
-  const content = typeof value === "object" && value !== null ? (value as { readonly content?: unknown }).content : value
+  const content = typeof value === "object" && value !== null
+    ? (value as { readonly content?: unknown }).content
+    : value
   return typeof content === "string" ? content : undefined
 }
 
@@ -108,7 +110,9 @@ const checkAddedFile = Effect.fnUntraced(function*(folder: string, { tokens }: P
   yield* reading(path, () => {
     for (const [token, id] of Object.entries(added)) {
       const given = tokens.id(token)
-      if (given !== id) throw new Misfit("", `${JSON.stringify(token)} has the id ${given} in tokenizer.json, not ${id}`)
+      if (given !== id) {
+        throw new Misfit("", `${JSON.stringify(token)} has the id ${given} in tokenizer.json, not ${id}`)
+      }
     }
   })
 })

@@ -48,8 +48,7 @@ const finderOf = (forms: ReadonlyMap<string, number>): Finder | undefined => {
 }
 
 let words: { readonly first: RegExp; readonly last: RegExp } | undefined
-const wordEnds = () =>
-  words ??= { first: new RegExp(`^${wordClass()}`, "v"), last: new RegExp(`${wordClass()}$`, "v") }
+const wordEnds = () => words ??= { first: new RegExp(`^${wordClass()}`, "v"), last: new RegExp(`${wordClass()}$`, "v") }
 
 /** Whether letters on either side make it part of a word. */
 const withinWord = (text: string, start: number, end: number): boolean =>

@@ -59,7 +59,10 @@ const readMerges = (fields: Fields, vocabulary: Vocabulary, prefix: string): Mer
  * Ids of a word's characters. What is unknown becomes bytes, if all of them are known, or the unknown token, or nothing
  * where there is none; it is written once something known follows, after bytes.
  */
-const charactersOf = ({ byteFallback, fuses, prefix, suffix, unknown, vocabulary }: Options, word: string): Array<number> => {
+const charactersOf = (
+  { byteFallback, fuses, prefix, suffix, unknown, vocabulary }: Options,
+  word: string
+): Array<number> => {
   const ids: Array<number> = []
   let pending = false
   const flush = () => {

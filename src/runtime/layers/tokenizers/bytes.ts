@@ -47,7 +47,7 @@ export const fromByteCharacters = (tokens: ReadonlyArray<string>): string => {
   const bytes: Array<number> = []
   for (const token of tokens) {
     const own = Array.from(token, (character) => byteOf.get(character))
-    if (own.every((byte) => byte !== undefined)) for (const byte of own) bytes.push(byte)
+    if (own.every((byte) => byte !== undefined)) { for (const byte of own) bytes.push(byte) }
     else for (const byte of encoder.encode(token)) bytes.push(byte)
   }
   return decoder.decode(Uint8Array.from(bytes))
@@ -61,11 +61,11 @@ export const byteTokens = (text: string): ReadonlyArray<string> => Array.from(en
 
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** The text of these bytes; `undefined` where they are none of UTF-8. */
-export const textOf = (bytes: ReadonlyArray<number>): string | undefined => {
+/** The text of these bytes; where they are none of UTF-8, U+FFFD for each. */
+export const textOf = (bytes: ReadonlyArray<number>): ReadonlyArray<string> => {
   try {
-    return strict.decode(Uint8Array.from(bytes))
+    return [strict.decode(Uint8Array.from(bytes))]
   } catch {
-    return undefined
+    return bytes.map(() => "\ufffd")
   }
 }

@@ -130,11 +130,12 @@ const positive = (set: CharacterSetNode): string => {
 }
 
 /** A class for one of Oniguruma's names, such as `\w` or `\p{Han}`. */
-export const setSource = (set: CharacterSetNode): string =>
-  set.negate === true ? `[^${positive(set)}]` : positive(set)
+export const setSource = (set: CharacterSetNode): string => set.negate === true ? `[^${positive(set)}]` : positive(set)
 
 const memberSet = (set: CharacterSetNode): string =>
-  set.kind === "word" ? setSource({ type: "CharacterSet", kind: "posix", value: "word", negate: set.negate === true }) : setSource(set)
+  set.kind === "word"
+    ? setSource({ type: "CharacterSet", kind: "posix", value: "word", negate: set.negate === true })
+    : setSource(set)
 
 const memberSource = (member: CharacterClassElementNode, ignoreCase: boolean): string => {
   switch (member.type) {

@@ -51,6 +51,10 @@ export const combiningMarks = classOf(tables.combiningMarks)
 export const numeric = classOf(tables.numeric)
 export const unnormalised = classOf(tables.unnormalised)
 
+export const isAscii = (text: string): boolean =>
+  // eslint-disable-next-line no-control-regex
+  /^[\0-\x7f]*$/.test(text)
+
 /** The property White_Space: U+0085 is, U+FEFF is not. */
 export const isWhiteSpace = (code: number): boolean =>
   code === 32 || (code >= 9 && code <= 13) || (code > 127 && (
@@ -116,8 +120,7 @@ const youngCapitals = (code: number): number =>
 
 /** Small letters one by one: what a capital becomes does not depend on its neighbours. */
 export const lowercase = (text: string): string => {
-  // eslint-disable-next-line no-control-regex
-  if (/^[\0-\x7f]*$/.test(text)) return text.toLowerCase()
+  if (isAscii(text)) return text.toLowerCase()
   let out = ""
   for (const c of text) {
     const code = c.codePointAt(0)!

@@ -19,7 +19,9 @@ const tidy: Readonly<Record<string, string>> = { " ' ": "'", " do not": " don't"
 export const tidied = (text: string, contracts: boolean): string => {
   if (!text.includes(" ")) return text
   let out = text
-  for (const words of untidy) if (contracts || words !== " do not") out = out.replaceAll(words, tidy[words] ?? words.slice(1))
+  for (const words of untidy) {
+    if (contracts || words !== " do not") out = out.replaceAll(words, tidy[words] ?? words.slice(1))
+  }
   return out
 }
 
@@ -48,8 +50,7 @@ const wordPiece = (fields: Fields): Decoder => {
 
 const metaspace = (fields: Fields): Decoder => {
   const { replacement, scheme } = readMetaspace(fields)
-  return (tokens) =>
-    tokens.map((token, i) => token.replaceAll(replacement, i === 0 && scheme !== "never" ? "" : " "))
+  return (tokens) => tokens.map((token, i) => token.replaceAll(replacement, i === 0 && scheme !== "never" ? "" : " "))
 }
 
 const ctc = (fields: Fields): Decoder => {
@@ -95,9 +96,7 @@ const byteFallback = (fields: Fields): Decoder => {
     const out: Array<string> = []
     let bytes: Array<number> = []
     const flush = () => {
-      const text = textOf(bytes)
-      if (text === undefined) for (const _ of bytes) out.push("\ufffd")
-      else if (bytes.length > 0) out.push(text)
+      if (bytes.length > 0) for (const text of textOf(bytes)) out.push(text)
       bytes = []
     }
     for (const token of tokens) {

@@ -103,10 +103,12 @@ const decoderTokens = (config: Fields): ReadonlyArray<readonly [number, AddedTok
   }).toSorted(([a], [b]) => a - b)
 }
 
+const asSpecial = (token: AddedToken): AddedToken => ({ ...token, special: true })
+
 const one = (fields: Fields, key: string): ReadonlyArray<AddedToken> => {
   if (!fields.has(key)) return []
   const value = fields.get(key)
-  return [isText(value) ? plainSpecial(value) : { ...described(fields.fields(key), true), special: true }]
+  return [isText(value) ? plainSpecial(value) : asSpecial(described(fields.fields(key), true))]
 }
 
 /** Special tokens that have a key each, models' own ones among them. */
@@ -144,7 +146,7 @@ export const additions = (config: Fields): (own: AddedTokens) => ReadonlyArray<A
   const extra = extraTokens(config)
   const contents = new Set(keyed.map(({ content }) => content))
   return (own) => {
-    const again = (listed ?? own.all()).map((token) => contents.has(token.content) ? { ...token, special: true } : token)
+    const again = (listed ?? own.all()).map((token) => contents.has(token.content) ? asSpecial(token) : token)
     const there = new Set(again.map(({ content }) => content))
     const absent = [...keyed, ...extra].filter(({ content }) => !there.has(content) && own.added(content) === undefined)
     return [...again, ...absent]
@@ -156,7 +158,10 @@ export const checkIds = (config: Fields, own: AddedTokens): void => {
   for (const [id, { content }] of decoderTokens(config) ?? []) {
     const given = own.id(content)
     if (given !== id) {
-      throw new Misfit(config.at(`added_tokens_decoder.${id}`), `${JSON.stringify(content)} has the id ${given} in tokenizer.json`)
+      throw new Misfit(
+        config.at(`added_tokens_decoder.${id}`),
+        `${JSON.stringify(content)} has the id ${given} in tokenizer.json`
+      )
     }
   }
 }
@@ -196,7 +201,9 @@ const said = (json: { readonly normalizer?: unknown; readonly pre_tokenizer?: un
 export const checkOptions = (config: Fields, json: object): void => {
   for (const { does, key } of said(json)) {
     if (!config.has(key) || does === undefined) continue
-    if (config.flag(key) !== does) config.fail(key, `${config.get(key)}, which tokenizer.json contradicts; make them agree`)
+    if (config.flag(key) !== does) {
+      config.fail(key, `${config.get(key)}, which tokenizer.json contradicts; make them agree`)
+    }
   }
   if (config.get("fix_mistral_regex") === true) {
     config.fail("fix_mistral_regex", "true is not supported: save the repaired tokenizer.json")
@@ -204,7 +211,11 @@ export const checkOptions = (config: Fields, json: object): void => {
 }
 
 /** What transformers passes over where there is a tokenizer.json, and what is done instead. */
-export const passedOver = (config: Fields, start: ReadonlyArray<number> | undefined, own: AddedTokens): ReadonlyArray<string> => {
+export const passedOver = (
+  config: Fields,
+  start: ReadonlyArray<number> | undefined,
+  own: AddedTokens
+): ReadonlyArray<string> => {
   const told: Array<string> = []
   const token = one(config, "bos_token")[0]?.content
   const begins = token !== undefined && (start ?? []).includes(own.id(token) ?? -1)

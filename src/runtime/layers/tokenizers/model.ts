@@ -35,7 +35,9 @@ export const readVocabulary = (fields: Fields): Vocabulary => {
     if (!isText(token)) throw new Misfit(entries.place, `${name} is no text of Unicode`)
     if (!isId(id)) throw new Misfit(entries.place, `${name} has ${JSON.stringify(id)} for an id`)
     const owner = owners.get(id)
-    if (owner !== undefined) throw new Misfit(entries.place, `${id} is the id of ${JSON.stringify(owner)} and of ${name}`)
+    if (owner !== undefined) {
+      throw new Misfit(entries.place, `${id} is the id of ${JSON.stringify(owner)} and of ${name}`)
+    }
     owners.set(id, token)
     vocabulary.set(token, id)
   }

@@ -1,5 +1,5 @@
 /** Normal forms as the library has them: those of Unicode 9, to which later characters are strange. */
-import { escaped, unnormalised } from "./characters.ts"
+import { escaped, isAscii, unnormalised } from "./characters.ts"
 
 export type NormalForm = "NFC" | "NFD" | "NFKC" | "NFKD"
 
@@ -7,8 +7,7 @@ let strangers: RegExp | undefined
 
 /** Later characters stay as they are, and nothing is moved past them or joined to them. */
 export const normalForm = (text: string, form: NormalForm): string => {
-  // eslint-disable-next-line no-control-regex
-  if (/^[\0-\x7f]*$/.test(text)) return text
+  if (isAscii(text)) return text
   strangers ??= new RegExp(
     `([${unnormalised.ranges.map(([first, last]) => `${escaped(first)}-${escaped(last)}`).join("")}])`,
     "u"

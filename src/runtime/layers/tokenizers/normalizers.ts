@@ -1,6 +1,6 @@
 /** Normalizers of tokenizer.json: text before it is split. */
 import { toByteCharacters } from "./bytes.ts"
-import { combiningMarks, isWhiteSpace, lowercase, nonspacingMarks, whiteSpace } from "./characters.ts"
+import { combiningMarks, isAscii, isWhiteSpace, lowercase, nonspacingMarks, whiteSpace } from "./characters.ts"
 import { readCharsmap, type Replaced } from "./charsmap.ts"
 import { component, type Fields, type Kinds } from "./fields.ts"
 import { type NormalForm, normalForm } from "./normalForms.ts"
@@ -25,8 +25,8 @@ const strip = (fields: Fields): Normalizer => {
   return (text, head) => {
     let start = 0
     let end = text.length
-    if (left) while (start < end && isWhiteSpace(text.charCodeAt(start))) start++
-    if (right) while (end > start && isWhiteSpace(text.charCodeAt(end - 1))) end--
+    if (left) { while (start < end && isWhiteSpace(text.charCodeAt(start))) start++ }
+    if (right) { while (end > start && isWhiteSpace(text.charCodeAt(end - 1))) end-- }
     return [text.slice(start, end), Math.max(0, Math.min(head, end) - start)]
   }
 }
@@ -36,10 +36,6 @@ const without = (has: (code: number) => boolean) => (text: string): string => {
   for (const c of text) if (!has(c.codePointAt(0)!)) out += c
   return out
 }
-
-const isAscii = (text: string): boolean =>
-  // eslint-disable-next-line no-control-regex
-  /^[\0-\x7f]*$/.test(text)
 
 /** Control, format and private characters of Unicode 8 but for tab and line ends, and U+FFFD. */
 const controls = new RegExp(
@@ -116,10 +112,10 @@ const prepend = (fields: Fields): Normalizer => {
   return (text, head) => text === "" ? [text, 0] : [before + text, head === 0 ? 0 : before.length + head]
 }
 
-const nmt = plain((text) =>
-  text.replace(/[\x01-\x08\x0b\x0e-\x1f\x7f\x8f\x9f]/g, "")
-    .replace(/[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/g, " ")
-)
+const nmtControls = new RegExp(String.raw`[\x01-\x08\x0b\x0e-\x1f\x7f\x8f\x9f]`, "g")
+const nmtSpaces = /[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/g
+
+const nmt = plain((text) => text.replace(nmtControls, "").replace(nmtSpaces, " "))
 
 /** Characters of the start, where what is replaced is longer than it. */
 const charsmapHead = (pieces: ReadonlyArray<Replaced>, normal: string, head: number): number => {

@@ -47,7 +47,11 @@ const covering = (matches: Spans, length: number) => {
 }
 
 /** Joins each stretch to the one before where `joins` says so of the two. */
-const joined = (spans: Spans, flags: ReadonlyArray<boolean>, joins: (flag: boolean, last: boolean) => boolean): Spans => {
+const joined = (
+  spans: Spans,
+  flags: ReadonlyArray<boolean>,
+  joins: (flag: boolean, last: boolean) => boolean
+): Spans => {
   const out: Array<number> = []
   let last = false
   for (let i = 0; i < flags.length; i++) {
@@ -131,7 +135,11 @@ export const byCharacter = (is: (code: number) => boolean, behavior: Behavior) =
   })
 
 /** Text put in front of the parts that `where` asks for; `head` is 0 for parts that do not begin the text. */
-export const prepend = ({ heads, parts }: Parts, text: string, where: (part: string, first: boolean) => boolean): Parts => {
+export const prepend = (
+  { heads, parts }: Parts,
+  text: string,
+  where: (part: string, first: boolean) => boolean
+): Parts => {
   const outHeads = [...heads]
   const out = parts.map((part, i) => {
     if (typeof part === "number" || !where(part, i < heads.length && heads[i]! > 0)) return part

@@ -23,7 +23,10 @@ const unwatched = 3e7
 const secondsFor = (length: number): number => 5 + length / 20_000
 
 const tooLong = (place: string, text: string): Misfit =>
-  new Misfit(place, `no end of matching after ${secondsFor(text.length).toFixed(0)} s: ${JSON.stringify(text.slice(0, 40))}`)
+  new Misfit(
+    place,
+    `no end of matching after ${secondsFor(text.length).toFixed(0)} s: ${JSON.stringify(text.slice(0, 40))}`
+  )
 
 /** What is being matched, for the message should it never end. */
 const latest = { place: "", text: "" }

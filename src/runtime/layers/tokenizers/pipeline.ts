@@ -23,7 +23,9 @@ const typeOf = (fields: Fields): string => {
 
 const readModel = (fields: Fields): Model => {
   const type = typeOf(fields)
-  if (!Object.hasOwn(models, type)) fields.fail("type", `"${type}" is not known here (known: ${Object.keys(models).join(", ")})`)
+  if (!Object.hasOwn(models, type)) {
+    fields.fail("type", `"${type}" is not known here (known: ${Object.keys(models).join(", ")})`)
+  }
   return models[type]!(fields)
 }
 
@@ -86,7 +88,7 @@ const encoding = ({ model, normalizer, preTokenizer, tokens }: Steps): Pipeline[
     const ids: Array<number> = []
     for (const part of parts) {
       if (typeof part === "number") ids.push(part)
-      else if (part !== "") for (const id of tokenize(part)) ids.push(id)
+      else if (part !== "") { for (const id of tokenize(part)) ids.push(id) }
     }
     return ids
   }
@@ -157,4 +159,3 @@ export const readPipeline = (json: unknown, additions: Additions): Pipeline => {
     start: part(fields, "post_processor", (own) => readStart(own, known))
   }
 }
-

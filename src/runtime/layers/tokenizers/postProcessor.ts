@@ -15,7 +15,9 @@ const known = (fields: Fields, key: string, id: number, is: Known): number =>
 /** A token and its id. */
 const special = (fields: Fields, key: string, is: Known): number => {
   const pair = fields.list(key)
-  if (pair.length !== 2 || !isText(pair[0]) || !isId(pair[1])) return fields.fail(key, "a token and its id are expected")
+  if (pair.length !== 2 || !isText(pair[0]) || !isId(pair[1])) {
+    return fields.fail(key, "a token and its id are expected")
+  }
   return known(fields, key, pair[1], is)
 }
 
@@ -30,12 +32,18 @@ interface Special {
 
 const specials = (fields: Fields, is: Known): ReadonlyMap<string, Special> => {
   const all = fields.fields("special_tokens")
-  return new Map(all.entries().map(([name]) => {
-    const token = all.fields(name).only("id", "ids", "tokens")
-    const ids = token.list("ids")
-    if (!ids.every(isId) || token.list("tokens").length !== ids.length) token.fail("ids", "an id for each token is expected")
-    return [token.text("id"), { ids: ids.map((id) => known(token, "ids", id as number, is)) }]
-  }))
+  return new Map(
+    all.entries().map(([name]) => {
+      const token = all.fields(name).only("id", "ids", "tokens")
+      const ids = token.list("ids")
+      if (!ids.every(isId) || token.list("tokens").length !== ids.length) {
+        token.fail("ids", "an id for each token is expected")
+      }
+      return [token.text("id"), {
+        ids: ids.map((id) => known(token, "ids", id as number, is))
+      }]
+    })
+  )
 }
 
 /** A sequence as "A" or "B", or the ids of a special token. */
@@ -104,4 +112,3 @@ const read = (fields: Fields, is: Known): PostProcessor => {
  * @throws Misfit where it is none that is known, or not whole.
  */
 export const readStart = (fields: Fields, is: Known): ReadonlyArray<number> => read(fields, is).before
-
