@@ -6,7 +6,6 @@ import { FileError, located, readJson } from "./files.ts"
 import { tidied } from "./tokenizers/decoders.ts"
 import { Fields, Misfit } from "./tokenizers/fields.ts"
 import * as FolderConfig from "./tokenizers/folderConfig.ts"
-import { watched } from "./tokenizers/patterns.ts"
 import { type Pipeline, readPipeline } from "./tokenizers/pipeline.ts"
 
 export interface Tokenizer {
@@ -17,8 +16,6 @@ export interface Tokenizer {
    * @throws FileError where a pattern of the file does not come to an end.
    */
   readonly encode: (text: string) => ReadonlyArray<number>
-  /** The same of each text, in less time. */
-  readonly encodeAll: (texts: ReadonlyArray<string>) => ReadonlyArray<ReadonlyArray<number>>
   /** Without special tokens; ids that are none are passed over. */
   readonly decode: (ids: ReadonlyArray<number>) => string
   readonly id: (token: string) => number | undefined
@@ -53,13 +50,6 @@ const read = Effect.fnUntraced(function*(folder: string, name: string) {
   return yield* new FileError({ path, place: "", reason: "an object is expected" })
 })
 
-/** As transformers has it, the older file counts for more, or for nothing where the newer one lists added tokens. */
-const readConfig = Effect.fnUntraced(function*(folder: string) {
-  const config = yield* read(folder, "tokenizer_config.json")
-  if (Object.hasOwn(config, "added_tokens_decoder")) return config
-  return { ...config, ...(yield* read(folder, "special_tokens_map.json")) }
-})
-
 const errorOf = (path: string, misfit: Misfit): FileError =>
   new FileError({ path, place: misfit.place, reason: misfit.reason })
 
@@ -81,22 +71,14 @@ const reading = <A>(path: string, work: () => A): Effect.Effect<A, FileError> =>
     }
   })
 
-/** Texts are watched together up to so many units. */
-const together = 1 << 20
-
-const inBatches = (path: string, encode: Pipeline["encode"]): Tokenizer["encodeAll"] => (texts) => {
-  const all: Array<ReadonlyArray<number>> = []
-  for (let at = 0; at < texts.length;) {
-    let end = at
-    let units = 0
-    while (end < texts.length && (end === at || units < together)) units += texts[end++]!.length
-    guarded(path, () =>
-      watched(units, () => {
-        for (; at < end; at++) all.push(encode(texts[at]!))
-      }))
-  }
-  return all
-}
+/** As transformers has it, the older file counts for more, or for nothing where the newer one lists added tokens. */
+const readConfig = Effect.fnUntraced(function*(folder: string) {
+  const config = yield* read(folder, "tokenizer_config.json")
+  if (Object.hasOwn(config, "added_tokens_decoder")) return config
+  const map = yield* read(folder, "special_tokens_map.json")
+  yield* reading(join(folder, "special_tokens_map.json"), () => FolderConfig.additions(new Fields(map, "")))
+  return { ...config, ...map }
+})
 
 /** As transformers has it: byte-pair encodings are decoded to the spaces they were made from. */
 const tidies = (config: Json, { model }: Pipeline): boolean =>
@@ -137,7 +119,6 @@ export const load = Effect.fnUntraced(function*(folder: string) {
   const tidy = tidies(config, pipeline)
   return {
     encode: (text) => guarded(path, () => pipeline.encode(text)),
-    encodeAll: inBatches(path, pipeline.encode),
     decode: (ids) => {
       const text = guarded(path, () => pipeline.decode(ids))
       return tidy ? tidied(text, false) : text

@@ -1,6 +1,6 @@
 /** Byte-pair encoding: characters of a word, merged by rank. */
 import { byteAlphabet, byteToken, byteTokens } from "./bytes.ts"
-import { type Fields, isText, Misfit } from "./fields.ts"
+import { type Fields, isText } from "./fields.ts"
 import { MergeQueue } from "./mergeQueue.ts"
 import { byId, type Model, readVocabulary, type Vocabulary } from "./model.ts"
 import { PairTable } from "./pairTable.ts"
@@ -22,13 +22,10 @@ interface Options {
   readonly unknown: number | undefined
 }
 
-const pairOf = (merge: unknown, place: string): readonly [string, string] => {
-  /** Pairs are of older files a text with one space. */
+/** A pair is, in older files, a text with one space. */
+const pairOf = (merge: unknown): readonly [string, string] | undefined => {
   const pair = typeof merge === "string" ? merge.split(" ") : merge
-  if (!Array.isArray(pair) || pair.length !== 2 || !pair.every(isText)) {
-    throw new Misfit(place, `two tokens are expected, not ${JSON.stringify(merge)?.slice(0, 60)}`)
-  }
-  return pair as [string, string]
+  return Array.isArray(pair) && pair.length === 2 && pair.every(isText) ? pair as [string, string] : undefined
 }
 
 const maxMerges = 2 ** 22
@@ -39,17 +36,11 @@ const readMerges = (fields: Fields, vocabulary: Vocabulary, prefix: string): Mer
   const ranks = new PairTable(list.length)
   const results = new Int32Array(list.length)
   list.forEach((merge, rank) => {
-    const place = `${fields.at("merges")}[${rank}]`
-    const [left, right] = pairOf(merge, place)
-    const id = (token: string) => {
-      const found = vocabulary.get(token)
-      if (found === undefined) throw new Misfit(place, `${JSON.stringify(token)} is not in the vocabulary`)
-      return found
-    }
-    const leftId = id(left)
-    const rightId = id(right)
-    if (!right.startsWith(prefix)) throw new Misfit(place, `${JSON.stringify(right)} does not begin with "${prefix}"`)
-    ranks.set(leftId, rightId, rank)
+    const fail = (reason: string) => fields.fail(`merges[${rank}]`, reason)
+    const [left, right] = pairOf(merge) ?? fail(`two tokens are expected, not ${JSON.stringify(merge)?.slice(0, 60)}`)
+    const id = (token: string) => vocabulary.get(token) ?? fail(`${JSON.stringify(token)} is not in the vocabulary`)
+    if (!right.startsWith(prefix)) fail(`${JSON.stringify(right)} does not begin with "${prefix}"`)
+    ranks.set(id(left), id(right), rank)
     results[rank] = id(left + right.slice(prefix.length))
   })
   return { ranks, results }

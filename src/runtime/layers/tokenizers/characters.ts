@@ -84,8 +84,8 @@ export const younger = (): string => {
   if (young !== undefined) return young
   let all = ""
   for (const [first, last] of unassigned.ranges) {
-    /** Above there are private characters and none other. */
-    for (let code = first; code <= Math.min(last, 0xeffff); code++) all += String.fromCodePoint(code)
+    /** Planes without characters, now and for long, and private ones are not looked through. */
+    for (let code = first; code <= Math.min(last, 0x3ffff); code++) all += String.fromCodePoint(code)
   }
   young = rangesIn(all.matchAll(/\P{Cn}+/gu))
   return young

@@ -96,7 +96,7 @@ const byteFallback = (fields: Fields): Decoder => {
     const out: Array<string> = []
     let bytes: Array<number> = []
     const flush = () => {
-      if (bytes.length > 0) for (const text of textOf(bytes)) out.push(text)
+      if (bytes.length > 0) { for (const text of textOf(bytes)) out.push(text) }
       bytes = []
     }
     for (const token of tokens) {

@@ -136,6 +136,12 @@ const extraTokens = (config: Fields): ReadonlyArray<AddedToken> =>
     )
   )
 
+/** The first of those with the same options. */
+const once = (tokens: ReadonlyArray<AddedToken>): ReadonlyArray<AddedToken> => {
+  const seen = new Set<string>()
+  return tokens.filter((token) => seen.size < seen.add(JSON.stringify(token)).size)
+}
+
 /**
  * Tokens to add to those of tokenizer.json: those that are listed, else its own again, of which the special ones with a
  * key of their own are special now; then special ones that are not there.
@@ -148,7 +154,9 @@ export const additions = (config: Fields): (own: AddedTokens) => ReadonlyArray<A
   return (own) => {
     const again = (listed ?? own.all()).map((token) => contents.has(token.content) ? asSpecial(token) : token)
     const there = new Set(again.map(({ content }) => content))
-    const absent = [...keyed, ...extra].filter(({ content }) => !there.has(content) && own.added(content) === undefined)
+    const absent = once([...keyed, ...extra]).filter(({ content }) =>
+      !there.has(content) && own.added(content) === undefined
+    )
     return [...again, ...absent]
   }
 }

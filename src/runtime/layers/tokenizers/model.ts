@@ -1,5 +1,5 @@
 /** What the models of tokenizer.json have in common: a vocabulary, and words as ids. */
-import { type Fields, isId, isText, Misfit } from "./fields.ts"
+import { type Fields, isId, isText } from "./fields.ts"
 
 export interface Model {
   readonly type: "BPE" | "WordPiece" | "WordLevel" | "Unigram"
@@ -25,18 +25,21 @@ export const byId = (vocabulary: Vocabulary): Pick<Model, "count" | "greatest" |
   return { id: (token) => vocabulary.get(token), token: (id) => tokens.get(id), count: vocabulary.size, greatest }
 }
 
+/** What is wrong with one token; `undefined` where nothing is. */
+const faultOf = (token: string, id: unknown, owner: string | undefined): string | undefined => {
+  const name = JSON.stringify(token)
+  if (!isText(token)) return `${name} is no text of Unicode`
+  if (!isId(id)) return `${name} has ${JSON.stringify(id)} for an id`
+  return owner === undefined ? undefined : `${id} is the id of ${JSON.stringify(owner)} and of ${name}`
+}
+
 /** @throws Misfit where a token is no text, or an id none or that of two tokens. */
 export const readVocabulary = (fields: Fields): Vocabulary => {
   const vocabulary = new Map<string, number>()
-  const owners = new Map<number, string>()
-  const entries = fields.fields("vocab")
-  for (const [token, id] of entries.entries()) {
-    const name = JSON.stringify(token)
-    if (!isText(token)) throw new Misfit(entries.place, `${name} is no text of Unicode`)
-    if (!isId(id)) throw new Misfit(entries.place, `${name} has ${JSON.stringify(id)} for an id`)
-    const owner = owners.get(id)
-    if (owner !== undefined) {
-      throw new Misfit(entries.place, `${id} is the id of ${JSON.stringify(owner)} and of ${name}`)
+  const owners = new Map<unknown, string>()
+  for (const [token, id] of fields.fields("vocab").entries()) {
+    if (!isText(token) || !isId(id) || owners.has(id)) {
+      return fields.fail("vocab", faultOf(token, id, owners.get(id))!)
     }
     owners.set(id, token)
     vocabulary.set(token, id)

@@ -28,22 +28,6 @@ const tooLong = (place: string, text: string): Misfit =>
     `no end of matching after ${secondsFor(text.length).toFixed(0)} s: ${JSON.stringify(text.slice(0, 40))}`
   )
 
-/** What is being matched, for the message should it never end. */
-const latest = { place: "", text: "" }
-
-/**
- * Work on many texts, of so many units together, under one watch rather than one each.
- *
- * @throws Misfit where a pattern takes too long.
- */
-export const watched = <A>(length: number, work: () => A): A => {
-  try {
-    return limited(work, secondsFor(length))
-  } catch (cause) {
-    throw cause instanceof OutOfTime ? tooLong(latest.place, latest.text) : cause
-  }
-}
-
 /** An empty match right after another is none; the search goes on a character further. */
 const found = (regex: RegExp, text: string): ReadonlyArray<number> => {
   const spans: Array<number> = []
@@ -87,8 +71,6 @@ const ofRegex = (source: string, place: string): Pattern => {
   const { alternatives, nullable, regex } = translate(source)
   const worst = bounded(alternatives)
   const matches = (text: string): ReadonlyArray<number> => {
-    latest.place = place
-    latest.text = text
     try {
       return worst(text.length) > unwatched
         ? limited(() => found(regex, text), secondsFor(text.length))

@@ -5,7 +5,6 @@ export class OutOfTime extends Error {}
 
 const script = new Script("work()")
 const context = createContext({ work: () => {} })
-let within = false
 
 /**
  * What `work` returns. It runs on this thread, under a watch that ends it; watching takes about 0.1 ms.
@@ -13,19 +12,16 @@ let within = false
  * @throws OutOfTime once `seconds` are over.
  */
 export const limited = <A>(work: () => A, seconds: number): A => {
-  if (within) return work()
   let result: A
   context["work"] = () => {
     result = work()
   }
-  within = true
   try {
     script.runInContext(context, { timeout: Math.ceil(seconds * 1000) })
   } catch (cause) {
     if ((cause as { readonly code?: unknown }).code === "ERR_SCRIPT_EXECUTION_TIMEOUT") throw new OutOfTime()
     throw cause
   } finally {
-    within = false
     context["work"] = () => {}
   }
   return result!

@@ -1,6 +1,6 @@
 /** Unigram: the pieces of a text whose scores have the greatest sum. */
 import { byteTokens } from "./bytes.ts"
-import { type Fields, isText, Misfit } from "./fields.ts"
+import { type Fields, isText } from "./fields.ts"
 import type { Model } from "./model.ts"
 import { Trie } from "./trie.ts"
 
@@ -13,11 +13,10 @@ const readPieces = (fields: Fields): Pieces => {
   const list = fields.list("vocab")
   const scores = new Float64Array(list.length)
   const tokens = list.map((entry, i) => {
-    const place = `${fields.at("vocab")}[${i}]`
     if (!Array.isArray(entry) || entry.length !== 2 || !isText(entry[0])) {
-      throw new Misfit(place, "a token and its score are expected")
+      return fields.fail(`vocab[${i}]`, "a token and its score are expected")
     }
-    if (!Number.isFinite(entry[1])) throw new Misfit(place, `${JSON.stringify(entry[0])} has no finite score`)
+    if (!Number.isFinite(entry[1])) fields.fail(`vocab[${i}]`, `${JSON.stringify(entry[0])} has no finite score`)
     scores[i] = entry[1] as number
     return entry[0]
   })
