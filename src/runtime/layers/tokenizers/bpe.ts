@@ -2,7 +2,7 @@
 import { byteAlphabet, byteToken, byteTokens } from "./bytes.ts"
 import { type Fields, isText } from "./fields.ts"
 import { MergeQueue } from "./mergeQueue.ts"
-import { byId, type Model, readVocabulary, type Vocabulary } from "./model.ts"
+import { byVocabulary, type Model, readVocabulary, type Vocabulary } from "./model.ts"
 import { PairTable } from "./pairTable.ts"
 
 interface Merges {
@@ -35,13 +35,17 @@ const readMerges = (fields: Fields, vocabulary: Vocabulary, prefix: string): Mer
   if (list.length > maxMerges) fields.fail("merges", `more than ${maxMerges}`)
   const ranks = new PairTable(list.length)
   const results = new Int32Array(list.length)
+  let last = -1
   list.forEach((merge, rank) => {
     const fail = (reason: string) => fields.fail(`merges[${rank}]`, reason)
     const [left, right] = pairOf(merge) ?? fail(`two tokens are expected, not ${JSON.stringify(merge)?.slice(0, 60)}`)
-    const id = (token: string) => vocabulary.get(token) ?? fail(`${JSON.stringify(token)} is not in the vocabulary`)
+    const id = (token: string) => vocabulary.id(token) ?? fail(`${JSON.stringify(token)} is not in the vocabulary`)
     if (!right.startsWith(prefix)) fail(`${JSON.stringify(right)} does not begin with "${prefix}"`)
     ranks.set(id(left), id(right), rank)
-    results[rank] = id(left + right.slice(prefix.length))
+    const result = left + right.slice(prefix.length)
+    /** What a merge makes mostly follows what the one before made, and is not looked up. */
+    last = vocabulary.token(last + 1) === result ? last + 1 : id(result)
+    results[rank] = last
   })
   return { ranks, results }
 }
@@ -64,13 +68,13 @@ const charactersOf = (
     const end = i + (word.codePointAt(i)! > 0xffff ? 2 : 1)
     const piece = (i > 0 ? prefix : "") + word.slice(i, end) + (end === word.length ? suffix : "")
     i = end
-    const id = vocabulary.get(piece)
+    const id = vocabulary.id(piece)
     if (id !== undefined) {
       flush()
       ids.push(id)
       continue
     }
-    const bytes = byteFallback ? byteTokens(piece).map((token) => vocabulary.get(token)) : [undefined]
+    const bytes = byteFallback ? byteTokens(piece).map((token) => vocabulary.id(token)) : [undefined]
     if (bytes.every((byte) => byte !== undefined)) {
       for (const byte of bytes) ids.push(byte)
       continue
@@ -126,13 +130,13 @@ const merger = ({ ranks, results }: Merges) => {
 
 /** Where every byte has a token, nothing is unknown. */
 const knowsAll = (vocabulary: Vocabulary, byteFallback: boolean): boolean =>
-  byteAlphabet.every((character) => vocabulary.has(character)) ||
-  (byteFallback && byteAlphabet.every((_, byte) => vocabulary.has(byteToken(byte))))
+  byteAlphabet.every((character) => vocabulary.id(character) !== undefined) ||
+  (byteFallback && byteAlphabet.every((_, byte) => vocabulary.id(byteToken(byte)) !== undefined))
 
 const unknownOf = (fields: Fields, vocabulary: Vocabulary, byteFallback: boolean): number | undefined => {
   const token = fields.optional("unk_token", fields.text, undefined)
   if (token === undefined) return undefined
-  const id = vocabulary.get(token)
+  const id = vocabulary.id(token)
   if (id === undefined && !knowsAll(vocabulary, byteFallback)) {
     fields.fail("unk_token", `${JSON.stringify(token)} is not in the vocabulary`)
   }
@@ -169,9 +173,9 @@ export const readBpe = (fields: Fields): Model => {
   return {
     type: "BPE",
     tokenize: (word) => {
-      const id = ignores ? vocabulary.get(word) : undefined
+      const id = ignores ? vocabulary.id(word) : undefined
       return id === undefined ? merge(charactersOf(characters, word)) : [id]
     },
-    ...byId(vocabulary)
+    ...byVocabulary(vocabulary)
   }
 }

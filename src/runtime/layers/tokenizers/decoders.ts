@@ -113,7 +113,7 @@ const byteFallback = (fields: Fields): Decoder => {
 }
 
 const sequence = (fields: Fields): Decoder => {
-  const all = fields.only("type", "decoders").each("decoders").map(readDecoder)
+  const all = fields.only("type", "decoders").items("decoders").map(readDecoder)
   return (tokens) => all.reduce((state, decoder) => decoder(state), tokens)
 }
 

@@ -55,6 +55,11 @@ export class Fields {
     return Object.entries(this.record)
   }
 
+  /** The same without a list of them. */
+  each(visit: (key: string, value: unknown) => void): void {
+    for (const key in this.record) if (Object.hasOwn(this.record, key)) visit(key, this.record[key])
+  }
+
   /** `undefined` where there is none. */
   get(key: string): unknown {
     return Object.hasOwn(this.record, key) ? this.record[key] : undefined
@@ -111,8 +116,8 @@ export class Fields {
     return new Fields(this.get(key), this.at(key), this.depth + 1)
   }
 
-  /** Each object of a list, under its number. */
-  each(key: string): ReadonlyArray<Fields> {
+  /** The objects of a list, each under its number. */
+  items(key: string): ReadonlyArray<Fields> {
     return this.list(key).map((value, i) => new Fields(value, `${this.at(key)}[${i}]`, this.depth + 1))
   }
 }

@@ -12,18 +12,44 @@ export interface Model {
   readonly greatest: number
 }
 
-export type Vocabulary = ReadonlyMap<string, number>
+/** Tokens and their ids, each of which is that of one token. */
+export class Vocabulary {
+  private readonly ids = new Map<string, number>()
+  private readonly tokens: Array<string> = []
 
-/** Tokens by their ids; sparse where ids are. */
-export const byId = (vocabulary: Vocabulary): Pick<Model, "count" | "greatest" | "id" | "token"> => {
-  const tokens = new Map<number, string>()
-  let greatest = -1
-  for (const [token, id] of vocabulary) {
-    tokens.set(id, token)
-    greatest = Math.max(greatest, id)
+  get size(): number {
+    return this.ids.size
   }
-  return { id: (token) => vocabulary.get(token), token: (id) => tokens.get(id), count: vocabulary.size, greatest }
+
+  get greatest(): number {
+    return this.tokens.length - 1
+  }
+
+  id(token: string): number | undefined {
+    return this.ids.get(token)
+  }
+
+  token(id: number): string | undefined {
+    return this.tokens[id]
+  }
+
+  set(token: string, id: number): void {
+    this.ids.set(token, id)
+    this.tokens[id] = token
+  }
+
+  [Symbol.iterator](): Iterator<[string, number]> {
+    return this.ids[Symbol.iterator]()
+  }
 }
+
+/** What a model knows by its vocabulary. */
+export const byVocabulary = (vocabulary: Vocabulary): Pick<Model, "count" | "greatest" | "id" | "token"> => ({
+  id: (token) => vocabulary.id(token),
+  token: (id) => vocabulary.token(id),
+  count: vocabulary.size,
+  greatest: vocabulary.greatest
+})
 
 /** What is wrong with one token; `undefined` where nothing is. */
 const faultOf = (token: string, id: unknown, owner: string | undefined): string | undefined => {
@@ -35,20 +61,18 @@ const faultOf = (token: string, id: unknown, owner: string | undefined): string 
 
 /** @throws Misfit where a token is no text, or an id none or that of two tokens. */
 export const readVocabulary = (fields: Fields): Vocabulary => {
-  const vocabulary = new Map<string, number>()
-  const owners = new Map<unknown, string>()
-  for (const [token, id] of fields.fields("vocab").entries()) {
-    if (!isText(token) || !isId(id) || owners.has(id)) {
-      return fields.fail("vocab", faultOf(token, id, owners.get(id))!)
+  const vocabulary = new Vocabulary()
+  fields.fields("vocab").each((token, id) => {
+    if (!isText(token) || !isId(id) || vocabulary.token(id) !== undefined) {
+      fields.fail("vocab", faultOf(token, id, vocabulary.token(id as number))!)
     }
-    owners.set(id, token)
     vocabulary.set(token, id)
-  }
+  })
   return vocabulary
 }
 
 /** The id of the token for what is unknown. @throws Misfit where the vocabulary lacks it. */
 export const readUnknown = (fields: Fields, vocabulary: Vocabulary): number => {
   const token = fields.text("unk_token")
-  return vocabulary.get(token) ?? fields.fail("unk_token", `${JSON.stringify(token)} is not in the vocabulary`)
+  return vocabulary.id(token) ?? fields.fail("unk_token", `${JSON.stringify(token)} is not in the vocabulary`)
 }

@@ -151,7 +151,7 @@ const simple = (normalizer: Normalizer) => (fields: Fields): Normalizer => {
 }
 
 const sequence = (fields: Fields): Normalizer => {
-  const all = fields.only("type", "normalizers").each("normalizers").map(readNormalizer)
+  const all = fields.only("type", "normalizers").items("normalizers").map(readNormalizer)
   return (text, head) => {
     let state: readonly [string, number] = [text, head]
     for (const normalizer of all) state = normalizer(...state)

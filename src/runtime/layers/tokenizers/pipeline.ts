@@ -102,7 +102,7 @@ const decoding = (tokens: AddedTokens, decoder: Decoder | undefined): Pipeline["
 
 /** @throws Misfit where a token would have another id than the file gives it. */
 const addOwn = (fields: Fields, tokens: AddedTokens): void => {
-  const entries = fields.has("added_tokens") ? fields.each("added_tokens") : []
+  const entries = fields.has("added_tokens") ? fields.items("added_tokens") : []
   const read = entries.map((entry) => ({
     entry,
     token: readAddedToken(entry.only("id", "content", "single_word", "lstrip", "rstrip", "normalized", "special")),

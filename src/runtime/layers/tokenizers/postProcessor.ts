@@ -61,8 +61,8 @@ const readPiece = (fields: Fields, tokens: ReadonlyMap<string, Special>): Piece 
 const template = (fields: Fields, is: Known): PostProcessor => {
   fields.only("type", "single", "pair", "special_tokens")
   const tokens = specials(fields, is)
-  for (const piece of fields.each("pair")) readPiece(piece, tokens)
-  const pieces = fields.each("single").map((piece) => readPiece(piece, tokens))
+  for (const piece of fields.items("pair")) readPiece(piece, tokens)
+  const pieces = fields.items("single").map((piece) => readPiece(piece, tokens))
   if (pieces.filter((piece) => piece === "A").length !== 1 || pieces.includes("B")) {
     fields.fail("single", "the sequence A is expected, once")
   }
@@ -77,7 +77,7 @@ const bytes = (fields: Fields): PostProcessor => {
 }
 
 const sequence = (fields: Fields, is: Known): PostProcessor => {
-  const all = fields.only("type", "processors").each("processors").map((each) => read(each, is))
+  const all = fields.only("type", "processors").items("processors").map((each) => read(each, is))
   const adding = all.filter(({ adds }) => adds)
   /** The second one would take the first's tokens for the text. */
   if (adding.length > 1) fields.fail("processors", "more than one of them adds tokens")

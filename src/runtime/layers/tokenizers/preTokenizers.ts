@@ -131,7 +131,7 @@ const spaced = byCharacter(isWhiteSpace, "Removed")
 const isolated = byCharacter(punctuation.has, "Isolated")
 
 const sequence = (fields: Fields): PreTokenizer => {
-  const all = fields.only("type", "pretokenizers").each("pretokenizers").map(readPreTokenizer)
+  const all = fields.only("type", "pretokenizers").items("pretokenizers").map(readPreTokenizer)
   return (parts) => all.reduce((state, preTokenizer) => preTokenizer(state), parts)
 }
 

@@ -1,17 +1,17 @@
 /** Models that look up words: WordLevel whole ones, WordPiece the longest pieces of one. */
 import type { Fields } from "./fields.ts"
-import { byId, type Model, readUnknown, readVocabulary, type Vocabulary } from "./model.ts"
+import { byVocabulary, type Model, readUnknown, readVocabulary, type Vocabulary } from "./model.ts"
 import { Trie } from "./trie.ts"
 
 export const readWordLevel = (fields: Fields): Model => {
   const vocabulary = readVocabulary(fields.only("type", "vocab", "unk_token"))
   const unknown = readUnknown(fields, vocabulary)
-  return { type: "WordLevel", tokenize: (word) => [vocabulary.get(word) ?? unknown], ...byId(vocabulary) }
+  return { type: "WordLevel", tokenize: (word) => [vocabulary.id(word) ?? unknown], ...byVocabulary(vocabulary) }
 }
 
 const trieOf = (vocabulary: Vocabulary): Trie => {
   let units = 0
-  for (const token of vocabulary.keys()) units += token.length
+  for (const [token] of vocabulary) units += token.length
   const trie = new Trie(units)
   for (const [token, id] of vocabulary) trie.set(token, id)
   return trie
@@ -51,5 +51,5 @@ export const readWordPiece = (fields: Fields): Model => {
     }
     return ids
   }
-  return { type: "WordPiece", tokenize, ...byId(vocabulary) }
+  return { type: "WordPiece", tokenize, ...byVocabulary(vocabulary) }
 }
