@@ -2,7 +2,7 @@
 import { fromByteCharacters, textOf } from "./bytes.ts"
 import { component, type Fields, type Kinds } from "./fields.ts"
 import { readReplace, replaceMatches } from "./normalizers.ts"
-import { readMetaspace } from "./preTokenizers.ts"
+import { checkByteLevel, readMetaspace } from "./preTokenizers.ts"
 
 /** Pieces of text, to be joined. */
 export type Decoder = (tokens: ReadonlyArray<string>) => ReadonlyArray<string>
@@ -31,9 +31,7 @@ const bpe = (fields: Fields): Decoder => {
 }
 
 const byteLevel = (fields: Fields): Decoder => {
-  fields.only("type", "add_prefix_space", "trim_offsets", "use_regex")
-  fields.flag("add_prefix_space")
-  fields.flag("trim_offsets")
+  checkByteLevel(fields)
   return (tokens) => [fromByteCharacters(tokens)]
 }
 

@@ -15,7 +15,7 @@ const models: Kinds<Model> = { BPE: readBpe, WordPiece: readWordPiece, WordLevel
 
 /** Older files do not say which model it is; it shows. */
 const typeOf = (fields: Fields): string => {
-  if (fields.has("type")) return fields.text("type")
+  if (fields.get("type") !== undefined) return fields.text("type")
   if (fields.has("merges")) return "BPE"
   if (Array.isArray(fields.get("vocab"))) return "Unigram"
   return fields.has("max_input_chars_per_word") ? "WordPiece" : "WordLevel"

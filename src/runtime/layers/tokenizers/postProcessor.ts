@@ -1,5 +1,6 @@
 /** Post-processors of tokenizer.json: what stands before a text. Prompts are ended by the program itself. */
 import { type Fields, isId, isText } from "./fields.ts"
+import { checkByteLevel } from "./preTokenizers.ts"
 
 /** Ids that it puts before a text, and whether it puts any around it. */
 interface PostProcessor {
@@ -36,7 +37,8 @@ const specials = (fields: Fields, is: Known): ReadonlyMap<string, Special> => {
     all.entries().map(([name]) => {
       const token = all.fields(name).only("id", "ids", "tokens")
       const ids = token.list("ids")
-      if (!ids.every(isId) || token.list("tokens").length !== ids.length) {
+      const texts = token.list("tokens")
+      if (!ids.every(isId) || texts.length !== ids.length || !texts.every(isText)) {
         token.fail("ids", "an id for each token is expected")
       }
       return [token.text("id"), {
@@ -70,9 +72,7 @@ const template = (fields: Fields, is: Known): PostProcessor => {
 }
 
 const bytes = (fields: Fields): PostProcessor => {
-  fields.only("type", "add_prefix_space", "trim_offsets", "use_regex")
-  fields.flag("add_prefix_space")
-  fields.flag("trim_offsets")
+  checkByteLevel(fields)
   return { before: [], adds: false }
 }
 

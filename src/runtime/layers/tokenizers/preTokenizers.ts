@@ -16,11 +16,16 @@ const mapped = (apply: (text: string) => string) => ({ heads, parts }: Parts): P
   })
 })
 
-const byteLevel = (fields: Fields): PreTokenizer => {
+/** Also those of the post-processor and of the decoder, to whom they mean nothing. */
+export const checkByteLevel = (fields: Fields): { readonly spaced: boolean; readonly splits: boolean } => {
   fields.only("type", "add_prefix_space", "trim_offsets", "use_regex")
   fields.flag("trim_offsets")
-  const spaced = fields.flag("add_prefix_space")
-  const splits = fields.optional("use_regex", fields.flag, true)
+  const splits = fields.get("use_regex") === undefined || fields.flag("use_regex")
+  return { spaced: fields.flag("add_prefix_space"), splits }
+}
+
+const byteLevel = (fields: Fields): PreTokenizer => {
+  const { spaced, splits } = checkByteLevel(fields)
   const split = byPattern(gpt2(fields.at("use_regex")), "Isolated", false)
   const asBytes = mapped(toByteCharacters)
   return (parts) => {
@@ -91,7 +96,7 @@ const byScripts = (parts: Parts): Parts =>
 
 const fixedLength = (fields: Fields): PreTokenizer => {
   fields.only("type", "length")
-  const length = fields.optional("length", fields.id, 5)
+  const length = fields.get("length") === undefined ? 5 : fields.id("length")
   if (length === 0) fields.fail("length", "0")
   return (parts) =>
     splitAll(parts, (text) => {

@@ -92,7 +92,7 @@ export const readUnigram = (fields: Fields): Model => {
   const { tokens } = pieces
   const unknown = fields.id("unk_id")
   if (unknown >= tokens.length) fields.fail("unk_id", `${unknown}: the vocabulary has ${tokens.length} tokens`)
-  const byteFallback = fields.optional("byte_fallback", fields.flag, false)
+  const byteFallback = fields.get("byte_fallback") !== undefined && fields.flag("byte_fallback")
   const ids = new Map(tokens.map((token, id) => [token, id]))
   const endsOf = search(pieces, unknown)
   const idsOf = (piece: string): ReadonlyArray<number> => {
