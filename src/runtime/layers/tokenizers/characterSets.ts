@@ -7,8 +7,6 @@ import { unsupported } from "./unsupported.ts"
 /** Without characters that Oniguruma's Unicode does not have yet. U+10FFFF is no character of any class. */
 const old = (members: string): string => `[[${members}]--[${escaped(0x10ffff)}${younger()}]]`
 
-const asciiOr = (members: string): string => `[${members}]`
-
 /** Unassigned characters are in these, and so are those that are unassigned there. */
 const other: Readonly<Record<string, string>> = {
   C: String.raw`\p{C}`,
@@ -19,7 +17,7 @@ const other: Readonly<Record<string, string>> = {
 const posix: Readonly<Record<string, () => string>> = {
   alnum: () => old(String.raw`\p{Alphabetic}\p{Nd}`),
   alpha: () => old(String.raw`\p{Alphabetic}`),
-  ascii: () => asciiOr(String.raw`\0-\x7f`),
+  ascii: () => String.raw`[\0-\x7f]`,
   blank: () => old(String.raw`\p{Zs}\t`),
   cntrl: () => old(String.raw`\p{Cc}`),
   digit: () => old(String.raw`\p{Nd}`),
@@ -27,10 +25,10 @@ const posix: Readonly<Record<string, () => string>> = {
   lower: () => old(String.raw`\p{Lowercase}`),
   print: () => old(String.raw`[^\p{White_Space}\p{Cc}\p{Cn}\p{Cs}]\p{Zs}`),
   punct: () => old(String.raw`\p{P}\p{S}`),
-  space: () => asciiOr(whiteSpace),
+  space: () => `[${whiteSpace}]`,
   upper: () => old(String.raw`\p{Uppercase}`),
   word: () => old(String.raw`\p{Alphabetic}\p{M}\p{Nd}\p{Pc}`),
-  xdigit: () => asciiOr("0-9A-Fa-f")
+  xdigit: () => "[0-9A-Fa-f]"
 }
 
 /** Categories by their long names; the short ones are those of Unicode. */
@@ -83,16 +81,18 @@ const categorySource = (category: string): string => {
   return category === "Lo" ? String.raw`[${old(String.raw`\p{Lo}`)}--[\u0295]]` : old(String.raw`\p{${category}}`)
 }
 
-const capitalised = (name: string): string => name[0]!.toUpperCase() + name.slice(1).toLowerCase()
+const capitalised = (name: string): string => name.slice(0, 1).toUpperCase() + name.slice(1).toLowerCase()
 
-/** Scripts as Unicode writes them: `old_italic` is Old_Italic. */
+/** Scripts as they are written or as Unicode mostly writes them: `old_italic` is Old_Italic. */
 const scriptSource = (name: string): string => {
-  const script = name.trim().split(/[ _-]/).map(capitalised).join("_").replace("Nko", "Nko")
-  try {
-    return old(new RegExp(String.raw`\p{Script=${script}}`, "v").source)
-  } catch {
-    return unsupported(`the property ${name}`)
+  for (const script of [name, name.split(/[ _-]/).map(capitalised).join("_")]) {
+    try {
+      return old(new RegExp(String.raw`\p{Script=${script}}`, "v").source)
+    } catch {
+      continue
+    }
   }
+  return unsupported(`the property ${name}`)
 }
 
 const propertySource = (name: string): string => {

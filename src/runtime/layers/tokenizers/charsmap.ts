@@ -1,7 +1,8 @@
 /** SentencePiece's precompiled normalisation: a double array of beginnings, and the texts that take their place. */
-import { type Fields, isText } from "./fields.ts"
+import { type Fields, isText, Misfit } from "./fields.ts"
 
 interface Charsmap {
+  readonly place: string
   readonly units: Uint32Array
   readonly texts: Uint8Array
 }
@@ -24,7 +25,7 @@ const read = (fields: Fields): Charsmap => {
   } catch {
     fields.fail(key, "holds texts that are not UTF-8")
   }
-  return { units: new Uint32Array(bytes.buffer.slice(4, 4 + size * 4)), texts }
+  return { place: fields.at(key), units: new Uint32Array(bytes.buffer.slice(4, 4 + size * 4)), texts }
 }
 
 const offset = (unit: number): number => (unit >>> 10) << ((unit & 0x200) >>> 6)
@@ -39,16 +40,21 @@ const lookup = ({ texts, units }: Charsmap, key: Uint8Array): number | undefined
     if (unit === undefined || (unit & 0x800000ff) >>> 0 !== byte) return undefined
     at ^= offset(unit)
     if ((unit >>> 8 & 1) === 1) {
-      const value = (units[at] ?? texts.length) & 0x7fffffff
-      return value
+      return (units[at] ?? texts.length) & 0x7fffffff
     }
   }
   return undefined
 }
 
-const upToNul = (texts: Uint8Array, start: number): string => {
+/** @throws Misfit where there is no text at that place. */
+const upToNul = ({ place, texts }: Charsmap, start: number): string => {
   const end = texts.indexOf(0, start)
-  return text.decode(texts.subarray(start, end === -1 ? texts.length : end))
+  try {
+    if (start < texts.length) return text.decode(texts.subarray(start, end === -1 ? texts.length : end))
+  } catch {
+    /** It begins within a character. */
+  }
+  throw new Misfit(place, `has no text at ${start}`)
 }
 
 /** Some bytes of a text, and what takes their place. */
@@ -69,7 +75,7 @@ export const readCharsmap = (fields: Fields): (text: string) => ReadonlyArray<Re
     let found = known.get(piece)
     if (found === undefined) {
       const start = lookup(charsmap, utf8.encode(piece))
-      found = start === undefined ? null : upToNul(charsmap.texts, start)
+      found = start === undefined ? null : upToNul(charsmap, start)
       if (known.size < 100_000) known.set(piece, found)
     }
     return found ?? undefined

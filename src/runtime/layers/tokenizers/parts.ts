@@ -134,7 +134,7 @@ export const byCharacter = (is: (code: number) => boolean, behavior: Behavior) =
     return cut(matches, text.length, behavior, false)
   })
 
-/** Text put in front of the parts that `where` asks for; `head` is 0 for parts that do not begin the text. */
+/** Text put in front of the parts that `where` asks for; `first` is whether a part stands at the start of the text. */
 export const prepend = (
   { heads, parts }: Parts,
   text: string,
