@@ -19,7 +19,7 @@ const table: Readonly<Record<string, Zone>> = {
   "runtime/engine": { zones: ["runtime/engine", "kernels"], packages: ["effect", "onnxruntime-node", "node:"] },
   "runtime/layers": {
     zones: ["runtime/layers", "runtime/engine", "runtime/ports", "kernels", "domain"],
-    packages: ["effect", "@huggingface/tokenizers", "@huggingface/jinja", "hyparquet", "node:"]
+    packages: ["effect", "@huggingface/jinja", "hyparquet", "oniguruma-parser", "node:"]
   },
   programs: {
     zones: ["programs", "stages", "runtime/layers", "runtime/engine", "runtime/ports", "kernels", "domain"],
