@@ -1,6 +1,8 @@
 /** From what the user wrote to a `RunConfig`, or every reason why not. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { problemOf } from "./pattern.ts"
+import * as Placeholders from "./placeholders.ts"
 import { aliases, defaults, presets } from "./presets.ts"
 import { fields, type Raw, RunConfig } from "./RunConfig.ts"
 import { parse } from "./Schedule.ts"
@@ -63,6 +65,12 @@ const rename = (raw: Raw): { readonly settings: Raw; readonly problems: Readonly
   return { settings, problems }
 }
 
+/** A pattern of modules' names that is none. */
+const unreadable = (key: string, modules: RunConfig["lora_target_modules"]): string | false => {
+  const problem = typeof modules === "string" ? problemOf(modules) : undefined
+  return problem !== undefined && `${key}: "${modules}" is no pattern of names: ${problem}`
+}
+
 /** What must hold between keys. */
 const conflicts = (c: RunConfig): ReadonlyArray<string> =>
   [
@@ -75,6 +83,8 @@ const conflicts = (c: RunConfig): ReadonlyArray<string> =>
     c.retriever_lora_r > 0 && c.retriever_trainable === "embeddings"
     && `retriever_trainable "embeddings" and retriever_lora_r (${c.retriever_lora_r}) exclude each other; name the `
       + "embeddings in retriever_modules_to_save",
+    ...Placeholders.problems(c),
+    ...(["lora_target_modules", "retriever_lora_target_modules"] as const).map((key) => unreadable(key, c[key])),
     parse(c.refresh_index) === undefined
     && `refresh_index: "${c.refresh_index}" is not "never", a number of steps, or ranges such as "0-100:10,100-1000:500"`
   ].filter((problem) => problem !== false)
