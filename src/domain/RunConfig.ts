@@ -173,6 +173,11 @@ export const fields = {
 
   /** Tokens of a prompt with its answer; passages are cut from the front, the worst first. */
   max_length: Count,
+  /**
+   * What becomes of a question that does not fit `max_length` with its options and its answer: "raise" refuses to start,
+   * "truncate" cuts the beginning of its text, "skip" does not learn from it and leaves it unanswered.
+   */
+  excess_length: Schema.Literals(["raise", "truncate", "skip"]),
   /** Tokens of a passage in the reader's prompt. */
   text_maxlength: Count,
   /**
@@ -210,14 +215,20 @@ export const fields = {
   rationale_max_new_tokens: Count,
   /** Draw the tokens of what is written; null, here and below, for what the model's `generation_config.json` says. */
   do_sample: Schema.NullOr(Schema.Boolean),
-  /** Logits are divided by it before a draw. */
-  temperature: Schema.NullOr(Positive),
+  /** Logits are divided by it before a draw; 0 to draw nothing. */
+  temperature: Schema.NullOr(NonNegative),
   /** Draw from so many likeliest tokens; 0 for all. */
   top_k: Schema.NullOr(Natural),
   /** Draw from the likeliest tokens that together have this probability. */
   top_p: Schema.NullOr(Share),
+  /** Draw from tokens that are at least so likely, as a share of the likeliest one's probability. */
+  min_p: Schema.NullOr(Share),
   /** Tokens of the text, and of its prompt, are made less likely by this factor. */
   repetition_penalty: Schema.NullOr(Positive),
+  /** No run of so many tokens is written twice, nor repeated from the prompt; 0 for no such rule. */
+  no_repeat_ngram_size: Schema.NullOr(Natural),
+  /** Tokens that are written before a text may end. */
+  min_new_tokens: Schema.NullOr(Natural),
   /** Texts that end what is written, and are no part of it. */
   stop_strings: Schema.NullOr(Schema.Array(Schema.NonEmptyString)),
 

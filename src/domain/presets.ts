@@ -61,6 +61,7 @@ export const defaults: Raw = {
   index_path: "",
   retrieve_with_rerank: true,
   max_length: 4048,
+  excess_length: "raise",
   text_maxlength: 512,
   lm_loss_weight: 0,
   apply_chat_template: false,
@@ -80,7 +81,10 @@ export const defaults: Raw = {
   temperature: null,
   top_k: null,
   top_p: null,
+  min_p: null,
   repetition_penalty: null,
+  no_repeat_ngram_size: null,
+  min_new_tokens: null,
   stop_strings: null,
   logging_steps: 10,
   save_steps: 500,
@@ -144,6 +148,5 @@ export const aliases: Readonly<Record<string, ReadonlyArray<string>>> = {
   retriever_n_context: ["train_group_size", "nway"],
   save_steps: ["save_freq", "save_every", "checkpointing_steps"],
   logging_steps: ["log_freq"],
-  document_prompt: ["retriever_format"],
   question_prompt: ["qa_prompt_format"]
 }

@@ -1,6 +1,7 @@
 /** What the `config.json` of all models have in common: kinds of keys, and how they are read and refused. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { makeFormatterStandardSchemaV1 } from "effect/SchemaIssue"
 import type { LayerType } from "../../kernels/nn/attention.ts"
 
 export const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
@@ -26,23 +27,59 @@ export class BadConfig extends Schema.TaggedError<BadConfig>()("BadConfig", { pr
   }
 }
 
-/** From the JSON of a config to what a model takes. */
-export type Decode<C> = (json: unknown) => Effect.Effect<C, BadConfig>
+/** From the JSON of a config, of the file at `path`, to what a model takes. */
+export type Decode<C> = (json: unknown, path?: string) => Effect.Effect<C, BadConfig>
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+/** Names that are written in lines, with blanks between. */
+export const names = (...lines: ReadonlyArray<string>): ReadonlySet<string> =>
+  new Set(lines.flatMap((line) => line.split(" ")))
+
+export type Json = Readonly<Record<string, unknown>>
+
+export const isObject = (value: unknown): value is Json =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
+/** A text of a file as a message shows it: a long one by its beginning. */
+export const shortened = (text: string): string => text.length <= 60 ? text : `${text.slice(0, 57)}...`
+
+/** A value of a file as a message shows it: of objects and long lists the size. */
+export const brief = (value: unknown): string => {
+  if (isObject(value)) return Object.keys(value).length === 0 ? "{}" : `{of ${Object.keys(value).length}}`
+  if (Array.isArray(value) && (value.length > 8 || value.some((one) => typeof one === "object"))) {
+    return `[of ${value.length}]`
+  }
+  return shortened(JSON.stringify(value))
+}
+
+/** Objects within objects of a config, at most. */
+const DEPTH = 8
+
 /** Keys that are null are as good as left out. */
-const given = (json: unknown): unknown =>
-  isObject(json)
-    ? Object.fromEntries(Object.entries(json).filter(([, v]) => v !== null).map(([k, v]) => [k, given(v)]))
+const given = (json: unknown, depth = 0): unknown =>
+  isObject(json) && depth < DEPTH
+    ? Object.fromEntries(
+      Object.entries(json).filter(([, v]) => v !== null).map(([k, v]) => [k, given(v, depth + 1)])
+    )
     : json
 
-/** The keys of a schema; others are ignored. */
+const format = makeFormatterStandardSchemaV1()
+const MANY = 8
+
+/** What does not fit a schema, one line a key. */
+export const misfits = ({ issue }: Schema.SchemaError): ReadonlyArray<string> => {
+  const { issues } = format(issue)
+  const told = issues.slice(0, MANY).map(({ message, path = [] }) => {
+    const place = path.map((step) => shortened(String(typeof step === "object" ? step.key : step))).join(".")
+    return place === "" ? message : `${place}: ${message.charAt(0).toLowerCase()}${message.slice(1)}`
+  })
+  return issues.length > MANY ? [...told, `and ${issues.length - MANY} more`] : told
+}
+
+/** The keys of a schema; others are passed over. */
 export const keys = <C>(schema: Schema.Codec<C, any>) => (json: unknown): Effect.Effect<C, BadConfig> =>
   Effect.mapError(
     Schema.decodeUnknownEffect(schema, { errors: "all" })(given(json)),
-    ({ message }) => new BadConfig({ problems: [message] })
+    (error) => new BadConfig({ problems: misfits(error) })
   )
 
 /** Fails with those problems that there are. */
@@ -54,17 +91,33 @@ export const refuse = (problems: ReadonlyArray<string | false>): Effect.Effect<v
 const ModelType = Schema.Struct({ model_type: Schema.optionalKey(Schema.String) })
 
 /** The decoder of the config's `model_type`, the first where it names none. */
-export const byType = <C>(kinds: Readonly<Record<string, Decode<C>>>): Decode<C> => (json) =>
-  Effect.flatMap(keys(ModelType)(json), ({ model_type = Object.keys(kinds)[0]! }) =>
-    kinds[model_type]?.(json)
-      ?? Effect.fail(
-        new BadConfig({ problems: [`model_type ${model_type} is not one of ${Object.keys(kinds).join(", ")}`] })
-      ))
+export const byType = <C>(kinds: Readonly<Record<string, Decode<C>>>): Decode<C> => {
+  const known = new Map(Object.entries(kinds))
+  return (json, path) =>
+    Effect.flatMap(
+      keys(ModelType)(json),
+      ({ model_type = Object.keys(kinds)[0]! }) =>
+        known.get(model_type)?.(json, path)
+          ?? Effect.fail(
+            new BadConfig({
+              problems: [`model_type ${shortened(model_type)} is not one of ${[...known.keys()].join(", ")}`]
+            })
+          )
+    )
+}
 
 /** A value among those that are known. */
 export const oneOf = <A extends string>(key: string, value: string, known: ReadonlyArray<A>): string | false =>
-  !(known as ReadonlyArray<string>).includes(value) && `${key} ${value} is not one of ${known.join(", ")}`
+  !(known as ReadonlyArray<string>).includes(value) && `${key} ${shortened(value)} is not one of ${known.join(", ")}`
 
 /** A number that must divide another, and does not. */
 export const uneven = (key: string, value: number, by: string, divisor: number): string | false =>
   value % divisor !== 0 && `${key} ${value} is no multiple of ${by} ${divisor}`
+
+/** Names keys of a file that nothing reads, as a warning. */
+export const tell = (path: string, passed: ReadonlyArray<string>): Effect.Effect<void> => {
+  if (passed.length === 0) return Effect.void
+  const more = passed.length > MANY ? ` and ${passed.length - MANY} more` : ""
+  const names = passed.slice(0, MANY).map(shortened).join(", ")
+  return Effect.logWarning(`${path}: not known here, and passed over: ${names}${more}`)
+}

@@ -84,7 +84,7 @@ export const open = Effect.fnUntraced(function*<C extends { readonly vocab_size:
   const fs = yield* FileSystem.FileSystem
   const { adapter, folder } = yield* resolve(given)
   const path = join(folder, "config.json")
-  const config = yield* decodeFile(path, decode)
+  const config = yield* decodeFile(path, (json) => decode(json, path))
   const own = yield* fs.exists(join(given, "tokenizer.json")).pipe(located(given))
   const tokenizer = yield* Tokenizer.load(own ? given : folder)
   if (tokenizer.size > config.vocab_size) {
