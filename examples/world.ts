@@ -21,18 +21,16 @@ const size = {
   intermediate_size: 64,
   num_hidden_layers: 1,
   num_attention_heads: 2,
-  num_key_value_heads: 2,
   max_position_embeddings: 512,
   initializer_range: 0.2,
-  hidden_dropout_prob: 0,
-  dim: 16,
-  bos_token_id: 2,
-  eos_token_id: 3,
-  tie_word_embeddings: true
+  hidden_dropout_prob: 0
 }
+const encoder = { ...size, dim: 16 }
+const decoder = { ...size, num_key_value_heads: 2, bos_token_id: 2, eos_token_id: 3, tie_word_embeddings: true }
 
 /** A model folder without weights. */
 const modelFolder = Effect.fnUntraced(function*(
+  config: object,
   texts: ReadonlyArray<string>,
   special: ReadonlyArray<string>,
   unknown: string
@@ -40,7 +38,7 @@ const modelFolder = Effect.fnUntraced(function*(
   const fs = yield* FileSystem.FileSystem
   const folder = yield* fs.makeTempDirectoryScoped({ prefix: "example-" })
   const tokens = vocabulary(texts, { size: 1000, minCount: 2, rest: "characters", special })
-  yield* fs.writeFileString(join(folder, "config.json"), JSON.stringify({ ...size, vocab_size: tokens.length }))
+  yield* fs.writeFileString(join(folder, "config.json"), JSON.stringify({ ...config, vocab_size: tokens.length }))
   yield* fs.writeFileString(join(folder, "tokenizer.json"), JSON.stringify(tokenizerJson(tokens, special, unknown)))
   return folder
 })
@@ -56,8 +54,8 @@ export const world = Effect.gen(function*() {
   const settings = yield* decode("world.ts", {
     output_dir: "unused",
     passages_file: "unused",
-    retriever_name_or_path: yield* modelFolder(texts, retrieverSpecial, "[UNK]"),
-    reader_name_or_path: yield* modelFolder(texts, readerSpecial, "<unk>"),
+    retriever_name_or_path: yield* modelFolder(encoder, texts, retrieverSpecial, "[UNK]"),
+    reader_name_or_path: yield* modelFolder(decoder, texts, readerSpecial, "<unk>"),
     n_candidates: 12,
     retriever_n_context: 4,
     n_context: 2,

@@ -6,6 +6,7 @@ import type { RunConfig } from "./domain/RunConfig.ts"
 import { environment } from "./environment.ts"
 import { evaluate } from "./evaluate.ts"
 import type { Judged } from "./judge.ts"
+import { fitting } from "./preflight.ts"
 import { json, trained } from "./run.ts"
 import { located, replace } from "./runtime/layers/files.ts"
 import { inference, questions, type Split } from "./system.ts"
@@ -22,14 +23,15 @@ const trec = (judged: ReadonlyArray<Judged>): ReadonlyArray<string> =>
 export const evaluateRun = Effect.fn("evaluateRun")(function*(c: RunConfig, split: Split) {
   const fs = yield* FileSystem.FileSystem
   const config = yield* trained(c)
-  const records = yield* questions(config, split)
+  const { long, records } = yield* fitting(config, split, "answer", yield* questions(config, split))
   const passages = config.mode === "oracle" ? "gold" : "found"
   const { judged, summary } = yield* evaluate(records, { passages, read: config.mode !== "lexical", task: split }).pipe(
     Effect.provide(yield* inference(config))
   )
   const folder = join(c.output_dir, `eval-${split}`)
   yield* fs.makeDirectory(folder, { recursive: true }).pipe(located(folder))
-  yield* replace(join(folder, "metrics.json"), json({ ...summary, environment: yield* environment }))
+  const excess = long.length === 0 ? {} : { too_long: { excess_length: config.excess_length, questions: long.length } }
+  yield* replace(join(folder, "metrics.json"), json({ ...summary, ...excess, environment: yield* environment }))
   yield* replace(join(folder, "predictions.jsonl"), text(judged.map((j) => JSON.stringify(j))))
   yield* replace(join(folder, "run.trec"), text(trec(judged)))
   return summary

@@ -8,6 +8,7 @@ import { type Raw, type RunConfig, Settings } from "./domain/RunConfig.ts"
 import { evaluate, type Evaluation } from "./evaluate.ts"
 import { init } from "./init.ts"
 import type { Summary } from "./judge.ts"
+import { fitting } from "./preflight.ts"
 import { start } from "./run.ts"
 import { FileError, located } from "./runtime/layers/files.ts"
 import { Retriever } from "./runtime/ports/Retriever.ts"
@@ -89,6 +90,10 @@ const models = Effect.fnUntraced(function*(checkpoint: string) {
   return yield* Effect.filter(parts, ([, folder]) => fs.exists(folder).pipe(located(folder)))
 })
 
+/** Refuses an arm whose test questions would not fit at its end. */
+const askable = (c: RunConfig) =>
+  Effect.flatMap(questions(c, "test"), (records) => fitting(c, "test", "answer", records))
+
 const ofSeed = Effect.fnUntraced(function*(plan: Plan, seed: number, source: string, overrides: Raw) {
   const given = new Map<string, unknown>()
   const settle = (name: string, own: Raw) => {
@@ -101,6 +106,7 @@ const ofSeed = Effect.fnUntraced(function*(plan: Plan, seed: number, source: str
   /** Whatever is wrong with a plan is told before hours are spent on its first runs. */
   yield* Effect.forEach(Object.entries({ ...plan.warm_up, ...plan.arms }), ([name, own]) => settle(name, own))
   yield* init(yield* settle("", {}))
+  for (const [name, own] of Object.entries(plan.arms)) yield* askable(yield* settle(name, own))
   for (const [name, own] of Object.entries(plan.warm_up)) {
     const { checkpoint } = yield* warmUp(yield* settle(name, own))
     for (const [setting, folder] of yield* models(checkpoint)) given.set(setting, folder)

@@ -11,7 +11,7 @@ import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Stream from "effect/Stream"
 import { join } from "node:path"
-import { answerAll, asked, show, telling } from "./answer.ts"
+import { answerable, answerAll, asked, show, telling } from "./answer.ts"
 import { anamnesis, lines, runtime, settings, settle, tell } from "./command.ts"
 import { demo } from "./demo.ts"
 import { embed } from "./embed.ts"
@@ -76,7 +76,7 @@ const answerCommand = Command.make(
     const system = yield* inference(config)
     const file = Option.isSome(flags.questions) ? (yield* Dataset.questions(flags.questions.value)).records : []
     const given = Option.isSome(flags.question) ? [asked("1", flags.question.value, flags.option)] : []
-    const records = [...given, ...file]
+    const { records } = yield* answerable(config, [...given, ...file])
     const { json } = yield* anamnesis
     if (records.length === 1 && !json) {
       const print = (text: string) => Effect.sync(() => void process.stdout.write(text))

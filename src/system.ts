@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import { ConfigError } from "./domain/configure.ts"
 import type { Passage, QuestionRecord } from "./domain/Records.ts"
 import { type Mode, type RunConfig, Settings, stepSize } from "./domain/RunConfig.ts"
+import { fitting, tellPassages } from "./preflight.ts"
 import { cloze, type Epochs, heldOut, lexical, scrambled, withRandomOptions } from "./questions.ts"
 import * as bm25 from "./runtime/layers/bm25.ts"
 import { layer as onDisk } from "./runtime/layers/checkpoints.ts"
@@ -128,10 +129,13 @@ export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
   const epochs = yield* epochsOf(c, corpus)
   const problems = conflicts(c, stored, epochs(0))
   if (problems.length > 0) return yield* new ConfigError({ source: `mode ${c.mode}`, problems })
+  yield* tellPassages(c, stored)
+  const { long, records } = yield* fitting(c, c.train_file || `mode ${c.mode}`, "learn", epochs(0))
+  const left = new Set(c.excess_length === "skip" ? long.map(({ id }) => id) : [])
   return {
-    config: { ...c, max_steps: stepsOf(c, epochs(0).length) },
+    config: { ...c, max_steps: stepsOf(c, records.length) },
     passages: stored,
-    epochs
+    epochs: left.size === 0 ? epochs : (epoch) => epochs(epoch).filter(({ id }) => !left.has(id))
   } satisfies Prepared as Prepared
 })
 
@@ -151,5 +155,6 @@ export const learner = (
 /** Everything inference takes, but the provider and the file system. */
 export const inference = Effect.fn("inference")(function*(config: RunConfig) {
   const stored = Dataset.fromRecords(yield* corpusOf(config))
+  yield* tellPassages(config, stored)
   return reading(config.mode).pipe(Layer.provideMerge(given({ config, passages: stored })))
 })

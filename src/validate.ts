@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import { parameterGroups } from "./curriculum.ts"
 import type { RunConfig } from "./domain/RunConfig.ts"
+import { fitting } from "./preflight.ts"
 import type { ParameterGroup } from "./runtime/ports/Learning.ts"
 import { learner, prepare, questions, splits } from "./system.ts"
 
@@ -18,7 +19,11 @@ export const validate = Effect.fn("validate")(function*(c: RunConfig) {
   const given = splits.filter((split) => c[`${split}_file`] !== "")
   const counts = yield* Effect.forEach(
     given,
-    (split) => Effect.map(questions(c, split), (records) => [split, records.length] as const)
+    Effect.fnUntraced(function*(split) {
+      const records = yield* questions(c, split)
+      if (split !== "train") yield* fitting(c, c[`${split}_file`], "answer", records)
+      return [split, records.length] as const
+    })
   )
   const groups = yield* Effect.provide(parameterGroups, learner(prepared))
   return {
