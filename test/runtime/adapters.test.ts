@@ -240,11 +240,11 @@ const damages: Readonly<Record<string, readonly [(adapter: string, folder: strin
   ],
   "with a pattern that is none": [
     (adapter) => edit(adapter, { alpha_pattern: { "(": 2 } }),
-    /adapter_config.json, alpha_pattern, rank_pattern: "\(" is no pattern: unterminated group/
+    /adapter_config.json: alpha_pattern: "\(" is no pattern: unterminated group/
   ],
   "with a pattern of ranks that is none": [
     (adapter) => edit(adapter, { rank_pattern: { "[": 2 } }),
-    /adapter_config.json, alpha_pattern, rank_pattern: "\[" is no pattern: a bracket \[ that is not closed/
+    /adapter_config.json: rank_pattern: "\[" is no pattern: a bracket \[ that is not closed/
   ],
   "with another rank than its matrices": [
     (adapter) => edit(adapter, { rank_pattern: { v_proj: 7 } }),
@@ -252,7 +252,7 @@ const damages: Readonly<Record<string, readonly [(adapter: string, folder: strin
   ],
   "with a pattern that never ends": [
     (adapter) => edit(adapter, { alpha_pattern: { "([a-z._0-9]+)+X": 2 } }),
-    /adapter_config.json, alpha_pattern, rank_pattern: to match it takes more than 1 s/
+    /adapter_config.json: to match alpha_pattern and rank_pattern takes more than 1 s/
   ],
   "that is a number": [
     (adapter) => writeFileSync(join(adapter, "adapter_config.json"), "5"),

@@ -104,23 +104,26 @@ export const scalingOf = (alpha: number, r: number, rslora: boolean): number => 
 /** Milliseconds that patterns may take to be held against all modules. */
 const PATIENCE = 1000
 
-const compiled = (pattern: string): RegExp => {
+const compiled = (key: string, pattern: string): RegExp => {
   try {
     return fullMatch(pattern, "(.*\\.)?")
   } catch (cause) {
-    throw new PatternError(`"${shortened(pattern)}" is no pattern: ${(cause as Error).message}`)
+    throw new PatternError(`${key}: "${shortened(pattern)}" is no pattern: ${(cause as Error).message}`)
   }
 }
 
 /** PEFT's rule: the first pattern that a path, or its end after a dot, matches has its value; all others the usual one. */
-const byPattern = (values: Readonly<Record<string, number>>, usual: number) => {
-  const patterns = Object.entries(values).map(([pattern, value]) => [compiled(pattern), value] as const)
+const byPattern = (key: string, values: Readonly<Record<string, number>>, usual: number) => {
+  const patterns = Object.entries(values).map(([pattern, value]) => [compiled(key, pattern), value] as const)
   return (path: string): number => patterns.find(([pattern]) => pattern.test(path))?.[1] ?? usual
 }
 
 /** The modules that have adapters, by their matrices. Throws where a pattern is none, or the config has other ranks. */
 const ranks = (c: AdapterConfig, tensors: Safetensors.StoredTensors): ReadonlyMap<string, Rank> => {
-  const [alphaOf, rankOf] = [byPattern(c.alpha_pattern, c.lora_alpha), byPattern(c.rank_pattern, c.r)]
+  const [alphaOf, rankOf] = [
+    byPattern("alpha_pattern", c.alpha_pattern, c.lora_alpha),
+    byPattern("rank_pattern", c.rank_pattern, c.r)
+  ]
   return limited(PATIENCE, () =>
     new Map([...tensors].flatMap(([name, { shape }]) => {
       const path = /^(.*)\.lora_(A\.weight|embedding_A)$/.exec(name)?.[1]
@@ -148,8 +151,10 @@ export const read = Effect.fnUntraced(function*(folder: string) {
     catch: (cause) =>
       new FileError({
         path: place,
-        place: "alpha_pattern, rank_pattern",
-        reason: cause instanceof PatternError ? cause.message : `to match it ${(cause as Error).message}`
+        place: "",
+        reason: cause instanceof PatternError
+          ? cause.message
+          : `to match alpha_pattern and rank_pattern ${(cause as Error).message}`
       })
   })
   return { folder, config, tensors, targets, base: metadata[BASE] } satisfies Adapter as Adapter
