@@ -5,6 +5,7 @@ import type { RunConfig } from "./domain/RunConfig.ts"
 import { environment } from "./environment.ts"
 import { evaluate } from "./evaluate.ts"
 import type { Judged } from "./judge.ts"
+import { fitting } from "./preflight.ts"
 import { json, trained } from "./run.ts"
 import { replace } from "./runtime/layers/files.ts"
 import * as Lock from "./runtime/layers/lock.ts"
@@ -22,7 +23,7 @@ const trec = (judged: ReadonlyArray<Judged>): ReadonlyArray<string> =>
 export const evaluateRun = Effect.fn("evaluateRun")(function*(c: RunConfig, split: Split) {
   const { config } = yield* trained(c)
   const data = yield* corpus(config)
-  const records = yield* judged(config, split, data)
+  const { long, records } = yield* fitting(config, split, "answer", yield* judged(config, split, data))
   const passages = config.mode === "oracle" ? "gold" : "found"
   const evaluation = yield* evaluate(records, { passages, read: config.mode !== "lexical", task: split }).pipe(
     Effect.provide(answering(config, data.passages))
@@ -30,7 +31,8 @@ export const evaluateRun = Effect.fn("evaluateRun")(function*(c: RunConfig, spli
   const { summary } = evaluation
   const folder = join(c.output_dir, `eval-${split}`)
   yield* Lock.hold(folder)
-  yield* replace(join(folder, "metrics.json"), json({ ...summary, environment: yield* environment }))
+  const excess = long.length === 0 ? {} : { too_long: { excess_length: config.excess_length, questions: long.length } }
+  yield* replace(join(folder, "metrics.json"), json({ ...summary, ...excess, environment: yield* environment }))
   yield* replace(join(folder, "predictions.jsonl"), text(evaluation.judged.map((j) => JSON.stringify(j))))
   yield* replace(join(folder, "run.trec"), text(trec(evaluation.judged)))
   return summary

@@ -9,11 +9,12 @@ import { type Raw, type RunConfig, Settings } from "./domain/RunConfig.ts"
 import { evaluate, type Evaluation } from "./evaluate.ts"
 import { init } from "./init.ts"
 import type { Summary } from "./judge.ts"
+import { fitting } from "./preflight.ts"
 import { start } from "./run.ts"
 import { located } from "./runtime/layers/files.ts"
 import { Retriever } from "./runtime/ports/Retriever.ts"
 import { readObject } from "./settings.ts"
-import { judged, learner, prepare } from "./system.ts"
+import { judged, learner, prepare, questions } from "./system.ts"
 import type { Trained } from "./trained.ts"
 
 export interface Outcome {
@@ -77,11 +78,16 @@ const settle = (planned: Planned, run: Run, weights: Raw) =>
     output_dir: join(config.output_dir, `seed-${run.seed}`, run.name)
   }))
 
+/** Refuses an arm whose test questions would not fit at its end. */
+const askable = (c: RunConfig) =>
+  Effect.flatMap(questions(c, "test"), (records) => fitting(c, "test", "answer", records))
+
 const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
   const runs = runsOf(planned.plan, seed)
   const given = new Map<string, unknown>()
   const config = (run: Run) => settle(planned, run, Object.fromEntries(given))
   yield* init(yield* config({ part: "arms", name: "", seed }))
+  for (const run of runs.filter(({ part }) => part === "arms")) yield* askable(yield* config(run))
   for (const run of runs.filter(({ part }) => part === "warm_up")) {
     const { checkpoint } = yield* warmUp(yield* config(run))
     for (const [setting, folder] of yield* models(checkpoint)) given.set(setting, folder)

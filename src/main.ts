@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { join } from "node:path"
-import { answerAll, asked, show, telling } from "./answer.ts"
+import { answerable, answerAll, asked, show, telling } from "./answer.ts"
 import { unasked } from "./asking.ts"
 import { anamnesis, lines, runtime, settings, settle, tell } from "./command.ts"
 import { demo } from "./demo.ts"
@@ -92,7 +92,7 @@ const answerCommand = Command.make(
     const system = yield* inference(config)
     const file = Option.isSome(flags.questions) ? yield* questionsIn(flags.questions.value, config) : []
     const given = Option.isSome(flags.question) ? [asked("1", flags.question.value, flags.option)] : []
-    const records = [...given, ...file]
+    const { records } = yield* answerable(config, [...given, ...file])
     const { json } = yield* anamnesis
     if (records.length === 1 && !json) {
       const print = (text: string) => Effect.sync(() => void process.stdout.write(text))

@@ -47,7 +47,7 @@ const expected = (adapter: Peft.Adapter, targets: ReadonlyMap<string, Rank>, sha
 
 /** Refuses an adapter whose tensors are not those of weights of these shapes. */
 export const fitting = (adapter: Peft.Adapter, shapes: Shapes): Effect.Effect<void, FileError> => {
-  const wrong = misfits(expected(adapter, Peft.targets(adapter), shapes), adapter.tensors)
+  const wrong = misfits(expected(adapter, adapter.targets, shapes), adapter.tensors)
   return wrong.length === 0
     ? Effect.void
     : Effect.fail(new FileError({ path: join(adapter.folder, Peft.WEIGHTS), place: "", reason: wrong.join("; ") }))
@@ -55,8 +55,7 @@ export const fitting = (adapter: Peft.Adapter, shapes: Shapes): Effect.Effect<vo
 
 /** The weight of a path as it is with the adapter, which has to fit: the given values where it does not touch them. */
 export const make = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
-  const { tensors } = adapter
-  const targets = Peft.targets(adapter)
+  const { targets, tensors } = adapter
   const compile = yield* cached(([to, from, r, scaling, lookup]: [number, number, number, number, number]) =>
     folded(to, from, r, scaling, lookup === 1)
   )

@@ -8,16 +8,19 @@ import type { Diverged as EngineDiverged } from "../engine/Learner.ts"
 import * as Learner from "../engine/Learner.ts"
 import type { SessionError } from "../engine/Session.ts"
 import { Checkpoints } from "../ports/Checkpoints.ts"
-import { type ContextOverflow, Reader, ReaderError, ReaderLearner, type ReaderLesson } from "../ports/Reader.ts"
+import { Reader, ReaderError, ReaderLearner, type ReaderLesson } from "../ports/Reader.ts"
 import { contextOf } from "./answering.ts"
 import { describe, dropoutKey, groupsOf, judge, learningOf, partsOf, translate } from "./learning.ts"
 import { pack } from "./pack.ts"
 import { learnerPart } from "./parts.ts"
 import * as Graphs from "./readerGraphs.ts"
 import * as Model from "./readerModel.ts"
+import type { PromptError } from "./trunk.ts"
 
-const asReaderError = (error: SessionError | EngineDiverged | ContextOverflow): ReaderError =>
-  new ReaderError({ reason: error._tag === "ContextOverflow" ? error : translate(error) })
+const asReaderError = (error: SessionError | EngineDiverged | PromptError): ReaderError =>
+  new ReaderError({
+    reason: error._tag === "ContextOverflow" || error._tag === "ModelRefused" ? error : translate(error)
+  })
 const fail = Effect.mapError(asReaderError)
 
 const reading = (model: Model.ReaderModel) =>
