@@ -5,7 +5,7 @@ import * as Stream from "effect/Stream"
 import * as Key from "../../domain/Key.ts"
 import { type CacheShape, KeyValueCache } from "../engine/KeyValueCache.ts"
 import { bucket } from "../engine/Programs.ts"
-import type { Feeds, Open, SessionError } from "../engine/Session.ts"
+import { type Feeds, finite, type Open, type SessionError } from "../engine/Session.ts"
 import type { Token } from "../ports/Reader.ts"
 import { choose, type Sampling } from "./sampling.ts"
 import { TextStream } from "./textStream.ts"
@@ -77,7 +77,10 @@ const pack = (rows: ReadonlyArray<Row>, padding: number) => {
 const forward = Effect.fnUntraced(function*(g: Generator, cache: KeyValueCache, rows: ReadonlyArray<Row>) {
   const { feeds, length } = pack(rows, g.padding)
   const program = g.program({ rows: rows.length, length, slots: cache.slots })
-  const { logits, present } = yield* program.run({ ...g.weights(), ...cache.feeds, ...feeds })
+  const { logits, present } = yield* Effect.flatMap(
+    program.run({ ...g.weights(), ...cache.feeds, ...feeds }),
+    (results) => finite(program.graph.name, results)
+  )
   const width = logits!.length / rows.length
   return {
     length,

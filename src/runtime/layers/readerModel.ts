@@ -78,8 +78,7 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
     for (const group of groupsOf(order, 2 ** Math.floor(Math.log2(most)))) {
       const own = group.map((i) => sequences[i]!)
       const { data, places, shape } = pack(own, { rows: powerOfTwo(group.length), all: false, ...padded })
-      const program = yield* score([shape.rows, shape.length, shape.supervised])
-      const { nll } = yield* program.run({ ...weights.values(), ...data })
+      const { nll } = yield* score([shape.rows, shape.length, shape.supervised], { ...weights.values(), ...data })
       group.forEach((i, r) => results[i] = byPart(own[r]!, (t) => nll![places[r]![t]!]!, parts[i]!, how))
     }
     return results

@@ -5,11 +5,13 @@ import type { Half } from "../../kernels/half.ts"
 import { colbert, type Encoder, vectorSize } from "../../kernels/nn/colbert.ts"
 import { cached, powerOfTwo } from "../engine/Programs.ts"
 import { type Arrays, asInputs } from "../engine/Weights.ts"
+import { about } from "../engine/Session.ts"
 import { Passages } from "../ports/Passages.ts"
 import { isLora, type LoraSettings } from "./adapters.ts"
 import * as ColbertText from "./colbertText.ts"
 import { optimizerOf } from "./learning.ts"
 import * as Model from "./model.ts"
+import { PassageTokens } from "./passageTokens.ts"
 import { assemble } from "./retrieverBatch.ts"
 import * as RetrieverFolder from "./retrieverFolder.ts"
 import * as Graphs from "./retrieverGraphs.ts"
@@ -46,13 +48,13 @@ export const make = Effect.fnUntraced(function*(
     task: "FEATURE_EXTRACTION"
   })
   const text = ColbertText.make(tokenizer, marks, lengths)
-  const tokens = passages.texts.map(text.passage)
-  const { encode, score, search } = yield* programs(encoder, vectorSize(config), lengths.query)
+  const tokens = new PassageTokens(passages.texts, text.passage)
+  const dim = vectorSize(config)
+  const { encode, score, search } = yield* programs(encoder, dim, lengths.query)
   const batch = assemble(text, tokens, lengths)
 
   const vectors = Effect.fnUntraced(function*(values: Inputs, ids: Int32Array, mask: Uint8Array, length: number) {
-    const program = yield* encode([ids.length / length, length])
-    return (yield* program.run({ ...values, ids, mask }))["vectors"] as Float32Array
+    return (yield* encode([ids.length / length, length], { ...values, ids, mask }))["vectors"] as Float32Array
   })
 
   let indexed: Arrays = new Map()
@@ -63,10 +65,14 @@ export const make = Effect.fnUntraced(function*(
     const made = based && !opened.adapter ? new Map([...indexed].filter(([path]) => !isLora(path))) : indexed
     index = yield* StoredIndex.read(settings.index_path, { corpus: passages.hash, weights: made })
   }
+  const sourceOf = (from: Arrays): VectorIndex.Source => {
+    const values = asInputs(from)
+    const encode = (ids: Int32Array, mask: Uint8Array, length: number) => vectors(values, ids, mask, length)
+    return { text, tokens, ids: passages.ids, longest: lengths.passage, dim, encode }
+  }
   /** The index of the given weights: a function of them and the corpus. */
   const build = Effect.fnUntraced(function*(generation: number, from: Arrays) {
-    const values = asInputs(from)
-    index = yield* VectorIndex.build(text, tokens, lengths.passage, (...row) => vectors(values, ...row), generation)
+    index = yield* VectorIndex.build(sourceOf(from), generation)
     indexed = from
     return index
   })
@@ -79,7 +85,7 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     encoder,
-    dim: vectorSize(config),
+    dim,
     lengths,
     weights,
     based,
@@ -90,14 +96,14 @@ export const make = Effect.fnUntraced(function*(
       const current = index ?? (yield* refresh)
       const b = powerOfTwo(questions.length)
       const rows = text.queries(Array.from({ length: b }, (_, i) => questions[i] ?? ""))
-      const queries = yield* vectors(weights.values(), rows.ids, rows.mask, rows.length)
-      const all = yield* VectorIndex.scores(current, queries, b, search)
-      return VectorIndex.topK(all.subarray(0, questions.length * current.passages), questions.length, k)
+      const question = (element: number) => `question "${questions[Math.floor(element / rows.length / dim)] ?? ""}"`
+      const queries = yield* about(question)(vectors(weights.values(), rows.ids, rows.mask, rows.length))
+      return yield* VectorIndex.search(current, { queries, b, questions: questions.length, k }, search)
     }),
     score: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, docs: Int32Array) {
       const { data, places, shape } = batch(questions, docs)
-      const program = yield* score([shape.questions, shape.passages, shape.passageLength])
-      const { scores } = yield* program.run({ ...weights.values(), ...data })
+      const key: [number, number, number] = [shape.questions, shape.passages, shape.passageLength]
+      const { scores } = yield* score(key, { ...weights.values(), ...data })
       const n = docs.length / questions.length
       return Float32Array.from(places, (at, i) => scores![Math.floor(i / n) * shape.passages + at]!)
     }),

@@ -2,7 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
-import { firstInfinite, toWords } from "../../kernels/half.ts"
+import { firstInfinite } from "../../kernels/finite.ts"
+import * as Half from "../../kernels/half.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import { FileError, located, writeDurably } from "./files.ts"
 import * as Safetensors from "./safetensors.ts"
@@ -19,12 +20,16 @@ export interface Pending<E, R> {
   readonly values: Effect.Effect<Float32Array, E, R>
 }
 
-/** The bytes of finite values, or the first one that the type cannot hold. */
-const bytesOf = (data: Float32Array, dtype: SavedType): Uint8Array | { readonly beyond: number } => {
+/** The bytes of the values, or why they cannot be saved. */
+const bytesOf = (data: Float32Array, dtype: SavedType): Uint8Array | string => {
+  const bad = firstInfinite(data)
+  if (bad >= 0) return `element ${bad} is ${data[bad]}; a weight has to be a finite number`
   if (dtype === "float32") return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-  const words = toWords(data, dtype)
-  const beyond = firstInfinite(words, dtype)
-  return beyond >= 0 ? { beyond: data[beyond]! } : new Uint8Array(words.buffer)
+  const words = Half.toWords(data, dtype)
+  const beyond = Half.firstInfinite(words, dtype)
+  return beyond >= 0
+    ? `${data[beyond]} is beyond the range of ${dtype}; save as bfloat16 or float32`
+    : new Uint8Array(words.buffer)
 }
 
 /** Names by file: in order, each file as full as it can be; a tensor that is too large has one of its own. */
@@ -74,10 +79,7 @@ const writeFile = Effect.fnUntraced(
     yield* file.writeAll(Safetensors.header(entries, {})).pipe(located(path))
     for (const { name, values } of tensors) {
       const bytes = bytesOf(yield* values, dtype)
-      if ("beyond" in bytes) {
-        const reason = `${bytes.beyond} is beyond the range of ${dtype}; save as bfloat16 or float32`
-        return yield* new FileError({ path, place: `tensor ${name}`, reason })
-      }
+      if (typeof bytes === "string") return yield* new FileError({ path, place: `tensor ${name}`, reason: bytes })
       yield* file.writeAll(bytes).pipe(located(path))
     }
     yield* file.sync.pipe(located(path))

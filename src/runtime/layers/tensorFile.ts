@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
+import * as Finite from "../../kernels/finite.ts"
 import { firstInfinite, fromWords, type Half } from "../../kernels/half.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import { FileError, located } from "./files.ts"
@@ -50,13 +51,6 @@ const misplaced = ({ data_offsets, dtype, shape }: Entry, available: number): st
   return Number.isNaN(bytes) || end - start === bytes
     ? undefined
     : `${end - start} bytes do not hold ${shape.join("x")} ${dtype}`
-}
-
-/** The first element that is no finite number, or -1: its exponent is all ones. */
-const firstBad = (data: Float32Array): number => {
-  const bits = new Uint32Array(data.buffer)
-  for (let i = 0; i < bits.length; i++) if ((bits[i]! & 0x7f800000) === 0x7f800000) return i
-  return -1
 }
 
 interface Header {
@@ -153,7 +147,7 @@ export const open = Effect.fnUntraced(function*(path: string) {
     const data = yield* fill(places, new Float32Array(count), bytes, from, place)
     const type = half(name)
     if (type) fromWords(new Uint16Array(data.buffer, bytes), type, data)
-    const bad = firstBad(data)
+    const bad = Finite.firstInfinite(data)
     if (bad >= 0) return yield* places.fail(place, `element ${bad} is ${data[bad]}`)
     return { shape, data } satisfies StoredTensor as StoredTensor
   })
