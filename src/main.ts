@@ -12,7 +12,7 @@ import * as References from "effect/References"
 import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import { answerAll, asked, show, telling } from "./answer.ts"
-import { anamnesis, lines, runtime, settings, settle, tell } from "./command.ts"
+import { anamnesis, lines, runtime, settings, settle, tell, tellEach } from "./command.ts"
 import { demo } from "./demo.ts"
 import { embed } from "./embed.ts"
 import { environment } from "./environment.ts"
@@ -82,7 +82,7 @@ const answerCommand = Command.make(
       const print = (text: string) => Effect.sync(() => void process.stdout.write(text))
       return yield* Stream.runForEach(telling(records[0]!), print).pipe(Effect.provide(system))
     }
-    yield* tell(yield* answerAll(records).pipe(Effect.provide(system)), (all) => all.map(show).join("\n\n"))
+    yield* tellEach(answerAll(records), show).pipe(Effect.provide(system))
   })
 ).pipe(
   Command.withDescription("Answer a question, or a file of them, with the passages that the answer rests on"),

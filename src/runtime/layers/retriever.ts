@@ -143,7 +143,10 @@ export const frozen = Layer.effectContext(Effect.gen(function*() {
   ))
 }))
 
-export const readOnly = Layer.effect(Retriever, Effect.map(Model.make(() => false), (model) => reading(model)))
+export const readOnly = Layer.effect(
+  Retriever,
+  Effect.map(Model.make(() => false, { alone: true }), (model) => reading(model))
+)
 
 const nothing = RetrieverLearner.of({
   groups: [],

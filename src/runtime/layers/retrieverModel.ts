@@ -30,10 +30,21 @@ const programs = Effect.fnUntraced(function*(encoder: Encoder, dim: number, quer
   }
 })
 
-/** `learns` tells which parameters learn, by path, where no adapter does; `stored`, how the others are. */
+export interface Options {
+  readonly lora?: LoraSettings | undefined
+  /** How the parameters are stored that do not learn. */
+  readonly stored?: Half | undefined
+  /**
+   * Encode each question by itself. ONNX Runtime cuts a product by its number of rows, and so rounds a question's vectors
+   * by what is asked beside it: in the last bit, where layers are narrow or threads many.
+   */
+  readonly alone?: boolean
+}
+
+/** `learns` tells which parameters learn, by path, where no adapter does. */
 export const make = Effect.fnUntraced(function*(
   learns: (path: string) => boolean,
-  { lora, stored }: { readonly lora?: LoraSettings | undefined; readonly stored?: Half | undefined } = {}
+  { alone = false, lora, stored }: Options = {}
 ) {
   const settings = yield* Settings
   const passages = yield* Passages
@@ -55,6 +66,19 @@ export const make = Effect.fnUntraced(function*(
 
   const vectors = Effect.fnUntraced(function*(values: Inputs, ids: Int32Array, mask: Uint8Array, length: number) {
     return (yield* encode([ids.length / length, length], { ...values, ids, mask }))["vectors"] as Float32Array
+  })
+
+  /** Vectors of questions [b, query length, dim]; what is asked beyond the questions is the empty one. */
+  const asked = Effect.fnUntraced(function*(questions: ReadonlyArray<string>, b: number) {
+    const rows = text.queries(Array.from({ length: b }, (_, i) => questions[i] ?? ""))
+    const question = (element: number) => `question "${questions[Math.floor(element / rows.length / dim)] ?? ""}"`
+    return yield* about(question)(vectors(weights.values(), rows.ids, rows.mask, rows.length))
+  })
+  const askedAlone = Effect.fnUntraced(function*(questions: ReadonlyArray<string>, b: number) {
+    const size = lengths.query * dim
+    const queries = new Float32Array(b * size)
+    for (const [i, question] of questions.entries()) queries.set(yield* asked([question], 1), i * size)
+    return queries
   })
 
   let indexed: Arrays = new Map()
@@ -95,9 +119,7 @@ export const make = Effect.fnUntraced(function*(
     search: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, k: number) {
       const current = index ?? (yield* refresh)
       const b = powerOfTwo(questions.length)
-      const rows = text.queries(Array.from({ length: b }, (_, i) => questions[i] ?? ""))
-      const question = (element: number) => `question "${questions[Math.floor(element / rows.length / dim)] ?? ""}"`
-      const queries = yield* about(question)(vectors(weights.values(), rows.ids, rows.mask, rows.length))
+      const queries = yield* (alone ? askedAlone : asked)(questions, b)
       return yield* VectorIndex.search(current, { queries, b, questions: questions.length, k }, search)
     }),
     score: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, docs: Int32Array) {
