@@ -20,7 +20,8 @@ export class Diverged extends Schema.TaggedError<Diverged>()("Diverged", {
   what: Schema.String
 }) {
   override get message(): string {
-    return `${this.program} diverged in update ${this.update}: ${this.what}. Lower the learning rate or max_grad_norm.`
+    const { program, update, what } = this
+    return `${program} diverged in update ${update}: ${what}. Lower the learning rate, weight_decay or max_grad_norm.`
   }
 }
 
@@ -149,9 +150,11 @@ const runner = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) 
     parts.length === 1 && !spec.weights.overwritten ? whole(parts[0]!, factors) : apart(parts, factors)
 })
 
-/** The optimiser's scalars that are no float32 numbers, if any. */
-const overflowing = (factors: Feeds<string>): string | undefined =>
-  Object.entries(factors).find(([, [value]]) => !Number.isFinite(value))?.map(String).join(" ")
+/** A scalar of the optimiser that is no float32 number, if one is. */
+const overflowing = (factors: Feeds<string>): string | undefined => {
+  const [name, value] = Object.entries(factors).find(([, [value]]) => !Number.isFinite(value)) ?? []
+  return name && `the optimiser's ${name.slice(names.scalar("", "").length - 1)} is ${value![0]}`
+}
 
 export const make = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) {
   const { name, weights } = spec
@@ -168,7 +171,7 @@ export const make = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec
       return yield* diverged(`loss ${loss}, gradient norm ${gradNorm}`)
     }
     const beyond = overflowing(factors)
-    if (beyond) return yield* diverged(`${beyond} is out of range; lower weight_decay`)
+    if (beyond) return yield* diverged(beyond)
     yield* Effect.mapError(commit, (e) => e.reason._tag === "NotFinite" ? ofWeights(e.reason) : e)
     updates++
     return reports

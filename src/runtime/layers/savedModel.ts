@@ -181,6 +181,7 @@ export const save = Effect.fnUntraced(
     const partial = `${out}.partial`
     yield* fs.remove(partial, { recursive: true, force: true }).pipe(located(partial))
     yield* fs.makeDirectory(partial, { recursive: true }).pipe(located(partial))
+    yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(partial, { recursive: true, force: true })))
     const tensors = yield* pending({ folder, adapter, naming, apart })
     const weights = yield* Shards.write(partial, tensors, { dtype, maxShardSize })
     const whole = configOf(config, dtype, new Set(tensors.map(({ name }) => name)))
