@@ -47,14 +47,16 @@ const write = (text: string): Effect.Effect<void> =>
   Effect.callback((resume) => void process.stdout.write(text, () => resume(Effect.void)))
 
 /** Values as they come: an array in JSON where asked for, else texts with a blank line between two. */
-export const tellEach = Effect.fnUntraced(function*<A, E, R>(values: Stream.Stream<A, E, R>, text: (value: A) => string) {
-  const { json } = yield* anamnesis
-  const [start, between, end] = json ? ["[\n", ",\n", "\n]\n"] : ["", "\n\n", "\n"]
-  const shown = (value: A) => json ? JSON.stringify([value], null, 2).slice(2, -2) : text(value)
-  let told = 0
-  yield* Stream.runForEach(values, (value) => write(`${told++ === 0 ? start : between}${shown(value)}`))
-  yield* write(told === 0 && json ? "[]\n" : end)
-})
+export const tellEach = Effect.fnUntraced(
+  function*<A, E, R>(values: Stream.Stream<A, E, R>, text: (value: A) => string) {
+    const { json } = yield* anamnesis
+    const [start, between, end] = json ? ["[\n", ",\n", "\n]\n"] : ["", "\n\n", "\n"]
+    const shown = (value: A) => json ? JSON.stringify([value], null, 2).slice(2, -2) : text(value)
+    let told = 0
+    yield* Stream.runForEach(values, (value) => write(`${told++ === 0 ? start : between}${shown(value)}`))
+    yield* write(told === 0 && json ? "[]\n" : end)
+  }
+)
 
 export const lines = (value: object): string =>
   Object.entries(value).map(([key, v]) => `${key}: ${typeof v === "object" ? JSON.stringify(v) : v}`).join("\n")

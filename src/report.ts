@@ -20,7 +20,7 @@ export const markdown = (rows: ReadonlyArray<ReadonlyArray<string>>): string => 
 /** The answers of all seeds of an arm, each under its seed and the question's id. */
 const answersOf = (outcomes: ReadonlyArray<Outcome>): ReadonlyArray<Metric.Keyed> =>
   outcomes.flatMap(({ evaluation, seed }) =>
-    answers(evaluation.judged).map((one) => ({ ...one, key: `seed ${seed}, ${one.key}` }))
+    answers(evaluation.judged).map(({ group, key, value }) => ({ group, value, key: `seed ${seed}, ${key}` }))
   )
 
 type Figure = (summary: Summary) => number | null
@@ -43,27 +43,30 @@ const countsOf = (summaries: ReadonlyArray<Summary>) =>
 
 const whole = (values: ReadonlyArray<number>): string => Metric.mean(values)?.toFixed(0) ?? "-"
 
+const figures: ReadonlyArray<readonly [name: string, figure: Figure]> = [
+  ["MRR@100", (s) => s["mrr@100"]],
+  ["recall@1", (s) => s.recall["recall@1"]!],
+  ["recall@5", (s) => s.recall["recall@5"]!],
+  ["recall@10", (s) => s.recall["recall@10"]!]
+]
+
 /** Accuracy with its 95% interval, resampling groups of questions; ranking of the gold passage; time of training. */
 export const results = (outcomes: ReadonlyArray<Outcome>): string => {
   const shown = countsOf(outcomes.map((o) => o.evaluation.summary))
-  const names = shown.map(([name]) => name)
+  const names = [...shown, ...figures].map(([name]) => name)
+  const row = (arm: string, own: ReadonlyArray<Outcome>) => {
+    const accuracy = Metric.interval(answersOf(own))
+    const sum = (count: (s: Summary) => number) => own.reduce((total, o) => total + count(o.evaluation.summary), 0)
+    return [arm, share(accuracy?.mean), bounds(accuracy)].concat(
+      shown.map(([, count]) => String(sum(count))),
+      figures.map(([, figure]) => change(own, figure)),
+      whole(own.map((o) => o.trained.seconds)),
+      whole(own.map((o) => o.trained.questionsPerSecond))
+    )
+  }
   return markdown([
-    ["arm", "accuracy", "95% interval", ...names, "MRR@100", "recall@1", "recall@5", "recall@10", "seconds", "questions/s"],
-    ...byArm(outcomes).map(([arm, own]) => {
-      const accuracy = Metric.interval(answersOf(own))
-      return [
-        arm,
-        share(accuracy?.mean),
-        bounds(accuracy),
-        ...shown.map(([, count]) => String(own.reduce((sum, o) => sum + count(o.evaluation.summary), 0))),
-        change(own, (s) => s["mrr@100"]),
-        change(own, (s) => s.recall["recall@1"]!),
-        change(own, (s) => s.recall["recall@5"]!),
-        change(own, (s) => s.recall["recall@10"]!),
-        whole(own.map((o) => o.trained.seconds)),
-        whole(own.map((o) => o.trained.questionsPerSecond))
-      ]
-    })
+    ["arm", "accuracy", "95% interval", ...names, "seconds", "questions/s"],
+    ...byArm(outcomes).map(([arm, own]) => row(arm, own))
   ])
 }
 
@@ -75,7 +78,8 @@ export const types = (outcomes: ReadonlyArray<Outcome>): string => {
     ["arm", ...names],
     ...byArm(outcomes).map(([arm, own]) => {
       const all = Map.groupBy(judged(own), (j) => j.type)
-      return [arm, ...names.map((type) => share(Metric.mean((all.get(type) ?? []).map((j) => j.correct))))]
+      const accuracy = (type: string) => share(Metric.mean((all.get(type) ?? []).map((j) => j.correct)))
+      return [arm].concat(names.map(accuracy))
     })
   ])
 }

@@ -12,14 +12,14 @@ const readersOf = (all: ReadonlyArray<Tensor>): Readers => {
   const readers = new Map<Tensor, Array<Tensor>>()
   for (const t of all) {
     if (t._tag !== "Apply") continue
-    for (const operand of t.inputs) readers.set(operand, [...(readers.get(operand) ?? []), t])
+    for (const operand of t.inputs) readers.set(operand, (readers.get(operand) ?? []).concat(t))
   }
   return readers
 }
 
 /** Those that read the memory of `t`, by way of views of it as well. */
 const reading = (t: Tensor, readers: Readers): ReadonlyArray<Tensor> =>
-  (readers.get(t) ?? []).flatMap((r) => r._tag === "Apply" && r.op.view ? [r, ...reading(r, readers)] : [r])
+  (readers.get(t) ?? []).flatMap((r) => r._tag === "Apply" && r.op.view ? [r].concat(reading(r, readers)) : [r])
 
 /** Reads `given` no later than it writes, and each element of it before it writes that one. */
 const reads = (writer: Tensor, given: Tensor): boolean =>

@@ -107,7 +107,7 @@ describe("compare", () => {
   const groups = cycle(120, 60)
   const noise = Array.from({ length: 120 }, (_, i) => (i * 37 % 11) / 11)
   const keyed = (values: ReadonlyArray<number>, own = groups) =>
-    observed(values, own).map((one, i) => ({ ...one, key: `q${i}` }))
+    observed(values, own).map(({ group, value }, i) => ({ group, value, key: `q${i}` }))
   const compared = (a: ReadonlyArray<number>, b: ReadonlyArray<number>) => {
     const found = compare(keyed(a), keyed(b))
     assert.isNotNull(found)

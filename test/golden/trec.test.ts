@@ -4,7 +4,7 @@ import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { summarise } from "../../src/judge.ts"
-import { filesOf, RUNS, runOf } from "./trecRuns.ts"
+import { filesOf, runOf, RUNS } from "./trecRuns.ts"
 
 interface Golden {
   readonly sha256: string

@@ -74,7 +74,10 @@ for (const [how, few] of [["in two copies", undefined], ["written over", 0]] as 
         const { initial, learner: one, weights } = yield* squares(few, 0.1, 3e39)
         assert.isUndefined(weights.firstInfinite())
         const error = yield* Effect.flip(one.learn(batch))
-        assert.match(error.message, /^squares diverged in update 1: element 1 of w becomes -Infinity\. Lower the learning/)
+        assert.match(
+          error.message,
+          /^squares diverged in update 1: element 1 of w becomes -Infinity\. Lower the learning/
+        )
         assert.strictEqual(one.updates(), 0)
         /** What is written over is lost, and told of; two copies keep the last good one. */
         if (few === undefined) assert.deepStrictEqual(weights.parameters(), initial)

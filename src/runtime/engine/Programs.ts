@@ -8,7 +8,10 @@ import type { Graph } from "../../kernels/encode.ts"
 import { finite, type Program, Session } from "./Session.ts"
 
 /** Runs the program of a key. */
-export type Run<K> = (key: K, ...run: Parameters<Program<string, string>["run"]>) => ReturnType<Program<string, string>["run"]>
+export type Run<K> = (
+  key: K,
+  ...run: Parameters<Program<string, string>["run"]>
+) => ReturnType<Program<string, string>["run"]>
 
 export interface CachedOptions {
   /** Programs that stay compiled while none runs: those used last. */

@@ -71,7 +71,9 @@ export class NotFinite extends Schema.TaggedError<NotFinite>()("NotFinite", {
 }) {
   override get message(): string {
     const { element, output, program, subject, value } = this
-    return `Program ${program}: element ${element} of ${output} is ${value}${subject === "" ? "" : `, for ${subject}`}. `
+    return `Program ${program}: element ${element} of ${output} is ${value}${
+      subject === "" ? "" : `, for ${subject}`
+    }. `
       + "The model's weights are too large or damaged; use another checkpoint, or train with a lower learning rate."
   }
 }

@@ -78,11 +78,13 @@ const encodeChunk = Effect.fnUntraced(function*({ dim, encode, ids, longest, tex
 
 /** The corpus encoded in order of length, a chunk at a time. */
 export const chunks = (source: Source): Stream.Stream<Chunk, SessionError> =>
-  Stream.unwrap(Effect.map(byLength(source.tokens), (order) =>
-    Stream.range(0, Math.ceil(order.length / CHUNK) - 1).pipe(
-      Stream.rechunk(1),
-      Stream.mapEffect((i) => encodeChunk(source, order.slice(i * CHUNK, (i + 1) * CHUNK)))
-    )))
+  Stream.unwrap(
+    Effect.map(byLength(source.tokens), (order) =>
+      Stream.range(0, Math.ceil(order.length / CHUNK) - 1).pipe(
+        Stream.rechunk(1),
+        Stream.mapEffect((i) => encodeChunk(source, order.slice(i * CHUNK, (i + 1) * CHUNK)))
+      ))
+  )
 
 export const build = (source: Source, generation: number): Effect.Effect<VectorIndex, SessionError> =>
   Effect.map(Stream.runCollect(chunks(source)), (all) => ({ generation, passages: source.tokens.size, chunks: all }))
