@@ -6,20 +6,26 @@ import { type Op, type Tensor, topological } from "./Tensor.ts"
 /** Operations whose result at a place depends on their operands at that place alone. */
 const byElement: ReadonlySet<Op<any>> = new Set([Add, Sub, Mul, Div])
 
-type Readers = ReadonlyMap<Tensor, ReadonlyArray<Tensor>>
+type Readers = ReadonlyMap<Tensor, Array<Tensor>>
 
 const readersOf = (all: ReadonlyArray<Tensor>): Readers => {
   const readers = new Map<Tensor, Array<Tensor>>()
   for (const t of all) {
     if (t._tag !== "Apply") continue
-    for (const operand of t.inputs) readers.set(operand, (readers.get(operand) ?? []).concat(t))
+    for (const operand of t.inputs) {
+      const known = readers.get(operand)
+      if (known) known.push(t)
+      else readers.set(operand, [t])
+    }
   }
   return readers
 }
 
 /** Those that read the memory of `t`, by way of views of it as well. */
-const reading = (t: Tensor, readers: Readers): ReadonlyArray<Tensor> =>
-  (readers.get(t) ?? []).flatMap((r) => r._tag === "Apply" && r.op.view ? [r].concat(reading(r, readers)) : [r])
+const reading = (t: Tensor, readers: Readers): ReadonlyArray<Tensor> => {
+  const own = readers.get(t) ?? []
+  return own.concat(own.flatMap((r) => r._tag === "Apply" && r.op.view ? reading(r, readers) : []))
+}
 
 /** Reads `given` no later than it writes, and each element of it before it writes that one. */
 const reads = (writer: Tensor, given: Tensor): boolean =>
