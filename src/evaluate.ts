@@ -27,6 +27,8 @@ export interface EvaluateOptions {
   /** Let the reader answer, or look at the ranking alone. */
   readonly read: boolean
   readonly task: string
+  /** Questions that were left out beforehand: they are told of. */
+  readonly skipped?: number
 }
 
 /** Where no reader answers. */
@@ -114,5 +116,5 @@ export const evaluate = Effect.fn("evaluate")(function*<E = never, R = never>(
     const seconds = yield* elapsed
     yield* reporter.report({ task: options.task, done, total, start: 0, seconds, unit: "questions", each: 1, figures })
   })))
-  return { judged: verdicts, summary: summarise(verdicts, yield* elapsed) } satisfies Evaluation as Evaluation
+  return { judged: verdicts, summary: summarise(verdicts, yield* elapsed, options.skipped) } satisfies Evaluation as Evaluation
 })
