@@ -116,5 +116,8 @@ export const evaluate = Effect.fn("evaluate")(function*<E = never, R = never>(
     const seconds = yield* elapsed
     yield* reporter.report({ task: options.task, done, total, start: 0, seconds, unit: "questions", each: 1, figures })
   })))
-  return { judged: verdicts, summary: summarise(verdicts, yield* elapsed, options.skipped) } satisfies Evaluation as Evaluation
+  return {
+    judged: verdicts,
+    summary: summarise(verdicts, yield* elapsed, options.skipped)
+  } satisfies Evaluation as Evaluation
 })

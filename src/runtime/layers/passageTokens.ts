@@ -24,6 +24,7 @@ export class PassageTokens {
   readonly of = (row: number): Int32Array => {
     const start = this.starts[row]!
     if (start < 0) return this.keep(row, this.tokenize(this.texts[row]!))
+    if (this.lengths[row] === 0) return new Int32Array(0)
     const from = start % BLOCK
     return this.blocks[Math.floor(start / BLOCK)]!.subarray(from, from + this.lengths[row]!)
   }
@@ -32,12 +33,15 @@ export class PassageTokens {
       this.room = Math.max(BLOCK, tokens.length)
       this.blocks.push(new Int32Array(this.room))
     }
-    const block = this.blocks.length - 1
-    const from = this.blocks[block]!.length - this.room
-    this.blocks[block]!.set(tokens, from)
-    this.starts[row] = block * BLOCK + from
     this.lengths[row] = tokens.length
-    this.room -= tokens.length
+    this.starts[row] = 0
+    if (tokens.length > 0) {
+      const block = this.blocks.length - 1
+      const from = this.blocks[block]!.length - this.room
+      this.blocks[block]!.set(tokens, from)
+      this.starts[row] = block * BLOCK + from
+      this.room -= tokens.length
+    }
     return this.of(row)
   }
 }
