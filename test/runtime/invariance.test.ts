@@ -53,6 +53,16 @@ describe("a retriever's score", () => {
         assert.deepStrictEqual(Array.from(found).toSorted((a, b) => a - b), corpus)
       })
     })))
+  it.live("is found by fibers that ask at once, with one index for all of them", () =>
+    onTiny(Effect.gen(function*() {
+      const retriever = yield* Retriever
+      const searches = Effect.forEach(asked, (question) => retriever.search([question], 5), {
+        concurrency: "unbounded"
+      })
+      const found = yield* searches
+      assert.deepStrictEqual(found, yield* Effect.forEach(asked, (question) => retriever.search([question], 5)))
+      assert.strictEqual(yield* retriever.refresh, 1)
+    })))
   it.live("is found in the same order by a question alone", () =>
     onTiny(Effect.gen(function*() {
       const retriever = yield* Retriever

@@ -145,7 +145,7 @@ export const frozen = Layer.effectContext(Effect.gen(function*() {
 
 export const readOnly = Layer.effect(
   Retriever,
-  Effect.map(Model.make(() => false, { alone: true }), (model) => reading(model))
+  Effect.map(Model.make(() => false, { apart: true }), (model) => reading(model))
 )
 
 const nothing = RetrieverLearner.of({

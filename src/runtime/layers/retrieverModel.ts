@@ -1,5 +1,6 @@
 /** A ColBERT retriever: its weights, the programs over them and the index they made. */
 import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
 import { Settings } from "../../domain/RunConfig.ts"
 import type { Half } from "../../kernels/half.ts"
 import { colbert, type Encoder, vectorSize } from "../../kernels/nn/colbert.ts"
@@ -38,13 +39,13 @@ export interface Options {
    * Encode each question by itself. ONNX Runtime cuts a product by its number of rows, and so rounds a question's vectors
    * by what is asked beside it: in the last bit, where layers are narrow or threads many.
    */
-  readonly alone?: boolean
+  readonly apart?: boolean
 }
 
 /** `learns` tells which parameters learn, by path, where no adapter does. */
 export const make = Effect.fnUntraced(function*(
   learns: (path: string) => boolean,
-  { alone = false, lora, stored }: Options = {}
+  { apart = false, lora, stored }: Options = {}
 ) {
   const settings = yield* Settings
   const passages = yield* Passages
@@ -74,7 +75,7 @@ export const make = Effect.fnUntraced(function*(
     const question = (element: number) => `question "${questions[Math.floor(element / rows.length / dim)] ?? ""}"`
     return yield* about(question)(vectors(weights.values(), rows.ids, rows.mask, rows.length))
   })
-  const askedAlone = Effect.fnUntraced(function*(questions: ReadonlyArray<string>, b: number) {
+  const askedApart = Effect.fnUntraced(function*(questions: ReadonlyArray<string>, b: number) {
     const size = lengths.query * dim
     const queries = new Float32Array(b * size)
     for (const [i, question] of questions.entries()) queries.set(yield* asked([question], 1), i * size)
@@ -100,12 +101,15 @@ export const make = Effect.fnUntraced(function*(
     indexed = from
     return index
   })
+  /** One index is built at a time, whichever fibers ask for one. */
+  const alone = Semaphore.withPermit(yield* Semaphore.make(1))
   /** Weights that cannot learn keep the index they have. */
-  const refresh = Effect.suspend(() =>
+  const refresh = alone(Effect.suspend(() =>
     index && weights.trainable.length === 0
       ? Effect.succeed(index)
       : build((index?.generation ?? 0) + 1, weights.parameters())
-  )
+  ))
+  const first = alone(Effect.suspend(() => index ? Effect.succeed(index) : build(1, weights.parameters())))
 
   return {
     encoder,
@@ -117,9 +121,9 @@ export const make = Effect.fnUntraced(function*(
     files,
     refresh: Effect.map(refresh, (fresh) => fresh.generation),
     search: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, k: number) {
-      const current = index ?? (yield* refresh)
+      const current = index ?? (yield* first)
       const b = powerOfTwo(questions.length)
-      const queries = yield* (alone ? askedAlone : asked)(questions, b)
+      const queries = yield* (apart ? askedApart : asked)(questions, b)
       return yield* VectorIndex.search(current, { queries, b, questions: questions.length, k }, search)
     }),
     score: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, docs: Int32Array) {
