@@ -45,19 +45,29 @@ export const cached = Effect.fnUntraced(function*<K extends ReadonlyArray<number
   { kept = KEPT, unchecked = false }: CachedOptions = {}
 ) {
   const session = yield* Session
-  const programs = yield* RcMap.make({ lookup: (key: K) => session.compile<string, string>(graph(key)) })
+  /** Keys by name: what is looked up by a text is found the sooner. */
+  const keys = new Map<string, K>()
+  const programs = yield* RcMap.make({
+    lookup: (name: string) => Effect.suspend(() => session.compile<string, string>(graph(keys.get(name)!)))
+  })
   const recent = yield* ScopedCache.makeWith({
-    lookup: (key: K) => RcMap.get(programs, key),
+    lookup: (name: string) => RcMap.get(programs, name),
     capacity: kept,
     timeToLive: lasting
   })
-  const run: Run<K> = (key, feeds, into) =>
-    Effect.gen(function*() {
-      const program = yield* Effect.uninterruptible(RcMap.get(programs, key))
-      yield* ScopedCache.get(recent, key)
-      const results = yield* program.run(feeds, into)
-      return unchecked ? results : yield* finite(program.graph.name, results)
-    }).pipe(Effect.scoped)
+  const held = (name: string) =>
+    Effect.tap(Effect.uninterruptible(RcMap.get(programs, name)), () => ScopedCache.get(recent, name))
+  const run: Run<K> = (key, feeds, into) => {
+    const name = key.join()
+    keys.set(name, key)
+    return held(name).pipe(
+      Effect.flatMap((program) => {
+        const results = program.run(feeds, into)
+        return unchecked ? results : Effect.flatMap(results, (made) => finite(program.graph.name, made))
+      }),
+      Effect.scoped
+    )
+  }
   return run
 })
 
