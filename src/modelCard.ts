@@ -47,7 +47,6 @@ const optional = Effect.fnUntraced(function*(path: string) {
 })
 
 const show = (value: unknown): string => {
-  if (value === null) return "-"
   if (typeof value === "number") return Number.isInteger(value) ? String(value) : value.toPrecision(4)
   return typeof value === "string" ? value : JSON.stringify(value)
 }
