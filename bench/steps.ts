@@ -4,7 +4,7 @@ import * as Stream from "effect/Stream"
 import { studyOptions } from "../src/curriculum.ts"
 import type { Frame } from "../src/domain/Frame.ts"
 import * as Questions from "../src/questions.ts"
-import type { Part } from "../src/runtime/ports/Checkpoints.ts"
+import type { Part, Stored, Tensors } from "../src/runtime/ports/Checkpoints.ts"
 import { read } from "../src/stages/read.ts"
 import { retrieve } from "../src/stages/retrieve.ts"
 import { sample } from "../src/stages/sample.ts"
@@ -32,10 +32,19 @@ export const batches = ({ config, passages, questions }: Prepared) => {
   return Questions.batches(() => questions, options, (id) => rows.get(id) ?? -1)
 }
 
+/** Copies of tensors, to be loaded. */
+const copied = (tensors: Tensors): Stored => {
+  const own = new Map([...tensors].map(([name, { data, shape }]) => [name, { shape, data: data.slice() }]))
+  return { path: "memory", names: [...own.keys()], read: (name) => Effect.succeed(own.get(name)!) }
+}
+
 /** Both models and their optimisers as they are now, to be restored before each block. */
 export const snapshot = (parts: ReadonlyMap<string, Part>) => {
-  const states = [...parts.values()].map((part) => ({ part, state: part.save() }))
-  return Effect.forEach(states, ({ part, state }) => part.load({ ...state, counters: { updates: 0 } }))
+  const states = [...parts.values()].map((part) => {
+    const { base, extra, weights } = part.save()
+    return { part, state: { base, weights: copied(weights), extra: copied(extra), counters: { updates: 0 } } }
+  })
+  return Effect.forEach(states, ({ part, state }) => part.load(state))
 }
 
 export const stageNames = ["retrieve", "sample", "read", "score", "update"] as const

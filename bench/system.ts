@@ -10,6 +10,7 @@ import { type RunConfig, Settings } from "../src/domain/RunConfig.ts"
 import * as Reporter from "../src/progress.ts"
 import type { Session } from "../src/runtime/engine/Session.ts"
 import * as Dataset from "../src/runtime/layers/dataset.ts"
+import { UNTRAINED } from "../src/runtime/layers/modelFolder.ts"
 import { joint } from "../src/runtime/layers/modes.ts"
 import { Checkpoints, type Part } from "../src/runtime/ports/Checkpoints.ts"
 import { Passages } from "../src/runtime/ports/Passages.ts"
@@ -83,6 +84,7 @@ const writeModel = Effect.fnUntraced(
     const config = { ...size[kind], ...(kind === "reader" ? readerIds : {}), vocab_size: tokens.length }
     yield* fs.makeDirectory(folder)
     yield* fs.writeFileString(join(folder, "config.json"), JSON.stringify(config))
+    yield* fs.writeFileString(join(folder, UNTRAINED), "{}")
     yield* fs.writeFileString(
       join(folder, "tokenizer.json"),
       JSON.stringify(tokenizerJson(tokens, special[kind], "[UNK]"))

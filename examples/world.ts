@@ -6,10 +6,20 @@ import * as Layer from "effect/Layer"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { decode } from "../src/domain/configure.ts"
+import * as Key from "../src/domain/Key.ts"
 import { Settings } from "../src/domain/RunConfig.ts"
+import { colbert } from "../src/kernels/nn/colbert.ts"
+import { causalLm } from "../src/kernels/nn/decoder.ts"
+import { flatten, type Params } from "../src/kernels/nn/Module.ts"
 import * as Questions from "../src/questions.ts"
 import { cpu } from "../src/runtime/engine/providers.ts"
+import type { Decode } from "../src/runtime/layers/configKeys.ts"
 import * as Dataset from "../src/runtime/layers/dataset.ts"
+import { decodeDecoder } from "../src/runtime/layers/decoderConfig.ts"
+import { decodeEncoder } from "../src/runtime/layers/encoderConfig.ts"
+import { initialise } from "../src/runtime/layers/initialise.ts"
+import * as ModelFolder from "../src/runtime/layers/modelFolder.ts"
+import * as Safetensors from "../src/runtime/layers/safetensors.ts"
 import { Checkpoints, type Part } from "../src/runtime/ports/Checkpoints.ts"
 import { Passages } from "../src/runtime/ports/Passages.ts"
 import { readerSpecial, retrieverSpecial, tokenizerJson, vocabulary } from "../src/vocabulary.ts"
@@ -30,6 +40,20 @@ const size = {
   eos_token_id: 3,
   tie_word_embeddings: true
 }
+
+/** Weights for a folder that has none, drawn under a seed. */
+const drawWeights = Effect.fnUntraced(function*<C extends { readonly vocab_size: number }>(
+  folder: string,
+  decoding: Decode<C>,
+  build: (config: C) => { readonly params: Params }
+) {
+  const { config } = yield* ModelFolder.open(folder, decoding)
+  const params = flatten(build(config).params)
+  const drawn = initialise(params, Key.fold(Key.make(42), "initialise"))
+  const tensors = new Map([...drawn].map(([path, data]) => [path, { shape: params.get(path)!.shape, data }]))
+  yield* Safetensors.write(join(folder, "model.safetensors"), tensors)
+  return folder
+})
 
 /** A model folder without weights. */
 const modelFolder = Effect.fnUntraced(function*(
@@ -53,11 +77,19 @@ export const world = Effect.gen(function*() {
     .filter(({ gold }) => gold.every((id) => corpus.row(id) >= 0))
   const records = [...Map.groupBy(known, (q) => q.group).values()].map((own) => own[0]!)
   const texts = [...passages.map((p) => p.text), ...records.map((q) => q.question)]
+  const folders = [
+    yield* modelFolder(texts, retrieverSpecial, "[UNK]"),
+    yield* modelFolder(texts, readerSpecial, "<unk>")
+  ]
   const settings = yield* decode("world.ts", {
     output_dir: "unused",
     passages_file: "unused",
-    retriever_name_or_path: yield* modelFolder(texts, retrieverSpecial, "[UNK]"),
-    reader_name_or_path: yield* modelFolder(texts, readerSpecial, "<unk>"),
+    retriever_name_or_path: yield* drawWeights(
+      folders[0]!,
+      decodeEncoder,
+      (config) => colbert({ dim: size.dim, ...config })
+    ),
+    reader_name_or_path: yield* drawWeights(folders[1]!, decodeDecoder, causalLm),
     n_candidates: 12,
     retriever_n_context: 4,
     n_context: 2,

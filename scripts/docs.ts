@@ -135,7 +135,7 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
   goldTarget: [["goldTarget(m)", score.goldTarget(m)]],
   update: [["update(byPairs(m, c))", update(byPairs(m, c))], ["update(byTarget(m, c))", update(byTarget(m, c))]],
   answer: [["answer(n, c)", answer(n, c)]],
-  findGold: [["findGold", supervise.findGold]],
+  findGold: [["findGold(c)", supervise.findGold(c)]],
   drawWithGold: [["drawWithGold(n, m, c)", supervise.drawWithGold(n, m, c, 0)]],
   drawInBatch: [["drawInBatch(b)", supervise.drawInBatch(b)]],
   drawOracle: [["drawOracle(c)", supervise.drawOracle(c, 1, 0)]]
@@ -254,8 +254,9 @@ const settings = ({ defaults, sources }: Material): string => {
   ])
   const intro =
     `${headOf(source)} A command's \`--set\` wins over the file, the file over its \`preset\`, the preset over `
-    + "the default; where none of them gives a value the file must. Keys may also be written in kebab-case. Unknown keys "
-    + "are refused."
+    + "the default; where none of them gives a value the file must. A file is JSON or YAML 1.2. `--set key=value` reads the "
+    + "value as a YAML file would; a setting that is a string takes the text as it stands. Keys may also be written in "
+    + "kebab-case. Unknown keys are refused, settings that have no effect under the others are told."
   return page(
     "Settings",
     intro,

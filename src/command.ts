@@ -12,17 +12,18 @@ import * as providers from "./runtime/engine/providers.ts"
 import { load, pairs } from "./settings.ts"
 
 export const anamnesis = Command.make("anamnesis").pipe(
-  Command.withDescription("Trains a retriever and a reader together for medical question answering"),
+  Command.withDescription("Train a retriever and a reader together for medical question answering"),
   Command.withSharedFlags({
     provider: Flag.Literals("provider", providers.names).pipe(
       Flag.withDescription("Execution provider (or PROVIDER in the environment; default cpu)"),
       Flag.optional
     ),
-    threads: Flag.Int("threads").pipe(
-      Flag.withDescription("Threads of a program (or THREADS; default: all cores)"),
+    threads: Flag.String("threads").pipe(
+      Flag.withMetavar("count"),
+      Flag.withDescription("Threads per program (or THREADS; default: all cores)"),
       Flag.optional
     ),
-    json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
+    json: Flag.Boolean("json").pipe(Flag.withDescription("Print results as JSON"), Flag.withDefault(false))
   })
 )
 
@@ -31,7 +32,7 @@ export const runtime = Layer.unwrap(Effect.gen(function*() {
   const { provider, threads } = yield* anamnesis
   const flags = {
     ...(Option.isSome(provider) ? { PROVIDER: provider.value } : {}),
-    ...(Option.isSome(threads) ? { THREADS: String(threads.value) } : {})
+    ...(Option.isSome(threads) ? { THREADS: String(yield* providers.threadsOf("--threads", threads.value)) } : {})
   }
   const config = ConfigProvider.fromEnv({ env: { ...process.env as Record<string, string>, ...flags } })
   return Layer.mergeAll(Progress.layer, providers.fromConfig.pipe(Layer.provide(ConfigProvider.layer(config))))
@@ -62,21 +63,22 @@ export const lines = (value: object): string =>
   Object.entries(value).map(([key, v]) => `${key}: ${typeof v === "object" ? JSON.stringify(v) : v}`).join("\n")
 
 export const settings = {
-  config: Flag.File("config").pipe(Flag.withAlias("c"), Flag.withDescription("Settings, as JSON or YAML")),
-  set: Flag.KeyValuePair("set").pipe(
-    Flag.withDescription("A setting that wins over the file: --set learning_rate=3e-5"),
-    Flag.withDefault({})
+  config: Flag.File("config").pipe(Flag.withAlias("c"), Flag.withDescription("File of settings, JSON or YAML")),
+  set: Flag.String("set").pipe(
+    Flag.withMetavar("key=value"),
+    Flag.withDescription("A setting that wins over the file, as learning_rate=3e-5; repeat for more"),
+    Flag.atLeast(0)
   ),
   skipBadLines: Flag.Boolean("skip-bad-lines").pipe(
-    Flag.withDescription("Leave out malformed lines and count them"),
+    Flag.withDescription("Skip and count malformed lines of the data files"),
     Flag.withDefault(false)
   )
 }
 
 export interface SettingsFlags {
   readonly config: string
-  readonly set: Readonly<Record<string, string>>
+  readonly set: ReadonlyArray<string>
   readonly skipBadLines: boolean
 }
 export const settle = ({ config, set, skipBadLines }: SettingsFlags) =>
-  load(config, { ...pairs(set), ...(skipBadLines ? { skip_bad_lines: true } : {}) })
+  Effect.flatMap(pairs(set), (own) => load(config, { ...own, ...(skipBadLines ? { skip_bad_lines: true } : {}) }))

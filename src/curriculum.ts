@@ -7,6 +7,7 @@ import * as Schedule from "./domain/Schedule.ts"
 import type { Lesson } from "./domain/tables.ts"
 import * as Questions from "./questions.ts"
 import { textsAsked } from "./runtime/layers/prompt.ts"
+import { DeadGradient } from "./runtime/ports/Learning.ts"
 import { Passages } from "./runtime/ports/Passages.ts"
 import { ReaderLearner } from "./runtime/ports/Reader.ts"
 import { RetrieverLearner } from "./runtime/ports/Retriever.ts"
@@ -55,6 +56,9 @@ export const parameterGroups = Effect.gen(function*() {
   return [...(yield* RetrieverLearner).groups, ...(yield* ReaderLearner).groups]
 })
 
+/** Batches that are looked at, at most, for a gradient of every group. */
+const GATE = 256
+
 /** What a run does, step by step, for whoever runs it. */
 export const course = Effect.fnUntraced(function*(epochs: Questions.Epochs) {
   const c = yield* Settings
@@ -67,11 +71,23 @@ export const course = Effect.fnUntraced(function*(epochs: Questions.Epochs) {
     groups: yield* parameterGroups,
     /** The questions of steps from..to-1. */
     steps,
-    /** The gradient norm of every group on the questions of a step, or the group that would not learn. */
-    gate: (step: number) =>
-      steps(step, step + 1).pipe(
-        Stream.runFoldEffect(() => new Map<string, number>(), (_, rows) => lesson.gate(rows))
-      ),
+    /**
+     * The gradient norm of every group, of the first batch on which it has one; fails where a group has none on any. A
+     * batch may teach nothing: the reader may find all of its passages equally good.
+     */
+    gate: Effect.gen(function*() {
+      const norms = new Map<string, number>()
+      const batches = Math.min(GATE, c.max_steps, Math.ceil(epochs(0).length / stepSize(c)))
+      const unseen = () => [...norms].filter(([, norm]) => norm === 0).map(([name]) => name)
+      for (let step = 0; step < batches && (step === 0 || unseen().length > 0); step++) {
+        yield* Stream.runForEach(steps(step, step + 1), (rows) =>
+          Effect.map(lesson.gate(rows), (found) => {
+            for (const [name, norm] of found) norms.set(name, norms.get(name) || norm)
+          }))
+      }
+      const dead = unseen()
+      return dead.length > 0 ? yield* new DeadGradient({ groups: dead, batches }) : norms
+    }),
     /** Whether the index is made anew before a step. */
     refreshes: (step: number) => Schedule.due(schedule, step),
     learn: Effect.fnUntraced(function*(rows: Questions.QuestionFrame) {

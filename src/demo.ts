@@ -23,7 +23,7 @@ export const demo = Effect.fn("demo")(function*(overrides: Raw) {
   yield* Console.log(`\n${Report.all(outcomes)}\n`)
   const joint = Object.assign({}, plan.settings, plan.arms["joint"])
   const settings = yield* decode(source, joint, overrides)
-  const config = yield* trained({
+  const { config } = yield* trained({
     ...settings,
     output_dir: join(settings.output_dir, `seed-${plan.seeds[0]}`, "joint")
   })

@@ -47,7 +47,7 @@ const silent = Stage.make("answer", {
 const stagesOf = (c: RunConfig, n: number, { passages, read }: EvaluateOptions) => {
   const options = { n, c: c.n_context, rerank: false, query: query(c), explains: c.rationale_prompt !== "" }
   if (!read) return pipe(retrieve(options), Stage.andThen(silent))
-  return passages === "gold" ? answerGold(options.explains) : answerOne(options)
+  return passages === "gold" ? answerGold(c.n_context, options.explains) : answerOne(options)
 }
 
 type Answered = Frame.Frame<ReturnType<typeof Candidates> & ReturnType<typeof Answer>>

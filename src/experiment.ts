@@ -1,33 +1,20 @@
 /** Program: several runs that start from the same weights, evaluated alike. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import * as Schema from "effect/Schema"
 import { join } from "node:path"
-import { ConfigError, decode } from "./domain/configure.ts"
+import { ConfigError } from "./domain/configure.ts"
+import { check, decodePlan, type Plan, type Planned, type Run, runsOf, settingsOf } from "./domain/experimentPlan.ts"
+import type { QuestionRecord } from "./domain/Records.ts"
 import { type Raw, type RunConfig, Settings } from "./domain/RunConfig.ts"
 import { evaluate, type Evaluation } from "./evaluate.ts"
 import { init } from "./init.ts"
 import type { Summary } from "./judge.ts"
 import { start } from "./run.ts"
-import { FileError, located } from "./runtime/layers/files.ts"
+import { located } from "./runtime/layers/files.ts"
 import { Retriever } from "./runtime/ports/Retriever.ts"
 import { readObject } from "./settings.ts"
-import { learner, prepare, questions } from "./system.ts"
-import type { Trained } from "./train.ts"
-
-const Some = Schema.Record(Schema.String, Schema.Unknown)
-
-/**
- * For each seed the warm-ups run in order, each from the weights that those before it made; then every arm runs from
- * there.
- */
-export const Plan = Schema.Struct({
-  seeds: Schema.NonEmptyArray(Schema.Natural),
-  settings: Some,
-  warm_up: Schema.Record(Schema.String, Some),
-  arms: Schema.Record(Schema.String, Some)
-})
-export type Plan = typeof Plan.Type
+import { judged, learner, prepare } from "./system.ts"
+import type { Trained } from "./trained.ts"
 
 export interface Outcome {
   readonly arm: string
@@ -39,25 +26,15 @@ export interface Outcome {
 }
 
 export const readPlan = Effect.fn("readPlan")(function*(path: string) {
-  return yield* readObject(path).pipe(
-    Effect.flatMap(Schema.decodeUnknownEffect(Plan, { errors: "all", onExcessProperty: "error" })),
-    Effect.tap((plan) => {
-      const twice = Object.keys(plan.arms).filter((arm) => arm in plan.warm_up)
-      const reason = `${twice.join(", ")} names a warm-up and an arm, which would share a folder`
-      return twice.length > 0 ? Effect.fail(new FileError({ path, place: "arms", reason })) : Effect.void
-    }),
-    Effect.mapError((error) =>
-      error._tag === "FileError" ? error : new FileError({ path, place: "", reason: error.message })
-    )
-  )
+  return yield* decodePlan(path, yield* readObject(path))
 })
 
 /** Questions, with a fresh index. */
-const examine = Effect.fnUntraced(function*(read: boolean) {
+const examine = Effect.fnUntraced(function*(records: ReadonlyArray<QuestionRecord>, read: boolean) {
   const c = yield* Settings
   yield* (yield* Retriever).refresh
   const task = `${c.output_dir}, ${read ? "test" : "ranking before"}`
-  return yield* evaluate(yield* questions(c, "test"), {
+  return yield* evaluate(records, {
     passages: c.mode === "oracle" ? "gold" : "found",
     read,
     task
@@ -75,12 +52,16 @@ const retrieverLearns = ({ mode }: RunConfig): boolean => mode === "joint" || mo
 
 /** Ranks, trains, answers. */
 const runArm = (config: RunConfig) =>
-  Effect.flatMap(prepare(config), (prepared) =>
-    Effect.gen(function*() {
-      const before = retrieverLearns(config) ? (yield* examine(false)).summary : undefined
-      const trained = yield* start(prepared, true)
-      return { before, trained, evaluation: yield* examine(config.mode !== "lexical") }
-    }).pipe(Effect.provide(learner(prepared))))
+  Effect.flatMap(
+    prepare(config),
+    (prepared) =>
+      Effect.flatMap(judged(config, "test", prepared), (records) =>
+        Effect.gen(function*() {
+          const before = retrieverLearns(config) ? (yield* examine(records, false)).summary : undefined
+          const trained = yield* start(prepared, true)
+          return { before, trained, evaluation: yield* examine(records, config.mode !== "lexical") }
+        }).pipe(Effect.provide(learner(prepared))))
+  )
 
 /** The model folders of a checkpoint, as settings. */
 const models = Effect.fnUntraced(function*(checkpoint: string) {
@@ -89,35 +70,37 @@ const models = Effect.fnUntraced(function*(checkpoint: string) {
   return yield* Effect.filter(parts, ([, folder]) => fs.exists(folder).pipe(located(folder)))
 })
 
-const ofSeed = Effect.fnUntraced(function*(plan: Plan, seed: number, source: string, overrides: Raw) {
+/** The settings of a run, which has a folder of its own. */
+const settle = (planned: Planned, run: Run, weights: Raw) =>
+  Effect.map(settingsOf(planned, run, weights), ({ config }) => ({
+    ...config,
+    output_dir: join(config.output_dir, `seed-${run.seed}`, run.name)
+  }))
+
+const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
+  const runs = runsOf(planned.plan, seed)
   const given = new Map<string, unknown>()
-  const settle = (name: string, own: Raw) => {
-    const settings = Object.assign({}, plan.settings, { seed }, own, Object.fromEntries(given))
-    return Effect.map(decode(`${source}, ${name}`, settings, overrides), (c) => ({
-      ...c,
-      output_dir: join(c.output_dir, `seed-${seed}`, name)
-    }))
-  }
-  /** Whatever is wrong with a plan is told before hours are spent on its first runs. */
-  yield* Effect.forEach(Object.entries({ ...plan.warm_up, ...plan.arms }), ([name, own]) => settle(name, own))
-  yield* init(yield* settle("", {}))
-  for (const [name, own] of Object.entries(plan.warm_up)) {
-    const { checkpoint } = yield* warmUp(yield* settle(name, own))
+  const config = (run: Run) => settle(planned, run, Object.fromEntries(given))
+  yield* init(yield* config({ part: "arms", name: "", seed }))
+  for (const run of runs.filter(({ part }) => part === "warm_up")) {
+    const { checkpoint } = yield* warmUp(yield* config(run))
     for (const [setting, folder] of yield* models(checkpoint)) given.set(setting, folder)
   }
   return yield* Effect.forEach(
-    Object.entries(plan.arms),
-    ([arm, own]) =>
+    runs.filter(({ part }) => part === "arms"),
+    (run) =>
       Effect.map(
-        Effect.flatMap(settle(arm, own), runArm),
-        (ran) => ({ arm, seed, ...ran }) satisfies Outcome as Outcome
+        Effect.flatMap(config(run), runArm),
+        (ran) => ({ arm: run.name, seed, ...ran }) satisfies Outcome as Outcome
       )
   )
 })
 
-/** Every arm of every seed. */
+/** Every arm of every seed. Whatever is wrong with a plan is told before hours are spent on its first runs. */
 export const experiment = Effect.fn("experiment")(function*(plan: Plan, source: string, overrides: Raw) {
-  return (yield* Effect.forEach(plan.seeds, (seed) => ofSeed(plan, seed, source, overrides))).flat()
+  const planned = { plan, source, overrides }
+  for (const notice of yield* check(planned)) yield* Effect.logWarning(notice)
+  return (yield* Effect.forEach(plan.seeds, (seed) => ofSeed(planned, seed))).flat()
 })
 
 /** The plan with these arms alone and these seeds instead of its own; what is not named at all stays as it is. */
@@ -126,10 +109,14 @@ export const only = (
   arms: ReadonlyArray<string>,
   seeds: ReadonlyArray<number>
 ): Effect.Effect<Plan, ConfigError> => {
-  const unknown = arms.filter((arm) => !(arm in plan.arms))
+  const unknown = arms.filter((arm) => !Object.hasOwn(plan.arms, arm))
   if (unknown.length > 0) {
     const problem = `no arm is named ${unknown.join(", ")}; there are ${Object.keys(plan.arms).join(", ")}`
     return Effect.fail(new ConfigError({ source: "--arm", problems: [problem] }))
+  }
+  if (new Set(seeds).size < seeds.length || seeds.some((seed) => seed < 0)) {
+    const problem = `${seeds.join(", ")}: seeds are different whole numbers of at least 0`
+    return Effect.fail(new ConfigError({ source: "--seed", problems: [problem] }))
   }
   const kept = Object.entries(plan.arms).filter(([arm]) => arms.length === 0 || arms.includes(arm))
   const [first, ...others] = seeds

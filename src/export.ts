@@ -35,9 +35,9 @@ export const exportPart = Effect.fn("exportPart")(
     if (checkpoint === undefined) {
       return yield* new ConfigError({ source: c.output_dir, problems: ["holds no checkpoint; train first"] })
     }
-    const from = join(checkpoint, part)
+    const from = join(checkpoint.path, part)
     if (!(yield* fs.exists(from).pipe(located(from)))) {
-      return yield* new ConfigError({ source: checkpoint, problems: [`mode ${c.mode} has no ${part}`] })
+      return yield* new ConfigError({ source: checkpoint.path, problems: [`mode ${c.mode} has no ${part}`] })
     }
     return yield* SavedModel.save(from, out, { ...options, card: yield* ModelCard.ofRun(c, part) })
   }

@@ -1,10 +1,13 @@
 /** Program: model folders for a small retriever and a small reader of one's own texts, ready to be trained from scratch. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
+import { ConfigError } from "./domain/configure.ts"
 import type { RunConfig } from "./domain/RunConfig.ts"
 import { json } from "./run.ts"
 import { located, replace } from "./runtime/layers/files.ts"
+import * as Lock from "./runtime/layers/lock.ts"
+import { UNTRAINED } from "./runtime/layers/modelFolder.ts"
 import { passages, questions } from "./system.ts"
 import { readerSpecial, retrieverSpecial, tokenizerJson, vocabulary, type VocabularyOptions } from "./vocabulary.ts"
 
@@ -64,23 +67,27 @@ const reader: Kind = {
 }
 
 const make = Effect.fnUntraced(function*(folder: string, kind: Kind, texts: ReadonlyArray<string>) {
-  const fs = yield* FileSystem.FileSystem
   const { special } = kind.vocabulary
   const tokens = vocabulary(texts, kind.vocabulary)
-  yield* fs.makeDirectory(folder, { recursive: true }).pipe(located(folder))
+  yield* Lock.hold(folder)
   yield* replace(join(folder, "tokenizer.json"), json(tokenizerJson(tokens, special, special[1]!)))
   yield* replace(
     join(folder, "tokenizer_config.json"),
     json({ tokenizer_class: "PreTrainedTokenizerFast", ...kind.tokens })
   )
+  yield* replace(join(folder, UNTRAINED), json({ weights: "drawn under the seed of the run that trains them" }))
   yield* replace(join(folder, "config.json"), json({ ...kind.config, vocab_size: tokens.length }))
   return { folder, tokens: tokens.length }
-})
+}, Effect.scoped)
 
 /** Makes those model folders of the settings that are not there, with vocabularies of the corpus and the questions. */
 export const init = Effect.fn("init")(function*(c: RunConfig) {
   const fs = yield* FileSystem.FileSystem
   const wanted = [[c.retriever_name_or_path, retriever], [c.reader_name_or_path, reader]] as const
+  if (resolve(c.retriever_name_or_path) === resolve(c.reader_name_or_path)) {
+    const problem = `retriever_name_or_path and reader_name_or_path are the same folder (${c.reader_name_or_path})`
+    return yield* new ConfigError({ source: "init", problems: [problem] })
+  }
   const absent = yield* Effect.filter(
     wanted,
     ([folder]) => Effect.map(fs.exists(join(folder, "config.json")).pipe(located(folder)), (there) => !there)

@@ -1,6 +1,7 @@
 /** What is reported of one question, and of many. */
+import { isCorrect } from "./domain/correct.ts"
 import * as Metric from "./domain/Metric.ts"
-import type { QuestionRecord } from "./domain/Records.ts"
+import { isAnswered, type QuestionRecord, rightAnswers } from "./domain/Records.ts"
 import { ranked, type Ranking } from "./domain/trec.ts"
 
 /** What figures are made of: the outcome of one question. Where something cannot be told it is `null`. */
@@ -23,8 +24,8 @@ export interface Verdict {
 /** One question, judged, with all that it takes to judge it again. */
 export interface Judged extends Verdict {
   readonly options: ReadonlyArray<string>
-  /** The right answer, and its place among the options (-1 where it is free). */
-  readonly answer: string
+  /** All right answers, and the place of the first among the options (-1 where it is free). */
+  readonly answers: ReadonlyArray<string>
   readonly answerIndex: number
   readonly prediction: string
   readonly predictionIndex: number
@@ -40,12 +41,6 @@ export const depths = [1, 5, 10, 100] as const
 export const DEPTH = depths.at(-1)!
 const NDCG_DEPTH = 10
 
-const articles: ReadonlySet<string> = new Set(["", "a", "an", "the"])
-
-/** Free answers are compared as SQuAD does: lower case, no punctuation, no articles, single spaces. */
-export const normalise = (text: string): string =>
-  text.toLowerCase().replaceAll(/[\p{P}$+<=>^`|~]/gu, "").split(/\s+/).filter((word) => !articles.has(word)).join(" ")
-
 /** What came of a question: the answer given (`undefined` where none was asked for), and the passages found. */
 export interface Outcome {
   readonly answered:
@@ -55,12 +50,8 @@ export interface Outcome {
 }
 
 const correctOf = (q: QuestionRecord, answered: Outcome["answered"]): Verdict["correct"] => {
-  if (!answered || (q.answerIndex < 0 && q.answer === "")) return null
-  const { prediction, predictionIndex } = answered
-  const right = q.answerIndex >= 0
-    ? predictionIndex === q.answerIndex
-    : normalise(prediction) === normalise(q.answer)
-  return right ? 1 : 0
+  if (!answered || !isAnswered(q)) return null
+  return isCorrect(q, answered.prediction, answered.predictionIndex) ? 1 : 0
 }
 
 export const judge = (q: QuestionRecord, { answered, ranking }: Outcome): Judged => {
@@ -79,7 +70,7 @@ export const judge = (q: QuestionRecord, { answered, ranking }: Outcome): Judged
     recall: depths.map((k) => known ? Metric.recallAt(ids, gold, k) : null),
     ndcg: known ? Metric.ndcgAt(ids, gold, NDCG_DEPTH) : null,
     options: q.options,
-    answer: q.answer,
+    answers: rightAnswers(q),
     answerIndex: q.answerIndex,
     prediction,
     predictionIndex,

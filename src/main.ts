@@ -1,19 +1,19 @@
 /** The command line. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import * as Cause from "effect/Cause"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as References from "effect/References"
 import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import { answerAll, asked, show, telling } from "./answer.ts"
+import { unasked } from "./asking.ts"
 import { anamnesis, lines, runtime, settings, settle, tell, tellEach } from "./command.ts"
 import { demo } from "./demo.ts"
+import { ConfigError } from "./domain/configure.ts"
 import { embed } from "./embed.ts"
 import { environment } from "./environment.ts"
 import { evaluateRun } from "./evaluateRun.ts"
@@ -22,36 +22,44 @@ import { exportPart, merge } from "./export.ts"
 import { init } from "./init.ts"
 import * as Medquad from "./medquad.ts"
 import { plan } from "./plan.ts"
-import { planTable } from "./planTable.ts"
+import { planTable, validTable } from "./planTable.ts"
 import * as Report from "./report.ts"
 import { run, trained } from "./run.ts"
-import * as Dataset from "./runtime/layers/dataset.ts"
 import * as OnnxFolder from "./runtime/layers/onnxFolder.ts"
 import { savedTypes } from "./runtime/layers/savedModel.ts"
 import { pairs } from "./settings.ts"
-import { inference, splits } from "./system.ts"
+import { inference, questionsIn, splits } from "./system.ts"
+import { logger, presenter, teardown, watch } from "./terminal.ts"
 import { validate } from "./validate.ts"
+
+const refuse = (source: string, ...problems: ReadonlyArray<string>) =>
+  Effect.fail(new ConfigError({ source, problems }))
 
 const trainCommand = Command.make(
   "train",
   {
     ...settings,
     resume: Flag.Boolean("resume").pipe(
-      Flag.withDescription("Go on from the newest checkpoint of output_dir"),
+      Flag.withDescription("Continue from the newest checkpoint in output_dir"),
       Flag.withDefault(false)
     )
   },
   Effect.fnUntraced(function*(flags) {
-    yield* tell(yield* run(yield* settle(flags), flags.resume), lines)
+    const config = yield* settle(flags)
+    if (config.max_steps === 0) return yield* refuse("train", "max_steps is 0: there is nothing to train")
+    yield* tell(yield* run(config, flags.resume), lines)
   })
-).pipe(Command.withDescription("Train; Ctrl-C saves, --resume goes on"), Command.provide(runtime))
+).pipe(
+  Command.withDescription("Train a model; Ctrl-C saves a checkpoint, --resume continues"),
+  Command.provide(runtime)
+)
 
 const evaluateCommand = Command.make(
   "evaluate",
   {
     ...settings,
     split: Flag.Literals("split", splits).pipe(
-      Flag.withDescription("Whose questions"),
+      Flag.withDescription("Which split"),
       Flag.withDefault("test" as const)
     )
   },
@@ -59,7 +67,7 @@ const evaluateCommand = Command.make(
     yield* tell(yield* evaluateRun(yield* settle(flags), flags.split), Report.summary)
   })
 ).pipe(
-  Command.withDescription("Answer the questions of a split and score answers and ranking"),
+  Command.withDescription("Answer the questions of a split; score the answers and the ranking"),
   Command.provide(runtime)
 )
 
@@ -67,14 +75,22 @@ const answerCommand = Command.make(
   "answer",
   {
     ...settings,
-    option: Flag.String("option").pipe(Flag.withDescription("An option; repeat"), Flag.atLeast(0)),
-    questions: Flag.File("questions").pipe(Flag.withDescription("Questions as JSON lines"), Flag.optional),
-    question: Argument.String("question").pipe(Argument.optional)
+    option: Flag.String("option").pipe(
+      Flag.withDescription("An answer option of the question; repeat for each"),
+      Flag.atLeast(0)
+    ),
+    questions: Flag.Path("questions").pipe(
+      Flag.withDescription("Questions, in any form of docs/data.md"),
+      Flag.optional
+    ),
+    question: Argument.String("question").pipe(Argument.withDescription("The question"), Argument.optional)
   },
   Effect.fnUntraced(function*(flags) {
-    const config = yield* trained(yield* settle(flags))
+    const problems = unasked(flags)
+    if (problems.length > 0) return yield* refuse("answer", ...problems)
+    const { config } = yield* trained(yield* settle(flags))
     const system = yield* inference(config)
-    const file = Option.isSome(flags.questions) ? (yield* Dataset.questions(flags.questions.value)).records : []
+    const file = Option.isSome(flags.questions) ? yield* questionsIn(flags.questions.value, config) : []
     const given = Option.isSome(flags.question) ? [asked("1", flags.question.value, flags.option)] : []
     const records = [...given, ...file]
     const { json } = yield* anamnesis
@@ -85,34 +101,40 @@ const answerCommand = Command.make(
     yield* tellEach(answerAll(records), show).pipe(Effect.provide(system))
   })
 ).pipe(
-  Command.withDescription("Answer a question, or a file of them, with the passages that the answer rests on"),
+  Command.withDescription("Answer a question, or a file of questions, and show the supporting passages"),
   Command.provide(runtime)
 )
 
 const embedCommand = Command.make(
   "embed",
-  { ...settings, out: Flag.Path("out").pipe(Flag.withDescription("Default: output_dir/index"), Flag.optional) },
+  {
+    ...settings,
+    out: Flag.Path("out").pipe(Flag.withDescription("Folder to write to (default: output_dir/index)"), Flag.optional)
+  },
   Effect.fnUntraced(function*(flags) {
-    const config = yield* trained(yield* settle(flags))
+    const { config } = yield* trained(yield* settle(flags))
     const out = Option.getOrElse(flags.out, () => join(config.output_dir, "index"))
     yield* tell(yield* embed(out).pipe(Effect.provide(yield* inference(config))), lines)
   })
-).pipe(Command.withDescription("Write the passages' vectors, for index_path"), Command.provide(runtime))
+).pipe(
+  Command.withDescription("Build the index of the passages and write it to disk, for index_path"),
+  Command.provide(runtime)
+)
 
 const validateCommand = Command.make(
   "validate",
   settings,
   Effect.fnUntraced(function*(flags) {
-    yield* tell(yield* validate(yield* settle(flags)), lines)
+    yield* tell(yield* validate(yield* settle(flags)), validTable)
   })
-).pipe(Command.withDescription("Check settings, data and models, and start nothing"), Command.provide(runtime))
+).pipe(Command.withDescription("Check settings, data and models without running anything"), Command.provide(runtime))
 
 const planCommand = Command.make(
   "plan",
   {
     ...settings,
     steps: Flag.Int("steps").pipe(
-      Flag.withDescription("Steps to probe; 0 for what needs none: parameters, weights, checkpoints"),
+      Flag.withDescription("Steps to measure; 0 to report parameters, weights and checkpoints only"),
       Flag.withDefault(3)
     )
   },
@@ -121,7 +143,7 @@ const planCommand = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "What a run takes, by a few of its steps: parameters, work, memory, disk, time; writes nothing"
+    "Estimate what a run takes (memory, disk, time) by running a few of its steps; writes nothing"
   ),
   Command.provide(runtime)
 )
@@ -132,7 +154,7 @@ const envCommand = Command.make(
   Effect.fnUntraced(function*() {
     yield* tell(yield* environment, lines)
   })
-).pipe(Command.withDescription("What a run would run on"), Command.provide(runtime))
+).pipe(Command.withDescription("Show the runtime environment"), Command.provide(runtime))
 
 const initCommand = Command.make(
   "init",
@@ -145,34 +167,37 @@ const initCommand = Command.make(
     )
   })
 ).pipe(
-  Command.withDescription("Make the model folders that the settings name: small ones, for your texts, untrained"),
+  Command.withDescription("Create small untrained model folders (config and tokenizer) at the configured paths"),
   Command.provide(runtime)
 )
 
 const experimentCommand = Command.make(
   "experiment",
   {
-    plan: Argument.File("plan.yaml"),
+    plan: Argument.File("plan.yaml").pipe(Argument.withDescription("Seeds, settings, warm-ups and arms")),
     set: settings.set,
-    arm: Flag.String("arm").pipe(Flag.withDescription("Run this arm only; repeat"), Flag.atLeast(0)),
-    seed: Flag.Int("seed").pipe(Flag.withDescription("Run this seed instead of the plan's; repeat"), Flag.atLeast(0))
+    arm: Flag.String("arm").pipe(Flag.withDescription("Run only this arm; repeat for more"), Flag.atLeast(0)),
+    seed: Flag.Int("seed").pipe(
+      Flag.withDescription("Run this seed instead of the plan's; repeat for more"),
+      Flag.atLeast(0)
+    )
   },
   Effect.fnUntraced(function*({ arm, plan, seed, set }) {
-    const outcomes = yield* experiment(yield* only(yield* readPlan(plan), arm, seed), plan, pairs(set))
+    const outcomes = yield* experiment(yield* only(yield* readPlan(plan), arm, seed), plan, yield* pairs(set))
     yield* tell(outcomes.map(figures), () => Report.all(outcomes))
   })
 ).pipe(
-  Command.withDescription("Several runs from the same weights, evaluated alike; goes on where it stopped"),
+  Command.withDescription("Train and evaluate several arms from the same start; continues where it stopped"),
   Command.provide(runtime)
 )
 
 const format = {
   dtype: Flag.Literals("dtype", savedTypes).pipe(
-    Flag.withDescription("Type of the weights; auto for the one that config.json names, else float32"),
+    Flag.withDescription("Dtype of the weights; auto for that of config.json, else float32"),
     Flag.withDefault("auto" as const)
   ),
   maxShardSize: Flag.String("max-shard-size").pipe(
-    Flag.withDescription("Weights in a file, at most"),
+    Flag.withDescription("Greatest size of a weight file"),
     Flag.withDefault("5GB")
   )
 }
@@ -183,11 +208,11 @@ const exportCommand = Command.make(
     ...settings,
     ...format,
     onnx: Flag.Boolean("onnx").pipe(
-      Flag.withDescription("Add its ONNX form, for transformers.js"),
+      Flag.withDescription("Add an ONNX model, for transformers.js"),
       Flag.withDefault(false)
     ),
     part: Argument.Literals("part", ["retriever", "reader"]).pipe(Argument.withDescription("Which model")),
-    out: Argument.Path("out").pipe(Argument.withDescription("A new folder"))
+    out: Argument.Path("out").pipe(Argument.withDescription("New folder to write to"))
   },
   Effect.fnUntraced(function*({ onnx, out, part, ...flags }) {
     const saved = yield* exportPart(yield* settle(flags), part, out, flags)
@@ -195,7 +220,7 @@ const exportCommand = Command.make(
     yield* tell({ ...saved, files: [...saved.files, ...added] }, lines)
   })
 ).pipe(
-  Command.withDescription("Save a model of the newest checkpoint as a Hugging Face folder, adapters folded in"),
+  Command.withDescription("Export a model of the newest checkpoint as a Hugging Face folder, adapters merged"),
   Command.provide(runtime)
 )
 
@@ -203,50 +228,49 @@ const mergeCommand = Command.make(
   "merge",
   {
     ...format,
-    adapter: Argument.Directory("adapter").pipe(Argument.withDescription("Its folder, ours or PEFT's")),
-    out: Argument.Path("out").pipe(Argument.withDescription("A new folder"))
+    adapter: Argument.Directory("adapter").pipe(Argument.withDescription("Folder of the adapter, ours or PEFT's")),
+    out: Argument.Path("out").pipe(Argument.withDescription("New folder to write to"))
   },
   Effect.fnUntraced(function*({ adapter, out, ...flags }) {
     yield* tell(yield* merge(adapter, out, flags), lines)
   })
-).pipe(Command.withDescription("Fold a LoRA adapter into its base: a Hugging Face folder"), Command.provide(runtime))
+).pipe(
+  Command.withDescription("Merge a LoRA adapter into its base model, as a Hugging Face folder"),
+  Command.provide(runtime)
+)
 
 const onnxCommand = Command.make(
   "onnx",
-  { folder: Argument.Directory("folder").pipe(Argument.withDescription("A model folder with its weights")) },
+  { folder: Argument.Directory("folder").pipe(Argument.withDescription("Model folder with its weights")) },
   Effect.fnUntraced(function*({ folder }) {
     yield* tell(yield* OnnxFolder.add(folder), lines)
   })
 ).pipe(
-  Command.withDescription("Add a model folder's ONNX form, as transformers.js loads it: onnx/model.onnx"),
+  Command.withDescription("Add an ONNX model to a model folder, as transformers.js loads it: onnx/model.onnx"),
   Command.provide(runtime)
 )
 
 const importCommand = Command.make(
   "import",
   {
-    format: Argument.Literals("format", ["medquad"]).pipe(Argument.withDescription("Whose format")),
-    folder: Argument.Directory("folder").pipe(Argument.withDescription("A clone of it")),
+    format: Argument.Literals("format", ["medquad"]).pipe(Argument.withDescription("Source format")),
+    folder: Argument.Directory("folder").pipe(Argument.withDescription("Path of a clone of the dataset")),
     out: Flag.Path("out").pipe(Flag.withDescription("Folder to write to"), Flag.withDefault("medquad"))
   },
   Effect.fnUntraced(function*({ folder, out }) {
     yield* tell(yield* Medquad.importFolder(folder, out), lines)
   })
-).pipe(Command.withDescription("Published data as JSON lines: MedQuAD's XML files"), Command.provide(runtime))
-
-const demoCommand = Command.make("demo", { set: settings.set }, ({ set }) => demo(pairs(set))).pipe(
-  Command.withDescription("Train and compare three small systems on the medical world that ships with the project"),
+).pipe(
+  Command.withDescription("Convert a published dataset (MedQuAD's XML files) to JSON lines"),
   Command.provide(runtime)
 )
 
-/** Failures that a user can do something about, in one line; anything else with its cause. */
-const explain = (cause: Cause.Cause<unknown>) =>
-  Effect.gen(function*() {
-    const error = Cause.squash(cause) as { readonly _tag?: unknown; readonly message?: unknown }
-    process.exitCode = 1
-    if (Cause.hasInterruptsOnly(cause) || error._tag === "ShowHelp") return
-    yield* Console.error(typeof error._tag === "string" ? `anamnesis: ${error.message}` : Cause.pretty(cause))
-  })
+const demoCommand = Command.make("demo", { set: settings.set }, ({ set }) => Effect.flatMap(pairs(set), demo)).pipe(
+  Command.withDescription("Train and compare three small systems on the medical world that comes with the project"),
+  Command.provide(runtime)
+)
+
+watch()
 
 anamnesis.pipe(
   Command.withSubcommands([
@@ -266,9 +290,6 @@ anamnesis.pipe(
     demoCommand
   ]),
   Command.run({ version: "0.1.0" }),
-  Effect.provide(NodeServices.layer),
-  Effect.catchCause(explain),
-  /** Standard output is for results. */
-  Effect.provideService(References.LogToStderr, true),
-  NodeRuntime.runMain
+  Effect.provide(Layer.mergeAll(NodeServices.layer, presenter, logger)),
+  NodeRuntime.runMain({ disableErrorReporting: true, teardown })
 )

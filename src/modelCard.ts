@@ -1,9 +1,14 @@
 /** The `README.md` of a saved model: what it is, what made it, on what, and how well it does, by the run's own files. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import { join } from "node:path"
+import { brief, cut, several } from "./domain/brief.ts"
+import { decode } from "./domain/configure.ts"
+import { problemsOf } from "./domain/issues.ts"
 import type { RunConfig } from "./domain/RunConfig.ts"
-import { located, readJson } from "./runtime/layers/files.ts"
+import { type FileError, located, readJson } from "./runtime/layers/files.ts"
 import { splits } from "./system.ts"
 
 export type Part = "retriever" | "reader"
@@ -38,23 +43,48 @@ export const text = ({ matter, name, sections }: Card): string => {
   return [`---\n${front.join("\n")}\n---`, `# ${name}`, ...body, caution].join("\n\n") + "\n"
 }
 
-/** JSON of a run's folder, where it has it. */
-const optional = Effect.fnUntraced(function*(path: string) {
-  const fs = yield* FileSystem.FileSystem
-  return (yield* fs.exists(path).pipe(located(path)))
-    ? (yield* readJson(path)) as Readonly<Record<string, unknown>>
-    : undefined
-})
+const Figures = Schema.Record(Schema.String, Schema.Unknown)
+const Ran = Schema.Struct({ corpus: Schema.String, environment: Figures })
+
+/** A file of a run's folder, where it has it; one that is not what it should be is told, and left out. */
+const optional = <A, E extends { readonly message: string }>(
+  path: string,
+  decode: (json: unknown) => Effect.Effect<A, E>
+): Effect.Effect<A | undefined, FileError, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    if (!(yield* fs.exists(path).pipe(located(path)))) return undefined
+    const read = yield* Effect.result(Effect.flatMap(readJson(path), decode))
+    if (Result.isSuccess(read)) return read.success
+    const { message } = read.failure
+    yield* Effect.logWarning(
+      `${message.startsWith(path) ? message : `${path}: ${message}`}; the model card goes without it`
+    )
+    return undefined
+  })
+
+const decodeAs = <A>(schema: Schema.Codec<A, any>) => (json: unknown): Effect.Effect<A, { readonly message: string }> =>
+  Effect.mapError(Schema.decodeUnknownEffect(schema)(json), (error) => ({ message: problemsOf(error).join("; ") }))
+const decodeSettings = (path: string) => (json: unknown) =>
+  decodeAs(Figures)(json).pipe(
+    Effect.flatMap((raw) =>
+      Effect.mapError(decode(path, raw), ({ problems }) => ({ message: several(problems, 3).join("; ") }))
+    )
+  )
+
+/** Characters of a value, and levels of figures within figures, at most. */
+const [LONG, DEEP] = [2000, 6]
 
 const show = (value: unknown): string => {
   if (typeof value === "number") return Number.isInteger(value) ? String(value) : value.toPrecision(4)
-  return typeof value === "string" ? value : JSON.stringify(value)
+  return typeof value === "string" ? cut(value, LONG) : brief(value, LONG)
 }
 
 /** Figures by dotted names, lists and texts as they are. */
-const figures = (value: unknown, prefix = ""): ReadonlyArray<readonly [string, string]> => {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return [[prefix, show(value)]]
-  return Object.entries(value).flatMap(([key, own]) => figures(own, prefix === "" ? key : `${prefix}.${key}`))
+const figures = (value: unknown, names: ReadonlyArray<string> = []): ReadonlyArray<readonly [string, string]> => {
+  const whole = typeof value !== "object" || value === null || Array.isArray(value) || names.length >= DEEP
+  if (whole) return [[names.join("."), show(value)]]
+  return Object.entries(value).flatMap(([key, own]) => figures(own, [...names, key]))
 }
 
 /** Two columns: names, and values as text. */
@@ -73,13 +103,15 @@ const dataOf = (c: RunConfig, corpus: unknown): string => {
 
 /** The card of a part of the run in a folder, under the settings that it ran with; its corpus is told by SHA-256. */
 export const ofRun = Effect.fnUntraced(function*(given: RunConfig, part: Part) {
-  const at = (...names: ReadonlyArray<string>) => optional(join(given.output_dir, ...names))
-  const c: RunConfig = { ...given, ...yield* at("settings.json") }
-  const [run, trained] = [yield* at("run.json"), yield* at("trained.json")]
-  const judged = yield* Effect.forEach(
-    splits,
-    (split) => Effect.map(at(`eval-${split}`, "metrics.json"), (metrics) => [split, metrics] as const)
-  )
+  const at = (...names: ReadonlyArray<string>) => join(given.output_dir, ...names)
+  const c: RunConfig = (yield* optional(at("settings.json"), decodeSettings(at("settings.json")))) ?? given
+  const run = yield* optional(at("run.json"), decodeAs(Ran))
+  const trained = yield* optional(at("trained.json"), decodeAs(Figures))
+  const judged = yield* Effect.forEach(splits, (split) =>
+    Effect.map(
+      optional(at(`eval-${split}`, "metrics.json"), decodeAs(Figures)),
+      (metrics) => [split, metrics] as const
+    ))
   const settings = Object.entries(c).filter(([key]) => !isData(key))
   const measured = judged.filter(([, metrics]) => metrics !== undefined).map(([split, metrics]) => {
     const own = Object.entries(metrics!).filter(([key]) => key !== "environment")
@@ -96,11 +128,11 @@ export const ofRun = Effect.fnUntraced(function*(given: RunConfig, part: Part) {
     },
     sections: [
       ["Model", `${about} Trained by Anamnesis, mode ${c.mode}, seed ${c.seed}.`],
-      ["Data", dataOf(c, run?.["corpus"])],
+      ["Data", dataOf(c, run?.corpus)],
       ...measured,
       ...(trained ? [["Training", table(["figure", "value"], trained)] as const] : []),
       ["Settings", table(["setting", "value"], Object.fromEntries(settings))],
-      ...(run ? [["Environment", table(["what", "value"], run["environment"] as object)] as const] : [])
+      ...(run ? [["Environment", table(["what", "value"], run.environment)] as const] : [])
     ]
   })
 })

@@ -3,8 +3,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { parameterGroups } from "./curriculum.ts"
 import { ConfigError } from "./domain/configure.ts"
+import { suspicions } from "./domain/contradictions.ts"
 import { type RunConfig, stepSize } from "./domain/RunConfig.ts"
+import { bytesText } from "./domain/units.ts"
+import { identity } from "./identity.ts"
 import { type Probe, probe, total } from "./probe.ts"
+import { capacity } from "./runtime/engine/memory.ts"
 import { type Footprint, Meter } from "./runtime/engine/Meter.ts"
 import { Session } from "./runtime/engine/Session.ts"
 import { FEW } from "./runtime/engine/Weights.ts"
@@ -157,7 +161,9 @@ const memoryOf = ({ config, files, groups, largest, probed, process: start, stor
 
 /** What a run of the settings takes, by a probe of so many of its steps; nothing is written. */
 export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
-  if (steps < 0) return yield* new ConfigError({ source: "--steps", problems: [`${steps} is no number of steps`] })
+  if (steps < 0) {
+    return yield* new ConfigError({ source: "--steps", problems: [`${steps} is no number of steps; give 0 or more`] })
+  }
   const start = process.memoryUsage.rss()
   const { provider, threads } = yield* Session
   const prepared = yield* prepare(c)
@@ -169,7 +175,7 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
     const groups = yield* parameterGroups
     const most = Math.min(steps, config.max_steps)
     const probed = most > 0 ? yield* probe(epochs, most, meter) : null
-    yield* (yield* Checkpoints).save({ step: most, run: "" })
+    yield* (yield* Checkpoints).save({ step: most, run: identity(config, epochs, prepared.passages.hash) })
     return { groups, probed }
   })
   const { groups, probed } = yield* Effect.provide(
@@ -185,7 +191,15 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
     stored: config.index_path === "" ? 0 : yield* StoredIndex.size(config.index_path),
     process: start
   }
+  for (const line of suspicions(config)) yield* Effect.logWarning(line)
   const questions = epochs(0).length
+  const memory = memoryOf(sized)
+  const most = capacity()
+  if ((memory.estimated ?? 0) > most) {
+    yield* Effect.logWarning(
+      `the run would take ${bytesText(memory.estimated!)} of memory, by this estimate; there are ${bytesText(most)}`
+    )
+  }
   return {
     mode: config.mode,
     provider,
@@ -195,7 +209,7 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
     questions,
     epochs: config.max_steps * stepSize(config) / questions,
     groups,
-    memory: memoryOf(sized),
+    memory,
     disk: diskOf(sized),
     probe: probed
   } satisfies Plan as Plan

@@ -1,16 +1,11 @@
 /** A plan as people read it. */
+import { stepSize } from "./domain/RunConfig.ts"
+import { bytesText as bytes, inUnits } from "./domain/units.ts"
 import type { Memory, Plan } from "./plan.ts"
 import { type Probe, total } from "./probe.ts"
 import type { ParameterGroup } from "./runtime/ports/Learning.ts"
+import type { Valid } from "./validate.ts"
 
-/** A quantity in the unit in which it is a small number. */
-const inUnits = (units: ReadonlyArray<string>, base: number) => (value: number): string => {
-  const last = units.length - 1
-  const power = value < base ? 0 : Math.min(last, Math.floor(Math.log(value) / Math.log(base)))
-  const scaled = value / base ** power
-  return `${scaled >= 100 || Number.isInteger(scaled) ? Math.round(scaled) : scaled.toPrecision(3)} ${units[power]}`
-}
-const bytes = inUnits(["B", "KiB", "MiB", "GiB", "TiB"], 1024)
 const flop = inUnits(["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP"], 1000)
 const count = (value: number): string => value.toLocaleString("en", { maximumFractionDigits: 1 })
 const few = (value: number): string => value < 10 ? value.toPrecision(2) : count(value)
@@ -40,7 +35,7 @@ const parameters = (groups: ReadonlyArray<ParameterGroup>): string => {
   const models = [...Map.groupBy(groups, ({ name }) => name.split(" ")[0]!)].flatMap(([model, own]) =>
     [row(model, own)].concat(own.map((group) => row(`  ${group.name.slice(model.length + 1)}`, [group])))
   )
-  return columns([["parameters", "all", "learn", "weights", "optimiser"], ...models])
+  return columns([["parameters", "all", "trainable", "weights", "optimiser"], ...models])
 }
 
 /** What each kind of program is for. */
@@ -79,7 +74,7 @@ const memory = (m: Memory): string =>
     ...maybe("process", m.process),
     ...maybe("weights", m.weights),
     ...maybe("optimiser", m.optimizer),
-    ...maybe("sums of gradients", m.sums),
+    ...maybe("accumulated gradients", m.sums),
     ...maybe("index", m.index),
     ...maybe(`largest program (${m.largest?.program})`, m.largest && m.largest.bytes),
     ...maybe("making a checkpoint", m.saving),
@@ -102,6 +97,17 @@ const run = ({ compileSeconds, index, runSeconds, stepSeconds, timed, work }: Pr
   const rest = `${duration(compileSeconds)} of compiling; without writing checkpoints`
   return `run: ${flop(products)} and ${duration(runSeconds)}: ${step} and ${rest}`
 }
+
+/** What `validate` found, as people read it. */
+export const validTable = ({ groups, passages, questions, settings }: Valid): string =>
+  [
+    `a run of mode ${settings.mode} can start: ${count(settings.max_steps)} steps of ${stepSize(settings)} questions`,
+    columns([
+      ["passages", count(passages)],
+      ...Object.entries(questions).map(([split, own]) => [`${split} questions`, count(own)])
+    ]),
+    parameters(groups)
+  ].join("\n\n")
 
 export const planTable = (p: Plan): string =>
   [

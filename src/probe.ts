@@ -138,7 +138,7 @@ export const probe = Effect.fn("probe")(function*(epochs: Epochs, steps: number,
   const again = learns ? Array.from({ length: c.max_steps }, (_, step) => refreshes(step)).filter(Boolean).length : 0
   const indexes = (c.index_path === "" && c.mode !== "lexical" ? 1 : 0) + again
   if (indexes > 0) yield* during("index", retriever.refresh)
-  yield* during("gate", gate(0))
+  yield* during("gate", gate)
   yield* questions(0, steps).pipe(
     Stream.runForEach((rows) =>
       Effect.map(during(`step ${batches.length + 1}`, learn(rows)), ({ batch }) => void batches.push(batch))

@@ -24,6 +24,7 @@ export class Reporter extends Context.Service<Reporter, {
 }>()("anamnesis/Reporter") {}
 
 const clock = (seconds: number): string => {
+  if (!(seconds < 1e6)) return "-"
   const whole = Math.max(0, Math.round(seconds))
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`
 }

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Frame from "./domain/Frame.ts"
 import * as Key from "./domain/Key.ts"
-import type { Passage, QuestionRecord } from "./domain/Records.ts"
+import { isAnswered, type Passage, type QuestionRecord, rightAnswers } from "./domain/Records.ts"
 import { Question } from "./domain/tables.ts"
 
 export type QuestionFrame = Frame.Frame<typeof Question>
@@ -24,7 +24,7 @@ export const frame = (
     answer: records.map((q) => q.answer),
     options: records.map((q) => q.options),
     answerIndex: Int32Array.from(records, (q) => q.answerIndex),
-    gold: Int32Array.from(records, (q) => q.gold.length > 0 ? row(q.gold[0]!) : -1)
+    gold: records.map((q) => Int32Array.from(q.gold, row).filter((doc) => doc >= 0))
   })
 
 /**
@@ -79,12 +79,14 @@ export const withRandomOptions = (
   records: ReadonlyArray<QuestionRecord>,
   seed: number
 ): ReadonlyArray<QuestionRecord> => {
-  const answers = Map.groupBy(records, (q) => q.type)
+  const answers = Map.groupBy(records.filter(isAnswered), (q) => q.type)
   return records.map((q) => {
-    const pool = [...new Set(answers.get(q.type)!.map((other) => other.answer))].filter((answer) => answer !== q.answer)
+    if (!isAnswered(q)) return q
+    const right = new Set(rightAnswers(q))
+    const pool = [...new Set(answers.get(q.type)!.map((other) => other.answer))].filter((answer) => !right.has(answer))
     const order = Key.permutation(Key.fold(Key.make(seed), "options", q.id), pool.length)
     const drawn = [...order.subarray(0, q.options.length)].map((i) => pool[i]!)
-    const wrong = [...new Set([...drawn, ...q.options.filter((option) => option !== q.answer)])]
+    const wrong = [...new Set([...drawn, ...q.options.filter((option) => !right.has(option))])]
     /** The one in the right answer's place is spare. */
     const instead = (option: string, i: number) => wrong[i] ?? wrong[q.answerIndex] ?? option
     return { ...q, options: q.options.map((option, i) => i === q.answerIndex ? option : instead(option, i)) }

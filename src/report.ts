@@ -41,7 +41,7 @@ const counts: ReadonlyArray<readonly [name: string, count: (s: Summary) => numbe
 const countsOf = (summaries: ReadonlyArray<Summary>) =>
   counts.filter(([, count]) => summaries.some((s) => count(s) > 0))
 
-const whole = (values: ReadonlyArray<number>): string => Metric.mean(values)?.toFixed(0) ?? "-"
+const whole = (values: ReadonlyArray<number | null>): string => Metric.mean(values)?.toFixed(0) ?? "-"
 
 const figures: ReadonlyArray<readonly [name: string, figure: Figure]> = [
   ["MRR@100", (s) => s["mrr@100"]],

@@ -1,49 +1,21 @@
 /** Program: questions through the stages of their mode, a step at a time; journal, checkpoints and index refresh. */
 import type { RecordBatch } from "apache-arrow"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { course } from "./curriculum.ts"
+import { ConfigError } from "./domain/configure.ts"
 import * as Frame from "./domain/Frame.ts"
-import { type RunConfig, Settings, stepSize } from "./domain/RunConfig.ts"
+import { Settings, stepSize } from "./domain/RunConfig.ts"
+import { Lesson } from "./domain/tables.ts"
+import { identity } from "./identity.ts"
 import * as Journal from "./journal.ts"
 import { Reporter } from "./progress.ts"
 import type * as Questions from "./questions.ts"
-import { sha256 } from "./runtime/layers/files.ts"
-import { Checkpoints } from "./runtime/ports/Checkpoints.ts"
+import { Checkpoints, type Identity } from "./runtime/ports/Checkpoints.ts"
 import type { ParameterGroup } from "./runtime/ports/Learning.ts"
 import { Passages } from "./runtime/ports/Passages.ts"
 import { Retriever } from "./runtime/ports/Retriever.ts"
-
-/** Settings that do not change what is learned. */
-const incidental: ReadonlySet<string> = new Set<keyof RunConfig>([
-  "output_dir",
-  "validation_file",
-  "validation_where",
-  "test_file",
-  "test_where",
-  "index_path",
-  "per_device_eval_batch_size",
-  "answer_by",
-  "generation_prompt",
-  "rationale_prompt",
-  "rationale_max_new_tokens",
-  "do_sample",
-  "temperature",
-  "top_k",
-  "top_p",
-  "repetition_penalty",
-  "stop_strings",
-  "logging_steps",
-  "save_steps",
-  "save_total_limit"
-])
-
-/** What a run is a run of: the settings that matter, the questions and the corpus. */
-const identity = (c: RunConfig, epochs: Questions.Epochs, corpus: string): string => {
-  const settings = Object.entries(c).filter(([key]) => !incidental.has(key))
-  return sha256(JSON.stringify(settings), JSON.stringify(epochs(0)), corpus)
-}
+import * as Trained from "./trained.ts"
 
 const table = (groups: ReadonlyArray<ParameterGroup>, norms: ReadonlyMap<string, number>): string => {
   const rows = groups.map((g) => [
@@ -61,72 +33,108 @@ const table = (groups: ReadonlyArray<ParameterGroup>, norms: ReadonlyMap<string,
 
 const mean = (values: Float32Array): number => values.reduce((a, b) => a + b, 0) / values.length
 
-export interface Trained {
-  readonly steps: number
-  readonly seconds: number
-  readonly questionsPerSecond: number
-  readonly retrieverLoss: number
-  readonly readerLoss: number
-  readonly checkpoint: string
+const lossesOf = (rows: Frame.Frame<typeof Lesson>): Trained.Losses => ({
+  retrieverLoss: mean(Frame.column(rows, "retrieverLoss")),
+  readerLoss: mean(Frame.column(rows, "readerLoss"))
+})
+
+/** Those of the last step that the journal tells of. */
+const lastLosses = (output: string) =>
+  Effect.map(Journal.last(output), (batch) => batch && lossesOf(Frame.fromBatch(Lesson, batch)))
+
+/** Steps that the journal keeps in memory, at most. */
+const FLUSH = 256
+
+/** The journal of a run from step `start` on. */
+const journal = (output: string, start: number) => {
+  let [from, pending] = [start, new Array<RecordBatch>()]
+  const flush = Effect.gen(function*() {
+    if (pending.length === 0) return
+    yield* Journal.write(output, from, from + pending.length, pending)
+    from += pending.length
+    pending = []
+  })
+  const add = (batch: RecordBatch) =>
+    Effect.suspend(() => {
+      pending.push(batch)
+      return pending.length < FLUSH ? Effect.void : flush
+    })
+  return { add, flush }
 }
 
-/** Trains to the last step of the settings, from the newest checkpoint where `resume`. */
-export const train = Effect.fn("train")(function*(epochs: Questions.Epochs, options: { readonly resume: boolean }) {
+export interface TrainOptions<E, R> {
+  /** Go on from the newest checkpoint, where there is one. */
+  readonly resume: boolean
+  /** Done once it is known that the run can start, and before it writes anything. */
+  readonly begin?: (start: number) => Effect.Effect<void, E, R>
+}
+
+/** Where a run starts: at its newest checkpoint where it is to go on. */
+const startOf = Effect.fnUntraced(function*(run: Identity, resume: boolean) {
   const c = yield* Settings
-  const passages = yield* Passages
+  const position = resume ? yield* (yield* Checkpoints).restore(run) : undefined
+  const start = position?.step ?? 0
+  if (start <= c.max_steps) return start
+  const problem = `max_steps (${c.max_steps}) is behind its checkpoint of step ${start}`
+  return yield* new ConfigError({ source: c.output_dir, problems: [problem] })
+})
+
+/** Trains to the last step of the settings. */
+export const train = Effect.fn("train")(function*<E = never, R = never>(
+  epochs: Questions.Epochs,
+  { begin = () => Effect.void, resume }: TrainOptions<E, R>
+) {
+  const c = yield* Settings
   const checkpoints = yield* Checkpoints
   const retriever = yield* Retriever
   const reporter = yield* Reporter
   const { gate, groups, learn: learning, refreshes, steps } = yield* course(epochs)
-  const run = identity(c, epochs, passages.hash)
+  const run = identity(c, epochs, (yield* Passages).hash)
 
-  const position = options.resume ? yield* checkpoints.restore(run) : undefined
-  const start = position?.step ?? 0
+  const start = yield* startOf(run, resume)
+  const norms = start === 0 && c.max_steps > 0 ? yield* gate : new Map<string, number>()
+  yield* begin(start)
   yield* Journal.truncate(c.output_dir, start)
-
-  const norms = start < c.max_steps ? yield* gate(start) : new Map<string, number>()
   yield* reporter.note(table(groups, norms))
 
-  const began = yield* Clock.currentTimeMillis
-  let [step, kept, last] = [start, start, { retrieverLoss: NaN, readerLoss: NaN }]
-  let pending: Array<RecordBatch> = []
-  const keep = Effect.fnUntraced(function*() {
-    if (step === kept) return yield* checkpoints.save({ step, run })
-    yield* Journal.write(c.output_dir, kept, step, pending)
-    pending = []
-    kept = step
-    return yield* checkpoints.save({ step, run })
+  const written = journal(c.output_dir, start)
+  const clock = yield* Trained.clock(c.output_dir, start)
+  let [step, losses] = [start, yield* lastLosses(c.output_dir)]
+  const keep = Effect.gen(function*() {
+    yield* written.flush
+    const checkpoint = yield* checkpoints.save({ step, run })
+    return yield* clock.keep({ step, size: stepSize(c), losses, checkpoint })
   })
   const learn = Effect.fnUntraced(function*(rows: Questions.QuestionFrame) {
-    if (refreshes(step)) yield* retriever.refresh
     const learned = yield* learning(rows)
-    pending.push(learned.batch)
+    yield* written.add(learned.batch)
     step++
-    last = {
-      retrieverLoss: mean(Frame.column(learned, "retrieverLoss")),
-      readerLoss: mean(Frame.column(learned, "readerLoss"))
-    }
-    const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
+    losses = lossesOf(learned)
     yield* reporter.report({
       task: c.mode,
       done: step,
       total: c.max_steps,
       start,
-      seconds,
+      seconds: yield* clock.elapsed,
       unit: "questions",
       each: stepSize(c),
-      figures: last,
+      figures: { ...losses },
       every: c.logging_steps
     })
-    if (c.save_steps > 0 && step % c.save_steps === 0 && step < c.max_steps) yield* keep()
+    if (c.save_steps > 0 && step % c.save_steps === 0 && step < c.max_steps) yield* keep
   })
-
-  yield* steps(start, c.max_steps).pipe(
-    Stream.runForEach((rows) => Effect.uninterruptible(learn(rows))),
-    Effect.onInterrupt(() => Effect.flatMap(Effect.orDie(keep()), (path) => reporter.note(`stopped, saved ${path}`)))
+  const stop = keep.pipe(
+    Effect.flatMap(({ checkpoint }) => reporter.note(`stopped, saved ${checkpoint}`)),
+    Effect.catch((error) => reporter.note(`stopped after step ${step}, which could not be saved: ${error.message}`))
   )
-  const checkpoint = yield* keep()
-  const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
-  const questionsPerSecond = (step - start) * stepSize(c) / Math.max(seconds, 1e-9)
-  return { steps: step, seconds, questionsPerSecond, ...last, checkpoint } satisfies Trained
+  yield* steps(start, c.max_steps).pipe(
+    Stream.runForEach((rows) =>
+      Effect.andThen(
+        refreshes(step) ? retriever.refresh : Effect.void,
+        Effect.uninterruptible(learn(rows))
+      )
+    ),
+    Effect.onInterrupt(() => stop)
+  )
+  return yield* keep
 })

@@ -1,9 +1,10 @@
 /** Program: whether a run could start, without starting it. */
 import * as Effect from "effect/Effect"
 import { parameterGroups } from "./curriculum.ts"
+import { suspicions } from "./domain/contradictions.ts"
 import type { RunConfig } from "./domain/RunConfig.ts"
 import type { ParameterGroup } from "./runtime/ports/Learning.ts"
-import { learner, prepare, questions, splits } from "./system.ts"
+import { fileOf, judged, learner, prepare, splits } from "./system.ts"
 
 export interface Valid {
   readonly settings: RunConfig
@@ -15,12 +16,13 @@ export interface Valid {
 /** Reads every file and both models; fails with the first thing that would stop the run. */
 export const validate = Effect.fn("validate")(function*(c: RunConfig) {
   const prepared = yield* prepare(c)
-  const given = splits.filter((split) => c[`${split}_file`] !== "")
+  const given = splits.filter((split) => fileOf(c, split) !== "")
   const counts = yield* Effect.forEach(
     given,
-    (split) => Effect.map(questions(c, split), (records) => [split, records.length] as const)
+    (split) => Effect.map(judged(c, split, prepared), (records) => [split, records.length] as const)
   )
   const groups = yield* Effect.provide(parameterGroups, learner(prepared))
+  for (const line of suspicions(prepared.config)) yield* Effect.logWarning(line)
   return {
     settings: prepared.config,
     passages: prepared.passages.ids.length,

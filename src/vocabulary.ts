@@ -1,4 +1,7 @@
 /** Program: a WordPiece vocabulary from texts, written as a `tokenizer.json` that any Hugging Face library reads. */
+import { Fields } from "./runtime/layers/tokenizers/fields.ts"
+import { readNormalizer } from "./runtime/layers/tokenizers/normalizers.ts"
+import { readPreTokenizer } from "./runtime/layers/tokenizers/preTokenizers.ts"
 
 export interface VocabularyOptions {
   readonly size: number
@@ -14,20 +17,24 @@ export interface VocabularyOptions {
 
 const PREFIX = "##"
 
-/** What BERT's normaliser drops: control characters, and characters that stand for none. */
-const dropped = /(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}\p{Cs}\uFFFD]/gu
-const chinese = /[\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF]/gu
-/** A punctuation mark, or a run of anything else. */
-const word = /[\p{P}$+<=>^`|~]|[^\s\p{P}$+<=>^`|~]+/gu
+const normalizer = {
+  type: "BertNormalizer",
+  clean_text: true,
+  handle_chinese_chars: true,
+  strip_accents: true,
+  lowercase: true
+}
+const preTokenizer = { type: "BertPreTokenizer" }
+
+const normalize = readNormalizer(new Fields(normalizer, "normalizer"))
+const split = readPreTokenizer(new Fields(preTokenizer, "pre_tokenizer"))
 
 /**
  * BERT's basic tokenisation: lower case without accents, split at white space and around each punctuation mark and each
  * Chinese character.
  */
-export const basicWords = (text: string): ReadonlyArray<string> => {
-  const clean = text.replaceAll(dropped, "").replaceAll(chinese, " $& ")
-  return clean.normalize("NFD").replaceAll(/\p{Mn}/gu, "").toLowerCase().match(word) ?? []
-}
+export const basicWords = (text: string): ReadonlyArray<string> =>
+  split({ parts: [normalize(text.toWellFormed(), 0)[0]], heads: [] }).parts.map(String)
 
 const countWords = (texts: Iterable<string>): ReadonlyMap<string, number> => {
   const counts = new Map<string, number>()
@@ -136,14 +143,8 @@ export const tokenizerJson = (
     normalized: false,
     special: true
   })),
-  normalizer: {
-    type: "BertNormalizer",
-    clean_text: true,
-    handle_chinese_chars: true,
-    strip_accents: true,
-    lowercase: true
-  },
-  pre_tokenizer: { type: "BertPreTokenizer" },
+  normalizer,
+  pre_tokenizer: preTokenizer,
   post_processor: around(tokens),
   decoder: { type: "WordPiece", prefix: PREFIX, cleanup: true },
   model: {

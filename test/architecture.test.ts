@@ -19,11 +19,11 @@ const table: Readonly<Record<string, Zone>> = {
   "runtime/engine": { zones: ["runtime/engine", "kernels"], packages: ["effect", "onnxruntime-node", "node:"] },
   "runtime/layers": {
     zones: ["runtime/layers", "runtime/engine", "runtime/ports", "kernels", "domain"],
-    packages: ["effect", "@huggingface/tokenizers", "@huggingface/jinja", "node:"]
+    packages: ["effect", "@huggingface/jinja", "hyparquet", "oniguruma-parser", "node:"]
   },
   programs: {
     zones: ["programs", "stages", "runtime/layers", "runtime/engine", "runtime/ports", "kernels", "domain"],
-    packages: ["effect", "@effect/platform-node", "apache-arrow", "node:"]
+    packages: ["effect", "@effect/platform-node", "apache-arrow", "yaml", "node:"]
   }
 }
 

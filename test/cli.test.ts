@@ -8,7 +8,7 @@ import type { RunConfig } from "../src/domain/RunConfig.ts"
 import { Environment } from "../src/environment.ts"
 import type { Judged, Summary } from "../src/judge.ts"
 import type { Saved } from "../src/runtime/layers/savedModel.ts"
-import type { Trained } from "../src/train.ts"
+import type { Trained } from "../src/trained.ts"
 import type { Valid } from "../src/validate.ts"
 import { anamnesis, type Ended, jsonLines, type Options, prepare } from "./support/cli.ts"
 import * as Tiny from "./support/tiny.ts"
@@ -26,7 +26,9 @@ const parse = <A>({ code, err, out }: Ended): A => {
   assert.strictEqual(code, 0, err)
   return JSON.parse(out) as A
 }
-const refused = ({ code, err, out }: Ended, why: RegExp): void => {
+/** Warnings aside. */
+const refused = ({ code, err: said, out }: Ended, why: RegExp): void => {
+  const err = said.replaceAll(/^anamnesis: warning: .*\n/gm, "")
   assert.match(err, why)
   assert.deepStrictEqual([code, out], [1, ""])
   assert.strictEqual(err.trimEnd().split("\n").length, 1, err)
@@ -42,7 +44,7 @@ describe("train", () => {
   it("tells its figures, and leaves its settings, what it ran on and a checkpoint", () => {
     const { checkpoint, readerLoss, steps } = parse<Trained>(training)
     assert.deepStrictEqual([steps, checkpoint], [4, "run/checkpoint-4"])
-    assert.isAbove(readerLoss, 0)
+    assert.isAbove(readerLoss!, 0)
     for (const step of [1, 2, 3, 4]) assert.include(training.err, `joint ${step}/4  `)
     const settings = JSON.parse(read("run", "settings.json")) as RunConfig
     assert.deepInclude(settings, { max_steps: 4, mode: "joint", learning_rate: 0.01 })
@@ -53,8 +55,11 @@ describe("train", () => {
   it("leaves a run alone that is there already, or that other settings made", async () => {
     const kept = () => readdirSync(join(folder, "run")).filter((name) => !/^eval|^index/.test(name))
     const before = kept()
-    refused(await run("train"), /^anamnesis: run: .*run\/checkpoint-4.*--resume/)
-    refused(await run("train", ["--resume", ...set("learning_rate=1e-3")]), /checkpoint-4: is of another configuration/)
+    refused(await run("train"), /^anamnesis: run: holds a run already \(checkpoint-4\).*--resume/)
+    refused(
+      await run("train", ["--resume", ...set("learning_rate=1e-3")]),
+      /checkpoint-4: is of another run: learning_rate was 0.01 and is 0.001/
+    )
     assert.deepStrictEqual(kept(), before)
   })
   it("saves when it is interrupted, and goes on from there", async () => {
@@ -71,6 +76,20 @@ describe("train", () => {
   })
 })
 
+describe("a signal", () => {
+  for (const [signal, deaf] of [["SIGTERM", false], ["SIGHUP", false], ["SIGHUP", true]] as const) {
+    it(`of ${signal} saves${deaf ? ", though nobody hears of it" : ""}`, async () => {
+      const out = `ended-${signal}-${deaf}`
+      const settings = set(`output_dir=${out}`, "max_steps=100000", "save_steps=-1")
+      const { code, err } = await run("train", settings, { until: /joint 2\//, signal, deaf })
+      assert.strictEqual(code, 130, err)
+      const checkpoint = readdirSync(join(folder, out)).find((name) => name.startsWith("checkpoint-"))
+      assert.isTrue(exists(out, checkpoint!, "trainer_state.json"))
+      if (!deaf) assert.include(err, `stopped, saved ${out}/${checkpoint}`)
+    })
+  }
+})
+
 describe("validate", () => {
   it("counts what is there; what is set on the command line wins", async () => {
     const { groups, passages, questions, settings } = parse<Valid>(
@@ -81,17 +100,81 @@ describe("validate", () => {
     assert.isTrue(groups.some((g) => g.name.startsWith("reader") && g.learningRate === 3e-5))
   })
   it("asks whether another setting was meant", async () => {
-    refused(await run("validate", set("sed=7")), /run\.yaml: unknown key "sed", did you mean "seed"\?/)
+    refused(await run("validate", set("sed=7")), /--set: unknown key "sed", did you mean "seed"\?/)
   })
   it("tells the file, line, field and reason of a bad line, or how many were skipped", async () => {
     const bad = [...Tiny.passages, { _id: "x" }, { _id: 2.5, text: "y" }]
     writeFileSync(join(folder, "bad.jsonl"), jsonLines(bad))
     const own = set("passages_file=bad.jsonl")
-    refused(await run("validate", own), /^anamnesis: bad\.jsonl, line 12, field "text": a passage needs a text$/m)
+    refused(
+      await run("validate", own),
+      /^anamnesis: bad\.jsonl, line 12, field "text": a passage needs a text; the record has _id$/m
+    )
     const skipping = await run("validate", [...own, "--skip-bad-lines", "--json"])
     assert.strictEqual(parse<Valid>(skipping).passages, 11)
-    assert.match(skipping.err, /bad\.jsonl: 2 lines skipped/)
+    assert.match(skipping.err, /bad\.jsonl: 2 malformed lines left out \(first: line 12, field "text"/)
   })
+})
+
+describe("misuse", () => {
+  /** What is said of it, in a line for each mistake and one for help. */
+  const misused = async (...args: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
+    const { code, err, out } = await anamnesis(folder, args)
+    assert.deepStrictEqual([code, out], [1, ""])
+    const lines = err.trimEnd().split("\n")
+    assert.match(lines.pop()!, /--help tells more$/)
+    return lines
+  }
+  it("is told in a line, with what would be right", async () => {
+    const settings = ["--config", "run.yaml"]
+    const said = await Promise.all([
+      misused("trian"),
+      misused("train"),
+      misused("train", ...settings, "--resum"),
+      misused("train", ...settings, ...settings),
+      misused("train", ...settings, "now"),
+      misused("evaluate", ...settings, "--split", "tets"),
+      misused("plan", ...settings, "--steps", "few")
+    ])
+    assert.deepStrictEqual(said.flat(), [
+      "anamnesis: there is no command trian, did you mean train?",
+      "anamnesis train: --config is missing",
+      "anamnesis train: there is no flag --resum, did you mean --resume?",
+      "anamnesis train: --config is given more than once",
+      "anamnesis train: unexpected argument \"now\"",
+      "anamnesis evaluate: --split: must be one of train, validation, test; given \"tets\"",
+      "anamnesis plan: --steps: must be a whole number; given \"few\""
+    ])
+  })
+  it("is to ask nothing, to train for no step, or to name a plan as settings", async () => {
+    refused(await run("answer"), /^anamnesis: answer: a question, or --questions FILE, is needed$/m)
+    refused(await run("answer", ["--option", "a", "--option", "a", "b?"]), /answer: --option "a" is given twice/)
+    refused(await run("answer", [" "]), /answer: the question is empty/)
+    refused(await run("train", set("max_steps=0", "output_dir=no")), /train: max_steps is 0: there is nothing to train/)
+    writeFileSync(join(folder, "plan.yaml"), "seeds: [1]\nsettings: {}\narms: { a: {} }\n")
+    refused(await anamnesis(folder, ["train", "-c", "plan.yaml"]), /plan\.yaml: is the plan of an experiment/)
+    refused(
+      await anamnesis(folder, ["env", "--threads", "0"]),
+      /^anamnesis: --threads: must be a whole number from 1 to/
+    )
+    refused(
+      await anamnesis(folder, ["env"], { env: { THREADS: "1e6" } }),
+      /^anamnesis: THREADS: must be a whole number/
+    )
+    assert.isFalse(exists("no"))
+  }, 60_000)
+  it("is to ask for what memory cannot hold, told by its key", async () => {
+    const own = (key: string) => run("validate", set(`${key}=1099511627776`, "output_dir=no"))
+    const keys = [
+      "per_device_train_batch_size",
+      "gradient_accumulation_steps",
+      "n_candidates",
+      "query_max_len",
+      "max_length"
+    ]
+    const said = await Promise.all(keys.map(own))
+    said.forEach((ended, i) => refused(ended, new RegExp(`^anamnesis: .*${keys[i]} \\(1099511627776\\)`)))
+  }, 60_000)
 })
 
 describe("evaluate", () => {
@@ -152,7 +235,10 @@ describe("embed", () => {
     assert.strictEqual(answer!.passages.length, 2)
     assert.include(["GLA", "HEXA"], answer!.answer)
     const stale = set("index_path=run/index", "output_dir=untrained")
-    refused(await run("answer", [...stale, ...question]), /run\/index\/metadata\.json: is the index of other weights/)
+    const { code, err } = await run("answer", [...stale, ...question])
+    assert.strictEqual(code, 1)
+    assert.match(err, /^anamnesis: warning: untrained holds no checkpoint: the models are those of the settings/)
+    assert.match(err, /^anamnesis: run\/index\/metadata\.json: is the index of other weights/m)
   })
 })
 
@@ -163,6 +249,17 @@ describe("init", () => {
     assert.deepStrictEqual(made.map((m) => m.folder), ["made/retriever", "made/reader"])
     const { groups } = parse<Valid>(await run("validate", ["--json", ...set(...models)]))
     assert.isTrue(groups.every((g) => g.trainable && g.parameters > 0))
+  })
+})
+
+describe("init for two models in one folder", () => {
+  it("is refused, for one would be written over the other", async () => {
+    const models = set("retriever_name_or_path=made/one", "reader_name_or_path=./made/one/")
+    refused(
+      await run("init", models),
+      /^anamnesis: init: retriever_name_or_path and reader_name_or_path are the same folder/
+    )
+    assert.isFalse(exists("made/one"))
   })
 })
 
@@ -210,6 +307,19 @@ describe("export", () => {
     )
     assert.strictEqual(sizes[0]!["metadata"].total_size, 2 * sizes[0]!["metadata"].total_parameters)
     assert.deepInclude(sizes[1]!, { dtype: "bfloat16", architectures: ["HF_ColBERT"], model_type: "bert" })
+  })
+  it("tells what of the run's files the card goes without", async () => {
+    const out = "exported/bare"
+    const damage = { "run.json": "[]", "settings.json": "{\"sed\": 1}", "trained.json": `${"[".repeat(1e5)}` }
+    const before = Object.keys(damage).map((name) => [name, read("run", name)] as const)
+    for (const [name, text] of Object.entries(damage)) writeFileSync(join(folder, "run", name), text)
+    const { code, err } = await run("export", ["retriever", out])
+    for (const [name, text] of before) writeFileSync(join(folder, "run", name), text)
+    assert.strictEqual(code, 0, err)
+    for (const name of Object.keys(damage)) {
+      assert.match(err, new RegExp(`^anamnesis: warning: run/${name}: .*; the model card goes without it$`, "m"))
+    }
+    assert.notInclude(read(out, "README.md"), "## Environment")
   })
   it("is refused where there is nothing to save, or something where it would be saved", async () => {
     refused(await run("export", ["reader", "run"]), /^anamnesis: .*run: is there already; choose another folder/)

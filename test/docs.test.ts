@@ -34,7 +34,11 @@ describe("generated documents", () => {
       ["an operation in another spelling", { ops }, "docs/ops.md"],
       ["a comment of a table", edited("src/domain/tables.ts", "Mean negative", "Negative"), "docs/tables.md"],
       ["the ports of a stage", edited("src/stages/read.ts", "yield* Reader", "yield* Scribe"), "docs/tables.md"],
-      ["a comment of a setting", edited("src/domain/RunConfig.ts", "Steps of warm-up", "Steps"), "docs/settings.md"],
+      [
+        "a comment of a setting",
+        edited("src/domain/RunConfig.ts", "Steps over which the learning rates rise", "Steps"),
+        "docs/settings.md"
+      ],
       ["a default", { defaults: { ...found.defaults, seed: 43 } }, "docs/settings.md"],
       ["a help text", { help: { ...found.help, train: "Train" } }, "docs/cli.md"]
     ] as const

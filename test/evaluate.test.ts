@@ -4,10 +4,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as fc from "fast-check"
 import { decode } from "../src/domain/configure.ts"
+import { normalise } from "../src/domain/correct.ts"
 import type { QuestionRecord } from "../src/domain/Records.ts"
 import { type Raw, Settings } from "../src/domain/RunConfig.ts"
 import { evaluate, type EvaluateOptions } from "../src/evaluate.ts"
-import { DEPTH, depths, judge, type Judged, normalise, summarise, verdict } from "../src/judge.ts"
+import { DEPTH, depths, judge, type Judged, summarise, verdict } from "../src/judge.ts"
 import { silent } from "../src/progress.ts"
 import { fromRecords } from "../src/runtime/layers/dataset.ts"
 import { absent } from "../src/runtime/layers/retriever.ts"
@@ -110,8 +111,8 @@ describe("an answer", () => {
   it("can be judged again by what is kept of it", () => {
     const q = { ...free("GLA", ["p1", "p1"]), options: ["GLA", "GAA"], answerIndex: 0 }
     const kept = JSON.parse(JSON.stringify(judge(q, said("GLA", 0, ["p2", "p1"])))) as Judged
-    const { answer, answerIndex, found, gold, options, prediction, predictionIndex, written } = kept
-    const again = judge({ ...free(answer, gold), options, answerIndex }, {
+    const { answerIndex, answers, found, gold, options, prediction, predictionIndex, written } = kept
+    const again = judge({ ...free(answers[0]!, gold), answers, options, answerIndex }, {
       answered: { prediction, predictionIndex, written },
       ranking: found
     })

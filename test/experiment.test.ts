@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { existsSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import type { Plan } from "../src/domain/experimentPlan.ts"
 import type { Raw } from "../src/domain/RunConfig.ts"
 import * as Experiment from "../src/experiment.ts"
 import type { Summary } from "../src/judge.ts"
@@ -22,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }))
 
 const arms = ["none", "frozen", "joint"]
-const plan = (steps: number, ...seeds: readonly [number, ...Array<number>]): Experiment.Plan => ({
+const plan = (steps: number, ...seeds: readonly [number, ...Array<number>]): Plan => ({
   seeds,
   settings: {
     passages_file: join(folder, "passages.jsonl"),
@@ -45,7 +46,7 @@ const plan = (steps: number, ...seeds: readonly [number, ...Array<number>]): Exp
 })
 
 /** Runs a plan in a folder of that name. */
-const run = (plan: Experiment.Plan, name: string, overrides: Raw = {}) =>
+const run = (plan: Plan, name: string, overrides: Raw = {}) =>
   Experiment.experiment(plan, "plan.yaml", { output_dir: join(folder, name), ...overrides }).pipe(
     Effect.provide(Layer.mergeAll(NodeServices.layer, cpu({ threads: 1 }), silent), { local: true })
   )
@@ -126,7 +127,7 @@ describe("a plan", () => {
     Effect.gen(function*() {
       const bad = { ...plan(3, 1), arms: { joint: { mode: "joint", learning_rte: 1 } } }
       const error = yield* Effect.flip(run(bad, "bad"))
-      assert.match(String(error), /plan\.yaml, joint: unknown key "learning_rte", did you mean "learning_rate"/)
+      assert.match(String(error), /plan\.yaml, arms\.joint: unknown key "learning_rte", did you mean "learning_rate"/)
       assert.isFalse(existsSync(join(folder, "bad")))
     }), 120_000)
   it.live("loses the arms that are not named; one that it lacks is an error", () =>
@@ -139,22 +140,14 @@ describe("a plan", () => {
       assert.strictEqual(error.message, "--arm: no arm is named jiont; there are none, frozen, joint")
     }))
 
-  const text = (armed: string, more = "") =>
-    `seeds: [1]\nsettings: {}\nwarm_up: { copy: { mode: copy } }\narms: { ${armed}: { mode: joint } }\n${more}`
-  const reading = (text: string) =>
-    onDisk(Effect.flatMap(folderOf({ "plan.yaml": text }), (own) => Experiment.readPlan(join(own, "plan.yaml"))))
   it.live("is read from YAML", () =>
-    Effect.gen(function*() {
-      const warm_up = { copy: { mode: "copy" } }
-      const expected = { seeds: [1], settings: {}, warm_up, arms: { joint: { mode: "joint" } } }
-      const found: unknown = yield* reading(text("joint"))
-      assert.deepStrictEqual(found, expected)
-    }))
-  it.live("is refused with a name twice, a key too many or no seed", () =>
-    Effect.gen(function*() {
-      const why = (text: string) => Effect.map(Effect.flip(reading(text)), (error) => error.message)
-      assert.match(yield* why(text("copy")), /plan\.yaml, arms: copy names a warm-up and an arm/)
-      assert.match(yield* why(text("joint", "arm: {}\n")), /plan\.yaml: .*\["arm"\]/s)
-      assert.match(yield* why(text("joint").replace("[1]", "[]")), /plan\.yaml: .*\["seeds"\]/s)
-    }))
+    onDisk(Effect.gen(function*() {
+      const text = "seeds: [1]\nsettings: { lr: &rate 1e-3 }\narms:\n  joint: { mode: joint, learning_rate: *rate }\n"
+      const own = yield* folderOf({ "plan.yaml": text, "run.yaml": "mode: joint\n" })
+      const found: unknown = yield* Experiment.readPlan(join(own, "plan.yaml"))
+      const arms = { joint: { mode: "joint", learning_rate: 1e-3 } }
+      assert.deepStrictEqual(found, { seeds: [1], settings: { lr: 1e-3 }, warm_up: {}, arms })
+      const error = yield* Effect.flip(Experiment.readPlan(join(own, "run.yaml")))
+      assert.match(error.message, /run\.yaml: is no plan of an experiment: it has no arms$/)
+    })))
 })

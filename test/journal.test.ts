@@ -11,7 +11,7 @@ import * as Frame from "../src/domain/Frame.ts"
 import * as Journal from "../src/journal.ts"
 import * as Disk from "../src/runtime/layers/checkpoints.ts"
 import { joint } from "../src/runtime/layers/modes.ts"
-import { Checkpoints } from "../src/runtime/ports/Checkpoints.ts"
+import { Checkpoints, type Identity } from "../src/runtime/ports/Checkpoints.ts"
 import { read } from "../src/stages/read.ts"
 import { retrieve } from "../src/stages/retrieve.ts"
 import { sample } from "../src/stages/sample.ts"
@@ -31,10 +31,11 @@ describe("the journal", () => {
     onDisk(Effect.gen(function*() {
       const folder = yield* folderOf({})
       yield* Journal.write(folder, 9, 11, [batch(9), batch(10)])
-      yield* Journal.write(folder, 2, 9, [batch(2)])
-      yield* Journal.write(folder, 11, 100, [batch(11)])
+      yield* Journal.write(folder, 8, 9, [batch(8)])
+      yield* Journal.write(folder, 11, 12, [batch(11)])
       const batches = yield* Journal.read(folder)
-      assert.deepStrictEqual(stepsOf(batches), [2, 9, 10, 11])
+      assert.deepStrictEqual(stepsOf(batches), [8, 9, 10, 11])
+      assert.deepStrictEqual(stepsOf([(yield* Journal.last(folder))!]), [11])
       const back = Frame.fromBatch(Rows.frame().columns, batches[1]!)
       assert.deepStrictEqual(Rows.blocks(back), Rows.blocks(Rows.frame(9)))
     })))
@@ -48,6 +49,8 @@ describe("the journal", () => {
       yield* Journal.truncate(folder, 2)
       yield* Journal.write(folder, 2, 4, [batch(2), batch(3)])
       assert.deepStrictEqual(stepsOf(yield* Journal.read(folder)), [0, 1, 2, 3])
+      yield* Journal.truncate(folder, 1)
+      assert.deepStrictEqual(stepsOf(yield* Journal.read(folder)), [0])
     })))
   it.live("that is damaged is told by file", () =>
     onDisk(Effect.gen(function*() {
@@ -91,7 +94,7 @@ describe("a stage", () => {
           const alone = join(folder, `only-${step}`)
           const kept = `checkpoint-${step}`
           cpSync(join(config.output_dir, kept), join(alone, kept), { recursive: true })
-          const { run } = JSON.parse(readFileSync(join(alone, kept, "trainer_state.json"), "utf8")) as { run: string }
+          const { run } = JSON.parse(readFileSync(join(alone, kept, "trainer_state.json"), "utf8")) as { run: Identity }
           const layer = joint.pipe(
             Layer.provideMerge(Disk.layer),
             Layer.provideMerge(Tiny.surroundings({ ...config, output_dir: alone }))

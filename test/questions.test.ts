@@ -65,10 +65,13 @@ describe("batches", () => {
       .map(({ ids }) => ids.map((id) => id.split(".")[1]).join())
     assert.strictEqual(new Set(orders).size, 6)
   })
-  it("find the first gold passage by its id, where there is one", () => {
+  it("find the gold passages by their ids, those that there are", () => {
     const records = [record("a", { gold: ["p7", "p1"] }), record("b"), record("c", { gold: ["lost"] })]
     const found = collected(once(records, 2, (id) => id === "p7" ? 7 : id === "p1" ? 1 : -1))
-    assert.deepStrictEqual(found.map(({ gold, ids }) => [ids, gold]), [[["a", "b"], [7, -1]], [["c"], [-1]]])
+    assert.deepStrictEqual(found.map(({ gold, ids }) => [ids, gold.map((own) => [...own])]), [[["a", "b"], [
+      [7, 1],
+      []
+    ]], [["c"], [[]]]])
   })
 })
 

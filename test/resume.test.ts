@@ -2,26 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawn } from "node:child_process"
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { existsSync } from "node:fs"
 import { join } from "node:path"
-import * as Journal from "../src/journal.ts"
+import * as Key from "../src/domain/Key.ts"
 import { onDisk } from "./support/files.ts"
+import { differences, straight } from "./support/finished.ts"
 import { run, STEPS } from "./support/run.ts"
 import * as Tiny from "./support/tiny.ts"
-
-/** Every file of the last checkpoint, by name. */
-const finished = (out: string): ReadonlyMap<string, Buffer> => {
-  const folder = join(out, `checkpoint-${STEPS}`)
-  const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.\w+$/.test(name))
-  return new Map(names.toSorted().map((name) => [name, readFileSync(join(folder, name))]))
-}
-
-/** Every row of the journal, as it prints. */
-const journal = (out: string) =>
-  Effect.map(
-    Journal.read(out),
-    (batches) => batches.flatMap((batch) => batch.toArray().map((row) => JSON.stringify(row)))
-  )
 
 /** How a run is ended: by a signal, so long after a line it says, stuck in a write or not. */
 interface Fate {
@@ -49,30 +36,29 @@ const end = ({ line, signal, wait, write }: Fate, folder: string, out: string): 
     })
   })
 
-const random = (from: number, to: number): number => from + Math.floor(Math.random() * (to - from))
+/** Where runs are killed: elsewhere for every seed, which `KILLS` of the environment names. */
+const key = Key.fold(Key.make(Number(process.env["KILLS"] ?? 1)), "resume")
+const random = (i: number, from: number, to: number): number => from + Key.integer(key, i, to - from)
 
 /** Five kills at random: three at some moment of the run, two within a write; and an interrupt, as from a keyboard. */
 const fates: Readonly<Record<string, Fate>> = {
-  "killed early": { signal: "SIGKILL", line: "step 1", wait: random(0, 100) },
-  "killed halfway": { signal: "SIGKILL", line: `step ${random(6, 12)}`, wait: random(0, 60) },
-  "killed late": { signal: "SIGKILL", line: `step ${random(12, STEPS - 6)}`, wait: random(0, 60) },
-  "killed within an early write": { signal: "SIGKILL", line: "hanging", wait: 0, write: random(1, 20) },
-  "killed within a later write": { signal: "SIGKILL", line: "hanging", wait: 0, write: random(20, 80) },
-  "interrupted": { signal: "SIGINT", line: `step ${random(3, STEPS - 6)}`, wait: random(0, 30) }
+  "killed early": { signal: "SIGKILL", line: "step 1", wait: random(1, 0, 100) },
+  "killed halfway": { signal: "SIGKILL", line: `step ${random(2, 6, 12)}`, wait: random(3, 0, 60) },
+  "killed late": { signal: "SIGKILL", line: `step ${random(4, 12, STEPS - 6)}`, wait: random(5, 0, 60) },
+  "killed within an early write": { signal: "SIGKILL", line: "hanging", wait: 0, write: random(6, 1, 20) },
+  "killed within a later write": { signal: "SIGKILL", line: "hanging", wait: 0, write: random(7, 20, 80) },
+  "interrupted": { signal: "SIGINT", line: `step ${random(8, 3, STEPS - 6)}`, wait: random(9, 0, 30) }
 }
 
 describe("a run", () => {
-  it.live.each(["weights", "adapters"])(
+  it.live.each(["weights", "adapters", "margin"])(
     "of %s that is killed and resumed ends as one that was not",
     (kind) =>
       onDisk(Effect.gen(function*() {
-        const folder = yield* Tiny.folder
-        if (kind === "adapters") yield* Tiny.writeWeights(folder)
-        const straight = join(folder, `${kind}-straight`)
-        yield* run(folder, straight)
-        const [files, rows] = [finished(straight), yield* journal(straight)]
-        assert.strictEqual(rows.length, 2 * STEPS)
-        assert.strictEqual(files.has(join("reader", "adapter_model.safetensors")), kind === "adapters")
+        const folder = yield* Tiny.weighted
+        const whole = yield* straight(folder, kind)
+        assert.strictEqual(whole.rows.length, 2 * STEPS)
+        assert.strictEqual(whole.files.has(join("reader", "adapter_model.safetensors")), kind === "adapters")
         for (const [how, fate] of Object.entries(fates)) {
           const out = join(folder, `${kind}-${how.replaceAll(" ", "-")}`)
           const told = `${how}: ${JSON.stringify(fate)}`
@@ -81,9 +67,7 @@ describe("a run", () => {
           if (fate.signal === "SIGINT") assert.isTrue(existsSync(join(out, `checkpoint-${last}`)), told)
           const { steps } = yield* run(folder, out)
           assert.strictEqual(steps, STEPS)
-          assert.deepStrictEqual([...finished(out).keys()], [...files.keys()])
-          for (const [name, bytes] of finished(out)) assert.isTrue(bytes.equals(files.get(name)!), `${told}: ${name}`)
-          assert.deepStrictEqual(yield* journal(out), rows, told)
+          assert.deepStrictEqual(yield* differences(out, whole), [], told)
         }
       })),
     120_000

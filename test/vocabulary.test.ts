@@ -21,7 +21,8 @@ const tokenizer = (tokens: ReadonlyArray<string>): Tokenizer.Tokenizer => {
   const json = JSON.stringify(tokenizerJson(tokens, special, "[UNK]"))
   const files = FileSystem.layerNoop({
     exists: (path) => Effect.succeed(path.endsWith("tokenizer.json")),
-    readFileString: () => Effect.succeed(json)
+    stat: () => Effect.succeed({ size: 0n, type: "File" } as FileSystem.File.Info),
+    readFile: () => Effect.succeed(new TextEncoder().encode(json))
   })
   return Effect.runSync(Tokenizer.load("model").pipe(Effect.provide(files)))
 }

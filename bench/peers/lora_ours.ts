@@ -86,13 +86,17 @@ const serve = Effect.gen(function*() {
     ...settings[options.setting]
   })
   const config = yield* decodeFile(join(folder, "config.json"), decodeDecoder)
-  const { based, module, weights } = yield* Model.load({ folder, config, adapter: undefined }, causalLm, {
-    seed: 3,
-    lora: readerLora(run),
-    learns: () => true,
-    slots: optimizerOf(run).slots,
-    task: "CAUSAL_LM"
-  })
+  const { based, module, weights } = yield* Model.load(
+    { folder, config, rows: config.vocab_size, adapter: undefined },
+    causalLm,
+    {
+      seed: 3,
+      lora: readerLora(run),
+      learns: () => true,
+      slots: optimizerOf(run).slots,
+      task: "CAUSAL_LM"
+    }
+  )
   const adapter = join(options.record, "adapter")
   mkdirSync(adapter)
   const part = learnerPart(weights, undefined, { based, files: [] }).save()

@@ -58,6 +58,25 @@ export const texts: Column<Texts> = {
   }
 }
 
+/** Integers of any number a row. */
+export const ragged: Column<ReadonlyArray<Int32Array>> = {
+  type: new List(item(new Int32())),
+  width: 1,
+  encode: (block, rows) => {
+    const valueOffsets = new Int32Array(rows + 1)
+    block.forEach((list, i) => valueOffsets[i + 1] = valueOffsets[i]! + list.length)
+    const values = new Int32Array(valueOffsets[rows]!)
+    block.forEach((list, i) => values.set(list, valueOffsets[i]))
+    const child = makeData({ type: new Int32(), data: values })
+    return makeData({ type: new List(item(new Int32())), length: rows, nullCount: 0, valueOffsets, child })
+  },
+  decode: (data) => {
+    const { valueOffsets } = data as Data<List>
+    const values = data.children[0]!.values as Int32Array
+    return Array.from({ length: data.length }, (_, i) => values.slice(valueOffsets[i], valueOffsets[i + 1]))
+  }
+}
+
 type Numbers = Int32Array | Float32Array
 
 const numbers = (type: Int32 | Float32, block: Numbers): Data =>

@@ -1,103 +1,197 @@
-/** Lines of the files users bring: questions and passages, in the field's spellings. */
+/** Passages and questions, as records of the files that users bring say them. */
 import * as Schema from "effect/Schema"
+import { rightPlaces } from "./choice.ts"
+import {
+  decoder,
+  type Fields,
+  Id,
+  idsOf,
+  type Notes,
+  optional,
+  present,
+  RecordError,
+  silent,
+  tellUnused,
+  wellFormed
+} from "./fields.ts"
+import { formFields, formOf, type Plain } from "./forms.ts"
 
-/** A passage: BEIR's `_id`, `title`, `text`; also `id` for `_id`, `contents` for `text` (FlashRAG, MedRAG). */
+export { RecordError } from "./fields.ts"
+
 export interface Passage {
   readonly id: string
   /** Title and text, as both models read it. */
   readonly text: string
 }
 
-/** A question with options A-E or a free answer. */
+/** A question with options A to Z or a free answer. */
 export interface QuestionRecord {
   readonly id: string
   readonly question: string
   readonly options: ReadonlyArray<string>
+  /** The right answer that is learned from; empty where none is known. */
   readonly answer: string
-  /** Place of the answer among the options; -1 where it is free. */
+  /** Place of the answer among the options; -1 where it is free or unknown. */
   readonly answerIndex: number
   /** Ids of the passages that hold the answer, where known. */
   readonly gold: ReadonlyArray<string>
   /** What questions are counted together in a bootstrap: the disease, say. */
   readonly group: string
   readonly type: string
+  /** All right answers, `answer` first, where there are several. */
+  readonly answers?: ReadonlyArray<string>
 }
 
-const Id = Schema.Union([Schema.NonEmptyString, Schema.Int])
-const Text = Schema.NonEmptyString
+export const splits = ["train", "validation", "test"] as const
+export type Split = typeof splits[number]
 
-export const PassageLine = Schema.Struct({
-  _id: Schema.optionalKey(Id),
-  id: Schema.optionalKey(Id),
-  title: Schema.optionalKey(Schema.String),
-  text: Schema.optionalKey(Text),
-  contents: Schema.optionalKey(Text)
-})
+export const isAnswered = ({ answer }: QuestionRecord): boolean => answer !== ""
 
-export const QuestionLine = Schema.Struct({
-  id: Schema.optionalKey(Id),
-  _id: Schema.optionalKey(Id),
-  qid: Schema.optionalKey(Id),
-  question: Text,
-  options: Schema.optionalKey(Schema.Union([Schema.Record(Schema.String, Text), Schema.Array(Text)])),
-  answer: Schema.optionalKey(Text),
-  answers: Schema.optionalKey(Schema.NonEmptyArray(Text)),
-  answer_idx: Schema.optionalKey(Schema.Union([Schema.String, Schema.Int])),
-  gold: Schema.optionalKey(Schema.Union([Id, Schema.Array(Id)])),
-  group: Schema.optionalKey(Id),
-  type: Schema.optionalKey(Schema.String)
-})
+/** The texts that are right. */
+export const rightAnswers = ({ answer, answers }: QuestionRecord): ReadonlyArray<string> =>
+  answers ?? (answer === "" ? [] : [answer])
 
-/** A line that is well-formed JSON of known fields, but does not say what it should. */
-export class RecordError extends Error {
-  override readonly name = "RecordError"
-  readonly field: string
-  constructor(field: string, reason: string) {
-    super(reason)
-    this.field = field
+const none: ReadonlySet<string> = new Set()
+
+const decodePassage = decoder(Schema.Struct({
+  _id: optional(Id),
+  id: optional(Id),
+  title: optional(Schema.String),
+  section: optional(Schema.String),
+  text: optional(Schema.String),
+  contents: optional(Schema.String),
+  content: optional(Schema.String)
+}))
+
+const bodies = ["text", "contents", "content"] as const
+/** The fields of passages. */
+export const passageFields: ReadonlySet<string> = new Set(["_id", "id", "title", "section", ...bodies])
+
+/** Whether `contents` has its title at its beginning already, plain or in quotation marks. */
+const begins = (contents: string, title: string): boolean =>
+  contents.trimStart().startsWith(title.trim()) || contents.trimStart().startsWith(`"${title.trim()}"`)
+
+export interface PassageOptions {
+  /** Fields that are used elsewhere. */
+  readonly also?: ReadonlySet<string>
+  readonly notes?: Notes
+}
+
+/**
+ * A passage of BEIR (`_id`, `title`, `text`), FlashRAG (`id`, `contents`), MedRAG (`id`, `title`, `content`, and
+ * `contents`, which is both) or Atlas (`id`, `title`, `section`, `text`). A title alone is a passage; the text is empty
+ * where there is neither.
+ */
+export const toPassage = (line: unknown, { also = none, notes = silent }: PassageOptions = {}): Passage => {
+  const fields = present(line)
+  const passage = decodePassage(fields)
+  const id = passage._id ?? passage.id
+  if (id === undefined) throw new RecordError("_id", `a passage needs an id; ${having(line)}`)
+  const from = bodies.find((name) => passage[name] !== undefined)
+  if (!bodies.some((name) => name in (line as Fields))) {
+    throw new RecordError("text", `a passage needs a text; ${having(line)}`)
+  }
+  tellUnused(fields, (name) => passageFields.has(name) || also.has(name), notes)
+  if (passage.id !== undefined && passage.id !== id) notes.unused("id")
+  const body = from && passage[from]
+  for (const name of bodies) if (name !== from && passage[name] && !body!.includes(passage[name])) notes.unused(name)
+  const { section, title } = passage
+  const head = title && section ? `${title}: ${section}` : title ?? section
+  const whole = from === "contents" && head !== undefined && (begins(body!, head) || begins(body!, title ?? head))
+  const parts = whole ? [body] : [head, body]
+  const text = parts.filter((part) => part !== undefined).join(". ")
+  return { id: wellFormed(String(id), notes), text: wellFormed(text, notes) }
+}
+
+const having = (line: unknown): string =>
+  `the record has ${Object.keys(line as Fields).slice(0, 12).join(", ") || "no field"}`
+
+const decodeCommon = decoder(Schema.Struct({ type: optional(Schema.Union([Schema.String, Schema.Finite])) }))
+
+export interface QuestionOptions extends PassageOptions {
+  /** The id where the record has none. */
+  readonly id?: string
+  /** What `cop` counts from, where the file has shown it. */
+  readonly from?: 0 | 1 | undefined
+  /** The fields that stand for `group` and `gold`. */
+  readonly group?: string
+  readonly gold?: string
+}
+
+/** Fields that make another question of a record, and that nothing here heeds. */
+const refused = ["exclude", "excluded_ids"]
+const ofQuestion = new Set([...refused, "type"])
+/** The fields of questions, of whatever form. */
+export const questionFields: ReadonlySet<string> = new Set([...formFields, ...ofQuestion])
+
+const refuse = (fields: Fields): void => {
+  const name = refused.find((field) => field in fields)
+  const value = name === undefined ? [] : [fields[name]].flat()
+  if (value.some((id) => id !== "N/A")) {
+    throw new RecordError(name!, "passages cannot be excluded from a question's search")
   }
 }
 
-export const toPassage = (line: typeof PassageLine.Type): Passage => {
-  const id = line._id ?? line.id
-  const text = line.text ?? line.contents
-  if (id === undefined) throw new RecordError("_id", "a passage needs an id")
-  if (text === undefined) throw new RecordError("text", "a passage needs a text")
-  return { id: String(id), text: line.title ? `${line.title}. ${text}` : text }
+const optionLike = /^(?:[A-H]|(?:option|choice|opt|op|ending|distractor)s?[_ ]?(?:[a-h]|\d))$/i
+
+/** Options that stand in fields of their own would be lost, and their question judged as a free one. */
+const refuseLost = (fields: Fields, known: (name: string) => boolean): void => {
+  const lost = Object.keys(fields).filter((name) => optionLike.test(name) && !known(name))
+  if (lost.length < 2) return
+  throw new RecordError("options", `options stand in one field, a list or an object; the record has ${lost.join(", ")}`)
 }
 
-const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-/** The options in order and the place of the right one, from MIRAGE's, MedQA's and plain list forms. */
-const choose = (line: typeof QuestionLine.Type): readonly [ReadonlyArray<string>, number] => {
-  const keyed = line.options ?? []
-  const entries = Array.isArray(keyed)
-    ? keyed.map((option, i) => [letters[i] ?? String(i), option] as const)
-    : Object.entries(keyed as Readonly<Record<string, string>>)
-  const options = entries.map(([, option]) => option)
-  if (options.length === 0) return [options, -1]
-  const named = line.answer_idx ?? line.answer
-  const index = typeof named === "number" ? named : entries.findIndex(([key]) => key === named)
-  const found = index >= 0 ? index : options.indexOf(line.answer ?? "")
-  if (found < 0 || found >= options.length) throw new RecordError("answer", "the answer is none of the options")
-  return [options, found]
+interface Right {
+  readonly answer: string
+  readonly answerIndex: number
+  readonly answers: ReadonlyArray<string>
 }
 
-export const toQuestion = (line: typeof QuestionLine.Type): QuestionRecord => {
-  const id = line.id ?? line._id ?? line.qid
-  if (id === undefined) throw new RecordError("id", "a question needs an id")
-  const [options, answerIndex] = choose(line)
-  const answer = options[answerIndex] ?? line.answer ?? line.answers?.[0]
-  if (answer === undefined) throw new RecordError("answer", "a question needs an answer or options")
-  const gold = line.gold === undefined ? [] : Array.isArray(line.gold) ? line.gold : [line.gold]
+const rightOf = ({ given, options }: Plain): Right => {
+  if (options.length > 0) {
+    const places = rightPlaces(options, given)
+    const answers = [...new Set(places.map((place) => options[place]!.text.toWellFormed()))]
+    return { answer: answers[0] ?? "", answerIndex: places[0] ?? -1, answers }
+  }
+  const place = given.find(({ as }) => as === "key")
+  if (place) throw new RecordError(place.field, "names an option, and the record has none")
+  const answers = [...new Set(given.flatMap(({ value }) => [value].flat()).map((text) => String(text).toWellFormed()))]
+  return { answer: answers[0] ?? "", answerIndex: -1, answers }
+}
+
+const groupOf = (fields: Fields, name: string): string | undefined => {
+  const ids = idsOf(fields, name)
+  if (ids.length > 1) throw new RecordError(name, "a question is in one group")
+  return ids[0]
+}
+
+/** The articles that BioASQ names are addresses, whose ends are their ids. */
+const pubMed = /^https?:\/\/(?:www\.)?(?:pubmed\.ncbi\.nlm\.nih\.gov|ncbi\.nlm\.nih\.gov\/pubmed)\/(\d+)\/?$/
+
+/** A question of any of the published forms; without an answer where the record has none. */
+export const toQuestion = (line: unknown, options: QuestionOptions = {}): QuestionRecord => {
+  const { also = none, from, gold = "gold", group = "group", id: place, notes = silent } = options
+  const fields = present(line)
+  refuse(fields)
+  const form = formOf(fields)
+  const plain = form.read(fields, { notes, from })
+  const known = (name: string) =>
+    form.uses.has(name) || ofQuestion.has(name) || name === gold || name === group || also.has(name)
+  if (plain.options.length === 0) refuseLost(fields, known)
+  tellUnused(fields, known, notes)
+  const id = plain.id ?? place
+  if (id === undefined) throw new RecordError("id", `a question needs an id; ${having(line)}`)
+  if (plain.id === undefined) notes.remark("have no id: named after their place in the file")
+  const { answer, answerIndex, answers } = rightOf(plain)
   return {
-    id: String(id),
-    question: line.question,
-    options,
+    id: wellFormed(String(id), notes),
+    question: wellFormed(plain.question, notes),
+    options: plain.options.map(({ text }) => wellFormed(text, notes)),
     answer,
     answerIndex,
-    gold: gold.map(String),
-    group: String(line.group ?? id),
-    type: line.type ?? ""
+    gold: idsOf(fields, gold).map((name) => gold === "documents" ? pubMed.exec(name)?.[1] ?? name : name),
+    group: groupOf(fields, group) ?? String(id),
+    type: String(decodeCommon(fields).type ?? ""),
+    ...(answers.length > 1 ? { answers } : {})
   }
 }

@@ -4,10 +4,23 @@ import * as Schema from "effect/Schema"
 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 const Natural = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
-const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
-const NonNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
+/** Programs compute in float32, in which less than this is 0 and more than its greatest number infinite. */
+const [LEAST, GREATEST] = [2 ** -126, (2 - 2 ** -23) * 2 ** 127]
+const inFloat32 = Schema.makeFilter((value: number) =>
+  value === 0 || (Math.abs(value) >= LEAST && Math.abs(value) <= GREATEST) || "is beyond what float32 can hold"
+)
+const Positive = Schema.Finite.check(Schema.isGreaterThan(0), inFloat32)
+const NonNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0), inFloat32)
 const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
-const Path = Schema.NonEmptyString
+/** The share of an old mean that a new one keeps: 1 would keep all of it. */
+const Decay = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0), Schema.isLessThan(1))
+/** Nobody but a shell knows what `~` and `$HOME` stand for: a folder of that name would be made. */
+const asNamed = Schema.makeFilter((path: string) => {
+  if (path.includes("\0")) return "holds a null character"
+  return !/^(~(\/|$)|\$)/.test(path) || "is taken literally: ~ and variables are not expanded; write the path in full"
+})
+const Path = Schema.NonEmptyString.check(asNamed)
+const MaybePath = Schema.String.check(asNamed)
 const Rate = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 0.99 }))
 const Modules = Schema.Union([Schema.NonEmptyString, Schema.Array(Schema.NonEmptyString)])
 const Where = Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Finite]))
@@ -24,98 +37,100 @@ export const modes = [
 ] as const
 export type Mode = typeof modes[number]
 
-/** Tokens of a prompt from which on shifted sparse attention takes the place of full attention. */
+/** Length of a prompt, in tokens, from which on shifted sparse attention replaces full attention in training. */
 export const LEAST_SHIFTED = 1024
 
 /** Fields in the order they are documented. Lengths are in tokens, rates in absolute units, shares in [0, 1]. */
 export const fields = {
   /** JMLR as the paper states it, or as its released code runs. */
   preset: Schema.Literals(["paper", "release"]),
-  /** What is trained, and from what. */
+  /** What is trained, and on which passages. */
   mode: Schema.Literals(modes),
-  /** Every draw of a run is a function of it, the step and the question. */
+  /** Seed of all random choices; each depends on it, the step and the question alone. */
   seed: Natural,
   /** Folder of the run: checkpoints, journal, evaluations. */
   output_dir: Path,
 
-  /** JSON lines of passages; `.gz` is read too. */
+  /** Passages: JSON lines, a JSON array or object, parquet, or a folder of them; `.gz` is read too (docs/data.md). */
   passages_file: Path,
-  /** JSON lines of the questions that are learned from. */
-  train_file: Schema.String,
-  /** Those of `evaluate --split validation`. */
-  validation_file: Schema.String,
-  /** Those of `evaluate`. */
-  test_file: Schema.String,
-  /** Lines to take of the file: those whose fields have these values. */
+  /** Training questions, in any of the forms of docs/data.md. */
+  train_file: MaybePath,
+  /** Validation questions, for `evaluate --split validation`. */
+  validation_file: MaybePath,
+  /** Test questions, the default split of `evaluate`. */
+  test_file: MaybePath,
+  /** Keep only the records whose fields equal these values. */
   passages_where: Where,
-  /** The same of the other files. */
+  /** As `passages_where`, for `train_file`. */
   train_where: Where,
-  /** As `train_where`. */
+  /** As `passages_where`, for `validation_file`. */
   validation_where: Where,
-  /** As `train_where`. */
+  /** As `passages_where`, for `test_file`. */
   test_where: Where,
-  /** Share of the groups of `train_file` kept for testing where `test_file` is not given. */
+  /** Share of the groups of `train_file` held out for testing where there is no `test_file`. */
   holdout: Share,
-  /** The field that tells which questions are counted together in a bootstrap. */
+  /** Field that names a question's group: groups are held out, and resampled in the bootstrap, as a whole. */
   group_field: Schema.NonEmptyString,
-  /** Wrong options as the file gives them, or drawn by key from the right answers of its other questions. */
+  /** Field that has the ids of a question's gold passages. */
+  gold_field: Schema.NonEmptyString,
+  /** Wrong options: as the file gives them, or drawn at random from the right answers of its other questions. */
   distractors: Schema.Literals(["given", "random"]),
-  /** Leave out malformed lines and count them, instead of stopping at the first. */
+  /** Skip and count malformed lines instead of stopping at the first. */
   skip_bad_lines: Schema.Boolean,
   /** Model folder of the retriever: `config.json`, `tokenizer.json` and, once trained, `model.safetensors`. */
   retriever_name_or_path: Path,
   /** Model folder of the reader. */
   reader_name_or_path: Path,
 
-  /** Questions of a batch; an update is of `gradient_accumulation_steps` batches, one after the other in memory. */
+  /** Questions per batch; an update takes `gradient_accumulation_steps` batches, one at a time in memory. */
   per_device_train_batch_size: Count,
-  /** Batches of an update. */
+  /** Batches per update. */
   gradient_accumulation_steps: Count,
-  /** Questions of a batch where they are answered only. */
+  /** Questions per batch in evaluation. */
   per_device_eval_batch_size: Count,
-  /** How often each question is learned from, where `max_steps` is -1. */
-  num_train_epochs: Positive,
-  /** Steps of training; -1 for as many as the epochs take. */
+  /** Passes over the training questions, where `max_steps` is -1. */
+  num_train_epochs: Schema.Finite.check(Schema.isGreaterThan(0)),
+  /** Updates to train for; -1 for as many as `num_train_epochs` take. */
   max_steps: Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1)),
   /** Learning rate of the reader. */
   learning_rate: NonNegative,
   /** Learning rate of the retriever. */
   lr_retriever: NonNegative,
-  /** How learning rates fall after the warm-up. */
+  /** How the learning rates decay after the warm-up. */
   lr_scheduler_type: Schema.Literals(["constant", "linear", "cosine"]),
-  /** Share of the peak learning rate left at the end. */
+  /** Learning rate at the end, as a share of the peak. */
   min_lr_rate: Share,
-  /** Share of the steps in which learning rates rise from 0, where `warmup_steps` is -1. */
+  /** Warm-up as a share of all steps, where `warmup_steps` is -1. */
   warmup_ratio: Share,
-  /** Steps of warm-up; -1 for `warmup_ratio` of all. */
+  /** Steps over which the learning rates rise from 0; -1 for `warmup_ratio` of all. */
   warmup_steps: Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1)),
-  /** AdamW's, of matrices alone. */
+  /** AdamW weight decay; not applied to biases and norm weights. */
   weight_decay: NonNegative,
-  /** Share that AdamW's mean of gradients keeps a step. */
-  adam_beta1: Share,
-  /** Share that its mean of squared gradients keeps. */
-  adam_beta2: Share,
-  /** What is added to the root of that mean. */
+  /** AdamW's β₁. */
+  adam_beta1: Decay,
+  /** AdamW's β₂. */
+  adam_beta2: Decay,
+  /** AdamW's ε. */
   adam_epsilon: Positive,
-  /** Each model's gradient is scaled down to this norm. */
+  /** Clip each model's gradient to this norm. */
   max_grad_norm: Positive,
-  /** Compute each layer again in the backward pass instead of keeping what it yields: less memory, a third more work. */
+  /** Recompute activations in the backward pass instead of storing them: less memory, a third more work. */
   gradient_checkpointing: Schema.Boolean,
-  /** Type in which weights that do not learn are kept while others do; everything is computed in float32. */
+  /** Storage dtype of frozen weights; all arithmetic is float32. */
   torch_dtype: Schema.Literals(["float32", "float16", "bfloat16"]),
-  /** Which retriever weights learn where it has no adapters: all, or only the embeddings (as in the release). */
+  /** Which weights of a retriever without adapters are trained: all, or only the embeddings (as in the release). */
   retriever_trainable: Schema.Literals(["all", "embeddings"]),
-  /** Rank of the reader's adapters, which learn while its weights are frozen; 0 to train the weights themselves. */
+  /** Rank of the reader's LoRA adapters, trained while its own weights are frozen; 0 to train the weights themselves. */
   lora_r: Natural,
-  /** What adapters add is multiplied by alpha / rank. */
+  /** LoRA scaling: what adapters add is multiplied by alpha / rank. */
   lora_alpha: Positive,
-  /** Share of an adapter's inputs dropped in training. */
+  /** Dropout on the inputs of adapters. */
   lora_dropout: Rate,
   /** Modules that get adapters, as in PEFT: last names of their paths, a pattern of whole paths, or "all-linear". */
   lora_target_modules: Modules,
-  /** Modules that learn in full beside the adapters: the ends of their paths. */
+  /** Modules trained in full beside the adapters, by the ends of their paths. */
   modules_to_save: Schema.Array(Schema.NonEmptyString),
-  /** Rank of the retriever's adapters. */
+  /** Rank of the retriever's LoRA adapters; 0 for none. */
   retriever_lora_r: Natural,
   /** As `lora_alpha`. */
   retriever_lora_alpha: Positive,
@@ -127,28 +142,28 @@ export const fields = {
   retriever_modules_to_save: Schema.Array(Schema.NonEmptyString),
   /** Multiply by alpha / √rank instead (rank-stabilised LoRA); both models. */
   use_rslora: Schema.Boolean,
-  /** Biases stay as they are where adapters learn. */
+  /** Biases are not trained where there are adapters. */
   lora_bias: Schema.Literals(["none"]),
 
-  /** Tokens of a query, markers and masks included; 0 for as many as the checkpoint was made for. */
+  /** Length of a query in tokens, markers and masks included; 0 for the checkpoint's own. */
   query_max_len: Natural,
-  /** Tokens of a passage, markers included; 0 as for queries. */
+  /** Greatest length of a passage in tokens, markers included; 0 for the checkpoint's own. */
   passage_max_len: Natural,
-  /** Size of a token's vector where the retriever's folder has no head: one is drawn; 0 for hidden states as they are. */
+  /** Size of token vectors where the retriever's folder has no head: a random one is added; 0 for plain hidden states. */
   dim: Natural,
-  /** Candidates a question. */
+  /** Passages retrieved per question: the candidates. */
   n_candidates: Count,
-  /** Candidates the reader judges one by one. */
+  /** Candidates that the reader scores one by one. */
   retriever_n_context: Count,
-  /** Words of each passage that the `copy` mode makes up. */
+  /** Length in words of the synthetic passages of the `copy` warm-up. */
   copy_words: Schema.Int.check(Schema.isGreaterThanOrEqualTo(2)),
-  /** Passages the reader learns and answers from. */
+  /** Passages in the reader's prompt. */
   n_context: Count,
-  /** Whether the reader learns from drawn passages or from the best. */
+  /** Whether the reader is trained on the best of the sampled candidates or of all. */
   context: Schema.Literals(["sampled", "top"]),
-  /** Which candidates the reader judges: drawn by score without replacement, or the best. */
+  /** Which candidates the reader scores: sampled by score without replacement, or the best. */
   sampling: Schema.Literals(["weighted", "top"]),
-  /** The scaled scores are divided by it before the draw. */
+  /** Temperature of that sampling: the scaled scores are divided by it. */
   sampling_temperature: Positive,
   /** How the reader's likelihoods teach the retriever: by pairs (JMLR), or as a distribution (Atlas's PDist). */
   gold_score_mode: Schema.Literals(["llm_rank", "pdist"]),
@@ -156,33 +171,33 @@ export const fields = {
   temperature_gold: Positive,
   /** Temperature of the retriever's distribution over passages (pdist, gold_supervised, lexical). */
   temperature_score: Positive,
-  /** What two passages of equal likelihood say: nothing, or that the later drawn is the better (as in the release). */
+  /** Ties in likelihood: skipped, or the passage sampled later counts as better (as released). */
   rank_ties: Schema.Literals(["skip", "later"]),
-  /** Nats a token by which two likelihoods must differ to count as different. */
+  /** Likelihoods that differ by no more than this, in nats per token, are ties. */
   rank_tie_margin: NonNegative,
-  /** What the sum over pairs is divided by: their number, or one more (as in the release). */
+  /** The sum over pairs is divided by their number, or by one more (as in the release). */
   rank_mean: Schema.Literals(["pairs", "pairs_plus_one"]),
   /** Weight of the retriever's loss. */
   rank_weight: NonNegative,
   /** "never", every N steps, or Atlas's ranges "0-100:10,100-1000:500". */
   refresh_index: Schema.Union([Schema.Int, Schema.String]),
-  /** Folder of an index that `embed` wrote, of the same corpus and weights; empty to make one when it is needed. */
-  index_path: Schema.String,
-  /** Score the candidates afresh with the current encoder, as JMLR does. */
+  /** Folder of an index that `embed` wrote for the same corpus and weights; empty to build one when needed. */
+  index_path: MaybePath,
+  /** Rescore the candidates with the current encoder, as JMLR does. */
   retrieve_with_rerank: Schema.Boolean,
 
-  /** Tokens of a prompt with its answer; passages are cut from the front, the worst first. */
+  /** Greatest length of a prompt with its answer, in tokens; passages are cut from the front, the worst first. */
   max_length: Count,
-  /** Tokens of a passage in the reader's prompt. */
+  /** Greatest length of a passage in the reader's prompt, in tokens. */
   text_maxlength: Count,
   /**
-   * Learn with attention to whole prompts; else prompts from 1024 tokens on are learned with LongLoRA's shifted sparse
-   * attention (S2-Attn), within quarters of them. The reader always answers with full attention.
+   * Train with full attention; else prompts from 1024 tokens on are trained with LongLoRA's shifted sparse attention
+   * (S2-Attn), within quarters of them. The reader always answers with full attention.
    */
   use_full_attn: Schema.Boolean,
-  /** Weight of the likelihood of the prompt itself beside that of the answer. */
+  /** Weight of the prompt's own loss beside that of the answer. */
   lm_loss_weight: NonNegative,
-  /** Prompts as the chat template of the reader's folder has a user's words. */
+  /** Wrap the prompt as a user message with the model's chat template. */
   apply_chat_template: Schema.Boolean,
   /** How a passage is put before the reader: `{text}`. */
   document_prompt: Schema.String,
@@ -196,40 +211,40 @@ export const fields = {
   options_in_query: Schema.Boolean,
   /** The reader answers with the option's text, or with its letter. */
   answer_format: Schema.Literals(["text", "letter"]),
-  /** How the likelihoods of an option's tokens are added up. */
+  /** Score of an option: the mean of its tokens' log-likelihoods, or their sum. */
   option_score: Schema.Literals(["mean", "sum"]),
-  /** An option is chosen by its likelihood, or by the text that the reader writes (`max_new_tokens` of it). */
+  /** How an option is chosen: by its likelihood, or from generated text (up to `max_new_tokens`). */
   answer_by: Schema.Literals(["likelihood", "generation"]),
-  /** What follows the question where the reader writes its answer. */
+  /** Text after the question where the answer is generated. */
   generation_prompt: Schema.String,
-  /** What follows the answer for the reader to explain it; empty for no explanation. */
+  /** Text after the answer that asks for an explanation; empty for none. */
   rationale_prompt: Schema.String,
-  /** Tokens of an answer that is written, at most. */
+  /** Greatest length of a generated answer, in tokens. */
   max_new_tokens: Count,
-  /** Tokens of an explanation, at most. */
+  /** Greatest length of an explanation, in tokens. */
   rationale_max_new_tokens: Count,
-  /** Draw the tokens of what is written; null, here and below, for what the model's `generation_config.json` says. */
+  /** Sample instead of greedy decoding. `null` (here and below): use the model's `generation_config.json`. */
   do_sample: Schema.NullOr(Schema.Boolean),
-  /** Logits are divided by it before a draw. */
+  /** Sampling temperature. */
   temperature: Schema.NullOr(Positive),
-  /** Draw from so many likeliest tokens; 0 for all. */
+  /** Sample from this many of the likeliest tokens; 0 for all. */
   top_k: Schema.NullOr(Natural),
-  /** Draw from the likeliest tokens that together have this probability. */
+  /** Sample from the likeliest tokens that together have this probability. */
   top_p: Schema.NullOr(Share),
-  /** Tokens of the text, and of its prompt, are made less likely by this factor. */
+  /** Factor by which tokens of the prompt and of the text so far are made less likely. */
   repetition_penalty: Schema.NullOr(Positive),
-  /** Texts that end what is written, and are no part of it. */
+  /** Texts that end the generation; they are not part of the answer. */
   stop_strings: Schema.NullOr(Schema.Array(Schema.NonEmptyString)),
 
-  /** Steps between lines of progress where they are written to a file. */
+  /** Steps between lines of progress, where output is not a terminal. */
   logging_steps: Count,
-  /** Steps between checkpoints; -1 for one at the end. */
+  /** Steps between checkpoints; -1 for one at the end only. */
   save_steps: Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1)),
-  /** Checkpoints that are kept, the newest. */
+  /** How many of the newest checkpoints are kept. */
   save_total_limit: Count
 } as const
 
-/** Questions of an update, which is a step. */
+/** Questions per step, which is an update. */
 export const stepSize = (c: RunConfig): number => c.per_device_train_batch_size * c.gradient_accumulation_steps
 
 export const RunConfig = Schema.Struct(fields)

@@ -3,14 +3,15 @@
 /** Half-open ranges of steps, each with its period; the first that holds a step decides. */
 export type Schedule = ReadonlyArray<{ readonly from: number; readonly to: number; readonly every: number }>
 
-/** The schedule a setting spells, or `undefined` where it is none. */
+/** The schedule a setting spells, or `undefined` where it is none or has an empty range. */
 export const parse = (setting: number | string): Schedule | undefined => {
   const text = String(setting).trim()
   if (text === "never" || text === "-1") return []
   if (/^[1-9]\d*$/.test(text)) return [{ from: 0, to: Infinity, every: Number(text) }]
-  const ranges = text.split(",").map((part) => /^\s*(\d+)-(\d+):([1-9]\d*)\s*$/.exec(part))
-  if (ranges.some((r) => r === null)) return undefined
-  return ranges.map((r) => ({ from: Number(r![1]), to: Number(r![2]), every: Number(r![3]) }))
+  const found = text.split(",").map((part) => /^\s*(\d+)-(\d+):([1-9]\d*)\s*$/.exec(part))
+  if (found.some((range) => range === null)) return undefined
+  const ranges = found.map((range) => ({ from: Number(range![1]), to: Number(range![2]), every: Number(range![3]) }))
+  return ranges.every(({ from, to }) => from < to) ? ranges : undefined
 }
 
 /** Whether it is due before `step`, counted from the start of the range that holds it; never before the first step. */

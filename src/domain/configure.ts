@@ -1,9 +1,15 @@
 /** From what the user wrote to a `RunConfig`, or every reason why not. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { brief, cut, several } from "./brief.ts"
+import { contradictions } from "./contradictions.ts"
+import { type Issue, issuesOf, pathText } from "./issues.ts"
+import { didYouMean } from "./nearest.ts"
 import { aliases, defaults, presets } from "./presets.ts"
 import { fields, type Raw, RunConfig } from "./RunConfig.ts"
 import { parse } from "./Schedule.ts"
+import { unused } from "./unused.ts"
+import { wanted } from "./wanted.ts"
 
 /** A configuration that cannot be run: one line a problem, each naming its key. */
 export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
@@ -11,56 +17,71 @@ export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError"
   problems: Schema.Array(Schema.String)
 }) {
   override get message(): string {
-    return `${this.source}: ${this.problems.join("; ")}`
+    const [first, ...more] = several(this.problems).map((problem) => cut(problem.replace(/\s+/g, " "), 400))
+    return more.length === 0
+      ? `${this.source}: ${first ?? "is not a configuration"}`
+      : [`${this.source}:`, first, ...more].join("\n  ")
   }
 }
+
+/** Settings and where they come from: a file, a part of one, or the command line. */
+export interface Given {
+  readonly source: string
+  readonly settings: Raw
+}
+
+/** Where the settings of the command line come from. */
+export const COMMAND_LINE = "--set"
 
 const canonical: ReadonlyMap<string, string> = new Map(
   Object.entries(aliases).flatMap(([name, others]) => others.map((other) => [other, name] as const))
 )
-const known = new Set(Object.keys(fields))
+const known: ReadonlySet<string> = new Set(Object.keys(fields))
 
-/** Edits (insert, delete, replace, swap neighbours) from one word to another. */
-const distance = (a: string, b: string): number => {
-  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)]
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replace = rows[i - 1]![j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      row.push(Math.min(replace, rows[i - 1]![j]! + 1, row[j - 1]! + 1))
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        row[j] = Math.min(row[j]!, rows[i - 2]![j - 2]! + 1)
-      }
-    }
-    rows.push(row)
-  }
-  return rows[a.length]![b.length]!
+/** The setting that a key names: by its name, an alias, or either in kebab-case; none where it names none. */
+export const settingOf = (key: string): keyof RunConfig | undefined => {
+  if (key.length > 64) return undefined
+  const snake = key.replaceAll("-", "_")
+  const name = canonical.get(snake) ?? snake
+  return known.has(name) ? name as keyof RunConfig : undefined
 }
 
-/** The candidate nearest in spelling, if any is near. */
-export const didYouMean = (word: string, candidates: Iterable<string>): string | undefined => {
-  const ranked = [...candidates].map((c) => [distance(word, c), c] as const).toSorted((a, b) => a[0] - b[0])
-  const [best] = ranked
-  return best && best[0] <= Math.max(2, word.length / 3) ? best[1] : undefined
+/** How many unknown keys are worth a guess. */
+const GUESSES = 10
+
+const unknownKey = (key: string, guess: boolean): string => {
+  const near = guess ? didYouMean(key, [...known, ...canonical.keys()]) : undefined
+  return `unknown key ${brief(key)}${near === undefined ? "" : `, did you mean "${canonical.get(near) ?? near}"?`}`
 }
 
-const unknownKey = (key: string): string => {
-  const near = didYouMean(key, [...known, ...canonical.keys()])
-  return `unknown key "${key}"${near ? `, did you mean "${canonical.get(near) ?? near}"?` : ""}`
+/** What is to be told of a setting, and where that comes from. */
+export interface Problem {
+  readonly source: string
+  readonly text: string
 }
 
-/** Keys under their canonical names: aliases and kebab-case are accepted, a key given twice is a problem. */
-const rename = (raw: Raw): { readonly settings: Raw; readonly problems: ReadonlyArray<string> } => {
-  const settings: Record<string, unknown> = {}
+/** Where each setting comes from, and what is wrong. */
+interface Merged {
+  readonly settings: Raw
+  readonly sources: ReadonlyMap<string, string>
+  readonly problems: ReadonlyArray<Problem>
+}
+
+/** Keys under their canonical names; one given twice by the same source is a problem. */
+const rename = ({ settings, source }: Given): Merged => {
+  const found = new Map<string, unknown>()
   const problems: Array<string> = []
-  for (const [key, value] of Object.entries(raw)) {
-    const snake = key.replaceAll("-", "_")
-    const name = canonical.get(snake) ?? snake
-    if (!known.has(name)) problems.push(unknownKey(key))
-    else if (name in settings) problems.push(`"${name}" is given twice (as "${key}")`)
-    else settings[name] = value
+  for (const [key, value] of Object.entries(settings)) {
+    const name = settingOf(key)
+    if (name === undefined) problems.push(unknownKey(key, problems.length < GUESSES))
+    else if (found.has(name)) problems.push(`"${name}" is given twice (as ${brief(key)})`)
+    else found.set(name, value)
   }
-  return { settings, problems }
+  return {
+    settings: Object.fromEntries(found),
+    sources: new Map([...found.keys()].map((name) => [name, source])),
+    problems: [...new Set(problems)].map((text) => ({ source, text }))
+  }
 }
 
 /** What must hold between keys. */
@@ -79,25 +100,88 @@ const conflicts = (c: RunConfig): ReadonlyArray<string> =>
     && `refresh_index: "${c.refresh_index}" is not "never", a number of steps, or ranges such as "0-100:10,100-1000:500"`
   ].filter((problem) => problem !== false)
 
-/** Decodes the user's settings; `overrides` win over the file, the file over the preset, the preset over the defaults. */
-export const decode = (source: string, file: Raw, overrides: Raw = {}): Effect.Effect<RunConfig, ConfigError> => {
-  const [base, top] = [rename(file), rename(overrides)]
-  const problems = [...new Set([...base.problems, ...top.problems])]
-  if (problems.length > 0) return Effect.fail(new ConfigError({ source, problems }))
-  const own = { ...base.settings, ...top.settings }
-  const preset = presets[own["preset"] as RunConfig["preset"]] ?? presets.paper
-  return Schema.decodeUnknownEffect(RunConfig)({ ...defaults, ...preset, ...own }, { errors: "all" }).pipe(
-    Effect.mapError((error) => new ConfigError({ source, problems: flatten(error.message) })),
-    Effect.flatMap((config) => {
-      const found = conflicts(config)
-      return found.length > 0 ? Effect.fail(new ConfigError({ source, problems: found })) : Effect.succeed(config)
-    })
-  )
+/** Later ones win. */
+const merge = (given: ReadonlyArray<Given>): Merged => {
+  const all = given.map(rename)
+  return {
+    settings: Object.assign({}, ...all.map(({ settings }) => settings)) as Raw,
+    sources: new Map(all.flatMap(({ sources }) => [...sources])),
+    problems: all.flatMap(({ problems }) => problems)
+  }
 }
 
-/** "Expected x\n  at ["key"]" pairs as "key: expected x". */
-const flatten = (issues: string): ReadonlyArray<string> =>
-  issues.split(/\n(?=\S)/).map((issue) => {
-    const [, what, key] = /^(.*?)\s+at \["(.*?)"\]/s.exec(issue) ?? []
-    return key ? `${key}: ${what!.toLowerCase()}` : issue
+/** One error of them all; those of another source than the first say so. */
+const failure = (problems: ReadonlyArray<Problem>, main: string): ConfigError => {
+  const sources = new Set(problems.map(({ source }) => source))
+  const source = sources.size === 1 ? [...sources][0]! : main
+  return new ConfigError({
+    source,
+    problems: problems.map((one) => one.source === source ? one.text : `${one.source}: ${one.text}`)
   })
+}
+
+const valueAt = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
+  path.reduce((found: unknown, part) => (found as Raw | undefined)?.[part as string], value)
+
+/** "seed: must be a whole number of at least 0; given -1" */
+const explain = (settings: Raw, { path, reason }: Issue): string => {
+  const key = path[0] as keyof RunConfig
+  const value = valueAt(settings, path)
+  if (value === undefined) return `${key}: ${reason}`
+  if (!reason.startsWith("expected")) return `${key}: ${brief(value)} ${cut(reason, 200)}`
+  const { remedy, what } = wanted(fields[key], value)
+  const place = path.length > 1 ? `; ${cut(pathText(path))} is ${brief(value)}` : `; given ${brief(value)}`
+  return `${key}: must be ${what}${place}${remedy}`
+}
+
+/** Of several problems of a setting the first: the others are of the same value. */
+const firstOfEach = (issues: ReadonlyArray<Issue>): ReadonlyArray<Issue> =>
+  [
+    ...new Map(issues.toReversed().map((issue) => [issue.path[0], issue])).values()
+  ].toReversed()
+
+export interface Settled {
+  readonly config: RunConfig
+  /** Settings that change nothing under the others, of those that someone gave and that are not the default. */
+  readonly unused: ReadonlyArray<Problem & { readonly key: string }>
+}
+
+const presetOf = (name: unknown): Raw =>
+  Object.entries(presets).find(([preset]) => preset === name)?.[1] ?? presets.paper
+
+/** What the schema finds wrong, each with the source of its setting. */
+const misfits = (settings: Raw, { sources }: Merged, main: string, error: Schema.SchemaError): ReadonlyArray<Problem> =>
+  firstOfEach(issuesOf(error)).map((issue) => ({
+    source: sources.get(String(issue.path[0])) ?? main,
+    text: explain(settings, issue)
+  }))
+
+/**
+ * Decodes the user's settings: later ones win over earlier ones, these over the preset, the preset over the defaults.
+ * Contradictions are those of `main`.
+ */
+export const settle = Effect.fnUntraced(function*(given: ReadonlyArray<Given>, main = given[0]?.source ?? "settings") {
+  const merged = merge(given)
+  const { problems, settings, sources } = merged
+  const usual = { ...defaults, ...presetOf(settings["preset"]) }
+  const all: Raw = { ...usual, ...settings }
+  const config = yield* Schema.decodeUnknownEffect(RunConfig)(all, { errors: "all" }).pipe(
+    Effect.mapError((error) => failure([...problems, ...misfits(all, merged, main, error)], main))
+  )
+  if (problems.length > 0) return yield* failure(problems, main)
+  const found = [...conflicts(config), ...contradictions(config)]
+  if (found.length > 0) {
+    const source = [...sources.values()].includes(COMMAND_LINE) ? `${main} with ${COMMAND_LINE}` : main
+    return yield* new ConfigError({ source, problems: found })
+  }
+  const own = [...sources].filter(([key]) => JSON.stringify(settings[key]) !== JSON.stringify(usual[key]))
+  const idle = own.flatMap(([key, source]) => [unused(config, key) ?? []].flat().map((text) => ({ key, source, text })))
+  return { config, unused: idle } satisfies Settled as Settled
+})
+
+/** The same of a file, and of overrides that win over it. */
+export const decode = (source: string, file: Raw, overrides: Raw = {}): Effect.Effect<RunConfig, ConfigError> =>
+  Effect.map(
+    settle([{ source, settings: file }, { source: COMMAND_LINE, settings: overrides }]),
+    ({ config }) => config
+  )

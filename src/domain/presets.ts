@@ -15,6 +15,7 @@ export const defaults: Raw = {
   test_where: {},
   holdout: 0,
   group_field: "group",
+  gold_field: "gold",
   distractors: "given",
   skip_bad_lines: false,
   per_device_train_batch_size: 2,
@@ -144,6 +145,5 @@ export const aliases: Readonly<Record<string, ReadonlyArray<string>>> = {
   retriever_n_context: ["train_group_size", "nway"],
   save_steps: ["save_freq", "save_every", "checkpointing_steps"],
   logging_steps: ["log_freq"],
-  document_prompt: ["retriever_format"],
   question_prompt: ["qa_prompt_format"]
 }

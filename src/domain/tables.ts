@@ -1,10 +1,10 @@
 /** The relations, in the order a question meets them. One row is one question, from file to gradient. */
-import { integer, integers, real, reals, text, texts } from "./Columns.ts"
+import { integer, integers, ragged, real, reals, text, texts } from "./Columns.ts"
 
 /**
  * A question as it is asked in step `step`: `answer` is the text the reader should give, `options` what it may choose
- * from (empty where the answer is free), `answerIndex` the right one (-1 where free), `gold` the passage that holds the
- * answer (-1 where unknown).
+ * from (empty where the answer is free), `answerIndex` the right one (-1 where free), `gold` the passages that hold the
+ * answer, as rows of the corpus (none where unknown).
  */
 export const Question = {
   step: integer,
@@ -13,7 +13,7 @@ export const Question = {
   answer: text,
   options: texts,
   answerIndex: integer,
-  gold: integer
+  gold: ragged
 }
 
 /** The `n` best passages of the index, best first, as rows of the corpus; -1 stands for no passage. */

@@ -30,7 +30,7 @@ export const curriculum = <O extends Columns, E, R, I extends Columns>(
         Effect.flatMap((studied) => lesson.run(studied as unknown as Frame<I>)),
         Effect.map((learned) => learned as unknown as Frame<typeof Question & O & typeof Lesson>)
       ),
-    /** Studies, and checks that every group that should learn would. */
+    /** Studies, and tells the gradient norm of every group that should learn. */
     gate: (rows: Frame<typeof Question>) =>
       study.run(rows).pipe(
         Effect.flatMap((studied) => gate((teaching as Teaching<I>).lessons(studied as unknown as Frame<I>)))
@@ -63,8 +63,8 @@ export const inBatch = (b: number, query: RetrieveOptions["query"]) =>
 export const oracle = (c: number, passages: number, seed: number, query: RetrieveOptions["query"]) =>
   curriculum(pipe(drawOracle(c, passages, seed), Stage.andThen(goldTarget(1))), byTarget(1, c, query))
 
-/** The reader's choice given the gold passage: the most that retrieval could do for it. */
-export const answerGold = (explains = false) => pipe(findGold, Stage.andThen(answer(1, 1, explains)))
+/** The reader's choice given the gold passages, at most `c`: the most that retrieval could do for it. */
+export const answerGold = (c: number, explains = false) => pipe(findGold(c), Stage.andThen(answer(c, c, explains)))
 
 /** Inference: the best passages as they are, then the reader's choice. */
 export const answerOne = (o: Pick<StudyOptions, "n" | "c" | "rerank" | "query"> & { readonly explains?: boolean }) =>

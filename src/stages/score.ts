@@ -65,7 +65,7 @@ export const pdist = (m: number, temperature: number) =>
     run: (rows) => Effect.sync(() => ({ target: softmin(Frame.column(rows, "nll"), m, temperature) }))
   })
 
-/** Supervision: the gold passage should be first among those drawn; rows that did not draw it teach nothing. */
+/** Supervision: the gold passages that were drawn should come first, equally; rows that drew none teach nothing. */
 export const goldTarget = (m: number) =>
   Stage.make("score", {
     needs: { gold: Question.gold, drawn: Draw(m, 1).drawn },
@@ -73,7 +73,7 @@ export const goldTarget = (m: number) =>
     run: (rows) =>
       Effect.sync(() => {
         const [gold, drawn] = [Frame.column(rows, "gold"), Frame.column(rows, "drawn")]
-        const hits = drawn.map((doc, i) => doc === gold[Math.floor(i / m)] ? 1 : 0)
+        const hits = drawn.map((doc, i) => gold[Math.floor(i / m)]!.includes(doc) ? 1 : 0)
         return {
           target: Float32Array.from(hits, (hit, i) => {
             const row = i - i % m

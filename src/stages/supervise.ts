@@ -13,14 +13,29 @@ const blank = (rows: number, m: number, c: number) => ({
   context: new Int32Array(rows * c)
 })
 
-/** The gold passage as the only candidate: what a perfect retriever finds. */
-export const findGold = Stage.make("retrieve", {
-  needs: Question,
-  adds: Candidates(1),
-  run: (rows) => Effect.sync(() => ({ docs: Frame.column(rows, "gold"), docScore: new Float32Array(rows.rows) }))
-})
+/** At most `most` of the gold passages, drawn by key where there are more; -1 where there is none. */
+const some = (gold: Int32Array, most: number, key: Key.Key): ReadonlyArray<number> => {
+  if (gold.length === 0) return [-1]
+  return gold.length <= most ? [...gold] : [...Key.permutation(key, gold.length).subarray(0, most)].map((i) => gold[i]!)
+}
 
-/** The gold passage and `m - 1` others drawn by score; the reader learns from the `c` best of the candidates. */
+/** The gold passages, the first `c` of them, as the only candidates: what a perfect retriever finds. */
+export const findGold = (c: number) =>
+  Stage.make("retrieve", {
+    needs: Question,
+    adds: Candidates(c),
+    run: (rows) =>
+      Effect.sync(() => {
+        const docs = new Int32Array(rows.rows * c).fill(-1)
+        Frame.column(rows, "gold").forEach((gold, r) => docs.set(gold.subarray(0, c), r * c))
+        return { docs, docScore: new Float32Array(rows.rows * c) }
+      })
+  })
+
+/**
+ * The gold passages, at most `m - 1` of them, and others drawn by score up to `m`; the reader learns from the `c` best
+ * of the candidates.
+ */
 export const drawWithGold = (n: number, m: number, c: number, seed: number) =>
   Stage.make("sample", {
     needs: { ...Question, ...Candidates(n) },
@@ -34,9 +49,12 @@ export const drawWithGold = (n: number, m: number, c: number, seed: number) =>
           const own = docs.subarray(r * n, (r + 1) * n)
           const key = Key.fold(Key.make(seed), "gold", step[r]!, qid[r]!)
           const { logProb, places } = gumbelTopK(scaledScores(scores.subarray(r * n, (r + 1) * n)), n, key)
-          const others = places.filter((place) => own[place] !== gold[r]).slice(0, m - 1)
-          added.drawn.set([gold[r]!, ...others.map((place) => own[place]!)], r * m)
-          added.drawLogProb.set([0, ...others.map((place) => logProb[places.indexOf(place)]!)], r * m)
+          const first = some(gold[r]!, Math.max(1, m - 1), Key.fold(key, "some"))
+          const others = places.filter((place) => !gold[r]!.includes(own[place]!)).slice(0, m - first.length)
+          /** Where nearly all candidates are gold. */
+          const spare = [...gold[r]!].filter((doc) => !first.includes(doc)).slice(0, m - first.length - others.length)
+          added.drawn.set([...first, ...others.map((place) => own[place]!), ...spare], r * m)
+          added.drawLogProb.set(others.map((place) => logProb[places.indexOf(place)]!), r * m + first.length)
           added.extremes.set([own[n - 1]!, own[0]!], r * 2)
           added.context.set(own.subarray(0, c).toReversed(), r * c)
         }
@@ -44,14 +62,14 @@ export const drawWithGold = (n: number, m: number, c: number, seed: number) =>
       })
   })
 
-/** The gold passage of each row against those of the other rows of the batch of `b`: in-batch negatives. */
+/** The first gold passage of each row against those of the other rows of the batch of `b`: in-batch negatives. */
 export const drawInBatch = (b: number) =>
   Stage.make("sample", {
     needs: Question,
     adds: Draw(b, 1),
     run: (rows) =>
       Effect.sync(() => {
-        const gold = Frame.column(rows, "gold")
+        const gold = Frame.column(rows, "gold").map((own) => own[0] ?? -1)
         const added = blank(rows.rows, b, 1)
         for (let r = 0; r < rows.rows; r++) {
           for (let i = 0; i < b; i++) added.drawn[r * b + i] = gold[(r + i) % rows.rows]!
@@ -63,13 +81,18 @@ export const drawInBatch = (b: number) =>
   })
 
 /** `first` and others of `passages` rows, `count` different ones together (-1 where the corpus has no more). */
-const withOthers = (first: number, count: number, passages: number, key: Key.Key): ReadonlyArray<number> => {
-  const found = new Set([first])
+const withOthers = (
+  first: ReadonlyArray<number>,
+  count: number,
+  passages: number,
+  key: Key.Key
+): ReadonlyArray<number> => {
+  const found = new Set(first)
   for (let i = 1; found.size < Math.min(count, passages); i++) found.add(Key.integer(key, i, passages))
   return [...found, ...Array<number>(count - found.size).fill(-1)]
 }
 
-/** The gold passage among `c - 1` others of the corpus, all in an order drawn by key: what a perfect retriever gives. */
+/** The gold passages among others of the corpus, `c` in an order drawn by key: what a perfect retriever gives. */
 export const drawOracle = (c: number, passages: number, seed: number) =>
   Stage.make("sample", {
     needs: Question,
@@ -80,9 +103,10 @@ export const drawOracle = (c: number, passages: number, seed: number) =>
         const added = blank(rows.rows, 1, c)
         for (let r = 0; r < rows.rows; r++) {
           const key = Key.fold(Key.make(seed), "oracle", step[r]!, qid[r]!)
-          const context = withOthers(gold[r]!, c, passages, key)
-          added.drawn[r] = gold[r]!
-          added.extremes.fill(gold[r]!, 2 * r, 2 * r + 2)
+          const first = some(gold[r]!, c, Key.fold(key, "some"))
+          const context = withOthers(first, c, passages, key)
+          added.drawn[r] = first[0]!
+          added.extremes.fill(first[0]!, 2 * r, 2 * r + 2)
           added.context.set([...Key.permutation(Key.fold(key, "order"), c)].map((i) => context[i]!), r * c)
         }
         return added

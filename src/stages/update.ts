@@ -71,7 +71,7 @@ export const update = <I extends Columns>({ lessons, needs }: Teaching<I>) =>
     })
   })
 
-/** The gradient norms both learners would have on these rows; fails where a group would not learn. */
+/** The gradient norms both learners would have on these rows; fails where one is no finite number. */
 export const gate = Effect.fnUntraced(function*({ reader, retriever }: Lessons) {
   const ofRetriever = yield* (yield* RetrieverLearner).gate(retriever)
   const ofReader = yield* (yield* ReaderLearner).gate(reader)

@@ -1,10 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import { RecordBatchReader, RecordBatchStreamWriter } from "apache-arrow"
 import * as fc from "fast-check"
-import { integer, integers, real, reals, text, texts } from "../../src/domain/Columns.ts"
+import { integer, integers, ragged, real, reals, text, texts } from "../../src/domain/Columns.ts"
 import * as Frame from "../../src/domain/Frame.ts"
 
-const columns = { qid: text, options: texts, row: integer, docs: integers(3), scores: reals(2), loss: real }
+const columns = {
+  qid: text,
+  options: texts,
+  gold: ragged,
+  row: integer,
+  docs: integers(3),
+  scores: reals(2),
+  loss: real
+}
 
 const anyFrame = fc.array(fc.tuple(fc.string({ unit: "binary" }), fc.array(fc.string())), { maxLength: 5 }).map((
   rows
@@ -12,6 +20,7 @@ const anyFrame = fc.array(fc.tuple(fc.string({ unit: "binary" }), fc.array(fc.st
   Frame.make(rows.length, columns, {
     qid: rows.map(([qid]) => qid.toWellFormed()),
     options: rows.map(([_, options]) => options),
+    gold: rows.map(([_, options], i) => Int32Array.from(options, (_, k) => i - k)),
     row: Int32Array.from(rows, (_, i) => i - 2),
     docs: Int32Array.from({ length: rows.length * 3 }, (_, i) => i),
     scores: Float32Array.from({ length: rows.length * 2 }, (_, i) => i / 3),

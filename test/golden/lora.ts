@@ -48,7 +48,7 @@ export const save = Effect.fnUntraced(function*(name: string, folder: string) {
   yield* Effect.gen(function*() {
     const checkpoints = yield* Checkpoints
     yield* checkpoints.register(name, learnerPart(weights, undefined, { based, files: [] }))
-    yield* checkpoints.save({ step: 1, run: "lora" })
+    yield* checkpoints.save({ step: 1, run: { of: "lora" } })
   }).pipe(Effect.provide(disk, { local: true }))
   return join(folder, "checkpoint-1", name)
 })

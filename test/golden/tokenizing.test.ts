@@ -48,9 +48,7 @@ describe("a tokenizer", () => {
     it.live(`decodes as Hugging Face's does: ${kind}`, () =>
       onDisk(Effect.map(Tokenizer.load(folders[kind]!), ({ decode, encode }) => {
         lines.forEach((line, i) => {
-          /** The library's decoder of bytes takes a mark at the start for a byte order mark. */
-          const wanted = (others[i] ?? line).replaceAll("\ufeff", "")
-          assert.strictEqual(decode(encode(line)).replaceAll("\ufeff", ""), wanted, JSON.stringify(line))
+          assert.strictEqual(decode(encode(line)), others[i] ?? line, JSON.stringify(line))
         })
       })))
   }
@@ -80,7 +78,8 @@ describe("a chat template", () => {
         const { after, before } = yield* ChatTemplate.load(told)
         assert.deepStrictEqual([...before, ...told.encode(said), ...after], ids)
         const named = [{ name: "tool_use", template: "" }, { name: "default", template }]
-        const several = yield* tokenizer(kind, { bos_token: { content: bos_token }, chat_template: named })
+        const content = bos_token === null ? null : { content: bos_token }
+        const several = yield* tokenizer(kind, { bos_token: content, chat_template: named })
         assert.deepStrictEqual(yield* ChatTemplate.load(several), { after, before })
         const apart = yield* tokenizer(kind, { bos_token }, { "chat_template.jinja": template })
         assert.deepStrictEqual(yield* ChatTemplate.load(apart), { after, before })

@@ -47,7 +47,7 @@ const adapters: Raw = {
 }
 
 /** Model folders with weights. */
-const trainedFolder = Effect.tap(Tiny.folder, Tiny.writeWeights)
+const trainedFolder = Tiny.weighted
 
 /** Both learners in turn, `rounds` times. */
 const teach = (rounds: number) =>
@@ -69,7 +69,7 @@ const checkpoint = Effect.fnUntraced(function*(folder: string, overrides: Raw = 
   return yield* Effect.gen(function*() {
     yield* teach(3)
     const nll = yield* (yield* Reader).nll(judged)
-    return { nll, path: yield* (yield* Checkpoints).save({ step: 3, run: "run" }) }
+    return { nll, path: yield* (yield* Checkpoints).save({ step: 3, run: {} }) }
   }).pipe(Effect.provide(yield* running(folder, overrides), { local: true }))
 })
 
@@ -216,7 +216,7 @@ describe("a checkpoint of adapters", () => {
       writeFileSync(file, bytes)
       const read = yield* Effect.flip(reads(folder, join(path, "reader")))
       assert.match(read.message, /adapter_model.safetensors: was trained on other weights than .*reader now holds/)
-      const restored = Effect.flatMap(Checkpoints, (c) => c.restore("run")).pipe(
+      const restored = Effect.flatMap(Checkpoints, (c) => c.restore({})).pipe(
         Effect.provide(yield* running(folder), { local: true })
       )
       assert.match((yield* Effect.flip(restored)).message, /adapter rests on are not those of the settings/)

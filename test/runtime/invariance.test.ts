@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as fc from "fast-check"
+import { cpSync } from "node:fs"
 import { join } from "node:path"
 import type { Raw } from "../../src/domain/RunConfig.ts"
 import { bucket } from "../../src/runtime/engine/Programs.ts"
@@ -25,7 +26,7 @@ const everyDoc = (questions: ReadonlyArray<unknown>) => Int32Array.from(question
 
 const onTiny = <A, E>(effect: Effect.Effect<A, E, Retriever | Reader>, overrides: Raw = {}) =>
   Effect.gen(function*() {
-    const config = yield* Tiny.settings(yield* Tiny.folder, overrides)
+    const config = yield* Tiny.settings(yield* Tiny.weighted, overrides)
     return yield* effect.pipe(Effect.provide(inference.pipe(Layer.provide(Tiny.surroundings(config)))))
   }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
 
@@ -77,8 +78,11 @@ describe("a retriever's score", () => {
 describe("a question's ranking", () => {
   /** A narrow model on two threads, whose products ONNX Runtime cuts by the number of their rows. */
   const narrow = Effect.gen(function*() {
-    const retriever = join(import.meta.dirname, "..", "..", "experiments", "demo", "retriever")
-    const config = yield* Tiny.settings(yield* Tiny.folder, { retriever_name_or_path: retriever })
+    const folder = yield* Tiny.folder
+    const demo = join(import.meta.dirname, "..", "..", "experiments", "demo", "retriever")
+    for (const name of ["config.json", "tokenizer.json"]) cpSync(join(demo, name), join(folder, "retriever", name))
+    yield* Tiny.writeWeights(folder)
+    const config = yield* Tiny.settings(folder)
     const given = Layer.mergeAll(Tiny.surroundings(config), cpu({ threads: 2 }))
     const layer = Retrievers.readOnly.pipe(Layer.provide(given))
     return yield* Effect.gen(function*() {

@@ -87,7 +87,7 @@ describe("a model that was trained until it diverged", () => {
           yield* (yield* RetrieverLearner).learn(retrieverLesson)
         }
       })
-      const wild = { lr_retriever: 1e20, learning_rate: 1e20, warmup_steps: 0 }
+      const wild = { lr_retriever: 1e20, learning_rate: 1e20, warmup_steps: 0, weight_decay: 0 }
       const said = yield* failure(folder, joint, retrieving, wild)
       assert.match(said, /^retriever diverged in update \d+: .*(NaN|Infinity).*\. Lower the learning rate/)
       const reading = Effect.gen(function*() {
@@ -110,7 +110,7 @@ describe("an adapter whose factor is beyond all numbers", () => {
       const path = yield* Effect.gen(function*() {
         yield* (yield* ReaderLearner).learn(readerLesson)
         yield* (yield* ReaderLearner).learn(readerLesson)
-        return yield* (yield* Checkpoints).save({ step: 2, run: "run" })
+        return yield* (yield* Checkpoints).save({ step: 2, run: {} })
       }).pipe(Effect.provide(layer))
       const adapter = join(path, "reader")
       const file = join(adapter, "adapter_config.json")

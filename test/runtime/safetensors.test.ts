@@ -72,11 +72,37 @@ describe("a safetensors file", () => {
       ["ends in its header", encode(tensors).subarray(0, 40), "header", /truncated/],
       ["ends in its data", encode(tensors).subarray(0, -1), "tensor b.weight", /truncated/],
       ["has a header that is not JSON", file("{not json"), "header", /JSON/],
-      ["has a header of another kind", file({ w: 3 }), "header", /w/],
+      ["has a header of another kind", file({ w: 3 }), "tensor w", /element type/],
       ["is something else", new TextEncoder().encode("<!doctype html>"), "header", /not safetensors/],
       ["holds too few bytes for a shape", file(entry("F32", [3], 0, 8)), "tensor w", /8 bytes do not hold 3 F32/],
       ["holds numbers of another type", file(entry("I64", [1], 0, 8)), "tensor w", /I64 is not one of F32, F16, BF16/],
-      ["ends before it starts", file(entry("F32", [1], 8, 4)), "tensor w", /do not hold/]
+      ["ends before it starts", file(entry("F32", [1], 8, 4)), "tensor w", /do not hold/],
+      ["has a type of its own", file(entry("F33", [1], 0, 8)), "tensor w", /"F33" is no element type/],
+      [
+        "has bytes that no tensor has",
+        file(entry("F32", [1], 0, 4)),
+        "header",
+        /4 bytes at the end belong to no tensor/
+      ],
+      ["has a hole", file(entry("F32", [1], 4, 8)), "tensor w", /starts at byte 4, where 0 is the next/],
+      [
+        "has two tensors in one place",
+        file({ ...entry("F32", [2], 0, 8), v: { dtype: "F32", shape: [1], data_offsets: [4, 8] } }),
+        "tensor v",
+        /starts at byte 4, where 8/
+      ],
+      [
+        "has two tensors of one name",
+        file(
+          `{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`
+        ),
+        "tensor w",
+        /twice/
+      ],
+      ["tells of itself in numbers", file({ __metadata__: { a: 1 } }, new Uint8Array(0)), "__metadata__", /texts/],
+      ["is nested", file(`{"w":${"[".repeat(1e5)}${"]".repeat(1e5)}}`), "header", /deeper/],
+      ["has a negative size", file(entry("F32", [-1, -2], 0, 8)), "tensor w", /shape/],
+      ["has a header that is no UTF-8", file("\u{0}").with(8, 0xff), "header", /not JSON|UTF-8|not valid/i]
     ] as const
   ) {
     it.live(`that ${what} is refused, telling where`, () =>
@@ -109,10 +135,19 @@ describe("the weights of a model folder", () => {
     onDisk(Effect.map(loaded(fitting), (weights) => {
       assert.deepStrictEqual(weights, new Map([...fitting].map(([path, { data }]) => [path, data])))
     })))
-  it.live("are drawn under the seed where there is no file", () =>
+  it.live("are drawn under the seed where there is no file, the folder says so and whoever asks allows it", () =>
     onDisk(Effect.gen(function*() {
-      const folder = yield* folderOf({})
-      const [one, again, other] = yield* Effect.forEach([1, 1, 2], (seed) => ModelFolder.weights(folder, params, seed))
+      const folder = yield* folderOf({ [ModelFolder.UNTRAINED]: "{}" })
+      const [one, again, other] = yield* Effect.forEach(
+        [1, 1, 2],
+        (seed) => ModelFolder.weights(folder, params, seed, { draws: true })
+      )
+      const refused = Effect.fnUntraced(function*(files: Readonly<Record<string, string>>, draws: boolean) {
+        const error = yield* Effect.flip(ModelFolder.weights(yield* folderOf(files), params, 1, { draws }))
+        return error.reason
+      })
+      assert.match(yield* refused({ [ModelFolder.UNTRAINED]: "{}" }, false), /has no weights yet; train it first/)
+      assert.match(yield* refused({}, true), /has no weights \(model\.safetensors\)/)
       assert.deepStrictEqual(one, again)
       assert.notDeepEqual(one!.get("a.weight"), other!.get("a.weight"))
       assert.deepStrictEqual([...one!.get("b")!], [1, 1, 1, 1])

@@ -14,7 +14,7 @@ const saving = (from: string, out: string, own: Partial<Options> = {}) =>
   save(from, out, { ...options, ...own }).pipe(Effect.provide(cpu({ threads: 1 })))
 
 /** Model folders with weights. */
-const folders = Effect.tap(Tiny.folder, Tiny.writeWeights)
+const folders = Tiny.weighted
 const contents = (folder: string) =>
   Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), "base64")]))
 const tensors = (folder: string) =>

@@ -80,7 +80,7 @@ describe("saving", () => {
         onDisk(Effect.gen(function*() {
           const tensors = [{ name: "t", shape: [3], values: Effect.succeed(Float32Array.of(1, 2, value)) }]
           const error = yield* Effect.flip(write(yield* folderOf({}), tensors, { dtype, maxShardSize: 100 }))
-          assert.include(error.message, `tensor t: element 2 is ${value}; a weight has to be a finite number`)
+          assert.include(error.message, `tensor t: element 2 is ${value}`)
         })))
     }
   }

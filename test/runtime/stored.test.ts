@@ -32,7 +32,7 @@ const judged = Effect.flatMap(Reader, (r) => r.nll({ ...lesson, docs }))
 const scored = Effect.flatMap(Retriever, (r) => r.score(questions, docs))
 const lora: Raw = { lora_r: 2, lora_dropout: 0, modules_to_save: ["norm"] }
 
-const trainedFolder = Effect.tap(Tiny.folder, Tiny.writeWeights)
+const trainedFolder = Tiny.weighted
 const running = Effect.fnUntraced(function*(mode: typeof Modes.frozenRag, folder: string, overrides: Raw) {
   const config = yield* Tiny.settings(folder, overrides)
   return mode.pipe(Layer.provideMerge(Disk.layer), Layer.provideMerge(Tiny.surroundings(config)))
@@ -78,7 +78,7 @@ describe("weights that do not learn", () => {
         const folder = yield* trainedFolder
         const study = Effect.gen(function*() {
           for (let i = 0; i < 3; i++) yield* (yield* ReaderLearner).learn(lesson)
-          const path = yield* (yield* Checkpoints).save({ step: 3, run: "run" })
+          const path = yield* (yield* Checkpoints).save({ step: 3, run: {} })
           return { path, nll: yield* judged, scores: yield* scored }
         })
         const wide = yield* study.pipe(Effect.provide(yield* running(Modes.frozenRag, folder, lora), { local: true }))
@@ -88,7 +88,7 @@ describe("weights that do not learn", () => {
         near(narrow.scores, wide.scores, 0.05)
         assert.notDeepEqual(narrow.scores, wide.scores)
         const again = yield* Effect.gen(function*() {
-          yield* (yield* Checkpoints).restore("run")
+          yield* (yield* Checkpoints).restore({})
           return { nll: yield* judged, scores: yield* scored }
         }).pipe(Effect.provide(yield* running(Modes.frozenRag, folder, own), { local: true }))
         assert.deepStrictEqual([again.nll, again.scores], [narrow.nll, narrow.scores])

@@ -52,7 +52,7 @@ describe("a stored index", () => {
   it.live("is replaced by the next one", () =>
     onDisk(Effect.gen(function*() {
       const folder = yield* written
-      const next = { ...index, chunks: [index.chunks[1]!] }
+      const next = { ...index, passages: 2, chunks: [{ ...index.chunks[1]!, docs: Int32Array.of(1, 0) }] }
       const trained = { ...origin, weights: new Map([["a", Float32Array.of(9)]]) }
       yield* write(folder, next, DIM, trained)
       assert.deepStrictEqual(yield* read(folder, trained), { ...next, generation: 1 })
@@ -66,6 +66,26 @@ describe("a stored index", () => {
       assert.match(yield* why({ corpus: "other" }), /the index of another corpus.*anamnesis embed/)
       assert.match(yield* why({ weights: moved }), /the index of other weights.*anamnesis embed/)
     })))
+  for (
+    const [what, edit, reason] of [
+      ["is another number of passages", { passages: 4 }, /not as it was written/],
+      ["lacks a passage, and a hash", { passages: 6, sha256: undefined }, /passage 5 is in no chunk/],
+      ["has a passage twice, and no hash", { passages: 4, sha256: undefined }, /passage 4 again, or beyond/],
+      ["has vectors of another size, and no hash", { dim: 2, sha256: undefined }, /chunk 0 is not what it tells/]
+    ] as const
+  ) {
+    it.live(`is refused where its metadata ${what}`, () =>
+      Effect.gen(function*() {
+        const told = yield* refusal((fs, folder) =>
+          Effect.flatMap(fs.readFileString(join(folder, METADATA)), (text) =>
+            fs.writeFileString(
+              join(folder, METADATA),
+              JSON.stringify({ ...JSON.parse(text) as object, ...edit })
+            ))
+        )
+        assert.match(told, reason)
+      }))
+  }
   it.live("is refused where its vectors are gone, cut short, or others", () =>
     Effect.gen(function*() {
       const gone = yield* refusal((fs, folder) => fs.remove(join(folder, VECTORS)))

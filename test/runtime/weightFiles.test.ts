@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { execFileSync } from "node:child_process"
-import { mkdirSync, writeFileSync } from "node:fs"
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { flatten, normal, ones } from "../../src/kernels/nn/Module.ts"
 import * as ModelFolder from "../../src/runtime/layers/modelFolder.ts"
@@ -27,7 +27,7 @@ const shards = {
   [one]: stored({ "a.weight": [2, 3], b: [4] }),
   [two]: stored({ "c.d": [1] })
 }
-const loaded = (files: Readonly<Record<string, string | Uint8Array>>, options?: ModelFolder.Options) =>
+const loaded = (files: Readonly<Record<string, string | Uint8Array | undefined>>, options?: ModelFolder.Options) =>
   Effect.flatMap(folderOf(files), (folder) => ModelFolder.weights(folder, params, 1, options))
 
 describe("shards", () => {
@@ -36,8 +36,20 @@ describe("shards", () => {
       const [a, b, d] = [new Float32Array(6).fill(8), new Float32Array(4).fill(1), Float32Array.of(3)]
       assert.deepStrictEqual(weights, new Map([["a.weight", a], ["b", b], ["c.d", d]]))
     })))
-  const wrong: ReadonlyArray<readonly [string, Readonly<Record<string, string | Uint8Array>>, RegExp, RegExp]> = [
+  const wrong: ReadonlyArray<readonly [string, Parameters<typeof loaded>[0], RegExp, RegExp]> = [
     ["a file is missing", { [two]: "" }, /00002-of-00002/, /truncated/],
+    [
+      "the index is missing",
+      { "model.safetensors.index.json": undefined },
+      /index\.json/,
+      /is not there, although model-/
+    ],
+    [
+      "the index names a file elsewhere",
+      { "model.safetensors.index.json": JSON.stringify({ weight_map: { b: "../b.safetensors" } }) },
+      /index\.json/,
+      /no name of a file beside it/
+    ],
     ["the index is no index", { "model.safetensors.index.json": "[]" }, /index\.json/, /object/],
     [
       "a tensor is not in its file",
@@ -59,6 +71,13 @@ describe("shards", () => {
         assert.match(error.reason, reason)
       })))
   }
+  it.live("of a link that leads nowhere are refused", () =>
+    onDisk(Effect.gen(function*() {
+      const folder = yield* folderOf({ "untrained.json": "{}" })
+      symlinkSync("../../blobs/0a1b2c", join(folder, "model.safetensors"))
+      const error = yield* Effect.flip(ModelFolder.weights(folder, params, 1, { draws: true }))
+      assert.match(error.message, /model\.safetensors: is a link that leads nowhere$/)
+    })))
   it.live("give way to the whole file", () =>
     onDisk(Effect.map(
       loaded({ ...shards, "model.safetensors": stored({ "a.weight": [2, 3], b: [4], "c.d": [1] }), [two]: "" }),

@@ -28,7 +28,7 @@ const one = (all: ToWrite, q: number): ToWrite => ({
 const onTiny = <A, E>(effect: Effect.Effect<A, E, Reader>, overrides: Raw = {}, generation?: object) =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
-    const folder = yield* Tiny.folder
+    const folder = yield* Tiny.weighted
     const config = yield* Tiny.settings(folder, { max_new_tokens: 6, ...overrides })
     const path = join(folder, "reader", "generation_config.json")
     if (generation) yield* fs.writeFileString(path, JSON.stringify(generation))
@@ -61,7 +61,7 @@ describe("a reader that writes", () => {
         assert.deepStrictEqual([...indices], said.map((_, q) => q % 2 === 0 ? 1 : -1))
         assert.deepStrictEqual(given, said.map((text, q) => q % 2 === 0 ? word(text) : text))
       }),
-      { answer_by: "generation", max_new_tokens: 12, options_in_prompt: false }
+      { answer_by: "generation", max_new_tokens: 12, options_in_prompt: false, answer_format: "text" }
     ))
   it.live("explains the answer it is given, after a prompt of its own", () =>
     onTiny(
@@ -100,8 +100,7 @@ describe("a reader that writes", () => {
   for (const own of [{}, { lora_r: 2 }, { lora_r: 2, torch_dtype: "float16" }]) {
     it.live(`writes with the weights it has while it learns ${JSON.stringify(own)}`, () =>
       Effect.gen(function*() {
-        const folder = yield* Tiny.folder
-        yield* Tiny.writeWeights(folder)
+        const folder = yield* Tiny.weighted
         const config = yield* Tiny.settings(folder, { max_new_tokens: 6, learning_rate: 0.1, ...own })
         const around = Layer.merge(Tiny.surroundings(config), Memory.checkpoints().layer)
         const before = yield* texts(free).pipe(Effect.provide(reader.readOnly.pipe(Layer.provide(around))))

@@ -93,7 +93,7 @@ describe("a curriculum", () => {
     }).pipe(Effect.provide(layer))
   })
   it.effect("does not begin where a group would not learn", () => {
-    const reason = new DeadGradient({ groups: ["retriever linear"] })
+    const reason = new DeadGradient({ groups: ["retriever linear"], batches: 1 })
     const dead = Layer.succeed(RetrieverLearner, {
       groups: [],
       learn: () => Effect.die("learned"),
@@ -119,7 +119,7 @@ describe("answer", () => {
     }).pipe(Effect.provide(Fakes.ports(Rows.texts).layer)))
   it.effect("gives the reader the gold passage where asked to", () =>
     Effect.gen(function*() {
-      const { predictionIndex } = Rows.blocks(yield* Pipelines.answerGold().run(Rows.frame()))
+      const { predictionIndex } = Rows.blocks(yield* Pipelines.answerGold(3).run(Rows.frame()))
       assert.deepStrictEqual([...predictionIndex], questions.map((q) => q.answerIndex))
     }).pipe(Effect.provide(Fakes.ports(Rows.texts).layer)))
 })

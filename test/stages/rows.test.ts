@@ -38,7 +38,7 @@ const lines: Readonly<Record<string, ReadonlyArray<AnyStage>>> = {
   "update by pairs": [...studied, llmRank(3, ranked), update(byPairs(3, 2))],
   "update by target": [...studied, pdist(3, 0.1), update(byTarget(3, 2))],
   "answer": [studied[0]!, answer(5, 2)],
-  "find gold": [findGold],
+  "find gold": [findGold(2)],
   "draw with gold": [studied[0]!, drawWithGold(5, 3, 2, 4)],
   "draw an oracle's": [drawOracle(3, Rows.texts.length, 4)]
 }

@@ -19,8 +19,11 @@ const ours: ReadonlySet<string> = new Set(["CI", "CUDA_DEVICE", "PROVIDER"])
 const around = Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.has(name)))
 
 export interface Options {
-  /** A keyboard interrupt follows once this is on standard error. */
+  /** A keyboard interrupt follows once this is on standard error, or another signal. */
   readonly until?: RegExp
+  readonly signal?: NodeJS.Signals
+  /** Nobody reads its output any more once it is interrupted, as when a terminal is closed. */
+  readonly deaf?: boolean
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -35,7 +38,8 @@ export const anamnesis = (folder: string, args: ReadonlyArray<string>, options: 
       err += text.toString()
       if (stopped || !options.until?.test(err)) return
       stopped = true
-      child.kill("SIGINT")
+      if (options.deaf) { for (const stream of [child.stdout, child.stderr]) stream.destroy() }
+      child.kill(options.signal ?? "SIGINT")
     })
     child.on("error", reject)
     child.on("close", (code) => resolve({ code, out, err }))
@@ -66,7 +70,8 @@ logging_steps: 1
 /** A new folder with model folders, data and `run.yaml`; the tests that use it remove it. */
 export const prepare = async (): Promise<string> => {
   const folder = mkdtempSync(join(tmpdir(), "anamnesis-cli-"))
-  await Effect.runPromise(Tiny.writeModels(folder).pipe(Effect.provide(NodeFileSystem.layer)))
+  const models = Effect.andThen(Tiny.writeModels(folder), Tiny.writeWeights(folder))
+  await Effect.runPromise(models.pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer)))
   writeFileSync(join(folder, "passages.jsonl"), jsonLines(Tiny.passages))
   writeFileSync(join(folder, "questions.jsonl"), jsonLines(Tiny.questions))
   writeFileSync(join(folder, "run.yaml"), yaml)

@@ -25,7 +25,7 @@ export const crashing = (at: number) =>
         }))
       return {
         ...fs,
-        open: (path, options) => options?.flag === "w" ? change(open(path, options)) : fs.open(path, options),
+        open: (path, options) => options?.flag === "wx" ? change(open(path, options)) : fs.open(path, options),
         rename: (from, to) => change(fs.rename(from, to)),
         remove: (path, options) => change(fs.remove(path, options)),
         makeDirectory: (path, options) => change(fs.makeDirectory(path, options))

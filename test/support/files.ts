@@ -6,11 +6,12 @@ import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
 import { join } from "node:path"
 
-/** A folder that holds the given files. */
-export const folderOf = Effect.fnUntraced(function*(files: Readonly<Record<string, string | Uint8Array>>) {
+/** A folder that holds the given files; those that are undefined it lacks. */
+export const folderOf = Effect.fnUntraced(function*(files: Readonly<Record<string, string | Uint8Array | undefined>>) {
   const fs = yield* FileSystem.FileSystem
   const folder = yield* Effect.orDie(fs.makeTempDirectoryScoped({ prefix: "files-" }))
   for (const [name, content] of Object.entries(files)) {
+    if (content === undefined) continue
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content
     yield* Effect.orDie(fs.writeFile(join(folder, name), bytes))
   }

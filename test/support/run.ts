@@ -5,14 +5,17 @@
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { basename } from "node:path"
+import type { Raw } from "../../src/domain/RunConfig.ts"
 import { Reporter, silent } from "../../src/progress.ts"
+import { start } from "../../src/run.ts"
 import * as Checkpoints from "../../src/runtime/layers/checkpoints.ts"
+import { fromRecords } from "../../src/runtime/layers/dataset.ts"
 import { joint } from "../../src/runtime/layers/modes.ts"
-import { train } from "../../src/train.ts"
 import * as Tiny from "./tiny.ts"
 
 export const STEPS = 24
@@ -29,14 +32,18 @@ const adapters = {
   retriever_lora_target_modules: ["query", "dense", "word_embeddings"]
 }
 
-/** Dropout is on, the index is refreshed now and then, and every third step is kept. In "adapters*" adapters learn. */
+/** Most passages are equally good: on most batches of two questions nothing is preferred to anything. */
+const margin = { per_device_train_batch_size: 2, rank_tie_margin: 1 }
+const variants: Readonly<Record<string, Raw>> = { adapters, margin }
+
+/** Dropout is on, the index is refreshed now and then, and every third step is kept. In "adapters*" and "margin*" as above. */
 export const config = (folder: string, out: string) =>
   Tiny.settings(folder, {
     output_dir: out,
     max_steps: STEPS,
     save_steps: 3,
     refresh_index: 5,
-    ...(basename(out).startsWith("adapters") ? adapters : {})
+    ...variants[basename(out).split("-")[0]!]
   })
 
 /** Trains to the last step, from the newest checkpoint where there is one. */
@@ -45,9 +52,16 @@ export const run = Effect.fnUntraced(function*(
   out: string,
   around: Layer.Layer<Reporter | FileSystem.FileSystem> = Layer.merge(silent, NodeFileSystem.layer)
 ) {
-  const surroundings = Layer.merge(Tiny.core(yield* config(folder, out)), around)
+  const own = yield* config(folder, out)
+  const surroundings = Layer.merge(Tiny.core(own), around).pipe(Layer.provideMerge(NodeServices.layer))
   const layer = joint.pipe(Layer.provideMerge(Checkpoints.layer), Layer.provideMerge(surroundings))
-  return yield* train(() => Tiny.questions, { resume: true }).pipe(Effect.provide(layer, { local: true }))
+  const prepared = {
+    config: own,
+    epochs: () => Tiny.questions,
+    passages: fromRecords(Tiny.passages),
+    empty: new Set<string>()
+  }
+  return yield* start(prepared, true).pipe(Effect.provide(layer, { local: true }))
 })
 
 const say = (line: string) => Effect.sync(() => void process.stdout.write(`${line}\n`))
@@ -62,7 +76,7 @@ const hanging = (at: number) =>
       return {
         ...fs,
         open: (path, options) =>
-          options?.flag === "w"
+          options?.flag === "wx"
             ? Effect.map(fs.open(path, options), (file) => ({
               ...file,
               stat: file.stat,

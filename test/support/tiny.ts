@@ -95,7 +95,8 @@ const writeModel = Effect.fnUntraced(function*(
   yield* fs.makeDirectory(folder, { recursive: true })
   const files = {
     "config.json": { ...config, vocab_size: tokens.length },
-    "tokenizer.json": tokenizerJson(tokens, special, unknown)
+    "tokenizer.json": tokenizerJson(tokens, special, unknown),
+    [ModelFolder.UNTRAINED]: {}
   }
   yield* Effect.forEach(
     Object.entries(files),
@@ -120,7 +121,7 @@ export const writeWeights = Effect.fnUntraced(function*(folder: string) {
     const path = join(folder, name)
     const { config } = yield* ModelFolder.open<any>(path, decoding)
     const flat = flatten(params(config))
-    const drawn = yield* ModelFolder.weights(path, flat, 3)
+    const drawn = yield* ModelFolder.weights(path, flat, 3, { draws: true })
     const tensors = new Map([...drawn].map(([n, data]) => [n, { shape: flat.get(n)!.shape, data }]))
     yield* fs.writeFile(join(path, "model.safetensors"), Safetensors.encode(tensors))
   }
@@ -146,13 +147,16 @@ export const settings = (folder: string, overrides: Raw = {}): Effect.Effect<Run
     ...overrides
   }))
 
-/** A folder of its own with model folders in it, gone with the scope. */
+/** A folder of its own with model folders in it that have no weights yet, gone with the scope. */
 export const folder = Effect.gen(function*() {
   const fs = yield* FileSystem.FileSystem
   const made = yield* fs.makeTempDirectoryScoped({ prefix: "tiny-" })
   yield* writeModels(made)
   return made
 })
+
+/** The same with weights in files: what can answer without having learned. */
+export const weighted = Effect.tap(folder, writeWeights)
 
 export const corpusLayer = Layer.succeed(Passages, fromRecords(passages))
 

@@ -35,7 +35,7 @@ export const withoutScore = pipe(finding, Stage.andThen(sample(draw)), Stage.and
 // @ts-expect-error: `answer` needs `docs`, which `retrieve` adds
 export const withoutRetrieve = answer(4, 1).run(questions)
 // @ts-expect-error: what is studied lacks `drawn`, `context` and `preference`
-export const taughtTooEarly = curriculum(findGold, byPairs(2, 1))
+export const taughtTooEarly = curriculum(findGold(1), byPairs(2, 1))
 
 const thenRead = Stage.andThen(read(2))
 type Refused = Parameters<typeof thenRead<typeof Question, ReturnType<typeof Candidates>, never, never>>[0]
@@ -68,7 +68,7 @@ declare const effect: <A>(a: A) => Effect.Effect<A>
 
 const learning = () => llmRanked(options).learn(questions)
 const answering = () => answerOne(options).run(questions)
-const answeringGold = () => answerGold().run(questions)
+const answeringGold = () => answerGold(1).run(questions)
 const warming = () => inBatch(2, options.query).learn(questions)
 const gating = () => llmRanked(options).gate(questions)
 

@@ -2,7 +2,6 @@
  * The arrays of a model and its optimiser. Of what learns there are two copies while it is small: a step reads one and
  * writes the other. Much is written over, once its gradients are known to be numbers. What is frozen exists once.
  */
-import { firstInfinite } from "../../kernels/finite.ts"
 import { fromWords, toWords } from "../../kernels/half.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import type { Flat, Param } from "../../kernels/nn/Module.ts"
@@ -11,13 +10,6 @@ import { names } from "../../kernels/Step.ts"
 /** Values, or words of those stored in 16 bits. */
 export type Values = Float32Array | Uint16Array
 export type Arrays = ReadonlyMap<string, Values>
-
-/** An element that is NaN or infinite: of a parameter by path, or of a slot by input name. */
-export interface Infinite {
-  readonly name: string
-  readonly element: number
-  readonly value: number
-}
 
 export interface Weights {
   readonly params: Flat
@@ -39,9 +31,9 @@ export interface Weights {
   readonly parameters: () => Arrays
   /** A copy of the optimiser's slots, by input name. */
   readonly state: () => Arrays
-  /** The first element that is no finite number, of what learns and of its slots: nothing may go on from such. */
-  readonly firstInfinite: () => Infinite | undefined
-  /** Overwrites the current arrays: parameters by path, slots by input name. What is frozen need not be given. */
+  /** The current arrays themselves, until the next commit: parameters by path, slots by input name. */
+  readonly current: () => Arrays
+  /** Overwrites those of the current arrays that are given. */
   readonly restore: (arrays: Arrays) => void
 }
 
@@ -114,18 +106,11 @@ export const make = (
     },
     parameters: () => copy(isParam),
     state: () => copy((name) => !isParam(name)),
-    firstInfinite: () => {
-      for (const name of learning) {
-        const array = current.feeds[name] as Float32Array
-        const element = firstInfinite(array)
-        if (element >= 0) return { name: outside(name), element, value: array[element]! }
-      }
-      return undefined
-    },
+    current: () => new Map(Object.entries(current.feeds).map(([name, array]) => [outside(name), array])),
     restore: (arrays) => {
       for (const [name, array] of Object.entries(current.feeds)) {
-        if (!learning.has(name) && !arrays.has(outside(name))) continue
-        array.set(asStored(params.get(outside(name)), arrays.get(outside(name))!))
+        const given = arrays.get(outside(name))
+        if (given) array.set(asStored(params.get(outside(name)), given))
       }
     }
   }

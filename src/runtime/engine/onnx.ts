@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import type * as OrtModule from "onnxruntime-node"
 import { encode, type Graph } from "../../kernels/encode.ts"
 import { standIns } from "../../kernels/sizes.ts"
-import type { Tensor } from "../../kernels/Tensor.ts"
+import { bytesOf, type Tensor, topological } from "../../kernels/Tensor.ts"
+import { capacity } from "./memory.ts"
 import {
   CompileFailed,
   type Data,
@@ -122,11 +123,26 @@ const programOf = <I extends string, O extends string>(
   return { graph, run }
 }
 
+/** Refuses a program of which a single array is more than the machine's memory. */
+const affordable = (graph: Graph<any, any>): Effect.Effect<void, SessionError> => {
+  const largest = topological(Object.values<Tensor>(graph.outputs)).reduce(
+    (most, t) => Math.max(most, bytesOf(t.type)),
+    0
+  )
+  if (largest <= capacity()) return Effect.void
+  const [takes, has] = [largest, capacity()].map((bytes) => `${(bytes / 2 ** 30).toFixed(1)} GiB`)
+  const cause = new Error(
+    `an array of it takes ${takes}, the machine has ${has}: smaller batches or shorter texts take less`
+  )
+  return Effect.fail(new SessionError({ reason: new CompileFailed({ program: graph.name, cause }) }))
+}
+
 export const compile = Effect.fnUntraced(function*<I extends string, O extends string>(
   ort: Ort,
   graph: Graph<I, O>,
   options: Options
 ) {
+  yield* affordable(graph)
   const session = yield* create(ort, graph.name, encode(graph), sessionOptions(options))
   return programOf(ort, session, graph, () => true)
 })

@@ -2,6 +2,7 @@
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import { existsSync } from "node:fs"
 import { createRequire } from "node:module"
 import { availableParallelism } from "node:os"
@@ -99,12 +100,51 @@ export const make = (provider: Provider, options: CpuOptions & CudaOptions): Lay
   }
 }
 
+/** A variable of the environment, or the flag that wins over it, with a value that it cannot have. */
+export class BadVariable extends Schema.TaggedError<BadVariable>()("BadVariable", {
+  name: Schema.String,
+  wanted: Schema.String,
+  given: Schema.String
+}) {
+  override get message(): string {
+    return `${this.name}: must be ${this.wanted}; given ${JSON.stringify(this.given.slice(0, 40))}`
+  }
+}
+
+const whole = (name: string, given: string, least: number, most: number): Effect.Effect<number, BadVariable> => {
+  const value = Number(given)
+  return /^\s*\d+\s*$/.test(given) && value >= least && value <= most
+    ? Effect.succeed(value)
+    : Effect.fail(new BadVariable({ name, wanted: `a whole number from ${least} to ${most}`, given }))
+}
+
+/** Threads of a program: each takes memory, and more than there are cores only stand in each other's way. */
+export const threadsOf = (name: string, given: string): Effect.Effect<number, BadVariable> =>
+  whole(name, given, 1, Math.max(64, 4 * availableParallelism()))
+
+const providerOf = (name: string, given: string): Effect.Effect<Provider, BadVariable> => {
+  const found = names.find((provider) => provider === given)
+  return found
+    ? Effect.succeed(found)
+    : Effect.fail(new BadVariable({ name, wanted: `one of ${names.join(", ")}`, given }))
+}
+
+/** As the process has it; one that is empty is none. */
+const variable = Effect.fnUntraced(function*<A>(
+  name: string,
+  otherwise: A,
+  read: (name: string, given: string) => Effect.Effect<A, BadVariable>
+) {
+  const given = yield* Config.String(name).pipe(Config.withDefault(""))
+  return given.trim() === "" ? otherwise : yield* read(name, given)
+})
+
 /** The environment names the provider: `PROVIDER`, `CUDA_DEVICE`, `THREADS`. */
-export const fromConfig: Layer.Layer<Session, SessionError | Config.ConfigError> = Layer.unwrap(
+export const fromConfig: Layer.Layer<Session, SessionError | BadVariable | Config.ConfigError> = Layer.unwrap(
   Effect.gen(function*() {
-    const provider = yield* Config.Literals(names, "PROVIDER").pipe(Config.withDefault("cpu" as const))
-    const device = yield* Config.Int("CUDA_DEVICE").pipe(Config.withDefault(0))
-    const threads = yield* Config.Int("THREADS").pipe(Config.withDefault(availableParallelism()))
+    const provider = yield* variable<Provider>("PROVIDER", "cpu", providerOf)
+    const device = yield* variable("CUDA_DEVICE", 0, (name, given) => whole(name, given, 0, 1023))
+    const threads = yield* variable("THREADS", availableParallelism(), threadsOf)
     return make(provider, { device, threads })
   })
 )

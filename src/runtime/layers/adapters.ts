@@ -1,7 +1,7 @@
 /** Which modules of a model get adapters and which learn beside them, by the settings or by an adapter's folder. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
-import { didYouMean } from "../../domain/configure.ts"
+import { didYouMean } from "../../domain/nearest.ts"
 import type { RunConfig } from "../../domain/RunConfig.ts"
 import type { Lora, Rank } from "../../kernels/nn/lora.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"

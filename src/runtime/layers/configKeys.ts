@@ -1,9 +1,13 @@
 /** What the `config.json` of all models have in common: kinds of keys, and how they are read and refused. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { cut, several } from "../../domain/brief.ts"
+import { problemsOf } from "../../domain/issues.ts"
 import type { LayerType } from "../../kernels/nn/attention.ts"
 
 export const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
+/** A graph has nodes for each layer: thousands of layers would take longer to write down than anyone waits. */
+export const Layers = Count.check(Schema.isLessThanOrEqualTo(1024))
 export const Rate = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 0.99 }))
 export const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
 export const or = <S extends Schema.Top>(schema: S, value: S["Encoded"]) =>
@@ -42,7 +46,7 @@ const given = (json: unknown): unknown =>
 export const keys = <C>(schema: Schema.Codec<C, any>) => (json: unknown): Effect.Effect<C, BadConfig> =>
   Effect.mapError(
     Schema.decodeUnknownEffect(schema, { errors: "all" })(given(json)),
-    ({ message }) => new BadConfig({ problems: [message] })
+    (error) => new BadConfig({ problems: several(problemsOf(error)) })
   )
 
 /** Fails with those problems that there are. */
@@ -56,9 +60,10 @@ const ModelType = Schema.Struct({ model_type: Schema.optionalKey(Schema.String) 
 /** The decoder of the config's `model_type`, the first where it names none. */
 export const byType = <C>(kinds: Readonly<Record<string, Decode<C>>>): Decode<C> => (json) =>
   Effect.flatMap(keys(ModelType)(json), ({ model_type = Object.keys(kinds)[0]! }) =>
-    kinds[model_type]?.(json)
-      ?? Effect.fail(
-        new BadConfig({ problems: [`model_type ${model_type} is not one of ${Object.keys(kinds).join(", ")}`] })
+    Object.hasOwn(kinds, model_type)
+      ? kinds[model_type]!(json)
+      : Effect.fail(
+        new BadConfig({ problems: [`model_type ${cut(model_type)} is not one of ${Object.keys(kinds).join(", ")}`] })
       ))
 
 /** A value among those that are known. */

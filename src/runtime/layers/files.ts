@@ -5,6 +5,7 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
 import { dirname } from "node:path"
+import { depth } from "./jsonText.ts"
 
 /** A file that cannot be read, written or believed. `place` is a line, a tensor or a field, where there is one. */
 export class FileError extends Schema.TaggedError<FileError>()("FileError", {
@@ -17,12 +18,33 @@ export class FileError extends Schema.TaggedError<FileError>()("FileError", {
   }
 }
 
+/** What the operating system's error codes mean to a user. */
+const reasons: ReadonlyMap<string, string> = new Map([
+  ["ENOSPC", "the disk is full"],
+  ["EDQUOT", "the disk quota is used up"],
+  ["EROFS", "the file system is read-only"],
+  ["ENOENT", "there is no such file or folder"],
+  ["ENOTDIR", "is, or lies in, a file where a folder is needed"],
+  ["EISDIR", "is a folder where a file is needed"],
+  ["EACCES", "permission denied"],
+  ["EPERM", "permission denied"],
+  ["EIO", "the disk reports an input/output error"],
+  ["EMFILE", "too many files are open"],
+  ["ENFILE", "too many files are open"],
+  ["ENAMETOOLONG", "the name is too long"],
+  ["ELOOP", "its links lead in a circle"],
+  ["EFBIG", "the file system allows no file of this size"],
+  ["EXDEV", "lies on another file system"]
+])
+
+const codeOf = ({ reason }: PlatformError): string =>
+  String((reason.cause as { readonly code?: unknown } | undefined)?.code ?? "")
+
 const explain = (error: PlatformError): string => {
-  const { reason } = error
-  const code = String((reason.cause as { readonly code?: unknown } | undefined)?.code ?? "")
-  if (code === "ENOSPC") return "the disk is full"
-  if (reason._tag === "NotFound") return "there is no such file or folder"
-  return reason._tag === "PermissionDenied" ? "permission denied" : error.message
+  const known = reasons.get(codeOf(error))
+  if (known !== undefined) return known
+  if (error.reason._tag === "NotFound") return reasons.get("ENOENT")!
+  return error.reason._tag === "PermissionDenied" ? reasons.get("EACCES")! : error.message
 }
 
 /** Names the path in whatever the file system complains of. */
@@ -30,22 +52,72 @@ export const located =
   (path: string) => <A, R>(effect: Effect.Effect<A, PlatformError, R>): Effect.Effect<A, FileError, R> =>
     Effect.mapError(effect, (error) => new FileError({ path, place: "", reason: explain(error) }))
 
-/** A plain array even where the file system gives a Buffer, whose `slice` would not copy. */
-export const readBytes = (path: string): Effect.Effect<Uint8Array, FileError, FileSystem.FileSystem> =>
-  FileSystem.FileSystem.use((fs) => fs.readFile(path)).pipe(
-    Effect.map(({ buffer, byteLength, byteOffset }) => new Uint8Array(buffer, byteOffset, byteLength)),
-    located(path)
-  )
+/** Bytes a system call takes or gives at most. */
+const MOST = 2 ** 30
 
-export const readText = (path: string): Effect.Effect<string, FileError, FileSystem.FileSystem> =>
-  FileSystem.FileSystem.use((fs) => fs.readFileString(path)).pipe(located(path))
+/** A file read by place. */
+export interface Reading {
+  readonly path: string
+  readonly size: number
+  /** Fills the array from byte `from` on. `place` is told where the file ends before. */
+  readonly into: <A extends Uint8Array>(bytes: A, from: number, place?: string) => Effect.Effect<A, FileError>
+}
 
-export const readJson = (path: string): Effect.Effect<unknown, FileError, FileSystem.FileSystem> =>
-  Effect.flatMap(readText(path), (text) =>
-    Effect.try({
-      try: () => JSON.parse(text) as unknown,
-      catch: (cause) => new FileError({ path, place: "", reason: `not JSON: ${String(cause)}` })
-    }))
+/** Open until the scope ends. */
+export const reading = Effect.fnUntraced(function*(path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const { type } = yield* fs.stat(path).pipe(located(path))
+  if (type === "Directory") return yield* new FileError({ path, place: "", reason: reasons.get("EISDIR")! })
+  const file = yield* fs.open(path, { flag: "r" }).pipe(located(path))
+  const size = Number((yield* file.stat.pipe(located(path))).size)
+  const into: Reading["into"] = Effect.fnUntraced(function*(bytes, from, place = "") {
+    for (let at = 0; at < bytes.length;) {
+      const rest = bytes.subarray(at, at + MOST)
+      const got = yield* file.read(rest, { position: BigInt(from + at) }).pipe(located(path))
+      if (got === 0) return yield* new FileError({ path, place, reason: "the file is truncated" })
+      at += got
+    }
+    return bytes
+  })
+  return { path, size, into } satisfies Reading as Reading
+})
+
+/** All bytes of a file of at most `most`; a larger one is refused. */
+export const readBytes = Effect.fnUntraced(function*(path: string, most: number = 2 ** 31 - 1) {
+  const fs = yield* FileSystem.FileSystem
+  const { size, type } = yield* fs.stat(path).pipe(located(path))
+  const fail = (reason: string) => new FileError({ path, place: "", reason })
+  if (type === "Directory") return yield* fail(reasons.get("EISDIR")!)
+  if (Number(size) > most) return yield* fail(`its ${size} bytes are more than the ${most} that are read at once`)
+  /** A plain array even where the file system gives a Buffer, whose `slice` would not copy. */
+  const { buffer, byteLength, byteOffset } = yield* fs.readFile(path).pipe(located(path))
+  return new Uint8Array(buffer, byteOffset, byteLength)
+})
+
+/** Longest text that is read as a whole: no config, template or tokenizer comes near it. */
+const LONGEST_TEXT = 2 ** 28
+
+/** The text of a UTF-8 file; one byte that is not UTF-8 is refused, a byte order mark is none of the text. */
+export const readText = Effect.fnUntraced(function*(path: string) {
+  const bytes = yield* readBytes(path, LONGEST_TEXT)
+  return yield* Effect.try({
+    try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
+    catch: () => new FileError({ path, place: "", reason: "is not UTF-8" })
+  })
+})
+
+/** Deepest nesting of a JSON file: readers and writers of JSON are recursive. */
+const DEEPEST = 128
+
+export const readJson = Effect.fnUntraced(function*(path: string) {
+  const text = yield* readText(path)
+  const fail = (reason: string) => new FileError({ path, place: "", reason })
+  if (depth(text) > DEEPEST) return yield* fail(`is nested deeper than ${DEEPEST} levels`)
+  return yield* Effect.try({
+    try: () => JSON.parse(text) as unknown,
+    catch: (cause) => fail(`not JSON: ${(cause as Error).message}`)
+  })
+})
 
 /** The JSON of a file, as a schema's decoder has it. */
 export const decodeFile = <A>(
@@ -57,22 +129,77 @@ export const decodeFile = <A>(
     (json) => Effect.mapError(decode(json), ({ message }) => new FileError({ path, place: "", reason: message }))
   )
 
+/** The names in a folder; none where there is no folder. */
+export const namesIn = Effect.fnUntraced(function*(folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  if (!(yield* fs.exists(folder).pipe(located(folder)))) return []
+  return yield* fs.readDirectory(folder).pipe(located(folder))
+})
+
+export const exists = (path: string): Effect.Effect<boolean, FileError, FileSystem.FileSystem> =>
+  FileSystem.FileSystem.use((fs) => fs.exists(path)).pipe(located(path))
+
+/** Whether something of this name is there, be it a link that leads nowhere. */
+export const isNamed = Effect.fnUntraced(function*(folder: string, name: string) {
+  return (yield* namesIn(folder)).includes(name)
+})
+
+/** SHA-256 of what follows one another. */
+export const sha256 = (...parts: ReadonlyArray<Uint8Array | string>): string => sha256Of(parts)
+
+export const sha256Of = (parts: Iterable<Uint8Array | string>): string => {
+  const hash = createHash("sha256")
+  for (const part of parts) hash.update(part)
+  return hash.digest("hex")
+}
+
+/** SHA-256 of a file of any size. */
+export const hashFile = Effect.fnUntraced(function*(path: string) {
+  const { into, size } = yield* reading(path)
+  const [hash, buffer] = [createHash("sha256"), new Uint8Array(Math.min(size, 2 ** 22))]
+  for (let at = 0; at < size; at += buffer.length) {
+    hash.update(yield* into(buffer.subarray(0, Math.min(buffer.length, size - at)), at))
+  }
+  return hash.digest("hex")
+}, Effect.scoped)
+
+/** A file that is written in pieces. */
+export interface Writing {
+  readonly add: (bytes: Uint8Array) => Effect.Effect<void, FileError>
+  /** Reaches the disk; the SHA-256 of all that was added. */
+  readonly finish: Effect.Effect<string, FileError>
+}
+
+/** A new file, open until the scope ends; what has its name already is removed first, so that no link is followed. */
+export const writing = Effect.fnUntraced(function*(path: string) {
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.remove(path, { force: true }).pipe(located(path))
+  const file = yield* fs.open(path, { flag: "wx" }).pipe(located(path))
+  const hash = createHash("sha256")
+  return {
+    add: Effect.fnUntraced(function*(bytes) {
+      for (let at = 0; at < bytes.length; at += MOST) {
+        const piece = bytes.subarray(at, at + MOST)
+        hash.update(piece)
+        yield* file.writeAll(piece).pipe(located(path))
+      }
+    }),
+    finish: Effect.map(file.sync.pipe(located(path)), () => hash.digest("hex"))
+  } satisfies Writing as Writing
+})
+
+/** Writes and reaches the disk before it returns; the SHA-256 of the bytes. */
+export const writeDurably = Effect.fnUntraced(function*(path: string, bytes: Uint8Array) {
+  const { add, finish } = yield* writing(path)
+  yield* add(bytes)
+  return yield* finish
+}, Effect.scoped)
+
 const sync = Effect.fnUntraced(function*(path: string) {
   const fs = yield* FileSystem.FileSystem
   const file = yield* fs.open(path, { flag: "r" })
   yield* file.sync
 }, Effect.scoped)
-
-/** Writes and reaches the disk before it returns. */
-export const writeDurably = Effect.fnUntraced(
-  function*(path: string, bytes: Uint8Array) {
-    const fs = yield* FileSystem.FileSystem
-    const file = yield* fs.open(path, { flag: "w" })
-    yield* file.writeAll(bytes)
-    yield* file.sync
-  },
-  (effect, path) => located(path)(Effect.scoped(effect))
-)
 
 /** Renames in one stroke, and reaches the disk before it returns. */
 export const moveDurably = Effect.fnUntraced(
@@ -84,15 +211,11 @@ export const moveDurably = Effect.fnUntraced(
   (effect, _, to) => located(to)(effect)
 )
 
+/** What a file is called until all of it is on the disk. */
+export const partialOf = (path: string): string => `${path}.partial`
+
 /** The file is replaced as a whole: what was there stays until the new bytes are on the disk. */
 export const replace = Effect.fnUntraced(function*(path: string, bytes: Uint8Array) {
-  const temporary = `${path}.partial`
-  yield* writeDurably(temporary, bytes)
-  yield* moveDurably(temporary, path)
+  yield* writeDurably(partialOf(path), bytes)
+  yield* moveDurably(partialOf(path), path)
 })
-
-export const sha256 = (...parts: ReadonlyArray<Uint8Array | string>): string => {
-  const hash = createHash("sha256")
-  for (const part of parts) hash.update(part)
-  return hash.digest("hex")
-}

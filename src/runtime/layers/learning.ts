@@ -102,16 +102,16 @@ export const describe = (
   return { groups, groupName }
 }
 
-/** The gradient norm of each trainable group, or `DeadGradient` naming those without a usable one. */
+/** The gradient norm of each trainable group; fails where one is no finite number. */
 export const judge = (
   squares: ReadonlyMap<string, number>,
   groupName: (path: string) => string
 ): Effect.Effect<ReadonlyMap<string, number>, DeadGradient> => {
   const norms = new Map<string, number>()
   for (const [path, square] of squares) norms.set(groupName(path), (norms.get(groupName(path)) ?? 0) + square)
-  const dead = [...norms].filter(([, square]) => !(square > 0 && Number.isFinite(square))).map(([name]) => name)
+  const dead = [...norms].filter(([, square]) => !Number.isFinite(square)).map(([name]) => name)
   return dead.length > 0
-    ? Effect.fail(new DeadGradient({ groups: dead }))
+    ? Effect.fail(new DeadGradient({ groups: dead, batches: 1 }))
     : Effect.succeed(new Map([...norms].map(([name, square]) => [name, Math.sqrt(square)])))
 }
 

@@ -12,18 +12,27 @@ import * as Key from "../../domain/Key.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { asStored, type Values } from "../engine/Weights.ts"
 import type { Decode } from "./configKeys.ts"
-import { decodeFile, FileError, located, readText } from "./files.ts"
+import { decodeFile, exists, FileError, located, readText } from "./files.ts"
 import { initialise } from "./initialise.ts"
 import * as Peft from "./peft.ts"
 import * as Tokenizer from "./tokenizer.ts"
 import * as WeightFiles from "./weightFiles.ts"
 
-export type Options = Partial<WeightFiles.LoadOptions>
+export interface Options extends Partial<WeightFiles.LoadOptions> {
+  /** Draw the weights of a folder that says it has none yet, under the seed. */
+  readonly draws?: boolean
+}
+
+/** Beside the config of a model that is to be trained from nothing: `init` writes it. */
+export const UNTRAINED = "untrained.json"
 
 export interface ModelFolder<C> {
   /** Where the config and the weights lie. */
   readonly folder: string
+  /** Of the model with its adapter, whose vocabulary may be larger than that of the weights. */
   readonly config: C
+  /** Tokens that the weights of the folder have rows for. */
+  readonly rows: number
   readonly tokenizer: Tokenizer.Tokenizer
   /** What is to be added to the weights. */
   readonly adapter: Peft.Adapter | undefined
@@ -84,14 +93,16 @@ export const open = Effect.fnUntraced(function*<C extends { readonly vocab_size:
   const fs = yield* FileSystem.FileSystem
   const { adapter, folder } = yield* resolve(given)
   const path = join(folder, "config.json")
-  const config = yield* decodeFile(path, decode)
+  const found = yield* decodeFile(path, decode)
+  const rows = found.vocab_size
+  const config = { ...found, vocab_size: (adapter && (yield* Peft.vocabulary(adapter))) ?? rows }
   const own = yield* fs.exists(join(given, "tokenizer.json")).pipe(located(given))
   const tokenizer = yield* Tokenizer.load(own ? given : folder)
   if (tokenizer.size > config.vocab_size) {
     const reason = `${config.vocab_size} are fewer than the ids of tokenizer.json (${tokenizer.size})`
     return yield* new FileError({ path, place: "vocab_size", reason })
   }
-  return { folder, config, tokenizer, adapter } satisfies ModelFolder<C> as ModelFolder<C>
+  return { folder, config, rows, tokenizer, adapter } satisfies ModelFolder<C> as ModelFolder<C>
 })
 
 /** Refuses lengths, by setting, that the model has no positions for. */
@@ -116,18 +127,36 @@ export const shifts = (
   return Effect.fail(new FileError({ path: join(folder, "config.json"), place: "num_attention_heads", reason }))
 }
 
+/** Refuses a folder without weights, but one that is to be drawn where it may be. */
+const drawable = Effect.fnUntraced(function*(folder: string, draws: boolean) {
+  const marked = yield* exists(join(folder, UNTRAINED))
+  if (marked && draws) return
+  const reason = marked
+    ? "has no weights yet; train it first"
+    : `has no weights (model.safetensors); ${UNTRAINED} beside its config says that a model is to be trained from nothing`
+  return yield* new FileError({ path: folder, place: "", reason })
+})
+
+/** Tells what is drawn. */
+const tell = (folder: string, missing: ReadonlyMap<string, unknown>, all: boolean, seed: number) => {
+  const what = all ? "all weights" : [...missing.keys()].join(", ")
+  return missing.size === 0 ? Effect.void : Effect.logInfo(`${folder}: ${what} drawn under seed ${seed}`)
+}
+
 /**
  * The folder's weights as its parameters are stored, which become the caller's own; drawn under the seed where the folder
- * has none, and where it lacks one that is dispensable.
+ * says that it has none yet, and where it lacks one that is dispensable.
  */
 export const stored = Effect.fnUntraced(
   function*(folder: string, params: Flat, seed: number, options: Options = {}) {
-    const { dispensable = () => false, naming = (stored) => stored } = options
+    const { dispensable = () => false, draws = false, naming = (stored) => stored } = options
     const sources = yield* WeightFiles.open(folder)
+    if (!sources) yield* drawable(folder, draws)
     const found = sources
       ? yield* WeightFiles.load(folder, params, sources, { naming, dispensable })
       : new Map<string, Values>()
     const missing = new Map([...params].filter(([path]) => !found.has(path)))
+    yield* tell(folder, missing, sources === undefined, seed)
     const drawn = initialise(missing, Key.fold(Key.make(seed), "initialise"))
     for (const [path, values] of drawn) found.set(path, asStored(params.get(path), values))
     return found

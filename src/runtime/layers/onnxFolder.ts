@@ -7,7 +7,7 @@ import * as Nd from "../../kernels/NdArray.ts"
 import { decodeDecoder } from "./decoderConfig.ts"
 import { decodeEncoder } from "./encoderConfig.ts"
 import * as Graphs from "./exportGraphs.ts"
-import { decodeFile, FileError, located, moveDurably, readJson, replace } from "./files.ts"
+import { decodeFile, FileError, located, moveDurably, readJson, replace, writing } from "./files.ts"
 import { encoderType, HEAD, ofDecoder, ofEncoder } from "./naming.ts"
 import * as Peft from "./peft.ts"
 import * as WeightFiles from "./weightFiles.ts"
@@ -49,16 +49,6 @@ const opened = Effect.fnUntraced(function*(folder: string) {
   return { kind: "decoder" as const, type: "llama", exported, tensors }
 })
 
-/** A file written in pieces. */
-const writer = Effect.fnUntraced(function*(path: string) {
-  const fs = yield* FileSystem.FileSystem
-  const file = yield* fs.open(path, { flag: "w" }).pipe(located(path))
-  return {
-    add: (bytes: Uint8Array) => file.writeAll(bytes).pipe(located(path)),
-    sync: file.sync.pipe(located(path))
-  }
-})
-
 /** Writes the model and its weights, a tensor in memory at a time; the names of its files. */
 const write = Effect.fnUntraced(
   function*(folder: string, { params, ...one }: Graphs.Exported, tensors: WeightFiles.Sources, most: number) {
@@ -67,8 +57,8 @@ const write = Effect.fnUntraced(
     let end = 0
     const place = (path: string) => beside ? { location: DATA, offset: (end += size(path)) - size(path) } : undefined
     const weights = new Map([...params.keys()].map((path) => [path, place(path)]))
-    const model = yield* writer(join(folder, MODEL))
-    const data = beside ? yield* writer(join(folder, DATA)) : model
+    const model = yield* writing(join(folder, MODEL))
+    const data = beside ? yield* writing(join(folder, DATA)) : model
     yield* model.add(encode(one.graph, { ...one.options, weights }))
     for (const [path, { shape }] of params) {
       const { file, name } = tensors.get(path)!
@@ -76,8 +66,8 @@ const write = Effect.fnUntraced(
       if (!beside) yield* model.add(appended(path, { dtype: "float32", shape }))
       yield* data.add(new Uint8Array(buffer, byteOffset, byteLength))
     }
-    yield* model.sync
-    yield* data.sync
+    yield* model.finish
+    if (beside) yield* data.finish
     return beside ? [MODEL, DATA] : [MODEL]
   },
   Effect.scoped

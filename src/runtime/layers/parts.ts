@@ -1,8 +1,8 @@
 /** How a model's weights, optimiser and index become its part of a checkpoint. */
 import * as Effect from "effect/Effect"
 import type { Learner } from "../engine/Learner.ts"
-import { type Arrays, asNumbers, asStored, type Weights } from "../engine/Weights.ts"
-import { CheckpointError, type Part, type PartState, type Tensors } from "../ports/Checkpoints.ts"
+import { type Arrays, asNumbers, asStored, type Values, type Weights } from "../engine/Weights.ts"
+import { CheckpointError, type Part, type PartState, type Stored, type Tensors } from "../ports/Checkpoints.ts"
 import type { Based } from "./model.ts"
 import * as Peft from "./peft.ts"
 
@@ -14,18 +14,31 @@ export interface Indexed {
 
 const INDEX = "index/"
 
+/** The parameter that an array is of, or is a slot of. */
+const pathOf = (name: string): string => name.replace(/^slot\/[^/]*\//, "")
+
 const shaped = (weights: Weights, arrays: Arrays, prefix = ""): Tensors =>
   new Map([...arrays].map(([name, data]) => {
-    const path = name.replace(/^slot\/[^/]*\//, "")
-    const param = weights.params.get(path)!
+    const param = weights.params.get(pathOf(name))!
     return [prefix + name, { shape: param.shape, data: asNumbers(param, data) }]
   }))
 
-/** The arrays whose names start with `prefix`, without it. */
-const under = (tensors: Tensors, prefix: string): Arrays =>
-  new Map(
-    [...tensors].filter(([name]) => name.startsWith(prefix)).map(([n, { data }]) => [n.slice(prefix.length), data])
-  )
+const only = (arrays: Arrays, wanted: (name: string) => boolean): Arrays =>
+  new Map([...arrays].filter(([name]) => wanted(name)))
+
+/** Whether an array is an optimiser's. */
+const isSlot = (name: string): boolean => name !== pathOf(name)
+
+/** A stored tensor that is to be of the parameter's shape. */
+const fitting = Effect.fnUntraced(function*(weights: Weights, stored: Stored, name: string, prefix: string) {
+  const { data, shape } = yield* stored.read(prefix + name)
+  const wanted = weights.params.get(pathOf(name))?.shape
+  if (wanted?.join() === shape.join()) return data
+  const reason = `tensor ${prefix}${name} is [${shape.join()}], not [${
+    wanted?.join() ?? ""
+  }]: the model folder was another`
+  return yield* new CheckpointError({ path: stored.path, reason })
+})
 
 /** What a part is beside its learner: files, what an adapter rests on, the index of a retriever. */
 export interface Setting {
@@ -48,15 +61,26 @@ export const learnerPart = (
   const learns = new Set(weights.trainable)
   const prefix = based ? Peft.PREFIX : ""
   /** Of an adapter what learns; what is frozen is its base's. */
-  const own = (arrays: Arrays): Arrays => based ? new Map([...arrays].filter(([path]) => learns.has(path))) : arrays
+  const isOwn = (name: string): boolean => !based || learns.has(pathOf(name))
+  /** The index as it was: made anew from the weights that it was made from. */
+  const rebuild = Effect.fnUntraced(function*({ build }: Indexed, generation: number, extra: Stored) {
+    const stored = new Map<string, Values>()
+    for (const name of extra.names.filter((own) => own.startsWith(INDEX))) {
+      const path = name.slice(INDEX.length)
+      stored.set(path, asStored(weights.params.get(path), yield* fitting(weights, extra, path, INDEX)))
+    }
+    yield* build(generation, new Map([...weights.parameters(), ...stored])).pipe(
+      Effect.mapError((error) => new CheckpointError({ path: "index", reason: error.message }))
+    )
+  })
   return {
     save: () => {
-      const index = indexed?.indexState()
-      const ofIndex = shaped(weights, own(index?.weights ?? new Map()), INDEX)
+      const [index, arrays] = [indexed?.indexState(), weights.current()]
+      const ofIndex = shaped(weights, only(index?.weights ?? new Map(), isOwn), INDEX)
       return {
-        weights: shaped(weights, own(weights.parameters()), prefix),
+        weights: shaped(weights, only(arrays, (name) => !isSlot(name) && isOwn(name)), prefix),
         base: based?.sha256,
-        extra: new Map([...shaped(weights, weights.state()), ...ofIndex]),
+        extra: new Map([...shaped(weights, only(arrays, isSlot)), ...ofIndex]),
         counters: { updates: learner?.updates() ?? 0, generation: index?.generation ?? 0 },
         files: based ? adapterFiles(based, files) : files
       }
@@ -66,18 +90,13 @@ export const learnerPart = (
         const reason = "the weights that the checkpoint's adapter rests on are not those of the settings' model folder"
         return yield* new CheckpointError({ path: Peft.WEIGHTS, reason })
       }
-      weights.restore(new Map([...under(state.weights, prefix), ...under(state.extra, "")]))
+      for (const name of [...weights.current().keys()].filter(isOwn)) {
+        const [from, own] = isSlot(name) ? [state.extra, ""] : [state.weights, prefix]
+        weights.restore(new Map([[name, yield* fitting(weights, from, name, own)]]))
+      }
       learner?.resume(state.counters["updates"] ?? 0)
       const generation = state.counters["generation"] ?? 0
-      if (indexed && generation > 0) {
-        const stored = [...under(state.extra, INDEX)].map(([path, data]) =>
-          [path, asStored(weights.params.get(path), data)] as const
-        )
-        const from = new Map([...weights.parameters(), ...stored])
-        yield* indexed.build(generation, from).pipe(
-          Effect.mapError((error) => new CheckpointError({ path: "index", reason: error.message }))
-        )
-      }
+      if (indexed && generation > 0) yield* rebuild(indexed, generation, state.extra)
     })
   }
 }

@@ -105,6 +105,28 @@ export const read = Effect.fnUntraced(function*(folder: string) {
   return { folder, config, tensors, base: metadata[BASE] } satisfies Adapter as Adapter
 })
 
+/** Tables with a row a token, by the last names of their modules. */
+export const isTable = (name: string): boolean =>
+  /(^|\.)(embed_tokens|word_embeddings|tok_embeddings|lm_head)\.weight$/.test(name)
+
+/**
+ * Rows of the tables that an adapter has in full, which grew with its vocabulary where tokens were added; `undefined`
+ * where it has none.
+ */
+export const vocabulary = ({ folder, tensors }: Adapter): Effect.Effect<number | undefined, FileError> => {
+  const own = [...tensors].filter(([name]) => isTable(name))
+  const rows = [...new Set(own.map(([, { shape }]) => shape[0]!))]
+  if (rows.length < 2) return Effect.succeed(rows[0])
+  const reason = own.map(([name, { shape }]) => `${name} has ${shape[0]} rows`).join(", ")
+  return Effect.fail(new FileError({ path: join(folder, WEIGHTS), place: "", reason: `${reason}: one for each token` }))
+}
+
+/** The shape of a weight with the adapter: of a table as many rows as the adapter's own, where it added tokens. */
+export const shapeWith = ({ tensors }: Adapter, name: string, shape: ReadonlyArray<number>): ReadonlyArray<number> => {
+  const own = isTable(name) ? tensors.get(name)?.shape : undefined
+  return own ? [own[0]!, ...shape.slice(1)] : shape
+}
+
 const matched = (pattern: string, path: string): boolean => new RegExp(`^(.*\\.)?(${pattern})$`).test(path)
 
 export const scalingOf = (alpha: number, r: number, rslora: boolean): number => alpha / (rslora ? Math.sqrt(r) : r)

@@ -59,6 +59,7 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
     learns: () => learns,
     stored: learns ? storedAs(settings) : undefined,
     slots: optimizerOf(settings).slots,
+    draws: learns,
     task: "CAUSAL_LM"
   })
   const prompts = Prompt.make({ config: settings, tokenizer, texts, turn, end: ends.end })

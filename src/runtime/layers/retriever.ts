@@ -88,7 +88,11 @@ const prepare = (model: Model.RetrieverModel, lesson: RetrieverLesson, [from, to
 /** One handle on the weights serves both: search sees the last step. */
 export const trainable = Layer.effectContext(Effect.gen(function*() {
   const settings = yield* Settings
-  const model = yield* Model.make(trainableBy(settings), { lora: retrieverLora(settings), stored: storedAs(settings) })
+  const model = yield* Model.make(trainableBy(settings), {
+    lora: retrieverLora(settings),
+    stored: storedAs(settings),
+    draws: true
+  })
   const name = "retriever"
   const learner = yield* Learner.make({
     name,
@@ -124,7 +128,7 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
 /** The same loss, reported; the weights, untouched. */
 export const frozen = Layer.effectContext(Effect.gen(function*() {
   const settings = yield* Settings
-  const model = yield* Model.make(() => false, { stored: storedAs(settings) })
+  const model = yield* Model.make(() => false, { stored: storedAs(settings), draws: true })
   const lesson = lessonOf(model, settings)
   const run = yield* cached((key: StepKey) => lesson(key).whole())
   const checkpoints = yield* Checkpoints

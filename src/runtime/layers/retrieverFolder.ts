@@ -1,6 +1,7 @@
 /** The model folder of a retriever: an encoder with a ColBERT head, in ColBERT's layout or PyLate's, or without one. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
+import { defaults } from "../../domain/presets.ts"
 import type { RunConfig } from "../../domain/RunConfig.ts"
 import type { EncoderConfig } from "../../kernels/nn/colbert.ts"
 import type { Lengths } from "./colbertText.ts"
@@ -43,6 +44,11 @@ export const open = Effect.fnUntraced(function*(settings: RunConfig) {
   const naming = ofEncoder(found.model_type)
   const told = found.dim ?? convention.dim
   const dim = (yield* headSize(folder, naming)) ?? told ?? settings.dim
+  if (settings.dim !== dim && settings.dim !== defaults["dim"]) {
+    yield* Effect.logWarning(
+      `${folder}: vectors have ${dim} numbers, by the folder; dim (${settings.dim}) is for one without`
+    )
+  }
   const config: EncoderConfig = { ...found, dim }
   const lengths = Convention.lengths(convention, settings, found.max_position_embeddings)
   yield* ModelFolder.fits(folder, config, { passage_max_len: lengths.passage, query_max_len: lengths.query })

@@ -2,13 +2,12 @@
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import { Settings } from "../../domain/RunConfig.ts"
-import type { Half } from "../../kernels/half.ts"
 import { colbert, type Encoder, vectorSize } from "../../kernels/nn/colbert.ts"
 import { cached, powerOfTwo } from "../engine/Programs.ts"
 import { about } from "../engine/Session.ts"
 import { type Arrays, asInputs } from "../engine/Weights.ts"
 import { Passages } from "../ports/Passages.ts"
-import { isLora, type LoraSettings } from "./adapters.ts"
+import { isLora } from "./adapters.ts"
 import * as ColbertText from "./colbertText.ts"
 import { optimizerOf } from "./learning.ts"
 import * as Model from "./model.ts"
@@ -31,10 +30,7 @@ const programs = Effect.fnUntraced(function*(encoder: Encoder, dim: number, quer
   }
 })
 
-export interface Options {
-  readonly lora?: LoraSettings | undefined
-  /** How the parameters are stored that do not learn. */
-  readonly stored?: Half | undefined
+export interface Options extends Pick<Partial<Model.LoadOptions>, "draws" | "lora" | "stored"> {
   /**
    * Encode each question by itself. ONNX Runtime cuts a product by its number of rows, and so rounds a question's vectors
    * by what is asked beside it: in the last bit, where layers are narrow or threads many.
@@ -42,10 +38,13 @@ export interface Options {
   readonly apart?: boolean
 }
 
-/** `learns` tells which parameters learn, by path, where no adapter does. */
+/**
+ * `learns` tells which parameters learn, by path, where no adapter does; `stored`, how the others are; `draws`, whether a
+ * folder that says it has no weights yet is given some.
+ */
 export const make = Effect.fnUntraced(function*(
   learns: (path: string) => boolean,
-  { apart = false, lora, stored }: Options = {}
+  { apart = false, draws, lora, stored }: Options = {}
 ) {
   const settings = yield* Settings
   const passages = yield* Passages
@@ -56,6 +55,7 @@ export const make = Effect.fnUntraced(function*(
     lora,
     learns,
     stored,
+    draws: draws ?? false,
     slots: optimizerOf(settings).slots,
     task: "FEATURE_EXTRACTION"
   })

@@ -3,11 +3,11 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
 import { decodeDecoder } from "./decoderConfig.ts"
-import { decodeFile, FileError, located, moveDurably, readJson, writeDurably } from "./files.ts"
+import { decodeFile, FileError, located, moveDurably, partialOf, readJson, writeDurably } from "./files.ts"
 import * as Folding from "./folding.ts"
 import * as ModelFolder from "./modelFolder.ts"
 import { encoderType, HEAD, ofDecoder, ofEncoder } from "./naming.ts"
-import type * as Peft from "./peft.ts"
+import * as Peft from "./peft.ts"
 import * as Shards from "./shards.ts"
 import * as WeightFiles from "./weightFiles.ts"
 
@@ -105,6 +105,18 @@ const beside = (adapter: Peft.Adapter, known: ReadonlySet<string>) => {
   }))
 }
 
+/** Refuses tables of different numbers of tokens: an adapter added some to one of them alone. */
+const sameRows = (
+  own: ReadonlyArray<{ readonly name: string; readonly shape: ReadonlyArray<number> }>,
+  folder: string
+) => {
+  if (new Set(own.map(({ shape }) => shape[0])).size < 2) return Effect.void
+  const reason = `added tokens to some modules alone: ${
+    own.map(({ name, shape }) => `${name} [${shape.join()}]`).join(", ")
+  }`
+  return Effect.fail(new FileError({ path: join(folder, Peft.WEIGHTS), place: "", reason }))
+}
+
 /** The tensors to be written: those of the folder under our names, with the adapter folded in. */
 const pending = Effect.fnUntraced(function*({ adapter, apart, folder, naming }: Origin) {
   const found = yield* WeightFiles.open(folder)
@@ -116,10 +128,11 @@ const pending = Effect.fnUntraced(function*({ adapter, apart, folder, naming }: 
   if (apart) sources.set(Folding.HEAD, sources.get(Folding.EMBEDDING)!)
   const own = [...sources].map(([name, { file, name: stored, shape }]) => ({
     name,
-    shape,
+    shape: adapter ? Peft.shapeWith(adapter, name, shape) : shape,
     values: Effect.map(file.read(stored), ({ data }) => data)
   }))
   if (!adapter) return own
+  yield* sameRows(own.filter(({ name }) => Peft.isTable(name)), adapter.folder)
   const all = [...own, ...beside(adapter, new Set(sources.keys()))]
   yield* Folding.fitting(adapter, new Map(all.map(({ name, shape }) => [name, shape])))
   const folded = yield* Folding.make(adapter)
@@ -178,15 +191,19 @@ export const save = Effect.fnUntraced(
     const { naming, tied } = yield* kindOf(folder, config)
     const apart = adapter !== undefined && tied && Folding.parts(adapter)
     const dtype = typeOf(config, asked)
-    const partial = `${out}.partial`
-    yield* fs.remove(partial, { recursive: true, force: true }).pipe(located(partial))
-    yield* fs.makeDirectory(partial, { recursive: true }).pipe(located(partial))
-    yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(partial, { recursive: true, force: true })))
     const tensors = yield* pending({ folder, adapter, naming, apart })
-    const weights = yield* Shards.write(partial, tensors, { dtype, maxShardSize })
-    const whole = configOf(config, dtype, new Set(tensors.map(({ name }) => name)))
+    const vocab_size = (adapter && (yield* Peft.vocabulary(adapter))) ?? config["vocab_size"]
+    const whole = configOf({ ...config, vocab_size }, dtype, new Set(tensors.map(({ name }) => name)))
     const written = texts(whole, yield* files(adapter ? [given, folder] : [folder]), card)
-    for (const [name, bytes] of written) yield* writeDurably(join(partial, name), bytes)
+    const partial = partialOf(out)
+    const clear = fs.remove(partial, { recursive: true, force: true }).pipe(located(partial))
+    yield* clear
+    yield* fs.makeDirectory(partial, { recursive: true }).pipe(located(partial))
+    const weights = yield* Effect.gen(function*() {
+      const own = yield* Shards.write(partial, tensors, { dtype, maxShardSize })
+      for (const [name, bytes] of written) yield* writeDurably(join(partial, name), bytes)
+      return own
+    }).pipe(Effect.tapError(() => Effect.ignore(clear)))
     yield* fs.remove(out, { recursive: true, force: true }).pipe(located(out))
     yield* moveDurably(partial, out)
     return { folder: out, dtype, files: [...weights, ...written.keys()].toSorted() } satisfies Saved as Saved

@@ -1,12 +1,11 @@
 /** Weights in safetensors files of a greatest size, as Hugging Face splits and names them, a tensor in memory at a time. */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
-import { firstInfinite } from "../../kernels/finite.ts"
-import * as Half from "../../kernels/half.ts"
+import { firstInfinite, toWords } from "../../kernels/half.ts"
 import * as Nd from "../../kernels/NdArray.ts"
-import { FileError, located, writeDurably } from "./files.ts"
+import { FileError, writeDurably, writing } from "./files.ts"
 import * as Safetensors from "./safetensors.ts"
+import * as TensorFile from "./tensorFile.ts"
 
 /** Element types by the names of `config.json`. */
 export const dtypes = { float32: "F32", float16: "F16", bfloat16: "BF16" } as const
@@ -20,16 +19,12 @@ export interface Pending<E, R> {
   readonly values: Effect.Effect<Float32Array, E, R>
 }
 
-/** The bytes of the values, or why they cannot be saved. */
-const bytesOf = (data: Float32Array, dtype: SavedType): Uint8Array | string => {
-  const bad = firstInfinite(data)
-  if (bad >= 0) return `element ${bad} is ${data[bad]}; a weight has to be a finite number`
+/** The bytes of finite values, or the first one that the type cannot hold. */
+const bytesOf = (data: Float32Array, dtype: SavedType): Uint8Array | { readonly beyond: number } => {
   if (dtype === "float32") return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-  const words = Half.toWords(data, dtype)
-  const beyond = Half.firstInfinite(words, dtype)
-  return beyond >= 0
-    ? `${data[beyond]} is beyond the range of ${dtype}; save as bfloat16 or float32`
-    : new Uint8Array(words.buffer)
+  const words = toWords(data, dtype)
+  const beyond = firstInfinite(words, dtype)
+  return beyond >= 0 ? { beyond: data[beyond]! } : new Uint8Array(words.buffer)
 }
 
 /** Names by file: in order, each file as full as it can be; a tensor that is too large has one of its own. */
@@ -68,21 +63,25 @@ export interface Options {
 
 const writeFile = Effect.fnUntraced(
   function*<E, R>(path: string, tensors: ReadonlyArray<Pending<E, R>>, dtype: SavedType) {
-    const fs = yield* FileSystem.FileSystem
-    const file = yield* fs.open(path, { flag: "w" }).pipe(located(path))
+    const { add, finish } = yield* writing(path)
     const entries = tensors.map(({ name, shape }) => ({
       name,
       dtype: dtypes[dtype],
       shape,
       bytes: widths[dtype] * Nd.size(shape)
     }))
-    yield* file.writeAll(Safetensors.header(entries, {})).pipe(located(path))
+    yield* add(Safetensors.header(entries, {}))
     for (const { name, values } of tensors) {
-      const bytes = bytesOf(yield* values, dtype)
-      if (typeof bytes === "string") return yield* new FileError({ path, place: `tensor ${name}`, reason: bytes })
-      yield* file.writeAll(bytes).pipe(located(path))
+      const data = yield* values
+      yield* TensorFile.finite(path, name, data)
+      const bytes = bytesOf(data, dtype)
+      if ("beyond" in bytes) {
+        const reason = `${bytes.beyond} is beyond the range of ${dtype}; save as bfloat16 or float32`
+        return yield* new FileError({ path, place: `tensor ${name}`, reason })
+      }
+      yield* add(bytes)
     }
-    yield* file.sync.pipe(located(path))
+    yield* finish
   },
   Effect.scoped
 )

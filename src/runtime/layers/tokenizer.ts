@@ -1,13 +1,22 @@
 /** Text as token ids, by the `tokenizer.json` and `tokenizer_config.json` of a model folder. */
-import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
-import { FileError, located, readJson, readText } from "./files.ts"
+import { FileError, located, readJson } from "./files.ts"
+import { tidied } from "./tokenizers/decoders.ts"
+import { Fields, Misfit } from "./tokenizers/fields.ts"
+import * as FolderConfig from "./tokenizers/folderConfig.ts"
+import { type Pipeline, readPipeline } from "./tokenizers/pipeline.ts"
 
 export interface Tokenizer {
-  /** Ids of the text alone, without special tokens; those that the text spells out are found. */
+  /**
+   * Ids of the text alone, without special tokens; those that the text spells out are found. A lone surrogate is read as
+   * U+FFFD. Lengths are the program's: `truncation` and `padding` of the file have no effect.
+   *
+   * @throws FileError where a pattern of the file does not come to an end.
+   */
   readonly encode: (text: string) => ReadonlyArray<number>
+  /** Without special tokens; ids that are none are passed over. */
   readonly decode: (ids: ReadonlyArray<number>) => string
   readonly id: (token: string) => number | undefined
   /** One more than the greatest id. */
@@ -16,53 +25,107 @@ export interface Tokenizer {
   readonly start: ReadonlyArray<number> | undefined
   /** Where it lies. */
   readonly folder: string
-  /** `tokenizer_config.json`, and `special_tokens_map.json` where that says more. */
+  /** `tokenizer_config.json`, with what `special_tokens_map.json` says where that counts. */
   readonly config: Readonly<Record<string, unknown>>
 }
 
 /** A special token of the config by its key ("eos_token"): a text, or an object that holds it. */
 export const special = ({ config }: Pick<Tokenizer, "config">, key: string): string | undefined => {
-  const value = config[key] as string | { readonly content?: string } | null | undefined
-  return typeof value === "string" ? value : value?.content
+  const value = Object.hasOwn(config, key) ? config[key] : undefined
+  const content = typeof value === "object" && value !== null
+    ? (value as { readonly content?: unknown }).content
+    : value
+  return typeof content === "string" ? content : undefined
 }
 
-const kindOf = (json: string): string | undefined =>
-  (JSON.parse(json) as { readonly model?: { readonly type?: string } }).model?.type
-
-const startOf = (tokenizer: HuggingFaceTokenizer): ReadonlyArray<number> | undefined => {
-  if (tokenizer.post_processor === null) return undefined
-  const [own] = tokenizer.encode("a", { add_special_tokens: false }).ids
-  const all = tokenizer.encode("a").ids
-  return all.slice(0, all.indexOf(own!))
-}
+type Json = Readonly<Record<string, unknown>>
 
 /** A file of the folder; no keys where it is not there. */
 const read = Effect.fnUntraced(function*(folder: string, name: string) {
   const fs = yield* FileSystem.FileSystem
   const path = join(folder, name)
-  return (yield* fs.exists(path).pipe(located(path))) ? (yield* readJson(path)) as Tokenizer["config"] : {}
+  if (!(yield* fs.exists(path).pipe(located(path)))) return {}
+  const json = yield* readJson(path)
+  if (typeof json === "object" && json !== null && !Array.isArray(json)) return json as Json
+  return yield* new FileError({ path, place: "", reason: "an object is expected" })
+})
+
+const errorOf = (path: string, misfit: Misfit): FileError =>
+  new FileError({ path, place: misfit.place, reason: misfit.reason })
+
+/** `work` with what it throws of a file as an error of that file. */
+const guarded = <A>(path: string, work: () => A): A => {
+  try {
+    return work()
+  } catch (cause) {
+    throw cause instanceof Misfit ? errorOf(path, cause) : cause
+  }
+}
+
+const reading = <A>(path: string, work: () => A): Effect.Effect<A, FileError> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(work())
+    } catch (cause) {
+      return cause instanceof Misfit ? Effect.fail(errorOf(path, cause)) : Effect.die(cause)
+    }
+  })
+
+/** As transformers has it, the older file counts for more, or for nothing where the newer one lists added tokens. */
+const readConfig = Effect.fnUntraced(function*(folder: string) {
+  const config = yield* read(folder, "tokenizer_config.json")
+  if (Object.hasOwn(config, "added_tokens_decoder")) return config
+  const map = yield* read(folder, "special_tokens_map.json")
+  yield* reading(join(folder, "special_tokens_map.json"), () => FolderConfig.additions(new Fields(map, "")))
+  return { ...config, ...map }
+})
+
+/** As transformers has it: byte-pair encodings are decoded to the spaces they were made from. */
+const tidies = (config: Json, { model }: Pipeline): boolean =>
+  config["clean_up_tokenization_spaces"] === true &&
+  (model !== "BPE" || config["clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"] === true)
+
+/** Words that are listed in a file of its own by older folders have to be those of tokenizer.json. */
+const checkAddedFile = Effect.fnUntraced(function*(folder: string, { tokens }: Pipeline) {
+  const path = join(folder, "added_tokens.json")
+  const added = yield* read(folder, "added_tokens.json")
+  yield* reading(path, () => {
+    for (const [token, id] of Object.entries(added)) {
+      const given = tokens.id(token)
+      if (given !== id) {
+        throw new Misfit("", `${JSON.stringify(token)} has the id ${given} in tokenizer.json, not ${id}`)
+      }
+    }
+  })
 })
 
 export const load = Effect.fnUntraced(function*(folder: string) {
   const path = join(folder, "tokenizer.json")
-  const text = yield* readText(path)
-  const config = {
-    ...(yield* read(folder, "special_tokens_map.json")),
-    ...(yield* read(folder, "tokenizer_config.json"))
-  }
-  const tokenizer = yield* Effect.try({
-    try: () => new HuggingFaceTokenizer(JSON.parse(text) as object, config),
-    catch: (cause) => new FileError({ path, place: "", reason: `not a tokenizer: ${String(cause)}` })
+  const configPath = join(folder, "tokenizer_config.json")
+  const json = yield* readJson(path)
+  const config = yield* readConfig(folder)
+  const fields = new Fields(config, "")
+  const added = yield* reading(configPath, () => FolderConfig.additions(fields))
+  const split = config["split_special_tokens"] === true
+  const pipeline = yield* reading(path, () => readPipeline(json, { tokens: added, split }))
+  yield* reading(configPath, () => {
+    FolderConfig.checkIds(fields, pipeline.tokens)
+    FolderConfig.checkOptions(fields, json as object)
   })
-  /** As transformers has it: byte-pair encodings are decoded to the spaces they were made from. */
-  const clean_up_tokenization_spaces = config["clean_up_tokenization_spaces"] === true && kindOf(text) !== "BPE"
-  const decoding = { skip_special_tokens: true, clean_up_tokenization_spaces }
+  if (!Object.hasOwn(config, "added_tokens_decoder")) yield* checkAddedFile(folder, pipeline)
+  for (const told of FolderConfig.passedOver(fields, pipeline.start, pipeline.tokens)) {
+    yield* Effect.logWarning(`${configPath}: ${told}`)
+  }
+  const tidy = tidies(config, pipeline)
   return {
-    encode: (text) => tokenizer.encode(text, { add_special_tokens: false }).ids,
-    decode: (ids) => ids.length === 0 ? "" : tokenizer.decode([...ids], decoding),
-    id: (token) => tokenizer.token_to_id(token),
-    size: 1 + [...tokenizer.get_vocab().values()].reduce((a: number, b: number) => Math.max(a, b), -1),
-    start: startOf(tokenizer),
+    encode: (text) => guarded(path, () => pipeline.encode(text)),
+    decode: (ids) => {
+      const text = guarded(path, () => pipeline.decode(ids))
+      return tidy ? tidied(text, false) : text
+    },
+    id: (token) => pipeline.tokens.id(token),
+    size: pipeline.tokens.greatest + 1,
+    start: pipeline.start,
     folder,
     config
   } satisfies Tokenizer as Tokenizer

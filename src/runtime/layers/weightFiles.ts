@@ -3,13 +3,12 @@
  * `model.safetensors.index.json` lists, and of the dense layers that `modules.json` puts behind the model.
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import { firstInfinite, type Half, toWords } from "../../kernels/half.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import type { Values } from "../engine/Weights.ts"
-import { decodeFile, FileError, located } from "./files.ts"
+import { decodeFile, exists, FileError, namesIn } from "./files.ts"
 import * as TensorFile from "./tensorFile.ts"
 
 /** A tensor in its file. */
@@ -34,54 +33,89 @@ const decodeDense = Schema.decodeUnknownEffect(
   Schema.Struct({ activation_function: Schema.optionalKey(Schema.Literal("torch.nn.modules.linear.Identity")) })
 )
 
-const isThere = (path: string) => FileSystem.FileSystem.use((fs) => fs.exists(path)).pipe(located(path))
+/** Names in a folder, no paths: nothing outside of it is read. */
+const isPlain = (name: string): boolean => /^[^/\\]+$/.test(name) && name !== "." && name !== ".."
 
-const sourcesOf = (file: TensorFile.TensorFile, prefix = ""): ReadonlyArray<readonly [string, Source]> =>
+/** Refuses names that lead out of the folder. */
+const plain = (path: string, place: string, names: ReadonlyArray<string>): Effect.Effect<void, FileError> => {
+  const strange = names.find((name) => !isPlain(name))
+  return strange === undefined
+    ? Effect.void
+    : Effect.fail(new FileError({ path, place, reason: `${JSON.stringify(strange)} is no name of a file beside it` }))
+}
+
+type Sourced = readonly [name: string, source: Source]
+
+const sourcesOf = (file: TensorFile.TensorFile, prefix = ""): ReadonlyArray<Sourced> =>
   [...file.entries].map(([name, { shape }]) => [prefix + name, { file, name, shape }])
+
+/** The tensors by name, each of which one file has. */
+const once = Effect.fnUntraced(function*(all: ReadonlyArray<Sourced>) {
+  const found = new Map<string, Source>()
+  for (const [name, source] of all) {
+    const other = found.get(name)
+    if (other) {
+      const reason = `is in ${other.file.path} too`
+      return yield* new FileError({ path: source.file.path, place: `tensor ${name}`, reason })
+    }
+    found.set(name, source)
+  }
+  return found as Sources
+})
 
 const shards = Effect.fnUntraced(function*(folder: string) {
   const path = join(folder, INDEX)
   const { weight_map } = yield* decodeFile(path, decodeIndex)
   const names = [...new Set(Object.values(weight_map))].toSorted()
-  const found = (yield* Effect.forEach(names, (name) => TensorFile.open(join(folder, name)))).flatMap((f) =>
-    sourcesOf(f)
-  )
-  const there = new Set(found.map(([name]) => name))
-  const lost = Object.entries(weight_map).filter(([name]) => !there.has(name))
-  if (lost.length === 0) return found
+  yield* plain(path, "weight_map", names)
+  const files = yield* Effect.forEach(names, (name) => TensorFile.open(join(folder, name)))
+  const byName = new Map(names.map((name, i) => [name, files[i]!.entries]))
+  const lost = Object.entries(weight_map).filter(([name, file]) => !byName.get(file)!.has(name))
+  if (lost.length === 0) return files.flatMap((file) => sourcesOf(file))
   const reason = lost.map(([name, file]) => `${name} is not in ${file}`).join("; ")
   return yield* new FileError({ path, place: "weight_map", reason })
 })
 
 const dense = Effect.fnUntraced(function*(folder: string) {
   const path = join(folder, "modules.json")
-  if (!(yield* isThere(path))) return []
+  if (!(yield* exists(path))) return []
   const layers = (yield* decodeFile(path, decodeModules)).filter(({ type }) => type.endsWith(".Dense"))
+  yield* plain(path, "path", layers.map((layer) => layer.path))
   yield* Effect.forEach(layers, (layer) => decodeFile(join(folder, layer.path, "config.json"), decodeDense))
   const files = yield* Effect.forEach(layers, (layer) => TensorFile.open(join(folder, layer.path, WHOLE)))
   return files.flatMap((file, i) => sourcesOf(file, `${layers[i]!.path}.`))
 })
 
-/** Weights in a format that is not read. */
-const pickled = Effect.fnUntraced(function*(folder: string) {
-  const fs = yield* FileSystem.FileSystem
-  const names = yield* fs.readDirectory(folder).pipe(located(folder))
-  return names.find((name) => /^pytorch_model.*\.bin$|\.(pt|pth|gguf|h5)$|^consolidated/.test(name))
-})
+/** What else has weights in it: shards, and files in formats that are not read. */
+const isShard = (name: string): boolean => /^model-\d+-of-\d+\.safetensors$/.test(name)
+const isForeign = (name: string): boolean =>
+  /^(pytorch|adapter|tf)_model.*\.(bin|h5)$|\.(pt|pth|gguf|h5|msgpack|safetensors)$|^consolidated/.test(name)
 
-/** Held open until the scope ends; none where the folder has no weights. */
+/** Why a folder without weights that are read has none, if there is a reason to be told. */
+const lack = (folder: string, names: ReadonlyArray<string>): FileError | undefined => {
+  const shard = names.find(isShard)
+  if (shard !== undefined) {
+    return new FileError({ path: join(folder, INDEX), place: "", reason: `is not there, although ${shard} is` })
+  }
+  const other = names.find(isForeign)
+  const remedy = other?.endsWith(".safetensors")
+    ? "which is the name that weights have"
+    : "convert it with save_pretrained(..., safe_serialization=True)"
+  const reason = `there is no ${WHOLE} beside it; ${remedy}`
+  return other === undefined ? undefined : new FileError({ path: join(folder, other), place: "", reason })
+}
+
+/** Held open until the scope ends; none where the folder has no weights, nor anything that looks like them. */
 export const open = Effect.fnUntraced(function*(folder: string) {
-  const whole = join(folder, WHOLE)
-  const own = (yield* isThere(whole))
-    ? sourcesOf(yield* TensorFile.open(whole))
-    : (yield* isThere(join(folder, INDEX)))
-    ? yield* shards(folder)
-    : undefined
-  if (own) return new Map([...own, ...(yield* dense(folder))]) as Sources
-  const other = yield* pickled(folder)
-  if (other === undefined) return undefined
-  const reason = `there is no ${WHOLE} beside it; convert it with save_pretrained(..., safe_serialization=True)`
-  return yield* new FileError({ path: join(folder, other), place: "", reason })
+  const names = yield* namesIn(folder)
+  for (const name of [WHOLE, INDEX].filter((own) => names.includes(own))) {
+    const path = join(folder, name)
+    if (!(yield* exists(path))) return yield* new FileError({ path, place: "", reason: "is a link that leads nowhere" })
+    const own = name === WHOLE ? sourcesOf(yield* TensorFile.open(path)) : yield* shards(folder)
+    return yield* once([...own, ...(yield* dense(folder))])
+  }
+  const why = lack(folder, names)
+  return why === undefined ? undefined : yield* why
 })
 
 /** Shapes of the folder's tensors by name; none where it has no weights. */

@@ -3,8 +3,11 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-/** Arrays by name, with their shapes. */
-export type Tensors = ReadonlyMap<string, { readonly shape: ReadonlyArray<number>; readonly data: Float32Array }>
+export interface Tensor {
+  readonly shape: ReadonlyArray<number>
+  readonly data: Float32Array
+}
+export type Tensors = ReadonlyMap<string, Tensor>
 
 /** A model's share of a checkpoint. */
 export interface PartState {
@@ -18,17 +21,34 @@ export interface PartState {
   readonly files: ReadonlyArray<readonly [name: string, text: string]>
 }
 
-/** A model that takes part in checkpoints. `load` is given what `save` gave. */
+/** Tensors where they are stored, one at a time in memory. */
+export interface Stored {
+  /** Where they are. */
+  readonly path: string
+  readonly names: ReadonlyArray<string>
+  /** Fails where there is none of the name. */
+  readonly read: (name: string) => Effect.Effect<Tensor, CheckpointError>
+}
+
+/** What `save` gave, as it was kept. */
+export interface Saved extends Pick<PartState, "base" | "counters"> {
+  readonly weights: Stored
+  readonly extra: Stored
+}
+
+/** A model that takes part in checkpoints. What `save` gives are its own arrays, good until its next step. */
 export interface Part {
   readonly save: () => PartState
-  readonly load: (state: Omit<PartState, "files">) => Effect.Effect<void, CheckpointError>
+  readonly load: (state: Saved) => Effect.Effect<void, CheckpointError>
 }
+
+/** What a run is a run of, by name: settings as JSON, data as hashes. A run resumes only as itself. */
+export type Identity = Readonly<Record<string, string>>
 
 /** Where the run stands: the next step, and what it is a run of. */
 export interface Position {
   readonly step: number
-  /** Hash of the configuration and the data: a run resumes only as itself. */
-  readonly run: string
+  readonly run: Identity
 }
 
 export class CheckpointError extends Schema.TaggedError<CheckpointError>()("CheckpointError", {
@@ -44,6 +64,9 @@ export class Checkpoints extends Context.Service<Checkpoints, {
   readonly register: (name: string, part: Part) => Effect.Effect<void>
   /** Writes a checkpoint as a whole, then removes all but the newest few. */
   readonly save: (position: Position) => Effect.Effect<string, CheckpointError>
-  /** Loads the newest checkpoint that is whole into the registered parts; `undefined` where there is none. */
-  readonly restore: (run: string) => Effect.Effect<Position | undefined, CheckpointError>
+  /**
+   * Loads the newest checkpoint that is whole into the registered parts; `undefined` where there is none. Fails where
+   * there are checkpoints of which none is whole, or one of another run.
+   */
+  readonly restore: (run: Identity) => Effect.Effect<Position | undefined, CheckpointError>
 }>()("anamnesis/runtime/Checkpoints") {}

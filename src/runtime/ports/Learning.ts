@@ -14,13 +14,17 @@ export interface ParameterGroup {
   readonly learningRate: number
 }
 
-/** A trainable group whose gradient on the first batch is zero or no number. */
+/** Trainable groups whose gradient is zero on each of the first batches, or no number on one of them. */
 export class DeadGradient extends Schema.TaggedError<DeadGradient>()("DeadGradient", {
-  groups: Schema.Array(Schema.String)
+  groups: Schema.Array(Schema.String),
+  batches: Schema.Int
 }) {
   override get message(): string {
-    return `No training: ${this.groups.join(", ")} would not learn. Its gradient on the first batch is zero or not `
-      + "finite. Freeze it, or look for what cuts it off (a zero weight of the loss, a truncated answer)."
+    return `No training: ${
+      this.groups.join(", ")
+    } would not learn. The gradient on the first ${this.batches} batches is `
+      + "zero or not finite. Freeze it, or look for what cuts it off (a zero weight of the loss, a truncated answer, a "
+      + "rank_tie_margin that no two passages differ by)."
   }
 }
 

@@ -1,0 +1,89 @@
+/** JSON files that are one object: which records it holds, and by what name. */
+import { type Fields, RecordError } from "./fields.ts"
+
+/** A record, and its id among the others or its place, from 1. */
+export interface Held {
+  readonly key: string | number
+  readonly value: unknown
+}
+
+const isObject = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const texts = ["question", "QUESTION", "query", "body", "qtext", "text", "contents", "content", "title"]
+
+/** Whether a value has one of the texts that only a question or a passage has. */
+const isRecord = (value: unknown): boolean =>
+  isObject(value) && texts.some((name) => typeof value[name] === "string" || value[name] === null)
+
+const listed = (values: ReadonlyArray<unknown>): ReadonlyArray<Held> =>
+  values.map((value, i) => ({ key: i + 1, value }))
+
+/** HEAD-QA's exams, each with its questions in `data`, which are named after it. */
+const ofExams = (exams: Fields): ReadonlyArray<Held> =>
+  Object.entries(exams).flatMap(([name, exam]) =>
+    isObject(exam) && Array.isArray(exam["data"])
+      ? exam["data"].map((value: unknown, i) => ({
+        key: `${name}/${i + 1}`,
+        value: isObject(value) ? { ...value, name } : value
+      }))
+      : []
+  )
+
+/** The records of one dataset: a list, an object by ids, or what has them in `questions`, `exams` or `data`. */
+const recordsOf = (value: unknown): ReadonlyArray<Held> | undefined => {
+  if (Array.isArray(value)) return listed(value)
+  if (!isObject(value)) return undefined
+  if (Array.isArray(value["questions"])) return listed(value["questions"])
+  if (isObject(value["exams"])) return ofExams(value["exams"])
+  if (Array.isArray(value["data"])) return listed(value["data"])
+  if (isRecord(value)) return [{ key: 1, value }]
+  const members = Object.entries(value)
+  const byId = members.some(([, member]) => isRecord(member)) && !members.some(([, member]) => Array.isArray(member))
+  return byId ? members.map(([key, member]) => ({ key, value: member })) : undefined
+}
+
+const hasRecords = (value: unknown): boolean =>
+  Array.isArray(value)
+    ? value.some(isRecord)
+    : isObject(value) && (isRecord(value) || Object.values(value).some(isRecord))
+
+/** Whether an object holds records, rather than being one of many. */
+export const isContainer = (value: unknown): boolean => {
+  if (!isObject(value)) return false
+  if (Array.isArray(value["questions"]) || isObject(value["exams"]) || Array.isArray(value["data"])) return true
+  return !isRecord(value) && Object.values(value).some(hasRecords)
+}
+
+const named = (dataset: string, held: ReadonlyArray<Held>): ReadonlyArray<Held> =>
+  held.map(({ key, value }) => ({
+    key: `${dataset}/${key}`,
+    value: isObject(value)
+      ? { ...value, id: `${dataset}/${String(value["id"] ?? value["_id"] ?? key)}`, type: value["type"] ?? dataset }
+      : value
+  }))
+
+/**
+ * The records that a value holds. Where it has several datasets (MIRAGE's benchmark, or splits), `dataset` names one, or
+ * is "*" for all, whose ids and types then begin with the names of their datasets.
+ */
+export const heldBy = (value: unknown, dataset: string | undefined): ReadonlyArray<Held> => {
+  const own = dataset === undefined ? recordsOf(value) : undefined
+  if (own) return own
+  const datasets = Object.entries(isObject(value) ? value : {})
+    .flatMap(([name, member]) => {
+      const held = recordsOf(member)
+      return held && held.length > 0 ? [{ name, held }] : []
+    })
+  const chosen = datasets.find(({ name }) => name === dataset)
+  if (chosen) return chosen.held
+  if (dataset === "*") return datasets.flatMap(({ held, name }) => named(name, held))
+  if (dataset === undefined && datasets.length === 1) return datasets[0]!.held
+  const names = datasets.map(({ held, name }) => `${name} (${held.length})`).join(", ")
+  if (names === "") throw new RecordError("", dataset === undefined ? "holds no records" : "holds no datasets by name")
+  throw new RecordError(
+    "",
+    `${dataset === undefined ? "holds several datasets:" : `has no dataset "${dataset}", but`} ${names}; `
+      + "name one after the file and \"#\", or \"*\" for all"
+  )
+}

@@ -1,0 +1,80 @@
+/** Settings that are right one by one and wrong together: a line each, with its keys and what to do. */
+import { type Mode, type RunConfig, stepSize } from "./RunConfig.ts"
+
+/** Steps are counted in 32 bits. */
+export const MOST_STEPS = 2 ** 31 - 1
+
+/** [CLS], the marker and [SEP], and a token of the text. */
+const LEAST_LENGTH = 4
+
+type Problems = ReadonlyArray<string | false>
+
+const number = (value: number): string => value.toLocaleString("en", { maximumSignificantDigits: 21 })
+
+/** Warm-ups that make up their questions from the corpus, and use neither files of questions nor options. */
+const madeUp: ReadonlySet<Mode> = new Set<Mode>(["lexical", "copy"])
+/** Modes that train the retriever. */
+export const teachRetriever: ReadonlySet<Mode> = new Set<Mode>(["joint", "gold_supervised", "lexical"])
+
+const schedule = (c: RunConfig): Problems => [
+  c.max_steps > MOST_STEPS && `max_steps (${number(c.max_steps)}) exceeds ${number(MOST_STEPS)} steps`,
+  c.save_steps === 0 && "save_steps: 0 is no number of steps; write -1 for one checkpoint at the end",
+  Math.max(c.learning_rate, c.lr_retriever) * c.weight_decay >= 1
+  && `weight_decay (${c.weight_decay}) times the learning rate (${Math.max(c.learning_rate, c.lr_retriever)}) is 1 or `
+    + "more: a step would undo the weights",
+  teachRetriever.has(c.mode) && c.rank_weight === 0
+  && `rank_weight 0 leaves the retriever nothing to learn in mode ${c.mode}; mode frozen_rag keeps it as it is`
+]
+
+const lengths = (c: RunConfig): Problems => {
+  const short = (["query_max_len", "passage_max_len"] as const).filter((key) => c[key] > 0 && c[key] < LEAST_LENGTH)
+  const writes = (key: "max_new_tokens" | "rationale_max_new_tokens") =>
+    c[key] >= c.max_length && `${key} (${c[key]}) leaves no room for a prompt in max_length (${c.max_length})`
+  return [
+    ...short.map((key) =>
+      `${key} (${c[key]}) holds no word: [CLS], a marker and [SEP] take 3 tokens; give at least ${LEAST_LENGTH}, or 0 `
+      + "for the checkpoint's own"
+    ),
+    c.answer_by === "generation" && writes("max_new_tokens"),
+    c.rationale_prompt !== "" && writes("rationale_max_new_tokens"),
+    c.mode === "copy" && c.copy_words > c.text_maxlength
+    && `copy_words (${c.copy_words}) exceeds text_maxlength (${c.text_maxlength}): a word takes at least a token`
+  ]
+}
+
+const others = (c: RunConfig): Problems => [
+  !madeUp.has(c.mode) && c.answer_format === "letter" && !c.options_in_prompt
+  && "answer_format \"letter\" needs options_in_prompt: the reader would name letters that it never saw; set "
+    + "answer_format: text, or options_in_prompt: true"
+]
+
+/** What must hold between keys. */
+export const contradictions = (c: RunConfig): ReadonlyArray<string> =>
+  [...schedule(c), ...lengths(c), ...others(c)].filter((problem) => problem !== false)
+
+/** What may be meant, but would surprise whoever did not mean it. The number of steps is spelled out. */
+export const suspicions = (c: RunConfig): ReadonlyArray<string> => {
+  const same = c.train_file === c.test_file && JSON.stringify(c.train_where) === JSON.stringify(c.test_where)
+  return [
+    !madeUp.has(c.mode) && c.test_file !== "" && same
+    && "train_file and test_file are the same questions: figures will be of what was trained on",
+    c.max_steps === 0 && "max_steps is 0: nothing is trained",
+    c.max_steps > 0 && c.warmup_steps > c.max_steps
+    && `warmup_steps (${c.warmup_steps}) exceeds the ${
+      number(c.max_steps)
+    } steps: the learning rate never reaches its peak`,
+    c.mode !== "lexical" && c.learning_rate === 0 && "learning_rate is 0: the reader stays as it is",
+    teachRetriever.has(c.mode) && c.lr_retriever === 0 && "lr_retriever is 0: the retriever stays as it is"
+  ].filter((line) => line !== false)
+}
+
+/** How many steps a run of so many questions takes, or why it cannot be run. */
+export const stepsOf = (c: RunConfig, questions: number): number | string => {
+  if (c.max_steps >= 0) return c.max_steps
+  const steps = Math.ceil(c.num_train_epochs * questions / stepSize(c))
+  if (steps > MOST_STEPS) {
+    return `num_train_epochs (${c.num_train_epochs}) of ${number(questions)} questions are more than `
+      + `${number(MOST_STEPS)} steps`
+  }
+  return steps
+}

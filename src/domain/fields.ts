@@ -1,0 +1,109 @@
+/** Fields of a record that users bring: which are there, what they must be, and which are of no use here. */
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+
+/** The fields of a record that say something. */
+export type Fields = Readonly<Record<string, unknown>>
+
+/** A record that does not say what it should; `field` is its path, empty where the record itself is meant. */
+export class RecordError extends Error {
+  override readonly name = "RecordError"
+  readonly field: string
+  constructor(field: string, reason: string) {
+    super(reason)
+    this.field = field
+  }
+}
+
+/** Who is told of what a record has beyond what is read of it. */
+export interface Notes {
+  /** A field that is not used. */
+  readonly unused: (field: string) => void
+  /** What was made of the record without its saying so, as the end of a sentence about several of them. */
+  readonly remark: (what: string) => void
+}
+
+export const silent: Notes = { unused: () => undefined, remark: () => undefined }
+
+/** An id as text; numbers beyond 2^53 are refused, because JSON has rounded them already. */
+export const Id = Schema.Union([Schema.NonEmptyString, Schema.Int])
+/** A text, or a number that stands for its digits. */
+export const Value = Schema.Union([Schema.String, Schema.Finite])
+export const optional = Schema.optionalKey
+
+/** null, a blank text, an empty list and an empty object say what a missing field says: nothing. */
+const isBlank = (value: unknown): boolean => {
+  if (typeof value === "string") return value === "" || value.trim() === ""
+  if (typeof value !== "object") return value === undefined
+  return value === null || (Array.isArray(value) ? value.length === 0 : Object.keys(value).length === 0)
+}
+
+/** The beginning of a value, as JSON has it. */
+export const show = (value: unknown): string => {
+  try {
+    const text = JSON.stringify(value) ?? String(value)
+    return text.length > 40 ? `${text.slice(0, 40)}...` : text
+  } catch {
+    return "a value of great depth"
+  }
+}
+
+/** The fields of a JSON value that say something; fails where it is no object. */
+export const present = (line: unknown): Fields => {
+  if (typeof line !== "object" || line === null || Array.isArray(line)) {
+    throw new RecordError("", `expected an object of fields, got ${show(line)}`)
+  }
+  const fields = line as Fields
+  for (const name in fields) {
+    if (isBlank(fields[name])) return Object.fromEntries(Object.entries(fields).filter(([, value]) => !isBlank(value)))
+  }
+  return fields
+}
+
+const format = SchemaIssue.makeFormatterStandardSchemaV1()
+
+const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
+  path.reduce<unknown>((inner, key) => (inner as Readonly<Record<PropertyKey, unknown>> | undefined)?.[key], value)
+
+/** Decodes fields, or throws a `RecordError` that names the first one at fault. */
+export const decoder = <A>(schema: Schema.Codec<A, any>) => {
+  const decode = Schema.decodeUnknownResult(schema)
+  return (fields: Fields): A => {
+    const decoded = decode(fields)
+    if (Result.isSuccess(decoded)) return decoded.success
+    const [issue] = format(decoded.failure.issue).issues
+    const path = (issue!.path ?? []) as ReadonlyArray<PropertyKey>
+    const found = at(fields, path)
+    throw new RecordError(
+      path.map(String).join("."),
+      found === undefined ? "is missing" : `${issue!.message.replace(/^E/, "e")}, got ${show(found)}`
+    )
+  }
+}
+
+const decodeIds = decoder(Schema.Struct({ ids: Schema.Array(Id) }))
+
+/** The ids of a field that has one or a list of them, each once. */
+export const idsOf = (fields: Fields, name: string): ReadonlyArray<string> => {
+  const value = fields[name]
+  if (value === undefined) return []
+  const ids = (Array.isArray(value) ? value : [value]).filter((id) => !isBlank(id))
+  try {
+    return [...new Set(decodeIds({ ids }).ids.map(String))]
+  } catch (error) {
+    throw new RecordError(name, `${(error as RecordError).message} (an id, or a list of ids)`)
+  }
+}
+
+/** A text as Unicode: JSON can name half of a character, which no file can hold and no tokenizer reads. */
+export const wellFormed = (text: string, notes: Notes): string => {
+  if (text.isWellFormed()) return text
+  notes.remark("have half of a character (a lone surrogate), which is read as U+FFFD")
+  return text.toWellFormed()
+}
+
+/** Tells of the fields that are not known. */
+export const tellUnused = (fields: Fields, known: (name: string) => boolean, notes: Notes): void => {
+  for (const name in fields) if (!known(name)) notes.unused(name)
+}

@@ -1,0 +1,11 @@
+/** Quantities as people read them. */
+
+/** A quantity in the unit in which it is a small number. */
+export const inUnits = (units: ReadonlyArray<string>, base: number) => (value: number): string => {
+  const last = units.length - 1
+  const power = value < base ? 0 : Math.min(last, Math.floor(Math.log(value) / Math.log(base)))
+  const scaled = value / base ** power
+  return `${scaled >= 100 || Number.isInteger(scaled) ? Math.round(scaled) : scaled.toPrecision(3)} ${units[power]}`
+}
+
+export const bytesText = inUnits(["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"], 1024)

@@ -1,0 +1,238 @@
+/**
+ * What tokenizer_config.json and the files beside it change of tokenizer.json, as transformers has it of fast tokenizers:
+ * added tokens and special ones are taken from there; options of components must be those of tokenizer.json.
+ */
+import type { AddedToken, AddedTokens } from "./addedTokens.ts"
+import { Fields, isText, Misfit } from "./fields.ts"
+
+/** Keys of tokens that every tokenizer may have, in the order in which those that are new get their ids. */
+const named = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"]
+
+/** Keys that are read here, or change no id: lengths and sides are the program's, others are of slow tokenizers. */
+const known: ReadonlySet<string> = new Set([
+  "added_tokens_decoder",
+  "additional_special_tokens",
+  "extra_special_tokens",
+  "add_bos_token",
+  "add_eos_token",
+  "add_prefix_space",
+  "auto_map",
+  "backend",
+  "chat_template",
+  "clean_up_tokenization_spaces",
+  "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output",
+  "device_map",
+  "do_basic_tokenize",
+  "do_lower_case",
+  "errors",
+  "fix_mistral_regex",
+  "full_tokenizer_file",
+  "init_inputs",
+  "is_local",
+  "legacy",
+  "local_files_only",
+  "max_len",
+  "max_length",
+  "merges_file",
+  "model_input_names",
+  "model_max_length",
+  "name_or_path",
+  "never_split",
+  "pad_to_multiple_of",
+  "pad_token_type_id",
+  "padding_side",
+  "processor_class",
+  "return_token_type_ids",
+  "sp_model_kwargs",
+  "spaces_between_special_tokens",
+  "special_tokens_map_file",
+  "split_special_tokens",
+  "stride",
+  "strip_accents",
+  "tokenize_chinese_chars",
+  "tokenizer_class",
+  "tokenizer_file",
+  "transformers_version",
+  "trim_offsets",
+  "truncation_side",
+  "truncation_strategy",
+  "unk_token_id",
+  "bos_token_id",
+  "eos_token_id",
+  "pad_token_id",
+  "use_default_system_prompt",
+  "use_fast",
+  "vocab_file",
+  "vocab_size",
+  "wordpieces_prefix"
+])
+
+const optionKeys = ["content", "single_word", "lstrip", "rstrip", "normalized", "special", "id", "__type"]
+
+/** An object that describes a token; what it leaves out is as transformers has it. */
+const described = (fields: Fields, special: boolean): AddedToken => {
+  fields.only(...optionKeys)
+  const flag = (key: string, otherwise: boolean) => fields.optional(key, fields.flag, otherwise)
+  const isSpecial = flag("special", special)
+  return {
+    content: fields.text("content"),
+    single_word: flag("single_word", false),
+    lstrip: flag("lstrip", false),
+    rstrip: flag("rstrip", false),
+    normalized: flag("normalized", !isSpecial),
+    special: isSpecial
+  }
+}
+
+const plainSpecial = (content: string): AddedToken => ({
+  content,
+  single_word: false,
+  lstrip: false,
+  rstrip: false,
+  normalized: false,
+  special: true
+})
+
+/** `added_tokens_decoder`: tokens by their ids; `undefined` where there is none. */
+const decoderTokens = (config: Fields): ReadonlyArray<readonly [number, AddedToken]> | undefined => {
+  if (!config.has("added_tokens_decoder")) return undefined
+  const all = config.fields("added_tokens_decoder")
+  return all.entries().map(([id]) => {
+    if (!/^\d{1,9}$/.test(id)) all.fail(id, "not the id of a token")
+    return [Number(id), described(all.fields(id), false)] as const
+  }).toSorted(([a], [b]) => a - b)
+}
+
+const asSpecial = (token: AddedToken): AddedToken => ({ ...token, special: true })
+
+const one = (fields: Fields, key: string): ReadonlyArray<AddedToken> => {
+  if (!fields.has(key)) return []
+  const value = fields.get(key)
+  return [isText(value) ? plainSpecial(value) : asSpecial(described(fields.fields(key), true))]
+}
+
+/** Special tokens that have a key each, models' own ones among them. */
+const namedTokens = (config: Fields): ReadonlyArray<AddedToken> => {
+  const keys = config.entries().map(([key]) => key)
+  const own = keys.filter((key) => key.endsWith("_token") && !named.includes(key) && isText(config.get(key)))
+  const extra = config.get("extra_special_tokens")
+  const more = typeof extra === "object" && extra !== null && !Array.isArray(extra)
+    ? config.fields("extra_special_tokens")
+    : new Fields({}, "")
+  return [
+    ...[...named, ...own].flatMap((key) => one(config, key)),
+    ...more.entries().flatMap(([key]) => one(more, key))
+  ]
+}
+
+/** Older files leave out that a listed token is special, and do not name its type either. */
+const listedToken = (fields: Fields): AddedToken => described(fields, !fields.has("__type"))
+
+/** Special tokens of a list. */
+const extraTokens = (config: Fields): ReadonlyArray<AddedToken> =>
+  ["additional_special_tokens", "extra_special_tokens"].filter((key) => Array.isArray(config.get(key))).flatMap((key) =>
+    config.list(key).map((value, i) =>
+      isText(value) ? plainSpecial(value) : listedToken(new Fields(value, `${config.at(key)}[${i}]`))
+    )
+  )
+
+/** The first of those with the same options. */
+const once = (tokens: ReadonlyArray<AddedToken>): ReadonlyArray<AddedToken> => {
+  const seen = new Set<string>()
+  return tokens.filter((token) => seen.size < seen.add(JSON.stringify(token)).size)
+}
+
+/**
+ * Tokens to add to those of tokenizer.json: those that are listed, else its own again, of which the special ones with a
+ * key of their own are special now; then special ones that are not there.
+ */
+export const additions = (config: Fields): (own: AddedTokens) => ReadonlyArray<AddedToken> => {
+  const listed = decoderTokens(config)?.map(([, token]) => token)
+  const keyed = namedTokens(config)
+  const extra = extraTokens(config)
+  const contents = new Set(keyed.map(({ content }) => content))
+  return (own) => {
+    const again = (listed ?? own.all()).map((token) => contents.has(token.content) ? asSpecial(token) : token)
+    const there = new Set(again.map(({ content }) => content))
+    const absent = once([...keyed, ...extra]).filter(({ content }) =>
+      !there.has(content) && own.added(content) === undefined
+    )
+    return [...again, ...absent]
+  }
+}
+
+/** @throws Misfit where a token has another id than the config says. */
+export const checkIds = (config: Fields, own: AddedTokens): void => {
+  for (const [id, { content }] of decoderTokens(config) ?? []) {
+    const given = own.id(content)
+    if (given !== id) {
+      throw new Misfit(
+        config.at(`added_tokens_decoder.${id}`),
+        `${JSON.stringify(content)} has the id ${given} in tokenizer.json`
+      )
+    }
+  }
+}
+
+/** Components of a kind wherever they are nested. */
+const componentsOf = (json: unknown, type: string): ReadonlyArray<Readonly<Record<string, unknown>>> => {
+  if (typeof json !== "object" || json === null) return []
+  if (Array.isArray(json)) return json.flatMap((each: unknown) => componentsOf(each, type))
+  const own = json as Readonly<Record<string, unknown>>
+  const nested = componentsOf(own["normalizers"], type).concat(componentsOf(own["pretokenizers"], type))
+  return own["type"] === type ? [own, ...nested] : nested
+}
+
+interface Said {
+  readonly key: string
+  /** What tokenizer.json does; `undefined` where nothing there can. */
+  readonly does: boolean | undefined
+}
+
+const said = (json: { readonly normalizer?: unknown; readonly pre_tokenizer?: unknown }): ReadonlyArray<Said> => {
+  const bert = componentsOf(json.normalizer, "BertNormalizer")[0]
+  const lowers = bert?.["lowercase"] === true || componentsOf(json.normalizer, "Lowercase").length > 0
+  const prefixes = [
+    ...componentsOf(json.pre_tokenizer, "ByteLevel").map((each) => each["add_prefix_space"] === true),
+    ...componentsOf(json.pre_tokenizer, "Metaspace").map((each) => each["prepend_scheme"] !== "never"),
+    ...componentsOf(json.normalizer, "Prepend").map(() => true)
+  ]
+  return [
+    { key: "do_lower_case", does: lowers },
+    { key: "strip_accents", does: bert && (bert["strip_accents"] ?? bert["lowercase"]) === true },
+    { key: "tokenize_chinese_chars", does: bert && bert["handle_chinese_chars"] === true },
+    { key: "add_prefix_space", does: prefixes.length === 0 ? undefined : prefixes.includes(true) }
+  ]
+}
+
+/** @throws Misfit where config and tokenizer.json contradict each other, or the config asks for what is not done. */
+export const checkOptions = (config: Fields, json: object): void => {
+  for (const { does, key } of said(json)) {
+    if (!config.has(key) || does === undefined) continue
+    if (config.flag(key) !== does) {
+      config.fail(key, `${config.get(key)}, which tokenizer.json contradicts; make them agree`)
+    }
+  }
+  if (config.get("fix_mistral_regex") === true) {
+    config.fail("fix_mistral_regex", "true is not supported: save the repaired tokenizer.json")
+  }
+}
+
+/** What transformers passes over where there is a tokenizer.json, and what is done instead. */
+export const passedOver = (
+  config: Fields,
+  start: ReadonlyArray<number> | undefined,
+  own: AddedTokens
+): ReadonlyArray<string> => {
+  const told: Array<string> = []
+  const token = one(config, "bos_token")[0]?.content
+  const begins = token !== undefined && (start ?? []).includes(own.id(token) ?? -1)
+  const given = config.get("add_bos_token")
+  if (typeof given === "boolean" && given !== begins) {
+    told.push(`add_bos_token: ${given} has no effect: prompts begin as tokenizer.json's post_processor has it`)
+  }
+  const keys = config.entries().map(([key]) => key)
+  const unknown = keys.filter((key) => !known.has(key) && !key.endsWith("_token"))
+  if (unknown.length > 0) told.push(`not known here, and without effect: ${unknown.join(", ")}`)
+  return told
+}

@@ -1,0 +1,114 @@
+/** Post-processors of tokenizer.json: what stands before a text. Prompts are ended by the program itself. */
+import { type Fields, isId, isText } from "./fields.ts"
+import { checkByteLevel } from "./preTokenizers.ts"
+
+/** Ids that it puts before a text, and whether it puts any around it. */
+interface PostProcessor {
+  readonly before: ReadonlyArray<number>
+  readonly adds: boolean
+}
+
+type Known = (id: number) => boolean
+
+const known = (fields: Fields, key: string, id: number, is: Known): number =>
+  is(id) ? id : fields.fail(key, `${id} is not the id of a token`)
+
+/** A token and its id. */
+const special = (fields: Fields, key: string, is: Known): number => {
+  const pair = fields.list(key)
+  if (pair.length !== 2 || !isText(pair[0]) || !isId(pair[1])) {
+    return fields.fail(key, "a token and its id are expected")
+  }
+  return known(fields, key, pair[1], is)
+}
+
+const framed = (fields: Fields, is: Known): PostProcessor => {
+  special(fields, "sep", is)
+  return { before: [special(fields, "cls", is)], adds: true }
+}
+
+interface Special {
+  readonly ids: ReadonlyArray<number>
+}
+
+const specials = (fields: Fields, is: Known): ReadonlyMap<string, Special> => {
+  const all = fields.fields("special_tokens")
+  return new Map(
+    all.entries().map(([name]) => {
+      const token = all.fields(name).only("id", "ids", "tokens")
+      const ids = token.list("ids")
+      const texts = token.list("tokens")
+      if (!ids.every(isId) || texts.length !== ids.length || !texts.every(isText)) {
+        token.fail("ids", "an id for each token is expected")
+      }
+      return [token.text("id"), {
+        ids: ids.map((id) => known(token, "ids", id as number, is))
+      }]
+    })
+  )
+}
+
+/** A sequence as "A" or "B", or the ids of a special token. */
+type Piece = "A" | "B" | ReadonlyArray<number>
+
+const readPiece = (fields: Fields, tokens: ReadonlyMap<string, Special>): Piece => {
+  const [kind] = fields.only("Sequence", "SpecialToken").entries().map(([key]) => key)
+  if (kind === undefined) return fields.fail("", "a sequence or a special token is expected")
+  const piece = fields.fields(kind).only("id", "type_id")
+  piece.id("type_id")
+  if (kind === "Sequence") return piece.oneOf("id", ["A", "B"] as const)
+  return tokens.get(piece.text("id"))?.ids ?? piece.fail("id", `"${piece.text("id")}" is not one of special_tokens`)
+}
+
+const template = (fields: Fields, is: Known): PostProcessor => {
+  fields.only("type", "single", "pair", "special_tokens")
+  const tokens = specials(fields, is)
+  for (const piece of fields.items("pair")) readPiece(piece, tokens)
+  const pieces = fields.items("single").map((piece) => readPiece(piece, tokens))
+  if (pieces.filter((piece) => piece === "A").length !== 1 || pieces.includes("B")) {
+    fields.fail("single", "the sequence A is expected, once")
+  }
+  return { before: pieces.slice(0, pieces.indexOf("A")).flat() as Array<number>, adds: pieces.length > 1 }
+}
+
+const bytes = (fields: Fields): PostProcessor => {
+  checkByteLevel(fields)
+  return { before: [], adds: false }
+}
+
+const sequence = (fields: Fields, is: Known): PostProcessor => {
+  const all = fields.only("type", "processors").items("processors").map((each) => read(each, is))
+  const adding = all.filter(({ adds }) => adds)
+  /** The second one would take the first's tokens for the text. */
+  if (adding.length > 1) fields.fail("processors", "more than one of them adds tokens")
+  return adding[0] ?? { before: [], adds: false }
+}
+
+const kinds: Readonly<Record<string, (fields: Fields, is: Known) => PostProcessor>> = {
+  BertProcessing: (fields, is) => framed(fields.only("type", "sep", "cls"), is),
+  RobertaProcessing: (fields, is) => {
+    fields.only("type", "sep", "cls", "trim_offsets", "add_prefix_space")
+    fields.flag("trim_offsets")
+    fields.flag("add_prefix_space")
+    return framed(fields, is)
+  },
+  ByteLevel: bytes,
+  TemplateProcessing: template,
+  Sequence: sequence
+}
+
+const read = (fields: Fields, is: Known): PostProcessor => {
+  const type = fields.text("type")
+  if (!Object.hasOwn(kinds, type)) {
+    return fields.fail("type", `"${type}" is not known here (known: ${Object.keys(kinds).join(", ")})`)
+  }
+  return kinds[type]!(fields, is)
+}
+
+/**
+ * Ids that are put before a text.
+ *
+ * @param is whether an id is that of a token.
+ * @throws Misfit where it is none that is known, or not whole.
+ */
+export const readStart = (fields: Fields, is: Known): ReadonlyArray<number> => read(fields, is).before

@@ -1,0 +1,9 @@
+/** Expressions that mean what JavaScript cannot say. */
+
+/** Why an expression is refused. */
+export class Unsupported extends Error {}
+
+/** @throws Unsupported always. */
+export const unsupported = (what: string): never => {
+  throw new Unsupported(`${what} is not supported`)
+}
