@@ -63,22 +63,31 @@ const optionsOf = (c: RunConfig, passages: number) => ({
   explains: c.rationale_prompt !== ""
 })
 
-export const answerAll = Effect.fn("answer")(function*(records: ReadonlyArray<QuestionRecord>) {
-  const c = yield* Settings
-  const passages = yield* Passages
-  const stage = answerOne(optionsOf(c, passages.ids.length))
-  const rows = yield* stage.run(Questions.frame(records, 0, passages.row))
-  const [predictions, support] = [Frame.column(rows, "prediction"), Frame.column(rows, "support")]
-  const written = Frame.column(rows, "written")
-  return records.map(({ id, options, question }, r): Answered => ({
-    id,
-    question,
-    options,
-    answer: predictions[r]!,
-    written: written[r]!,
-    passages: passagesOf(support, r, c.n_context, passages)
+/** Answers in the order of the questions, `per_device_eval_batch_size` of them made at a time. */
+export const answerAll = (records: ReadonlyArray<QuestionRecord>) =>
+  Stream.unwrap(Effect.gen(function*() {
+    const [c, passages] = [yield* Settings, yield* Passages]
+    const stage = answerOne(optionsOf(c, passages.ids.length))
+    const size = c.per_device_eval_batch_size
+    const answered = Effect.fnUntraced(function*(questions: Questions.QuestionFrame, batch: number) {
+      const rows = yield* stage.run(questions)
+      const [predictions, support] = [Frame.column(rows, "prediction"), Frame.column(rows, "support")]
+      const written = Frame.column(rows, "written")
+      return records.slice(batch * size, (batch + 1) * size).map(({ id, options, question }, r): Answered => ({
+        id,
+        question,
+        options,
+        answer: predictions[r]!,
+        written: written[r]!,
+        passages: passagesOf(support, r, c.n_context, passages)
+      }))
+    })
+    return Questions.once(records, size, passages.row).pipe(
+      Stream.zipWithIndex,
+      Stream.mapEffect(([questions, batch]) => answered(questions, batch)),
+      Stream.flattenIterable
+    )
   }))
-})
 
 const choice = (options: ReadonlyArray<string>, answer: string): ReadonlyArray<string> => [
   ...options.map((option) => `  ${option === answer ? "→" : " "} ${option}`),

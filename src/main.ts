@@ -11,7 +11,7 @@ import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import { answerable, answerAll, asked, show, telling } from "./answer.ts"
 import { unasked } from "./asking.ts"
-import { anamnesis, lines, runtime, settings, settle, tell } from "./command.ts"
+import { anamnesis, lines, runtime, settings, settle, tell, tellEach } from "./command.ts"
 import { demo } from "./demo.ts"
 import { ConfigError } from "./domain/configure.ts"
 import { embed } from "./embed.ts"
@@ -98,7 +98,7 @@ const answerCommand = Command.make(
       const print = (text: string) => Effect.sync(() => void process.stdout.write(text))
       return yield* Stream.runForEach(telling(records[0]!), print).pipe(Effect.provide(system))
     }
-    yield* tell(yield* answerAll(records).pipe(Effect.provide(system)), (all) => all.map(show).join("\n\n"))
+    yield* tellEach(answerAll(records), show).pipe(Effect.provide(system))
   })
 ).pipe(
   Command.withDescription("Answer a question, or a file of questions, and show the supporting passages"),

@@ -202,6 +202,10 @@ export const fitting = Effect.fn("fitting")(
   Effect.scoped
 )
 
+/** The ids of questions that are to be left unanswered. */
+export const skippedOf = ({ excess_length }: RunConfig, long: ReadonlyArray<Long>): ReadonlySet<string> =>
+  new Set(excess_length === "skip" ? long.map(({ id }) => id) : [])
+
 /** Tells how many passages are cut, by the retriever and by the reader, and whether a prompt has room for them. */
 export const tellPassages = Effect.fn("tellPassages")(function*(c: RunConfig, { texts }: Passages["Service"]) {
   const source = c.passages_file

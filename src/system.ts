@@ -9,7 +9,7 @@ import { defaults } from "./domain/presets.ts"
 import { isAnswered, type Passage, type QuestionRecord, type Split } from "./domain/Records.ts"
 import { type Mode, type RunConfig, Settings } from "./domain/RunConfig.ts"
 import { beyondMemory } from "./limits.ts"
-import { fitting, tellPassages } from "./preflight.ts"
+import { fitting, skippedOf, tellPassages } from "./preflight.ts"
 import { cloze, type Epochs, heldOut, lexical, scrambled, withRandomOptions } from "./questions.ts"
 import * as bm25 from "./runtime/layers/bm25.ts"
 import { layer as onDisk } from "./runtime/layers/checkpoints.ts"
@@ -224,7 +224,7 @@ export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
   if (problems.length > 0) return yield* new ConfigError({ source: `mode ${c.mode}`, problems })
   yield* tellPassages(c, stored)
   const { long, records: fit } = yield* fitting(c, c.train_file || `mode ${c.mode}`, "learn", epochs(0))
-  const left = new Set(c.excess_length === "skip" ? long.map(({ id }) => id) : [])
+  const left = skippedOf(c, long)
   const steps = stepsOf(c, fit.length)
   if (typeof steps === "string") return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [steps] })
   return {

@@ -21,7 +21,7 @@ export interface ColbertText {
   /** Tokens of a text with its markers, of which those beyond the length are cut. */
   readonly tokens: (text: string) => number
   /** Passages padded to `length`; punctuation and padding do not count. */
-  readonly passages: (tokens: ReadonlyArray<ReadonlyArray<number>>, length: number) => TokenRows
+  readonly passages: (tokens: ReadonlyArray<ArrayLike<number>>, length: number) => TokenRows
 }
 
 /** Ids of the tokens around a text, and of those whose vectors do not count. */
@@ -55,7 +55,7 @@ export const make = ({ encode }: Pick<Tokenizer, "encode">, marks: Marks, length
     ...words(text).slice(0, most - MARKERS),
     sep
   ]
-  const fill = (tokens: ReadonlyArray<ReadonlyArray<number>>, length: number, filler: number): TokenRows => {
+  const fill = (tokens: ReadonlyArray<ArrayLike<number>>, length: number, filler: number): TokenRows => {
     const ids = new Int32Array(tokens.length * length).fill(filler)
     const attended = new Uint8Array(ids.length).fill(filler === mask && marks.attendToMasks ? 1 : 0)
     tokens.forEach((row, r) => {

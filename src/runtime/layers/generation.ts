@@ -5,7 +5,7 @@ import * as Stream from "effect/Stream"
 import * as Key from "../../domain/Key.ts"
 import { type CacheShape, KeyValueCache } from "../engine/KeyValueCache.ts"
 import { bucket } from "../engine/Programs.ts"
-import { type Feeds, type Open, RunFailed, SessionError } from "../engine/Session.ts"
+import { type Feeds, finite, type Open, RunFailed, SessionError } from "../engine/Session.ts"
 import type { Token } from "../ports/Reader.ts"
 import { constrain, type Constraints } from "./constraints.ts"
 import { choose, type Sampling, unusable } from "./sampling.ts"
@@ -78,7 +78,10 @@ const pack = (rows: ReadonlyArray<Row>, padding: number) => {
 const forward = Effect.fnUntraced(function*(g: Generator, cache: KeyValueCache, rows: ReadonlyArray<Row>) {
   const { feeds, length } = pack(rows, g.padding)
   const program = g.program({ rows: rows.length, length, slots: cache.slots })
-  const { logits, present } = yield* program.run({ ...g.weights(), ...cache.feeds, ...feeds })
+  const { logits, present } = yield* Effect.flatMap(
+    program.run({ ...g.weights(), ...cache.feeds, ...feeds }),
+    (results) => finite(program.graph.name, results)
+  )
   const width = logits!.length / rows.length
   return {
     length,
@@ -127,7 +130,7 @@ const write = ({ ids, key, prompted, row, text }: Writing, logits: Float32Array,
   return { row, id, text: piece.text + text.end().text, finish: "length" }
 }
 
-/** Fails where a text has no next token: its logits are no numbers, or what it may go on with is nothing. */
+/** Leaves each text the tokens that it may go on with; fails where one has none. */
 const writable = (
   g: Generator,
   writings: ReadonlyArray<Writing>,
@@ -136,7 +139,8 @@ const writable = (
 ) =>
   Effect.forEach(writings, ({ ids, prompted }, r) => {
     const own = logits[r]!
-    const wrong = unusable(own) ?? (constrain(own, ids, prompted, o.eos, o), unusable(own))
+    constrain(own, ids, prompted, o.eos, o)
+    const wrong = unusable(own)
     if (wrong === undefined) return Effect.void
     const { name } = g.program({ rows: 1, length: 1, slots: 1 }).graph
     const cause = `${wrong}, after ${ids.length - prompted} tokens of text ${r + 1}`

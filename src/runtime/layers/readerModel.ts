@@ -4,7 +4,6 @@ import * as Stream from "effect/Stream"
 import { LEAST_SHIFTED, type RunConfig, Settings } from "../../domain/RunConfig.ts"
 import { causalLm } from "../../kernels/nn/decoder.ts"
 import { cached, powerOfTwo } from "../engine/Programs.ts"
-import { RunFailed, SessionError } from "../engine/Session.ts"
 import { Passages } from "../ports/Passages.ts"
 import { type Asked, ContextOverflow, type ToWrite } from "../ports/Reader.ts"
 import { readerLora } from "./adapters.ts"
@@ -80,13 +79,8 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
     for (const group of groupsOf(order, 2 ** Math.floor(Math.log2(most)))) {
       const own = group.map((i) => sequences[i]!)
       const { data, places, shape } = pack(own, { rows: powerOfTwo(group.length), all: false, ...padded })
-      const program = yield* score([shape.rows, shape.length, shape.supervised])
-      const { nll } = yield* program.run({ ...weights.values(), ...data })
+      const { nll } = yield* score([shape.rows, shape.length, shape.supervised], { ...weights.values(), ...data })
       group.forEach((i, r) => results[i] = byPart(own[r]!, (t) => nll![places[r]![t]!]!, parts[i]!, how))
-      if (group.some((i) => !results[i]!.every(Number.isFinite))) {
-        const cause = "a likelihood is no number; are the weights finite?"
-        return yield* new SessionError({ reason: new RunFailed({ program: program.graph.name, cause }) })
-      }
     }
     return results
   })

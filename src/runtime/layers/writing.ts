@@ -1,10 +1,10 @@
 /** A decoder that writes: prompts in, tokens out as they come. */
 import * as Effect from "effect/Effect"
-import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Key from "../../domain/Key.ts"
 import { type RunConfig, Settings } from "../../domain/RunConfig.ts"
 import type { Decoder, DecoderConfig } from "../../kernels/nn/decoder.ts"
+import { lazily } from "../engine/Programs.ts"
 import { Session, type SessionError } from "../engine/Session.ts"
 import type { Weights } from "../engine/Weights.ts"
 import { ModelRefused, type Token } from "../ports/Reader.ts"
@@ -48,13 +48,10 @@ export const make = Effect.fnUntraced(function*(o: WritingOptions) {
   const { config, decoder, ends, learns, tokenizer, weights } = o
   const settings = yield* Settings
   const session = yield* Session
-  const scope = yield* Effect.scope
   const options = { ...GenerationConfig.resolve(settings, o.generation), eos: ends.stops }
   const refused = refusal(settings, o.generation)
-  const program = yield* Effect.cached(
-    Effect.suspend(() => session.open(generation(config, decoder), learns ? {} : weights.values())).pipe(
-      Scope.provide(scope)
-    )
+  const program = yield* lazily(
+    Effect.suspend(() => session.open(generation(config, decoder), learns ? {} : weights.values()))
   )
   const key = Key.fold(Key.make(settings.seed), "write")
   const generator = {
