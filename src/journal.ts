@@ -3,7 +3,7 @@ import { RecordBatch, RecordBatchFileWriter, RecordBatchReader, Schema } from "a
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
-import { FileError, located, namesIn, readBytes, replace, sha256 } from "./runtime/layers/files.ts"
+import { FileError, located, makeFolder, namesIn, readBytes, replace, sha256 } from "./runtime/layers/files.ts"
 import { limited } from "./runtime/layers/limited.ts"
 
 const folderOf = (output: string): string => join(output, "journal")
@@ -44,9 +44,8 @@ export const write = Effect.fnUntraced(function*(
   to: number,
   batches: ReadonlyArray<RecordBatch>
 ) {
-  const fs = yield* FileSystem.FileSystem
   const folder = folderOf(output)
-  yield* fs.makeDirectory(folder, { recursive: true }).pipe(located(folder))
+  yield* makeFolder(folder)
   yield* replace(join(folder, nameOf(from, to)), encode(batches))
 })
 

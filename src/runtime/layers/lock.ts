@@ -12,7 +12,7 @@ import * as Schema from "effect/Schema"
 import { readFileSync, readlinkSync } from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
-import { decodeFile, FileError, located } from "./files.ts"
+import { decodeFile, FileError, located, makeFolder } from "./files.ts"
 
 /**
  * What the file says. `place` tells where process numbers mean the same: a boot of a machine, or of a container on it;
@@ -130,8 +130,7 @@ const held = (path: string, holder: Holder) => {
 }
 
 const acquire = Effect.fnUntraced(function*(folder: string) {
-  const fs = yield* FileSystem.FileSystem
-  yield* fs.makeDirectory(folder, { recursive: true }).pipe(located(folder))
+  yield* makeFolder(folder)
   const [path, own] = [join(folder, LOCK), self()]
   while (!(yield* create(path, JSON.stringify(own)))) {
     if (!(yield* isHeld(path))) yield* discard(path)
