@@ -1,10 +1,10 @@
 /** Program: the passages as vectors on disk, for searches that start at once. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { Reporter } from "./progress.ts"
 import * as RetrieverModel from "./runtime/layers/retrieverModel.ts"
 import * as StoredIndex from "./runtime/layers/storedIndex.ts"
 import { Passages } from "./runtime/ports/Passages.ts"
+import { Reporter } from "./runtime/ports/Reporter.ts"
 
 export interface Embedded {
   readonly folder: string

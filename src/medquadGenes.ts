@@ -3,9 +3,9 @@
  * first that it calls "<SYMBOL> gene"; a question asks for it by one of the disease's names, among four options none of
  * which but the right one occurs in the page. Labels are not checked by hand.
  */
+import { scorer, words } from "./domain/bm25.ts"
 import * as Key from "./domain/Key.ts"
 import type { Document } from "./medquadXml.ts"
-import { scorer, words } from "./runtime/layers/bm25.ts"
 
 export type Split = "train" | "dev" | "test"
 

@@ -7,9 +7,9 @@ import * as Stream from "effect/Stream"
 import { course } from "./curriculum.ts"
 import { type RunConfig, Settings, stepSize } from "./domain/RunConfig.ts"
 import * as Journal from "./journal.ts"
-import { Reporter } from "./progress.ts"
 import type { Epochs } from "./questions.ts"
 import type { Meter } from "./runtime/engine/Meter.ts"
+import { Reporter } from "./runtime/ports/Reporter.ts"
 import { Retriever } from "./runtime/ports/Retriever.ts"
 
 /** The run would not have come further either. */

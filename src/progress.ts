@@ -1,27 +1,7 @@
 /** Telling how far a long task is: one line that renews itself on a terminal, a line now and then elsewhere. */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-
-export interface Progress {
-  readonly task: string
-  readonly done: number
-  readonly total: number
-  /** Seconds since the task began at `start`. */
-  readonly seconds: number
-  readonly start: number
-  readonly unit: string
-  /** Units each of `total` stands for (questions a step). */
-  readonly each: number
-  readonly figures: Readonly<Record<string, number>>
-  /** Units of `done` between lines, where lines are told one after another; a tenth of all where left out. */
-  readonly every?: number
-}
-
-export class Reporter extends Context.Service<Reporter, {
-  readonly report: (progress: Progress) => Effect.Effect<void>
-  readonly note: (line: string) => Effect.Effect<void>
-}>()("anamnesis/Reporter") {}
+import { type Progress, Reporter } from "./runtime/ports/Reporter.ts"
 
 const clock = (seconds: number): string => {
   if (!(seconds < 1e6)) return "-"
@@ -73,11 +53,6 @@ const lines = Layer.sync(Reporter, () => {
 const quiet = Layer.succeed(Reporter, {
   report: () => Effect.void,
   note: (text) => Effect.sync(() => write(`${text}\n`))
-})
-
-export const silent: Layer.Layer<Reporter> = Layer.succeed(Reporter, {
-  report: () => Effect.void,
-  note: () => Effect.void
 })
 
 /** By where the output goes; quiet in CI. */

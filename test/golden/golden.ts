@@ -8,12 +8,12 @@ import { join } from "node:path"
 import { decode } from "../../src/domain/configure.ts"
 import type { QuestionRecord } from "../../src/domain/Records.ts"
 import { type Raw, type RunConfig, Settings } from "../../src/domain/RunConfig.ts"
-import * as Reporter from "../../src/progress.ts"
 import { cpu, reference } from "../../src/runtime/engine/providers.ts"
 import type { Session } from "../../src/runtime/engine/Session.ts"
 import { fromRecords } from "../../src/runtime/layers/dataset.ts"
 import * as Safetensors from "../../src/runtime/layers/safetensors.ts"
 import { Passages } from "../../src/runtime/ports/Passages.ts"
+import * as Reporter from "../../src/runtime/ports/Reporter.ts"
 import { tokenizerJson } from "../../src/vocabulary.ts"
 
 export interface Provider {

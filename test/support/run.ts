@@ -11,11 +11,11 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { basename } from "node:path"
 import type { Raw } from "../../src/domain/RunConfig.ts"
-import { Reporter, silent } from "../../src/progress.ts"
 import { start } from "../../src/run.ts"
 import * as Checkpoints from "../../src/runtime/layers/checkpoints.ts"
 import { fromRecords } from "../../src/runtime/layers/dataset.ts"
 import { joint } from "../../src/runtime/layers/modes.ts"
+import { Reporter, silent } from "../../src/runtime/ports/Reporter.ts"
 import * as Tiny from "./tiny.ts"
 
 export const STEPS = 24

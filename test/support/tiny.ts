@@ -10,7 +10,6 @@ import { type Raw, type RunConfig, Settings } from "../../src/domain/RunConfig.t
 import { colbert } from "../../src/kernels/nn/colbert.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
 import { flatten } from "../../src/kernels/nn/Module.ts"
-import * as Reporter from "../../src/progress.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { fromRecords } from "../../src/runtime/layers/dataset.ts"
 import { decodeDecoder } from "../../src/runtime/layers/decoderConfig.ts"
@@ -18,6 +17,7 @@ import { decodeEncoder } from "../../src/runtime/layers/encoderConfig.ts"
 import * as ModelFolder from "../../src/runtime/layers/modelFolder.ts"
 import * as Safetensors from "../../src/runtime/layers/safetensors.ts"
 import { Passages } from "../../src/runtime/ports/Passages.ts"
+import * as Reporter from "../../src/runtime/ports/Reporter.ts"
 import { readerSpecial, retrieverSpecial, tokenizerJson, vocabulary } from "../../src/vocabulary.ts"
 
 const texts = [

@@ -1,7 +1,7 @@
 /** Models as graphs for other tools, with the inputs and outputs that Hugging Face's exporters give them. */
 import type { EncodeOptions, Graph } from "../../kernels/encode.ts"
 import * as Nd from "../../kernels/NdArray.ts"
-import { remember } from "../../kernels/nn/cache.ts"
+import { cacheShape, remember } from "../../kernels/nn/cache.ts"
 import { backbone, colbert, type EncoderConfig } from "../../kernels/nn/colbert.ts"
 import { causalLm, type DecoderConfig } from "../../kernels/nn/decoder.ts"
 import { entering, type Flat, flatten } from "../../kernels/nn/Module.ts"
@@ -11,7 +11,6 @@ import { iota } from "../../kernels/op/iota.ts"
 import { less } from "../../kernels/op/select.ts"
 import { standIns } from "../../kernels/sizes.ts"
 import { byName, constant, type Input, input, type Tensor } from "../../kernels/Tensor.ts"
-import { cacheShape } from "./generationGraphs.ts"
 
 /** A graph whose parameters, inputs under their own names, are to be part of it. */
 export interface Exported {

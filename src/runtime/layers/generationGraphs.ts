@@ -1,20 +1,14 @@
 /** The program that continues texts: new tokens in, the logits of the next ones and what is to be kept of them out. */
-import { remember } from "../../kernels/nn/cache.ts"
-import { type Decoder, type DecoderConfig, headSize } from "../../kernels/nn/decoder.ts"
+import { cacheShape, remember } from "../../kernels/nn/cache.ts"
+import type { Decoder, DecoderConfig } from "../../kernels/nn/decoder.ts"
 import { entering } from "../../kernels/nn/Module.ts"
 import { slice, stack } from "../../kernels/op/gather.ts"
 import { iota } from "../../kernels/op/iota.ts"
 import { less } from "../../kernels/op/select.ts"
 import { names } from "../../kernels/Step.ts"
 import { byName, input, type Shape } from "../../kernels/Tensor.ts"
-import { type CacheShape, pastNames } from "../engine/KeyValueCache.ts"
+import { pastNames } from "../engine/KeyValueCache.ts"
 import type { Family } from "../engine/Session.ts"
-
-export const cacheShape = (c: DecoderConfig): CacheShape => ({
-  layers: c.num_hidden_layers,
-  groups: c.num_key_value_heads,
-  size: headSize(c)
-})
 
 /** What each layer keeps of earlier tokens, as inputs of the given shape. */
 const pastInputs = (layers: number, shape: Shape) =>

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import * as Key from "../../domain/Key.ts"
-import type { Half } from "../../kernels/half.ts"
+import { asStored, type Half, type Values } from "../../kernels/half.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import { adapt } from "../../kernels/nn/lora.ts"
 import { type Flat, flatten, type Module, type Params } from "../../kernels/nn/Module.ts"
@@ -50,7 +50,7 @@ export interface LoadOptions {
 
 type Keyed = { readonly key?: Tensor | undefined }
 type Build<C, P extends Params, I, O> = (config: C) => Module<P, [I], O>
-type Arrays = Map<string, Weights.Values>
+type Arrays = Map<string, Values>
 /** All of a folder but its tokenizer. */
 type Opened<C> = Omit<ModelFolder.ModelFolder<C>, "tokenizer">
 
@@ -122,7 +122,7 @@ const untie = (values: Arrays, params: Flat, saved: ReadonlyArray<string>): void
   const shared = values.get(EMBEDDING)!
   for (const path of [HEAD, EMBEDDING]) {
     const own = saved.includes(path) ? shared.slice() : shared
-    values.set(path, Weights.asStored(params.get(path), own))
+    values.set(path, asStored(params.get(path), own))
   }
 }
 

@@ -1,7 +1,8 @@
 /** How a model's weights, optimiser and index become its part of a checkpoint. */
 import * as Effect from "effect/Effect"
+import { asNumbers, asStored, type Values } from "../../kernels/half.ts"
 import type { Learner } from "../engine/Learner.ts"
-import { type Arrays, asNumbers, asStored, type Values, type Weights } from "../engine/Weights.ts"
+import type { Arrays, Weights } from "../engine/Weights.ts"
 import { CheckpointError, type Part, type PartState, type Stored, type Tensors } from "../ports/Checkpoints.ts"
 import type { Based } from "./model.ts"
 import * as Peft from "./peft.ts"

@@ -89,11 +89,13 @@ export const chunks = (source: Source): Stream.Stream<Chunk, SessionError> =>
 /** Told how many passages are encoded so far. */
 export type Encoded = (passages: number) => Effect.Effect<void>
 
-export const build = Effect.fnUntraced(function*(source: Source, generation: number, encoded: Encoded = () => Effect.void) {
-  let passages = 0
-  const all = yield* Stream.runCollect(Stream.tap(chunks(source), ({ docs }) => encoded(passages += docs.length)))
-  return { generation, passages, chunks: all } satisfies VectorIndex as VectorIndex
-})
+export const build = Effect.fnUntraced(
+  function*(source: Source, generation: number, encoded: Encoded = () => Effect.void) {
+    let passages = 0
+    const all = yield* Stream.runCollect(Stream.tap(chunks(source), ({ docs }) => encoded(passages += docs.length)))
+    return { generation, passages, chunks: all } satisfies VectorIndex as VectorIndex
+  }
+)
 
 /** Query vectors [b, q, dim], of which the first `questions` are asked for their best `k` passages. */
 export interface Query {

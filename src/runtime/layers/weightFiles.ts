@@ -5,9 +5,8 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
-import { firstInfinite, type Half, toWords } from "../../kernels/half.ts"
+import { firstInfinite, type Half, toWords, type Values } from "../../kernels/half.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
-import type { Values } from "../engine/Weights.ts"
 import { decodeFile, exists, FileError, namesIn } from "./files.ts"
 import * as TensorFile from "./tensorFile.ts"
 
