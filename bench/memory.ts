@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
 import { cpus } from "node:os"
 import { parseArgs } from "node:util"
-import "../src/allocator.ts"
+import "../src/cli/allocator.ts"
 import { asStored, type Half, type Values } from "../src/kernels/half.ts"
 import * as Nd from "../src/kernels/NdArray.ts"
 import { causalLm, type DecoderConfig } from "../src/kernels/nn/decoder.ts"
@@ -20,7 +20,7 @@ import * as Learner from "../src/runtime/engine/Learner.ts"
 import { transient } from "../src/runtime/engine/Meter.ts"
 import { cpu } from "../src/runtime/engine/providers.ts"
 import * as Weights from "../src/runtime/engine/Weights.ts"
-import * as Graphs from "../src/runtime/layers/readerGraphs.ts"
+import * as Graphs from "../src/runtime/language/graphs.ts"
 
 const { positionals, values: options } = parseArgs({
   allowPositionals: true,

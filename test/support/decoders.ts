@@ -8,10 +8,10 @@ import { names as stepNames } from "../../src/kernels/Step.ts"
 import { type Input, input } from "../../src/kernels/Tensor.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
 import { asInputs } from "../../src/runtime/engine/Weights.ts"
-import { unconstrained } from "../../src/runtime/layers/constraints.ts"
-import type { GenerationOptions, Generator } from "../../src/runtime/layers/generation.ts"
-import { generation } from "../../src/runtime/layers/generationGraphs.ts"
-import { initialise } from "../../src/runtime/layers/initialise.ts"
+import { unconstrained } from "../../src/runtime/language/generation/constraints.ts"
+import type { GenerationOptions, Generator } from "../../src/runtime/language/generation/generate.ts"
+import { generation } from "../../src/runtime/language/generation/graphs.ts"
+import { initialise } from "../../src/runtime/models/initialise.ts"
 
 export const config: DecoderConfig = {
   vocab_size: 31,
