@@ -1,4 +1,5 @@
 /** A few passages and questions of data/world, and two models for them of a few thousand weights, drawn under a seed. */
+import { queryOf } from "../src/domain/records/options.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -6,10 +7,9 @@ import * as Layer from "effect/Layer"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Dataset from "../src/datasets/dataset.ts"
-import * as Questions from "../src/datasets/questions.ts"
+import * as Batches from "../src/datasets/batches.ts"
 import * as Key from "../src/domain/Key.ts"
-import { decode } from "../src/domain/settings/configure.ts"
-import { Settings } from "../src/domain/settings/RunConfig.ts"
+import { decode } from "../src/systems/jmlr/settings.ts"
 import { colbert } from "../src/kernels/nn/colbert.ts"
 import { causalLm } from "../src/kernels/nn/decoder.ts"
 import { flatten, type Params } from "../src/kernels/nn/Module.ts"
@@ -100,15 +100,14 @@ export const world = Effect.gen(function*() {
     max_length: 512,
     answer_format: "text"
   })
-  return { records, corpus, settings, questions: Questions.frame(records, 0, corpus.row) }
+  return { records, corpus, settings, questions: Batches.frame(records, 0, { row: corpus.row, query: queryOf(settings) }) }
 })
 export type World = Effect.Success<typeof world>
 
-/** What the modes ask for beside a file system: settings, passages, a provider, and a place for checkpoints. */
-export const surroundings = ({ corpus, settings }: World) => {
+/** What the modes ask for: passages, a provider, files, and a place for checkpoints. */
+export const surroundings = ({ corpus }: World) => {
   const parts = new Map<string, Part>()
   const layer = Layer.mergeAll(
-    Layer.succeed(Settings, settings),
     Layer.succeed(Passages, corpus),
     cpu({ threads: 1 }),
     NodeFileSystem.layer,

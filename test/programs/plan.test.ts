@@ -2,7 +2,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { globSync, readFileSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
-import type { Plan } from "../../src/programs/plan.ts"
+import type { Plan } from "../../src/programs/costs/plan.ts"
 import { anamnesis, type Ended, type Options, prepare } from "../support/cli.ts"
 
 let folder: string

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { dirname, join } from "node:path"
-import { Settings } from "../../domain/settings/RunConfig.ts"
+import type { Output } from "../../domain/settings/output.ts"
 import {
   CheckpointError,
   Checkpoints,
@@ -191,10 +191,12 @@ const another = (path: string, differing: ReadonlyArray<string>) => {
   return new CheckpointError({ path, reason })
 }
 
-export const layer: Layer.Layer<Checkpoints, never, Settings | FileSystem.FileSystem> = Layer.effect(
+/** Checkpoints in a run's folder, of which the newest are kept. */
+export const layer = (
+  { output_dir, save_total_limit }: Pick<Output, "output_dir" | "save_total_limit">
+): Layer.Layer<Checkpoints, never, FileSystem.FileSystem> => Layer.effect(
   Checkpoints,
   Effect.gen(function*() {
-    const { output_dir, save_total_limit } = yield* Settings
     const fs = yield* FileSystem.FileSystem
     const parts = new Map<string, Part>()
     /** The checkpoint the parts are at, if they are at one: there is no need to write it again. */

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
-import { decode } from "../../../src/domain/settings/configure.ts"
+import { decode } from "../../../src/systems/jmlr/settings.ts"
 import { fill } from "../../../src/domain/settings/placeholders.ts"
 import type { Raw, RunConfig } from "../../../src/domain/settings/RunConfig.ts"
 

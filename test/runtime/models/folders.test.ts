@@ -1,4 +1,5 @@
 /** What the files of a model folder say of marks, lengths, heads and the ends of texts, and where they say too little. */
+import { ofReader } from "../../../src/systems/jmlr/layers.ts"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -34,10 +35,12 @@ const changed = Effect.fnUntraced(function*(
 }, Effect.orDie)
 type Files = Parameters<typeof changed>[1]
 const retriever = Effect.fnUntraced(function*(files: Files, overrides: Raw = {}) {
-  return yield* RetrieverFolder.open(yield* Tiny.settings(yield* changed("retriever", files), overrides))
+  const settings = yield* Tiny.settings(yield* changed("retriever", files), overrides)
+  return yield* RetrieverFolder.open(settings.retriever_name_or_path, settings)
 })
 const reader = Effect.fnUntraced(function*(files: Files, overrides: Raw = {}) {
-  return yield* ReaderFolder.open(yield* Tiny.settings(yield* changed("reader", files), overrides))
+  const settings = yield* Tiny.settings(yield* changed("reader", files), overrides)
+  return yield* ReaderFolder.open(settings.reader_name_or_path, settings)
 })
 const zeros = (shapes: Readonly<Record<string, ReadonlyArray<number>>>): Uint8Array =>
   encode(
@@ -254,7 +257,8 @@ describe("a reader's folder", () => {
       const odd = { "config.json": { num_attention_heads: 1, max_position_embeddings: 2048 } }
       const folder = yield* changed("reader", odd)
       const learning = Effect.fnUntraced(function*(overrides: Raw) {
-        return yield* ReaderModel.make(true).pipe(Effect.provide(Tiny.core(yield* Tiny.settings(folder, overrides))))
+        const settings = yield* Tiny.settings(folder, overrides)
+        return yield* ReaderModel.make(ofReader(settings), true).pipe(Effect.provide(Tiny.core))
       })
       yield* learning({ max_length: 1000 })
       yield* learning({ max_length: 2000, use_full_attn: true })

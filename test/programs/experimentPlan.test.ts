@@ -2,8 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
-import { check, decodePlan, type Plan, runsOf, settingsOf } from "../../../src/domain/settings/experimentPlan.ts"
-import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
+import { check, decodePlan, type Plan, runsOf, settingsOf } from "../../src/programs/experiments/experimentPlan.ts"
+import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 
 const settings = {
   output_dir: "runs",

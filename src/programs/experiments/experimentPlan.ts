@@ -1,11 +1,13 @@
 /** The plan of an experiment: what is wrong with one, and the settings of each of its runs. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { brief } from "../brief.ts"
-import { type Issue, issuesOf, pathText } from "../issues.ts"
-import { didYouMean } from "../nearest.ts"
-import { COMMAND_LINE, ConfigError, settingOf, settle, type Settled } from "./configure.ts"
-import type { Raw } from "./RunConfig.ts"
+import { brief } from "../../domain/brief.ts"
+import { type Issue, issuesOf, pathText } from "../../domain/issues.ts"
+import { didYouMean } from "../../domain/nearest.ts"
+import { COMMAND_LINE, ConfigError, type Settled } from "../../domain/settings/configure.ts"
+import { folders } from "../../domain/settings/models.ts"
+import type { Raw } from "../../domain/settings/RunConfig.ts"
+import { settingOf, settle } from "../../systems/all.ts"
 
 const Some = Schema.Record(Schema.String, Schema.Unknown)
 
@@ -124,7 +126,7 @@ export interface Planned {
 }
 
 const isFolder = (key: string): boolean =>
-  ["retriever_name_or_path", "reader_name_or_path"].some((folder) => folder === settingOf(key))
+  Object.values(folders).some((folder) => folder === settingOf(key))
 const pick = (settings: Raw, wanted: (key: string) => boolean): Raw =>
   Object.fromEntries(Object.entries(settings).filter(([key]) => wanted(key)))
 

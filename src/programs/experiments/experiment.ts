@@ -2,8 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
-import type { Summary } from "../domain/judge.ts"
-import { ConfigError } from "../domain/settings/configure.ts"
+import type { Summary } from "../../domain/judge.ts"
+import { ConfigError } from "../../domain/settings/configure.ts"
 import {
   check,
   decodePlan,
@@ -12,17 +12,19 @@ import {
   type Run,
   runsOf,
   settingsOf
-} from "../domain/settings/experimentPlan.ts"
-import { type Raw, type RunConfig, Settings } from "../domain/settings/RunConfig.ts"
-import { located } from "../runtime/files/disk.ts"
-import { readObject } from "../runtime/files/settings.ts"
-import { Retriever } from "../runtime/ports/Retriever.ts"
-import { evaluate, type Evaluation } from "./evaluate.ts"
-import { init } from "./init.ts"
-import { fitting, skippedOf } from "./preflight.ts"
-import { type Corpus, judged, learner, prepare, questions } from "./prepare.ts"
-import { start } from "./run.ts"
-import type { Trained } from "./trained.ts"
+} from "./experimentPlan.ts"
+import { folders } from "../../domain/settings/models.ts"
+import type { Raw, RunConfig } from "../../domain/settings/RunConfig.ts"
+import { located } from "../../runtime/files/disk.ts"
+import { readObject } from "../../runtime/files/settings.ts"
+import { Retriever } from "../../runtime/ports/Retriever.ts"
+import { modeOf } from "../../systems/all.ts"
+import { evaluate, type Evaluation } from "../evaluate.ts"
+import { init } from "../init.ts"
+import { fitting, skippedOf } from "../preflight.ts"
+import { type Corpus, judged, learner, prepare, questions } from "../prepare.ts"
+import { start } from "../run.ts"
+import type { Trained } from "../trained.ts"
 
 export interface Outcome {
   readonly arm: string
@@ -38,12 +40,10 @@ export const readPlan = Effect.fn("readPlan")(function*(path: string) {
 })
 
 /** Questions, with a fresh index. */
-const examine = Effect.fnUntraced(function*({ long, records }: Fitting, read: boolean) {
-  const c = yield* Settings
+const examine = Effect.fnUntraced(function*(c: RunConfig, { long, records }: Fitting, read: boolean) {
   yield* (yield* Retriever).refresh
   const task = `${c.output_dir}, ${read ? "test" : "ranking before"}`
-  return yield* evaluate(records, {
-    passages: c.mode === "oracle" ? "gold" : "found",
+  return yield* evaluate(c, records, {
     read,
     task,
     skipped: skippedOf(c, long)
@@ -57,8 +57,6 @@ const warmUp = (config: RunConfig) =>
     (prepared) => start(prepared, true).pipe(Effect.provide(learner(prepared)))
   )
 
-const retrieverLearns = ({ mode }: RunConfig): boolean => mode === "joint" || mode === "gold_supervised"
-
 /** The test questions of an arm. */
 const test = (config: RunConfig, data: Corpus) =>
   Effect.flatMap(judged(config, "test", data), (records) => fitting(config, "test", "answer", records))
@@ -71,16 +69,17 @@ const runArm = (config: RunConfig) =>
     (prepared) =>
       Effect.flatMap(test(config, prepared), (questions) =>
         Effect.gen(function*() {
-          const before = retrieverLearns(config) ? (yield* examine(questions, false)).summary : undefined
+          const { before: ranks, reads } = modeOf(config).judges
+          const before = ranks ? (yield* examine(config, questions, false)).summary : undefined
           const trained = yield* start(prepared, true)
-          return { before, trained, evaluation: yield* examine(questions, config.mode !== "lexical") }
+          return { before, trained, evaluation: yield* examine(config, questions, reads) }
         }).pipe(Effect.provide(learner(prepared))))
   )
 
 /** The model folders of a checkpoint, as settings. */
 const models = Effect.fnUntraced(function*(checkpoint: string) {
   const fs = yield* FileSystem.FileSystem
-  const parts = ["retriever", "reader"].map((part) => [`${part}_name_or_path`, join(checkpoint, part)] as const)
+  const parts = Object.entries(folders).map(([part, setting]) => [setting, join(checkpoint, part)] as const)
   return yield* Effect.filter(parts, ([, folder]) => fs.exists(folder).pipe(located(folder)))
 })
 
