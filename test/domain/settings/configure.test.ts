@@ -6,14 +6,14 @@ import { unused } from "../../../src/domain/settings/configure.ts"
 import { decode, settle } from "../../../src/systems/all.ts"
 import { stepsOf, suspicions } from "../../../src/domain/settings/contradictions.ts"
 import type { Raw, RunConfig } from "../../../src/domain/settings/RunConfig.ts"
-import { spec, traits } from "../../../src/systems/jmlr/settings.ts"
+import { spec } from "../../../src/systems/jmlr/settings.ts"
 
 const { defaults, fields, presets } = spec
 /** Other spellings by name. */
 const aliases = Object.fromEntries(
   [...Map.groupBy(spec.aliases, ([, name]) => name)].map(([name, own]) => [name, own.map(([alias]) => alias)])
 )
-const modes = Object.keys(traits)
+const modes = Object.keys(spec.modes)
 
 const needed = {
   output_dir: "runs/x",
@@ -246,8 +246,10 @@ describe("the steps of a run", () => {
     assert.match(String(of({ num_train_epochs: 1e30 }, 6)), /num_train_epochs \(1e\+30\) of 6 questions are more than/)
   })
   it("are told where they are likely not what was meant", () => {
-    const told = (settings: Raw) =>
-XX
+    const told = (settings: Raw) => {
+      const config = decoded({ max_steps: 5, train_file: "a", test_file: "b", ...settings }) as RunConfig
+      return suspicions(config, spec.modes[config.mode]!)
+    }
     assert.deepStrictEqual(told({}), [])
     assert.deepStrictEqual(told({ max_steps: 0 }), ["max_steps is 0: nothing is trained"])
     assert.match(told({ warmup_steps: 6 })[0]!, /^warmup_steps \(6\) exceeds the 5 steps/)
