@@ -258,7 +258,8 @@ const settingRows = (fields: Fields): string => {
 const presetRows = ({ presets }: Spec): string => {
   const names = Object.keys(presets)
   const keys = [...new Set(names.flatMap((name) => Object.keys(presets[name]!)))]
-  return table([["setting", ...names], ...keys.map((key) => [code(key), ...names.map((n) => value(presets[n]![key]))])])
+  const rows = keys.map((key) => [code(key)].concat(names.map((name) => value(presets[name]![key]))))
+  return table([["setting", ...names], ...rows])
 }
 
 const without = (fields: Fields, others: ReadonlySet<string>): Fields =>

@@ -21,7 +21,7 @@ export const demo = Effect.fn("demo")(function*(overrides: Raw) {
   const plan = yield* readPlan(source)
   const outcomes = yield* experiment(plan, source, overrides)
   yield* Console.log(`\n${Report.all(outcomes)}\n`)
-  const joint = Object.assign({}, plan.settings, plan.arms["joint"])
+  const joint = Object.assign({}, plan.settings, plan.arms["joint"]!.settings)
   const settings = yield* decode(source, joint, overrides)
   const { config } = yield* trained({
     ...settings,

@@ -10,7 +10,7 @@ import {
   type Plan,
   type Planned,
   type Run,
-  runsOf,
+  runs,
   settingsOf
 } from "./experimentPlan.ts"
 import { folders } from "../../domain/settings/models.ts"
@@ -50,7 +50,7 @@ const examine = Effect.fnUntraced(function*(c: RunConfig, { long, records }: Fit
   })
 })
 
-/** Trains from where it was left. */
+/** Trains a phase, from where it was left. */
 const warmUp = (config: RunConfig) =>
   Effect.flatMap(
     prepare(config),
@@ -87,30 +87,34 @@ const models = Effect.fnUntraced(function*(checkpoint: string) {
 const settle = (planned: Planned, run: Run, weights: Raw) =>
   Effect.map(settingsOf(planned, run, weights), ({ config }) => ({
     ...config,
-    output_dir: join(config.output_dir, `seed-${run.seed}`, run.name)
+    output_dir: join(config.output_dir, `seed-${run.seed}`, ...run.folder)
   }))
 
 /** Refuses an arm whose test questions would not fit at its end. */
 const askable = (c: RunConfig) =>
   Effect.flatMap(questions(c, "test"), (records) => fitting(c, "test", "answer", records))
 
-const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
-  const runs = runsOf(planned.plan, seed)
-  const given = new Map<string, unknown>()
-  const config = (run: Run) => settle(planned, run, Object.fromEntries(given))
-  yield* init(yield* config({ part: "arms", name: "", seed }))
-  for (const run of runs.filter(({ part }) => part === "arms")) yield* askable(yield* config(run))
-  for (const run of runs.filter(({ part }) => part === "warm_up")) {
-    const { checkpoint } = yield* warmUp(yield* config(run))
+/** Runs phases one after the other; the model folders, as settings, that whatever follows begins from. */
+const inTurn = Effect.fnUntraced(function*(planned: Planned, phases: ReadonlyArray<Run>, begun: Raw) {
+  const given = new Map(Object.entries(begun))
+  for (const phase of phases) {
+    const { checkpoint } = yield* warmUp(yield* settle(planned, phase, Object.fromEntries(given)))
     for (const [setting, folder] of yield* models(checkpoint)) given.set(setting, folder)
   }
+  return Object.fromEntries(given)
+})
+
+const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
+  const { arms, warmUp: phases } = runs(planned.plan, seed)
+  yield* init(yield* settle(planned, { seed, place: "settings", folder: [], settings: {}, after: [] }, {}))
+  for (const { run } of arms) yield* askable(yield* settle(planned, run, {}))
+  const warmed = yield* inTurn(planned, phases, {})
   return yield* Effect.forEach(
-    runs.filter(({ part }) => part === "arms"),
-    (run) =>
-      Effect.map(
-        Effect.flatMap(config(run), runArm),
-        (ran) => ({ arm: run.name, seed, ...ran }) satisfies Outcome as Outcome
-      )
+    arms,
+    Effect.fnUntraced(function*({ name, phases, run }) {
+      const config = yield* settle(planned, run, yield* inTurn(planned, phases, warmed))
+      return { arm: name, seed, ...yield* runArm(config) } satisfies Outcome as Outcome
+    })
   )
 })
 
