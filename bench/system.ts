@@ -6,7 +6,6 @@ import * as Layer from "effect/Layer"
 import { join } from "node:path"
 import * as Dataset from "../src/datasets/dataset.ts"
 import type { Passage, QuestionRecord } from "../src/domain/records/Records.ts"
-import { decode, type JmlrConfig } from "../src/systems/jmlr/settings.ts"
 import type { Session } from "../src/runtime/engine/Session.ts"
 import { UNTRAINED } from "../src/runtime/models/folder.ts"
 import { Checkpoints, type Part } from "../src/runtime/ports/Checkpoints.ts"
@@ -14,6 +13,7 @@ import { Passages } from "../src/runtime/ports/Passages.ts"
 import * as Reporter from "../src/runtime/ports/Reporter.ts"
 import { tokenizerJson, vocabulary, type VocabularyOptions } from "../src/runtime/tokenizers/train.ts"
 import { joint } from "../src/systems/jmlr/layers.ts"
+import { decode, type JmlrConfig } from "../src/systems/jmlr/settings.ts"
 
 const width = (hidden_size: number, num_attention_heads: number) => ({
   hidden_size,

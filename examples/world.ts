@@ -1,15 +1,14 @@
 /** A few passages and questions of data/world, and two models for them of a few thousand weights, drawn under a seed. */
-import { queryOf } from "../src/domain/records/options.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import * as Dataset from "../src/datasets/dataset.ts"
 import * as Batches from "../src/datasets/batches.ts"
+import * as Dataset from "../src/datasets/dataset.ts"
 import * as Key from "../src/domain/Key.ts"
-import { decode } from "../src/systems/jmlr/settings.ts"
+import { queryOf } from "../src/domain/records/options.ts"
 import { colbert } from "../src/kernels/nn/colbert.ts"
 import { causalLm } from "../src/kernels/nn/decoder.ts"
 import { flatten, type Params } from "../src/kernels/nn/Module.ts"
@@ -23,6 +22,7 @@ import { initialise } from "../src/runtime/models/initialise.ts"
 import { Checkpoints, type Part } from "../src/runtime/ports/Checkpoints.ts"
 import { Passages } from "../src/runtime/ports/Passages.ts"
 import { readerSpecial, retrieverSpecial, tokenizerJson, vocabulary } from "../src/runtime/tokenizers/train.ts"
+import { decode } from "../src/systems/jmlr/settings.ts"
 
 const file = (name: string): string => fileURLToPath(new URL(`../data/world/${name}`, import.meta.url))
 
@@ -100,7 +100,12 @@ export const world = Effect.gen(function*() {
     max_length: 512,
     answer_format: "text"
   })
-  return { records, corpus, settings, questions: Batches.frame(records, 0, { row: corpus.row, query: queryOf(settings) }) }
+  return {
+    records,
+    corpus,
+    settings,
+    questions: Batches.frame(records, 0, { row: corpus.row, query: queryOf(settings) })
+  }
 })
 export type World = Effect.Success<typeof world>
 

@@ -18,8 +18,8 @@ import { sample } from "../src/stages/sample.ts"
 import * as score from "../src/stages/score.ts"
 import type { Stage } from "../src/stages/Stage.ts"
 import * as supervise from "../src/stages/supervise.ts"
-import { specs } from "../src/systems/all.ts"
 import { byPairs, byTarget, update } from "../src/stages/update.ts"
+import { specs } from "../src/systems/all.ts"
 
 /** What the documents are made from. */
 export interface Material {
@@ -249,7 +249,14 @@ const settingRows = (fields: Fields): string => {
   const rows = Object.entries(fields).map(([key, field]) => {
     const about = aboutOf(field)
     const kind = typeText(schema.properties[key]!)
-    return [code(key), kind, value(about.default), codes(about.aliases ?? []), changes[about.affects], about.description]
+    return [
+      code(key),
+      kind,
+      value(about.default),
+      codes(about.aliases ?? []),
+      changes[about.affects],
+      about.description
+    ]
   })
   return table([["setting", "type", "default", "also", "changes", "what"], ...rows])
 }

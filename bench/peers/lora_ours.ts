@@ -14,7 +14,6 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
 import * as Key from "../../src/domain/Key.ts"
-import { decode, presets } from "../../src/systems/jmlr/settings.ts"
 import { readerOf } from "../../src/domain/settings/models.ts"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
@@ -28,6 +27,7 @@ import { learnerPart } from "../../src/runtime/models/checkpointPart.ts"
 import * as Model from "../../src/runtime/models/load.ts"
 import { loraOf } from "../../src/runtime/models/lora.ts"
 import { describe, groupsOf, learningOf, optimizerOf } from "../../src/runtime/models/training.ts"
+import { decode, presets } from "../../src/systems/jmlr/settings.ts"
 
 const { values: options } = parseArgs({
   options: {

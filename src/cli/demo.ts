@@ -4,13 +4,13 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { decode } from "../systems/all.ts"
 import type { Raw } from "../domain/settings/RunConfig.ts"
 import { answerAll, show } from "../programs/answer.ts"
 import { experiment, readPlan } from "../programs/experiments/experiment.ts"
 import { inference, questions } from "../programs/prepare.ts"
 import { trained } from "../programs/run.ts"
 import * as Report from "../report/tables.ts"
+import { decode } from "../systems/all.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 const source = join("experiments", "demo", "experiment.yaml")

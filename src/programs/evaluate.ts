@@ -10,9 +10,9 @@ import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import type { Answer, Candidates } from "../domain/tables.ts"
 import { Passages } from "../runtime/ports/Passages.ts"
 import * as Reader from "../runtime/ports/Reader.ts"
+import { Reporter } from "../runtime/ports/Reporter.ts"
 import { modeOf } from "../systems/all.ts"
 import type { Judges } from "../systems/System.ts"
-import { Reporter } from "../runtime/ports/Reporter.ts"
 import { rowsOf } from "./course.ts"
 
 export interface Evaluation {

@@ -9,9 +9,9 @@ import * as ReaderFolder from "../runtime/language/folder.ts"
 import { refusal } from "../runtime/language/generation/writing.ts"
 import * as Prompt from "../runtime/language/prompt.ts"
 import type { Passages } from "../runtime/ports/Passages.ts"
-import { modeOf } from "../systems/all.ts"
 import * as RetrieverFolder from "../runtime/retrieval/colbert/folder.ts"
 import * as ColbertText from "../runtime/retrieval/colbert/text.ts"
+import { modeOf } from "../systems/all.ts"
 
 const reads = (c: RunConfig): boolean => modeOf(c).traits.reader !== "none"
 /** Whether a retriever encodes queries and passages. */
@@ -23,7 +23,11 @@ const quietly = Effect.provideService(References.MinimumLogLevel, "Error")
 /** The reader's prompts without passages. */
 const promptsOf = Effect.fnUntraced(function*(c: RunConfig) {
   const { ends, generation, tokenizer, wrap } = yield* quietly(ReaderFolder.open(c.reader_name_or_path, c))
-  return { generation, tokenizer, prompts: Prompt.make({ config: c, generation: c, tokenizer, texts: [], wrap, end: ends.end }) }
+  return {
+    generation,
+    tokenizer,
+    prompts: Prompt.make({ config: c, generation: c, tokenizer, texts: [], wrap, end: ends.end })
+  }
 })
 type Prompts = Effect.Success<ReturnType<typeof promptsOf>>
 

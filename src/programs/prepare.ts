@@ -3,8 +3,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Dataset from "../datasets/dataset.ts"
 import type { Epochs } from "../datasets/batches.ts"
+import * as Dataset from "../datasets/dataset.ts"
 import { heldOut, withRandomOptions } from "../datasets/splits.ts"
 import { isAnswered, type Passage, type QuestionRecord, type Split } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
@@ -126,7 +126,9 @@ const epochsOf = Effect.fnUntraced(function*(
 
 /** Modes that judge the ranking alone, as a hint. */
 const ranking = (c: RunConfig): string => {
-  const names = Object.entries(systemOf(c).spec.modes).filter(([, { reader }]) => reader === "none").map(([name]) => name)
+  const names = Object.entries(systemOf(c).spec.modes).filter(([, { reader }]) => reader === "none").map(([name]) =>
+    name
+  )
   return names.length === 0 ? "" : `; mode ${names.join(", ")} judges the ranking alone`
 }
 

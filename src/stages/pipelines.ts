@@ -56,8 +56,7 @@ export const goldSupervised = (o: StudyOptions) =>
   )
 
 /** Supervision by gold passages against those of the same batch. */
-export const inBatch = (b: number) =>
-  curriculum(pipe(drawInBatch(b), Stage.andThen(goldTarget(b))), byTarget(b, 1))
+export const inBatch = (b: number) => curriculum(pipe(drawInBatch(b), Stage.andThen(goldTarget(b))), byTarget(b, 1))
 
 /** The reader alone, from gold passages. */
 export const oracle = (c: number, passages: number, seed: number) =>

@@ -1,6 +1,14 @@
 /** The systems: a new one is a line here. */
 import * as Effect from "effect/Effect"
-import { COMMAND_LINE, type ConfigError, type Given, settingOf as named, settle as settleAmong, type Settled, type Specs } from "../domain/settings/configure.ts"
+import {
+  COMMAND_LINE,
+  type ConfigError,
+  type Given,
+  settingOf as named,
+  settle as settleAmong,
+  type Settled,
+  type Specs
+} from "../domain/settings/configure.ts"
 import type { Raw, RunConfig } from "../domain/settings/RunConfig.ts"
 import type { Fields } from "../domain/settings/setting.ts"
 import { jmlr } from "./jmlr/jmlr.ts"

@@ -5,9 +5,9 @@ import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
 import { batches, once } from "../../src/datasets/batches.ts"
 import { heldOut, withRandomOptions } from "../../src/datasets/splits.ts"
-import { cloze, lexical, scrambled } from "../../src/systems/jmlr/warmUps.ts"
 import * as Frame from "../../src/domain/Frame.ts"
 import type { QuestionRecord } from "../../src/domain/records/Records.ts"
+import { cloze, lexical, scrambled } from "../../src/systems/jmlr/warmUps.ts"
 import * as Tiny from "../support/tiny.ts"
 
 const record = (id: string, changes: Partial<QuestionRecord> = {}): QuestionRecord => ({

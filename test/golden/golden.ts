@@ -7,7 +7,6 @@ import * as Layer from "effect/Layer"
 import { join } from "node:path"
 import { fromRecords } from "../../src/datasets/dataset.ts"
 import type { QuestionRecord } from "../../src/domain/records/Records.ts"
-import { decode } from "../../src/systems/jmlr/settings.ts"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { cpu, reference } from "../../src/runtime/engine/providers.ts"
 import type { Session } from "../../src/runtime/engine/Session.ts"
@@ -15,6 +14,7 @@ import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
 import { Passages } from "../../src/runtime/ports/Passages.ts"
 import * as Reporter from "../../src/runtime/ports/Reporter.ts"
 import { tokenizerJson } from "../../src/runtime/tokenizers/train.ts"
+import { decode } from "../../src/systems/jmlr/settings.ts"
 
 export interface Provider {
   readonly name: string

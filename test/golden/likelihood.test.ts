@@ -1,6 +1,4 @@
 /** The reader's likelihoods and the LLM-Rank loss against PyTorch's float64 (likelihood.py). */
-import { ofReader } from "../../src/systems/jmlr/layers.ts"
-import type { JmlrConfig } from "../../src/systems/jmlr/settings.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -20,6 +18,8 @@ import { readOnly } from "../../src/runtime/language/reader.ts"
 import type { Passages } from "../../src/runtime/ports/Passages.ts"
 import { Reader } from "../../src/runtime/ports/Reader.ts"
 import { preferences } from "../../src/stages/score.ts"
+import { ofReader } from "../../src/systems/jmlr/layers.ts"
+import type { JmlrConfig } from "../../src/systems/jmlr/settings.ts"
 import * as Golden from "./golden.ts"
 
 interface Described extends Golden.Described {
@@ -95,7 +95,9 @@ describe("against PyTorch", () => {
         const golden = yield* Golden.read<Described>("likelihood")
         const config = yield* Golden.prepare(golden)
         const around = Golden.surroundings(golden.described.passages, session)
-        yield* check(golden, tolerance, config).pipe(Effect.provide(readOnly(ofReader(config)).pipe(Layer.provideMerge(around))))
+        yield* check(golden, tolerance, config).pipe(
+          Effect.provide(readOnly(ofReader(config)).pipe(Layer.provideMerge(around)))
+        )
       }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
 
     it.live(`each token's likelihood on ${name}`, () => holds(tokens))

@@ -4,10 +4,10 @@ import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fullMatch } from "../../src/domain/pattern.ts"
-import { decode } from "../../src/systems/jmlr/settings.ts"
 import * as Prompt from "../../src/runtime/language/prompt.ts"
 import * as ChatTemplate from "../../src/runtime/language/templates/chatTemplate.ts"
 import * as Tokenizer from "../../src/runtime/tokenizers/tokenizer.ts"
+import { decode } from "../../src/systems/jmlr/settings.ts"
 import { folderOf, onDisk } from "../support/files.ts"
 
 const json = (name: string): unknown => JSON.parse(readFileSync(join(import.meta.dirname, name), "utf8"))

@@ -6,9 +6,9 @@ import * as Layer from "effect/Layer"
 import { existsSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import type { Summary } from "../../src/domain/judge.ts"
-import type { Plan } from "../../src/programs/experiments/experimentPlan.ts"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import * as Experiment from "../../src/programs/experiments/experiment.ts"
+import type { Plan } from "../../src/programs/experiments/experimentPlan.ts"
 import * as Report from "../../src/report/tables.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { sha256 } from "../../src/runtime/files/disk.ts"
@@ -87,7 +87,9 @@ describe("an experiment", () => {
       const [first, second] = [of("deep/phases/copy", 1), of("deep/phases/gold", 1)]
       assert.notStrictEqual(first, second)
       assert.strictEqual(of("deep", 0), second)
-      const settings = JSON.parse(readFileSync(join(folder, "phased/seed-1/deep/phases/gold/settings.json"), "utf8")) as Raw
+      const settings = JSON.parse(
+        readFileSync(join(folder, "phased/seed-1/deep/phases/gold/settings.json"), "utf8")
+      ) as Raw
       assert.match(String(settings["reader_name_or_path"]), /deep\/phases\/copy\/checkpoint-1\/reader$/)
       assert.match(String(settings["retriever_name_or_path"]), /lexical\/checkpoint-2\/retriever$/)
     }), 120_000)

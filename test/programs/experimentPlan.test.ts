@@ -2,8 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
-import { check, decodePlan, type Plan, runsOf, settingsOf } from "../../src/programs/experiments/experimentPlan.ts"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
+import { check, decodePlan, type Plan, runsOf, settingsOf } from "../../src/programs/experiments/experimentPlan.ts"
 
 const settings = {
   output_dir: "runs",
@@ -128,7 +128,9 @@ describe("the runs of a plan", () => {
   it("are refused by place where phases are none, have no name or a seed", () => {
     const one = (phases: unknown) => problems({ arms: { joint: { phases } } })
     assert.deepStrictEqual(one([1]), ["arms.joint.phases: must be settings (key: value) by name; given [1]"])
-    assert.deepStrictEqual(one({ a: 1 }), ["arms.joint.phases: must be settings (key: value) by name; given {\"a\": 1}"])
+    assert.deepStrictEqual(one({ a: 1 }), [
+      "arms.joint.phases: must be settings (key: value) by name; given {\"a\": 1}"
+    ])
     assert.match(one({ "a/b": {} })[0]!, /^arms\.joint\.phases, "a\/b" cannot be the name of a folder/)
     assert.match(one({ a: { seed: 1 } })[0]!, /^arms\.joint\.phases\.a: seed: the plan's seeds decide/)
   })

@@ -5,8 +5,6 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { ofRetriever,inference,joint } from "../../src/systems/jmlr/layers.ts"
-import type { JmlrConfig } from "../../src/systems/jmlr/settings.ts"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { embed } from "../../src/programs/buildIndex.ts"
 import { evaluate } from "../../src/programs/evaluate.ts"
@@ -15,6 +13,8 @@ import * as Checkpoints from "../../src/runtime/files/checkpoints.ts"
 import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
 import * as RetrieverModel from "../../src/runtime/retrieval/colbert/model.ts"
 import { readerSpecial, retrieverSpecial, tokenizerJson } from "../../src/runtime/tokenizers/train.ts"
+import { inference, joint, ofRetriever } from "../../src/systems/jmlr/layers.ts"
+import type { JmlrConfig } from "../../src/systems/jmlr/settings.ts"
 import { onDisk } from "../support/files.ts"
 import * as Tiny from "../support/tiny.ts"
 
@@ -77,7 +77,9 @@ const everything = Effect.fnUntraced(function*(config: JmlrConfig) {
   const { dim, passages } = yield* embed(config, index).pipe(Effect.provide(around, { local: true }))
   assert.strictEqual(passages, Tiny.passages.length)
   const learning = joint(config).pipe(Layer.provideMerge(Checkpoints.layer(config)), Layer.provideMerge(around))
-  const trained = yield* train(config, () => Tiny.questions, { resume: false }).pipe(Effect.provide(learning, { local: true }))
+  const trained = yield* train(config, () => Tiny.questions, { resume: false }).pipe(
+    Effect.provide(learning, { local: true })
+  )
   assert.isTrue(Number.isFinite(trained.readerLoss) && Number.isFinite(trained.retrieverLoss))
   const kept = {
     ...config,
@@ -89,7 +91,9 @@ const everything = Effect.fnUntraced(function*(config: JmlrConfig) {
     Effect.provide(reading, { local: true })
   )
   assert.strictEqual(judged.judged.length, Tiny.questions.length)
-  const model = yield* RetrieverModel.make(ofRetriever(kept), () => false).pipe(Effect.provide(Tiny.surroundings, { local: true }))
+  const model = yield* RetrieverModel.make(ofRetriever(kept), () => false).pipe(
+    Effect.provide(Tiny.surroundings, { local: true })
+  )
   return { dim, checkpoint: trained.checkpoint, model }
 })
 

@@ -6,7 +6,6 @@ import * as Layer from "effect/Layer"
 import { join } from "node:path"
 import { fromRecords } from "../../src/datasets/dataset.ts"
 import type { Passage, QuestionRecord } from "../../src/domain/records/Records.ts"
-import { decode, type JmlrConfig } from "../../src/systems/jmlr/settings.ts"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { colbert } from "../../src/kernels/nn/colbert.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
@@ -19,6 +18,7 @@ import * as ModelFolder from "../../src/runtime/models/folder.ts"
 import { Passages } from "../../src/runtime/ports/Passages.ts"
 import * as Reporter from "../../src/runtime/ports/Reporter.ts"
 import { readerSpecial, retrieverSpecial, tokenizerJson, vocabulary } from "../../src/runtime/tokenizers/train.ts"
+import { decode, type JmlrConfig } from "../../src/systems/jmlr/settings.ts"
 
 const texts = [
   "Gaucher disease: variants in GBA1, on 1q22.",

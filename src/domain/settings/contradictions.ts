@@ -18,7 +18,7 @@ const schedule = (c: RunConfig): Problems => [
   c.save_steps === 0 && "save_steps: 0 is no number of steps; write -1 for one checkpoint at the end",
   Math.max(c.learning_rate, c.lr_retriever) * c.weight_decay >= 1
   && `weight_decay (${c.weight_decay}) times the learning rate (${Math.max(c.learning_rate, c.lr_retriever)}) is 1 or `
-+ "more: a step would undo the weights"
+    + "more: a step would undo the weights"
 ]
 
 const lengths = (c: RunConfig): Problems => {

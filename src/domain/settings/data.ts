@@ -60,7 +60,8 @@ export const data = {
     matters: where("without test_file", ({ test_file }) => test_file === "")
   }),
   group_field: setting(Schema.NonEmptyString, {
-    description: "Field that names a question's group: groups are held out, and resampled in the bootstrap, as a whole.",
+    description:
+      "Field that names a question's group: groups are held out, and resampled in the bootstrap, as a whole.",
     affects: "learning",
     default: "group"
   }),

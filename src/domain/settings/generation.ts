@@ -46,7 +46,8 @@ export const generation = {
     matters: all(reads, where("with rationale_prompt", ({ rationale_prompt }) => rationale_prompt !== ""))
   }),
   do_sample: setting(Schema.NullOr(Schema.Boolean), {
-    description: "Sample instead of greedy decoding. `null` (here and below): use the model's `generation_config.json`.",
+    description:
+      "Sample instead of greedy decoding. `null` (here and below): use the model's `generation_config.json`.",
     affects: "answers",
     default: null,
     matters: reads

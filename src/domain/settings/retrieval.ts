@@ -39,7 +39,8 @@ export const retrieval = {
     matters: trainsRetriever
   }),
   index_path: setting(MaybePath, {
-    description: "Folder of an index that `embed` wrote for the same corpus and weights; empty to build one when needed.",
+    description:
+      "Folder of an index that `embed` wrote for the same corpus and weights; empty to build one when needed.",
     affects: "output",
     default: "",
     matters: encodes

@@ -4,15 +4,6 @@ import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
 import type { Summary } from "../../domain/judge.ts"
 import { ConfigError } from "../../domain/settings/configure.ts"
-import {
-  check,
-  decodePlan,
-  type Plan,
-  type Planned,
-  type Run,
-  runs,
-  settingsOf
-} from "./experimentPlan.ts"
 import { folders } from "../../domain/settings/models.ts"
 import type { Raw, RunConfig } from "../../domain/settings/RunConfig.ts"
 import { located } from "../../runtime/files/disk.ts"
@@ -25,6 +16,7 @@ import { fitting, skippedOf } from "../preflight.ts"
 import { type Corpus, judged, learner, prepare, questions } from "../prepare.ts"
 import { start } from "../run.ts"
 import type { Trained } from "../trained.ts"
+import { check, decodePlan, type Plan, type Planned, type Run, runs, settingsOf } from "./experimentPlan.ts"
 
 export interface Outcome {
   readonly arm: string

@@ -207,8 +207,7 @@ export interface Planned {
   readonly overrides: Raw
 }
 
-const isFolder = (key: string): boolean =>
-  Object.values(folders).some((folder) => folder === settingOf(key))
+const isFolder = (key: string): boolean => Object.values(folders).some((folder) => folder === settingOf(key))
 const pick = (settings: Raw, wanted: (key: string) => boolean): Raw =>
   Object.fromEntries(Object.entries(settings).filter(([key]) => wanted(key)))
 
@@ -239,7 +238,9 @@ const overridden = (planned: Planned, run: Run): ReadonlyArray<string> => {
   const given = new Set(Object.keys(planned.overrides).map(settingOf))
   const lost = own.filter((key) => given.has(key) && !isFolder(key))
   const folders = own.filter(isFolder)
-  const others = run.after.every((own) => own.startsWith("warm_up.")) ? "the warm-ups'" : "those of the phases before it"
+  const others = run.after.every((own) => own.startsWith("warm_up."))
+    ? "the warm-ups'"
+    : "those of the phases before it"
   return [
     ...(lost.length > 0 ? [`${place}: --set wins over its own ${lost.join(", ")}`] : []),
     ...(run.after.length > 0 && folders.length > 0

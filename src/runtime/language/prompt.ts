@@ -1,8 +1,8 @@
 /** Prompts as the reader reads them: passages from worst to best, then the question, then the answer. */
 import * as Effect from "effect/Effect"
-import { fill } from "../../domain/settings/placeholders.ts"
 import { letter } from "../../domain/records/options.ts"
 import type { Generation } from "../../domain/settings/generation.ts"
+import { fill } from "../../domain/settings/placeholders.ts"
 import type { Prompting } from "../../domain/settings/prompting.ts"
 import type { ModelRefused } from "../ports/Reader.ts"
 import { make as trunkOf, type PromptError, type TrunkSettings } from "./trunk.ts"
@@ -101,7 +101,10 @@ export const make = (settings: PromptSettings): Prompts => {
   /** Each option as an answer; by letter also those of the same text are told apart. */
   const each = (options: ReadonlyArray<string>): ReadonlyArray<Ids> =>
     options.map((option, i) => [...said(config.answer_format === "letter" ? letter(i) : option), end])
-  const [opening, reason] = [generation.generation_prompt, generation.rationale_prompt].map(tokenizer.encode) as [Ids, Ids]
+  const [opening, reason] = [generation.generation_prompt, generation.rationale_prompt].map(tokenizer.encode) as [
+    Ids,
+    Ids
+  ]
   const sum = (rows: ReadonlyArray<Ids>) => rows.reduce((n, { length }) => n + length, 0)
 
   /** The trunk, with room for so many tokens after it; never empty. */

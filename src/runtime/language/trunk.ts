@@ -1,7 +1,7 @@
 /** The beginning that prompts share: passages and the question, as plain text or as a user's message, within a length. */
 import * as Effect from "effect/Effect"
-import { fill } from "../../domain/settings/placeholders.ts"
 import { withOptions } from "../../domain/records/options.ts"
+import { fill } from "../../domain/settings/placeholders.ts"
 import type { Prompting } from "../../domain/settings/prompting.ts"
 import { ContextOverflow, type ModelRefused } from "../ports/Reader.ts"
 import type { Tokenizer } from "../tokenizers/tokenizer.ts"

@@ -97,65 +97,67 @@ const prepare = (model: Model.RetrieverModel, lesson: RetrieverLesson, [from, to
 }
 
 /** One handle on the weights serves both: search sees the last step. */
-export const trainable = (settings: RetrieverSettings) => Layer.effectContext(Effect.gen(function*() {
-  const { model: own, training } = settings
-  const model = yield* Model.make(settings, trainableBy(own), {
-    lora: loraOf(own),
-    stored: storedAs(own),
-    draws: true
-  })
-  const name = "retriever"
-  const learner = yield* Learner.make({
-    name,
-    weights: model.weights,
-    optimizer: optimizerOf(training),
-    groups: groupsOf(training, own.learning_rate),
-    lesson: lessonOf(model, settings)
-  })
-  const fail = failing({ name, ...learner })
-  const checkpoints = yield* Checkpoints
-  yield* checkpoints.register(name, learnerPart(model.weights, learner, { ...model, indexed: model }))
-  const { groupName, groups } = describe(name, model.weights, own.learning_rate)
-  const parts = (lesson: RetrieverLesson) =>
-    partsOf(training, lesson.questions.length).map((range, part) =>
-      prepare(model, lesson, range, dropoutKey(training.seed, name, learner.updates(), part))
-    )
-  return Context.make(Retriever, reading(model, fail)).pipe(Context.add(
-    RetrieverLearner,
-    RetrieverLearner.of({
-      groups,
-      learn: Effect.fnUntraced(function*(lesson) {
-        const reports = yield* fail(learner.learn(parts(lesson)))
-        return Float32Array.from(reports.flatMap(({ losses }) => Array.from(losses!)))
-      }),
-      gate: Effect.fnUntraced(function*(lesson) {
-        const squares = yield* fail(learner.probe(parts(lesson)))
-        return yield* Effect.mapError(judge(squares, groupName), (reason) => new RetrieverError({ reason }))
-      })
+export const trainable = (settings: RetrieverSettings) =>
+  Layer.effectContext(Effect.gen(function*() {
+    const { model: own, training } = settings
+    const model = yield* Model.make(settings, trainableBy(own), {
+      lora: loraOf(own),
+      stored: storedAs(own),
+      draws: true
     })
-  ))
-}))
+    const name = "retriever"
+    const learner = yield* Learner.make({
+      name,
+      weights: model.weights,
+      optimizer: optimizerOf(training),
+      groups: groupsOf(training, own.learning_rate),
+      lesson: lessonOf(model, settings)
+    })
+    const fail = failing({ name, ...learner })
+    const checkpoints = yield* Checkpoints
+    yield* checkpoints.register(name, learnerPart(model.weights, learner, { ...model, indexed: model }))
+    const { groupName, groups } = describe(name, model.weights, own.learning_rate)
+    const parts = (lesson: RetrieverLesson) =>
+      partsOf(training, lesson.questions.length).map((range, part) =>
+        prepare(model, lesson, range, dropoutKey(training.seed, name, learner.updates(), part))
+      )
+    return Context.make(Retriever, reading(model, fail)).pipe(Context.add(
+      RetrieverLearner,
+      RetrieverLearner.of({
+        groups,
+        learn: Effect.fnUntraced(function*(lesson) {
+          const reports = yield* fail(learner.learn(parts(lesson)))
+          return Float32Array.from(reports.flatMap(({ losses }) => Array.from(losses!)))
+        }),
+        gate: Effect.fnUntraced(function*(lesson) {
+          const squares = yield* fail(learner.probe(parts(lesson)))
+          return yield* Effect.mapError(judge(squares, groupName), (reason) => new RetrieverError({ reason }))
+        })
+      })
+    ))
+  }))
 
 /** The same loss, reported; the weights, untouched. */
-export const frozen = (settings: RetrieverSettings) => Layer.effectContext(Effect.gen(function*() {
-  const model = yield* Model.make(settings, () => false, { stored: storedAs(settings.model), draws: true })
-  const lesson = lessonOf(model, settings)
-  const run = yield* cached((key: StepKey) => lesson(key).whole())
-  const checkpoints = yield* Checkpoints
-  yield* checkpoints.register("retriever", learnerPart(model.weights, undefined, { ...model, indexed: model }))
-  return Context.make(Retriever, reading(model)).pipe(Context.add(
-    RetrieverLearner,
-    RetrieverLearner.of({
-      groups: describe("retriever", model.weights, 0).groups,
-      learn: Effect.fnUntraced(function*(lesson) {
-        const { batch, key } = prepare(model, lesson, [0, lesson.questions.length], 0)
-        const { losses } = yield* failing()(run(key, { ...model.weights.values(), ...batch }))
-        return losses as Float32Array
-      }),
-      gate: () => Effect.succeed(new Map())
-    })
-  ))
-}))
+export const frozen = (settings: RetrieverSettings) =>
+  Layer.effectContext(Effect.gen(function*() {
+    const model = yield* Model.make(settings, () => false, { stored: storedAs(settings.model), draws: true })
+    const lesson = lessonOf(model, settings)
+    const run = yield* cached((key: StepKey) => lesson(key).whole())
+    const checkpoints = yield* Checkpoints
+    yield* checkpoints.register("retriever", learnerPart(model.weights, undefined, { ...model, indexed: model }))
+    return Context.make(Retriever, reading(model)).pipe(Context.add(
+      RetrieverLearner,
+      RetrieverLearner.of({
+        groups: describe("retriever", model.weights, 0).groups,
+        learn: Effect.fnUntraced(function*(lesson) {
+          const { batch, key } = prepare(model, lesson, [0, lesson.questions.length], 0)
+          const { losses } = yield* failing()(run(key, { ...model.weights.values(), ...batch }))
+          return losses as Float32Array
+        }),
+        gate: () => Effect.succeed(new Map())
+      })
+    ))
+  }))
 
 export const readOnly = (settings: Model.RetrieverSettings) =>
   Layer.effect(

@@ -21,9 +21,11 @@ export const ofReader = (c: JmlrConfig): ReaderSettings => ({
 })
 
 /** Both are trained. */
-export const joint = (c: JmlrConfig) => Layer.mergeAll(retriever.trainable(ofRetriever(c)), reader.trainable(ofReader(c)))
+export const joint = (c: JmlrConfig) =>
+  Layer.mergeAll(retriever.trainable(ofRetriever(c)), reader.trainable(ofReader(c)))
 /** The retriever is given, the reader is trained to use it. */
-export const frozenRag = (c: JmlrConfig) => Layer.mergeAll(retriever.frozen(ofRetriever(c)), reader.trainable(ofReader(c)))
+export const frozenRag = (c: JmlrConfig) =>
+  Layer.mergeAll(retriever.frozen(ofRetriever(c)), reader.trainable(ofReader(c)))
 /** The same with lexical retrieval. */
 export const bm25Rag = (c: JmlrConfig) =>
   Layer.mergeAll(bm25.layer, retriever.learnsNothing, reader.trainable(ofReader(c)))
@@ -33,7 +35,8 @@ export const noRetrieval = (c: JmlrConfig) => Layer.mergeAll(retriever.absent, r
 export const retrieverOnly = (c: JmlrConfig) => Layer.mergeAll(retriever.trainable(ofRetriever(c)), reader.absent)
 
 /** Neither can learn, and a pipeline that tries does not typecheck. */
-export const inference = (c: JmlrConfig) => Layer.mergeAll(retriever.readOnly(ofRetriever(c)), reader.readOnly(ofReader(c)))
+export const inference = (c: JmlrConfig) =>
+  Layer.mergeAll(retriever.readOnly(ofRetriever(c)), reader.readOnly(ofReader(c)))
 /** The same with lexical retrieval. */
 export const bm25Reading = (c: JmlrConfig) => Layer.mergeAll(bm25.layer, reader.readOnly(ofReader(c)))
 /** The reader alone, without passages that are found. */

@@ -23,7 +23,8 @@ export const traits = {
 } as const satisfies Readonly<Record<string, Traits>>
 export type ModeName = keyof typeof traits
 
-const inNamed = (...names: ReadonlyArray<ModeName>) => where(`in mode ${names.join(", ")}`, ({ mode }) => names.includes(mode as ModeName))
+const inNamed = (...names: ReadonlyArray<ModeName>) =>
+  where(`in mode ${names.join(", ")}`, ({ mode }) => names.includes(mode as ModeName))
 /** Candidates are drawn for the reader. */
 const draws = inNamed("joint", "frozen_rag", "bm25_rag")
 /** The reader's likelihoods rank what was drawn. */
@@ -69,7 +70,8 @@ export const fields = {
     matters: all(draws, where("with sampling weighted", ({ sampling }) => sampling === "weighted"))
   }),
   gold_score_mode: setting(Schema.Literals(["llm_rank", "pdist"]), {
-    description: "How the reader's likelihoods teach the retriever: by pairs (JMLR), or as a distribution (Atlas's PDist).",
+    description:
+      "How the reader's likelihoods teach the retriever: by pairs (JMLR), or as a distribution (Atlas's PDist).",
     affects: "learning",
     default: "llm_rank",
     matters: judges

@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import { didYouMean } from "../../../src/domain/nearest.ts"
 import { unused } from "../../../src/domain/settings/configure.ts"
-import { decode, settle } from "../../../src/systems/all.ts"
 import { stepsOf, suspicions } from "../../../src/domain/settings/contradictions.ts"
 import type { Raw, RunConfig } from "../../../src/domain/settings/RunConfig.ts"
+import { decode, settle } from "../../../src/systems/all.ts"
 import { spec } from "../../../src/systems/jmlr/settings.ts"
 
 const { defaults, fields, presets } = spec

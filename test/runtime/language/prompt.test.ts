@@ -1,10 +1,10 @@
 /** Prompts token by token: order, what is predicted, what gives way where room is short. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { decode } from "../../../src/systems/jmlr/settings.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import * as Prompt from "../../../src/runtime/language/prompt.ts"
 import type { TrunkSettings } from "../../../src/runtime/language/trunk.ts"
+import { decode } from "../../../src/systems/jmlr/settings.ts"
 
 /** A token a character. */
 const tokenizer = { encode: (text: string) => [...text].map((c) => c.charCodeAt(0)) }

@@ -1,5 +1,4 @@
 /** What the reader writes: answers, explanations, and options taken from what it wrote. */
-import { ofReader } from "../../../src/systems/jmlr/layers.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -10,6 +9,7 @@ import { join } from "node:path"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import * as reader from "../../../src/runtime/language/reader.ts"
 import { Reader, ReaderLearner, textsOf, type ToWrite } from "../../../src/runtime/ports/Reader.ts"
+import { ofReader } from "../../../src/systems/jmlr/layers.ts"
 import * as Memory from "../../support/memory.ts"
 import * as Tiny from "../../support/tiny.ts"
 
@@ -147,7 +147,9 @@ describe("a reader that writes", () => {
         const folder = yield* Tiny.weighted
         const config = yield* Tiny.settings(folder, { max_new_tokens: 6, learning_rate: 0.1, ...own })
         const around = Layer.merge(Tiny.surroundings, Memory.checkpoints().layer)
-        const before = yield* texts(free).pipe(Effect.provide(reader.readOnly(ofReader(config)).pipe(Layer.provide(around))))
+        const before = yield* texts(free).pipe(
+          Effect.provide(reader.readOnly(ofReader(config)).pipe(Layer.provide(around)))
+        )
         yield* Effect.gen(function*() {
           if (!("torch_dtype" in own)) assert.deepStrictEqual(yield* texts(free), before)
           const { learn } = yield* ReaderLearner

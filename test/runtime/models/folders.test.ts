@@ -1,5 +1,4 @@
 /** What the files of a model folder say of marks, lengths, heads and the ends of texts, and where they say too little. */
-import { ofReader } from "../../../src/systems/jmlr/layers.ts"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -10,6 +9,7 @@ import { ofDecoder, ofEncoder } from "../../../src/runtime/files/stateDict.ts"
 import * as ReaderFolder from "../../../src/runtime/language/folder.ts"
 import * as ReaderModel from "../../../src/runtime/language/model.ts"
 import * as RetrieverFolder from "../../../src/runtime/retrieval/colbert/folder.ts"
+import { ofReader } from "../../../src/systems/jmlr/layers.ts"
 import { onDisk } from "../../support/files.ts"
 import * as Tiny from "../../support/tiny.ts"
 import { warned } from "../../support/warnings.ts"

@@ -1,5 +1,4 @@
 /** A score belongs to a question and a passage: the batch around them and the padding it brings must not show. */
-import { ofRetriever, inference } from "../../../src/systems/jmlr/layers.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -13,6 +12,7 @@ import { cpu } from "../../../src/runtime/engine/providers.ts"
 import { Reader } from "../../../src/runtime/ports/Reader.ts"
 import { Retriever } from "../../../src/runtime/ports/Retriever.ts"
 import * as Retrievers from "../../../src/runtime/retrieval/retriever.ts"
+import { inference, ofRetriever } from "../../../src/systems/jmlr/layers.ts"
 import * as Tiny from "../../support/tiny.ts"
 
 /** Sums of products in another order: a few units in the last place of a float32. */

@@ -1,11 +1,9 @@
 /** Adapters in a run: what they move, what a checkpoint has of them, and what is refused. */
-import { labelOf } from "../../../src/runtime/ports/Learning.ts"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { cpSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { presets } from "../../../src/systems/jmlr/settings.ts"
 import { readerOf } from "../../../src/domain/settings/models.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { causalLm } from "../../../src/kernels/nn/decoder.ts"
@@ -21,9 +19,11 @@ import * as Model from "../../../src/runtime/models/load.ts"
 import { loraOf } from "../../../src/runtime/models/lora.ts"
 import { describe as describeGroups } from "../../../src/runtime/models/training.ts"
 import { Checkpoints } from "../../../src/runtime/ports/Checkpoints.ts"
+import { labelOf } from "../../../src/runtime/ports/Learning.ts"
 import { Reader, ReaderLearner } from "../../../src/runtime/ports/Reader.ts"
 import { RetrieverLearner } from "../../../src/runtime/ports/Retriever.ts"
 import { joint, ofReader } from "../../../src/systems/jmlr/layers.ts"
+import { presets } from "../../../src/systems/jmlr/settings.ts"
 import { onDisk } from "../../support/files.ts"
 import * as Memory from "../../support/memory.ts"
 import * as Tiny from "../../support/tiny.ts"
@@ -110,7 +110,7 @@ describe("training with adapters", () => {
           ...yield* (yield* ReaderLearner).gate(readerLesson)
         ])
         assert.sameMembers([...norms.keys()], groups.filter((g) => g.trainable).map(labelOf))
-        assert.sameMembers(groups.map(({ name, trainable }) => `${name}${trainable ? ": learns" : ""}`), [
+        assert.sameMembers(groups.map((g) => `${labelOf(g)}${g.trainable ? ": learns" : ""}`), [
           "retriever bert.embeddings: learns",
           "retriever bert.embeddings (frozen)",
           "retriever bert.encoder (lora): learns",

@@ -1,5 +1,4 @@
 /** Numbers that are none, wherever they come up: an error that says where, never an answer or a ranking. */
-import type { JmlrConfig } from "../../../src/systems/jmlr/settings.ts"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -15,6 +14,7 @@ import { Checkpoints } from "../../../src/runtime/ports/Checkpoints.ts"
 import { Reader, ReaderLearner } from "../../../src/runtime/ports/Reader.ts"
 import { Retriever, RetrieverLearner } from "../../../src/runtime/ports/Retriever.ts"
 import { inference, joint } from "../../../src/systems/jmlr/layers.ts"
+import type { JmlrConfig } from "../../../src/systems/jmlr/settings.ts"
 import { onDisk } from "../../support/files.ts"
 import * as Memory from "../../support/memory.ts"
 import * as Tiny from "../../support/tiny.ts"

@@ -1,10 +1,10 @@
 /** Frozen weights in 16 bits (`torch_dtype`), under adapters and in a retriever that is given. */
-import { readerOf } from "../../../src/domain/settings/models.ts"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { readerOf } from "../../../src/domain/settings/models.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { fromWords, toWords } from "../../../src/kernels/half.ts"
 import { causalLm } from "../../../src/kernels/nn/decoder.ts"

@@ -1,9 +1,9 @@
 /** Adapters whose tokenizer has a token more than their base: tables in full, with a row for it. */
-import { readerOf } from "../../../src/domain/settings/models.ts"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { readerOf } from "../../../src/domain/settings/models.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { causalLm } from "../../../src/kernels/nn/decoder.ts"
 import { names } from "../../../src/kernels/Step.ts"
