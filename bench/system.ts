@@ -149,5 +149,5 @@ export const layer = <E>({ config, passages }: Prepared, session: Layer.Layer<Se
     Reporter.silent,
     NodeFileSystem.layer
   )
-  return { parts, layer: joint(config).pipe(Layer.provide(around)) }
+  return { parts, layer: joint(config).pipe(Layer.provideMerge(around)) }
 }

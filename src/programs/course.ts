@@ -6,9 +6,9 @@ import { queryOf } from "../domain/records/options.ts"
 import * as RefreshSchedule from "../domain/RefreshSchedule.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { stepSize } from "../domain/settings/training.ts"
+import { LanguageModelLearner } from "../runtime/ports/LanguageModel.ts"
 import { DeadGradient } from "../runtime/ports/Learning.ts"
 import { Passages } from "../runtime/ports/Passages.ts"
-import { ReaderLearner } from "../runtime/ports/Reader.ts"
 import { RetrieverLearner } from "../runtime/ports/Retriever.ts"
 import { modeOf } from "../systems/all.ts"
 
@@ -20,7 +20,7 @@ export const rowsOf = (c: RunConfig, { row }: Pick<Passages["Service"], "row">):
 
 /** The parameters of both models. */
 export const parameterGroups = Effect.gen(function*() {
-  return [...(yield* RetrieverLearner).groups, ...(yield* ReaderLearner).groups]
+  return [...(yield* RetrieverLearner).groups, ...(yield* LanguageModelLearner).groups]
 })
 
 /** Batches that are looked at, at most, for a gradient of every group. */

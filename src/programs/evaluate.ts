@@ -8,8 +8,8 @@ import { DEPTH, judge, type Judged, summarise, type Summary, type Verdict, verdi
 import type { QuestionRecord } from "../domain/records/Records.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import type { Answer, Candidates } from "../domain/tables.ts"
+import * as LanguageModel from "../runtime/ports/LanguageModel.ts"
 import { Passages } from "../runtime/ports/Passages.ts"
-import * as Reader from "../runtime/ports/Reader.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
 import { modeOf } from "../systems/all.ts"
 import type { Judges } from "../systems/System.ts"
@@ -78,8 +78,9 @@ export const evaluate = Effect.fn("evaluate")(function*<E = never, R = never>(
   const mode = modeOf(c)
   const reporter = yield* Reporter
   const n = Math.min(Math.max(DEPTH, mode.context), ids.length)
-  const { run } = mode.answering(n)
-  const answers = (rows: Batches.QuestionFrame) => options.read ? run(rows) : Effect.provide(run(rows), Reader.none)
+  const { run } = mode.answering(n).stage
+  const answers = (rows: Batches.QuestionFrame) =>
+    options.read ? run(rows) : Effect.provide(run(rows), LanguageModel.none)
   const size = c.per_device_eval_batch_size
   const [began, verdicts] = [yield* Clock.currentTimeMillis, new Array<Verdict>()]
   const [accuracy, mrr] = [new Running(), new Running()]

@@ -13,6 +13,7 @@ import { retrieve } from "../../src/stages/retrieve.ts"
 import { sample, type SampleOptions } from "../../src/stages/sample.ts"
 import { goldTarget, llmRank, pdist } from "../../src/stages/score.ts"
 import * as Fakes from "../support/fakes.ts"
+import * as Asking from "../support/reading.ts"
 import * as Rows from "../support/rows.ts"
 import { questions } from "../support/tiny.ts"
 
@@ -139,7 +140,7 @@ describe("read", () => {
     Effect.gen(function*() {
       const drawn = Int32Array.from(questions.flatMap((q) => [Number(q.gold[0]!.slice(1)), 4, 7]))
       const frame = Frame.append(Rows.frame(), { drawn: Draw(3, 1).drawn }, { drawn })
-      const { nll } = Rows.blocks(yield* read(3).run(frame))
+      const { nll } = Rows.blocks(yield* read(3, { ...Asking.defaults, answer_format: "text" }).run(frame))
       for (let r = 0; r < 6; r++) {
         const [gold, other, another] = row(nll, r)
         assert.deepStrictEqual([other, another], [1, 1])

@@ -1,12 +1,15 @@
 /**
  * Ports in memory, with behaviour of their own: a retriever that scores a passage by the words it shares with the
- * question, each word by a weight it learns; a reader that is the less surprised the more of the answer it has read.
+ * question, each word by a weight it learns; a language model that is the less surprised by a text the more of it it has read.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { Reader, ReaderLearner, type ReaderLesson } from "../../src/runtime/ports/Reader.ts"
+import { fromRecords } from "../../src/datasets/dataset.ts"
+import { type Chat, textOf } from "../../src/domain/Content.ts"
+import { LanguageModel, LanguageModelLearner, type LanguageModelLesson } from "../../src/runtime/ports/LanguageModel.ts"
+import { Passages } from "../../src/runtime/ports/Passages.ts"
 import { type Objective, Retriever, RetrieverLearner, type RetrieverLesson } from "../../src/runtime/ports/Retriever.ts"
 
 const words = (text: string): ReadonlySet<string> => new Set(text.toLowerCase().match(/[a-z0-9]+/g) ?? [])
@@ -16,7 +19,7 @@ const shared = (a: string, b: string): ReadonlyArray<string> => [...words(a)].fi
 export interface Calls {
   readonly searched: Array<ReadonlyArray<string>>
   readonly retrieverLessons: Array<RetrieverLesson>
-  readonly readerLessons: Array<ReaderLesson>
+  readonly readerLessons: Array<LanguageModelLesson>
 }
 
 const rowOf = (block: Int32Array, rows: number, r: number): Int32Array =>
@@ -94,41 +97,41 @@ export const retriever = (texts: ReadonlyArray<string>, calls: Calls) => {
   return Layer.succeedContext(Context.make(Retriever, port).pipe(Context.add(RetrieverLearner, learner)))
 }
 
-export const reader = (texts: ReadonlyArray<string>, calls: Calls) => {
-  const surprise = (answer: string, docs: Iterable<number>): number =>
-    1 / (1 + [...docs].reduce((sum, doc) => sum + shared(answer, texts[doc] ?? "").length, 0))
-  const port = Reader.of({
-    nll: ({ answers, docs }) =>
-      Effect.sync(() =>
-        Float32Array.from(docs, (doc, i) => surprise(answers[Math.floor(i * answers.length / docs.length)]!, [doc]))
-      ),
-    answer: ({ context, options, questions }) =>
-      Effect.sync(() => {
-        const indices = Int32Array.from(options, (own, q) => {
-          const surprises = own.map((option) => surprise(option, rowOf(context, questions.length, q)))
-          return surprises.indexOf(Math.min(...surprises))
-        })
-        const texts = options.map((own, q) => own[indices[q]!] ?? questions[q]!)
-        return { indices, texts, written: texts.map(() => "") }
-      }),
-    write: ({ questions }) =>
-      Stream.fromIterable(questions.map((text, row) => ({ row, id: 0, text, finish: "eos" as const })))
+/** The passages of a chat, which give way in it. */
+const readIn = (chat: Chat): string =>
+  chat.map(({ content }) => textOf(content.filter((part) => part.yields))).join("\n")
+
+/** It writes the last line of what it is asked. */
+const echo = (chat: Chat): string => textOf(chat.at(-1)!.content).trim().split("\n").at(-1)!
+
+export const languageModel = (calls: Calls) => {
+  const surprise = (chat: Chat, text: string): number => 1 / (1 + shared(text, readIn(chat)).length)
+  const surprises = (prompts: ReadonlyArray<Chat>, continuations: ReadonlyArray<string>): Float32Array =>
+    Float32Array.from(prompts, (chat, p) => surprise(chat, continuations[p]!))
+  const port = LanguageModel.of({
+    nll: (prompts, continuations) => Effect.sync(() => surprises(prompts, continuations)),
+    rank: (prompts, continuations) =>
+      Effect.sync(() => prompts.map((chat, p) => Float32Array.from(continuations[p]!, (text) => surprise(chat, text)))),
+    write: (prompts) =>
+      Stream.fromIterable(prompts.map((chat, row) => ({ row, id: 0, text: echo(chat), finish: "eos" as const })))
   })
-  const learner = ReaderLearner.of({
+  const learner = LanguageModelLearner.of({
     groups: [],
     learn: (lesson) =>
       Effect.sync(() => {
         calls.readerLessons.push(lesson)
-        const { answers, context } = lesson
-        return Float32Array.from(answers, (answer, q) => surprise(answer, rowOf(context, answers.length, q)))
+        return surprises(lesson.prompts, lesson.continuations)
       }),
-    gate: ({ questions }) => Effect.succeed(new Map([["reader pages", questions.length]]))
+    gate: ({ prompts }) => Effect.succeed(new Map([["reader pages", prompts.length]]))
   })
-  return Layer.succeedContext(Context.make(Reader, port).pipe(Context.add(ReaderLearner, learner)))
+  return Layer.succeedContext(Context.make(LanguageModel, port).pipe(Context.add(LanguageModelLearner, learner)))
 }
 
-/** All four ports over a corpus, and the record of what they were asked. */
+const corpusOf = (texts: ReadonlyArray<string>) =>
+  Layer.succeed(Passages, fromRecords(texts.map((text, i) => ({ id: `p${i}`, text }))))
+
+/** All four ports over a corpus, and it, and the record of what they were asked. */
 export const ports = (texts: ReadonlyArray<string>) => {
   const calls: Calls = { searched: [], retrieverLessons: [], readerLessons: [] }
-  return { calls, layer: Layer.merge(retriever(texts, calls), reader(texts, calls)) }
+  return { calls, layer: Layer.mergeAll(retriever(texts, calls), languageModel(calls), corpusOf(texts)) }
 }

@@ -7,7 +7,7 @@ import { answerGold, answerOne } from "../../stages/pipelines.ts"
 import type { Mode, System } from "../System.ts"
 import * as layers from "./layers.ts"
 import { type JmlrConfig, type ModeName, spec, traits } from "./settings.ts"
-import { studies } from "./study.ts"
+import { answerOptions, studies } from "./study.ts"
 import { cloze, lexical, scrambled } from "./warmUps.ts"
 
 /** What is particular to a mode; the rest follows from its traits. */
@@ -54,7 +54,6 @@ const modeOf = (c: JmlrConfig): Mode => {
   const { answers, corpus, needsGold, questions, trains } = modes[name]
   const { passages, reader, retriever, questions: asked } = traits[name]
   const gold = name === "oracle"
-  const explains = c.rationale_prompt !== ""
   return {
     name,
     traits: traits[name],
@@ -68,7 +67,9 @@ const modeOf = (c: JmlrConfig): Mode => {
     columns: columns(c),
     study: (passages) => studies[name](c, passages),
     answering: (n) =>
-      gold ? answerGold(c.n_context, explains) : answerOne({ n, c: c.n_context, rerank: false, explains }),
+      gold
+        ? answerGold(c.n_context, answerOptions(c))
+        : answerOne({ n, c: c.n_context, rerank: false, ...answerOptions(c) }),
     judges: {
       passages: gold ? "gold" : "found",
       reads: reader !== "none",
