@@ -58,7 +58,7 @@ const program = Effect.gen(function*() {
 
 /** What does not compile: neither learner is there. */
 export const refused = (here: World): Effect.Effect<unknown, unknown> =>
-  // @ts-expect-error: Type 'ReaderLearner | RetrieverLearner' is not assignable to type 'never'.
+  // @ts-expect-error: Type 'LanguageModelLearner | RetrieverLearner' is not assignable to type 'never'.
   llmRanked(studyOptions(here.settings)).learn(here.questions).pipe(
     Effect.provide(modes.inference(here.settings).pipe(Layer.provide(surroundings(here).layer)))
   )

@@ -213,7 +213,7 @@ describe("evaluating", () => {
     }))
   it.live("gives the reader the gold passage where it is to have it", () =>
     Effect.gen(function*() {
-      const { calls, judged } = yield* run({}, 4, true, { mode: "oracle" })
+      const { calls, judged } = yield* run({}, 4, true, { mode: "oracle", answer_format: "text" })
       const named = Tiny.questions.filter((q) => Tiny.passages.find((p) => p.id === q.gold[0])!.text.includes(q.answer))
       const right = judged.filter((j) => j.correct === 1).map((j) => j.id)
       assert.includeMembers(right, named.map((q) => q.id))
