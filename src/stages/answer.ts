@@ -72,11 +72,15 @@ const byLikelihood = (o: AnswerOptions, asked: ReadonlyArray<Prompted>) =>
     return asked.map(({ options, row }, i) => chosen(row, likeliest(scores[i]!, options)))
   })
 
-const write = (tag: "Written" | "Explained", prompts: ReadonlyArray<readonly [row: number, Chat]>, most: number) =>
+const write = (
+  tag: "Written" | "Explained",
+  prompts: ReadonlyArray<readonly [row: number, Chat]>,
+  max_new_tokens: number
+) =>
   Stream.unwrap(
     Effect.map(LanguageModel, (reader) =>
       Stream.map(
-        reader.write(prompts.map(([, prompt]) => prompt), most),
+        reader.write(prompts.map(([, prompt]) => prompt), { max_new_tokens }),
         ({ row, text }): Event => ({
           _tag: tag,
           row: prompts[row]![0],

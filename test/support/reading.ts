@@ -98,5 +98,5 @@ export const tokensOf = (asked: Asked & { readonly explain?: ReadonlyArray<strin
     explain ? toExplain(o, prompt, { question: questions[q]!, options: options[q]! }, explain[q]!) : toAnswer(o, prompt)
   )
   const most = explain ? o.rationale_max_new_tokens : o.max_new_tokens
-  return Effect.map(LanguageModel, (model) => model.write(prompts, most))
+  return Effect.map(LanguageModel, (model) => model.write(prompts, { max_new_tokens: most }))
 }

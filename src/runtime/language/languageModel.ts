@@ -40,7 +40,7 @@ const portOf = (model: Model.Decoding, asError = inWords()) =>
     nll: (prompts, continuations) => Effect.mapError(model.nll(prompts, continuations), asError),
     rank: (prompts, continuations, reduction) =>
       Effect.mapError(model.rank(prompts, continuations, reduction), asError),
-    write: (prompts, most) => Stream.mapError(model.write(prompts, most), asError)
+    write: (prompts, options) => Stream.mapError(model.write(prompts, options), asError)
   })
 
 export const readOnly = (settings: Model.LanguageModelSettings) =>

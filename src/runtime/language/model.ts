@@ -12,7 +12,7 @@ import * as ModelFolder from "../models/folder.ts"
 import * as Model from "../models/load.ts"
 import { loraOf } from "../models/lora.ts"
 import { optimizerOf, storedAs } from "../models/training.ts"
-import { ContextOverflow, type Reduction } from "../ports/LanguageModel.ts"
+import { ContextOverflow, type Reduction, type WriteOptions } from "../ports/LanguageModel.ts"
 import type { PromptError } from "./chatTokens.ts"
 import * as Folder from "./folder.ts"
 import * as Writing from "./generation/writing.ts"
@@ -154,11 +154,11 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
       asked.forEach(({ p }, i) => scores[p] = found[i]!)
       return scores
     }),
-    write: (prompts: ReadonlyArray<Chat>, most: number) =>
+    write: (prompts: ReadonlyArray<Chat>, { key = "", max_new_tokens }: WriteOptions) =>
       Stream.unwrap(Effect.gen(function*() {
-        const asked = yield* each(prompts, (prompt) => sequences.open(prompt, most))
-        const about = (p: number) => prompts[p]!.map(({ content }) => textOf(content)).join("\n")
-        const tokens = continued(asked.map(({ made, p }) => ({ ids: made, about: about(p) })), most)
+        const asked = yield* each(prompts, (prompt) => sequences.open(prompt, max_new_tokens))
+        const about = (p: number) => [key, ...prompts[p]!.map(({ content }) => textOf(content))]
+        const tokens = continued(asked.map(({ made, p }) => ({ ids: made, about: about(p) })), max_new_tokens)
         return Stream.map(tokens, (token) => ({ ...token, row: asked[token.row]!.p }))
       }))
   }

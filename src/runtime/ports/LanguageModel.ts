@@ -47,6 +47,13 @@ export interface Token {
   readonly finish: "eos" | "stop" | "length" | undefined
 }
 
+export interface WriteOptions {
+  /** Tokens of a text, at most. */
+  readonly max_new_tokens: number
+  /** Under another key other texts are drawn of the same prompts; "" where it is left out. */
+  readonly key?: string
+}
+
 /** How the likelihoods of a text's tokens become one number. */
 export type Reduction = "mean" | "sum"
 
@@ -66,10 +73,10 @@ export class LanguageModel extends Context.Service<LanguageModel, {
     reduction: Reduction
   ) => Effect.Effect<ReadonlyArray<Float32Array>, LanguageModelError>
   /**
-   * Texts of at most `most` tokens, token by token. What is drawn depends on the prompt and the seed, not on the prompts
-   * beside it. Nothing of a prompt that is too long where such prompts are to be skipped.
+   * Texts, token by token. What is drawn depends on the prompt, the key and the seed, not on the prompts beside it. Nothing of
+   * a prompt that is too long where such prompts are to be skipped.
    */
-  readonly write: (prompts: ReadonlyArray<Chat>, most: number) => Stream.Stream<Token, LanguageModelError>
+  readonly write: (prompts: ReadonlyArray<Chat>, options: WriteOptions) => Stream.Stream<Token, LanguageModelError>
 }>()("anamnesis/runtime/LanguageModel") {}
 
 /** Prompts, and what the model should go on with. */

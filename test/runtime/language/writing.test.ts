@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import * as languageModel from "../../../src/runtime/language/languageModel.ts"
-import { type LanguageModel, LanguageModelLearner } from "../../../src/runtime/ports/LanguageModel.ts"
+import { LanguageModel, LanguageModelLearner } from "../../../src/runtime/ports/LanguageModel.ts"
 import type { AnswerOptions } from "../../../src/stages/answer.ts"
 import { ofReader } from "../../../src/systems/jmlr/layers.ts"
 import * as Memory from "../../support/memory.ts"
@@ -95,6 +95,20 @@ describe("a reader that writes", () => {
       assert.deepStrictEqual(yield* onTiny(texts(free), {}, folder), drawn)
       assert.notDeepEqual(yield* onTiny(texts(free), { seed: 43 }, folder), drawn)
       assert.deepStrictEqual(yield* onTiny(texts(free), { do_sample: false }, folder), plain)
+    }))
+  it.live("draws another text under another key, the same under the same", () =>
+    Effect.gen(function*() {
+      const drawn = (key?: string) =>
+        onTiny(
+          Effect.flatMap(LanguageModel, (model) =>
+            Stream.runCollect(
+              model.write(Reading.promptsOf(one(free, 0)), { max_new_tokens: 6, ...(key === undefined ? {} : { key }) })
+            )),
+          { do_sample: true, temperature: 3 }
+        )
+      const texts = (yield* Effect.forEach([undefined, "", "2", "2"], drawn)).map((all) => all.map(({ id }) => id))
+      assert.deepStrictEqual([texts[0], texts[2]], [texts[1], texts[3]])
+      assert.notDeepEqual(texts[0], texts[2])
     }))
   it.live("ends at a stop string, which is no part of the text", () =>
     Effect.gen(function*() {

@@ -47,7 +47,10 @@ export const languageModelSuite = (
     Effect.asVoid(subject(Effect.flatMap(LanguageModel, check)))
   const close = (got: number, want: number) => assert.closeTo(got, want, rounding * Math.max(1, Math.abs(want)))
   const written = (model: Model, chats: ReadonlyArray<Chat>) =>
-    Effect.map(Stream.runCollect(model.write(chats, MOST)), (tokens) => textsOf(tokens, chats.length))
+    Effect.map(
+      Stream.runCollect(model.write(chats, { max_new_tokens: MOST })),
+      (tokens) => textsOf(tokens, chats.length)
+    )
 
   return describe(`a language model ${name}`, () => {
     it.live("tells how surprised it is by each continuation, in the order and as often as it is asked", () =>
@@ -82,7 +85,7 @@ export const languageModelSuite = (
       })))
     it.live("writes texts that end, of so many tokens at most, the same beside others as alone", () =>
       on(Effect.fnUntraced(function*(model) {
-        const tokens = yield* Stream.runCollect(model.write(prompts, MOST))
+        const tokens = yield* Stream.runCollect(model.write(prompts, { max_new_tokens: MOST }))
         if (!speaks) return assert.deepStrictEqual(tokens, [])
         for (const p of prompts.keys()) {
           const own = tokens.filter(({ row }) => row === p)

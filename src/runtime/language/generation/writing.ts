@@ -16,10 +16,10 @@ import * as Decoding from "./decoding.ts"
 import { generate } from "./generate.ts"
 import { generation } from "./graphs.ts"
 
-/** A prompt as tokens, and the text under which its continuation is drawn. */
+/** A prompt as tokens, and the texts under which its continuation is drawn. */
 export interface Asked {
   readonly ids: ReadonlyArray<number>
-  readonly about: string
+  readonly about: ReadonlyArray<string>
 }
 
 export interface WritingOptions {
@@ -68,7 +68,7 @@ export const make = Effect.fnUntraced(function*(o: WritingOptions) {
   return (asked: ReadonlyArray<Asked>, max_new_tokens: number): Stream.Stream<Token, SessionError | ModelRefused> => {
     if (asked.length === 0) return Stream.empty
     if (refused) return Stream.fail(refused)
-    const prompts = asked.map(({ about, ids }) => ({ ids, key: Key.fold(key, about) }))
+    const prompts = asked.map(({ about, ids }) => ({ ids, key: Key.fold(key, ...about) }))
     return Stream.unwrap(
       Effect.map(program, (open) => generate({ ...generator, program: open }, prompts, { ...options, max_new_tokens }))
     )
