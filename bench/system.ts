@@ -11,7 +11,7 @@ import { type RunConfig, Settings } from "../src/domain/settings/RunConfig.ts"
 import type { Session } from "../src/runtime/engine/Session.ts"
 import { UNTRAINED } from "../src/runtime/models/folder.ts"
 import { Checkpoints, type Part } from "../src/runtime/ports/Checkpoints.ts"
-import { Passages } from "../src/runtime/ports/Passages.ts"
+import { Corpus } from "../src/runtime/ports/Corpus.ts"
 import * as Reporter from "../src/runtime/ports/Reporter.ts"
 import { tokenizerJson, vocabulary, type VocabularyOptions } from "../src/runtime/tokenizers/train.ts"
 import { joint } from "../src/systems/jmlr/modes.ts"
@@ -145,7 +145,7 @@ export const layer = <E>({ config, passages }: Prepared, session: Layer.Layer<Se
   })
   const around = Layer.mergeAll(
     Layer.succeed(Settings, config),
-    Layer.succeed(Passages, Dataset.fromRecords(passages)),
+    Layer.succeed(Corpus, Dataset.fromRecords(passages)),
     checkpoints,
     session,
     Reporter.silent,

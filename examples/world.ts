@@ -21,7 +21,7 @@ import * as Safetensors from "../src/runtime/files/safetensors/write.ts"
 import * as ModelFolder from "../src/runtime/models/folder.ts"
 import { initialise } from "../src/runtime/models/initialise.ts"
 import { Checkpoints, type Part } from "../src/runtime/ports/Checkpoints.ts"
-import { Passages } from "../src/runtime/ports/Passages.ts"
+import { Corpus } from "../src/runtime/ports/Corpus.ts"
 import { readerSpecial, retrieverSpecial, tokenizerJson, vocabulary } from "../src/runtime/tokenizers/train.ts"
 
 const file = (name: string): string => fileURLToPath(new URL(`../data/world/${name}`, import.meta.url))
@@ -109,7 +109,7 @@ export const surroundings = ({ corpus, settings }: World) => {
   const parts = new Map<string, Part>()
   const layer = Layer.mergeAll(
     Layer.succeed(Settings, settings),
-    Layer.succeed(Passages, corpus),
+    Layer.succeed(Corpus, corpus),
     cpu({ threads: 1 }),
     NodeFileSystem.layer,
     Layer.succeed(Checkpoints, {

@@ -7,7 +7,7 @@ import * as Frame from "../domain/Frame.ts"
 import type { QuestionRecord } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import { type RunConfig, Settings } from "../domain/settings/RunConfig.ts"
-import { Passages } from "../runtime/ports/Passages.ts"
+import { Corpus } from "../runtime/ports/Corpus.ts"
 import { Reader, type Token } from "../runtime/ports/Reader.ts"
 import { supportOf } from "../stages/answer.ts"
 import { answerOne } from "../stages/pipelines.ts"
@@ -49,11 +49,14 @@ export const answerable = Effect.fnUntraced(function*(c: RunConfig, records: Rea
 
 type Found = Answered["passages"]
 
-/** The passages of row `r`, best first, of a block that has them best last. */
-const passagesOf = (support: Int32Array, r: number, c: number, { ids, texts }: Passages["Service"]): Found =>
-  Array.from(support.subarray(r * c, (r + 1) * c)).toReversed()
-    .filter((doc) => doc >= 0)
-    .map((doc) => ({ id: ids[doc]!, text: texts[doc]! }))
+/** The passages of each row, best first, of a block that has them best last, `c` a row. */
+const passagesOf = Effect.fnUntraced(function*(support: Int32Array, c: number) {
+  const docs = [...new Set(support)].filter((doc) => doc >= 0)
+  const passages = yield* (yield* Corpus).read(docs)
+  const found = new Map(docs.map((doc, i) => [doc, passages[i]!]))
+  return Array.from({ length: support.length / c }, (_, r): Found =>
+    Array.from(support.subarray(r * c, (r + 1) * c)).toReversed().flatMap((doc) => found.get(doc) ?? []))
+})
 
 const optionsOf = (c: RunConfig, passages: number) => ({
   n: Math.min(c.n_candidates, passages),
@@ -66,23 +69,24 @@ const optionsOf = (c: RunConfig, passages: number) => ({
 /** Answers in the order of the questions, `per_device_eval_batch_size` of them made at a time. */
 export const answerAll = (records: ReadonlyArray<QuestionRecord>) =>
   Stream.unwrap(Effect.gen(function*() {
-    const [c, passages] = [yield* Settings, yield* Passages]
-    const stage = answerOne(optionsOf(c, passages.ids.length))
+    const [c, corpus] = [yield* Settings, yield* Corpus]
+    const stage = answerOne(optionsOf(c, corpus.size))
     const size = c.per_device_eval_batch_size
     const answered = Effect.fnUntraced(function*(questions: Questions.QuestionFrame, batch: number) {
       const rows = yield* stage.run(questions)
       const [predictions, support] = [Frame.column(rows, "prediction"), Frame.column(rows, "support")]
       const written = Frame.column(rows, "written")
+      const passages = yield* passagesOf(support, c.n_context)
       return records.slice(batch * size, (batch + 1) * size).map(({ id, options, question }, r): Answered => ({
         id,
         question,
         options,
         answer: predictions[r]!,
         written: written[r]!,
-        passages: passagesOf(support, r, c.n_context, passages)
+        passages: passages[r]!
       }))
     })
-    return Questions.once(records, size, passages.row).pipe(
+    return Questions.once(records, size, corpus.row).pipe(
       Stream.zipWithIndex,
       Stream.mapEffect(([questions, batch]) => answered(questions, batch)),
       Stream.flattenIterable
@@ -123,9 +127,9 @@ const line = <E>(start: string, tokens: Stream.Stream<Token, E>, seen: (text: st
 /** What `show` shows of one question, as the reader writes it. */
 export const telling = ({ id, options, question }: QuestionRecord) =>
   Stream.unwrap(Effect.gen(function*() {
-    const [c, passages, reader] = [yield* Settings, yield* Passages, yield* Reader]
-    const { explains, ...found } = optionsOf(c, passages.ids.length)
-    const rows = yield* retrieve(found).run(Questions.frame([asked(id, question, options)], 0, passages.row))
+    const [c, corpus, reader] = [yield* Settings, yield* Corpus, yield* Reader]
+    const { explains, ...found } = optionsOf(c, corpus.size)
+    const rows = yield* retrieve(found).run(Questions.frame([asked(id, question, options)], 0, corpus.row))
     const context = supportOf(Frame.column(rows, "docs"), found.n, c.n_context)
     const one = { questions: [question], options: [options], context }
     const spoken = c.answer_by === "generation" || options.length === 0
@@ -134,7 +138,8 @@ export const telling = ({ id, options, question }: QuestionRecord) =>
       const answer = spoken ? understood(said.trim(), options, c) : (yield* reader.answer(one)).texts[0]!
       const chosen = choice(options, answer).map((text) => `${text}\n`)
       const reasons = explains ? line("  ", reader.write({ ...one, explain: [answer] })) : Stream.empty
-      const below = sources(passagesOf(context, 0, c.n_context, passages)).map((text) => `${text}\n`)
+      const [passages] = yield* passagesOf(context, c.n_context)
+      const below = sources(passages!).map((text) => `${text}\n`)
       return Stream.fromIterable(chosen).pipe(Stream.concat(reasons), Stream.concat(Stream.fromIterable(below)))
     })
     const start = options.length === 0 ? "  → " : "  "

@@ -1,10 +1,14 @@
 /** Program: the passages as vectors on disk, for searches that start at once. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { Passages } from "../runtime/ports/Passages.ts"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import { Corpus } from "../runtime/ports/Corpus.ts"
+import { type IndexStats, PassageIndex } from "../runtime/ports/PassageIndex.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
-import * as RetrieverModel from "../runtime/retrieval/colbert/model.ts"
-import * as StoredIndex from "../runtime/retrieval/indexes/stored.ts"
+import { Retriever } from "../runtime/ports/Retriever.ts"
+import * as Stored from "../runtime/retrieval/indexes/stored.ts"
+import * as retriever from "../runtime/retrieval/retriever.ts"
 
 export interface Embedded {
   readonly folder: string
@@ -13,18 +17,40 @@ export interface Embedded {
   readonly seconds: number
 }
 
-/** Writes the index of the settings' retriever and corpus. */
+/** An index that is told of as it is built: passages so far, and what it is in the end. */
+const told = (
+  encoded: (passages: number) => Effect.Effect<void>,
+  built: (stats: IndexStats) => Effect.Effect<void>
+) =>
+  Layer.effect(
+    PassageIndex,
+    Effect.map(PassageIndex, ({ build, open }) =>
+      PassageIndex.of({
+        open,
+        build: (generation, origin, { chunks, dim, vectors }) => {
+          const ends = chunks.map(((passages) => ({ docs }) => passages += docs.length)(0))
+          const seen = Stream.zipWithIndex(vectors).pipe(
+            Stream.tap(([, chunk]) => encoded(ends[chunk]!)),
+            Stream.map(([own]) => own)
+          )
+          return Effect.tap(build(generation, origin, { chunks, dim, vectors: seen }), ({ stats }) => built(stats))
+        }
+      }))
+  )
+
+/** Writes the index of the settings' retriever and the corpus, in place of the one that the folder holds. */
 export const embed = Effect.fn("embed")(function*(folder: string) {
-  const { hash, ids } = yield* Passages
-  const reporter = yield* Reporter
+  const [{ size }, reporter] = [yield* Corpus, yield* Reporter]
   const began = yield* Clock.currentTimeMillis
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
-  const model = yield* RetrieverModel.make(() => false)
-  const weights = model.weights.parameters()
-  const shown = { task: "embed", total: ids.length, start: 0, unit: "passages", each: 1, figures: {} }
-  const told = (done: number) => Effect.flatMap(elapsed, (seconds) => reporter.report({ ...shown, done, seconds }))
-  const index = yield* model.build(1, weights, told)
-  yield* StoredIndex.write(folder, index, model.dim, { corpus: hash, weights })
+  const shown = { task: "embed", total: size, start: 0, unit: "passages", each: 1, figures: {} }
+  const report = (done: number) => Effect.flatMap(elapsed, (seconds) => reporter.report({ ...shown, done, seconds }))
+  let stats: IndexStats | undefined
+  const indexes = told(report, (own) => Effect.sync(() => void (stats = own))).pipe(
+    Layer.provide(Stored.into(folder, { memory: 0 }))
+  )
+  const building = Effect.flatMap(Retriever, ({ refresh }) => refresh)
+  yield* Effect.provide(building, retriever.over.pipe(Layer.provide(indexes)))
   const seconds = yield* elapsed
-  return { folder, passages: index.passages, dim: model.dim, seconds } satisfies Embedded as Embedded
-}, Effect.scoped)
+  return { folder, passages: stats!.passages, dim: stats!.dim, seconds } satisfies Embedded as Embedded
+})

@@ -7,8 +7,8 @@ import * as Schedule from "../domain/RefreshSchedule.ts"
 import { type RunConfig, Settings, stepSize } from "../domain/settings/RunConfig.ts"
 import type { Lesson } from "../domain/tables.ts"
 import { textsAsked } from "../runtime/language/prompt.ts"
+import { Corpus } from "../runtime/ports/Corpus.ts"
 import { DeadGradient } from "../runtime/ports/Learning.ts"
-import { Passages } from "../runtime/ports/Passages.ts"
 import { ReaderLearner } from "../runtime/ports/Reader.ts"
 import { RetrieverLearner } from "../runtime/ports/Retriever.ts"
 import * as Pipelines from "../stages/pipelines.ts"
@@ -62,11 +62,11 @@ const GATE = 256
 /** What a run does, step by step, for whoever runs it. */
 export const course = Effect.fnUntraced(function*(epochs: Questions.Epochs) {
   const c = yield* Settings
-  const passages = yield* Passages
-  const lesson = curriculum(c, passages.ids.length)
+  const corpus = yield* Corpus
+  const lesson = curriculum(c, corpus.size)
   const schedule = Schedule.parse(c.refresh_index) ?? []
   const steps = (from: number, to: number) =>
-    Questions.batches(epochs, { from, to, size: stepSize(c), seed: c.seed }, passages.row)
+    Questions.batches(epochs, { from, to, size: stepSize(c), seed: c.seed }, corpus.row)
   return {
     groups: yield* parameterGroups,
     /** The questions of steps from..to-1. */

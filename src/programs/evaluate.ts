@@ -9,7 +9,7 @@ import { DEPTH, judge, type Judged, summarise, type Summary, type Verdict, verdi
 import type { QuestionRecord } from "../domain/records/Records.ts"
 import { type RunConfig, Settings } from "../domain/settings/RunConfig.ts"
 import { Answer, type Candidates } from "../domain/tables.ts"
-import { Passages } from "../runtime/ports/Passages.ts"
+import { Corpus } from "../runtime/ports/Corpus.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
 import { answerGold, answerOne } from "../stages/pipelines.ts"
 import { retrieve } from "../stages/retrieve.ts"
@@ -56,7 +56,7 @@ type Answered = Frame.Frame<ReturnType<typeof Candidates> & ReturnType<typeof An
 const judgeRows = (
   rows: Answered,
   records: ReadonlyArray<QuestionRecord>,
-  ids: ReadonlyArray<string>,
+  id: (row: number) => string,
   { passages, read, skipped }: EvaluateOptions
 ): ReadonlyArray<Judged> => {
   const [docs, scores] = [Frame.column(rows, "docs"), Frame.column(rows, "docScore")]
@@ -68,7 +68,7 @@ const judgeRows = (
     const own = passages === "found" ? all.filter((i) => docs[i]! >= 0) : []
     const judged = judge(record, {
       answered: read ? { prediction: texts[r]!, predictionIndex: indices[r]!, written: written[r]! } : undefined,
-      ranking: own.map((i) => [ids[docs[i]!]!, scores[i]!] as const)
+      ranking: own.map((i) => [id(docs[i]!), scores[i]!] as const)
     })
     return skipped?.has(record.id) ? { ...judged, unparsed: null } : judged
   })
@@ -94,18 +94,18 @@ export const evaluate = Effect.fn("evaluate")(function*<E = never, R = never>(
   keep: (judged: ReadonlyArray<Judged>) => Effect.Effect<void, E, R> = () => Effect.void
 ) {
   const c = yield* Settings
-  const { ids, row } = yield* Passages
+  const corpus = yield* Corpus
   const reporter = yield* Reporter
-  const n = Math.min(Math.max(DEPTH, c.n_context), ids.length)
+  const n = Math.min(Math.max(DEPTH, c.n_context), corpus.size)
   const stages = stagesOf(c, n, options)
   const size = c.per_device_eval_batch_size
   const [began, verdicts] = [yield* Clock.currentTimeMillis, new Array<Verdict>()]
   const [accuracy, mrr] = [new Running(), new Running()]
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
-  yield* Questions.once(records, size, row).pipe(Stream.runForEach(Effect.fnUntraced(function*(rows) {
+  yield* Questions.once(records, size, corpus.row).pipe(Stream.runForEach(Effect.fnUntraced(function*(rows) {
     const answered = yield* stages.run(rows)
     const own = records.slice(verdicts.length, verdicts.length + size)
-    const judged = judgeRows(answered, own, ids, options)
+    const judged = judgeRows(answered, own, corpus.id, options)
     yield* keep(judged)
     for (const one of judged) {
       verdicts.push(verdict(one))

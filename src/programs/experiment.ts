@@ -55,7 +55,7 @@ const warmUp = (config: RunConfig) =>
   Effect.flatMap(
     prepare(config),
     (prepared) => start(prepared, true).pipe(Effect.provide(learner(prepared)))
-  )
+  ).pipe(Effect.scoped)
 
 const retrieverLearns = ({ mode }: RunConfig): boolean => mode === "joint" || mode === "gold_supervised"
 
@@ -75,7 +75,7 @@ const runArm = (config: RunConfig) =>
           const trained = yield* start(prepared, true)
           return { before, trained, evaluation: yield* examine(questions, config.mode !== "lexical") }
         }).pipe(Effect.provide(learner(prepared))))
-  )
+  ).pipe(Effect.scoped)
 
 /** The model folders of a checkpoint, as settings. */
 const models = Effect.fnUntraced(function*(checkpoint: string) {

@@ -12,7 +12,7 @@ import { FEW } from "../runtime/engine/Weights.ts"
 import { weighed } from "../runtime/files/checkpoints.ts"
 import { Checkpoints } from "../runtime/ports/Checkpoints.ts"
 import type { ParameterGroup } from "../runtime/ports/Learning.ts"
-import * as StoredIndex from "../runtime/retrieval/indexes/stored.ts"
+import * as IndexFile from "../runtime/retrieval/indexes/format.ts"
 import { parameterGroups } from "./course.ts"
 import { identity } from "./identity.ts"
 import { learner, prepare } from "./prepare.ts"
@@ -188,7 +188,7 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
     files: probed ? files : completed(files, config),
     probed,
     largest: meter.largest,
-    stored: config.index_path === "" ? 0 : yield* StoredIndex.size(config.index_path),
+    stored: config.index_path === "" ? 0 : yield* IndexFile.size(config.index_path),
     process: start
   }
   for (const line of suspicions(config)) yield* Effect.logWarning(line)
@@ -213,4 +213,4 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
     disk: diskOf(sized),
     probe: probed
   } satisfies Plan as Plan
-})
+}, Effect.scoped)

@@ -8,10 +8,11 @@ import * as ReaderFolder from "../runtime/language/folder.ts"
 import { refusal } from "../runtime/language/generation/writing.ts"
 import * as Prompt from "../runtime/language/prompt.ts"
 import { MOST_OPTIONS } from "../runtime/language/trunk.ts"
-import type { Passages } from "../runtime/ports/Passages.ts"
+import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
 import * as RetrieverFolder from "../runtime/retrieval/colbert/folder.ts"
 import * as ColbertText from "../runtime/retrieval/colbert/text.ts"
 import { query } from "./course.ts"
+import { listed, mostTokens, passagesOf, share, type Share, spread, type Texts } from "./cutTexts.ts"
 
 const reads = (mode: Mode): boolean => mode !== "lexical"
 const asks = (mode: Mode): boolean =>
@@ -20,10 +21,12 @@ const asks = (mode: Mode): boolean =>
 /** What the folders have to say is said when they are loaded. */
 const quietly = Effect.provideService(References.MinimumLogLevel, "Error")
 
+const nothing = { read: () => Effect.succeed([]) }
+
 /** The reader's prompts without passages. */
 const promptsOf = Effect.fnUntraced(function*(c: RunConfig) {
   const { ends, generation, tokenizer, wrap } = yield* quietly(ReaderFolder.open(c))
-  return { generation, tokenizer, prompts: Prompt.make({ config: c, tokenizer, texts: [], wrap, end: ends.end }) }
+  return { generation, tokenizer, prompts: Prompt.make({ config: c, tokenizer, corpus: nothing, wrap, end: ends.end }) }
 })
 type Prompts = Effect.Success<ReturnType<typeof promptsOf>>
 
@@ -36,9 +39,6 @@ const tokensOf = (c: RunConfig, use: Use, options: number, needs: Prompt.Needs):
   const answered = c.answer_by === "likelihood" && options > 0 ? needs.chosen : needs.written
   return c.rationale_prompt === "" ? answered : Math.max(answered, needs.explained)
 }
-
-/** No tokenizer makes more of a text: of ASCII a token a character, of others as many as they have bytes. */
-const mostTokens = (text: string): number => 4 + text.length * (/^\p{ASCII}*$/u.test(text) ? 1 : 4)
 
 /** At most the tokens that a question's own texts add to those of a prompt, by the tokens of a text. */
 const added = (
@@ -159,19 +159,6 @@ const settle = Effect.fnUntraced(function*(
   return { records: kept, long }
 })
 
-/** Texts that are looked at where all would take long. */
-const SAMPLE = 2000
-
-/** The share of texts, of which `beyond` tells those that are cut; of many, a sample. */
-const share = (texts: ReadonlyArray<string>, most: number, beyond: (text: string) => boolean) => {
-  const long = texts.filter((text) => mostTokens(text) > most)
-  const step = Math.max(1, long.length / SAMPLE)
-  const looked = Array.from({ length: Math.ceil(long.length / step) }, (_, i) => long[Math.floor(i * step)]!)
-  const cut = looked.filter(beyond).length
-  return { about: step > 1, cut: cut === 0 ? 0 : cut / looked.length * long.length / texts.length }
-}
-type Share = ReturnType<typeof share>
-
 const percent = ({ about, cut }: Share): string =>
   `${about ? "about " : ""}${cut < 0.001 ? "less than 0.1" : (100 * cut).toFixed(cut < 0.1 ? 1 : 0)}%`
 const tellCut = (source: string, what: string, { about, cut }: Share, setting: string): Effect.Effect<void> =>
@@ -191,7 +178,7 @@ export const fitting = Effect.fn("fitting")(
     if (asks(c.mode)) {
       const { lengths, text } = yield* retriever(c)
       const queries = records.map(({ options, question }) => query(c)(question, options))
-      const cut = share(queries, lengths.query, (own) => text.tokens(own) > lengths.query)
+      const cut = yield* share(listed(queries), lengths.query, (own) => text.tokens(own) > lengths.query)
       yield* tellCut(source, "queries", cut, `query_max_len (${lengths.query})`)
     }
     if (!reads(c.mode)) return { records, long: [] }
@@ -206,25 +193,31 @@ export const fitting = Effect.fn("fitting")(
 export const skippedOf = ({ excess_length }: RunConfig, long: ReadonlyArray<Long>): ReadonlySet<string> =>
   new Set(excess_length === "skip" ? long.map(({ id }) => id) : [])
 
+const tellCutByRetriever = Effect.fnUntraced(function*(c: RunConfig, texts: Texts<CorpusError>) {
+  const { lengths, text } = yield* retriever(c)
+  const cut = yield* share(texts, lengths.passage, (own) => text.tokens(own) > lengths.passage)
+  yield* tellCut(c.passages_file, "passages", cut, `passage_max_len (${lengths.passage})`)
+}, Effect.scoped)
+
+/** Tells how many passages the retriever cuts. */
+export const tellEncoded = (c: RunConfig, corpus: Corpus["Service"]) =>
+  Effect.flatMap(passagesOf(corpus), (texts) => tellCutByRetriever(c, texts))
+
 /** Tells how many passages are cut, by the retriever and by the reader, and whether a prompt has room for them. */
-export const tellPassages = Effect.fn("tellPassages")(function*(c: RunConfig, { texts }: Passages["Service"]) {
+export const tellPassages = Effect.fn("tellPassages")(function*(c: RunConfig, corpus: Corpus["Service"]) {
   const source = c.passages_file
-  if (asks(c.mode)) {
-    const { lengths, text } = yield* retriever(c)
-    const cut = share(texts, lengths.passage, (own) => text.tokens(own) > lengths.passage)
-    yield* tellCut(source, "passages", cut, `passage_max_len (${lengths.passage})`)
-  }
+  const texts = yield* passagesOf(corpus)
+  if (asks(c.mode)) yield* tellCutByRetriever(c, texts)
   if (!reads(c.mode) || c.mode === "no_retrieval") return
   const { prompts, tokenizer } = yield* promptsOf(c)
   const length = (text: string) => tokenizer.encode(c.document_prompt.replace("{text}", () => text)).length
   yield* tellCut(
     source,
     "passages",
-    share(texts, c.text_maxlength, (own) => length(own) > c.text_maxlength),
+    yield* share(texts, c.text_maxlength, (own) => length(own) > c.text_maxlength),
     `text_maxlength (${c.text_maxlength})`
   )
-  const step = Math.max(1, texts.length / 200)
-  const some = Array.from({ length: Math.ceil(texts.length / step) }, (_, i) => length(texts[Math.floor(i * step)]!))
+  const some = (yield* texts.read(spread(texts.most.length, 200))).map(length)
   const each = some.reduce((sum, n) => sum + Math.min(n, c.text_maxlength), 0) / Math.max(1, some.length)
   const { learned } = yield* prompts.needs("", [], "")
   const room = Math.floor((c.max_length - learned) / Math.max(1, each))

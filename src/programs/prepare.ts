@@ -3,26 +3,37 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import * as Dataset from "../datasets/dataset.ts"
 import { cloze, type Epochs, heldOut, lexical, scrambled, withRandomOptions } from "../datasets/questions.ts"
-import { isAnswered, type Passage, type QuestionRecord, type Split } from "../domain/records/Records.ts"
+import { isAnswered, type QuestionRecord, type Split } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import { stepsOf } from "../domain/settings/contradictions.ts"
 import { defaults } from "../domain/settings/presets.ts"
 import { type Mode, type RunConfig, Settings } from "../domain/settings/RunConfig.ts"
+import type { Session, SessionError } from "../runtime/engine/Session.ts"
 import { layer as onDisk } from "../runtime/files/checkpoints.ts"
+import type { FileError } from "../runtime/files/disk.ts"
 import * as reader from "../runtime/language/reader.ts"
 import type { Checkpoints } from "../runtime/ports/Checkpoints.ts"
-import { Passages } from "../runtime/ports/Passages.ts"
+import * as Port from "../runtime/ports/Corpus.ts"
+import type { IndexError } from "../runtime/ports/PassageIndex.ts"
+import type { Reader, ReaderLearner } from "../runtime/ports/Reader.ts"
+import type { Retriever, RetrieverLearner } from "../runtime/ports/Retriever.ts"
 import * as bm25 from "../runtime/retrieval/bm25.ts"
 import * as modes from "../systems/jmlr/modes.ts"
 import { beyondMemory } from "./limits.ts"
-import { fitting, skippedOf, tellPassages } from "./preflight.ts"
+import { fitting, skippedOf, tellEncoded, tellPassages } from "./preflight.ts"
 
 export { type Split, splits } from "../domain/records/Records.ts"
 
+type Unready = FileError | SessionError | Port.CorpusError | IndexError
+type Needs = Settings | Port.Corpus | Session | FileSystem.FileSystem
+
 /** Both ports and both learners, as the mode has them. */
-const learning = (mode: Mode) => {
+const learning = (
+  mode: Mode
+): Layer.Layer<Retriever | RetrieverLearner | Reader | ReaderLearner, Unready, Needs | Checkpoints> => {
   switch (mode) {
     case "joint":
     case "gold_supervised":
@@ -41,7 +52,7 @@ const learning = (mode: Mode) => {
 }
 
 /** Both ports, for answering with what the mode has learned. */
-const reading = (mode: Mode) => {
+const reading = (mode: Mode): Layer.Layer<Retriever | Reader, Unready, Needs> => {
   switch (mode) {
     case "bm25_rag":
       return Layer.mergeAll(bm25.layer, reader.readOnly)
@@ -67,7 +78,7 @@ const tell = Effect.fnUntraced(function*(path: string, sentences: ReadonlyArray<
 })
 
 /** Tells what there is to be told of a file that is loaded. */
-const told = <A extends Dataset.Loaded<unknown>, E, R>(path: string, loaded: Effect.Effect<A, E, R>) =>
+const told = <A extends { readonly told: ReadonlyArray<string> }, E, R>(path: string, loaded: Effect.Effect<A, E, R>) =>
   Effect.tap(loaded, ({ told }) => tell(path, told))
 
 const reads = (c: RunConfig) => ({ skipBad: c.skip_bad_lines, group: c.group_field, gold: c.gold_field })
@@ -106,30 +117,24 @@ export const questions = Effect.fn("questions")(function*(c: RunConfig, split: S
   return c.distractors === "random" ? withRandomOptions(records, c.seed) : records
 })
 
-const loadPassages = (c: RunConfig) =>
-  told(c.passages_file, Dataset.passages(c.passages_file, { where: c.passages_where, skipBad: c.skip_bad_lines }))
-
 /** The passages as their file gives them. */
 export const passages = Effect.fn("passages")(function*(c: RunConfig) {
-  return (yield* loadPassages(c)).records
+  const options = { where: c.passages_where, skipBad: c.skip_bad_lines }
+  return (yield* told(c.passages_file, Dataset.passages(c.passages_file, options))).records
 })
 
 export interface Corpus {
-  readonly passages: Passages["Service"]
+  readonly passages: Port.Corpus["Service"]
   /** Ids of passages without text, which are left out. */
   readonly empty: ReadonlySet<string>
 }
 
-/** The records of a corpus, or of the one made up of its words where the reader learns to copy. */
-const corpusOf = (c: RunConfig) =>
-  Effect.map(loadPassages(c), ({ empty, records }) => ({
-    empty,
-    records: c.mode === "copy" ? scrambled(records, c.copy_words, c.seed) : records
-  }))
-
-/** The corpus of a run. */
+/** The corpus of a run, which can be read until the scope ends: that of its file, or one made up of its words. */
 export const corpus = Effect.fn("corpus")(function*(c: RunConfig) {
-  const { empty, records } = yield* corpusOf(c)
+  const options = { where: c.passages_where, skipBad: c.skip_bad_lines, memory: c.corpus_in_memory * 2 ** 20 }
+  const { corpus, empty } = yield* told(c.passages_file, Dataset.corpus(c.passages_file, options))
+  if (c.mode !== "copy") return { empty, passages: corpus } satisfies Corpus as Corpus
+  const records = scrambled(yield* Stream.runCollect(corpus.all), c.copy_words, c.seed)
   return { empty, passages: Dataset.fromRecords(records) } satisfies Corpus as Corpus
 })
 
@@ -144,18 +149,14 @@ const withText = Effect.fnUntraced(function*(
   const reason = `${bare.length} questions name passages without text as gold, which are left out (first: ${
     bare[0]!.id
   })`
-  yield* told(path, Effect.succeed({ records, skipped: [], told: [reason] }))
+  yield* tell(path, [reason])
   return records.map((q) => ({ ...q, gold: q.gold.filter((id) => !empty.has(id)) }))
 })
 
 /** What a run studies: the questions of its file, or questions made from the corpus. */
-const epochsOf = Effect.fnUntraced(function*(
-  c: RunConfig,
-  corpus: ReadonlyArray<Passage>,
-  empty: ReadonlySet<string>
-) {
-  if (c.mode === "lexical") return lexical(corpus, c.seed)
-  if (c.mode === "copy") return cloze(corpus, c.seed)
+const epochsOf = Effect.fnUntraced(function*(c: RunConfig, { empty, passages }: Corpus) {
+  if (c.mode === "lexical") return lexical(yield* Stream.runCollect(passages.all), c.seed)
+  if (c.mode === "copy") return cloze(yield* Stream.runCollect(passages.all), c.seed)
   const records = yield* withText(fileOf(c, "train"), yield* questions(c, "train"), empty)
   return (() => records) as Epochs
 })
@@ -168,7 +169,12 @@ const selfSupervised: ReadonlySet<Mode> = new Set<Mode>(["lexical", "copy"])
 const ranked = "mode lexical judges the ranking alone"
 
 /** What questions lack for what they are there for. */
-const lacking = (c: RunConfig, split: Split, passages: Passages["Service"], records: ReadonlyArray<QuestionRecord>) => {
+const lacking = (
+  c: RunConfig,
+  split: Split,
+  passages: Port.Corpus["Service"],
+  records: ReadonlyArray<QuestionRecord>
+) => {
   const lost = records.filter((q) => q.gold.some((id) => passages.row(id) < 0))
   const bare = records.filter((q) => q.gold.length === 0)
   const mute = records.filter((q) => !isAnswered(q))
@@ -200,10 +206,10 @@ export const judged = Effect.fn("judged")(function*(c: RunConfig, split: Split, 
 })
 
 /** What settings and data make impossible together. */
-const conflicts = (c: RunConfig, corpus: Passages["Service"], records: ReadonlyArray<QuestionRecord>) => [
+const conflicts = (c: RunConfig, corpus: Port.Corpus["Service"], records: ReadonlyArray<QuestionRecord>) => [
   ...[
-    c.n_candidates > corpus.ids.length
-      ? `n_candidates (${c.n_candidates}) exceeds the number of passages (${corpus.ids.length})`
+    c.n_candidates > corpus.size
+      ? `n_candidates (${c.n_candidates}) exceeds the number of passages (${corpus.size})`
       : beyondMemory(c)
   ].filter((problem) => problem !== false),
   ...(selfSupervised.has(c.mode) ? [] : lacking(c, "train", corpus, records))
@@ -215,28 +221,26 @@ export interface Prepared extends Corpus {
   readonly epochs: Epochs
 }
 
-/** Reads the data of a training run, and refuses what cannot be run. */
+/** Reads the data of a training run, which is there until the scope ends, and refuses what cannot be run. */
 export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
-  const { empty, records } = yield* corpusOf(c)
-  const stored = Dataset.fromRecords(records)
-  const epochs = yield* epochsOf(c, records, empty)
-  const problems = conflicts(c, stored, epochs(0))
+  const data = yield* corpus(c)
+  const epochs = yield* epochsOf(c, data)
+  const problems = conflicts(c, data.passages, epochs(0))
   if (problems.length > 0) return yield* new ConfigError({ source: `mode ${c.mode}`, problems })
-  yield* tellPassages(c, stored)
+  yield* tellPassages(c, data.passages)
   const { long, records: fit } = yield* fitting(c, c.train_file || `mode ${c.mode}`, "learn", epochs(0))
   const left = skippedOf(c, long)
   const steps = stepsOf(c, fit.length)
   if (typeof steps === "string") return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [steps] })
   return {
+    ...data,
     config: { ...c, max_steps: steps },
-    passages: stored,
-    empty,
     epochs: left.size === 0 ? epochs : (epoch) => epochs(epoch).filter(({ id }) => !left.has(id))
   } satisfies Prepared as Prepared
 })
 
 const given = ({ config, passages }: Pick<Prepared, "config" | "passages">) =>
-  Layer.merge(Layer.succeed(Settings, config), Layer.succeed(Passages, passages))
+  Layer.merge(Layer.succeed(Settings, config), Layer.succeed(Port.Corpus, passages))
 
 /** Everything a training run takes, but the provider and the file system. */
 export const learner = (
@@ -249,10 +253,17 @@ export const learner = (
   )
 
 /** Everything inference over a corpus takes, but the provider and the file system. */
-export const answering = (config: RunConfig, passages: Passages["Service"]) =>
+export const answering = (config: RunConfig, passages: Port.Corpus["Service"]) =>
   reading(config.mode).pipe(Layer.provideMerge(given({ config, passages })))
 
-/** Everything inference takes, but the provider and the file system. */
+/** What the index of a corpus is built of, until the scope ends. */
+export const indexing = Effect.fn("indexing")(function*(config: RunConfig) {
+  const { passages } = yield* corpus(config)
+  yield* tellEncoded(config, passages)
+  return given({ config, passages })
+})
+
+/** Everything inference takes until the scope ends, but the provider and the file system. */
 export const inference = Effect.fn("inference")(function*(config: RunConfig) {
   const { passages } = yield* corpus(config)
   yield* tellPassages(config, passages)

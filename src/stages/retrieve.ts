@@ -1,5 +1,6 @@
 /** Retrieve: the best passages of the index for each question, scored afresh where asked. */
 import * as Effect from "effect/Effect"
+import { text } from "../domain/Content.ts"
 import * as Frame from "../domain/Frame.ts"
 import { Candidates, Question } from "../domain/tables.ts"
 import { Retriever } from "../runtime/ports/Retriever.ts"
@@ -30,9 +31,9 @@ export const retrieve = ({ n, query = asIs, rerank }: Omit<RetrieveOptions, "que
     run: Effect.fnUntraced(function*(rows) {
       const retriever = yield* Retriever
       const options = Frame.column(rows, "options")
-      const questions = Frame.column(rows, "question").map((question, q) => query(question, options[q]!))
-      const { docs, scores } = yield* retriever.search(questions, n)
+      const queries = Frame.column(rows, "question").map((question, q) => [text(query(question, options[q]!))])
+      const { docs, scores } = yield* retriever.search(queries, n)
       if (!rerank) return { docs, docScore: scores }
-      return rank(docs, yield* retriever.score(questions, docs), n)
+      return rank(docs, yield* retriever.score(queries, docs), n)
     })
   })

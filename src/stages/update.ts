@@ -1,6 +1,7 @@
 /** Update: both learners take one step, each from the columns that concern it. No gradient passes between them. */
 import * as Effect from "effect/Effect"
 import type { Columns } from "../domain/Columns.ts"
+import { text } from "../domain/Content.ts"
 import * as Frame from "../domain/Frame.ts"
 import { Draw, Lesson, Preference, Question, Target } from "../domain/tables.ts"
 import { ReaderLearner, type ReaderLesson } from "../runtime/ports/Reader.ts"
@@ -29,7 +30,7 @@ const common = (m: number, c: number) => ({ ...Question, ...Draw(m, c) })
 const shared = (rows: Frame.Frame<ReturnType<typeof common>>, query: Query) => {
   const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
   const reader = { questions, options, answers: Frame.column(rows, "answer"), context: Frame.column(rows, "context") }
-  return { queries: questions.map((question, q) => query(question, options[q]!)), reader }
+  return { queries: questions.map((question, q) => [text(query(question, options[q]!))]), reader }
 }
 
 /** What each learner is to be taught from a frame. */
@@ -45,7 +46,7 @@ export const byPairs = (m: number, c: number, query: Query = (question) => quest
     const { queries, reader } = shared(rows, query)
     const docs = beside(Frame.column(rows, "drawn"), Frame.column(rows, "extremes"), rows.rows)
     const objective = { _tag: "Pairwise", m, weights: Frame.column(rows, "preference") } as const
-    return { reader, retriever: { questions: queries, docs, objective } }
+    return { reader, retriever: { queries, docs, objective } }
   }
 })
 
@@ -55,7 +56,7 @@ export const byTarget = (m: number, c: number, query: Query = (question) => ques
   lessons: (rows: Frame.Frame<ReturnType<typeof common> & ReturnType<typeof Target>>): Lessons => {
     const { queries, reader } = shared(rows, query)
     const objective = { _tag: "Listwise", target: Frame.column(rows, "target") } as const
-    return { reader, retriever: { questions: queries, docs: Frame.column(rows, "drawn"), objective } }
+    return { reader, retriever: { queries, docs: Frame.column(rows, "drawn"), objective } }
   }
 })
 

@@ -12,7 +12,7 @@ import { type Raw, type RunConfig, Settings } from "../../src/domain/settings/Ru
 import { cpu, reference } from "../../src/runtime/engine/providers.ts"
 import type { Session } from "../../src/runtime/engine/Session.ts"
 import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
-import { Passages } from "../../src/runtime/ports/Passages.ts"
+import { Corpus } from "../../src/runtime/ports/Corpus.ts"
 import * as Reporter from "../../src/runtime/ports/Reporter.ts"
 import { tokenizerJson } from "../../src/runtime/tokenizers/train.ts"
 
@@ -112,7 +112,7 @@ export const prepare = Effect.fnUntraced(function*({ described, under }: Golden<
 export const surroundings = <E>(config: RunConfig, texts: ReadonlyArray<string>, session: Layer.Layer<Session, E>) =>
   Layer.mergeAll(
     Layer.succeed(Settings, config),
-    Layer.succeed(Passages, fromRecords(texts.map((text, i) => ({ id: `p${i}`, text })))),
+    Layer.succeed(Corpus, fromRecords(texts.map((text, i) => ({ id: `p${i}`, text })))),
     session,
     Reporter.silent,
     NodeFileSystem.layer

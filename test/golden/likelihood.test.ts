@@ -16,7 +16,7 @@ import * as Graphs from "../../src/runtime/language/graphs.ts"
 import * as ReaderModel from "../../src/runtime/language/model.ts"
 import { pack } from "../../src/runtime/language/pack.ts"
 import { readOnly } from "../../src/runtime/language/reader.ts"
-import type { Passages } from "../../src/runtime/ports/Passages.ts"
+import type { Corpus } from "../../src/runtime/ports/Corpus.ts"
 import { Reader } from "../../src/runtime/ports/Reader.ts"
 import { preferences } from "../../src/stages/score.ts"
 import * as Golden from "./golden.ts"
@@ -84,7 +84,7 @@ const ranks = Effect.fnUntraced(function*({ described, tensors }: Reference, tol
   }
 })
 
-type Needs = Session | Reader | Settings | Passages | Scope | FileSystem
+type Needs = Session | Reader | Settings | Corpus | Scope | FileSystem
 type Check = (golden: Reference, tolerance: number) => Effect.Effect<void, unknown, Needs>
 
 describe("against PyTorch", () => {

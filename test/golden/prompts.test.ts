@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { fromRecords } from "../../src/datasets/dataset.ts"
 import { fullMatch } from "../../src/domain/pattern.ts"
 import { decode } from "../../src/domain/settings/configure.ts"
 import * as Prompt from "../../src/runtime/language/prompt.ts"
@@ -53,7 +54,7 @@ describe("a chat prompt has the ids of transformers' apply_chat_template", () =>
           options_in_prompt: false,
           answer_format: "text"
         })
-        const prompts = Prompt.make({ config, tokenizer, texts, wrap, end: 0 })
+        const prompts = Prompt.make({ config, tokenizer, corpus: fromRecords(texts.map((text, i) => ({ id: `p${i}`, text }))), wrap, end: 0 })
         for (const one of cases) {
           if ("said" in one) {
             const [text] = yield* wrap.render([one.said])

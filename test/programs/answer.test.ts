@@ -8,7 +8,7 @@ import type { Passage } from "../../src/domain/records/Records.ts"
 import { decode } from "../../src/domain/settings/configure.ts"
 import { Settings } from "../../src/domain/settings/RunConfig.ts"
 import { answerAll } from "../../src/programs/answer.ts"
-import { Passages } from "../../src/runtime/ports/Passages.ts"
+import { Corpus } from "../../src/runtime/ports/Corpus.ts"
 import { supportOf } from "../../src/stages/answer.ts"
 import * as Fakes from "../support/fakes.ts"
 import * as Tiny from "../support/tiny.ts"
@@ -27,7 +27,7 @@ const run = Effect.fnUntraced(
       per_device_eval_batch_size: size
     })
     const { calls, layer } = Fakes.ports(passages.map(({ text }) => text))
-    const given = [Layer.succeed(Settings, config), Layer.succeed(Passages, fromRecords(passages)), layer] as const
+    const given = [Layer.succeed(Settings, config), Layer.succeed(Corpus, fromRecords(passages)), layer] as const
     const answered = yield* Stream.runCollect(answerAll(questions)).pipe(
       Effect.provide(Layer.mergeAll(...given), { local: true })
     )

@@ -12,6 +12,7 @@ import { train } from "../../src/programs/train.ts"
 import * as Checkpoints from "../../src/runtime/files/checkpoints.ts"
 import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
 import * as RetrieverModel from "../../src/runtime/retrieval/colbert/model.ts"
+import { indexes } from "../../src/runtime/retrieval/retriever.ts"
 import { readerSpecial, retrieverSpecial, tokenizerJson } from "../../src/runtime/tokenizers/train.ts"
 import { inference, joint } from "../../src/systems/jmlr/modes.ts"
 import { onDisk } from "../support/files.ts"
@@ -88,7 +89,9 @@ const everything = Effect.fnUntraced(function*(config: RunConfig) {
     Effect.provide(reading, { local: true })
   )
   assert.strictEqual(judged.judged.length, Tiny.questions.length)
-  const model = yield* RetrieverModel.make(() => false).pipe(Effect.provide(Tiny.surroundings(kept), { local: true }))
+  const model = yield* RetrieverModel.make(() => false).pipe(
+    Effect.provide(indexes.pipe(Layer.provideMerge(Tiny.surroundings(kept))), { local: true })
+  )
   return { dim, checkpoint: trained.checkpoint, model }
 })
 

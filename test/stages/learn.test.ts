@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { text } from "../../src/domain/Content.ts"
 import * as Frame from "../../src/domain/Frame.ts"
 import { Candidates, Draw, Preference, Target } from "../../src/domain/tables.ts"
 import { DeadGradient } from "../../src/runtime/ports/Learning.ts"
@@ -46,7 +47,7 @@ describe("update", () => {
       const shout = (question: string) => question.toUpperCase()
       const learned = Rows.blocks(yield* update(byPairs(3, 2, shout)).run(rows))
       const [lesson] = calls.retrieverLessons
-      assert.deepStrictEqual(lesson!.questions, questions.map((q) => q.question.toUpperCase()))
+      assert.deepStrictEqual(lesson!.queries, questions.map((q) => [text(q.question.toUpperCase())]))
       const { drawn: some, extremes } = Rows.blocks(drawn)
       questions.forEach((_, r) => assert.deepStrictEqual(row(lesson!.docs, r), [...row(some, r), ...row(extremes, r)]))
       assert.deepStrictEqual(lesson!.objective, { _tag: "Pairwise", m: 3, weights: preference })
@@ -66,7 +67,7 @@ describe("update", () => {
     return Effect.gen(function*() {
       yield* update(byTarget(3, 2)).run(Frame.append(drawn, Target(3), { target }))
       assert.deepStrictEqual(calls.retrieverLessons, [{
-        questions: questions.map((q) => q.question),
+        queries: questions.map((q) => [text(q.question)]),
         docs: Rows.blocks(drawn).drawn,
         objective: { _tag: "Listwise", target }
       }])

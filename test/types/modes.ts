@@ -10,7 +10,7 @@ import type { Question } from "../../src/domain/tables.ts"
 import { train } from "../../src/programs/train.ts"
 import type { Session } from "../../src/runtime/engine/Session.ts"
 import type { Checkpoints } from "../../src/runtime/ports/Checkpoints.ts"
-import type { Passages } from "../../src/runtime/ports/Passages.ts"
+import type { Corpus } from "../../src/runtime/ports/Corpus.ts"
 import type { Reader, ReaderLearner } from "../../src/runtime/ports/Reader.ts"
 import type { Reporter } from "../../src/runtime/ports/Reporter.ts"
 import type { Retriever, RetrieverLearner } from "../../src/runtime/ports/Retriever.ts"
@@ -24,7 +24,7 @@ declare const epochs: Epochs
 
 /** Runs what needs no more than a mode leaves open: data, provider, files. */
 declare const run: <A, E>(
-  effect: Effect.Effect<A, E, Settings | Passages | Session | Checkpoints | Reporter | FileSystem.FileSystem>
+  effect: Effect.Effect<A, E, Settings | Corpus | Session | Checkpoints | Reporter | FileSystem.FileSystem>
 ) => void
 
 export const learning = () => {

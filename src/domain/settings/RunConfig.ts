@@ -53,6 +53,11 @@ export const fields = {
 
   /** Passages: JSON lines, a JSON array or object, parquet, or a folder of them; `.gz` is read too (docs/data.md). */
   passages_file: Path,
+  /**
+   * MiB of the passages' texts that are kept in memory; where there are more, all of them go to a file in the temporary folder
+   * (`TMPDIR`) and are read from there. 0 keeps none.
+   */
+  corpus_in_memory: Natural,
   /** Training questions, in any of the forms of docs/data.md. */
   train_file: MaybePath,
   /** Validation questions, for `evaluate --split validation`. */
@@ -183,6 +188,8 @@ export const fields = {
   refresh_index: Schema.Union([Schema.Int, Schema.String]),
   /** Folder of an index that `embed` wrote for the same corpus and weights; empty to build one when needed. */
   index_path: MaybePath,
+  /** MiB of the vectors of `index_path` that stay in memory; the others are read from the disk in every search. */
+  index_in_memory: Natural,
   /** Rescore the candidates with the current encoder, as JMLR does. */
   retrieve_with_rerank: Schema.Boolean,
 

@@ -87,6 +87,7 @@ const uses: Partial<Record<keyof RunConfig, Use>> = {
   rank_weight: encodes,
   refresh_index: inModes("joint", "gold_supervised"),
   index_path: encodes,
+  index_in_memory: both(encodes, where("with index_path", ({ index_path }) => index_path !== "")),
   retrieve_with_rerank: inModes("joint", "gold_supervised"),
   max_length: reads,
   text_maxlength: both(readsPassages, where("below max_length", (c) => c.text_maxlength <= c.max_length)),

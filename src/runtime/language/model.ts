@@ -8,7 +8,7 @@ import * as ModelFolder from "../models/folder.ts"
 import * as Model from "../models/load.ts"
 import { readerLora } from "../models/lora.ts"
 import { optimizerOf, storedAs } from "../models/training.ts"
-import { Passages } from "../ports/Passages.ts"
+import { Corpus } from "../ports/Corpus.ts"
 import { type Asked, ContextOverflow, type ToWrite } from "../ports/Reader.ts"
 import { answering, contextOf } from "./answering.ts"
 import * as ReaderFolder from "./folder.ts"
@@ -46,7 +46,7 @@ const shapeOf = ([rows, length, supervised]: Shape): Graphs.PackShape => ({ rows
 /** `learns` tells whether the parameters may move. */
 export const make = Effect.fnUntraced(function*(learns: boolean) {
   const settings = yield* Settings
-  const { texts } = yield* Passages
+  const corpus = yield* Corpus
   const opened = yield* ReaderFolder.open(settings)
   const { ends, folder, tokenizer, wrap } = opened
   /** A multiple of 8, as shifted attention takes it. */
@@ -62,7 +62,7 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
     draws: learns,
     task: "CAUSAL_LM"
   })
-  const prompts = Prompt.make({ config: settings, tokenizer, texts, wrap, end: ends.end })
+  const prompts = Prompt.make({ config: settings, tokenizer, corpus, wrap, end: ends.end })
   const score = yield* cached((shape: Shape) => Graphs.score(decoder, shapeOf(shape)))
   const continued = yield* Writing.make({ ...opened, config, decoder, weights, learns })
   const padded = { padding: ends.padding, most }

@@ -2,8 +2,8 @@
 import * as Effect from "effect/Effect"
 import { fill } from "../../domain/settings/placeholders.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
-import type { Asked, ModelRefused } from "../ports/Reader.ts"
-import { letter, make as trunkOf, type PromptError, type TrunkSettings, withOptions } from "./trunk.ts"
+import type { Asked } from "../ports/Reader.ts"
+import { letter, make as trunkOf, type PromptError, type TrunkSettings, type Unwritten, withOptions } from "./trunk.ts"
 
 /** A token to be predicted. */
 export interface Supervised {
@@ -57,7 +57,7 @@ export interface Prompts {
     question: string,
     options: ReadonlyArray<string>,
     answer: string
-  ) => Effect.Effect<Needs, ModelRefused>
+  ) => Effect.Effect<Needs, Unwritten>
 }
 
 /** The answer as the reader is to give it: the option's text or its letter, or the free answer. */

@@ -28,7 +28,7 @@ import type { PromptError } from "./trunk.ts"
 type Failure = SessionError | Learner.Diverged | PromptError
 const inWords = (taught?: Taught) => (error: Failure): ReaderError =>
   new ReaderError({
-    reason: error._tag === "ContextOverflow" || error._tag === "ModelRefused" ? error : translate(error, taught)
+    reason: error._tag === "SessionError" || error._tag === "Diverged" ? translate(error, taught) : error
   })
 
 const reading = (model: Model.ReaderModel, asReaderError = inWords()) =>

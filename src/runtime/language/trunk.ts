@@ -2,17 +2,20 @@
 import * as Effect from "effect/Effect"
 import { fill } from "../../domain/settings/placeholders.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
+import type { Corpus, CorpusError } from "../ports/Corpus.ts"
 import { ContextOverflow, type ModelRefused } from "../ports/Reader.ts"
 import type { Tokenizer } from "../tokenizers/tokenizer.ts"
 import type { ChatTemplate } from "./templates/chatTemplate.ts"
 
 type Ids = ReadonlyArray<number>
-export type PromptError = ContextOverflow | ModelRefused
+export type PromptError = ContextOverflow | Unwritten
+/** No prompt can be written, whatever its length. */
+export type Unwritten = CorpusError | ModelRefused
 
 export interface TrunkSettings {
   readonly config: RunConfig
   readonly tokenizer: Pick<Tokenizer, "encode">
-  readonly texts: ReadonlyArray<string>
+  readonly corpus: Pick<Corpus["Service"], "read">
   /** Ids before a plain text, or the template of a user's message. */
   readonly wrap: Ids | ChatTemplate
 }
@@ -29,7 +32,7 @@ export interface Trunk {
     room: number
   ) => Effect.Effect<Ids, PromptError>
   /** Its tokens without passages. */
-  readonly bare: (question: string, options: Options) => Effect.Effect<number, ModelRefused>
+  readonly bare: (question: string, options: Options) => Effect.Effect<number, Unwritten>
 }
 type Options = ReadonlyArray<string>
 
@@ -57,21 +60,25 @@ const least = (hi: number, holds: (at: number) => boolean): number => {
   return from
 }
 
-/** Kept values of the last `most` keys. */
-const remembering = <A>(most: number) => {
-  const kept = new Map<string | number, A>()
-  return (key: string | number, make: () => A): A => {
-    const existing = kept.get(key)
-    if (existing !== undefined) return existing
-    const made = make()
-    if (kept.size >= most) kept.delete(kept.keys().next().value!)
-    kept.set(key, made)
+/** Passages of which something is kept. */
+const KEPT = 20_000
+
+/** What is made of the texts of some passages, in their order; of those that were met last it is kept. */
+const remembering = <A>({ read }: TrunkSettings["corpus"], make: (text: string) => A) => {
+  const kept = new Map<number, A>()
+  const keep = (doc: number, made: A): A => {
+    if (kept.size >= KEPT) kept.delete(kept.keys().next().value!)
+    kept.set(doc, made)
     return made
   }
+  return Effect.fnUntraced(function*(docs: ReadonlyArray<number>) {
+    const known = new Map(docs.filter((doc) => kept.has(doc)).map((doc) => [doc, kept.get(doc) as A]))
+    const missing = [...new Set(docs)].filter((doc) => !known.has(doc))
+    const passages = missing.length > 0 ? yield* read(missing) : []
+    for (const [i, { text }] of passages.entries()) known.set(missing[i]!, keep(missing[i]!, make(text)))
+    return docs.map((doc) => known.get(doc) as A)
+  })
 }
-
-/** Passages whose tokens or texts are kept. */
-const KEPT = 20_000
 
 type Encode = Tokenizer["encode"]
 
@@ -96,21 +103,22 @@ interface Composed {
 }
 
 /** Plain text: each part is tokenised by itself. */
-const plain = ({ config, texts, tokenizer: { encode } }: TrunkSettings, before: Ids) => {
-  const known = remembering<Ids>(KEPT)
-  const passage = (doc: number) =>
-    known(doc, () => encode(fill(config, "document_prompt", texts[doc]!)).slice(0, config.text_maxlength))
-  return (docs: ReadonlyArray<number>, asked: string): Effect.Effect<Composed, ModelRefused> =>
-    Effect.sync(() => ({ ids: [...before, ...docs.flatMap(passage), ...encode(asked)], start: before.length }))
+const plain = ({ config, corpus, tokenizer: { encode } }: TrunkSettings, before: Ids) => {
+  const idsOf = (text: string): Ids => encode(fill(config, "document_prompt", text)).slice(0, config.text_maxlength)
+  const passages = remembering(corpus, idsOf)
+  return (docs: ReadonlyArray<number>, asked: string): Effect.Effect<Composed, Unwritten> =>
+    Effect.map(passages(docs), (own) => ({ ids: [...before, ...own.flat(), ...encode(asked)], start: before.length }))
 }
 
 /** A user's message: the template has all of it, and what it makes is tokenised as one. */
-const chat = ({ config, texts, tokenizer: { encode } }: TrunkSettings, { render, start }: ChatTemplate) => {
-  const known = remembering<string>(KEPT)
-  const passage = (doc: number) =>
-    known(doc, () => beginning(fill(config, "document_prompt", texts[doc]!), config.text_maxlength, encode))
-  return (docs: ReadonlyArray<number>, asked: string): Effect.Effect<Composed, ModelRefused> =>
-    Effect.map(render([docs.map(passage).join("") + asked]), ([text]) => ({ ids: encode(text!), start }))
+const chat = ({ config, corpus, tokenizer: { encode } }: TrunkSettings, { render, start }: ChatTemplate) => {
+  const shortened = (text: string) => beginning(fill(config, "document_prompt", text), config.text_maxlength, encode)
+  const passages = remembering(corpus, shortened)
+  return (docs: ReadonlyArray<number>, asked: string): Effect.Effect<Composed, Unwritten> =>
+    passages(docs).pipe(
+      Effect.flatMap((own) => render([own.join("") + asked])),
+      Effect.map(([text]) => ({ ids: encode(text!), start }))
+    )
 }
 
 /** Tokens at the front that two have in common. */

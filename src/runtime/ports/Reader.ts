@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { CorpusError } from "./Corpus.ts"
 import { DeadGradient, Diverged, type ParameterGroup, ProgramFailed } from "./Learning.ts"
 
 /** A question and its answer alone exceed the reader's context. */
@@ -28,7 +29,7 @@ export class ModelRefused extends Schema.TaggedError<ModelRefused>()("ModelRefus
 }
 
 export class ReaderError extends Schema.TaggedError<ReaderError>()("ReaderError", {
-  reason: Schema.Union([ProgramFailed, Diverged, DeadGradient, ContextOverflow, ModelRefused])
+  reason: Schema.Union([ProgramFailed, Diverged, DeadGradient, ContextOverflow, ModelRefused, CorpusError])
 }) {
   override get message(): string {
     return this.reason.message

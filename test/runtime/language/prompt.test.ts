@@ -1,6 +1,7 @@
 /** Prompts token by token: order, what is predicted, what gives way where room is short. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { fromRecords } from "../../../src/datasets/dataset.ts"
 import { decode } from "../../../src/domain/settings/configure.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import * as Prompt from "../../../src/runtime/language/prompt.ts"
@@ -27,7 +28,7 @@ const prompts = (overrides: Raw = {}, wrap: TrunkSettings["wrap"] = [BOS]) =>
       ...overrides
     })),
     tokenizer,
-    texts: ["aa", "bb", "cc$&"],
+    corpus: fromRecords(["aa", "bb", "cc$&"].map((text, i) => ({ id: `p${i}`, text }))),
     wrap,
     end: EOS
   })

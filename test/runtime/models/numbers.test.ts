@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { text } from "../../../src/domain/Content.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { cpu } from "../../../src/runtime/engine/providers.ts"
 import * as Disk from "../../../src/runtime/files/checkpoints.ts"
@@ -22,7 +23,8 @@ const [questions, options] = [Tiny.questions.map((q) => q.question), Tiny.questi
 const docs = Int32Array.from(questions.flatMap((_, q) => [q, q + 1]))
 const asked = { questions, options, context: docs }
 const target = Float32Array.from(questions.flatMap(() => [1, 0]))
-const retrieverLesson = { questions, docs, objective: { _tag: "Listwise", target } } as const
+const queries = questions.map((question) => [text(question)])
+const retrieverLesson = { queries, docs, objective: { _tag: "Listwise", target } } as const
 const readerLesson = { ...asked, answers: Tiny.questions.map((q) => q.answer) }
 
 /** Model folders whose queries and keys are numbers, but the products of both are none. */
@@ -57,7 +59,7 @@ describe("a model whose weights are too large", () => {
       const folder = yield* spoilt("retriever")
       const building = yield* failure(folder, inference, Effect.flatMap(Retriever, (r) => r.refresh))
       assert.match(building, /^Program retriever.encode 64x\d+: element \d+ of vectors is NaN, for passage "p\d+"\. /)
-      const scoring = yield* failure(folder, inference, Effect.flatMap(Retriever, (r) => r.score(questions, docs)))
+      const scoring = yield* failure(folder, inference, Effect.flatMap(Retriever, (r) => r.score(queries, docs)))
       assert.match(scoring, /^Program retriever.score .* of scores is NaN\. .*use another checkpoint/)
       const frozen = Effect.flatMap(RetrieverLearner, (r) => r.learn(retrieverLesson))
       assert.match(yield* failure(folder, joint, frozen), /retriever diverged in update 1: loss NaN, gradient norm NaN/)
@@ -83,7 +85,7 @@ describe("a model that was trained until it diverged", () => {
       const folder = yield* Tiny.folder
       const retrieving = Effect.gen(function*() {
         for (let i = 0; i < 30; i++) {
-          yield* (yield* Retriever).score(questions, docs)
+          yield* (yield* Retriever).score(queries, docs)
           yield* (yield* RetrieverLearner).learn(retrieverLesson)
         }
       })

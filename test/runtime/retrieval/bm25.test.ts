@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as fc from "fast-check"
 import { fromRecords } from "../../../src/datasets/dataset.ts"
 import { scorer, words } from "../../../src/domain/bm25.ts"
-import { Passages } from "../../../src/runtime/ports/Passages.ts"
+import { Corpus } from "../../../src/runtime/ports/Corpus.ts"
 import { Retriever } from "../../../src/runtime/ports/Retriever.ts"
 import { layer } from "../../../src/runtime/retrieval/bm25.ts"
 import * as Tiny from "../../support/tiny.ts"
@@ -55,5 +55,5 @@ describe("BM25", () => {
         ranked.slice(0, 4).forEach(([_, score], i) => assert.closeTo(scores[4 * q + i]!, score, 1e-5))
         assert.include([...found], Number(Tiny.questions[q]!.gold[0]!.slice(1)))
       })
-    }).pipe(Effect.provide(layer.pipe(Layer.provide(Layer.succeed(Passages, fromRecords(Tiny.passages)))))))
+    }).pipe(Effect.provide(layer.pipe(Layer.provide(Layer.succeed(Corpus, fromRecords(Tiny.passages)))))))
 })

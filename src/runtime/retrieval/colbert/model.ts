@@ -1,5 +1,6 @@
 /** A ColBERT retriever: its weights, the programs over them and the index they made. */
 import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { Settings } from "../../../domain/settings/RunConfig.ts"
 import { colbert, type Encoder, vectorSize } from "../../../kernels/nn/colbert.ts"
@@ -9,21 +10,21 @@ import { type Arrays, asInputs } from "../../engine/Weights.ts"
 import * as Model from "../../models/load.ts"
 import { isLora } from "../../models/lora.ts"
 import { optimizerOf } from "../../models/training.ts"
-import { Passages } from "../../ports/Passages.ts"
-import * as VectorIndex from "../indexes/exact.ts"
-import * as StoredIndex from "../indexes/stored.ts"
+import { Corpus } from "../../ports/Corpus.ts"
+import { type Index, PassageIndex } from "../../ports/PassageIndex.ts"
+import { hashOf } from "../indexes/origin.ts"
 import { assemble } from "./batch.ts"
 import * as RetrieverFolder from "./folder.ts"
 import * as Graphs from "./graphs.ts"
-import { PassageTokens } from "./passageTokens.ts"
+import * as PassageTokens from "./passageTokens.ts"
+import { passageVectors } from "./passageVectors.ts"
 import * as ColbertText from "./text.ts"
 
 type Inputs = ReturnType<typeof asInputs>
 
-const programs = Effect.fnUntraced(function*(encoder: Encoder, dim: number, query: number) {
+const programs = Effect.fnUntraced(function*(encoder: Encoder, query: number) {
   return {
     encode: yield* cached(([rows, length]: [number, number]) => Graphs.encode(encoder, rows, length)),
-    search: yield* cached(([b, length]: [number, number]) => Graphs.search(b, query, VectorIndex.CHUNK, length, dim)),
     score: yield* cached(([questions, passages, passageLength]: [number, number, number]) =>
       Graphs.score(encoder, { questions, queryLength: query, passages, passageLength })
     )
@@ -47,7 +48,7 @@ export const make = Effect.fnUntraced(function*(
   { apart = false, draws, lora, stored }: Options = {}
 ) {
   const settings = yield* Settings
-  const passages = yield* Passages
+  const [corpus, indexes, scope] = [yield* Corpus, yield* PassageIndex, yield* Effect.scope]
   const opened = yield* RetrieverFolder.open(settings)
   const { files, lengths, marks, tokenizer } = opened
   const { based, config, module: encoder, weights } = yield* Model.load(opened, colbert, {
@@ -60,9 +61,9 @@ export const make = Effect.fnUntraced(function*(
     task: "FEATURE_EXTRACTION"
   })
   const text = ColbertText.make(tokenizer, marks, lengths)
-  const tokens = new PassageTokens(passages.texts, text.passage)
+  const tokens = PassageTokens.make(corpus, text.passage)
   const dim = vectorSize(config)
-  const { encode, score, search } = yield* programs(encoder, dim, lengths.query)
+  const { encode, score } = yield* programs(encoder, lengths.query)
   const batch = assemble(text, tokens, lengths)
 
   const vectors = Effect.fnUntraced(function*(values: Inputs, ids: Int32Array, mask: Uint8Array, length: number) {
@@ -82,22 +83,21 @@ export const make = Effect.fnUntraced(function*(
     return queries
   })
 
-  let indexed: Arrays = new Map()
-  let index: VectorIndex.VectorIndex | undefined
-  if (settings.index_path !== "") {
-    indexed = weights.parameters()
-    /** New adapters add nothing: the index is that of the weights they rest on. */
-    const made = based && !opened.adapter ? new Map([...indexed].filter(([path]) => !isLora(path))) : indexed
-    index = yield* StoredIndex.read(settings.index_path, { corpus: passages.hash, weights: made })
+  const originOf = (from: () => Arrays) => ({ corpus: corpus.hash, weights: () => hashOf(from()) })
+  /** New adapters add nothing: the index that there is may be that of the weights they rest on. */
+  const given = () => {
+    const all = weights.parameters()
+    return based && !opened.adapter ? new Map([...all].filter(([path]) => !isLora(path))) : all
   }
-  const sourceOf = (from: Arrays): VectorIndex.Source => {
+  let index: Index | undefined = yield* indexes.open(originOf(given))
+  let indexed: Arrays = index ? weights.parameters() : new Map()
+  /** The index of the given weights: a function of them and the corpus. */
+  const build = Effect.fnUntraced(function*(generation: number, from: Arrays) {
     const values = asInputs(from)
     const encode = (ids: Int32Array, mask: Uint8Array, length: number) => vectors(values, ids, mask, length)
-    return { text, tokens, ids: passages.ids, longest: lengths.passage, dim, encode }
-  }
-  /** The index of the given weights: a function of them and the corpus. */
-  const build = Effect.fnUntraced(function*(generation: number, from: Arrays, encoded?: VectorIndex.Encoded) {
-    index = yield* VectorIndex.build(sourceOf(from), generation, encoded)
+    const source = { text, tokens, id: corpus.id, longest: lengths.passage, dim, encode }
+    const built = indexes.build(generation, originOf(() => from), yield* passageVectors(source))
+    index = yield* Scope.provide(built, scope)
     indexed = from
     return index
   })
@@ -122,19 +122,22 @@ export const make = Effect.fnUntraced(function*(
     refresh: Effect.map(refresh, (fresh) => fresh.generation),
     search: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, k: number) {
       const current = index ?? (yield* first)
-      const b = powerOfTwo(questions.length)
-      const queries = yield* (apart ? askedApart : asked)(questions, b)
-      return yield* VectorIndex.search(current, { queries, b, questions: questions.length, k }, search)
+      const count = questions.length
+      const vectors = count === 0
+        ? new Float32Array(0)
+        : yield* (apart ? askedApart : asked)(questions, powerOfTwo(count))
+      return yield* current.search({ count, length: lengths.query, vectors }, k)
     }),
     score: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, docs: Int32Array) {
-      const { data, places, shape } = batch(questions, docs)
+      if (docs.length === 0) return new Float32Array(0)
+      const { data, places, shape } = yield* batch(questions, docs)
       const key: [number, number, number] = [shape.questions, shape.passages, shape.passageLength]
       const { scores } = yield* score(key, { ...weights.values(), ...data })
       const n = docs.length / questions.length
       return Float32Array.from(places, (at, i) => scores![Math.floor(i / n) * shape.passages + at]!)
     }),
     indexState: () => ({ generation: index?.generation ?? 0, weights: indexed }),
-    build
+    build: (generation: number, from: Arrays) => alone(build(generation, from))
   }
 })
 export type RetrieverModel = Effect.Success<ReturnType<typeof make>>
