@@ -3,6 +3,8 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { retrieverOf } from "../domain/settings/models.ts"
+import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { Corpus } from "../runtime/ports/Corpus.ts"
 import { type IndexStats, PassageIndex } from "../runtime/ports/PassageIndex.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
@@ -39,7 +41,7 @@ const told = (
   )
 
 /** Writes the index of the settings' retriever and the corpus, in place of the one that the folder holds. */
-export const embed = Effect.fn("embed")(function*(folder: string) {
+export const embed = Effect.fn("embed")(function*(c: RunConfig, folder: string) {
   const [{ size }, reporter] = [yield* Corpus, yield* Reporter]
   const began = yield* Clock.currentTimeMillis
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
@@ -49,8 +51,9 @@ export const embed = Effect.fn("embed")(function*(folder: string) {
   const indexes = told(report, (own) => Effect.sync(() => void (stats = own))).pipe(
     Layer.provide(Stored.into(folder, { memory: 0 }))
   )
+  const settings = { model: retrieverOf(c), training: c, retrieval: c }
   const building = Effect.flatMap(Retriever, ({ refresh }) => refresh)
-  yield* Effect.provide(building, retriever.over.pipe(Layer.provide(indexes)))
+  yield* Effect.provide(building, retriever.over(settings).pipe(Layer.provide(indexes)))
   const seconds = yield* elapsed
   return { folder, passages: stats!.passages, dim: stats!.dim, seconds } satisfies Embedded as Embedded
 })

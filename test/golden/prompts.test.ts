@@ -5,10 +5,10 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fromRecords } from "../../src/datasets/dataset.ts"
 import { fullMatch } from "../../src/domain/pattern.ts"
-import { decode } from "../../src/domain/settings/configure.ts"
 import * as Prompt from "../../src/runtime/language/prompt.ts"
 import * as ChatTemplate from "../../src/runtime/language/templates/chatTemplate.ts"
 import * as Tokenizer from "../../src/runtime/tokenizers/tokenizer.ts"
+import { decode } from "../../src/systems/jmlr/settings.ts"
 import { folderOf, onDisk } from "../support/files.ts"
 
 const json = (name: string): unknown => JSON.parse(readFileSync(join(import.meta.dirname, name), "utf8"))
@@ -54,7 +54,8 @@ describe("a chat prompt has the ids of transformers' apply_chat_template", () =>
           options_in_prompt: false,
           answer_format: "text"
         })
-        const prompts = Prompt.make({ config, tokenizer, corpus: fromRecords(texts.map((text, i) => ({ id: `p${i}`, text }))), wrap, end: 0 })
+        const corpus = fromRecords(texts.map((text, i) => ({ id: `p${i}`, text })))
+        const prompts = Prompt.make({ config, generation: config, tokenizer, corpus, wrap, end: 0 })
         for (const one of cases) {
           if ("said" in one) {
             const [text] = yield* wrap.render([one.said])

@@ -1,7 +1,7 @@
 /** Texts one after the other: in memory while they are few, then in a file of the temporary folder that has no name. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type FileError, located, type Reading, readingOf } from "./disk.ts"

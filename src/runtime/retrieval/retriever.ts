@@ -3,11 +3,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { textOf } from "../../domain/Content.ts"
-import { type RunConfig, Settings } from "../../domain/settings/RunConfig.ts"
+import type { Retrieval } from "../../domain/settings/retrieval.ts"
 import * as Learner from "../engine/Learner.ts"
 import { cached } from "../engine/Programs.ts"
 import { learnerPart } from "../models/checkpointPart.ts"
-import { retrieverLora } from "../models/lora.ts"
+import { loraOf } from "../models/lora.ts"
 import {
   describe,
   dropoutKey,
@@ -51,9 +51,21 @@ const reading = (model: Model.RetrieverModel, fail = failing()) =>
     refresh: fail(model.refresh)
   })
 
+/** How the scores of passages become a loss. */
+export interface Loss {
+  /** Scores are divided by it where a distribution over passages is learned. */
+  readonly temperature: number
+  /** The loss is multiplied by it. */
+  readonly weight: number
+}
+
+export interface RetrieverSettings extends Model.RetrieverSettings {
+  readonly loss: Loss
+}
+
 /** Which parameters learn: all, or the embeddings alone, as in the released code. */
-const trainableBy = ({ retriever_trainable }: RunConfig) => (path: string): boolean =>
-  retriever_trainable === "all" || path.split(".")[1] === "embeddings"
+const trainableBy = ({ trainable }: RetrieverSettings["model"]) => (path: string): boolean =>
+  trainable === "all" || path.split(".")[1] === "embeddings"
 
 type StepKey = [
   questions: number,
@@ -66,16 +78,16 @@ type StepKey = [
   m: number
 ]
 
-const lessonOf = (model: Model.RetrieverModel, settings: RunConfig) => {
-  const learning = learningOf(settings, model.weights)
+const lessonOf = (model: Model.RetrieverModel, { loss, training }: RetrieverSettings) => {
+  const learning = learningOf(training, model.weights)
   return ([questions, of, passages, passageLength, n, tag, m]: StepKey) =>
     Graphs.lesson(model.encoder, {
       ...learning,
       shape: { questions, queryLength: model.lengths.query, passages, passageLength },
       n,
       objective: tag === "Pairwise" ? { _tag: tag, m } : { _tag: tag },
-      temperature: settings.temperature_score,
-      weight: settings.rank_weight * questions / of
+      temperature: loss.temperature,
+      weight: loss.weight * questions / of
     })
 }
 
@@ -102,80 +114,82 @@ const prepare = Effect.fnUntraced(function*(
 })
 
 /** Where the indexes of the settings are: that of `index_path`, where there is one, and in memory those that are made. */
-export const indexes = Layer.unwrap(Effect.map(Settings, ({ index_in_memory, index_path }) =>
+export const indexes = ({ index_in_memory, index_path }: Retrieval) =>
   index_path === "" ? Exact.layer : Stored.from(index_path, { memory: index_in_memory * 2 ** 20 })
-))
 
 /** One handle on the weights serves both: search sees the last step. */
-export const trainable = Layer.effectContext(Effect.gen(function*() {
-  const settings = yield* Settings
-  const model = yield* Model.make(trainableBy(settings), {
-    lora: retrieverLora(settings),
-    stored: storedAs(settings),
-    draws: true
-  })
-  const name = "retriever"
-  const learner = yield* Learner.make({
-    name,
-    weights: model.weights,
-    optimizer: optimizerOf(settings),
-    groups: groupsOf(settings, settings.lr_retriever),
-    lesson: lessonOf(model, settings)
-  })
-  const fail = failing({ name, ...learner })
-  const checkpoints = yield* Checkpoints
-  yield* checkpoints.register(name, learnerPart(model.weights, learner, { ...model, indexed: model }))
-  const { groupName, groups } = describe(name, model.weights, settings.lr_retriever)
-  const parts = (lesson: RetrieverLesson) =>
-    Effect.forEach(
-      partsOf(settings, lesson.queries.length),
-      (range, part) => prepare(model, lesson, range, dropoutKey(settings.seed, name, learner.updates(), part))
-    )
-  return Context.make(Retriever, reading(model, fail)).pipe(Context.add(
-    RetrieverLearner,
-    RetrieverLearner.of({
-      groups,
-      learn: Effect.fnUntraced(function*(lesson) {
-        const reports = yield* fail(Effect.flatMap(parts(lesson), learner.learn))
-        return Float32Array.from(reports.flatMap(({ losses }) => Array.from(losses!)))
-      }),
-      gate: Effect.fnUntraced(function*(lesson) {
-        const squares = yield* fail(Effect.flatMap(parts(lesson), learner.probe))
-        return yield* Effect.mapError(judge(squares, groupName), (reason) => new RetrieverError({ reason }))
-      })
+export const trainable = (settings: RetrieverSettings) =>
+  Layer.effectContext(Effect.gen(function*() {
+    const { model: own, training } = settings
+    const model = yield* Model.make(settings, trainableBy(own), {
+      lora: loraOf(own),
+      stored: storedAs(own),
+      draws: true
     })
-  ))
-})).pipe(Layer.provide(indexes))
+    const name = "retriever"
+    const learner = yield* Learner.make({
+      name,
+      weights: model.weights,
+      optimizer: optimizerOf(training),
+      groups: groupsOf(training, own.learning_rate),
+      lesson: lessonOf(model, settings)
+    })
+    const fail = failing({ name, ...learner })
+    const checkpoints = yield* Checkpoints
+    yield* checkpoints.register(name, learnerPart(model.weights, learner, { ...model, indexed: model }))
+    const { groupName, groups } = describe(name, model.weights, own.learning_rate)
+    const parts = (lesson: RetrieverLesson) =>
+      Effect.forEach(
+        partsOf(training, lesson.queries.length),
+        (range, part) => prepare(model, lesson, range, dropoutKey(training.seed, name, learner.updates(), part))
+      )
+    return Context.make(Retriever, reading(model, fail)).pipe(Context.add(
+      RetrieverLearner,
+      RetrieverLearner.of({
+        groups,
+        learn: Effect.fnUntraced(function*(lesson) {
+          const reports = yield* fail(Effect.flatMap(parts(lesson), learner.learn))
+          return Float32Array.from(reports.flatMap(({ losses }) => Array.from(losses!)))
+        }),
+        gate: Effect.fnUntraced(function*(lesson) {
+          const squares = yield* fail(Effect.flatMap(parts(lesson), learner.probe))
+          return yield* Effect.mapError(judge(squares, groupName), (reason) => new RetrieverError({ reason }))
+        })
+      })
+    ))
+  })).pipe(Layer.provide(indexes(settings.retrieval)))
 
 /** The same loss, reported; the weights, untouched. */
-export const frozen = Layer.effectContext(Effect.gen(function*() {
-  const settings = yield* Settings
-  const model = yield* Model.make(() => false, { stored: storedAs(settings), draws: true })
-  const lesson = lessonOf(model, settings)
-  const run = yield* cached((key: StepKey) => lesson(key).whole())
-  const checkpoints = yield* Checkpoints
-  yield* checkpoints.register("retriever", learnerPart(model.weights, undefined, { ...model, indexed: model }))
-  return Context.make(Retriever, reading(model)).pipe(Context.add(
-    RetrieverLearner,
-    RetrieverLearner.of({
-      groups: describe("retriever", model.weights, 0).groups,
-      learn: Effect.fnUntraced(function*(lesson) {
-        const { batch, key } = yield* failing()(prepare(model, lesson, [0, lesson.queries.length], 0))
-        const { losses } = yield* failing()(run(key, { ...model.weights.values(), ...batch }))
-        return losses as Float32Array
-      }),
-      gate: () => Effect.succeed(new Map())
-    })
-  ))
-})).pipe(Layer.provide(indexes))
+export const frozen = (settings: RetrieverSettings) =>
+  Layer.effectContext(Effect.gen(function*() {
+    const model = yield* Model.make(settings, () => false, { stored: storedAs(settings.model), draws: true })
+    const lesson = lessonOf(model, settings)
+    const run = yield* cached((key: StepKey) => lesson(key).whole())
+    const checkpoints = yield* Checkpoints
+    yield* checkpoints.register("retriever", learnerPart(model.weights, undefined, { ...model, indexed: model }))
+    return Context.make(Retriever, reading(model)).pipe(Context.add(
+      RetrieverLearner,
+      RetrieverLearner.of({
+        groups: describe("retriever", model.weights, 0).groups,
+        learn: Effect.fnUntraced(function*(lesson) {
+          const { batch, key } = yield* failing()(prepare(model, lesson, [0, lesson.queries.length], 0))
+          const { losses } = yield* failing()(run(key, { ...model.weights.values(), ...batch }))
+          return losses as Float32Array
+        }),
+        gate: () => Effect.succeed(new Map())
+      })
+    ))
+  })).pipe(Layer.provide(indexes(settings.retrieval)))
 
 /** One that only reads, and searches the index that is provided. */
-export const over = Layer.effect(
-  Retriever,
-  Effect.map(Model.make(() => false, { apart: true }), (model) => reading(model))
-)
+export const over = (settings: Model.RetrieverSettings) =>
+  Layer.effect(
+    Retriever,
+    Effect.map(Model.make(settings, () => false, { apart: true }), (model) => reading(model))
+  )
 
-export const readOnly = over.pipe(Layer.provide(indexes))
+export const readOnly = (settings: Model.RetrieverSettings) =>
+  over(settings).pipe(Layer.provide(indexes(settings.retrieval)))
 
 const nothing = RetrieverLearner.of({
   groups: [],

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as fc from "fast-check"
+import { text } from "../../../src/domain/Content.ts"
 import { fromRecords } from "../../../src/datasets/dataset.ts"
 import { scorer, words } from "../../../src/domain/bm25.ts"
 import { Corpus } from "../../../src/runtime/ports/Corpus.ts"
@@ -47,8 +48,9 @@ describe("BM25", () => {
     Effect.gen(function*() {
       const retriever = yield* Retriever
       const questions = Tiny.questions.map((q) => q.question)
-      const { docs, scores } = yield* retriever.search(questions, 4)
-      assert.deepStrictEqual(yield* retriever.score(questions, docs), scores)
+      const queries = questions.map((question) => [text(question)])
+      const { docs, scores } = yield* retriever.search(queries, 4)
+      assert.deepStrictEqual(yield* retriever.score(queries, docs), scores)
       questions.forEach((question, q) => {
         const ranked = [...naive(Tiny.passages.map((p) => p.text), question).entries()].toSorted((a, b) => b[1] - a[1])
         const found = docs.subarray(4 * q, 4 * q + 4)
