@@ -124,7 +124,7 @@ export class Spool {
   }
 
   private readonly pread = Effect.fnUntraced(function*(spans: ReadonlyArray<Span>, into: Reading["into"]) {
-    const read = new Array<Uint8Array>(spans.length)
+    const read: Array<Uint8Array> = spans.map(() => new Uint8Array(0))
     yield* Effect.forEach(groups(spans), ({ from, places, to }) =>
       Effect.map(into(new Uint8Array(to - from), from), (bytes) => {
         for (const place of places) {
