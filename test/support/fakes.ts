@@ -67,7 +67,7 @@ export const retriever = (texts: ReadonlyArray<string>, calls: Calls) => {
   }
   const scored = (by: ReadonlyMap<string, number>) => (query: string, doc: number): number =>
     known(query, doc).reduce((sum, word) => sum + (by.get(word) ?? 1), 0)
-  const score = scored(weight)
+  const score = (query: string, doc: number): number => doc === -1 ? -Infinity : scored(weight)(query, doc)
   const search = (queries: ReadonlyArray<Content>, k: number) => {
     calls.searched.push(queries.map(textOf))
     const indexed = scored((index ?? refresh()).weight)

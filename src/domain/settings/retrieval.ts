@@ -2,7 +2,7 @@
 import * as Schema from "effect/Schema"
 import { MaybePath, Natural } from "./kinds.ts"
 import { setting } from "./setting.ts"
-import { all, encodes, ranks, trainsRetriever, where } from "./uses.ts"
+import { encodes, ranks, trainsRetriever } from "./uses.ts"
 
 export const retrieval = {
   query_max_len: setting(Natural, {
@@ -46,11 +46,11 @@ export const retrieval = {
     matters: encodes
   }),
   index_in_memory: setting(Natural, {
-    description: "MiB of the vectors of `index_path` that stay in memory; the others are read from the disk in every "
-      + "search.",
+    description: "MiB of an index's vectors that stay in memory; the others are read in every search, from `index_path` or, "
+      + "where the index is built, from a file in the temporary folder (`TMPDIR`).",
     affects: "output",
     default: 512,
-    matters: all(encodes, where("with index_path", ({ index_path }) => index_path !== ""))
+    matters: encodes
   })
 }
 export type Retrieval = Schema.Struct.Type<typeof retrieval>

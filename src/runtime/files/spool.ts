@@ -1,10 +1,10 @@
 /** Texts one after the other: in memory while they are few, then in a file of the temporary folder that has no name. */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import type * as Scope from "effect/Scope"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { type FileError, located, type Reading, readingOf } from "./disk.ts"
+import { unnamed } from "./unnamed.ts"
 
 const encoder = new TextEncoder()
 
@@ -17,16 +17,6 @@ const BLOCK = 1 << 20
 const [GAP, TOGETHER] = [1 << 13, 1 << 22]
 /** Calls under way at once. */
 const CALLS = 8
-
-/** A file that goes with the scope, and with the process if that is killed: it has lost its name already. */
-const unnamed = Effect.gen(function*() {
-  const fs = yield* FileSystem.FileSystem
-  const folder = yield* fs.makeTempDirectoryScoped({ prefix: "anamnesis-" })
-  const file = yield* fs.open(join(folder, "texts"), { flag: "wx+" })
-  /** Some systems keep the name of what is open: it then goes when the scope ends. */
-  yield* Effect.ignore(fs.remove(folder, { recursive: true }))
-  return file
-})
 
 const joined = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   const whole = new Uint8Array(parts.reduce((n, { length }) => n + length, 0))
@@ -96,7 +86,7 @@ export class Spool {
 
   private readonly spill = Effect.gen({ self: this }, function*() {
     const path = tmpdir()
-    this.file ??= yield* unnamed.pipe(located(path))
+    this.file ??= yield* unnamed
     this.into ??= readingOf(path, this.file)
     for (const [i, block] of this.blocks.entries()) {
       yield* this.file.writeAll(i < this.blocks.length - 1 ? block : block.subarray(0, this.filled)).pipe(located(path))

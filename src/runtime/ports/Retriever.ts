@@ -20,7 +20,10 @@ export class RetrieverError extends Schema.TaggedError<RetrieverError>()("Retrie
 export class Retriever extends Context.Service<Retriever, {
   /** The best `k` passages for each query, of the index as it was last refreshed. */
   readonly search: (queries: ReadonlyArray<Content>, k: number) => Effect.Effect<Ranked, RetrieverError>
-  /** Scores of given passages with the current weights: docs [queries, n], rows of the corpus -> [queries, n]. */
+  /**
+   * Scores of given passages with the current weights: docs [queries, n], rows of the corpus -> [queries, n]. -1 for none
+   * scores -Infinity; to ask for another row that is none is a bug.
+   */
   readonly score: (queries: ReadonlyArray<Content>, docs: Int32Array) => Effect.Effect<Float32Array, RetrieverError>
   /** Encodes the corpus anew, where the weights may have changed; the index's generation, 0 where there is none. */
   readonly refresh: Effect.Effect<number, RetrieverError>

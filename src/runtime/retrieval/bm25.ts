@@ -22,8 +22,8 @@ const scoresOf = (score: Score, questions: ReadonlyArray<string>, docs: Int32Arr
   questions.forEach((question, q) => {
     const own = score(question)
     for (let i = q * n; i < (q + 1) * n; i++) {
-      checkRow(docs[i]!, own.length)
-      found[i] = own[docs[i]!]!
+      if (docs[i] !== -1) checkRow(docs[i]!, own.length)
+      found[i] = docs[i] === -1 ? -Infinity : own[docs[i]!]!
     }
   })
   return found

@@ -21,7 +21,7 @@ import {
   translate
 } from "../models/training.ts"
 import { Checkpoints } from "../ports/Checkpoints.ts"
-import type { CorpusError } from "../ports/Corpus.ts"
+import { checkRow, type CorpusError } from "../ports/Corpus.ts"
 import type { IndexError } from "../ports/PassageIndex.ts"
 import {
   type Objective,
@@ -32,8 +32,8 @@ import {
 } from "../ports/Retriever.ts"
 import * as Graphs from "./colbert/graphs.ts"
 import * as Model from "./colbert/model.ts"
-import * as Exact from "./indexes/exact.ts"
 import * as Stored from "./indexes/stored.ts"
+import * as Temporary from "./indexes/temporary.ts"
 
 type Failure = Parameters<typeof translate>[0] | CorpusError | IndexError
 
@@ -113,9 +113,11 @@ const prepare = Effect.fnUntraced(function*(
   return { key: bucket, batch: { ...data, places, wanted, key: Int32Array.of(key) } }
 })
 
-/** Where the indexes of the settings are: that of `index_path`, where there is one, and in memory those that are made. */
-export const indexes = ({ index_in_memory, index_path }: Retrieval) =>
-  index_path === "" ? Exact.layer : Stored.from(index_path, { memory: index_in_memory * 2 ** 20 })
+/** Where the indexes of the settings are: that of `index_path`, where there is one, and those that are made of it all. */
+export const indexes = ({ index_in_memory, index_path }: Retrieval) => {
+  const memory = index_in_memory * 2 ** 20
+  return index_path === "" ? Temporary.layer({ memory }) : Stored.from(index_path, { memory })
+}
 
 /** One handle on the weights serves both: search sees the last step. */
 export const trainable = (settings: RetrieverSettings) =>
@@ -206,9 +208,13 @@ export const absent = Layer.merge(
     search: (queries, k) =>
       Effect.succeed({
         docs: new Int32Array(queries.length * k).fill(-1),
-        scores: new Float32Array(queries.length * k)
+        scores: new Float32Array(queries.length * k).fill(-Infinity)
       }),
-    score: (_, docs) => Effect.succeed(new Float32Array(docs.length)),
+    score: (_, docs) =>
+      Effect.sync(() => {
+        for (const doc of docs) if (doc !== -1) checkRow(doc, 0)
+        return new Float32Array(docs.length).fill(-Infinity)
+      }),
     refresh: Effect.succeed(0)
   })
 )

@@ -1,6 +1,5 @@
 /** A ColBERT retriever: its weights, the programs over them and the index they made. */
 import * as Effect from "effect/Effect"
-import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { ModelSettings } from "../../../domain/settings/model.ts"
 import type { Retrieval } from "../../../domain/settings/retrieval.ts"
@@ -13,9 +12,10 @@ import * as Model from "../../models/load.ts"
 import { isLora } from "../../models/lora.ts"
 import { optimizerOf } from "../../models/training.ts"
 import { Corpus } from "../../ports/Corpus.ts"
-import { type Index, PassageIndex } from "../../ports/PassageIndex.ts"
+import { PassageIndex } from "../../ports/PassageIndex.ts"
 import { hashOf } from "../indexes/origin.ts"
 import { assemble } from "./batch.ts"
+import { currentIndex } from "./currentIndex.ts"
 import * as RetrieverFolder from "./folder.ts"
 import * as Graphs from "./graphs.ts"
 import * as PassageTokens from "./passageTokens.ts"
@@ -57,7 +57,7 @@ export const make = Effect.fnUntraced(function*(
   learns: (path: string) => boolean,
   { apart = false, draws, lora, stored }: Options = {}
 ) {
-  const [corpus, indexes, scope] = [yield* Corpus, yield* PassageIndex, yield* Effect.scope]
+  const [corpus, indexes, current] = [yield* Corpus, yield* PassageIndex, yield* currentIndex]
   const opened = yield* RetrieverFolder.open(model.name_or_path, retrieval)
   const { files, lengths, marks, tokenizer } = opened
   const { based, config, module: encoder, weights } = yield* Model.load(opened, colbert, {
@@ -98,27 +98,28 @@ export const make = Effect.fnUntraced(function*(
     const all = weights.parameters()
     return based && !opened.adapter ? new Map([...all].filter(([path]) => !isLora(path))) : all
   }
-  let index: Index | undefined = yield* indexes.open(originOf(given))
-  let indexed: Arrays = index ? weights.parameters() : new Map()
+  const made = yield* indexes.open(originOf(given))
+  if (made) yield* current.put(Effect.succeed(made))
+  let indexed: Arrays = made ? weights.parameters() : new Map()
   /** The index of the given weights: a function of them and the corpus. */
   const build = Effect.fnUntraced(function*(generation: number, from: Arrays) {
     const values = asInputs(from)
     const encode = (ids: Int32Array, mask: Uint8Array, length: number) => vectors(values, ids, mask, length)
     const source = { text, tokens, id: corpus.id, longest: lengths.passage, dim, encode }
-    const built = indexes.build(generation, originOf(() => from), yield* passageVectors(source))
-    index = yield* Scope.provide(built, scope)
+    const index = yield* current.put(indexes.build(generation, originOf(() => from), yield* passageVectors(source)))
     indexed = from
     return index
   })
   /** One index is built at a time, whichever fibers ask for one. */
   const alone = Semaphore.withPermit(yield* Semaphore.make(1))
   /** Weights that cannot learn keep the index they have. */
-  const refresh = alone(Effect.suspend(() =>
-    index && weights.trainable.length === 0
+  const refresh = alone(Effect.suspend(() => {
+    const index = current.get()
+    return index && weights.trainable.length === 0
       ? Effect.succeed(index)
       : build((index?.generation ?? 0) + 1, weights.parameters())
-  ))
-  const first = alone(Effect.suspend(() => index ? Effect.succeed(index) : build(1, weights.parameters())))
+  }))
+  const first = alone(Effect.suspend(() => current.get() ? Effect.void : build(1, weights.parameters())))
 
   return {
     encoder,
@@ -130,22 +131,26 @@ export const make = Effect.fnUntraced(function*(
     files,
     refresh: Effect.map(refresh, (fresh) => fresh.generation),
     search: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, k: number) {
-      const current = index ?? (yield* first)
+      if (!current.get()) yield* first
       const count = questions.length
       const vectors = count === 0
         ? new Float32Array(0)
         : yield* (apart ? askedApart : asked)(questions, powerOfTwo(count))
-      return yield* current.search({ count, length: lengths.query, vectors }, k)
+      return yield* current.use((index) => index.search({ count, length: lengths.query, vectors }, k))
     }),
     score: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, docs: Int32Array) {
-      if (docs.length === 0) return new Float32Array(0)
-      const { data, places, shape } = yield* batch(questions, docs)
+      const known = docs.find((doc) => doc !== -1)
+      if (known === undefined) return new Float32Array(docs.length).fill(-Infinity)
+      const { data, places, shape } = yield* batch(questions, docs.map((doc) => doc === -1 ? known : doc))
       const key: [number, number, number] = [shape.questions, shape.passages, shape.passageLength]
       const { scores } = yield* score(key, { ...weights.values(), ...data })
       const n = docs.length / questions.length
-      return Float32Array.from(places, (at, i) => scores![Math.floor(i / n) * shape.passages + at]!)
+      return Float32Array.from(
+        places,
+        (at, i) => docs[i] === -1 ? -Infinity : scores![Math.floor(i / n) * shape.passages + at]!
+      )
     }),
-    indexState: () => ({ generation: index?.generation ?? 0, weights: indexed }),
+    indexState: () => ({ generation: current.get()?.generation ?? 0, weights: indexed }),
     build: (generation: number, from: Arrays) => alone(build(generation, from))
   }
 })

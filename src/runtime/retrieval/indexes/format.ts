@@ -17,6 +17,7 @@ import {
 import * as TensorFile from "../../files/safetensors/read.ts"
 import * as Safetensors from "../../files/safetensors/write.ts"
 import { type Chunk, IndexError, type Origin, type PassageVectors } from "../../ports/PassageIndex.ts"
+import type { Filed } from "./filed.ts"
 import { eachChunk } from "./search.ts"
 
 const content = {
@@ -126,17 +127,10 @@ const believed = Effect.fnUntraced(function*(path: string, origin: Origin) {
 const stale = (path: string, reason: string) =>
   new FileError({ path, place: "", reason: `${reason}; run \`anamnesis embed\` again` })
 
-export interface Opened {
-  readonly dim: number
-  readonly chunks: ReadonlyArray<Chunk>
-  /** Fills an array with the vectors of a chunk. */
-  readonly into: (chunk: number, vectors: Float32Array) => Effect.Effect<Float32Array, IndexError>
-}
-
 const opened = (
   { chunks, dim }: Pick<PassageVectors<never, never>, "chunks" | "dim">,
   tensors: TensorFile.TensorFile
-): Opened => ({ dim, chunks, into: (chunk, own) => failing(tensors.into(nameOf(chunk), own)) })
+): Filed => ({ dim, chunks, into: (chunk, own) => failing(tensors.into(nameOf(chunk), own)) })
 
 /** The index of a folder, which stays what it is until the scope ends, whatever the folder comes to hold. */
 export const open = Effect.fnUntraced(function*(folder: string, origin: Origin) {
