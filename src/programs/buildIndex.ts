@@ -20,7 +20,7 @@ export interface Embedded {
 }
 
 /** An index that is told of as it is built: passages so far, and what it is in the end. */
-const told = (
+export const watched = (
   encoded: (passages: number) => Effect.Effect<void>,
   built: (stats: IndexStats) => Effect.Effect<void>
 ) =>
@@ -48,7 +48,7 @@ export const embed = Effect.fn("embed")(function*(c: RunConfig, folder: string) 
   const shown = { task: "embed", total: size, start: 0, unit: "passages", each: 1, figures: {} }
   const report = (done: number) => Effect.flatMap(elapsed, (seconds) => reporter.report({ ...shown, done, seconds }))
   let stats: IndexStats | undefined
-  const indexes = told(report, (own) => Effect.sync(() => void (stats = own))).pipe(
+  const indexes = watched(report, (own) => Effect.sync(() => void (stats = own))).pipe(
     Layer.provide(Stored.into(folder, { memory: 0 }))
   )
   const settings = { model: retrieverOf(c), training: c, retrieval: c }
