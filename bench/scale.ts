@@ -88,7 +88,10 @@ const passage = (i: number) => ({
 /** The same, with other words after it until it is as long as it should be. */
 const longer = (i: number) => {
   const { _id, text } = passage(i)
-  const words = Array.from({ length: Math.max(0, Math.ceil((characters - text.length) / 9)) }, (_, k) => word(i * k + k))
+  const words = Array.from(
+    { length: Math.max(0, Math.ceil((characters - text.length) / 9)) },
+    (_, k) => word(i * k + k)
+  )
   return { _id, text: [text, ...words].join(" ") }
 }
 const question = (i: number) => ({

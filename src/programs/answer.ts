@@ -54,8 +54,11 @@ const passagesOf = Effect.fnUntraced(function*(support: Int32Array, c: number) {
   const docs = [...new Set(support)].filter((doc) => doc >= 0)
   const passages = yield* (yield* Corpus).read(docs)
   const found = new Map(docs.map((doc, i) => [doc, passages[i]!]))
-  return Array.from({ length: support.length / c }, (_, r): Found =>
-    Array.from(support.subarray(r * c, (r + 1) * c)).toReversed().flatMap((doc) => found.get(doc) ?? []))
+  return Array.from(
+    { length: support.length / c },
+    (_, r): Found =>
+      Array.from(support.subarray(r * c, (r + 1) * c)).toReversed().flatMap((doc) => found.get(doc) ?? [])
+  )
 })
 
 /** Passages that are ranked for an answer. */

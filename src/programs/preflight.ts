@@ -12,7 +12,7 @@ import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
 import * as RetrieverFolder from "../runtime/retrieval/colbert/folder.ts"
 import * as ColbertText from "../runtime/retrieval/colbert/text.ts"
 import { modeOf } from "../systems/all.ts"
-import { listed, mostTokens, passagesOf, share, type Share, spread, type Texts } from "./cutTexts.ts"
+import { listed, mostTokens, passagesOf, type Share, share, spread, type Texts } from "./cutTexts.ts"
 
 const reads = (c: RunConfig): boolean => modeOf(c).traits.reader !== "none"
 /** Whether a retriever encodes queries and passages. */

@@ -107,7 +107,10 @@ describe("texts on the disk", () => {
 
 describe("a table of ids", () => {
   it("finds what a map finds, however many there are", () => {
-    const few = fc.array(fc.oneof(fc.nat(99).map(String), fc.string({ unit: "binary" })), { maxLength: 2000, size: "max" })
+    const few = fc.array(fc.oneof(fc.nat(99).map(String), fc.string({ unit: "binary" })), {
+      maxLength: 2000,
+      size: "max"
+    })
     fc.assert(fc.property(few, few, (added, asked) => {
       const [table, map] = [new IdTable(), new Map<string, number>()]
       for (const id of added.map((own) => own.toWellFormed())) {

@@ -67,7 +67,9 @@ export class Growing {
     }
     const read = (rows: ReadonlyArray<number>) =>
       Effect.suspend(() => texts.read(rows.map(span))).pipe(
-        Effect.map((found) => found.map((bytes, i): Passage => ({ id: ids.id(rows[i]!), text: decoder.decode(bytes) }))),
+        Effect.map((found) =>
+          found.map((bytes, i): Passage => ({ id: ids.id(rows[i]!), text: decoder.decode(bytes) }))
+        ),
         onDisk("read there")
       )
     /** The row after those from `row` on whose texts are read at once. */

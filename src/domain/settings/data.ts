@@ -15,7 +15,8 @@ export const data = {
     affects: "learning"
   }),
   corpus_in_memory: setting(Natural, {
-    description: "MiB of the passages' texts that are kept in memory; where there are more, all of them go to a file in "
+    description:
+      "MiB of the passages' texts that are kept in memory; where there are more, all of them go to a file in "
       + "the temporary folder (`TMPDIR`) and are read from there. 0 keeps none.",
     affects: "output",
     default: 256

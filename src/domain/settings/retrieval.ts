@@ -46,7 +46,8 @@ export const retrieval = {
     matters: encodes
   }),
   index_in_memory: setting(Natural, {
-    description: "MiB of an index's vectors that stay in memory; the others are read in every search, from `index_path` or, "
+    description:
+      "MiB of an index's vectors that stay in memory; the others are read in every search, from `index_path` or, "
       + "where the index is built, from a file in the temporary folder (`TMPDIR`).",
     affects: "output",
     default: 512,

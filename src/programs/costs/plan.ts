@@ -147,9 +147,10 @@ const memoryOf = ({ config, files, groups, largest, probed, process: start, stor
   const sums = total(learned, (part) => part.sums)
   const ofIndex = total(of("retriever"), ({ bytes }) => bytes)
   const times = probed ? Math.min(2, probed.index.times + (stored > 0 ? 1 : 0)) : 0
-  const index = probed && times * ((probed.index.bytes || stored) + ofIndex)
+  const held = Math.min(config.index_in_memory * 2 ** 20, probed?.index.bytes || stored)
+  const index = probed && times * (held + ofIndex)
   const saving = Math.max(...models.map((part) => savingOf(part, groups, files)))
-  const held = start + weights + optimizer + sums
+  const always = start + weights + optimizer + sums
   return {
     process: start,
     weights,
@@ -158,7 +159,7 @@ const memoryOf = ({ config, files, groups, largest, probed, process: start, stor
     index,
     largest: largest ?? null,
     saving,
-    estimated: index === null ? null : held + index + Math.max(largest?.bytes ?? 0, saving),
+    estimated: index === null ? null : always + index + Math.max(largest?.bytes ?? 0, saving),
     measured: probed && process.resourceUsage().maxRSS * 1024
   }
 }

@@ -115,13 +115,17 @@ export class Spool {
 
   private readonly pread = Effect.fnUntraced(function*(spans: ReadonlyArray<Span>, into: Reading["into"]) {
     const read: Array<Uint8Array> = spans.map(() => new Uint8Array(0))
-    yield* Effect.forEach(groups(spans), ({ from, places, to }) =>
-      Effect.map(into(new Uint8Array(to - from), from), (bytes) => {
-        for (const place of places) {
-          const [start, end] = spans[place]!
-          read[place] = bytes.subarray(start - from, end - from)
-        }
-      }), { concurrency: CALLS, discard: true })
+    yield* Effect.forEach(
+      groups(spans),
+      ({ from, places, to }) =>
+        Effect.map(into(new Uint8Array(to - from), from), (bytes) => {
+          for (const place of places) {
+            const [start, end] = spans[place]!
+            read[place] = bytes.subarray(start - from, end - from)
+          }
+        }),
+      { concurrency: CALLS, discard: true }
+    )
     return read as ReadonlyArray<Uint8Array>
   })
 }

@@ -139,7 +139,8 @@ export const suite = <E>(name: string, layer: Subject<E>) =>
         Effect.gen(function*() {
           const source = chunked(corpus)
           const index = yield* build(generation, origin, source)
-          const stored = source.chunks.reduce((n, { length, rows }) => n + length * rows, 0)
+          const stored = source.chunks.reduce((n, { length, rows }) =>
+            n + length * rows, 0)
           const { all: { length: passages } } = corpus
           assert.deepStrictEqual(index.stats, { passages, vectors: stored, dim: DIM, bytes: 4 * DIM * stored })
           assert.strictEqual(index.generation, generation)
@@ -171,7 +172,8 @@ export const suite = <E>(name: string, layer: Subject<E>) =>
           const wrong = [
             Stream.drop(vectors, 1),
             Stream.concat(vectors, vectors),
-            Stream.map(vectors, (own) => own.subarray(1))
+            Stream.map(vectors, (own) =>
+              own.subarray(1))
           ]
           for (const own of wrong) {
             const exit = yield* Effect.exit(build(1, origin, { chunks, dim, vectors: own }))

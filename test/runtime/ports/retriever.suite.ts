@@ -51,7 +51,11 @@ const dies = Effect.fnUntraced(function*<A, E>(effect: Effect.Effect<A, E>) {
   assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
 })
 
-export const retrieverSuite = (name: string, subject: Subject<Retriever>, { finds, rounding = 1e-6 }: RetrieverTraits) => {
+export const retrieverSuite = (
+  name: string,
+  subject: Subject<Retriever>,
+  { finds, rounding = 1e-6 }: RetrieverTraits
+) => {
   const rows = finds === "all" ? all : 0
   const close = closeTo(rounding)
   const on = (check: (retriever: Retriever["Service"]) => Effect.Effect<void, unknown>) =>
@@ -138,7 +142,9 @@ export interface LearnerTraits extends RetrieverTraits {
 const N = 4
 /** The first passage should stand before all others, which follow in some order. */
 const docsOf = (rows: number) =>
-  Int32Array.from(queries.flatMap((_, q) => Array.from({ length: N }, (_, i) => rows === 0 ? -1 : (5 * q + 2 * i) % rows)))
+  Int32Array.from(
+    queries.flatMap((_, q) => Array.from({ length: N }, (_, i) => rows === 0 ? -1 : (5 * q + 2 * i) % rows))
+  )
 const byTarget = (rows: number): RetrieverLesson => {
   const target = Float32Array.from(queries.flatMap(() => Array.from({ length: N }, (_, i) => i === 0 ? 1 : 0)))
   return { queries, docs: docsOf(rows), objective: { _tag: "Listwise", target } }
@@ -161,7 +167,9 @@ export const learnerSuite = (
   const rows = finds === "all" ? all : 0
   const close = closeTo(rounding)
   const mean = (losses: Float32Array) => losses.reduce((sum, loss) => sum + loss, 0) / losses.length
-  const on = (check: (retriever: Retriever["Service"], learner: RetrieverLearner["Service"]) => Effect.Effect<void, unknown>) =>
+  const on = (
+    check: (retriever: Retriever["Service"], learner: RetrieverLearner["Service"]) => Effect.Effect<void, unknown>
+  ) =>
     Effect.asVoid(subject(Effect.gen(function*() {
       yield* check(yield* Retriever, yield* RetrieverLearner)
     })))

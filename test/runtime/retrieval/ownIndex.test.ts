@@ -22,8 +22,10 @@ for (const [what, memory] of [["on the disk", 0], ["that is on the disk where it
   suite(`of a run's own, ${what}`, () => session(Temporary.layer({ memory })))
 }
 suite("of a run that begins with a stored one", (folder) => session(Stored.from(folder, { memory: 0 })))
-suite("that is told of as it is built", () =>
-  watched(() => Effect.void, () => Effect.void).pipe(Layer.provide(session(Exact.layer))))
+suite(
+  "that is told of as it is built",
+  () => watched(() => Effect.void, () => Effect.void).pipe(Layer.provide(session(Exact.layer)))
+)
 
 const [DIM, LENGTH, ROWS] = [4, 3, 2]
 const chunks = Array.from({ length: 5 }, (_, i) => ({
@@ -46,8 +48,8 @@ const within = (directory: string) =>
     FileSystem.FileSystem,
     Effect.map(FileSystem.FileSystem, (fs) => ({
       ...fs,
-      makeTempDirectoryScoped: ((options) => fs.makeTempDirectoryScoped({ ...options, directory })) as
-        typeof fs.makeTempDirectoryScoped
+      makeTempDirectoryScoped: ((options) =>
+        fs.makeTempDirectoryScoped({ ...options, directory })) as typeof fs.makeTempDirectoryScoped
     }))
   )
 
@@ -67,7 +69,9 @@ describe("an index that memory has no room for", () => {
     onDisk(Effect.gen(function*() {
       const found = yield* Effect.forEach([0, 100, 300, 1e6], (memory) =>
         Effect.provide(building, over(memory), { local: true }))
-      for (const own of found) assert.deepStrictEqual(own, found[0])
+      for (const own of found) {
+        assert.deepStrictEqual(own, found[0])
+      }
     })))
   it.live.skipIf(process.platform !== "linux")("is gone when it is used no more", () =>
     onDisk(Effect.gen(function*() {
@@ -81,9 +85,15 @@ describe("an index that memory has no room for", () => {
     })))
   it.live("is refused before anything is encoded where the temporary folder has no room for it", () =>
     onDisk(Effect.gen(function*() {
-      const vast = { dim: 2 ** 30, chunks: [{ docs: Int32Array.of(0), rows: 2 ** 20, length: 100 }], vectors: Stream.die("no") }
+      const vast = {
+        dim: 2 ** 30,
+        chunks: [{ docs: Int32Array.of(0), rows: 2 ** 20, length: 100 }],
+        vectors: Stream.die("no")
+      }
       const error = yield* Effect.flip(
-        Effect.flatMap(PassageIndex, ({ build }) => build(1, origin, vast)).pipe(Effect.provide(over(0), { local: true }))
+        Effect.flatMap(PassageIndex, ({ build }) => build(1, origin, vast)).pipe(
+          Effect.provide(over(0), { local: true })
+        )
       )
       assert.match(String(error), /the index takes 400 PiB, .*TMPDIR, or raise index_in_memory/)
     })))

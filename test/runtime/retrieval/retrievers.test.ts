@@ -22,20 +22,22 @@ import { learnerSuite, retrieverSuite, type Subject } from "../ports/retriever.s
 type Around = Layer.Success<typeof Tiny.surroundings> | Checkpoints
 
 /** A layer in surroundings of its own, as settings have it. */
-const subject =
-  <R, E, E2>(
-    layer: (config: JmlrConfig) => Layer.Layer<R, E, Around>,
-    settled: Effect.Effect<JmlrConfig, E2, FileSystem.FileSystem | Scope.Scope>
-  ): Subject<R> =>
-  <A, E3>(effect: Effect.Effect<A, E3, R | Scope.Scope>) =>
-    Effect.gen(function*() {
-      const around = Layer.merge(Tiny.surroundings, Memory.checkpoints().layer)
-      return yield* effect.pipe(Effect.provide(layer(yield* settled).pipe(Layer.provide(around)), { local: true }))
-    }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer)) as Effect.Effect<A, unknown>
+const subject = <R, E, E2>(
+  layer: (config: JmlrConfig) => Layer.Layer<R, E, Around>,
+  settled: Effect.Effect<JmlrConfig, E2, FileSystem.FileSystem | Scope.Scope>
+): Subject<R> =>
+<A, E3>(effect: Effect.Effect<A, E3, R | Scope.Scope>) =>
+  Effect.gen(function*() {
+    const around = Layer.merge(Tiny.surroundings, Memory.checkpoints().layer)
+    return yield* effect.pipe(Effect.provide(layer(yield* settled).pipe(Layer.provide(around)), { local: true }))
+  }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer)) as Effect.Effect<A, unknown>
 
 const settled = (overrides: Raw = {}) =>
-  Effect.flatMap(Tiny.weighted, (folder) =>
-    Tiny.settings(folder, { temperature_score: 1, rank_weight: 1, retriever_trainable: "all", ...overrides }))
+  Effect.flatMap(
+    Tiny.weighted,
+    (folder) =>
+      Tiny.settings(folder, { temperature_score: 1, rank_weight: 1, retriever_trainable: "all", ...overrides })
+  )
 /** The same over an index that was written before. */
 const indexed = (overrides: Raw = {}) =>
   Effect.gen(function*() {
@@ -68,7 +70,11 @@ const learns = { ...all, learns: true } as const
 const isGiven = { ...all, learns: false } as const
 
 both("that learns", subject(trainable, settled()), learns)
-both("that learns, a part of its queries at a time", subject(trainable, settled({ per_device_train_batch_size: 4, gradient_accumulation_steps: 2 })), learns)
+both(
+  "that learns, a part of its queries at a time",
+  subject(trainable, settled({ per_device_train_batch_size: 4, gradient_accumulation_steps: 2 })),
+  learns
+)
 both("that learns, with its index on the disk", subject(trainable, settled({ index_in_memory: 0 })), learns)
 both("whose embeddings learn", subject(trainable, settled({ retriever_trainable: "embeddings" })), learns)
 both("whose adapter learns", subject(trainable, settled({ retriever_lora_r: 4, lora_alpha: 8 })), learns)

@@ -113,10 +113,16 @@ describe("a stored index", () => {
   it.live("is written by one process at a time", () =>
     onDisk(Effect.gen(function*() {
       const folder = yield* folderOf({})
-      const slow = { ...corpus, vectors: Stream.mapEffect(corpus.vectors, (some) => Effect.delay(Effect.succeed(some), 50)) }
-      const results = yield* Effect.all([building(folder, origin, slow), building(folder, origin, slow)].map(Effect.result), {
-        concurrency: 2
-      })
+      const slow = {
+        ...corpus,
+        vectors: Stream.mapEffect(corpus.vectors, (some) => Effect.delay(Effect.succeed(some), 50))
+      }
+      const results = yield* Effect.all(
+        [building(folder, origin, slow), building(folder, origin, slow)].map(Effect.result),
+        {
+          concurrency: 2
+        }
+      )
       const failures = results.filter(({ _tag }) => _tag === "Failure")
       assert.strictEqual(failures.length, 1)
       assert.match(String((failures[0] as { readonly failure: Error }).failure.message), /is being written by process/)
@@ -124,7 +130,11 @@ describe("a stored index", () => {
   it.live("is refused before anything is encoded where the disk has no room for it", () =>
     onDisk(Effect.gen(function*() {
       const folder = yield* folderOf({})
-      const vast = { dim: 2 ** 30, chunks: [{ docs: Int32Array.of(0), rows: 2 ** 20, length: 100 }], vectors: Stream.die("no") }
+      const vast = {
+        dim: 2 ** 30,
+        chunks: [{ docs: Int32Array.of(0), rows: 2 ** 20, length: 100 }],
+        vectors: Stream.die("no")
+      }
       const error = yield* Effect.flip(building(folder, origin, vast))
       assert.match(error.message, /: the index takes 400 PiB, and the disk has room for /)
     })))

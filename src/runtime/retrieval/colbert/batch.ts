@@ -31,27 +31,27 @@ export const assemble = (
   lengths: Lengths
 ): Assemble =>
   Effect.fnUntraced(function*(questions, docs) {
-  const distinct = [...new Set(docs)].toSorted((a, b) => a - b)
-  const place = new Map(distinct.map((doc, i) => [doc, i]))
-  const count = bucket(distinct.length, docs.length)
-  const rows = yield* tokens.of(Array.from({ length: count }, (_, i) => distinct[i] ?? distinct[0]!))
-  const longest = rows.reduce((most, row) => Math.max(most, row.length), 0)
-  const query = text.queries(questions)
-  const passage = text.passages(rows, bucket(longest, lengths.passage))
-  return {
-    shape: {
-      questions: questions.length,
-      queryLength: query.length,
-      passages: count,
-      passageLength: passage.length
-    },
-    data: {
-      queryIds: query.ids,
-      queryMask: query.mask,
-      docIds: passage.ids,
-      docMask: passage.mask,
-      docKeep: passage.keep
-    },
-    places: docs.map((doc) => place.get(doc)!)
-  }
-})
+    const distinct = [...new Set(docs)].toSorted((a, b) => a - b)
+    const place = new Map(distinct.map((doc, i) => [doc, i]))
+    const count = bucket(distinct.length, docs.length)
+    const rows = yield* tokens.of(Array.from({ length: count }, (_, i) => distinct[i] ?? distinct[0]!))
+    const longest = rows.reduce((most, row) => Math.max(most, row.length), 0)
+    const query = text.queries(questions)
+    const passage = text.passages(rows, bucket(longest, lengths.passage))
+    return {
+      shape: {
+        questions: questions.length,
+        queryLength: query.length,
+        passages: count,
+        passageLength: passage.length
+      },
+      data: {
+        queryIds: query.ids,
+        queryMask: query.mask,
+        docIds: passage.ids,
+        docMask: passage.mask,
+        docKeep: passage.keep
+      },
+      places: docs.map((doc) => place.get(doc)!)
+    }
+  })

@@ -30,7 +30,9 @@ const readerOf = ({ chunks, dim, into }: Filed, memory: number) => {
     let ahead: Fiber.Fiber<Float32Array, IndexError> | undefined
     return Effect.fnUntraced(function*(i) {
       const vectors = held[i] ?? (yield* ahead ? Fiber.join(ahead) : read(i))
-      ahead = i + 1 < chunks.length && !held[i + 1] ? yield* Effect.forkChild(read(i + 1), { startImmediately: true }) : undefined
+      ahead = i + 1 < chunks.length && !held[i + 1]
+        ? yield* Effect.forkChild(read(i + 1), { startImmediately: true })
+        : undefined
       return vectors
     })
   }

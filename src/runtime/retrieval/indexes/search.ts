@@ -88,5 +88,7 @@ export const eachChunk = Effect.fnUntraced(function*<E, R, E2, R2>(
     }
     return take(own, i++)
   })
-  if (i < chunks.length) return yield* Effect.die(new RangeError(`there are vectors of ${i} chunks of ${chunks.length}`))
+  if (i < chunks.length) {
+    return yield* Effect.die(new RangeError(`there are vectors of ${i} chunks of ${chunks.length}`))
+  }
 })

@@ -33,8 +33,7 @@ const filed = Effect.fnUntraced(function*<E, R>(corpus: PassageVectors<E, R>) {
   return {
     dim,
     chunks,
-    into: (chunk: number, vectors: Float32Array) =>
-      Effect.as(failing(read(bytesOf(vectors), starts[chunk]!)), vectors)
+    into: (chunk: number, vectors: Float32Array) => Effect.as(failing(read(bytesOf(vectors), starts[chunk]!)), vectors)
   }
 })
 
