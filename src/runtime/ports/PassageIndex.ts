@@ -16,7 +16,7 @@ export class IndexError extends Schema.TaggedError<IndexError>()("IndexError", {
   }
 }
 
-/** `k` passages a query, best first: rows of the corpus (-1 behind the last) and their scores, both [queries, k]. */
+/** `k` passages a query, best first: rows of the corpus and their scores, both [queries, k]; behind the last -1 and -Infinity. */
 export interface Ranked {
   readonly docs: Int32Array
   readonly scores: Float32Array

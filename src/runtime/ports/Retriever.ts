@@ -18,7 +18,7 @@ export class RetrieverError extends Schema.TaggedError<RetrieverError>()("Retrie
 }
 
 export class Retriever extends Context.Service<Retriever, {
-  /** The best `k` passages for each query, of the index as it was last refreshed. */
+  /** The best `k` passages for each query, read with the current weights, of the index as it was last refreshed. */
   readonly search: (queries: ReadonlyArray<Content>, k: number) => Effect.Effect<Ranked, RetrieverError>
   /**
    * Scores of given passages with the current weights: docs [queries, n], rows of the corpus -> [queries, n]. -1 for none
