@@ -63,7 +63,7 @@ const program = Effect.gen(function*() {
   const [first, last] = learned
   const [question] = Frame.column(first, "question")
   const [docs, drawn] = [Frame.column(first, "docs"), Frame.column(first, "drawn")]
-  const names = (rows: Int32Array) => [...rows].map((doc) => `  ${here.corpus.ids[doc]}`).join("\n")
+  const names = (rows: Int32Array) => [...rows].map((doc) => `  ${here.corpus.id(doc)}`).join("\n")
   yield* Console.log(`${question}\n\nBM25 finds\n${names(docs.subarray(0, n))}`)
   yield* Console.log(`\nthe reader judges\n${names(drawn.subarray(0, m))}`)
   yield* Console.log(`\ncolumns: ${Object.keys(first.columns).join(" ")}`)

@@ -6,7 +6,7 @@ import * as Frame from "../domain/Frame.ts"
 import type { QuestionRecord } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
-import { Passages } from "../runtime/ports/Passages.ts"
+import { Corpus } from "../runtime/ports/Corpus.ts"
 import type { Event } from "../stages/answer.ts"
 import { modeOf } from "../systems/all.ts"
 import { rowsOf } from "./course.ts"
@@ -46,11 +46,17 @@ export const answerable = Effect.fnUntraced(function*(c: RunConfig, records: Rea
 
 type Found = Answered["passages"]
 
-/** The passages of row `r`, best first, of a block that has them best last. */
-const passagesOf = (support: Int32Array, r: number, c: number, { ids, texts }: Passages["Service"]): Found =>
-  Array.from(support.subarray(r * c, (r + 1) * c)).toReversed()
-    .filter((doc) => doc >= 0)
-    .map((doc) => ({ id: ids[doc]!, text: texts[doc]! }))
+/** The passages of each row, best first, of a block that has them best last, `c` a row. */
+const passagesOf = Effect.fnUntraced(function*(support: Int32Array, c: number) {
+  const docs = [...new Set(support)].filter((doc) => doc >= 0)
+  const passages = yield* (yield* Corpus).read(docs)
+  const found = new Map(docs.map((doc, i) => [doc, passages[i]!]))
+  return Array.from(
+    { length: support.length / c },
+    (_, r): Found =>
+      Array.from(support.subarray(r * c, (r + 1) * c)).toReversed().flatMap((doc) => found.get(doc) ?? [])
+  )
+})
 
 /** Passages that are ranked for an answer. */
 const ranked = (c: RunConfig, passages: number): number => Math.min(modeOf(c).candidates, passages)
@@ -58,23 +64,24 @@ const ranked = (c: RunConfig, passages: number): number => Math.min(modeOf(c).ca
 /** Answers in the order of the questions, `per_device_eval_batch_size` of them made at a time. */
 export const answerAll = (c: RunConfig, records: ReadonlyArray<QuestionRecord>) =>
   Stream.unwrap(Effect.gen(function*() {
-    const passages = yield* Passages
-    const stage = modeOf(c).answering(ranked(c, passages.ids.length)).stage
+    const corpus = yield* Corpus
+    const stage = modeOf(c).answering(ranked(c, corpus.size)).stage
     const size = c.per_device_eval_batch_size
     const answered = Effect.fnUntraced(function*(questions: Batches.QuestionFrame, batch: number) {
       const rows = yield* stage.run(questions)
       const [predictions, support] = [Frame.column(rows, "prediction"), Frame.column(rows, "support")]
       const written = Frame.column(rows, "written")
+      const passages = yield* passagesOf(support, support.length / rows.rows)
       return records.slice(batch * size, (batch + 1) * size).map(({ id, options, question }, r): Answered => ({
         id,
         question,
         options,
         answer: predictions[r]!,
         written: written[r]!,
-        passages: passagesOf(support, r, support.length / rows.rows, passages)
+        passages: passages[r]!
       }))
     })
-    return Batches.once(records, size, rowsOf(c, passages)).pipe(
+    return Batches.once(records, size, rowsOf(c, corpus)).pipe(
       Stream.zipWithIndex,
       Stream.mapEffect(([questions, batch]) => answered(questions, batch)),
       Stream.flattenIterable
@@ -128,10 +135,11 @@ const lines = (options: ReadonlyArray<string>) => {
 /** What `show` shows of one question, as the reader writes it. */
 export const telling = (c: RunConfig, { id, options, question }: QuestionRecord) =>
   Stream.unwrap(Effect.gen(function*() {
-    const passages = yield* Passages
-    const frame = Batches.frame([asked(id, question, options)], 0, rowsOf(c, passages))
-    const { events, support } = yield* modeOf(c).answering(ranked(c, passages.ids.length)).tell(frame)
-    const below = sources(passagesOf(support, 0, support.length, passages)).map((text) => `${text}\n`)
+    const corpus = yield* Corpus
+    const frame = Batches.frame([asked(id, question, options)], 0, rowsOf(c, corpus))
+    const { events, support } = yield* modeOf(c).answering(ranked(c, corpus.size)).tell(frame)
+    const [found] = yield* passagesOf(support, support.length)
+    const below = sources(found!).map((text) => `${text}\n`)
     const { close, event } = lines(options)
     return Stream.make(`${question}\n`).pipe(
       Stream.concat(Stream.map(events, event)),

@@ -8,12 +8,13 @@ import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import * as ReaderFolder from "../runtime/language/folder.ts"
 import { refusal } from "../runtime/language/generation/writing.ts"
 import * as Sequences from "../runtime/language/sequences.ts"
-import type { Passages } from "../runtime/ports/Passages.ts"
+import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
 import * as RetrieverFolder from "../runtime/retrieval/colbert/folder.ts"
 import * as ColbertText from "../runtime/retrieval/colbert/text.ts"
 import type { Tokenizer } from "../runtime/tokenizers/tokenizer.ts"
 import { answerOf, answersOf, ask } from "../stages/prompt.ts"
 import { modeOf } from "../systems/all.ts"
+import { listed, mostTokens, passagesOf, type Share, share, spread, type Texts } from "./cutTexts.ts"
 
 const reads = (c: RunConfig): boolean => modeOf(c).traits.reader !== "none"
 /** Whether a retriever encodes queries and passages. */
@@ -68,9 +69,6 @@ const tokensOf = (c: RunConfig, use: Use, options: number, needs: Needs): number
   const answered = c.answer_by === "likelihood" && options > 0 ? needs.chosen : needs.written
   return c.rationale_prompt === "" ? answered : Math.max(answered, needs.explained)
 }
-
-/** No tokenizer makes more of a text: of ASCII a token a character, of others as many as they have bytes. */
-const mostTokens = (text: string): number => 4 + text.length * (/^\p{ASCII}*$/u.test(text) ? 1 : 4)
 
 /** At most the tokens that a question's own texts add to those of a prompt, by the tokens of a text. */
 const added = (
@@ -196,19 +194,6 @@ const settle = Effect.fnUntraced(function*(
   return { records: kept, long }
 })
 
-/** Texts that are looked at where all would take long. */
-const SAMPLE = 2000
-
-/** The share of texts, of which `beyond` tells those that are cut; of many, a sample. */
-const share = (texts: ReadonlyArray<string>, most: number, beyond: (text: string) => boolean) => {
-  const long = texts.filter((text) => mostTokens(text) > most)
-  const step = Math.max(1, long.length / SAMPLE)
-  const looked = Array.from({ length: Math.ceil(long.length / step) }, (_, i) => long[Math.floor(i * step)]!)
-  const cut = looked.filter(beyond).length
-  return { about: step > 1, cut: cut === 0 ? 0 : cut / looked.length * long.length / texts.length }
-}
-type Share = ReturnType<typeof share>
-
 const percent = ({ about, cut }: Share): string =>
   `${about ? "about " : ""}${cut < 0.001 ? "less than 0.1" : (100 * cut).toFixed(cut < 0.1 ? 1 : 0)}%`
 const tellCut = (source: string, what: string, { about, cut }: Share, setting: string): Effect.Effect<void> =>
@@ -228,7 +213,7 @@ export const fitting = Effect.fn("fitting")(
     if (encodes(c)) {
       const { lengths, text } = yield* retriever(c)
       const queries = records.map(queryOf(c))
-      const cut = share(queries, lengths.query, (own) => text.tokens(own) > lengths.query)
+      const cut = yield* share(listed(queries), lengths.query, (own) => text.tokens(own) > lengths.query)
       yield* tellCut(source, "queries", cut, `query_max_len (${lengths.query})`)
     }
     if (!reads(c)) return { records, long: [] }
@@ -243,25 +228,31 @@ export const fitting = Effect.fn("fitting")(
 export const skippedOf = ({ excess_length }: RunConfig, long: ReadonlyArray<Long>): ReadonlySet<string> =>
   new Set(excess_length === "skip" ? long.map(({ id }) => id) : [])
 
+const tellCutByRetriever = Effect.fnUntraced(function*(c: RunConfig, texts: Texts<CorpusError>) {
+  const { lengths, text } = yield* retriever(c)
+  const cut = yield* share(texts, lengths.passage, (own) => text.tokens(own) > lengths.passage)
+  yield* tellCut(c.passages_file, "passages", cut, `passage_max_len (${lengths.passage})`)
+}, Effect.scoped)
+
+/** Tells how many passages the retriever cuts. */
+export const tellEncoded = (c: RunConfig, corpus: Corpus["Service"]) =>
+  Effect.flatMap(passagesOf(corpus), (texts) => tellCutByRetriever(c, texts))
+
 /** Tells how many passages are cut, by the retriever and by the reader, and whether a prompt has room for them. */
-export const tellPassages = Effect.fn("tellPassages")(function*(c: RunConfig, { texts }: Passages["Service"]) {
+export const tellPassages = Effect.fn("tellPassages")(function*(c: RunConfig, corpus: Corpus["Service"]) {
   const source = c.passages_file
-  if (encodes(c)) {
-    const { lengths, text } = yield* retriever(c)
-    const cut = share(texts, lengths.passage, (own) => text.tokens(own) > lengths.passage)
-    yield* tellCut(source, "passages", cut, `passage_max_len (${lengths.passage})`)
-  }
+  const texts = yield* passagesOf(corpus)
+  if (encodes(c)) yield* tellCutByRetriever(c, texts)
   if (modeOf(c).traits.passages === "none") return
   const { needs, tokenizer } = yield* promptsOf(c)
   const length = (text: string) => tokenizer.encode(c.document_prompt.replace("{text}", () => text)).length
   yield* tellCut(
     source,
     "passages",
-    share(texts, c.text_maxlength, (own) => length(own) > c.text_maxlength),
+    yield* share(texts, c.text_maxlength, (own) => length(own) > c.text_maxlength),
     `text_maxlength (${c.text_maxlength})`
   )
-  const step = Math.max(1, texts.length / 200)
-  const some = Array.from({ length: Math.ceil(texts.length / step) }, (_, i) => length(texts[Math.floor(i * step)]!))
+  const some = (yield* texts.read(spread(texts.most.length, 200))).map(length)
   const each = some.reduce((sum, n) => sum + Math.min(n, c.text_maxlength), 0) / Math.max(1, some.length)
   const { learned } = yield* needs({ question: "", options: [], answer: "" })
   const room = Math.floor((c.max_length - learned) / Math.max(1, each))

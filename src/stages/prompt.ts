@@ -6,7 +6,7 @@ import { letter, withOptions } from "../domain/records/options.ts"
 import type { Generation } from "../domain/settings/generation.ts"
 import { around, fill } from "../domain/settings/placeholders.ts"
 import type { Prompting } from "../domain/settings/prompting.ts"
-import { Passages } from "../runtime/ports/Passages.ts"
+import { Corpus } from "../runtime/ports/Corpus.ts"
 
 /** How questions are put. */
 export type PromptOptions =
@@ -74,8 +74,11 @@ export const answerOf = (o: PromptOptions, { options }: Pick<Asked, "options">, 
 export const answersOf = (o: PromptOptions, { options }: Pick<Asked, "options">): ReadonlyArray<string> =>
   options.map((option, i) => said(o, o.answer_format === "letter" ? letter(i) : option))
 
-/** The texts of passages by row; none of -1. */
-export const readTexts = Effect.fnUntraced(function*(_: Int32Array) {
-  const { texts } = yield* Passages
-  return (rows: Int32Array): ReadonlyArray<string> => Array.from(rows.filter((row) => row >= 0), (row) => texts[row]!)
+/** The texts of passages, each read once; by row, none of -1. */
+export const readTexts = Effect.fnUntraced(function*(rows: Int32Array) {
+  const distinct = [...new Set(rows)].filter((row) => row >= 0)
+  const passages = yield* (yield* Corpus).read(distinct)
+  const texts = new Map(distinct.map((row, i) => [row, passages[i]!.text]))
+  return (some: Int32Array): ReadonlyArray<string> =>
+    Array.from(some.filter((row) => row >= 0), (row) => texts.get(row)!)
 })

@@ -1,10 +1,11 @@
 /** Update: both learners take one step, each from the columns that concern it. No gradient passes between them. */
 import * as Effect from "effect/Effect"
 import type { Columns } from "../domain/Columns.ts"
+import { text } from "../domain/Content.ts"
 import * as Frame from "../domain/Frame.ts"
 import { Draw, Lesson, Preference, Question, Target } from "../domain/tables.ts"
+import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
 import { LanguageModelLearner, type LanguageModelLesson } from "../runtime/ports/LanguageModel.ts"
-import type { Passages } from "../runtime/ports/Passages.ts"
 import { RetrieverLearner, type RetrieverLesson } from "../runtime/ports/Retriever.ts"
 import { answerOf, ask, type PromptOptions, readTexts } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
@@ -27,6 +28,9 @@ const beside = (left: Int32Array, right: Int32Array, rows: number): Int32Array =
 
 const common = (m: number, c: number) => ({ ...Question, ...Draw(m, c) })
 
+const queriesOf = (rows: Frame.Frame<Pick<typeof Question, "query">>) =>
+  Frame.column(rows, "query").map((query) => [text(query)])
+
 /** The answers, from the passages that are read together. */
 const readerLesson = Effect.fnUntraced(function*(
   o: PromptOptions,
@@ -46,7 +50,7 @@ const readerLesson = Effect.fnUntraced(function*(
 /** What each learner is to be taught from a frame. */
 export interface Teaching<I extends Columns> {
   readonly needs: I
-  readonly lessons: (rows: Frame.Frame<I>) => Effect.Effect<Lessons, never, Passages>
+  readonly lessons: (rows: Frame.Frame<I>) => Effect.Effect<Lessons, CorpusError, Corpus>
 }
 
 /** By pairs: the retriever compares the drawn passages on the scale that the extreme candidates fix. */
@@ -56,7 +60,7 @@ export const byPairs = (m: number, c: number, o: PromptOptions) => ({
     Effect.map(readerLesson(o, rows), (reader): Lessons => {
       const docs = beside(Frame.column(rows, "drawn"), Frame.column(rows, "extremes"), rows.rows)
       const objective = { _tag: "Pairwise", m, weights: Frame.column(rows, "preference") } as const
-      return { reader, retriever: { questions: Frame.column(rows, "query"), docs, objective } }
+      return { reader, retriever: { queries: queriesOf(rows), docs, objective } }
     })
 })
 
@@ -68,7 +72,7 @@ export const byTarget = (m: number, c: number, o: PromptOptions) => ({
       const objective = { _tag: "Listwise", target: Frame.column(rows, "target") } as const
       return {
         reader,
-        retriever: { questions: Frame.column(rows, "query"), docs: Frame.column(rows, "drawn"), objective }
+        retriever: { queries: queriesOf(rows), docs: Frame.column(rows, "drawn"), objective }
       }
     })
 })

@@ -15,8 +15,8 @@ import * as Graphs from "../../src/runtime/language/graphs.ts"
 import { readOnly } from "../../src/runtime/language/languageModel.ts"
 import * as Model from "../../src/runtime/language/model.ts"
 import { pack } from "../../src/runtime/language/pack.ts"
+import type { Corpus } from "../../src/runtime/ports/Corpus.ts"
 import { LanguageModel } from "../../src/runtime/ports/LanguageModel.ts"
-import type { Passages } from "../../src/runtime/ports/Passages.ts"
 import { answerOf, ask } from "../../src/stages/prompt.ts"
 import { preferences } from "../../src/stages/score.ts"
 import { ofReader } from "../../src/systems/jmlr/layers.ts"
@@ -90,7 +90,7 @@ const ranks = Effect.fnUntraced(function*({ described, tensors }: Reference, tol
   }
 })
 
-type Needs = Session | LanguageModel | Passages | Scope | FileSystem
+type Needs = Session | LanguageModel | Corpus | Scope | FileSystem
 type Check = (golden: Reference, tolerance: number, config: JmlrConfig) => Effect.Effect<void, unknown, Needs>
 
 describe("against PyTorch", () => {

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { textOf } from "../../src/domain/Content.ts"
+import { text, textOf } from "../../src/domain/Content.ts"
 import * as Frame from "../../src/domain/Frame.ts"
 import { Candidates, Draw, Preference, Target } from "../../src/domain/tables.ts"
 import { DeadGradient } from "../../src/runtime/ports/Learning.ts"
@@ -48,7 +48,7 @@ describe("update", () => {
       const rows = Frame.append(drawn, Preference(3), { preference })
       const learned = Rows.blocks(yield* update(byPairs(3, 2, prompting)).run(rows))
       const [lesson] = calls.retrieverLessons
-      assert.deepStrictEqual(lesson!.questions, [...Frame.column(rows, "query")])
+      assert.deepStrictEqual(lesson!.queries, Frame.column(rows, "query").map((query) => [text(query)]))
       const { drawn: some, extremes } = Rows.blocks(drawn)
       questions.forEach((_, r) => assert.deepStrictEqual(row(lesson!.docs, r), [...row(some, r), ...row(extremes, r)]))
       assert.deepStrictEqual(lesson!.objective, { _tag: "Pairwise", m: 3, weights: preference })
@@ -69,7 +69,7 @@ describe("update", () => {
     return Effect.gen(function*() {
       yield* update(byTarget(3, 2, prompting)).run(Frame.append(drawn, Target(3), { target }))
       assert.deepStrictEqual(calls.retrieverLessons, [{
-        questions: questions.map((q) => q.question),
+        queries: questions.map((q) => [text(q.question)]),
         docs: Rows.blocks(drawn).drawn,
         objective: { _tag: "Listwise", target }
       }])

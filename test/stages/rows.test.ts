@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import type { Columns } from "../../src/domain/Columns.ts"
 import type * as Frame from "../../src/domain/Frame.ts"
+import type { Corpus } from "../../src/runtime/ports/Corpus.ts"
 import type { LanguageModel, LanguageModelLearner } from "../../src/runtime/ports/LanguageModel.ts"
-import type { Passages } from "../../src/runtime/ports/Passages.ts"
 import type { Retriever, RetrieverLearner } from "../../src/runtime/ports/Retriever.ts"
 import { answer } from "../../src/stages/answer.ts"
 import { read } from "../../src/stages/read.ts"
@@ -19,7 +19,7 @@ import * as Fakes from "../support/fakes.ts"
 import * as Reading from "../support/reading.ts"
 import * as Rows from "../support/rows.ts"
 
-type Ports = Retriever | RetrieverLearner | LanguageModel | LanguageModelLearner | Passages
+type Ports = Retriever | RetrieverLearner | LanguageModel | LanguageModelLearner | Corpus
 type AnyStage = Stage<any, any, unknown, Ports>
 type AnyFrame = Frame.Frame<Columns>
 

@@ -7,9 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { fromRecords } from "../../src/datasets/dataset.ts"
-import { type Chat, textOf } from "../../src/domain/Content.ts"
+import { type Chat, type Content, textOf } from "../../src/domain/Content.ts"
+import { TopK } from "../../src/domain/topK.ts"
+import { checkRow, Corpus } from "../../src/runtime/ports/Corpus.ts"
 import { LanguageModel, LanguageModelLearner, type LanguageModelLesson } from "../../src/runtime/ports/LanguageModel.ts"
-import { Passages } from "../../src/runtime/ports/Passages.ts"
 import { type Objective, Retriever, RetrieverLearner, type RetrieverLesson } from "../../src/runtime/ports/Retriever.ts"
 
 const words = (text: string): ReadonlySet<string> => new Set(text.toLowerCase().match(/[a-z0-9]+/g) ?? [])
@@ -51,42 +52,50 @@ const wishes = (objective: Objective, scores: ReadonlyArray<number>, q: number):
   return scores.map((_, i) => i < m ? judged.reduce((wish, j) => wish + pull(i, j) - pull(j, i), 0) : 0)
 }
 
+/** Weights of words as they were when the index was made. */
+interface FakeIndex {
+  readonly generation: number
+  readonly weight: ReadonlyMap<string, number>
+}
+
 export const retriever = (texts: ReadonlyArray<string>, calls: Calls) => {
   const weight = new Map<string, number>()
-  const score = (question: string, doc: number): number =>
-    shared(question, texts[doc] ?? "").reduce((sum, word) => sum + (weight.get(word) ?? 1), 0)
-  const search = (questions: ReadonlyArray<string>, k: number) => {
-    calls.searched.push(questions)
-    const ranked = questions.map((question) => {
-      const scores = texts.map((_, doc) => score(question, doc))
-      const order = [...texts.keys()].toSorted((a, b) => scores[b]! - scores[a]! || a - b).slice(0, k)
-      return { order, scores }
-    })
-    return {
-      docs: Int32Array.from(ranked.flatMap(({ order }) => order)),
-      scores: Float32Array.from(ranked.flatMap(({ order, scores }) => order.map((doc) => scores[doc]!)))
-    }
+  let index: FakeIndex | undefined
+  const refresh = () => index = { generation: (index?.generation ?? 0) + 1, weight: new Map(weight) }
+  const known = (query: string, doc: number) => {
+    checkRow(doc, texts.length)
+    return shared(query, texts[doc]!)
+  }
+  const scored = (by: ReadonlyMap<string, number>) => (query: string, doc: number): number =>
+    known(query, doc).reduce((sum, word) => sum + (by.get(word) ?? 1), 0)
+  const score = (query: string, doc: number): number => doc === -1 ? -Infinity : scored(weight)(query, doc)
+  const search = (queries: ReadonlyArray<Content>, k: number) => {
+    calls.searched.push(queries.map(textOf))
+    const indexed = scored((index ?? refresh()).weight)
+    const best = new TopK(queries.length, k)
+    queries.forEach((query, q) => texts.forEach((_, doc) => best.offer(q, doc, indexed(textOf(query), doc))))
+    return { docs: best.docs, scores: best.scores }
   }
   const learn = (lesson: RetrieverLesson) => {
     calls.retrieverLessons.push(lesson)
-    const { docs, objective, questions } = lesson
-    const own = questions.map((_, q) => [...rowOf(docs, questions.length, q)])
-    const scores = own.map((some, q) => some.map((doc) => score(questions[q]!, doc)))
+    const { docs, objective } = lesson
+    const queries = lesson.queries.map(textOf)
+    const own = queries.map((_, q) => [...rowOf(docs, queries.length, q)])
+    const scores = own.map((some, q) => some.map((doc) => score(queries[q]!, doc)))
     own.forEach((some, q) => {
       wishes(objective, scores[q]!, q).forEach((wish, i) => {
-        const known = shared(questions[q]!, texts[some[i]!] ?? "")
-        for (const word of known) weight.set(word, (weight.get(word) ?? 1) + 0.5 * wish)
+        for (const word of known(queries[q]!, some[i]!)) weight.set(word, (weight.get(word) ?? 1) + 0.5 * wish)
       })
     })
     return Float32Array.from(scores, (own, q) => lossOf(objective, own, q))
   }
   const port = Retriever.of({
-    search: (questions, k) => Effect.sync(() => search(questions, k)),
-    score: (questions, docs) =>
+    search: (queries, k) => Effect.sync(() => search(queries, k)),
+    score: (queries, docs) =>
       Effect.sync(() =>
-        Float32Array.from(docs, (doc, i) => score(questions[Math.floor(i * questions.length / docs.length)]!, doc))
+        Float32Array.from(docs, (doc, i) => score(textOf(queries[Math.floor(i * queries.length / docs.length)]!), doc))
       ),
-    refresh: Effect.succeed(1)
+    refresh: Effect.sync(() => refresh().generation)
   })
   const learner = RetrieverLearner.of({
     groups: [],
@@ -128,7 +137,7 @@ export const languageModel = (calls: Calls) => {
 }
 
 const corpusOf = (texts: ReadonlyArray<string>) =>
-  Layer.succeed(Passages, fromRecords(texts.map((text, i) => ({ id: `p${i}`, text }))))
+  Layer.succeed(Corpus, fromRecords(texts.map((text, i) => ({ id: `p${i}`, text }))))
 
 /** All four ports over a corpus, and it, and the record of what they were asked. */
 export const ports = (texts: ReadonlyArray<string>) => {

@@ -9,8 +9,8 @@ import type { Question } from "../../src/domain/tables.ts"
 import { train } from "../../src/programs/train.ts"
 import type { Session } from "../../src/runtime/engine/Session.ts"
 import type { Checkpoints } from "../../src/runtime/ports/Checkpoints.ts"
+import type { Corpus } from "../../src/runtime/ports/Corpus.ts"
 import type { LanguageModel, LanguageModelLearner } from "../../src/runtime/ports/LanguageModel.ts"
-import type { Passages } from "../../src/runtime/ports/Passages.ts"
 import type { Reporter } from "../../src/runtime/ports/Reporter.ts"
 import type { Retriever, RetrieverLearner } from "../../src/runtime/ports/Retriever.ts"
 import type { AnswerOptions } from "../../src/stages/answer.ts"
@@ -26,7 +26,7 @@ declare const config: JmlrConfig
 
 /** Runs what needs no more than a mode leaves open: data, provider, files. */
 declare const run: <A, E>(
-  effect: Effect.Effect<A, E, Passages | Session | Checkpoints | Reporter | FileSystem.FileSystem>
+  effect: Effect.Effect<A, E, Corpus | Session | Checkpoints | Reporter | FileSystem.FileSystem>
 ) => void
 
 export const learning = () => {

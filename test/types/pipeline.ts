@@ -4,8 +4,8 @@ import { pipe } from "effect/Function"
 import { integer, reals } from "../../src/domain/Columns.ts"
 import * as Frame from "../../src/domain/Frame.ts"
 import { type Candidates, Question } from "../../src/domain/tables.ts"
+import type { Corpus, CorpusError } from "../../src/runtime/ports/Corpus.ts"
 import type { LanguageModel, LanguageModelError, LanguageModelLearner } from "../../src/runtime/ports/LanguageModel.ts"
-import type { Passages } from "../../src/runtime/ports/Passages.ts"
 import type { Retriever, RetrieverError, RetrieverLearner } from "../../src/runtime/ports/Retriever.ts"
 import { answer, type AnswerOptions } from "../../src/stages/answer.ts"
 import { answerGold, answerOne, curriculum, inBatch, llmRanked, type StudyOptions } from "../../src/stages/pipelines.ts"
@@ -77,16 +77,16 @@ type ErrorOf<F extends () => Effect.Effect<any, any, any>> = Effect.Error<Return
 type NeedsOf<F extends () => Effect.Effect<any, any, any>> = Effect.Services<ReturnType<F>>
 
 export const errors: readonly [
-  Equals<ErrorOf<typeof learning>, RetrieverError | LanguageModelError>,
-  Equals<ErrorOf<typeof answering>, RetrieverError | LanguageModelError>,
-  Equals<ErrorOf<typeof answeringGold>, LanguageModelError>,
-  Equals<ErrorOf<typeof warming>, RetrieverError | LanguageModelError>,
-  Equals<ErrorOf<typeof gating>, RetrieverError | LanguageModelError>
+  Equals<ErrorOf<typeof learning>, RetrieverError | LanguageModelError | CorpusError>,
+  Equals<ErrorOf<typeof answering>, RetrieverError | LanguageModelError | CorpusError>,
+  Equals<ErrorOf<typeof answeringGold>, LanguageModelError | CorpusError>,
+  Equals<ErrorOf<typeof warming>, RetrieverError | LanguageModelError | CorpusError>,
+  Equals<ErrorOf<typeof gating>, RetrieverError | LanguageModelError | CorpusError>
 ] = [true, true, true, true, true]
 
 export const services: readonly [
-  Equals<NeedsOf<typeof learning>, Retriever | LanguageModel | RetrieverLearner | LanguageModelLearner | Passages>,
-  Equals<NeedsOf<typeof answering>, Retriever | LanguageModel | Passages>,
-  Equals<NeedsOf<typeof answeringGold>, LanguageModel | Passages>,
-  Equals<NeedsOf<typeof warming>, RetrieverLearner | LanguageModelLearner | Passages>
+  Equals<NeedsOf<typeof learning>, Retriever | LanguageModel | RetrieverLearner | LanguageModelLearner | Corpus>,
+  Equals<NeedsOf<typeof answering>, Retriever | LanguageModel | Corpus>,
+  Equals<NeedsOf<typeof answeringGold>, LanguageModel | Corpus>,
+  Equals<NeedsOf<typeof warming>, RetrieverLearner | LanguageModelLearner | Corpus>
 ] = [true, true, true, true]

@@ -32,7 +32,7 @@ import { pack } from "./pack.ts"
 type Failure = SessionError | Learner.Diverged | PromptError
 const inWords = (taught?: Taught) => (error: Failure): LanguageModelError =>
   new LanguageModelError({
-    reason: error._tag === "ContextOverflow" || error._tag === "ModelRefused" ? error : translate(error, taught)
+    reason: error._tag === "SessionError" || error._tag === "Diverged" ? translate(error, taught) : error
   })
 
 const portOf = (model: Model.Decoding, asError = inWords()) =>

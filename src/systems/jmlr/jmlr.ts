@@ -14,7 +14,7 @@ import { cloze, lexical, scrambled } from "./warmUps.ts"
 interface Particulars {
   readonly trains: (c: JmlrConfig) => Mode["trains"]
   readonly answers: (c: JmlrConfig) => Mode["answers"]
-  readonly corpus?: (c: JmlrConfig) => Mode["corpus"]
+  readonly corpus?: (c: JmlrConfig) => NonNullable<Mode["corpus"]>
   readonly questions?: (c: JmlrConfig) => NonNullable<Mode["questions"]>
   readonly needsGold?: Mode["needsGold"]
 }
@@ -59,7 +59,7 @@ const modeOf = (c: JmlrConfig): Mode => {
     traits: traits[name],
     trains: trains(c),
     answers: answers(c),
-    corpus: corpus ? corpus(c) : (own) => own,
+    ...(corpus ? { corpus: corpus(c) } : {}),
     ...(questions ? { questions: questions(c) } : {}),
     needsGold: needsGold ?? { studied: false, judged: false },
     candidates: c.n_candidates,

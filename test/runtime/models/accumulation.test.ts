@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { text } from "../../../src/domain/Content.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { cpu, reference } from "../../../src/runtime/engine/providers.ts"
 import type { Session } from "../../../src/runtime/engine/Session.ts"
@@ -33,7 +34,7 @@ const objectives: Readonly<Record<string, Objective>> = {
   }
 }
 const retrieverLesson = (objective: Objective) => ({
-  questions,
+  queries: questions.map((question) => [text(question)]),
   docs: Int32Array.from(questions.flatMap((_, q) => [q, q + 1, q + 2])),
   objective
 })

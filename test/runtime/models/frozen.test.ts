@@ -3,6 +3,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { text } from "../../../src/domain/Content.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { LanguageModelLearner } from "../../../src/runtime/ports/LanguageModel.ts"
 import { RetrieverLearner } from "../../../src/runtime/ports/Retriever.ts"
@@ -13,7 +14,7 @@ import * as Tiny from "../../support/tiny.ts"
 
 const [asked, options] = [Tiny.questions.map((q) => q.question), Tiny.questions.map((q) => q.options)]
 const retrieverLesson = {
-  questions: asked,
+  queries: asked.map((question) => [text(question)]),
   docs: Int32Array.from(asked.flatMap((_, q) => [q, q + 1, q + 2])),
   objective: { _tag: "Listwise", target: Float32Array.from(asked.flatMap(() => [1, 0, 0])) }
 } as const

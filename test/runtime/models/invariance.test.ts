@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as fc from "fast-check"
 import { cpSync } from "node:fs"
 import { join } from "node:path"
+import { text } from "../../../src/domain/Content.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { bucket } from "../../../src/runtime/engine/Programs.ts"
 import { cpu } from "../../../src/runtime/engine/providers.ts"
@@ -23,6 +24,7 @@ const close = (got: number, want: number, what: string) =>
   assert.closeTo(got, want, ROUNDING * Math.max(1, Math.abs(want)), what)
 
 const [asked, corpus] = [Tiny.questions.map((q) => q.question), Tiny.passages.map((_, doc) => doc)]
+const queries = asked.map((question) => [text(question)])
 const everyDoc = (questions: ReadonlyArray<unknown>) => Int32Array.from(questions.flatMap(() => corpus))
 
 const onTiny = <A, E>(effect: Effect.Effect<A, E, Retriever | LanguageModel>, overrides: Raw = {}) =>
@@ -35,10 +37,10 @@ describe("a retriever's score", () => {
   it.live("is the same alone as among all questions and passages", () =>
     onTiny(Effect.gen(function*() {
       const retriever = yield* Retriever
-      const all = yield* retriever.score(asked, everyDoc(asked))
+      const all = yield* retriever.score(queries, everyDoc(asked))
       for (const [q, question] of asked.entries()) {
         for (const doc of [0, 4, 6, 10]) {
-          const [alone] = yield* retriever.score([question], Int32Array.of(doc))
+          const [alone] = yield* retriever.score([[text(question)]], Int32Array.of(doc))
           close(all[q * corpus.length + doc]!, alone!, `question ${q}, passage ${doc}`)
         }
       }
@@ -47,8 +49,8 @@ describe("a retriever's score", () => {
   it.live("is the one the index finds it by", () =>
     onTiny(Effect.gen(function*() {
       const retriever = yield* Retriever
-      const { docs, scores } = yield* retriever.search(asked, corpus.length)
-      const afresh = yield* retriever.score(asked, docs)
+      const { docs, scores } = yield* retriever.search(queries, corpus.length)
+      const afresh = yield* retriever.score(queries, docs)
       afresh.forEach((score, i) => close(scores[i]!, score, `place ${i}`))
       asked.forEach((_, q) => {
         const found = docs.subarray(q * corpus.length, (q + 1) * corpus.length)
@@ -58,19 +60,19 @@ describe("a retriever's score", () => {
   it.live("is found by fibers that ask at once, with one index for all of them", () =>
     onTiny(Effect.gen(function*() {
       const retriever = yield* Retriever
-      const searches = Effect.forEach(asked, (question) => retriever.search([question], 5), {
+      const searches = Effect.forEach(queries, (query) => retriever.search([query], 5), {
         concurrency: "unbounded"
       })
       const found = yield* searches
-      assert.deepStrictEqual(found, yield* Effect.forEach(asked, (question) => retriever.search([question], 5)))
+      assert.deepStrictEqual(found, yield* Effect.forEach(queries, (query) => retriever.search([query], 5)))
       assert.strictEqual(yield* retriever.refresh, 1)
     })))
   it.live("is found in the same order by a question alone", () =>
     onTiny(Effect.gen(function*() {
       const retriever = yield* Retriever
-      const together = yield* retriever.search(asked, 5)
-      for (const [q, question] of asked.entries()) {
-        const alone = yield* retriever.search([question], 5)
+      const together = yield* retriever.search(queries, 5)
+      for (const [q, query] of queries.entries()) {
+        const alone = yield* retriever.search([query], 5)
         assert.deepStrictEqual(alone.docs, together.docs.slice(q * 5, q * 5 + 5))
       }
     })))
@@ -90,7 +92,7 @@ describe("a question's ranking", () => {
       const retriever = yield* Retriever
       return yield* Effect.forEach([1, 2, 4, 6], (size) => {
         const starts = [...asked.keys()].filter((q) => q % size === 0)
-        return Effect.forEach(starts, (q) => retriever.search(asked.slice(q, q + size), corpus.length))
+        return Effect.forEach(starts, (q) => retriever.search(queries.slice(q, q + size), corpus.length))
       })
     }).pipe(Effect.provide(layer))
   }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { cpSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { text } from "../../../src/domain/Content.ts"
 import { readerOf } from "../../../src/domain/settings/models.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { causalLm } from "../../../src/kernels/nn/decoder.ts"
@@ -31,7 +32,7 @@ import * as Tiny from "../../support/tiny.ts"
 
 const [asked, options] = [Tiny.questions.map((q) => q.question), Tiny.questions.map((q) => q.options)]
 const retrieverLesson = {
-  questions: asked,
+  queries: asked.map((question) => [text(question)]),
   docs: Int32Array.from(asked.flatMap((_, q) => [q, q + 1, q + 2])),
   objective: { _tag: "Listwise", target: Float32Array.from(asked.flatMap(() => [1, 0, 0])) }
 } as const

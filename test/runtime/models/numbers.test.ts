@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { text } from "../../../src/domain/Content.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { cpu } from "../../../src/runtime/engine/providers.ts"
 import * as Disk from "../../../src/runtime/files/checkpoints.ts"
@@ -23,7 +24,8 @@ const [questions, options] = [Tiny.questions.map((q) => q.question), Tiny.questi
 const docs = Int32Array.from(questions.flatMap((_, q) => [q, q + 1]))
 const asked = { questions, options, context: docs }
 const target = Float32Array.from(questions.flatMap(() => [1, 0]))
-const retrieverLesson = { questions, docs, objective: { _tag: "Listwise", target } } as const
+const queries = questions.map((question) => [text(question)])
+const retrieverLesson = { queries, docs, objective: { _tag: "Listwise", target } } as const
 const judged = { ...asked, answers: Tiny.questions.map((q) => q.answer) }
 const readerLesson = Reading.lessonOf(judged)
 
@@ -59,7 +61,7 @@ describe("a model whose weights are too large", () => {
       const folder = yield* spoilt("retriever")
       const building = yield* failure(folder, inference, Effect.flatMap(Retriever, (r) => r.refresh))
       assert.match(building, /^Program retriever.encode 64x\d+: element \d+ of vectors is NaN, for passage "p\d+"\. /)
-      const scoring = yield* failure(folder, inference, Effect.flatMap(Retriever, (r) => r.score(questions, docs)))
+      const scoring = yield* failure(folder, inference, Effect.flatMap(Retriever, (r) => r.score(queries, docs)))
       assert.match(scoring, /^Program retriever.score .* of scores is NaN\. .*use another checkpoint/)
       const frozen = Effect.flatMap(RetrieverLearner, (r) => r.learn(retrieverLesson))
       assert.match(yield* failure(folder, joint, frozen), /retriever diverged in update 1: loss NaN, gradient norm NaN/)
@@ -85,7 +87,7 @@ describe("a model that was trained until it diverged", () => {
       const folder = yield* Tiny.folder
       const retrieving = Effect.gen(function*() {
         for (let i = 0; i < 30; i++) {
-          yield* (yield* Retriever).score(questions, docs)
+          yield* (yield* Retriever).score(queries, docs)
           yield* (yield* RetrieverLearner).learn(retrieverLesson)
         }
       })

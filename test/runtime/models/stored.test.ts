@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { text } from "../../../src/domain/Content.ts"
 import { readerOf } from "../../../src/domain/settings/models.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { fromWords, toWords } from "../../../src/kernels/half.ts"
@@ -31,7 +32,7 @@ const lesson = {
   context: docs
 }
 const judged = Reading.nll(lesson)
-const scored = Effect.flatMap(Retriever, (r) => r.score(questions, docs))
+const scored = Effect.flatMap(Retriever, (r) => r.score(questions.map((question) => [text(question)]), docs))
 const lora: Raw = { lora_r: 2, lora_dropout: 0, modules_to_save: ["norm"] }
 
 const trainedFolder = Tiny.weighted
