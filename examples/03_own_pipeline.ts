@@ -30,7 +30,6 @@ const pick = (docs: Int32Array, k: number, place: (i: number) => number): Int32A
 /** Every third candidate, from the best on; the two best are read together. */
 const everyThird = (docs: Int32Array) => ({
   drawn: pick(docs, m, (i) => i * n / m),
-  drawLogProb: new Float32Array(docs.length / n * m),
   extremes: pick(docs, 2, (i) => i === 0 ? n - 1 : 0),
   context: pick(docs, c, (i) => c - 1 - i)
 })

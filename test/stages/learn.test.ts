@@ -20,7 +20,6 @@ const numbers = (width: number, from: number) => Int32Array.from({ length: 6 * w
 
 const drawn = Frame.append(Rows.frame(), Draw(3, 2), {
   drawn: numbers(3, 0),
-  drawLogProb: new Float32Array(18),
   extremes: numbers(2, 3),
   context: numbers(2, 1)
 })
