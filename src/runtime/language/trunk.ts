@@ -62,13 +62,16 @@ const remembering = <A>({ read }: TrunkSettings["corpus"], make: (text: string) 
     kept.set(doc, made)
     return made
   }
-  return Effect.fnUntraced(function*(docs: ReadonlyArray<number>) {
-    const known = new Map(docs.filter((doc) => kept.has(doc)).map((doc) => [doc, kept.get(doc) as A]))
+  return (docs: ReadonlyArray<number>): Effect.Effect<ReadonlyArray<A>, CorpusError> => {
+    const known = new Map(docs.flatMap((doc) => kept.has(doc) ? [[doc, kept.get(doc) as A] as const] : []))
     const missing = [...new Set(docs)].filter((doc) => !known.has(doc))
-    const passages = missing.length > 0 ? yield* read(missing) : []
-    for (const [i, { text }] of passages.entries()) known.set(missing[i]!, keep(missing[i]!, make(text)))
-    return docs.map((doc) => known.get(doc) as A)
-  })
+    const all = () => docs.map((doc) => known.get(doc) as A)
+    if (missing.length === 0) return Effect.succeed(all())
+    return Effect.map(read(missing), (passages) => {
+      passages.forEach(({ text }, i) => known.set(missing[i]!, keep(missing[i]!, make(text))))
+      return all()
+    })
+  }
 }
 
 type Encode = Tokenizer["encode"]
