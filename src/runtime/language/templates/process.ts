@@ -14,13 +14,17 @@ export interface Begin {
   /** Variables of the template, beside the messages. */
   readonly variables: Readonly<Record<string, unknown>>
 }
+/** A message as templates take it. */
+export interface Said {
+  readonly role: string
+  readonly content: string
+}
 export interface Request {
-  /** What the user says, message by message. */
-  readonly said: ReadonlyArray<string>
+  readonly chats: ReadonlyArray<ReadonlyArray<Said>>
 }
 export type Reply = { readonly texts: ReadonlyArray<string> } | { readonly reason: string }
 
-/** Characters that a template may add to what a user says. */
+/** Characters that a template may add to what is said. */
 const MOST = 200_000
 /** A template that asks for the day gets the same one every day. */
 const DAY = new Date(2024, 6, 26)
@@ -31,7 +35,7 @@ const raise = (reason: unknown): never => {
 
 type Program = ReturnType<typeof parse>
 
-const environmentOf = (variables: Begin["variables"], said: string): Environment => {
+const environmentOf = (variables: Begin["variables"], messages: ReadonlyArray<Said>): Environment => {
   const environment = new Environment()
   const globals = {
     true: true,
@@ -44,10 +48,7 @@ const environmentOf = (variables: Begin["variables"], said: string): Environment
     range: (from: number, to?: number, step?: number) => range(from, to, step),
     strftime_now: (format: string) => strftime(DAY, format),
     ...variables,
-    messages: [{
-      role: "user",
-      content: said
-    }]
+    messages
   }
   for (const [name, value] of Object.entries(globals)) environment.set(name, value)
   return environment
@@ -59,12 +60,13 @@ const range = (from: number, to?: number, step = 1): ReadonlyArray<number> => {
   return Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, i) => start + i * step)
 }
 
-const rendered = (program: Program, { patience, variables }: Begin, said: string): string => {
+const rendered = (program: Program, { patience, variables }: Begin, messages: ReadonlyArray<Said>): string => {
   const text = limited(patience, () => {
-    const { value } = new Interpreter(environmentOf(variables, said)).run(program)
+    const { value } = new Interpreter(environmentOf(variables, messages)).run(program)
     return String(value)
   })
-  if (text.length > 2 * said.length + MOST) raise(`makes ${text.length} characters of ${said.length}`)
+  const said = messages.reduce((sum, { content }) => sum + content.length, 0)
+  if (text.length > 2 * said + MOST) raise(`makes ${text.length} characters of ${said}`)
   return text
 }
 
@@ -85,8 +87,8 @@ const serve = (begin: Begin): void => {
   })
   process.on(
     "message",
-    ({ said }: Request) =>
-      void process.send!(answered(() => ({ texts: said.map((one) => rendered(program!, begin, one)) })))
+    ({ chats }: Request) =>
+      void process.send!(answered(() => ({ texts: chats.map((one) => rendered(program!, begin, one)) })))
   )
   process.send!(first)
 }
