@@ -88,7 +88,7 @@ const isWeight = (output: string): boolean => output.startsWith(names.next(names
 
 /** One program to the next weights, in spare arrays. */
 const atOnce = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
-  const closed = yield* cached((key: K) => lesson(key).whole(), { unchecked: true })
+  const closed = yield* cached((key: K) => lesson(key).whole(), { unchecked: true, fixed: weights.frozen })
   return Effect.fnUntraced(function*({ batch, key }: Part<K>, factors: Feeds<string>) {
     const next = weights.next()
     const report: Report = yield* closed(key, { ...weights.feeds(), ...factors, ...batch }, next)
@@ -121,7 +121,7 @@ const finishing = Effect.fnUntraced(function*() {
 
 /** Gradients first, then the update. Sums, and arrays that are written over, are read and written in place. */
 const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
-  const add = yield* cached((key: K) => overwriting(lesson(key).part()), { unchecked: true })
+  const add = yield* cached((key: K) => overwriting(lesson(key).part()), { unchecked: true, fixed: weights.frozen })
   const finish = yield* finishing()
   return Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>, factors: Feeds<string>) {
     const sums = weights.sums()

@@ -89,8 +89,13 @@ export class SessionError extends Schema.TaggedError<SessionError>()("SessionErr
 export class Session extends Context.Service<Session, {
   readonly provider: "cpu" | "cuda" | "reference"
   readonly threads: number
+  /**
+   * Inputs that are fixed keep their values for as long as the program lives: where there is a device, they lie there.
+   * They may be fed, and are not read then.
+   */
   readonly compile: <I extends string, O extends string>(
-    graph: Graph<I, O>
+    graph: Graph<I, O>,
+    fixed?: Feeds<string>
   ) => Effect.Effect<Program<I, O>, SessionError, Scope.Scope>
   /** Compiles a graph once for all sizes. */
   readonly open: <N extends string>(

@@ -17,6 +17,8 @@ export interface Weights {
   readonly feeds: () => Readonly<Record<string, Values>>
   /** The parameters alone, for programs that only read. */
   readonly values: () => Readonly<Record<string, Values>>
+  /** Those that do not learn, by graph input: the same record until some of them are overwritten. */
+  readonly frozen: () => Readonly<Record<string, Values>>
   /** Whether the update is written over the current arrays: so much learns that a second copy would weigh. */
   readonly overwritten: boolean
   /** Where a step's `next/...` outputs go: the spare arrays, or the current ones. */
@@ -72,6 +74,8 @@ export const make = (
     outputs: Object.fromEntries([...learning].map((name) => [names.next(name), record[name] as Float32Array]))
   })
   let [current, next] = [view(front), view(back)]
+  const still = () => Object.fromEntries(Object.entries(front).filter(([name]) => !learning.has(name)))
+  let frozen = still()
   let sums: Readonly<Record<string, Float32Array>> | undefined
   const copy = (wanted: (name: string) => boolean): Arrays =>
     new Map(
@@ -84,6 +88,7 @@ export const make = (
     slots,
     feeds: () => current.feeds,
     values: () => current.values,
+    frozen: () => frozen,
     overwritten,
     next: () => next.outputs,
     sums: () => {
@@ -101,6 +106,7 @@ export const make = (
       for (const [name, array] of Object.entries(current.feeds)) {
         const given = arrays.get(outside(name))
         if (given) array.set(asStored(params.get(outside(name)), given))
+        if (given && !learning.has(name)) frozen = still()
       }
     }
   }

@@ -7,6 +7,9 @@ import { existsSync } from "node:fs"
 import { createRequire } from "node:module"
 import { availableParallelism } from "node:os"
 import { dirname, join } from "node:path"
+import type { Half } from "../../kernels/half.ts"
+import * as Targets from "../../kernels/onnx/target.ts"
+import type { Target } from "../../kernels/Tensor.ts"
 import * as Onnx from "./onnx.ts"
 import * as Reference from "./reference.ts"
 import { ProviderUnavailable, Session, SessionError } from "./Session.ts"
@@ -14,6 +17,8 @@ import { ProviderUnavailable, Session, SessionError } from "./Session.ts"
 export interface CpuOptions {
   /** Threads of each program; by default as many as the process may use. */
   readonly threads?: number | undefined
+  /** Graphs as they are written for another provider: to judge on any machine what is written. */
+  readonly target?: Target
 }
 
 export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
@@ -21,12 +26,12 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
   return Layer.effect(
     Session,
     Effect.map(Onnx.load, (ort) => {
-      const options = { threads, executionProviders: ["cpu"] }
+      const own = { threads, executionProviders: ["cpu"], target: options.target ?? Targets.cpu }
       return Session.of({
         provider: "cpu",
         threads,
-        compile: (graph) => Onnx.compile(ort, graph, options),
-        open: (family, fixed) => Onnx.open(ort, family, fixed, options)
+        compile: (graph, fixed) => Onnx.compile(ort, graph, own, fixed),
+        open: (family, fixed) => Onnx.open(ort, family, fixed, own)
       })
     })
   )
@@ -59,24 +64,27 @@ const missingLibrary = (): string | undefined => {
 
 export interface CudaOptions {
   readonly device: number
+  /** The type that products of matrices are computed in, where it is not float32. */
+  readonly products?: Half | undefined
 }
 
 /** CUDA or nothing: a missing library is an error, never a silent run on the CPU. */
-export const cuda = ({ device }: CudaOptions): Layer.Layer<Session, SessionError> =>
+export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, SessionError> =>
   Layer.effect(
     Session,
     Effect.gen(function*() {
       const missing = missingLibrary()
       if (missing) return yield* unavailable(missing)
       const ort = yield* Onnx.load
-      const options = { threads: 1, executionProviders: [{ name: "cuda", deviceId: device } as const] }
+      const executionProviders = [{ name: "cuda", deviceId: device } as const]
+      const options = { threads: 1, executionProviders, target: Targets.cuda, products }
       const explained = Effect.mapError((error: SessionError) =>
         /load library|CUDA|cudnn/i.test(error.message) ? refused(error.message) : error
       )
       return Session.of({
         provider: "cuda",
         threads: 1,
-        compile: (graph) => explained(Onnx.compile(ort, graph, options)),
+        compile: (graph, fixed) => explained(Onnx.compile(ort, graph, options, fixed)),
         open: (family, fixed) => explained(Onnx.open(ort, family, fixed, options))
       })
     })

@@ -74,7 +74,7 @@ export const make = Effect.fnUntraced(function*(settings: ReaderSettings, learns
     task: "CAUSAL_LM"
   })
   const prompts = Prompt.make({ config: prompting, generation, tokenizer, texts, wrap, end: ends.end })
-  const score = yield* cached((shape: Shape) => Graphs.score(decoder, shapeOf(shape)))
+  const score = yield* cached((shape: Shape) => Graphs.score(decoder, shapeOf(shape)), { fixed: weights.frozen })
   const continued = yield* Writing.make({
     ...opened,
     settings: generation,

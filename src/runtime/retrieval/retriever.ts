@@ -142,7 +142,7 @@ export const frozen = (settings: RetrieverSettings) =>
   Layer.effectContext(Effect.gen(function*() {
     const model = yield* Model.make(settings, () => false, { stored: storedAs(settings.model), draws: true })
     const lesson = lessonOf(model, settings)
-    const run = yield* cached((key: StepKey) => lesson(key).whole())
+    const run = yield* cached((key: StepKey) => lesson(key).whole(), { fixed: model.weights.frozen })
     const checkpoints = yield* Checkpoints
     yield* checkpoints.register("retriever", learnerPart(model.weights, undefined, { ...model, indexed: model }))
     return Context.make(Retriever, reading(model)).pipe(Context.add(
