@@ -8,11 +8,11 @@ import { type Input, input, type Tensor, topological } from "./Tensor.ts"
 type Tensors = Readonly<Record<string, Tensor>>
 
 /** The outputs with other expressions in place of inputs. */
-const substituted = (outputs: ReadonlyArray<Tensor>, by: ReadonlyMap<Tensor, Tensor>): ReadonlyArray<Tensor> => {
-  const made = new Map(by)
+const substituted = (outputs: ReadonlyArray<Tensor>, by: Tensors): ReadonlyArray<Tensor> => {
+  const made = new Map<Tensor, Tensor>()
   for (const t of topological(outputs)) {
-    if (made.has(t)) continue
-    made.set(t, t._tag === "Apply" ? { ...t, inputs: t.inputs.map((x) => made.get(x)!) } : t)
+    const own = t._tag === "Input" ? by[t.name] ?? t : t
+    made.set(t, own._tag === "Apply" && own === t ? { ...t, inputs: own.inputs.map((x) => made.get(x)!) } : own)
   }
   return outputs.map((t) => made.get(t)!)
 }
@@ -33,12 +33,11 @@ const unrolled = (
   const [all, wanted] = [Object.keys(body.outputs), Object.values<Tensor>(body.outputs)]
   const turns: Array<Tensors> = []
   for (let k = 0; k < times; k++) {
-    const own = each.map((name) => {
-      const given = body.inputs[name]!
-      return [given, reshape(slice(inputs[name]!, 0, k, k + 1), given.type.shape)] as const
-    })
-    const before = carried.map(([name, next]) => [body.inputs[name]!, turns.at(-1)?.[next] ?? inputs[name]!] as const)
-    const made = substituted(wanted, new Map([...own, ...before]))
+    const own = each.map((name) =>
+      [name, reshape(slice(inputs[name]!, 0, k, k + 1), body.inputs[name]!.type.shape)] as const
+    )
+    const before = carried.map(([name, next]) => [name, turns.at(-1)?.[next] ?? inputs[name]!] as const)
+    const made = substituted(wanted, Object.fromEntries([...own, ...before]))
     turns.push(Object.fromEntries(all.map((name, i) => [name, made[i]!])))
   }
   const next = new Set(carried.map(([, name]) => name))

@@ -90,18 +90,18 @@ const refused = (inputs: Named, { open = {}, weights = new Map() }: EncodeOption
   }
 }
 
-/** Writes expressions; throws `KernelError` where a provider of a device would leave nodes to the host. */
-const written = (graph: Graph<any, any>, known: ReadonlySet<string>, options: EncodeOptions) => {
+/** Writes expressions, `own` inputs as the body of a loop has them; throws `KernelError` where a provider of a device would leave nodes to the host. */
+const written = (graph: Graph<any, any>, own: ReadonlyArray<string>, options: EncodeOptions) => {
   const { open = {}, products, target = cpu, wide = new Set() } = options
-  const [inputs, outputs] = [entries(graph.inputs), entries(graph.outputs)]
+  const outputs = entries(graph.outputs)
   const wanted = prepared(outputs, options)
   const elements = halves(wanted, target)
   const fed = new Map<string, ElementType>([...wide].map((name) => [name, "int64"]))
   const writer = new Writer({ inputs: graph.inputs, elements: new Map([...elements, ...fed]), open, products, target })
-  const others = inputs.filter(([name]) => wide.has(name) || known.has(name)).map(([name, t]) =>
-    [t, wide.has(name) ? writer.cast(name, "int32") : writer.alias(name, inBody(name))] as const
-  )
-  const values = emitAll(writer, wanted, new Map(others))
+  const renamed = new Map([...wide].filter((name) => name in graph.inputs).map((name) => [name, writer.cast(name, "int32")]))
+  for (const name of own) renamed.set(name, writer.alias(name, inBody(name)))
+  const read = topological(wanted).flatMap((t) => t._tag === "Input" && renamed.has(t.name) ? [[t, renamed.get(t.name)!] as const] : [])
+  const values = emitAll(writer, wanted, new Map(read))
   const missing = Object.keys(open).length === 0 ? writer.missing() : []
   if (missing.length > 0) throw new KernelError(target, missing)
   const valued = new Map(outputs.map(([name], i) => [name, values[i]!]))
@@ -115,7 +115,7 @@ const turn = ({ body, carried, each }: Repeats, options: EncodeOptions) => {
   const own = [...carried.map(([input]) => input), ...each]
   const next = carried.map(([_, output]) => output)
   const results = [...next, ...Object.keys(body.outputs).filter((name) => !next.includes(name))]
-  const { elements, inner, valued, writer } = written(body, new Set(own), options)
+  const { elements, inner, valued, writer } = written(body, own, options)
   const info = (tensors: Graph["inputs"]) => (name: string) =>
     Proto.valueInfo(inBody(name), tensors[name]!.type.dtype, tensors[name]!.type.shape)
   const graph = Proto.graph({
@@ -131,7 +131,7 @@ const turn = ({ body, carried, each }: Repeats, options: EncodeOptions) => {
 }
 
 const once = (graph: Graph<any, any>, options: EncodeOptions) => {
-  const { elements, inner, valued, writer } = written(graph, new Set(), options)
+  const { elements, inner, valued, writer } = written(graph, [], options)
   const { initializers } = writer
   return { elements, nodes: writer.finish(valued), initializers, values: inner, operators: writer.operators() }
 }
