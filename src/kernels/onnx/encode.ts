@@ -98,9 +98,13 @@ const written = (graph: Graph<any, any>, own: ReadonlyArray<string>, options: En
   const elements = halves(wanted, target)
   const fed = new Map<string, ElementType>([...wide].map((name) => [name, "int64"]))
   const writer = new Writer({ inputs: graph.inputs, elements: new Map([...elements, ...fed]), open, products, target })
-  const renamed = new Map([...wide].filter((name) => name in graph.inputs).map((name) => [name, writer.cast(name, "int32")]))
+  const renamed = new Map(
+    [...wide].filter((name) => name in graph.inputs).map((name) => [name, writer.cast(name, "int32")])
+  )
   for (const name of own) renamed.set(name, writer.alias(name, inBody(name)))
-  const read = topological(wanted).flatMap((t) => t._tag === "Input" && renamed.has(t.name) ? [[t, renamed.get(t.name)!] as const] : [])
+  const read = topological(wanted).flatMap((t) =>
+    t._tag === "Input" && renamed.has(t.name) ? [[t, renamed.get(t.name)!] as const] : []
+  )
   const values = emitAll(writer, wanted, new Map(read))
   const missing = Object.keys(open).length === 0 ? writer.missing() : []
   if (missing.length > 0) throw new KernelError(target, missing)

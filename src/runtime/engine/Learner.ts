@@ -5,6 +5,7 @@ import * as Semaphore from "effect/Semaphore"
 import { unsafe } from "../../kernels/inPlace.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
 import type { Group, Optimizer } from "../../kernels/optim/Optimizer.ts"
+import { repeated } from "../../kernels/repeat.ts"
 import { names, type Steps } from "../../kernels/Step.ts"
 import { cached } from "./Programs.ts"
 import { type Data, type Feeds, type NotFinite, notFinite, SessionError } from "./Session.ts"
@@ -61,6 +62,13 @@ export interface Learner<K> {
   readonly learn: (
     parts: ReadonlyArray<Part<K>>
   ) => Effect.Effect<ReadonlyArray<Report>, SessionError | Diverged>
+  /**
+   * Updates one after the other as one program, each by one part, all of one bucket; their reports. Bit by bit what
+   * `learn` makes of one after the other; but where one of them diverges, none is made.
+   */
+  readonly learnSeveral: (
+    updates: ReadonlyArray<Part<K>>
+  ) => Effect.Effect<ReadonlyArray<Report>, SessionError | Diverged>
   /** The squared gradient norm of each trainable parameter; nothing moves. */
   readonly probe: (parts: ReadonlyArray<Part<K>>) => Effect.Effect<ReadonlyMap<string, number>, SessionError>
 }
@@ -94,6 +102,45 @@ const atOnce = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: L
     const report: Report = yield* closed(key, { ...weights.feeds(), ...factors, ...batch }, next)
     const commit = Effect.andThen(weighed("update", next), Effect.sync(weights.commit))
     return { ...measureOf(report), loss: report["loss"]![0]!, reports: [report], commit } satisfies Ran
+  })
+})
+
+/** Arrays of consecutive updates, one after the other. */
+const stacked = (turns: ReadonlyArray<Feeds<string>>): Feeds<string> =>
+  Object.fromEntries(
+    Object.entries(turns[0]!).map(([name, first]) => {
+      const all = new (first.constructor as new(length: number) => Data)(turns.length * first.length)
+      turns.forEach((turn, k) => all.set(turn[name]!, k * first.length))
+      return [name, all]
+    })
+  )
+
+/** The k-th of so many equal parts of each array that is a report. */
+const turnOf = (results: Feeds<string>, times: number, k: number): Report =>
+  Object.fromEntries(
+    Object.entries(results).filter(([name]) => !name.startsWith(names.next(""))).map(([name, all]) => {
+      const length = all.length / times
+      return [name, all.subarray(k * length, (k + 1) * length)]
+    })
+  )
+
+/** Several updates as one program: what it makes goes to spare arrays, or to new ones where there are none. */
+const inOne = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
+  const closed = yield* cached(
+    ([times, ...key]: [number, ...Key]) => repeated(lesson(key as unknown as K).whole(), times),
+    { unchecked: true, fixed: weights.frozen }
+  )
+  return Effect.fnUntraced(function*(updates: ReadonlyArray<Part<K>>, factors: ReadonlyArray<Feeds<string>>) {
+    const own = updates.map(({ batch }, k) => ({ ...batch, ...factors[k] }))
+    const into = weights.overwritten ? undefined : weights.next()
+    const key: [number, ...Key] = [updates.length, ...updates[0]!.key]
+    const results = yield* closed(key, { ...weights.feeds(), ...stacked(own) }, into)
+    const next = Object.fromEntries(Object.entries(results).filter(([name]) => name.startsWith(names.next(""))))
+    const keep = Effect.sync(() => into ? weights.commit() : weights.take(next as Record<string, Float32Array>))
+    return {
+      reports: updates.map((_, k) => turnOf(results, updates.length, k)),
+      commit: Effect.andThen(weighed("update", next), keep)
+    }
   })
 })
 
@@ -158,22 +205,35 @@ const overflowing = (factors: Feeds<string>): string | undefined => {
 
 export const make = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) {
   const { name, weights } = spec
-  const run = yield* runner(spec)
+  const [run, several] = [yield* runner(spec), yield* inOne(spec)]
   const alone = Semaphore.withPermit(yield* Semaphore.make(1))
   let updates = 0
-  const diverged = (what: string) => new Diverged({ program: name, update: updates + 1, what })
-  const ofWeights = ({ element, output, value }: NotFinite) =>
-    diverged(`element ${element} of ${output.slice(names.next(names.param("")).length)} becomes ${value}`)
+  const diverged = (what: string, after = 0) => new Diverged({ program: name, update: updates + 1 + after, what })
+  /** What is wrong with an update, if anything. */
+  const fault = (loss: number, gradNorm: number, factors: Feeds<string>): string | undefined =>
+    Number.isFinite(loss) && Number.isFinite(gradNorm)
+      ? overflowing(factors)
+      : `loss ${loss}, gradient norm ${gradNorm}`
+  const ofWeights = ({ element, output, value }: NotFinite, after = 0) =>
+    diverged(`element ${element} of ${output.slice(names.next(names.param("")).length)} becomes ${value}`, after)
   const learn = Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>) {
     const factors = scalars(spec, updates + 1)
     const { commit, gradNorm, loss, reports } = yield* run(parts, factors)
-    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
-      return yield* diverged(`loss ${loss}, gradient norm ${gradNorm}`)
-    }
-    const beyond = overflowing(factors)
-    if (beyond) return yield* diverged(beyond)
+    const wrong = fault(loss, gradNorm, factors)
+    if (wrong) return yield* diverged(wrong)
     yield* Effect.mapError(commit, (e) => e.reason._tag === "NotFinite" ? ofWeights(e.reason) : e)
     updates++
+    return reports
+  })
+  const learnSeveral = Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>) {
+    const factors = parts.map((_, k) => scalars(spec, updates + 1 + k))
+    const { commit, reports } = yield* several(parts, factors)
+    for (const [k, report] of reports.entries()) {
+      const wrong = fault(report["loss"]![0]!, report["gradNorm"]![0]!, factors[k]!)
+      if (wrong) return yield* diverged(wrong, k)
+    }
+    yield* Effect.mapError(commit, (e) => e.reason._tag === "NotFinite" ? ofWeights(e.reason, parts.length - 1) : e)
+    updates += parts.length
     return reports
   })
   const probe = Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>) {
@@ -186,6 +246,7 @@ export const make = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec
       updates = from
     },
     learn: (parts) => alone(learn(parts)),
+    learnSeveral: (parts) => alone(learnSeveral(parts)),
     probe: (parts) => alone(probe(parts))
   }
   return learner

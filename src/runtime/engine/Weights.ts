@@ -27,6 +27,8 @@ export interface Weights {
   readonly sums: () => Readonly<Record<string, Float32Array>>
   /** Makes the spare arrays the current ones, where there are any. */
   readonly commit: () => void
+  /** Makes `next/...` arrays the current ones: where a step could not write into them, since it may be taken back. */
+  readonly take: (next: Readonly<Record<string, Values>>) => void
   /** The parameters by path: copies of those that learn, and the frozen arrays themselves. */
   readonly parameters: () => Arrays
   /** A copy of the optimiser's slots, by input name. */
@@ -98,6 +100,13 @@ export const make = (
     },
     commit: () => {
       ;[current, next] = [next, current]
+    },
+    take: (arrays) => {
+      const own = Object.entries(current.feeds).map(([name, array]) =>
+        [name, arrays[names.next(name)] ?? array] as const
+      )
+      current = view(Object.fromEntries(own))
+      if (overwritten) next = current
     },
     parameters: () => copy(isParam),
     state: () => copy((name) => !isParam(name)),

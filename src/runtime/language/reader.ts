@@ -22,7 +22,7 @@ import { none, Reader, ReaderError, ReaderLearner, type ReaderLesson } from "../
 import { contextOf } from "./answering.ts"
 import * as Graphs from "./graphs.ts"
 import * as Model from "./model.ts"
-import { pack } from "./pack.ts"
+import { pack, type PackOptions } from "./pack.ts"
 import type { PromptError } from "./trunk.ts"
 
 type Failure = SessionError | Learner.Diverged | PromptError
@@ -66,7 +66,7 @@ export const trainable = (settings: Model.ReaderSettings) =>
     yield* checkpoints.register(name, learnerPart(model.weights, learner, model))
     const { groupName, groups } = describe(name, model.weights, own.learning_rate)
 
-    const prepare = Effect.fnUntraced(function*(lesson: ReaderLesson) {
+    const prepare = Effect.fnUntraced(function*(lesson: ReaderLesson, after = 0, least?: PackOptions["least"]) {
       const { answers, options, questions } = lesson
       const lm = prompting.lm_loss_weight
       const sequences = yield* Effect.forEach(
@@ -75,13 +75,27 @@ export const trainable = (settings: Model.ReaderSettings) =>
       )
       return partsOf(training, questions.length).map(([from, to], part) => {
         const own = sequences.slice(from, to)
-        const packed = pack(own, { rows: own.length, all: lm > 0, of: questions.length, ...model.padded })
+        const packed = pack(own, { rows: own.length, all: lm > 0, of: questions.length, least, ...model.padded })
         const { length, rows, supervised } = packed.shape
-        const key = dropoutKey(training.seed, name, learner.updates(), part)
+        const key = dropoutKey(training.seed, name, learner.updates() + after, part)
         const bucket: [number, number, number] = [rows, length, supervised]
         return { key: bucket, batch: { ...packed.data, key: Int32Array.of(key) }, own, places: packed.places }
       })
     })
+    /** Lessons of one part each, of one shape: the greatest of theirs. */
+    const alike = Effect.fnUntraced(function*(lessons: ReadonlyArray<ReaderLesson>) {
+      const made = (least?: PackOptions["least"]) => Effect.forEach(lessons, (lesson, k) => prepare(lesson, k, least))
+      let all = (yield* made()).map(([part]) => part!)
+      /** Longer ones may have room for more supervised tokens. */
+      while (all.some(({ key }) => key.join() !== all[0]!.key.join())) {
+        const most = (i: 1 | 2) => Math.max(...all.map(({ key }) => key[i]))
+        all = (yield* made({ length: most(1), supervised: most(2) })).map(([part]) => part!)
+      }
+      return all
+    })
+    type Prepared = Effect.Success<ReturnType<typeof prepare>>[number]
+    const losses = ({ own, places }: Prepared, { nll }: Learner.Report): ReadonlyArray<number> =>
+      own.map((s, r) => Model.byPart(s, (t) => nll![places[r]![t]!]!, 1, "mean")[0]!)
 
     return Context.make(Reader, reading(model, asReaderError)).pipe(Context.add(
       ReaderLearner,
@@ -90,11 +104,12 @@ export const trainable = (settings: Model.ReaderSettings) =>
         learn: Effect.fnUntraced(function*(lesson) {
           const parts = yield* fail(prepare(lesson))
           const reports = yield* fail(learner.learn(parts))
-          return Float32Array.from(
-            parts.flatMap(({ own, places }, i) =>
-              own.map((s, r) => Model.byPart(s, (t) => reports[i]!["nll"]![places[r]![t]!]!, 1, "mean")[0]!)
-            )
-          )
+          return Float32Array.from(parts.flatMap((part, i) => losses(part, reports[i]!)))
+        }),
+        learnSeveral: Effect.fnUntraced(function*(lessons) {
+          const parts = yield* fail(alike(lessons))
+          const reports = yield* fail(learner.learnSeveral(parts))
+          return parts.map((part, k) => Float32Array.from(losses(part, reports[k]!)))
         }),
         gate: Effect.fnUntraced(function*(lesson) {
           const squares = yield* fail(learner.probe(yield* fail(prepare(lesson))))

@@ -97,6 +97,13 @@ export class ReaderLearner extends Context.Service<ReaderLearner, {
   readonly groups: ReadonlyArray<ParameterGroup>
   /** One update; the loss of each question's answer. */
   readonly learn: (lesson: ReaderLesson) => Effect.Effect<Float32Array, ReaderError>
+  /**
+   * One update after the other, each by the lesson in its place, as one program; the losses of each. Where it is left
+   * out, `learn` makes them.
+   */
+  readonly learnSeveral?: (
+    lessons: ReadonlyArray<ReaderLesson>
+  ) => Effect.Effect<ReadonlyArray<Float32Array>, ReaderError>
   /** Fails with `DeadGradient` where a group that should learn would not; moves nothing. */
   readonly gate: (lesson: ReaderLesson) => Effect.Effect<ReadonlyMap<string, number>, ReaderError>
 }>()("anamnesis/runtime/ReaderLearner") {}

@@ -26,6 +26,7 @@ import {
   RetrieverLearner,
   type RetrieverLesson
 } from "../ports/Retriever.ts"
+import type { Least } from "./colbert/batch.ts"
 import * as Graphs from "./colbert/graphs.ts"
 import * as Model from "./colbert/model.ts"
 
@@ -82,18 +83,24 @@ const lessonOf = (model: Model.RetrieverModel, { loss, training }: RetrieverSett
 type Range = readonly [from: number, to: number]
 
 /** The bucket of a lesson's questions from..to-1, and its arrays. */
-const prepare = (model: Model.RetrieverModel, lesson: RetrieverLesson, [from, to]: Range, key: number) => {
+const prepare = (
+  model: Model.RetrieverModel,
+  lesson: RetrieverLesson,
+  [from, to]: Range,
+  key: number,
+  least?: Least
+) => {
   const of = lesson.questions.length
   const own = <A extends Int32Array | Float32Array>(array: A) =>
     array.subarray(from * array.length / of, to * array.length / of) as A
   const { objective } = lesson
   const docs = own(lesson.docs)
-  const { data, places, shape } = model.batch(lesson.questions.slice(from, to), docs)
+  const { data, places, shape } = model.batch(lesson.questions.slice(from, to), docs, least)
   const m = objective._tag === "Pairwise" ? objective.m : 0
   const wanted = own(objective._tag === "Pairwise" ? objective.weights : objective.target)
   const n = docs.length / (to - from)
   const bucket: StepKey = [shape.questions, of, shape.passages, shape.passageLength, n, objective._tag, m]
-  return { key: bucket, batch: { ...data, places, wanted, key: Int32Array.of(key) } }
+  return { key: bucket, shape, batch: { ...data, places, wanted, key: Int32Array.of(key) } }
 }
 
 /** One handle on the weights serves both: search sees the last step. */
@@ -121,6 +128,17 @@ export const trainable = (settings: RetrieverSettings) =>
       partsOf(training, lesson.questions.length).map((range, part) =>
         prepare(model, lesson, range, dropoutKey(training.seed, name, learner.updates(), part))
       )
+    /** Batches of one shape: the greatest of theirs. */
+    const alike = (lessons: ReadonlyArray<RetrieverLesson>) => {
+      const made = (least?: Least) =>
+        lessons.map((lesson, k) => {
+          const key = dropoutKey(training.seed, name, learner.updates() + k, 0)
+          return prepare(model, lesson, [0, lesson.questions.length], key, least)
+        })
+      const shapes = made().map(({ shape }) => shape)
+      const most = (of: keyof Least) => Math.max(...shapes.map((shape) => shape[of]))
+      return made({ passages: most("passages"), passageLength: most("passageLength") })
+    }
     return Context.make(Retriever, reading(model, fail)).pipe(Context.add(
       RetrieverLearner,
       RetrieverLearner.of({
@@ -128,6 +146,10 @@ export const trainable = (settings: RetrieverSettings) =>
         learn: Effect.fnUntraced(function*(lesson) {
           const reports = yield* fail(learner.learn(parts(lesson)))
           return Float32Array.from(reports.flatMap(({ losses }) => Array.from(losses!)))
+        }),
+        learnSeveral: Effect.fnUntraced(function*(lessons) {
+          const reports = yield* fail(learner.learnSeveral(alike(lessons)))
+          return reports.map(({ losses }) => losses as Float32Array)
         }),
         gate: Effect.fnUntraced(function*(lesson) {
           const squares = yield* fail(learner.probe(parts(lesson)))

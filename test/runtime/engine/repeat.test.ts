@@ -26,7 +26,9 @@ const ownOf = (graph: Graph, batch: Values, k: number): Feeds<string> => {
   const scalars = Object.entries(rates).map(([name, value]) => [names.scalar(name, "all"), Nd.scalar(value)] as const)
   const given: Values = { ...batch, key: Nd.scalar(batch["key"]!.data[0]! + k), ...Object.fromEntries(scalars) }
   return Object.fromEntries(
-    Object.entries(graph.inputs).filter(([name]) => name in given).map(([name, t]) => [name, asData(t, given[name]!.data)])
+    Object.entries(graph.inputs).filter(([name]) => name in given).map((
+      [name, t]
+    ) => [name, asData(t, given[name]!.data)])
   )
 }
 
@@ -40,11 +42,13 @@ const stateOf = (graph: Graph): Feeds<string> => {
 
 /** Arrays one after the other. */
 const stacked = (turns: ReadonlyArray<Feeds<string>>): Feeds<string> =>
-  Object.fromEntries(Object.entries(turns[0]!).map(([name, first]) => {
-    const all = new (first.constructor as new(n: number) => Data)(turns.length * first.length)
-    turns.forEach((turn, k) => all.set(turn[name]!, k * first.length))
-    return [name, all]
-  }))
+  Object.fromEntries(
+    Object.entries(turns[0]!).map(([name, first]) => {
+      const all = new (first.constructor as new(n: number) => Data)(turns.length * first.length)
+      turns.forEach((turn, k) => all.set(turn[name]!, k * first.length))
+      return [name, all]
+    })
+  )
 
 const isNext = (output: string) => output.startsWith(names.next(""))
 
@@ -57,16 +61,20 @@ describe("several steps in one program", () => {
         const session = yield* Session
         const [one, many] = [yield* session.compile(graph), yield* session.compile(repeated(graph, K))]
         const own = Array.from({ length: K }, (_, k) => ownOf(graph, batch, k))
-        let state = stateOf(graph)
+        const state: Record<string, Data> = { ...stateOf(graph) }
         const reports: Array<Feeds<string>> = []
         for (const given of own) {
           const results = yield* one.run({ ...state, ...given })
-          const next = Object.entries(results).filter(([output]) => isNext(output))
-          state = { ...state, ...Object.fromEntries(next.map(([output, data]) => [output.slice("next/".length), data])) }
+          for (const [output, data] of Object.entries(results)) {
+            if (isNext(output)) state[output.slice(names.next("").length)] = data
+          }
           reports.push(Object.fromEntries(Object.entries(results).filter(([output]) => !isNext(output))))
         }
         const results = yield* many.run({ ...stateOf(graph), ...stacked(own) })
-        const want = { ...stacked(reports), ...Object.fromEntries(Object.entries(state).map(([n, d]) => [`next/${n}`, d])) }
+        const want = {
+          ...stacked(reports),
+          ...Object.fromEntries(Object.entries(state).map(([n, d]) => [`next/${n}`, d]))
+        }
         for (const [output, got] of Object.entries(results)) {
           assert.deepStrictEqual(Buffer.from(got.buffer), Buffer.from(want[output]!.buffer), output)
         }
@@ -86,7 +94,10 @@ describe("several steps in one program", () => {
     const losses = own.map((given) => {
       const values = interpret(outputs.map(([_, t]) => t), { ...state, ...real(given, graph.inputs) })
       const named = new Map(outputs.map(([n], i) => [n, values[i]!]))
-      state = { ...state, ...Object.fromEntries([...named].filter(([n]) => isNext(n)).map(([n, v]) => [n.slice(5), v])) }
+      state = {
+        ...state,
+        ...Object.fromEntries([...named].filter(([n]) => isNext(n)).map(([n, v]) => [n.slice(5), v]))
+      }
       return named.get("loss")!.data[0]!
     })
     assert.deepStrictEqual([...got.data], losses)
