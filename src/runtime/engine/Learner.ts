@@ -8,7 +8,7 @@ import type { Group, Optimizer } from "../../kernels/optim/Optimizer.ts"
 import { repeated } from "../../kernels/repeat.ts"
 import { names, type Steps } from "../../kernels/Step.ts"
 import { cached } from "./Programs.ts"
-import { type Data, type Feeds, type NotFinite, notFinite, SessionError } from "./Session.ts"
+import { type Data, type Feeds, type NotFinite, notFinite, Session, SessionError } from "./Session.ts"
 import type { Weights } from "./Weights.ts"
 
 /** A bucket of lengths, say. */
@@ -94,13 +94,22 @@ const weighed = (program: string, written: Feeds<string>): Effect.Effect<void, S
 
 const isWeight = (output: string): boolean => output.startsWith(names.next(names.param("")))
 
-/** One program to the next weights, in spare arrays. */
+/** Where a program's next weights go: spare arrays, or new ones where there are none. */
+const spare = (weights: Weights) => weights.overwritten ? undefined : weights.next()
+
+/** Makes what a program has written there the current weights, of which every number is one. */
+const keeping = (weights: Weights, results: Report): Effect.Effect<void, SessionError> => {
+  const next = Object.fromEntries(Object.entries(results).filter(([name]) => name.startsWith(names.next(""))))
+  const keep = () => weights.overwritten ? weights.take(next as Record<string, Float32Array>) : weights.commit()
+  return Effect.andThen(weighed("update", next), Effect.sync(keep))
+}
+
+/** One program to the next weights. */
 const atOnce = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
   const closed = yield* cached((key: K) => lesson(key).whole(), { unchecked: true, fixed: weights.frozen })
   return Effect.fnUntraced(function*({ batch, key }: Part<K>, factors: Feeds<string>) {
-    const next = weights.next()
-    const report: Report = yield* closed(key, { ...weights.feeds(), ...factors, ...batch }, next)
-    const commit = Effect.andThen(weighed("update", next), Effect.sync(weights.commit))
+    const report: Report = yield* closed(key, { ...weights.feeds(), ...factors, ...batch }, spare(weights))
+    const commit = keeping(weights, report)
     return { ...measureOf(report), loss: report["loss"]![0]!, reports: [report], commit } satisfies Ran
   })
 })
@@ -124,7 +133,7 @@ const turnOf = (results: Feeds<string>, times: number, k: number): Report =>
     })
   )
 
-/** Several updates as one program: what it makes goes to spare arrays, or to new ones where there are none. */
+/** Several updates as one program. */
 const inOne = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
   const closed = yield* cached(
     ([times, ...key]: [number, ...Key]) => repeated(lesson(key as unknown as K).whole(), times),
@@ -132,15 +141,10 @@ const inOne = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: Le
   )
   return Effect.fnUntraced(function*(updates: ReadonlyArray<Part<K>>, factors: ReadonlyArray<Feeds<string>>) {
     const own = updates.map(({ batch }, k) => ({ ...batch, ...factors[k] }))
-    const into = weights.overwritten ? undefined : weights.next()
     const key: [number, ...Key] = [updates.length, ...updates[0]!.key]
-    const results = yield* closed(key, { ...weights.feeds(), ...stacked(own) }, into)
-    const next = Object.fromEntries(Object.entries(results).filter(([name]) => name.startsWith(names.next(""))))
-    const keep = Effect.sync(() => into ? weights.commit() : weights.take(next as Record<string, Float32Array>))
-    return {
-      reports: updates.map((_, k) => turnOf(results, updates.length, k)),
-      commit: Effect.andThen(weighed("update", next), keep)
-    }
+    const results: Report = yield* closed(key, { ...weights.feeds(), ...stacked(own) }, spare(weights))
+    const reports = updates.map((_, k) => turnOf(results, updates.length, k))
+    return { reports, commit: keeping(weights, results) }
   })
 })
 
@@ -190,11 +194,15 @@ const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: L
   })
 })
 
-/** Runs parts up to the measure of their gradients. */
+/**
+ * Runs parts up to the measure of their gradients. On a device gradients stay where they are: to the host and back they
+ * would take longer than the rest.
+ */
 const runner = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) {
+  const { device } = yield* Session
   const [whole, apart] = [yield* atOnce(spec), yield* inTurn(spec)]
   return (parts: ReadonlyArray<Part<K>>, factors: Feeds<string>): Effect.Effect<Ran, SessionError> =>
-    parts.length === 1 && !spec.weights.overwritten ? whole(parts[0]!, factors) : apart(parts, factors)
+    parts.length === 1 && (device || !spec.weights.overwritten) ? whole(parts[0]!, factors) : apart(parts, factors)
 })
 
 /** A scalar of the optimiser that is no float32 number, if one is. */

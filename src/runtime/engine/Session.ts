@@ -89,6 +89,8 @@ export class SessionError extends Schema.TaggedError<SessionError>()("SessionErr
 export class Session extends Context.Service<Session, {
   readonly provider: "cpu" | "cuda" | "reference"
   readonly threads: number
+  /** Programs run on a device: what is fed, and what comes of it, is copied there and back. */
+  readonly device: boolean
   /**
    * Inputs that are fixed keep their values for as long as the program lives: where there is a device, they lie there.
    * They may be fed, and are not read then.

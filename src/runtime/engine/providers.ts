@@ -30,6 +30,7 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
       return Session.of({
         provider: "cpu",
         threads,
+        device: false,
         compile: (graph, fixed) => Onnx.compile(ort, graph, own, fixed),
         open: (family, fixed) => Onnx.open(ort, family, fixed, own)
       })
@@ -41,6 +42,7 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
 export const reference: Layer.Layer<Session> = Layer.succeed(Session, {
   provider: "reference",
   threads: 1,
+  device: false,
   compile: (graph) => Effect.sync(() => Reference.compile(graph)),
   open: (family, fixed) => Effect.sync(() => Reference.open(family, fixed))
 })
@@ -84,6 +86,7 @@ export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, Se
       return Session.of({
         provider: "cuda",
         threads: 1,
+        device: true,
         compile: (graph, fixed) => explained(Onnx.compile(ort, graph, options, fixed)),
         open: (family, fixed) => explained(Onnx.open(ort, family, fixed, options))
       })

@@ -55,6 +55,7 @@ const watched = (options: { readonly turns: number; readonly fails: (program: st
     }))
   const session = Session.of({
     provider: "reference",
+    device: false,
     threads: 1,
     compile: (graph) =>
       Effect.map(
