@@ -3,13 +3,11 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import { existsSync } from "node:fs"
-import { createRequire } from "node:module"
 import { availableParallelism } from "node:os"
-import { dirname, join } from "node:path"
 import type { Half } from "../../kernels/half.ts"
 import * as Targets from "../../kernels/onnx/target.ts"
 import type { Target } from "../../kernels/Tensor.ts"
+import * as CudaLibraries from "./cudaLibraries.ts"
 import * as Onnx from "./onnx.ts"
 import * as Reference from "./reference.ts"
 import { ProviderUnavailable, Session, SessionError } from "./Session.ts"
@@ -47,22 +45,8 @@ export const reference: Layer.Layer<Session> = Layer.succeed(Session, {
   open: (family, fixed) => Effect.sync(() => Reference.open(family, fixed))
 })
 
-/** The folder in which ONNX Runtime looks for its providers: that of the library itself. */
-const libraryFolder = (): string => {
-  const root = dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"))
-  return join(root, "bin", "napi-v6", process.platform, process.arch)
-}
-
 const remedy = "Put onnxruntime's CUDA provider of the binding's own version, and CUDA and cuDNN, where the loader "
   + "finds them (docs/cuda.md), or choose --provider cpu."
-
-const missingLibrary = (): string | undefined => {
-  const folders = [...(process.env["LD_LIBRARY_PATH"] ?? "").split(":").filter(Boolean), libraryFolder()]
-  const home = folders.find((folder) => existsSync(join(folder, "libonnxruntime.so.1"))) ?? libraryFolder()
-  const library = ["shared", "cuda"].map((kind) => `libonnxruntime_providers_${kind}.so`)
-    .find((name) => !existsSync(join(home, name)))
-  return library && `${library} is not in ${home}`
-}
 
 export interface CudaOptions {
   readonly device: number
@@ -75,7 +59,7 @@ export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, Se
   Layer.effect(
     Session,
     Effect.gen(function*() {
-      const missing = missingLibrary()
+      const missing = CudaLibraries.missing()
       if (missing) return yield* unavailable(missing)
       const ort = yield* Onnx.load
       const executionProviders = [{ name: "cuda", deviceId: device } as const]
