@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { firstInfinite } from "../../kernels/finite.ts"
+import type { Half } from "../../kernels/half.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
 import type { DType, Tensor } from "../../kernels/Tensor.ts"
@@ -89,6 +90,8 @@ export class SessionError extends Schema.TaggedError<SessionError>()("SessionErr
 export class Session extends Context.Service<Session, {
   readonly provider: "cpu" | "cuda" | "reference"
   readonly threads: number
+  /** The type that products of matrices are computed in; all else is float32. */
+  readonly precision: "float32" | Half
   /** Programs run on a device: what is fed, and what comes of it, is copied there and back. */
   readonly device: boolean
   /**

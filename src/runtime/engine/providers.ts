@@ -28,6 +28,7 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
       return Session.of({
         provider: "cpu",
         threads,
+        precision: "float32",
         device: false,
         compile: (graph, fixed) => Onnx.compile(ort, graph, own, fixed),
         open: (family, fixed) => Onnx.open(ort, family, fixed, own)
@@ -40,6 +41,7 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
 export const reference: Layer.Layer<Session> = Layer.succeed(Session, {
   provider: "reference",
   threads: 1,
+  precision: "float32",
   device: false,
   compile: (graph) => Effect.sync(() => Reference.compile(graph)),
   open: (family, fixed) => Effect.sync(() => Reference.open(family, fixed))
@@ -70,6 +72,7 @@ export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, Se
       return Session.of({
         provider: "cuda",
         threads: 1,
+        precision: products ?? "float32",
         device: true,
         compile: (graph, fixed) => explained(Onnx.compile(ort, graph, options, fixed)),
         open: (family, fixed) => explained(Onnx.open(ort, family, fixed, options))
@@ -134,12 +137,22 @@ const variable = Effect.fnUntraced(function*<A>(
   return given.trim() === "" ? otherwise : yield* read(name, given)
 })
 
-/** The environment names the provider: `PROVIDER`, `CUDA_DEVICE`, `THREADS`. */
+/** Products in float16 would need a loss that is scaled; there is none. */
+const precisionOf = (name: string, given: string): Effect.Effect<"float32" | "bfloat16", BadVariable> =>
+  given === "float32" || given === "bfloat16"
+    ? Effect.succeed(given)
+    : Effect.fail(new BadVariable({ name, wanted: "one of float32, bfloat16", given }))
+
+/** The environment names the provider: `PROVIDER`, `CUDA_DEVICE`, `THREADS`, `PRECISION`. */
 export const fromConfig: Layer.Layer<Session, SessionError | BadVariable | Config.ConfigError> = Layer.unwrap(
   Effect.gen(function*() {
     const provider = yield* variable<Provider>("PROVIDER", "cpu", providerOf)
     const device = yield* variable("CUDA_DEVICE", 0, (name, given) => whole(name, given, 0, 1023))
     const threads = yield* variable("THREADS", availableParallelism(), threadsOf)
-    return make(provider, { device, threads })
+    const precision = yield* variable("PRECISION", "float32", precisionOf)
+    if (precision !== "float32" && provider !== "cuda") {
+      return yield* new BadVariable({ name: "PRECISION", wanted: `float32 on ${provider}`, given: precision })
+    }
+    return make(provider, { device, threads, products: precision === "float32" ? undefined : precision })
   })
 )
