@@ -1,6 +1,5 @@
 /** Program: what a run takes, told before it starts: parameters, work, memory, disk and time. */
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import { ConfigError } from "../../domain/settings/configure.ts"
 import { suspicions } from "../../domain/settings/contradictions.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
@@ -185,8 +184,8 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
   })
   const { groups, probed } = yield* Effect.provide(
     seen,
-    learner(prepared, weighing).pipe(Layer.provide(meter.layer))
-  )
+    learner(prepared, weighing)
+  ).pipe(Effect.withTracer(meter.tracer))
   const sized: Sized = {
     config,
     groups,

@@ -11,6 +11,7 @@ import * as CudaLibraries from "./cudaLibraries.ts"
 import * as Onnx from "./onnx.ts"
 import * as Reference from "./reference.ts"
 import { ProviderUnavailable, Session, SessionError } from "./Session.ts"
+import { traced } from "./tracing.ts"
 
 export interface CpuOptions {
   /** Threads of each program; by default as many as the process may use. */
@@ -25,7 +26,7 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
     Session,
     Effect.map(Onnx.load, (ort) => {
       const own = { threads, executionProviders: ["cpu"], target: options.target ?? Targets.cpu }
-      return Session.of({
+      return traced({
         provider: "cpu",
         threads,
         precision: "float32",
@@ -38,14 +39,17 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
 }
 
 /** The interpreter: slow, float64, no native code. */
-export const reference: Layer.Layer<Session> = Layer.succeed(Session, {
-  provider: "reference",
-  threads: 1,
-  precision: "float32",
-  device: false,
-  compile: (graph) => Effect.sync(() => Reference.compile(graph)),
-  open: (family, fixed) => Effect.sync(() => Reference.open(family, fixed))
-})
+export const reference: Layer.Layer<Session> = Layer.succeed(
+  Session,
+  traced({
+    provider: "reference",
+    threads: 1,
+    precision: "float32",
+    device: false,
+    compile: (graph) => Effect.sync(() => Reference.compile(graph)),
+    open: (family, fixed) => Effect.sync(() => Reference.open(family, fixed))
+  })
+)
 
 const remedy = "Put onnxruntime's CUDA provider of the binding's own version, and CUDA and cuDNN, where the loader "
   + "finds them (docs/cuda.md), or choose --provider cpu."
@@ -69,7 +73,7 @@ export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, Se
       const explained = Effect.mapError((error: SessionError) =>
         /load library|CUDA|cudnn/i.test(error.message) ? refused(error.message) : error
       )
-      return Session.of({
+      return traced({
         provider: "cuda",
         threads: 1,
         precision: products ?? "float32",

@@ -47,9 +47,9 @@ const failing = (taught?: Taught) =>
 
 const reading = (model: Model.RetrieverModel, fail = failing()) =>
   Retriever.of({
-    search: (queries, k) => fail(model.search(queries.map(textOf), k)),
-    score: (queries, docs) => fail(model.score(queries.map(textOf), docs)),
-    refresh: fail(model.refresh)
+    search: Effect.fn("retriever.search")((queries, k) => model.search(queries.map(textOf), k), fail),
+    score: Effect.fn("retriever.score")((queries, docs) => model.score(queries.map(textOf), docs), fail),
+    refresh: Effect.withSpan(fail(model.refresh), "retriever.refresh")
   })
 
 /** How the scores of passages become a loss. */
@@ -162,15 +162,15 @@ export const trainable = (settings: RetrieverSettings) =>
       RetrieverLearner,
       RetrieverLearner.of({
         groups,
-        learn: Effect.fnUntraced(function*(lesson) {
+        learn: Effect.fn("retriever.learn")(function*(lesson) {
           const reports = yield* fail(Effect.flatMap(parts(lesson), learner.learn))
           return Float32Array.from(reports.flatMap(({ losses }) => Array.from(losses!)))
         }),
-        learnSeveral: Effect.fnUntraced(function*(lessons) {
+        learnSeveral: Effect.fn("retriever.learnSeveral")(function*(lessons) {
           const reports = yield* fail(Effect.flatMap(alike(lessons), learner.learnSeveral))
           return reports.map(({ losses }) => losses as Float32Array)
         }),
-        gate: Effect.fnUntraced(function*(lesson) {
+        gate: Effect.fn("retriever.gate")(function*(lesson) {
           const squares = yield* fail(Effect.flatMap(parts(lesson), learner.probe))
           return yield* Effect.mapError(judge(squares, groupName), (reason) => new RetrieverError({ reason }))
         })
@@ -190,7 +190,7 @@ export const frozen = (settings: RetrieverSettings) =>
       RetrieverLearner,
       RetrieverLearner.of({
         groups: describe("retriever", model.weights, 0).groups,
-        learn: Effect.fnUntraced(function*(lesson) {
+        learn: Effect.fn("retriever.learn")(function*(lesson) {
           const { batch, key } = yield* failing()(prepare(model, lesson, [0, lesson.queries.length], 0))
           const { losses } = yield* failing()(run(key, { ...model.weights.values(), ...batch }))
           return losses as Float32Array
