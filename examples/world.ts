@@ -31,15 +31,12 @@ const size = {
   intermediate_size: 64,
   num_hidden_layers: 1,
   num_attention_heads: 2,
-  num_key_value_heads: 2,
   max_position_embeddings: 512,
   initializer_range: 0.2,
-  hidden_dropout_prob: 0,
-  dim: 16,
-  bos_token_id: 2,
-  eos_token_id: 3,
-  tie_word_embeddings: true
+  hidden_dropout_prob: 0
 }
+const encoder = { ...size, dim: 16 }
+const decoder = { ...size, num_key_value_heads: 2, bos_token_id: 2, eos_token_id: 3, tie_word_embeddings: true }
 
 /** Weights for a folder that has none, drawn under a seed. */
 const drawWeights = Effect.fnUntraced(function*<C extends { readonly vocab_size: number }>(
@@ -57,6 +54,7 @@ const drawWeights = Effect.fnUntraced(function*<C extends { readonly vocab_size:
 
 /** A model folder without weights. */
 const modelFolder = Effect.fnUntraced(function*(
+  config: object,
   texts: ReadonlyArray<string>,
   special: ReadonlyArray<string>,
   unknown: string
@@ -64,7 +62,7 @@ const modelFolder = Effect.fnUntraced(function*(
   const fs = yield* FileSystem.FileSystem
   const folder = yield* fs.makeTempDirectoryScoped({ prefix: "example-" })
   const tokens = vocabulary(texts, { size: 1000, minCount: 2, rest: "characters", special })
-  yield* fs.writeFileString(join(folder, "config.json"), JSON.stringify({ ...size, vocab_size: tokens.length }))
+  yield* fs.writeFileString(join(folder, "config.json"), JSON.stringify({ ...config, vocab_size: tokens.length }))
   yield* fs.writeFileString(join(folder, "tokenizer.json"), JSON.stringify(tokenizerJson(tokens, special, unknown)))
   return folder
 })
@@ -78,8 +76,8 @@ export const world = Effect.gen(function*() {
   const records = [...Map.groupBy(known, (q) => q.group).values()].map((own) => own[0]!)
   const texts = [...passages.map((p) => p.text), ...records.map((q) => q.question)]
   const folders = [
-    yield* modelFolder(texts, retrieverSpecial, "[UNK]"),
-    yield* modelFolder(texts, readerSpecial, "<unk>")
+    yield* modelFolder(encoder, texts, retrieverSpecial, "[UNK]"),
+    yield* modelFolder(decoder, texts, readerSpecial, "<unk>")
   ]
   const settings = yield* decode("world.ts", {
     output_dir: "unused",
@@ -87,7 +85,7 @@ export const world = Effect.gen(function*() {
     retriever_name_or_path: yield* drawWeights(
       folders[0]!,
       decodeEncoder,
-      (config) => colbert({ dim: size.dim, ...config })
+      (config) => colbert({ dim: encoder.dim, ...config })
     ),
     reader_name_or_path: yield* drawWeights(folders[1]!, decodeDecoder, causalLm),
     n_candidates: 12,

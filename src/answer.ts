@@ -2,10 +2,12 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { query } from "./curriculum.ts"
-import { optionOf } from "./domain/extract.ts"
+import { ConfigError } from "./domain/configure.ts"
+import { freeAnswer, optionOf } from "./domain/extract.ts"
 import * as Frame from "./domain/Frame.ts"
 import type { QuestionRecord } from "./domain/Records.ts"
 import { type RunConfig, Settings } from "./domain/RunConfig.ts"
+import { fitting } from "./preflight.ts"
 import * as Questions from "./questions.ts"
 import { Passages } from "./runtime/ports/Passages.ts"
 import { Reader, type Token } from "./runtime/ports/Reader.ts"
@@ -36,6 +38,15 @@ export const asked = (id: string, question: string, options: ReadonlyArray<strin
   type: ""
 })
 
+/** The questions of a command, as many of them as can be asked; refuses those that are none. */
+export const answerable = Effect.fnUntraced(function*(c: RunConfig, records: ReadonlyArray<QuestionRecord>) {
+  const fail = (problem: string) => new ConfigError({ source: "answer", problems: [problem] })
+  if (records.length === 0) return yield* fail("a question, or --questions FILE, is needed")
+  const blank = records.find(({ options, question }) => [question, ...options].some((text) => text.trim() === ""))
+  if (blank) return yield* fail(`question ${blank.id} or one of its options is blank`)
+  return yield* fitting(c, "answer", "answer", records)
+})
+
 type Found = Answered["passages"]
 
 /** The passages of row `r`, best first, of a block that has them best last. */
@@ -52,25 +63,36 @@ const optionsOf = (c: RunConfig, passages: number) => ({
   explains: c.rationale_prompt !== ""
 })
 
-export const answerAll = Effect.fn("answer")(function*(records: ReadonlyArray<QuestionRecord>) {
-  const c = yield* Settings
-  const passages = yield* Passages
-  const stage = answerOne(optionsOf(c, passages.ids.length))
-  const rows = yield* stage.run(Questions.frame(records, 0, passages.row))
-  const [predictions, support] = [Frame.column(rows, "prediction"), Frame.column(rows, "support")]
-  const written = Frame.column(rows, "written")
-  return records.map(({ id, options, question }, r): Answered => ({
-    id,
-    question,
-    options,
-    answer: predictions[r]!,
-    written: written[r]!,
-    passages: passagesOf(support, r, c.n_context, passages)
+/** Answers in the order of the questions, `per_device_eval_batch_size` of them made at a time. */
+export const answerAll = (records: ReadonlyArray<QuestionRecord>) =>
+  Stream.unwrap(Effect.gen(function*() {
+    const [c, passages] = [yield* Settings, yield* Passages]
+    const stage = answerOne(optionsOf(c, passages.ids.length))
+    const size = c.per_device_eval_batch_size
+    const answered = Effect.fnUntraced(function*(questions: Questions.QuestionFrame, batch: number) {
+      const rows = yield* stage.run(questions)
+      const [predictions, support] = [Frame.column(rows, "prediction"), Frame.column(rows, "support")]
+      const written = Frame.column(rows, "written")
+      return records.slice(batch * size, (batch + 1) * size).map(({ id, options, question }, r): Answered => ({
+        id,
+        question,
+        options,
+        answer: predictions[r]!,
+        written: written[r]!,
+        passages: passagesOf(support, r, c.n_context, passages)
+      }))
+    })
+    return Questions.once(records, size, passages.row).pipe(
+      Stream.zipWithIndex,
+      Stream.mapEffect(([questions, batch]) => answered(questions, batch)),
+      Stream.flattenIterable
+    )
   }))
-})
 
-const choice = (options: ReadonlyArray<string>, answer: string): ReadonlyArray<string> =>
-  options.map((option) => `  ${option === answer ? "→" : " "} ${option}`)
+const choice = (options: ReadonlyArray<string>, answer: string): ReadonlyArray<string> => [
+  ...options.map((option) => `  ${option === answer ? "→" : " "} ${option}`),
+  ...(options.length === 0 || options.includes(answer) ? [] : ["  → none of them can be told from this"])
+]
 const sources = (passages: Found): ReadonlyArray<string> => passages.map(({ id, text }) => `    [${id}] ${text}`)
 
 /** An answer for people to read. */
@@ -81,6 +103,10 @@ export const show = ({ answer, options, passages, question, written }: Answered)
     ...(written === "" ? [] : [`  ${written}`]),
     ...sources(passages)
   ].join("\n")
+
+/** What was written, as an answer; where it names no option, all of it. */
+const understood = (said: string, options: ReadonlyArray<string>, { answer_format }: RunConfig): string =>
+  options.length === 0 ? freeAnswer(said) : options[optionOf(said, options, answer_format)] ?? said
 
 /** A text on a line of its own, as it is written. */
 const line = <E>(start: string, tokens: Stream.Stream<Token, E>, seen: (text: string) => void = () => undefined) => {
@@ -105,7 +131,7 @@ export const telling = ({ id, options, question }: QuestionRecord) =>
     const spoken = c.answer_by === "generation" || options.length === 0
     let said = ""
     const rest = Effect.gen(function*() {
-      const answer = spoken ? options[optionOf(said, options)] ?? said.trim() : (yield* reader.answer(one)).texts[0]!
+      const answer = spoken ? understood(said.trim(), options, c) : (yield* reader.answer(one)).texts[0]!
       const chosen = choice(options, answer).map((text) => `${text}\n`)
       const reasons = explains ? line("  ", reader.write({ ...one, explain: [answer] })) : Stream.empty
       const below = sources(passagesOf(context, 0, c.n_context, passages)).map((text) => `${text}\n`)

@@ -6,6 +6,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import * as Progress from "./progress.ts"
 import * as providers from "./runtime/engine/providers.ts"
 import { load, pairs } from "./settings.ts"
@@ -42,6 +43,21 @@ export const tell = Effect.fnUntraced(function*<A>(value: A, text: (value: A) =>
   const { json } = yield* anamnesis
   yield* Console.log(json ? JSON.stringify(value, null, 2) : text(value))
 })
+
+const write = (text: string): Effect.Effect<void> =>
+  Effect.callback((resume) => void process.stdout.write(text, () => resume(Effect.void)))
+
+/** Values as they come: an array in JSON where asked for, else texts with a blank line between two. */
+export const tellEach = Effect.fnUntraced(
+  function*<A, E, R>(values: Stream.Stream<A, E, R>, text: (value: A) => string) {
+    const { json } = yield* anamnesis
+    const [start, between, end] = json ? ["[\n", ",\n", "\n]\n"] : ["", "\n\n", "\n"]
+    const shown = (value: A) => json ? JSON.stringify([value], null, 2).slice(2, -2) : text(value)
+    let told = 0
+    yield* Stream.runForEach(values, (value) => write(`${told++ === 0 ? start : between}${shown(value)}`))
+    yield* write(told === 0 && json ? "[]\n" : end)
+  }
+)
 
 export const lines = (value: object): string =>
   Object.entries(value).map(([key, v]) => `${key}: ${typeof v === "object" ? JSON.stringify(v) : v}`).join("\n")

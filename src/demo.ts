@@ -1,6 +1,7 @@
 /** Program: the main job, on data that ships: no retrieval, a frozen retriever, and both trained together. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { answerAll, show } from "./answer.ts"
@@ -28,6 +29,6 @@ export const demo = Effect.fn("demo")(function*(overrides: Raw) {
   })
   const records = yield* questions(config, "test")
   const samples = [0, 1, 2].map((i) => records[Math.floor(i * records.length / 3)]!)
-  const answers = yield* answerAll(samples).pipe(Effect.provide(yield* inference(config)))
+  const answers = yield* Stream.runCollect(answerAll(samples)).pipe(Effect.provide(yield* inference(config)))
   yield* Console.log(answers.map((answer, i) => `${show(answer)}\n  right: ${samples[i]!.answer}`).join("\n\n"))
 })

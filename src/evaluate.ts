@@ -8,7 +8,7 @@ import * as Frame from "./domain/Frame.ts"
 import type { QuestionRecord } from "./domain/Records.ts"
 import { type RunConfig, Settings } from "./domain/RunConfig.ts"
 import { Answer, type Candidates } from "./domain/tables.ts"
-import { depths, judge, type Judged, mean, summarise, type Summary } from "./judge.ts"
+import { DEPTH, judge, type Judged, summarise, type Summary, type Verdict, verdict } from "./judge.ts"
 import { Reporter } from "./progress.ts"
 import * as Questions from "./questions.ts"
 import { Passages } from "./runtime/ports/Passages.ts"
@@ -17,16 +17,18 @@ import { retrieve } from "./stages/retrieve.ts"
 import * as Stage from "./stages/Stage.ts"
 
 export interface Evaluation {
-  readonly judged: ReadonlyArray<Judged>
+  readonly judged: ReadonlyArray<Verdict>
   readonly summary: Summary
 }
 
 export interface EvaluateOptions {
-  /** Find passages with the index as it is, or be given the gold one. */
+  /** Find passages with the index as it is, or be given the gold one, which makes no ranking. */
   readonly passages: "found" | "gold"
   /** Let the reader answer, or look at the ranking alone. */
   readonly read: boolean
   readonly task: string
+  /** Ids of questions that do not fit the reader, which leaves them unanswered: wrong, and counted by themselves. */
+  readonly skipped?: ReadonlySet<string>
 }
 
 /** Where no reader answers. */
@@ -51,41 +53,72 @@ const stagesOf = (c: RunConfig, n: number, { passages, read }: EvaluateOptions) 
 type Answered = Frame.Frame<ReturnType<typeof Candidates> & ReturnType<typeof Answer>>
 
 /** The rows of a frame, judged against their records. */
-const judgeRows = (rows: Answered, records: ReadonlyArray<QuestionRecord>, ids: ReadonlyArray<string>) => {
+const judgeRows = (
+  rows: Answered,
+  records: ReadonlyArray<QuestionRecord>,
+  ids: ReadonlyArray<string>,
+  { passages, read, skipped }: EvaluateOptions
+): ReadonlyArray<Judged> => {
   const [docs, scores] = [Frame.column(rows, "docs"), Frame.column(rows, "docScore")]
   const [texts, indices] = [Frame.column(rows, "prediction"), Frame.column(rows, "predictionIndex")]
   const written = Frame.column(rows, "written")
   const width = docs.length / rows.rows
   return records.map((record, r) => {
-    const own = Array.from(docs.subarray(r * width, (r + 1) * width))
-    const ranking = own.map((doc, i) => [ids[doc] ?? "", scores[r * width + i]!] as const).filter(([id]) => id !== "")
-    return { ...judge(record, texts[r]!, indices[r]!, ranking), written: written[r]! }
+    const all = Array.from({ length: width }, (_, i) => r * width + i)
+    const own = passages === "found" ? all.filter((i) => docs[i]! >= 0) : []
+    const judged = judge(record, {
+      answered: read ? { prediction: texts[r]!, predictionIndex: indices[r]!, written: written[r]! } : undefined,
+      ranking: own.map((i) => [ids[docs[i]!]!, scores[i]!] as const)
+    })
+    return skipped?.has(record.id) ? { ...judged, unparsed: null } : judged
   })
 }
 
-/** Judges every question. */
-export const evaluate = Effect.fn("evaluate")(function*(
+/** A mean of figures as they come; nothing while there is none. */
+class Running {
+  private sum = 0
+  private count = 0
+  readonly add = (value: number | null): void => {
+    if (value === null) return
+    this.sum += value
+    this.count++
+  }
+  readonly told = (name: string): Readonly<Record<string, number>> =>
+    this.count === 0 ? {} : { [name]: this.sum / this.count }
+}
+
+/** Judges every question, and gives `keep` what was judged of each batch. */
+export const evaluate = Effect.fn("evaluate")(function*<E = never, R = never>(
   records: ReadonlyArray<QuestionRecord>,
-  options: EvaluateOptions
+  options: EvaluateOptions,
+  keep: (judged: ReadonlyArray<Judged>) => Effect.Effect<void, E, R> = () => Effect.void
 ) {
   const c = yield* Settings
   const { ids, row } = yield* Passages
   const reporter = yield* Reporter
-  const n = Math.min(Math.max(depths.at(-1)!, c.n_candidates), ids.length)
+  const n = Math.min(Math.max(DEPTH, c.n_context), ids.length)
   const stages = stagesOf(c, n, options)
   const size = c.per_device_eval_batch_size
-  const [began, judged] = [yield* Clock.currentTimeMillis, new Array<Judged>()]
+  const [began, verdicts] = [yield* Clock.currentTimeMillis, new Array<Verdict>()]
+  const [accuracy, mrr] = [new Running(), new Running()]
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
   yield* Questions.once(records, size, row).pipe(Stream.runForEach(Effect.fnUntraced(function*(rows) {
     const answered = yield* stages.run(rows)
-    judged.push(...judgeRows(answered, records.slice(judged.length, judged.length + size), ids))
-    const figures = {
-      ...(options.read ? { accuracy: mean(judged.map((j) => j.correct)) } : {}),
-      "mrr@100": mean(judged.map((j) => j.reciprocalRank))
+    const own = records.slice(verdicts.length, verdicts.length + size)
+    const judged = judgeRows(answered, own, ids, options)
+    yield* keep(judged)
+    for (const one of judged) {
+      verdicts.push(verdict(one))
+      accuracy.add(one.correct)
+      mrr.add(one.reciprocalRank)
     }
-    const [done, total] = [judged.length, records.length]
+    const figures = { ...accuracy.told("accuracy"), ...mrr.told("mrr@100") }
+    const [done, total] = [verdicts.length, records.length]
     const seconds = yield* elapsed
     yield* reporter.report({ task: options.task, done, total, start: 0, seconds, unit: "questions", each: 1, figures })
   })))
-  return { judged, summary: summarise(judged, yield* elapsed) } satisfies Evaluation as Evaluation
+  return {
+    judged: verdicts,
+    summary: summarise(verdicts, yield* elapsed, options.skipped?.size)
+  } satisfies Evaluation as Evaluation
 })

@@ -4,16 +4,16 @@ import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
 import { ConfigError } from "./domain/configure.ts"
 import { check, decodePlan, type Plan, type Planned, type Run, runsOf, settingsOf } from "./domain/experimentPlan.ts"
-import type { QuestionRecord } from "./domain/Records.ts"
 import { type Raw, type RunConfig, Settings } from "./domain/RunConfig.ts"
 import { evaluate, type Evaluation } from "./evaluate.ts"
 import { init } from "./init.ts"
 import type { Summary } from "./judge.ts"
+import { fitting, skippedOf } from "./preflight.ts"
 import { start } from "./run.ts"
 import { located } from "./runtime/layers/files.ts"
 import { Retriever } from "./runtime/ports/Retriever.ts"
 import { readObject } from "./settings.ts"
-import { judged, learner, prepare } from "./system.ts"
+import { type Corpus, judged, learner, prepare, questions } from "./system.ts"
 import type { Trained } from "./trained.ts"
 
 export interface Outcome {
@@ -30,14 +30,15 @@ export const readPlan = Effect.fn("readPlan")(function*(path: string) {
 })
 
 /** Questions, with a fresh index. */
-const examine = Effect.fnUntraced(function*(records: ReadonlyArray<QuestionRecord>, read: boolean) {
+const examine = Effect.fnUntraced(function*({ long, records }: Fitting, read: boolean) {
   const c = yield* Settings
   yield* (yield* Retriever).refresh
   const task = `${c.output_dir}, ${read ? "test" : "ranking before"}`
   return yield* evaluate(records, {
     passages: c.mode === "oracle" ? "gold" : "found",
     read,
-    task
+    task,
+    skipped: skippedOf(c, long)
   })
 })
 
@@ -50,16 +51,21 @@ const warmUp = (config: RunConfig) =>
 
 const retrieverLearns = ({ mode }: RunConfig): boolean => mode === "joint" || mode === "gold_supervised"
 
+/** The test questions of an arm. */
+const test = (config: RunConfig, data: Corpus) =>
+  Effect.flatMap(judged(config, "test", data), (records) => fitting(config, "test", "answer", records))
+type Fitting = Effect.Success<ReturnType<typeof test>>
+
 /** Ranks, trains, answers. */
 const runArm = (config: RunConfig) =>
   Effect.flatMap(
     prepare(config),
     (prepared) =>
-      Effect.flatMap(judged(config, "test", prepared), (records) =>
+      Effect.flatMap(test(config, prepared), (questions) =>
         Effect.gen(function*() {
-          const before = retrieverLearns(config) ? (yield* examine(records, false)).summary : undefined
+          const before = retrieverLearns(config) ? (yield* examine(questions, false)).summary : undefined
           const trained = yield* start(prepared, true)
-          return { before, trained, evaluation: yield* examine(records, config.mode !== "lexical") }
+          return { before, trained, evaluation: yield* examine(questions, config.mode !== "lexical") }
         }).pipe(Effect.provide(learner(prepared))))
   )
 
@@ -77,11 +83,16 @@ const settle = (planned: Planned, run: Run, weights: Raw) =>
     output_dir: join(config.output_dir, `seed-${run.seed}`, run.name)
   }))
 
+/** Refuses an arm whose test questions would not fit at its end. */
+const askable = (c: RunConfig) =>
+  Effect.flatMap(questions(c, "test"), (records) => fitting(c, "test", "answer", records))
+
 const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
   const runs = runsOf(planned.plan, seed)
   const given = new Map<string, unknown>()
   const config = (run: Run) => settle(planned, run, Object.fromEntries(given))
   yield* init(yield* config({ part: "arms", name: "", seed }))
+  for (const run of runs.filter(({ part }) => part === "arms")) yield* askable(yield* config(run))
   for (const run of runs.filter(({ part }) => part === "warm_up")) {
     const { checkpoint } = yield* warmUp(yield* config(run))
     for (const [setting, folder] of yield* models(checkpoint)) given.set(setting, folder)

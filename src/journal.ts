@@ -3,8 +3,8 @@ import { RecordBatch, RecordBatchFileWriter, RecordBatchReader, Schema } from "a
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
-import { FileError, located, namesIn, readBytes, replace, sha256 } from "./runtime/layers/files.ts"
-import { within } from "./runtime/layers/limited.ts"
+import { FileError, located, makeFolder, namesIn, readBytes, replace, sha256 } from "./runtime/layers/files.ts"
+import { limited } from "./runtime/layers/limited.ts"
 
 const folderOf = (output: string): string => join(output, "journal")
 const nameOf = (from: number, to: number): string =>
@@ -29,7 +29,7 @@ const patience = (bytes: number): number => 2000 + bytes / 2000
 
 /** The batches of a file, which must be as it was written. */
 const decode = (bytes: Uint8Array): ReadonlyArray<RecordBatch> => {
-  const batches = within(patience(bytes.length), () => [...RecordBatchReader.from(bytes)])
+  const batches = limited(patience(bytes.length), () => [...RecordBatchReader.from(bytes)])
   const hash = batches[0]?.schema.metadata.get(HASH)
   const plain = hash === undefined ? batches : marked(batches, new Map())
   if (hash !== undefined && hash !== sha256(arrow(plain))) throw new RangeError("is not as it was written")
@@ -44,9 +44,8 @@ export const write = Effect.fnUntraced(function*(
   to: number,
   batches: ReadonlyArray<RecordBatch>
 ) {
-  const fs = yield* FileSystem.FileSystem
   const folder = folderOf(output)
-  yield* fs.makeDirectory(folder, { recursive: true }).pipe(located(folder))
+  yield* makeFolder(folder)
   yield* replace(join(folder, nameOf(from, to)), encode(batches))
 })
 

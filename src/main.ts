@@ -9,9 +9,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { join } from "node:path"
-import { answerAll, asked, show, telling } from "./answer.ts"
+import { answerable, answerAll, asked, show, telling } from "./answer.ts"
 import { unasked } from "./asking.ts"
-import { anamnesis, lines, runtime, settings, settle, tell } from "./command.ts"
+import { anamnesis, lines, runtime, settings, settle, tell, tellEach } from "./command.ts"
 import { demo } from "./demo.ts"
 import { ConfigError } from "./domain/configure.ts"
 import { embed } from "./embed.ts"
@@ -92,13 +92,13 @@ const answerCommand = Command.make(
     const system = yield* inference(config)
     const file = Option.isSome(flags.questions) ? yield* questionsIn(flags.questions.value, config) : []
     const given = Option.isSome(flags.question) ? [asked("1", flags.question.value, flags.option)] : []
-    const records = [...given, ...file]
+    const { records } = yield* answerable(config, [...given, ...file])
     const { json } = yield* anamnesis
     if (records.length === 1 && !json) {
       const print = (text: string) => Effect.sync(() => void process.stdout.write(text))
       return yield* Stream.runForEach(telling(records[0]!), print).pipe(Effect.provide(system))
     }
-    yield* tell(yield* answerAll(records).pipe(Effect.provide(system)), (all) => all.map(show).join("\n\n"))
+    yield* tellEach(answerAll(records), show).pipe(Effect.provide(system))
   })
 ).pipe(
   Command.withDescription("Answer a question, or a file of questions, and show the supporting passages"),

@@ -4,7 +4,7 @@ import * as FileSystem from "effect/FileSystem"
 import { basename, join } from "node:path"
 import { geneQuestions, split } from "./medquadGenes.ts"
 import { type Document, read } from "./medquadXml.ts"
-import { FileError, located, replace } from "./runtime/layers/files.ts"
+import { FileError, located, makeFolder, replace } from "./runtime/layers/files.ts"
 
 const fileError = (path: string, reason: string) => new FileError({ path, place: "", reason })
 
@@ -69,11 +69,10 @@ const lines = (records: ReadonlyArray<object>): Uint8Array =>
  * clone gives the same bytes. Splits are disjoint by disease: a UMLS concept, else the focus.
  */
 export const importFolder = Effect.fn("importMedquad")(function*(folder: string, out: string) {
-  const fs = yield* FileSystem.FileSystem
   const documents = yield* readAll(folder)
   const [passages, questions] = [documents.flatMap(passagesOf), documents.flatMap(questionsOf)]
   const genes = geneQuestions(documents)
-  yield* fs.makeDirectory(out, { recursive: true }).pipe(located(out))
+  yield* makeFolder(out)
   yield* replace(join(out, "passages.jsonl"), lines(passages))
   yield* replace(join(out, "questions.jsonl"), lines(questions))
   yield* replace(join(out, "gene.jsonl"), lines(genes))

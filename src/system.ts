@@ -9,6 +9,7 @@ import { defaults } from "./domain/presets.ts"
 import { isAnswered, type Passage, type QuestionRecord, type Split } from "./domain/Records.ts"
 import { type Mode, type RunConfig, Settings } from "./domain/RunConfig.ts"
 import { beyondMemory } from "./limits.ts"
+import { fitting, skippedOf, tellPassages } from "./preflight.ts"
 import { cloze, type Epochs, heldOut, lexical, scrambled, withRandomOptions } from "./questions.ts"
 import * as bm25 from "./runtime/layers/bm25.ts"
 import { layer as onDisk } from "./runtime/layers/checkpoints.ts"
@@ -221,13 +222,16 @@ export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
   const epochs = yield* epochsOf(c, records, empty)
   const problems = conflicts(c, stored, epochs(0))
   if (problems.length > 0) return yield* new ConfigError({ source: `mode ${c.mode}`, problems })
-  const steps = stepsOf(c, epochs(0).length)
+  yield* tellPassages(c, stored)
+  const { long, records: fit } = yield* fitting(c, c.train_file || `mode ${c.mode}`, "learn", epochs(0))
+  const left = skippedOf(c, long)
+  const steps = stepsOf(c, fit.length)
   if (typeof steps === "string") return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [steps] })
   return {
     config: { ...c, max_steps: steps },
     passages: stored,
     empty,
-    epochs
+    epochs: left.size === 0 ? epochs : (epoch) => epochs(epoch).filter(({ id }) => !left.has(id))
   } satisfies Prepared as Prepared
 })
 
@@ -250,5 +254,7 @@ export const answering = (config: RunConfig, passages: Passages["Service"]) =>
 
 /** Everything inference takes, but the provider and the file system. */
 export const inference = Effect.fn("inference")(function*(config: RunConfig) {
-  return answering(config, (yield* corpus(config)).passages)
+  const { passages } = yield* corpus(config)
+  yield* tellPassages(config, passages)
+  return answering(config, passages)
 })

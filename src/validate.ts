@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { parameterGroups } from "./curriculum.ts"
 import { suspicions } from "./domain/contradictions.ts"
 import type { RunConfig } from "./domain/RunConfig.ts"
+import { fitting } from "./preflight.ts"
 import type { ParameterGroup } from "./runtime/ports/Learning.ts"
 import { fileOf, judged, learner, prepare, splits } from "./system.ts"
 
@@ -19,7 +20,11 @@ export const validate = Effect.fn("validate")(function*(c: RunConfig) {
   const given = splits.filter((split) => fileOf(c, split) !== "")
   const counts = yield* Effect.forEach(
     given,
-    (split) => Effect.map(judged(c, split, prepared), (records) => [split, records.length] as const)
+    Effect.fnUntraced(function*(split) {
+      const records = yield* judged(c, split, prepared)
+      if (split !== "train") yield* fitting(c, fileOf(c, split), "answer", records)
+      return [split, records.length] as const
+    })
   )
   const groups = yield* Effect.provide(parameterGroups, learner(prepared))
   for (const line of suspicions(prepared.config)) yield* Effect.logWarning(line)

@@ -82,7 +82,7 @@ describe("an experiment", () => {
         const runs = [1, 2].flatMap((seed) => arms.map((arm) => [arm, seed, 3]))
         assert.deepStrictEqual(outcomes.map((o) => [o.arm, o.seed, o.trained.steps]), runs)
         const [none, frozen, joint] = outcomes as [Experiment.Outcome, Experiment.Outcome, Experiment.Outcome]
-        assert.isTrue(none.evaluation.judged.every((j) => j.found.length === 0))
+        assert.isTrue(none.evaluation.judged.every((j) => !j.ranked))
         assert.deepStrictEqual([none.before, frozen.before], [undefined, undefined])
         /** The frozen retriever ranks as the learning one did before it learned. */
         assert.deepStrictEqual(ranking(joint.before!), ranking(frozen.evaluation.summary))
@@ -112,9 +112,10 @@ const told = (outcomes: ReadonlyArray<Experiment.Outcome>): void => {
   assert.deepStrictEqual(rest, [])
   assert.match(types!, /^\| arm +\| gene +\| sign +\|\n/)
   const joint = outcomes.filter((o) => o.arm === "joint")
-  const mean = (values: ReadonlyArray<number>) => (values.reduce((a, b) => a + b, 0) / values.length).toFixed(3)
+  const mean = (values: ReadonlyArray<number | null>) =>
+    (values.reduce<number>((a, b) => a + b!, 0) / values.length).toFixed(3)
   const line = results!.split("\n").at(-1)!
-  assert.include(line, `| ${mean(joint.map((o) => o.evaluation.summary.accuracy.mean))} `)
+  assert.include(line, `| ${mean(joint.map((o) => o.evaluation.summary.accuracy!.mean))} `)
   const [before, after] = [joint.map((o) => o.before!["mrr@100"]), joint.map((o) => o.evaluation.summary["mrr@100"])]
   assert.include(line, `| ${mean(before)} → ${mean(after)} `)
   const figures = JSON.stringify(outcomes.map(Experiment.figures))

@@ -17,6 +17,7 @@ const change = (at: number, changes: object) =>
 const made = Effect.fnUntraced(function*(files: Readonly<Record<string, ReadonlyArray<object>>>, overrides: Raw = {}) {
   const all = { "passages.jsonl": Tiny.passages, "questions.jsonl": Tiny.questions, ...files }
   const folder = yield* folderOf(Object.fromEntries(Object.entries(all).map(([name, own]) => [name, jsonLines(own)])))
+  yield* Effect.orDie(Tiny.writeModels(folder))
   const inside = (name: unknown) => typeof name === "string" && name !== "" ? join(folder, name) : ""
   const { test_file = "questions.jsonl", train_file = "questions.jsonl", ...rest } = overrides
   return yield* Tiny.settings(folder, {

@@ -19,6 +19,7 @@ import { input, type Tensor } from "../../src/kernels/Tensor.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
 import { asInputs } from "../../src/runtime/engine/Weights.ts"
+import { unconstrained } from "../../src/runtime/layers/constraints.ts"
 import { decodeDecoder } from "../../src/runtime/layers/decoderConfig.ts"
 import { decodeEncoder } from "../../src/runtime/layers/encoderConfig.ts"
 import { generate } from "../../src/runtime/layers/generation.ts"
@@ -111,8 +112,8 @@ const check = Effect.gen(function*() {
     padding: 0,
     decode: () => ""
   }
-  const settings = { do_sample: false, temperature: 1, top_k: 0, top_p: 1, repetition_penalty: 1 }
-  const options = { ...settings, max_new_tokens: TOKENS, eos: new Set<number>(), stop_strings: [] }
+  const settings = { do_sample: false, temperature: 1, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1 }
+  const options = { ...unconstrained, ...settings, max_new_tokens: TOKENS, eos: new Set<number>(), stop_strings: [] }
   const tokens = yield* Stream.runCollect(
     generate(generator, read.map((own) => ({ ids: own, key: Key.make(0) })), options)
   )

@@ -17,6 +17,7 @@ import { flatten } from "../../src/kernels/nn/Module.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
 import { asInputs } from "../../src/runtime/engine/Weights.ts"
+import { unconstrained } from "../../src/runtime/layers/constraints.ts"
 import { decodeDecoder } from "../../src/runtime/layers/decoderConfig.ts"
 import { decodeFile } from "../../src/runtime/layers/files.ts"
 import { generate } from "../../src/runtime/layers/generation.ts"
@@ -44,10 +45,12 @@ const serve = Effect.gen(function*() {
   const program = yield* (yield* Session).open(generation(config, decoder), asInputs(weights))
   const generator = { program, cache: cacheShape(config), weights: () => ({}), padding: 0, decode: () => "" }
   const settings = {
+    ...unconstrained,
     do_sample: false,
     temperature: 1,
     top_k: 0,
     top_p: 1,
+    min_p: 0,
     repetition_penalty: 1,
     eos: new Set<number>(),
     stop_strings: []

@@ -1,28 +1,38 @@
 /** What is reported of answers and rankings, with what chance would make of it. */
 import * as Key from "./Key.ts"
 
+/** A mean with its 95% interval; of fewer than two groups there is none. */
 export interface Interval {
   readonly mean: number
-  readonly low: number
-  readonly high: number
+  readonly low: number | null
+  readonly high: number | null
 }
 
-const average = (values: ReadonlyArray<number>): number => values.reduce((a, b) => a + b, 0) / values.length
+/** The mean of the values that are known; `null` where none is. */
+export const mean = (values: ReadonlyArray<number | null>): number | null => {
+  const known = values.filter((value) => value !== null)
+  return known.length === 0 ? null : known.reduce((a, b) => a + b, 0) / known.length
+}
+
+/** A question's value, and the group in which it is resampled. */
+export interface Observed {
+  readonly group: string
+  readonly value: number
+}
 
 /** Sums and counts of the values of each group. */
-const totals = (values: ReadonlyArray<number>, groups: ReadonlyArray<string>) => {
+const totals = (observed: ReadonlyArray<Observed>) => {
   const found = new Map<string, { sum: number; count: number }>()
-  values.forEach((value, i) => {
-    const group = found.get(groups[i]!) ?? { sum: 0, count: 0 }
-    found.set(groups[i]!, { sum: group.sum + value, count: group.count + 1 })
-  })
+  for (const { group, value } of observed) {
+    const total = found.get(group) ?? { sum: 0, count: 0 }
+    found.set(group, { sum: total.sum + value, count: total.count + 1 })
+  }
   return [...found.values()]
 }
 
 /** Means of `rounds` samples of whole groups with replacement, sorted. */
-const resampled = (values: ReadonlyArray<number>, groups: ReadonlyArray<string>, rounds: number, key: Key.Key) => {
-  const clusters = totals(values, groups)
-  return Float64Array.from({ length: rounds }, (_, round) => {
+const resampled = (clusters: ReturnType<typeof totals>, rounds: number, key: Key.Key) =>
+  Float64Array.from({ length: rounds }, (_, round) => {
     const own = Key.fold(key, round)
     let [sum, count] = [0, 0]
     for (let i = 0; i < clusters.length; i++) {
@@ -32,56 +42,79 @@ const resampled = (values: ReadonlyArray<number>, groups: ReadonlyArray<string>,
     }
     return sum / count
   }).toSorted()
-}
 
 const ROUNDS = 1000
 const bootstrapKey = Key.make(0xb007)
 
-/** The mean and its 95% percentile interval, by a bootstrap over groups (Field & Welsh 2007). */
-export const interval = (values: ReadonlyArray<number>, groups: ReadonlyArray<string>): Interval => {
-  const means = resampled(values, groups, ROUNDS, bootstrapKey)
-  return {
-    mean: average(values),
-    low: means[Math.floor(0.025 * ROUNDS)]!,
-    high: means[Math.ceil(0.975 * ROUNDS) - 1]!
-  }
+/** The sorted means of a bootstrap, where there are groups to draw from. */
+const bootstrap = (observed: ReadonlyArray<Observed>) => {
+  const clusters = totals(observed)
+  return clusters.length < 2 ? undefined : resampled(clusters, ROUNDS, bootstrapKey)
+}
+
+const intervalOf = (mean: number, means: Float64Array | undefined): Interval => ({
+  mean,
+  low: means?.[Math.floor(0.025 * ROUNDS)] ?? null,
+  high: means?.[Math.ceil(0.975 * ROUNDS) - 1] ?? null
+})
+
+/** The mean and its percentile interval, by a bootstrap over groups (Field & Welsh 2007); `null` of nothing. */
+export const interval = (observed: ReadonlyArray<Observed>): Interval | null => {
+  const value = mean(observed.map((o) => o.value))
+  return value === null ? null : intervalOf(value, bootstrap(observed))
 }
 
 export interface Comparison extends Interval {
   /** Two-sided: twice the smaller share of samples on either side of zero. */
-  readonly p: number
+  readonly p: number | null
 }
 
-/** The mean of b - a over the same questions, by a paired bootstrap over groups. */
-export const compare = (
-  a: ReadonlyArray<number>,
-  b: ReadonlyArray<number>,
-  groups: ReadonlyArray<string>
-): Comparison => {
-  const differences = b.map((value, i) => value - a[i]!)
-  const means = resampled(differences, groups, ROUNDS, bootstrapKey)
-  const below = means.filter((m) => m <= 0).length
-  const above = means.filter((m) => m >= 0).length
-  return {
-    ...interval(differences, groups),
-    p: Math.min(1, 2 * (Math.min(below, above) + 1) / (ROUNDS + 1))
-  }
+/** A question's value under a key that is its own: its id, and the seed of its run where there are several. */
+export interface Keyed extends Observed {
+  readonly key: string
 }
 
-/** Place of the first relevant passage, counted from 1; Infinity where none was found. */
-export const firstRelevant = (ranking: ArrayLike<number>, relevant: ReadonlySet<number>): number => {
-  const at = Array.from(ranking).findIndex((doc) => relevant.has(doc))
-  return at < 0 ? Infinity : at + 1
+/** The keys that one side alone has, or that are of other groups on the other side: nothing can be paired by them. */
+export interface Unpaired {
+  readonly unpaired: ReadonlyArray<string>
+}
+
+const byKey = (side: ReadonlyArray<Keyed>) => new Map(side.map((one) => [one.key, one]))
+
+const unpairedOf = (a: ReadonlyMap<string, Keyed>, b: ReadonlyMap<string, Keyed>) =>
+  [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key)?.group !== b.get(key)?.group)
+
+/** The mean of b - a over the same questions, whatever their order, by a paired bootstrap over groups. */
+export const compare = (a: ReadonlyArray<Keyed>, b: ReadonlyArray<Keyed>): Comparison | Unpaired | null => {
+  const [left, right] = [byKey(a), byKey(b)]
+  const unpaired = unpairedOf(left, right)
+  if (unpaired.length > 0) return { unpaired }
+  const differences = [...right.values()].map(({ group, key, value }) => ({
+    group,
+    value: value - left.get(key)!.value
+  }))
+  const value = mean(differences.map((d) => d.value))
+  if (value === null) return null
+  const means = bootstrap(differences)
+  const beyond = (side: (m: number) => boolean) => means?.filter(side).length ?? 0
+  const rarer = Math.min(beyond((m) => m <= 0), beyond((m) => m >= 0))
+  return { ...intervalOf(value, means), p: means ? Math.min(1, 2 * (rarer + 1) / (ROUNDS + 1)) : null }
+}
+
+/** 1 / place of the first relevant passage among the first `k`, counted from 1; 0 where there is none. */
+export const reciprocalRankAt = (ranking: ReadonlyArray<string>, relevant: ReadonlySet<string>, k: number): number => {
+  const at = ranking.slice(0, k).findIndex((doc) => relevant.has(doc))
+  return at < 0 ? 0 : 1 / (at + 1)
 }
 
 /** Share of the relevant passages among the first `k`. */
-export const recallAt = (ranking: ArrayLike<number>, relevant: ReadonlySet<number>, k: number): number =>
-  Array.from(ranking).slice(0, k).filter((doc) => relevant.has(doc)).length / relevant.size
+export const recallAt = (ranking: ReadonlyArray<string>, relevant: ReadonlySet<string>, k: number): number =>
+  ranking.slice(0, k).filter((doc) => relevant.has(doc)).length / relevant.size
 
 /** Normalised discounted cumulative gain of binary relevance, as trec_eval's ndcg_cut. */
-export const ndcgAt = (ranking: ArrayLike<number>, relevant: ReadonlySet<number>, k: number): number => {
+export const ndcgAt = (ranking: ReadonlyArray<string>, relevant: ReadonlySet<string>, k: number): number => {
   const gain = (rank: number) => 1 / Math.log2(rank + 2)
   const ideal = Array.from({ length: Math.min(k, relevant.size) }, (_, rank) => gain(rank))
-  const found = Array.from(ranking).slice(0, k).map((doc, rank) => relevant.has(doc) ? gain(rank) : 0)
+  const found = ranking.slice(0, k).map((doc, rank) => relevant.has(doc) ? gain(rank) : 0)
   return found.reduce((a, b) => a + b, 0) / ideal.reduce((a, b) => a + b, 0)
 }

@@ -188,6 +188,11 @@ export const fields = {
 
   /** Greatest length of a prompt with its answer, in tokens; passages are cut from the front, the worst first. */
   max_length: Count,
+  /**
+   * A question that does not fit `max_length` with its options and its answer: "raise" refuses to start, "truncate" cuts the
+   * beginning of its text, "skip" leaves it out of training and unanswered.
+   */
+  excess_length: Schema.Literals(["raise", "truncate", "skip"]),
   /** Greatest length of a passage in the reader's prompt, in tokens. */
   text_maxlength: Count,
   /**
@@ -225,14 +230,20 @@ export const fields = {
   rationale_max_new_tokens: Count,
   /** Sample instead of greedy decoding. `null` (here and below): use the model's `generation_config.json`. */
   do_sample: Schema.NullOr(Schema.Boolean),
-  /** Sampling temperature. */
-  temperature: Schema.NullOr(Positive),
+  /** Sampling temperature; 0 for greedy decoding. */
+  temperature: Schema.NullOr(NonNegative),
   /** Sample from this many of the likeliest tokens; 0 for all. */
   top_k: Schema.NullOr(Natural),
   /** Sample from the likeliest tokens that together have this probability. */
   top_p: Schema.NullOr(Share),
+  /** Sample from tokens whose probability is at least this share of the likeliest one's. */
+  min_p: Schema.NullOr(Share),
   /** Factor by which tokens of the prompt and of the text so far are made less likely. */
   repetition_penalty: Schema.NullOr(Positive),
+  /** No n-gram of this size is generated twice, nor repeated from the prompt; 0 for no such rule. */
+  no_repeat_ngram_size: Schema.NullOr(Natural),
+  /** Least length of a generated text, in tokens. */
+  min_new_tokens: Schema.NullOr(Natural),
   /** Texts that end the generation; they are not part of the answer. */
   stop_strings: Schema.NullOr(Schema.Array(Schema.NonEmptyString)),
 

@@ -5,6 +5,8 @@ import { brief, cut, several } from "./brief.ts"
 import { contradictions } from "./contradictions.ts"
 import { type Issue, issuesOf, pathText } from "./issues.ts"
 import { didYouMean } from "./nearest.ts"
+import { problemOf } from "./pattern.ts"
+import * as Placeholders from "./placeholders.ts"
 import { aliases, defaults, presets } from "./presets.ts"
 import { fields, type Raw, RunConfig } from "./RunConfig.ts"
 import { parse } from "./Schedule.ts"
@@ -84,6 +86,12 @@ const rename = ({ settings, source }: Given): Merged => {
   }
 }
 
+/** A pattern of modules' names that is none. */
+const unreadable = (key: string, modules: RunConfig["lora_target_modules"]): string | false => {
+  const problem = typeof modules === "string" ? problemOf(modules) : undefined
+  return problem !== undefined && `${key}: "${modules}" is no pattern of names: ${problem}`
+}
+
 /** What must hold between keys. */
 const conflicts = (c: RunConfig): ReadonlyArray<string> =>
   [
@@ -96,6 +104,8 @@ const conflicts = (c: RunConfig): ReadonlyArray<string> =>
     c.retriever_lora_r > 0 && c.retriever_trainable === "embeddings"
     && `retriever_trainable "embeddings" and retriever_lora_r (${c.retriever_lora_r}) exclude each other; name the `
       + "embeddings in retriever_modules_to_save",
+    ...Placeholders.problems(c),
+    ...(["lora_target_modules", "retriever_lora_target_modules"] as const).map((key) => unreadable(key, c[key])),
     parse(c.refresh_index) === undefined
     && `refresh_index: "${c.refresh_index}" is not "never", a number of steps, or ranges such as "0-100:10,100-1000:500"`
   ].filter((problem) => problem !== false)

@@ -1,50 +1,136 @@
-/** What a written answer says. */
+/** What a written answer says: the option that it settles on, or its own words. docs/answers.md has the rules. */
+import { forms } from "./answerForms.ts"
+import { choiceAt, type Choices, choicesOf, labelled, lettersIn, settled, type Verdict } from "./choiceInText.ts"
+import { isAsked, isRuledOut } from "./denial.ts"
+import { mentions } from "./optionText.ts"
+import { spoken } from "./reasoning.ts"
+import { statements } from "./statements.ts"
 
-const letterOf = (letter: string | undefined, options: number): number => {
-  const at = letter === undefined ? -1 : letter.charCodeAt(0) - 65
-  return at < options ? at : -1
+type Reading = (text: string, c: Choices) => Verdict
+
+/** What stands before an answer by itself, and after it. */
+const opening = /^[\s"'“”‘’«([{<#>•–—-]*/
+const closing = /^[\s"'“”’»)\]}>.:;,!。-]*$/
+
+/** A text that is nothing but an option: its letter, its words, or both. Where these disagree the letter counts. */
+const bare: Reading = (text, c) => {
+  const from = opening.exec(text)![0].length
+  const found = choiceAt(text, Math.max(0, from - 1), c)
+  if (!found || found.two) return undefined
+  const rest = text.slice(found.to)
+  if (closing.test(rest)) return found.option
+  const label = labelled(rest, c)
+  if (!found.byLetter && label !== undefined) return label
+  const words = c.options.words(rest)
+  return found.byLetter && c.options.whole(words) >= 0 ? found.option : undefined
 }
 
-/** Words of letters and digits in lower case, between spaces. */
-const words = (text: string): string => ` ${(text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).join(" ")} `
-
-/** The option whose words come first in the text, the longest of those that begin together; -1 for none. */
-const namedFirst = (text: string, options: ReadonlyArray<string>): number => {
-  const said = words(text)
-  const found = options.map(words).map((own, i) => ({
-    i,
-    at: own === "  " ? -1 : said.indexOf(own),
-    length: own.length
-  }))
-    .filter(({ at }) => at >= 0)
-    .toSorted((a, b) => a.at - b.at || b.length - a.length)
-  return found[0]?.i ?? -1
+/** The only option that a text names, but for those that it asks about or rules out. */
+const only: Reading = (text, c) => {
+  const all = [...mentions(text, c.options), ...lettersIn(text, c)]
+  const named = new Set(
+    all.filter((own) => !isRuledOut(text, own) && !isAsked(text, own.to)).map(({ option }) => option)
+  )
+  return named.size === 1 ? [...named][0] : undefined
 }
 
-/** Letters of options, from the plainest way to write them to the vaguest: a statement, a letter that stands alone. */
-const statement = /\b(?:answer|option|choice)(?:\s+is)?\s*:?\s*[("'*]*([A-Z])(?![\p{L}\p{N}])/iu
-const alone = /^[^\p{L}\p{N}]*([A-Z])(?:[^\p{L}\p{N}\s]|\s*$)/u
-const leading = /^[^\p{L}\p{N}]*([A-Z])(?![\p{L}\p{N}])/u
-const listed = /\(([A-Z])\)|(?<![\p{L}\p{N}])([A-Z])[.):]/u
+/** The last of some readings that finds something. */
+const last = (found: ReadonlyArray<readonly [at: number, verdict: Verdict]>): Verdict =>
+  found.filter(([, verdict]) => verdict !== undefined).toSorted(([a], [b]) => a - b).at(-1)?.[1]
+
+/** The last statement of what the answer is. */
+const stated: Reading = (text, c) => last(statements(text, c))
+
+/** What a form that is meant for machines holds. */
+const content: Reading = (text, c) => bare(text, c) ?? settled(choiceAt(text, 0, c)) ?? stated(text, c) ?? only(text, c)
+
+/** \boxed{B}, {"answer_choice": "B"}, <answer>B</answer>: the last that names an option. */
+const formal: Reading = (text, c) => {
+  for (const inside of forms(text)) {
+    const verdict = content(inside, c)
+    if (verdict !== undefined) return verdict
+  }
+  return undefined
+}
+const sentences = (text: string): ReadonlyArray<string> =>
+  text.split(/\n+|(?<=[.!?。])(?<!\b\p{L}\.)\s+(?=[\p{Lu}\p{N}("'“[])/u)
+
+/** Sentences and lines that are an option by themselves, where they agree. */
+const byThemselves: Reading = (text, c) => {
+  const found = new Set([text.split("\n"), sentences(text)].flat().map((part) => bare(part, c)))
+  found.delete(undefined)
+  return found.size === 1 ? [...found][0] : undefined
+}
+
+const conclusion =
+  /^[\s"'“(]*(?:therefore|thus|hence|so|consequently|accordingly|overall|in conclusion|in summary|to conclude|based on (?:this|these|that|the)|given (?:this|these|that|the))\b[\s,:]*/i
+/** The last sentence that draws a conclusion which names one option. */
+const concluded: Reading = (text, c) =>
+  last(
+    sentences(text).map((sentence, at) => {
+      const from = conclusion.exec(sentence)?.[0].length
+      if (from === undefined || sentence.trimEnd().endsWith("?")) return [at, undefined]
+      const rest = sentence.slice(from)
+      return [at, bare(rest, c) ?? only(rest, c) ?? leading(rest, c)]
+    })
+  )
+
+/** "B, because ...", "Yes, ...": an option at the very beginning that the rest goes on to explain. */
+const leading: Reading = (text, c) => {
+  const found = choiceAt(text, 0, c)
+  if (!found || found.two) return undefined
+  const rest = text.slice(found.to)
+  if (/^[)"'”’\]]*\s*(?:[,;–—]|-\s|\(|(?:because|since|as|due|given|based)\b)/i.test(rest)) return found.option
+  return c.options.vague(found.option) && /^[.:!\s]/.test(rest) && !found.byLetter && isReply(text)
+    ? found.option
+    : undefined
+}
+const isReply = (text: string): boolean =>
+  /^\s*(?:yes|true|false|maybe|both|neither)\b|^\s*no\s*(?:[.,;:!]|(?:it|they|there|this|that|the|he|she|we)\b)/i.test(
+    text
+  )
+
+/** From the plainest way to write an answer to the vaguest. */
+const readings: ReadonlyArray<Reading> = [bare, formal, stated, byThemselves, concluded, leading, only]
+const read: Reading = (text, c) => {
+  for (const reading of readings) {
+    const verdict = reading(text, c)
+    if (verdict !== undefined) return verdict
+  }
+  return undefined
+}
+
+/** Where a text that has answered goes on with a question of its own making. */
+const nextQuestion = /\n\s*(?:#+\s*)?(?:my\s+|next\s+)?(?:question|q)\s*\d*\s*[:：]/i
+
+/** Characters that nobody sees and TeX's fonts do not matter. */
+const unmarked = (text: string): string =>
+  text.normalize("NFKC").replaceAll(/\p{Cf}/gu, "")
+    .replaceAll(/\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|boldsymbol|bf|rm)\s*\{([^{}]*)\}/g, "$1")
+/** Nor do marks of emphasis, and of TeX's formulas where no option is a sum of money. */
+const plain = (text: string, money = false): string =>
+  unmarked(text).replaceAll(money ? /\*\*|__|`|\\[()[\]{}]/g : /\*\*|__|[`$]|\\[()[\]{}]/g, "")
 
 /**
- * The place of the option that a text names, by letter or by its words; -1 where it names none. The text is read as
- * answers are written: an option in full, "Answer: B", "(B) because", an option within a sentence, "B" at the start.
+ * The place of the option that a text settles on; -1 where that cannot be told. What is thought aloud is left out. A single
+ * letter that is both the text of one option and the letter of another means what `answers` says that answers are.
  */
-export const optionOf = (text: string, options: ReadonlyArray<string>): number => {
-  const stated = statement.exec(text)?.[1]
-  const inList = listed.exec(text)
-  const readings = [
-    () => options.findIndex((option) => words(option) === words(text)),
-    () => stated === stated?.toUpperCase() ? letterOf(stated, options.length) : -1,
-    () => letterOf(alone.exec(text)?.[1], options.length),
-    () => namedFirst(text, options),
-    () => letterOf(leading.exec(text)?.[1], options.length),
-    () => letterOf(inList?.[1] ?? inList?.[2], options.length)
-  ]
-  for (const reading of readings) {
-    const at = reading()
-    if (at >= 0) return at
-  }
-  return -1
+export const optionOf = (
+  text: string,
+  options: ReadonlyArray<string>,
+  answers: "letter" | "text" = "letter"
+): number => {
+  if (options.length === 0) return -1
+  const c = choicesOf(options.map(unmarked), answers)
+  const all = plain(spoken(text), options.some((option) => option.includes("$")))
+  const next = nextQuestion.exec(all)?.index ?? all.length
+  return (all.slice(0, next).trim() === "" ? undefined : read(all.slice(0, next), c)) ?? read(all, c) ?? -1
+}
+
+/** The words of a free answer: those that a form meant for machines holds, else all that is not thought aloud. */
+export const freeAnswer = (text: string): string => {
+  const said = spoken(text)
+  const [inside] = forms(said)
+  if (inside !== undefined && inside.trim() !== "") return plain(inside).trim()
+  return /^\W*(?:final )?answer\W*[:：]\W*(\S[^\n]*)/i.exec(said)?.[1]!.trim() ?? said
 }

@@ -5,9 +5,12 @@ import { Answer, Candidates, Question } from "../domain/tables.ts"
 import { Reader, textsOf } from "../runtime/ports/Reader.ts"
 import * as Stage from "./Stage.ts"
 
-/** Of `n` candidates a row, best first, the `c` best, best last. */
+/** Of `n` candidates a row, best first, the `c` best, best last; -1 in front where there are not so many. */
 export const supportOf = (docs: Int32Array, n: number, c: number): Int32Array =>
-  Int32Array.from({ length: docs.length / n * c }, (_, i) => docs[Math.floor(i / c) * n + c - 1 - i % c]!)
+  Int32Array.from({ length: docs.length / n * c }, (_, i) => {
+    const place = c - 1 - i % c
+    return place < n ? docs[Math.floor(i / c) * n + place]! : -1
+  })
 
 /** From `n` candidates, best first, the `c` best are read, best last; where it `explains`, the reader says why. */
 export const answer = (n: number, c: number, explains = false) =>

@@ -20,9 +20,19 @@ export interface SampleOptions {
   readonly seed: number
 }
 
+/** The lowest and the highest of some scores, however many. */
+const extent = (scores: Float32Array): readonly [low: number, high: number] => {
+  let [low, high] = [Infinity, -Infinity]
+  for (const score of scores) {
+    low = Math.min(low, score)
+    high = Math.max(high, score)
+  }
+  return [low, high]
+}
+
 /** JMLR's scaled scores 2u - 1, u the min-max scaled score; 0 where all scores are equal. */
 export const scaledScores = (scores: Float32Array): Float64Array => {
-  const [low, high] = [Math.min(...scores), Math.max(...scores)]
+  const [low, high] = extent(scores)
   return Float64Array.from(scores, (s) => high > low ? 2 * (s - low) / (high - low) - 1 : 0)
 }
 
@@ -44,10 +54,10 @@ export const gumbelTopK = (logits: Float64Array, m: number, key: Key.Key) => {
 }
 
 /** The candidates of lowest and highest score, by place. */
-const extremesOf = (scores: Float32Array): readonly [number, number] => [
-  scores.indexOf(Math.min(...scores)),
-  scores.indexOf(Math.max(...scores))
-]
+const extremesOf = (scores: Float32Array): readonly [number, number] => {
+  const [low, high] = extent(scores)
+  return [scores.indexOf(low), scores.indexOf(high)]
+}
 
 /** The reader's passages, worst first: the best of what it may choose from. */
 const contextOf = (scores: Float32Array, pool: ReadonlyArray<number>, c: number): ReadonlyArray<number> =>

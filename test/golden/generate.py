@@ -14,10 +14,22 @@ config = {
     "num_key_value_heads": 2, "max_position_embeddings": 128, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
     "tie_word_embeddings": False, "bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0,
 }
+# A third of the vocabulary.
+SOME = list(range(5, 96, 3))
 # Settings of generate, and of how many tokens the text becomes longer.
 cases = [
     {"about": "greedy", "settings": {"max_new_tokens": 64}},
     {"about": "tokens of the text made less likely", "settings": {"max_new_tokens": 64, "repetition_penalty": 1.3}},
+    {"about": "no pair of tokens twice", "settings": {"max_new_tokens": 64, "no_repeat_ngram_size": 2}},
+    {"about": "no token twice", "settings": {"max_new_tokens": 24, "no_repeat_ngram_size": 1}},
+    {"about": "a penalty, and no three tokens twice",
+     "settings": {"max_new_tokens": 64, "repetition_penalty": 1.1, "no_repeat_ngram_size": 3}},
+    {"about": "no end before forty tokens", "settings": {"max_new_tokens": 64, "min_new_tokens": 40}},
+    {"about": "no end before a length of sixty", "settings": {"max_new_tokens": 64, "min_length": 60}},
+    {"about": "tokens that are not written", "settings": {"max_new_tokens": 64, "suppress_tokens": SOME}},
+    {"about": "tokens that are not written first", "settings": {"max_new_tokens": 16, "begin_suppress_tokens": SOME}},
+    {"about": "words that are not written",
+     "settings": {"max_new_tokens": 64, "bad_words_ids": [[3], [11]] + [[a, b] for a in range(20, 60) for b in range(30, 50)]}},
 ]
 NEAR = 1e-3
 
@@ -31,6 +43,8 @@ def main():
             if p.dim() > 1:
                 p.normal_(0, 0.35)
             p.copy_(p.float().double())
+    # transformers makes its biases of single tokens in float32.
+    torch.set_default_dtype(torch.float32)
     prompts = [torch.randint(4, config["vocab_size"], (n,)).tolist() for n in (1, 5, 17, 40)]
     for case in cases:
         case["texts"] = []

@@ -4,6 +4,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import * as Key from "../../src/domain/Key.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
@@ -43,10 +45,14 @@ const texts = Effect.fnUntraced(function*(about: string, together: boolean) {
   return { got, want: found.texts }
 }, Effect.scoped)
 
+const described = (JSON.parse(readFileSync(join(import.meta.dirname, "generate.json"), "utf8")) as Described).cases.map(
+  ({ about }) => about
+)
+
 describe("against transformers", () => {
-  for (const about of ["greedy", "tokens of the text made less likely"]) {
+  for (const about of described) {
     for (const together of [false, true]) {
-      it.live(`64 tokens: ${about}, ${together ? "all prompts at once" : "one prompt at a time"}`, () =>
+      it.live(`${about}, ${together ? "all prompts at once" : "one prompt at a time"}`, () =>
         Effect.gen(function*() {
           const { got, want } = yield* texts(about, together)
           assert.deepStrictEqual(got, want)

@@ -75,22 +75,38 @@ describe("a chat template", () => {
     it.live(`puts a user's words as transformers does: ${kind}`, () =>
       onDisk(Effect.gen(function*() {
         const told = yield* tokenizer(kind, { bos_token, chat_template: template })
-        const { after, before } = yield* ChatTemplate.load(told)
-        assert.deepStrictEqual([...before, ...told.encode(said), ...after], ids)
+        const idsBy = Effect.fnUntraced(function*(by: Tokenizer.Tokenizer) {
+          const [text] = yield* (yield* ChatTemplate.load(by)).render([said])
+          return by.encode(text!)
+        })
+        assert.deepStrictEqual(yield* idsBy(told), ids)
         const named = [{ name: "tool_use", template: "" }, { name: "default", template }]
-        const content = bos_token === null ? null : { content: bos_token }
-        const several = yield* tokenizer(kind, { bos_token: content, chat_template: named })
-        assert.deepStrictEqual(yield* ChatTemplate.load(several), { after, before })
-        const apart = yield* tokenizer(kind, { bos_token }, { "chat_template.jinja": template })
-        assert.deepStrictEqual(yield* ChatTemplate.load(apart), { after, before })
+        const several = yield* tokenizer(kind, {
+          bos_token: bos_token === null ? null : { content: bos_token },
+          chat_template: named
+        })
+        assert.deepStrictEqual(yield* idsBy(several), ids)
+        const byName = yield* tokenizer(kind, { bos_token, chat_template: { rag: "", default: template } })
+        assert.deepStrictEqual(yield* idsBy(byName), ids)
+        const apart = yield* tokenizer(kind, { bos_token, chat_template: "" }, { "chat_template.jinja": template })
+        assert.deepStrictEqual(yield* idsBy(apart), ids)
       })))
   }
   const wrong: ReadonlyArray<readonly [string, unknown, RegExp]> = [
     ["is not there", undefined, /apply_chat_template: false/],
+    ["is null", null, /apply_chat_template: false/],
+    ["is a number", 5, /neither a text nor texts by name/],
+    ["is a list of numbers", [5], /neither a text nor texts by name/],
+    ["has no default among its names", [{ name: "rag", template: "x" }, { name: "tool_use" }], /\(rag, tool_use\)/],
+    ["has a default that is none", [{ name: "default", template: 5 }], /\(default\)/],
     ["is none", "{% if %}", /./],
     ["refuses users", "{{ raise_exception('No users.') }}", /No users/],
     ["leaves the words out", "Hello", /0 times, not once/],
-    ["says the words twice", "{% for m in messages %}{{ m.content + m.content }}{% endfor %}", /2 times/]
+    ["says the words twice", "{% for m in messages %}{{ m.content + m.content }}{% endfor %}", /2 times/],
+    ["asks for an unknown part of the day", "{{ strftime_now('%Q') }}{{ messages[0].content }}", /%Q is not known/],
+    ["imports", "{% include 'x' %}{{ messages[0].content }}", /./],
+    ["calls itself for ever", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", /./],
+    ["is long", "{% for i in range(100000) %}{{ messages[0].content }}....{% endfor %}", /makes 500000 characters/]
   ]
   for (const [what, chat_template, reason] of wrong) {
     it.live(`that ${what} is refused`, () =>
@@ -98,7 +114,46 @@ describe("a chat template", () => {
         const told = yield* tokenizer("gpt2", { chat_template })
         const error = yield* Effect.flip(ChatTemplate.load(told))
         assert.strictEqual(error.place, "chat_template")
+        assert.match(error.path, /tokenizer_config\.json$/)
         assert.match(error.reason, reason)
       })))
   }
+  it.live("in a file of its own is blamed by the file's name", () =>
+    onDisk(Effect.gen(function*() {
+      const told = yield* tokenizer("gpt2", { chat_template: "x" }, { "chat_template.jinja": "{% if" })
+      assert.match((yield* Effect.flip(ChatTemplate.load(told))).path, /chat_template\.jinja$/)
+    })))
+  const loop = (n: number) => `{% for a${n} in range(10000) %}`
+  const endless: ReadonlyArray<readonly [string, string, RegExp]> = [
+    ["time", `${loop(1)}${loop(2)}${loop(3)}${"{% endfor %}".repeat(3)}{{ messages[0].content }}`, /more than 4 s/],
+    ["memory", "{{ range(4000000000) | length }}{{ messages[0].content }}", /256 MB|array length|4 s/],
+    [
+      "memory for a text",
+      "{% set ns = namespace(x='aaaaaaaaaa') %}{% for i in range(100) %}{% set ns.x = (ns.x + ns.x) | upper %}{% endfor %}",
+      /256 MB|4 s|string length/
+    ],
+    [
+      "memory for a list",
+      "{% set ns = namespace(x=[1]) %}{% for i in range(100) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+      /256 MB|4 s|string length/
+    ]
+  ]
+  for (const [what, chat_template, reason] of endless) {
+    it.live(`that takes all ${what} is stopped`, () =>
+      onDisk(Effect.gen(function*() {
+        const told = yield* tokenizer("gpt2", { chat_template })
+        assert.match((yield* Effect.flip(ChatTemplate.load(told))).reason, reason)
+      })), 20_000)
+  }
+  it.live("that is endless for some words alone fails for these", () =>
+    onDisk(Effect.gen(function*() {
+      const chat_template = `{% if 'x' in messages[0].content %}${loop(1)}${loop(2)}${loop(3)}${
+        "{% endfor %}".repeat(3)
+      }{% endif %}{{ messages[0].content }}`
+      const { render } = yield* ChatTemplate.load(yield* tokenizer("gpt2", { chat_template }))
+      assert.deepStrictEqual(yield* render(["a", "b"]), ["a", "b"])
+      const error = yield* Effect.flip(render(["x"]))
+      assert.strictEqual(error._tag, "ModelRefused")
+      assert.deepStrictEqual(yield* render(["a"]), ["a"])
+    })), 20_000)
 })

@@ -79,7 +79,12 @@ const learned = Effect.fnUntraced(function*(made: string, { objective, session, 
     for (let i = 0; i < updates; i++) {
       losses.push(...(yield* retriever.learn(lesson)), ...(yield* reader.learn(readerLesson)))
     }
-    const weights = [...parts.values()].flatMap((part) => Array.from(part.save().weights))
+    /** By name: which model is there first depends on whose files are read first. */
+    const weights = new Map(
+      [...parts].flatMap(([name, part]) =>
+        [...part.save().weights].map(([path, { data }]) => [`${name}, ${path}`, data] as const)
+      )
+    )
     return { norms, losses, weights }
   }).pipe(
     Effect.provide(
@@ -102,9 +107,11 @@ describe("gradient accumulation", () => {
           assert.deepStrictEqual(parts.norms.map(([group]) => group), whole.norms.map(([group]) => group))
           whole.norms.forEach(([group, norm], i) => near(parts.norms[i]![1], norm, group))
           whole.losses.forEach((loss, i) => near(parts.losses[i]!, loss, `loss ${i}`))
-          whole.weights.forEach(([path, { data }], i) =>
-            data.forEach((x, j) => near(parts.weights[i]![1].data[j]!, x, path))
-          )
+          assert.sameMembers([...parts.weights.keys()], [...whole.weights.keys()])
+          for (const [name, data] of whole.weights) {
+            const got = parts.weights.get(name)!
+            data.forEach((x, j) => near(got[j]!, x, name))
+          }
         }
       })), 120_000)
   }

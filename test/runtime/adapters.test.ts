@@ -238,6 +238,38 @@ const damages: Readonly<Record<string, readonly [(adapter: string, folder: strin
     (adapter) => edit(adapter, { peft_type: "IA3" }),
     /adapter_config.json: peft_type "IA3": only plain LoRA/
   ],
+  "with a pattern that is none": [
+    (adapter) => edit(adapter, { alpha_pattern: { "(": 2 } }),
+    /adapter_config.json: alpha_pattern: "\(" is no pattern: unterminated group/
+  ],
+  "with a pattern of ranks that is none": [
+    (adapter) => edit(adapter, { rank_pattern: { "[": 2 } }),
+    /adapter_config.json: rank_pattern: "\[" is no pattern: a bracket \[ that is not closed/
+  ],
+  "with another rank than its matrices": [
+    (adapter) => edit(adapter, { rank_pattern: { v_proj: 7 } }),
+    /v_proj has rank 3, not 7 as r and rank_pattern say/
+  ],
+  "with a pattern that never ends": [
+    (adapter) => edit(adapter, { alpha_pattern: { "([a-z._0-9]+)+X": 2 } }),
+    /adapter_config.json: to match alpha_pattern and rank_pattern takes more than 1 s/
+  ],
+  "that is a number": [
+    (adapter) => writeFileSync(join(adapter, "adapter_config.json"), "5"),
+    /adapter_config.json: is 5, not an object/
+  ],
+  "with values of other kinds": [
+    (adapter) => edit(adapter, { r: "4", lora_alpha: -1, alpha_pattern: { q: "x" } }),
+    /adapter_config.json: r: [^\n;]*; lora_alpha: [^\n;]*; alpha_pattern\.q: [^\n;]*$/
+  ],
+  "with long values that nobody knows": [
+    (adapter) => edit(adapter, { [`use_${"y".repeat(500)}`]: "x".repeat(10_000_000) }),
+    /^.{0,100}adapter_config.json: use_y{75}… "x{78}…: only plain LoRA/
+  ],
+  "whose keys a prototype has": [
+    (adapter) => edit(adapter, { constructor: 1, toString: "x" }),
+    /adapter_config.json: constructor 1, toString "x": only plain LoRA/
+  ],
   "whose beginning changed the base": [
     (adapter) => edit(adapter, { init_lora_weights: "pissa" }),
     /adapter_config.json: init_lora_weights "pissa": only plain LoRA/
@@ -318,6 +350,7 @@ describe("an adapter on a model without a head", () => {
 /** Settings that a model cannot have. */
 const impossible: ReadonlyArray<readonly [Raw, RegExp]> = [
   [{ lora_target_modules: ["q_prj"] }, /lora_target_modules: no module is called "q_prj", did you mean "q_proj"\?/],
+  [{ lora_target_modules: "([a-z._0-9]+)+X" }, /lora_target_modules: the pattern takes more than 1 s/],
   [{ lora_target_modules: ".*attn" }, /lora_target_modules: no module is called ".*attn" \(there are embed_tokens, /],
   [{ modules_to_save: ["embedding"] }, /modules_to_save: no module is called "embedding"/],
   [{ modules_to_save: ["q_proj"] }, /self_attn.q_proj is both in lora_target_modules and in modules_to_save/]

@@ -5,7 +5,6 @@ import * as Layer from "effect/Layer"
 import * as fc from "fast-check"
 import { layer, scorer, words } from "../../src/runtime/layers/bm25.ts"
 import { fromRecords } from "../../src/runtime/layers/dataset.ts"
-import { topK } from "../../src/runtime/layers/vectorIndex.ts"
 import { Passages } from "../../src/runtime/ports/Passages.ts"
 import { Retriever } from "../../src/runtime/ports/Retriever.ts"
 import * as Tiny from "../support/tiny.ts"
@@ -56,32 +55,4 @@ describe("BM25", () => {
         assert.include([...found], Number(Tiny.questions[q]!.gold[0]!.slice(1)))
       })
     }).pipe(Effect.provide(layer.pipe(Layer.provide(Layer.succeed(Passages, fromRecords(Tiny.passages)))))))
-})
-
-describe("topK", () => {
-  it("is the front of the sorted row, equal scores in order of place", () => {
-    const table = fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 12 })).chain(([rows, width]) =>
-      fc.tuple(
-        fc.constant(rows),
-        fc.array(fc.integer({ min: -3, max: 3 }), { minLength: rows * width, maxLength: rows * width }),
-        fc.integer({ min: 1, max: width })
-      )
-    )
-    fc.assert(fc.property(table, ([rows, values, k]) => {
-      const { docs, scores } = topK(Float32Array.from(values), rows, k)
-      const width = values.length / rows
-      const expected = Array.from({ length: rows }, (_, r) => {
-        const row = values.slice(r * width, (r + 1) * width)
-        return [...row.keys()].toSorted((a, b) => row[b]! - row[a]! || a - b).slice(0, k)
-      })
-      assert.deepStrictEqual([...docs], expected.flat())
-      expected.forEach((row, r) =>
-        row.forEach((doc, i) => assert.strictEqual(scores[r * k + i], values[r * width + doc]))
-      )
-    }))
-  })
-  it("leaves places empty where there are fewer", () => {
-    const { docs, scores } = topK(Float32Array.of(2, 1), 1, 3)
-    assert.deepStrictEqual([[...docs], [...scores]], [[0, 1, -1], [2, 1, -Infinity]])
-  })
 })

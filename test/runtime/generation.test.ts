@@ -160,4 +160,19 @@ describe("generation", () => {
       yield* Stream.runForEach(Stream.take(tokens, 3), () => Effect.sync(() => assert.isAtMost(runs, 3)))
       assert.strictEqual(runs, 3)
     }).pipe(Effect.scoped, Effect.provide(cpu({ threads: 1 }))))
+  it.live("fails by the program's name where logits are no numbers, or no token is left", () =>
+    Effect.gen(function*() {
+      const model = yield* generator(config, false)
+      const names = Object.keys(model.generator.weights()).filter((name) => name.endsWith("norm.weight"))
+      const nothing = names.map((name) => [name, new Float32Array(16).fill(NaN)] as const)
+      const weights = { ...model.generator.weights(), ...Object.fromEntries(nothing) }
+      const broken = { ...model, generator: { ...model.generator, weights: () => weights } }
+      const error = yield* Effect.flip(collect(broken, [prompt([1, 2])], greedy))
+      assert.match(error.message, /^Program reader\.generate [^:]+: element 0 of (logits|present) is NaN/)
+      const all = { ...greedy, suppress_tokens: Array.from({ length: 31 }, (_, i) => i) }
+      assert.match(
+        (yield* Effect.flip(collect(model, [prompt([1, 2])], all))).message,
+        /no token is left to go on with/
+      )
+    }).pipe(Effect.scoped, Effect.provide(cpu({ threads: 1 }))))
 })

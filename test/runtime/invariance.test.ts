@@ -4,9 +4,13 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as fc from "fast-check"
+import { cpSync } from "node:fs"
+import { join } from "node:path"
 import type { Raw } from "../../src/domain/RunConfig.ts"
 import { bucket } from "../../src/runtime/engine/Programs.ts"
+import { cpu } from "../../src/runtime/engine/providers.ts"
 import { inference } from "../../src/runtime/layers/modes.ts"
+import * as Retrievers from "../../src/runtime/layers/retriever.ts"
 import { Reader } from "../../src/runtime/ports/Reader.ts"
 import { Retriever } from "../../src/runtime/ports/Retriever.ts"
 import * as Tiny from "../support/tiny.ts"
@@ -50,6 +54,16 @@ describe("a retriever's score", () => {
         assert.deepStrictEqual(Array.from(found).toSorted((a, b) => a - b), corpus)
       })
     })))
+  it.live("is found by fibers that ask at once, with one index for all of them", () =>
+    onTiny(Effect.gen(function*() {
+      const retriever = yield* Retriever
+      const searches = Effect.forEach(asked, (question) => retriever.search([question], 5), {
+        concurrency: "unbounded"
+      })
+      const found = yield* searches
+      assert.deepStrictEqual(found, yield* Effect.forEach(asked, (question) => retriever.search([question], 5)))
+      assert.strictEqual(yield* retriever.refresh, 1)
+    })))
   it.live("is found in the same order by a question alone", () =>
     onTiny(Effect.gen(function*() {
       const retriever = yield* Retriever
@@ -59,6 +73,35 @@ describe("a retriever's score", () => {
         assert.deepStrictEqual(alone.docs, together.docs.slice(q * 5, q * 5 + 5))
       }
     })))
+})
+
+describe("a question's ranking", () => {
+  /** A narrow model on two threads, whose products ONNX Runtime cuts by the number of their rows. */
+  const narrow = Effect.gen(function*() {
+    const folder = yield* Tiny.folder
+    const demo = join(import.meta.dirname, "..", "..", "experiments", "demo", "retriever")
+    for (const name of ["config.json", "tokenizer.json"]) cpSync(join(demo, name), join(folder, "retriever", name))
+    yield* Tiny.writeWeights(folder)
+    const config = yield* Tiny.settings(folder)
+    const given = Layer.mergeAll(Tiny.surroundings(config), cpu({ threads: 2 }))
+    const layer = Retrievers.readOnly.pipe(Layer.provide(given))
+    return yield* Effect.gen(function*() {
+      const retriever = yield* Retriever
+      return yield* Effect.forEach([1, 2, 4, 6], (size) => {
+        const starts = [...asked.keys()].filter((q) => q % size === 0)
+        return Effect.forEach(starts, (q) => retriever.search(asked.slice(q, q + size), corpus.length))
+      })
+    }).pipe(Effect.provide(layer))
+  }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
+
+  it.live("is the same to the last bit, whatever is asked beside it", () =>
+    Effect.gen(function*() {
+      const [alone, ...others] = (yield* narrow).map((batches) => ({
+        docs: batches.flatMap(({ docs }) => [...docs]),
+        scores: batches.flatMap(({ scores }) => [...scores])
+      }))
+      for (const together of others) assert.deepStrictEqual(together, alone)
+    }))
 })
 
 describe("a reader's likelihood", () => {

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Scope } from "effect/Scope"
+import { firstInfinite } from "../../src/kernels/finite.ts"
 import { flatten, normal } from "../../src/kernels/nn/Module.ts"
 import { sumAll } from "../../src/kernels/op/broadcast.ts"
 import { mul, sub } from "../../src/kernels/op/elementwise.ts"
@@ -17,7 +18,7 @@ const tree = { w: normal([2], 1), frozen: normal([2], 1) }
 const group = (path: string) => path === "w" ? "decay" : undefined
 
 /** A learner of Σ (w - x)² over rows x of a batch, and its weights; more than `few` of those are written over. */
-const squares = Effect.fnUntraced(function*(few?: number) {
+const squares = Effect.fnUntraced(function*(few?: number, rate = 0.1, weightDecay = 0) {
   const params = flatten(tree)
   const initial = new Map([["w", Float32Array.of(1, 2)], ["frozen", Float32Array.of(3, 4)]])
   const own = new Map([...initial].map(([path, values]) => [path, values.slice()]))
@@ -32,7 +33,7 @@ const squares = Effect.fnUntraced(function*(few?: number) {
       optimizer,
       maxGradNorm: 1
     })
-  const groups = { decay: { learningRate: () => 0.1, weightDecay: 0 } }
+  const groups = { decay: { learningRate: () => rate, weightDecay } }
   const made = yield* Learner.make({ name: "squares", weights, optimizer, groups, lesson })
   return { weights, initial, learner: made }
 })
@@ -69,6 +70,40 @@ for (const [how, few] of [["in two copies", undefined], ["written over", 0]] as 
         assert.deepStrictEqual([weights.parameters(), weights.state()], before)
         assert.strictEqual(one.updates(), 1)
       })))
+    it.effect("refuses weights that an update would make no numbers, by name", () =>
+      scoped(Effect.gen(function*() {
+        const { initial, learner: one, weights } = yield* squares(few, 0.1, 3e39)
+        const whole = () => [...weights.current().values()].every((x) => firstInfinite(x as Float32Array) < 0)
+        assert.isTrue(whole())
+        const error = yield* Effect.flip(one.learn(batch))
+        assert.match(
+          error.message,
+          /^squares diverged in update 1: element 1 of w becomes -Infinity\. Lower the learning/
+        )
+        assert.strictEqual(one.updates(), 0)
+        /** What is written over is lost, and told of; two copies keep the last good one. */
+        if (few === undefined) assert.deepStrictEqual(weights.parameters(), initial)
+        else assert.isFalse(whole())
+      })))
+    it.effect("refuses scalars that are no numbers before anything moves", () =>
+      scoped(Effect.gen(function*() {
+        const { initial, learner: one, weights } = yield* squares(few, 0.1, 1e308)
+        const error = yield* Effect.flip(one.learn(batch))
+        assert.match(error.message, /^squares diverged in update 1: the optimiser's keep\/decay is -Infinity\. Lower/)
+        assert.deepStrictEqual(weights.parameters(), initial)
+      })))
+    it.live("makes one update after the other for fibers that ask at once", () =>
+      Effect.gen(function*() {
+        const [one, other] = [yield* learner, yield* learner]
+        const batches = [[rows(0, 5)], [rows(1, 1), rows(2, 2)], [rows(3, -1)], [rows(0.5, 0.5), rows(9, 9)]]
+        yield* Effect.forEach(batches, (parts) => one.learner.learn(parts))
+        const both = Effect.forEach(batches, (parts) => other.learner.learn(parts), { concurrency: "unbounded" })
+        const probes = Effect.forEach(Array(5).keys(), () => other.learner.probe(batches[1]!), { concurrency: 5 })
+        yield* Effect.all([both, probes], { concurrency: "unbounded" })
+        assert.strictEqual(other.learner.updates(), 4)
+        assert.deepStrictEqual(other.weights.parameters(), one.weights.parameters())
+        assert.deepStrictEqual(other.weights.state(), one.weights.state())
+      }).pipe(Effect.scoped, Effect.provide(cpu({ threads: 1 }))))
     it.effect("goes on as if it had never stopped, from its weights, moments and count", () =>
       scoped(Effect.gen(function*() {
         const straight = yield* learner

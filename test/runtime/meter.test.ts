@@ -6,6 +6,7 @@ import { affine } from "../../src/kernels/op/contract.ts"
 import { exp } from "../../src/kernels/op/elementwise.ts"
 import { input } from "../../src/kernels/Tensor.ts"
 import { Meter, transient } from "../../src/runtime/engine/Meter.ts"
+import { cached } from "../../src/runtime/engine/Programs.ts"
 import { reference } from "../../src/runtime/engine/providers.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
 
@@ -46,6 +47,21 @@ describe("a meter", () => {
       const failed = yield* Effect.flip(at({ n: 3 }).run({ x }))
       assert.match(failed.message, /input x has 12 elements/)
       assert.deepStrictEqual(meter.used.map(({ calls, flops }) => [calls, flops]), [[2, 48 + 36]])
+    }).pipe(Effect.scoped, Effect.provide(meter.layer.pipe(Layer.provide(reference))))
+  })
+  it.effect("tells the phases of fibers apart, and of programs that they compile together", () => {
+    const meter = new Meter()
+    return Effect.gen(function*() {
+      const run = yield* cached(([n]: [number]) => graph(n))
+      const phase = (name: string, sizes: ReadonlyArray<number>) =>
+        meter.during(name)(Effect.forEach(sizes, (n) => Effect.andThen(Effect.yieldNow, run([n], feeds(n)))))
+      yield* Effect.all([phase("first", [2, 5, 2]), phase("second", [5, 2])], { concurrency: "unbounded" })
+      assert.deepStrictEqual(meter.used.map(({ calls, phase }) => [phase, calls]).toSorted(), [["first", 3], [
+        "second",
+        2
+      ]])
+      assert.isAbove(meter.compiled("first") + meter.compiled("second"), 0)
+      assert.strictEqual(meter.compiled(""), 0)
     }).pipe(Effect.scoped, Effect.provide(meter.layer.pipe(Layer.provide(reference))))
   })
   it("holds at least a copy of every result", () => {

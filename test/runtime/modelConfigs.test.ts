@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { reach } from "../../src/kernels/nn/rope.ts"
 import { decodeDecoder, type DecoderConfig } from "../../src/runtime/layers/decoderConfig.ts"
 import { decodeEncoder } from "../../src/runtime/layers/encoderConfig.ts"
+import { warned } from "../support/warnings.ts"
 
 type Json = Readonly<Record<string, unknown>>
 const golden = (name: string): Json =>
@@ -132,6 +133,84 @@ describe("a decoder's config", () => {
   })
 })
 
+describe("what a config leaves out is what transformers takes it for", () => {
+  it("a window of Mistral's, which null takes away", () => {
+    const mistral = without(golden("mistral"), "sliding_window")
+    assert.strictEqual(decoder(mistral).sliding_window, 4096)
+    assert.strictEqual(decoder({ ...mistral, sliding_window: null }).sliding_window, undefined)
+  })
+  it("the first layer of Qwen with a window", () => {
+    const qwen = { ...without(golden("qwen2"), "layer_types", "max_window_layers"), num_hidden_layers: 30 }
+    const { layer_types } = decoder({ ...qwen, use_sliding_window: true, sliding_window: 4 })
+    assert.deepStrictEqual(layer_types!.slice(-3), ["full_attention", "sliding_attention", "sliding_attention"])
+  })
+  it("heads of 128 in Qwen 3, the norms' epsilon of Phi-3", () => {
+    assert.strictEqual(decoder(without(golden("qwen3"), "head_dim")).head_dim, 128)
+    assert.strictEqual(decoder({ ...golden("qwen3"), head_dim: null }).head_dim, 4)
+    assert.strictEqual(decoder(without(golden("phi3"), "rms_norm_eps")).rms_norm_eps, 1e-5)
+    assert.strictEqual(decoder(without(golden("llama"), "rms_norm_eps")).rms_norm_eps, 1e-6)
+  })
+  it("the activation of Gemma, which only calls it gelu", () => {
+    const act = (own: Json) =>
+      decoder({ ...without(golden("gemma"), "hidden_act", "hidden_activation"), ...own }).hidden_act
+    assert.deepStrictEqual([{}, { hidden_act: "gelu" }, { hidden_act: "relu" }].map(act), [
+      "gelu_pytorch_tanh",
+      "gelu_pytorch_tanh",
+      "relu"
+    ])
+    assert.strictEqual(act({ hidden_act: "gelu", hidden_activation: "silu" }), "silu")
+  })
+  it("longrope, where Phi-3 calls it yarn", () => {
+    const long = golden("phi3-longrope")
+    const rope = { ...long["rope_parameters"] as object, rope_type: "yarn" }
+    assert.deepStrictEqual(decoder({ ...long, rope_parameters: rope }), decoder(long))
+  })
+})
+
+describe("keys beyond a config", () => {
+  const keys = Effect.fnUntraced(function*(own: Json) {
+    return (yield* warned(decodeDecoder({ ...llama, ...own }, "reader/config.json"))).lines
+  })
+  it.effect("that nobody knows are told by name, with the file", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* keys({ logit_scale: 2, scale_emb: 12, __proto__: 1 }), [
+        "reader/config.json: not known here, and passed over: logit_scale, scale_emb"
+      ])
+      const own = JSON.parse("{\"__proto__\": 1, \"constructor\": 2, \"toString\": null}") as Json
+      assert.deepStrictEqual(yield* keys({ ...own, model_type: "llama" }), [
+        "reader/config.json: not known here, and passed over: __proto__, constructor"
+      ])
+      const many = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`k${i}${"x".repeat(1000)}`, i]))
+      const [line] = yield* keys(many)
+      assert.match(line!, /k0x+…, .* and 31 more$/)
+      assert.isBelow(line!.length, 1000)
+    }))
+  it.effect("of a rotation too", () =>
+    Effect.gen(function*() {
+      const rope_parameters = { rope_type: "default", rope_theta: 5, mrope_section: [1] }
+      assert.deepStrictEqual(yield* keys({ rope_parameters }), [
+        "reader/config.json: not known here, and passed over: rope_parameters.mrope_section"
+      ])
+    }))
+  it.effect("that say nothing of what is computed are passed over without a word", () =>
+    Effect.gen(function*() {
+      const own = {
+        architectures: ["LlamaForCausalLM"],
+        auto_map: {},
+        attention_dropout: 0.1,
+        pretraining_tp: 2,
+        use_cache: false,
+        torch_dtype: "bfloat16",
+        quantization_config: null,
+        pruned_heads: {},
+        is_encoder_decoder: false,
+        temperature: 0.6,
+        num_beams: 4
+      }
+      assert.deepStrictEqual(yield* keys(own), [])
+    }))
+})
+
 describe("a config is refused", () => {
   const refusals: ReadonlyArray<readonly [string, Json, RegExp]> = [
     [
@@ -161,6 +240,21 @@ describe("a config is refused", () => {
       /num_attention_heads 4 is no multiple of num_key_value/
     ],
     ["with an odd head", { head_dim: 5 }, /the size of a head 5/],
+    [
+      "that is quantised",
+      { quantization_config: { bits: 4 } },
+      /^quantization_config \{"bits": 4\} is not known here$/
+    ],
+    ["with heads left out", { pruned_heads: { 0: [1] } }, /^pruned_heads \{"0": \[1\]\} is not known here$/],
+    ["with another's attention", { add_cross_attention: true }, /^add_cross_attention true is not known here$/],
+    ["of an encoder and a decoder", { is_encoder_decoder: true }, /^is_encoder_decoder true/],
+    ["with heads turned in part, but for Phi-3's", { partial_rotary_factor: 0.5 }, /^partial_rotary_factor 0\.5 is/],
+    ["the same in its rotation", { rope_parameters: { partial_rotary_factor: 0.5 } }, /^partial_rotary_factor 0\.5 is/],
+    ["with dropout that there is not", { model_type: "phi3", resid_pdrop: 0.1 }, /^resid_pdrop 0\.1/],
+    ["of a prototype's model", { model_type: "constructor" }, /^model_type constructor is not one of/],
+    ["of a prototype's rotation", { rope_parameters: { rope_type: "toString" } }, /^rope_type toString is not one of/],
+    ["of a prototype's activation", { hidden_act: "__proto__" }, /^hidden_act __proto__ is not one of/],
+    ["with an endless name", { model_type: "x".repeat(1e6) }, /^model_type x{79}… is not one of/],
     ["with another activation", { hidden_act: "mish" }, /^hidden_act mish is not one of silu/],
     [
       "with windows out of order",
@@ -196,6 +290,9 @@ describe("a config is refused", () => {
       { rope_parameters: { full_attention: { rope_type: "yarn", factor: 2 } } },
       /^rope_type yarn is not known of encoders$/
     ],
+    ["of a window by another name", "modernbert", { sliding_window: 64 }, /^sliding_window 64 is not known here$/],
+    ["of heads left out", "bert", { pruned_heads: { 0: [1] } }, /^pruned_heads/],
+    ["of a prototype's encoder", "bert", { model_type: "hasOwnProperty" }, /^model_type hasOwnProperty is not one of/],
     ["of too few layers", "modernbert", { layer_types: ["full_attention"] }, /layer_types has 1 of 4 layers/]
   ]
   for (const [what, name, given, reason] of encoders) {
@@ -204,6 +301,15 @@ describe("a config is refused", () => {
       () => assert.match(Effect.runSync(Effect.flip(decodeEncoder({ ...golden(name), ...given }))).message, reason)
     )
   }
+})
+
+describe("a config that is nested too deeply", () => {
+  it("is none, without an end of the stack", () => {
+    let deep: unknown = 1
+    for (let i = 0; i < 100_000; i++) deep = { a: deep }
+    assert.match(Effect.runSync(Effect.flip(decodeDecoder(deep))).message, /vocab_size: is missing/)
+    assert.strictEqual(Effect.runSync(decodeDecoder({ ...llama, rope_scaling: deep })).hidden_size, 16)
+  })
 })
 
 describe("an encoder's config", () => {

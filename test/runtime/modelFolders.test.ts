@@ -11,6 +11,7 @@ import * as RetrieverFolder from "../../src/runtime/layers/retrieverFolder.ts"
 import { encode } from "../../src/runtime/layers/safetensors.ts"
 import { onDisk } from "../support/files.ts"
 import * as Tiny from "../support/tiny.ts"
+import { warned } from "../support/warnings.ts"
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -109,6 +110,24 @@ describe("a retriever's folder", () => {
       }, told)
       assert.deepStrictEqual([copy.lengths, copy.marks, copy.config.dim], [lengths, marks, 8])
     })))
+  it.live("may be of sentence-transformers for single vectors, whose ways to compare are others", () =>
+    onDisk(Effect.gen(function*() {
+      const config = { similarity_fn_name: "cosine", prompts: { query: "q: " }, __version__: {} }
+      const { lines, value } = yield* warned(retriever({ "config_sentence_transformers.json": config }))
+      assert.deepStrictEqual(value.lengths, { query: 24, passage: 64 })
+      assert.match(lines.join("\n"), /config_sentence_transformers\.json: not known here, and passed over: prompts$/)
+    })))
+  it.live("tells what it has in its files that nobody knows", () =>
+    onDisk(Effect.gen(function*() {
+      const metadata = { nbits: 2, kmeans_niters: 4, interaction: "colbert", query_maxlength: 8 }
+      const { lines } = yield* warned(retriever({ "artifact.metadata": metadata }))
+      assert.match(lines.join("\n"), /artifact\.metadata: not known here, and passed over: query_maxlength$/)
+    })))
+  it.live("is refused where markers leave no room for words", () =>
+    onDisk(Effect.gen(function*() {
+      const error = yield* Effect.flip(retriever({ "config.json": { max_position_embeddings: 3 } }, told))
+      assert.match(error.message, /query_max_len \(3\), passage_max_len \(3\): of the tokens of a text 3 are markers/)
+    })))
   const refusals: ReadonlyArray<readonly [string, Files, RegExp, RegExp]> = [
     [
       "marks that its tokenizer lacks",
@@ -117,6 +136,24 @@ describe("a retriever's folder", () => {
       /^\[Q\], \[D\] not in the vocabulary/
     ],
     ["another similarity", { "artifact.metadata": { similarity: "l2" } }, /artifact\.metadata$/, /cosine/],
+    [
+      "another interaction",
+      { "artifact.metadata": { interaction: "flipr" } },
+      /artifact\.metadata$/,
+      /^interaction "flipr" is not known here$/
+    ],
+    [
+      "texts before its texts",
+      { "config_sentence_transformers.json": { query_prefix: "[MASK]", prompts: { query: "search: " } } },
+      /config_sentence_transformers\.json$/,
+      /^prompts \{"query": "search: "\} are not put before texts here$/
+    ],
+    [
+      "another way to compare",
+      { "config_sentence_transformers.json": { query_prefix: "[MASK]", similarity_fn_name: "cosine" } },
+      /config_sentence_transformers\.json$/,
+      /^similarity_fn_name "cosine" is not known here$/
+    ],
     [
       "questions without augmentation",
       { "config_sentence_transformers.json": { do_query_expansion: false } },
@@ -147,7 +184,7 @@ describe("a retriever's folder", () => {
 
 describe("a reader's folder", () => {
   const ends = (files: Files) =>
-    Effect.map(reader(files), ({ ends: { end, stops }, turn }) => [end, [...stops], turn.before] as const)
+    Effect.map(reader(files), ({ ends: { end, stops }, wrap }) => [end, [...stops], wrap] as const)
   it.live("ends texts by its generation config, its config or its tokenizer, the first that says", () =>
     onDisk(Effect.gen(function*() {
       const named = { "tokenizer_config.json": { eos_token: { content: "<unk>" } } }
@@ -179,6 +216,35 @@ describe("a reader's folder", () => {
       assert.deepStrictEqual((yield* ends(processed()))[2], [])
       assert.deepStrictEqual((yield* ends({ "config.json": { bos_token_id: null } }))[2], [])
     })))
+  it.live("begins them without bos_token_id where its tokenizer says so, and tells where its tokenizer disagrees", () =>
+    onDisk(Effect.gen(function*() {
+      const says = (add_bos_token: boolean) => ({ "tokenizer_config.json": { add_bos_token, bos_token: "<unk>" } })
+      assert.deepStrictEqual((yield* ends(says(false)))[2], [])
+      assert.deepStrictEqual((yield* ends(says(true)))[2], [1])
+      const single = [{ SpecialToken: { id: "<unk>", type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }]
+      const special_tokens = { "<unk>": { id: "<unk>", ids: [1], tokens: ["<unk>"] } }
+      const post_processor = { type: "TemplateProcessing", single, pair: [], special_tokens }
+      const { lines, value } = yield* warned(ends({ "tokenizer.json": { post_processor }, ...says(false) }))
+      assert.deepStrictEqual(value[2], [1])
+      assert.match(lines.join("\n"), /tokenizer_config\.json: add_bos_token is false, but the post-processor/)
+    })))
+  const ids: ReadonlyArray<readonly [Files, RegExp]> = [
+    [
+      { "generation_config.json": { eos_token_id: [3, 9999] } },
+      /generation_config\.json, eos_token_id: 9999: the vocabulary/
+    ],
+    [{ "config.json": { eos_token_id: 9999 } }, /config\.json, eos_token_id: 9999/],
+    [{ "config.json": { bos_token_id: 9999 } }, /config\.json, bos_token_id: 9999/]
+  ]
+  for (const [files, reason] of ids) {
+    it.live(`is refused with ids beyond its vocabulary: ${JSON.stringify(files)}`, () =>
+      onDisk(Effect.map(Effect.flip(reader(files)), (error) => assert.match(error.message, reason))))
+  }
+  it.live("fills up with any token where its own is beyond the vocabulary", () =>
+    onDisk(
+      Effect.map(reader({ "config.json": { pad_token_id: 9999 } }), ({ ends: { padding } }) =>
+        assert.strictEqual(padding, 0))
+    ))
   it.live("is refused where nothing says how texts end", () =>
     onDisk(Effect.map(Effect.flip(reader({ "config.json": { eos_token_id: null } })), (error) => {
       assert.deepStrictEqual(error.place, "eos_token_id")

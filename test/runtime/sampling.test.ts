@@ -1,14 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import * as Key from "../../src/domain/Key.ts"
-import { choose, type Sampling } from "../../src/runtime/layers/sampling.ts"
+import { choose, type Sampling, unusable } from "../../src/runtime/layers/sampling.ts"
 
-const plain: Sampling = { do_sample: true, temperature: 1, top_k: 0, top_p: 1, repetition_penalty: 1 }
+const plain: Sampling = { do_sample: true, temperature: 1, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1 }
 
-/** The distribution by Hugging Face's definitions, written out: temperature, then top-k, then top-p. */
+/** The distribution by Hugging Face's definitions, written out: temperature, then top-k, then top-p, then min-p. */
 const distribution = (
   logits: ReadonlyArray<number>,
-  { temperature, top_k, top_p }: Sampling
+  { min_p, temperature, top_k, top_p }: Sampling
 ): ReadonlyArray<number> => {
   const softmax = (x: ReadonlyArray<number>) => {
     const total = x.reduce((sum, v) => sum + Math.exp(v), 0)
@@ -23,7 +23,10 @@ const distribution = (
   const dropped = new Set(
     ascending.filter((i) => (sum += share[i]!) <= 1 - top_p).filter((i) => i !== ascending.at(-1))
   )
-  return softmax(kept.map((x, i) => dropped.has(i) ? -Infinity : x))
+  const nucleus = kept.map((x, i) => dropped.has(i) ? -Infinity : x)
+  const likely = softmax(nucleus)
+  const least = min_p * Math.max(...likely)
+  return softmax(nucleus.map((x, i) => likely[i]! < least ? -Infinity : x))
 }
 
 /** Σ (observed - expected)² / expected over what is possible; Infinity where the impossible was drawn. */
@@ -58,7 +61,10 @@ describe("sampling", () => {
     { top_k: 50 },
     { top_p: 0.7 },
     { top_p: 0.01 },
-    { temperature: 0.7, top_k: 5, top_p: 0.8 }
+    { temperature: 0.7, top_k: 5, top_p: 0.8 },
+    { min_p: 0.3 },
+    { min_p: 1 },
+    { temperature: 1.5, top_k: 6, top_p: 0.9, min_p: 0.2 }
   ]
   for (const some of settings) {
     const sampling = { ...plain, ...some }
@@ -82,7 +88,8 @@ describe("sampling", () => {
     const some = fc.record({
       temperature: fc.constantFrom(0.5, 1, 3),
       top_k: fc.integer({ min: 0, max: 10 }),
-      top_p: fc.constantFrom(0.2, 0.5, 0.9, 1)
+      top_p: fc.constantFrom(0.2, 0.5, 0.9, 1),
+      min_p: fc.constantFrom(0, 0.05, 0.5)
     })
     fc.assert(fc.property(values, some, fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (x, how, u) => {
       const sampling = { ...plain, ...how }
@@ -94,5 +101,11 @@ describe("sampling", () => {
     assert.strictEqual(choose(Float32Array.of(3, 2), [0, 0], penal, () => 0), 1)
     assert.strictEqual(choose(Float32Array.of(3, 1), [0, 0], penal, () => 0), 0)
     assert.strictEqual(choose(Float32Array.of(-1, -1.5), [0], penal, () => 0), 1)
+  })
+  it("has nothing to choose from where logits are no numbers, or all are impossible", () => {
+    assert.strictEqual(unusable(Float32Array.of(1, -Infinity, 2)), undefined)
+    assert.match(unusable(Float32Array.of(1, NaN, 2))!, /logit of token 1 is NaN/)
+    assert.match(unusable(Float32Array.of(1, 2, Infinity))!, /logit of token 2 is Infinity/)
+    assert.match(unusable(Float32Array.of(-Infinity, -Infinity))!, /no token is left/)
   })
 })

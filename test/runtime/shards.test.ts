@@ -73,6 +73,19 @@ describe("a narrower type", () => {
   }
 })
 
+describe("saving", () => {
+  for (const dtype of ["float32", "float16", "bfloat16"] as const) {
+    for (const value of [NaN, Infinity, -Infinity]) {
+      it.live(`refuses ${value} as ${dtype}`, () =>
+        onDisk(Effect.gen(function*() {
+          const tensors = [{ name: "t", shape: [3], values: Effect.succeed(Float32Array.of(1, 2, value)) }]
+          const error = yield* Effect.flip(write(yield* folderOf({}), tensors, { dtype, maxShardSize: 100 }))
+          assert.include(error.message, `tensor t: element 2 is ${value}`)
+        })))
+    }
+  }
+})
+
 describe("files of a greatest size", () => {
   it.live("have every tensor once, and an index that tells where", () =>
     onDisk(Effect.gen(function*() {

@@ -54,7 +54,7 @@ describe("a reader that writes", () => {
       Effect.gen(function*() {
         const { answer } = yield* Reader
         const said = yield* texts(asked)
-        const word = (text: string) => text.match(/[A-Za-z0-9]+/g)!.at(-1)!
+        const word = (text: string) => text.match(/[A-Za-z]{3,}/g)!.at(-1)!
         const options = said.map((text, q) => q % 2 === 0 ? ["unsaid", word(text)] : ["unsaid", "nor this"])
         const { indices, texts: given, written } = yield* answer({ ...asked, options })
         assert.deepStrictEqual(written, said)
@@ -91,6 +91,49 @@ describe("a reader that writes", () => {
       const stop = whole!.slice(2, 4)
       const [cut] = yield* onTiny(texts(one(free, 0)), { stop_strings: [stop] })
       assert.strictEqual(cut, whole!.slice(0, whole!.indexOf(stop)).trim())
+    }))
+  it.live("writes by the rules of the settings or of the folder: no pair of words twice, no end too early", () =>
+    Effect.gen(function*() {
+      const pairs = (text: string) => text.split(" ").slice(1).map((word, i) => `${text.split(" ")[i]} ${word}`)
+      const long = { max_new_tokens: 24 }
+      const plain = yield* onTiny(texts(free), long)
+      assert.isTrue(plain.some((text) => new Set(pairs(text)).size < pairs(text).length))
+      const folder = { no_repeat_ngram_size: 2, eos_token_id: 3 }
+      const distinct = yield* onTiny(texts(free), long, folder)
+      assert.isTrue(distinct.every((text) => new Set(pairs(text)).size === pairs(text).length))
+      assert.deepStrictEqual(yield* onTiny(texts(free), { ...long, no_repeat_ngram_size: 2 }), distinct)
+      assert.deepStrictEqual(yield* onTiny(texts(free), { ...long, no_repeat_ngram_size: 0 }, folder), plain)
+    }))
+  it.live("refuses to write where the folder asks for what is not known, but scores", () =>
+    Effect.gen(function*() {
+      const folder = { num_beams: 4, eos_token_id: 3 }
+      const error = yield* Effect.flip(onTiny(texts(free), {}, folder))
+      assert.match(String(error), /generation_config\.json: num_beams 4: how tokens are chosen so is not known here/)
+      const scored = Effect.flatMap(Reader, ({ answer }) => answer(asked))
+      assert.deepStrictEqual(yield* onTiny(scored, {}, folder), yield* onTiny(scored))
+    }))
+  it.live("leaves questions that are too long unanswered where they may be, and the others as they are", () =>
+    Effect.gen(function*() {
+      const long = { ...asked, questions: asked.questions.map((text, q) => q % 2 === 0 ? text.repeat(40) : text) }
+      const both = Effect.gen(function*() {
+        const { answer } = yield* Reader
+        const scored = yield* answer(long)
+        const explained = yield* texts({ ...long, explain: scored.texts })
+        return { scored, written: yield* texts({ ...long, options: free.options }), explained }
+      })
+      const skip = { excess_length: "skip", rationale_prompt: " Reference", rationale_max_new_tokens: 9 }
+      const { explained, scored, written } = yield* onTiny(both, skip)
+      const whole = yield* onTiny(Effect.flatMap(Reader, ({ answer }) => answer(asked)))
+      for (const q of asked.questions.keys()) {
+        const isLong = q % 2 === 0
+        assert.strictEqual(scored.indices[q], isLong ? -1 : whole.indices[q])
+        assert.strictEqual(scored.texts[q] === "", isLong)
+        assert.strictEqual(written[q] === "", isLong)
+        assert.strictEqual(explained[q] === "", isLong)
+      }
+      assert.match(String(yield* Effect.flip(onTiny(both, { excess_length: "raise" }))), /max_length is 160/)
+      const cut = yield* onTiny(both, { ...skip, excess_length: "truncate" })
+      assert.isTrue(cut.scored.indices.every((i) => i >= 0) && cut.written.every((text) => text !== ""))
     }))
   it.live("refuses a generation_config.json that is none, naming the file and the key", () =>
     Effect.gen(function*() {

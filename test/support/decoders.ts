@@ -7,6 +7,7 @@ import { names as stepNames } from "../../src/kernels/Step.ts"
 import { type Input, input } from "../../src/kernels/Tensor.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
 import { asInputs } from "../../src/runtime/engine/Weights.ts"
+import { unconstrained } from "../../src/runtime/layers/constraints.ts"
 import type { GenerationOptions, Generator } from "../../src/runtime/layers/generation.ts"
 import { cacheShape, generation } from "../../src/runtime/layers/generationGraphs.ts"
 import { initialise } from "../../src/runtime/layers/initialise.ts"
@@ -27,10 +28,12 @@ export const config: DecoderConfig = {
 }
 
 export const greedy: GenerationOptions = {
+  ...unconstrained,
   do_sample: false,
   temperature: 1,
   top_k: 0,
   top_p: 1,
+  min_p: 0,
   repetition_penalty: 1,
   max_new_tokens: 12,
   eos: new Set(),

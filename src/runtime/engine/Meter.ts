@@ -1,4 +1,5 @@
 /** What programs take: work, time and memory, told apart by the program's name and by the phase it ran in. */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { activations, flops } from "../../kernels/cost.ts"
 import type { Graph } from "../../kernels/encode.ts"
@@ -31,6 +32,9 @@ const resultsOf = (graph: Graph): number =>
 export const transient = (graph: Graph, given: (output: string) => boolean): number =>
   Math.max(activations(graph, given), resultsOf(graph))
 
+/** The phase that a fiber is in. */
+const Phase = Context.Reference<string>("anamnesis/runtime/engine/Phase", { defaultValue: () => "" })
+
 export class Meter {
   readonly used: Array<Used> = []
   /** Seconds of compiling, by phase. */
@@ -38,37 +42,34 @@ export class Meter {
   /** The program that takes the most memory, of those that ran. */
   largest: Footprint | undefined
   private readonly known = new WeakMap<Graph, Pick<Used, "program" | "flops" | "results">>()
-  private phase = ""
 
   /** What runs within is counted as of this phase. */
   readonly during = (phase: string) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.suspend(() => {
-      const outer = this.phase
-      this.phase = phase
-      return Effect.ensuring(effect, Effect.sync(() => void (this.phase = outer)))
-    })
+    Effect.provideService(effect, Phase, phase)
   /** The session of the context, metered. A run that has begun ends before an interruption is heard. */
   readonly layer = observed({
-    compiling: () => this.timed((seconds) => this.compiles(seconds)),
-    running: (run) => (effect) => this.timed((seconds) => this.add(run, seconds))(Effect.uninterruptible(effect))
+    compiling: () => this.timed((seconds, phase) => this.compiles(seconds, phase)),
+    running: (run) => (effect) =>
+      this.timed((seconds, phase) => this.add(run, seconds, phase))(Effect.uninterruptible(effect))
   })
   compiled(phase: string): number {
     return this.compiling.get(phase) ?? 0
   }
 
   private readonly timed =
-    (tell: (seconds: number) => void) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-      Effect.suspend(() => {
+    (tell: (seconds: number, phase: string) => void) =>
+    <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+      Effect.flatMap(Phase, (phase) => {
         const began = performance.now()
-        return Effect.ensuring(effect, Effect.sync(() => tell((performance.now() - began) / 1000)))
+        return Effect.ensuring(effect, Effect.sync(() => tell((performance.now() - began) / 1000, phase)))
       })
-  private compiles(seconds: number): void {
-    this.compiling.set(this.phase, this.compiled(this.phase) + seconds)
+  private compiles(seconds: number, phase: string): void {
+    this.compiling.set(phase, this.compiled(phase) + seconds)
   }
-  private add(run: Run, seconds: number): void {
-    const cost = this.cost(run)
-    const found = this.used.find(({ phase, program }) => phase === this.phase && program === cost.program)
-    const used = found ?? { phase: this.phase, program: cost.program, calls: 0, flops: 0, seconds: 0, results: 0 }
+  private add(run: Run, seconds: number, phase: string): void {
+    const cost = this.cost(run, phase)
+    const found = this.used.find((used) => used.phase === phase && used.program === cost.program)
+    const used = found ?? { phase, program: cost.program, calls: 0, flops: 0, seconds: 0, results: 0 }
     if (!found) this.used.push(used)
     used.calls++
     used.flops += cost.flops
@@ -76,7 +77,7 @@ export class Meter {
     used.results += cost.results
   }
   /** To find out takes a while, once a program: as compiling does, and it is counted so. */
-  private cost({ graph, into }: Run) {
+  private cost({ graph, into }: Run, phase: string) {
     const known = this.known.get(graph)
     if (known) return known
     const began = performance.now()
@@ -84,7 +85,7 @@ export class Meter {
     if (bytes > (this.largest?.bytes ?? 0)) this.largest = { program: graph.name, bytes }
     const cost = { program: graph.name.split(/[ ,]/)[0]!, flops: flops(graph), results: resultsOf(graph) }
     this.known.set(graph, cost)
-    this.compiles((performance.now() - began) / 1000)
+    this.compiles((performance.now() - began) / 1000, phase)
     return cost
   }
 }

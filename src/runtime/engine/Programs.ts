@@ -1,39 +1,74 @@
-/** Programs compiled on first use, one a key (a bucket of lengths, say). The least recently used make room. */
+/** Programs compiled on first use, one a key (a bucket of lengths, say), for any number of fibers at once. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Scope from "effect/Scope"
+import * as RcMap from "effect/RcMap"
+import * as ScopedCache from "effect/ScopedCache"
 import type { Graph } from "../../kernels/encode.ts"
-import { type Program, Session, type SessionError } from "./Session.ts"
+import { finite, type Program, Session } from "./Session.ts"
 
-export type Compile<K> = (key: K) => Effect.Effect<Program<string, string>, SessionError>
+/** Runs the program of a key. */
+export type Run<K> = (
+  key: K,
+  ...run: Parameters<Program<string, string>["run"]>
+) => ReturnType<Program<string, string>["run"]>
 
-/** Programs kept of each kind. */
+export interface CachedOptions {
+  /** Programs that stay compiled while none runs: those used last. */
+  readonly kept?: number
+  /** Leave NaN and infinite results to the caller, who tells more of them than `NotFinite` does. */
+  readonly unchecked?: boolean
+}
+
 const KEPT = 8
 
+/** What a lookup that failed leaves behind is nothing: the next one tries again. */
+const lasting = (exit: Exit.Exit<unknown, unknown>): Duration.Duration =>
+  Exit.isSuccess(exit) ? Duration.infinity : Duration.zero
+
+/**
+ * The value of an effect, acquired once when it is first wanted and kept for the scope; a failure is not kept. An
+ * acquisition that has begun ends before an interruption is heard, here and below: native code cannot be stopped.
+ */
+export const lazily = <A, E, R>(acquire: Effect.Effect<A, E, R>) =>
+  Effect.map(
+    ScopedCache.makeWith({ lookup: (_: "only") => acquire, capacity: 1, timeToLive: lasting }),
+    (cache) => Effect.uninterruptible(ScopedCache.get(cache, "only"))
+  )
+
+/**
+ * A program is compiled once however many fibers want it, and released when none of them runs it and others were used
+ * since. Each of those that run it holds a reference to it, and `recent` another.
+ */
 export const cached = Effect.fnUntraced(function*<K extends ReadonlyArray<number | string>>(
-  graph: (key: K) => Graph<any, any>
+  graph: (key: K) => Graph<any, any>,
+  { kept = KEPT, unchecked = false }: CachedOptions = {}
 ) {
   const session = yield* Session
-  const scope = yield* Effect.scope
-  const known = new Map<string, { readonly program: Program<string, string>; readonly scope: Scope.Closeable }>()
-  const makeRoom = Effect.suspend(() => {
-    const [oldest] = known
-    if (known.size < KEPT || !oldest) return Effect.void
-    known.delete(oldest[0])
-    return Scope.close(oldest[1].scope, Exit.void)
+  /** Keys by name: what is looked up by a text is found the sooner. */
+  const keys = new Map<string, K>()
+  const programs = yield* RcMap.make({
+    lookup: (name: string) => Effect.suspend(() => session.compile<string, string>(graph(keys.get(name)!)))
   })
-  const compile: Compile<K> = Effect.fnUntraced(function*(key: K) {
+  const recent = yield* ScopedCache.makeWith({
+    lookup: (name: string) => RcMap.get(programs, name),
+    capacity: kept,
+    timeToLive: lasting
+  })
+  const held = (name: string) =>
+    Effect.tap(Effect.uninterruptible(RcMap.get(programs, name)), () => ScopedCache.get(recent, name))
+  const run: Run<K> = (key, feeds, into) => {
     const name = key.join()
-    const existing = known.get(name)
-    known.delete(name)
-    if (!existing) yield* makeRoom
-    const own = existing?.scope ?? (yield* Scope.fork(scope))
-    const program = existing?.program
-      ?? (yield* session.compile<string, string>(graph(key)).pipe(Scope.provide(own)))
-    known.set(name, { program, scope: own })
-    return program
-  })
-  return compile
+    keys.set(name, key)
+    return held(name).pipe(
+      Effect.flatMap((program) => {
+        const results = program.run(feeds, into)
+        return unchecked ? results : Effect.flatMap(results, (made) => finite(program.graph.name, made))
+      }),
+      Effect.scoped
+    )
+  }
+  return run
 })
 
 /** The next length is a quarter of a power of two away, but no more than 32 or a sixteenth. */

@@ -1,9 +1,10 @@
 /** Where graphs become programs. An execution provider is a layer for this service. */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Graph } from "../../kernels/encode.ts"
+import { firstInfinite } from "../../kernels/finite.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import type { DType, Tensor } from "../../kernels/Tensor.ts"
 
@@ -59,8 +60,26 @@ export class RunFailed extends Schema.TaggedError<RunFailed>()("RunFailed", {
   }
 }
 
+/** A result of a program is NaN or infinite: from weights that are, or that are too large to compute with. */
+export class NotFinite extends Schema.TaggedError<NotFinite>()("NotFinite", {
+  program: Schema.String,
+  output: Schema.String,
+  element: Schema.Int,
+  value: Schema.Number,
+  /** The passage, say, that the element belongs to; empty where that is not known. */
+  subject: Schema.String
+}) {
+  override get message(): string {
+    const { element, output, program, subject, value } = this
+    return `Program ${program}: element ${element} of ${output} is ${value}${
+      subject === "" ? "" : `, for ${subject}`
+    }. `
+      + "The model's weights are too large or damaged; use another checkpoint, or train with a lower learning rate."
+  }
+}
+
 export class SessionError extends Schema.TaggedError<SessionError>()("SessionError", {
-  reason: Schema.Union([ProviderUnavailable, CompileFailed, RunFailed])
+  reason: Schema.Union([ProviderUnavailable, CompileFailed, RunFailed, NotFinite])
 }) {
   override get message(): string {
     return this.reason.message
@@ -93,3 +112,30 @@ export const mismatch = (name: string, tensor: Tensor, data: Data | undefined): 
   const expected = Nd.size(shape)
   return data.length === expected ? undefined : `input ${name} has ${data.length} elements, not ${shape.join("x")}`
 }
+
+/** The first result that is NaN or infinite, if any. */
+export const notFinite = (program: string, results: Feeds<string>): NotFinite | undefined => {
+  for (const [output, data] of Object.entries(results)) {
+    if (!(data instanceof Float32Array)) continue
+    const element = firstInfinite(data)
+    if (element >= 0) return new NotFinite({ program, output, element, value: data[element]!, subject: "" })
+  }
+  return undefined
+}
+
+/** The results, of which every number is one; else `NotFinite`. */
+export const finite = <O extends string>(
+  program: string,
+  results: Feeds<O>
+): Effect.Effect<Feeds<O>, SessionError> => {
+  const reason = notFinite(program, results)
+  return reason ? Effect.fail(new SessionError({ reason })) : Effect.succeed(results)
+}
+
+/** Names what an element belongs to that is no number. */
+export const about = (subject: (element: number) => string) => <A, R>(effect: Effect.Effect<A, SessionError, R>) =>
+  Effect.mapError(effect, (error) => {
+    const { reason } = error
+    if (reason._tag !== "NotFinite") return error
+    return new SessionError({ reason: new NotFinite({ ...reason, subject: subject(reason.element) }) })
+  })

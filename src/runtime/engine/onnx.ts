@@ -104,8 +104,9 @@ const programOf = <I extends string, O extends string>(
     }
     return made
   }
+  /** Nothing can interrupt a run: ONNX Runtime would go on with a session that may be released by then. */
   const run: Program<I, O>["run"] = (feeds, into) =>
-    Effect.tryPromise({
+    Effect.uninterruptible(Effect.tryPromise({
       try: async () => {
         const fetches: Record<string, OrtTensor | null> = {}
         for (const [name, { wrap }] of outputs) {
@@ -118,7 +119,7 @@ const programOf = <I extends string, O extends string>(
         ) as Record<O, Data>
       },
       catch: fail
-    })
+    }))
   return { graph, run }
 }
 

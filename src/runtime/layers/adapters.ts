@@ -2,14 +2,18 @@
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import { didYouMean } from "../../domain/nearest.ts"
+import { fullMatch } from "../../domain/pattern.ts"
 import type { RunConfig } from "../../domain/RunConfig.ts"
 import type { Lora, Rank } from "../../kernels/nn/lora.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { FileError } from "./files.ts"
+import { limited } from "./limited.ts"
 import * as Peft from "./peft.ts"
 
 /** A model's share of the settings, in PEFT's spelling. */
 export interface LoraSettings {
+  /** What its keys begin with among the settings, if with anything. */
+  readonly prefix?: "retriever_"
   readonly r: number
   readonly lora_alpha: number
   readonly lora_dropout: number
@@ -31,6 +35,7 @@ export const readerLora = (c: RunConfig): LoraSettings | undefined =>
 
 export const retrieverLora = (c: RunConfig): LoraSettings | undefined =>
   c.retriever_lora_r === 0 ? undefined : {
+    prefix: "retriever_",
     r: c.retriever_lora_r,
     lora_alpha: c.retriever_lora_alpha,
     lora_dropout: c.retriever_lora_dropout,
@@ -61,14 +66,20 @@ const adaptable = (params: Flat): ReadonlyArray<{ readonly path: string; readonl
   [...params].filter(([path, { shape }]) => path.endsWith(".weight") && shape.length === 2)
     .map(([path, { lookup }]) => ({ path: moduleOf(path), lookup: lookup === true }))
 
-/** PEFT's rule: a list names ends of paths, a text is a pattern of whole paths, or stands for all but the output head. */
+/** Milliseconds that a pattern may take to be held against all modules. */
+const PATIENCE = 1000
+
+/**
+ * PEFT's rule: a list names ends of paths, a text is a pattern of whole paths, or stands for all but the output head.
+ * Throws where a text is no pattern, or never ends.
+ */
 const targeted = (names: LoraSettings["target_modules"], params: Flat): ReadonlyArray<string> => {
   const modules = adaptable(params)
   if (names === "all-linear") return modules.filter((m) => !m.lookup && m.path !== "lm_head").map((m) => m.path)
-  const pattern = typeof names === "string" ? new RegExp(`^(?:${names})$`) : undefined
-  const isTarget = (path: string): boolean =>
-    pattern ? pattern.test(path) : (names as ReadonlyArray<string>).some((n) => path === n || path.endsWith(`.${n}`))
-  return modules.map((m) => m.path).filter(isTarget)
+  const paths = modules.map((m) => m.path)
+  if (typeof names !== "string") return paths.filter((path) => names.some((n) => path === n || path.endsWith(`.${n}`)))
+  const pattern = fullMatch(names)
+  return limited(PATIENCE, () => paths.filter((path) => pattern.test(path)))
 }
 
 /** A module and those it is within: "model", "model.norm". */
@@ -83,61 +94,66 @@ const lastNames = (params: Flat): ReadonlyArray<string> => [
   ...new Set([...params.keys()].map((path) => moduleOf(path).split(".").at(-1)!))
 ]
 
-/** What the settings ask of a model that it does not have. */
-const problems = ({ modules_to_save, target_modules }: LoraSettings, params: Flat): ReadonlyArray<string> => {
-  const given = typeof target_modules === "string" ? [target_modules] : target_modules
-  const ofTargets = (name: string) => targeted(typeof target_modules === "string" ? name : [name], params)
+/** What the settings ask of a model that it does not have, and the modules they target. Throws as `targeted` does. */
+const found = ({ modules_to_save, prefix: given, target_modules }: LoraSettings, params: Flat) => {
+  const prefix = given ?? ""
   const has = lastNames(params)
-  const lost = (name: string, what: string) => {
+  const lost = (name: string, key: string) => {
     const near = didYouMean(name, has)
-    return `${what}: no module is called "${name}"${near ? `, did you mean "${near}"?` : ""} (there are ${
+    return `${prefix}${key}: no module is called "${name}"${near ? `, did you mean "${near}"?` : ""} (there are ${
       has.join(", ")
     })`
   }
+  const paths = targeted(target_modules, params)
+  const unmatched = typeof target_modules === "string"
+    ? [target_modules].filter(() => paths.length === 0)
+    : target_modules.filter((name) => targeted([name], params).length === 0)
   const saved = new Set(modules_to_save.flatMap((name) => savedBy(name, params)))
-  return [
-    ...given.filter((name) => ofTargets(name).length === 0).map((name) => lost(name, "lora_target_modules")),
+  const wrong = [
+    ...unmatched.map((name) => lost(name, "lora_target_modules")),
     ...modules_to_save.filter((name) => savedBy(name, params).length === 0).map((n) => lost(n, "modules_to_save")),
-    ...targeted(target_modules, params).filter((path) => saved.has(`${path}.weight`))
-      .map((path) => `${path} is both in lora_target_modules and in modules_to_save`)
+    ...paths.filter((path) => saved.has(`${path}.weight`))
+      .map((path) => `${path} is both in ${prefix}lora_target_modules and in ${prefix}modules_to_save`)
   ]
+  return { paths, wrong }
 }
 
 /**
  * The settings on a model of the given parameters. Those of `drawn` have no values in its folder: they learn in full, or
  * nobody could know them.
  */
-export const resolve = (
+export const resolve = Effect.fnUntraced(function*(
   settings: LoraSettings,
   params: Flat,
   drawn: ReadonlyArray<string>,
   folder: string
-): Effect.Effect<Adapted & Named, FileError> => {
+) {
+  const { modules_to_save, prefix, target_modules } = settings
+  const fail = (reason: string) => new FileError({ path: join(folder, "config.json"), place: "", reason })
   const stored = new Map([...params].filter(([path]) => !drawn.includes(path)))
-  const wrong = problems(settings, stored)
-  if (wrong.length > 0) {
-    return Effect.fail(new FileError({ path: join(folder, "config.json"), place: "", reason: wrong.join("; ") }))
-  }
+  const { paths, wrong } = yield* Effect.try({
+    try: () => found(settings, stored),
+    catch: (cause) => fail(`${prefix ?? ""}lora_target_modules: the pattern ${(cause as Error).message}`)
+  })
+  if (wrong.length > 0) return yield* fail(wrong.join("; "))
   const rank: Rank = {
     r: settings.r,
     scaling: Peft.scalingOf(settings.lora_alpha, settings.r, settings.use_rslora)
   }
-  const paths = targeted(settings.target_modules, stored)
-  const saved = new Set([...drawn, ...settings.modules_to_save.flatMap((name) => savedBy(name, stored))])
-  return Effect.succeed({
+  const saved = new Set([...drawn, ...modules_to_save.flatMap((name) => savedBy(name, stored))])
+  return {
     lora: { targets: new Map(paths.map((path) => [path, rank])), dropout: settings.lora_dropout },
     saved: [...params.keys()].filter((path) => saved.has(path)),
-    target_modules: typeof settings.target_modules === "string" ? paths : settings.target_modules,
-    modules_to_save: [...settings.modules_to_save, ...new Set(drawn.map(moduleOf))]
-  })
-}
+    target_modules: typeof target_modules === "string" ? paths : target_modules,
+    modules_to_save: [...modules_to_save, ...new Set(drawn.map(moduleOf))]
+  } satisfies Adapted & Named as Adapted & Named
+})
 
 /** What an adapter's folder holds, as the settings of its training had it. */
-export const ofAdapter = (adapter: Peft.Adapter): Adapted => {
-  const targets = Peft.targets(adapter)
+export const ofAdapter = ({ config, targets, tensors }: Peft.Adapter): Adapted => {
   const isSaved = (name: string) => !isLora(name) && !targets.has(moduleOf(name))
   return {
-    lora: { targets, dropout: adapter.config.lora_dropout },
-    saved: [...adapter.tensors.keys()].filter(isSaved)
+    lora: { targets, dropout: config.lora_dropout },
+    saved: [...tensors.keys()].filter(isSaved)
   }
 }

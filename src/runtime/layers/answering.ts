@@ -1,7 +1,7 @@
 /** From what a reader can do, score options and write, to answers. */
 import * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
-import { optionOf } from "../../domain/extract.ts"
+import { freeAnswer, optionOf } from "../../domain/extract.ts"
 import type { RunConfig } from "../../domain/RunConfig.ts"
 import { type Asked, type Chosen, textsOf, type Token, type ToWrite } from "../ports/Reader.ts"
 
@@ -21,23 +21,38 @@ const pick = (asked: Contextual, places: ReadonlyArray<number>): Contextual => (
 })
 
 export interface Answering<E> {
-  /** The place of the likeliest option of each question, which has some. */
+  /** The place of the likeliest option of each question, which has some; -1 where it was not asked. */
   readonly likeliest: (asked: Contextual) => Effect.Effect<ReadonlyArray<number>, E>
   readonly write: (asked: ToWrite) => Stream.Stream<Token, E>
 }
 
-export const answering = <E>({ likeliest, write }: Answering<E>, by: RunConfig["answer_by"]) =>
+/** What was written, as an answer: the option that it names, or the words that are the answer. */
+const understood = (said: string, options: ReadonlyArray<string>, format: RunConfig["answer_format"]) => {
+  const index = optionOf(said, options, format)
+  const text = options[index] ?? (options.length === 0 ? freeAnswer(said) : said)
+  return { index, text, written: options.length > 0 || text !== said ? said : "" }
+}
+
+export const answering = <E>(
+  { likeliest, write }: Answering<E>,
+  { answer_by, answer_format }: Pick<RunConfig, "answer_by" | "answer_format">
+) =>
   Effect.fnUntraced(function*(asked: Contextual) {
     const places = [...asked.questions.keys()]
-    const scored = places.filter((q) => by === "likelihood" && asked.options[q]!.length > 0)
-    const spoken = places.filter((q) => !scored.includes(q))
+    const isScored = (q: number) => answer_by === "likelihood" && asked.options[q]!.length > 0
+    const scored = places.filter(isScored)
+    const spoken = places.filter((q) => !isScored(q))
     const chosen = yield* likeliest(pick(asked, scored))
     const said = yield* textsOf(write(pick(asked, spoken)), spoken.length)
-    const [best, own] = [new Map(scored.map((q, i) => [q, chosen[i]!])), new Map(spoken.map((q, i) => [q, said[i]!]))]
-    const indices = Int32Array.from(places, (q) => best.get(q) ?? optionOf(own.get(q)!, asked.options[q]!))
+    const answers = new Map([
+      ...scored.map((q, i) =>
+        [q, { index: chosen[i]!, text: asked.options[q]![chosen[i]!] ?? "", written: "" }] as const
+      ),
+      ...spoken.map((q, i) => [q, understood(said[i]!, asked.options[q]!, answer_format)] as const)
+    ])
     return {
-      texts: places.map((q) => asked.options[q]![indices[q]!] ?? own.get(q)!),
-      indices,
-      written: places.map((q) => asked.options[q]!.length > 0 ? own.get(q) ?? "" : "")
+      texts: places.map((q) => answers.get(q)!.text),
+      indices: Int32Array.from(places, (q) => answers.get(q)!.index),
+      written: places.map((q) => answers.get(q)!.written)
     } satisfies Chosen
   })

@@ -1,58 +1,97 @@
 /** BM25 (Robertson & Zaragoza 2009) in Lucene's form: the lexical baseline. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { TopK } from "../../domain/topK.ts"
 import { Passages } from "../ports/Passages.ts"
 import { Retriever } from "../ports/Retriever.ts"
-import { topK } from "./vectorIndex.ts"
 
-/** Lucene's defaults. */
+/** Anserini's defaults. */
 const [K1, B] = [0.9, 0.4]
 
 /** Runs of letters and digits, in lower case. */
 export const words = (text: string): ReadonlyArray<string> => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []
 
-interface Posting {
-  readonly docs: Array<number>
-  readonly counts: Array<number>
+/** How often each of its words is in a text. */
+const counted = (text: string): ReadonlyMap<string, number> => {
+  const counts = new Map<string, number>()
+  for (const word of words(text)) counts.set(word, (counts.get(word) ?? 0) + 1)
+  return counts
 }
 
-const invert = (
-  texts: ReadonlyArray<string>
-): { readonly postings: Map<string, Posting>; readonly lengths: Int32Array } => {
-  const postings = new Map<string, Posting>()
+/** For each word the passages that hold it, in order, and how often: from `starts` of its number to that of the next. */
+interface Postings {
+  readonly numbers: ReadonlyMap<string, number>
+  readonly starts: Int32Array
+  readonly docs: Int32Array
+  readonly counts: Int32Array
+  /** Words of each passage. */
+  readonly lengths: Int32Array
+}
+
+/** Texts are read twice, so that nothing is kept of them but what is found. */
+const invert = (texts: ReadonlyArray<string>): Postings => {
+  const [numbers, holders] = [new Map<string, number>(), new Array<number>()]
   const lengths = new Int32Array(texts.length)
   texts.forEach((text, doc) => {
-    const found = words(text)
-    lengths[doc] = found.length
-    for (const word of found) {
-      const posting = postings.get(word) ?? { docs: [], counts: [] }
-      postings.set(word, posting)
-      if (posting.docs.at(-1) === doc) posting.counts[posting.counts.length - 1]!++
-      else {
-        posting.docs.push(doc)
-        posting.counts.push(1)
-      }
+    for (const [word, count] of counted(text)) {
+      const number = numbers.get(word) ?? numbers.size
+      numbers.set(word, number)
+      holders[number] = (holders[number] ?? 0) + 1
+      lengths[doc]! += count
     }
   })
-  return { postings, lengths }
+  const starts = new Int32Array(holders.length + 1)
+  holders.forEach((count, number) => starts[number + 1] = starts[number]! + count)
+  const next = starts.slice()
+  const [docs, counts] = [new Int32Array(starts.at(-1)!), new Int32Array(starts.at(-1)!)]
+  texts.forEach((text, doc) => {
+    for (const [word, count] of counted(text)) {
+      const at = next[numbers.get(word)!]!++
+      docs[at] = doc
+      counts[at] = count
+    }
+  })
+  return { numbers, starts, docs, counts, lengths }
 }
 
 /** Scores of every passage for a question: Σ over its words of idf · tf/(tf + k1 (1 - b + b · length/mean)). */
 export const scorer = (texts: ReadonlyArray<string>): (question: string) => Float32Array => {
-  const { lengths, postings } = invert(texts)
+  const { counts, docs, lengths, numbers, starts } = invert(texts)
   const mean = lengths.reduce((a, b) => a + b, 0) / texts.length
   return (question) => {
     const scores = new Float32Array(texts.length)
     for (const word of words(question)) {
-      const { counts, docs } = postings.get(word) ?? { docs: [], counts: [] }
-      const idf = Math.log(1 + (texts.length - docs.length + 0.5) / (docs.length + 0.5))
-      docs.forEach((doc, i) => {
-        const tf = counts[i]!
+      const number = numbers.get(word)
+      if (number === undefined) continue
+      const [from, to] = [starts[number]!, starts[number + 1]!]
+      const idf = Math.log(1 + (texts.length - (to - from) + 0.5) / (to - from + 0.5))
+      for (let i = from; i < to; i++) {
+        const [doc, tf] = [docs[i]!, counts[i]!]
         scores[doc]! += idf * tf / (tf + K1 * (1 - B + B * lengths[doc]! / mean))
-      })
+      }
     }
     return scores
   }
+}
+
+type Score = ReturnType<typeof scorer>
+
+/** The best passages of each question, one question after the other. */
+const search = (score: Score, questions: ReadonlyArray<string>, k: number) => {
+  const best = new TopK(questions.length, k)
+  questions.forEach((question, q) => score(question).forEach((own, doc) => best.offer(q, doc, own)))
+  return { docs: best.docs, scores: best.scores }
+}
+
+/** Scores of given passages: docs [questions, n] -> [questions, n]. */
+const scoresOf = (score: Score, questions: ReadonlyArray<string>, docs: Int32Array): Float32Array => {
+  const n = docs.length / questions.length
+  const found = new Float32Array(docs.length)
+  questions.forEach((question, q) => {
+    const own = score(question)
+    for (let i = q * n; i < (q + 1) * n; i++) found[i] = own[docs[i]!]!
+  })
+  return found
 }
 
 export const layer: Layer.Layer<Retriever, never, Passages> = Layer.effect(
@@ -60,18 +99,8 @@ export const layer: Layer.Layer<Retriever, never, Passages> = Layer.effect(
   Effect.map(Passages, ({ texts }) => {
     const score = scorer(texts)
     return Retriever.of({
-      search: (questions, k) =>
-        Effect.sync(() => {
-          const all = new Float32Array(questions.length * texts.length)
-          questions.forEach((question, q) => all.set(score(question), q * texts.length))
-          return topK(all, questions.length, k)
-        }),
-      score: (questions, docs) =>
-        Effect.sync(() => {
-          const own = questions.map(score)
-          const n = docs.length / questions.length
-          return Float32Array.from(docs, (doc, i) => own[Math.floor(i / n)]![doc]!)
-        }),
+      search: (questions, k) => Effect.sync(() => search(score, questions, k)),
+      score: (questions, docs) => Effect.sync(() => scoresOf(score, questions, docs)),
       refresh: Effect.succeed(0)
     })
   })

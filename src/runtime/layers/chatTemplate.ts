@@ -1,62 +1,90 @@
-/** The chat template of a model folder, as what comes before and after a user's words. */
-import { Template } from "@huggingface/jinja"
+/** The chat template of a model folder: what a user says, as the model reads it before it answers. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
+import { ModelRefused } from "../ports/Reader.ts"
+import { isObject } from "./configKeys.ts"
 import { FileError, located, readText } from "./files.ts"
+import * as Templates from "./templates.ts"
 import { special, type Tokenizer } from "./tokenizer.ts"
 
-/** Token ids around what the user says: the template's own beginning, and all up to the answer. */
-export interface Turn {
-  readonly before: ReadonlyArray<number>
-  readonly after: ReadonlyArray<number>
+export interface ChatTemplate {
+  /** Each text as the template puts it, with the beginning of the assistant's answer. */
+  readonly render: (said: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, ModelRefused>
+  /** Tokens that are the same before whatever a user says. */
+  readonly start: number
 }
-
-/** Stands for the user's words while the template is rendered. */
-const WORDS = "\uE000"
-/** A template that asks for the day gets the same one every day. */
-const DAY = "26 Jul 2024"
-const SAME_DAY = `{%- macro strftime_now(format) -%}${DAY}{%- endmacro -%}`
 
 const FILE = "chat_template.jinja"
+const CONFIG = "tokenizer_config.json"
+/** Stands for the user's words where it is asked what the template does with them. */
+const WORDS = "\uE000"
 
-/** The template of a file of its own, or of the config: a text, or several by name. */
-const templateOf = Effect.fnUntraced(function*({ config, folder }: Tokenizer) {
-  const fs = yield* FileSystem.FileSystem
-  const path = join(folder, FILE)
-  if (yield* fs.exists(path).pipe(located(path))) return yield* readText(path)
-  const given = config["chat_template"] as string | ReadonlyArray<{ name: string; template: string }> | undefined
-  return typeof given === "string" ? given : given?.find(({ name }) => name === "default")?.template
-})
-
-const render = (template: string, tokenizer: Tokenizer): string =>
-  new Template(SAME_DAY + template).render({
-    messages: [{ role: "user", content: WORDS }],
-    add_generation_prompt: true,
-    date_string: DAY,
-    ...Object.fromEntries(
-      ["bos", "eos", "pad", "unk"].map((name) => [`${name}_token`, special(tokenizer, `${name}_token`) ?? ""])
-    )
-  })
-
-/** The ids of a text's beginning and end, each as it is beside a word: spaces between may belong to the word. */
-const around = ({ encode }: Tokenizer, before: string, after: string): Turn => {
-  const word = encode("a")
-  const [left, right] = [encode(`${before}a`), encode(`a${after}`)]
-  const [rest, tail] = [left.slice(0, -word.length), right.slice(word.length)]
-  return {
-    before: [...rest, ...word].join() === left.join() ? rest : encode(before),
-    after: [...word, ...tail].join() === right.join() ? tail : encode(after)
-  }
+interface Found {
+  readonly path: string
+  readonly place: string
+  readonly text: string
 }
 
+/** Templates by name: a list of names and texts, or an object of them. */
+const named = (given: unknown): ReadonlyMap<string, unknown> => {
+  if (!Array.isArray(given)) return new Map(Object.entries(isObject(given) ? given : {}))
+  return new Map(given.filter(isObject).map(({ name, template }) => [String(name), template]))
+}
+
+/** The template of a file of its own, or of the config: a text, or the "default" of several by name. */
+const find = Effect.fnUntraced(function*({ config, folder }: Tokenizer) {
+  const fs = yield* FileSystem.FileSystem
+  const own = join(folder, FILE)
+  if (yield* fs.exists(own).pipe(located(own))) return { path: own, place: "", text: yield* readText(own) }
+  const [path, place, given] = [join(folder, CONFIG), "chat_template", config["chat_template"]]
+  const fail = (reason: string) => new FileError({ path, place, reason })
+  if (given === undefined || given === null) {
+    return yield* fail(`is not there, nor is ${FILE}; set apply_chat_template: false`)
+  }
+  if (typeof given === "string") return { path, place, text: given }
+  const templates = named(given)
+  const text = templates.get("default")
+  if (typeof text === "string") return { path, place, text }
+  const names = [...templates.keys()].join(", ")
+  return yield* fail(
+    templates.size > 0 ? `none of its templates (${names}) is called "default"` : "is neither a text nor texts by name"
+  )
+})
+
+const variablesOf = (tokenizer: Tokenizer) => ({
+  add_generation_prompt: true,
+  tools: null,
+  documents: null,
+  date_string: "26 Jul 2024",
+  ...Object.fromEntries(
+    ["bos", "eos", "pad", "unk", "cls", "sep", "mask"].map((name) => [
+      `${name}_token`,
+      special(tokenizer, `${name}_token`) ?? ""
+    ])
+  )
+})
+
+const common = (a: ReadonlyArray<number>, b: ReadonlyArray<number>): number => {
+  const apart = a.findIndex((id, i) => id !== b[i])
+  return apart < 0 ? a.length : apart
+}
+
+/** The template, in a process of its own for as long as the scope lasts. */
 export const load = Effect.fnUntraced(function*(tokenizer: Tokenizer) {
-  const path = join(tokenizer.folder, "tokenizer_config.json")
-  const fail = (reason: string) => new FileError({ path, place: "chat_template", reason })
-  const template = yield* templateOf(tokenizer)
-  if (template === undefined) return yield* fail(`is not there, nor is ${FILE}; set apply_chat_template: false`)
-  const text = yield* Effect.try({ try: () => render(template, tokenizer), catch: (cause) => fail(String(cause)) })
-  const parts = text.split(WORDS)
-  if (parts.length !== 2) return yield* fail(`puts a user's words ${parts.length - 1} times, not once`)
-  return around(tokenizer, parts[0]!, parts[1]!)
+  const { path, place, text }: Found = yield* find(tokenizer)
+  const refuse = (reason: string) => new ModelRefused({ path, place, reason })
+  const render = yield* Templates.make(text, variablesOf(tokenizer))
+  const [probe, a, b] = yield* Effect.mapError(
+    render([WORDS, "a", "7"]),
+    (reason) => new FileError({ path, place, reason })
+  )
+  const times = probe!.split(WORDS).length - 1
+  if (times !== 1) {
+    return yield* new FileError({ path, place, reason: `puts a user's words ${times} times, not once` })
+  }
+  return {
+    render: (said) => Effect.mapError(render(said), refuse),
+    start: common(tokenizer.encode(a!), tokenizer.encode(b!))
+  } satisfies ChatTemplate as ChatTemplate
 })

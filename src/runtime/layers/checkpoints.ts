@@ -16,7 +16,7 @@ import {
   type Position,
   type Stored
 } from "../ports/Checkpoints.ts"
-import { exists, FileError, located, moveDurably, namesIn, writeDurably } from "./files.ts"
+import { exists, FileError, located, makeFolder, moveDurably, namesIn, writeDurably } from "./files.ts"
 import * as Manifest from "./manifest.ts"
 import * as Peft from "./peft.ts"
 import * as Safetensors from "./safetensors.ts"
@@ -95,9 +95,8 @@ const write = Effect.fnUntraced(function*(folder: string, parts: ReadonlyMap<str
   yield* remove(folder, position.step)
   yield* files(parts, position, (file, content) => {
     const path = join(partial, file)
-    const made = fs.makeDirectory(dirname(path), { recursive: true }).pipe(located(partial))
-    return Effect.andThen(made, put(path, content))
-  })
+    return Effect.andThen(makeFolder(dirname(path)), put(path, content))
+  }).pipe(Effect.tapError(() => Effect.ignore(fs.remove(partial, { recursive: true, force: true }))))
   yield* moveDurably(partial, target)
   return target
 })

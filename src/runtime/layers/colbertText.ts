@@ -18,8 +18,10 @@ export interface ColbertText {
   readonly queries: (texts: ReadonlyArray<string>) => TokenRows
   /** [CLS] [D] words [SEP], at most the passage length. */
   readonly passage: (text: string) => ReadonlyArray<number>
+  /** Tokens of a text with its markers, of which those beyond the length are cut. */
+  readonly tokens: (text: string) => number
   /** Passages padded to `length`; punctuation and padding do not count. */
-  readonly passages: (tokens: ReadonlyArray<ReadonlyArray<number>>, length: number) => TokenRows
+  readonly passages: (tokens: ReadonlyArray<ArrayLike<number>>, length: number) => TokenRows
 }
 
 /** Ids of the tokens around a text, and of those whose vectors do not count. */
@@ -40,16 +42,20 @@ export interface Lengths {
   readonly passage: number
 }
 
+/** Tokens around a text. */
+export const MARKERS = 3
+
 export const make = ({ encode }: Pick<Tokenizer, "encode">, marks: Marks, lengths: Lengths): ColbertText => {
   const { cls, doc, mask, pad, query, sep } = marks
   const uncounted = new Set([...marks.skip, pad])
+  const words = (text: string) => encode(text.replaceAll("\n", " "))
   const wrap = (marker: number, text: string, most: number) => [
     cls,
     marker,
-    ...encode(text.replaceAll("\n", " ")).slice(0, most - 3),
+    ...words(text).slice(0, most - MARKERS),
     sep
   ]
-  const fill = (tokens: ReadonlyArray<ReadonlyArray<number>>, length: number, filler: number): TokenRows => {
+  const fill = (tokens: ReadonlyArray<ArrayLike<number>>, length: number, filler: number): TokenRows => {
     const ids = new Int32Array(tokens.length * length).fill(filler)
     const attended = new Uint8Array(ids.length).fill(filler === mask && marks.attendToMasks ? 1 : 0)
     tokens.forEach((row, r) => {
@@ -66,6 +72,7 @@ export const make = ({ encode }: Pick<Tokenizer, "encode">, marks: Marks, length
   }
   return {
     queries: (texts) => fill(texts.map((text) => wrap(query, text, lengths.query)), lengths.query, mask),
+    tokens: (text) => words(text).length + MARKERS,
     passage: (text) => wrap(doc, text, lengths.passage),
     passages: (tokens, length) => fill(tokens, length, pad)
   }

@@ -30,19 +30,30 @@ export class BadConfig extends Schema.TaggedError<BadConfig>()("BadConfig", { pr
   }
 }
 
-/** From the JSON of a config to what a model takes. */
-export type Decode<C> = (json: unknown) => Effect.Effect<C, BadConfig>
+/** From the JSON of a config, of the file at `path`, to what a model takes. */
+export type Decode<C> = (json: unknown, path?: string) => Effect.Effect<C, BadConfig>
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+/** Names that are written in lines, with blanks between. */
+export const names = (...lines: ReadonlyArray<string>): ReadonlySet<string> =>
+  new Set(lines.flatMap((line) => line.split(" ")))
+
+export type Json = Readonly<Record<string, unknown>>
+
+export const isObject = (value: unknown): value is Json =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
+/** Objects within objects of a config, at most. */
+const DEPTH = 8
+
 /** Keys that are null are as good as left out. */
-const given = (json: unknown): unknown =>
-  isObject(json)
-    ? Object.fromEntries(Object.entries(json).filter(([, v]) => v !== null).map(([k, v]) => [k, given(v)]))
+const given = (json: unknown, depth = 0): unknown =>
+  isObject(json) && depth < DEPTH
+    ? Object.fromEntries(
+      Object.entries(json).filter(([, v]) => v !== null).map(([k, v]) => [k, given(v, depth + 1)])
+    )
     : json
 
-/** The keys of a schema; others are ignored. */
+/** The keys of a schema; others are passed over. */
 export const keys = <C>(schema: Schema.Codec<C, any>) => (json: unknown): Effect.Effect<C, BadConfig> =>
   Effect.mapError(
     Schema.decodeUnknownEffect(schema, { errors: "all" })(given(json)),
@@ -58,18 +69,32 @@ export const refuse = (problems: ReadonlyArray<string | false>): Effect.Effect<v
 const ModelType = Schema.Struct({ model_type: Schema.optionalKey(Schema.String) })
 
 /** The decoder of the config's `model_type`, the first where it names none. */
-export const byType = <C>(kinds: Readonly<Record<string, Decode<C>>>): Decode<C> => (json) =>
-  Effect.flatMap(keys(ModelType)(json), ({ model_type = Object.keys(kinds)[0]! }) =>
-    Object.hasOwn(kinds, model_type)
-      ? kinds[model_type]!(json)
-      : Effect.fail(
-        new BadConfig({ problems: [`model_type ${cut(model_type)} is not one of ${Object.keys(kinds).join(", ")}`] })
-      ))
+export const byType = <C>(kinds: Readonly<Record<string, Decode<C>>>): Decode<C> => {
+  const known = new Map(Object.entries(kinds))
+  return (json, path) =>
+    Effect.flatMap(
+      keys(ModelType)(json),
+      ({ model_type = Object.keys(kinds)[0]! }) =>
+        known.get(model_type)?.(json, path)
+          ?? Effect.fail(
+            new BadConfig({
+              problems: [`model_type ${cut(model_type)} is not one of ${[...known.keys()].join(", ")}`]
+            })
+          )
+    )
+}
 
 /** A value among those that are known. */
 export const oneOf = <A extends string>(key: string, value: string, known: ReadonlyArray<A>): string | false =>
-  !(known as ReadonlyArray<string>).includes(value) && `${key} ${value} is not one of ${known.join(", ")}`
+  !(known as ReadonlyArray<string>).includes(value) && `${key} ${cut(value)} is not one of ${known.join(", ")}`
 
 /** A number that must divide another, and does not. */
 export const uneven = (key: string, value: number, by: string, divisor: number): string | false =>
   value % divisor !== 0 && `${key} ${value} is no multiple of ${by} ${divisor}`
+
+/** Names keys of a file that nothing reads, as a warning. */
+export const tell = (path: string, passed: ReadonlyArray<string>): Effect.Effect<void> => {
+  if (passed.length === 0) return Effect.void
+  const names = several(passed.map((key) => cut(key))).join(", ")
+  return Effect.logWarning(`${path}: not known here, and passed over: ${names}`)
+}

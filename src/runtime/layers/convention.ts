@@ -3,8 +3,9 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
-import type { Lengths, Marks } from "./colbertText.ts"
-import { keys, or } from "./configKeys.ts"
+import { brief } from "../../domain/brief.ts"
+import { type Lengths, MARKERS, type Marks } from "./colbertText.ts"
+import { isObject, type Json, keys, names, or, refuse, tell } from "./configKeys.ts"
 import { decodeFile, FileError, located } from "./files.ts"
 import { special, type Tokenizer } from "./tokenizer.ts"
 
@@ -38,6 +39,37 @@ const PyLate = Schema.Struct({
   skiplist_words: Schema.optionalKey(Schema.Array(Schema.String))
 })
 
+/** Keys of ColBERT's file that are about training, indexes, searches and where things lie. */
+const elsewhere: ReadonlySet<string> = names(
+  "query_token doc_token reranker",
+  "accumsteps amp avoid_fork_if_possible bsize checkpoint collection distillation_alpha epochs experiment",
+  "git_branch git_commit_datetime git_hash gpus hidden_size ignore_scores index_bsize index_name index_path",
+  "index_root kmeans_niters lr maxsteps meta model_name name nbits ncandidates ncells centroid_score_threshold",
+  "ndocs nranks nway overwrite num_partitions_max partitions queries ranks rank relu rerank resume resume_optimizer",
+  "root save_every seed total_visible_gpus triples use_ib_negatives version warmup warmup_bert load_index_with_mmap"
+)
+
+/** The same of PyLate's. */
+const beside: ReadonlySet<string> = names(
+  "__version__ default_prompt_name model_type prompts similarity_fn_name truncate_dim"
+)
+
+/** Values that ask for another way to compare or to ask; sentence-transformers' of a model for single vectors do not. */
+const problems = (own: Json): ReadonlyArray<string | false> => {
+  const unlike = (key: string, ...usual: ReadonlyArray<unknown>) =>
+    own[key] !== undefined && own[key] !== null && !usual.includes(own[key]) &&
+    `${key} ${brief(own[key])} is not known here`
+  return [
+    unlike("interaction", "colbert"),
+    unlike("similarity_fn_name", "MaxSim"),
+    unlike("relu", false),
+    unlike("truncate_dim"),
+    unlike("default_prompt_name"),
+    asks(own) && `prompts ${brief(own["prompts"])} are not put before texts here`
+  ]
+}
+const asks = ({ prompts }: Json): boolean => isObject(prompts) && Object.values(prompts).some((text) => text !== "")
+
 /** PyLate's names of what ColBERT calls otherwise. */
 const renamed = {
   query_prefix: "query_token_id",
@@ -55,14 +87,45 @@ const decodePyLate = (json: unknown) =>
     return decodeOwn(Object.fromEntries(entries.map(([key, v]) => [renamed[key as keyof typeof renamed], v])))
   })
 
+const known = (fields: object, others: ReadonlySet<string>) =>
+  new Set([...Object.keys(fields), ...others, "interaction"])
+/** The files, each with what it is read by and the keys that it is known to have. */
+const files = [
+  { name: METADATA, decode: decodeOwn, keys: known(Convention.fields, elsewhere) },
+  { name: PYLATE, decode: decodePyLate, keys: known(PyLate.fields, beside) }
+] as const
+
 /** What the folder tells; ColBERT's own ways where it tells nothing. */
 export const read = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
-  for (const [name, decode] of [[METADATA, decodeOwn], [PYLATE, decodePyLate]] as const) {
+  for (const { decode, keys: all, name } of files) {
     const path = join(folder, name)
-    if (yield* fs.exists(path).pipe(located(path))) return yield* decodeFile(path, decode)
+    if (!(yield* fs.exists(path).pipe(located(path)))) continue
+    return yield* decodeFile(
+      path,
+      Effect.fnUntraced(function*(json) {
+        const own = isObject(json) ? json : {}
+        const isColbert = name === METADATA || Object.keys(PyLate.fields).some((key) => own[key] !== undefined)
+        yield* refuse(isColbert ? problems(own) : [])
+        const strange = Object.keys(own).filter((key) => own[key] !== null && !all.has(key))
+        yield* tell(path, isColbert ? strange : asks(own) ? ["prompts"] : [])
+        return yield* decode(json)
+      })
+    )
   }
   return yield* Effect.orDie(decodeOwn({}))
+})
+
+const Sentences = Schema.Struct({ do_lower_case: or(Schema.Boolean, false) })
+/** Refuses texts in lower case where the tokenizer tells upper case apart, as sentence-transformers can be told. */
+const cased = Effect.fnUntraced(function*(folder: string, { encode }: Tokenizer) {
+  const fs = yield* FileSystem.FileSystem
+  const path = join(folder, "sentence_bert_config.json")
+  if (!(yield* fs.exists(path).pipe(located(path)))) return
+  const { do_lower_case } = yield* decodeFile(path, keys(Sentences))
+  if (!do_lower_case || encode("ABC").join() === encode("abc").join()) return
+  const reason = "true, though the tokenizer tells upper case apart, is not known here"
+  return yield* new FileError({ path, place: "do_lower_case", reason })
 })
 
 /** The convention as a file of ColBERT, for a copy of the model. */
@@ -72,6 +135,7 @@ const punctuation = [..."!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"]
 
 /** The ids of a tokenizer that the convention means. */
 export const marks = Effect.fnUntraced(function*(folder: string, convention: Convention, tokenizer: Tokenizer) {
+  yield* cased(folder, tokenizer)
   const named = (name: string) => special(tokenizer, `${name}_token`) ?? `[${name.toUpperCase()}]`
   const wanted = {
     cls: named("cls"),
@@ -106,11 +170,21 @@ export const marks = Effect.fnUntraced(function*(folder: string, convention: Con
 const usual = { query: 32, passage: 220 }
 
 /** The settings', or where those are 0 the checkpoint's, or as many as is usual and the model has positions for. */
-export const lengths = (
+export const lengths = Effect.fnUntraced(function*(
+  folder: string,
   { doc_maxlen, query_maxlen }: Convention,
   settings: { readonly query_max_len: number; readonly passage_max_len: number },
   positions: number
-): Lengths => ({
-  query: settings.query_max_len || (query_maxlen ?? Math.min(usual.query, positions)),
-  passage: settings.passage_max_len || (doc_maxlen ?? Math.min(usual.passage, positions))
+) {
+  const found = {
+    query_max_len: settings.query_max_len || (query_maxlen ?? Math.min(usual.query, positions)),
+    passage_max_len: settings.passage_max_len || (doc_maxlen ?? Math.min(usual.passage, positions))
+  }
+  const short = Object.entries(found).filter(([, length]) => length <= MARKERS)
+  if (short.length > 0) {
+    const told = short.map(([name, length]) => `${name} (${length})`).join(", ")
+    const reason = `${told}: of the tokens of a text ${MARKERS} are markers, so that none would be left for words`
+    return yield* new FileError({ path: join(folder, "config.json"), place: "", reason })
+  }
+  return { query: found.query_max_len, passage: found.passage_max_len } satisfies Lengths as Lengths
 })

@@ -7,6 +7,8 @@ import {
   byType,
   Count,
   type Decode,
+  isObject,
+  type Json,
   keys,
   Layers,
   LayerTypes,
@@ -16,10 +18,12 @@ import {
   Positive,
   Rate,
   refuse,
+  tell,
   typesOf,
   uneven
 } from "./configKeys.ts"
-import { ropeKeys, ropeOf } from "./ropeConfig.ts"
+import { check } from "./foreignKeys.ts"
+import { passed, ropeKeys, ropeOf } from "./ropeConfig.ts"
 
 const optional = Schema.optionalKey
 const TokenId = Schema.Natural
@@ -75,12 +79,17 @@ type Traits = Partial<Decoder>
 
 const biases = (c: Keys): Traits => ({ qkv_bias: c.attention_bias, output_bias: c.attention_bias })
 
-/** Layers of Qwen attend to a window from `max_window_layers` on, if at all; those of others all do. */
-const windows = (c: Keys): Traits => {
-  if (c.sliding_window === undefined || c.use_sliding_window === false) return {}
-  const first = c.use_sliding_window ? c.max_window_layers ?? 0 : 0
-  return { sliding_window: c.sliding_window, layer_types: typesOf(c.num_hidden_layers, (i) => i >= first) }
-}
+/** All layers attend to the window, if there is one. */
+const windows = (c: Keys): Traits =>
+  c.sliding_window === undefined
+    ? {}
+    : { sliding_window: c.sliding_window, layer_types: typesOf(c.num_hidden_layers, () => true) }
+
+/** Layers of Qwen attend to a window from `max_window_layers` on, if at all. */
+const laterWindows = ({ max_window_layers: first = 28, ...c }: Keys): Traits =>
+  c.sliding_window === undefined || !c.use_sliding_window
+    ? {}
+    : { sliding_window: c.sliding_window, layer_types: typesOf(c.num_hidden_layers, (i) => i >= first) }
 
 /** Of Gemma 3 all layers but every sixth have a window, and a rotation of their own. */
 const gemma3 = (c: Keys): Traits => ({
@@ -95,16 +104,31 @@ const gemma3 = (c: Keys): Traits => ({
   layer_types: c.layer_types ?? typesOf(c.num_hidden_layers, (i) => (i + 1) % c.sliding_window_pattern !== 0)
 })
 
+const gelu = "gelu_pytorch_tanh"
+
+/** Gemma's published configs say "gelu" and mean the approximation. */
+const gemma = (c: Keys): Traits => {
+  const told = c.hidden_activation ?? c.hidden_act ?? gelu
+  return { ...biases(c), gemma: true, head_dim: 256, hidden_act: (told === "gelu" ? gelu : told) as Activation }
+}
+
 /** What distinguishes the members of the family, by `model_type`. */
 const families = {
   llama: (c: Keys): Traits => ({ ...biases(c), mlp_bias: c.mlp_bias }),
   mistral: windows,
-  qwen2: (c: Keys): Traits => ({ ...windows({ use_sliding_window: false, ...c }), qkv_bias: true }),
-  qwen3: (c: Keys): Traits => ({ ...windows({ use_sliding_window: false, ...c }), ...biases(c), qk_norm: true }),
+  qwen2: (c: Keys): Traits => ({ ...laterWindows(c), qkv_bias: true }),
+  qwen3: (c: Keys): Traits => ({ ...laterWindows(c), ...biases(c), qk_norm: true }),
   phi3: (c: Keys): Traits => ({ ...windows(c), fused: true }),
-  /** Its published configs say "gelu" and mean the approximation. */
-  gemma: (c: Keys): Traits => ({ ...biases(c), gemma: true, head_dim: 256, hidden_act: "gelu_pytorch_tanh" }),
+  gemma,
   gemma3_text: gemma3
+}
+type Family = keyof typeof families
+
+/** What transformers takes where a key is not there, which is not the same as null. */
+const absent: Partial<Record<Family, Json>> = {
+  mistral: { sliding_window: 4096 },
+  qwen3: { head_dim: 128 },
+  phi3: { rms_norm_eps: 1e-5 }
 }
 
 /** Which layers the config says have windows, against which the family has. */
@@ -114,8 +138,10 @@ const otherWindows = ({ layer_types: told }: Keys, { layer_types: own, sliding_w
   && `layer_types [${told.join()}] are not full_attention up to max_window_layers and sliding_attention after`
 
 /** The rotations: of layers with a window another, where the family has two. */
-const rotations = Effect.fnUntraced(function*(family: keyof typeof families, c: Keys, head: number) {
-  if (family !== "gemma3_text") return { rope_parameters: yield* ropeOf(c, head) }
+const rotations = Effect.fnUntraced(function*(family: Family, c: Keys, head: number) {
+  /** Phi-3's first long models call it so. */
+  const called = family === "phi3" ? { yarn: "longrope" } : {}
+  if (family !== "gemma3_text") return { rope_parameters: yield* ropeOf(c, head, called) }
   const { max_position_embeddings, rope_parameters, rope_scaling, rope_theta = 1e6 } = c
   const { full_attention: whole, sliding_attention: local } = (rope_parameters ?? {}) as Record<string, object>
   const of = (own: Record<string, unknown>) => ropeOf({ max_position_embeddings, rope_parameters: own }, head)
@@ -125,9 +151,12 @@ const rotations = Effect.fnUntraced(function*(family: keyof typeof families, c: 
   }
 })
 
-const decodeAs = (family: keyof typeof families): Decode<DecoderConfig> =>
-  Effect.fnUntraced(function*(json) {
+const decodeAs = (family: Family): Decode<DecoderConfig> =>
+  Effect.fnUntraced(function*(given, path = "config.json") {
+    const json = { ...absent[family], ...(isObject(given) ? given : {}) }
     const c = yield* keys(Keys)(json)
+    yield* check(given, path, { used: Object.keys(Keys.fields) })
+    yield* tell(path, passed(c))
     const traits = families[family](c)
     const act = traits.hidden_act ?? c.hidden_act ?? "silu"
     const { num_attention_heads: heads, num_key_value_heads: groups = heads } = c
@@ -144,13 +173,19 @@ const decodeAs = (family: keyof typeof families): Decode<DecoderConfig> =>
       traits.layer_types !== undefined && miscounted(traits.layer_types, c.num_hidden_layers),
       otherWindows(c, traits)
     ])
+    const turned = yield* rotations(family, c, head_dim)
+    /** transformers turns whole heads of all others. */
+    const partly = Object.values(turned).find(({ partial_rotary_factor: share }) => family !== "phi3" && share !== 1)
+    yield* refuse([
+      partly !== undefined && `partial_rotary_factor ${partly.partial_rotary_factor} is known of phi3 alone`
+    ])
     return {
       ...(yield* keys(Sizes)(json)),
       ...traits,
       hidden_act: act as Activation,
       head_dim,
       num_key_value_heads: groups,
-      ...(yield* rotations(family, c, head_dim)),
+      ...turned,
       tie_word_embeddings: c.tie_word_embeddings ?? family.startsWith("gemma"),
       eos_token_id: [c.eos_token_id ?? []].flat(),
       ...(c.bos_token_id === undefined ? {} : { bos_token_id: c.bos_token_id }),
@@ -160,6 +195,6 @@ const decodeAs = (family: keyof typeof families): Decode<DecoderConfig> =>
 
 export const decodeDecoder: Decode<DecoderConfig> = byType(
   Object.fromEntries(
-    (Object.keys(families) as Array<keyof typeof families>).map((family) => [family, decodeAs(family)])
+    (Object.keys(families) as Array<Family>).map((family) => [family, decodeAs(family)])
   )
 )

@@ -17,10 +17,12 @@ import {
   Positive,
   Rate,
   refuse,
+  tell,
   typesOf,
   uneven
 } from "./configKeys.ts"
-import { ropeOf } from "./ropeConfig.ts"
+import { check } from "./foreignKeys.ts"
+import { passed, ropeOf } from "./ropeConfig.ts"
 
 /** An encoder, and the size of a token's vector where the config says it. */
 export type EncoderConfig = (BertConfig | ModernBertConfig) & { readonly dim?: number }
@@ -51,8 +53,9 @@ const BertKeys = Schema.Struct({
   is_decoder: or(Schema.Boolean, false)
 })
 
-const bert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json) {
+const bert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path = "config.json") {
   const { is_decoder, position_embedding_type, ...c } = yield* keys(BertKeys)(json)
+  yield* check(json, path, { used: Object.keys(BertKeys.fields) })
   yield* refuse([
     heads(c),
     oneOf("hidden_act", c.hidden_act, acts),
@@ -81,8 +84,11 @@ const ModernBertKeys = Schema.Struct({
   rope_parameters: or(Schema.Record(Schema.String, Rope), {})
 })
 
-const modernBert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json) {
+const modernBert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path = "config.json") {
   const c = yield* keys(ModernBertKeys)(json)
+  const idle = ["layer_norm_eps", "position_embedding_type"]
+  yield* check(json, path, { used: Object.keys(ModernBertKeys.fields), idle, refused: ["sliding_window"] })
+  yield* tell(path, passed(c))
   const { global_attn_every_n_layers: every, layer_types, num_hidden_layers, rope_scaling } = c
   const types = layer_types ?? typesOf(num_hidden_layers, (i) => i % every !== 0)
   yield* refuse([
@@ -92,7 +98,7 @@ const modernBert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json) {
     miscounted(types, num_hidden_layers)
   ])
   const turns = Effect.fnUntraced(function*(type: string, rope_theta: number) {
-    const rope_parameters = { rope_theta, ...rope_scaling, ...c.rope_parameters[type] }
+    const rope_parameters = { rope_theta, ...rope_scaling, ...new Map(Object.entries(c.rope_parameters)).get(type) }
     const { max_position_embeddings } = c
     const rope = yield* ropeOf({ max_position_embeddings, rope_parameters }, c.hidden_size / c.num_attention_heads)
     yield* refuse(["attention_factor" in rope && `rope_type ${rope.rope_type} is not known of encoders`])

@@ -129,6 +129,25 @@ export const decodeFile = <A>(
     (json) => Effect.mapError(decode(json), ({ message }) => new FileError({ path, place: "", reason: message }))
   )
 
+/**
+ * A folder and those it lies in, where they are not there. One by one: asked for all of them at once, Node tells of a
+ * read-only file system that there is no such folder.
+ */
+export const makeFolder = (path: string): Effect.Effect<void, FileError, FileSystem.FileSystem> =>
+  FileSystem.FileSystem.use((fs) =>
+    Effect.catch(fs.makeDirectory(path), (error) => {
+      const { _tag } = error.reason
+      if (_tag === "NotFound" && dirname(path) !== path) {
+        return Effect.andThen(makeFolder(dirname(path)), fs.makeDirectory(path).pipe(located(path)))
+      }
+      if (_tag !== "AlreadyExists") return located(path)(Effect.fail(error))
+      return Effect.flatMap(located(path)(fs.stat(path)), ({ type }) =>
+        type === "Directory"
+          ? Effect.void
+          : Effect.fail(new FileError({ path, place: "", reason: reasons.get("ENOTDIR")! })))
+    })
+  )
+
 /** The names in a folder; none where there is no folder. */
 export const namesIn = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
@@ -216,6 +235,8 @@ export const partialOf = (path: string): string => `${path}.partial`
 
 /** The file is replaced as a whole: what was there stays until the new bytes are on the disk. */
 export const replace = Effect.fnUntraced(function*(path: string, bytes: Uint8Array) {
-  yield* writeDurably(partialOf(path), bytes)
-  yield* moveDurably(partialOf(path), path)
+  const fs = yield* FileSystem.FileSystem
+  const partial = partialOf(path)
+  yield* Effect.tapError(writeDurably(partial, bytes), () => Effect.ignore(fs.remove(partial, { force: true })))
+  yield* moveDurably(partial, path)
 })

@@ -7,6 +7,7 @@ import { matmul } from "../../kernels/op/contract.ts"
 import { add } from "../../kernels/op/elementwise.ts"
 import { input, type Shape } from "../../kernels/Tensor.ts"
 import { cached } from "../engine/Programs.ts"
+import type { NotFinite } from "../engine/Session.ts"
 import { isLora } from "./adapters.ts"
 import { FileError } from "./files.ts"
 import * as Peft from "./peft.ts"
@@ -47,17 +48,24 @@ const expected = (adapter: Peft.Adapter, targets: ReadonlyMap<string, Rank>, sha
 
 /** Refuses an adapter whose tensors are not those of weights of these shapes. */
 export const fitting = (adapter: Peft.Adapter, shapes: Shapes): Effect.Effect<void, FileError> => {
-  const wrong = misfits(expected(adapter, Peft.targets(adapter), shapes), adapter.tensors)
+  const wrong = misfits(expected(adapter, adapter.targets, shapes), adapter.tensors)
   return wrong.length === 0
     ? Effect.void
     : Effect.fail(new FileError({ path: join(adapter.folder, Peft.WEIGHTS), place: "", reason: wrong.join("; ") }))
 }
 
+/** What is wrong with an adapter that makes a weight no number. */
+const beyond = ({ folder }: Peft.Adapter, path: string, { scaling }: Rank, { element, value }: NotFinite) =>
+  new FileError({
+    path: join(folder, Peft.WEIGHTS),
+    place: `merged into ${path}`,
+    reason: `element ${element} becomes ${value}; the adapter's factor is ${scaling} (lora_alpha of ${Peft.CONFIG})`
+  })
+
 /** The weight of a path as it is with the adapter, which has to fit: the given values where it does not touch them. */
 export const make = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
-  const { tensors } = adapter
-  const targets = Peft.targets(adapter)
-  const compile = yield* cached(([to, from, r, scaling, lookup]: [number, number, number, number, number]) =>
+  const { targets, tensors } = adapter
+  const fold = yield* cached(([to, from, r, scaling, lookup]: [number, number, number, number, number]) =>
     folded(to, from, r, scaling, lookup === 1)
   )
   return Effect.fnUntraced(function*(path: string, given: Float32Array, [to, from]: Shape) {
@@ -66,8 +74,10 @@ export const make = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
     const rank = targets.get(module)
     if (!rank) return w
     const { a, b, lookup } = matrices(adapter, module)
-    const program = yield* compile([to!, from!, rank.r, rank.scaling, lookup ? 1 : 0])
-    const run = yield* program.run({ w, a: tensors.get(a)!.data, b: tensors.get(b)!.data })
+    const feeds = { w, a: tensors.get(a)!.data, b: tensors.get(b)!.data }
+    const run = yield* fold([to!, from!, rank.r, rank.scaling, lookup ? 1 : 0], feeds).pipe(
+      Effect.mapError((error) => error.reason._tag === "NotFinite" ? beyond(adapter, path, rank, error.reason) : error)
+    )
     return run["folded"] as Float32Array
   })
 })

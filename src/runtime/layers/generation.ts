@@ -5,9 +5,10 @@ import * as Stream from "effect/Stream"
 import * as Key from "../../domain/Key.ts"
 import { type CacheShape, KeyValueCache } from "../engine/KeyValueCache.ts"
 import { bucket } from "../engine/Programs.ts"
-import type { Feeds, Open, SessionError } from "../engine/Session.ts"
+import { type Feeds, finite, type Open, RunFailed, SessionError } from "../engine/Session.ts"
 import type { Token } from "../ports/Reader.ts"
-import { choose, type Sampling } from "./sampling.ts"
+import { constrain, type Constraints } from "./constraints.ts"
+import { choose, type Sampling, unusable } from "./sampling.ts"
 import { TextStream } from "./textStream.ts"
 
 /** A text to go on with, of one token at least, and the key of all that is drawn for it. */
@@ -16,7 +17,7 @@ export interface Prompt {
   readonly key: Key.Key
 }
 
-export interface GenerationOptions extends Sampling {
+export interface GenerationOptions extends Sampling, Constraints {
   readonly max_new_tokens: number
   /** Tokens that end a text. */
   readonly eos: ReadonlySet<number>
@@ -77,7 +78,10 @@ const pack = (rows: ReadonlyArray<Row>, padding: number) => {
 const forward = Effect.fnUntraced(function*(g: Generator, cache: KeyValueCache, rows: ReadonlyArray<Row>) {
   const { feeds, length } = pack(rows, g.padding)
   const program = g.program({ rows: rows.length, length, slots: cache.slots })
-  const { logits, present } = yield* program.run({ ...g.weights(), ...cache.feeds, ...feeds })
+  const { logits, present } = yield* Effect.flatMap(
+    program.run({ ...g.weights(), ...cache.feeds, ...feeds }),
+    (results) => finite(program.graph.name, results)
+  )
   const width = logits!.length / rows.length
   return {
     length,
@@ -115,7 +119,7 @@ const advance = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArra
   return { cache, logits }
 })
 
-/** The next token of a text. */
+/** The next token of a text, whose logits are overwritten. */
 const write = ({ ids, key, prompted, row, text }: Writing, logits: Float32Array, options: GenerationOptions): Token => {
   const id = choose(logits, ids, options, () => Key.uniform(key, ids.length - prompted))
   if (options.eos.has(id)) return { row, id, text: text.end().text, finish: "eos" }
@@ -125,6 +129,23 @@ const write = ({ ids, key, prompted, row, text }: Writing, logits: Float32Array,
   if (ids.length - prompted < options.max_new_tokens) return { row, id, text: piece.text, finish: undefined }
   return { row, id, text: piece.text + text.end().text, finish: "length" }
 }
+
+/** Leaves each text the tokens that it may go on with; fails where one has none. */
+const writable = (
+  g: Generator,
+  writings: ReadonlyArray<Writing>,
+  logits: ReadonlyArray<Float32Array>,
+  o: GenerationOptions
+) =>
+  Effect.forEach(writings, ({ ids, prompted }, r) => {
+    const own = logits[r]!
+    constrain(own, ids, prompted, o.eos, o)
+    const wrong = unusable(own)
+    if (wrong === undefined) return Effect.void
+    const { name } = g.program({ rows: 1, length: 1, slots: 1 }).graph
+    const cause = `${wrong}, after ${ids.length - prompted} tokens of text ${r + 1}`
+    return Effect.fail(new SessionError({ reason: new RunFailed({ program: name, cause }) }))
+  }, { discard: true })
 
 /** The state before the next step: finished texts leave, and those that go on have a slot for their last token. */
 const proceed = (writings: ReadonlyArray<Writing>, tokens: ReadonlyArray<Token>, cache: KeyValueCache): State => {
@@ -153,6 +174,7 @@ export const generate = (
         const { writings } = state
         if (writings.length === 0) return [[], Option.none<State>()] as const
         const { cache, logits } = yield* state.cache ? advance(g, writings, state.cache) : read(g, writings)
+        yield* writable(g, writings, logits, options)
         const tokens = writings.map((writing, r) => write(writing, logits[r]!, options))
         return [tokens, Option.some(proceed(writings, tokens, cache))] as const
       })

@@ -3,37 +3,113 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
+import { brief } from "../../domain/brief.ts"
 import type { RunConfig } from "../../domain/RunConfig.ts"
+import { isObject, keys, names, Positive, tell } from "./configKeys.ts"
+import type { Constraints } from "./constraints.ts"
 import { decodeFile, located } from "./files.ts"
 import type { Sampling } from "./sampling.ts"
 
-const given = <S extends Schema.Top>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
-const oneOrMore = <S extends Schema.Top>(schema: S) => given(Schema.Union([schema, Schema.Array(schema)]))
+const optional = Schema.optionalKey
+const NonNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
+const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
+const Ids = Schema.Array(Schema.Natural)
+const oneOrMore = <S extends Schema.Top>(schema: S) => optional(Schema.Union([schema, Schema.Array(schema)]))
 
-/** `generation_config.json`; other keys are ignored. */
-const GenerationConfig = Schema.Struct({
-  do_sample: given(Schema.Boolean),
-  temperature: given(Schema.Finite),
-  top_k: given(Schema.Natural),
-  top_p: given(Schema.Finite),
-  repetition_penalty: given(Schema.Finite),
+/** What is done as transformers does it. */
+const Known = Schema.Struct({
+  do_sample: optional(Schema.Boolean),
+  temperature: optional(NonNegative),
+  top_k: optional(Schema.Natural),
+  top_p: optional(Share),
+  min_p: optional(Share),
+  repetition_penalty: optional(Positive),
+  no_repeat_ngram_size: optional(Schema.Natural),
+  min_length: optional(Schema.Natural),
+  min_new_tokens: optional(Schema.Natural),
+  suppress_tokens: optional(Ids),
+  begin_suppress_tokens: optional(Ids),
+  bad_words_ids: optional(Schema.Array(Schema.NonEmptyArray(Schema.Natural))),
   eos_token_id: oneOrMore(Schema.Natural),
-  stop_strings: oneOrMore(Schema.String)
+  stop_strings: oneOrMore(Schema.NonEmptyString)
 })
-export type GenerationConfig = typeof GenerationConfig.Type
 
-const FILE = "generation_config.json"
+/** Keys that do not change the text: of its length, which the settings say, of beams alone, of speed, of what is told. */
+const harmless: ReadonlySet<string> = names(
+  "max_length max_new_tokens early_stopping length_penalty diversity_penalty num_return_sequences output_attentions",
+  "output_hidden_states output_logits output_scores return_dict_in_generate bos_token_id pad_token_id",
+  "decoder_start_token_id forced_bos_token_id use_cache cache_config max_cache_len low_memory prefill_chunk_size",
+  "compile_config disable_compile continuous_batching_config renormalize_logits remove_invalid_values is_assistant",
+  "num_assistant_tokens num_assistant_tokens_schedule assistant_confidence_threshold prompt_lookup_num_tokens",
+  "max_matching_ngram_size assistant_early_exit assistant_lookbehind target_lookbehind assistant_ensemble_weight",
+  "speculation_type use_mtp _commit_hash _from_model_config transformers_version trust_remote_code"
+)
 
-/** What the folder says; nothing where it has no such file. */
+const is = (neutral: unknown) => (value: unknown): boolean => value === neutral
+const never = (): boolean => false
+const inside = (value: unknown): boolean => typeof value === "number" && value > 0 && value < 1
+
+/** Keys that nothing here does: whether they change nothing at a value, where tokens are drawn or not. */
+const neutral: ReadonlyMap<string, (value: unknown, draws: boolean) => boolean> = new Map([
+  ["num_beams", is(1)],
+  ["num_beam_groups", is(1)],
+  ["penalty_alpha", (value: unknown, draws: boolean) => draws || value === 0],
+  ["top_h", (_: unknown, draws: boolean) => !draws],
+  ["typical_p", (value: unknown, draws: boolean) => !draws || value === 1],
+  ["epsilon_cutoff", (value: unknown, draws: boolean) => !draws || !inside(value)],
+  ["eta_cutoff", (value: unknown, draws: boolean) => !draws || !inside(value)],
+  ["encoder_repetition_penalty", is(1)],
+  ["encoder_no_repeat_ngram_size", is(0)],
+  ["guidance_scale", is(1)],
+  ["token_healing", is(false)],
+  ["cache_implementation", (value: unknown) => value !== "quantized"],
+  ["forced_eos_token_id", never],
+  ["exponential_decay_length_penalty", never],
+  ["sequence_bias", never],
+  ["watermarking_config", never],
+  ["max_time", never],
+  ["dola_layers", never],
+  ["constraints", never],
+  ["force_words_ids", never]
+])
+
+/** All keys that transformers' `generate` knows. */
+export const generationKeys: ReadonlyArray<string> = [...Object.keys(Known.fields), ...harmless, ...neutral.keys()]
+
+export interface GenerationConfig {
+  readonly path: string
+  readonly known: typeof Known.Type
+  /** Keys and values that nothing here does. */
+  readonly others: ReadonlyArray<readonly [string, unknown]>
+}
+
+const decode = (json: unknown, path: string) =>
+  Effect.map(keys(Known)(json), (known): GenerationConfig => {
+    const entries = Object.entries(isObject(json) ? json : {})
+    return { path, known, others: entries.filter(([key, value]) => neutral.has(key) && value !== null) }
+  })
+
+/** What the folder says: in its own file, else, as models of old do, in `config.json`. */
 export const read = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
-  const path = join(folder, FILE)
-  if (!(yield* fs.exists(path).pipe(located(path)))) return {} satisfies GenerationConfig as GenerationConfig
-  return yield* decodeFile(path, Schema.decodeUnknownEffect(GenerationConfig, { errors: "all" }))
+  const path = join(folder, "generation_config.json")
+  if (!(yield* fs.exists(path).pipe(located(path)))) {
+    const config = join(folder, "config.json")
+    return yield* decodeFile(config, (json) => decode(json, config))
+  }
+  const known = new Set(generationKeys)
+  return yield* decodeFile(
+    path,
+    (json) =>
+      Effect.tap(
+        decode(json, path),
+        tell(path, Object.keys(isObject(json) ? json : {}).filter((key) => !known.has(key)))
+      )
+  )
 })
 
 /** Settings of generation, but for those of how a text ends. */
-export interface Decoding extends Sampling {
+export interface Decoding extends Sampling, Constraints {
   readonly stop_strings: ReadonlyArray<string>
 }
 
@@ -41,14 +117,29 @@ export interface Decoding extends Sampling {
  * The settings where they say something, else the folder, else Hugging Face's defaults. A temperature of 0 means that
  * nothing is drawn.
  */
-export const resolve = (c: RunConfig, folder: GenerationConfig): Decoding => {
-  const temperature = c.temperature ?? folder.temperature ?? 1
+export const resolve = (c: RunConfig, { known }: GenerationConfig): Decoding => {
+  const temperature = c.temperature ?? known.temperature ?? 1
+  const min_new_tokens = c.min_new_tokens ?? known.min_new_tokens
   return {
-    do_sample: (c.do_sample ?? folder.do_sample ?? false) && temperature > 0,
+    do_sample: (c.do_sample ?? known.do_sample ?? false) && temperature > 0,
     temperature,
-    top_k: c.top_k ?? folder.top_k ?? 50,
-    top_p: c.top_p ?? folder.top_p ?? 1,
-    repetition_penalty: c.repetition_penalty ?? folder.repetition_penalty ?? 1,
-    stop_strings: c.stop_strings ?? [folder.stop_strings ?? []].flat()
+    top_k: c.top_k ?? known.top_k ?? 50,
+    top_p: c.top_p ?? known.top_p ?? 1,
+    min_p: c.min_p ?? known.min_p ?? 0,
+    repetition_penalty: c.repetition_penalty ?? known.repetition_penalty ?? 1,
+    no_repeat_ngram_size: c.no_repeat_ngram_size ?? known.no_repeat_ngram_size ?? 0,
+    min_length: min_new_tokens === undefined ? known.min_length ?? 0 : 0,
+    min_new_tokens: min_new_tokens ?? 0,
+    suppress_tokens: known.suppress_tokens ?? [],
+    begin_suppress_tokens: known.begin_suppress_tokens ?? [],
+    bad_words_ids: known.bad_words_ids ?? [],
+    stop_strings: c.stop_strings ?? [known.stop_strings ?? []].flat()
   }
+}
+
+/** Keys of the folder that change what is written and that nothing here does, each with its value. */
+export const foreign = (c: RunConfig, config: GenerationConfig): ReadonlyArray<string> => {
+  const { do_sample } = resolve(c, config)
+  return config.others.filter(([key, value]) => !neutral.get(key)!(value, do_sample))
+    .map(([key, value]) => `${key} ${brief(value)}`)
 }

@@ -7,7 +7,7 @@ import type { Flat } from "../../kernels/nn/Module.ts"
 import { adamw } from "../../kernels/optim/adamw.ts"
 import { type Group, learningRate, type Optimizer } from "../../kernels/optim/Optimizer.ts"
 import { type Learning, names } from "../../kernels/Step.ts"
-import type { Diverged as EngineDiverged } from "../engine/Learner.ts"
+import * as Learner from "../engine/Learner.ts"
 import type { SessionError } from "../engine/Session.ts"
 import type { Values, Weights } from "../engine/Weights.ts"
 import { DeadGradient, Diverged, type ParameterGroup, ProgramFailed } from "../ports/Learning.ts"
@@ -115,8 +115,17 @@ export const judge = (
     : Effect.succeed(new Map([...norms].map(([name, square]) => [name, Math.sqrt(square)])))
 }
 
-/** The engine's failures in the words of the ports. */
-export const translate = (error: SessionError | EngineDiverged): ProgramFailed | Diverged =>
-  error._tag === "Diverged"
-    ? new Diverged({ detail: error.message })
-    : new ProgramFailed({ program: "program" in error.reason ? error.reason.program : "", cause: error.reason })
+/** A model that learns: its name, and the updates that it has made. */
+export type Taught = Pick<Learner.Learner<any>, "updates"> & { readonly name: string }
+
+/** The engine's failures in the words of the ports. A model that was taught, and yields no numbers, has diverged. */
+export const translate = (error: SessionError | Learner.Diverged, taught?: Taught): ProgramFailed | Diverged => {
+  if (error._tag === "Diverged") return new Diverged({ detail: error.message })
+  const { reason } = error
+  const updates = taught?.updates() ?? 0
+  if (reason._tag === "NotFinite" && taught && updates > 0) {
+    const what = `element ${reason.element} of ${reason.output} in ${reason.program} is ${reason.value}`
+    return new Diverged({ detail: new Learner.Diverged({ program: taught.name, update: updates, what }).message })
+  }
+  return new ProgramFailed({ program: "program" in reason ? reason.program : "", cause: reason })
+}

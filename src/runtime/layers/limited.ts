@@ -1,20 +1,28 @@
-/** Work on what others wrote, which may never end by itself. */
-import { runInThisContext } from "node:vm"
+/** Functions that other people's files can make endless, under a limit of time. */
+import * as vm from "node:vm"
 
-const HOLD = "~anamnesis/limited"
-const holder = globalThis as unknown as Record<string, (() => void) | undefined>
+/** A function took longer than it may. */
+export class TookTooLong extends Error {
+  override readonly name = "TookTooLong"
+}
 
-/** What `work` gives; throws where it takes longer than so many milliseconds. It must not wait for anything. */
-export const within = <A>(milliseconds: number, work: () => A): A => {
-  const outer = holder[HOLD]
-  let result: { readonly value: A } | undefined
-  holder[HOLD] = () => {
-    result = { value: work() }
-  }
+const call = new vm.Script("run()")
+const context: { run?: () => unknown } = vm.createContext({})
+
+/**
+ * What a synchronous function returns; what it throws is thrown. After so many milliseconds it is stopped where it is,
+ * also within a regular expression, and `TookTooLong` is thrown.
+ */
+export const limited = <A>(milliseconds: number, run: () => A): A => {
+  const outer = context.run
+  context.run = run
   try {
-    runInThisContext(`globalThis[${JSON.stringify(HOLD)}]()`, { timeout: Math.ceil(milliseconds), breakOnSigint: true })
+    return call.runInContext(context, { timeout: Math.ceil(milliseconds) }) as A
+  } catch (cause) {
+    const timedOut = (cause as { readonly code?: unknown }).code === "ERR_SCRIPT_EXECUTION_TIMEOUT"
+    throw timedOut ? new TookTooLong(`takes more than ${milliseconds / 1000} s`) : cause
   } finally {
-    holder[HOLD] = outer
+    if (outer) context.run = outer
+    else delete context.run
   }
-  return result!.value
 }

@@ -12,7 +12,7 @@ import * as Schema from "effect/Schema"
 import { readFileSync, readlinkSync } from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
-import { decodeFile, FileError, located, namesIn } from "./files.ts"
+import { decodeFile, FileError, located, makeFolder } from "./files.ts"
 
 /**
  * What the file says. `place` tells where process numbers mean the same: a boot of a machine, or of a container on it;
@@ -89,12 +89,12 @@ const mayWrite = Effect.fnUntraced(function*(path: string, holder: Holder) {
 const holderOf = (path: string) =>
   Effect.orElseSucceed(decodeFile(path, Schema.decodeUnknownEffect(Holder)), () => undefined)
 
-/** Puts the lock in its place unless there is one; whether it is ours. */
-const claim = Effect.fnUntraced(
-  function*(path: string, own: Holder) {
+/** Makes a file of this text unless there is one of its name; whether it did. */
+const create = Effect.fnUntraced(
+  function*(path: string, text: string) {
     const fs = yield* FileSystem.FileSystem
     const file = yield* fs.open(path, { flag: "wx" })
-    yield* file.writeAll(new TextEncoder().encode(JSON.stringify(own)))
+    yield* file.writeAll(new TextEncoder().encode(text))
     return true
   },
   Effect.scoped,
@@ -102,21 +102,25 @@ const claim = Effect.fnUntraced(
   (effect, path) => located(path)(effect)
 )
 
-/** Removes the lock of a holder that is gone, unless another process has done so and taken its place by now. */
-const discard = Effect.fnUntraced(function*(path: string, gone: Holder | undefined, own: Holder) {
-  const fs = yield* FileSystem.FileSystem
-  const aside = `${path}.${own.token}.gone`
-  if ((yield* Effect.result(fs.rename(path, aside)))._tag === "Failure") return
-  const moved = yield* holderOf(aside)
-  if (moved !== undefined && moved.token !== gone?.token) yield* Effect.ignore(fs.link(aside, path))
-  yield* fs.remove(aside, { force: true }).pipe(located(path))
+const remove = (path: string) => FileSystem.FileSystem.use((fs) => fs.remove(path, { force: true })).pipe(located(path))
+
+/** Whether a lock has a holder that may still write, or is just being written. */
+const isHeld = Effect.fnUntraced(function*(path: string) {
+  const holder = yield* holderOf(path)
+  return holder === undefined ? (yield* silence(path)) < MOMENT : yield* mayWrite(path, holder)
 })
 
-/** Removes what processes that were killed as they took a lock over left behind. */
-const tidy = Effect.fnUntraced(function*(folder: string) {
-  const fs = yield* FileSystem.FileSystem
-  const left = (yield* namesIn(folder)).filter((name) => name.startsWith(`${LOCK}.`)).map((name) => join(folder, name))
-  yield* Effect.forEach(left, (path) => fs.remove(path, { force: true }).pipe(located(path)))
+/**
+ * Removes a lock that nobody holds. Who does so has a second file meanwhile, so that one process at a time decides and
+ * removes: nobody's new lock is taken for the old one.
+ */
+const discard = Effect.fnUntraced(function*(path: string) {
+  const guard = `${path}.taking`
+  if (yield* create(guard, "")) {
+    if (!(yield* isHeld(path))) yield* remove(path)
+    return yield* remove(guard)
+  }
+  return (yield* silence(guard)) < MOMENT ? yield* Effect.sleep("20 millis") : yield* remove(guard)
 })
 
 const held = (path: string, holder: Holder) => {
@@ -126,16 +130,16 @@ const held = (path: string, holder: Holder) => {
 }
 
 const acquire = Effect.fnUntraced(function*(folder: string) {
-  const fs = yield* FileSystem.FileSystem
-  yield* fs.makeDirectory(folder, { recursive: true }).pipe(located(folder))
+  yield* makeFolder(folder)
   const [path, own] = [join(folder, LOCK), self()]
-  while (!(yield* claim(path, own))) {
-    const holder = yield* holderOf(path)
-    if (holder === undefined && (yield* silence(path)) < MOMENT) yield* Effect.sleep("50 millis")
-    else if (holder !== undefined && (yield* mayWrite(path, holder))) return yield* held(folder, holder)
-    else yield* discard(path, holder, own)
+  while (!(yield* create(path, JSON.stringify(own)))) {
+    if (!(yield* isHeld(path))) yield* discard(path)
+    else {
+      const holder = yield* holderOf(path)
+      if (holder !== undefined) return yield* held(folder, holder)
+      yield* Effect.sleep("20 millis")
+    }
   }
-  yield* tidy(folder)
   return { path, own }
 })
 

@@ -93,7 +93,7 @@ export const open = Effect.fnUntraced(function*<C extends { readonly vocab_size:
   const fs = yield* FileSystem.FileSystem
   const { adapter, folder } = yield* resolve(given)
   const path = join(folder, "config.json")
-  const found = yield* decodeFile(path, decode)
+  const found = yield* decodeFile(path, (json) => decode(json, path))
   const rows = found.vocab_size
   const config = { ...found, vocab_size: (adapter && (yield* Peft.vocabulary(adapter))) ?? rows }
   const own = yield* fs.exists(join(given, "tokenizer.json")).pipe(located(given))

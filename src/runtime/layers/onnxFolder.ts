@@ -7,7 +7,7 @@ import * as Nd from "../../kernels/NdArray.ts"
 import { decodeDecoder } from "./decoderConfig.ts"
 import { decodeEncoder } from "./encoderConfig.ts"
 import * as Graphs from "./exportGraphs.ts"
-import { decodeFile, FileError, located, moveDurably, readJson, replace, writing } from "./files.ts"
+import { decodeFile, FileError, located, makeFolder, moveDurably, readJson, replace, writing } from "./files.ts"
 import { encoderType, HEAD, ofDecoder, ofEncoder } from "./naming.ts"
 import * as Peft from "./peft.ts"
 import * as WeightFiles from "./weightFiles.ts"
@@ -100,7 +100,7 @@ export const add = Effect.fnUntraced(
     const { exported, kind, tensors, type } = yield* opened(folder)
     const partial = `${out}.partial`
     yield* fs.remove(partial, { recursive: true, force: true }).pipe(located(partial))
-    yield* fs.makeDirectory(partial).pipe(located(partial))
+    yield* makeFolder(partial)
     const files = yield* write(partial, exported, tensors, most)
     yield* configured(folder, type, files.includes(DATA))
     yield* moveDurably(partial, out)

@@ -3,8 +3,13 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
+import { brief, cut, several } from "../../domain/brief.ts"
+import { problemsOf } from "../../domain/issues.ts"
+import { fullMatch, PatternError } from "../../domain/pattern.ts"
 import type { Rank } from "../../kernels/nn/lora.ts"
+import { isObject } from "./configKeys.ts"
 import { FileError, located, readJson } from "./files.ts"
+import { limited } from "./limited.ts"
 import * as Safetensors from "./safetensors.ts"
 
 export const CONFIG = "adapter_config.json"
@@ -28,7 +33,8 @@ const AdapterConfig = Schema.Struct({
   target_modules: or(Schema.NullOr(Schema.Union([Schema.String, Names])), null),
   modules_to_save: or(Schema.NullOr(Names), null),
   use_rslora: or(Schema.Boolean, false),
-  alpha_pattern: or(Schema.Record(Schema.String, Positive), {})
+  alpha_pattern: or(Schema.Record(Schema.String, Positive), {}),
+  rank_pattern: or(Schema.Record(Schema.String, Schema.Int), {})
 })
 type AdapterConfig = typeof AdapterConfig.Type
 
@@ -45,7 +51,6 @@ const harmless: ReadonlySet<string> = new Set([
   "megatron_core",
   "peft_version",
   "qalora_group_size",
-  "rank_pattern",
   "revision",
   "task_type"
 ])
@@ -62,13 +67,15 @@ const foreign = (json: object): ReadonlyArray<string> =>
     if (key === "peft_type") return value !== "LORA"
     if (key === "init_lora_weights") return !beginnings.has(value)
     return !harmless.has(key) && !isOff(value)
-  }).map(([key, value]) => `${key} ${JSON.stringify(value)}`)
+  }).map(([key, value]) => `${cut(key)} ${brief(value)}`)
 
 export interface Adapter {
   readonly folder: string
   readonly config: AdapterConfig
   /** By the names of the model's parameters, and of adapters beside them. */
   readonly tensors: Safetensors.StoredTensors
+  /** The modules that have adapters; each one's rank is that of its matrices. */
+  readonly targets: ReadonlyMap<string, Rank>
   /** Hash of the frozen weights it was trained on, where it tells. */
   readonly base: string | undefined
 }
@@ -78,14 +85,15 @@ export const isIn = (folder: string): Effect.Effect<boolean, FileError, FileSyst
 
 const readConfig = Effect.fnUntraced(function*(path: string) {
   const json = yield* readJson(path)
-  const beyond = foreign(Object(json) as object)
+  if (!isObject(json)) return yield* new FileError({ path, place: "", reason: `is ${brief(json)}, not an object` })
+  const beyond = foreign(json)
   if (beyond.length > 0) {
     const reason = `${beyond.join(", ")}: only plain LoRA is known here; merge the adapter with PEFT first`
     return yield* new FileError({ path, place: "", reason })
   }
   return yield* Effect.mapError(
     Schema.decodeUnknownEffect(AdapterConfig, { errors: "all" })(json),
-    (error) => new FileError({ path, place: "", reason: error.message })
+    (error) => new FileError({ path, place: "", reason: several(problemsOf(error)).join("; ") })
   )
 })
 
@@ -93,8 +101,46 @@ const readConfig = Effect.fnUntraced(function*(path: string) {
 const nameOf = (stored: string): string | undefined =>
   stored.startsWith(PREFIX) ? stored.slice(PREFIX.length).replace(".base_layer.", ".") : undefined
 
+export const scalingOf = (alpha: number, r: number, rslora: boolean): number => alpha / (rslora ? Math.sqrt(r) : r)
+
+/** Milliseconds that patterns may take to be held against all modules. */
+const PATIENCE = 1000
+
+const compiled = (key: string, pattern: string): RegExp => {
+  try {
+    return fullMatch(pattern, "(.*\\.)?")
+  } catch (cause) {
+    throw new PatternError(`${key}: "${cut(pattern)}" is no pattern: ${(cause as Error).message}`)
+  }
+}
+
+/** PEFT's rule: the first pattern that a path, or its end after a dot, matches has its value; all others the usual one. */
+const byPattern = (key: string, values: Readonly<Record<string, number>>, usual: number) => {
+  const patterns = Object.entries(values).map(([pattern, value]) => [compiled(key, pattern), value] as const)
+  return (path: string): number => patterns.find(([pattern]) => pattern.test(path))?.[1] ?? usual
+}
+
+/** The modules that have adapters, by their matrices. Throws where a pattern is none, or the config has other ranks. */
+const ranks = (c: AdapterConfig, tensors: Safetensors.StoredTensors): ReadonlyMap<string, Rank> => {
+  const [alphaOf, rankOf] = [
+    byPattern("alpha_pattern", c.alpha_pattern, c.lora_alpha),
+    byPattern("rank_pattern", c.rank_pattern, c.r)
+  ]
+  return limited(PATIENCE, () =>
+    new Map([...tensors].flatMap(([name, { shape }]) => {
+      const path = /^(.*)\.lora_(A\.weight|embedding_A)$/.exec(name)?.[1]
+      if (path === undefined) return []
+      const [r] = shape as [number]
+      if (rankOf(path) !== r) {
+        throw new PatternError(`${path} has rank ${r}, not ${rankOf(path)} as r and rank_pattern say`)
+      }
+      return [[path, { r, scaling: scalingOf(alphaOf(path), r, c.use_rslora) }] as const]
+    })))
+}
+
 export const read = Effect.fnUntraced(function*(folder: string) {
-  const config = yield* readConfig(join(folder, CONFIG))
+  const place = join(folder, CONFIG)
+  const config = yield* readConfig(place)
   const path = join(folder, WEIGHTS)
   const { metadata, tensors: stored } = yield* Safetensors.open(path)
   const strange = [...stored.keys()].filter((name) => nameOf(name) === undefined)
@@ -102,7 +148,18 @@ export const read = Effect.fnUntraced(function*(folder: string) {
     return yield* new FileError({ path, place: "", reason: `${strange.join(", ")}: not under ${PREFIX}` })
   }
   const tensors = new Map([...stored].map(([name, tensor]) => [nameOf(name)!, tensor]))
-  return { folder, config, tensors, base: metadata[BASE] } satisfies Adapter as Adapter
+  const targets = yield* Effect.try({
+    try: () => ranks(config, tensors),
+    catch: (cause) =>
+      new FileError({
+        path: place,
+        place: "",
+        reason: cause instanceof PatternError
+          ? cause.message
+          : `to match alpha_pattern and rank_pattern ${(cause as Error).message}`
+      })
+  })
+  return { folder, config, tensors, targets, base: metadata[BASE] } satisfies Adapter as Adapter
 })
 
 /** Tables with a row a token, by the last names of their modules. */
@@ -127,24 +184,11 @@ export const shapeWith = ({ tensors }: Adapter, name: string, shape: ReadonlyArr
   return own ? [own[0]!, ...shape.slice(1)] : shape
 }
 
-const matched = (pattern: string, path: string): boolean => new RegExp(`^(.*\\.)?(${pattern})$`).test(path)
-
-export const scalingOf = (alpha: number, r: number, rslora: boolean): number => alpha / (rslora ? Math.sqrt(r) : r)
-
-/** The modules that have adapters; each one's rank is that of its matrices. */
-export const targets = ({ config, tensors }: Adapter): ReadonlyMap<string, Rank> =>
-  new Map([...tensors].flatMap(([name, { shape }]) => {
-    const path = /^(.*)\.lora_(A\.weight|embedding_A)$/.exec(name)?.[1]
-    if (path === undefined) return []
-    const special = Object.entries(config.alpha_pattern).find(([pattern]) => matched(pattern, path))
-    const r = shape[0]!
-    return [[path, { r, scaling: scalingOf(special?.[1] ?? config.lora_alpha, r, config.use_rslora) }]]
-  }))
-
 /** `adapter_config.json` as PEFT writes it, its keys in order. */
-export const text = (config: Omit<AdapterConfig, "alpha_pattern">, task: string): string => {
+export const text = (config: Omit<AdapterConfig, "alpha_pattern" | "rank_pattern">, task: string): string => {
+  const own = Object.entries(config).filter(([key]) => Object.hasOwn(AdapterConfig.fields, key))
   const json = {
-    ...config,
+    ...Object.fromEntries(own),
     peft_type: "LORA",
     task_type: task,
     bias: "none",

@@ -1,9 +1,9 @@
 /** Prompts as the reader reads them: passages from worst to best, then the question, then the answer. */
 import * as Effect from "effect/Effect"
+import { fill } from "../../domain/placeholders.ts"
 import type { RunConfig } from "../../domain/RunConfig.ts"
-import { type Asked, ContextOverflow } from "../ports/Reader.ts"
-import type { Turn } from "./chatTemplate.ts"
-import type { Tokenizer } from "./tokenizer.ts"
+import type { Asked, ModelRefused } from "../ports/Reader.ts"
+import { letter, make as trunkOf, type PromptError, type TrunkSettings, withOptions } from "./trunk.ts"
 
 /** A token to be predicted. */
 export interface Supervised {
@@ -33,29 +33,32 @@ export interface Prompts {
     options: ReadonlyArray<string>,
     answer: string,
     lm: number
-  ) => Effect.Effect<Sequence, ContextOverflow>
+  ) => Effect.Effect<Sequence, PromptError>
   /** The passages, the question, and one branch an option. */
   readonly choices: (
     docs: ArrayLike<number>,
     question: string,
     options: ReadonlyArray<string>
-  ) => Effect.Effect<Sequence, ContextOverflow>
+  ) => Effect.Effect<Sequence, PromptError>
   /** The passages and the question, to be answered in writing. */
   readonly open: (
     docs: ArrayLike<number>,
     question: string,
     options: ReadonlyArray<string>
-  ) => Effect.Effect<ReadonlyArray<number>, ContextOverflow>
+  ) => Effect.Effect<ReadonlyArray<number>, PromptError>
   /** The passages, the question and its answer, to be explained. */
   readonly explain: (
     docs: ArrayLike<number>,
     question: string,
     options: ReadonlyArray<string>,
     answer: string
-  ) => Effect.Effect<ReadonlyArray<number>, ContextOverflow>
+  ) => Effect.Effect<ReadonlyArray<number>, PromptError>
+  readonly needs: (
+    question: string,
+    options: ReadonlyArray<string>,
+    answer: string
+  ) => Effect.Effect<Needs, ModelRefused>
 }
-
-const letter = (i: number): string => String.fromCharCode(65 + i)
 
 /** The answer as the reader is to give it: the option's text or its letter, or the free answer. */
 export const answerText = (
@@ -64,59 +67,47 @@ export const answerText = (
   answer: string
 ): string => format === "letter" && options.includes(answer) ? letter(options.indexOf(answer)) : answer
 
-/** The question with its options written out below it. */
-export const withOptions = (question: string, options: ReadonlyArray<string>): string =>
-  [question, ...options.map((option, i) => `${letter(i)}. ${option}`)].join("\n")
-
-export interface PromptSettings {
-  readonly config: RunConfig
-  readonly tokenizer: Pick<Tokenizer, "encode">
-  readonly texts: ReadonlyArray<string>
-  /** Ids before the passages, and after the question. */
-  readonly turn: Turn
+export interface PromptSettings extends TrunkSettings {
   /** The id after an answer. */
   readonly end: number
 }
 
-export const make = ({ config, end, texts, tokenizer, turn }: PromptSettings): Prompts => {
-  const known = new Map<number, ReadonlyArray<number>>()
-  const passage = (doc: number): ReadonlyArray<number> => {
-    const existing = known.get(doc)
-    if (existing) return existing
-    const ids = tokenizer.encode(config.document_prompt.replace("{text}", () => texts[doc]!)).slice(
-      0,
-      config.text_maxlength
-    )
-    known.set(doc, ids)
-    return ids
-  }
-  const asked = (question: string, options: ReadonlyArray<string>) => {
-    const input = config.options_in_prompt ? withOptions(question, options) : question
-    return tokenizer.encode(config.question_prompt.replace("{question}", () => input))
-  }
-  const said = (text: string) => tokenizer.encode(config.answer_prompt.replace("{answer}", () => text))
-  const answered = (text: string) => [...said(text), end]
+/** The lengths of what follows a trunk, and of its trunk without passages: what no passage can give way to. */
+export interface Needs {
+  /** The tokens of a lesson. */
+  readonly learned: number
+  /** Of all options side by side. */
+  readonly chosen: number
+  /** Of an answer in writing. */
+  readonly written: number
+  /** Of an answer, the longest of the options, and its explanation. */
+  readonly explained: number
+}
 
-  /** Passages, cut from the front (the worst) where they do not fit beside `rest` tokens, then the question. */
-  const trunk = (docs: ArrayLike<number>, question: string, options: ReadonlyArray<string>, rest: number) => {
-    const own = [...asked(question, options), ...turn.after]
-    const room = config.max_length - turn.before.length - own.length - rest
-    if (room < 0) {
-      const tokens = config.max_length - room
-      return Effect.fail(new ContextOverflow({ tokens, limit: config.max_length, question: question.slice(0, 80) }))
-    }
-    const read = Array.from(docs).filter((doc) => doc >= 0).flatMap(passage)
-    return Effect.succeed([...turn.before, ...read.slice(Math.max(0, read.length - room)), ...own])
-  }
+export const make = (settings: PromptSettings): Prompts => {
+  const { config, end, tokenizer } = settings
+  const trunk = trunkOf(settings)
+  const said = (text: string) => tokenizer.encode(fill(config, "answer_prompt", text))
+  const answered = (options: ReadonlyArray<string>, answer: string): Ids => [
+    ...said(answerText(config.answer_format, options, answer)),
+    end
+  ]
+  /** Each option as an answer; by letter also those of the same text are told apart. */
+  const each = (options: ReadonlyArray<string>): ReadonlyArray<Ids> =>
+    options.map((option, i) => [...said(config.answer_format === "letter" ? letter(i) : option), end])
+  const [opening, reason] = [config.generation_prompt, config.rationale_prompt].map(tokenizer.encode) as [Ids, Ids]
+  const sum = (rows: ReadonlyArray<Ids>) => rows.reduce((n, { length }) => n + length, 0)
 
-  /** The trunk and what follows it, with room for `more` tokens; never empty. */
-  const continued = (trunkOf: (rest: number) => ReturnType<typeof trunk>, after: ReadonlyArray<number>, more: number) =>
-    Effect.map(trunkOf(after.length + more), (head) => head.length + after.length > 0 ? [...head, ...after] : [end])
+  /** The trunk, with room for so many tokens after it; never empty. */
+  const begun = (asked: Asks, after: number) =>
+    Effect.map(trunk.of(...asked, config.max_length - after), (head) => head.length > 0 ? head : [end])
+  const continued = (asked: Asks, after: Ids, more: number) =>
+    Effect.map(begun(asked, after.length + more), (head) => [...head, ...after])
 
   return {
     lesson: (docs, question, options, answer, lm) => {
-      const tail = answered(answerText(config.answer_format, options, answer))
-      return Effect.map(trunk(docs, question, options, tail.length), (head) => {
+      const tail = answered(options, answer)
+      return Effect.map(begun([docs, question, options], tail.length), (head) => {
         const ids = [...head, ...tail]
         const weight = (at: number) => at < head.length ? lm / (head.length - 1) : 1 / tail.length
         const first = lm > 0 ? 1 : head.length
@@ -134,27 +125,31 @@ export const make = ({ config, end, texts, tokenizer, turn }: PromptSettings): P
       })
     },
     choices: (docs, question, options) => {
-      const tails = options.map((option) => answered(answerText(config.answer_format, options, option)))
-      const longest = tails.reduce((n, tail) => n + tail.length, 0)
-      return Effect.map(trunk(docs, question, options, longest), (head) => branch(head, tails))
+      const tails = each(options)
+      return Effect.map(begun([docs, question, options], sum(tails)), (head) => branch(head, tails))
     },
-    open: (docs, question, options) =>
-      continued(
-        (rest) => trunk(docs, question, options, rest),
-        tokenizer.encode(config.generation_prompt),
-        config.max_new_tokens
-      ),
+    open: (docs, question, options) => continued([docs, question, options], opening, config.max_new_tokens),
     explain: (docs, question, options, answer) =>
       continued(
-        (rest) => trunk(docs, question, options, rest),
-        [
-          ...said(answerText(config.answer_format, options, answer)),
-          ...tokenizer.encode(config.rationale_prompt)
-        ],
+        [docs, question, options],
+        [...said(answerText(config.answer_format, options, answer)), ...reason],
         config.rationale_max_new_tokens
-      )
+      ),
+    needs: Effect.fnUntraced(function*(question, options, answer) {
+      const bare = yield* trunk.bare(question, options)
+      const tails = each(options)
+      const longest = Math.max(config.max_new_tokens, ...tails.map((tail) => tail.length - 1))
+      return {
+        learned: bare + answered(options, answer).length,
+        chosen: bare + sum(tails),
+        written: bare + opening.length + config.max_new_tokens,
+        explained: bare + longest + reason.length + config.rationale_max_new_tokens
+      }
+    })
   }
 }
+type Ids = ReadonlyArray<number>
+type Asks = readonly [docs: ArrayLike<number>, question: string, options: ReadonlyArray<string>]
 
 /** Continuations of one head, side by side: each sees the head and itself, at the places it would have alone. */
 const branch = (head: ReadonlyArray<number>, tails: ReadonlyArray<ReadonlyArray<number>>): Sequence => {

@@ -4,38 +4,41 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { LEAST_SHIFTED, Settings } from "../../domain/RunConfig.ts"
-import type { Diverged as EngineDiverged } from "../engine/Learner.ts"
 import * as Learner from "../engine/Learner.ts"
 import type { SessionError } from "../engine/Session.ts"
 import { Checkpoints } from "../ports/Checkpoints.ts"
-import { type ContextOverflow, Reader, ReaderError, ReaderLearner, type ReaderLesson } from "../ports/Reader.ts"
+import { Reader, ReaderError, ReaderLearner, type ReaderLesson } from "../ports/Reader.ts"
 import { contextOf } from "./answering.ts"
-import { describe, dropoutKey, groupsOf, judge, learningOf, partsOf, translate } from "./learning.ts"
+import { describe, dropoutKey, groupsOf, judge, learningOf, partsOf, type Taught, translate } from "./learning.ts"
 import { pack } from "./pack.ts"
 import { learnerPart } from "./parts.ts"
 import * as Graphs from "./readerGraphs.ts"
 import * as Model from "./readerModel.ts"
+import type { PromptError } from "./trunk.ts"
 
-const asReaderError = (error: SessionError | EngineDiverged | ContextOverflow): ReaderError =>
-  new ReaderError({ reason: error._tag === "ContextOverflow" ? error : translate(error) })
-const fail = Effect.mapError(asReaderError)
+type Failure = SessionError | Learner.Diverged | PromptError
+const inWords = (taught?: Taught) => (error: Failure): ReaderError =>
+  new ReaderError({
+    reason: error._tag === "ContextOverflow" || error._tag === "ModelRefused" ? error : translate(error, taught)
+  })
 
-const reading = (model: Model.ReaderModel) =>
+const reading = (model: Model.ReaderModel, asReaderError = inWords()) =>
   Reader.of({
-    nll: (asked) => fail(model.nll(asked)),
-    answer: (asked) => fail(model.answer(asked)),
+    nll: (asked) => Effect.mapError(model.nll(asked), asReaderError),
+    answer: (asked) => Effect.mapError(model.answer(asked), asReaderError),
     write: (asked) => Stream.mapError(model.write(asked), asReaderError)
   })
 
-export const readOnly = Layer.effect(Reader, Effect.map(Model.make(false), reading))
+export const readOnly = Layer.effect(Reader, Effect.map(Model.make(false), (model) => reading(model)))
 
 /** One handle on the weights serves both: the next judgement is that of the last step. */
 export const trainable = Layer.effectContext(Effect.gen(function*() {
   const settings = yield* Settings
   const model = yield* Model.make(true)
   const learning = learningOf(settings, model.weights)
+  const name = "reader"
   const learner = yield* Learner.make({
-    name: "reader",
+    name,
     weights: model.weights,
     optimizer: learning.optimizer,
     groups: groupsOf(settings, settings.learning_rate),
@@ -46,9 +49,11 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
         shifted: !settings.use_full_attn && length >= LEAST_SHIFTED
       })
   })
+  const asReaderError = inWords({ name, ...learner })
+  const fail = Effect.mapError(asReaderError)
   const checkpoints = yield* Checkpoints
-  yield* checkpoints.register("reader", learnerPart(model.weights, learner, model))
-  const { groupName, groups } = describe("reader", model.weights, settings.learning_rate)
+  yield* checkpoints.register(name, learnerPart(model.weights, learner, model))
+  const { groupName, groups } = describe(name, model.weights, settings.learning_rate)
 
   const prepare = Effect.fnUntraced(function*(lesson: ReaderLesson) {
     const { answers, options, questions } = lesson
@@ -61,13 +66,13 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
       const own = sequences.slice(from, to)
       const packed = pack(own, { rows: own.length, all: lm > 0, of: questions.length, ...model.padded })
       const { length, rows, supervised } = packed.shape
-      const key = dropoutKey(settings.seed, "reader", learner.updates(), part)
+      const key = dropoutKey(settings.seed, name, learner.updates(), part)
       const bucket: [number, number, number] = [rows, length, supervised]
       return { key: bucket, batch: { ...packed.data, key: Int32Array.of(key) }, own, places: packed.places }
     })
   })
 
-  return Context.make(Reader, reading(model)).pipe(Context.add(
+  return Context.make(Reader, reading(model, asReaderError)).pipe(Context.add(
     ReaderLearner,
     ReaderLearner.of({
       groups,

@@ -5,7 +5,7 @@ import { LEAST_SHIFTED, type RunConfig, Settings } from "../../domain/RunConfig.
 import { causalLm } from "../../kernels/nn/decoder.ts"
 import { cached, powerOfTwo } from "../engine/Programs.ts"
 import { Passages } from "../ports/Passages.ts"
-import type { Asked, ToWrite } from "../ports/Reader.ts"
+import { type Asked, ContextOverflow, type ToWrite } from "../ports/Reader.ts"
 import { readerLora } from "./adapters.ts"
 import { answering, contextOf } from "./answering.ts"
 import { optimizerOf, storedAs } from "./learning.ts"
@@ -48,7 +48,7 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
   const settings = yield* Settings
   const { texts } = yield* Passages
   const opened = yield* ReaderFolder.open(settings)
-  const { ends, folder, tokenizer, turn } = opened
+  const { ends, folder, tokenizer, wrap } = opened
   /** A multiple of 8, as shifted attention takes it. */
   const most = Math.ceil(settings.max_length / 8) * 8
   const shifted = learns && !settings.use_full_attn && most >= LEAST_SHIFTED
@@ -62,7 +62,7 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
     draws: learns,
     task: "CAUSAL_LM"
   })
-  const prompts = Prompt.make({ config: settings, tokenizer, texts, turn, end: ends.end })
+  const prompts = Prompt.make({ config: settings, tokenizer, texts, wrap, end: ends.end })
   const score = yield* cached((shape: Shape) => Graphs.score(decoder, shapeOf(shape)))
   const continued = yield* Writing.make({ ...opened, config, decoder, weights, learns })
   const padded = { padding: ends.padding, most }
@@ -79,32 +79,48 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
     for (const group of groupsOf(order, 2 ** Math.floor(Math.log2(most)))) {
       const own = group.map((i) => sequences[i]!)
       const { data, places, shape } = pack(own, { rows: powerOfTwo(group.length), all: false, ...padded })
-      const program = yield* score([shape.rows, shape.length, shape.supervised])
-      const { nll } = yield* program.run({ ...weights.values(), ...data })
+      const { nll } = yield* score([shape.rows, shape.length, shape.supervised], { ...weights.values(), ...data })
       group.forEach((i, r) => results[i] = byPart(own[r]!, (t) => nll![places[r]![t]!]!, parts[i]!, how))
     }
     return results
   })
 
-  /** A prompt for each question, as `prompt` makes it of its passages. */
+  type Contextual = Asked & { readonly context: Int32Array }
+  /** A prompt for each question, as `prompt` makes it of its passages; none for one that is too long to be asked. */
   const each = <A, E>(
-    asked: Asked & { readonly context: Int32Array },
+    asked: Contextual,
     prompt: (docs: Int32Array, question: string, options: ReadonlyArray<string>, q: number) => Effect.Effect<A, E>
-  ) => Effect.forEach(asked.questions, (question, q) => prompt(contextOf(asked, q), question, asked.options[q]!, q))
+  ) =>
+    Effect.map(
+      Effect.forEach(asked.questions, (question, q) =>
+        prompt(contextOf(asked, q), question, asked.options[q]!, q).pipe(
+          Effect.map((made) => [{ q, made }]),
+          Effect.catchIf(
+            (error) => settings.excess_length === "skip" && error instanceof ContextOverflow,
+            () => Effect.succeed([])
+          )
+        )),
+      (prompts) => prompts.flat()
+    )
 
-  const likeliest = Effect.fnUntraced(function*(asked: Asked & { readonly context: Int32Array }) {
-    const sequences = yield* each(asked, prompts.choices)
-    const scores = yield* likelihoods(sequences, asked.options.map((own) => own.length), settings.option_score)
-    return scores.map((own) => own.indexOf(Math.min(...own)))
+  const likeliest = Effect.fnUntraced(function*(asked: Contextual) {
+    const prompted = yield* each(asked, prompts.choices)
+    const counts = prompted.map(({ q }) => asked.options[q]!.length)
+    const scores = yield* likelihoods(prompted.map(({ made }) => made), counts, settings.option_score)
+    const found = new Map(prompted.map(({ q }, i) => [q, scores[i]!.indexOf(Math.min(...scores[i]!))]))
+    return asked.questions.map((_, q) => found.get(q) ?? -1)
   })
   const write = (asked: ToWrite) =>
     Stream.unwrap(Effect.gen(function*() {
       const { explain, questions } = asked
-      const ids = yield* (explain
+      const all = yield* (explain
         ? each(asked, (docs, question, options, q) => prompts.explain(docs, question, options, explain[q]!))
         : each(asked, prompts.open))
+      /** What was not answered is not explained. */
+      const prompted = all.filter(({ q }) => explain?.[q] !== "")
       const most = explain ? settings.rationale_max_new_tokens : settings.max_new_tokens
-      return continued(ids.map((own, q) => ({ ids: own, about: questions[q]! })), most)
+      const tokens = continued(prompted.map(({ made, q }) => ({ ids: made, about: questions[q]! })), most)
+      return Stream.map(tokens, (token) => ({ ...token, row: prompted[token.row]!.q }))
     }))
 
   return {
@@ -132,7 +148,7 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
       return Float32Array.from(asked, ({ doc, q }) => found.get(`${q},${doc}`)!)
     }),
     write,
-    answer: answering({ likeliest, write }, settings.answer_by)
+    answer: answering({ likeliest, write }, settings)
   }
 })
 export type ReaderModel = Effect.Success<ReturnType<typeof make>>

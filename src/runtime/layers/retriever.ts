@@ -23,17 +23,17 @@ import {
   optimizerOf,
   partsOf,
   storedAs,
+  type Taught,
   translate
 } from "./learning.ts"
 import { learnerPart } from "./parts.ts"
 import * as Graphs from "./retrieverGraphs.ts"
 import * as Model from "./retrieverModel.ts"
 
-const fail = Effect.mapError((error: Parameters<typeof translate>[0]) =>
-  new RetrieverError({ reason: translate(error) })
-)
+const failing = (taught?: Taught) =>
+  Effect.mapError((error: Parameters<typeof translate>[0]) => new RetrieverError({ reason: translate(error, taught) }))
 
-const reading = (model: Model.RetrieverModel) =>
+const reading = (model: Model.RetrieverModel, fail = failing()) =>
   Retriever.of({
     search: (questions, k) => fail(model.search(questions, k)),
     score: (questions, docs) => fail(model.score(questions, docs)),
@@ -93,21 +93,23 @@ export const trainable = Layer.effectContext(Effect.gen(function*() {
     stored: storedAs(settings),
     draws: true
   })
+  const name = "retriever"
   const learner = yield* Learner.make({
-    name: "retriever",
+    name,
     weights: model.weights,
     optimizer: optimizerOf(settings),
     groups: groupsOf(settings, settings.lr_retriever),
     lesson: lessonOf(model, settings)
   })
+  const fail = failing({ name, ...learner })
   const checkpoints = yield* Checkpoints
-  yield* checkpoints.register("retriever", learnerPart(model.weights, learner, { ...model, indexed: model }))
-  const { groupName, groups } = describe("retriever", model.weights, settings.lr_retriever)
+  yield* checkpoints.register(name, learnerPart(model.weights, learner, { ...model, indexed: model }))
+  const { groupName, groups } = describe(name, model.weights, settings.lr_retriever)
   const parts = (lesson: RetrieverLesson) =>
     partsOf(settings, lesson.questions.length).map((range, part) =>
-      prepare(model, lesson, range, dropoutKey(settings.seed, "retriever", learner.updates(), part))
+      prepare(model, lesson, range, dropoutKey(settings.seed, name, learner.updates(), part))
     )
-  return Context.make(Retriever, reading(model)).pipe(Context.add(
+  return Context.make(Retriever, reading(model, fail)).pipe(Context.add(
     RetrieverLearner,
     RetrieverLearner.of({
       groups,
@@ -128,7 +130,7 @@ export const frozen = Layer.effectContext(Effect.gen(function*() {
   const settings = yield* Settings
   const model = yield* Model.make(() => false, { stored: storedAs(settings), draws: true })
   const lesson = lessonOf(model, settings)
-  const compile = yield* cached((key: StepKey) => lesson(key).whole())
+  const run = yield* cached((key: StepKey) => lesson(key).whole())
   const checkpoints = yield* Checkpoints
   yield* checkpoints.register("retriever", learnerPart(model.weights, undefined, { ...model, indexed: model }))
   return Context.make(Retriever, reading(model)).pipe(Context.add(
@@ -137,8 +139,7 @@ export const frozen = Layer.effectContext(Effect.gen(function*() {
       groups: describe("retriever", model.weights, 0).groups,
       learn: Effect.fnUntraced(function*(lesson) {
         const { batch, key } = prepare(model, lesson, [0, lesson.questions.length], 0)
-        const program = yield* fail(compile(key))
-        const { losses } = yield* fail(program.run({ ...model.weights.values(), ...batch }))
+        const { losses } = yield* failing()(run(key, { ...model.weights.values(), ...batch }))
         return losses as Float32Array
       }),
       gate: () => Effect.succeed(new Map())
@@ -146,7 +147,10 @@ export const frozen = Layer.effectContext(Effect.gen(function*() {
   ))
 }))
 
-export const readOnly = Layer.effect(Retriever, Effect.map(Model.make(() => false), reading))
+export const readOnly = Layer.effect(
+  Retriever,
+  Effect.map(Model.make(() => false, { apart: true }), (model) => reading(model))
+)
 
 const nothing = RetrieverLearner.of({
   groups: [],

@@ -1,6 +1,7 @@
 /** Questions with passages of their own, as one batch over the distinct passages among them. */
 import { bucket } from "../engine/Programs.ts"
 import type { ColbertText, Lengths } from "./colbertText.ts"
+import type { PassageTokens } from "./passageTokens.ts"
 import type { BatchShape } from "./retrieverGraphs.ts"
 
 export interface Batch {
@@ -19,19 +20,19 @@ export interface Batch {
 export type Assemble = (questions: ReadonlyArray<string>, docs: Int32Array) => Batch
 
 /**
- * `docs` is [questions, n], rows of the corpus whose tokens are given. The distinct ones are filled up to a bucket with
+ * `docs` is [questions, n], rows of the corpus. The distinct ones are filled up to a bucket with
  * copies of the first: few shapes, few programs.
  */
 export const assemble = (
   text: ColbertText,
-  tokens: ReadonlyArray<ReadonlyArray<number>>,
+  tokens: PassageTokens,
   lengths: Lengths
 ): Assemble =>
 (questions, docs) => {
   const distinct = [...new Set(docs)].toSorted((a, b) => a - b)
   const place = new Map(distinct.map((doc, i) => [doc, i]))
   const count = bucket(distinct.length, docs.length)
-  const rows = Array.from({ length: count }, (_, i) => tokens[distinct[i] ?? distinct[0]!]!)
+  const rows = Array.from({ length: count }, (_, i) => tokens.of(distinct[i] ?? distinct[0]!))
   const longest = rows.reduce((most, row) => Math.max(most, row.length), 0)
   const query = text.queries(questions)
   const passage = text.passages(rows, bucket(longest, lengths.passage))

@@ -50,7 +50,7 @@ export const open = Effect.fnUntraced(function*(settings: RunConfig) {
     )
   }
   const config: EncoderConfig = { ...found, dim }
-  const lengths = Convention.lengths(convention, settings, found.max_position_embeddings)
+  const lengths = yield* Convention.lengths(folder, convention, settings, found.max_position_embeddings)
   yield* ModelFolder.fits(folder, config, { passage_max_len: lengths.passage, query_max_len: lengths.query })
   return {
     ...opened,

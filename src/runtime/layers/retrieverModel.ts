@@ -1,14 +1,17 @@
 /** A ColBERT retriever: its weights, the programs over them and the index they made. */
 import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
 import { Settings } from "../../domain/RunConfig.ts"
 import { colbert, type Encoder, vectorSize } from "../../kernels/nn/colbert.ts"
 import { cached, powerOfTwo } from "../engine/Programs.ts"
+import { about } from "../engine/Session.ts"
 import { type Arrays, asInputs } from "../engine/Weights.ts"
 import { Passages } from "../ports/Passages.ts"
 import { isLora } from "./adapters.ts"
 import * as ColbertText from "./colbertText.ts"
 import { optimizerOf } from "./learning.ts"
 import * as Model from "./model.ts"
+import { PassageTokens } from "./passageTokens.ts"
 import { assemble } from "./retrieverBatch.ts"
 import * as RetrieverFolder from "./retrieverFolder.ts"
 import * as Graphs from "./retrieverGraphs.ts"
@@ -27,13 +30,21 @@ const programs = Effect.fnUntraced(function*(encoder: Encoder, dim: number, quer
   }
 })
 
+export interface Options extends Pick<Partial<Model.LoadOptions>, "draws" | "lora" | "stored"> {
+  /**
+   * Encode each question by itself. ONNX Runtime cuts a product by its number of rows, and so rounds a question's vectors
+   * by what is asked beside it: in the last bit, where layers are narrow or threads many.
+   */
+  readonly apart?: boolean
+}
+
 /**
  * `learns` tells which parameters learn, by path, where no adapter does; `stored`, how the others are; `draws`, whether a
  * folder that says it has no weights yet is given some.
  */
 export const make = Effect.fnUntraced(function*(
   learns: (path: string) => boolean,
-  { draws, lora, stored }: Pick<Partial<Model.LoadOptions>, "draws" | "lora" | "stored"> = {}
+  { apart = false, draws, lora, stored }: Options = {}
 ) {
   const settings = yield* Settings
   const passages = yield* Passages
@@ -49,13 +60,26 @@ export const make = Effect.fnUntraced(function*(
     task: "FEATURE_EXTRACTION"
   })
   const text = ColbertText.make(tokenizer, marks, lengths)
-  const tokens = passages.texts.map(text.passage)
-  const { encode, score, search } = yield* programs(encoder, vectorSize(config), lengths.query)
+  const tokens = new PassageTokens(passages.texts, text.passage)
+  const dim = vectorSize(config)
+  const { encode, score, search } = yield* programs(encoder, dim, lengths.query)
   const batch = assemble(text, tokens, lengths)
 
   const vectors = Effect.fnUntraced(function*(values: Inputs, ids: Int32Array, mask: Uint8Array, length: number) {
-    const program = yield* encode([ids.length / length, length])
-    return (yield* program.run({ ...values, ids, mask }))["vectors"] as Float32Array
+    return (yield* encode([ids.length / length, length], { ...values, ids, mask }))["vectors"] as Float32Array
+  })
+
+  /** Vectors of questions [b, query length, dim]; what is asked beyond the questions is the empty one. */
+  const asked = Effect.fnUntraced(function*(questions: ReadonlyArray<string>, b: number) {
+    const rows = text.queries(Array.from({ length: b }, (_, i) => questions[i] ?? ""))
+    const question = (element: number) => `question "${questions[Math.floor(element / rows.length / dim)] ?? ""}"`
+    return yield* about(question)(vectors(weights.values(), rows.ids, rows.mask, rows.length))
+  })
+  const askedApart = Effect.fnUntraced(function*(questions: ReadonlyArray<string>, b: number) {
+    const size = lengths.query * dim
+    const queries = new Float32Array(b * size)
+    for (const [i, question] of questions.entries()) queries.set(yield* asked([question], 1), i * size)
+    return queries
   })
 
   let indexed: Arrays = new Map()
@@ -66,23 +90,30 @@ export const make = Effect.fnUntraced(function*(
     const made = based && !opened.adapter ? new Map([...indexed].filter(([path]) => !isLora(path))) : indexed
     index = yield* StoredIndex.read(settings.index_path, { corpus: passages.hash, weights: made })
   }
+  const sourceOf = (from: Arrays): VectorIndex.Source => {
+    const values = asInputs(from)
+    const encode = (ids: Int32Array, mask: Uint8Array, length: number) => vectors(values, ids, mask, length)
+    return { text, tokens, ids: passages.ids, longest: lengths.passage, dim, encode }
+  }
   /** The index of the given weights: a function of them and the corpus. */
   const build = Effect.fnUntraced(function*(generation: number, from: Arrays) {
-    const values = asInputs(from)
-    index = yield* VectorIndex.build(text, tokens, lengths.passage, (...row) => vectors(values, ...row), generation)
+    index = yield* VectorIndex.build(sourceOf(from), generation)
     indexed = from
     return index
   })
+  /** One index is built at a time, whichever fibers ask for one. */
+  const alone = Semaphore.withPermit(yield* Semaphore.make(1))
   /** Weights that cannot learn keep the index they have. */
-  const refresh = Effect.suspend(() =>
+  const refresh = alone(Effect.suspend(() =>
     index && weights.trainable.length === 0
       ? Effect.succeed(index)
       : build((index?.generation ?? 0) + 1, weights.parameters())
-  )
+  ))
+  const first = alone(Effect.suspend(() => index ? Effect.succeed(index) : build(1, weights.parameters())))
 
   return {
     encoder,
-    dim: vectorSize(config),
+    dim,
     lengths,
     weights,
     based,
@@ -90,17 +121,15 @@ export const make = Effect.fnUntraced(function*(
     files,
     refresh: Effect.map(refresh, (fresh) => fresh.generation),
     search: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, k: number) {
-      const current = index ?? (yield* refresh)
+      const current = index ?? (yield* first)
       const b = powerOfTwo(questions.length)
-      const rows = text.queries(Array.from({ length: b }, (_, i) => questions[i] ?? ""))
-      const queries = yield* vectors(weights.values(), rows.ids, rows.mask, rows.length)
-      const all = yield* VectorIndex.scores(current, queries, b, search)
-      return VectorIndex.topK(all.subarray(0, questions.length * current.passages), questions.length, k)
+      const queries = yield* (apart ? askedApart : asked)(questions, b)
+      return yield* VectorIndex.search(current, { queries, b, questions: questions.length, k }, search)
     }),
     score: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, docs: Int32Array) {
       const { data, places, shape } = batch(questions, docs)
-      const program = yield* score([shape.questions, shape.passages, shape.passageLength])
-      const { scores } = yield* program.run({ ...weights.values(), ...data })
+      const key: [number, number, number] = [shape.questions, shape.passages, shape.passageLength]
+      const { scores } = yield* score(key, { ...weights.values(), ...data })
       const n = docs.length / questions.length
       return Float32Array.from(places, (at, i) => scores![Math.floor(i / n) * shape.passages + at]!)
     }),

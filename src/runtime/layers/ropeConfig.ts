@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { type RopeParameters, turningPlanes } from "../../kernels/nn/rope.ts"
-import { type BadConfig, Count, keys, oneOf, or, Positive, refuse } from "./configKeys.ts"
+import { type BadConfig, Count, isObject, type Json, keys, names, oneOf, or, Positive, refuse } from "./configKeys.ts"
 
 const Factors = Schema.Array(Positive)
 const angles = { rope_theta: Positive, partial_rotary_factor: Positive }
@@ -42,7 +42,7 @@ const kinds = {
 }
 
 /** Names that models gave to a kind before it had its own. */
-const former: Readonly<Record<string, string>> = { su: "longrope" }
+const former = { su: "longrope" }
 
 const Given = Schema.Record(Schema.String, Schema.Unknown)
 /** The keys of a config that say how positions turn. */
@@ -55,6 +55,24 @@ export const ropeKeys = {
   rope_parameters: Schema.optionalKey(Given)
 }
 const RopeKeys = Schema.Struct(ropeKeys)
+
+/** What a kind may be told by, in all spellings. */
+const told: ReadonlySet<string> = new Set([
+  ...Object.values(kinds).flatMap(({ fields }) => Object.keys(fields)),
+  ...names("type mscale mscale_all_dim finetuned")
+])
+
+/** The keys of a config's rotations that say nothing here, as paths. */
+export const passed = (c: { readonly rope_scaling?: Json; readonly rope_parameters?: Json }): ReadonlyArray<string> =>
+  Object.entries({ rope_scaling: c.rope_scaling, rope_parameters: c.rope_parameters }).flatMap(([key, own]) =>
+    Object.entries(own ?? {}).flatMap(([name, value]) =>
+      isObject(value)
+        ? Object.keys(value).filter((part) => !told.has(part)).map((part) => `${key}.${name}.${part}`)
+        : told.has(name)
+        ? []
+        : [`${key}.${name}`]
+    )
+  )
 type RopeKeys = typeof RopeKeys.Type
 
 /** By how much longrope scales what it turns, where the config does not say (Ding et al. 2024). */
@@ -93,15 +111,15 @@ const gathered = (c: RopeKeys, kind: string) => {
   }
 }
 
-/** The rotation of a model, for heads of the given size. */
-export const ropeOf = Effect.fnUntraced(function*(c: RopeKeys, headSize: number) {
+/** The rotation of a model, for heads of the given size; `called` are names of kinds of its own. */
+export const ropeOf = Effect.fnUntraced(function*(c: RopeKeys, headSize: number, called: object = {}) {
   const stretch: Readonly<Record<string, unknown>> = { ...c.rope_scaling, ...c.rope_parameters }
   const named = String(stretch["rope_type"] ?? stretch["type"] ?? "default")
-  const kind = (former[named] ?? named) as keyof typeof kinds
+  const kind = (new Map(Object.entries({ ...former, ...called })).get(named) ?? named) as keyof typeof kinds
   yield* refuse([oneOf("rope_type", kind, Object.keys(kinds))])
   const rope: RopeParameters = yield* keys(kinds[kind] as Schema.Codec<RopeParameters, any>)(gathered(c, kind))
   const planes = turningPlanes(rope, headSize)
   const lists = rope.rope_type === "longrope" ? [rope.short_factor, rope.long_factor] : []
   yield* refuse(lists.map(({ length }) => length !== planes && `rope_type ${kind}: ${length} factors, not ${planes}`))
   return rope
-}) as (c: RopeKeys, headSize: number) => Effect.Effect<RopeParameters, BadConfig>
+}) as (c: RopeKeys, headSize: number, called?: object) => Effect.Effect<RopeParameters, BadConfig>

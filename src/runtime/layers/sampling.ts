@@ -9,6 +9,8 @@ export interface Sampling {
   readonly top_k: number
   /** Draw from the likeliest tokens that together are so likely. */
   readonly top_p: number
+  /** Draw from tokens that are at least so likely, as a share of the likeliest one's probability. */
+  readonly min_p: number
   /** Makes tokens of the text so far less likely: positive logits are divided by it, others multiplied. */
   readonly repetition_penalty: number
 }
@@ -73,13 +75,33 @@ const topP = (logits: Float32Array, places: Iterable<number>, whole: number, { t
   return kept
 }
 
-/** Tokens that may be drawn: `undefined` for all. */
-const candidates = (logits: Float32Array, sampling: Sampling): ReadonlyArray<number> | undefined => {
+/** Tokens that may be drawn by `top_k` and `top_p`: `undefined` for all. */
+const likeliest = (logits: Float32Array, sampling: Sampling): ReadonlyArray<number> | undefined => {
   const { temperature, top_k, top_p } = sampling
   const first = top_k > 0 && top_k < logits.length ? topK(logits, top_k) : undefined
   if (top_p >= 1) return first
   const whole = total(masses(logits, first ?? logits.keys(), temperature))
   return topP(logits, first ?? descending(logits), whole, sampling)
+}
+
+/** Tokens that may be drawn: `undefined` for all. */
+const candidates = (logits: Float32Array, sampling: Sampling): ReadonlyArray<number> | undefined => {
+  const kept = likeliest(logits, sampling)
+  if (sampling.min_p === 0) return kept
+  const places = kept ?? [...logits.keys()]
+  const mass = masses(logits, places, sampling.temperature)
+  return places.filter((_, i) => mass[i]! >= sampling.min_p)
+}
+
+/** Why no token can be chosen: logits that are no numbers, or that leave none; `undefined` where one can. */
+export const unusable = (logits: Float32Array): string | undefined => {
+  let possible = false
+  for (let i = 0; i < logits.length; i++) {
+    const logit = logits[i]!
+    if (logit !== logit || logit === Infinity) return `the logit of token ${i} is ${logit}`
+    possible ||= logit > -Infinity
+  }
+  return possible ? undefined : "no token is left to go on with"
 }
 
 /** The place at which the sum of masses passes the share `u` of their total. */

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
 import { decodeDecoder } from "./decoderConfig.ts"
-import { decodeFile, FileError, located, moveDurably, partialOf, readJson, writeDurably } from "./files.ts"
+import { decodeFile, FileError, located, makeFolder, moveDurably, partialOf, readJson, writeDurably } from "./files.ts"
 import * as Folding from "./folding.ts"
 import * as ModelFolder from "./modelFolder.ts"
 import { encoderType, HEAD, ofDecoder, ofEncoder } from "./naming.ts"
@@ -198,7 +198,7 @@ export const save = Effect.fnUntraced(
     const partial = partialOf(out)
     const clear = fs.remove(partial, { recursive: true, force: true }).pipe(located(partial))
     yield* clear
-    yield* fs.makeDirectory(partial, { recursive: true }).pipe(located(partial))
+    yield* makeFolder(partial)
     const weights = yield* Effect.gen(function*() {
       const own = yield* Shards.write(partial, tensors, { dtype, maxShardSize })
       for (const [name, bytes] of written) yield* writeDurably(join(partial, name), bytes)

@@ -1,5 +1,6 @@
 /** A safetensors file held open: its header is read once, its tensors one at a time from where they lie. */
 import * as Effect from "effect/Effect"
+import * as Finite from "../../kernels/finite.ts"
 import { firstInfinite, fromWords, type Half } from "../../kernels/half.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import { FileError, type Reading, reading } from "./files.ts"
@@ -89,16 +90,9 @@ const checkPlaces = (entries: ReadonlyMap<string, Entry>, available: number): vo
   if (at < available) throw new Malformed("header", `${available - at} bytes at the end belong to no tensor`)
 }
 
-/** The first element that is no finite number, or -1: its exponent is all ones. */
-const firstBad = (data: Float32Array): number => {
-  const bits = new Uint32Array(data.buffer)
-  for (let i = 0; i < bits.length; i++) if ((bits[i]! & 0x7f800000) === 0x7f800000) return i
-  return -1
-}
-
 /** Refuses values of which one is no finite number. */
 export const finite = (path: string, name: string, data: Float32Array): Effect.Effect<void, FileError> => {
-  const bad = firstBad(data)
+  const bad = Finite.firstInfinite(data)
   return bad < 0
     ? Effect.void
     : Effect.fail(new FileError({ path, place: `tensor ${name}`, reason: `element ${bad} is ${data[bad]}` }))

@@ -1,8 +1,11 @@
 /** Exact late-interaction search over passage vectors in memory. */
 import * as Effect from "effect/Effect"
-import { bucket, type Compile } from "../engine/Programs.ts"
-import type { SessionError } from "../engine/Session.ts"
+import * as Stream from "effect/Stream"
+import { TopK } from "../../domain/topK.ts"
+import { bucket, type Run } from "../engine/Programs.ts"
+import { about, type SessionError } from "../engine/Session.ts"
 import type { ColbertText } from "./colbertText.ts"
+import type { PassageTokens } from "./passageTokens.ts"
 
 /** Passages of similar length, encoded together: vectors [rows, length, dim], absent rows repeating the first. */
 interface Chunk {
@@ -31,67 +34,82 @@ const repeatFirst = (vectors: Float32Array, keep: Uint8Array, length: number): v
   }
 }
 
-/** Encodes the corpus in order of length, a chunk at a time; the last chunk is filled up with its last passage. */
-export const build = Effect.fnUntraced(function*(
-  text: ColbertText,
-  tokens: ReadonlyArray<ReadonlyArray<number>>,
-  longest: number,
-  encode: Encode,
-  generation: number
-) {
-  const order = Int32Array.from(tokens.keys()).sort((a, b) => tokens[a]!.length - tokens[b]!.length || a - b)
-  const chunks: Array<Chunk> = []
-  for (let start = 0; start < order.length; start += CHUNK) {
-    const docs = order.subarray(start, start + CHUNK)
-    const rows = Array.from({ length: CHUNK }, (_, i) => tokens[docs[Math.min(i, docs.length - 1)]!]!)
-    const length = bucket(rows.at(-1)!.length, longest)
-    const { ids, keep, mask } = text.passages(rows, length)
-    const vectors = yield* encode(ids, mask, length)
-    repeatFirst(vectors, keep, length)
-    chunks.push({ docs, length, vectors })
+/** Passages between two pauses in which others may run. */
+const PAUSE = 1024
+
+/** Rows of the corpus in order of their length, equal ones in order of place. */
+const byLength = Effect.fnUntraced(function*(tokens: PassageTokens) {
+  const lengths = new Int32Array(tokens.size)
+  for (let doc = 0; doc < lengths.length; doc++) {
+    lengths[doc] = tokens.of(doc).length
+    if (doc % PAUSE === PAUSE - 1) yield* Effect.yieldNow
   }
-  return { generation, passages: tokens.length, chunks } satisfies VectorIndex as VectorIndex
+  const ends = new Int32Array(lengths.reduce((most, length) => Math.max(most, length), 0) + 2)
+  for (const length of lengths) ends[length + 1]!++
+  for (let i = 1; i < ends.length; i++) ends[i]! += ends[i - 1]!
+  const order = new Int32Array(lengths.length)
+  lengths.forEach((length, doc) => order[ends[length]!++] = doc)
+  return order
 })
 
-/** Scores of every passage: query vectors [b, q, dim] -> [b, passages]. */
-export const scores = Effect.fnUntraced(function*(
+/** What is encoded, and how. */
+export interface Source {
+  readonly text: Pick<ColbertText, "passages">
+  readonly tokens: PassageTokens
+  readonly ids: ReadonlyArray<string>
+  /** Tokens of a passage, at most. */
+  readonly longest: number
+  /** Size of a vector. */
+  readonly dim: number
+  readonly encode: Encode
+}
+
+/** One chunk: passages of the corpus by row, the last of them as often as it takes to fill it up. */
+const encodeChunk = Effect.fnUntraced(function*({ dim, encode, ids, longest, text, tokens }: Source, docs: Int32Array) {
+  const at = (i: number) => docs[Math.min(i, docs.length - 1)]!
+  const rows = Array.from({ length: CHUNK }, (_, i) => tokens.of(at(i)))
+  const length = bucket(rows.at(-1)!.length, longest)
+  const { ids: input, keep, mask } = text.passages(rows, length)
+  const passage = (element: number) => `passage "${ids[at(Math.floor(element / length / dim))]}"`
+  const vectors = yield* about(passage)(encode(input, mask, length))
+  repeatFirst(vectors, keep, length)
+  return { docs, length, vectors } satisfies Chunk as Chunk
+})
+
+/** The corpus encoded in order of length, a chunk at a time. */
+export const chunks = (source: Source): Stream.Stream<Chunk, SessionError> =>
+  Stream.unwrap(
+    Effect.map(byLength(source.tokens), (order) =>
+      Stream.range(0, Math.ceil(order.length / CHUNK) - 1).pipe(
+        Stream.rechunk(1),
+        Stream.mapEffect((i) => encodeChunk(source, order.slice(i * CHUNK, (i + 1) * CHUNK)))
+      ))
+  )
+
+export const build = (source: Source, generation: number): Effect.Effect<VectorIndex, SessionError> =>
+  Effect.map(Stream.runCollect(chunks(source)), (all) => ({ generation, passages: source.tokens.size, chunks: all }))
+
+/** Query vectors [b, q, dim], of which the first `questions` are asked for their best `k` passages. */
+export interface Query {
+  readonly queries: Float32Array
+  readonly b: number
+  readonly questions: number
+  readonly k: number
+}
+
+/** The best passages by their scores, [questions, k]: -1 where the corpus has no more. Takes the memory of one chunk. */
+export const search = Effect.fnUntraced(function*(
   index: VectorIndex,
-  queries: Float32Array,
-  b: number,
-  compile: Compile<[b: number, length: number]>
+  { b, k, queries, questions }: Query,
+  run: Run<[b: number, length: number]>
 ) {
-  const all = new Float32Array(b * index.passages)
+  const best = new TopK(questions, k)
   const into = new Float32Array(b * CHUNK)
   for (const { docs, length, vectors } of index.chunks) {
-    const program = yield* compile([b, length])
-    yield* program.run({ queries, docs: vectors }, { scores: into })
-    for (let q = 0; q < b; q++) {
-      for (let i = 0; i < docs.length; i++) all[q * index.passages + docs[i]!] = into[q * CHUNK + i]!
+    yield* run([b, length], { queries, docs: vectors }, { scores: into })
+    for (let q = 0; q < questions; q++) {
+      for (let i = 0; i < docs.length; i++) best.offer(q, docs[i]!, into[q * CHUNK + i]!)
     }
   }
-  return all
+  return { docs: best.docs, scores: best.scores }
 })
-
-/** The `k` greatest of each row, best first, equal scores in order of place. */
-export const topK = (
-  scores: Float32Array,
-  rows: number,
-  k: number
-): { readonly docs: Int32Array; readonly scores: Float32Array } => {
-  const width = scores.length / rows
-  const [docs, best] = [new Int32Array(rows * k).fill(-1), new Float32Array(rows * k).fill(-Infinity)]
-  for (let r = 0; r < rows; r++) {
-    for (let d = 0; d < width; d++) {
-      const score = scores[r * width + d]!
-      if (score <= best[(r + 1) * k - 1]!) continue
-      let at = (r + 1) * k - 1
-      for (; at > r * k && best[at - 1]! < score; at--) {
-        best[at] = best[at - 1]!
-        docs[at] = docs[at - 1]!
-      }
-      best[at] = score
-      docs[at] = d
-    }
-  }
-  return { docs, scores: best }
-}

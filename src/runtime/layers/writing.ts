@@ -1,13 +1,13 @@
 /** A decoder that writes: prompts in, tokens out as they come. */
 import * as Effect from "effect/Effect"
-import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Key from "../../domain/Key.ts"
-import { Settings } from "../../domain/RunConfig.ts"
+import { type RunConfig, Settings } from "../../domain/RunConfig.ts"
 import type { Decoder, DecoderConfig } from "../../kernels/nn/decoder.ts"
+import { lazily } from "../engine/Programs.ts"
 import { Session, type SessionError } from "../engine/Session.ts"
 import type { Weights } from "../engine/Weights.ts"
-import type { Token } from "../ports/Reader.ts"
+import { ModelRefused, type Token } from "../ports/Reader.ts"
 import { generate } from "./generation.ts"
 import * as GenerationConfig from "./generationConfig.ts"
 import { cacheShape, generation } from "./generationGraphs.ts"
@@ -31,16 +31,27 @@ export interface WritingOptions {
   readonly learns: boolean
 }
 
+/** Why nothing is written: the folder asks for a way to write that is none of ours. */
+export const refusal = (
+  settings: RunConfig,
+  generation: GenerationConfig.GenerationConfig
+): ModelRefused | undefined => {
+  const foreign = GenerationConfig.foreign(settings, generation)
+  if (foreign.length === 0) return undefined
+  const others = Object.keys(generation.known).filter((key) => key !== "eos_token_id")
+  const beside = others.length > 0 ? ` (${others.join(", ")} ${others.length === 1 ? "is" : "are"})` : ""
+  const reason = `${foreign.join(", ")}: how tokens are chosen so is not known here${beside}; take it out of the file`
+  return new ModelRefused({ path: generation.path, place: "", reason })
+}
+
 export const make = Effect.fnUntraced(function*(o: WritingOptions) {
   const { config, decoder, ends, learns, tokenizer, weights } = o
   const settings = yield* Settings
   const session = yield* Session
-  const scope = yield* Effect.scope
   const options = { ...GenerationConfig.resolve(settings, o.generation), eos: ends.stops }
-  const program = yield* Effect.cached(
-    Effect.suspend(() => session.open(generation(config, decoder), learns ? {} : weights.values())).pipe(
-      Scope.provide(scope)
-    )
+  const refused = refusal(settings, o.generation)
+  const program = yield* lazily(
+    Effect.suspend(() => session.open(generation(config, decoder), learns ? {} : weights.values()))
   )
   const key = Key.fold(Key.make(settings.seed), "write")
   const generator = {
@@ -49,7 +60,9 @@ export const make = Effect.fnUntraced(function*(o: WritingOptions) {
     padding: ends.padding,
     decode: tokenizer.decode
   }
-  return (asked: ReadonlyArray<Asked>, max_new_tokens: number): Stream.Stream<Token, SessionError> => {
+  return (asked: ReadonlyArray<Asked>, max_new_tokens: number): Stream.Stream<Token, SessionError | ModelRefused> => {
+    if (asked.length === 0) return Stream.empty
+    if (refused) return Stream.fail(refused)
     const prompts = asked.map(({ about, ids }) => ({ ids, key: Key.fold(key, about) }))
     return Stream.unwrap(
       Effect.map(program, (open) => generate({ ...generator, program: open }, prompts, { ...options, max_new_tokens }))

@@ -16,8 +16,19 @@ export class ContextOverflow extends Schema.TaggedError<ContextOverflow>()("Cont
   }
 }
 
+/** The reader's model folder asks for what cannot be done: a template that fails on a text, a way to write. */
+export class ModelRefused extends Schema.TaggedError<ModelRefused>()("ModelRefused", {
+  path: Schema.String,
+  place: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `${this.path}${this.place ? `, ${this.place}` : ""}: ${this.reason}`
+  }
+}
+
 export class ReaderError extends Schema.TaggedError<ReaderError>()("ReaderError", {
-  reason: Schema.Union([ProgramFailed, Diverged, DeadGradient, ContextOverflow])
+  reason: Schema.Union([ProgramFailed, Diverged, DeadGradient, ContextOverflow, ModelRefused])
 }) {
   override get message(): string {
     return this.reason.message
@@ -37,8 +48,9 @@ export interface ReaderLesson extends Asked {
 }
 
 /**
- * What the reader chose: a text, and the place of the option (-1 where the answer is free, or names no option); and the
- * text that it wrote and the option was taken from, empty where there is none.
+ * What the reader chose: a text, and the place of the option; and the text that it wrote and the choice was taken from,
+ * empty where there is none or it is the choice itself. The place is -1 where the answer is free, where what was written
+ * names no option, and where the question was too long to be asked (`excess_length: skip`); its text is then empty.
  */
 export interface Chosen {
   readonly texts: ReadonlyArray<string>

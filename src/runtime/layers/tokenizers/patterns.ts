@@ -1,8 +1,8 @@
 /** The patterns of Split and Replace: where they match a text, found in bounded time. */
+import { limited, TookTooLong } from "../limited.ts"
 import { type Fields, Misfit } from "./fields.ts"
 import { worstCase } from "./matchCost.ts"
 import { type Alternatives, translate } from "./oniguruma.ts"
-import { limited, OutOfTime } from "./timeLimit.ts"
 import { Unsupported } from "./unsupported.ts"
 
 export interface Pattern {
@@ -73,10 +73,10 @@ const ofRegex = (source: string, place: string): Pattern => {
   const matches = (text: string): ReadonlyArray<number> => {
     try {
       return worst(text.length) > unwatched
-        ? limited(() => found(regex, text), secondsFor(text.length))
+        ? limited(1000 * secondsFor(text.length), () => found(regex, text))
         : found(regex, text)
     } catch (cause) {
-      if (cause instanceof OutOfTime) throw tooLong(place, text)
+      if (cause instanceof TookTooLong) throw tooLong(place, text)
       /** What matching remembers to go back to. */
       if (cause instanceof RangeError) throw new Misfit(place, "matching takes more memory than there is")
       throw cause

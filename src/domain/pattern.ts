@@ -1,0 +1,129 @@
+/** Python's regular expressions, by which PEFT matches modules' names, as JavaScript's where they mean the same. */
+
+/** A pattern that cannot be read as Python reads it. */
+export class PatternError extends Error {
+  override readonly name = "PatternError"
+}
+
+interface Scanned {
+  /** What it becomes. */
+  readonly text: string
+  /** The place after it. */
+  readonly next: number
+}
+
+const refuse = (what: string): never => {
+  throw new PatternError(what)
+}
+
+/** Escapes that are the same in both; those of other letters Python refuses as well. */
+const same = /^[0-9dDsSwWbBfnrtv]$|^[^A-Za-z0-9]$/u
+const anchors: ReadonlyMap<string, string> = new Map([["A", "(?<![^])"], ["Z", "(?![^])"], ["a", "\\x07"]])
+
+const escape = (pattern: string, at: number, inClass: boolean): Scanned => {
+  const hex = /^\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})/.exec(pattern.slice(at, at + 6))?.[0]
+  if (hex !== undefined) return { text: hex, next: at + hex.length }
+  const letter = pattern[at + 1] ?? refuse("a backslash at its end")
+  const other = inClass && letter !== "a" ? undefined : anchors.get(letter)
+  if (other === undefined && !same.test(letter)) refuse(`the escape \\${letter}`)
+  return { text: other ?? `\\${letter}`, next: at + 2 }
+}
+
+/** `[...]`: a bracket that closes at its beginning is one of its characters. */
+const characterClass = (pattern: string, at: number): Scanned => {
+  let text = pattern[at + 1] === "^" ? "[^" : "["
+  let next = at + text.length
+  for (let first = true; first || pattern[next] !== "]"; first = false) {
+    const char = pattern[next] ?? refuse("a bracket [ that is not closed")
+    const one = char === "\\"
+      ? escape(pattern, next, true)
+      : { text: /[[\]]/.test(char) ? `\\${char}` : char, next: next + 1 }
+    text += one.text
+    next = one.next
+  }
+  return { text: `${text}]`, next: next + 1 }
+}
+
+/** What follows `(?`, where it is not the same in both. */
+const groups: ReadonlyArray<readonly [start: RegExp, becomes: (match: RegExpExecArray) => string]> = [
+  [/^\(\?P<(\w+)>/, ([, name]) => `(?<${name}>`],
+  [/^\(\?P=(\w+)\)/, ([, name]) => `\\k<${name}>`],
+  [/^\(\?#[^)]*\)/, () => ""],
+  [/^\(\?(?::|=|!|<=|<!)/, ([own]) => own],
+  [/^\(\?([ims]*(?:-[ims]+)?):/, ([own]) => own]
+]
+
+const group = (pattern: string, at: number): Scanned => {
+  if (pattern[at + 1] !== "?") return { text: "(", next: at + 1 }
+  const rest = pattern.slice(at, at + 1000)
+  for (const [start, becomes] of groups) {
+    const match = start.exec(rest)
+    if (match) return { text: becomes(match), next: at + match[0].length }
+  }
+  return refuse(`the group ${rest.slice(0, 4)}`)
+}
+
+/** A brace is a number of times or itself. */
+const brace = (pattern: string, at: number): Scanned => {
+  const [times, least, most] = /^\{(\d*)(,?\d*)\}/.exec(pattern.slice(at, at + 50)) ?? []
+  if (times === undefined || times === "{}" || times === "{,}") return { text: "\\{", next: at + 1 }
+  return { text: `{${least || "0"}${most}}`, next: at + times.length }
+}
+
+const scan = (pattern: string, at: number): Scanned => {
+  const char = pattern[at]!
+  if (char === "\\") return escape(pattern, at, false)
+  if (char === "[") return characterClass(pattern, at)
+  if (char === "(") return group(pattern, at)
+  if (char === "{") return brace(pattern, at)
+  return { text: char === "}" || char === "]" ? `\\${char}` : char, next: at + 1 }
+}
+
+/** Flags of the whole, which stand at its beginning: those of letters' kinds say nothing about names. */
+const flagsOf = (pattern: string): readonly [flags: string, length: number] => {
+  const [own = "", flags = ""] = /^\(\?([a-zA-Z]+)\)/.exec(pattern) ?? []
+  const foreign = /[^aimsu]/.exec(flags)?.[0]
+  if (foreign !== undefined) refuse(`the flag (?${foreign})`)
+  return [[...new Set(flags)].filter((flag) => "ims".includes(flag)).join(""), own.length]
+}
+
+const translate = (pattern: string): readonly [body: string, flags: string] => {
+  const [flags, start] = flagsOf(pattern)
+  let body = ""
+  let repeated = false
+  for (let at = start; at < pattern.length;) {
+    if (repeated && pattern[at] === "+") refuse("a possessive repetition")
+    const { next, text } = scan(pattern, at)
+    const isTimes = /^(?:[*+?]|\{\d.*\})$/.test(text) && pattern[at] !== "\\"
+    /** One more "?" after a repetition makes it reluctant. */
+    repeated = isTimes && !(repeated && text === "?")
+    body += text
+    at = next
+  }
+  return [body, flags]
+}
+
+/**
+ * A pattern that a text matches as a whole, Python's `re.fullmatch`; with `prefix` after that one. Throws `PatternError`
+ * where it is no pattern, or one that JavaScript has not.
+ */
+export const fullMatch = (pattern: string, prefix = ""): RegExp => {
+  const [body, flags] = translate(pattern)
+  try {
+    return new RegExp(`(?<![^])${prefix}(?:${body})(?![^])`, flags)
+  } catch (cause) {
+    const reason = String((cause as Error).message).split(": ").at(-1)!
+    const remedy = pattern.startsWith("*") ? "; the shell's * is .* here" : ""
+    throw new PatternError(`${reason.charAt(0).toLowerCase()}${reason.slice(1)}${remedy}`)
+  }
+}
+
+/** Why a text is no pattern; `undefined` where it is one. */
+export const problemOf = (pattern: string): string | undefined => {
+  try {
+    fullMatch(pattern)
+    return undefined
+  } catch (cause) {
+    return (cause as Error).message
+  }
+}
