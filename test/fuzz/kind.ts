@@ -62,6 +62,7 @@ const leaked = /\bundefined\b|\[object |\bat file:|\bat .*\.ts:\d+|Error: /
 export const refused = ({ message }: Outcome<unknown> & { readonly _tag: "Refused" }, name: string): Verdict => {
   if (!message.includes(name)) throw new Fault(`the message does not name ${name}: ${short(message)}`)
   if (message.replace(name, "").trim().length < 5) throw new Fault(`the message gives no reason: ${message}`)
+  if (message.split("\n").length > 12) throw new Fault(`the message is long: ${short(message)}`)
   const [found] = leaked.exec(message) ?? []
   if (found !== undefined) throw new Fault(`the message has "${found}" in it: ${short(message)}`)
   return "refused"
