@@ -56,7 +56,7 @@ export const attempt = async <A, E>(
 }
 
 /** What no message has in it: values that nobody wrote there. */
-const leaked = /\bundefined\b|\[object |\bat file:|\bat .*\.ts:\d+|Error: /
+const leaked = /\bundefined\b(?! entity)|\[object |\bat file:|\bat .*\.ts:\d+|Error: /
 
 /** A refusal that tells in a few lines what is wrong with which file. @throws Fault where it does not. */
 export const refused = ({ message }: Outcome<unknown> & { readonly _tag: "Refused" }, name: string): Verdict => {
