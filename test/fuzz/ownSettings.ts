@@ -1,5 +1,5 @@
 /** Settings, by docs/settings.md: which values a setting may have, and what it is called otherwise. */
-import { isFields } from "./kind.ts"
+import { isFields } from "./ownJson.ts"
 
 type Is = (value: unknown) => boolean
 

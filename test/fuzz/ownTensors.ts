@@ -1,5 +1,5 @@
 /** safetensors, written and read a second time by the letter of the format. */
-import { depth, parsed } from "./kind.ts"
+import { depth, parsed, repeats } from "./ownJson.ts"
 
 export interface Tensor {
   readonly dtype: "F32" | "F16" | "BF16"
@@ -64,21 +64,6 @@ export const written = (tensors: Tensors): Uint8Array => {
   return fileOf(JSON.stringify(header), body)
 }
 
-/** Whether an object of a JSON text gives a key twice, at so many levels. */
-export const repeats = (text: string, levels: number): boolean => {
-  const seen: Array<Set<string>> = []
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"\s*:?|[{}[\]]/gs)) {
-    if (token === "{" || token === "[") seen.push(new Set())
-    else if (token === "}" || token === "]") seen.pop()
-    else if (token.endsWith(":") && seen.length <= levels) {
-      const key = JSON.parse(token.slice(0, -1)) as string
-      if (seen.at(-1)?.has(key)) return true
-      seen.at(-1)?.add(key)
-    }
-  }
-  return false
-}
-
 const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
 
 /** Names, shapes and values; `undefined` where the file is none of the format, or holds what no weight is. */
@@ -95,7 +80,7 @@ export const tensorsOf = (file: Uint8Array): ReadonlyMap<string, Omit<Tensor, "d
     }
   })()
   const header = text.startsWith("{") ? parsed(text)?.value as Readonly<Record<string, unknown>> | undefined : undefined
-  if (header === undefined || depth(text) > 3 || repeats(text, 2)) return undefined
+  if (header === undefined || depth(text) > 3 || repeats(text)) return undefined
   const metadata = header["__metadata__"] ?? {}
   if (typeof metadata !== "object" || Array.isArray(metadata)) return undefined
   if (!Object.values(metadata).every((value) => typeof value === "string")) return undefined

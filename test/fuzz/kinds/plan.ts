@@ -7,10 +7,10 @@ import { defaults, presets } from "../../../src/domain/presets.ts"
 import { readPlan } from "../../../src/experiment.ts"
 import { after, type Damage, damages } from "../damage.ts"
 import { of, textOf } from "../json.ts"
-import { attempt, decoded, expectSame, Fault, fill, isFields, kind, parsed, refused } from "../kind.ts"
+import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
+import { decoded, isFields, parsed, repeats } from "../ownJson.ts"
 import { type Edit, edited, edits } from "../mutations.ts"
 import { settled } from "../ownSettings.ts"
-import { repeats } from "../ownTensors.ts"
 
 const plan = {
   seeds: [1, 2],
@@ -62,7 +62,7 @@ const configOf = (seed: number, ...all: ReadonlyArray<unknown>): Fields | undefi
 /** The same of the plan's text; `undefined` where it has to be refused. */
 const own = (text: string) => {
   const json = parsed(text)
-  if (json === undefined || repeats(text, Infinity) || !isFields(json.value)) return undefined
+  if (json === undefined || repeats(text) || !isFields(json.value)) return undefined
   const { arms, seeds, settings, warm_up = {}, ...unknown } = json.value
   if (Object.keys(unknown).length > 0 || !Array.isArray(seeds) || ![arms, settings, warm_up].every(isFields)) return undefined
   if (seeds.length === 0 || new Set(seeds).size < seeds.length) return undefined

@@ -4,7 +4,8 @@ import * as fc from "fast-check"
 import * as WeightFiles from "../../../src/runtime/layers/weightFiles.ts"
 import { after, type Damage, damages } from "../damage.ts"
 import { of, textOf } from "../json.ts"
-import { attempt, decoded, depth, expectSame, Fault, fill, isFields, kind, parsed, refused } from "../kind.ts"
+import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
+import { isFields, strictly } from "../ownJson.ts"
 import { type Edit, edited, edits } from "../mutations.ts"
 import { fileOf, layout, type Tensor, tensorsOf, written } from "../ownTensors.ts"
 
@@ -55,8 +56,7 @@ const own = (files: Readonly<Record<string, Uint8Array>>): Values | undefined =>
     const tensors = tensorsOf(files[SINGLE])
     return tensors && Object.fromEntries(tensors)
   }
-  const text = decoded(files[INDEX]!) ?? ""
-  const json = depth(text) > 128 ? undefined : parsed(text)
+  const json = strictly(files[INDEX]!)
   const map = isFields(json?.value) ? json.value["weight_map"] : undefined
   if (!isFields(map) || !Object.values(map).every((file) => typeof file === "string")) return undefined
   const listed = [...new Set(Object.values(map) as ReadonlyArray<string>)]

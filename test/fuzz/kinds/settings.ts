@@ -7,10 +7,10 @@ import { defaults, presets } from "../../../src/domain/presets.ts"
 import { load, pairs } from "../../../src/settings.ts"
 import { after, type Damage, damages, type LineEdit, lineEdits, rewritten } from "../damage.ts"
 import { isObject, type Json, of, textOf } from "../json.ts"
-import { attempt, decoded, expectSame, Fault, fill, kind, type Outcome, parsed, refused } from "../kind.ts"
+import { attempt, expectSame, Fault, fill, kind, type Outcome, refused } from "../kind.ts"
+import { decoded, parsed, repeats } from "../ownJson.ts"
 import { type Edit, edited, edits, strange, values } from "../mutations.ts"
 import { rules, scalarOf, settingOf, settled } from "../ownSettings.ts"
-import { repeats } from "../ownTensors.ts"
 
 const given = {
   mode: "joint",
@@ -66,7 +66,7 @@ const files = fc.constantFrom("run.json" as const, "run.yaml" as const)
 /** The settings that a text of JSON gives: over the defaults, exactly those; `undefined` where it is to be refused. */
 const own = (text: string) => {
   const json = parsed(text)
-  const found = json && !repeats(text, Infinity) ? settled(json.value) : undefined
+  const found = json && !repeats(text) ? settled(json.value) : undefined
   const preset = found?.["preset"] === "release" ? presets.release : presets.paper
   return found && { ...defaults, ...preset, ...found }
 }
