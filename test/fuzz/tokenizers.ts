@@ -149,3 +149,44 @@ export const lines: ReadonlyArray<string> = [
   "e\u0301 constructor ththe gen",
   "a".repeat(30)
 ]
+
+/** Files beside a tokenizer.json, to be mutated: newer ones list added tokens, older ones name special tokens apart. */
+export const configs = {
+  newer: {
+    tokenizer: "wordPiece",
+    files: {
+      "tokenizer_config.json": {
+        added_tokens_decoder: {
+          0: { content: "[UNK]", lstrip: false, normalized: false, rstrip: false, single_word: false, special: true },
+          3: { content: "[MASK]", lstrip: true, normalized: false, rstrip: false, single_word: false, special: true },
+          16: { content: "foo", lstrip: false, normalized: true, rstrip: true, single_word: false, special: false }
+        },
+        unk_token: "[UNK]",
+        cls_token: "[CLS]",
+        sep_token: "[SEP]",
+        mask_token: "[MASK]",
+        pad_token: "the",
+        clean_up_tokenization_spaces: true,
+        do_lower_case: true,
+        model_max_length: 512,
+        tokenizer_class: "PreTrainedTokenizerFast"
+      },
+      "special_tokens_map.json": { cls_token: "a" }
+    }
+  },
+  older: {
+    tokenizer: "wordLevel",
+    files: {
+      "tokenizer_config.json": {
+        bos_token: "<s>",
+        unk_token: { __type: "AddedToken", content: "?", lstrip: false, normalized: true, rstrip: true, single_word: false },
+        additional_special_tokens: ["gene", { __type: "AddedToken", content: "<y>", lstrip: false, normalized: false, rstrip: false, single_word: true }],
+        split_special_tokens: false,
+        model_max_length: 1e30,
+        tokenizer_class: "PreTrainedTokenizerFast"
+      },
+      "special_tokens_map.json": { bos_token: "<s>", eos_token: { __type: "AddedToken", content: "a", lstrip: true, normalized: false, rstrip: false, single_word: false } },
+      "added_tokens.json": { "<x>": 1 }
+    }
+  }
+} as const
