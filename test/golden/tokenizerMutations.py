@@ -77,8 +77,17 @@ def results(case):
     return json.loads(found) if found else [[0, 0]] * len(lines)
 
 
+def settled(case):
+    """What differs from run to run (where two tokens have an id, the library keeps either) is as good as an error."""
+    first, *others = [results(case) for _ in range(4)]
+    if first is None:
+        return None
+    return [[hash if all(other and other[i][j] == hash for other in others) else 0 for j, hash in enumerate(row)]
+            for i, row in enumerate(first)]
+
+
 lines, tokenizers = json.loads(sys.stdin.readline()).values()
 cases = [json.loads(line) for line in sys.stdin]
-content = json.dumps([case | {"rows": results(case)} for case in cases])
+content = json.dumps([case | {"rows": settled(case)} for case in cases])
 with open(sys.argv[1], "wb") as out:
     out.write(gzip.compress(content.encode(), 9, mtime=0))
