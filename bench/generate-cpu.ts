@@ -4,14 +4,14 @@
  *
  *     node bench/generate-cpu.ts [--size 135M|30M] [--batch 1,8] [--prompt 512] [--tokens 64] [--rounds 5] [--threads 2]
  */
-import "../src/allocator.ts"
+import "../src/cli/allocator.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import * as OnnxFolder from "../src/runtime/layers/onnxFolder.ts"
+import * as OnnxFolder from "../src/runtime/models/export/onnx.ts"
 import { contestant, median } from "./peers/contestant.ts"
 import { inTurns, machine } from "./peers/turns.ts"
 import * as RandomModel from "./randomModel.ts"

@@ -3,7 +3,7 @@
  *
  *     node bench/joint-step-cpu.ts [--size demo|wide] [--blocks 5] [--threads 2] [--json]
  */
-import "../src/allocator.ts"
+import "../src/cli/allocator.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

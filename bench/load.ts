@@ -11,14 +11,14 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync, wri
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import { encode } from "../src/kernels/encode.ts"
 import { causalLm, type DecoderConfig } from "../src/kernels/nn/decoder.ts"
 import { type Flat, flatten } from "../src/kernels/nn/Module.ts"
+import { encode } from "../src/kernels/onnx/encode.ts"
 import { cpu } from "../src/runtime/engine/providers.ts"
 import { Session } from "../src/runtime/engine/Session.ts"
 import * as Weights from "../src/runtime/engine/Weights.ts"
-import * as ModelFolder from "../src/runtime/layers/modelFolder.ts"
-import * as Graphs from "../src/runtime/layers/readerGraphs.ts"
+import * as Graphs from "../src/runtime/language/graphs.ts"
+import * as ModelFolder from "../src/runtime/models/folder.ts"
 
 const { values: options } = parseArgs({
   options: {

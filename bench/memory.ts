@@ -8,8 +8,8 @@ import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
 import { cpus } from "node:os"
 import { parseArgs } from "node:util"
-import "../src/allocator.ts"
-import type { Half } from "../src/kernels/half.ts"
+import "../src/cli/allocator.ts"
+import { asStored, type Half, type Values } from "../src/kernels/half.ts"
 import * as Nd from "../src/kernels/NdArray.ts"
 import { causalLm, type DecoderConfig } from "../src/kernels/nn/decoder.ts"
 import { adapt } from "../src/kernels/nn/lora.ts"
@@ -20,7 +20,7 @@ import * as Learner from "../src/runtime/engine/Learner.ts"
 import { transient } from "../src/runtime/engine/Meter.ts"
 import { cpu } from "../src/runtime/engine/providers.ts"
 import * as Weights from "../src/runtime/engine/Weights.ts"
-import * as Graphs from "../src/runtime/layers/readerGraphs.ts"
+import * as Graphs from "../src/runtime/language/graphs.ts"
 
 const { positionals, values: options } = parseArgs({
   allowPositionals: true,
@@ -77,7 +77,7 @@ const base = causalLm(config)
 const optimizer = adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-5 })
 
 /** Numbers that look drawn, the same in every process; made a few at a time, as they are stored. */
-const drawn = (param: Param, scale: number): Weights.Values => {
+const drawn = (param: Param, scale: number): Values => {
   const size = Nd.size(param.shape)
   const values = param.stored ? new Uint16Array(size) : new Float32Array(size)
   const some = new Float32Array(2 ** 16)
@@ -85,7 +85,7 @@ const drawn = (param: Param, scale: number): Weights.Values => {
     for (let i = 0; i < some.length; i++) {
       some[i] = scale * Math.sin(1 + (start + i) * 12.9898) * Math.cos((start + i) * 78.233)
     }
-    values.set(Weights.asStored(param, some.subarray(0, size - start)), start)
+    values.set(asStored(param, some.subarray(0, size - start)), start)
   }
   return values
 }
@@ -94,7 +94,7 @@ const initial = (params: Flat) =>
   new Map(
     [...params].map(([path, param]) => {
       const { shape } = param
-      const ones = () => Weights.asStored(param, new Float32Array(shape[0]!).fill(1))
+      const ones = () => asStored(param, new Float32Array(shape[0]!).fill(1))
       return [path, shape.length === 1 ? ones() : drawn(param, 0.03)]
     })
   )

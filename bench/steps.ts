@@ -1,9 +1,9 @@
 /** A block of joint steps, always the same: from the first weights, over the first batches of a run. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { studyOptions } from "../src/curriculum.ts"
+import * as Questions from "../src/datasets/questions.ts"
 import type { Frame } from "../src/domain/Frame.ts"
-import * as Questions from "../src/questions.ts"
+import { studyOptions } from "../src/programs/course.ts"
 import type { Part, Stored, Tensors } from "../src/runtime/ports/Checkpoints.ts"
 import { read } from "../src/stages/read.ts"
 import { retrieve } from "../src/stages/retrieve.ts"

@@ -1,9 +1,9 @@
 /** A tensor is an expression: it can be printed, interpreted in float64, and run by ONNX Runtime. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { encode } from "../src/kernels/encode.ts"
 import { interpret } from "../src/kernels/interpret.ts"
 import * as Nd from "../src/kernels/NdArray.ts"
+import { encode } from "../src/kernels/onnx/encode.ts"
 import { sum } from "../src/kernels/op/broadcast.ts"
 import { matmul } from "../src/kernels/op/contract.ts"
 import { mul } from "../src/kernels/op/elementwise.ts"

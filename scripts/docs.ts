@@ -5,8 +5,8 @@ import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs"
 import { basename } from "node:path"
 import { promisify } from "node:util"
 import type { Columns } from "../src/domain/Columns.ts"
-import { aliases, defaults, presets } from "../src/domain/presets.ts"
-import { type Raw, RunConfig } from "../src/domain/RunConfig.ts"
+import { aliases, defaults, presets } from "../src/domain/settings/presets.ts"
+import { type Raw, RunConfig } from "../src/domain/settings/RunConfig.ts"
 import * as tables from "../src/domain/tables.ts"
 import { all } from "../src/kernels/op/all.ts"
 import { apply, type Emitter, input, type Op } from "../src/kernels/Tensor.ts"
@@ -241,7 +241,7 @@ const settings = ({ defaults, sources }: Material): string => {
   const { schema } = Schema.toJsonSchemaDocument(RunConfig) as unknown as {
     readonly schema: { readonly properties: Readonly<Record<string, JsonType>> }
   }
-  const source = sources["src/domain/RunConfig.ts"]!
+  const source = sources["src/domain/settings/RunConfig.ts"]!
   const fields = source.slice(source.indexOf("export const fields"), source.indexOf("export const RunConfig"))
   const rows = Object.entries(schema.properties).map(([key, type]) => [
     code(key),
@@ -296,7 +296,7 @@ const helpOf = async (...command: ReadonlyArray<string>): Promise<string> => {
 
 /** What the working tree has. */
 export const material = async (): Promise<Material> => {
-  const paths = globSync("src/{domain,stages,kernels/op}/*.ts").map((path) => path.replaceAll("\\", "/")).toSorted()
+  const paths = globSync("src/{domain,stages,kernels/op}/**/*.ts").map((path) => path.replaceAll("\\", "/")).toSorted()
   const own = await helpOf()
   const commands = [...own.slice(own.indexOf("SUBCOMMANDS")).matchAll(/^  (\w+) /gm)].map((match) => match[1]!)
   const texts = await Promise.all(commands.map(async (command) => [command, await helpOf(command)] as const))

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** What `anamnesis` starts. */
-import "./allocator.ts"
+import "./cli/allocator.ts"
 
-await import("./main.ts")
+const { start } = await import("./cli/main.ts")
+start()

@@ -36,7 +36,7 @@ describe("generated documents", () => {
       ["the ports of a stage", edited("src/stages/read.ts", "yield* Reader", "yield* Scribe"), "docs/tables.md"],
       [
         "a comment of a setting",
-        edited("src/domain/RunConfig.ts", "Steps over which the learning rates rise", "Steps"),
+        edited("src/domain/settings/RunConfig.ts", "Steps over which the learning rates rise", "Steps"),
         "docs/settings.md"
       ],
       ["a default", { defaults: { ...found.defaults, seed: 43 } }, "docs/settings.md"],

@@ -3,7 +3,7 @@
  *
  *     node bench/peers/generateOurs.ts --model FOLDER [--threads 2]
  */
-import "../../src/allocator.ts"
+import "../../src/cli/allocator.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -12,18 +12,19 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
 import * as Key from "../../src/domain/Key.ts"
+import { cacheShape } from "../../src/kernels/nn/cache.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
 import { flatten } from "../../src/kernels/nn/Module.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
 import { asInputs } from "../../src/runtime/engine/Weights.ts"
-import { unconstrained } from "../../src/runtime/layers/constraints.ts"
-import { decodeDecoder } from "../../src/runtime/layers/decoderConfig.ts"
-import { decodeFile } from "../../src/runtime/layers/files.ts"
-import { generate } from "../../src/runtime/layers/generation.ts"
-import { cacheShape, generation } from "../../src/runtime/layers/generationGraphs.ts"
-import * as ModelFolder from "../../src/runtime/layers/modelFolder.ts"
-import { ofDecoder } from "../../src/runtime/layers/naming.ts"
+import { decodeDecoder } from "../../src/runtime/files/config/decoder.ts"
+import { decodeFile } from "../../src/runtime/files/disk.ts"
+import { ofDecoder } from "../../src/runtime/files/stateDict.ts"
+import { unconstrained } from "../../src/runtime/language/generation/constraints.ts"
+import { generate } from "../../src/runtime/language/generation/generate.ts"
+import { generation } from "../../src/runtime/language/generation/graphs.ts"
+import * as ModelFolder from "../../src/runtime/models/folder.ts"
 
 const { values: options } = parseArgs({
   options: { model: { type: "string", default: "" }, threads: { type: "string", default: "2" } }

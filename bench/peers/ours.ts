@@ -3,7 +3,7 @@
  *
  *     node bench/peers/ours.ts --record FOLDER [--size demo|wide] [--threads 2]
  */
-import "../../src/allocator.ts"
+import "../../src/cli/allocator.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"

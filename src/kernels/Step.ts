@@ -2,10 +2,10 @@
  * One step of learning, closed: loss × module × optimiser as a single graph from weights and batch to weights and report.
  * Or in parts: the gradients of one batch after the other, added up, then the update.
  */
-import type { Graph } from "./encode.ts"
 import { grad } from "./grad.ts"
 import * as Nd from "./NdArray.ts"
 import { type Bound, entering, flatten, inputs as inputsOf, type Params } from "./nn/Module.ts"
+import type { Graph } from "./onnx/encode.ts"
 import { reshape, sumAll } from "./op/broadcast.ts"
 import { add, div, mul, sqrt } from "./op/elementwise.ts"
 import { concat } from "./op/gather.ts"

@@ -1,6 +1,6 @@
 /** What a graph takes, by its shapes: work, and memory while it runs. */
-import type { Graph } from "./encode.ts"
-import { late } from "./late.ts"
+import type { Graph } from "./onnx/encode.ts"
+import { late } from "./onnx/lateWiden.ts"
 import { bytesOf, type Tensor, topological } from "./Tensor.ts"
 
 /** What equal expressions have in common; inputs and large constants are equal to themselves alone. */

@@ -1,6 +1,9 @@
 /** Numbers of 16 bits as the words they are stored in: IEEE's half, and the upper half of a float32. */
 export type Half = "float16" | "bfloat16"
 
+/** Values, or words of those stored in 16 bits. */
+export type Values = Float32Array | Uint16Array
+
 /** The nearest half to a float32, given and returned as bits; ties to even. */
 const toHalf = (bits: number): number => {
   const [sign, magnitude] = [(bits >>> 16) & 0x8000, bits & 0x7fffffff]
@@ -50,3 +53,16 @@ export const fromWords = (words: Uint16Array, type: Half, data = new Float32Arra
   }
   return data
 }
+
+/** How something is stored; in float32 where it does not say. */
+interface Stored {
+  readonly stored?: Half | undefined
+}
+
+/** Values as a parameter is stored. */
+export const asStored = (param: Stored | undefined, values: Values): Values =>
+  param?.stored && values instanceof Float32Array ? toWords(values, param.stored) : values
+
+/** Values of a parameter as numbers. */
+export const asNumbers = (param: Stored | undefined, values: Values): Float32Array =>
+  values instanceof Float32Array ? values : fromWords(values, param!.stored!)

@@ -1,5 +1,5 @@
 /** Results that may be written over inputs: when nothing reads the input any more. */
-import type { Graph } from "./encode.ts"
+import type { Graph } from "./onnx/encode.ts"
 import { Add, Div, Mul, Sub } from "./op/elementwise.ts"
 import { type Op, type Tensor, topological } from "./Tensor.ts"
 

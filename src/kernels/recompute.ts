@@ -1,5 +1,5 @@
 /** Gradient checkpointing (Chen et al. 2016): what the backward pass computes again instead of keeping it, and when. */
-import { after, Saved } from "./op/order.ts"
+import { after, Saved } from "./op/scheduling.ts"
 import { type Apply, apply, type Tensor } from "./Tensor.ts"
 
 export const isSaved = (t: Tensor): boolean => t._tag === "Apply" && t.op === Saved

@@ -11,7 +11,7 @@ import type * as fc from "fast-check"
 import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { isDeepStrictEqual } from "node:util"
-import { short } from "../../src/terminal.ts"
+import { short } from "../../src/cli/terminal.ts"
 
 /**
  * What was right about a case: it was refused; it was read as the case says, or as what it was made from says since

@@ -13,11 +13,11 @@ import { crossEntropy } from "../../src/kernels/op/normalise.ts"
 import { constant, type Tensor } from "../../src/kernels/Tensor.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
 import type { Arrays } from "../../src/runtime/engine/Weights.ts"
-import type { Decode } from "../../src/runtime/layers/configKeys.ts"
-import { decodeDecoder } from "../../src/runtime/layers/decoderConfig.ts"
-import { decodeEncoder } from "../../src/runtime/layers/encoderConfig.ts"
-import * as Model from "../../src/runtime/layers/model.ts"
-import * as ModelFolder from "../../src/runtime/layers/modelFolder.ts"
+import { decodeDecoder } from "../../src/runtime/files/config/decoder.ts"
+import { decodeEncoder } from "../../src/runtime/files/config/encoder.ts"
+import type { Decode } from "../../src/runtime/files/config/keys.ts"
+import * as ModelFolder from "../../src/runtime/models/folder.ts"
+import * as Model from "../../src/runtime/models/load.ts"
 
 /** From the root of the repository, as the adapters name their bases. */
 export const pathOf = (folder: string): string => join("test", "golden", "lora", folder)

@@ -1,4 +1,4 @@
-"""Classes of characters as Hugging Face's Rust library has them: src/runtime/layers/tokenizers/characterTables.ts.
+"""Classes of characters as Hugging Face's Rust library has them: src/runtime/tokenizers/characters/tables.ts.
 
 The library asks several sources, each of a Unicode version of its own; this script asks the library about every
 character. A class is written as gaps and lengths of its ranges, in base 36.
@@ -9,7 +9,7 @@ from pathlib import Path
 import unicodedata2
 from tokenizers import Regex, normalizers, pre_tokenizers
 
-TARGET = Path(__file__).parents[2] / "src/runtime/layers/tokenizers/characterTables.ts"
+TARGET = Path(__file__).parents[2] / "src/runtime/tokenizers/characters/tables.ts"
 CHARACTERS = [chr(c) for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
 
 

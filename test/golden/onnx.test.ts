@@ -6,8 +6,8 @@ import * as FileSystem from "effect/FileSystem"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import * as ort from "onnxruntime-node"
-import * as OnnxFolder from "../../src/runtime/layers/onnxFolder.ts"
-import * as Safetensors from "../../src/runtime/layers/safetensors.ts"
+import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
+import * as OnnxFolder from "../../src/runtime/models/export/onnx.ts"
 import * as Golden from "./golden.ts"
 
 const folders = join(import.meta.dirname, "architectures")

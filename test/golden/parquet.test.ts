@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { rowsOf } from "../../src/runtime/layers/parquet.ts"
+import { rowsOf } from "../../src/datasets/parquet.ts"
 import { onDisk } from "../support/files.ts"
 
 const folder = join(import.meta.dirname, "parquet")

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { rmSync } from "node:fs"
 import { join } from "node:path"
-import { merge } from "../../src/export.ts"
+import { merge } from "../../src/programs/export.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { pathOf } from "./adapted.ts"
 

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import * as Tokenizer from "../../src/runtime/layers/tokenizer.ts"
+import * as Tokenizer from "../../src/runtime/tokenizers/tokenizer.ts"
 import { folderOf, onDisk } from "../support/files.ts"
 
 interface Configs {

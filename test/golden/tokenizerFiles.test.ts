@@ -3,8 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { crc32 } from "node:zlib"
-import { Misfit } from "../../src/runtime/layers/tokenizers/fields.ts"
-import { type Pipeline, readPipeline } from "../../src/runtime/layers/tokenizers/pipeline.ts"
+import { Misfit } from "../../src/runtime/tokenizers/fields.ts"
+import { type Pipeline, readPipeline } from "../../src/runtime/tokenizers/pipeline.ts"
 
 interface File {
   readonly model: { readonly base: string }

@@ -3,8 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import * as ChatTemplate from "../../src/runtime/layers/chatTemplate.ts"
-import * as Tokenizer from "../../src/runtime/layers/tokenizer.ts"
+import * as ChatTemplate from "../../src/runtime/language/templates/chatTemplate.ts"
+import * as Tokenizer from "../../src/runtime/tokenizers/tokenizer.ts"
 import { folderOf, onDisk } from "../support/files.ts"
 
 const folder = join(import.meta.dirname, "tokenizers")

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { summarise } from "../../src/judge.ts"
+import { summarise } from "../../src/domain/judge.ts"
 import { filesOf, runOf, RUNS } from "./trecRuns.ts"
 
 interface Golden {

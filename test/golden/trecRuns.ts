@@ -4,10 +4,10 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { judge, type Judged } from "../../src/domain/judge.ts"
 import * as Key from "../../src/domain/Key.ts"
-import type { QuestionRecord } from "../../src/domain/Records.ts"
+import type { QuestionRecord } from "../../src/domain/records/Records.ts"
 import { qrelLines, type Ranking, runLines } from "../../src/domain/trec.ts"
-import { judge, type Judged } from "../../src/judge.ts"
 
 export const RUNS = 200
 

@@ -14,7 +14,7 @@ import { affine, matmul } from "../../src/kernels/op/contract.ts"
 import { add, exp, neg } from "../../src/kernels/op/elementwise.ts"
 import { adamw } from "../../src/kernels/optim/adamw.ts"
 import { input, type Tensor } from "../../src/kernels/Tensor.ts"
-import * as Graphs from "../../src/runtime/layers/readerGraphs.ts"
+import * as Graphs from "../../src/runtime/language/graphs.ts"
 import { config } from "../support/decoders.ts"
 
 const graphOf = (...outputs: ReadonlyArray<Tensor>) => ({

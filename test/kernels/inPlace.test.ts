@@ -4,7 +4,7 @@ import { unsafe } from "../../src/kernels/inPlace.ts"
 import { expand, reshape, sumAll } from "../../src/kernels/op/broadcast.ts"
 import { matmul, transpose } from "../../src/kernels/op/contract.ts"
 import { add, mul, sqrt, sub } from "../../src/kernels/op/elementwise.ts"
-import { saved } from "../../src/kernels/op/order.ts"
+import { saved } from "../../src/kernels/op/scheduling.ts"
 import { input, type Tensor } from "../../src/kernels/Tensor.ts"
 
 const [x, y] = [input("x", [3, 3]), input("y", [3, 3])]

@@ -1,16 +1,17 @@
 /** Decoders of a few thousand weights, and their texts by the plainest way: everything computed anew for each token. */
 import * as Effect from "effect/Effect"
 import * as Key from "../../src/domain/Key.ts"
+import { cacheShape } from "../../src/kernels/nn/cache.ts"
 import { causalLm, type DecoderConfig } from "../../src/kernels/nn/decoder.ts"
 import { entering, flatten } from "../../src/kernels/nn/Module.ts"
 import { names as stepNames } from "../../src/kernels/Step.ts"
 import { type Input, input } from "../../src/kernels/Tensor.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
 import { asInputs } from "../../src/runtime/engine/Weights.ts"
-import { unconstrained } from "../../src/runtime/layers/constraints.ts"
-import type { GenerationOptions, Generator } from "../../src/runtime/layers/generation.ts"
-import { cacheShape, generation } from "../../src/runtime/layers/generationGraphs.ts"
-import { initialise } from "../../src/runtime/layers/initialise.ts"
+import { unconstrained } from "../../src/runtime/language/generation/constraints.ts"
+import type { GenerationOptions, Generator } from "../../src/runtime/language/generation/generate.ts"
+import { generation } from "../../src/runtime/language/generation/graphs.ts"
+import { initialise } from "../../src/runtime/models/initialise.ts"
 
 export const config: DecoderConfig = {
   vocab_size: 31,

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import * as Journal from "../../src/journal.ts"
+import * as Journal from "../../src/runtime/files/journal.ts"
 import { run, STEPS } from "./run.ts"
 
 export interface Finished {

@@ -1,8 +1,8 @@
 /** Checkpoints in memory, and the weights of the models that take part in them. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { sha256 } from "../../src/runtime/layers/files.ts"
-import { encode } from "../../src/runtime/layers/safetensors.ts"
+import { sha256 } from "../../src/runtime/files/disk.ts"
+import { encode } from "../../src/runtime/files/safetensors/write.ts"
 import { Checkpoints, type Part } from "../../src/runtime/ports/Checkpoints.ts"
 
 /** A place for checkpoints that keeps none, but knows its parts. */

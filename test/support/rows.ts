@@ -1,8 +1,8 @@
 /** Frames for stage tests: the tiny questions as rows, and rows in another order. */
+import * as Questions from "../../src/datasets/questions.ts"
 import type { Blocks, Columns } from "../../src/domain/Columns.ts"
 import * as Frame from "../../src/domain/Frame.ts"
-import type { QuestionRecord } from "../../src/domain/Records.ts"
-import * as Questions from "../../src/questions.ts"
+import type { QuestionRecord } from "../../src/domain/records/Records.ts"
 import { passages, questions } from "./tiny.ts"
 
 export const texts: ReadonlyArray<string> = passages.map((p) => p.text)

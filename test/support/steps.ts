@@ -1,12 +1,12 @@
 /** Both models' whole steps, small, with batches for them: padding, branches, dropout and all. */
 import * as Key from "../../src/domain/Key.ts"
-import type { Graph } from "../../src/kernels/encode.ts"
 import * as Nd from "../../src/kernels/NdArray.ts"
 import { colbert } from "../../src/kernels/nn/colbert.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
+import type { Graph } from "../../src/kernels/onnx/encode.ts"
 import type { Optimizer } from "../../src/kernels/optim/Optimizer.ts"
-import * as ReaderGraphs from "../../src/runtime/layers/readerGraphs.ts"
-import * as RetrieverGraphs from "../../src/runtime/layers/retrieverGraphs.ts"
+import * as ReaderGraphs from "../../src/runtime/language/graphs.ts"
+import * as RetrieverGraphs from "../../src/runtime/retrieval/colbert/graphs.ts"
 
 const sizes = {
   vocab_size: 12,

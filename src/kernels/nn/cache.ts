@@ -5,7 +5,21 @@ import { iota } from "../op/iota.ts"
 import { and } from "../op/select.ts"
 import type { Tensor } from "../Tensor.ts"
 import { biasOf, causal, type Mix, near } from "./attention.ts"
-import { type DecoderConfig, windowOf } from "./decoder.ts"
+import { type DecoderConfig, headSize, windowOf } from "./decoder.ts"
+
+/** The sizes of what a decoder keeps. */
+export interface CacheShape {
+  readonly layers: number
+  /** Key heads of a layer, and the size of each. */
+  readonly groups: number
+  readonly size: number
+}
+
+export const cacheShape = (c: DecoderConfig): CacheShape => ({
+  layers: c.num_hidden_layers,
+  groups: c.num_key_value_heads,
+  size: headSize(c)
+})
 
 /** What a layer keeps of each token: k and v, [b, groups, slots, d]. */
 export interface Kept {

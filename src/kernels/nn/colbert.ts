@@ -1,7 +1,7 @@
 /** ColBERT (Khattab & Zaharia 2020): one unit vector a token, of any encoder here. */
 import { l2Normalise } from "../op/normalise.ts"
 import type { Tensor } from "../Tensor.ts"
-import { bert, type BertConfig, type EncoderInput } from "./encoder.ts"
+import { bert, type BertConfig, type EncoderInput } from "./bert.ts"
 import { linear } from "./layers.ts"
 import { modernBert, type ModernBertConfig } from "./modernBert.ts"
 import { type Module, module, optional, type Params } from "./Module.ts"

@@ -1,6 +1,6 @@
 /** Ops that are defined by an expression, for the sake of a gradient of their own. */
-import { emitAll } from "../emit.ts"
 import { interpret } from "../interpret.ts"
+import { emitAll } from "../onnx/emit.ts"
 import { type Defined, input, type Law, type Op, type Tensor, type TensorType } from "../Tensor.ts"
 
 /** The op whose value is `define`'s and whose gradient is `vjp`'s; the laws hold one against the other. */

@@ -1,12 +1,6 @@
 /** Keys and values of the tokens of several rows, kept on the host between runs of a decoder. */
+import type { CacheShape } from "../../kernels/nn/cache.ts"
 import { allocate, type Feeds } from "./Session.ts"
-
-export interface CacheShape {
-  readonly layers: number
-  /** Key heads of a layer, and the size of each. */
-  readonly groups: number
-  readonly size: number
-}
 
 /** Names of a decoder's inputs: what layer `i` keeps. */
 export const pastNames = (layer: number): { readonly k: string; readonly v: string } => ({

@@ -2,7 +2,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { activations, flops } from "../../kernels/cost.ts"
-import type { Graph } from "../../kernels/encode.ts"
+import type { Graph } from "../../kernels/onnx/encode.ts"
 import { bytesOf, type Tensor } from "../../kernels/Tensor.ts"
 import { observed, type Run } from "./observed.ts"
 

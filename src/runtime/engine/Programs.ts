@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as RcMap from "effect/RcMap"
 import * as ScopedCache from "effect/ScopedCache"
-import type { Graph } from "../../kernels/encode.ts"
+import type { Graph } from "../../kernels/onnx/encode.ts"
 import { finite, type Program, Session } from "./Session.ts"
 
 /** Runs the program of a key. */

@@ -3,9 +3,9 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type { Graph } from "../../kernels/encode.ts"
 import { firstInfinite } from "../../kernels/finite.ts"
 import * as Nd from "../../kernels/NdArray.ts"
+import type { Graph } from "../../kernels/onnx/encode.ts"
 import type { DType, Tensor } from "../../kernels/Tensor.ts"
 
 /** Host data in row-major order: float32, int32, uint16 (words of 16 bits) and bool (one byte an element). */

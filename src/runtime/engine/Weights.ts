@@ -2,13 +2,11 @@
  * The arrays of a model and its optimiser. Of what learns there are two copies while it is small: a step reads one and
  * writes the other. Much is written over, once its gradients are known to be numbers. What is frozen exists once.
  */
-import { fromWords, toWords } from "../../kernels/half.ts"
+import { asStored, type Values } from "../../kernels/half.ts"
 import * as Nd from "../../kernels/NdArray.ts"
-import type { Flat, Param } from "../../kernels/nn/Module.ts"
+import type { Flat } from "../../kernels/nn/Module.ts"
 import { names } from "../../kernels/Step.ts"
 
-/** Values, or words of those stored in 16 bits. */
-export type Values = Float32Array | Uint16Array
 export type Arrays = ReadonlyMap<string, Values>
 
 export interface Weights {
@@ -46,14 +44,6 @@ export const FEW = 2 ** 24
 /** The inputs of a program that reads the given parameters. */
 export const asInputs = <V extends Values>(params: ReadonlyMap<string, V>): Readonly<Record<string, V>> =>
   Object.fromEntries([...params].map(([path, array]) => [names.param(path), array]))
-
-/** Values as the parameter is stored. */
-export const asStored = (param: Param | undefined, values: Values): Values =>
-  param?.stored && values instanceof Float32Array ? toWords(values, param.stored) : values
-
-/** Values of a parameter as numbers. */
-export const asNumbers = (param: Param | undefined, values: Values): Float32Array =>
-  values instanceof Float32Array ? values : fromWords(values, param!.stored!)
 
 /**
  * `initial` holds every parameter by path and, where a run resumes, every slot by input name; else slots are zero. Its

@@ -1,7 +1,7 @@
 /** A session whose compilations and runs are seen. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { Graph } from "../../kernels/encode.ts"
+import type { Graph } from "../../kernels/onnx/encode.ts"
 import { type Data, type Program, Session } from "./Session.ts"
 
 /** One run of a program, before it runs: what it is fed, and the results for which there are arrays. */

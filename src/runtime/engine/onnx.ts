@@ -1,8 +1,8 @@
 /** Programs on ONNX Runtime, whichever execution provider. */
 import * as Effect from "effect/Effect"
 import type * as OrtModule from "onnxruntime-node"
-import { encode, type Graph } from "../../kernels/encode.ts"
-import { standIns } from "../../kernels/sizes.ts"
+import { encode, type Graph } from "../../kernels/onnx/encode.ts"
+import { standIns } from "../../kernels/onnx/openSizes.ts"
 import { bytesOf, type Tensor, topological } from "../../kernels/Tensor.ts"
 import { capacity } from "./memory.ts"
 import {
@@ -32,7 +32,7 @@ export interface Options {
  * within a step, and on a machine that does other work too, threads that spin cost half of the speed.
  *
  * No memory arena and no plan of it: each program would hold what its largest run took. The allocator keeps what is
- * freed instead, for all of them together (`src/allocator.ts`).
+ * freed instead, for all of them together (`src/cli/allocator.ts`).
  */
 const sessionOptions = ({ executionProviders, threads }: Options): OrtModule.InferenceSession.SessionOptions => ({
   executionProviders,

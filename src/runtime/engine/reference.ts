@@ -1,7 +1,7 @@
 /** Programs on the interpreter: float64 meaning behind the interface of an execution provider. */
 import * as Effect from "effect/Effect"
-import type { Graph } from "../../kernels/encode.ts"
 import { interpret } from "../../kernels/interpret.ts"
+import type { Graph } from "../../kernels/onnx/encode.ts"
 import type { Tensor } from "../../kernels/Tensor.ts"
 import {
   allocate,

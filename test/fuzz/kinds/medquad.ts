@@ -1,7 +1,7 @@
 /** MedQuAD's XML documents. */
 import * as fc from "fast-check"
 import { join } from "node:path"
-import { type Document, read } from "../../../src/medquadXml.ts"
+import { type Document, read } from "../../../src/datasets/medquad/xml.ts"
 import { after, type Damage, damages, type LineEdit, lineEdits, rewritten } from "../damage.ts"
 import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
 import { decoded } from "../ownJson.ts"

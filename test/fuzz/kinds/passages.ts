@@ -2,7 +2,7 @@
 import * as fc from "fast-check"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
-import * as Dataset from "../../../src/runtime/layers/dataset.ts"
+import * as Dataset from "../../../src/datasets/dataset.ts"
 import { after, type Damage, damages } from "../damage.ts"
 import { isList, type Json, of, textOf } from "../json.ts"
 import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"

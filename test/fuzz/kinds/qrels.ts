@@ -1,7 +1,7 @@
 /** BEIR's tables of judgements, beside the queries that they judge. */
 import * as fc from "fast-check"
 import { join } from "node:path"
-import * as Dataset from "../../../src/runtime/layers/dataset.ts"
+import * as Dataset from "../../../src/datasets/dataset.ts"
 import { after, type Damage, damages, type LineEdit, lineEdits, rewritten } from "../damage.ts"
 import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
 import { decoded } from "../ownJson.ts"

@@ -1,8 +1,8 @@
 /** Questions, in the forms in which they are published. */
 import * as fc from "fast-check"
 import { join } from "node:path"
-import type { QuestionRecord } from "../../../src/domain/Records.ts"
-import * as Dataset from "../../../src/runtime/layers/dataset.ts"
+import type { QuestionRecord } from "../../../src/domain/records/Records.ts"
+import * as Dataset from "../../../src/datasets/dataset.ts"
 import { after, type Damage, damages } from "../damage.ts"
 import { isList, type Json, of, textOf } from "../json.ts"
 import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"

@@ -1,7 +1,7 @@
 /** Weights of a model folder: one file, or two that an index lists. */
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
-import * as WeightFiles from "../../../src/runtime/layers/weightFiles.ts"
+import * as WeightFiles from "../../../src/runtime/files/weights.ts"
 import { after, type Damage, damages } from "../damage.ts"
 import { of, textOf } from "../json.ts"
 import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"

@@ -1,0 +1,20 @@
+/** What `answer` may be asked on the command line. */
+import * as Option from "effect/Option"
+import { brief } from "../domain/brief.ts"
+
+/** Why nothing, or not this, can be asked. */
+export const unasked = ({ option, question, questions }: {
+  readonly option: ReadonlyArray<string>
+  readonly question: Option.Option<string>
+  readonly questions: Option.Option<string>
+}): ReadonlyArray<string> => {
+  const text = Option.getOrUndefined(question)
+  const twice = option.find((one, i) => option.indexOf(one) < i)
+  return [
+    text === undefined && Option.isNone(questions) && "a question, or --questions FILE, is needed",
+    text !== undefined && text.trim() === "" && "the question is empty",
+    text === undefined && option.length > 0 && "--option is one of a question; --questions has its own",
+    option.some((one) => one.trim() === "") && "an --option is empty",
+    twice !== undefined && `--option ${brief(twice)} is given twice`
+  ].filter((problem) => problem !== false)
+}

@@ -1,0 +1,26 @@
+/** Write the index of the passages. */
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { join } from "node:path"
+import { embed } from "../../programs/buildIndex.ts"
+import { inference } from "../../programs/prepare.ts"
+import { trained } from "../../programs/run.ts"
+import { lines, runtime, settings, settle, tell } from "../command.ts"
+
+export const embedCommand = Command.make(
+  "embed",
+  {
+    ...settings,
+    out: Flag.Path("out").pipe(Flag.withDescription("Folder to write to (default: output_dir/index)"), Flag.optional)
+  },
+  Effect.fnUntraced(function*(flags) {
+    const { config } = yield* trained(yield* settle(flags))
+    const out = Option.getOrElse(flags.out, () => join(config.output_dir, "index"))
+    yield* tell(yield* embed(out).pipe(Effect.provide(yield* inference(config))), lines)
+  })
+).pipe(
+  Command.withDescription("Build the index of the passages and write it to disk, for index_path"),
+  Command.provide(runtime)
+)

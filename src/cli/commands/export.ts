@@ -1,0 +1,32 @@
+/** Export a trained model. */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import { join } from "node:path"
+import { exportPart } from "../../programs/export.ts"
+import * as OnnxFolder from "../../runtime/models/export/onnx.ts"
+import { lines, runtime, settings, settle, tell } from "../command.ts"
+import { format } from "../savedFormat.ts"
+
+export const exportCommand = Command.make(
+  "export",
+  {
+    ...settings,
+    ...format,
+    onnx: Flag.Boolean("onnx").pipe(
+      Flag.withDescription("Add an ONNX model, for transformers.js"),
+      Flag.withDefault(false)
+    ),
+    part: Argument.Literals("part", ["retriever", "reader"]).pipe(Argument.withDescription("Which model")),
+    out: Argument.Path("out").pipe(Argument.withDescription("New folder to write to"))
+  },
+  Effect.fnUntraced(function*({ onnx, out, part, ...flags }) {
+    const saved = yield* exportPart(yield* settle(flags), part, out, flags)
+    const added = onnx ? (yield* OnnxFolder.add(out)).files.map((file) => join("onnx", file)) : []
+    yield* tell({ ...saved, files: [...saved.files, ...added] }, lines)
+  })
+).pipe(
+  Command.withDescription("Export a model of the newest checkpoint as a Hugging Face folder, adapters merged"),
+  Command.provide(runtime)
+)

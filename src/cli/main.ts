@@ -1,0 +1,48 @@
+/** The command line. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { anamnesis } from "./command.ts"
+import { answerCommand } from "./commands/answer.ts"
+import { demoCommand } from "./commands/demo.ts"
+import { embedCommand } from "./commands/embed.ts"
+import { envCommand } from "./commands/env.ts"
+import { evaluateCommand } from "./commands/evaluate.ts"
+import { experimentCommand } from "./commands/experiment.ts"
+import { exportCommand } from "./commands/export.ts"
+import { importCommand } from "./commands/import.ts"
+import { initCommand } from "./commands/init.ts"
+import { mergeCommand } from "./commands/merge.ts"
+import { onnxCommand } from "./commands/onnx.ts"
+import { planCommand } from "./commands/plan.ts"
+import { trainCommand } from "./commands/train.ts"
+import { validateCommand } from "./commands/validate.ts"
+import { logger, presenter, teardown, watch } from "./terminal.ts"
+
+/** Runs the command of the process's arguments, and ends the process with its outcome. */
+export const start = (): void => {
+  watch()
+  anamnesis.pipe(
+    Command.withSubcommands([
+      trainCommand,
+      evaluateCommand,
+      answerCommand,
+      embedCommand,
+      validateCommand,
+      planCommand,
+      envCommand,
+      initCommand,
+      experimentCommand,
+      exportCommand,
+      mergeCommand,
+      onnxCommand,
+      importCommand,
+      demoCommand
+    ]),
+    Command.run({ version: "0.1.0" }),
+    Effect.provide(Layer.mergeAll(NodeServices.layer, presenter, logger)),
+    NodeRuntime.runMain({ disableErrorReporting: true, teardown })
+  )
+}

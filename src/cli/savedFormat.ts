@@ -1,0 +1,14 @@
+/** Flags of the commands that write model folders. */
+import * as Flag from "effect/cli/Flag"
+import { savedTypes } from "../runtime/models/export/folder.ts"
+
+export const format = {
+  dtype: Flag.Literals("dtype", savedTypes).pipe(
+    Flag.withDescription("Dtype of the weights; auto for that of config.json, else float32"),
+    Flag.withDefault("auto" as const)
+  ),
+  maxShardSize: Flag.String("max-shard-size").pipe(
+    Flag.withDescription("Greatest size of a weight file"),
+    Flag.withDefault("5GB")
+  )
+}

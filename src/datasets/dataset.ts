@@ -1,0 +1,148 @@
+/** Questions and passages of files, and the corpus that passages make. */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { createHash } from "node:crypto"
+import type { Fields, Notes } from "../domain/records/fields.ts"
+import { Contradictory, copFrom } from "../domain/records/forms.ts"
+import {
+  type Passage,
+  passageFields,
+  questionFields,
+  type QuestionRecord,
+  type Split,
+  toPassage,
+  toQuestion
+} from "../domain/records/Records.ts"
+import type { Passages } from "../runtime/ports/Passages.ts"
+import { corpusFiles, questionFile } from "./datasetFiles.ts"
+import { load, type Loaded, type LoadOptions, type Reading } from "./loading.ts"
+import { readQrels } from "./qrels.ts"
+import { type Raw, recordsOf } from "./recordFile.ts"
+
+export type { Loaded, LoadOptions } from "./loading.ts"
+
+export interface LoadedPassages extends Loaded<Passage> {
+  /** Ids of the passages that have no text, and are none of the records. */
+  readonly empty: ReadonlySet<string>
+}
+
+export interface QuestionOptions extends LoadOptions {
+  /** The field that stands for `group`. */
+  readonly group?: string
+  /** The field that stands for `gold`. */
+  readonly gold?: string
+  /** Whose relevance judgements a BEIR folder gives; none where left out. */
+  readonly split?: Split
+}
+
+/** What `cop` counts from, as the records that have been seen tell. */
+const counting = () => {
+  let from: 0 | 1 | undefined
+  const see = ({ cop }: Fields) => {
+    const shown = copFrom(cop)
+    if (shown === undefined || shown === from) return
+    if (from !== undefined) throw new Contradictory("cop", "has 0 or -1 in some records of the file, and 4 in others")
+    from = shown
+  }
+  return { see, from: () => from }
+}
+
+const placed = ["answer", "golden_answers", "answer_idx", "answer_index", "answerIndex"]
+
+/** Whether options are named by places from 0, as they are read, or all by greater ones. */
+const placing = () => {
+  let [places, zeros] = [0, 0]
+  const see = (fields: Fields) => {
+    const options = fields["options"] ?? fields["choices"]
+    if (!Array.isArray(options) || !options.every((option) => typeof option === "string")) return
+    const found = placed.flatMap((name) => fields[name]).filter((value) => Number.isInteger(value))
+    places += found.length
+    zeros += found.filter((place) => place === 0).length
+  }
+  const told = () =>
+    places > 0 && zeros === 0 && `places of right options count from 0, and none of ${places} is 0: do the file's?`
+  return { see, told }
+}
+
+/** The questions of a file, in its order; those of a BEIR folder that the split's judgements name. */
+export const questions = Effect.fnUntraced(function*(path: string, options: QuestionOptions = {}) {
+  const file = yield* questionFile(path, options.split)
+  const qrels = file.qrels === undefined ? undefined : yield* readQrels(file.qrels)
+  const also = new Set(Object.keys(options.where ?? {}))
+  const { gold = "gold", group = "group" } = options
+  const [{ from, see }, places] = [counting(), placing()]
+  let [judged, unjudged] = [0, 0]
+  const read = (line: unknown, { at, unit }: Raw, notes: Notes): QuestionRecord | undefined => {
+    const id = typeof at === "string" ? at : `${unit}-${at}`
+    const record = toQuestion(line, { also, from: from(), gold, group, id, notes })
+    if (!qrels) return record
+    const own = qrels.gold.get(record.id)
+    if (own === undefined) unjudged++
+    else judged++
+    return own && { ...record, gold: own }
+  }
+  const wanted = (name: string) => questionFields.has(name) || also.has(name) || name === gold || name === group
+  const reading: Reading<QuestionRecord> = {
+    what: "questions",
+    wanted,
+    read,
+    see: (line) => {
+      if (typeof line !== "object" || line === null) return
+      places.see(line as Fields)
+      see(line as Fields)
+    }
+  }
+  const loaded = yield* load(recordsOf(file.path, file.dataset, wanted), file.path, reading, options)
+  const lost = qrels ? qrels.gold.size - judged : 0
+  const told = [
+    places.told(),
+    unjudged > 0 && `${unjudged} queries are not in ${file.qrels}, and are left out`,
+    lost > 0 && `${lost} queries of ${file.qrels} are not there`
+  ].filter((sentence) => sentence !== false)
+  return { ...loaded, told: [...loaded.told, ...told, ...(qrels?.told ?? [])] } as Loaded<QuestionRecord>
+})
+
+/** The passages of a file, or of the files of a folder. */
+export const passages = Effect.fnUntraced(function*(path: string, options: LoadOptions = {}) {
+  const files = yield* corpusFiles(path)
+  const also = new Set(Object.keys(options.where ?? {}))
+  const empty = new Set<string>()
+  const wanted = (name: string) => passageFields.has(name) || also.has(name)
+  const read = (line: unknown, _: Raw, notes: Notes): Passage | undefined => {
+    const passage = toPassage(line, { also, notes })
+    if (passage.text !== "") return passage
+    empty.add(passage.id)
+    return undefined
+  }
+  const raws = Stream.fromIterable(files).pipe(Stream.flatMap((file) => recordsOf(file.path, file.dataset, wanted)))
+  const loaded = yield* load(raws, path, { what: "passages", wanted, read }, options)
+  const [first] = empty
+  const left = first === undefined ? [] : [`${empty.size} passages have no text, and are left out (first: ${first})`]
+  const several = files.length > 1 ? [`read from ${files.length} files`] : []
+  return { ...loaded, empty, told: [...several, ...loaded.told, ...left] } as LoadedPassages
+})
+
+/** Characters that are hashed at once. */
+const BLOCK = 1 << 16
+
+const hashOf = (records: ReadonlyArray<Passage>): string => {
+  const hash = createHash("sha256")
+  let block = ""
+  for (const { id, text } of records) {
+    block += `${id}\0${text}\0`
+    if (block.length < BLOCK) continue
+    hash.update(block)
+    block = ""
+  }
+  return hash.update(block).digest("hex")
+}
+
+export const fromRecords = (records: ReadonlyArray<Passage>): Passages["Service"] => {
+  const rows = new Map(records.map((p, row) => [p.id, row]))
+  return {
+    ids: records.map((p) => p.id),
+    texts: records.map((p) => p.text),
+    row: (id) => rows.get(id) ?? -1,
+    hash: hashOf(records)
+  }
+}

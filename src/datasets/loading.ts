@@ -1,0 +1,187 @@
+/** A file's records, one by one: which are taken, which are malformed, what is to be told of them together. */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Stream from "effect/Stream"
+import { type Notes, RecordError } from "../domain/records/fields.ts"
+import { Contradictory, Unsettled } from "../domain/records/forms.ts"
+import { FileError } from "../runtime/files/disk.ts"
+import { placeOf, type Raw } from "./recordFile.ts"
+
+export interface Loaded<A> {
+  readonly records: ReadonlyArray<A>
+  /** Malformed records that were left out: the first hundred. */
+  readonly skipped: ReadonlyArray<FileError>
+  /** What is to be told of the file, a sentence each. */
+  readonly told: ReadonlyArray<string>
+}
+
+type Wanted = string | number
+
+export interface LoadOptions {
+  /** Take the records whose fields have these values. */
+  readonly where?: Readonly<Record<string, Wanted>> | undefined
+  /** Count malformed records instead of failing at the first. */
+  readonly skipBad?: boolean
+}
+
+const errorOf = (raw: Raw, error: unknown): FileError => {
+  const { message } = error as Error
+  const field = error instanceof RecordError && error.field !== "" ? `, field "${error.field}"` : ""
+  const reason = error instanceof SyntaxError ? `not JSON: ${message.replaceAll(/\s+/g, " ")}` : message
+  return new FileError({ path: raw.path, place: `${placeOf(raw)}${field}`, reason })
+}
+
+const taken = (line: unknown, where: ReadonlyArray<readonly [string, Wanted]>): boolean =>
+  where.every(([field, value]) =>
+    typeof line === "object" && line !== null && Object.hasOwn(line, field)
+    && (line as Readonly<Record<string, unknown>>)[field] === value
+  )
+
+/** Counts by name, the first of each kind; names beyond `most` are counted together. */
+class Tally {
+  readonly counts = new Map<string, number>()
+  static readonly most = 30
+  add(name: string): void {
+    const own = this.counts.has(name) || this.counts.size < Tally.most ? name : "others"
+    this.counts.set(own, (this.counts.get(own) ?? 0) + 1)
+  }
+}
+
+/** Notes that become sentences about a file. */
+const notebook = (what: string) => {
+  const [unused, remarks] = [new Tally(), new Tally()]
+  const notes: Notes = { unused: (field) => unused.add(field), remark: (remark) => remarks.add(remark) }
+  const told = (unit: string): ReadonlyArray<string> => {
+    const fields = [...unused.counts].map(([name, n], i) => `${name} (${n}${i === 0 ? ` ${unit}s` : ""})`)
+    return [
+      ...(fields.length > 0 ? [`fields not used: ${fields.join(", ")}`] : []),
+      ...[...remarks.counts].map(([remark, n]) => `${n} ${what} ${remark}`)
+    ]
+  }
+  return { notes, told }
+}
+
+/** What is read of a file. */
+export interface Reading<A> {
+  readonly what: string
+  readonly wanted: (column: string) => boolean
+  /** Every record of the file, before any is chosen. */
+  readonly see?: (line: unknown) => void
+  /** A record; nothing where it is to be left out. Throws what is wrong with it. */
+  readonly read: (line: unknown, raw: Raw, notes: Notes) => A | undefined
+}
+
+/** The most malformed records that are kept to be told. */
+const SHOWN = 100
+
+/** A load in progress: records come in one by one, and are there when all have come. */
+class Loading<A extends { readonly id: string }> {
+  readonly skipped: Array<FileError> = []
+  private readonly records: Array<A | undefined> = []
+  private readonly unsettled: Array<readonly [slot: number, line: unknown, raw: Raw]> = []
+  /** Where each record stands, by slot; and from which slot on a file's are. */
+  private readonly places: Array<Raw["at"]> = []
+  private readonly files: Array<readonly [from: number, path: string]> = []
+  private readonly slots = new Map<string, number>()
+  private readonly book: ReturnType<typeof notebook>
+  private readonly where: ReadonlyArray<readonly [string, Wanted]>
+  private unit = "line"
+  private left = 0
+  private readonly reading: Reading<A>
+  private readonly options: LoadOptions
+  constructor(reading: Reading<A>, options: LoadOptions) {
+    this.reading = reading
+    this.options = options
+    this.book = notebook(reading.what)
+    this.where = Object.entries(options.where ?? {})
+  }
+
+  private keep(slot: number, line: unknown, raw: Raw): void {
+    const record = this.reading.read(line, raw, this.book.notes)
+    if (record === undefined) return
+    const first = this.slots.get(record.id)
+    if (first !== undefined) {
+      const path = this.files.findLast(([from]) => from <= first)![1]
+      const place = placeOf({ ...raw, at: this.places[first]! })
+      const where = path === raw.path ? place : `${path}, ${place}`
+      throw new RecordError("id", `"${record.id}" is given twice, first in ${where}`)
+    }
+    this.slots.set(record.id, slot)
+    this.records[slot] = record
+  }
+
+  private take(raw: Raw): void {
+    const line: unknown = raw.json === undefined ? raw.value : JSON.parse(raw.json)
+    this.reading.see?.(line)
+    if (!taken(line, this.where)) return
+    const slot = this.records.push(undefined) - 1
+    this.places.push(raw.at)
+    if (this.files.at(-1)?.[1] !== raw.path) this.files.push([slot, raw.path])
+    try {
+      this.keep(slot, line, raw)
+    } catch (error) {
+      if (!(error instanceof Unsettled)) throw error
+      this.unsettled.push([slot, line, raw])
+    }
+  }
+
+  /** Does with a record what is to be done; the error where it is malformed, and that ends the load. */
+  private attempt(raw: Raw, run: () => void): FileError | undefined {
+    try {
+      run()
+      return undefined
+    } catch (error) {
+      const bad = errorOf(raw, error)
+      if (this.options.skipBad !== true || error instanceof Contradictory) return bad
+      this.left++
+      if (this.skipped.length < SHOWN) this.skipped.push(bad)
+      return undefined
+    }
+  }
+
+  add(raw: Raw): FileError | undefined {
+    this.unit = raw.unit
+    return this.attempt(raw, () => this.take(raw))
+  }
+
+  /** Reads what had to wait for the rest of the file. */
+  settle(): FileError | undefined {
+    for (const [slot, line, raw] of this.unsettled) {
+      const error = this.attempt(raw, () => this.keep(slot, line, raw))
+      if (error) return error
+    }
+    return undefined
+  }
+
+  done(): Loaded<A> {
+    const [bad] = this.skipped
+    const left = bad ? [`${this.left} malformed ${this.unit}s left out (first: ${bad.place}: ${bad.reason})`] : []
+    const records = this.records.filter((record) => record !== undefined)
+    return { records, skipped: this.skipped, told: [...left, ...this.book.told(this.unit)] }
+  }
+}
+
+/** Reads all records; fails at the first malformed one, where those are not to be left out, and where there is none. */
+export const load = Effect.fnUntraced(function*<A extends { readonly id: string }>(
+  raws: Stream.Stream<Raw, FileError, FileSystem.FileSystem>,
+  path: string,
+  reading: Reading<A>,
+  options: LoadOptions
+) {
+  const loading = new Loading(reading, options)
+  const fail = (error: FileError | undefined) => error ? Effect.fail(error) : Effect.void
+  yield* Stream.runForEachArray(raws, (some) =>
+    Effect.suspend(() => {
+      for (const raw of some) {
+        const error = loading.add(raw)
+        if (error) return Effect.fail(error)
+      }
+      return Effect.void
+    }))
+  yield* Effect.suspend(() => fail(loading.settle()))
+  const loaded = loading.done()
+  if (loaded.records.length > 0) return loaded
+  const { where = {} } = options
+  const reason = Object.keys(where).length > 0 ? `no record has ${JSON.stringify(where)}` : "no records"
+  return yield* new FileError({ path, place: "", reason })
+})

@@ -1,0 +1,159 @@
+/** Files of records, of whatever kind: JSON lines, a JSON array, an object that holds them, parquet. */
+import * as Effect from "effect/Effect"
+import * as JsonArray from "effect/encoding/JsonArray"
+import type * as FileSystem from "effect/FileSystem"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import { heldBy, isContainer } from "../domain/records/containers.ts"
+import { FileError } from "../runtime/files/disk.ts"
+import { bytesOf, decoded } from "../runtime/files/textFile.ts"
+import { rowsOf } from "./parquet.ts"
+
+/** Characters of a record, at most. */
+export const LONGEST = 64 << 20
+/** Characters of a JSON object that holds all its records, at most: it is read as a whole. */
+export const LARGEST = 256 << 20
+
+/** A record as its file has it: its JSON, or its value; and where. */
+export interface Raw {
+  readonly path: string
+  readonly unit: "line" | "record" | "row"
+  readonly at: number | string
+  readonly json?: string
+  readonly value?: unknown
+}
+
+export const placeOf = ({ at, unit }: Raw): string => `${unit} ${at}`
+
+type Text<R> = Stream.Stream<string, FileError, R>
+
+const mega = (characters: number): string => `${characters >> 20} MiB`
+
+/** Lines that are not blank, counted from 1. */
+const lines = (path: string) => <R>(text: Text<R>): Stream.Stream<Raw, FileError, R> =>
+  Stream.suspend(() => {
+    let [rest, line] = ["", 1]
+    const raw = (json: string): Raw => ({ path, unit: "line", at: line++, json })
+    const kept = ({ json }: Raw): boolean => json!.trim() !== ""
+    return text.pipe(
+      Stream.mapEffect((piece) => {
+        const found = piece.split("\n")
+        found[0] = rest + found[0]!
+        rest = found.pop()!
+        if (Math.max(rest.length, found[0]?.length ?? 0) > LONGEST) {
+          return Effect.fail(new FileError({ path, place: `line ${line}`, reason: `is longer than ${mega(LONGEST)}` }))
+        }
+        return Effect.succeed(found.map(raw).filter(kept))
+      }),
+      Stream.concat(Stream.suspend(() => Stream.make([raw(rest)].filter(kept)))),
+      Stream.flattenIterable
+    )
+  })
+
+/** Values, counted from 1. */
+const counted = (from: Pick<Raw, "path" | "unit">) =>
+  Stream.mapAccum(() => 1, (at: number, value: unknown): readonly [number, ReadonlyArray<Raw>] => [
+    at + 1,
+    [{ ...from, at, value }]
+  ])
+
+/** Elements of an array. */
+const elements = (path: string) => <R>(text: Text<R>): Stream.Stream<Raw, FileError, R> =>
+  text.pipe(
+    Stream.pipeThroughChannel(JsonArray.decodeString({ maxElementSize: LONGEST })),
+    Stream.mapError((error) =>
+      error._tag === "FileError"
+        ? error
+        : new FileError({ path, place: `character ${error.offset}`, reason: `not a JSON array: ${error.message}` })
+    ),
+    counted({ path, unit: "record" })
+  )
+
+/** The records of one object, read as a whole. */
+const held = (path: string, dataset: string | undefined) => <R>(text: Text<R>): Stream.Stream<Raw, FileError, R> => {
+  const fail = (reason: string) => Effect.fail(new FileError({ path, place: "", reason }))
+  return Stream.unwrap(
+    text.pipe(
+      Stream.runFoldEffect(() => "", (whole, piece) =>
+        whole.length + piece.length <= LARGEST
+          ? Effect.succeed(whole + piece)
+          : fail(`an object of more than ${mega(LARGEST)}; write its records as JSON lines`)),
+      Effect.flatMap((whole) =>
+        Effect.try({
+          try: () => heldBy(JSON.parse(whole), dataset),
+          catch: (cause) => {
+            const { message } = cause as Error
+            const reason = cause instanceof SyntaxError ? `not JSON: ${message.replaceAll(/\s+/g, " ")}` : message
+            return new FileError({ path, place: "", reason })
+          }
+        })
+      ),
+      Effect.map((records) =>
+        Stream.fromIterable(records.map(({ key, value }): Raw => ({ path, unit: "record", at: key, value })))
+      )
+    )
+  )
+}
+
+const unnamed = (path: string, dataset: string): FileError =>
+  new FileError({ path, place: "", reason: `has no datasets by name, and "${dataset}" is asked for` })
+
+/** The beginning of a text, as far as it takes to know its kind: its first line. */
+interface Head {
+  readonly text: string
+  readonly first: string
+  readonly line: boolean
+}
+
+const known = ({ first, line, text }: Head): boolean => first !== "" && (first !== "{" || line || text.length > LONGEST)
+
+const extend = ({ first, line, text }: Head, piece: string): Head => {
+  const shown = first === "" ? piece.trimStart() : piece
+  return { text: text + piece, first: first === "" ? shown.slice(0, 1) : first, line: line || shown.includes("\n") }
+}
+
+/** Whether an object spans lines, or holds records rather than being one. */
+const holds = (path: string, { text }: Head): boolean => {
+  if (/\.(?:jsonl|ndjson)(?:\.gz)?$/.test(path)) return false
+  if (text.length > LONGEST) return true
+  try {
+    return isContainer(JSON.parse(text.trimStart().split("\n", 1)[0]!))
+  } catch {
+    return true
+  }
+}
+
+/** The records of a text of any kind: lines, an array, or an object that holds them. */
+export const textRecords = (path: string, dataset: string | undefined) => <R>(text: Text<R>) =>
+  Stream.unwrap(Effect.gen(function*() {
+    const gather = Sink.reduceWhile((): Head => ({ text: "", first: "", line: false }), (head) => !known(head), extend)
+    const [head, rest] = yield* Stream.peel(text, gather)
+    const whole = Stream.concat(Stream.make(head.text), rest)
+    if (head.first === "{" && holds(path, head)) return held(path, dataset)(whole)
+    if (dataset !== undefined) return yield* unnamed(path, dataset)
+    return head.first === "[" ? elements(path)(whole) : lines(path)(whole)
+  }))
+
+const tables: ReadonlyArray<readonly [ending: RegExp, what: string]> = [
+  [/\.[ct]sv(?:\.gz)?$/, "a table of separated values"],
+  [/\.(?:zip|tar|tgz|tar\.gz|zst|bz2|xz)$/, "an archive"]
+]
+
+/**
+ * The records of a file, in its order. `dataset` chooses among the datasets that a JSON object holds; `wanted` says of
+ * which columns of a parquet file the values are needed.
+ */
+export const recordsOf = (
+  path: string,
+  dataset: string | undefined,
+  wanted: (column: string) => boolean
+): Stream.Stream<Raw, FileError, FileSystem.FileSystem> => {
+  const other = tables.find(([ending]) => ending.test(path))
+  if (other) {
+    const reason = `is ${other[1]}; records are read from JSON lines, a JSON array or object, or parquet`
+    return Stream.fail(new FileError({ path, place: "", reason }))
+  }
+  if (!path.endsWith(".parquet")) return bytesOf(path).pipe(decoded(path), textRecords(path, dataset))
+  if (dataset !== undefined) return Stream.fail(unnamed(path, dataset))
+  return counted({ path, unit: "row" })(rowsOf(path, wanted))
+}

@@ -1,0 +1,197 @@
+/** From what the user wrote to a `RunConfig`, or every reason why not. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { brief, cut, several } from "../brief.ts"
+import { type Issue, issuesOf, pathText } from "../issues.ts"
+import { didYouMean } from "../nearest.ts"
+import { problemOf } from "../pattern.ts"
+import { parse } from "../RefreshSchedule.ts"
+import { contradictions } from "./contradictions.ts"
+import * as Placeholders from "./placeholders.ts"
+import { aliases, defaults, presets } from "./presets.ts"
+import { fields, type Raw, RunConfig } from "./RunConfig.ts"
+import { unused } from "./unused.ts"
+import { wanted } from "./wanted.ts"
+
+/** A configuration that cannot be run: one line a problem, each naming its key. */
+export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
+  source: Schema.String,
+  problems: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    const [first, ...more] = several(this.problems).map((problem) => cut(problem.replace(/\s+/g, " "), 400))
+    return more.length === 0
+      ? `${this.source}: ${first ?? "is not a configuration"}`
+      : [`${this.source}:`, first, ...more].join("\n  ")
+  }
+}
+
+/** Settings and where they come from: a file, a part of one, or the command line. */
+export interface Given {
+  readonly source: string
+  readonly settings: Raw
+}
+
+/** Where the settings of the command line come from. */
+export const COMMAND_LINE = "--set"
+
+const canonical: ReadonlyMap<string, string> = new Map(
+  Object.entries(aliases).flatMap(([name, others]) => others.map((other) => [other, name] as const))
+)
+const known: ReadonlySet<string> = new Set(Object.keys(fields))
+
+/** The setting that a key names: by its name, an alias, or either in kebab-case; none where it names none. */
+export const settingOf = (key: string): keyof RunConfig | undefined => {
+  if (key.length > 64) return undefined
+  const snake = key.replaceAll("-", "_")
+  const name = canonical.get(snake) ?? snake
+  return known.has(name) ? name as keyof RunConfig : undefined
+}
+
+/** How many unknown keys are worth a guess. */
+const GUESSES = 10
+
+const unknownKey = (key: string, guess: boolean): string => {
+  const near = guess ? didYouMean(key, [...known, ...canonical.keys()]) : undefined
+  return `unknown key ${brief(key)}${near === undefined ? "" : `, did you mean "${canonical.get(near) ?? near}"?`}`
+}
+
+/** What is to be told of a setting, and where that comes from. */
+export interface Problem {
+  readonly source: string
+  readonly text: string
+}
+
+/** Where each setting comes from, and what is wrong. */
+interface Merged {
+  readonly settings: Raw
+  readonly sources: ReadonlyMap<string, string>
+  readonly problems: ReadonlyArray<Problem>
+}
+
+/** Keys under their canonical names; one given twice by the same source is a problem. */
+const rename = ({ settings, source }: Given): Merged => {
+  const found = new Map<string, unknown>()
+  const problems: Array<string> = []
+  for (const [key, value] of Object.entries(settings)) {
+    const name = settingOf(key)
+    if (name === undefined) problems.push(unknownKey(key, problems.length < GUESSES))
+    else if (found.has(name)) problems.push(`"${name}" is given twice (as ${brief(key)})`)
+    else found.set(name, value)
+  }
+  return {
+    settings: Object.fromEntries(found),
+    sources: new Map([...found.keys()].map((name) => [name, source])),
+    problems: [...new Set(problems)].map((text) => ({ source, text }))
+  }
+}
+
+/** A pattern of modules' names that is none. */
+const unreadable = (key: string, modules: RunConfig["lora_target_modules"]): string | false => {
+  const problem = typeof modules === "string" ? problemOf(modules) : undefined
+  return problem !== undefined && `${key}: "${modules}" is no pattern of names: ${problem}`
+}
+
+/** What must hold between keys. */
+const conflicts = (c: RunConfig): ReadonlyArray<string> =>
+  [
+    c.retriever_n_context > c.n_candidates
+    && `retriever_n_context (${c.retriever_n_context}) exceeds n_candidates (${c.n_candidates})`,
+    c.n_context > c.n_candidates && `n_context (${c.n_context}) exceeds n_candidates (${c.n_candidates})`,
+    c.context === "sampled" && c.n_context > c.retriever_n_context
+    && `n_context (${c.n_context}) exceeds retriever_n_context (${c.retriever_n_context}), from which it is taken`,
+    c.gold_score_mode === "llm_rank" && c.retriever_n_context < 2 && "llm_rank compares at least 2 passages",
+    c.retriever_lora_r > 0 && c.retriever_trainable === "embeddings"
+    && `retriever_trainable "embeddings" and retriever_lora_r (${c.retriever_lora_r}) exclude each other; name the `
+      + "embeddings in retriever_modules_to_save",
+    ...Placeholders.problems(c),
+    ...(["lora_target_modules", "retriever_lora_target_modules"] as const).map((key) => unreadable(key, c[key])),
+    parse(c.refresh_index) === undefined
+    && `refresh_index: "${c.refresh_index}" is not "never", a number of steps, or ranges such as "0-100:10,100-1000:500"`
+  ].filter((problem) => problem !== false)
+
+/** Later ones win. */
+const merge = (given: ReadonlyArray<Given>): Merged => {
+  const all = given.map(rename)
+  return {
+    settings: Object.assign({}, ...all.map(({ settings }) => settings)) as Raw,
+    sources: new Map(all.flatMap(({ sources }) => [...sources])),
+    problems: all.flatMap(({ problems }) => problems)
+  }
+}
+
+/** One error of them all; those of another source than the first say so. */
+const failure = (problems: ReadonlyArray<Problem>, main: string): ConfigError => {
+  const sources = new Set(problems.map(({ source }) => source))
+  const source = sources.size === 1 ? [...sources][0]! : main
+  return new ConfigError({
+    source,
+    problems: problems.map((one) => one.source === source ? one.text : `${one.source}: ${one.text}`)
+  })
+}
+
+const valueAt = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
+  path.reduce((found: unknown, part) => (found as Raw | undefined)?.[part as string], value)
+
+/** "seed: must be a whole number of at least 0; given -1" */
+const explain = (settings: Raw, { path, reason }: Issue): string => {
+  const key = path[0] as keyof RunConfig
+  const value = valueAt(settings, path)
+  if (value === undefined) return `${key}: ${reason}`
+  if (!reason.startsWith("expected")) return `${key}: ${brief(value)} ${cut(reason, 200)}`
+  const { remedy, what } = wanted(fields[key], value)
+  const place = path.length > 1 ? `; ${cut(pathText(path))} is ${brief(value)}` : `; given ${brief(value)}`
+  return `${key}: must be ${what}${place}${remedy}`
+}
+
+/** Of several problems of a setting the first: the others are of the same value. */
+const firstOfEach = (issues: ReadonlyArray<Issue>): ReadonlyArray<Issue> =>
+  [
+    ...new Map(issues.toReversed().map((issue) => [issue.path[0], issue])).values()
+  ].toReversed()
+
+export interface Settled {
+  readonly config: RunConfig
+  /** Settings that change nothing under the others, of those that someone gave and that are not the default. */
+  readonly unused: ReadonlyArray<Problem & { readonly key: string }>
+}
+
+const presetOf = (name: unknown): Raw =>
+  Object.entries(presets).find(([preset]) => preset === name)?.[1] ?? presets.paper
+
+/** What the schema finds wrong, each with the source of its setting. */
+const misfits = (settings: Raw, { sources }: Merged, main: string, error: Schema.SchemaError): ReadonlyArray<Problem> =>
+  firstOfEach(issuesOf(error)).map((issue) => ({
+    source: sources.get(String(issue.path[0])) ?? main,
+    text: explain(settings, issue)
+  }))
+
+/**
+ * Decodes the user's settings: later ones win over earlier ones, these over the preset, the preset over the defaults.
+ * Contradictions are those of `main`.
+ */
+export const settle = Effect.fnUntraced(function*(given: ReadonlyArray<Given>, main = given[0]?.source ?? "settings") {
+  const merged = merge(given)
+  const { problems, settings, sources } = merged
+  const usual = { ...defaults, ...presetOf(settings["preset"]) }
+  const all: Raw = { ...usual, ...settings }
+  const config = yield* Schema.decodeUnknownEffect(RunConfig)(all, { errors: "all" }).pipe(
+    Effect.mapError((error) => failure([...problems, ...misfits(all, merged, main, error)], main))
+  )
+  if (problems.length > 0) return yield* failure(problems, main)
+  const found = [...conflicts(config), ...contradictions(config)]
+  if (found.length > 0) {
+    const source = [...sources.values()].includes(COMMAND_LINE) ? `${main} with ${COMMAND_LINE}` : main
+    return yield* new ConfigError({ source, problems: found })
+  }
+  const own = [...sources].filter(([key]) => JSON.stringify(settings[key]) !== JSON.stringify(usual[key]))
+  const idle = own.flatMap(([key, source]) => [unused(config, key) ?? []].flat().map((text) => ({ key, source, text })))
+  return { config, unused: idle } satisfies Settled as Settled
+})
+
+/** The same of a file, and of overrides that win over it. */
+export const decode = (source: string, file: Raw, overrides: Raw = {}): Effect.Effect<RunConfig, ConfigError> =>
+  Effect.map(
+    settle([{ source, settings: file }, { source: COMMAND_LINE, settings: overrides }]),
+    ({ config }) => config
+  )

@@ -1,0 +1,65 @@
+/** What a run ran on. Its fields do not change within a process; two runs that differ in none should agree. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as ChildProcess from "effect/process/ChildProcess"
+import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import * as Schema from "effect/Schema"
+import { createRequire } from "node:module"
+import { cpus, release } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { names } from "../runtime/engine/providers.ts"
+import { Session } from "../runtime/engine/Session.ts"
+import { located, readBytes, sha256 } from "../runtime/files/disk.ts"
+
+export const Environment = Schema.Struct({
+  /** Version of this package. */
+  version: Schema.String,
+  /** Of the checkout, with "-dirty" where it has changes; null where there is none. */
+  commit: Schema.NullOr(Schema.String),
+  node: Schema.String,
+  onnxruntime: Schema.String,
+  provider: Schema.Literals(names),
+  threads: Schema.Natural,
+  platform: Schema.String,
+  cpu: Schema.String,
+  /** SHA-256 of flake.lock; null where there is none. */
+  flakeLock: Schema.NullOr(Schema.String)
+})
+export type Environment = typeof Environment.Type
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+
+const versionOf = (manifest: string): string =>
+  (createRequire(import.meta.url)(manifest) as { readonly version: string }).version
+
+const exists = (path: string) => FileSystem.FileSystem.use((fs) => fs.exists(path)).pipe(located(path))
+
+/** Git's own answer; none where git is missing or refuses, and none from a checkout that merely contains this one. */
+const commit = Effect.gen(function*() {
+  if (!(yield* exists(join(root, ".git")))) return null
+  const spawner = yield* ChildProcessSpawner
+  const asked = ChildProcess.make("git", ["-C", root, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])
+  const answer = (yield* Effect.orElseSucceed(spawner.string(asked), () => "")).trim()
+  return /^[0-9a-f]{40}(-dirty)?$/.test(answer) ? answer : null
+})
+
+const flakeLock = Effect.gen(function*() {
+  const path = join(root, "flake.lock")
+  return (yield* exists(path)) ? sha256(yield* readBytes(path)) : null
+})
+
+export const environment = Effect.gen(function*() {
+  const { provider, threads } = yield* Session
+  return {
+    version: versionOf("../../package.json"),
+    commit: yield* commit,
+    node: process.versions.node,
+    onnxruntime: versionOf("onnxruntime-node/package.json"),
+    provider,
+    threads,
+    platform: `${process.platform} ${process.arch} ${release()}`,
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    flakeLock: yield* flakeLock
+  } satisfies Environment as Environment
+}).pipe(Effect.withSpan("environment"))

@@ -1,0 +1,124 @@
+/** Program: how well questions are answered, and how high their gold passages rank. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { pipe } from "effect/Function"
+import * as Stream from "effect/Stream"
+import * as Questions from "../datasets/questions.ts"
+import * as Frame from "../domain/Frame.ts"
+import { DEPTH, judge, type Judged, summarise, type Summary, type Verdict, verdict } from "../domain/judge.ts"
+import type { QuestionRecord } from "../domain/records/Records.ts"
+import { type RunConfig, Settings } from "../domain/settings/RunConfig.ts"
+import { Answer, type Candidates } from "../domain/tables.ts"
+import { Passages } from "../runtime/ports/Passages.ts"
+import { Reporter } from "../runtime/ports/Reporter.ts"
+import { answerGold, answerOne } from "../stages/pipelines.ts"
+import { retrieve } from "../stages/retrieve.ts"
+import * as Stage from "../stages/Stage.ts"
+import { query } from "./course.ts"
+
+export interface Evaluation {
+  readonly judged: ReadonlyArray<Verdict>
+  readonly summary: Summary
+}
+
+export interface EvaluateOptions {
+  /** Find passages with the index as it is, or be given the gold one, which makes no ranking. */
+  readonly passages: "found" | "gold"
+  /** Let the reader answer, or look at the ranking alone. */
+  readonly read: boolean
+  readonly task: string
+  /** Ids of questions that do not fit the reader, which leaves them unanswered: wrong, and counted by themselves. */
+  readonly skipped?: ReadonlySet<string>
+}
+
+/** Where no reader answers. */
+const silent = Stage.make("answer", {
+  needs: {},
+  adds: Answer(1),
+  run: ({ rows }) =>
+    Effect.succeed({
+      prediction: Array<string>(rows).fill(""),
+      predictionIndex: new Int32Array(rows).fill(-1),
+      support: new Int32Array(rows).fill(-1),
+      written: Array<string>(rows).fill("")
+    })
+})
+
+const stagesOf = (c: RunConfig, n: number, { passages, read }: EvaluateOptions) => {
+  const options = { n, c: c.n_context, rerank: false, query: query(c), explains: c.rationale_prompt !== "" }
+  if (!read) return pipe(retrieve(options), Stage.andThen(silent))
+  return passages === "gold" ? answerGold(c.n_context, options.explains) : answerOne(options)
+}
+
+type Answered = Frame.Frame<ReturnType<typeof Candidates> & ReturnType<typeof Answer>>
+
+/** The rows of a frame, judged against their records. */
+const judgeRows = (
+  rows: Answered,
+  records: ReadonlyArray<QuestionRecord>,
+  ids: ReadonlyArray<string>,
+  { passages, read, skipped }: EvaluateOptions
+): ReadonlyArray<Judged> => {
+  const [docs, scores] = [Frame.column(rows, "docs"), Frame.column(rows, "docScore")]
+  const [texts, indices] = [Frame.column(rows, "prediction"), Frame.column(rows, "predictionIndex")]
+  const written = Frame.column(rows, "written")
+  const width = docs.length / rows.rows
+  return records.map((record, r) => {
+    const all = Array.from({ length: width }, (_, i) => r * width + i)
+    const own = passages === "found" ? all.filter((i) => docs[i]! >= 0) : []
+    const judged = judge(record, {
+      answered: read ? { prediction: texts[r]!, predictionIndex: indices[r]!, written: written[r]! } : undefined,
+      ranking: own.map((i) => [ids[docs[i]!]!, scores[i]!] as const)
+    })
+    return skipped?.has(record.id) ? { ...judged, unparsed: null } : judged
+  })
+}
+
+/** A mean of figures as they come; nothing while there is none. */
+class Running {
+  private sum = 0
+  private count = 0
+  readonly add = (value: number | null): void => {
+    if (value === null) return
+    this.sum += value
+    this.count++
+  }
+  readonly told = (name: string): Readonly<Record<string, number>> =>
+    this.count === 0 ? {} : { [name]: this.sum / this.count }
+}
+
+/** Judges every question, and gives `keep` what was judged of each batch. */
+export const evaluate = Effect.fn("evaluate")(function*<E = never, R = never>(
+  records: ReadonlyArray<QuestionRecord>,
+  options: EvaluateOptions,
+  keep: (judged: ReadonlyArray<Judged>) => Effect.Effect<void, E, R> = () => Effect.void
+) {
+  const c = yield* Settings
+  const { ids, row } = yield* Passages
+  const reporter = yield* Reporter
+  const n = Math.min(Math.max(DEPTH, c.n_context), ids.length)
+  const stages = stagesOf(c, n, options)
+  const size = c.per_device_eval_batch_size
+  const [began, verdicts] = [yield* Clock.currentTimeMillis, new Array<Verdict>()]
+  const [accuracy, mrr] = [new Running(), new Running()]
+  const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
+  yield* Questions.once(records, size, row).pipe(Stream.runForEach(Effect.fnUntraced(function*(rows) {
+    const answered = yield* stages.run(rows)
+    const own = records.slice(verdicts.length, verdicts.length + size)
+    const judged = judgeRows(answered, own, ids, options)
+    yield* keep(judged)
+    for (const one of judged) {
+      verdicts.push(verdict(one))
+      accuracy.add(one.correct)
+      mrr.add(one.reciprocalRank)
+    }
+    const figures = { ...accuracy.told("accuracy"), ...mrr.told("mrr@100") }
+    const [done, total] = [verdicts.length, records.length]
+    const seconds = yield* elapsed
+    yield* reporter.report({ task: options.task, done, total, start: 0, seconds, unit: "questions", each: 1, figures })
+  })))
+  return {
+    judged: verdicts,
+    summary: summarise(verdicts, yield* elapsed, options.skipped?.size)
+  } satisfies Evaluation as Evaluation
+})

@@ -1,0 +1,156 @@
+/** Program: several runs that start from the same weights, evaluated alike. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { join } from "node:path"
+import type { Summary } from "../domain/judge.ts"
+import { ConfigError } from "../domain/settings/configure.ts"
+import {
+  check,
+  decodePlan,
+  type Plan,
+  type Planned,
+  type Run,
+  runsOf,
+  settingsOf
+} from "../domain/settings/experimentPlan.ts"
+import { type Raw, type RunConfig, Settings } from "../domain/settings/RunConfig.ts"
+import { located } from "../runtime/files/disk.ts"
+import { readObject } from "../runtime/files/settings.ts"
+import { Retriever } from "../runtime/ports/Retriever.ts"
+import { evaluate, type Evaluation } from "./evaluate.ts"
+import { init } from "./init.ts"
+import { fitting, skippedOf } from "./preflight.ts"
+import { type Corpus, judged, learner, prepare, questions } from "./prepare.ts"
+import { start } from "./run.ts"
+import type { Trained } from "./trained.ts"
+
+export interface Outcome {
+  readonly arm: string
+  readonly seed: number
+  /** The ranking before training, where the retriever learns. */
+  readonly before: Summary | undefined
+  readonly trained: Trained
+  readonly evaluation: Evaluation
+}
+
+export const readPlan = Effect.fn("readPlan")(function*(path: string) {
+  return yield* decodePlan(path, yield* readObject(path))
+})
+
+/** Questions, with a fresh index. */
+const examine = Effect.fnUntraced(function*({ long, records }: Fitting, read: boolean) {
+  const c = yield* Settings
+  yield* (yield* Retriever).refresh
+  const task = `${c.output_dir}, ${read ? "test" : "ranking before"}`
+  return yield* evaluate(records, {
+    passages: c.mode === "oracle" ? "gold" : "found",
+    read,
+    task,
+    skipped: skippedOf(c, long)
+  })
+})
+
+/** Trains from where it was left. */
+const warmUp = (config: RunConfig) =>
+  Effect.flatMap(
+    prepare(config),
+    (prepared) => start(prepared, true).pipe(Effect.provide(learner(prepared)))
+  )
+
+const retrieverLearns = ({ mode }: RunConfig): boolean => mode === "joint" || mode === "gold_supervised"
+
+/** The test questions of an arm. */
+const test = (config: RunConfig, data: Corpus) =>
+  Effect.flatMap(judged(config, "test", data), (records) => fitting(config, "test", "answer", records))
+type Fitting = Effect.Success<ReturnType<typeof test>>
+
+/** Ranks, trains, answers. */
+const runArm = (config: RunConfig) =>
+  Effect.flatMap(
+    prepare(config),
+    (prepared) =>
+      Effect.flatMap(test(config, prepared), (questions) =>
+        Effect.gen(function*() {
+          const before = retrieverLearns(config) ? (yield* examine(questions, false)).summary : undefined
+          const trained = yield* start(prepared, true)
+          return { before, trained, evaluation: yield* examine(questions, config.mode !== "lexical") }
+        }).pipe(Effect.provide(learner(prepared))))
+  )
+
+/** The model folders of a checkpoint, as settings. */
+const models = Effect.fnUntraced(function*(checkpoint: string) {
+  const fs = yield* FileSystem.FileSystem
+  const parts = ["retriever", "reader"].map((part) => [`${part}_name_or_path`, join(checkpoint, part)] as const)
+  return yield* Effect.filter(parts, ([, folder]) => fs.exists(folder).pipe(located(folder)))
+})
+
+/** The settings of a run, which has a folder of its own. */
+const settle = (planned: Planned, run: Run, weights: Raw) =>
+  Effect.map(settingsOf(planned, run, weights), ({ config }) => ({
+    ...config,
+    output_dir: join(config.output_dir, `seed-${run.seed}`, run.name)
+  }))
+
+/** Refuses an arm whose test questions would not fit at its end. */
+const askable = (c: RunConfig) =>
+  Effect.flatMap(questions(c, "test"), (records) => fitting(c, "test", "answer", records))
+
+const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
+  const runs = runsOf(planned.plan, seed)
+  const given = new Map<string, unknown>()
+  const config = (run: Run) => settle(planned, run, Object.fromEntries(given))
+  yield* init(yield* config({ part: "arms", name: "", seed }))
+  for (const run of runs.filter(({ part }) => part === "arms")) yield* askable(yield* config(run))
+  for (const run of runs.filter(({ part }) => part === "warm_up")) {
+    const { checkpoint } = yield* warmUp(yield* config(run))
+    for (const [setting, folder] of yield* models(checkpoint)) given.set(setting, folder)
+  }
+  return yield* Effect.forEach(
+    runs.filter(({ part }) => part === "arms"),
+    (run) =>
+      Effect.map(
+        Effect.flatMap(config(run), runArm),
+        (ran) => ({ arm: run.name, seed, ...ran }) satisfies Outcome as Outcome
+      )
+  )
+})
+
+/** Every arm of every seed. Whatever is wrong with a plan is told before hours are spent on its first runs. */
+export const experiment = Effect.fn("experiment")(function*(plan: Plan, source: string, overrides: Raw) {
+  const planned = { plan, source, overrides }
+  for (const notice of yield* check(planned)) yield* Effect.logWarning(notice)
+  return (yield* Effect.forEach(plan.seeds, (seed) => ofSeed(planned, seed))).flat()
+})
+
+/** The plan with these arms alone and these seeds instead of its own; what is not named at all stays as it is. */
+export const only = (
+  plan: Plan,
+  arms: ReadonlyArray<string>,
+  seeds: ReadonlyArray<number>
+): Effect.Effect<Plan, ConfigError> => {
+  const unknown = arms.filter((arm) => !Object.hasOwn(plan.arms, arm))
+  if (unknown.length > 0) {
+    const problem = `no arm is named ${unknown.join(", ")}; there are ${Object.keys(plan.arms).join(", ")}`
+    return Effect.fail(new ConfigError({ source: "--arm", problems: [problem] }))
+  }
+  if (new Set(seeds).size < seeds.length || seeds.some((seed) => seed < 0)) {
+    const problem = `${seeds.join(", ")}: seeds are different whole numbers of at least 0`
+    return Effect.fail(new ConfigError({ source: "--seed", problems: [problem] }))
+  }
+  const kept = Object.entries(plan.arms).filter(([arm]) => arms.length === 0 || arms.includes(arm))
+  const [first, ...others] = seeds
+  return Effect.succeed({
+    ...plan,
+    seeds: first === undefined ? plan.seeds : [first, ...others],
+    arms: Object.fromEntries(kept)
+  })
+}
+
+/** The figures of an outcome, without its thousands of judgements. */
+export const figures = ({ arm, before, evaluation, seed, trained }: Outcome) => ({
+  arm,
+  seed,
+  trained,
+  before,
+  after: evaluation.summary
+})

@@ -1,0 +1,65 @@
+/** Programs: a run's model, or an adapter with its base, as a folder for other tools. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { join } from "node:path"
+import { ConfigError } from "../domain/settings/configure.ts"
+import type { RunConfig } from "../domain/settings/RunConfig.ts"
+import * as Checkpoints from "../runtime/files/checkpoints.ts"
+import { FileError, located } from "../runtime/files/disk.ts"
+import * as Peft from "../runtime/files/peft.ts"
+import { bytesIn } from "../runtime/files/safetensors/shards.ts"
+import * as SavedModel from "../runtime/models/export/folder.ts"
+import * as ModelCard from "./modelCard.ts"
+
+export interface Format {
+  readonly dtype: SavedModel.Options["dtype"]
+  /** As Hugging Face writes it: "5GB". */
+  readonly maxShardSize: string
+}
+
+const sized = ({ dtype, maxShardSize }: Format) => {
+  const most = bytesIn(maxShardSize)
+  return most === undefined || most === 0
+    ? Effect.fail(
+      new ConfigError({ source: "--max-shard-size", problems: [`"${maxShardSize}" is no size such as 500MB or 5GB`] })
+    )
+    : Effect.succeed({ dtype, maxShardSize: most })
+}
+
+/** Saves a part of the newest whole checkpoint; an adapter is folded in. */
+export const exportPart = Effect.fn("exportPart")(
+  function*(c: RunConfig, part: ModelCard.Part, out: string, format: Format) {
+    const fs = yield* FileSystem.FileSystem
+    const options = yield* sized(format)
+    const checkpoint = yield* Checkpoints.latest(c.output_dir)
+    if (checkpoint === undefined) {
+      return yield* new ConfigError({ source: c.output_dir, problems: ["holds no checkpoint; train first"] })
+    }
+    const from = join(checkpoint.path, part)
+    if (!(yield* fs.exists(from).pipe(located(from)))) {
+      return yield* new ConfigError({ source: checkpoint.path, problems: [`mode ${c.mode} has no ${part}`] })
+    }
+    return yield* SavedModel.save(from, out, { ...options, card: yield* ModelCard.ofRun(c, part) })
+  }
+)
+
+/** Folds an adapter of ours or of PEFT into its base. */
+export const merge = Effect.fn("merge")(function*(adapter: string, out: string, format: Format) {
+  const options = yield* sized(format)
+  if (!(yield* Peft.isIn(adapter))) {
+    return yield* new FileError({ path: adapter, place: "", reason: `is no adapter: it has no ${Peft.CONFIG}` })
+  }
+  const { base, config } = yield* Peft.read(adapter)
+  const told = { ...config, ...(base === undefined ? {} : { base_sha256: base }) }
+  const card = ModelCard.text({
+    name: "Merged model",
+    matter: {
+      library_name: "transformers",
+      base_model: JSON.stringify(config.base_model_name_or_path),
+      base_model_relation: "merge",
+      tags: "[anamnesis]"
+    },
+    sections: [["Adapter", ModelCard.table(["setting", "value"], told)]]
+  })
+  return yield* SavedModel.save(adapter, out, { ...options, card })
+})

@@ -1,0 +1,138 @@
+/** The `README.md` of a saved model: what it is, what made it, on what, and how well it does, by the run's own files. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { join } from "node:path"
+import { brief, cut, several } from "../domain/brief.ts"
+import { problemsOf } from "../domain/issues.ts"
+import { decode } from "../domain/settings/configure.ts"
+import type { RunConfig } from "../domain/settings/RunConfig.ts"
+import { type FileError, located, readJson } from "../runtime/files/disk.ts"
+import { splits } from "./prepare.ts"
+
+export type Part = "retriever" | "reader"
+
+/** What a card tells. */
+export interface Card {
+  readonly name: string
+  /** Settings of the front matter, beside those that hold for all. */
+  readonly matter: Readonly<Record<string, string>>
+  /** Sections: title and text. */
+  readonly sections: ReadonlyArray<readonly [title: string, text: string]>
+}
+
+const kinds: Readonly<Record<Part, { readonly tag: string; readonly pipeline: string; readonly about: string }>> = {
+  retriever: {
+    tag: "ColBERT",
+    pipeline: "sentence-similarity",
+    about: "A ColBERT retriever: one vector a token, texts compared by MaxSim."
+  },
+  reader: {
+    tag: "question-answering",
+    pipeline: "text-generation",
+    about: "A language model that answers questions from passages put before them."
+  }
+}
+
+const caution = "Research software, not medical advice."
+
+export const text = ({ matter, name, sections }: Card): string => {
+  const front = Object.entries(matter).map(([key, value]) => `${key}: ${value}`)
+  const body = sections.map(([title, own]) => `## ${title}\n\n${own}`)
+  return [`---\n${front.join("\n")}\n---`, `# ${name}`, ...body, caution].join("\n\n") + "\n"
+}
+
+const Figures = Schema.Record(Schema.String, Schema.Unknown)
+const Ran = Schema.Struct({ corpus: Schema.String, environment: Figures })
+
+/** A file of a run's folder, where it has it; one that is not what it should be is told, and left out. */
+const optional = <A, E extends { readonly message: string }>(
+  path: string,
+  decode: (json: unknown) => Effect.Effect<A, E>
+): Effect.Effect<A | undefined, FileError, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    if (!(yield* fs.exists(path).pipe(located(path)))) return undefined
+    const read = yield* Effect.result(Effect.flatMap(readJson(path), decode))
+    if (Result.isSuccess(read)) return read.success
+    const { message } = read.failure
+    yield* Effect.logWarning(
+      `${message.startsWith(path) ? message : `${path}: ${message}`}; the model card goes without it`
+    )
+    return undefined
+  })
+
+const decodeAs = <A>(schema: Schema.Codec<A, any>) => (json: unknown): Effect.Effect<A, { readonly message: string }> =>
+  Effect.mapError(Schema.decodeUnknownEffect(schema)(json), (error) => ({ message: problemsOf(error).join("; ") }))
+const decodeSettings = (path: string) => (json: unknown) =>
+  decodeAs(Figures)(json).pipe(
+    Effect.flatMap((raw) =>
+      Effect.mapError(decode(path, raw), ({ problems }) => ({ message: several(problems, 3).join("; ") }))
+    )
+  )
+
+/** Characters of a value, and levels of figures within figures, at most. */
+const [LONG, DEEP] = [2000, 6]
+
+const show = (value: unknown): string => {
+  if (typeof value === "number") return Number.isInteger(value) ? String(value) : value.toPrecision(4)
+  return typeof value === "string" ? cut(value, LONG) : brief(value, LONG)
+}
+
+/** Figures by dotted names, lists and texts as they are. */
+const figures = (value: unknown, names: ReadonlyArray<string> = []): ReadonlyArray<readonly [string, string]> => {
+  const whole = typeof value !== "object" || value === null || Array.isArray(value) || names.length >= DEEP
+  if (whole) return [[names.join("."), show(value)]]
+  return Object.entries(value).flatMap(([key, own]) => figures(own, [...names, key]))
+}
+
+/** Two columns: names, and values as text. */
+export const table = (head: readonly [string, string], value: object): string => {
+  const rows = figures(value).map(([name, own]) => [name, own.replaceAll("|", "\\|").replaceAll("\n", "\\n")])
+  return [head, ["---", "---"], ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n")
+}
+
+/** Settings that name the data. */
+const isData = (key: string): boolean => /_(file|where)$|^(holdout|group_field|distractors)$/.test(key)
+
+const dataOf = (c: RunConfig, corpus: unknown): string => {
+  const named = Object.entries(c).filter(([key, v]) => isData(key) && v !== "" && JSON.stringify(v) !== "{}")
+  return table(["data", "value"], { ...Object.fromEntries(named), ...(corpus === undefined ? {} : { corpus }) })
+}
+
+/** The card of a part of the run in a folder, under the settings that it ran with; its corpus is told by SHA-256. */
+export const ofRun = Effect.fnUntraced(function*(given: RunConfig, part: Part) {
+  const at = (...names: ReadonlyArray<string>) => join(given.output_dir, ...names)
+  const c: RunConfig = (yield* optional(at("settings.json"), decodeSettings(at("settings.json")))) ?? given
+  const run = yield* optional(at("run.json"), decodeAs(Ran))
+  const trained = yield* optional(at("trained.json"), decodeAs(Figures))
+  const judged = yield* Effect.forEach(splits, (split) =>
+    Effect.map(
+      optional(at(`eval-${split}`, "metrics.json"), decodeAs(Figures)),
+      (metrics) => [split, metrics] as const
+    ))
+  const settings = Object.entries(c).filter(([key]) => !isData(key))
+  const measured = judged.filter(([, metrics]) => metrics !== undefined).map(([split, metrics]) => {
+    const own = Object.entries(metrics!).filter(([key]) => key !== "environment")
+    return [`Evaluation on ${split}`, table(["metric", "value"], Object.fromEntries(own))] as const
+  })
+  const { about, pipeline, tag } = kinds[part]
+  return text({
+    name: `${part} of ${c.output_dir}`,
+    matter: {
+      library_name: "transformers",
+      pipeline_tag: pipeline,
+      base_model: JSON.stringify(c[`${part}_name_or_path`]),
+      tags: `[anamnesis, ${tag}]`
+    },
+    sections: [
+      ["Model", `${about} Trained by Anamnesis, mode ${c.mode}, seed ${c.seed}.`],
+      ["Data", dataOf(c, run?.corpus)],
+      ...measured,
+      ...(trained ? [["Training", table(["figure", "value"], trained)] as const] : []),
+      ["Settings", table(["setting", "value"], Object.fromEntries(settings))],
+      ...(run ? [["Environment", table(["what", "value"], run.environment)] as const] : [])
+    ]
+  })
+})

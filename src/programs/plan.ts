@@ -1,0 +1,216 @@
+/** Program: what a run takes, told before it starts: parameters, work, memory, disk and time. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { ConfigError } from "../domain/settings/configure.ts"
+import { suspicions } from "../domain/settings/contradictions.ts"
+import { type RunConfig, stepSize } from "../domain/settings/RunConfig.ts"
+import { bytesText } from "../domain/units.ts"
+import { capacity } from "../runtime/engine/memory.ts"
+import { type Footprint, Meter } from "../runtime/engine/Meter.ts"
+import { Session } from "../runtime/engine/Session.ts"
+import { FEW } from "../runtime/engine/Weights.ts"
+import { weighed } from "../runtime/files/checkpoints.ts"
+import { Checkpoints } from "../runtime/ports/Checkpoints.ts"
+import type { ParameterGroup } from "../runtime/ports/Learning.ts"
+import * as StoredIndex from "../runtime/retrieval/indexes/stored.ts"
+import { parameterGroups } from "./course.ts"
+import { identity } from "./identity.ts"
+import { learner, prepare } from "./prepare.ts"
+import { type Probe, probe, total } from "./probe.ts"
+
+/** Bytes; `null` for what takes a probe to know. */
+export interface Memory {
+  /** Of the process before anything was read. */
+  readonly process: number
+  /** Two copies of what learns, where that is little; of the optimiser's state too. */
+  readonly weights: number
+  readonly optimizer: number
+  /** Gradients, where they are there between programs: of the parts of a step, or before much is written over. */
+  readonly sums: number
+  /** The vectors, and the weights that made them; twice where it is made again while the old one is there. */
+  readonly index: number | null
+  /** What the largest program takes while it runs, by its shapes. */
+  readonly largest: Footprint | null
+  /** Of making a checkpoint. */
+  readonly saving: number
+  /** All of it; of the largest program and of a checkpoint the greater. */
+  readonly estimated: number | null
+  /** The greatest resident size of this process, which made the steps and a checkpoint. */
+  readonly measured: number | null
+}
+
+/** Bytes; `null` for what takes a probe to know. */
+export interface Disk {
+  readonly checkpoint: number
+  /** Of a checkpoint, each model without what it takes to go on learning. */
+  readonly models: Readonly<Record<string, number>>
+  /** How many checkpoints there are at a time at most, one that is being written included. */
+  readonly checkpoints: number
+  readonly journal: number | null
+  /** As `embed` writes it. */
+  readonly index: number | null
+}
+
+export interface Plan {
+  readonly mode: RunConfig["mode"]
+  readonly provider: string
+  readonly threads: number
+  readonly steps: number
+  /** Questions of a step, and of an epoch. */
+  readonly stepSize: number
+  readonly questions: number
+  readonly epochs: number
+  readonly groups: ReadonlyArray<ParameterGroup>
+  readonly memory: Memory
+  readonly disk: Disk
+  readonly probe: Probe | null
+}
+
+/** Bytes of a checkpoint's files, by path. */
+type Files = ReadonlyMap<string, number>
+
+const STATE = "state.safetensors"
+const isOf = (part: string) => ([file]: readonly [string, number]): boolean => file.startsWith(`${part}/`)
+const bytesOf = (files: Iterable<readonly [string, number]>): number => total(files, ([, bytes]) => bytes)
+
+/** Modes that search by vectors: their checkpoints hold the weights that made them. */
+const searching: ReadonlySet<RunConfig["mode"]> = new Set<RunConfig["mode"]>(["joint", "frozen_rag", "gold_supervised"])
+
+/** Before there is an index a checkpoint lacks the weights that will make it: as many as the model's. */
+const completed = (files: Files, c: RunConfig): Files => {
+  const weights = [...files].find(([file]) => /^retriever\/.*model\.safetensors$/.test(file))
+  const state = `retriever/${STATE}`
+  return weights && searching.has(c.mode) && c.index_path === ""
+    ? new Map([...files, [state, files.get(state)! + weights[1]]])
+    : files
+}
+
+interface Sized {
+  readonly config: RunConfig
+  readonly groups: ReadonlyArray<ParameterGroup>
+  readonly files: Files
+  readonly probed: Probe | null
+  readonly largest: Footprint | undefined
+  /** Of the index that is read. */
+  readonly stored: number
+  /** Resident size at the start. */
+  readonly process: number
+}
+
+const diskOf = ({ config: c, files, probed, stored }: Sized): Disk => {
+  const parts = [...new Set([...files.keys()].filter((file) => file.includes("/")).map((file) => file.split("/")[0]!))]
+  const made = c.save_steps > 0 ? Math.max(1, Math.ceil(c.max_steps / c.save_steps)) : 1
+  const models = parts.map((part) => [
+    part,
+    bytesOf([...files].filter(isOf(part)).filter(([file]) => !file.endsWith(STATE)))
+  ])
+  return {
+    checkpoint: bytesOf(files),
+    models: Object.fromEntries(models),
+    checkpoints: Math.min(made, c.save_total_limit + 1),
+    journal: probed && probed.journal,
+    index: probed && (probed.index.bytes || stored)
+  }
+}
+
+/** What is copied of a part, and its files. */
+const savingOf = (part: string, groups: ReadonlyArray<ParameterGroup>, files: Files): number => {
+  const learning = groups.filter(({ name, trainable }) => trainable && name.startsWith(part))
+  return bytesOf([...files].filter(isOf(part))) + total(learning, ({ bytes, stateBytes }) => bytes + stateBytes)
+}
+
+const models = ["retriever", "reader"]
+
+/** Arrays of what learns, in so many copies, and the sums of its gradients where those are apart. */
+const learnedOf = (groups: ReadonlyArray<ParameterGroup>, accumulated: boolean) => {
+  const bytes = total(groups, (group) => group.bytes)
+  const overwritten = total(groups, ({ parameters }) => parameters) > FEW
+  const copies = overwritten ? 1 : 2
+  return {
+    weights: copies * bytes,
+    optimizer: copies * total(groups, ({ stateBytes }) => stateBytes),
+    sums: overwritten || accumulated ? bytes : 0
+  }
+}
+
+const memoryOf = ({ config, files, groups, largest, probed, process: start, stored }: Sized): Memory => {
+  const learning = groups.filter(({ trainable }) => trainable)
+  const of = (part: string) => learning.filter(({ name }) => name.startsWith(part))
+  const learned = models.map((part) => learnedOf(of(part), config.gradient_accumulation_steps > 1))
+  const frozen = total(groups.filter(({ trainable }) => !trainable), ({ bytes }) => bytes)
+  const weights = frozen + total(learned, (part) => part.weights)
+  const optimizer = total(learned, (part) => part.optimizer)
+  const sums = total(learned, (part) => part.sums)
+  const ofIndex = total(of("retriever"), ({ bytes }) => bytes)
+  const times = probed ? Math.min(2, probed.index.times + (stored > 0 ? 1 : 0)) : 0
+  const index = probed && times * ((probed.index.bytes || stored) + ofIndex)
+  const saving = Math.max(...models.map((part) => savingOf(part, groups, files)))
+  const held = start + weights + optimizer + sums
+  return {
+    process: start,
+    weights,
+    optimizer,
+    sums,
+    index,
+    largest: largest ?? null,
+    saving,
+    estimated: index === null ? null : held + index + Math.max(largest?.bytes ?? 0, saving),
+    measured: probed && process.resourceUsage().maxRSS * 1024
+  }
+}
+
+/** What a run of the settings takes, by a probe of so many of its steps; nothing is written. */
+export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
+  if (steps < 0) {
+    return yield* new ConfigError({ source: "--steps", problems: [`${steps} is no number of steps; give 0 or more`] })
+  }
+  const start = process.memoryUsage.rss()
+  const { provider, threads } = yield* Session
+  const prepared = yield* prepare(c)
+  const { config, epochs } = prepared
+  const meter = new Meter()
+  const files = new Map<string, number>()
+  const weighing = weighed((file, bytes) => void files.set(file, bytes))
+  const seen = Effect.gen(function*() {
+    const groups = yield* parameterGroups
+    const most = Math.min(steps, config.max_steps)
+    const probed = most > 0 ? yield* probe(epochs, most, meter) : null
+    yield* (yield* Checkpoints).save({ step: most, run: identity(config, epochs, prepared.passages.hash) })
+    return { groups, probed }
+  })
+  const { groups, probed } = yield* Effect.provide(
+    seen,
+    learner(prepared, weighing).pipe(Layer.provide(meter.layer))
+  )
+  const sized: Sized = {
+    config,
+    groups,
+    files: probed ? files : completed(files, config),
+    probed,
+    largest: meter.largest,
+    stored: config.index_path === "" ? 0 : yield* StoredIndex.size(config.index_path),
+    process: start
+  }
+  for (const line of suspicions(config)) yield* Effect.logWarning(line)
+  const questions = epochs(0).length
+  const memory = memoryOf(sized)
+  const most = capacity()
+  if ((memory.estimated ?? 0) > most) {
+    yield* Effect.logWarning(
+      `the run would take ${bytesText(memory.estimated!)} of memory, by this estimate; there are ${bytesText(most)}`
+    )
+  }
+  return {
+    mode: config.mode,
+    provider,
+    threads,
+    steps: config.max_steps,
+    stepSize: stepSize(config),
+    questions,
+    epochs: config.max_steps * stepSize(config) / questions,
+    groups,
+    memory,
+    disk: diskOf(sized),
+    probe: probed
+  } satisfies Plan as Plan
+})

@@ -1,0 +1,236 @@
+/** Whether questions and passages fit the lengths of the settings, told before either model is loaded. */
+import * as Effect from "effect/Effect"
+import * as References from "effect/References"
+import type { QuestionRecord } from "../domain/records/Records.ts"
+import { ConfigError } from "../domain/settings/configure.ts"
+import type { Mode, RunConfig } from "../domain/settings/RunConfig.ts"
+import * as ReaderFolder from "../runtime/language/folder.ts"
+import { refusal } from "../runtime/language/generation/writing.ts"
+import * as Prompt from "../runtime/language/prompt.ts"
+import { MOST_OPTIONS } from "../runtime/language/trunk.ts"
+import type { Passages } from "../runtime/ports/Passages.ts"
+import * as RetrieverFolder from "../runtime/retrieval/colbert/folder.ts"
+import * as ColbertText from "../runtime/retrieval/colbert/text.ts"
+import { query } from "./course.ts"
+
+const reads = (mode: Mode): boolean => mode !== "lexical"
+const asks = (mode: Mode): boolean =>
+  mode !== "bm25_rag" && mode !== "no_retrieval" && mode !== "oracle" && mode !== "copy"
+
+/** What the folders have to say is said when they are loaded. */
+const quietly = Effect.provideService(References.MinimumLogLevel, "Error")
+
+/** The reader's prompts without passages. */
+const promptsOf = Effect.fnUntraced(function*(c: RunConfig) {
+  const { ends, generation, tokenizer, wrap } = yield* quietly(ReaderFolder.open(c))
+  return { generation, tokenizer, prompts: Prompt.make({ config: c, tokenizer, texts: [], wrap, end: ends.end }) }
+})
+type Prompts = Effect.Success<ReturnType<typeof promptsOf>>
+
+/** What is done with questions: they are learned from, or answered. */
+export type Use = "learn" | "answer"
+
+/** Tokens that a question takes where no passage is left, for the use that takes most. */
+const tokensOf = (c: RunConfig, use: Use, options: number, needs: Prompt.Needs): number => {
+  if (use === "learn") return needs.learned
+  const answered = c.answer_by === "likelihood" && options > 0 ? needs.chosen : needs.written
+  return c.rationale_prompt === "" ? answered : Math.max(answered, needs.explained)
+}
+
+/** No tokenizer makes more of a text: of ASCII a token a character, of others as many as they have bytes. */
+const mostTokens = (text: string): number => 4 + text.length * (/^\p{ASCII}*$/u.test(text) ? 1 : 4)
+
+/** At most the tokens that a question's own texts add to those of a prompt, by the tokens of a text. */
+const added = (
+  c: RunConfig,
+  use: Use,
+  { answer, options, question }: QuestionRecord,
+  count: (text: string) => number
+) => {
+  const listed = options.reduce((sum, option) => sum + count(option), 0)
+  const answered = use === "learn" ? count(answer) : listed
+  const isLetter = c.answer_format === "letter" && options.length > 0
+  const asked = count(question) + (c.options_in_prompt ? listed : 0)
+  return times(c.question_prompt, "{question}") * asked + times(c.answer_prompt, "{answer}") * (isLetter ? 0 : answered)
+}
+const times = (text: string, place: string): number => text.split(place).length - 1
+
+/** Tokens by which parts that are tokenised apart may be off from the whole. */
+const SEAMS = 16
+
+interface Long {
+  readonly id: string
+  readonly tokens: number
+}
+
+/** The questions that do not fit, each with its tokens; most are known to fit by their letters alone. */
+const tooLong = Effect.fnUntraced(
+  function*(c: RunConfig, use: Use, records: ReadonlyArray<QuestionRecord>, p: Prompts) {
+    const empty = new Map<number, number>()
+    const found: Array<Long> = []
+    for (const record of records) {
+      const { answer, id, options, question } = record
+      const n = options.length
+      if (!empty.has(n)) empty.set(n, tokensOf(c, use, n, yield* p.prompts.needs("", Array(n).fill(""), "")))
+      const room = c.max_length - empty.get(n)!
+      if (added(c, use, record, mostTokens) <= room) continue
+      const apart = (text: string) => p.tokenizer.encode(text).length + 1
+      if (added(c, use, record, apart) + SEAMS <= room) continue
+      const tokens = tokensOf(c, use, n, yield* p.prompts.needs(question, options, answer))
+      if (tokens > c.max_length) found.push({ id, tokens })
+    }
+    return found
+  }
+)
+
+/** Lines that were told: a corpus or a file of questions is met by several parts of a command. */
+const told = new Set<string>()
+const warn = (line: string): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (told.has(line)) return Effect.void
+    told.add(line)
+    return Effect.logWarning(line)
+  })
+
+const FEW = 3
+const named = (long: ReadonlyArray<Long>): string =>
+  long.slice(0, FEW).map(({ id, tokens }) => `${id} (${tokens} tokens)`).join(", ") + (long.length > FEW ? ", ..." : "")
+
+const questions = (n: number): string => `${n} question${n === 1 ? "" : "s"}`
+
+/** Questions with more options than there are letters. */
+const unlettered = (source: string, records: ReadonlyArray<QuestionRecord>): Effect.Effect<void, ConfigError> => {
+  const many = records.filter(({ options }) => options.length > MOST_OPTIONS)
+  if (many.length === 0) return Effect.void
+  const { id, options } = many[0]!
+  const problem = `${questions(many.length)} with more than ${MOST_OPTIONS} options, the letters there are `
+    + `(first: ${id}, ${options.length})`
+  return Effect.fail(new ConfigError({ source, problems: [problem] }))
+}
+
+/** Refuses what the folder asks of writing and is not known here, where something would be written. */
+const writable = Effect.fnUntraced(function*(c: RunConfig, records: ReadonlyArray<QuestionRecord>, p: Prompts) {
+  const writes = c.answer_by === "generation" || c.rationale_prompt !== "" ||
+    records.some((q) => q.options.length === 0)
+  const refused = writes ? refusal(c, p.generation) : undefined
+  if (refused) return yield* refused
+})
+
+/** A question without its text, but for a character. */
+const lastCharacter = (q: QuestionRecord): QuestionRecord =>
+  Object.assign({}, q, { question: [...q.question].at(-1) ?? "" })
+
+/** What is to be done about questions that do not fit; those that are still to be asked. */
+const settle = Effect.fnUntraced(function*(
+  c: RunConfig,
+  source: string,
+  use: Use,
+  records: ReadonlyArray<QuestionRecord>,
+  p: Prompts
+) {
+  const long = yield* tooLong(c, use, records, p)
+  if (long.length === 0) return { records, long }
+  const what = use === "learn" ? "with options and answer" : "with options and room for an answer"
+  const line = `${long.length} of ${questions(records.length)} ${what} exceed max_length (${c.max_length}): ${
+    named(long)
+  }`
+  const fail = (problem: string) => new ConfigError({ source, problems: [problem] })
+  if (c.excess_length === "raise") {
+    return yield* fail(`${line}; raise max_length, or set excess_length: truncate or skip`)
+  }
+  if (c.excess_length === "truncate") {
+    const ids = new Set(long.map(({ id }) => id))
+    const bare = records.filter(({ id }) => ids.has(id)).map(lastCharacter)
+    const hopeless = yield* tooLong(c, use, bare, p)
+    if (hopeless.length > 0) {
+      return yield* fail(
+        `${questions(hopeless.length)} exceed max_length (${c.max_length}) without a word of their text: ${
+          named(hopeless)
+        }`
+      )
+    }
+    yield* warn(`${source}: ${line}; the beginning of their text is cut`)
+    return { records, long }
+  }
+  yield* warn(`${source}: ${line}; they are ${use === "learn" ? "not learned from" : "left unanswered"}`)
+  const left = new Set(long.map(({ id }) => id))
+  const kept = use === "learn" ? records.filter(({ id }) => !left.has(id)) : records
+  if (kept.length === 0) return yield* fail("no question is left that fits max_length")
+  return { records: kept, long }
+})
+
+/** Texts that are looked at where all would take long. */
+const SAMPLE = 2000
+
+/** The share of texts, of which `beyond` tells those that are cut; of many, a sample. */
+const share = (texts: ReadonlyArray<string>, most: number, beyond: (text: string) => boolean) => {
+  const long = texts.filter((text) => mostTokens(text) > most)
+  const step = Math.max(1, long.length / SAMPLE)
+  const looked = Array.from({ length: Math.ceil(long.length / step) }, (_, i) => long[Math.floor(i * step)]!)
+  const cut = looked.filter(beyond).length
+  return { about: step > 1, cut: cut === 0 ? 0 : cut / looked.length * long.length / texts.length }
+}
+type Share = ReturnType<typeof share>
+
+const percent = ({ about, cut }: Share): string =>
+  `${about ? "about " : ""}${cut < 0.001 ? "less than 0.1" : (100 * cut).toFixed(cut < 0.1 ? 1 : 0)}%`
+const tellCut = (source: string, what: string, { about, cut }: Share, setting: string): Effect.Effect<void> =>
+  cut === 0
+    ? Effect.void
+    : warn(`${source}: ${percent({ about, cut })} of the ${what} have more tokens than ${setting} and are cut`)
+
+const retriever = Effect.fnUntraced(function*(c: RunConfig) {
+  const { lengths, marks, tokenizer } = yield* quietly(RetrieverFolder.open(c))
+  return { lengths, text: ColbertText.make(tokenizer, marks, lengths) }
+})
+
+/** Refuses, cuts or leaves out questions that do not fit, and tells which; those that are still to be asked. */
+export const fitting = Effect.fn("fitting")(
+  function*(c: RunConfig, source: string, use: Use, records: ReadonlyArray<QuestionRecord>) {
+    yield* unlettered(source, records)
+    if (asks(c.mode)) {
+      const { lengths, text } = yield* retriever(c)
+      const queries = records.map(({ options, question }) => query(c)(question, options))
+      const cut = share(queries, lengths.query, (own) => text.tokens(own) > lengths.query)
+      yield* tellCut(source, "queries", cut, `query_max_len (${lengths.query})`)
+    }
+    if (!reads(c.mode)) return { records, long: [] }
+    const prompts = yield* promptsOf(c)
+    if (use === "answer") yield* writable(c, records, prompts)
+    return yield* settle(c, source, use, records, prompts)
+  },
+  Effect.scoped
+)
+
+/** The ids of questions that are to be left unanswered. */
+export const skippedOf = ({ excess_length }: RunConfig, long: ReadonlyArray<Long>): ReadonlySet<string> =>
+  new Set(excess_length === "skip" ? long.map(({ id }) => id) : [])
+
+/** Tells how many passages are cut, by the retriever and by the reader, and whether a prompt has room for them. */
+export const tellPassages = Effect.fn("tellPassages")(function*(c: RunConfig, { texts }: Passages["Service"]) {
+  const source = c.passages_file
+  if (asks(c.mode)) {
+    const { lengths, text } = yield* retriever(c)
+    const cut = share(texts, lengths.passage, (own) => text.tokens(own) > lengths.passage)
+    yield* tellCut(source, "passages", cut, `passage_max_len (${lengths.passage})`)
+  }
+  if (!reads(c.mode) || c.mode === "no_retrieval") return
+  const { prompts, tokenizer } = yield* promptsOf(c)
+  const length = (text: string) => tokenizer.encode(c.document_prompt.replace("{text}", () => text)).length
+  yield* tellCut(
+    source,
+    "passages",
+    share(texts, c.text_maxlength, (own) => length(own) > c.text_maxlength),
+    `text_maxlength (${c.text_maxlength})`
+  )
+  const step = Math.max(1, texts.length / 200)
+  const some = Array.from({ length: Math.ceil(texts.length / step) }, (_, i) => length(texts[Math.floor(i * step)]!))
+  const each = some.reduce((sum, n) => sum + Math.min(n, c.text_maxlength), 0) / Math.max(1, some.length)
+  const { learned } = yield* prompts.needs("", [], "")
+  const room = Math.floor((c.max_length - learned) / Math.max(1, each))
+  const wanted = c.mode === "oracle" || c.mode === "copy" ? 1 : c.n_context
+  if (room < wanted) {
+    const line = `max_length (${c.max_length}) has room for about ${Math.max(0, room)} of ${wanted} passages`
+    yield* warn(`${source}: ${line}; the worst give way`)
+  }
+}, Effect.scoped)

@@ -1,0 +1,260 @@
+/** From settings to a run: its data, and the layers of its mode. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Dataset from "../datasets/dataset.ts"
+import { cloze, type Epochs, heldOut, lexical, scrambled, withRandomOptions } from "../datasets/questions.ts"
+import { isAnswered, type Passage, type QuestionRecord, type Split } from "../domain/records/Records.ts"
+import { ConfigError } from "../domain/settings/configure.ts"
+import { stepsOf } from "../domain/settings/contradictions.ts"
+import { defaults } from "../domain/settings/presets.ts"
+import { type Mode, type RunConfig, Settings } from "../domain/settings/RunConfig.ts"
+import { layer as onDisk } from "../runtime/files/checkpoints.ts"
+import * as reader from "../runtime/language/reader.ts"
+import type { Checkpoints } from "../runtime/ports/Checkpoints.ts"
+import { Passages } from "../runtime/ports/Passages.ts"
+import * as bm25 from "../runtime/retrieval/bm25.ts"
+import * as modes from "../systems/jmlr/modes.ts"
+import { beyondMemory } from "./limits.ts"
+import { fitting, skippedOf, tellPassages } from "./preflight.ts"
+
+export { type Split, splits } from "../domain/records/Records.ts"
+
+/** Both ports and both learners, as the mode has them. */
+const learning = (mode: Mode) => {
+  switch (mode) {
+    case "joint":
+    case "gold_supervised":
+      return modes.joint
+    case "frozen_rag":
+      return modes.frozenRag
+    case "bm25_rag":
+      return modes.bm25Rag
+    case "no_retrieval":
+    case "oracle":
+    case "copy":
+      return modes.noRetrieval
+    case "lexical":
+      return modes.retrieverOnly
+  }
+}
+
+/** Both ports, for answering with what the mode has learned. */
+const reading = (mode: Mode) => {
+  switch (mode) {
+    case "bm25_rag":
+      return Layer.mergeAll(bm25.layer, reader.readOnly)
+    case "no_retrieval":
+    case "oracle":
+    case "copy":
+      return modes.closedBook
+    default:
+      return modes.inference
+  }
+}
+
+/** What this process has told of its files: each sentence once, however often a file is read. */
+const Told = Context.Reference<Set<string>>("anamnesis/Told", { defaultValue: () => new Set() })
+
+const tell = Effect.fnUntraced(function*(path: string, sentences: ReadonlyArray<string>) {
+  const before = yield* Told
+  for (const sentence of sentences.map((own) => `${path}: ${own}`)) {
+    if (before.has(sentence)) continue
+    before.add(sentence)
+    yield* Effect.logWarning(sentence)
+  }
+})
+
+/** Tells what there is to be told of a file that is loaded. */
+const told = <A extends Dataset.Loaded<unknown>, E, R>(path: string, loaded: Effect.Effect<A, E, R>) =>
+  Effect.tap(loaded, ({ told }) => tell(path, told))
+
+const reads = (c: RunConfig) => ({ skipBad: c.skip_bad_lines, group: c.group_field, gold: c.gold_field })
+
+/** Questions of a file that belongs to no split: whatever they are to be asked for. */
+export const questionsIn = Effect.fn("questionsIn")(function*(path: string, c: RunConfig) {
+  return (yield* told(path, Dataset.questions(path, reads(c)))).records
+})
+
+const isShared = (c: RunConfig, split: Split): boolean => c.test_file === "" && c.holdout > 0 && split !== "validation"
+
+/** The file of a split, or the one that it is held out of; "" where neither is given. */
+export const fileOf = (c: RunConfig, split: Split): string => c[`${isShared(c, split) ? "train" : split}_file`]
+
+/** The questions of a split's file, or of the part of the train file that stands for it. */
+const recordsOf = Effect.fnUntraced(function*(c: RunConfig, split: Split) {
+  const shared = isShared(c, split)
+  const source = shared ? "train" : split
+  const path = fileOf(c, split)
+  if (path === "") {
+    return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [`${source}_file is not given`] })
+  }
+  const { records } = yield* told(
+    path,
+    Dataset.questions(path, { ...reads(c), where: c[`${source}_where`], split: source })
+  )
+  return shared ? heldOut(records, c.holdout, c.seed, split === "test") : records
+})
+
+/** The questions of a split, with the options that the settings ask for. */
+export const questions = Effect.fn("questions")(function*(c: RunConfig, split: Split) {
+  const records = yield* recordsOf(c, split)
+  if (c.group_field !== defaults["group_field"] && records.every(({ group, id }) => group === id)) {
+    yield* tell(fileOf(c, split), [`no question has a ${c.group_field} (group_field): each is a group of its own`])
+  }
+  return c.distractors === "random" ? withRandomOptions(records, c.seed) : records
+})
+
+const loadPassages = (c: RunConfig) =>
+  told(c.passages_file, Dataset.passages(c.passages_file, { where: c.passages_where, skipBad: c.skip_bad_lines }))
+
+/** The passages as their file gives them. */
+export const passages = Effect.fn("passages")(function*(c: RunConfig) {
+  return (yield* loadPassages(c)).records
+})
+
+export interface Corpus {
+  readonly passages: Passages["Service"]
+  /** Ids of passages without text, which are left out. */
+  readonly empty: ReadonlySet<string>
+}
+
+/** The records of a corpus, or of the one made up of its words where the reader learns to copy. */
+const corpusOf = (c: RunConfig) =>
+  Effect.map(loadPassages(c), ({ empty, records }) => ({
+    empty,
+    records: c.mode === "copy" ? scrambled(records, c.copy_words, c.seed) : records
+  }))
+
+/** The corpus of a run. */
+export const corpus = Effect.fn("corpus")(function*(c: RunConfig) {
+  const { empty, records } = yield* corpusOf(c)
+  return { empty, passages: Dataset.fromRecords(records) } satisfies Corpus as Corpus
+})
+
+/** Questions without the gold passages that have no text: those can neither be found nor read. */
+const withText = Effect.fnUntraced(function*(
+  path: string,
+  records: ReadonlyArray<QuestionRecord>,
+  empty: ReadonlySet<string>
+) {
+  const bare = records.filter((q) => q.gold.some((id) => empty.has(id)))
+  if (bare.length === 0) return records
+  const reason = `${bare.length} questions name passages without text as gold, which are left out (first: ${
+    bare[0]!.id
+  })`
+  yield* told(path, Effect.succeed({ records, skipped: [], told: [reason] }))
+  return records.map((q) => ({ ...q, gold: q.gold.filter((id) => !empty.has(id)) }))
+})
+
+/** What a run studies: the questions of its file, or questions made from the corpus. */
+const epochsOf = Effect.fnUntraced(function*(
+  c: RunConfig,
+  corpus: ReadonlyArray<Passage>,
+  empty: ReadonlySet<string>
+) {
+  if (c.mode === "lexical") return lexical(corpus, c.seed)
+  if (c.mode === "copy") return cloze(corpus, c.seed)
+  const records = yield* withText(fileOf(c, "train"), yield* questions(c, "train"), empty)
+  return (() => records) as Epochs
+})
+
+/** Modes that learn from the passages known to hold the answer. */
+const supervised: ReadonlySet<Mode> = new Set<Mode>(["gold_supervised", "oracle"])
+/** Modes that make their own questions. */
+const selfSupervised: ReadonlySet<Mode> = new Set<Mode>(["lexical", "copy"])
+
+const ranked = "mode lexical judges the ranking alone"
+
+/** What questions lack for what they are there for. */
+const lacking = (c: RunConfig, split: Split, passages: Passages["Service"], records: ReadonlyArray<QuestionRecord>) => {
+  const lost = records.filter((q) => q.gold.some((id) => passages.row(id) < 0))
+  const bare = records.filter((q) => q.gold.length === 0)
+  const mute = records.filter((q) => !isAnswered(q))
+  const needsGold = split === "train" ? supervised.has(c.mode) : c.mode === "oracle"
+  const from = `holdout (${c.holdout}) of the groups of ${fileOf(c, split)}`
+  return [
+    records.length === 0
+    && (split === "train"
+      ? `no question is left to learn from: ${from} takes all`
+      : `no question is held out: ${from} takes none`),
+    lost.length > 0 &&
+    `${lost.length} questions name gold passages that ${c.passages_file} lacks (first: ${lost[0]!.id})`,
+    needsGold && bare.length > 0
+    && `mode ${c.mode} needs the gold passage of every question; ${bare.length} have none (first: ${bare[0]!.id})`,
+    !selfSupervised.has(c.mode) && mute.length > 0
+    && `${mute.length} questions of ${fileOf(c, split)} have no answer to ${
+        split === "train" ? "learn" : "be judged by"
+      } `
+      + `(first: ${mute[0]!.id})${split !== "train" && mute.some((q) => q.gold.length > 0) ? `; ${ranked}` : ""}`
+  ].filter((problem) => problem !== false)
+}
+
+/** The questions of a split, to be judged: refused where there are none, or where they cannot be judged. */
+export const judged = Effect.fn("judged")(function*(c: RunConfig, split: Split, { empty, passages }: Corpus) {
+  const records = yield* withText(fileOf(c, split), yield* questions(c, split), empty)
+  const problems = lacking(c, split, passages, records)
+  if (problems.length > 0) return yield* new ConfigError({ source: `${split} questions`, problems })
+  return records
+})
+
+/** What settings and data make impossible together. */
+const conflicts = (c: RunConfig, corpus: Passages["Service"], records: ReadonlyArray<QuestionRecord>) => [
+  ...[
+    c.n_candidates > corpus.ids.length
+      ? `n_candidates (${c.n_candidates}) exceeds the number of passages (${corpus.ids.length})`
+      : beyondMemory(c)
+  ].filter((problem) => problem !== false),
+  ...(selfSupervised.has(c.mode) ? [] : lacking(c, "train", corpus, records))
+]
+
+export interface Prepared extends Corpus {
+  /** The settings, with the number of steps spelled out. */
+  readonly config: RunConfig
+  readonly epochs: Epochs
+}
+
+/** Reads the data of a training run, and refuses what cannot be run. */
+export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
+  const { empty, records } = yield* corpusOf(c)
+  const stored = Dataset.fromRecords(records)
+  const epochs = yield* epochsOf(c, records, empty)
+  const problems = conflicts(c, stored, epochs(0))
+  if (problems.length > 0) return yield* new ConfigError({ source: `mode ${c.mode}`, problems })
+  yield* tellPassages(c, stored)
+  const { long, records: fit } = yield* fitting(c, c.train_file || `mode ${c.mode}`, "learn", epochs(0))
+  const left = skippedOf(c, long)
+  const steps = stepsOf(c, fit.length)
+  if (typeof steps === "string") return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [steps] })
+  return {
+    config: { ...c, max_steps: steps },
+    passages: stored,
+    empty,
+    epochs: left.size === 0 ? epochs : (epoch) => epochs(epoch).filter(({ id }) => !left.has(id))
+  } satisfies Prepared as Prepared
+})
+
+const given = ({ config, passages }: Pick<Prepared, "config" | "passages">) =>
+  Layer.merge(Layer.succeed(Settings, config), Layer.succeed(Passages, passages))
+
+/** Everything a training run takes, but the provider and the file system. */
+export const learner = (
+  prepared: Prepared,
+  checkpoints: Layer.Layer<Checkpoints, never, Settings | FileSystem.FileSystem> = onDisk
+) =>
+  learning(prepared.config.mode).pipe(
+    Layer.provideMerge(checkpoints),
+    Layer.provideMerge(given(prepared))
+  )
+
+/** Everything inference over a corpus takes, but the provider and the file system. */
+export const answering = (config: RunConfig, passages: Passages["Service"]) =>
+  reading(config.mode).pipe(Layer.provideMerge(given({ config, passages })))
+
+/** Everything inference takes, but the provider and the file system. */
+export const inference = Effect.fn("inference")(function*(config: RunConfig) {
+  const { passages } = yield* corpus(config)
+  yield* tellPassages(config, passages)
+  return answering(config, passages)
+})

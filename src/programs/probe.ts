@@ -1,0 +1,148 @@
+/** Program: a few steps of a run, made as the run would make them, to know what they take. Nothing is kept. */
+import type { RecordBatch } from "apache-arrow"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type { Epochs } from "../datasets/questions.ts"
+import { type RunConfig, Settings, stepSize } from "../domain/settings/RunConfig.ts"
+import type { Meter } from "../runtime/engine/Meter.ts"
+import * as Journal from "../runtime/files/journal.ts"
+import { Reporter } from "../runtime/ports/Reporter.ts"
+import { Retriever } from "../runtime/ports/Retriever.ts"
+import { course } from "./course.ts"
+
+/** The run would not have come further either. */
+export class ProbeFailed extends Schema.TaggedError<ProbeFailed>()("ProbeFailed", {
+  /** "index", "gate", "step 2". */
+  phase: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `the probe failed (${this.phase}): ${this.reason}`
+  }
+}
+
+/** What the programs of one kind take in the steps, a question. */
+export interface Work {
+  readonly program: string
+  /** Floating-point operations of matrix products. */
+  readonly flops: number
+  readonly seconds: number
+}
+
+/** The index: made before the first step where the run has none, and again as `refresh_index` says. */
+export interface Index {
+  /** Of making it once. */
+  readonly flops: number
+  readonly seconds: number
+  readonly bytes: number
+  /** How many times the run makes it. */
+  readonly times: number
+}
+
+export interface Probe {
+  readonly steps: number
+  /** Steps whose time counts: those after the first, where there are any. */
+  readonly timed: number
+  readonly work: ReadonlyArray<Work>
+  readonly index: Index
+  /** Of a step, but for compiling. */
+  readonly stepSeconds: number
+  /** Of compiling the programs that the probe met. */
+  readonly compileSeconds: number
+  /** Of the whole run, but for writing checkpoints. */
+  readonly runSeconds: number
+  /** Bytes of the whole run's journal. */
+  readonly journal: number
+}
+
+export const total = <A>(items: Iterable<A>, f: (item: A) => number): number =>
+  [...items].reduce((sum, item) => sum + f(item), 0)
+
+/** What was seen: the seconds of each phase, and the columns of each step. */
+interface Seen {
+  readonly seconds: ReadonlyMap<string, number>
+  readonly batches: ReadonlyArray<RecordBatch>
+  /** How many times the run makes an index. */
+  readonly indexes: number
+}
+
+const isStep = (phase: string): boolean => phase.startsWith("step ")
+
+const indexOf = (meter: Meter, { indexes, seconds }: Seen): Index => {
+  const used = meter.used.filter(({ phase }) => phase === "index")
+  return {
+    flops: total(used, ({ flops }) => flops),
+    seconds: (seconds.get("index") ?? 0) - meter.compiled("index"),
+    bytes: total(used, ({ results }) => results),
+    times: used.length === 0 ? 0 : indexes
+  }
+}
+
+const workOf = (meter: Meter, questions: number): ReadonlyArray<Work> => {
+  const used = meter.used.filter(({ phase }) => isStep(phase))
+  return [...Map.groupBy(used, ({ program }) => program)].map(([program, own]) => ({
+    program,
+    flops: total(own, ({ flops }) => flops) / questions,
+    seconds: total(own, ({ seconds }) => seconds) / questions
+  }))
+}
+
+/** By what each further step adds to a file. */
+const journalOf = (batches: ReadonlyArray<RecordBatch>, steps: number): number => {
+  const [one, all] = [batches.slice(0, 1), batches].map((own) => Journal.encode(own).length) as [number, number]
+  return Math.round(one + (steps - 1) * (batches.length > 1 ? (all - one) / (batches.length - 1) : one))
+}
+
+const told = (c: RunConfig, meter: Meter, seen: Seen): Probe => {
+  const steps = [...seen.seconds].filter(([phase]) => isStep(phase)).map(([phase, s]) => s - meter.compiled(phase))
+  const timed = steps.length > 1 ? steps.slice(1) : steps
+  const stepSeconds = total(timed, (s) => s) / timed.length
+  const compileSeconds = total(meter.compiling.values(), (s) => s)
+  const index = indexOf(meter, seen)
+  const gate = seen.seconds.get("gate")! - meter.compiled("gate")
+  return {
+    steps: steps.length,
+    timed: timed.length,
+    work: workOf(meter, steps.length * stepSize(c)),
+    index,
+    stepSeconds,
+    compileSeconds,
+    runSeconds: compileSeconds + gate + index.times * index.seconds + c.max_steps * stepSeconds,
+    journal: journalOf(seen.batches, c.max_steps)
+  }
+}
+
+/** The index, the gate and the first steps of a run, whose session is metered. */
+export const probe = Effect.fn("probe")(function*(epochs: Epochs, steps: number, meter: Meter) {
+  const c = yield* Settings
+  const reporter = yield* Reporter
+  const retriever = yield* Retriever
+  const { gate, groups, learn, refreshes, steps: questions } = yield* course(epochs)
+  const seconds = new Map<string, number>()
+  const batches: Array<RecordBatch> = []
+  const during = Effect.fnUntraced(function*<A, E extends { readonly message: string }, R>(
+    phase: string,
+    effect: Effect.Effect<A, E, R>
+  ) {
+    yield* reporter.note(`probe: ${phase}`)
+    const [spent, done] = yield* Effect.timed(meter.during(phase)(effect)).pipe(
+      Effect.mapError((error) => new ProbeFailed({ phase, reason: error.message }))
+    )
+    seconds.set(phase, Duration.toSeconds(spent))
+    return done
+  })
+  /** Weights that do not learn keep the index they have. */
+  const learns = groups.some(({ name, trainable }) => trainable && name.startsWith("retriever"))
+  const again = learns ? Array.from({ length: c.max_steps }, (_, step) => refreshes(step)).filter(Boolean).length : 0
+  const indexes = (c.index_path === "" && c.mode !== "lexical" ? 1 : 0) + again
+  if (indexes > 0) yield* during("index", retriever.refresh)
+  yield* during("gate", gate)
+  yield* questions(0, steps).pipe(
+    Stream.runForEach((rows) =>
+      Effect.map(during(`step ${batches.length + 1}`, learn(rows)), ({ batch }) => void batches.push(batch))
+    )
+  )
+  return told(c, meter, { seconds, batches, indexes })
+})

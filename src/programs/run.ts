@@ -1,0 +1,102 @@
+/** Program: one training run, from its settings to its last checkpoint, with a manifest that tells what made it. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { join } from "node:path"
+import { ConfigError } from "../domain/settings/configure.ts"
+import { suspicions } from "../domain/settings/contradictions.ts"
+import type { RunConfig } from "../domain/settings/RunConfig.ts"
+import * as Checkpoints from "../runtime/files/checkpoints.ts"
+import { exists, located, namesIn, partialOf, readJson, replace } from "../runtime/files/disk.ts"
+import * as Lock from "../runtime/files/lock.ts"
+import { Reporter } from "../runtime/ports/Reporter.ts"
+import { environment } from "./environment.ts"
+import { learned } from "./identity.ts"
+import { learner, prepare, type Prepared } from "./prepare.ts"
+import { train } from "./train.ts"
+import * as Trained from "./trained.ts"
+
+export const json = (value: unknown): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`)
+
+const [SETTINGS, RUN] = ["settings.json", "run.json"]
+
+/** Removes what a killed process left half-written in a run's folder. */
+const tidy = Effect.fnUntraced(function*(folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  const paths = [join(folder, SETTINGS), join(folder, RUN), Trained.pathOf(folder)].map(partialOf)
+  yield* Effect.forEach(paths, (path) => fs.remove(path, { force: true }).pipe(located(path)))
+  yield* Checkpoints.tidy(folder)
+})
+
+/** Tells of a run that goes on for another number of steps than it was begun for. */
+const extended = Effect.fnUntraced(function*(c: RunConfig, start: number) {
+  const path = join(c.output_dir, SETTINGS)
+  if (start === 0 || !(yield* exists(path))) return
+  const { max_steps: before } = Object(yield* readJson(path)) as { readonly max_steps?: unknown }
+  if (before === c.max_steps) return
+  yield* (yield* Reporter).note(
+    `max_steps was ${
+      String(before)
+    } and is ${c.max_steps}: learning rates follow the new schedule from step ${start} on`
+  )
+})
+
+/**
+ * Trains, having written what is trained (`settings.json`, which is a config file) and on what (`run.json`). The folder is
+ * held while it does; a run that cannot start writes nothing into it.
+ */
+export const start = Effect.fn("start")(function*({ config, epochs, passages }: Prepared, resume: boolean) {
+  const folder = config.output_dir
+  const begin = Effect.fnUntraced(function*(from: number) {
+    yield* extended(config, from)
+    for (const line of suspicions(config)) yield* Effect.logWarning(line)
+    yield* tidy(folder)
+    yield* replace(join(folder, SETTINGS), json(config))
+    yield* replace(join(folder, RUN), json({ corpus: passages.hash, environment: yield* environment }))
+  })
+  return yield* train(epochs, { resume, begin }).pipe(Lock.holding(folder))
+})
+
+/** Trains under the settings. A folder that holds a run already is gone on with where `resume`, else left alone. */
+export const run = Effect.fn("run")(function*(c: RunConfig, resume: boolean) {
+  const existing = (yield* namesIn(c.output_dir)).find((name) => /^checkpoint-\d+$/.test(name))
+  if (existing !== undefined && !resume) {
+    const problem = `holds a run already (${existing}); go on with it by --resume, or choose another output_dir`
+    return yield* new ConfigError({ source: c.output_dir, problems: [problem] })
+  }
+  const prepared = yield* prepare(c)
+  return yield* start(prepared, resume).pipe(Effect.provide(learner(prepared)))
+})
+
+/** The models that a command uses: those of a checkpoint, or of the settings as they are. */
+export interface Chosen {
+  readonly config: RunConfig
+  /** `undefined` where the run has none. */
+  readonly checkpoint: { readonly path: string; readonly step: number } | undefined
+}
+
+/** Tells the settings that are others than those the checkpoint was trained with. */
+const compare = Effect.fnUntraced(function*(c: RunConfig, path: string, stored: Readonly<Record<string, string>>) {
+  const changed = Object.entries(learned(c)).filter(([key, value]) => key in stored && stored[key] !== value)
+  if (changed.length === 0) return
+  const told = changed.map(([key, value]) => `${key} ${value} (trained with ${stored[key]})`).join(", ")
+  yield* Effect.logWarning(`${path} was trained with other settings: ${told}`)
+})
+
+/** The settings with the models of the newest whole checkpoint of their run, where there is one. */
+export const trained = Effect.fn("trained")(function*(c: RunConfig) {
+  const found = yield* Checkpoints.latest(c.output_dir)
+  if (found === undefined) {
+    yield* Effect.logWarning(
+      `${c.output_dir} holds no checkpoint yet: the models of the settings are used as they are`
+    )
+    return { config: c, checkpoint: undefined } satisfies Chosen as Chosen
+  }
+  const { path, run, step } = found
+  if (run) yield* compare(c, path, run)
+  const own = Effect.fnUntraced(function*(part: "retriever" | "reader") {
+    const folder = join(path, part)
+    return (yield* exists(folder)) ? folder : c[`${part}_name_or_path`]
+  })
+  const models = { retriever_name_or_path: yield* own("retriever"), reader_name_or_path: yield* own("reader") }
+  return { config: { ...c, ...models }, checkpoint: { path, step } } satisfies Chosen as Chosen
+})

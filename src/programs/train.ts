@@ -1,0 +1,140 @@
+/** Program: questions through the stages of their mode, a step at a time; journal, checkpoints and index refresh. */
+import type { RecordBatch } from "apache-arrow"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type * as Questions from "../datasets/questions.ts"
+import * as Frame from "../domain/Frame.ts"
+import { ConfigError } from "../domain/settings/configure.ts"
+import { Settings, stepSize } from "../domain/settings/RunConfig.ts"
+import { Lesson } from "../domain/tables.ts"
+import * as Journal from "../runtime/files/journal.ts"
+import { Checkpoints, type Identity } from "../runtime/ports/Checkpoints.ts"
+import type { ParameterGroup } from "../runtime/ports/Learning.ts"
+import { Passages } from "../runtime/ports/Passages.ts"
+import { Reporter } from "../runtime/ports/Reporter.ts"
+import { Retriever } from "../runtime/ports/Retriever.ts"
+import { course } from "./course.ts"
+import { identity } from "./identity.ts"
+import * as Trained from "./trained.ts"
+
+const table = (groups: ReadonlyArray<ParameterGroup>, norms: ReadonlyMap<string, number>): string => {
+  const rows = groups.map((g) => [
+    g.name,
+    g.parameters.toLocaleString("en"),
+    g.trainable ? `lr ${g.learningRate}` : "frozen",
+    norms.has(g.name) ? `|grad| ${norms.get(g.name)!.toExponential(2)}` : ""
+  ])
+  const widths = [0, 1, 2, 3].map((i) => Math.max(...rows.map((row) => row[i]!.length)))
+  return rows.map((row) =>
+    row.map((cell, i) => i === 1 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)).join("  ")
+  )
+    .join("\n")
+}
+
+const mean = (values: Float32Array): number => values.reduce((a, b) => a + b, 0) / values.length
+
+const lossesOf = (rows: Frame.Frame<typeof Lesson>): Trained.Losses => ({
+  retrieverLoss: mean(Frame.column(rows, "retrieverLoss")),
+  readerLoss: mean(Frame.column(rows, "readerLoss"))
+})
+
+/** Those of the last step that the journal tells of. */
+const lastLosses = (output: string) =>
+  Effect.map(Journal.last(output), (batch) => batch && lossesOf(Frame.fromBatch(Lesson, batch)))
+
+/** Steps that the journal keeps in memory, at most. */
+const FLUSH = 256
+
+/** The journal of a run from step `start` on. */
+const journal = (output: string, start: number) => {
+  let [from, pending] = [start, new Array<RecordBatch>()]
+  const flush = Effect.gen(function*() {
+    if (pending.length === 0) return
+    yield* Journal.write(output, from, from + pending.length, pending)
+    from += pending.length
+    pending = []
+  })
+  const add = (batch: RecordBatch) =>
+    Effect.suspend(() => {
+      pending.push(batch)
+      return pending.length < FLUSH ? Effect.void : flush
+    })
+  return { add, flush }
+}
+
+export interface TrainOptions<E, R> {
+  /** Go on from the newest checkpoint, where there is one. */
+  readonly resume: boolean
+  /** Done once it is known that the run can start, and before it writes anything. */
+  readonly begin?: (start: number) => Effect.Effect<void, E, R>
+}
+
+/** Where a run starts: at its newest checkpoint where it is to go on. */
+const startOf = Effect.fnUntraced(function*(run: Identity, resume: boolean) {
+  const c = yield* Settings
+  const position = resume ? yield* (yield* Checkpoints).restore(run) : undefined
+  const start = position?.step ?? 0
+  if (start <= c.max_steps) return start
+  const problem = `max_steps (${c.max_steps}) is behind its checkpoint of step ${start}`
+  return yield* new ConfigError({ source: c.output_dir, problems: [problem] })
+})
+
+/** Trains to the last step of the settings. */
+export const train = Effect.fn("train")(function*<E = never, R = never>(
+  epochs: Questions.Epochs,
+  { begin = () => Effect.void, resume }: TrainOptions<E, R>
+) {
+  const c = yield* Settings
+  const checkpoints = yield* Checkpoints
+  const retriever = yield* Retriever
+  const reporter = yield* Reporter
+  const { gate, groups, learn: learning, refreshes, steps } = yield* course(epochs)
+  const run = identity(c, epochs, (yield* Passages).hash)
+
+  const start = yield* startOf(run, resume)
+  const norms = start === 0 && c.max_steps > 0 ? yield* gate : new Map<string, number>()
+  yield* begin(start)
+  yield* Journal.truncate(c.output_dir, start)
+  yield* reporter.note(table(groups, norms))
+
+  const written = journal(c.output_dir, start)
+  const clock = yield* Trained.clock(c.output_dir, start)
+  let [step, losses] = [start, yield* lastLosses(c.output_dir)]
+  const keep = Effect.gen(function*() {
+    yield* written.flush
+    const checkpoint = yield* checkpoints.save({ step, run })
+    return yield* clock.keep({ step, size: stepSize(c), losses, checkpoint })
+  })
+  const learn = Effect.fnUntraced(function*(rows: Questions.QuestionFrame) {
+    const learned = yield* learning(rows)
+    yield* written.add(learned.batch)
+    step++
+    losses = lossesOf(learned)
+    yield* reporter.report({
+      task: c.mode,
+      done: step,
+      total: c.max_steps,
+      start,
+      seconds: yield* clock.elapsed,
+      unit: "questions",
+      each: stepSize(c),
+      figures: { ...losses },
+      every: c.logging_steps
+    })
+    if (c.save_steps > 0 && step % c.save_steps === 0 && step < c.max_steps) yield* keep
+  })
+  const stop = keep.pipe(
+    Effect.flatMap(({ checkpoint }) => reporter.note(`stopped, saved ${checkpoint}`)),
+    Effect.catch((error) => reporter.note(`stopped after step ${step}, which could not be saved: ${error.message}`))
+  )
+  yield* steps(start, c.max_steps).pipe(
+    Stream.runForEach((rows) =>
+      Effect.andThen(
+        refreshes(step) ? retriever.refresh : Effect.void,
+        Effect.uninterruptible(learn(rows))
+      )
+    ),
+    Effect.onInterrupt(() => stop)
+  )
+  return yield* keep
+})

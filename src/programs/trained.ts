@@ -1,0 +1,61 @@
+/** `trained.json`: how far a run has come, in what time, and how well. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { join } from "node:path"
+import { decodeFile, exists, replace } from "../runtime/files/disk.ts"
+
+const Trained = Schema.Struct({
+  steps: Schema.Natural,
+  /** Spent on these steps, those that were lost and made again included; null where the file was lost with a part of it. */
+  seconds: Schema.NullOr(Schema.Finite),
+  questionsPerSecond: Schema.NullOr(Schema.Finite),
+  /** Means of the last step; null before the first. */
+  retrieverLoss: Schema.NullOr(Schema.Finite),
+  readerLoss: Schema.NullOr(Schema.Finite),
+  checkpoint: Schema.String
+})
+export type Trained = typeof Trained.Type
+
+export interface Losses {
+  readonly retrieverLoss: number
+  readonly readerLoss: number
+}
+
+export const pathOf = (output: string): string => join(output, "trained.json")
+
+/** What a run told of itself; `undefined` where it told nothing. */
+export const read = Effect.fnUntraced(function*(output: string) {
+  const path = pathOf(output)
+  return (yield* exists(path)) ? yield* decodeFile(path, Schema.decodeUnknownEffect(Trained)) : undefined
+})
+
+interface Kept {
+  readonly step: number
+  /** Questions of a step. */
+  readonly size: number
+  readonly losses: Losses | undefined
+  readonly checkpoint: string
+}
+
+/** The time of a run that goes on from step `start`. */
+export const clock = Effect.fnUntraced(function*(output: string, start: number) {
+  const before = start === 0 ? 0 : (yield* read(output))?.seconds ?? null
+  const began = yield* Clock.currentTimeMillis
+  /** Seconds since it went on. */
+  const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
+  const keep = Effect.fnUntraced(function*({ checkpoint, losses, size, step }: Kept) {
+    const seconds = before === null ? null : before + (step > start ? yield* elapsed : 0)
+    const trained: Trained = {
+      steps: step,
+      seconds,
+      questionsPerSecond: seconds === null ? null : step * size / Math.max(seconds, 1e-9),
+      retrieverLoss: losses?.retrieverLoss ?? null,
+      readerLoss: losses?.readerLoss ?? null,
+      checkpoint
+    }
+    yield* replace(pathOf(output), new TextEncoder().encode(`${JSON.stringify(trained, null, 2)}\n`))
+    return trained
+  })
+  return { elapsed, keep }
+})

@@ -1,0 +1,37 @@
+/** Program: whether a run could start, without starting it. */
+import * as Effect from "effect/Effect"
+import { suspicions } from "../domain/settings/contradictions.ts"
+import type { RunConfig } from "../domain/settings/RunConfig.ts"
+import type { ParameterGroup } from "../runtime/ports/Learning.ts"
+import { parameterGroups } from "./course.ts"
+import { fitting } from "./preflight.ts"
+import { fileOf, judged, learner, prepare, splits } from "./prepare.ts"
+
+export interface Valid {
+  readonly settings: RunConfig
+  readonly passages: number
+  readonly questions: Readonly<Record<string, number>>
+  readonly groups: ReadonlyArray<ParameterGroup>
+}
+
+/** Reads every file and both models; fails with the first thing that would stop the run. */
+export const validate = Effect.fn("validate")(function*(c: RunConfig) {
+  const prepared = yield* prepare(c)
+  const given = splits.filter((split) => fileOf(c, split) !== "")
+  const counts = yield* Effect.forEach(
+    given,
+    Effect.fnUntraced(function*(split) {
+      const records = yield* judged(c, split, prepared)
+      if (split !== "train") yield* fitting(c, fileOf(c, split), "answer", records)
+      return [split, records.length] as const
+    })
+  )
+  const groups = yield* Effect.provide(parameterGroups, learner(prepared))
+  for (const line of suspicions(prepared.config)) yield* Effect.logWarning(line)
+  return {
+    settings: prepared.config,
+    passages: prepared.passages.ids.length,
+    questions: Object.fromEntries(counts),
+    groups
+  } satisfies Valid as Valid
+})

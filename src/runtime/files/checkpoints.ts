@@ -1,0 +1,262 @@
+/**
+ * Checkpoints on disk, as Hugging Face lays them out: `checkpoint-<step>/`, in it a model folder or an adapter's for each
+ * part, its optimiser state, and `trainer_state.json` with the hash of every file. A checkpoint appears whole or not at
+ * all.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import { dirname, join } from "node:path"
+import { Settings } from "../../domain/settings/RunConfig.ts"
+import {
+  CheckpointError,
+  Checkpoints,
+  type Identity,
+  type Part,
+  type Position,
+  type Stored
+} from "../ports/Checkpoints.ts"
+import { exists, FileError, located, makeFolder, moveDurably, namesIn, writeDurably } from "./disk.ts"
+import * as Manifest from "./manifest.ts"
+import * as Peft from "./peft.ts"
+import * as TensorFile from "./safetensors/read.ts"
+import * as Safetensors from "./safetensors/write.ts"
+
+const prefix = "checkpoint-"
+const asError = (error: FileError): CheckpointError => {
+  const { path, place, reason } = error
+  return new CheckpointError({ path, reason: place ? `${place}: ${reason}` : reason })
+}
+
+/** What a file of a checkpoint holds. */
+type Content = { readonly tensors: Safetensors.StoredTensors; readonly metadata?: Record<string, string> } | Uint8Array
+
+const contents = (
+  part: Part
+): ReturnType<Part["save"]> & { readonly all: ReadonlyArray<readonly [string, Content]> } => {
+  const state = part.save()
+  const { base, extra, files, weights } = state
+  const own: readonly [string, Content] = base === undefined
+    ? ["model.safetensors", { tensors: weights }]
+    : [Peft.WEIGHTS, { tensors: weights, metadata: { [Peft.BASE]: base } }]
+  const texts = files.map(([name, text]) => [name, new TextEncoder().encode(text)] as const)
+  return { ...state, all: [own, ["state.safetensors", { tensors: extra }], ...texts] }
+}
+
+/**
+ * Gives `put`, which tells the SHA-256 of what it wrote, every file of a checkpoint by its path in it: parts by name,
+ * whichever was there first, and the manifest.
+ */
+const files = Effect.fnUntraced(function*<E, R>(
+  parts: ReadonlyMap<string, Part>,
+  { run, step }: Position,
+  put: (file: string, content: Content) => Effect.Effect<string, E, R>
+) {
+  const hashes: Record<string, string> = {}
+  const counters: Record<string, Readonly<Record<string, number>>> = {}
+  for (const [name, part] of [...parts].toSorted(([a], [b]) => a < b ? -1 : 1)) {
+    const state = contents(part)
+    counters[name] = state.counters
+    for (const [file, content] of state.all) hashes[`${name}/${file}`] = yield* put(`${name}/${file}`, content)
+  }
+  yield* put(Manifest.FILE, Manifest.encode({ global_step: step, run, counters, files: hashes }))
+})
+
+const put = (path: string, content: Content) =>
+  content instanceof Uint8Array
+    ? writeDurably(path, content)
+    : Safetensors.write(path, content.tensors, content.metadata)
+
+/** A folder on its way to be a checkpoint, or on its way from having been one. */
+const partialOf = (folder: string, step: number): string => join(folder, `.${prefix}${step}.partial`)
+const isPartial = (name: string): boolean => /^\.checkpoint-\d+\.partial$/.test(name)
+
+/** Removes what a killed process left of checkpoints that it had not finished writing or removing. */
+export const tidy = Effect.fnUntraced(function*(folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  const stale = (yield* namesIn(folder)).filter(isPartial).map((name) => join(folder, name))
+  yield* Effect.forEach(stale, (path) => fs.remove(path, { recursive: true, force: true }).pipe(located(path)))
+})
+
+/** Removes a checkpoint, which is none from the first moment on. */
+const remove = Effect.fnUntraced(function*(folder: string, step: number) {
+  const fs = yield* FileSystem.FileSystem
+  const [target, partial] = [join(folder, `${prefix}${step}`), partialOf(folder, step)]
+  yield* fs.remove(partial, { recursive: true, force: true }).pipe(located(partial))
+  if (!(yield* exists(target))) return
+  yield* moveDurably(target, partial)
+  yield* fs.remove(partial, { recursive: true, force: true }).pipe(located(partial))
+})
+
+/** Writes into a folder of another name, then renames. */
+const write = Effect.fnUntraced(function*(folder: string, parts: ReadonlyMap<string, Part>, position: Position) {
+  const fs = yield* FileSystem.FileSystem
+  const [target, partial] = [join(folder, `${prefix}${position.step}`), partialOf(folder, position.step)]
+  yield* remove(folder, position.step)
+  yield* files(parts, position, (file, content) => {
+    const path = join(partial, file)
+    return Effect.andThen(makeFolder(dirname(path)), put(path, content))
+  }).pipe(Effect.tapError(() => Effect.ignore(fs.remove(partial, { recursive: true, force: true }))))
+  yield* moveDurably(partial, target)
+  return target
+})
+
+/** Steps of the checkpoints in a folder, newest first. */
+const stepsIn = (folder: string) =>
+  Effect.map(
+    namesIn(folder),
+    (names) =>
+      names.filter((name) => /^checkpoint-\d+$/.test(name)).map((name) => Number(name.slice(prefix.length)))
+        .toSorted((a, b) => b - a)
+  )
+
+const storedIn = (file: TensorFile.TensorFile): Stored => ({
+  path: file.path,
+  names: [...file.entries.keys()],
+  read: (name) =>
+    file.entries.has(name)
+      ? Effect.mapError(file.read(name), asError)
+      : Effect.fail(new CheckpointError({ path: file.path, reason: `tensor ${name} is missing` }))
+})
+
+const load = Effect.fnUntraced(
+  function*(folder: string, manifest: Manifest.Manifest, parts: ReadonlyMap<string, Part>) {
+    for (const [name, part] of parts) {
+      const adapts = manifest.files[`${name}/${Peft.WEIGHTS}`] !== undefined
+      const path = join(folder, name, adapts ? Peft.WEIGHTS : "model.safetensors")
+      const weights = yield* TensorFile.open(path)
+      const extra = yield* TensorFile.open(join(folder, name, "state.safetensors"))
+      yield* part.load({
+        weights: storedIn(weights),
+        base: weights.metadata[Peft.BASE],
+        extra: storedIn(extra),
+        counters: manifest.counters[name] ?? {}
+      })
+    }
+  },
+  Effect.scoped
+)
+
+interface Found {
+  readonly path: string
+  readonly manifest: Manifest.Manifest
+}
+
+/**
+ * The newest whole checkpoint; damaged ones are passed over with a warning. Fails where all are damaged. A run that goes on
+ * beside may remove one while it is read: then there is a newer one.
+ */
+const newest = Effect.fnUntraced(function*(folder: string, matters: (file: string) => boolean = () => true) {
+  for (;;) {
+    const damaged: Array<FileError> = []
+    for (const step of yield* stepsIn(folder)) {
+      const path = join(folder, `${prefix}${step}`)
+      const found = yield* Effect.result(Manifest.verify(path, step, matters))
+      if (found._tag === "Success") return { path, manifest: found.success } satisfies Found as Found
+      if (!(yield* exists(path))) break
+      damaged.push(found.failure)
+      yield* Effect.logWarning(`${path} is passed over: ${found.failure.message}`)
+    }
+    const left = (yield* stepsIn(folder)).length
+    if (left === 0) return undefined
+    if (left > damaged.length) continue
+    const told = damaged.map((error) => error.message).join("; ")
+    const reason = `no checkpoint in it is whole (${told}); put one back, or remove them to start over`
+    return yield* new FileError({ path: folder, place: "", reason })
+  }
+})
+
+/** The newest whole checkpoint of a run's folder, as far as its models go; `undefined` where there is none. */
+export const latest = (folder: string) =>
+  newest(folder, (file) => !file.endsWith("/state.safetensors")).pipe(
+    Effect.map((found) => found && { path: found.path, step: found.manifest.global_step, run: found.manifest.run }),
+    Effect.mapError(asError)
+  )
+
+const EARLIER = "was written by an earlier version, whose runs cannot be gone on with; start from its model folders"
+
+/** A short value as it is; nothing of a hash, or of a long one. */
+const shown = (value: string | undefined): string | undefined =>
+  value === undefined || value.length > 40 ? undefined : value
+
+/** How a checkpoint's run is another than this, if it is. */
+const differences = (stored: Identity, own: Identity): ReadonlyArray<string> =>
+  [...new Set([...Object.keys(stored), ...Object.keys(own)])].filter((key) => stored[key] !== own[key]).map((key) => {
+    const [there, here] = [shown(stored[key]), shown(own[key])]
+    return there === undefined || here === undefined ? `${key} differs` : `${key} was ${there} and is ${here}`
+  })
+
+const another = (path: string, differing: ReadonlyArray<string>) => {
+  const reason = `is of another run: ${differing.join(", ")}; restore that, or choose another output_dir`
+  return new CheckpointError({ path, reason })
+}
+
+export const layer: Layer.Layer<Checkpoints, never, Settings | FileSystem.FileSystem> = Layer.effect(
+  Checkpoints,
+  Effect.gen(function*() {
+    const { output_dir, save_total_limit } = yield* Settings
+    const fs = yield* FileSystem.FileSystem
+    const parts = new Map<string, Part>()
+    /** The checkpoint the parts are at, if they are at one: there is no need to write it again. */
+    let last: { readonly step: number; readonly path: string } | undefined
+    const provided = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem>) =>
+      Effect.provideService(effect, FileSystem.FileSystem, fs)
+    return Checkpoints.of({
+      register: (name, part) => Effect.sync(() => void parts.set(name, part)),
+      save: Effect.fnUntraced(
+        function*(position) {
+          if (last?.step === position.step) return last.path
+          const path = yield* write(output_dir, parts, position)
+          last = { step: position.step, path }
+          const old = (yield* stepsIn(output_dir)).filter((step) => step <= position.step).slice(save_total_limit)
+          yield* Effect.forEach(old, (step) => remove(output_dir, step))
+          return path
+        },
+        Effect.mapError(asError),
+        provided
+      ),
+      restore: Effect.fnUntraced(function*(run) {
+        const found = yield* Effect.mapError(newest(output_dir), asError)
+        if (!found) return undefined
+        const { manifest, path } = found
+        if (manifest.run === undefined) return yield* new CheckpointError({ path, reason: EARLIER })
+        const differing = differences(manifest.run, run)
+        if (differing.length > 0) return yield* another(path, differing)
+        yield* load(path, manifest, parts).pipe(
+          Effect.mapError((error) => error._tag === "FileError" ? asError(error) : error)
+        )
+        last = { step: manifest.global_step, path }
+        return { step: manifest.global_step, run }
+      }, provided)
+    })
+  })
+)
+
+/** As long as any. */
+const NO_HASH = "0".repeat(64)
+
+/** Checkpoints are made as ever, and `tell` is told of each file instead of a disk. */
+export const weighed = (tell: (file: string, bytes: number) => void): Layer.Layer<Checkpoints> =>
+  Layer.sync(Checkpoints, () => {
+    const parts = new Map<string, Part>()
+    return {
+      register: (name, part) => Effect.sync(() => void parts.set(name, part)),
+      save: (position) =>
+        files(parts, position, (file, content) =>
+          Effect.sync(() => {
+            tell(
+              file,
+              content instanceof Uint8Array ? content.length : Safetensors.size(content.tensors, content.metadata)
+            )
+            return NO_HASH
+          })).pipe(Effect.as(`step ${position.step}, not kept`)),
+      restore: () => Effect.succeed(undefined)
+    }
+  })
+
+/** Nothing is kept: for tests and for runs that only measure. */
+export const none: Layer.Layer<Checkpoints> = Layer.succeed(Checkpoints, {
+  register: () => Effect.void,
+  save: ({ step }) => Effect.succeed(`step ${step}, not kept`),
+  restore: () => Effect.succeed(undefined)
+})

@@ -1,0 +1,119 @@
+/** `config.json` of encoders, in Hugging Face's spelling. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { BertConfig } from "../../../kernels/nn/bert.ts"
+import { type Activation, activations } from "../../../kernels/nn/layers.ts"
+import type { ModernBertConfig } from "../../../kernels/nn/modernBert.ts"
+import { check } from "./foreignKeys.ts"
+import {
+  byType,
+  Count,
+  type Decode,
+  keys,
+  Layers,
+  LayerTypes,
+  miscounted,
+  oneOf,
+  or,
+  Positive,
+  Rate,
+  refuse,
+  tell,
+  typesOf,
+  uneven
+} from "./keys.ts"
+import { passed, ropeOf } from "./rope.ts"
+
+/** An encoder, and the size of a token's vector where the config says it. */
+export type EncoderConfig = (BertConfig | ModernBertConfig) & { readonly dim?: number }
+
+const optional = Schema.optionalKey
+const sizes = {
+  vocab_size: Count,
+  hidden_size: Count,
+  intermediate_size: Count,
+  num_hidden_layers: Layers,
+  num_attention_heads: Count,
+  max_position_embeddings: Count,
+  initializer_range: or(Positive, 0.02),
+  /** ColBERT's; 0 for hidden states as they are. */
+  dim: optional(Schema.Natural)
+}
+const heads = (c: { readonly hidden_size: number; readonly num_attention_heads: number }) =>
+  uneven("hidden_size", c.hidden_size, "num_attention_heads", c.num_attention_heads)
+const acts = Object.keys(activations)
+
+const BertKeys = Schema.Struct({
+  ...sizes,
+  type_vocab_size: or(Count, 2),
+  layer_norm_eps: or(Positive, 1e-12),
+  hidden_dropout_prob: or(Rate, 0.1),
+  hidden_act: or(Schema.String, "gelu"),
+  position_embedding_type: or(Schema.String, "absolute"),
+  is_decoder: or(Schema.Boolean, false)
+})
+
+const bert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path = "config.json") {
+  const { is_decoder, position_embedding_type, ...c } = yield* keys(BertKeys)(json)
+  yield* check(json, path, { used: Object.keys(BertKeys.fields) })
+  yield* refuse([
+    heads(c),
+    oneOf("hidden_act", c.hidden_act, acts),
+    oneOf("position_embedding_type", position_embedding_type, ["absolute"]),
+    is_decoder && "is_decoder is not an encoder's"
+  ])
+  return { ...c, model_type: "bert", hidden_act: c.hidden_act as Activation }
+})
+
+const Rope = Schema.Record(Schema.String, Schema.Unknown)
+const ModernBertKeys = Schema.Struct({
+  ...sizes,
+  norm_eps: or(Positive, 1e-5),
+  norm_bias: or(Schema.Boolean, false),
+  attention_bias: or(Schema.Boolean, false),
+  mlp_bias: or(Schema.Boolean, false),
+  hidden_activation: or(Schema.String, "gelu"),
+  embedding_dropout: or(Rate, 0),
+  mlp_dropout: or(Rate, 0),
+  local_attention: or(Count, 128),
+  global_attn_every_n_layers: or(Count, 3),
+  layer_types: optional(LayerTypes),
+  global_rope_theta: or(Positive, 160_000),
+  local_rope_theta: or(Positive, 10_000),
+  rope_scaling: or(Rope, {}),
+  rope_parameters: or(Schema.Record(Schema.String, Rope), {})
+})
+
+const modernBert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path = "config.json") {
+  const c = yield* keys(ModernBertKeys)(json)
+  const idle = ["layer_norm_eps", "position_embedding_type"]
+  yield* check(json, path, { used: Object.keys(ModernBertKeys.fields), idle, refused: ["sliding_window"] })
+  yield* tell(path, passed(c))
+  const { global_attn_every_n_layers: every, layer_types, num_hidden_layers, rope_scaling } = c
+  const types = layer_types ?? typesOf(num_hidden_layers, (i) => i % every !== 0)
+  yield* refuse([
+    heads(c),
+    uneven("the size of a head", c.hidden_size / c.num_attention_heads, "its halves", 2),
+    oneOf("hidden_activation", c.hidden_activation, acts),
+    miscounted(types, num_hidden_layers)
+  ])
+  const turns = Effect.fnUntraced(function*(type: string, rope_theta: number) {
+    const rope_parameters = { rope_theta, ...rope_scaling, ...new Map(Object.entries(c.rope_parameters)).get(type) }
+    const { max_position_embeddings } = c
+    const rope = yield* ropeOf({ max_position_embeddings, rope_parameters }, c.hidden_size / c.num_attention_heads)
+    yield* refuse(["attention_factor" in rope && `rope_type ${rope.rope_type} is not known of encoders`])
+    return rope
+  })
+  return {
+    ...c,
+    model_type: "modernbert",
+    hidden_activation: c.hidden_activation as Activation,
+    layer_types: types,
+    rope_parameters: {
+      full_attention: yield* turns("full_attention", c.global_rope_theta),
+      sliding_attention: yield* turns("sliding_attention", c.local_rope_theta)
+    }
+  }
+})
+
+export const decodeEncoder: Decode<EncoderConfig> = byType({ bert, modernbert: modernBert })

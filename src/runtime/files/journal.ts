@@ -1,0 +1,134 @@
+/** The journal of a run: every column of every step, as Arrow IPC files between checkpoints. */
+import { RecordBatch, RecordBatchFileWriter, RecordBatchReader, Schema } from "apache-arrow"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { join } from "node:path"
+import { FileError, located, makeFolder, namesIn, readBytes, replace, sha256 } from "./disk.ts"
+import { limited } from "./timeLimit.ts"
+
+const folderOf = (output: string): string => join(output, "journal")
+const nameOf = (from: number, to: number): string =>
+  `${String(from).padStart(8, "0")}-${String(to).padStart(8, "0")}.arrow`
+
+const arrow = (batches: ReadonlyArray<RecordBatch>): Uint8Array =>
+  RecordBatchFileWriter.writeAll(batches).toUint8Array(true)
+
+/** The batches under a schema with this metadata. */
+const marked = (batches: ReadonlyArray<RecordBatch>, metadata: ReadonlyMap<string, string>) =>
+  batches.map((batch) => new RecordBatch(new Schema(batch.schema.fields, new Map(metadata)), batch.data))
+
+/** The key under which a file's schema has the SHA-256 of the file, computed with `BLANK` in the place of the hash. */
+const HASH = "sha256"
+const BLANK = "-".repeat(64)
+/** The key as it is stored, behind its length; and how many bytes from it its value is, at most. */
+const [KEY, NEAR] = [`\x06\0\0\0${HASH}\0`, 256]
+/** A byte that Arrow leaves empty behind its magic: 1 where the file has a hash. */
+const MARK = 7
+
+/** A copy of a file with `to` in the place of the last `from`: its schema is at its end. */
+const stamped = (bytes: Uint8Array, from: string, to: string): Uint8Array => {
+  const copy = Buffer.from(bytes)
+  copy[MARK] = 1
+  copy.write(to, copy.lastIndexOf(from), "latin1")
+  return new Uint8Array(copy.buffer, copy.byteOffset, copy.length)
+}
+
+/** The file of some steps' batches. */
+export const encode = (batches: ReadonlyArray<RecordBatch>): Uint8Array => {
+  const file = stamped(arrow(marked(batches, new Map([[HASH, BLANK]]))), BLANK, BLANK)
+  return stamped(file, BLANK, sha256(file))
+}
+
+const another = () => new RangeError("is not as it was written")
+
+/** Milliseconds in which a file is read, by far: some that are damaged would be read for ever. */
+const patience = (bytes: number): number => 2000 + bytes / 2000
+
+/** The batches of a file of an earlier version, which has no hash: so many, or the file is none. */
+const decodeEarlier = (bytes: Uint8Array, count: number): ReadonlyArray<RecordBatch> => {
+  const batches = limited(patience(bytes.length), () => {
+    const found: Array<RecordBatch> = []
+    for (const batch of RecordBatchReader.from(bytes)) if (found.push(batch) > count) throw another()
+    return found
+  })
+  if (batches[0]?.schema.metadata.has(HASH) || Buffer.compare(arrow(batches), bytes) !== 0) throw another()
+  return batches
+}
+
+/** The batches of a file, which must be as it was written: that is known before anything in it is believed. */
+const decode = (bytes: Uint8Array, count: number): ReadonlyArray<RecordBatch> => {
+  if (bytes[MARK] !== 1) return decodeEarlier(bytes, count)
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  const key = Math.max(0, file.lastIndexOf(KEY))
+  const [hash] = /[0-9a-f]{64}/.exec(file.toString("latin1", Math.max(0, key - NEAR), key + NEAR)) ?? []
+  if (hash === undefined || sha256(stamped(bytes, hash, BLANK)) !== hash) throw another()
+  return marked([...RecordBatchReader.from(bytes)], new Map())
+}
+
+/** Writes the batches of steps from..to-1 as one file, whole or not at all. */
+export const write = Effect.fnUntraced(function*(
+  output: string,
+  from: number,
+  to: number,
+  batches: ReadonlyArray<RecordBatch>
+) {
+  const folder = folderOf(output)
+  yield* makeFolder(folder)
+  yield* replace(join(folder, nameOf(from, to)), encode(batches))
+})
+
+/** The steps that a file of ours tells of, by its name. */
+const stepsOf = (name: string): { readonly from: number; readonly to: number } | undefined => {
+  const [, from, to] = /^(\d{8,})-(\d{8,})\.arrow$/.exec(name) ?? []
+  return to === undefined ? undefined : { from: Number(from), to: Number(to) }
+}
+
+/** The files of the journal in the order of their steps. */
+const filesOf = (output: string) =>
+  Effect.map(namesIn(folderOf(output)), (names) =>
+    names.flatMap((name) => {
+      const steps = stepsOf(name)
+      return steps ? [{ ...steps, name, path: join(folderOf(output), name) }] : []
+    }).toSorted((a, b) => a.from - b.from))
+
+/** Whether a batch is all of step `step`. */
+const isOf = (batch: RecordBatch, step: number): boolean => {
+  const column = batch.getChild("step")
+  return column !== null && column.length > 0 && [...column].every((own) => own === step)
+}
+
+/** The batches of a file: one a step, those that its name tells of. */
+const batchesOf = Effect.fnUntraced(function*({ from, path, to }: { from: number; to: number; path: string }) {
+  const bytes = yield* readBytes(path)
+  const fail = (reason: string) => new FileError({ path, place: "", reason })
+  const batches = yield* Effect.try({
+    try: () => decode(bytes, Math.max(0, to - from)),
+    catch: (cause) => cause instanceof RangeError ? fail(cause.message) : fail("is no Arrow file, or a damaged one")
+  })
+  const fits = batches.length === to - from && batches.every((batch, i) => isOf(batch, from + i))
+  return fits ? batches : yield* fail("does not hold the steps that its name tells of")
+})
+
+/** Removes what was written of step `from` and later: a resumed run writes it again. */
+export const truncate = Effect.fnUntraced(function*(output: string, from: number) {
+  const fs = yield* FileSystem.FileSystem
+  const folder = folderOf(output)
+  const left = (yield* namesIn(folder)).filter((name) => /^\d{8,}-\d{8,}\.arrow\.partial$/.test(name))
+  const later = (yield* filesOf(output)).filter((file) => file.to > from)
+  for (const file of later.filter((file) => file.from < from)) {
+    yield* write(output, file.from, from, (yield* batchesOf(file)).slice(0, from - file.from))
+  }
+  const gone = [...left.map((name) => join(folder, name)), ...later.map(({ path }) => path)]
+  yield* Effect.forEach(gone, (path) => fs.remove(path).pipe(located(path)))
+})
+
+/** Every batch of a run, one a step, in order. */
+export const read = Effect.fnUntraced(function*(output: string) {
+  return (yield* Effect.forEach(yield* filesOf(output), batchesOf)).flat()
+})
+
+/** The batch of the last step. */
+export const last = Effect.fnUntraced(function*(output: string) {
+  const file = (yield* filesOf(output)).at(-1)
+  return file && (yield* batchesOf(file)).at(-1)
+})

@@ -1,0 +1,200 @@
+/** An adapter's folder as PEFT lays it out: `adapter_config.json` and `adapter_model.safetensors`. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Schema from "effect/Schema"
+import { join } from "node:path"
+import { brief, cut, several } from "../../domain/brief.ts"
+import { problemsOf } from "../../domain/issues.ts"
+import { fullMatch, PatternError } from "../../domain/pattern.ts"
+import type { Rank } from "../../kernels/nn/lora.ts"
+import { isObject } from "./config/keys.ts"
+import { FileError, located, readJson } from "./disk.ts"
+import * as Safetensors from "./safetensors/write.ts"
+import { limited } from "./timeLimit.ts"
+
+export const CONFIG = "adapter_config.json"
+export const WEIGHTS = "adapter_model.safetensors"
+/** What PEFT puts before the names of a model's parameters. */
+export const PREFIX = "base_model.model."
+/** Key of the file's metadata: the hash of the frozen weights, where we wrote it. */
+export const BASE = "base_sha256"
+
+const or = <S extends Schema.Top>(schema: S, value: S["Encoded"]) =>
+  schema.pipe(Schema.withDecodingDefault(Effect.succeed(value)))
+const Names = Schema.Array(Schema.String)
+const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
+
+/** The keys that say how to compute. */
+const AdapterConfig = Schema.Struct({
+  base_model_name_or_path: or(Schema.NullOr(Schema.String), null),
+  r: Schema.Int,
+  lora_alpha: Positive,
+  lora_dropout: or(Schema.Finite, 0),
+  target_modules: or(Schema.NullOr(Schema.Union([Schema.String, Names])), null),
+  modules_to_save: or(Schema.NullOr(Names), null),
+  use_rslora: or(Schema.Boolean, false),
+  alpha_pattern: or(Schema.Record(Schema.String, Positive), {}),
+  rank_pattern: or(Schema.Record(Schema.String, Schema.Int), {})
+})
+type AdapterConfig = typeof AdapterConfig.Type
+
+/** Keys that do not change what a trained adapter computes: how it was begun, chosen and made. */
+const harmless: ReadonlySet<string> = new Set([
+  ...Object.keys(AdapterConfig.fields),
+  "auto_mapping",
+  "ensure_weight_tying",
+  "eva_config",
+  "exclude_modules",
+  "inference_mode",
+  "layers_pattern",
+  "layers_to_transform",
+  "megatron_core",
+  "peft_version",
+  "qalora_group_size",
+  "revision",
+  "task_type"
+])
+/** Beginnings that leave the frozen weights as they are; others (PiSSA, OLoRA, LoftQ, ...) write to them. */
+const beginnings: ReadonlySet<unknown> = new Set([true, false, "gaussian", "eva", "orthogonal"])
+
+const isOff = (value: unknown): boolean =>
+  value === null || value === false || value === "none"
+  || (typeof value === "object" && Object.keys(value).length === 0)
+
+/** Keys whose values ask for something else than low-rank adapters. */
+const foreign = (json: object): ReadonlyArray<string> =>
+  Object.entries(json).filter(([key, value]) => {
+    if (key === "peft_type") return value !== "LORA"
+    if (key === "init_lora_weights") return !beginnings.has(value)
+    return !harmless.has(key) && !isOff(value)
+  }).map(([key, value]) => `${cut(key)} ${brief(value)}`)
+
+export interface Adapter {
+  readonly folder: string
+  readonly config: AdapterConfig
+  /** By the names of the model's parameters, and of adapters beside them. */
+  readonly tensors: Safetensors.StoredTensors
+  /** The modules that have adapters; each one's rank is that of its matrices. */
+  readonly targets: ReadonlyMap<string, Rank>
+  /** Hash of the frozen weights it was trained on, where it tells. */
+  readonly base: string | undefined
+}
+
+export const isIn = (folder: string): Effect.Effect<boolean, FileError, FileSystem.FileSystem> =>
+  FileSystem.FileSystem.use((fs) => fs.exists(join(folder, CONFIG))).pipe(located(folder))
+
+const readConfig = Effect.fnUntraced(function*(path: string) {
+  const json = yield* readJson(path)
+  if (!isObject(json)) return yield* new FileError({ path, place: "", reason: `is ${brief(json)}, not an object` })
+  const beyond = foreign(json)
+  if (beyond.length > 0) {
+    const reason = `${beyond.join(", ")}: only plain LoRA is known here; merge the adapter with PEFT first`
+    return yield* new FileError({ path, place: "", reason })
+  }
+  return yield* Effect.mapError(
+    Schema.decodeUnknownEffect(AdapterConfig, { errors: "all" })(json),
+    (error) => new FileError({ path, place: "", reason: several(problemsOf(error)).join("; ") })
+  )
+})
+
+/** A tensor's name in the model; PEFT wraps what it adapts, and writes wrapped embeddings out. */
+const nameOf = (stored: string): string | undefined =>
+  stored.startsWith(PREFIX) ? stored.slice(PREFIX.length).replace(".base_layer.", ".") : undefined
+
+export const scalingOf = (alpha: number, r: number, rslora: boolean): number => alpha / (rslora ? Math.sqrt(r) : r)
+
+/** Milliseconds that patterns may take to be held against all modules. */
+const PATIENCE = 1000
+
+const compiled = (key: string, pattern: string): RegExp => {
+  try {
+    return fullMatch(pattern, "(.*\\.)?")
+  } catch (cause) {
+    throw new PatternError(`${key}: "${cut(pattern)}" is no pattern: ${(cause as Error).message}`)
+  }
+}
+
+/** PEFT's rule: the first pattern that a path, or its end after a dot, matches has its value; all others the usual one. */
+const byPattern = (key: string, values: Readonly<Record<string, number>>, usual: number) => {
+  const patterns = Object.entries(values).map(([pattern, value]) => [compiled(key, pattern), value] as const)
+  return (path: string): number => patterns.find(([pattern]) => pattern.test(path))?.[1] ?? usual
+}
+
+/** The modules that have adapters, by their matrices. Throws where a pattern is none, or the config has other ranks. */
+const ranks = (c: AdapterConfig, tensors: Safetensors.StoredTensors): ReadonlyMap<string, Rank> => {
+  const [alphaOf, rankOf] = [
+    byPattern("alpha_pattern", c.alpha_pattern, c.lora_alpha),
+    byPattern("rank_pattern", c.rank_pattern, c.r)
+  ]
+  return limited(PATIENCE, () =>
+    new Map([...tensors].flatMap(([name, { shape }]) => {
+      const path = /^(.*)\.lora_(A\.weight|embedding_A)$/.exec(name)?.[1]
+      if (path === undefined) return []
+      const [r] = shape as [number]
+      if (rankOf(path) !== r) {
+        throw new PatternError(`${path} has rank ${r}, not ${rankOf(path)} as r and rank_pattern say`)
+      }
+      return [[path, { r, scaling: scalingOf(alphaOf(path), r, c.use_rslora) }] as const]
+    })))
+}
+
+export const read = Effect.fnUntraced(function*(folder: string) {
+  const place = join(folder, CONFIG)
+  const config = yield* readConfig(place)
+  const path = join(folder, WEIGHTS)
+  const { metadata, tensors: stored } = yield* Safetensors.open(path)
+  const strange = [...stored.keys()].filter((name) => nameOf(name) === undefined)
+  if (strange.length > 0) {
+    return yield* new FileError({ path, place: "", reason: `${strange.join(", ")}: not under ${PREFIX}` })
+  }
+  const tensors = new Map([...stored].map(([name, tensor]) => [nameOf(name)!, tensor]))
+  const targets = yield* Effect.try({
+    try: () => ranks(config, tensors),
+    catch: (cause) =>
+      new FileError({
+        path: place,
+        place: "",
+        reason: cause instanceof PatternError
+          ? cause.message
+          : `to match alpha_pattern and rank_pattern ${(cause as Error).message}`
+      })
+  })
+  return { folder, config, tensors, targets, base: metadata[BASE] } satisfies Adapter as Adapter
+})
+
+/** Tables with a row a token, by the last names of their modules. */
+export const isTable = (name: string): boolean =>
+  /(^|\.)(embed_tokens|word_embeddings|tok_embeddings|lm_head)\.weight$/.test(name)
+
+/**
+ * Rows of the tables that an adapter has in full, which grew with its vocabulary where tokens were added; `undefined`
+ * where it has none.
+ */
+export const vocabulary = ({ folder, tensors }: Adapter): Effect.Effect<number | undefined, FileError> => {
+  const own = [...tensors].filter(([name]) => isTable(name))
+  const rows = [...new Set(own.map(([, { shape }]) => shape[0]!))]
+  if (rows.length < 2) return Effect.succeed(rows[0])
+  const reason = own.map(([name, { shape }]) => `${name} has ${shape[0]} rows`).join(", ")
+  return Effect.fail(new FileError({ path: join(folder, WEIGHTS), place: "", reason: `${reason}: one for each token` }))
+}
+
+/** The shape of a weight with the adapter: of a table as many rows as the adapter's own, where it added tokens. */
+export const shapeWith = ({ tensors }: Adapter, name: string, shape: ReadonlyArray<number>): ReadonlyArray<number> => {
+  const own = isTable(name) ? tensors.get(name)?.shape : undefined
+  return own ? [own[0]!, ...shape.slice(1)] : shape
+}
+
+/** `adapter_config.json` as PEFT writes it, its keys in order. */
+export const text = (config: Omit<AdapterConfig, "alpha_pattern" | "rank_pattern">, task: string): string => {
+  const own = Object.entries(config).filter(([key]) => Object.hasOwn(AdapterConfig.fields, key))
+  const json = {
+    ...Object.fromEntries(own),
+    peft_type: "LORA",
+    task_type: task,
+    bias: "none",
+    fan_in_fan_out: false,
+    inference_mode: true,
+    init_lora_weights: true
+  }
+  return `${JSON.stringify(Object.fromEntries(Object.entries(json).toSorted(([a], [b]) => a < b ? -1 : 1)), null, 2)}\n`
+}

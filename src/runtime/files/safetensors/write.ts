@@ -1,0 +1,82 @@
+/** The safetensors format: an 8-byte length, a JSON header of names, types, shapes and offsets, then the bytes. */
+import * as Effect from "effect/Effect"
+import { writing } from "../disk.ts"
+import * as TensorFile from "./read.ts"
+import type { StoredTensor } from "./read.ts"
+
+export type { StoredTensor }
+export type StoredTensors = ReadonlyMap<string, StoredTensor>
+
+/** A tensor as the header tells of it. */
+export interface Entry {
+  readonly name: string
+  readonly dtype: string
+  readonly shape: ReadonlyArray<number>
+  readonly bytes: number
+}
+
+/** What comes before the tensors, whose order is that of the entries; padded to 8 bytes. */
+export const header = (entries: ReadonlyArray<Entry>, metadata: Readonly<Record<string, string>>): Uint8Array => {
+  let end = 0
+  const told = entries.map(({ bytes, dtype, name, shape }) => {
+    const data_offsets = [end, end += bytes]
+    return [name, { dtype, shape, data_offsets }] as const
+  })
+  const json = JSON.stringify({ __metadata__: { format: "pt", ...metadata }, ...Object.fromEntries(told) })
+  const text = new TextEncoder().encode(json)
+  const bytes = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20, 8)
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(bytes.length - 8), true)
+  bytes.set(text, 8)
+  return bytes
+}
+
+export const byName = (a: { readonly name: string }, b: { readonly name: string }): number => a.name < b.name ? -1 : 1
+
+type Metadata = Readonly<Record<string, string>>
+
+/** Float32 tensors sorted by name, and the header that tells of them: equal tensors make equal bytes. */
+const layout = (tensors: StoredTensors, metadata: Metadata) => {
+  const sorted = [...tensors].map(([name, { data, shape }]) => ({ name, data, shape })).toSorted(byName)
+  const entries = sorted.map(({ data, name, shape }) => ({ name, dtype: "F32", shape, bytes: data.byteLength }))
+  return { head: header(entries, metadata), sorted }
+}
+
+const bytesOf = ({ buffer, byteLength, byteOffset }: Float32Array): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength)
+
+/** Bytes of the file of some tensors. */
+export const size = (tensors: StoredTensors, metadata: Metadata = {}): number => {
+  const { head, sorted } = layout(tensors, metadata)
+  return sorted.reduce((n, { data }) => n + data.byteLength, head.length)
+}
+
+/** The bytes of a small file. */
+export const encode = (tensors: StoredTensors, metadata: Metadata = {}): Uint8Array => {
+  const { head, sorted } = layout(tensors, metadata)
+  return new Uint8Array(Buffer.concat([head, ...sorted.map(({ data }) => bytesOf(data))]))
+}
+
+/**
+ * Writes a new file of any size, from where the tensors lie; its SHA-256. A tensor that holds what is no finite number is
+ * refused, as it would be when it is read.
+ */
+export const write = Effect.fnUntraced(function*(path: string, tensors: StoredTensors, metadata: Metadata = {}) {
+  const { head, sorted } = layout(tensors, metadata)
+  const { add, finish } = yield* writing(path)
+  yield* add(head)
+  for (const { data, name } of sorted) {
+    yield* TensorFile.finite(path, name, data)
+    yield* add(bytesOf(data))
+  }
+  return yield* finish
+}, Effect.scoped)
+
+/** All tensors of a file, and what it tells of itself. */
+export const open = Effect.fnUntraced(function*(path: string) {
+  const file = yield* TensorFile.open(path)
+  const tensors = new Map<string, StoredTensor>()
+  for (const name of file.entries.keys()) tensors.set(name, yield* file.read(name))
+  return { metadata: file.metadata, tensors: tensors as StoredTensors }
+}, Effect.scoped)
+
+export const read = (path: string) => Effect.map(open(path), ({ tensors }) => tensors)

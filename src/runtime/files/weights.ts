@@ -1,0 +1,198 @@
+/**
+ * The weights of a model folder, tensor by tensor: of `model.safetensors`, or of the files that
+ * `model.safetensors.index.json` lists, and of the dense layers that `modules.json` puts behind the model.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { join } from "node:path"
+import { firstInfinite, type Half, toWords, type Values } from "../../kernels/half.ts"
+import type { Flat } from "../../kernels/nn/Module.ts"
+import { decodeFile, exists, FileError, namesIn } from "./disk.ts"
+import * as TensorFile from "./safetensors/read.ts"
+
+/** A tensor in its file. */
+export interface Source {
+  readonly file: TensorFile.TensorFile
+  readonly name: string
+  readonly shape: ReadonlyArray<number>
+}
+/** Tensors by name; those of a dense layer have its folder before theirs ("1_Dense.linear.weight"). */
+export type Sources = ReadonlyMap<string, Source>
+
+const [WHOLE, INDEX] = ["model.safetensors", "model.safetensors.index.json"]
+const decodeIndex = Schema.decodeUnknownEffect(
+  Schema.Struct({ weight_map: Schema.Record(Schema.String, Schema.String) })
+)
+const decodeModules = Schema.decodeUnknownEffect(
+  Schema.Array(Schema.Struct({ path: Schema.String, type: Schema.String }))
+)
+
+/** A dense layer's own config: it only maps. */
+const decodeDense = Schema.decodeUnknownEffect(
+  Schema.Struct({ activation_function: Schema.optionalKey(Schema.Literal("torch.nn.modules.linear.Identity")) })
+)
+
+/** Names in a folder, no paths: nothing outside of it is read. */
+const isPlain = (name: string): boolean => /^[^/\\]+$/.test(name) && name !== "." && name !== ".."
+
+/** Refuses names that lead out of the folder. */
+const plain = (path: string, place: string, names: ReadonlyArray<string>): Effect.Effect<void, FileError> => {
+  const strange = names.find((name) => !isPlain(name))
+  return strange === undefined
+    ? Effect.void
+    : Effect.fail(new FileError({ path, place, reason: `${JSON.stringify(strange)} is no name of a file beside it` }))
+}
+
+type Sourced = readonly [name: string, source: Source]
+
+const sourcesOf = (file: TensorFile.TensorFile, prefix = ""): ReadonlyArray<Sourced> =>
+  [...file.entries].map(([name, { shape }]) => [prefix + name, { file, name, shape }])
+
+/** The tensors by name, each of which one file has. */
+const once = Effect.fnUntraced(function*(all: ReadonlyArray<Sourced>) {
+  const found = new Map<string, Source>()
+  for (const [name, source] of all) {
+    const other = found.get(name)
+    if (other) {
+      const reason = `is in ${other.file.path} too`
+      return yield* new FileError({ path: source.file.path, place: `tensor ${name}`, reason })
+    }
+    found.set(name, source)
+  }
+  return found as Sources
+})
+
+const shards = Effect.fnUntraced(function*(folder: string) {
+  const path = join(folder, INDEX)
+  const { weight_map } = yield* decodeFile(path, decodeIndex)
+  const names = [...new Set(Object.values(weight_map))].toSorted()
+  yield* plain(path, "weight_map", names)
+  const files = yield* Effect.forEach(names, (name) => TensorFile.open(join(folder, name)))
+  const byName = new Map(names.map((name, i) => [name, files[i]!.entries]))
+  const lost = Object.entries(weight_map).filter(([name, file]) => !byName.get(file)!.has(name))
+  if (lost.length === 0) return files.flatMap((file) => sourcesOf(file))
+  const reason = lost.map(([name, file]) => `${name} is not in ${file}`).join("; ")
+  return yield* new FileError({ path, place: "weight_map", reason })
+})
+
+const dense = Effect.fnUntraced(function*(folder: string) {
+  const path = join(folder, "modules.json")
+  if (!(yield* exists(path))) return []
+  const layers = (yield* decodeFile(path, decodeModules)).filter(({ type }) => type.endsWith(".Dense"))
+  yield* plain(path, "path", layers.map((layer) => layer.path))
+  yield* Effect.forEach(layers, (layer) => decodeFile(join(folder, layer.path, "config.json"), decodeDense))
+  const files = yield* Effect.forEach(layers, (layer) => TensorFile.open(join(folder, layer.path, WHOLE)))
+  return files.flatMap((file, i) => sourcesOf(file, `${layers[i]!.path}.`))
+})
+
+/** What else has weights in it: shards, and files in formats that are not read. */
+const isShard = (name: string): boolean => /^model-\d+-of-\d+\.safetensors$/.test(name)
+const isForeign = (name: string): boolean =>
+  /^(pytorch|adapter|tf)_model.*\.(bin|h5)$|\.(pt|pth|gguf|h5|msgpack|safetensors)$|^consolidated/.test(name)
+
+/** Why a folder without weights that are read has none, if there is a reason to be told. */
+const lack = (folder: string, names: ReadonlyArray<string>): FileError | undefined => {
+  const shard = names.find(isShard)
+  if (shard !== undefined) {
+    return new FileError({ path: join(folder, INDEX), place: "", reason: `is not there, although ${shard} is` })
+  }
+  const other = names.find(isForeign)
+  const remedy = other?.endsWith(".safetensors")
+    ? "which is the name that weights have"
+    : "convert it with save_pretrained(..., safe_serialization=True)"
+  const reason = `there is no ${WHOLE} beside it; ${remedy}`
+  return other === undefined ? undefined : new FileError({ path: join(folder, other), place: "", reason })
+}
+
+/** Held open until the scope ends; none where the folder has no weights, nor anything that looks like them. */
+export const open = Effect.fnUntraced(function*(folder: string) {
+  const names = yield* namesIn(folder)
+  for (const name of [WHOLE, INDEX].filter((own) => names.includes(own))) {
+    const path = join(folder, name)
+    if (!(yield* exists(path))) return yield* new FileError({ path, place: "", reason: "is a link that leads nowhere" })
+    const own = name === WHOLE ? sourcesOf(yield* TensorFile.open(path)) : yield* shards(folder)
+    return yield* once([...own, ...(yield* dense(folder))])
+  }
+  const why = lack(folder, names)
+  return why === undefined ? undefined : yield* why
+})
+
+/** Shapes of the folder's tensors by name; none where it has no weights. */
+export const shapes = (folder: string) =>
+  Effect.scoped(
+    Effect.map(open(folder), (sources) => sources && new Map([...sources].map(([name, { shape }]) => [name, shape])))
+  )
+
+/** The parameter a stored tensor is; none for one that the model does without. */
+export type Naming = (stored: string) => string | undefined
+
+const show = (shape: ReadonlyArray<number>): string => `[${shape.join()}]`
+
+/** Every way in which tensors by path do not fit the parameters. */
+export const misfits = (
+  params: ReadonlyMap<string, Pick<Source, "shape">>,
+  stored: ReadonlyMap<string, Pick<Source, "shape">>,
+  dispensable: (path: string) => boolean = () => false
+): ReadonlyArray<string> => [
+  ...[...params].flatMap(([path, { shape }]) => {
+    const found = stored.get(path)
+    if (!found) return dispensable(path) ? [] : [`${path} ${show(shape)} is missing`]
+    return found.shape.join() === shape.join() ? [] : [`${path} is ${show(found.shape)}, not ${show(shape)}`]
+  }),
+  ...[...stored].filter(([path]) => !params.has(path)).map(([path, { shape }]) =>
+    `${path} ${show(shape)} is unknown to this architecture`
+  )
+]
+
+/** The tensors by the paths of their parameters, and names that mean a path already taken. */
+const byPath = (sources: Sources, naming: Naming) => {
+  const found = new Map<string, Source>()
+  const twice: Array<string> = []
+  for (const [stored, source] of sources) {
+    const path = naming(stored)
+    if (path === undefined) continue
+    if (found.has(path)) twice.push(`${stored} is ${path} a second time`)
+    found.set(path, source)
+  }
+  return { found, twice }
+}
+
+export interface LoadOptions {
+  readonly naming: Naming
+  /** Parameters that may be missing. */
+  readonly dispensable: (path: string) => boolean
+}
+
+/** The tensors of the parameters; every misfit in one error. */
+export const fitting = Effect.fnUntraced(
+  function*(folder: string, params: Flat, sources: Sources, { dispensable, naming }: LoadOptions) {
+    const { found, twice } = byPath(sources, naming)
+    const wrong = [...twice, ...misfits(params, found, dispensable)]
+    const path = sources.values().next().value?.file.path ?? folder
+    if (wrong.length > 0) return yield* new FileError({ path, place: "", reason: wrong.join("; ") })
+    return found as Sources
+  }
+)
+
+/** A tensor as words of the type; what the type cannot hold is told. */
+const words = Effect.fnUntraced(function*({ file, name }: Source, type: Half) {
+  if (file.half(name) === type) return yield* file.words(name)
+  const { data } = yield* file.read(name)
+  const rounded = toWords(data, type)
+  const beyond = firstInfinite(rounded, type)
+  if (beyond < 0) return rounded
+  const reason = `${data[beyond]} is beyond the range of ${type}; set torch_dtype: bfloat16 or float32`
+  return yield* new FileError({ path: file.path, place: `tensor ${name}`, reason })
+})
+
+/** Values of the parameters, read one after the other. */
+export const load = Effect.fnUntraced(
+  function*(folder: string, params: Flat, sources: Sources, options: LoadOptions) {
+    const values = new Map<string, Values>()
+    for (const [path, source] of yield* fitting(folder, params, sources, options)) {
+      const { stored } = params.get(path)!
+      values.set(path, stored ? yield* words(source, stored) : (yield* source.file.read(source.name)).data)
+    }
+    return values
+  }
+)

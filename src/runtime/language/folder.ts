@@ -1,0 +1,108 @@
+/** The model folder of a reader: a decoder, and the tokens that begin, end and fill up its texts. */
+import * as Effect from "effect/Effect"
+import { join } from "node:path"
+import type { RunConfig } from "../../domain/settings/RunConfig.ts"
+import { reach } from "../../kernels/nn/rope.ts"
+import { decodeDecoder, type DecoderConfig } from "../files/config/decoder.ts"
+import * as GenerationConfig from "../files/config/generation.ts"
+import { FileError } from "../files/disk.ts"
+import { ofDecoder } from "../files/stateDict.ts"
+import * as ModelFolder from "../models/folder.ts"
+import { special, type Tokenizer } from "../tokenizers/tokenizer.ts"
+import * as ChatTemplate from "./templates/chatTemplate.ts"
+
+/** Tokens that end and fill up texts, by id. */
+export interface Ends {
+  /** After an answer. */
+  readonly end: number
+  /** All that end what is generated. */
+  readonly stops: ReadonlySet<number>
+  readonly padding: number
+}
+
+/**
+ * Those of `generation_config.json`, else of `config.json`, else the tokenizer's `eos_token`; that one, where it is among
+ * several, ends an answer.
+ */
+const endsOf = Effect.fnUntraced(function*(
+  folder: string,
+  config: DecoderConfig,
+  tokenizer: Tokenizer,
+  { known, path }: GenerationConfig.GenerationConfig
+) {
+  const eos = special(tokenizer, "eos_token")
+  const own = eos === undefined ? undefined : tokenizer.id(eos)
+  const several: ReadonlyArray<readonly [file: string, ids: ReadonlyArray<number>]> = [
+    [path, [known.eos_token_id ?? []].flat()],
+    [join(folder, "config.json"), config.eos_token_id],
+    [join(folder, "tokenizer_config.json"), own === undefined ? [] : [own]]
+  ]
+  const [file, stops] = several.find(([, ids]) => ids.length > 0) ?? []
+  if (!file || !stops) {
+    const reason = "is not there, nor in generation_config.json, nor is an eos_token in tokenizer_config.json"
+    return yield* new FileError({ path: join(folder, "config.json"), place: "eos_token_id", reason })
+  }
+  yield* within(file, "eos_token_id", stops, config.vocab_size)
+  return {
+    end: own !== undefined && stops.includes(own) ? own : stops[0]!,
+    stops: new Set(stops),
+    /** Nothing attends to it, so that any id does where the config's is none of the vocabulary. */
+    padding: config.pad_token_id < config.vocab_size ? config.pad_token_id : 0
+  } satisfies Ends as Ends
+})
+
+/** Refuses ids that the vocabulary lacks. */
+const within = (
+  path: string,
+  place: string,
+  ids: ReadonlyArray<number>,
+  size: number
+): Effect.Effect<void, FileError> => {
+  const beyond = ids.filter((id) => id >= size)
+  if (beyond.length === 0) return Effect.void
+  const reason = `${beyond.join(", ")}: the vocabulary has ${size} tokens (config.json, vocab_size)`
+  return Effect.fail(new FileError({ path, place, reason }))
+}
+
+/**
+ * A prompt begins as the tokenizer's own post-processor has it, or else with `bos_token_id`, where the tokenizer's config
+ * does not say that nothing is put before a text.
+ */
+const begins = Effect.fnUntraced(function*({ bos_token_id }: DecoderConfig, tokenizer: Tokenizer) {
+  const { config, folder, start } = tokenizer
+  const path = join(folder, "tokenizer_config.json")
+  const adds = config["add_bos_token"]
+  const bos = special(tokenizer, "bos_token")
+  const own = bos === undefined ? undefined : tokenizer.id(bos)
+  if (start === undefined) {
+    const id = adds === true ? own ?? bos_token_id : adds === false ? undefined : bos_token_id
+    return id === undefined ? [] : [id]
+  }
+  const begun = own !== undefined && start.includes(own)
+  if (typeof adds === "boolean" && own !== undefined && begun !== adds) {
+    yield* Effect.logWarning(
+      `${path}: add_bos_token is ${adds}, but the post-processor of tokenizer.json ${
+        begun ? "begins" : "does not begin"
+      } a text with ${bos}; the post-processor counts, as in transformers 5`
+    )
+  }
+  return start
+})
+
+/** The folder of the settings. */
+export const open = Effect.fnUntraced(function*(settings: RunConfig) {
+  const opened = yield* ModelFolder.open(settings.reader_name_or_path, decodeDecoder)
+  const { config, folder, tokenizer } = opened
+  const most = reach(config.rope_parameters, config.max_position_embeddings)
+  yield* ModelFolder.fits(folder, { max_position_embeddings: most }, { max_length: settings.max_length })
+  const path = join(folder, "config.json")
+  yield* within(path, "bos_token_id", config.bos_token_id === undefined ? [] : [config.bos_token_id], config.vocab_size)
+  const generation = yield* GenerationConfig.read(folder)
+  return {
+    ...opened,
+    generation,
+    wrap: settings.apply_chat_template ? yield* ChatTemplate.load(tokenizer) : yield* begins(config, tokenizer),
+    ends: yield* endsOf(folder, config, tokenizer, generation),
+    loading: { naming: ofDecoder(config) }
+  }
+})

@@ -1,0 +1,183 @@
+/** Texts continued token by token, several at a time, none of which notices the others. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as Key from "../../../domain/Key.ts"
+import type { CacheShape } from "../../../kernels/nn/cache.ts"
+import { KeyValueCache } from "../../engine/KeyValueCache.ts"
+import { bucket } from "../../engine/Programs.ts"
+import { type Feeds, finite, type Open, RunFailed, SessionError } from "../../engine/Session.ts"
+import type { Token } from "../../ports/Reader.ts"
+import { constrain, type Constraints } from "./constraints.ts"
+import { choose, type Sampling, unusable } from "./sampling.ts"
+import { TextStream } from "./textStream.ts"
+
+/** A text to go on with, of one token at least, and the key of all that is drawn for it. */
+export interface Prompt {
+  readonly ids: ReadonlyArray<number>
+  readonly key: Key.Key
+}
+
+export interface GenerationOptions extends Sampling, Constraints {
+  readonly max_new_tokens: number
+  /** Tokens that end a text. */
+  readonly eos: ReadonlySet<number>
+  readonly stop_strings: ReadonlyArray<string>
+}
+
+export interface Generator {
+  readonly program: Open<"rows" | "length" | "slots">
+  readonly cache: CacheShape
+  /** Inputs that the program does not have fixed. */
+  readonly weights: () => Feeds<string>
+  readonly padding: number
+  readonly decode: (ids: ReadonlyArray<number>) => string
+}
+
+/** A text that is being written: its prompt and what came after. */
+interface Writing {
+  readonly row: number
+  readonly key: Key.Key
+  readonly ids: Array<number>
+  readonly prompted: number
+  readonly text: TextStream
+}
+
+/** Each writing has a row of the cache, which holds all of its tokens but the last; there is none before the first step. */
+interface State {
+  readonly writings: ReadonlyArray<Writing>
+  readonly cache: KeyValueCache | undefined
+}
+
+/** New tokens of a row, at the positions from `first` on. */
+interface Row {
+  readonly ids: ReadonlyArray<number>
+  readonly first: number
+}
+
+/** Tokens of prompts that are read at once, about. */
+const TOKENS = 4096
+
+/** Slots for the tokens of each and some more. */
+const slotsFor = (writings: ReadonlyArray<Writing>): number =>
+  bucket(writings.reduce((n, { ids }) => Math.max(n, ids.length), 1), Infinity)
+
+/** Rows as the arrays of a program; shorter ones are padded on the right. */
+const pack = (rows: ReadonlyArray<Row>, padding: number) => {
+  const length = rows.reduce((n, { ids }) => Math.max(n, ids.length), 1)
+  const ids = new Int32Array(rows.length * length).fill(padding)
+  const positions = new Int32Array(rows.length * length)
+  rows.forEach((row, r) => {
+    ids.set(row.ids, r * length)
+    for (let i = 0; i < length; i++) positions[r * length + i] = row.first + Math.min(i, row.ids.length - 1)
+  })
+  const last = Int32Array.from(rows, (row, r) => r * length + row.ids.length - 1)
+  return { length, feeds: { ids, positions, last } }
+}
+
+/** Runs the decoder over new tokens of a cache's rows: the logits of each row, and what is to be kept. */
+const forward = Effect.fnUntraced(function*(g: Generator, cache: KeyValueCache, rows: ReadonlyArray<Row>) {
+  const { feeds, length } = pack(rows, g.padding)
+  const program = g.program({ rows: rows.length, length, slots: cache.slots })
+  const { logits, present } = yield* Effect.flatMap(
+    program.run({ ...g.weights(), ...cache.feeds, ...feeds }),
+    (results) => finite(program.graph.name, results)
+  )
+  const width = logits!.length / rows.length
+  return {
+    length,
+    logits: rows.map((_, r) => logits!.subarray(r * width, (r + 1) * width) as Float32Array),
+    present: present as Float32Array
+  }
+})
+
+/** How many of the first rows are read at once: as many as have so many tokens when they are padded to the longest. */
+const together = (rows: ReadonlyArray<Row>): number => {
+  let longest = 0
+  const tooMany = rows.findIndex(({ ids }, i) => (longest = Math.max(longest, ids.length)) * (i + 1) > TOKENS)
+  return tooMany < 0 ? rows.length : Math.max(1, tooMany)
+}
+
+/** Reads the prompts, several at once where they are short. */
+const read = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<Writing>) {
+  const cache = new KeyValueCache(g.cache, writings.length, slotsFor(writings))
+  const logits: Array<Float32Array> = []
+  while (logits.length < writings.length) {
+    const rest = writings.slice(logits.length).map(({ ids }) => ({ ids, first: 0 }))
+    const rows = rest.slice(0, together(rest))
+    const found = yield* forward(g, new KeyValueCache(g.cache, rows.length, 1), rows)
+    cache.write(found.present, found.length, rows.map(() => 0), logits.length)
+    logits.push(...found.logits)
+  }
+  return { cache, logits }
+})
+
+/** Adds the last token of each to the cache, which has a slot for it. */
+const advance = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<Writing>, cache: KeyValueCache) {
+  const rows = writings.map(({ ids }) => ({ ids: ids.slice(-1), first: ids.length - 1 }))
+  const { logits, present } = yield* forward(g, cache, rows)
+  cache.write(present, 1, rows.map(({ first }) => first))
+  return { cache, logits }
+})
+
+/** The next token of a text, whose logits are overwritten. */
+const write = ({ ids, key, prompted, row, text }: Writing, logits: Float32Array, options: GenerationOptions): Token => {
+  const id = choose(logits, ids, options, () => Key.uniform(key, ids.length - prompted))
+  if (options.eos.has(id)) return { row, id, text: text.end().text, finish: "eos" }
+  ids.push(id)
+  const piece = text.add(id)
+  if (piece.stopped) return { row, id, text: piece.text, finish: "stop" }
+  if (ids.length - prompted < options.max_new_tokens) return { row, id, text: piece.text, finish: undefined }
+  return { row, id, text: piece.text + text.end().text, finish: "length" }
+}
+
+/** Leaves each text the tokens that it may go on with; fails where one has none. */
+const writable = (
+  g: Generator,
+  writings: ReadonlyArray<Writing>,
+  logits: ReadonlyArray<Float32Array>,
+  o: GenerationOptions
+) =>
+  Effect.forEach(writings, ({ ids, prompted }, r) => {
+    const own = logits[r]!
+    constrain(own, ids, prompted, o.eos, o)
+    const wrong = unusable(own)
+    if (wrong === undefined) return Effect.void
+    const { name } = g.program({ rows: 1, length: 1, slots: 1 }).graph
+    const cause = `${wrong}, after ${ids.length - prompted} tokens of text ${r + 1}`
+    return Effect.fail(new SessionError({ reason: new RunFailed({ program: name, cause }) }))
+  }, { discard: true })
+
+/** The state before the next step: finished texts leave, and those that go on have a slot for their last token. */
+const proceed = (writings: ReadonlyArray<Writing>, tokens: ReadonlyArray<Token>, cache: KeyValueCache): State => {
+  const rows = [...writings.keys()].filter((r) => tokens[r]!.finish === undefined)
+  const left = rows.map((r) => writings[r]!)
+  const slots = slotsFor(left)
+  const fits = rows.length === cache.rows && slots <= cache.slots
+  return { writings: left, cache: fits ? cache : cache.resized(rows, slots) }
+}
+
+/** The tokens of all prompts, a step of each at a time; `row` tells whose. */
+export const generate = (
+  g: Generator,
+  prompts: ReadonlyArray<Prompt>,
+  options: GenerationOptions
+): Stream.Stream<Token, SessionError> =>
+  Stream.suspend(() => {
+    const begin = ({ ids, key }: Prompt, row: number): Writing => {
+      const text = new TextStream(g.decode, options.stop_strings)
+      return { row, key, ids: [...ids], prompted: ids.length, text }
+    }
+    const start: State = { writings: prompts.map(begin), cache: undefined }
+    return Stream.paginate(
+      start,
+      Effect.fnUntraced(function*(state) {
+        const { writings } = state
+        if (writings.length === 0) return [[], Option.none<State>()] as const
+        const { cache, logits } = yield* state.cache ? advance(g, writings, state.cache) : read(g, writings)
+        yield* writable(g, writings, logits, options)
+        const tokens = writings.map((writing, r) => write(writing, logits[r]!, options))
+        return [tokens, Option.some(proceed(writings, tokens, cache))] as const
+      })
+    )
+  })

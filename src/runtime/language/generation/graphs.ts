@@ -1,0 +1,43 @@
+/** The program that continues texts: new tokens in, the logits of the next ones and what is to be kept of them out. */
+import { cacheShape, remember } from "../../../kernels/nn/cache.ts"
+import type { Decoder, DecoderConfig } from "../../../kernels/nn/decoder.ts"
+import { entering } from "../../../kernels/nn/Module.ts"
+import { slice, stack } from "../../../kernels/op/gather.ts"
+import { iota } from "../../../kernels/op/iota.ts"
+import { less } from "../../../kernels/op/select.ts"
+import { names } from "../../../kernels/Step.ts"
+import { byName, input, type Shape } from "../../../kernels/Tensor.ts"
+import { pastNames } from "../../engine/KeyValueCache.ts"
+import type { Family } from "../../engine/Session.ts"
+
+/** What each layer keeps of earlier tokens, as inputs of the given shape. */
+const pastInputs = (layers: number, shape: Shape) =>
+  Array.from({ length: layers }, (_, i) => {
+    const { k, v } = pastNames(i)
+    return { k: input(k, shape), v: input(v, shape) }
+  })
+
+/**
+ * Rows of new tokens at their positions, in a cache whose slots are positions: a row sees the slots before its first new
+ * position. `last` are the flattened places of the tokens whose next is asked for.
+ *
+ * Outputs: `logits` [rows, vocabulary] and `present` [2 · layers, rows, groups, length, size], keys and values in turn.
+ */
+export const generation = (c: DecoderConfig, decoder: Decoder): Family<"rows" | "length" | "slots"> => ({
+  sizes: ["rows", "length", "slots"],
+  at: ({ length, rows, slots }) => {
+    const [ids, positions] = [input("ids", [rows, length], "int32"), input("positions", [rows, length], "int32")]
+    const last = input("last", [rows], "int32")
+    const { groups, layers, size } = cacheShape(c)
+    const past = pastInputs(layers, [rows, groups, slots, size])
+    const taken = less(iota([1, slots]), slice(positions, 1, 0, 1))
+    const { mix, present } = remember(c, past, { slots: positions, taken })
+    const weights = entering(decoder.params, names.param)
+    const logits = decoder.apply(weights.bound, { ids, positions, rows: last, mix })
+    return {
+      name: `reader.generate ${rows}x${length} after ${slots}`,
+      inputs: { ...weights.inputs, ids, positions, last, ...byName(past.flatMap(({ k, v }) => [k, v])) },
+      outputs: { logits, present: stack(present.flatMap(({ k, v }) => [k, v])) }
+    }
+  }
+})

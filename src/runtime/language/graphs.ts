@@ -1,0 +1,75 @@
+/** The reader's programs as graphs. Every one takes the weights as inputs. */
+import type { Decoder, DecoderInput } from "../../kernels/nn/decoder.ts"
+import { entering } from "../../kernels/nn/Module.ts"
+import type { Graph } from "../../kernels/onnx/encode.ts"
+import { sumAll } from "../../kernels/op/broadcast.ts"
+import { mul } from "../../kernels/op/elementwise.ts"
+import { type Learning, names, type Steps, steps } from "../../kernels/Step.ts"
+import { input, type Tensor, type TensorType } from "../../kernels/Tensor.ts"
+
+/** Sequences of a common length with `supervised` predicted tokens among them; as many as tokens means all. */
+export interface PackShape {
+  readonly rows: number
+  readonly length: number
+  readonly supervised: number
+}
+
+const int32 = (...shape: ReadonlyArray<number>): TensorType => ({ dtype: "int32", shape })
+
+type Tensors = Readonly<Record<string, Tensor>>
+
+const batchTypes = ({ length, rows, supervised }: PackShape): Readonly<Record<string, TensorType>> => ({
+  ids: int32(rows, length),
+  positions: int32(rows, length),
+  branches: int32(rows, length),
+  ...(supervised === rows * length ? {} : { rows: int32(supervised) }),
+  targets: int32(supervised)
+})
+
+const decoderInput = (batch: Tensors): DecoderInput => ({
+  ids: batch["ids"]!,
+  positions: batch["positions"]!,
+  branches: batch["branches"]!,
+  rows: batch["rows"],
+  targets: batch["targets"],
+  key: batch["key"]
+})
+
+const title = (what: string, { length, rows, supervised }: PackShape) =>
+  `reader.${what} ${rows}x${length}/${supervised}`
+
+/** Negative log-likelihood of each supervised token, in nats: `nll` [supervised]. */
+export const score = (decoder: Decoder, shape: PackShape): Graph => {
+  const { bound, inputs } = entering(decoder.params, names.param)
+  const batch = Object.fromEntries(
+    Object.entries(batchTypes(shape)).map(([name, t]) => [name, input(name, t.shape, t.dtype)])
+  )
+  const nll = decoder.apply(bound, decoderInput(batch))
+  return { name: title("score", shape), inputs: { ...inputs, ...batch }, outputs: { nll } }
+}
+
+export interface StepOptions extends Learning {
+  readonly shape: PackShape
+  /** Attention within shifted groups (S2-Attn); the length is then a multiple of 8. */
+  readonly shifted: boolean
+}
+
+/** An update descends Σ weight · nll; reports `nll` [supervised]. */
+export const lesson = (decoder: Decoder, { shape, shifted, ...learning }: StepOptions): Steps =>
+  steps({
+    ...learning,
+    name: title("learn", shape),
+    params: decoder.params,
+    batch: {
+      ...batchTypes(shape),
+      weights: { dtype: "float32", shape: [shape.supervised] },
+      key: int32()
+    },
+    loss: (params, batch) => {
+      const nll = decoder.apply(params, { ...decoderInput(batch), shifted })
+      return { loss: sumAll(mul(batch["weights"]!, nll)), report: { nll } }
+    }
+  })
+
+/** One update. */
+export const learn = (decoder: Decoder, options: StepOptions): Graph => lesson(decoder, options).whole()

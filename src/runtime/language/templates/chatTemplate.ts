@@ -1,0 +1,90 @@
+/** The chat template of a model folder: what a user says, as the model reads it before it answers. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { join } from "node:path"
+import { isObject } from "../../files/config/keys.ts"
+import { FileError, located, readText } from "../../files/disk.ts"
+import { ModelRefused } from "../../ports/Reader.ts"
+import { special, type Tokenizer } from "../../tokenizers/tokenizer.ts"
+import * as Templates from "./templates.ts"
+
+export interface ChatTemplate {
+  /** Each text as the template puts it, with the beginning of the assistant's answer. */
+  readonly render: (said: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, ModelRefused>
+  /** Tokens that are the same before whatever a user says. */
+  readonly start: number
+}
+
+const FILE = "chat_template.jinja"
+const CONFIG = "tokenizer_config.json"
+/** Stands for the user's words where it is asked what the template does with them. */
+const WORDS = "\uE000"
+
+interface Found {
+  readonly path: string
+  readonly place: string
+  readonly text: string
+}
+
+/** Templates by name: a list of names and texts, or an object of them. */
+const named = (given: unknown): ReadonlyMap<string, unknown> => {
+  if (!Array.isArray(given)) return new Map(Object.entries(isObject(given) ? given : {}))
+  return new Map(given.filter(isObject).map(({ name, template }) => [String(name), template]))
+}
+
+/** The template of a file of its own, or of the config: a text, or the "default" of several by name. */
+const find = Effect.fnUntraced(function*({ config, folder }: Tokenizer) {
+  const fs = yield* FileSystem.FileSystem
+  const own = join(folder, FILE)
+  if (yield* fs.exists(own).pipe(located(own))) return { path: own, place: "", text: yield* readText(own) }
+  const [path, place, given] = [join(folder, CONFIG), "chat_template", config["chat_template"]]
+  const fail = (reason: string) => new FileError({ path, place, reason })
+  if (given === undefined || given === null) {
+    return yield* fail(`is not there, nor is ${FILE}; set apply_chat_template: false`)
+  }
+  if (typeof given === "string") return { path, place, text: given }
+  const templates = named(given)
+  const text = templates.get("default")
+  if (typeof text === "string") return { path, place, text }
+  const names = [...templates.keys()].join(", ")
+  return yield* fail(
+    templates.size > 0 ? `none of its templates (${names}) is called "default"` : "is neither a text nor texts by name"
+  )
+})
+
+const variablesOf = (tokenizer: Tokenizer) => ({
+  add_generation_prompt: true,
+  tools: null,
+  documents: null,
+  date_string: "26 Jul 2024",
+  ...Object.fromEntries(
+    ["bos", "eos", "pad", "unk", "cls", "sep", "mask"].map((name) => [
+      `${name}_token`,
+      special(tokenizer, `${name}_token`) ?? ""
+    ])
+  )
+})
+
+const common = (a: ReadonlyArray<number>, b: ReadonlyArray<number>): number => {
+  const apart = a.findIndex((id, i) => id !== b[i])
+  return apart < 0 ? a.length : apart
+}
+
+/** The template, in a process of its own for as long as the scope lasts. */
+export const load = Effect.fnUntraced(function*(tokenizer: Tokenizer) {
+  const { path, place, text }: Found = yield* find(tokenizer)
+  const refuse = (reason: string) => new ModelRefused({ path, place, reason })
+  const render = yield* Templates.make(text, variablesOf(tokenizer))
+  const [probe, a, b] = yield* Effect.mapError(
+    render([WORDS, "a", "7"]),
+    (reason) => new FileError({ path, place, reason })
+  )
+  const times = probe!.split(WORDS).length - 1
+  if (times !== 1) {
+    return yield* new FileError({ path, place, reason: `puts a user's words ${times} times, not once` })
+  }
+  return {
+    render: (said) => Effect.mapError(render(said), refuse),
+    start: common(tokenizer.encode(a!), tokenizer.encode(b!))
+  } satisfies ChatTemplate as ChatTemplate
+})

@@ -1,0 +1,73 @@
+/** Chat templates under a limit of time and memory, each rendered by a process of its own. */
+import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
+import { type ChildProcess, fork } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import type { Begin, Reply, Request } from "./process.ts"
+
+/** Milliseconds for a text, in the process and, with its start, out of it. */
+const PATIENCE = 4000
+const START = 10_000
+/** Megabytes of its heap. */
+const HEAP = 256
+
+const program = fileURLToPath(new URL("./process.ts", import.meta.url))
+
+const start = (): ChildProcess => {
+  const child = fork(program, [], {
+    execArgv: [`--max-old-space-size=${HEAP}`],
+    env: { ...process.env, NODE_OPTIONS: "" },
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+    serialization: "advanced"
+  })
+  child.unref()
+  child.channel?.unref()
+  return child
+}
+
+/** Sends a message and waits for its answer; without one in time the process is ended. */
+const ask = (
+  child: ChildProcess,
+  message: Begin | Request,
+  texts: number
+): Effect.Effect<ReadonlyArray<string>, string> =>
+  Effect.callback((resume) => {
+    const finish = (effect: Effect.Effect<ReadonlyArray<string>, string>) => {
+      clearTimeout(timer)
+      child.off("message", answer).off("exit", gone).off("error", failed)
+      resume(effect)
+    }
+    const answer = (reply: Reply) => finish("texts" in reply ? Effect.succeed(reply.texts) : Effect.fail(reply.reason))
+    const gone = () => finish(Effect.fail(`takes more than ${HEAP} MB of memory, or its process was ended`))
+    const failed = (error: Error) => finish(Effect.fail(`has no process: ${error.message}`))
+    const timer = setTimeout(() => {
+      child.kill("SIGKILL")
+      finish(Effect.fail(`takes more than ${PATIENCE / 1000} s`))
+    }, START + PATIENCE * texts)
+    if (!child.connected) return gone()
+    child.on("message", answer).on("exit", gone).on("error", failed)
+    child.send(message)
+    return Effect.sync(() => {
+      clearTimeout(timer)
+      child.kill("SIGKILL")
+    })
+  })
+
+/** Texts of one message to the process, at most. */
+const TOGETHER = 64
+
+/** Renders what a user says, message by message, in order; fails with the reason why the template does not. */
+export const make = Effect.fnUntraced(function*(template: string, variables: Begin["variables"]) {
+  const child = yield* Effect.acquireRelease(Effect.sync(start), (own) => Effect.sync(() => own.kill("SIGKILL")))
+  const turns = yield* Semaphore.make(1)
+  const begun = yield* Effect.cached(ask(child, { template, variables, patience: PATIENCE }, 1))
+  const render = (said: ReadonlyArray<string>) =>
+    turns.withPermits(1)(Effect.andThen(begun, ask(child, { said }, said.length)))
+  return (said: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, string> => {
+    const parts = Array.from(
+      { length: Math.ceil(said.length / TOGETHER) },
+      (_, i) => said.slice(i * TOGETHER, (i + 1) * TOGETHER)
+    )
+    return Effect.map(Effect.forEach(parts, render), (texts) => texts.flat())
+  }
+})

@@ -1,0 +1,103 @@
+/** How a model's weights, optimiser and index become its part of a checkpoint. */
+import * as Effect from "effect/Effect"
+import { asNumbers, asStored, type Values } from "../../kernels/half.ts"
+import type { Learner } from "../engine/Learner.ts"
+import type { Arrays, Weights } from "../engine/Weights.ts"
+import * as Peft from "../files/peft.ts"
+import { CheckpointError, type Part, type PartState, type Stored, type Tensors } from "../ports/Checkpoints.ts"
+import type { Based } from "./load.ts"
+
+/** The index a retriever searches, as the weights it was built from. */
+export interface Indexed {
+  readonly indexState: () => { readonly generation: number; readonly weights: Arrays }
+  readonly build: (generation: number, from: Arrays) => Effect.Effect<unknown, { readonly message: string }>
+}
+
+const INDEX = "index/"
+
+/** The parameter that an array is of, or is a slot of. */
+const pathOf = (name: string): string => name.replace(/^slot\/[^/]*\//, "")
+
+const shaped = (weights: Weights, arrays: Arrays, prefix = ""): Tensors =>
+  new Map([...arrays].map(([name, data]) => {
+    const param = weights.params.get(pathOf(name))!
+    return [prefix + name, { shape: param.shape, data: asNumbers(param, data) }]
+  }))
+
+const only = (arrays: Arrays, wanted: (name: string) => boolean): Arrays =>
+  new Map([...arrays].filter(([name]) => wanted(name)))
+
+/** Whether an array is an optimiser's. */
+const isSlot = (name: string): boolean => name !== pathOf(name)
+
+/** A stored tensor that is to be of the parameter's shape. */
+const fitting = Effect.fnUntraced(function*(weights: Weights, stored: Stored, name: string, prefix: string) {
+  const { data, shape } = yield* stored.read(prefix + name)
+  const wanted = weights.params.get(pathOf(name))?.shape
+  if (wanted?.join() === shape.join()) return data
+  const reason = `tensor ${prefix}${name} is [${shape.join()}], not [${
+    wanted?.join() ?? ""
+  }]: the model folder was another`
+  return yield* new CheckpointError({ path: stored.path, reason })
+})
+
+/** What a part is beside its learner: files, what an adapter rests on, the index of a retriever. */
+export interface Setting {
+  readonly files: PartState["files"]
+  readonly based: Based | undefined
+  readonly indexed?: Indexed
+}
+
+/** An adapter's files: its config in place of its base's. */
+const adapterFiles = ({ config }: Based, files: PartState["files"]): PartState["files"] => [
+  [Peft.CONFIG, config],
+  ...files.filter(([name]) => name !== "config.json")
+]
+
+export const learnerPart = (
+  weights: Weights,
+  learner: Learner<any> | undefined,
+  { based, files, indexed }: Setting
+): Part => {
+  const learns = new Set(weights.trainable)
+  const prefix = based ? Peft.PREFIX : ""
+  /** Of an adapter what learns; what is frozen is its base's. */
+  const isOwn = (name: string): boolean => !based || learns.has(pathOf(name))
+  /** The index as it was: made anew from the weights that it was made from. */
+  const rebuild = Effect.fnUntraced(function*({ build }: Indexed, generation: number, extra: Stored) {
+    const stored = new Map<string, Values>()
+    for (const name of extra.names.filter((own) => own.startsWith(INDEX))) {
+      const path = name.slice(INDEX.length)
+      stored.set(path, asStored(weights.params.get(path), yield* fitting(weights, extra, path, INDEX)))
+    }
+    yield* build(generation, new Map([...weights.parameters(), ...stored])).pipe(
+      Effect.mapError((error) => new CheckpointError({ path: "index", reason: error.message }))
+    )
+  })
+  return {
+    save: () => {
+      const [index, arrays] = [indexed?.indexState(), weights.current()]
+      const ofIndex = shaped(weights, only(index?.weights ?? new Map(), isOwn), INDEX)
+      return {
+        weights: shaped(weights, only(arrays, (name) => !isSlot(name) && isOwn(name)), prefix),
+        base: based?.sha256,
+        extra: new Map([...shaped(weights, only(arrays, isSlot)), ...ofIndex]),
+        counters: { updates: learner?.updates() ?? 0, generation: index?.generation ?? 0 },
+        files: based ? adapterFiles(based, files) : files
+      }
+    },
+    load: Effect.fnUntraced(function*(state) {
+      if (state.base !== based?.sha256) {
+        const reason = "the weights that the checkpoint's adapter rests on are not those of the settings' model folder"
+        return yield* new CheckpointError({ path: Peft.WEIGHTS, reason })
+      }
+      for (const name of [...weights.current().keys()].filter(isOwn)) {
+        const [from, own] = isSlot(name) ? [state.extra, ""] : [state.weights, prefix]
+        weights.restore(new Map([[name, yield* fitting(weights, from, name, own)]]))
+      }
+      learner?.resume(state.counters["updates"] ?? 0)
+      const generation = state.counters["generation"] ?? 0
+      if (indexed && generation > 0) yield* rebuild(indexed, generation, state.extra)
+    })
+  }
+}

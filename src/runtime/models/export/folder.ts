@@ -1,0 +1,221 @@
+/** A model folder for other tools: weights of one type in files of a greatest size, config, tokenizer, generation config, card. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { join } from "node:path"
+import { decodeDecoder } from "../../files/config/decoder.ts"
+import {
+  decodeFile,
+  FileError,
+  located,
+  makeFolder,
+  moveDurably,
+  partialOf,
+  readJson,
+  writeDurably
+} from "../../files/disk.ts"
+import * as Peft from "../../files/peft.ts"
+import * as Shards from "../../files/safetensors/shards.ts"
+import { encoderType, HEAD, ofDecoder, ofEncoder } from "../../files/stateDict.ts"
+import * as WeightFiles from "../../files/weights.ts"
+import * as ModelFolder from "../folder.ts"
+import * as Folding from "../mergeLora.ts"
+
+export const savedTypes = ["auto", "float32", "float16", "bfloat16"] as const
+
+export interface Options {
+  /** "auto" for the type that the config names, else float32. */
+  readonly dtype: typeof savedTypes[number]
+  readonly maxShardSize: number
+  /** Text of `README.md`. */
+  readonly card: string
+}
+
+export interface Saved {
+  readonly folder: string
+  readonly dtype: Shards.SavedType
+  readonly files: ReadonlyArray<string>
+}
+
+type Json = Readonly<Record<string, unknown>>
+
+/** Files that go with a model, where they are there: what reads its text, how it is to be used. */
+const companions = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.txt",
+  "vocab.json",
+  "merges.txt",
+  "tokenizer.model",
+  "chat_template.jinja",
+  "generation_config.json",
+  "artifact.metadata"
+]
+
+const textOf = (json: Json): Uint8Array => new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`)
+
+/** The type to save in, which the config tells under a new and an old name. */
+const typeOf = (config: Json, asked: Options["dtype"]): Shards.SavedType => {
+  if (asked !== "auto") return asked
+  const told = String(config["dtype"] ?? config["torch_dtype"])
+  return told in Shards.dtypes ? told as Shards.SavedType : "float32"
+}
+
+/** What the tensors of the folder are called, and whether its head is its embedding. */
+const kindOf = Effect.fnUntraced(function*(folder: string, config: Json) {
+  const shapes = yield* WeightFiles.shapes(folder)
+  const encoder = encoderType(config["model_type"], shapes?.has(HEAD) ?? false)
+  if (encoder) return { naming: ofEncoder(encoder), tied: false }
+  const path = join(folder, "config.json")
+  const { tie_word_embeddings: tied } = yield* decodeFile(path, decodeDecoder)
+  return { naming: ofDecoder({ tie_word_embeddings: tied }), tied }
+})
+
+/** The architecture, where the config does not tell it; ColBERT's under the name by which others know its head. */
+const architectureOf = (config: Json, names: ReadonlySet<string>): Json =>
+  names.has(HEAD)
+    ? { model_type: "bert", ...config, architectures: ["HF_ColBERT"] }
+    : { model_type: "llama", architectures: ["LlamaForCausalLM"], ...config }
+
+/** `config.json` of what is saved, its keys in order. */
+const configOf = (config: Json, dtype: Shards.SavedType, names: ReadonlySet<string>): Json => {
+  const apart = names.has(Folding.HEAD) ? { tie_word_embeddings: false } : {}
+  const whole = Object.entries({ ...architectureOf(config, names), ...apart, dtype }).filter(([key]) =>
+    key !== "torch_dtype"
+  )
+  return Object.fromEntries(whole.toSorted(([a], [b]) => a < b ? -1 : 1))
+}
+
+/** How to generate with a model whose folder does not say: by its special tokens. */
+const generationOf = (config: Json): Json | undefined => {
+  const tokens = ["bos_token_id", "eos_token_id", "pad_token_id"].filter((key) => (config[key] ?? null) !== null)
+  return tokens.includes("eos_token_id")
+    ? { _from_model_config: true, ...Object.fromEntries(tokens.map((key) => [key, config[key]])) }
+    : undefined
+}
+
+interface Origin {
+  readonly folder: string
+  readonly adapter: Peft.Adapter | undefined
+  readonly naming: WeightFiles.Naming
+  /** A head that was tied to the embedding is one of its own. */
+  readonly apart: boolean
+}
+
+/** What an adapter has in full that its base lacks: a head of its own. */
+const beside = (adapter: Peft.Adapter, known: ReadonlySet<string>) => {
+  const modules = adapter.config.modules_to_save ?? []
+  const isOwn = (name: string) => !known.has(name) && modules.some((module) => name === `${module}.weight`)
+  return [...adapter.tensors].filter(([name]) => isOwn(name)).map(([name, { data, shape }]) => ({
+    name,
+    shape,
+    values: Effect.succeed(data)
+  }))
+}
+
+/** Refuses tables of different numbers of tokens: an adapter added some to one of them alone. */
+const sameRows = (
+  own: ReadonlyArray<{ readonly name: string; readonly shape: ReadonlyArray<number> }>,
+  folder: string
+) => {
+  if (new Set(own.map(({ shape }) => shape[0])).size < 2) return Effect.void
+  const reason = `added tokens to some modules alone: ${
+    own.map(({ name, shape }) => `${name} [${shape.join()}]`).join(", ")
+  }`
+  return Effect.fail(new FileError({ path: join(folder, Peft.WEIGHTS), place: "", reason }))
+}
+
+/** The tensors to be written: those of the folder under our names, with the adapter folded in. */
+const pending = Effect.fnUntraced(function*({ adapter, apart, folder, naming }: Origin) {
+  const found = yield* WeightFiles.open(folder)
+  if (!found) return yield* new FileError({ path: folder, place: "", reason: "has no weights to save" })
+  const sources = new Map([...found].flatMap(([stored, source]) => {
+    const name = naming(stored)
+    return name === undefined ? [] : [[name, source] as const]
+  }))
+  if (apart) sources.set(Folding.HEAD, sources.get(Folding.EMBEDDING)!)
+  const own = [...sources].map(([name, { file, name: stored, shape }]) => ({
+    name,
+    shape: adapter ? Peft.shapeWith(adapter, name, shape) : shape,
+    values: Effect.map(file.read(stored), ({ data }) => data)
+  }))
+  if (!adapter) return own
+  yield* sameRows(own.filter(({ name }) => Peft.isTable(name)), adapter.folder)
+  const all = [...own, ...beside(adapter, new Set(sources.keys()))]
+  yield* Folding.fitting(adapter, new Map(all.map(({ name, shape }) => [name, shape])))
+  const folded = yield* Folding.make(adapter)
+  return all.map(({ name, shape, values }) => ({
+    name,
+    shape,
+    values: Effect.flatMap(values, (given) => folded(name, given, shape))
+  }))
+})
+
+/** The companions of the folders, the first that has one giving it. */
+const files = Effect.fnUntraced(function*(folders: ReadonlyArray<string>) {
+  const fs = yield* FileSystem.FileSystem
+  const found = new Map<string, Uint8Array>()
+  for (const folder of folders) {
+    for (const name of companions) {
+      const path = join(folder, name)
+      if (found.has(name) || !(yield* fs.exists(path).pipe(located(path)))) continue
+      found.set(name, yield* fs.readFile(path).pipe(located(path)))
+    }
+  }
+  return found
+})
+
+/** Refuses a folder that has something in it. */
+const vacant = Effect.fnUntraced(function*(folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  if (!(yield* fs.exists(folder).pipe(located(folder)))) return
+  if ((yield* fs.readDirectory(folder).pipe(located(folder))).length === 0) return
+  return yield* new FileError({ path: folder, place: "", reason: "is there already; choose another folder" })
+})
+
+/** Everything but the weights. */
+const texts = (
+  config: Json,
+  given: ReadonlyMap<string, Uint8Array>,
+  card: string
+): ReadonlyMap<string, Uint8Array> => {
+  const generation = generationOf(config)
+  return new Map([
+    ...(generation ? [["generation_config.json", textOf(generation)] as const] : []),
+    ["tokenizer_config.json", textOf({ tokenizer_class: "PreTrainedTokenizerFast" })],
+    ...given,
+    ["config.json", textOf(config)],
+    ["README.md", new TextEncoder().encode(card)]
+  ])
+}
+
+/** Writes the model of a folder, or an adapter's with its base, to a new folder: whole, or not at all. */
+export const save = Effect.fnUntraced(
+  function*(given: string, out: string, { card, dtype: asked, maxShardSize }: Options) {
+    const fs = yield* FileSystem.FileSystem
+    yield* vacant(out)
+    const { adapter, folder } = yield* ModelFolder.resolve(given)
+    const config = (yield* readJson(join(folder, "config.json"))) as Json
+    const { naming, tied } = yield* kindOf(folder, config)
+    const apart = adapter !== undefined && tied && Folding.parts(adapter)
+    const dtype = typeOf(config, asked)
+    const tensors = yield* pending({ folder, adapter, naming, apart })
+    const vocab_size = (adapter && (yield* Peft.vocabulary(adapter))) ?? config["vocab_size"]
+    const whole = configOf({ ...config, vocab_size }, dtype, new Set(tensors.map(({ name }) => name)))
+    const written = texts(whole, yield* files(adapter ? [given, folder] : [folder]), card)
+    const partial = partialOf(out)
+    const clear = fs.remove(partial, { recursive: true, force: true }).pipe(located(partial))
+    yield* clear
+    yield* makeFolder(partial)
+    const weights = yield* Effect.gen(function*() {
+      const own = yield* Shards.write(partial, tensors, { dtype, maxShardSize })
+      for (const [name, bytes] of written) yield* writeDurably(join(partial, name), bytes)
+      return own
+    }).pipe(Effect.tapError(() => Effect.ignore(clear)))
+    yield* fs.remove(out, { recursive: true, force: true }).pipe(located(out))
+    yield* moveDurably(partial, out)
+    return { folder: out, dtype, files: [...weights, ...written.keys()].toSorted() } satisfies Saved as Saved
+  },
+  Effect.scoped
+)

@@ -1,0 +1,119 @@
+/** A model folder's ONNX form, in the layout that transformers.js looks for: `onnx/model.onnx`. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { join } from "node:path"
+import * as Nd from "../../../kernels/NdArray.ts"
+import { appended, encode } from "../../../kernels/onnx/encode.ts"
+import { decodeDecoder } from "../../files/config/decoder.ts"
+import { decodeEncoder } from "../../files/config/encoder.ts"
+import {
+  decodeFile,
+  FileError,
+  located,
+  makeFolder,
+  moveDurably,
+  readJson,
+  replace,
+  writing
+} from "../../files/disk.ts"
+import * as Peft from "../../files/peft.ts"
+import { encoderType, HEAD, ofDecoder, ofEncoder } from "../../files/stateDict.ts"
+import * as WeightFiles from "../../files/weights.ts"
+import * as Graphs from "./graphs.ts"
+
+const [FOLDER, MODEL, DATA] = ["onnx", "model.onnx", "model.onnx_data"] as const
+
+/** A message of 2 GB is the longest there is; the graph itself takes less than this leaves. */
+const MOST = 2 ** 31 - 2 ** 26
+
+export interface Options {
+  /** Bytes of weights that go into the model's own file, at most; more lie beside it. */
+  readonly most?: number
+}
+
+export interface Written {
+  readonly folder: string
+  readonly kind: "encoder" | "decoder"
+  readonly files: ReadonlyArray<string>
+}
+
+/** The graph of the folder's model, and the tensors of its parameters, held open until the scope ends. */
+const opened = Effect.fnUntraced(function*(folder: string) {
+  const path = join(folder, "config.json")
+  const { model_type: type } = (yield* readJson(path)) as { readonly model_type?: unknown }
+  const sources = yield* WeightFiles.open(folder)
+  if (!sources) return yield* new FileError({ path: folder, place: "", reason: "has no weights" })
+  const head = [...sources].find(([name]) => name.endsWith(HEAD))?.[1]
+  if (encoderType(type, head !== undefined)) {
+    const config = yield* decodeFile(path, decodeEncoder)
+    const exported = Graphs.encoder({ ...config, dim: head?.shape[0] ?? 0 })
+    const options = { naming: ofEncoder(config.model_type), dispensable: () => false }
+    const tensors = yield* WeightFiles.fitting(folder, exported.params, sources, options)
+    return { kind: "encoder" as const, type: config.model_type, exported, tensors }
+  }
+  const config = yield* decodeFile(path, decodeDecoder)
+  const exported = Graphs.decoder(config)
+  const options = { naming: ofDecoder(config), dispensable: () => false }
+  const tensors = yield* WeightFiles.fitting(folder, exported.params, sources, options)
+  return { kind: "decoder" as const, type: "llama", exported, tensors }
+})
+
+/** Writes the model and its weights, a tensor in memory at a time; the names of its files. */
+const write = Effect.fnUntraced(
+  function*(folder: string, { params, ...one }: Graphs.Exported, tensors: WeightFiles.Sources, most: number) {
+    const size = (path: string) => 4 * Nd.size(params.get(path)!.shape)
+    const beside = [...params.keys()].reduce((sum, path) => sum + size(path), 0) > most
+    let end = 0
+    const place = (path: string) => beside ? { location: DATA, offset: (end += size(path)) - size(path) } : undefined
+    const weights = new Map([...params.keys()].map((path) => [path, place(path)]))
+    const model = yield* writing(join(folder, MODEL))
+    const data = beside ? yield* writing(join(folder, DATA)) : model
+    yield* model.add(encode(one.graph, { ...one.options, weights }))
+    for (const [path, { shape }] of params) {
+      const { file, name } = tensors.get(path)!
+      const { buffer, byteLength, byteOffset } = (yield* file.read(name)).data
+      if (!beside) yield* model.add(appended(path, { dtype: "float32", shape }))
+      yield* data.add(new Uint8Array(buffer, byteOffset, byteLength))
+    }
+    yield* model.finish
+    if (beside) yield* data.finish
+    return beside ? [MODEL, DATA] : [MODEL]
+  },
+  Effect.scoped
+)
+
+/** What transformers.js has to know of the model beside its config: its type, and that its weights lie beside it. */
+const configured = Effect.fnUntraced(function*(folder: string, type: string, beside: boolean) {
+  const path = join(folder, "config.json")
+  const config = (yield* readJson(path)) as Readonly<Record<string, unknown>>
+  const own = beside ? { "transformers.js_config": { use_external_data_format: true } } : {}
+  if (config["model_type"] !== undefined && !beside) return
+  yield* replace(
+    path,
+    new TextEncoder().encode(`${JSON.stringify({ model_type: type, ...config, ...own }, null, 2)}\n`)
+  )
+})
+
+/** Adds the ONNX form to a model folder: whole, or not at all. */
+export const add = Effect.fnUntraced(
+  function*(folder: string, { most = MOST }: Options = {}) {
+    const fs = yield* FileSystem.FileSystem
+    const out = join(folder, FOLDER)
+    if (yield* fs.exists(out).pipe(located(out))) {
+      return yield* new FileError({ path: out, place: "", reason: "is there already; remove it to write it anew" })
+    }
+    if (yield* Peft.isIn(folder)) {
+      const reason = "is an adapter; merge it first (anamnesis merge)"
+      return yield* new FileError({ path: folder, place: "", reason })
+    }
+    const { exported, kind, tensors, type } = yield* opened(folder)
+    const partial = `${out}.partial`
+    yield* fs.remove(partial, { recursive: true, force: true }).pipe(located(partial))
+    yield* makeFolder(partial)
+    const files = yield* write(partial, exported, tensors, most)
+    yield* configured(folder, type, files.includes(DATA))
+    yield* moveDurably(partial, out)
+    return { folder: out, kind, files } satisfies Written as Written
+  },
+  Effect.scoped
+)

@@ -1,0 +1,187 @@
+/**
+ * A model folder as Hugging Face lays it out: `config.json`, `tokenizer.json` and, once trained, `model.safetensors`; or
+ * an adapter's folder, which names the model folder that it rests on.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Stream from "effect/Stream"
+import { createHash } from "node:crypto"
+import * as Path from "node:path"
+import { join } from "node:path"
+import * as Key from "../../domain/Key.ts"
+import { asStored, type Values } from "../../kernels/half.ts"
+import type { Flat } from "../../kernels/nn/Module.ts"
+import type { Decode } from "../files/config/keys.ts"
+import { decodeFile, exists, FileError, located, readText } from "../files/disk.ts"
+import * as Peft from "../files/peft.ts"
+import * as WeightFiles from "../files/weights.ts"
+import * as Tokenizer from "../tokenizers/tokenizer.ts"
+import { initialise } from "./initialise.ts"
+
+export interface Options extends Partial<WeightFiles.LoadOptions> {
+  /** Draw the weights of a folder that says it has none yet, under the seed. */
+  readonly draws?: boolean
+}
+
+/** Beside the config of a model that is to be trained from nothing: `init` writes it. */
+export const UNTRAINED = "untrained.json"
+
+export interface ModelFolder<C> {
+  /** Where the config and the weights lie. */
+  readonly folder: string
+  /** Of the model with its adapter, whose vocabulary may be larger than that of the weights. */
+  readonly config: C
+  /** Tokens that the weights of the folder have rows for. */
+  readonly rows: number
+  readonly tokenizer: Tokenizer.Tokenizer
+  /** What is to be added to the weights. */
+  readonly adapter: Peft.Adapter | undefined
+  /** What its tensors are called, and which may be missing. */
+  readonly loading?: Options
+}
+
+/** The folder that an adapter rests on: its `base_model_name_or_path` from here, or from the adapter's own folder. */
+const baseOf = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
+  const fs = yield* FileSystem.FileSystem
+  const [path, place] = [join(adapter.folder, Peft.CONFIG), "base_model_name_or_path"]
+  const name = adapter.config.base_model_name_or_path ?? ""
+  for (const folder of name === "" ? [] : [name, Path.resolve(adapter.folder, name)]) {
+    if (yield* Peft.isIn(folder)) {
+      const reason = `${folder} is an adapter itself; merge it first (anamnesis merge)`
+      return yield* new FileError({ path, place, reason })
+    }
+    if (yield* fs.exists(join(folder, "config.json")).pipe(located(folder))) return folder
+  }
+  return yield* new FileError({ path, place, reason: `there is no model folder "${name}"; write there where it is` })
+})
+
+/** SHA-256 of the bytes of the folder's weights, file by file in the order of names; none where it has no weights. */
+export const fingerprint = Effect.fnUntraced(function*(folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  const names = yield* fs.readDirectory(folder).pipe(located(folder))
+  const files = names.filter((name) => /^model.*\.safetensors$/.test(name)).toSorted()
+  if (files.length === 0) return undefined
+  const hash = createHash("sha256")
+  for (const name of files) {
+    const path = join(folder, name)
+    yield* Stream.runForEach(fs.stream(path, { chunkSize: 2 ** 20 }), (bytes) => Effect.sync(() => hash.update(bytes)))
+      .pipe(located(path))
+  }
+  return hash.digest("hex")
+})
+
+/** Refuses a base that is not the one the adapter was trained on, where the adapter tells. */
+const known = Effect.fnUntraced(function*(adapter: Peft.Adapter, folder: string) {
+  if (adapter.base === undefined || adapter.base === (yield* fingerprint(folder))) return
+  const reason = `was trained on other weights than ${folder} now holds`
+  return yield* new FileError({ path: join(adapter.folder, Peft.WEIGHTS), place: "", reason })
+})
+
+/** The model folder, and the adapter on it where an adapter's folder is given. */
+export const resolve = Effect.fnUntraced(function*(given: string) {
+  if (!(yield* Peft.isIn(given))) return { folder: given, adapter: undefined }
+  const adapter = yield* Peft.read(given)
+  const folder = yield* baseOf(adapter)
+  yield* known(adapter, folder)
+  return { folder, adapter }
+})
+
+export const open = Effect.fnUntraced(function*<C extends { readonly vocab_size: number }>(
+  given: string,
+  decode: Decode<C>
+) {
+  const fs = yield* FileSystem.FileSystem
+  const { adapter, folder } = yield* resolve(given)
+  const path = join(folder, "config.json")
+  const found = yield* decodeFile(path, (json) => decode(json, path))
+  const rows = found.vocab_size
+  const config = { ...found, vocab_size: (adapter && (yield* Peft.vocabulary(adapter))) ?? rows }
+  const own = yield* fs.exists(join(given, "tokenizer.json")).pipe(located(given))
+  const tokenizer = yield* Tokenizer.load(own ? given : folder)
+  if (tokenizer.size > config.vocab_size) {
+    const reason = `${config.vocab_size} are fewer than the ids of tokenizer.json (${tokenizer.size})`
+    return yield* new FileError({ path, place: "vocab_size", reason })
+  }
+  return { folder, config, rows, tokenizer, adapter } satisfies ModelFolder<C> as ModelFolder<C>
+})
+
+/** Refuses lengths, by setting, that the model has no positions for. */
+export const fits = (
+  folder: string,
+  { max_position_embeddings }: { readonly max_position_embeddings: number },
+  lengths: Readonly<Record<string, number>>
+): Effect.Effect<void, FileError> => {
+  const long = Object.entries(lengths).filter(([, length]) => length > max_position_embeddings)
+  if (long.length === 0) return Effect.void
+  const reason = `${max_position_embeddings} positions are fewer than ${long.map(([s, n]) => `${s} (${n})`).join(", ")}`
+  return Effect.fail(new FileError({ path: join(folder, "config.json"), place: "max_position_embeddings", reason }))
+}
+
+/** Refuses heads that shifted attention cannot halve. */
+export const shifts = (
+  folder: string,
+  { num_attention_heads }: { readonly num_attention_heads: number }
+): Effect.Effect<void, FileError> => {
+  if (num_attention_heads % 2 === 0) return Effect.void
+  const reason = `${num_attention_heads} heads have no halves to shift apart; set use_full_attn: true`
+  return Effect.fail(new FileError({ path: join(folder, "config.json"), place: "num_attention_heads", reason }))
+}
+
+/** Refuses a folder without weights, but one that is to be drawn where it may be. */
+const drawable = Effect.fnUntraced(function*(folder: string, draws: boolean) {
+  const marked = yield* exists(join(folder, UNTRAINED))
+  if (marked && draws) return
+  const reason = marked
+    ? "has no weights yet; train it first"
+    : `has no weights (model.safetensors); ${UNTRAINED} beside its config says that a model is to be trained from nothing`
+  return yield* new FileError({ path: folder, place: "", reason })
+})
+
+/** Tells what is drawn. */
+const tell = (folder: string, missing: ReadonlyMap<string, unknown>, all: boolean, seed: number) => {
+  const what = all ? "all weights" : [...missing.keys()].join(", ")
+  return missing.size === 0 ? Effect.void : Effect.logInfo(`${folder}: ${what} drawn under seed ${seed}`)
+}
+
+/**
+ * The folder's weights as its parameters are stored, which become the caller's own; drawn under the seed where the folder
+ * says that it has none yet, and where it lacks one that is dispensable.
+ */
+export const stored = Effect.fnUntraced(
+  function*(folder: string, params: Flat, seed: number, options: Options = {}) {
+    const { dispensable = () => false, draws = false, naming = (stored) => stored } = options
+    const sources = yield* WeightFiles.open(folder)
+    if (!sources) yield* drawable(folder, draws)
+    const found = sources
+      ? yield* WeightFiles.load(folder, params, sources, { naming, dispensable })
+      : new Map<string, Values>()
+    const missing = new Map([...params].filter(([path]) => !found.has(path)))
+    yield* tell(folder, missing, sources === undefined, seed)
+    const drawn = initialise(missing, Key.fold(Key.make(seed), "initialise"))
+    for (const [path, values] of drawn) found.set(path, asStored(params.get(path), values))
+    return found
+  },
+  Effect.scoped
+)
+
+/** The same of parameters that are all float32. */
+export const weights = (...given: Parameters<typeof stored>) =>
+  Effect.map(stored(...given), (values) => values as Map<string, Float32Array>)
+
+/** What a checkpoint needs beside weights to be a model folder itself. */
+export const companions = Effect.fnUntraced(function*(folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  const names = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja"
+  ]
+  const present = yield* Effect.filter(names, (name) => fs.exists(join(folder, name)).pipe(located(folder)))
+  return yield* Effect.forEach(
+    present,
+    (name) => Effect.map(readText(join(folder, name)), (text) => [name, text] as const)
+  )
+})

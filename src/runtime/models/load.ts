@@ -1,0 +1,242 @@
+/** A model folder's module with its weights: all its own, or frozen under an adapter that learns. */
+import * as Effect from "effect/Effect"
+import { join } from "node:path"
+import * as Key from "../../domain/Key.ts"
+import { asStored, type Half, type Values } from "../../kernels/half.ts"
+import * as Nd from "../../kernels/NdArray.ts"
+import { adapt } from "../../kernels/nn/lora.ts"
+import { type Flat, flatten, type Module, type Params } from "../../kernels/nn/Module.ts"
+import { stored } from "../../kernels/nn/stored.ts"
+import type { Tensor } from "../../kernels/Tensor.ts"
+import * as Weights from "../engine/Weights.ts"
+import { FileError } from "../files/disk.ts"
+import * as Peft from "../files/peft.ts"
+import * as WeightFiles from "../files/weights.ts"
+import * as ModelFolder from "./folder.ts"
+import { initialise } from "./initialise.ts"
+import * as Adapters from "./lora.ts"
+import * as Budget from "./memoryBudget.ts"
+import * as Folding from "./mergeLora.ts"
+
+/** What a checkpoint tells of an adapter. */
+export interface Based {
+  /** SHA-256 of the frozen weights. */
+  readonly sha256: string
+  /** `adapter_config.json`. */
+  readonly config: string
+}
+
+export interface Loaded<C, M> {
+  readonly module: M
+  readonly config: C
+  readonly weights: Weights.Weights
+  /** What the weights rest on, where an adapter learns. */
+  readonly based: Based | undefined
+}
+
+export interface LoadOptions {
+  readonly seed: number
+  /** Settings of the adapter that learns; all parameters of which `learns` holds where there are none. */
+  readonly lora: Adapters.LoraSettings | undefined
+  readonly learns: (path: string) => boolean
+  readonly slots: ReadonlyArray<string>
+  /** How what does not learn is stored; as float32 where it is left out. */
+  readonly stored?: Half | undefined
+  /** Draw the weights of a folder that says it has none yet. */
+  readonly draws?: boolean
+  /** PEFT's name of what the model is for. */
+  readonly task: "CAUSAL_LM" | "FEATURE_EXTRACTION"
+}
+
+type Keyed = { readonly key?: Tensor | undefined }
+type Build<C, P extends Params, I, O> = (config: C) => Module<P, [I], O>
+type Arrays = Map<string, Values>
+/** All of a folder but its tokenizer. */
+type Opened<C> = Omit<ModelFolder.ModelFolder<C>, "tokenizer">
+
+/** The config as PEFT sees it: adapters belong to modules, so that a tied head has weights of its own. */
+const untied = <C extends object>(config: C): C =>
+  "tie_word_embeddings" in config && config.tie_word_embeddings ? { ...config, tie_word_embeddings: false } : config
+
+const [HEAD, EMBEDDING] = [Folding.HEAD, Folding.EMBEDDING]
+
+/** The config of the weights in the folder, without the tokens that an adapter added. */
+const atRest = <C>({ config, rows }: Opened<C>): C => ({ ...config, vocab_size: rows })
+
+/** Refuses tables that an adapter which added tokens left as they were. */
+const grown = (values: Arrays, params: Flat, folder: string): Effect.Effect<void, FileError> => {
+  const short = [...params].filter(([path, { shape }]) => values.get(path)!.length !== Nd.size(shape))
+  if (short.length === 0) return Effect.void
+  const told = short.map(([path, { shape }]) => `${path} [${shape.join()}]`).join(", ")
+  const reason = `added tokens, for which it lacks ${told}; save these modules with it (modules_to_save)`
+  return Effect.fail(new FileError({ path: join(folder, Peft.WEIGHTS), place: "", reason }))
+}
+
+/** Refuses to go on with an adapter under settings that would make another. */
+const alike = (adapter: Peft.Adapter, asked: Adapters.Adapted): Effect.Effect<void, FileError> => {
+  const told = ({ lora, saved }: Adapters.Adapted) =>
+    JSON.stringify([[...lora.targets].toSorted(([a], [b]) => a < b ? -1 : 1), saved.toSorted()])
+  if (told(Adapters.ofAdapter(adapter)) === told(asked)) return Effect.void
+  const reason =
+    "has other ranks, factors or modules than the settings; give its own, or merge it first (anamnesis merge)"
+  return Effect.fail(new FileError({ path: join(adapter.folder, Peft.CONFIG), place: "", reason }))
+}
+
+const peftConfig = (
+  lora: Adapters.LoraSettings,
+  { modules_to_save, target_modules }: Adapters.Named,
+  folder: string,
+  task: string
+): string =>
+  Peft.text({
+    ...lora,
+    base_model_name_or_path: folder,
+    target_modules,
+    modules_to_save: modules_to_save.length === 0 ? null : modules_to_save
+  }, task)
+
+const baseless = (folder: string) =>
+  new FileError({
+    path: folder,
+    place: "",
+    reason: "has no weights for an adapter to rest on; train them first (lora_r 0)"
+  })
+
+/** Parameters that the folder has no values of. */
+const drawn = Effect.fnUntraced(function*({ folder, loading }: Opened<unknown>, params: Flat) {
+  const naming = loading?.naming ?? ((stored: string) => stored)
+  const found = new Set([...(yield* WeightFiles.shapes(folder)) ?? []].map(([name]) => naming(name)))
+  return [...params.keys()].filter((path) => !found.has(path))
+})
+
+/** The module, of whose weights those that are frozen are stored as `type`. */
+const frozenAs = <P extends Params, I extends Keyed, O>(
+  module: Module<P, [I], O>,
+  type: Half | undefined,
+  frozen: (path: string) => boolean
+): Module<P, [I], O> => type === undefined ? module : stored(module, (path) => frozen(path) ? type : undefined)
+
+/** Weights of the untied head: the embedding's. The array is the same one where neither learns. */
+const untie = (values: Arrays, params: Flat, saved: ReadonlyArray<string>): void => {
+  if (!params.has(HEAD) || values.has(HEAD)) return
+  const shared = values.get(EMBEDDING)!
+  for (const path of [HEAD, EMBEDDING]) {
+    const own = saved.includes(path) ? shared.slice() : shared
+    values.set(path, asStored(params.get(path), own))
+  }
+}
+
+/** Refuses what there is no memory for, before any of it is taken. */
+const affordable = (
+  { config, folder }: Opened<object>,
+  params: Params,
+  trainable: (path: string) => boolean,
+  { slots }: Pick<LoadOptions, "slots">,
+  more: Readonly<Record<string, number>> = {}
+) => Budget.fits({ folder, sizes: { ...config, ...more }, params: flatten(params), trainable, slots: slots.length })
+
+/** The frozen weights under an adapter, and the parameters they are of. */
+const baseWeights = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
+  opened: Opened<C>,
+  build: Build<C, P, I, O>,
+  { seed, stored }: LoadOptions,
+  module: Module<P, [I], O>,
+  saved: ReadonlyArray<string>
+) {
+  const { folder, loading } = opened
+  const config = atRest(opened)
+  const tied = config !== untied(config)
+  const apart = (path: string) => tied && path === EMBEDDING && (saved.includes(HEAD) || saved.includes(EMBEDDING))
+  const frozen = (path: string) => !saved.includes(path)
+  const read = frozenAs(build(config), stored, (path) => frozen(path) && !apart(path))
+  const values = yield* ModelFolder.stored(folder, flatten(read.params), seed, loading)
+  untie(values, flatten(frozenAs(module, stored, frozen).params), saved)
+  return values
+})
+
+/** The module with adapters that learn, over frozen weights: new adapters, or those of the folder. */
+const adapting = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
+  opened: Opened<C>,
+  build: Build<C, P, I, O>,
+  options: LoadOptions & { readonly lora: Adapters.LoraSettings }
+) {
+  const { adapter, folder } = opened
+  const rank = options.task === "CAUSAL_LM" ? "lora_r" : "retriever_lora_r"
+  const sha256 = yield* ModelFolder.fingerprint(folder)
+  if (sha256 === undefined) return yield* baseless(folder)
+  const own = yield* drawn(opened, flatten(build(opened.config).params))
+  const config = untied(opened.config)
+  const base = build(config)
+  const asked = yield* Adapters.resolve(options.lora, flatten(base.params), own, folder)
+  const adapted = adapt(base, asked.lora)
+  const added = new Map([...flatten(adapted.params)].filter(([path]) => Adapters.isLora(path)))
+  const trainable = [...added.keys(), ...asked.saved]
+  const learns = new Set(trainable)
+  const module = frozenAs(adapted, options.stored, (path) => !learns.has(path))
+  yield* affordable(opened, module.params, (path) => learns.has(path), options, { [rank]: options.lora.r })
+  const values = yield* baseWeights(opened, build, options, base, asked.saved)
+  if (adapter) {
+    yield* alike(adapter, asked)
+    yield* Folding.fitting(adapter, shapesOf(flatten(base.params)))
+    for (const [path, { data }] of adapter.tensors) values.set(path, data)
+    yield* grown(values, flatten(adapted.params), adapter.folder)
+  } else {
+    for (const [path, data] of initialise(added, Key.fold(Key.make(options.seed), "adapter"))) values.set(path, data)
+  }
+  const weights = Weights.make(flatten(module.params), trainable, options.slots, values)
+  const based: Based = { sha256, config: peftConfig(options.lora, asked, folder, options.task) }
+  return { module, config, weights, based }
+})
+
+const shapesOf = (params: Flat) => new Map([...params].map(([path, { shape }]) => [path, shape]))
+
+/** The weights as they are to be used, the adapter of the folder folded in: float32. */
+const folded = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
+  opened: Opened<C>,
+  adapter: Peft.Adapter,
+  build: Build<C, P, I, O>,
+  { seed, slots }: LoadOptions
+) {
+  const { folder, loading } = opened
+  const base = build(atRest(opened)).params
+  yield* affordable(opened, base, () => false, { slots })
+  const values = yield* ModelFolder.stored(folder, flatten(base), seed, loading)
+  const config = Folding.parts(adapter) ? untied(opened.config) : opened.config
+  const module = build(config)
+  untie(values, flatten(module.params), [])
+  const shapes = shapesOf(flatten(module.params))
+  yield* Folding.fitting(adapter, shapes)
+  const fold = yield* Folding.make(adapter)
+  for (const [path, shape] of shapes) values.set(path, yield* fold(path, values.get(path) as Float32Array, shape))
+  yield* grown(values, flatten(module.params), adapter.folder)
+  return { module, config, values }
+})
+
+/** The weights as the folder has them, of which those that do not learn may be stored in 16 bits. */
+const whole = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
+  opened: Opened<C>,
+  build: Build<C, P, I, O>,
+  { draws = false, learns, seed, slots, stored: type }: LoadOptions
+) {
+  const { config, folder, loading } = opened
+  const module = frozenAs(build(config), type, (path) => !learns(path))
+  yield* affordable(opened, module.params, learns, { slots })
+  const values = yield* ModelFolder.stored(folder, flatten(module.params), seed, { ...loading, draws })
+  return { module, config, values }
+})
+
+/** The module that `build` makes of the folder's config, with the folder's weights. */
+export const load = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
+  opened: Opened<C>,
+  build: Build<C, P, I, O>,
+  options: LoadOptions
+) {
+  const { learns, lora, slots } = options
+  if (lora) return (yield* adapting(opened, build, { ...options, lora })) as Loaded<C, Module<P, [I], O>>
+  const { config, module, values } = opened.adapter
+    ? yield* folded(opened, opened.adapter, build, options)
+    : yield* whole(opened, build, options)
+  const params = flatten(module.params)
+  const weights = Weights.make(params, [...params.keys()].filter(learns), slots, values)
+  return { module, config, weights, based: undefined } as Loaded<C, Module<P, [I], O>>
+})

@@ -1,0 +1,159 @@
+/** Which modules of a model get adapters and which learn beside them, by the settings or by an adapter's folder. */
+import * as Effect from "effect/Effect"
+import { join } from "node:path"
+import { didYouMean } from "../../domain/nearest.ts"
+import { fullMatch } from "../../domain/pattern.ts"
+import type { RunConfig } from "../../domain/settings/RunConfig.ts"
+import type { Lora, Rank } from "../../kernels/nn/lora.ts"
+import type { Flat } from "../../kernels/nn/Module.ts"
+import { FileError } from "../files/disk.ts"
+import * as Peft from "../files/peft.ts"
+import { limited } from "../files/timeLimit.ts"
+
+/** A model's share of the settings, in PEFT's spelling. */
+export interface LoraSettings {
+  /** What its keys begin with among the settings, if with anything. */
+  readonly prefix?: "retriever_"
+  readonly r: number
+  readonly lora_alpha: number
+  readonly lora_dropout: number
+  readonly target_modules: RunConfig["lora_target_modules"]
+  readonly modules_to_save: ReadonlyArray<string>
+  readonly use_rslora: boolean
+}
+
+/** The reader's; none where all of its weights learn. */
+export const readerLora = (c: RunConfig): LoraSettings | undefined =>
+  c.lora_r === 0 ? undefined : {
+    r: c.lora_r,
+    lora_alpha: c.lora_alpha,
+    lora_dropout: c.lora_dropout,
+    target_modules: c.lora_target_modules,
+    modules_to_save: c.modules_to_save,
+    use_rslora: c.use_rslora
+  }
+
+export const retrieverLora = (c: RunConfig): LoraSettings | undefined =>
+  c.retriever_lora_r === 0 ? undefined : {
+    prefix: "retriever_",
+    r: c.retriever_lora_r,
+    lora_alpha: c.retriever_lora_alpha,
+    lora_dropout: c.retriever_lora_dropout,
+    target_modules: c.retriever_lora_target_modules,
+    modules_to_save: c.retriever_modules_to_save,
+    use_rslora: c.use_rslora
+  }
+
+export interface Adapted {
+  readonly lora: Lora
+  /** Parameters of the model that learn in full. */
+  readonly saved: ReadonlyArray<string>
+}
+
+/** Modules as `adapter_config.json` names them. */
+export interface Named {
+  readonly target_modules: ReadonlyArray<string>
+  readonly modules_to_save: ReadonlyArray<string>
+}
+
+/** Whether a parameter is an adapter's own. */
+export const isLora = (path: string): boolean => /\.lora_(A|B|embedding_A|embedding_B)(\.|$)/.test(path)
+
+export const moduleOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf(".")))
+
+/** Modules that can have an adapter: linear maps and look-ups. */
+const adaptable = (params: Flat): ReadonlyArray<{ readonly path: string; readonly lookup: boolean }> =>
+  [...params].filter(([path, { shape }]) => path.endsWith(".weight") && shape.length === 2)
+    .map(([path, { lookup }]) => ({ path: moduleOf(path), lookup: lookup === true }))
+
+/** Milliseconds that a pattern may take to be held against all modules. */
+const PATIENCE = 1000
+
+/**
+ * PEFT's rule: a list names ends of paths, a text is a pattern of whole paths, or stands for all but the output head.
+ * Throws where a text is no pattern, or never ends.
+ */
+const targeted = (names: LoraSettings["target_modules"], params: Flat): ReadonlyArray<string> => {
+  const modules = adaptable(params)
+  if (names === "all-linear") return modules.filter((m) => !m.lookup && m.path !== "lm_head").map((m) => m.path)
+  const paths = modules.map((m) => m.path)
+  if (typeof names !== "string") return paths.filter((path) => names.some((n) => path === n || path.endsWith(`.${n}`)))
+  const pattern = fullMatch(names)
+  return limited(PATIENCE, () => paths.filter((path) => pattern.test(path)))
+}
+
+/** A module and those it is within: "model", "model.norm". */
+const around = (path: string): ReadonlyArray<string> => {
+  const names = moduleOf(path).split(".")
+  return names.map((_, i) => names.slice(0, i + 1).join("."))
+}
+const savedBy = (name: string, params: Flat): ReadonlyArray<string> =>
+  [...params.keys()].filter((path) => around(path).some((module) => module.endsWith(name)))
+
+const lastNames = (params: Flat): ReadonlyArray<string> => [
+  ...new Set([...params.keys()].map((path) => moduleOf(path).split(".").at(-1)!))
+]
+
+/** What the settings ask of a model that it does not have, and the modules they target. Throws as `targeted` does. */
+const found = ({ modules_to_save, prefix: given, target_modules }: LoraSettings, params: Flat) => {
+  const prefix = given ?? ""
+  const has = lastNames(params)
+  const lost = (name: string, key: string) => {
+    const near = didYouMean(name, has)
+    return `${prefix}${key}: no module is called "${name}"${near ? `, did you mean "${near}"?` : ""} (there are ${
+      has.join(", ")
+    })`
+  }
+  const paths = targeted(target_modules, params)
+  const unmatched = typeof target_modules === "string"
+    ? [target_modules].filter(() => paths.length === 0)
+    : target_modules.filter((name) => targeted([name], params).length === 0)
+  const saved = new Set(modules_to_save.flatMap((name) => savedBy(name, params)))
+  const wrong = [
+    ...unmatched.map((name) => lost(name, "lora_target_modules")),
+    ...modules_to_save.filter((name) => savedBy(name, params).length === 0).map((n) => lost(n, "modules_to_save")),
+    ...paths.filter((path) => saved.has(`${path}.weight`))
+      .map((path) => `${path} is both in ${prefix}lora_target_modules and in ${prefix}modules_to_save`)
+  ]
+  return { paths, wrong }
+}
+
+/**
+ * The settings on a model of the given parameters. Those of `drawn` have no values in its folder: they learn in full, or
+ * nobody could know them.
+ */
+export const resolve = Effect.fnUntraced(function*(
+  settings: LoraSettings,
+  params: Flat,
+  drawn: ReadonlyArray<string>,
+  folder: string
+) {
+  const { modules_to_save, prefix, target_modules } = settings
+  const fail = (reason: string) => new FileError({ path: join(folder, "config.json"), place: "", reason })
+  const stored = new Map([...params].filter(([path]) => !drawn.includes(path)))
+  const { paths, wrong } = yield* Effect.try({
+    try: () => found(settings, stored),
+    catch: (cause) => fail(`${prefix ?? ""}lora_target_modules: the pattern ${(cause as Error).message}`)
+  })
+  if (wrong.length > 0) return yield* fail(wrong.join("; "))
+  const rank: Rank = {
+    r: settings.r,
+    scaling: Peft.scalingOf(settings.lora_alpha, settings.r, settings.use_rslora)
+  }
+  const saved = new Set([...drawn, ...modules_to_save.flatMap((name) => savedBy(name, stored))])
+  return {
+    lora: { targets: new Map(paths.map((path) => [path, rank])), dropout: settings.lora_dropout },
+    saved: [...params.keys()].filter((path) => saved.has(path)),
+    target_modules: typeof target_modules === "string" ? paths : target_modules,
+    modules_to_save: [...modules_to_save, ...new Set(drawn.map(moduleOf))]
+  } satisfies Adapted & Named as Adapted & Named
+})
+
+/** What an adapter's folder holds, as the settings of its training had it. */
+export const ofAdapter = ({ config, targets, tensors }: Peft.Adapter): Adapted => {
+  const isSaved = (name: string) => !isLora(name) && !targets.has(moduleOf(name))
+  return {
+    lora: { targets, dropout: config.lora_dropout },
+    saved: [...tensors.keys()].filter(isSaved)
+  }
+}

@@ -1,0 +1,63 @@
+/** The model folder of a retriever: an encoder with a ColBERT head, in ColBERT's layout or PyLate's, or without one. */
+import * as Effect from "effect/Effect"
+import { join } from "node:path"
+import { defaults } from "../../../domain/settings/presets.ts"
+import type { RunConfig } from "../../../domain/settings/RunConfig.ts"
+import type { EncoderConfig } from "../../../kernels/nn/colbert.ts"
+import { decodeEncoder } from "../../files/config/encoder.ts"
+import { readJson } from "../../files/disk.ts"
+import { HEAD, ofEncoder } from "../../files/stateDict.ts"
+import * as WeightFiles from "../../files/weights.ts"
+import * as ModelFolder from "../../models/folder.ts"
+import * as Convention from "./metadata.ts"
+import type { Lengths } from "./text.ts"
+
+/** Rows of the head among the folder's weights, where there is one. */
+const headSize = Effect.fnUntraced(function*(folder: string, naming: WeightFiles.Naming) {
+  const shapes = yield* WeightFiles.shapes(folder)
+  return [...shapes ?? []].find(([name]) => naming(name) === HEAD)?.[1][0]
+})
+
+/** `config.json` with the size of a token's vector, and the convention under these lengths: ColBERT's beside a BERT. */
+const files = Effect.fnUntraced(function*(
+  folder: string,
+  dim: number,
+  convention: Convention.Convention,
+  { passage, query }: Lengths
+) {
+  const config = { ...(yield* readJson(join(folder, "config.json"))) as object, dim }
+  const texts = new Map(yield* ModelFolder.companions(folder))
+  texts.set("config.json", JSON.stringify(config, null, 2))
+  return [
+    ...texts.set(Convention.METADATA, Convention.text({ ...convention, dim, query_maxlen: query, doc_maxlen: passage }))
+  ]
+})
+
+/**
+ * The folder of the settings. A head's size is its own, else the config's or the convention's, else the setting `dim`,
+ * under which one is drawn.
+ */
+export const open = Effect.fnUntraced(function*(settings: RunConfig) {
+  const opened = yield* ModelFolder.open(settings.retriever_name_or_path, decodeEncoder)
+  const { config: found, folder, tokenizer } = opened
+  const convention = yield* Convention.read(folder)
+  const naming = ofEncoder(found.model_type)
+  const told = found.dim ?? convention.dim
+  const dim = (yield* headSize(folder, naming)) ?? told ?? settings.dim
+  if (settings.dim !== dim && settings.dim !== defaults["dim"]) {
+    yield* Effect.logWarning(
+      `${folder}: vectors have ${dim} numbers, by the folder; dim (${settings.dim}) is for one without`
+    )
+  }
+  const config: EncoderConfig = { ...found, dim }
+  const lengths = yield* Convention.lengths(folder, convention, settings, found.max_position_embeddings)
+  yield* ModelFolder.fits(folder, config, { passage_max_len: lengths.passage, query_max_len: lengths.query })
+  return {
+    ...opened,
+    config,
+    lengths,
+    marks: yield* Convention.marks(folder, convention, tokenizer),
+    files: yield* files(folder, dim, convention, lengths),
+    loading: { naming, dispensable: (path: string) => path === HEAD && told === undefined }
+  }
+})

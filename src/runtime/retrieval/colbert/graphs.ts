@@ -1,0 +1,130 @@
+/** The retriever's programs as graphs. Every one takes the weights as inputs. */
+import { maxSim, maxSimOwn } from "../../../kernels/loss/maxSim.ts"
+import { listwise, mean, minMaxScale, pairwise } from "../../../kernels/loss/rank.ts"
+import * as Nd from "../../../kernels/NdArray.ts"
+import type { Encoder } from "../../../kernels/nn/colbert.ts"
+import { type Bound, entering } from "../../../kernels/nn/Module.ts"
+import type { Graph } from "../../../kernels/onnx/encode.ts"
+import { reshape } from "../../../kernels/op/broadcast.ts"
+import { add, scale, sub } from "../../../kernels/op/elementwise.ts"
+import { gather, slice } from "../../../kernels/op/gather.ts"
+import { type Learning, names, type Steps, steps } from "../../../kernels/Step.ts"
+import { constant, input, type Tensor, type TensorType } from "../../../kernels/Tensor.ts"
+
+type EncoderParams = Bound<Encoder["params"]>
+type Tensors = Readonly<Record<string, Tensor>>
+
+const ids = (rows: number, length: number): TensorType => ({ dtype: "int32", shape: [rows, length] })
+const flags = (rows: number, length: number): TensorType => ({ dtype: "bool", shape: [rows, length] })
+
+const inputsOf = (types: Readonly<Record<string, TensorType>>): Tensors =>
+  Object.fromEntries(Object.entries(types).map(([name, t]) => [name, input(name, t.shape, t.dtype)]))
+
+/** Vectors of tokens: [rows, length] -> [rows, length, dim]. */
+export const encode = (encoder: Encoder, rows: number, length: number): Graph => {
+  const { bound, inputs } = entering(encoder.params, names.param)
+  const batch = inputsOf({ ids: ids(rows, length), mask: flags(rows, length) })
+  const vectors = encoder.apply(bound, { ids: batch["ids"]!, mask: batch["mask"]! })
+  return { name: `retriever.encode ${rows}x${length}`, inputs: { ...inputs, ...batch }, outputs: { vectors } }
+}
+
+/** Scores of stored passage vectors: queries [b, q, dim], docs [n, l, dim] whose absent rows repeat a present one. */
+export const search = (b: number, q: number, n: number, l: number, dim: number): Graph => {
+  const types = {
+    queries: { dtype: "float32", shape: [b, q, dim] },
+    docs: { dtype: "float32", shape: [n, l, dim] }
+  } as const
+  const { docs, queries } = inputsOf(types) as { readonly docs: Tensor; readonly queries: Tensor }
+  return {
+    name: `retriever.search ${n}x${l}`,
+    inputs: { queries, docs },
+    outputs: { scores: maxSim(queries, docs) }
+  }
+}
+
+/** A batch of questions against the distinct passages they share. */
+export interface BatchShape {
+  readonly questions: number
+  readonly queryLength: number
+  readonly passages: number
+  readonly passageLength: number
+}
+
+const batchTypes = ({ passageLength, passages, queryLength, questions }: BatchShape) => ({
+  queryIds: ids(questions, queryLength),
+  queryMask: flags(questions, queryLength),
+  docIds: ids(passages, passageLength),
+  docMask: flags(passages, passageLength),
+  docKeep: flags(passages, passageLength)
+})
+
+/** Another key for each key: with the same one, questions and passages would lose the same places to dropout. */
+const other = (key: Tensor): Tensor => sub(constant(Nd.scalar(-1), "int32"), key)
+
+const encodeBoth = (encoder: Encoder, params: EncoderParams, batch: Tensors, key?: Tensor) => ({
+  queries: encoder.apply(params, { ids: batch["queryIds"]!, mask: batch["queryMask"]!, key }),
+  docs: encoder.apply(params, { ids: batch["docIds"]!, mask: batch["docMask"]!, key: key && other(key) })
+})
+
+/**
+ * Scores of each question with its passages: [questions, n]. By way of all pairs where most of them are wanted; else of
+ * its own alone.
+ */
+const ownScores = (encoder: Encoder, params: EncoderParams, batch: Tensors, key: Tensor): Tensor => {
+  const { docs, queries } = encodeBoth(encoder, params, batch, key)
+  const [keep, places] = [batch["docKeep"]!, batch["places"]!]
+  const [b, n] = places.type.shape as readonly [number, number]
+  const passages = docs.type.shape[0]!
+  if (2 * n < passages) return maxSimOwn(queries, docs, places, keep)
+  const rows = constant(Nd.make([b, 1], ([row]) => row! * passages), "int32")
+  return gather(reshape(maxSim(queries, docs, keep), [b * passages]), add(places, rows))
+}
+
+export const score = (encoder: Encoder, shape: BatchShape): Graph => {
+  const { bound, inputs } = entering(encoder.params, names.param)
+  const batch = inputsOf(batchTypes(shape))
+  const { docs, queries } = encodeBoth(encoder, bound, batch)
+  const scores = maxSim(queries, docs, batch["docKeep"]!)
+  const name = `retriever.score ${shape.questions}x${shape.passages}x${shape.passageLength}`
+  return { name, inputs: { ...inputs, ...batch }, outputs: { scores } }
+}
+
+export interface StepOptions extends Learning {
+  readonly shape: BatchShape
+  /** Passages a question, of the batch's passages. */
+  readonly n: number
+  /** The first m of them compared by pairs, or all n as a distribution. */
+  readonly objective: { readonly _tag: "Pairwise"; readonly m: number } | { readonly _tag: "Listwise" }
+  readonly temperature: number
+  readonly weight: number
+}
+
+/** An update reports `losses` [questions]. Inputs beside the batch: `places` [questions, n], `wanted`, `key`. */
+export const lesson = (
+  encoder: Encoder,
+  { n, objective, shape, temperature, weight, ...learning }: StepOptions
+): Steps => {
+  const b = shape.questions
+  const wanted = objective._tag === "Pairwise" ? [b, objective.m, objective.m] : [b, n]
+  return steps({
+    ...learning,
+    name: `retriever.learn ${b}x${shape.passages}x${shape.passageLength}`,
+    params: encoder.params,
+    batch: {
+      ...batchTypes(shape),
+      places: ids(b, n),
+      wanted: { dtype: "float32", shape: wanted },
+      key: { dtype: "int32", shape: [] }
+    },
+    loss: (params, batch) => {
+      const scores = ownScores(encoder, params, batch, batch.key)
+      const losses = objective._tag === "Pairwise"
+        ? pairwise(slice(minMaxScale(scores), 1, 0, objective.m), batch.wanted)
+        : listwise(scores, batch.wanted, temperature)
+      return { loss: scale(mean(losses), weight), report: { losses } }
+    }
+  })
+}
+
+/** One update. */
+export const learn = (encoder: Encoder, options: StepOptions): Graph => lesson(encoder, options).whole()

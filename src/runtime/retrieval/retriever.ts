@@ -1,0 +1,175 @@
+/** The retriever in its roles: one that learns, one that is given, one that only reads, none at all. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { type RunConfig, Settings } from "../../domain/settings/RunConfig.ts"
+import * as Learner from "../engine/Learner.ts"
+import { cached } from "../engine/Programs.ts"
+import { learnerPart } from "../models/checkpointPart.ts"
+import { retrieverLora } from "../models/lora.ts"
+import {
+  describe,
+  dropoutKey,
+  groupsOf,
+  judge,
+  learningOf,
+  optimizerOf,
+  partsOf,
+  storedAs,
+  type Taught,
+  translate
+} from "../models/training.ts"
+import { Checkpoints } from "../ports/Checkpoints.ts"
+import {
+  type Objective,
+  Retriever,
+  RetrieverError,
+  RetrieverLearner,
+  type RetrieverLesson
+} from "../ports/Retriever.ts"
+import * as Graphs from "./colbert/graphs.ts"
+import * as Model from "./colbert/model.ts"
+
+const failing = (taught?: Taught) =>
+  Effect.mapError((error: Parameters<typeof translate>[0]) => new RetrieverError({ reason: translate(error, taught) }))
+
+const reading = (model: Model.RetrieverModel, fail = failing()) =>
+  Retriever.of({
+    search: (questions, k) => fail(model.search(questions, k)),
+    score: (questions, docs) => fail(model.score(questions, docs)),
+    refresh: fail(model.refresh)
+  })
+
+/** Which parameters learn: all, or the embeddings alone, as in the released code. */
+const trainableBy = ({ retriever_trainable }: RunConfig) => (path: string): boolean =>
+  retriever_trainable === "all" || path.split(".")[1] === "embeddings"
+
+type StepKey = [
+  questions: number,
+  /** Questions of the whole update. */
+  of: number,
+  passages: number,
+  length: number,
+  n: number,
+  objective: Objective["_tag"],
+  m: number
+]
+
+const lessonOf = (model: Model.RetrieverModel, settings: RunConfig) => {
+  const learning = learningOf(settings, model.weights)
+  return ([questions, of, passages, passageLength, n, tag, m]: StepKey) =>
+    Graphs.lesson(model.encoder, {
+      ...learning,
+      shape: { questions, queryLength: model.lengths.query, passages, passageLength },
+      n,
+      objective: tag === "Pairwise" ? { _tag: tag, m } : { _tag: tag },
+      temperature: settings.temperature_score,
+      weight: settings.rank_weight * questions / of
+    })
+}
+
+type Range = readonly [from: number, to: number]
+
+/** The bucket of a lesson's questions from..to-1, and its arrays. */
+const prepare = (model: Model.RetrieverModel, lesson: RetrieverLesson, [from, to]: Range, key: number) => {
+  const of = lesson.questions.length
+  const own = <A extends Int32Array | Float32Array>(array: A) =>
+    array.subarray(from * array.length / of, to * array.length / of) as A
+  const { objective } = lesson
+  const docs = own(lesson.docs)
+  const { data, places, shape } = model.batch(lesson.questions.slice(from, to), docs)
+  const m = objective._tag === "Pairwise" ? objective.m : 0
+  const wanted = own(objective._tag === "Pairwise" ? objective.weights : objective.target)
+  const n = docs.length / (to - from)
+  const bucket: StepKey = [shape.questions, of, shape.passages, shape.passageLength, n, objective._tag, m]
+  return { key: bucket, batch: { ...data, places, wanted, key: Int32Array.of(key) } }
+}
+
+/** One handle on the weights serves both: search sees the last step. */
+export const trainable = Layer.effectContext(Effect.gen(function*() {
+  const settings = yield* Settings
+  const model = yield* Model.make(trainableBy(settings), {
+    lora: retrieverLora(settings),
+    stored: storedAs(settings),
+    draws: true
+  })
+  const name = "retriever"
+  const learner = yield* Learner.make({
+    name,
+    weights: model.weights,
+    optimizer: optimizerOf(settings),
+    groups: groupsOf(settings, settings.lr_retriever),
+    lesson: lessonOf(model, settings)
+  })
+  const fail = failing({ name, ...learner })
+  const checkpoints = yield* Checkpoints
+  yield* checkpoints.register(name, learnerPart(model.weights, learner, { ...model, indexed: model }))
+  const { groupName, groups } = describe(name, model.weights, settings.lr_retriever)
+  const parts = (lesson: RetrieverLesson) =>
+    partsOf(settings, lesson.questions.length).map((range, part) =>
+      prepare(model, lesson, range, dropoutKey(settings.seed, name, learner.updates(), part))
+    )
+  return Context.make(Retriever, reading(model, fail)).pipe(Context.add(
+    RetrieverLearner,
+    RetrieverLearner.of({
+      groups,
+      learn: Effect.fnUntraced(function*(lesson) {
+        const reports = yield* fail(learner.learn(parts(lesson)))
+        return Float32Array.from(reports.flatMap(({ losses }) => Array.from(losses!)))
+      }),
+      gate: Effect.fnUntraced(function*(lesson) {
+        const squares = yield* fail(learner.probe(parts(lesson)))
+        return yield* Effect.mapError(judge(squares, groupName), (reason) => new RetrieverError({ reason }))
+      })
+    })
+  ))
+}))
+
+/** The same loss, reported; the weights, untouched. */
+export const frozen = Layer.effectContext(Effect.gen(function*() {
+  const settings = yield* Settings
+  const model = yield* Model.make(() => false, { stored: storedAs(settings), draws: true })
+  const lesson = lessonOf(model, settings)
+  const run = yield* cached((key: StepKey) => lesson(key).whole())
+  const checkpoints = yield* Checkpoints
+  yield* checkpoints.register("retriever", learnerPart(model.weights, undefined, { ...model, indexed: model }))
+  return Context.make(Retriever, reading(model)).pipe(Context.add(
+    RetrieverLearner,
+    RetrieverLearner.of({
+      groups: describe("retriever", model.weights, 0).groups,
+      learn: Effect.fnUntraced(function*(lesson) {
+        const { batch, key } = prepare(model, lesson, [0, lesson.questions.length], 0)
+        const { losses } = yield* failing()(run(key, { ...model.weights.values(), ...batch }))
+        return losses as Float32Array
+      }),
+      gate: () => Effect.succeed(new Map())
+    })
+  ))
+}))
+
+export const readOnly = Layer.effect(
+  Retriever,
+  Effect.map(Model.make(() => false, { apart: true }), (model) => reading(model))
+)
+
+const nothing = RetrieverLearner.of({
+  groups: [],
+  learn: ({ questions }) => Effect.succeed(new Float32Array(questions.length)),
+  gate: () => Effect.succeed(new Map())
+})
+/** A learner for retrievers that have nothing to learn. */
+export const learnsNothing = Layer.succeed(RetrieverLearner, nothing)
+
+/** No passage for any question: the closed-book baseline. */
+export const absent = Layer.merge(
+  learnsNothing,
+  Layer.succeed(Retriever, {
+    search: (questions, k) =>
+      Effect.succeed({
+        docs: new Int32Array(questions.length * k).fill(-1),
+        scores: new Float32Array(questions.length * k)
+      }),
+    score: (_, docs) => Effect.succeed(new Float32Array(docs.length)),
+    refresh: Effect.succeed(0)
+  })
+)

@@ -1,0 +1,161 @@
+/** One update at a time: what moves, what is counted, and what happens where the loss is no number. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type { Scope } from "effect/Scope"
+import { firstInfinite } from "../../../src/kernels/finite.ts"
+import { flatten, normal } from "../../../src/kernels/nn/Module.ts"
+import { sumAll } from "../../../src/kernels/op/broadcast.ts"
+import { mul, sub } from "../../../src/kernels/op/elementwise.ts"
+import { adamw } from "../../../src/kernels/optim/adamw.ts"
+import { steps } from "../../../src/kernels/Step.ts"
+import * as Learner from "../../../src/runtime/engine/Learner.ts"
+import { cpu, reference } from "../../../src/runtime/engine/providers.ts"
+import type { Session } from "../../../src/runtime/engine/Session.ts"
+import * as Weights from "../../../src/runtime/engine/Weights.ts"
+
+const optimizer = adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-5 })
+const tree = { w: normal([2], 1), frozen: normal([2], 1) }
+const group = (path: string) => path === "w" ? "decay" : undefined
+
+/** A learner of Σ (w - x)² over rows x of a batch, and its weights; more than `few` of those are written over. */
+const squares = Effect.fnUntraced(function*(few?: number, rate = 0.1, weightDecay = 0) {
+  const params = flatten(tree)
+  const initial = new Map([["w", Float32Array.of(1, 2)], ["frozen", Float32Array.of(3, 4)]])
+  const own = new Map([...initial].map(([path, values]) => [path, values.slice()]))
+  const weights = Weights.make(params, ["w"], optimizer.slots, own, few)
+  const lesson = ([rows]: [number]) =>
+    steps({
+      name: "squares",
+      params: tree,
+      batch: { x: { dtype: "float32", shape: [rows, 2] } },
+      loss: ({ w }, { x }) => ({ loss: sumAll(mul(sub(w, x), sub(w, x))), report: {} }),
+      group,
+      optimizer,
+      maxGradNorm: 1
+    })
+  const groups = { decay: { learningRate: () => rate, weightDecay } }
+  const made = yield* Learner.make({ name: "squares", weights, optimizer, groups, lesson })
+  return { weights, initial, learner: made }
+})
+const scoped = <A, E>(effect: Effect.Effect<A, E, Session | Scope>): Effect.Effect<A, E> =>
+  effect.pipe(Effect.scoped, Effect.provide(reference))
+
+const rows = (...x: ReadonlyArray<number>): Learner.Part<[number]> => ({
+  key: [x.length / 2],
+  batch: { x: Float32Array.from(x) }
+})
+const batch = [rows(0, 5)]
+
+for (const [how, few] of [["in two copies", undefined], ["written over", 0]] as const) {
+  describe(`a learner whose weights are ${how}`, () => {
+    const learner = squares(few)
+
+    it.effect("moves what learns, and counts", () =>
+      scoped(Effect.gen(function*() {
+        const { initial, learner: one, weights } = yield* learner
+        yield* one.learn(batch)
+        yield* one.learn(batch)
+        assert.strictEqual(one.updates(), 2)
+        assert.isBelow(weights.parameters().get("w")![0]!, 1)
+        assert.isAbove(weights.parameters().get("w")![1]!, 2)
+        assert.deepStrictEqual(weights.parameters().get("frozen"), initial.get("frozen"))
+      })))
+    it.effect("keeps its weights, its moments and its count where the loss is no number, and says so", () =>
+      scoped(Effect.gen(function*() {
+        const { learner: one, weights } = yield* learner
+        yield* one.learn(batch)
+        const before = [weights.parameters(), weights.state()]
+        const error = yield* Effect.flip(one.learn([rows(NaN, 0)]))
+        assert.match(error.message, /^squares diverged in update 2: loss NaN.*Lower the learning rate/)
+        assert.deepStrictEqual([weights.parameters(), weights.state()], before)
+        assert.strictEqual(one.updates(), 1)
+      })))
+    it.effect("refuses weights that an update would make no numbers, by name", () =>
+      scoped(Effect.gen(function*() {
+        const { initial, learner: one, weights } = yield* squares(few, 0.1, 3e39)
+        const whole = () => [...weights.current().values()].every((x) => firstInfinite(x as Float32Array) < 0)
+        assert.isTrue(whole())
+        const error = yield* Effect.flip(one.learn(batch))
+        assert.match(
+          error.message,
+          /^squares diverged in update 1: element 1 of w becomes -Infinity\. Lower the learning/
+        )
+        assert.strictEqual(one.updates(), 0)
+        /** What is written over is lost, and told of; two copies keep the last good one. */
+        if (few === undefined) assert.deepStrictEqual(weights.parameters(), initial)
+        else assert.isFalse(whole())
+      })))
+    it.effect("refuses scalars that are no numbers before anything moves", () =>
+      scoped(Effect.gen(function*() {
+        const { initial, learner: one, weights } = yield* squares(few, 0.1, 1e308)
+        const error = yield* Effect.flip(one.learn(batch))
+        assert.match(error.message, /^squares diverged in update 1: the optimiser's keep\/decay is -Infinity\. Lower/)
+        assert.deepStrictEqual(weights.parameters(), initial)
+      })))
+    it.live("makes one update after the other for fibers that ask at once", () =>
+      Effect.gen(function*() {
+        const [one, other] = [yield* learner, yield* learner]
+        const batches = [[rows(0, 5)], [rows(1, 1), rows(2, 2)], [rows(3, -1)], [rows(0.5, 0.5), rows(9, 9)]]
+        yield* Effect.forEach(batches, (parts) => one.learner.learn(parts))
+        const both = Effect.forEach(batches, (parts) => other.learner.learn(parts), { concurrency: "unbounded" })
+        const probes = Effect.forEach(Array(5).keys(), () => other.learner.probe(batches[1]!), { concurrency: 5 })
+        yield* Effect.all([both, probes], { concurrency: "unbounded" })
+        assert.strictEqual(other.learner.updates(), 4)
+        assert.deepStrictEqual(other.weights.parameters(), one.weights.parameters())
+        assert.deepStrictEqual(other.weights.state(), one.weights.state())
+      }).pipe(Effect.scoped, Effect.provide(cpu({ threads: 1 }))))
+    it.effect("goes on as if it had never stopped, from its weights, moments and count", () =>
+      scoped(Effect.gen(function*() {
+        const straight = yield* learner
+        for (let i = 0; i < 4; i++) yield* straight.learner.learn(batch)
+        const [before, after] = [yield* learner, yield* learner]
+        for (let i = 0; i < 2; i++) yield* before.learner.learn(batch)
+        after.weights.restore(new Map([...before.weights.parameters(), ...before.weights.state()]))
+        after.learner.resume(before.learner.updates())
+        for (let i = 0; i < 2; i++) yield* after.learner.learn(batch)
+        assert.deepStrictEqual(after.weights.parameters(), straight.weights.parameters())
+        assert.deepStrictEqual(after.weights.state(), straight.weights.state())
+      })))
+    it.effect("tells the gradient of each parameter without a step", () =>
+      scoped(Effect.gen(function*() {
+        const { initial, learner: one, weights } = yield* learner
+        assert.deepStrictEqual([...yield* one.probe(batch)], [["w", 4 + 36]])
+        assert.deepStrictEqual(weights.parameters(), initial)
+        assert.strictEqual(one.updates(), 0)
+      })))
+    const parts = [rows(0, 5, 1, -1), rows(3, 2), rows(-4, 0.5)]
+    const whole = [rows(0, 5, 1, -1, 3, 2, -4, 0.5)]
+    for (const [provider, session] of Object.entries({ reference, cpu: cpu({ threads: 1 }) })) {
+      it.live(`learns from a batch in parts what it learns from it at once: ${provider}`, () =>
+        Effect.gen(function*() {
+          const [one, other] = [yield* learner, yield* learner]
+          for (let i = 0; i < 3; i++) {
+            const [report] = yield* one.learner.learn(whole)
+            const reports = yield* other.learner.learn(parts)
+            assert.strictEqual(reports.length, 3)
+            const loss = reports.reduce((sum, part) => sum + part["loss"]![0]!, 0)
+            assert.closeTo(loss, report!["loss"]![0]!, 1e-6 * loss)
+          }
+          assert.strictEqual(other.learner.updates(), 3)
+          const state = ({ weights }: typeof one) => new Map([...weights.parameters(), ...weights.state()])
+          const got = state(other)
+          for (const [name, want] of state(one)) {
+            want.forEach((x, j) => assert.closeTo(got.get(name)![j]!, x, 1e-6 * Math.max(1, Math.abs(x)), name))
+          }
+          const [square] = [...(yield* one.learner.probe(whole)).values()]
+          assert.closeTo([...(yield* other.learner.probe(parts)).values()][0]!, square!, 1e-5 * square!)
+        }).pipe(Effect.scoped, Effect.provide(session)))
+    }
+    it.effect("keeps its weights where a part's loss is no number, and starts the next sum from nothing", () =>
+      scoped(Effect.gen(function*() {
+        const { learner: one, weights } = yield* learner
+        const before = [weights.parameters(), weights.state()]
+        yield* Effect.flip(one.learn([rows(1, 1), rows(NaN, 0)]))
+        assert.deepStrictEqual([weights.parameters(), weights.state()], before)
+        const { learner: fresh, weights: same } = yield* learner
+        yield* one.learn(parts)
+        yield* fresh.learn(parts)
+        assert.deepStrictEqual(weights.parameters(), same.parameters())
+      })))
+  })
+}

@@ -1,0 +1,131 @@
+/** Numbers that are none, wherever they come up: an error that says where, never an answer or a ranking. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
+import { cpu } from "../../../src/runtime/engine/providers.ts"
+import * as Disk from "../../../src/runtime/files/checkpoints.ts"
+import * as Safetensors from "../../../src/runtime/files/safetensors/write.ts"
+import { save, savedTypes } from "../../../src/runtime/models/export/folder.ts"
+import { Checkpoints } from "../../../src/runtime/ports/Checkpoints.ts"
+import { Reader, ReaderLearner } from "../../../src/runtime/ports/Reader.ts"
+import { Retriever, RetrieverLearner } from "../../../src/runtime/ports/Retriever.ts"
+import { inference, joint } from "../../../src/systems/jmlr/modes.ts"
+import { onDisk } from "../../support/files.ts"
+import * as Memory from "../../support/memory.ts"
+import * as Tiny from "../../support/tiny.ts"
+
+const [questions, options] = [Tiny.questions.map((q) => q.question), Tiny.questions.map((q) => q.options)]
+const docs = Int32Array.from(questions.flatMap((_, q) => [q, q + 1]))
+const asked = { questions, options, context: docs }
+const target = Float32Array.from(questions.flatMap(() => [1, 0]))
+const retrieverLesson = { questions, docs, objective: { _tag: "Listwise", target } } as const
+const readerLesson = { ...asked, answers: Tiny.questions.map((q) => q.answer) }
+
+/** Model folders whose queries and keys are numbers, but the products of both are none. */
+const spoilt = Effect.fnUntraced(function*(part: "retriever" | "reader") {
+  const folder = yield* Effect.tap(Tiny.folder, Tiny.writeWeights)
+  const file = join(folder, part, "model.safetensors")
+  const tensors = new Map(yield* Safetensors.read(file))
+  const large = [...tensors].filter(([name]) => /(query|key|q_proj|k_proj)\.weight$/.test(name))
+  for (const [name, { data, shape }] of large) tensors.set(name, { shape, data: data.map((x) => 1e30 * x) })
+  writeFileSync(file, Safetensors.encode(tensors))
+  return folder
+})
+
+/** Why a use of the ports of a mode fails. */
+const failure = Effect.fnUntraced(function*<A, E extends { readonly message: string }, R>(
+  folder: string,
+  mode: Layer.Layer<R, any, any>,
+  use: Effect.Effect<A, E, R>,
+  overrides: Raw = {}
+) {
+  const config = yield* Tiny.settings(folder, overrides)
+  const layer = mode.pipe(
+    Layer.provide(Memory.checkpoints().layer),
+    Layer.provide(Tiny.surroundings(config))
+  ) as Layer.Layer<R>
+  return (yield* Effect.flip(use.pipe(Effect.provide(layer, { local: true })))).message
+})
+
+describe("a model whose weights are too large", () => {
+  it.live("finds no passages, and says for which question or passage", () =>
+    onDisk(Effect.gen(function*() {
+      const folder = yield* spoilt("retriever")
+      const building = yield* failure(folder, inference, Effect.flatMap(Retriever, (r) => r.refresh))
+      assert.match(building, /^Program retriever.encode 64x\d+: element \d+ of vectors is NaN, for passage "p\d+"\. /)
+      const scoring = yield* failure(folder, inference, Effect.flatMap(Retriever, (r) => r.score(questions, docs)))
+      assert.match(scoring, /^Program retriever.score .* of scores is NaN\. .*use another checkpoint/)
+      const frozen = Effect.flatMap(RetrieverLearner, (r) => r.learn(retrieverLesson))
+      assert.match(yield* failure(folder, joint, frozen), /retriever diverged in update 1: loss NaN, gradient norm NaN/)
+    })))
+  for (const answer_by of ["likelihood", "generation"] as const) {
+    it.live(`gives no answer: ${answer_by}`, () =>
+      onDisk(Effect.gen(function*() {
+        const folder = yield* spoilt("reader")
+        const answering = Effect.flatMap(Reader, (r) => r.answer(asked))
+        const said = yield* failure(folder, inference, answering, { answer_by })
+        assert.match(said, /^Program (reader.score .* of nll|.* of logits) is (NaN|Infinity)/)
+        const writing = Effect.flatMap(Reader, (r) => Stream.runDrain(r.write(asked)))
+        assert.match(yield* failure(folder, inference, writing), /of logits is (NaN|Infinity)/)
+        const reading = Effect.flatMap(Reader, (r) => r.nll({ ...readerLesson, docs }))
+        assert.match(yield* failure(folder, inference, reading), /of nll is (NaN|Infinity)/)
+      })))
+  }
+})
+
+describe("a model that was trained until it diverged", () => {
+  it.live("is told by name and update, whichever of its programs sees it", () =>
+    onDisk(Effect.gen(function*() {
+      const folder = yield* Tiny.folder
+      const retrieving = Effect.gen(function*() {
+        for (let i = 0; i < 30; i++) {
+          yield* (yield* Retriever).score(questions, docs)
+          yield* (yield* RetrieverLearner).learn(retrieverLesson)
+        }
+      })
+      const wild = { lr_retriever: 1e20, learning_rate: 1e20, warmup_steps: 0, weight_decay: 0 }
+      const said = yield* failure(folder, joint, retrieving, wild)
+      assert.match(said, /^retriever diverged in update \d+: .*(NaN|Infinity).*\. Lower the learning rate/)
+      const reading = Effect.gen(function*() {
+        for (let i = 0; i < 30; i++) {
+          yield* (yield* Reader).answer(asked)
+          yield* (yield* ReaderLearner).learn(readerLesson)
+        }
+      })
+      const read = yield* failure(folder, joint, reading, wild)
+      assert.match(read, /^reader diverged in update \d+: .*(NaN|Infinity).*\. Lower the learning rate/)
+    })))
+})
+
+describe("an adapter whose factor is beyond all numbers", () => {
+  it.live("is refused by name, to save and to use, and leaves nothing", () =>
+    onDisk(Effect.gen(function*() {
+      const folder = yield* Effect.tap(Tiny.folder, Tiny.writeWeights)
+      const config = yield* Tiny.settings(folder, { lora_r: 2 })
+      const layer = joint.pipe(Layer.provideMerge(Disk.layer), Layer.provideMerge(Tiny.surroundings(config)))
+      const path = yield* Effect.gen(function*() {
+        yield* (yield* ReaderLearner).learn(readerLesson)
+        yield* (yield* ReaderLearner).learn(readerLesson)
+        return yield* (yield* Checkpoints).save({ step: 2, run: {} })
+      }).pipe(Effect.provide(layer))
+      const adapter = join(path, "reader")
+      const file = join(adapter, "adapter_config.json")
+      const told = JSON.parse(readFileSync(file, "utf8")) as object
+      writeFileSync(file, JSON.stringify({ ...told, lora_alpha: 1e308 }))
+      const why = /adapter_model.safetensors, merged into model\..*: element \d+ becomes (NaN|-?Infinity); .*lora_alpha/
+      const out = join(folder, "merged")
+      for (const dtype of savedTypes) {
+        const merging = save(adapter, out, { dtype, maxShardSize: 1e9, card: "" })
+        const error = yield* Effect.flip(merging.pipe(Effect.provide(cpu({ threads: 1 }))))
+        assert.match(error.message, why)
+        assert.isFalse(existsSync(out) || existsSync(`${out}.partial`))
+      }
+      const using = yield* Tiny.settings(folder, { reader_name_or_path: adapter })
+      const built = Layer.build(inference.pipe(Layer.provide(Tiny.surroundings(using))))
+      assert.match((yield* Effect.flip(Effect.scoped(built))).message, why)
+    })))
+})
