@@ -89,28 +89,40 @@ const ofLines = (whole: string): ReadonlyArray<Place> =>
   })
 
 const texts = ["question", "QUESTION", "query", "body", "qtext", "text", "contents", "content", "title"]
+const isRecord = (value: unknown): boolean =>
+  isFields(value) && texts.some((name) => typeof value[name] === "string" || value[name] === null)
 
-/** The records of an object: in `questions`, `exams` or `data`, by their ids, or the object itself. */
-const ofObject = (value: Fields): ReadonlyArray<Place> => {
-  if (Array.isArray(value["questions"])) return listed(value["questions"], "record")
-  if (isFields(value["exams"])) {
-    return Object.entries(value["exams"]).flatMap(([name, exam]) =>
-      isFields(exam) && Array.isArray(exam["data"])
-        ? exam["data"].map((own: unknown, i) => ({
-          name: `record ${name}/${i + 1}`,
-          id: `${name}/${i + 1}`,
-          value: isFields(own) ? { ...own, name } : own
-        }))
-        : []
-    )
-  }
-  if (Array.isArray(value["data"])) return listed(value["data"], "record")
-  const isRecord = texts.some((name) => typeof value[name] === "string" || value[name] === null)
-  const lists = Object.values(value).filter((own): own is Array<unknown> => Array.isArray(own))
-  if (!isRecord && lists.length > 0) return lists.length === 1 && !Object.values(value).some(isFields) ? listed(lists[0]!, "record") : bad("datasets")
-  const byId = !isRecord && Object.values(value).some(isFields)
-  if (!byId) return [{ name: "", id: "line-1", value }]
+const ofExams = (exams: Fields): ReadonlyArray<Place> =>
+  Object.entries(exams).flatMap(([name, exam]) =>
+    isFields(exam) && Array.isArray(exam["data"])
+      ? exam["data"].map((own: unknown, i) => ({
+        name: `record ${name}/${i + 1}`,
+        id: `${name}/${i + 1}`,
+        value: isFields(own) ? { ...own, name } : own
+      }))
+      : []
+  )
+
+/** Records by their ids, where that is what the members are; none where they are not. */
+const byId = (value: Fields): ReadonlyArray<Place> => {
+  const members = Object.values(value)
+  if (!members.some(isRecord) || members.some(Array.isArray)) return []
   return Object.entries(value).map(([key, own]) => ({ name: `record ${key}`, id: key, value: own }))
+}
+
+/** The records of an object: in `questions`, `exams` or `data`, itself, by their ids, or those of the one member that has any. */
+const ofObject = (value: Fields, inner = false): ReadonlyArray<Place> => {
+  if (Array.isArray(value["questions"])) return listed(value["questions"], "record")
+  if (isFields(value["exams"])) return ofExams(value["exams"])
+  if (Array.isArray(value["data"])) return listed(value["data"], "record")
+  if (isRecord(value)) return [{ name: "", id: "line-1", value }]
+  const own = byId(value)
+  if (own.length > 0 || inner) return own
+  if (Object.values(value).some(isRecord)) bad("records beside lists")
+  const datasets = Object.values(value).map((member) =>
+    Array.isArray(member) ? listed(member, "record") : isFields(member) ? ofObject(member, true) : []
+  ).filter((places) => places.length > 0)
+  return datasets.length > 1 ? bad("datasets") : datasets[0] ?? [{ name: "", id: "line-1", value }]
 }
 
 /** @throws Bad where the file as a whole cannot be read. */
