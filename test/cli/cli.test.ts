@@ -97,7 +97,7 @@ describe("validate", () => {
     )
     assert.deepInclude(settings, { max_steps: 9, learning_rate: 3e-5, lr_retriever: 0.01 })
     assert.deepStrictEqual({ passages, questions }, { passages: 11, questions: { train: 6, test: 6 } })
-    assert.isTrue(groups.some((g) => g.name.startsWith("reader") && g.learningRate === 3e-5))
+    assert.isTrue(groups.some((g) => g.model === "reader" && g.learningRate === 3e-5))
   })
   it("asks whether another setting was meant", async () => {
     refused(await run("validate", set("sed=7")), /--set: unknown key "sed", did you mean "seed"\?/)
@@ -238,7 +238,10 @@ describe("embed", () => {
     const stale = set("index_path=run/index", "output_dir=untrained")
     const { code, err } = await run("answer", [...stale, ...question])
     assert.strictEqual(code, 1)
-    assert.match(err, /^anamnesis: warning: untrained holds no checkpoint yet: the models of the settings are used as they are/)
+    assert.match(
+      err,
+      /^anamnesis: warning: untrained holds no checkpoint yet: the models of the settings are used as they are/
+    )
     assert.match(err, /^anamnesis: run\/index\/metadata\.json: is the index of other weights/m)
   })
 })
