@@ -1,6 +1,7 @@
 /** Program: the passages as vectors on disk, for searches that start at once. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { Reporter } from "./progress.ts"
 import * as RetrieverModel from "./runtime/layers/retrieverModel.ts"
 import * as StoredIndex from "./runtime/layers/storedIndex.ts"
 import { Passages } from "./runtime/ports/Passages.ts"
@@ -14,12 +15,16 @@ export interface Embedded {
 
 /** Writes the index of the settings' retriever and corpus. */
 export const embed = Effect.fn("embed")(function*(folder: string) {
-  const { hash } = yield* Passages
+  const { hash, ids } = yield* Passages
+  const reporter = yield* Reporter
   const began = yield* Clock.currentTimeMillis
+  const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
   const model = yield* RetrieverModel.make(() => false)
   const weights = model.weights.parameters()
-  const index = yield* model.build(1, weights)
+  const shown = { task: "embed", total: ids.length, start: 0, unit: "passages", each: 1, figures: {} }
+  const told = (done: number) => Effect.flatMap(elapsed, (seconds) => reporter.report({ ...shown, done, seconds }))
+  const index = yield* model.build(1, weights, told)
   yield* StoredIndex.write(folder, index, model.dim, { corpus: hash, weights })
-  const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
+  const seconds = yield* elapsed
   return { folder, passages: index.passages, dim: model.dim, seconds } satisfies Embedded as Embedded
 }, Effect.scoped)

@@ -87,7 +87,7 @@ export const trained = Effect.fn("trained")(function*(c: RunConfig) {
   const found = yield* Checkpoints.latest(c.output_dir)
   if (found === undefined) {
     yield* Effect.logWarning(
-      `${c.output_dir} holds no checkpoint: the models are those of the settings, untrained by it`
+      `${c.output_dir} holds no checkpoint yet: the models of the settings are used as they are`
     )
     return { config: c, checkpoint: undefined } satisfies Chosen as Chosen
   }

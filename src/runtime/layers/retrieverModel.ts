@@ -96,8 +96,8 @@ export const make = Effect.fnUntraced(function*(
     return { text, tokens, ids: passages.ids, longest: lengths.passage, dim, encode }
   }
   /** The index of the given weights: a function of them and the corpus. */
-  const build = Effect.fnUntraced(function*(generation: number, from: Arrays) {
-    index = yield* VectorIndex.build(sourceOf(from), generation)
+  const build = Effect.fnUntraced(function*(generation: number, from: Arrays, encoded?: VectorIndex.Encoded) {
+    index = yield* VectorIndex.build(sourceOf(from), generation, encoded)
     indexed = from
     return index
   })

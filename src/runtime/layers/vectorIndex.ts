@@ -86,8 +86,14 @@ export const chunks = (source: Source): Stream.Stream<Chunk, SessionError> =>
       ))
   )
 
-export const build = (source: Source, generation: number): Effect.Effect<VectorIndex, SessionError> =>
-  Effect.map(Stream.runCollect(chunks(source)), (all) => ({ generation, passages: source.tokens.size, chunks: all }))
+/** Told how many passages are encoded so far. */
+export type Encoded = (passages: number) => Effect.Effect<void>
+
+export const build = Effect.fnUntraced(function*(source: Source, generation: number, encoded: Encoded = () => Effect.void) {
+  let passages = 0
+  const all = yield* Stream.runCollect(Stream.tap(chunks(source), ({ docs }) => encoded(passages += docs.length)))
+  return { generation, passages, chunks: all } satisfies VectorIndex as VectorIndex
+})
 
 /** Query vectors [b, q, dim], of which the first `questions` are asked for their best `k` passages. */
 export interface Query {
