@@ -102,6 +102,16 @@ export const parsed = (text: string): { readonly value: unknown } | undefined =>
   }
 }
 
+/** How deep brackets are nested in a text, but for those in quotes. */
+export const depth = (text: string): number => {
+  let [level, deepest] = [0, 0]
+  for (const c of text.replaceAll(/"(?:[^"\\]|\\.)*"/g, "")) {
+    level += c === "[" || c === "{" ? 1 : c === "]" || c === "}" ? -1 : 0
+    deepest = Math.max(level, deepest)
+  }
+  return deepest
+}
+
 /** Strict UTF-8 without its byte order mark; `undefined` where it is none. */
 export const decoded = (bytes: Uint8Array): string | undefined => {
   try {

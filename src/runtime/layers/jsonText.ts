@@ -15,18 +15,18 @@ export const depth = (text: string): number => {
   return deepest
 }
 
-/** The keys that a well-formed object gives more than once, at its own level. */
-export const repeatedKeys = (text: string): ReadonlyArray<string> => {
-  const [seen, twice] = [new Set<string>(), new Set<string>()]
-  let level = 0
+/** The keys that objects of a well-formed text give more than once, as deep as `levels`; 1 is the outermost. */
+export const repeatedKeys = (text: string, levels: number): ReadonlyArray<string> => {
+  const twice = new Set<string>()
+  const seen: Array<Set<string>> = []
   /** A string of the text, or one other character that matters. */
   for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"(?:\s*:)?|[{}[\]]/gs)) {
-    if (token === "{" || token === "[") level++
-    else if (token === "}" || token === "]") level--
-    else if (level === 1 && token.endsWith(":")) {
+    if (token === "{" || token === "[") seen.push(new Set())
+    else if (token === "}" || token === "]") seen.pop()
+    else if (seen.length <= levels && token.endsWith(":")) {
       const key = JSON.parse(token.slice(0, token.lastIndexOf("\"") + 1)) as string
-      if (seen.has(key)) twice.add(key)
-      seen.add(key)
+      if (seen.at(-1)!.has(key)) twice.add(key)
+      seen.at(-1)!.add(key)
     }
   }
   return [...twice]
