@@ -31,6 +31,12 @@ export const folderEdits = (
 /** What lies within a folder of the name, by what it is called in it. */
 const within = (name: string) => ([path]: readonly [string, Entry]): boolean => path === name || path.startsWith(`${name}/`)
 
+/** Without what lies in something else than a folder. */
+const possible = (files: Files): Files => {
+  const closed = Object.entries(files).filter(([, entry]) => entry !== "folder").map(([name]) => `${name}/`)
+  return Object.fromEntries(Object.entries(files).filter(([path]) => !closed.some((name) => path.startsWith(name))))
+}
+
 /** Files and whole folders can be removed, moved and copied; what is not there stays so. */
 const after = (files: Files, edit: FolderEdit): Files => {
   const own = Object.entries(files).filter(within(edit.file))
@@ -62,7 +68,7 @@ const after = (files: Files, edit: FolderEdit): Files => {
 }
 
 /** The files after all edits. */
-export const moved = (files: Files, all: ReadonlyArray<FolderEdit>): Files => all.reduce(after, files)
+export const moved = (files: Files, all: ReadonlyArray<FolderEdit>): Files => all.reduce((own, edit) => possible(after(own, edit)), files)
 
 /** Only what is a file. */
 export const plainFiles = (files: Files): Readonly<Record<string, Uint8Array>> =>

@@ -1,6 +1,6 @@
 /** Safetensors files, read a second time by the letter of the format. */
 import { type Json, isList, isObject } from "./json.ts"
-import { decoded, parsed } from "./kind.ts"
+import { decoded, depth, parsed } from "./kind.ts"
 import { bad } from "./ownRecords.ts"
 
 /** Bits of an element. */
@@ -97,18 +97,13 @@ export const jsonOf = (text: string): Json => {
   return value()
 }
 
-const depth = (text: string): number => {
-  let [deepest, level] = [0, 0]
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
-    level += "[{".includes(token) ? 1 : "]}".includes(token) ? -1 : 0
-    deepest = Math.max(deepest, level)
-  }
-  return deepest
-}
+/** The texts of a JSON text, keys among them. */
+const texts = (text: string): ReadonlyArray<string> =>
+  (text.match(/"(?:[^"\\]|\\.)*"/gs) ?? []).map((own) => JSON.parse(own) as string)
 
 const stringOf = (json: Json | undefined): string => {
   const value: unknown = typeof json === "string" && json.startsWith("\"") ? JSON.parse(json) : undefined
-  return typeof value === "string" && value.isWellFormed() ? value : bad("no text")
+  return typeof value === "string" ? value : bad("no text")
 }
 
 /** An unsigned integer, written as one. */
@@ -167,7 +162,9 @@ export const fileOf = (bytes: Uint8Array): OwnFile => {
   const [head, body] = [bytes.subarray(8, 8 + Number(length)), bytes.subarray(8 + Number(length))]
   const text = decoded(head) ?? bad("no UTF-8")
   if (head[0] !== 0x7b || depth(text) > 3) return bad("no header of the format")
-  const { "__metadata__": own = "null", ...rest } = Object.fromEntries(objectOf(jsonOf(text)))
+  const json = jsonOf(text)
+  if (!texts(text).every((own) => own.isWellFormed())) return bad("half a character")
+  const { "__metadata__": own = "null", ...rest } = Object.fromEntries(objectOf(json))
   const entries = Object.entries(rest).map(([name, json]) => [name, entryOf(json)] as const)
   checkPlaces(entries.map(([, entry]) => entry), body.length)
   const metadata = own === "null" ? [] : [...objectOf(own)].map(([key, json]) => [key, stringOf(json)] as const)

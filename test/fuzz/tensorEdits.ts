@@ -47,12 +47,7 @@ export const tensor = (
 ): Written => ({ name, dtype, shape, bytes: bytesOf(dtype, values) })
 
 /** Bits of numbers that some type has not, or that are none. */
-const patterns = [
-  ...[0x7fc00000, 0x7f800001, 0xffc00000, 0x7f800000, 0xff800000],
-  ...[0x7c00, 0xfc00, 0x7e00, 0x7c01, 0x7f80, 0xff80, 0x7fc0, 0x7f81],
-  ...[0x7f7fffff, 0x7f7f8000, 0x7f7f7fff, 0x477fefff, 0x477ff000, 0x47800000, 0x7bff, 0x7f7f],
-  ...[1, 0x80000000, 0x8000, 0x3f800001, 0x3f808000, 0x3f818000]
-]
+const patterns = [2143289344, 2139095041, 4290772992, 2139095040, 4286578688, 31744, 64512, 32256, 31745, 32640, 65408, 32704, 32641, 2139095039, 2139062272, 2139062271, 1199566847, 1199566848, 1199570944, 31743, 32639, 1, 2147483648, 32768, 1065353217, 1065385984, 1065451520]
 
 /** What is done to the tensors before they are laid out. Numbers count tensors and elements, round and round. */
 export type TensorEdit =
@@ -138,7 +133,7 @@ const reshaped = (own: Written, to: keyof ReturnType<typeof shapes>): Written =>
 
 const retyped = (own: Written, dtype: string): Written => {
   const count = own.shape.reduce((a, b) => a * b, 1)
-  return { ...own, dtype, bytes: bytesOf(dtype, numbers(own.dtype, own.bytes) ?? new Array<number>(count).fill(0)) }
+  return { ...own, dtype, bytes: bytesOf(dtype, numbers(own.dtype, own.bytes) ?? Array.from({ length: count }, () => 0)) }
 }
 
 /** With the bits in place of an element's last, which are its sign and exponent. */
@@ -168,7 +163,7 @@ const edit = (tensors: ReadonlyArray<Written>, own: TensorEdit): ReadonlyArray<W
       return reordered(tensors, i, own.with % tensors.length)
     case "exchange": {
       const other = own.with % tensors.length
-      return reordered(tensors, i, other).map((t, at) => ({ ...t, name: tensors[at]!.name }))
+      return tensors.with(i, { ...it, name: tensors[other]!.name }).with(other, { ...tensors[other]!, name: it.name })
     }
     case "rename":
       return tensors.with(i, { ...it, name: own.name })
@@ -221,5 +216,5 @@ export const writeFile = (file: WrittenFile, all: ReadonlyArray<FileEdit> = []):
   const prefix = new Uint8Array(8)
   new DataView(prefix.buffer).setBigUint64(0, BigInt.asUintN(64, lengthOf(all, head.length)), true)
   const whole = new Uint8Array(Buffer.concat([prefix, head, ...tensors.map(({ bytes }) => bytes)]))
-  return all.reduce((bytes, own) => own.does === "bytes" ? after(bytes, own.damages) : bytes, whole)
+  return all.reduce<Uint8Array>((bytes, own) => own.does === "bytes" ? after(bytes, own.damages) : bytes, whole)
 }

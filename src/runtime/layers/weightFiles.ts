@@ -20,7 +20,7 @@ export interface Source {
 /** Tensors by name; those of a dense layer have its folder before theirs ("1_Dense.linear.weight"). */
 export type Sources = ReadonlyMap<string, Source>
 
-const [WHOLE, INDEX] = ["model.safetensors", "model.safetensors.index.json"]
+const [WHOLE, INDEX, MODULES] = ["model.safetensors", "model.safetensors.index.json", "modules.json"]
 const decodeIndex = Schema.decodeUnknownEffect(
   Schema.Struct({ weight_map: Schema.Record(Schema.String, Schema.String) })
 )
@@ -77,8 +77,7 @@ const shards = Effect.fnUntraced(function*(folder: string) {
 })
 
 const dense = Effect.fnUntraced(function*(folder: string) {
-  const path = join(folder, "modules.json")
-  if (!(yield* exists(path))) return []
+  const path = join(folder, MODULES)
   const layers = (yield* decodeFile(path, decodeModules)).filter(({ type }) => type.endsWith(".Dense"))
   yield* plain(path, "path", layers.map((layer) => layer.path))
   yield* Effect.forEach(layers, (layer) => decodeFile(join(folder, layer.path, "config.json"), decodeDense))
@@ -108,11 +107,15 @@ const lack = (folder: string, names: ReadonlyArray<string>): FileError | undefin
 /** Held open until the scope ends; none where the folder has no weights, nor anything that looks like them. */
 export const open = Effect.fnUntraced(function*(folder: string) {
   const names = yield* namesIn(folder)
-  for (const name of [WHOLE, INDEX].filter((own) => names.includes(own))) {
+  const has = Effect.fnUntraced(function*(name: string) {
     const path = join(folder, name)
-    if (!(yield* exists(path))) return yield* new FileError({ path, place: "", reason: "is a link that leads nowhere" })
-    const own = name === WHOLE ? sourcesOf(yield* TensorFile.open(path)) : yield* shards(folder)
-    return yield* once([...own, ...(yield* dense(folder))])
+    if (!names.includes(name) || (yield* exists(path))) return names.includes(name)
+    return yield* new FileError({ path, place: "", reason: "is a link that leads nowhere" })
+  })
+  const whole = yield* has(WHOLE)
+  if (whole || (yield* has(INDEX))) {
+    const own = whole ? sourcesOf(yield* TensorFile.open(join(folder, WHOLE))) : yield* shards(folder)
+    return yield* once((yield* has(MODULES)) ? [...own, ...(yield* dense(folder))] : own)
   }
   const why = lack(folder, names)
   return why === undefined ? undefined : yield* why

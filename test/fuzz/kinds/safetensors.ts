@@ -7,9 +7,9 @@ import { type Flat, normal, type Param } from "../../../src/kernels/nn/Module.ts
 import type { Values } from "../../../src/runtime/engine/Weights.ts"
 import * as ModelFolder from "../../../src/runtime/layers/modelFolder.ts"
 import { type Files, type FolderEdit, folderEdits, lay, moved, plainFiles } from "../folders.ts"
-import { type Json, of, textOf } from "../json.ts"
-import { attempt, decoded, expectSame, Fault, isFields, kind, parsed, refused } from "../kind.ts"
-import { type Edit, edited, edits } from "../mutations.ts"
+import { type Json, of, type Path, textOf } from "../json.ts"
+import { attempt, decoded, depth, expectSame, Fault, isFields, kind, parsed, refused } from "../kind.ts"
+import { type Edit, edited, edits, Raw } from "../mutations.ts"
 import { Bad, bad, type Fields, unlessBad } from "../ownRecords.ts"
 import { fileOf, numbers, type OwnTensor } from "../ownSafetensors.ts"
 import { type FileEdit, fileEdits, tensor, writeFile, type WrittenFile } from "../tensorEdits.ts"
@@ -94,8 +94,7 @@ const params = (name: Name): Flat =>
 const json = (files: Files, name: string): unknown => {
   const bytes = plainFiles(files)[name]
   const text = bytes && decoded(bytes)
-  const nested = text === undefined || /(?:[[{]\s*("a":)?){129}/.test(text)
-  const value = nested ? undefined : parsed(text)
+  const value = text === undefined || depth(text) > 128 ? undefined : parsed(text)
   return value ? value.value : bad(name)
 }
 
@@ -149,6 +148,7 @@ const rounded = (value: number, type: Half): number => {
 
 /** Values by parameter. @throws Bad with the name of the file that is wrong; without one where several do not fit. */
 const own = (files: Files, flat: Flat): Readonly<Record<string, ReadonlyArray<number>>> => {
+  if (![WHOLE, INDEX].some((name) => Object.hasOwn(files, name))) return bad("")
   const tensors = [...(Object.hasOwn(files, WHOLE) ? tensorsOf(files, WHOLE) : sharded(files)), ...dense(files)]
   const found = new Map(tensors)
   if (found.size !== tensors.length || found.size !== flat.size) return bad("")
@@ -190,8 +190,26 @@ const orName = <A>(read: () => A): A | string => {
 const namesOf = (name: Name) => [...Object.keys(layoutOf(name).weights), ...Object.keys(layoutOf(name).texts)]
 const others = [WHOLE, INDEX, ONE, TWO, DENSE, "pytorch_model.bin", "untrained.json", "old/model.safetensors", "1_Dense"]
 
+const header = (...edits: ReadonlyArray<Edit>): Case => ({
+  name: "whole",
+  spoilt: { [WHOLE]: [{ does: "header", edits }] },
+  folder: []
+})
+const replaced = (path: Path, text: string): Edit => ({ path, does: "replace", value: new Raw(text) })
+
 export default kind<Case>({
   weight: 2,
+  examples: [
+    header(replaced(["__metadata__"], "\"text\"")),
+    header(replaced(["__metadata__"], "[]")),
+    header({ path: ["b", "dtype"], does: "again", value: new Raw("\"BF16\"") }),
+    header(replaced(["a.weight", "shape", 0], "2.0")),
+    header(replaced(["a.weight", "data_offsets", 0], "-0")),
+    header(replaced(["d", "shape"], "[4294967296,4294967296,0]")),
+    header(replaced(["__metadata__", "format"], "\"\\ud800\"")),
+    header({ path: ["b"], does: "replace", value: new Raw("null") }),
+    { name: "dense", spoilt: {}, folder: [{ does: "link", file: MODULES }] }
+  ],
   cases: fc.constantFrom<Name>("whole", "whole", "shards", "shards", "dense").chain((name) =>
     fc.record({
       name: fc.constant(name),
