@@ -56,12 +56,13 @@ export const attempt = async <A, E>(
 }
 
 /** What no message has in it: values that nobody wrote there. */
-const leaked = /\bundefined\b|\[object |\bat file:|\bat .*\.ts:\d+|Error: /
+const leaked = /\bundefined\b(?! entity)|\[object |\bat file:|\bat .*\.ts:\d+|Error: /
 
 /** A refusal that tells in a few lines what is wrong with which file. @throws Fault where it does not. */
 export const refused = ({ message }: Outcome<unknown> & { readonly _tag: "Refused" }, name: string): Verdict => {
   if (!message.includes(name)) throw new Fault(`the message does not name ${name}: ${short(message)}`)
   if (message.replace(name, "").trim().length < 5) throw new Fault(`the message gives no reason: ${message}`)
+  if (message.split("\n").length > 12) throw new Fault(`the message is long: ${short(message)}`)
   const [found] = leaked.exec(message) ?? []
   if (found !== undefined) throw new Fault(`the message has "${found}" in it: ${short(message)}`)
   return "refused"

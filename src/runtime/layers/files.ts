@@ -5,6 +5,8 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
 import { dirname } from "node:path"
+import { several } from "../../domain/brief.ts"
+import { problemsOf } from "../../domain/issues.ts"
 import { depth } from "./jsonText.ts"
 
 /** A file that cannot be read, written or believed. `place` is a line, a tensor or a field, where there is one. */
@@ -119,6 +121,10 @@ export const readJson = Effect.fnUntraced(function*(path: string) {
   })
 })
 
+/** A schema's complaints in a line, each with its field. */
+const reasonOf = (error: { readonly message: string }): string =>
+  Schema.isSchemaError(error) ? several(problemsOf(error)).join("; ") : error.message
+
 /** The JSON of a file, as a schema's decoder has it. */
 export const decodeFile = <A>(
   path: string,
@@ -126,7 +132,7 @@ export const decodeFile = <A>(
 ): Effect.Effect<A, FileError, FileSystem.FileSystem> =>
   Effect.flatMap(
     readJson(path),
-    (json) => Effect.mapError(decode(json), ({ message }) => new FileError({ path, place: "", reason: message }))
+    (json) => Effect.mapError(decode(json), (error) => new FileError({ path, place: "", reason: reasonOf(error) }))
   )
 
 /**
