@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
+import { several } from "../../domain/brief.ts"
 import { firstInfinite, type Half, toWords } from "../../kernels/half.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import type { Values } from "../engine/Weights.ts"
@@ -72,7 +73,7 @@ const shards = Effect.fnUntraced(function*(folder: string) {
   const byName = new Map(names.map((name, i) => [name, files[i]!.entries]))
   const lost = Object.entries(weight_map).filter(([name, file]) => !byName.get(file)!.has(name))
   if (lost.length === 0) return files.flatMap((file) => sourcesOf(file))
-  const reason = lost.map(([name, file]) => `${name} is not in ${file}`).join("; ")
+  const reason = several(lost.map(([name, file]) => `${name} is not in ${file}`)).join("; ")
   return yield* new FileError({ path, place: "weight_map", reason })
 })
 
@@ -173,7 +174,7 @@ export const fitting = Effect.fnUntraced(
     const { found, twice } = byPath(sources, naming)
     const wrong = [...twice, ...misfits(params, found, dispensable)]
     const path = sources.values().next().value?.file.path ?? folder
-    if (wrong.length > 0) return yield* new FileError({ path, place: "", reason: wrong.join("; ") })
+    if (wrong.length > 0) return yield* new FileError({ path, place: "", reason: several(wrong).join("; ") })
     return found as Sources
   }
 )
