@@ -30,12 +30,15 @@ const record = <A>(config: Fields, key: string, is: (value: unknown) => value is
 
 /** A pattern of a whole path. */
 const pattern = (text: string): Test => {
-  try {
-    const own = new RegExp(`^(?:${text})$`)
-    return (path) => own.test(path)
-  } catch {
-    return bad("no pattern")
+  const test: Test = (path) => {
+    try {
+      return new RegExp(`^(?:${text})$`).test(path)
+    } catch {
+      return bad("no pattern")
+    }
   }
+  test("")
+  return test
 }
 
 /** Names of modules: ends of their paths, or one pattern. */

@@ -9,7 +9,7 @@ import { PatternError } from "../../domain/pattern.ts"
 import type { Rank } from "../../kernels/nn/lora.ts"
 import { isObject } from "./configKeys.ts"
 import { FileError, located, readJson } from "./files.ts"
-import { limited } from "./limited.ts"
+import { limited, TookTooLong } from "./limited.ts"
 import { compiled, isLookup, targeting } from "./peftTargets.ts"
 import * as Safetensors from "./safetensors.ts"
 
@@ -145,9 +145,10 @@ const matching = <A>(folder: string, run: () => A): Effect.Effect<A, FileError> 
   Effect.try({
     try: () => limited(PATIENCE, run),
     catch: (cause) => {
+      const why = cause instanceof TookTooLong ? cause.message : `fails: ${(cause as Error).message.split(": ").at(-1)!}`
       const reason = cause instanceof PatternError
         ? cause.message
-        : `to match target_modules, alpha_pattern and rank_pattern ${(cause as Error).message}`
+        : `to match target_modules, alpha_pattern and rank_pattern ${why}`
       return new FileError({ path: join(folder, CONFIG), place: "", reason })
     }
   })

@@ -230,7 +230,8 @@ export default kind<Case>({
     example("embedded", [["ensure_weight_tying", "true"]]),
     example("few", [["modules_to_save", "[\"lm_head\"]"]]),
     example("few", [["base_model_name_or_path", "\"/etc/hostname\""]]),
-    example("few", [["alpha_pattern", "3"]])
+    example("few", [["alpha_pattern", "3"]]),
+    example("few", [["target_modules", `"${"x".repeat(70_000)}"`]])
   ],
   cases: adapters.chain((own) =>
     fc.record({
