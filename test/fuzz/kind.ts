@@ -93,35 +93,3 @@ export const fill = (folder: string, files: Readonly<Record<string, string | Uin
     writeFileSync(path, content)
   }
 }
-
-/** What JSON says, by JavaScript's own reading: of a key given twice the last one counts. */
-export const parsed = (text: string): { readonly value: unknown } | undefined => {
-  try {
-    return { value: JSON.parse(text) as unknown }
-  } catch {
-    return undefined
-  }
-}
-
-/** How deep brackets are nested in a text, but for those in quotes. */
-export const depth = (text: string): number => {
-  let [level, deepest] = [0, 0]
-  for (const c of text.replaceAll(/"(?:[^"\\]|\\.)*"/g, "")) {
-    level += c === "[" || c === "{" ? 1 : c === "]" || c === "}" ? -1 : 0
-    deepest = Math.max(level, deepest)
-  }
-  return deepest
-}
-
-/** Strict UTF-8 without its byte order mark; `undefined` where it is none. */
-export const decoded = (bytes: Uint8Array): string | undefined => {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
-}
-
-type Fields = Readonly<Record<string, unknown>>
-export const isFields = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value)

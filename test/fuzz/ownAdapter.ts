@@ -1,5 +1,5 @@
 /** An adapter on a model's weights, read a second time by the rules of PEFT. */
-import { isFields } from "./kind.ts"
+import { isFields } from "./ownJson.ts"
 import { bad, type Fields } from "./ownRecords.ts"
 import { numbers, type OwnFile } from "./ownSafetensors.ts"
 

@@ -1,6 +1,6 @@
 /** Files of records and passages, read a second time by the letter of docs/data.md. */
 import { gunzipSync } from "node:zlib"
-import { decoded, depth, isFields, parsed } from "./kind.ts"
+import { decoded, depth, isFields, parsed } from "./ownJson.ts"
 
 export type Fields = Readonly<Record<string, unknown>>
 

@@ -1,6 +1,6 @@
 /** Safetensors files, read a second time by the letter of the format. */
 import { type Json, isList, isObject } from "./json.ts"
-import { decoded, depth, parsed } from "./kind.ts"
+import { decoded, depth, parsed, repeats } from "./ownJson.ts"
 import { bad } from "./ownRecords.ts"
 
 /** Bits of an element. */
@@ -110,12 +110,8 @@ const stringOf = (json: Json | undefined): string => {
 const natural = (json: Json | undefined): number =>
   typeof json === "string" && /^\d+$/.test(json) && Number.isSafeInteger(Number(json)) ? Number(json) : bad("no size")
 
-/** The members by name, each of which is there once. */
-const objectOf = (json: Json): ReadonlyMap<string, Json> => {
-  const entries = isObject(json) ? json.entries.map(([key, value]) => [stringOf(key), value] as const) : bad("no object")
-  const found = new Map(entries)
-  return found.size === entries.length ? found : bad("a key twice")
-}
+const objectOf = (json: Json): ReadonlyMap<string, Json> =>
+  new Map(isObject(json) ? json.entries.map(([key, value]) => [stringOf(key), value]) : bad("no object"))
 
 const listOf = (json: Json | undefined): ReadonlyArray<number> =>
   json !== undefined && isList(json) ? json.items.map(natural) : bad("no list")
@@ -163,6 +159,7 @@ export const fileOf = (bytes: Uint8Array): OwnFile => {
   const text = decoded(head) ?? bad("no UTF-8")
   if (head[0] !== 0x7b || depth(text) > 3) return bad("no header of the format")
   const json = jsonOf(text)
+  if (repeats(text)) return bad("a key twice")
   if (!texts(text).every((own) => own.isWellFormed())) return bad("half a character")
   const { "__metadata__": own = "null", ...rest } = Object.fromEntries(objectOf(json))
   const entries = Object.entries(rest).map(([name, json]) => [name, entryOf(json)] as const)

@@ -5,9 +5,9 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
 import { dirname } from "node:path"
-import { several } from "../../domain/brief.ts"
+import { brief, several } from "../../domain/brief.ts"
 import { problemsOf } from "../../domain/issues.ts"
-import { depth } from "./jsonText.ts"
+import { survey } from "./jsonText.ts"
 
 /** A file that cannot be read, written or believed. `place` is a line, a tensor or a field, where there is one. */
 export class FileError extends Schema.TaggedError<FileError>()("FileError", {
@@ -111,14 +111,17 @@ export const readText = Effect.fnUntraced(function*(path: string) {
 /** Deepest nesting of a JSON file: readers and writers of JSON are recursive. */
 const DEEPEST = 128
 
+/** A key that is given twice is refused: some programs take the first value, some the last. */
 export const readJson = Effect.fnUntraced(function*(path: string) {
   const text = yield* readText(path)
-  const fail = (reason: string) => new FileError({ path, place: "", reason })
-  if (depth(text) > DEEPEST) return yield* fail(`is nested deeper than ${DEEPEST} levels`)
-  return yield* Effect.try({
+  const fail = (reason: string, place = "") => new FileError({ path, place, reason })
+  const { depth, repeated } = survey(text)
+  if (depth > DEEPEST) return yield* fail(`is nested deeper than ${DEEPEST} levels`)
+  const json = yield* Effect.try({
     try: () => JSON.parse(text) as unknown,
     catch: (cause) => fail(`not JSON: ${(cause as Error).message}`)
   })
+  return repeated === undefined ? json : yield* fail("is given twice", brief(repeated.key))
 })
 
 /** A schema's complaints in a line, each with its field. */

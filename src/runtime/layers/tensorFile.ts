@@ -5,7 +5,7 @@ import { brief } from "../../domain/brief.ts"
 import { firstInfinite, fromWords, type Half } from "../../kernels/half.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import { FileError, type Reading, reading } from "./files.ts"
-import { depth, repeatedKeys } from "./jsonText.ts"
+import { survey } from "./jsonText.ts"
 
 export interface StoredTensor {
   readonly shape: ReadonlyArray<number>
@@ -120,12 +120,11 @@ const strict = (key: string, value: unknown, { source }: { readonly source?: str
 
 const parseHeader = (text: string): Header => {
   if (!text.startsWith("{")) throw new Malformed("header", "is not a JSON object: not safetensors")
-  if (depth(text) > 3) throw new Malformed("header", "is nested deeper than the format has it")
+  const { depth, repeated } = survey(text)
+  if (depth > 3) throw new Malformed("header", "is nested deeper than the format has it")
   const json = JSON.parse(text, strict as (key: string, value: unknown) => unknown) as Readonly<Record<string, unknown>>
-  const [tensor] = repeatedKeys(text, 1)
-  if (tensor !== undefined) throw new Malformed(`tensor ${tensor}`, "is there twice")
-  const [key] = repeatedKeys(text, 2)
-  if (key !== undefined) throw new Malformed("header", `an entry has ${brief(key)} twice`)
+  if (repeated?.level === 1) throw new Malformed(`tensor ${repeated.key}`, "is there twice")
+  if (repeated) throw new Malformed("header", `an entry has ${brief(repeated.key)} twice`)
   const metadata = json[METADATA] ?? {}
   const isMetadata = typeof metadata === "object" && !Array.isArray(metadata)
   if (!isMetadata || Object.values(metadata).some((value) => typeof value !== "string")) {

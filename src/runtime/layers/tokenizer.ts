@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
+import { brief } from "../../domain/brief.ts"
 import { FileError, located, readJson } from "./files.ts"
 import { tidied } from "./tokenizers/decoders.ts"
 import { Fields, Misfit } from "./tokenizers/fields.ts"
@@ -93,7 +94,7 @@ const checkAddedFile = Effect.fnUntraced(function*(folder: string, { tokens }: P
     for (const [token, id] of Object.entries(added)) {
       const given = tokens.id(token)
       if (given !== id) {
-        throw new Misfit("", `${JSON.stringify(token)} has the id ${given} in tokenizer.json, not ${id}`)
+        throw new Misfit("", `${JSON.stringify(token)} ${FolderConfig.idOf(given)} in tokenizer.json; its id here is ${brief(id)}`)
       }
     }
   })

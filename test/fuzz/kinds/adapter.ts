@@ -9,9 +9,10 @@ import { reference } from "../../../src/runtime/engine/providers.ts"
 import { save } from "../../../src/runtime/layers/savedModel.ts"
 import { type Files, type FolderEdit, folderEdits, lay, moved } from "../folders.ts"
 import { of, textOf } from "../json.ts"
-import { attempt, decoded, depth, Fault, isFields, kind, parsed, refused, tells } from "../kind.ts"
+import { attempt, Fault, kind, refused, tells } from "../kind.ts"
 import { type Edit, edited, edits, Raw } from "../mutations.ts"
 import { configOf, type Matrices, type Merged, merged } from "../ownAdapter.ts"
+import { decoded, isFields, strictly } from "../ownJson.ts"
 import { bad, unlessBad } from "../ownRecords.ts"
 import { fileOf, numbers } from "../ownSafetensors.ts"
 import { type FileEdit, fileEdits, tensor, writeFile, type Written } from "../tensorEdits.ts"
@@ -176,11 +177,10 @@ const isBase = (config: unknown, folder: string): boolean => {
 
 /** The model that the files are. @throws Bad where they are none. */
 const expected = (files: Files, folder: string, name: Name): Merged => {
-  const text = decoded(bytesOf(files, CONFIG)) ?? bad(CONFIG)
-  const json = depth(text) > 128 ? undefined : parsed(text)
-  const config = configOf((json ?? bad(CONFIG)).value)
+  const json = strictly(bytesOf(files, CONFIG)) ?? bad(CONFIG)
+  const config = configOf(json.value)
   const adapter = fileOf(bytesOf(files, WEIGHTS))
-  if (!isBase(json?.value, folder)) bad("no base")
+  if (!isBase(json.value, folder)) bad("no base")
   if (files[`${BASE}/adapter_config.json`] !== undefined) bad("an adapter on an adapter")
   if (decoded(bytesOf(files, `${BASE}/config.json`)) !== JSON.stringify(configOfBase(name))) bad("no config")
   const base = bytesOf(files, `${BASE}/model.safetensors`)

@@ -12,7 +12,8 @@ import * as Disk from "../../../src/runtime/layers/checkpoints.ts"
 import { Checkpoints, type Saved } from "../../../src/runtime/ports/Checkpoints.ts"
 import { after, type Damage, damages } from "../damage.ts"
 import { type Json, of, textOf } from "../json.ts"
-import { attempt, expectSame, Fault, fill, kind, parsed, refused, tells } from "../kind.ts"
+import { attempt, expectSame, Fault, fill, kind, refused, tells } from "../kind.ts"
+import { parsed } from "../ownJson.ts"
 import { type Edit, edited, edits } from "../mutations.ts"
 
 const steps = [2, 4] as const

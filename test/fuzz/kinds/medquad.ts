@@ -3,7 +3,8 @@ import * as fc from "fast-check"
 import { join } from "node:path"
 import { type Document, read } from "../../../src/medquadXml.ts"
 import { after, type Damage, damages, type LineEdit, lineEdits, rewritten } from "../damage.ts"
-import { attempt, decoded, expectSame, Fault, fill, kind, refused } from "../kind.ts"
+import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
+import { decoded } from "../ownJson.ts"
 import { type Element, rootOf } from "../ownXml.ts"
 
 const page = `<?xml version="1.0" encoding="UTF-8"?>

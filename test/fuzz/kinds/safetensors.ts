@@ -8,8 +8,9 @@ import type { Values } from "../../../src/runtime/engine/Weights.ts"
 import * as ModelFolder from "../../../src/runtime/layers/modelFolder.ts"
 import { type Files, type FolderEdit, folderEdits, lay, moved, plainFiles } from "../folders.ts"
 import { type Json, of, type Path, textOf } from "../json.ts"
-import { attempt, decoded, depth, expectSame, Fault, isFields, kind, parsed, refused } from "../kind.ts"
+import { attempt, expectSame, Fault, kind, refused } from "../kind.ts"
 import { type Edit, edited, edits, Raw } from "../mutations.ts"
+import { isFields, strictly } from "../ownJson.ts"
 import { Bad, bad, type Fields, unlessBad } from "../ownRecords.ts"
 import { fileOf, numbers, type OwnTensor } from "../ownSafetensors.ts"
 import { type FileEdit, fileEdits, tensor, writeFile, type WrittenFile } from "../tensorEdits.ts"
@@ -93,9 +94,8 @@ const params = (name: Name): Flat =>
 /** A JSON file as it is to be read. @throws Bad with its name. */
 const json = (files: Files, name: string): unknown => {
   const bytes = plainFiles(files)[name]
-  const text = bytes && decoded(bytes)
-  const value = text === undefined || depth(text) > 128 ? undefined : parsed(text)
-  return value ? value.value : bad(name)
+  const json = bytes && strictly(bytes)
+  return json ? json.value : bad(name)
 }
 
 const isName = (value: unknown): value is string =>

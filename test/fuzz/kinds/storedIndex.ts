@@ -9,7 +9,8 @@ import { type Origin, read, write } from "../../../src/runtime/layers/storedInde
 import type { VectorIndex } from "../../../src/runtime/layers/vectorIndex.ts"
 import { after, type Damage, damages } from "../damage.ts"
 import { of, textOf } from "../json.ts"
-import { attempt, decoded, expectSame, Fault, fill, isFields, kind, parsed, refused } from "../kind.ts"
+import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
+import { decoded, isFields, parsed } from "../ownJson.ts"
 import { type Edit, edited, edits } from "../mutations.ts"
 
 const DIM = 2

@@ -72,7 +72,7 @@ const optionKeys = ["content", "single_word", "lstrip", "rstrip", "normalized", 
 /** An object that describes a token; what it leaves out is as transformers has it. */
 const described = (fields: Fields, special: boolean): AddedToken => {
   fields.only(...optionKeys)
-  const flag = (key: string, otherwise: boolean) => fields.optional(key, fields.flag, otherwise)
+  const flag = (key: string, otherwise: boolean) => fields.get(key) === undefined ? otherwise : fields.flag(key)
   const isSpecial = flag("special", special)
   return {
     content: fields.text("content"),
@@ -95,7 +95,7 @@ const plainSpecial = (content: string): AddedToken => ({
 
 /** `added_tokens_decoder`: tokens by their ids; `undefined` where there is none. */
 const decoderTokens = (config: Fields): ReadonlyArray<readonly [number, AddedToken]> | undefined => {
-  if (!config.has("added_tokens_decoder")) return undefined
+  if (config.get("added_tokens_decoder") === undefined) return undefined
   const all = config.fields("added_tokens_decoder")
   return all.entries().map(([id]) => {
     if (!/^\d{1,9}$/.test(id)) all.fail(id, "not the id of a token")
@@ -128,9 +128,13 @@ const namedTokens = (config: Fields): ReadonlyArray<AddedToken> => {
 /** Older files leave out that a listed token is special, and do not name its type either. */
 const listedToken = (fields: Fields): AddedToken => described(fields, !fields.has("__type"))
 
+/** Whether a key has a list; one of `namedTokens` has an object. */
+const isListed = (config: Fields, key: string): boolean =>
+  config.has(key) && (key === "additional_special_tokens" || typeof config.get(key) !== "object" || Array.isArray(config.get(key)))
+
 /** Special tokens of a list. */
 const extraTokens = (config: Fields): ReadonlyArray<AddedToken> =>
-  ["additional_special_tokens", "extra_special_tokens"].filter((key) => Array.isArray(config.get(key))).flatMap((key) =>
+  ["additional_special_tokens", "extra_special_tokens"].filter((key) => isListed(config, key)).flatMap((key) =>
     config.list(key).map((value, i) =>
       isText(value) ? plainSpecial(value) : listedToken(new Fields(value, `${config.at(key)}[${i}]`))
     )
@@ -161,6 +165,9 @@ export const additions = (config: Fields): (own: AddedTokens) => ReadonlyArray<A
   }
 }
 
+/** What a token has in tokenizer.json, in words. */
+export const idOf = (id: number | undefined): string => id === undefined ? "is no token" : `has the id ${id}`
+
 /** @throws Misfit where a token has another id than the config says. */
 export const checkIds = (config: Fields, own: AddedTokens): void => {
   for (const [id, { content }] of decoderTokens(config) ?? []) {
@@ -168,7 +175,7 @@ export const checkIds = (config: Fields, own: AddedTokens): void => {
     if (given !== id) {
       throw new Misfit(
         config.at(`added_tokens_decoder.${id}`),
-        `${JSON.stringify(content)} has the id ${given} in tokenizer.json`
+        `${JSON.stringify(content)} ${idOf(given)} in tokenizer.json`
       )
     }
   }
@@ -205,8 +212,16 @@ const said = (json: { readonly normalizer?: unknown; readonly pre_tokenizer?: un
   ]
 }
 
+/** Options that change texts or ids: another type would be taken for false, or for true, by one program or another. */
+const flags = [
+  "clean_up_tokenization_spaces",
+  "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output",
+  "split_special_tokens"
+]
+
 /** @throws Misfit where config and tokenizer.json contradict each other, or the config asks for what is not done. */
 export const checkOptions = (config: Fields, json: object): void => {
+  for (const key of flags) if (config.has(key)) config.flag(key)
   for (const { does, key } of said(json)) {
     if (!config.has(key) || does === undefined) continue
     if (config.flag(key) !== does) {
