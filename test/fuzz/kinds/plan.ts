@@ -67,7 +67,7 @@ const own = (text: string) => {
   if (Object.keys(unknown).length > 0 || !Array.isArray(seeds) || ![arms, settings, warm_up].every(isFields)) return undefined
   if (seeds.length === 0 || new Set(seeds).size < seeds.length) return undefined
   if (!seeds.every((seed) => Number.isSafeInteger(seed) && (seed as number) >= 0)) return undefined
-  const parts = [...Object.entries(warm_up as Fields).map(([name, given]) => ["warm_up", name, given] as const)]
+  const parts = Object.entries(warm_up as Fields).map(([name, given]) => ["warm_up", name, given] as const)
     .concat(Object.entries(arms as Fields).map(([name, given]) => ["arms", name, given] as never))
   const folders = parts.map(([, name]) => name.normalize("NFKC").toLowerCase())
   if (Object.keys(arms as Fields).length === 0 || new Set(folders).size < folders.length) return undefined
