@@ -1,12 +1,11 @@
 /** Programs: a run's model, or an adapter with its base, as a folder for other tools. */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
 import { ConfigError } from "./domain/configure.ts"
 import type { RunConfig } from "./domain/RunConfig.ts"
 import * as ModelCard from "./modelCard.ts"
 import * as Checkpoints from "./runtime/layers/checkpoints.ts"
-import { FileError, located } from "./runtime/layers/files.ts"
+import { FileError } from "./runtime/layers/files.ts"
 import * as Peft from "./runtime/layers/peft.ts"
 import * as SavedModel from "./runtime/layers/savedModel.ts"
 import { bytesIn } from "./runtime/layers/shards.ts"
@@ -29,17 +28,15 @@ const sized = ({ dtype, maxShardSize }: Format) => {
 /** Saves a part of the newest whole checkpoint; an adapter is folded in. */
 export const exportPart = Effect.fn("exportPart")(
   function*(c: RunConfig, part: ModelCard.Part, out: string, format: Format) {
-    const fs = yield* FileSystem.FileSystem
     const options = yield* sized(format)
     const checkpoint = yield* Checkpoints.latest(c.output_dir)
     if (checkpoint === undefined) {
       return yield* new ConfigError({ source: c.output_dir, problems: ["holds no checkpoint; train first"] })
     }
-    const from = join(checkpoint.path, part)
-    if (!(yield* fs.exists(from).pipe(located(from)))) {
+    if (!checkpoint.parts.has(part)) {
       return yield* new ConfigError({ source: checkpoint.path, problems: [`mode ${c.mode} has no ${part}`] })
     }
-    return yield* SavedModel.save(from, out, { ...options, card: yield* ModelCard.ofRun(c, part) })
+    return yield* SavedModel.save(join(checkpoint.path, part), out, { ...options, card: yield* ModelCard.ofRun(c, part) })
   }
 )
 

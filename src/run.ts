@@ -91,12 +91,9 @@ export const trained = Effect.fn("trained")(function*(c: RunConfig) {
     )
     return { config: c, checkpoint: undefined } satisfies Chosen as Chosen
   }
-  const { path, run, step } = found
+  const { parts, path, run, step } = found
   if (run) yield* compare(c, path, run)
-  const own = Effect.fnUntraced(function*(part: "retriever" | "reader") {
-    const folder = join(path, part)
-    return (yield* exists(folder)) ? folder : c[`${part}_name_or_path`]
-  })
-  const models = { retriever_name_or_path: yield* own("retriever"), reader_name_or_path: yield* own("reader") }
+  const own = (part: "retriever" | "reader") => parts.has(part) ? join(path, part) : c[`${part}_name_or_path`]
+  const models = { retriever_name_or_path: own("retriever"), reader_name_or_path: own("reader") }
   return { config: { ...c, ...models }, checkpoint: { path, step } } satisfies Chosen as Chosen
 })
