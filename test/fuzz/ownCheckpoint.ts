@@ -46,8 +46,8 @@ const manifestOf = (files: Files, step: number, whole: boolean): OwnManifest => 
   const json = strictly(bytesOf(files, "trainer_state.json"))?.value
   const fields = isFields(json) ? json : bad("no object")
   const manifest = contentOf(fields)
-  const keys = ["counters", "files", "format", "global_step", "run", "sha256"]
-  if (Object.keys(fields).some((key) => !keys.includes(key))) bad("another key")
+  const keys = new Set(["counters", "files", "format", "global_step", "run", "sha256"])
+  if (Object.keys(fields).some((key) => !keys.has(key))) bad("another key")
   const sealed = fields["format"] === 2 && fields["sha256"] === sha256(JSON.stringify(manifest))
   if (!sealed || manifest.global_step !== step) bad("not sealed")
   const parts = Object.keys(manifest.counters)

@@ -64,19 +64,18 @@ const resumed = (folder: string) =>
     return position && { step: position.step, parts: loaded }
   }).pipe(Effect.provide(layerIn(folder)))
 
+const saved = (folder: string, step: number) =>
+  Effect.gen(function*() {
+    const checkpoints = yield* Checkpoints
+    for (const part of parts) {
+      yield* checkpoints.register(part, { save: () => state(part, step), load: () => Effect.void })
+    }
+    yield* checkpoints.save({ step, run })
+  }).pipe(Effect.provide(layerIn(folder)))
+
 const whole = await (async () => {
   const folder = mkdtempSync(join(tmpdir(), "checkpoints-"))
-  for (const step of steps) {
-    await attempt(
-      Effect.gen(function*() {
-        const checkpoints = yield* Checkpoints
-        for (const part of parts) {
-          yield* checkpoints.register(part, { save: () => state(part, step), load: () => Effect.void })
-        }
-        yield* checkpoints.save({ step, run })
-      }).pipe(Effect.provide(layerIn(folder)))
-    )
-  }
+  await attempt(Effect.forEach(steps, (step) => saved(folder, step)))
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.\w+$/.test(name))
   const files = Object.fromEntries(names.map((name) => [name, new Uint8Array(readFileSync(join(folder, name)))]))
   rmSync(folder, { recursive: true })
