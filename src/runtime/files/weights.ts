@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
+import { several } from "../../domain/brief.ts"
 import { firstInfinite, type Half, toWords, type Values } from "../../kernels/half.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { decodeFile, exists, FileError, namesIn } from "./disk.ts"
@@ -19,7 +20,7 @@ export interface Source {
 /** Tensors by name; those of a dense layer have its folder before theirs ("1_Dense.linear.weight"). */
 export type Sources = ReadonlyMap<string, Source>
 
-const [WHOLE, INDEX] = ["model.safetensors", "model.safetensors.index.json"]
+const [WHOLE, INDEX, MODULES] = ["model.safetensors", "model.safetensors.index.json", "modules.json"]
 const decodeIndex = Schema.decodeUnknownEffect(
   Schema.Struct({ weight_map: Schema.Record(Schema.String, Schema.String) })
 )
@@ -71,13 +72,12 @@ const shards = Effect.fnUntraced(function*(folder: string) {
   const byName = new Map(names.map((name, i) => [name, files[i]!.entries]))
   const lost = Object.entries(weight_map).filter(([name, file]) => !byName.get(file)!.has(name))
   if (lost.length === 0) return files.flatMap((file) => sourcesOf(file))
-  const reason = lost.map(([name, file]) => `${name} is not in ${file}`).join("; ")
+  const reason = several(lost.map(([name, file]) => `${name} is not in ${file}`)).join("; ")
   return yield* new FileError({ path, place: "weight_map", reason })
 })
 
 const dense = Effect.fnUntraced(function*(folder: string) {
-  const path = join(folder, "modules.json")
-  if (!(yield* exists(path))) return []
+  const path = join(folder, MODULES)
   const layers = (yield* decodeFile(path, decodeModules)).filter(({ type }) => type.endsWith(".Dense"))
   yield* plain(path, "path", layers.map((layer) => layer.path))
   yield* Effect.forEach(layers, (layer) => decodeFile(join(folder, layer.path, "config.json"), decodeDense))
@@ -107,11 +107,15 @@ const lack = (folder: string, names: ReadonlyArray<string>): FileError | undefin
 /** Held open until the scope ends; none where the folder has no weights, nor anything that looks like them. */
 export const open = Effect.fnUntraced(function*(folder: string) {
   const names = yield* namesIn(folder)
-  for (const name of [WHOLE, INDEX].filter((own) => names.includes(own))) {
+  const has = Effect.fnUntraced(function*(name: string) {
     const path = join(folder, name)
-    if (!(yield* exists(path))) return yield* new FileError({ path, place: "", reason: "is a link that leads nowhere" })
-    const own = name === WHOLE ? sourcesOf(yield* TensorFile.open(path)) : yield* shards(folder)
-    return yield* once([...own, ...(yield* dense(folder))])
+    if (!names.includes(name) || (yield* exists(path))) return names.includes(name)
+    return yield* new FileError({ path, place: "", reason: "is a link that leads nowhere" })
+  })
+  const whole = yield* has(WHOLE)
+  if (whole || (yield* has(INDEX))) {
+    const own = whole ? sourcesOf(yield* TensorFile.open(join(folder, WHOLE))) : yield* shards(folder)
+    return yield* once((yield* has(MODULES)) ? [...own, ...(yield* dense(folder))] : own)
   }
   const why = lack(folder, names)
   return why === undefined ? undefined : yield* why
@@ -169,7 +173,7 @@ export const fitting = Effect.fnUntraced(
     const { found, twice } = byPath(sources, naming)
     const wrong = [...twice, ...misfits(params, found, dispensable)]
     const path = sources.values().next().value?.file.path ?? folder
-    if (wrong.length > 0) return yield* new FileError({ path, place: "", reason: wrong.join("; ") })
+    if (wrong.length > 0) return yield* new FileError({ path, place: "", reason: several(wrong).join("; ") })
     return found as Sources
   }
 )

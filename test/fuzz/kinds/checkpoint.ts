@@ -1,36 +1,30 @@
-/** Two checkpoints of a run, of which one is not as it was written: what is gone on with is one of the two, as it was. */
+/** A run's folder with two checkpoints, in which something is not as it was written. */
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as fc from "fast-check"
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { isDeepStrictEqual } from "node:util"
-import { decode } from "../../../src/domain/settings/configure.ts"
-import { Settings } from "../../../src/domain/settings/RunConfig.ts"
 import * as Disk from "../../../src/runtime/files/checkpoints.ts"
 import { Checkpoints, type Saved } from "../../../src/runtime/ports/Checkpoints.ts"
 import { after, type Damage, damages } from "../damage.ts"
+import { type Files, type FolderEdit, folderEdits, lay, moved } from "../folders.ts"
 import { type Json, of, textOf } from "../json.ts"
-import { attempt, expectSame, Fault, fill, kind, refused, tells } from "../kind.ts"
-import { parsed } from "../ownJson.ts"
+import { attempt, expectSame, Fault, kind, refused, tells, type Verdict } from "../kind.ts"
 import { type Edit, edited, edits } from "../mutations.ts"
+import { latest, restored, seal } from "../ownCheckpoint.ts"
+import { strictly } from "../ownJson.ts"
+import { unlessBad } from "../ownRecords.ts"
 
-const steps = [2, 4] as const
+const [steps, parts] = [[2, 4], ["reader", "retriever"]] as const
 const run = { learning_rate: "0.001", "the questions": "abc" }
-
-const settings = await Effect.runPromise(decode("test", {
-  output_dir: "run",
-  passages_file: "p",
-  retriever_name_or_path: "r",
-  reader_name_or_path: "q"
-}))
 
 const tensor = (...values: ReadonlyArray<number>) => ({ shape: [values.length], data: Float32Array.from(values) })
 
-/** What a part saves at a step. */
-const state = (step: number) => ({
+/** What a part saves at a step: the reader an adapter. */
+const state = (part: typeof parts[number], step: number) => ({
   weights: new Map([["w", tensor(step, 1, 2)], ["v", tensor(-step)]]),
+  ...(part === "reader" ? { base: "0a1b" } : {}),
   extra: new Map([["slot/m/w", tensor(0.1, step, 3)]]),
   counters: { updates: step, generation: 1 },
   files: [["config.json", `{"hidden_size": ${step}}`], ["tokenizer.json", "{}"]] as const
@@ -44,40 +38,33 @@ const valuesOf = Effect.fnUntraced(function*({ counters, extra, weights }: Saved
   return all
 })
 
-/** What is loaded of a part, as values by name. */
-const expected = (step: number) => ({
-  updates: step,
-  generation: 1,
-  "weights/w": [step, 1, 2],
-  "weights/v": [-step],
-  "extra/slot/m/w": [...tensor(0.1, step, 3).data]
-})
+const layerIn = (folder: string) => Disk.layer({ output_dir: folder, save_total_limit: 2 })
 
-const layerIn = (folder: string) =>
-  Disk.layer.pipe(Layer.provide(Layer.succeed(Settings, { ...settings, output_dir: folder })))
-
-/** What is restored of a folder: the step, and what was loaded. */
-const restored = (folder: string) =>
+/** What a run that goes on finds in a folder. */
+const resumed = (folder: string) =>
   Effect.gen(function*() {
     const checkpoints = yield* Checkpoints
-    let loaded: unknown
-    const load = (saved: Saved) => Effect.map(valuesOf(saved), (values) => void (loaded = values))
-    yield* checkpoints.register("reader", { save: () => state(0), load })
+    const loaded: Record<string, unknown> = {}
+    for (const part of parts) {
+      const load = (saved: Saved) => Effect.map(valuesOf(saved), (values) => void (loaded[part] = values))
+      yield* checkpoints.register(part, { save: () => state(part, 0), load })
+    }
     const position = yield* checkpoints.restore(run)
-    return { step: position?.step, loaded, latest: (yield* Disk.latest(folder))?.step }
+    return position && { step: position.step, parts: loaded }
+  }).pipe(Effect.provide(layerIn(folder)))
+
+const saved = (folder: string, step: number) =>
+  Effect.gen(function*() {
+    const checkpoints = yield* Checkpoints
+    for (const part of parts) {
+      yield* checkpoints.register(part, { save: () => state(part, step), load: () => Effect.void })
+    }
+    yield* checkpoints.save({ step, run })
   }).pipe(Effect.provide(layerIn(folder)))
 
 const whole = await (async () => {
   const folder = mkdtempSync(join(tmpdir(), "checkpoints-"))
-  for (const step of steps) {
-    await attempt(
-      Effect.gen(function*() {
-        const checkpoints = yield* Checkpoints
-        yield* checkpoints.register("reader", { save: () => state(step), load: () => Effect.void })
-        yield* checkpoints.save({ step, run })
-      }).pipe(Effect.provide(layerIn(folder)))
-    )
-  }
+  await attempt(Effect.forEach(steps, (step) => saved(folder, step)))
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.\w+$/.test(name))
   const files = Object.fromEntries(names.map((name) => [name, new Uint8Array(readFileSync(join(folder, name)))]))
   rmSync(folder, { recursive: true })
@@ -88,59 +75,98 @@ const names = Object.keys(whole).toSorted()
 const manifests = names.filter((name) => name.endsWith("trainer_state.json"))
 const jsonOf = (name: string): Json => of(JSON.parse(new TextDecoder().decode(whole[name])))
 
-type Case =
-  | { readonly file: string; readonly damages: ReadonlyArray<Damage> }
-  | { readonly file: string; readonly edits: ReadonlyArray<Edit> }
-  | { readonly file: string; readonly from: string }
-  | { readonly file: string }
+/** Names of folders and files that others may have made. */
+const others = ["checkpoint-04", "checkpoint-6", "checkpoint-0", "checkpoint-9007199254740993", "checkpoint-1e1"].concat(
+  ["checkpoint-4/reader/generation_config.json", "checkpoint-4/reader/model.safetensors", "checkpoint-4/reader/README.md"],
+  ["checkpoint-4/other/model.safetensors", ".checkpoint-4.partial", "old", "checkpoint-2", "checkpoint-4"]
+)
+const folders = ["checkpoint-2", "checkpoint-4", "checkpoint-4/reader", "checkpoint-4/retriever", "checkpoint-2/reader"]
 
-const contentOf = (c: Case): Uint8Array | undefined => {
-  if ("damages" in c) return after(whole[c.file]!, c.damages)
-  if ("edits" in c) return new TextEncoder().encode(textOf(edited(jsonOf(c.file), c.edits)))
-  return "from" in c ? whole[c.from] : undefined
+interface Case {
+  readonly damaged: Readonly<Record<string, ReadonlyArray<Damage>>>
+  readonly edited: Readonly<Record<string, ReadonlyArray<Edit>>>
+  /** Manifests get the hash of what they tell after the edits. */
+  readonly sealed: boolean
+  readonly folder: ReadonlyArray<FolderEdit>
 }
 
-/** Whether it is what was written; a manifest, whether it says the same. */
-const isSame = (name: string, content: Uint8Array | undefined): boolean => {
-  if (content === undefined) return false
-  if (Buffer.compare(content, whole[name]!) === 0) return true
-  const [own, other] = [whole[name]!, content].map((bytes) => parsed(new TextDecoder().decode(bytes))?.value)
-  return manifests.includes(name) && isDeepStrictEqual(own, other)
+const manifestOf = (file: string, edits: ReadonlyArray<Edit>, sealed: boolean): Uint8Array => {
+  const bytes = new TextEncoder().encode(textOf(edited(jsonOf(file), edits)))
+  const json = sealed ? strictly(bytes) : undefined
+  return json ? new TextEncoder().encode(JSON.stringify(seal(json.value))) : bytes
 }
 
+const filesOf = ({ damaged, edited, folder, sealed }: Case): Files => {
+  const changed = [
+    ...Object.entries(damaged).map(([file, all]) => [file, after(whole[file]!, all)]),
+    ...Object.entries(edited).map(([file, all]) => [file, manifestOf(file, all, sealed)])
+  ]
+  return moved({ ...whole, ...Object.fromEntries(changed) as Record<string, Uint8Array> }, folder)
+}
+
+const before = { step: unlessBad(() => restored(whole, run, parts))?.found, latest: unlessBad(() => latest(whole))?.found }
 const record = { noNullPrototype: true } as const
+const none = fc.constant({})
+
+/** Holds what was found against what should be; tells whether something was passed over. */
+const compare = (outcome: Awaited<ReturnType<typeof attempt<unknown, unknown>>>, wanted: ReturnType<typeof latest> | ReturnType<typeof restored> | undefined, folder: string): Verdict | undefined => {
+  if (outcome._tag === "Refused") {
+    if (wanted !== undefined) throw new Fault(`refused: ${outcome.message}`)
+    return refused(outcome, folder)
+  }
+  if (wanted === undefined) throw new Fault(`found ${JSON.stringify(outcome.value)}, where no checkpoint is whole`)
+  expectSame(outcome.value, wanted.found, "the newest checkpoint")
+  const untold = wanted.passed.filter((name) => !tells(outcome, `${join(folder, name)} is passed over`))
+  if (untold.length > 0) throw new Fault(`not told: ${untold.join()} is passed over`)
+  return wanted.passed.length > 0 ? "told" : undefined
+}
 
 export default kind<Case>({
   weight: 2,
-  cases: fc.oneof(
-    { weight: 4, arbitrary: fc.record({ file: fc.constantFrom(...names), damages }, record) },
+  examples: ["checkpoint-04", "checkpoint-9007199254740993"].flatMap((to): ReadonlyArray<Case> => [
+    { damaged: {}, edited: {}, sealed: false, folder: [{ does: "copy", file: "checkpoint-4", to }] },
     {
-      weight: 4,
-      arbitrary: fc.constantFrom(...manifests).chain((file) =>
-        fc.record({ file: fc.constant(file), edits: edits(jsonOf(file)) }, record)
-      )
-    },
-    { weight: 1, arbitrary: fc.record({ file: fc.constantFrom(...names), from: fc.constantFrom(...names) }, record) },
-    { weight: 1, arbitrary: fc.record({ file: fc.constantFrom(...names) }, record) }
-  ),
-  judge: async (c, folder) => {
-    const content = contentOf(c)
-    const { [c.file]: _, ...others } = whole
-    fill(folder, content === undefined ? others : { ...others, [c.file]: content })
-    const outcome = await attempt(restored(folder))
-    const [same, newest] = [isSame(c.file, content), c.file.startsWith("checkpoint-4")]
-    /** What says the same in other words may be passed over. */
-    const passed = newest && same && tells(outcome, "is passed over")
-    const damaged = newest && (!same || passed)
-    if (outcome._tag === "Refused") {
-      refused(outcome, folder)
-      throw new Fault(`refused: ${outcome.message}`)
+      damaged: {},
+      edited: {},
+      sealed: false,
+      folder: [{ does: "move", file: "checkpoint-4", to }, { does: "remove", file: "checkpoint-2" }]
     }
-    const { latest, loaded, step } = outcome.value
-    expectSame(loaded, expected(step ?? 0), `the state of step ${step}`)
-    if (step !== (damaged ? 2 : 4)) throw new Fault(`goes on from step ${step}`)
-    if (damaged && !tells(outcome, "is passed over")) throw new Fault("nothing is told")
-    if (latest !== step && !c.file.endsWith("state.safetensors")) throw new Fault(`uses the models of step ${latest}`)
-    return damaged ? "told" : "same"
+  ]).concat(
+    [["link", "checkpoint-4"], ["folder", "checkpoint-4"]].map(([does, file]): Case => ({
+      damaged: {},
+      edited: {},
+      sealed: false,
+      folder: [{ does: does as "link", file: file! }]
+    }))
+  ),
+  cases: fc.record({
+    damaged: fc.oneof(
+      { weight: 2, arbitrary: fc.constantFrom(...names).chain((file) => damages.map((all) => ({ [file]: all }))) },
+      { weight: 3, arbitrary: none }
+    ),
+    edited: fc.oneof(
+      {
+        weight: 2,
+        arbitrary: fc.constantFrom(...manifests).chain((file) => edits(jsonOf(file)).map((all) => ({ [file]: all })))
+      },
+      { weight: 3, arbitrary: none }
+    ),
+    sealed: fc.boolean(),
+    folder: fc.oneof(
+      { weight: 3, arbitrary: fc.constant([]) },
+      {
+        weight: 2,
+        arbitrary: fc.array(folderEdits([...names, ...folders], others), { minLength: 1, maxLength: 2 })
+      }
+    )
+  }, record),
+  judge: async (c, folder) => {
+    const files = filesOf(c)
+    lay(folder, files)
+    const verdict = compare(await attempt(resumed(folder)), unlessBad(() => restored(files, run, parts)), folder)
+    const used = Effect.map(Disk.latest(folder), (found) => found?.step)
+    const other = compare(await attempt(used), unlessBad(() => latest(files)), folder)
+    const now = { step: unlessBad(() => restored(files, run, parts))?.found, latest: unlessBad(() => latest(files))?.found }
+    return verdict ?? other ?? (isDeepStrictEqual(now, before) ? "same" : "changed")
   }
 })

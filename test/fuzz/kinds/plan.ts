@@ -2,9 +2,9 @@
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import { join } from "node:path"
-import { check, type Planned, runsOf, settingsOf } from "../../../src/domain/settings/experimentPlan.ts"
-import { defaults, presets } from "../../../src/domain/settings/presets.ts"
-import { readPlan } from "../../../src/programs/experiment.ts"
+import { check, type Planned, runsOf, settingsOf } from "../../../src/programs/experiments/experimentPlan.ts"
+import { readPlan } from "../../../src/programs/experiments/experiment.ts"
+import { presets, spec } from "../../../src/systems/jmlr/settings.ts"
 import { after, type Damage, damages } from "../damage.ts"
 import { of, textOf } from "../json.ts"
 import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
@@ -56,7 +56,7 @@ const configOf = (seed: number, ...all: ReadonlyArray<unknown>): Fields | undefi
   if (found.some((own) => own === undefined)) return undefined
   const given = Object.assign({}, ...found) as Fields
   const preset = given["preset"] === "release" ? presets.release : presets.paper
-  return { ...defaults, ...preset, ...given, seed, ...overrides }
+  return { ...spec.defaults, ...preset, ...given, seed, ...overrides }
 }
 
 /** The same of the plan's text; `undefined` where it has to be refused. */
@@ -67,7 +67,7 @@ const own = (text: string) => {
   if (Object.keys(unknown).length > 0 || !Array.isArray(seeds) || ![arms, settings, warm_up].every(isFields)) return undefined
   if (seeds.length === 0 || new Set(seeds).size < seeds.length) return undefined
   if (!seeds.every((seed) => Number.isSafeInteger(seed) && (seed as number) >= 0)) return undefined
-  const parts = [...Object.entries(warm_up as Fields).map(([name, given]) => ["warm_up", name, given] as const)]
+  const parts = Object.entries(warm_up as Fields).map(([name, given]) => ["warm_up", name, given] as const)
     .concat(Object.entries(arms as Fields).map(([name, given]) => ["arms", name, given] as never))
   const folders = parts.map(([, name]) => name.normalize("NFKC").toLowerCase())
   if (Object.keys(arms as Fields).length === 0 || new Set(folders).size < folders.length) return undefined

@@ -2,9 +2,9 @@
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import { join } from "node:path"
-import { decode } from "../../../src/domain/settings/configure.ts"
-import { defaults, presets } from "../../../src/domain/settings/presets.ts"
-import { load, pairs } from "../../../src/runtime/files/settings.ts"
+import { load, pairs } from "../../../src/programs/settings.ts"
+import { decode } from "../../../src/systems/all.ts"
+import { presets, spec } from "../../../src/systems/jmlr/settings.ts"
 import { after, type Damage, damages, type LineEdit, lineEdits, rewritten } from "../damage.ts"
 import { isObject, type Json, of, textOf } from "../json.ts"
 import { attempt, expectSame, Fault, fill, kind, type Outcome, refused } from "../kind.ts"
@@ -38,7 +38,7 @@ const given = {
   n_candidates: 9
 }
 const base = of(given)
-const usual = { ...defaults, ...presets.paper }
+const usual = { ...spec.defaults, ...presets.paper }
 
 /** A key a line, each with its value in YAML's flow style, which is JSON. */
 const yaml = (json: Json): string =>
@@ -68,7 +68,7 @@ const own = (text: string) => {
   const json = parsed(text)
   const found = json && !repeats(text) ? settled(json.value) : undefined
   const preset = found?.["preset"] === "release" ? presets.release : presets.paper
-  return found && { ...defaults, ...preset, ...found }
+  return found && { ...spec.defaults, ...preset, ...found }
 }
 
 /** A refusal of what each key may be: then it has to be the values that are wrong, not how they go together. */

@@ -1,6 +1,7 @@
-/** An index on disk that is not as it was written. */
+/** An index on disk that is not as it was written, or of another writer. */
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
+import { createHash } from "node:crypto"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -8,82 +9,169 @@ import { isDeepStrictEqual } from "node:util"
 import { type Origin, read, write } from "../../../src/runtime/retrieval/indexes/stored.ts"
 import type { VectorIndex } from "../../../src/runtime/retrieval/indexes/exact.ts"
 import { after, type Damage, damages } from "../damage.ts"
+import { type Files, type FolderEdit, folderEdits, lay, moved, plainFiles } from "../folders.ts"
 import { of, textOf } from "../json.ts"
-import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
-import { decoded, isFields, parsed } from "../ownJson.ts"
-import { type Edit, edited, edits } from "../mutations.ts"
+import { attempt, expectSame, Fault, kind, refused } from "../kind.ts"
+import { type Edit, edited, edits, Raw } from "../mutations.ts"
+import { isFields, strictly } from "../ownJson.ts"
+import { bad, type Fields, unlessBad } from "../ownRecords.ts"
+import { fileOf, weightsOf } from "../ownSafetensors.ts"
+import { type FileEdit, fileEdits, tensor, writeFile } from "../tensorEdits.ts"
 
 const DIM = 2
-const vectors = (rows: number, length: number) =>
-  Float32Array.from({ length: rows * length * DIM }, (_, i) => Math.sin(i) * length)
+const numbers = (rows: number, length: number) =>
+  Array.from({ length: rows * length * DIM }, (_, i) => Math.fround(Math.sin(i) * length))
 
 /** Two chunks of other lengths, the second not full. */
 const index: VectorIndex = {
   generation: 1,
   passages: 4,
   chunks: [
-    { docs: Int32Array.of(3, 0), length: 2, vectors: vectors(2, 2) },
-    { docs: Int32Array.of(2, 1), length: 3, vectors: vectors(3, 3) }
+    { docs: Int32Array.of(3, 0), length: 2, vectors: Float32Array.from(numbers(2, 2)) },
+    { docs: Int32Array.of(2, 1), length: 3, vectors: Float32Array.from(numbers(3, 3)) }
   ]
 }
 const origin: Origin = { corpus: "corpus", weights: new Map([["a", Float32Array.of(1, 2)]]) }
 
 const [METADATA, VECTORS] = ["metadata.json", "vectors.safetensors"]
+const file = { tensors: [tensor("000000", [2, 2, DIM], numbers(2, 2)), tensor("000001", [3, 3, DIM], numbers(3, 3))] }
 
-const whole = await (async () => {
+const written = await (async () => {
   const folder = mkdtempSync(join(tmpdir(), "index-"))
   await attempt(write(folder, index, DIM, origin))
   const files = { [METADATA]: readFileSync(join(folder, METADATA)), [VECTORS]: readFileSync(join(folder, VECTORS)) }
   rmSync(folder, { recursive: true })
   return files
 })()
-const told = JSON.parse(whole[METADATA]!.toString()) as Readonly<Record<string, unknown>>
+const told = JSON.parse(written[METADATA]!.toString()) as Readonly<Record<string, unknown>>
 const metadata = of(told)
 
-type Case =
-  | { readonly file: string; readonly damages: ReadonlyArray<Damage> }
-  | { readonly edits: ReadonlyArray<Edit> }
+interface Case {
+  readonly metadata: ReadonlyArray<Edit>
+  readonly vectors: ReadonlyArray<FileEdit>
+  readonly damaged: Readonly<Record<string, ReadonlyArray<Damage>>>
+  readonly folder: ReadonlyArray<FolderEdit>
+  /** Metadata have the hashes of what the edits left. */
+  readonly sealed: boolean
+}
+
+const sha256 = (bytes: Uint8Array | string): string => createHash("sha256").update(bytes).digest("hex")
+
+/** What of the metadata is hashed. */
+const contentOf = ({ chunks, corpus, dim, format, passages, vectors, weights }: Fields) => (({
+	format,
+	passages,
+	dim,
+	corpus,
+	weights,
+	vectors,
+	chunks: Array.isArray(chunks) ? chunks.map((own: unknown) => isFields(own) ? {
+		docs: own['docs'],
+		length: own['length']
+	} : own) : chunks
+}))
+
+const metadataOf = (edits: ReadonlyArray<Edit>, vectors: Uint8Array, sealed: boolean): Uint8Array => {
+  const bytes = new TextEncoder().encode(textOf(edited(metadata, edits)))
+  const value = strictly(bytes)?.value
+  if (!sealed || !isFields(value)) return bytes
+  const own = { ...value, vectors: sha256(vectors) }
+  return new TextEncoder().encode(JSON.stringify({ ...own, sha256: sha256(JSON.stringify(contentOf(own))) }))
+}
+
+const filesOf = (c: Case): Files => {
+  const vectors = c.vectors.length === 0 ? new Uint8Array(written[VECTORS]!) : writeFile(file, c.vectors)
+  const files = { [METADATA]: metadataOf(c.metadata, vectors, c.sealed), [VECTORS]: vectors }
+  const damaged = Object.entries(c.damaged).map(([name, all]) => [name, after(files[name]!, all)])
+  return moved({ ...files, ...Object.fromEntries(damaged) as Record<string, Uint8Array> }, c.folder)
+}
+
+const isCount = (value: unknown, least: number): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= least
+
+/** The chunks that metadata tell of. @throws Bad where they tell of none. */
+const chunksOf = (fields: Fields) => {
+  const { chunks, dim, format, passages } = fields
+  if (format !== 1 || !isCount(passages, 0) || !isCount(dim, 1) || !Array.isArray(chunks)) return bad("no metadata")
+  return chunks.map((own: unknown) => {
+    const { docs, length } = isFields(own) ? own : bad("no chunk")
+    if (!isCount(length, 1) || !Array.isArray(docs) || !docs.every((doc) => isCount(doc, 0))) return bad("no chunk")
+    return { docs: docs as ReadonlyArray<number>, length }
+  })
+}
+
+/** The index that the files are. @throws Bad where they are none of the origin's. */
+const own = (files: Files) => {
+  const [text, vectors] = [METADATA, VECTORS].map((name) => plainFiles(files)[name] ?? bad(name)) as [Uint8Array, Uint8Array]
+  const json = strictly(text)?.value
+  const fields = isFields(json) ? json : bad("no object")
+  const chunks = chunksOf(fields)
+  if (fields["sha256"] !== sha256(JSON.stringify(contentOf(fields)))) bad("no hash, or another")
+  if (fields["corpus"] !== told["corpus"] || fields["weights"] !== told["weights"]) bad("of something else")
+  if (fields["vectors"] !== sha256(vectors)) bad("other vectors")
+  const { tensors } = fileOf(vectors)
+  const values = weightsOf(tensors)
+  const docs = chunks.flatMap((chunk) => chunk.docs).toSorted((a, b) => a - b)
+  if (docs.length !== fields["passages"] || !docs.every((doc, i) => doc === i)) bad("not each passage once")
+  if (tensors.size !== chunks.length) bad("other chunks")
+  return {
+    passages: docs.length,
+    chunks: chunks.map(({ docs, length }, i) => {
+      const name = String(i).padStart(6, "0")
+      const [rows, ...rest] = tensors.get(name)?.shape ?? bad("no such chunk")
+      const fits = rows !== undefined && rows >= docs.length && isDeepStrictEqual(rest, [length, fields["dim"]])
+      return { docs: docs.map((doc) => doc + 0), length, vectors: fits ? values[name]! : bad("another shape") }
+    })
+  }
+}
 
 const plain = ({ chunks, passages }: VectorIndex) => ({
   passages,
   chunks: chunks.map(({ docs, length, vectors }) => ({ docs: [...docs], length, vectors: [...vectors] }))
 })
 
-const kept = (value: object, keys: ReadonlyArray<string>) =>
-  Object.fromEntries(Object.entries(value).filter(([key]) => keys.includes(key)))
+const none = fc.constant([])
+const often = <A>(weight: number, arbitrary: fc.Arbitrary<ReadonlyArray<A>>) =>
+  fc.oneof({ weight, arbitrary }, { weight: 5, arbitrary: none })
 
-/** The chunks without keys that mean nothing. */
-const chunksOf = ({ chunks }: Readonly<Record<string, unknown>>): unknown =>
-  Array.isArray(chunks) ? chunks.map((own) => isFields(own) ? kept(own, ["docs", "length"]) : own) : chunks
-
-/** The index that the metadata tell of: the one that was written, in whatever words, or one that has no hash of its own. */
-const own = (text: string): unknown => {
-  const value = parsed(text)?.value
-  if (!isFields(value)) return undefined
-  const known = { ...kept(value, Object.keys(told)), chunks: chunksOf(value) }
-  const hashless = Object.fromEntries(Object.entries(told).filter(([key]) => key !== "sha256"))
-  if (isDeepStrictEqual(known, told) || isDeepStrictEqual(known, hashless)) return plain(index)
-  if (value["sha256"] !== undefined || !Array.isArray(value["chunks"])) return undefined
-  const docs = (value["chunks"] as ReadonlyArray<{ readonly docs: ReadonlyArray<number> }>).map((chunk) => chunk.docs)
-  const { chunks, passages } = plain(index)
-  const asTold = { passages, chunks: chunks.map((chunk, i) => ({ ...chunk, docs: docs[i] })) }
-  return docs.flat().toSorted().join() === "0,1,2,3" ? asTold : undefined
-}
+const example = (path: Edit["path"], text: string): Case => ({
+  metadata: [{ path, does: "replace", value: new Raw(text) }],
+  vectors: [],
+  damaged: {},
+  folder: [],
+  sealed: true
+})
 
 export default kind<Case>({
-  cases: fc.oneof(
-    fc.record({ file: fc.constantFrom(METADATA, VECTORS), damages }, { noNullPrototype: true }),
-    edits(metadata).map((edits): Case => ({ edits }))
-  ),
+  examples: [
+    example(["passages"], "9007199254740991"),
+    example(["passages"], "4294967296"),
+    example(["chunks"], "[]"),
+    { ...example(["chunks", 0, "docs"], "[0,3]"), sealed: false, metadata: [
+      { path: ["chunks", 0, "docs"], does: "replace", value: new Raw("[0,3]") },
+      { path: ["sha256"], does: "drop" }
+    ] }
+  ],
+  cases: fc.record({
+    metadata: often(5, edits(metadata)),
+    vectors: often(3, fileEdits(file)),
+    damaged: fc.oneof(
+      { weight: 4, arbitrary: fc.constant({}) },
+      fc.constantFrom(METADATA, VECTORS).chain((name) => damages.map((all) => ({ [name]: all })))
+    ),
+    folder: often(1, folderEdits([METADATA, VECTORS], ["old"]).map((edit) => [edit])),
+    sealed: fc.boolean()
+  }, { noNullPrototype: true }),
   judge: async (c, folder) => {
-    const changed = "edits" in c
-      ? { [METADATA]: new TextEncoder().encode(textOf(edited(metadata, c.edits))) }
-      : { [c.file]: after(whole[c.file as typeof METADATA]!, c.damages) }
-    fill(folder, { ...whole, ...changed })
+    const files = filesOf(c)
+    lay(folder, files)
     const outcome = await attempt(Effect.scoped(read(folder, origin)))
-    const expected = changed[METADATA] ? own(decoded(changed[METADATA]) ?? "") : plain(index)
-    if (outcome._tag === "Refused") return refused(outcome, folder)
-    if (expected === undefined) throw new Fault("read, where the metadata are bad")
+    const expected = unlessBad(() => own(files))
+    if (outcome._tag === "Refused") {
+      if (expected !== undefined) throw new Fault(`refused: ${outcome.message}`)
+      return refused(outcome, folder)
+    }
+    if (expected === undefined) throw new Fault("read, where the folder is bad")
     expectSame(plain(outcome.value), expected, "the index")
     return isDeepStrictEqual(expected, plain(index)) ? "same" : "changed"
   }

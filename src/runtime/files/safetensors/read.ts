@@ -62,6 +62,10 @@ class Malformed extends Error {
   }
 }
 
+/** Bits of a tensor; none where they, or sizes on the way to them, are more than the format counts. */
+const sizeOf = (dtype: string, shape: ReadonlyArray<number>): number =>
+  [...shape, bits.get(dtype)!].reduce((size, n) => size * n < 2 ** 64 ? size * n : NaN, 1)
+
 /** The entry that a value of the header is, or what is wrong with it. */
 const entryOf = (value: unknown): Entry | string => {
   const { data_offsets: offsets, dtype, shape } = Object(value) as Readonly<Record<string, unknown>>
@@ -71,7 +75,7 @@ const entryOf = (value: unknown): Entry | string => {
     return "data_offsets are no two places"
   }
   const [start, end] = offsets as [number, number]
-  const size = shape.reduce((a, b) => a * b, 1) * bits.get(dtype)!
+  const size = sizeOf(dtype, shape)
   if (8 * (end - start) !== size) return `${end - start} bytes do not hold ${shape.join("x")} ${dtype}`
   return { dtype, shape, data_offsets: [start, end] }
 }
@@ -106,11 +110,19 @@ interface Header {
 
 const METADATA = "__metadata__"
 
+/** Of numbers only integers in digits are any here; texts are of whole characters. */
+const strict = (key: string, value: unknown, { source }: { readonly source?: string }): unknown => {
+  if (!key.isWellFormed() || (typeof value === "string" && !value.isWellFormed())) {
+    throw new Malformed("header", `has half a character in ${brief(key)}`)
+  }
+  return typeof value === "number" && !/^\d+$/.test(source ?? "") ? NaN : value
+}
+
 const parseHeader = (text: string): Header => {
   if (!text.startsWith("{")) throw new Malformed("header", "is not a JSON object: not safetensors")
   const { depth, repeated } = survey(text)
   if (depth > 3) throw new Malformed("header", "is nested deeper than the format has it")
-  const json = JSON.parse(text) as Readonly<Record<string, unknown>>
+  const json = JSON.parse(text, strict as (key: string, value: unknown) => unknown) as Readonly<Record<string, unknown>>
   if (repeated?.level === 1) throw new Malformed(`tensor ${repeated.key}`, "is there twice")
   if (repeated) throw new Malformed("header", `an entry has ${brief(repeated.key)} twice`)
   const metadata = json[METADATA] ?? {}
