@@ -114,7 +114,7 @@ const ofObject = (value: Fields): ReadonlyArray<Place> => {
 }
 
 /** How deep brackets are nested in a text in which none is quoted. */
-const depth = (whole: string): number => {
+export const depth = (whole: string): number => {
   let [level, deepest] = [0, 0]
   for (const c of whole) {
     level += c === "[" || c === "{" ? 1 : c === "]" || c === "}" ? -1 : 0
