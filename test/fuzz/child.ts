@@ -15,7 +15,8 @@ export interface Told {
   readonly faults: ReadonlyArray<string>
   /** Bytes of memory at the most, above what was taken before the first case. */
   readonly growth: number
-  /** Bytes above which a single case raised that, and which. */
+  /** How much of that a single case took at the most, and which one did. */
+  readonly greediest: { readonly bytes: number; readonly of: string }
   readonly milliseconds: number
 }
 
@@ -26,21 +27,25 @@ const all = process.env["FUZZ_ALL"] !== undefined
 
 const verdicts: Record<Verdict, number> = { refused: 0, changed: 0, same: 0, told: 0 }
 const faults: Array<string> = []
-let begun = 0
+let [begun, greediest] = [0, { bytes: 0, of: "" }]
+
+/** The process's greatest size so far. */
+const peak = (): number => process.resourceUsage().maxRSS * 1024
+const shown = (c: unknown): string => `case ${begun - 1}: ${fc.stringify(c).slice(0, 1000)}`
 
 const judge = async (c: unknown): Promise<void> => {
   writeSync(1, `${begun++}\n`)
+  const size = peak()
   try {
     verdicts[await own.judge(c, join(folder, "case"))]++
   } catch (error) {
     if (!all) throw error
     const { message, stack } = error as Error
-    faults.push(`${error instanceof Fault ? message : stack}\n  case ${begun - 1}: ${fc.stringify(c).slice(0, 1000)}`)
+    faults.push(`${error instanceof Fault ? message : stack}\n  ${shown(c)}`)
   }
+  if (peak() - size > greediest.bytes) greediest = { bytes: peak() - size, of: shown(c) }
 }
 
-/** The process's greatest size so far. */
-const peak = (): number => process.resourceUsage().maxRSS * 1024
 const before = peak()
 const started = performance.now()
 const details = await fc.check(fc.asyncProperty(own.cases, judge), {
@@ -51,6 +56,6 @@ const details = await fc.check(fc.asyncProperty(own.cases, judge), {
 })
 if (details.failed) faults.push(fc.defaultReportMessage(details) ?? "interrupted")
 rmSync(folder, { recursive: true, force: true })
-const told: Told = { verdicts, faults, growth: peak() - before, milliseconds: performance.now() - started }
+const told: Told = { verdicts, faults, growth: peak() - before, greediest, milliseconds: performance.now() - started }
 writeSync(1, `${JSON.stringify(told)}\n`)
 process.exit(0)

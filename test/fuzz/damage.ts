@@ -68,8 +68,9 @@ const damaged = (bytes: Uint8Array, damage: Damage): Uint8Array => {
   }
 }
 
-/** The bytes after all that befell them. */
-export const after = (bytes: Uint8Array, all: ReadonlyArray<Damage>): Uint8Array => all.reduce(damaged, bytes)
+/** A copy of the bytes after all that befell them. */
+export const after = (bytes: Uint8Array, all: ReadonlyArray<Damage>): Uint8Array =>
+  all.reduce(damaged, Uint8Array.from(bytes))
 
 /** What is done to the lines of a text, of whatever kind. */
 export type LineEdit =

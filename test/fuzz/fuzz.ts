@@ -55,6 +55,7 @@ export const fuzz = (kind: string, { cases, path, seed }: Asked): Promise<Told> 
       if (code === 0 && last().startsWith("{")) return resolve(JSON.parse(last()) as Told)
       const reason = why === "" ? `ended the process with ${code}: ${err.slice(-3000)}` : why
       const fault = `${kind}, seed ${seed}, case ${last()}: ${reason}`
-      resolve({ faults: [fault], verdicts: { refused: 0, changed: 0, same: 0, told: 0 }, growth: 0, milliseconds: 0 })
+      const none = { refused: 0, changed: 0, same: 0, told: 0 }
+      resolve({ faults: [fault], verdicts: none, growth: 0, greediest: { bytes: 0, of: "" }, milliseconds: 0 })
     })
   })

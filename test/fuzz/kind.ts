@@ -56,12 +56,13 @@ export const attempt = async <A, E>(
 }
 
 /** What no message has in it: values that nobody wrote there. */
-const leaked = /\bundefined\b|\[object |\bat file:|\bat .*\.ts:\d+|Error: /
+const leaked = /\bundefined\b(?! entity)|\[object |\bat file:|\bat .*\.ts:\d+|Error: /
 
 /** A refusal that tells in a few lines what is wrong with which file. @throws Fault where it does not. */
 export const refused = ({ message }: Outcome<unknown> & { readonly _tag: "Refused" }, name: string): Verdict => {
   if (!message.includes(name)) throw new Fault(`the message does not name ${name}: ${short(message)}`)
   if (message.replace(name, "").trim().length < 5) throw new Fault(`the message gives no reason: ${message}`)
+  if (message.split("\n").length > 12) throw new Fault(`the message is long: ${short(message)}`)
   const [found] = leaked.exec(message) ?? []
   if (found !== undefined) throw new Fault(`the message has "${found}" in it: ${short(message)}`)
   return "refused"
@@ -92,25 +93,3 @@ export const fill = (folder: string, files: Readonly<Record<string, string | Uin
     writeFileSync(path, content)
   }
 }
-
-/** What JSON says, by JavaScript's own reading: of a key given twice the last one counts. */
-export const parsed = (text: string): { readonly value: unknown } | undefined => {
-  try {
-    return { value: JSON.parse(text) as unknown }
-  } catch {
-    return undefined
-  }
-}
-
-/** Strict UTF-8 without its byte order mark; `undefined` where it is none. */
-export const decoded = (bytes: Uint8Array): string | undefined => {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
-}
-
-type Fields = Readonly<Record<string, unknown>>
-export const isFields = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value)

@@ -148,10 +148,8 @@ const indexOf = (json: Json, key: string | number): number => {
   return json.entries.findIndex(([k]) => JSON.parse(k) === key)
 }
 
-type Member = Exclude<Edit["does"], "replace" | "wrap" | "string" | "parse" | "bend" | "take">
-
 /** Edits of what holds the place. */
-const ofMember = (parent: Json, key: string | number, edit: Edit & { readonly does: Member }): Json => {
+const ofMember = (parent: Json, key: string | number, edit: Edit): Json => {
   const i = indexOf(parent, key)
   if (i < 0) return parent
   switch (edit.does) {
@@ -177,6 +175,8 @@ const ofMember = (parent: Json, key: string | number, edit: Edit & { readonly do
       return isObject(parent)
         ? { entries: [...parent.entries, ["\"added\"", edit.value.text]] }
         : { items: [...(parent as { readonly items: ReadonlyArray<Json> }).items, edit.value.text] }
+    default:
+      return parent
   }
 }
 

@@ -1,5 +1,5 @@
 /** Fields of JSON, read a second time: strictly, and without a word about why not. */
-import { isFields } from "./kind.ts"
+import { isFields } from "./ownJson.ts"
 import { bad, type Fields } from "./ownRecords.ts"
 
 /** An object's own keys, of which others than these are bad. */

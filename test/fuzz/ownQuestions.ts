@@ -1,5 +1,5 @@
 /** Questions, read a second time by the letter of docs/data.md. */
-import { isFields } from "./kind.ts"
+import { isFields } from "./ownJson.ts"
 import { bad, type Fields, firstId, idOf, says, saying, text } from "./ownRecords.ts"
 
 export interface Question {

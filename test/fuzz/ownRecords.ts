@@ -1,6 +1,6 @@
 /** Files of records and passages, read a second time by the letter of docs/data.md. */
 import { gunzipSync } from "node:zlib"
-import { decoded, isFields, parsed } from "./kind.ts"
+import { decoded, depth, isFields, parsed } from "./ownJson.ts"
 
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -111,16 +111,6 @@ const ofObject = (value: Fields): ReadonlyArray<Place> => {
   const byId = !isRecord && Object.values(value).some(isFields)
   if (!byId) return [{ name: "", id: "line-1", value }]
   return Object.entries(value).map(([key, own]) => ({ name: `record ${key}`, id: key, value: own }))
-}
-
-/** How deep brackets are nested in a text in which none is quoted. */
-export const depth = (whole: string): number => {
-  let [level, deepest] = [0, 0]
-  for (const c of whole) {
-    level += c === "[" || c === "{" ? 1 : c === "]" || c === "}" ? -1 : 0
-    deepest = Math.max(level, deepest)
-  }
-  return deepest
 }
 
 /** @throws Bad where the file as a whole cannot be read. */

@@ -23,7 +23,7 @@ type Content = typeof Content.Type
 const Manifest = Schema.Struct({ format: Schema.Literal(2), ...content, sha256: Schema.String })
 /** The format before: of its run it has a hash that says nothing now, and none of itself. */
 const Earlier = Schema.Struct({ format: Schema.Literal(1), ...content, run: Schema.String })
-const decode = Schema.decodeUnknownEffect(Schema.Union([Manifest, Earlier]))
+const decode = Schema.decodeUnknownEffect(Schema.Union([Manifest, Earlier]), { onExcessProperty: "error" })
 
 /** What a checkpoint tells of itself. */
 export interface Manifest extends Omit<Content, "run"> {

@@ -1,6 +1,6 @@
 /** Keys of a model folder's files, read a second time by the letter of transformers' documentation. */
-import { isFields } from "../kind.ts"
 import * as own from "../ownFields.ts"
+import { isFields } from "../ownJson.ts"
 import { bad, type Fields } from "../ownRecords.ts"
 
 export const count: own.Read<number> = (value) => natural(value) > 0 ? value as number : bad("no count")

@@ -1,6 +1,6 @@
 /** The files of texts beside a config.json, read a second time: of tokens, of ColBERT's ways, of what is generated. */
-import { isFields } from "../kind.ts"
 import * as own from "../ownFields.ts"
+import { isFields } from "../ownJson.ts"
 import { bad, type Fields } from "../ownRecords.ts"
 import {
   anyText, between, either, type Keys, listOf, names, natural, positive, read, type Said, saying, share

@@ -1,6 +1,6 @@
 /** A model folder, read a second time: what all of its files come to together. */
-import { decoded, parsed } from "../kind.ts"
-import { bad, depth, type Fields } from "../ownRecords.ts"
+import { strictly } from "../ownJson.ts"
+import { bad, type Fields } from "../ownRecords.ts"
 import { type Whole, wholeOf } from "../tokenizer/whole.ts"
 import { type Folder, tokenizer } from "./folders.ts"
 import { modelOf, shapesOf } from "./models.ts"
@@ -22,10 +22,8 @@ export const probes: ReadonlyArray<string> = ["which gene is the GBA1 of </s> a"
 
 type Files = Readonly<Record<string, Uint8Array>>
 
-const jsonOf = (files: Files, name: string): unknown => {
-  const text = files[name] === undefined ? "{}" : decoded(files[name]) ?? bad("no UTF-8")
-  return (depth(text) > 128 ? undefined : parsed(text) ?? undefined)?.value ?? bad("no JSON")
-}
+const jsonOf = (files: Files, name: string): unknown =>
+  files[name] === undefined ? {} : (strictly(files[name]) ?? bad("no JSON")).value
 
 /** The content of a special token by its key. */
 const special = (config: Fields, key: string): string | undefined => {

@@ -3,7 +3,8 @@ import * as fc from "fast-check"
 import { join } from "node:path"
 import * as Dataset from "../../../src/runtime/layers/dataset.ts"
 import { after, type Damage, damages, type LineEdit, lineEdits, rewritten } from "../damage.ts"
-import { attempt, decoded, expectSame, Fault, fill, kind, refused } from "../kind.ts"
+import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
+import { decoded } from "../ownJson.ts"
 
 const ids = ["q1", "q2", "q 3", "q4"]
 const queries = ids.map((_id) => `${JSON.stringify({ _id, text: `What is ${_id}?` })}\n`).join("")

@@ -4,9 +4,10 @@ import { join } from "node:path"
 import * as Tokenizer from "../../../src/runtime/layers/tokenizer.ts"
 import { after, type Damage, damages } from "../damage.ts"
 import { type Path, places, textOf } from "../json.ts"
-import { attempt, decoded, expectSame, Fault, fill, kind, parsed, refused } from "../kind.ts"
+import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
 import { type Edit, edited, edits, Raw, strange } from "../mutations.ts"
-import { Bad, depth } from "../ownRecords.ts"
+import { strictly } from "../ownJson.ts"
+import { Bad } from "../ownRecords.ts"
 import { baseOf, endless, expressions, type Shape, shapes } from "../tokenizer/shapes.ts"
 import { Unsure } from "../tokenizer/text.ts"
 import { type Whole, wholeOf } from "../tokenizer/whole.ts"
@@ -49,8 +50,7 @@ const unless = <A>(judge: () => A): A | "bad" | "unsure" => {
 }
 
 export const ownOf = (bytes: Uint8Array): Whole | "bad" | "unsure" => {
-  const text = decoded(bytes) ?? ""
-  const json = depth(text) > 128 ? undefined : parsed(text)
+  const json = strictly(bytes)
   return json === undefined ? "bad" : unless(() => wholeOf(json.value))
 }
 

@@ -1,6 +1,6 @@
 /** Models, read a second time by the letter of the format: slowly, and by other ways than the program's. */
-import { isFields } from "../kind.ts"
 import * as own from "../ownFields.ts"
+import { isFields } from "../ownJson.ts"
 import { bad, type Fields } from "../ownRecords.ts"
 
 export interface Model {

@@ -1,6 +1,6 @@
 /** tokenizer.json, read a second time by the letter of the format. */
-import { isFields } from "../kind.ts"
 import * as own from "../ownFields.ts"
+import { isFields } from "../ownJson.ts"
 import { bad, type Fields } from "../ownRecords.ts"
 import { type Decoder, decoderOf } from "./decoders.ts"
 import { type Model, modelOf } from "./models.ts"
@@ -25,7 +25,7 @@ interface Sought extends Added {
 
 /** By id. Each has the model's id or the next free one, which the file has to name. */
 const soughtOf = (value: unknown, model: Model, normalizer: Normalizer): ReadonlyMap<number, Sought> => {
-  const all = own.or(own.list, [])(value).map(addedOf).filter(({ content }) => content !== "")
+  const all = own.unlessAbsent(own.list, [])(value).map(addedOf).filter(({ content }) => content !== "")
   const ids = new Map<string, number>()
   let next = model.count
   for (const { content } of all) if (!ids.has(content)) ids.set(content, model.id(content) ?? next++)
@@ -167,7 +167,8 @@ export const wholeOf = (json: unknown): Whole => {
   const fields = own.fieldsOf(json, ...keys)
   const part = <A>(key: string, read: own.Read<A>): A | undefined =>
     own.or<A | undefined>(read, undefined)(own.get(fields, key))
-  part("version", own.oneOf("1.0"))
+  own.unlessAbsent(own.oneOf("1.0"), "1.0")(own.get(fields, "version"))
+  for (const idle of ["truncation", "padding"]) part(idle, (value) => isFields(value) || bad("no object"))
   const model = modelOf(own.get(fields, "model"))
   const normalizer: Normalizer = part("normalizer", normalizerOf) ?? ((text) => text)
   const preTokenizer: PreTokenizer = part("pre_tokenizer", preTokenizerOf) ?? ((text) => [text])
