@@ -14,10 +14,13 @@ const keyOf = (part: unknown): PropertyKey =>
   typeof part === "object" && part !== null && "key" in part ? part.key as PropertyKey : part as PropertyKey
 const lowered = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1)
 
+/** In one line; that a key may be left out is no value to expect. */
+const plain = (message: string): string => message.replaceAll(" | undefined", "").replace(/\s+/g, " ")
+
 export const issuesOf = ({ issue }: Schema.SchemaError): ReadonlyArray<Issue> =>
   format(issue).issues.map(({ message, path = [] }) => ({
     path: path.map(keyOf),
-    reason: message === "Missing key" ? "is missing" : lowered(cut(message.replace(/\s+/g, " "), 200))
+    reason: message === "Missing key" ? "is missing" : lowered(cut(plain(message), 200))
   }))
 
 /** `rope_scaling.factor`, `layer_types[3]`. */

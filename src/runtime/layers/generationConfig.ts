@@ -3,11 +3,11 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
-import { brief } from "../../domain/brief.ts"
+import { brief, several } from "../../domain/brief.ts"
 import type { RunConfig } from "../../domain/RunConfig.ts"
 import { isObject, keys, names, Positive, tell } from "./configKeys.ts"
 import type { Constraints } from "./constraints.ts"
-import { decodeFile, located } from "./files.ts"
+import { decodeFile, located, readJson } from "./files.ts"
 import type { Sampling } from "./sampling.ts"
 
 const optional = Schema.optionalKey
@@ -98,15 +98,26 @@ export const read = Effect.fnUntraced(function*(folder: string) {
     return yield* decodeFile(config, (json) => decode(json, config))
   }
   const known = new Set(generationKeys)
-  return yield* decodeFile(
+  const found = yield* decodeFile(
     path,
-    (json) =>
-      Effect.tap(
-        decode(json, path),
-        tell(path, Object.keys(isObject(json) ? json : {}).filter((key) => !known.has(key)))
-      )
+    (json) => Effect.tap(decode(json, path), tell(path, given(json).filter((key) => !known.has(key))))
   )
+  const config = join(folder, "config.json")
+  const older = given(yield* readJson(config)).filter((key) => choosing.has(key))
+  if (older.length > 0) {
+    yield* Effect.logWarning(`${config}: without effect beside generation_config.json: ${several(older).join(", ")}`)
+  }
+  return found
 })
+
+/** Keys that are not null. */
+const given = (json: unknown): ReadonlyArray<string> =>
+  Object.entries(isObject(json) ? json : {}).filter(([, value]) => value !== null).map(([key]) => key)
+
+/** Keys of how tokens are chosen, which config.json has in models of old; ids are there in all. */
+const choosing: ReadonlySet<string> = new Set(
+  [...Object.keys(Known.fields), ...neutral.keys()].filter((key) => key !== "eos_token_id")
+)
 
 /** Settings of generation, but for those of how a text ends. */
 export interface Decoding extends Sampling, Constraints {

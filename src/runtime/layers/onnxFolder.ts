@@ -8,7 +8,7 @@ import { decodeDecoder } from "./decoderConfig.ts"
 import { decodeEncoder } from "./encoderConfig.ts"
 import * as Graphs from "./exportGraphs.ts"
 import { decodeFile, FileError, located, makeFolder, moveDurably, readJson, replace, writing } from "./files.ts"
-import { encoderType, HEAD, ofDecoder, ofEncoder } from "./naming.ts"
+import { encoderType, HEAD, ofDecoder, ofEncoder, twinsOf } from "./naming.ts"
 import * as Peft from "./peft.ts"
 import * as WeightFiles from "./weightFiles.ts"
 
@@ -44,7 +44,7 @@ const opened = Effect.fnUntraced(function*(folder: string) {
   }
   const config = yield* decodeFile(path, decodeDecoder)
   const exported = Graphs.decoder(config)
-  const options = { naming: ofDecoder(config), dispensable: () => false }
+  const options = { naming: ofDecoder(config), dispensable: () => false, twins: twinsOf(config) }
   const tensors = yield* WeightFiles.fitting(folder, exported.params, sources, options)
   return { kind: "decoder" as const, type: "llama", exported, tensors }
 })

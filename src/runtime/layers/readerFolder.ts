@@ -8,7 +8,7 @@ import { decodeDecoder, type DecoderConfig } from "./decoderConfig.ts"
 import { FileError } from "./files.ts"
 import * as GenerationConfig from "./generationConfig.ts"
 import * as ModelFolder from "./modelFolder.ts"
-import { ofDecoder } from "./naming.ts"
+import { ofDecoder, twinsOf } from "./naming.ts"
 import { special, type Tokenizer } from "./tokenizer.ts"
 
 /** Tokens that end and fill up texts, by id. */
@@ -103,6 +103,6 @@ export const open = Effect.fnUntraced(function*(settings: RunConfig) {
     generation,
     wrap: settings.apply_chat_template ? yield* ChatTemplate.load(tokenizer) : yield* begins(config, tokenizer),
     ends: yield* endsOf(folder, config, tokenizer, generation),
-    loading: { naming: ofDecoder(config) }
+    loading: { naming: ofDecoder(config), twins: twinsOf(config) }
   }
 })

@@ -71,14 +71,16 @@ const generation = {
 /** Files of texts, which are the same for all. */
 const texts: Readonly<Record<string, Json>> = {
   "tokenizer_config.json": of(config),
-  "special_tokens_map.json": of({ eos_token: "</s>", unk_token: { content: "<unk>", ...flags }, mask_token: "[MASK]" })
+  "special_tokens_map.json": of({ eos_token: "</s>", unk_token: { content: "<unk>", ...flags }, mask_token: "[MASK]" }),
+  "added_tokens.json": of({ "<s>": 2, "[MASK]": 6 })
 }
 const newer: Readonly<Record<string, Json>> = {
   "tokenizer_config.json": of({
     ...config,
     added_tokens_decoder: { 2: { content: "<s>", ...flags }, 3: { content: "</s>", ...flags }, 9: { content: "[unused1]" } }
   }),
-  "special_tokens_map.json": of({ eos_token: "the" })
+  "special_tokens_map.json": of({ eos_token: "the" }),
+  "generation_config.json": of(generation)
 }
 
 export interface Folder {
@@ -98,23 +100,29 @@ const encoder = (name: string, own: Readonly<Record<string, Json>>, beside: Read
   others: Object.fromEntries(["model.safetensors", ...beside].map((file) => [file, bytes(name, file)]))
 })
 
-const decoder = (name: string, own: Readonly<Record<string, Json>> = { ...texts, "generation_config.json": of(generation) }): Folder => ({
+const generating = { ...texts, "generation_config.json": of(generation) }
+const decoder = (name: string, own: Readonly<Record<string, Json>> = generating, more: object = {}): Folder => ({
   kind: "decoder",
   base: json(name, "config.json"),
-  files: { "config.json": of(json(name, "config.json")), ...own },
+  files: { "config.json": of({ ...json(name, "config.json"), ...more }), ...own },
   others: { "model.safetensors": bytes(name, "model.safetensors") }
 })
 
-const dense = ["modules.json", "1_Dense/config.json", "1_Dense/model.safetensors"]
+const modules = json("pylate", "modules.json") as ReadonlyArray<object>
 const metadata = "artifact.metadata"
 const ways = "config_sentence_transformers.json"
 
 export const folders: Readonly<Record<string, Folder>> = {
   bert: encoder("bert", {}),
   colbert: encoder("colbert", { [metadata]: of(json("colbert", metadata)) }),
-  pylate: encoder("pylate", { [ways]: of(json("pylate", ways)) }, dense),
+  pylate: encoder("pylate", {
+    [ways]: of(json("pylate", ways)),
+    "modules.json": of([...modules, { idx: 2, name: "2", path: "2_Normalize", type: "sentence_transformers.models.Normalize" }]),
+    "1_Dense/config.json": of(json("pylate", "1_Dense", "config.json"))
+  }, ["1_Dense/model.safetensors"]),
   modernbert: encoder("modernbert", newer),
   llama: decoder("llama"),
+  "llama-base": decoder("llama-base", texts, { do_sample: true, temperature: 0.7, top_p: 0.9, num_beams: 1 }),
   "llama-llama3": decoder("llama-llama3", newer),
   "llama-yarn": decoder("llama-yarn", { ...texts, "generation_config.json": of(generation) }),
   mistral: decoder("mistral"),

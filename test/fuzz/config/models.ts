@@ -128,12 +128,13 @@ const turnsOf = (json: Fields, type: string, key: string, theta: number, family:
   return ropeOf([["", base], ["rope_scaling", scaling], [`rope_parameters.${type}`, own]], family, { ...context, theta })
 }
 
-/** Names of types that no layer has. */
-const strangers = (json: Fields): ReadonlyArray<string> =>
-  Object.entries(saying(json["rope_parameters"] ?? {})).map(([type, own]) => {
+/** Only types of layers have rotations of their own. */
+const ofTypes = (json: Fields): void => {
+  for (const [type, own] of Object.entries(saying(json["rope_parameters"] ?? {}))) {
     fields(own)
-    return type
-  }).filter((type) => type !== "full_attention" && type !== "sliding_attention").map((type) => `rope_parameters.${type}`)
+    if (type !== "full_attention" && type !== "sliding_attention") bad("no type of layers")
+  }
+}
 
 const modernBert = (json: Fields): Said => {
   const keys: Keys = {
@@ -159,6 +160,7 @@ const modernBert = (json: Fields): Said => {
   heads(c)
   const head = c.hidden_size / c.num_attention_heads
   divides(head, 2)
+  ofTypes(json)
   const all: Types = layer_types ?? Array.from({ length: c.num_hidden_layers }, (_, i) => i % every === 0 ? "full_attention" : "sliding_attention")
   if (all.length !== c.num_hidden_layers) bad("other layers")
   const context = { head, positions: c.max_position_embeddings }
@@ -171,8 +173,7 @@ const modernBert = (json: Fields): Said => {
     told: [
       ...idle(json, keys).filter((key) => key !== "layer_norm_eps" && key !== "position_embedding_type"),
       ...whole.told,
-      ...local.told,
-      ...strangers(json)
+      ...local.told
     ]
   }
 }
@@ -185,7 +186,6 @@ const common: Keys = {
   num_key_value_heads: [count, undefined],
   head_dim: [count, undefined],
   tie_word_embeddings: [own.flag, undefined],
-  hidden_act: [anyText, undefined],
   bos_token_id: [natural, undefined],
   eos_token_id: [either(natural, listOf(natural)), []],
   pad_token_id: [integer, 0],
@@ -194,17 +194,18 @@ const common: Keys = {
 }
 
 const [epsilon, biased] = [[positive, 1e-6] as const, [own.flag, false] as const]
+const act: Keys = { hidden_act: [anyText, undefined] }
 const windowed: Keys = { sliding_window: [count, undefined] }
 const qwen: Keys = { ...windowed, use_sliding_window: [own.flag, false], max_window_layers: [natural, 28] }
 
 /** Keys of each member of the family. */
 const families: Readonly<Record<string, Keys>> = {
-  llama: { rms_norm_eps: epsilon, attention_bias: biased, mlp_bias: biased },
-  mistral: { rms_norm_eps: epsilon, ...windowed },
-  qwen2: { rms_norm_eps: epsilon, ...qwen },
-  qwen3: { rms_norm_eps: epsilon, ...qwen, attention_bias: biased },
-  phi3: { rms_norm_eps: [positive, 1e-5], ...windowed },
-  gemma: { rms_norm_eps: epsilon, attention_bias: biased, hidden_activation: [anyText, undefined] },
+  llama: { rms_norm_eps: epsilon, ...act, attention_bias: biased, mlp_bias: biased },
+  mistral: { rms_norm_eps: epsilon, ...act, ...windowed },
+  qwen2: { rms_norm_eps: epsilon, ...act, ...qwen },
+  qwen3: { rms_norm_eps: epsilon, ...act, ...qwen, attention_bias: biased },
+  phi3: { rms_norm_eps: [positive, 1e-5], ...act, ...windowed },
+  gemma: { rms_norm_eps: epsilon, ...act, attention_bias: biased, hidden_activation: [anyText, undefined] },
   gemma3_text: {
     rms_norm_eps: epsilon,
     attention_bias: biased,
@@ -215,6 +216,12 @@ const families: Readonly<Record<string, Keys>> = {
     query_pre_attn_scalar: [positive, 256]
   }
 }
+
+/** Keys that not all of them have, and that say nothing to the others where they are false. */
+const special = new Set([
+  ...Object.values(families).flatMap((own) => Object.keys(own)).filter((key) => key !== "rms_norm_eps"),
+  "hidden_act"
+])
 
 /** The window of each layer; none where it sees all. */
 const windowsOf = (c: any, family: string, nulled: boolean): ReadonlyArray<number | undefined> => {
@@ -265,6 +272,7 @@ const decoder = (family: string) => (json: Fields, raw: Fields): Said => {
     json[key] === undefined ? [] : [[key, json[key]]]
   ))
   const two = family === "gemma3_text"
+  if (two) ofTypes(json)
   const places = [["", plain], ["rope_scaling", saying(c.rope_scaling ?? {})], ["rope_parameters", saying(c.rope_parameters ?? {})]] as const
   const whole = two
     ? turnsOf(json, "full_attention", "rope_theta", 1e6, family, context)
@@ -274,7 +282,7 @@ const decoder = (family: string) => (json: Fields, raw: Fields): Said => {
     : undefined
   const partly = [whole, local].some((own) => own !== undefined && own.rope.partial_rotary_factor !== 1)
   if (partly && (family !== "phi3" || whole.rope.partial_rotary_factor > 1)) bad("heads turned in part")
-  const act = activation(actOf(c, family))
+  const hidden_act = activation(actOf(c, family))
   const own = c.attention_bias ?? false
   return {
     expected: {
@@ -282,7 +290,7 @@ const decoder = (family: string) => (json: Fields, raw: Fields): Said => {
       num_key_value_heads: groups,
       head_dim: head,
       tie_word_embeddings: c.tie_word_embeddings ?? family.startsWith("gemma"),
-      hidden_act: act,
+      hidden_act,
       qkv_bias: family === "qwen2" || own,
       output_bias: own,
       mlp_bias: c.mlp_bias ?? false,
@@ -295,10 +303,9 @@ const decoder = (family: string) => (json: Fields, raw: Fields): Said => {
       pad_token_id: Math.max(0, c.pad_token_id)
     },
     told: [
-      ...idle(json, keys).filter((key) => json[key] !== false),
+      ...idle(json, keys).filter((key) => !(json[key] === false && special.has(key))),
       ...whole.told.filter((key) => !(family === "phi3" && key === "original_max_position_embeddings")),
-      ...local?.told ?? [],
-      ...two ? strangers(json) : []
+      ...local?.told ?? []
     ]
   }
 }
@@ -312,6 +319,9 @@ const readers: Readonly<Record<"encoder" | "decoder", Readonly<Record<string, Re
 /** What a config says of a model of the kind; the first of its kind where it names none. */
 export const modelOf = (kind: "encoder" | "decoder", value: unknown): Said & { readonly family: string } => {
   const json = saying(value)
+  const [name] = listOf(anyText)(json["architectures"] ?? [])
+  const other = name !== undefined && !/^(bert|HF_ColBERT$)/i.test(name) && !/^llama/i.test(name)
+  if (json["model_type"] === undefined && other) bad("another model")
   const family = anyText(json["model_type"] ?? Object.keys(readers[kind])[0])
   if (!Object.hasOwn(readers[kind], family)) return bad(`the model ${family}`)
   return { ...readers[kind][family]!(json, value as Fields), family }

@@ -3,7 +3,7 @@ import * as own from "../ownFields.ts"
 import { isFields } from "../ownJson.ts"
 import { bad, type Fields } from "../ownRecords.ts"
 import {
-  anyText, between, either, type Keys, listOf, names, natural, positive, read, type Said, saying, share
+  anyText, between, either, fields, type Keys, listOf, names, natural, positive, read, type Said, saying, share
 } from "./keys.ts"
 
 type Token = Readonly<Record<string, unknown>> & { readonly content: string; readonly special: boolean }
@@ -81,9 +81,12 @@ export interface Tokens {
  * What tokenizer_config.json and special_tokens_map.json make of a tokenizer.json that lowers nothing. The second file counts
  * where the first has no tokens by id.
  */
-export const tokensOf = (base: any, given: unknown, older: unknown): Tokens => {
-  const [first, second] = [saying(given ?? {}), saying(older ?? {})]
+export const tokensOf = (base: any, given: unknown, older: () => unknown): Tokens => {
+  const first = saying(given)
   const counts = first["added_tokens_decoder"] === undefined
+  const second = saying(counts ? older() : {})
+  /** What is malformed is refused also where it does not count. */
+  for (const json of [first, second]) if (keyed(json).length + listed(json).length < 0) bad("no tokens")
   const config: Fields = counts ? { ...first, ...second } : first
   for (const key of flags) if (config[key] !== undefined) own.flag(config[key])
   if (config["do_lower_case"] !== undefined && config["do_lower_case"] !== false) bad("lowers nothing")
@@ -231,4 +234,36 @@ export const generationOf = (value: unknown): Said & { readonly foreign: Readonl
       !Object.hasOwn(generation, key) && !Object.hasOwn(foreign, key) && !quiet.has(key)
     )
   }
+}
+
+/** Keys of how tokens are chosen. */
+export const choosing = new Set([...Object.keys(generation), ...Object.keys(foreign)].filter((key) => key !== "eos_token_id"))
+
+/** Whether the modules of sentence-transformers have PyLate's dense layer among them. */
+export const modulesOf = (value: unknown): boolean => {
+  const all = own.list(value).map((one) => {
+    const fields = read(one as Fields, { path: [anyText], type: [anyText] })
+    const [kind] = fields.type.split(".").slice(-1)
+    return { ...fields, kind: own.oneOf("Transformer", "Dense", "Pooling", "Normalize")(kind) }
+  })
+  const layers = all.filter(({ kind }) => kind === "Dense")
+  if (layers.length !== 1 || layers[0].path !== "1_Dense") bad("not the layer that is there")
+  return true
+}
+
+/** Keys of a dense layer of which nothing comes; it only maps, from 16 to 6 features. */
+export const denseOf = (value: unknown): ReadonlyArray<string> => {
+  const keys: Keys = {
+    in_features: [is(16), 16],
+    out_features: [is(6), 6],
+    activation_function: [is("torch.nn.modules.linear.Identity"), ""],
+    bias: [is(false), false],
+    use_residual: [is(false), false]
+  }
+  const json = fields(value)
+  read(json, keys)
+  return Object.keys(json).filter((key) => !Object.hasOwn(keys, key))
+}
+function is(wanted: unknown): own.Read<unknown> {
+  return (value) => value === wanted ? value : bad("another")
 }

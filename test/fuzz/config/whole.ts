@@ -1,10 +1,12 @@
 /** A model folder, read a second time: what all of its files come to together. */
-import { strictly } from "../ownJson.ts"
+import { decoded, strictly } from "../ownJson.ts"
 import { bad, type Fields } from "../ownRecords.ts"
+import { tidied } from "../tokenizer/decoders.ts"
 import { type Whole, wholeOf } from "../tokenizer/whole.ts"
 import { type Folder, tokenizer } from "./folders.ts"
+import { fields, saying } from "./keys.ts"
 import { modelOf, shapesOf } from "./models.ts"
-import { generationOf, tokensOf, waysOf } from "./texts.ts"
+import { choosing, denseOf, generationOf, modulesOf, tokensOf, waysOf } from "./texts.ts"
 
 export interface Expected {
   readonly config: Fields
@@ -14,11 +16,14 @@ export interface Expected {
   readonly rest: Fields
   /** Keys of which nothing comes, and the files they are in. */
   readonly told: ReadonlyArray<readonly [file: string, key: string]>
-  /** It has more weights than any memory. */
-  readonly large: boolean
+  /** Weights that are to be drawn, about; 0 where the folder has them. */
+  readonly drawn: number
 }
 
 export const probes: ReadonlyArray<string> = ["which gene is the GBA1 of </s> a", " [MASK] x", "<s> the <img> [unused0], unk"]
+
+/** Files that go with a copy of the model, whether they count or not. */
+const companions = ["config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json"]
 
 type Files = Readonly<Record<string, Uint8Array>>
 
@@ -80,9 +85,15 @@ const decoderRest = ({ config, files, named, tokens }: Context, length: number) 
       generation,
       foreign
     },
-    told: own ? told.map((key) => ["generation_config.json", key] as const) : []
+    told: own
+      ? [...told.map((key) => ["generation_config.json", key] as const), ...older(jsonOf(files, "config.json"))]
+      : []
   }
 }
+
+/** Keys of config.json of which nothing comes where there is a generation_config.json. */
+const older = (config: unknown): ReadonlyArray<readonly [string, string]> =>
+  Object.keys(saying(config)).filter((key) => choosing.has(key)).map((key) => ["config.json", key])
 
 const punctuation = [..."!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"]
 
@@ -121,10 +132,10 @@ const encoderRest = ({ config, files, named, tokens }: Context, head: number | u
 }
 
 /** Weights of a model, about. */
-const weightsOf = (c: any): number =>
+const weightsOf = (family: string, c: any): number =>
   c.vocab_size * c.hidden_size +
   c.num_hidden_layers * (3 * c.hidden_size * c.intermediate_size + c.hidden_size * (c.head_dim ?? 1) * c.num_attention_heads) +
-  (c.model_type === "bert" ? c.max_position_embeddings + c.type_vocab_size : 0) * c.hidden_size
+  (family === "bert" ? c.max_position_embeddings + c.type_vocab_size : 0) * c.hidden_size
 
 /** A head's size, as the folder's weights have it. */
 const headOf = (files: Files): number | undefined => {
@@ -141,24 +152,33 @@ export const expectedOf = (folder: Folder, files: Files, given: { readonly lengt
   const texts = tokensOf(
     tokenizer,
     jsonOf(files, "tokenizer_config.json"),
-    jsonOf(files, "special_tokens_map.json")
+    () => jsonOf(files, "special_tokens_map.json")
   )
-  const tokens = wholeOf(texts.whole)
+  const plain = wholeOf(texts.whole)
+  const tidies = texts.config["clean_up_tokenization_spaces"] === true
+  const tokens = tidies ? { ...plain, decode: (ids: ReadonlyArray<number>) => tidied(plain.decode(ids), false) } : plain
   const config: any = said.expected
   if (tokens.size > config.vocab_size) bad("more tokens than rows")
   const context = { config, tokens, named: texts.config, files }
+  if (texts.config["added_tokens_decoder"] === undefined) {
+    for (const [token, id] of Object.entries(fields(jsonOf(files, "added_tokens.json")))) if (tokens.id(token) !== id) bad("another id")
+  }
   const base = modelOf(folder.kind, folder.base)
   const told = [...said.told.map((key) => ["config.json", key] as const), ...texts.told]
+  if (folder.kind === "encoder" && companions.some((name) => files[name] !== undefined && decoded(files[name]) === undefined)) bad("no UTF-8")
   const encoder = folder.kind === "encoder" ? encoderRest(context, headOf(files)) : undefined
   const { rest, told: more } = encoder ?? decoderRest(context, given.length)
   const alike = family === base.family && JSON.stringify(shapesOf(family, config)) === JSON.stringify(shapesOf(family, base.expected))
   if (!given.untrained && !alike) bad("other shapes")
+  const dense = !given.untrained && "modules.json" in files && modulesOf(jsonOf(files, "modules.json"))
+    ? denseOf(jsonOf(files, "1_Dense/config.json"))
+    : []
   return {
     config: encoder ? { ...config, dim: encoder.dim } : config,
     of: encoder ? (own) => own : windowed,
     tokens,
     rest,
-    told: [...told, ...more],
-    large: weightsOf(config) > 1e10
+    told: [...told, ...more, ...dense.map((key) => ["1_Dense/config.json", key] as const)],
+    drawn: given.untrained ? weightsOf(family, config) : 0
   }
 }

@@ -4,6 +4,7 @@ import * as fc from "fast-check"
 import { decode } from "../../../src/domain/configure.ts"
 import { colbert } from "../../../src/kernels/nn/colbert.ts"
 import { causalLm } from "../../../src/kernels/nn/decoder.ts"
+import { cpu } from "../../../src/runtime/engine/providers.ts"
 import * as GenerationConfig from "../../../src/runtime/layers/generationConfig.ts"
 import * as Model from "../../../src/runtime/layers/model.ts"
 import * as ReaderFolder from "../../../src/runtime/layers/readerFolder.ts"
@@ -17,7 +18,7 @@ import { after, type Damage, damages } from "../damage.ts"
 import { isObject, textOf } from "../json.ts"
 import { attempt, expectSame, Fault, fill, kind, type Outcome, refused } from "../kind.ts"
 import { type Edit, edited, edits, Raw, values } from "../mutations.ts"
-import { Bad } from "../ownRecords.ts"
+import { Bad, type Fields } from "../ownRecords.ts"
 
 interface Case {
   readonly model: string
@@ -50,7 +51,8 @@ const filesOf = ({ damages, edits, file, model, more, untrained }: Case): Files 
   }
 }
 
-const [LENGTH, MANY] = [16, 8]
+/** Tokens of a prompt, layers of a graph that is built, and weights that are drawn at once, or never. */
+const [LENGTH, LAYERS, FEW, MANY] = [16, 8, 1e7, 1e10]
 const options = { seed: 1, lora: undefined, learns: () => false, slots: [], draws: true }
 
 const settingsOf = (folder: string) =>
@@ -68,24 +70,22 @@ const readFolder = Effect.fnUntraced(function*(folder: string, type: "encoder" |
   if (type === "encoder") {
     const opened = yield* RetrieverFolder.open(settings)
     const { config, module } = yield* Model.load(opened, colbert, { ...options, task: "FEATURE_EXTRACTION" })
-    if (config.num_hidden_layers < MANY) RetrieverGraphs.encode(module, 1, 4)
+    if (config.num_hidden_layers < LAYERS) RetrieverGraphs.encode(module, 1, 4)
     const { skip, ...marks } = opened.marks
-    return { config, tokenizer: opened.tokenizer, rest: { lengths: opened.lengths, marks, skip: [...skip] } }
+    const rest: Fields = { lengths: opened.lengths, marks, skip: [...skip] }
+    return { config: { ...config } as Fields, tokenizer: opened.tokenizer, rest }
   }
   const opened = yield* ReaderFolder.open(settings)
   const { config, module } = yield* Model.load(opened, causalLm, { ...options, task: "CAUSAL_LM" })
-  if (config.num_hidden_layers < MANY) ReaderGraphs.score(module, { rows: 1, length: 8, supervised: 2 })
+  if (config.num_hidden_layers < LAYERS) ReaderGraphs.score(module, { rows: 1, length: 8, supervised: 2 })
   const { end, padding, stops } = opened.ends
-  return {
-    config,
-    tokenizer: opened.tokenizer,
-    rest: {
-      wrap: opened.wrap,
-      ends: { end, padding, stops: [...stops] },
-      generation: GenerationConfig.resolve(settings, opened.generation),
-      foreign: GenerationConfig.foreign(settings, opened.generation).map((one) => one.split(" ")[0])
-    }
+  const rest: Fields = {
+    wrap: opened.wrap,
+    ends: { end, padding, stops: [...stops] },
+    generation: GenerationConfig.resolve(settings, opened.generation),
+    foreign: GenerationConfig.foreign(settings, opened.generation).map((one) => one.split(" ")[0])
   }
+  return { config: { ...config } as Fields, tokenizer: opened.tokenizer, rest }
 })
 type Folder = Effect.Success<ReturnType<typeof readFolder>>
 
@@ -101,13 +101,13 @@ const compareTexts = (found: Tokenizer, { tokens }: Expected): void => {
 /** What each file told that it makes no use of. */
 const toldOf = ({ told }: Outcome<unknown>, folder: string): ReadonlyArray<string> =>
   told.flatMap((line) => {
-    const [, path, keys] = /^(.*?): not known here, and (?:passed over|without effect): (.*)$/s.exec(line) ?? []
+    const [, path, keys] = /^(.*?): (?:not known here, and passed over|without effect beside \S+): (.*)$/s.exec(line) ?? []
     return keys === undefined ? [] : keys.split(", ").map((key) => `${path!.replace(`${folder}/`, "")} ${key}`)
   })
 
 const compare = (outcome: Outcome<Folder> & { readonly _tag: "Read" }, own: Expected, folder: string): void => {
   const { config, rest, tokenizer: found } = outcome.value
-  const read = Object.fromEntries(Object.keys(own.config).map((key) => [key, (own.of(config) as any)[key]]))
+  const read = Object.fromEntries(Object.keys(own.config).map((key) => [key, own.of(config)[key]]))
   expectSame(read, own.config, "config")
   compareTexts(found, own)
   expectSame(rest, own.rest, "rest")
@@ -149,13 +149,15 @@ export default kind<Case>({
     const files = filesOf(c)
     fill(folder, { "tokenizer.json": JSON.stringify(tokenizer), ...files })
     const own = expected(c, files)
-    const outcome = await attempt(readFolder(folder, folders[c.model]!.kind))
+    /** Nothing is wrong about drawing gigabytes where there is memory for them, but that it takes long. */
+    if (own !== "bad" && own.drawn > FEW && own.drawn < MANY) return "changed"
+    const outcome = await attempt(Effect.provide(readFolder(folder, folders[c.model]!.kind), cpu({ threads: 1 })))
     if (outcome._tag === "Refused") {
-      if (own !== "bad" && !own.large) throw new Fault(`refused: ${outcome.message}`)
+      if (own !== "bad" && own.drawn <= FEW) throw new Fault(`refused: ${outcome.message}`)
       return refused(outcome, folder)
     }
     if (own === "bad") throw new Fault("read, where it is bad")
-    if (own.large) throw new Fault("read, although it is larger than any memory")
+    if (own.drawn > FEW) throw new Fault("read, although it is larger than any memory")
     compare(outcome, own, folder)
     const told = outcome.told.length > 0
     const same = files[c.file]!.join() === filesOf({ ...c, edits: [], more: [], damages: [] })[c.file]!.join()

@@ -14,8 +14,10 @@ const only = (fields: Fields, ...keys: ReadonlyArray<string>): Fields => own.fie
 const replaced = (text: string, wanted: string, by: string): string =>
   wanted === "" ? ["", ...text, ""].join(by) : text.split(wanted).join(by)
 
-const tidied = (text: string): string =>
+/** Without the spaces that English has not; `contracts` is whether "do not" becomes "don't". */
+export const tidied = (text: string, contracts: boolean): string =>
   [[" ."], [" ?"], [" !"], [" ,"], [" ' ", "'"], [" n't"], [" 'm"], [" do not", " don't"], [" 's"], [" 've"], [" 're"]]
+    .filter(([wanted]) => contracts || wanted !== " do not")
     .reduce((all, [wanted, by]) => replaced(all, wanted!, by ?? wanted!.slice(1)), text)
 
 const bpe = (fields: Fields): Decoder => {
@@ -41,7 +43,7 @@ const wordPiece = (fields: Fields): Decoder => {
     const joined = tokens.map((token, i) =>
       i === 0 ? token : token.startsWith(prefix) ? token.slice(prefix.length) : ` ${token}`
     )
-    return tidies ? joined.map(tidied) : joined
+    return tidies ? joined.map((text) => tidied(text, true)) : joined
   }
 }
 
@@ -59,7 +61,7 @@ const ctc = (fields: Fields): Decoder => {
   const tidies = own.flag(own.get(fields, "cleanup"))
   return (tokens) =>
     tokens.filter((token, i) => i === 0 || tokens[i - 1] !== token).map((token) => replaced(token, pad, ""))
-      .map((text) => tidies ? replaced(tidied(text), delimiter, " ") : text).filter((text) => text !== "")
+      .map((text) => tidies ? replaced(tidied(text, true), delimiter, " ") : text).filter((text) => text !== "")
 }
 
 const replace = (fields: Fields): Decoder => {
