@@ -138,10 +138,9 @@ const weightsOf = (family: string, c: any): number =>
   (family === "bert" ? c.max_position_embeddings + c.type_vocab_size : 0) * c.hidden_size
 
 /** A head's size, as the folder's weights have it. */
-const headOf = (files: Files): number | undefined => {
-  const whole = files["model.safetensors"]
-  if (whole === undefined) return undefined
-  const weights = files["1_Dense/model.safetensors"] ?? whole
+const headOf = (files: Files, isDense: boolean): number | undefined => {
+  const weights = files[isDense ? "1_Dense/model.safetensors" : "model.safetensors"]
+  if (weights === undefined) return undefined
   const header = JSON.parse(Buffer.from(weights.subarray(8, 8 + Number(new DataView(weights.buffer, weights.byteOffset).getBigUint64(0, true)))).toString())
   return header["linear.weight"]?.shape[0] as number | undefined
 }
@@ -166,13 +165,12 @@ export const expectedOf = (folder: Folder, files: Files, given: { readonly lengt
   const base = modelOf(folder.kind, folder.base)
   const told = [...said.told.map((key) => ["config.json", key] as const), ...texts.told]
   if (folder.kind === "encoder" && companions.some((name) => files[name] !== undefined && decoded(files[name]) === undefined)) bad("no UTF-8")
-  const encoder = folder.kind === "encoder" ? encoderRest(context, headOf(files)) : undefined
+  const isDense = !given.untrained && "modules.json" in files && modulesOf(jsonOf(files, "modules.json"))
+  const encoder = folder.kind === "encoder" ? encoderRest(context, headOf(files, isDense)) : undefined
   const { rest, told: more } = encoder ?? decoderRest(context, given.length)
   const alike = family === base.family && JSON.stringify(shapesOf(family, config)) === JSON.stringify(shapesOf(family, base.expected))
   if (!given.untrained && !alike) bad("other shapes")
-  const dense = !given.untrained && "modules.json" in files && modulesOf(jsonOf(files, "modules.json"))
-    ? denseOf(jsonOf(files, "1_Dense/config.json"))
-    : []
+  const dense = isDense ? denseOf(jsonOf(files, "1_Dense/config.json")) : []
   return {
     config: encoder ? { ...config, dim: encoder.dim } : config,
     of: encoder ? (own) => own : windowed,
