@@ -150,11 +150,11 @@ const tell = (folder: string, missing: ReadonlyMap<string, unknown>, all: boolea
  */
 export const stored = Effect.fnUntraced(
   function*(folder: string, params: Flat, seed: number, options: Options = {}) {
-    const { dispensable = () => false, draws = false, naming = (stored) => stored } = options
+    const { dispensable = () => false, draws = false, naming = (stored) => stored, twins = new Map() } = options
     const sources = yield* WeightFiles.open(folder)
     if (!sources) yield* drawable(folder, draws)
     const found = sources
-      ? yield* WeightFiles.load(folder, params, sources, { naming, dispensable })
+      ? yield* WeightFiles.load(folder, params, sources, { naming, dispensable, twins })
       : new Map<string, Values>()
     const missing = new Map([...params].filter(([path]) => !found.has(path)))
     yield* tell(folder, missing, sources === undefined, seed)
