@@ -23,7 +23,10 @@ const plan = {
     max_steps: 10
   },
   warm_up: { lexical: { mode: "lexical", lr: 1e-3 } },
-  arms: { joint: { mode: "joint", holdout: 0.5 }, "frozen (0.5)": { mode: "frozen_rag", max_steps: 5 } }
+  arms: {
+    joint: { mode: "joint", holdout: 0.5, phases: { copy: { mode: "copy", max_steps: 3 }, long: { lr: 1e-4 } } },
+    "frozen (0.5)": { mode: "frozen_rag", max_steps: 5 }
+  }
 }
 const base = of(plan)
 
@@ -38,10 +41,11 @@ const runs = Effect.fnUntraced(function*(path: string) {
   const planned: Planned = { plan: yield* readPlan(path), source: path, overrides }
   yield* check(planned)
   const all = planned.plan.seeds.flatMap((seed) => runsOf(planned.plan, seed))
-  return yield* Effect.forEach(
-    all,
-    (run) => Effect.map(settingsOf(planned, run), ({ config }) => ({ ...run, config }))
-  )
+  return yield* Effect.forEach(all, (run) =>
+    Effect.map(settingsOf(planned, run), ({ config }) => {
+      const { after, folder, place, seed } = run
+      return { after, folder, place, seed, config }
+    }))
 })
 
 const needed = Object.keys(plan.settings).slice(0, 4)
@@ -59,22 +63,59 @@ const configOf = (seed: number, ...all: ReadonlyArray<unknown>): Fields | undefi
   return { ...spec.defaults, ...preset, ...given, seed, ...overrides }
 }
 
+interface Own {
+  readonly place: string
+  readonly folder: ReadonlyArray<string>
+  readonly after: ReadonlyArray<string>
+  readonly given: unknown
+}
+
+/** Runs one after the other, each after those before it; `undefined` where two would share a folder, or one has none. */
+const inTurn = (runs: unknown, place: string, folder: ReadonlyArray<string>, before: ReadonlyArray<string>) => {
+  if (!isFields(runs) || !Object.keys(runs).every(isName)) return undefined
+  const names = Object.keys(runs)
+  if (new Set(names.map((name) => name.normalize("NFKC").toLowerCase())).size < names.length) return undefined
+  return names.map((name, i): Own => ({
+    place: `${place}.${name}`,
+    folder: [...folder, name],
+    after: [...before, ...names.slice(0, i).map((other) => `${place}.${other}`)],
+    given: runs[name]
+  }))
+}
+
+/** An arm, and its phases before it. */
+const armOf = (name: string, arm: unknown, before: ReadonlyArray<string>): ReadonlyArray<Own> | undefined => {
+  if (!isFields(arm)) return undefined
+  const { phases = {}, ...given } = arm
+  const own = inTurn(phases, `arms.${name}.phases`, [name, "phases"], before)
+  return own?.concat({ place: `arms.${name}`, folder: [name], after: [...before, ...own.map(({ place }) => place)], given })
+}
+
+/** The runs of a seed; `undefined` where the plan is to be refused. */
+const ofSeed = (warm_up: unknown, arms: unknown): ReadonlyArray<Own> | undefined => {
+  const warmUp = inTurn(warm_up, "warm_up", [], [])
+  if (warmUp === undefined || !isFields(arms)) return undefined
+  const beside = inTurn({ ...warm_up as Fields, ...arms }, "", [], [])
+  const size = warmUp.length + Object.keys(arms).length
+  if (Object.keys(arms).length === 0 || beside?.length !== size) return undefined
+  const all = Object.entries(arms).map(([name, arm]) => armOf(name, arm, warmUp.map(({ place }) => place)))
+  return all.includes(undefined) ? undefined : [...warmUp, ...all.flatMap((own) => own!)]
+}
+
+const areSeeds = (seeds: unknown): seeds is ReadonlyArray<number> =>
+  Array.isArray(seeds) && seeds.length > 0 && new Set(seeds).size === seeds.length
+  && seeds.every((seed) => Number.isSafeInteger(seed) && (seed as number) >= 0)
+
 /** The same of the plan's text; `undefined` where it has to be refused. */
 const own = (text: string) => {
   const json = parsed(text)
   if (json === undefined || repeats(text) || !isFields(json.value)) return undefined
   const { arms, seeds, settings, warm_up = {}, ...unknown } = json.value
-  if (Object.keys(unknown).length > 0 || !Array.isArray(seeds) || ![arms, settings, warm_up].every(isFields)) return undefined
-  if (seeds.length === 0 || new Set(seeds).size < seeds.length) return undefined
-  if (!seeds.every((seed) => Number.isSafeInteger(seed) && (seed as number) >= 0)) return undefined
-  const parts = Object.entries(warm_up as Fields).map(([name, given]) => ["warm_up", name, given] as const)
-    .concat(Object.entries(arms as Fields).map(([name, given]) => ["arms", name, given] as never))
-  const folders = parts.map(([, name]) => name.normalize("NFKC").toLowerCase())
-  if (Object.keys(arms as Fields).length === 0 || new Set(folders).size < folders.length) return undefined
-  if (!parts.every(([, name, given]) => isName(name) && isFields(given) && !Object.hasOwn(given, "seed"))) return undefined
-  if (Object.hasOwn(settings as Fields, "seed")) return undefined
-  const found = (seeds as ReadonlyArray<number>).flatMap((seed) =>
-    parts.map(([part, name, given]) => ({ part, name, seed, config: configOf(seed, settings, given) }))
+  const runs = ofSeed(warm_up, arms)
+  if (Object.keys(unknown).length > 0 || !areSeeds(seeds) || runs === undefined) return undefined
+  if ([settings, ...runs.map(({ given }) => given)].some((own) => !isFields(own) || Object.hasOwn(own, "seed"))) return undefined
+  const found = seeds.flatMap((seed) =>
+    runs.map(({ given, ...run }) => ({ ...run, seed, config: configOf(seed, settings, given) }))
   )
   return found.some(({ config }) => config === undefined) ? undefined : found
 }
