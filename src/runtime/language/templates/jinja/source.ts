@@ -1,0 +1,262 @@
+/** Templates as they are read: refused where the library is more lenient than Jinja, or reads something else. */
+import { type Node, parse, type Token, tokenize, type Value } from "./library.ts"
+import { filters, ofStrings, tests } from "./names.ts"
+import { refuse } from "./values.ts"
+
+/** What a node is to those around it. */
+export interface Roles {
+  /** Expressions of which the text is part of what is rendered. */
+  readonly printed: ReadonlySet<Node>
+  /** Expressions that are gone through once, or made a list. */
+  readonly consumed: ReadonlySet<Node>
+  /** What a loop's turn begins with, and the names that it has from outside. */
+  readonly firsts: ReadonlyMap<Node, ReadonlySet<string>>
+}
+
+/** How an expression of one type comes to its value: `evaluate` is for its parts, `usual` the library's own way. */
+export interface Run {
+  readonly evaluate: (node: Node) => Value
+  readonly usual: (node: Node) => Value
+  readonly roles: Roles
+}
+
+export interface Template {
+  readonly program: Node
+  readonly roles: Roles
+}
+
+const options = { lstrip_blocks: true, trim_blocks: true }
+
+/** White space to one of the languages alone, and what the library takes for the beginning or the end of a comment. */
+// oxlint-disable-next-line no-control-regex -- white space to Python
+// oxlint-disable-next-line no-control-regex -- they are white space
+const strangeSpace = /[\x1c-\x1f\x85\ufeff\u2028\u2029]/
+const ambiguous: ReadonlyArray<readonly [RegExp, string]> = [
+  [strangeSpace, "such white space"],
+  [/\\u[dD][89a-fA-F]/, "half a character"],
+  [/^[ \t]+\{-|-\}\n/m, "{- or -} at the end of a line"]
+]
+
+const isOperand = ({ type }: Token): boolean =>
+  ["NumericLiteral", "StringLiteral", "Identifier", "OpenCurlyBracket"].includes(type)
+const endsOperand = ({ type }: Token): boolean =>
+  ["NumericLiteral", "StringLiteral", "Identifier", "CloseParen", "CloseSquareBracket", "CloseCurlyBracket"].includes(
+    type
+  )
+const words: ReadonlySet<string> = new Set(["and", "else", "if", "in", "is", "not", "or"])
+const isWord = ({ type, value }: Token): boolean => type === "Identifier" && words.has(value)
+
+/** A comma that is left out, of which the library makes nothing. */
+const lacksComma = (tokens: ReadonlyArray<Token>): boolean =>
+  tokens.some((token, i) => {
+    const [before, two] = [tokens[i - 1], tokens[i - 2]]
+    const named = two?.type === "Pipe" || two?.value === "is" || (two?.value === "not" && tokens[i - 3]?.value === "is")
+    if (token.type === "OpenSquareBracket" && named) return true
+    if (
+      before?.type === "Identifier" && named && two.type !== "Pipe" && ["if", "in", "is", "not"].includes(token.value)
+    ) return true
+    if (before?.type === "Dot" && /^[-+]/.test(token.value)) return true
+    if (before === undefined || !isOperand(token) || !endsOperand(before)) return false
+    if (isWord(token) || isWord(before) || two?.type === "OpenStatement") return false
+    return token.type !== "StringLiteral" || before.type !== "StringLiteral"
+  })
+
+/** A comma too many. */
+const doublesComma = (tokens: ReadonlyArray<Token>): boolean =>
+  tokens.some(({ type }, i) =>
+    type === "Comma" &&
+    ["OpenParen", "OpenSquareBracket", "OpenCurlyBracket", "Comma"].includes(tokens[i - 1]?.type ?? "")
+  )
+
+/** Where a comparison ends, or what is of another. */
+const bounds: ReadonlySet<string> = new Set(["and", "or", "if", "elif", "else", ",", "=", ":"])
+
+/** Comparisons in a row, which Python joins by "and". */
+const chains = (tokens: ReadonlyArray<Token>): boolean => {
+  /** Whether there was a comparison, in the brackets that are open and around them; and whether a loop's "in" is to come. */
+  const around: Array<boolean> = []
+  let [compared, target] = [false, false]
+  return tokens.some(({ type, value }, i) => {
+    if (type === "StringLiteral" || type === "Text" || type === "Comment") return false
+    if (type === "OpenStatement") target = tokens[i + 1]?.value === "for"
+    if (type.startsWith("Open")) {
+      around.push(compared)
+      compared = false
+    } else if (type.startsWith("Close")) compared = around.pop() ?? false
+    else if (bounds.has(value)) compared = false
+    else if (value === "in" && target) target = false
+    else if (value === "in" || type === "ComparisonBinaryOperator") {
+      if (compared) return true
+      compared = true
+    }
+    return false
+  })
+}
+
+const count = (text: string, of: RegExp): number => text.match(of)?.length ?? 0
+const generation = /\{%(-?)\s*(end)?generation\s*(-?)%\}/g
+
+/** The library stumbles over the end of a template. */
+const parsed = (tokens: ReadonlyArray<Token>): Node => {
+  try {
+    return parse(tokens)
+  } catch (cause) {
+    throw cause instanceof TypeError ? new Error("ends within a tag or a block", { cause }) : cause
+  }
+}
+
+/** Refuses tags of generations that are not nested, and what is set in one, which Jinja forgets after it. */
+const checkGenerations = (text: string): void => {
+  if (count(text, generation) === 0) return
+  const calls = text.replace(
+    generation,
+    (_, left, end, right) => end ? `{%${left} endcall ${right}%}` : `{%${left} call generation() ${right}%}`
+  )
+  walk(parsed(tokenize(calls, options)), (node) => {
+    if (node.type !== "CallStatement") return
+    walk({ type: "Body", body: node["body"] }, ({ type }) => {
+      if (type === "Set" || type === "Macro") refuse("what is set in a generation")
+    })
+  })
+}
+
+/** Visits a node and all in it. */
+export const walk = (node: unknown, visit: (node: Node) => void): void => {
+  if (typeof node !== "object" || node === null) return
+  if (node instanceof Map) {
+    for (const [key, value] of node) {
+      walk(key, visit)
+      walk(value, visit)
+    }
+    return
+  }
+  if (!Array.isArray(node) && typeof (node as Node).type === "string") visit(node as Node)
+  for (const own of Object.values(node)) walk(own, visit)
+}
+
+const statements: ReadonlySet<string> = new Set([
+  "Break",
+  "CallStatement",
+  "Comment",
+  "Continue",
+  "FilterStatement",
+  "For",
+  "If",
+  "Macro",
+  "Set"
+])
+
+const filterName = ({ filter }: Node): string => {
+  if (filter.type === "Identifier") return filter.value
+  const isCall = filter.type === "CallExpression" && filter.callee.type === "Identifier"
+  return isCall ? filter.callee.value : refuse("an item of what a filter gives")
+}
+
+const constants: ReadonlySet<string> = new Set(["False", "None", "True", "false", "none", "true"])
+
+/** Refuses what is no target of an assignment. */
+const checkTarget = (target: Node): void => {
+  if (target.type === "TupleLiteral") target["value"].forEach(checkTarget)
+  else if (target.type === "MemberExpression") {
+    if (target["object"].type !== "Identifier" || target["computed"] || target["property"].type !== "Identifier") {
+      refuse("such an assignment")
+    }
+  } else if (target.type !== "Identifier" || constants.has(target["value"])) refuse("such an assignment")
+}
+
+/** Names that a target of a loop or an assignment binds. */
+const bound = (target: Node): ReadonlyArray<string> =>
+  target.type === "Identifier"
+    ? [target["value"]]
+    : target.type === "TupleLiteral"
+    ? target["value"].flatMap(bound)
+    : []
+
+/** Names that are bound within a node. */
+const boundIn = (node: unknown): ReadonlySet<string> => {
+  const names = new Set<string>()
+  walk(node, (own) => {
+    const targets: ReadonlyArray<Node> = own.type === "For"
+      ? [own["loopvar"]]
+      : own.type === "Set"
+      ? [own["assignee"]]
+      : own.type === "Macro"
+      ? own["args"].map((arg: Node) => arg["key"] ?? arg)
+      : []
+    for (const target of targets) for (const name of bound(target)) names.add(name)
+    if (own.type === "For") names.add("loop")
+  })
+  return names
+}
+
+/** Names that a node reads and does not bind: a loop binds its own for its body. */
+const read = (node: unknown, own: ReadonlySet<string>): ReadonlyArray<string> => {
+  if (typeof node !== "object" || node === null) return []
+  if (node instanceof Map) return [...node].flatMap((pair) => read(pair, own))
+  const { type, ...parts } = node as Node
+  if (type === "Identifier") return own.has(parts["value"]) ? [] : [parts["value"]]
+  if (type !== "For") return Object.values(parts).flatMap((part) => read(part, own))
+  const { body, defaultBlock, iterable, loopvar } = parts
+  const inner = new Set([...own, ...bound(loopvar), ...boundIn(body), "loop"])
+  return [...read(iterable, inner), ...read(body, inner), ...read(defaultBlock, own)]
+}
+
+/** Refuses macros that read names of where they are called, which Jinja does not know in them. */
+const checkMacros = (program: Node): void => {
+  const scoped = new Set<string>()
+  walk(program, (node) => {
+    if (node.type === "For" || node.type === "Macro") { for (const name of boundIn(node)) scoped.add(name) }
+  })
+  walk(program, (macro) => {
+    if (macro.type !== "Macro") return
+    const own = new Set(boundIn(macro))
+    own.delete("loop")
+    const stranger = read(macro["body"], own).find((name) => scoped.has(name))
+    if (stranger !== undefined) refuse(`${stranger} in the macro ${macro["name"].value}`)
+  })
+}
+
+const consumers: ReadonlySet<string> = new Set(["first", "join", "list"])
+
+const rolesOf = (program: Node): Roles => {
+  const [printed, consumed, firsts] = [new Set<Node>(), new Set<Node>(), new Map<Node, ReadonlySet<string>>()]
+  walk(program, (node) => {
+    for (const body of [node["body"], node["alternate"], node["defaultBlock"]]) {
+      if (Array.isArray(body)) {
+        for (const own of body as ReadonlyArray<Node>) if (!statements.has(own.type)) printed.add(own)
+      }
+    }
+    if (node.type === "For") {
+      const { body, iterable, loopvar } = node as Node & { readonly body: ReadonlyArray<Node> }
+      consumed.add(iterable.type === "SelectExpression" ? iterable.lhs : iterable)
+      if (body[0]) firsts.set(body[0], new Set([...bound(loopvar), "loop", "namespace"]))
+    }
+    if (node.type === "FilterExpression") {
+      if (!filters.has(filterName(node))) refuse(`the filter ${filterName(node)}`)
+      if (consumers.has(filterName(node))) consumed.add(node["operand"])
+    }
+    const literal = node.type === "MemberExpression" && node["object"].type === "StringLiteral"
+    if (literal && node["computed"] !== true && !Object.hasOwn(ofStrings, node["property"].value)) {
+      refuse("such an attribute")
+    }
+    if (node.type === "Set") checkTarget(node["assignee"])
+    if (node.type === "TestExpression" && !tests.has(node["test"].value)) refuse(`the test ${node["test"].value}`)
+  })
+  return { printed, consumed, firsts }
+}
+
+/** Reads a template. @throws Error with what is wrong with it, or is not supported here. */
+export const compile = (source: string): Template => {
+  const text = source.replaceAll(/\r\n?/g, "\n")
+  for (const [pattern, what] of ambiguous) if (pattern.test(text)) refuse(what)
+  const tokens = tokenize(text, options)
+  const closed = (type: string) => tokens.filter((token) => token.type === type).length
+  if (count(text, /%\}/g) !== closed("CloseStatement") + count(text, generation)) refuse("%} outside of a tag")
+  if (count(text, /#\}/g) !== closed("Comment")) refuse("#} outside of a comment")
+  if (lacksComma(tokens) || doublesComma(tokens)) refuse("a list without commas")
+  if (chains(tokens)) refuse("a chain of comparisons")
+  checkGenerations(text)
+  const program = parsed(tokens)
+  checkMacros(program)
+  return { program, roles: rolesOf(program) }
+}
