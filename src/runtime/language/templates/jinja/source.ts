@@ -1,6 +1,6 @@
 /** Templates as they are read: refused where the library is more lenient than Jinja, or reads something else. */
 import { type Node, parse, type Token, tokenize, type Value } from "./library.ts"
-import { filters, ofStrings, tests } from "./names.ts"
+import { filters, tests } from "./names.ts"
 import { refuse } from "./values.ts"
 
 /** What a node is to those around it. */
@@ -90,6 +90,20 @@ const chains = (tokens: ReadonlyArray<Token>): boolean => {
       compared = true
     }
     return false
+  })
+}
+
+/** Choices by "if" that stand as a condition, or as what is gone through, without brackets. */
+const choices = (tokens: ReadonlyArray<Token>): boolean => {
+  let [depth, bare] = [0, ""]
+  return tokens.some(({ type, value }, i) => {
+    const word = tokens[i + 1]?.value ?? ""
+    if (type === "OpenStatement") {
+      ;[depth, bare] = [0, word === "for" ? "else" : word === "if" || word === "elif" ? "if" : ""]
+    } else if (type === "CloseStatement") bare = ""
+    else if (type.startsWith("Open")) depth++
+    else if (type.startsWith("Close")) depth--
+    return type === "Identifier" && value === bare && depth === 0 && tokens[i - 1]?.type !== "OpenStatement"
   })
 }
 
@@ -235,10 +249,6 @@ const rolesOf = (program: Node): Roles => {
       if (!filters.has(filterName(node))) refuse(`the filter ${filterName(node)}`)
       if (consumers.has(filterName(node))) consumed.add(node["operand"])
     }
-    const literal = node.type === "MemberExpression" && node["object"].type === "StringLiteral"
-    if (literal && node["computed"] !== true && !Object.hasOwn(ofStrings, node["property"].value)) {
-      refuse("such an attribute")
-    }
     if (node.type === "Set") checkTarget(node["assignee"])
     if (node.type === "TestExpression" && !tests.has(node["test"].value)) refuse(`the test ${node["test"].value}`)
   })
@@ -254,6 +264,7 @@ export const compile = (source: string): Template => {
   if (count(text, /%\}/g) !== closed("CloseStatement") + count(text, generation)) refuse("%} outside of a tag")
   if (count(text, /#\}/g) !== closed("Comment")) refuse("#} outside of a comment")
   if (lacksComma(tokens) || doublesComma(tokens)) refuse("a list without commas")
+  if (choices(tokens)) refuse("a choice without brackets")
   if (chains(tokens)) refuse("a chain of comparisons")
   checkGenerations(text)
   const program = parsed(tokens)
