@@ -175,6 +175,7 @@ export const pieces = {
     "'x'.join(['a'])",
     "'abc' | length",
     "'AbC' | lower",
+    "'ab cD 3x'.title()",
     "'ab cd' | title",
     "'hELLO' | capitalize",
     "' x ' | trim",

@@ -2,7 +2,19 @@
 import type { Node, Value } from "./library.ts"
 import { ofMaps, ofStrings, type Signature } from "./names.ts"
 import type { Run } from "./source.ts"
-import { called, capitalized, characters, type Kind, kindOf, known, made, refuse, stripped, textOf } from "./values.ts"
+import {
+  called,
+  capitalized,
+  characters,
+  type Kind,
+  kindOf,
+  known,
+  made,
+  refuse,
+  stripped,
+  textOf,
+  titled
+} from "./values.ts"
 
 type Nodes = ReadonlyArray<Node>
 const isPlain = (args: Nodes): boolean =>
@@ -25,7 +37,8 @@ const ours: Readonly<Record<string, (text: string, of?: string) => string>> = {
   capitalize: capitalized,
   lstrip: (text, of) => stripped(text, of, "left"),
   rstrip: (text, of) => stripped(text, of, "right"),
-  strip: (text, of) => stripped(text, of)
+  strip: (text, of) => stripped(text, of),
+  title: titled
 }
 
 // oxlint-disable-next-line no-control-regex -- white space to Python alone, or to JavaScript alone

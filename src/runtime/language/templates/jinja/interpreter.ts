@@ -114,6 +114,11 @@ const loop: Rule = ({ evaluate, usual }, node) => {
   return usual({ ...node, iterable: own === from ? known(value) : { ...own, lhs: known(value) } })
 }
 
+const name: Rule = ({ roles, usual }, node) => {
+  if (roles.strangers.has(node)) refuse(`${node["value"]} of where a macro is called`)
+  return globals.has(node["value"]) ? refuse(String(node["value"])) : usual(node)
+}
+
 const rules: Readonly<Record<string, Rule>> = {
   BinaryExpression: binary,
   Break: () => refuse("break"),
@@ -124,7 +129,7 @@ const rules: Readonly<Record<string, Rule>> = {
   FilterStatement: () => refuse("a block of filter"),
   FloatLiteral: () => refuse("a float"),
   For: loop,
-  Identifier: ({ usual }, node) => globals.has(node["value"]) ? refuse(String(node["value"])) : usual(node),
+  Identifier: name,
   MemberExpression: member,
   TestExpression: tested,
   UnaryExpression: sign

@@ -131,6 +131,7 @@ export const ofStrings: Readonly<Record<string, Signature>> = {
   split: takes(0, ["text", "none"], ["int"]),
   startswith: takes(1, ["text"]),
   strip: takes(0, ["text"]),
+  title: takes(0),
   upper: takes(0)
 }
 export const ofMaps: Readonly<Record<string, Signature>> = {
@@ -177,7 +178,6 @@ export const others: Readonly<Record<"text" | "map", ReadonlySet<string>>> = {
     "rsplit",
     "splitlines",
     "swapcase",
-    "title",
     "translate",
     "zfill"
   ]),

@@ -1,6 +1,7 @@
 /** Templates as they are read: refused where the library is more lenient than Jinja, or reads something else. */
 import { type Node, parse, type Token, tokenize, type Value } from "./library.ts"
 import { filters, tests } from "./names.ts"
+import { bound, leaked, strangersOf, walk } from "./scopes.ts"
 import { refuse } from "./values.ts"
 
 /** What a node is to those around it. */
@@ -11,6 +12,8 @@ export interface Roles {
   readonly consumed: ReadonlySet<Node>
   /** What a loop's turn begins with, and the names that it has from outside. */
   readonly firsts: ReadonlyMap<Node, ReadonlySet<string>>
+  /** Names in macros that Jinja does not know there. */
+  readonly strangers: ReadonlySet<Node>
 }
 
 /** How an expression of one type comes to its value: `evaluate` is for its parts, `usual` the library's own way. */
@@ -126,26 +129,8 @@ const checkGenerations = (text: string): void => {
     generation,
     (_, left, end, right) => end ? `{%${left} endcall ${right}%}` : `{%${left} call generation() ${right}%}`
   )
-  walk(parsed(tokenize(calls, options)), (node) => {
-    if (node.type !== "CallStatement") return
-    walk({ type: "Body", body: node["body"] }, ({ type }) => {
-      if (type === "Set" || type === "Macro") refuse("what is set in a generation")
-    })
-  })
-}
-
-/** Visits a node and all in it. */
-export const walk = (node: unknown, visit: (node: Node) => void): void => {
-  if (typeof node !== "object" || node === null) return
-  if (node instanceof Map) {
-    for (const [key, value] of node) {
-      walk(key, visit)
-      walk(value, visit)
-    }
-    return
-  }
-  if (!Array.isArray(node) && typeof (node as Node).type === "string") visit(node as Node)
-  for (const own of Object.values(node)) walk(own, visit)
+  const name = leaked(parsed(tokenize(calls, options)))
+  if (name !== undefined) refuse(`${name}, which is set in a generation,`)
 }
 
 const statements: ReadonlySet<string> = new Set([
@@ -178,58 +163,6 @@ const checkTarget = (target: Node): void => {
   } else if (target.type !== "Identifier" || constants.has(target["value"])) refuse("such an assignment")
 }
 
-/** Names that a target of a loop or an assignment binds. */
-const bound = (target: Node): ReadonlyArray<string> =>
-  target.type === "Identifier"
-    ? [target["value"]]
-    : target.type === "TupleLiteral"
-    ? target["value"].flatMap(bound)
-    : []
-
-/** Names that are bound within a node. */
-const boundIn = (node: unknown): ReadonlySet<string> => {
-  const names = new Set<string>()
-  walk(node, (own) => {
-    const targets: ReadonlyArray<Node> = own.type === "For"
-      ? [own["loopvar"]]
-      : own.type === "Set"
-      ? [own["assignee"]]
-      : own.type === "Macro"
-      ? own["args"].map((arg: Node) => arg["key"] ?? arg)
-      : []
-    for (const target of targets) for (const name of bound(target)) names.add(name)
-    if (own.type === "For") names.add("loop")
-  })
-  return names
-}
-
-/** Names that a node reads and does not bind: a loop binds its own for its body. */
-const read = (node: unknown, own: ReadonlySet<string>): ReadonlyArray<string> => {
-  if (typeof node !== "object" || node === null) return []
-  if (node instanceof Map) return [...node].flatMap((pair) => read(pair, own))
-  const { type, ...parts } = node as Node
-  if (type === "Identifier") return own.has(parts["value"]) ? [] : [parts["value"]]
-  if (type !== "For") return Object.values(parts).flatMap((part) => read(part, own))
-  const { body, defaultBlock, iterable, loopvar } = parts
-  const inner = new Set([...own, ...bound(loopvar), ...boundIn(body), "loop"])
-  return [...read(iterable, inner), ...read(body, inner), ...read(defaultBlock, own)]
-}
-
-/** Refuses macros that read names of where they are called, which Jinja does not know in them. */
-const checkMacros = (program: Node): void => {
-  const scoped = new Set<string>()
-  walk(program, (node) => {
-    if (node.type === "For" || node.type === "Macro") { for (const name of boundIn(node)) scoped.add(name) }
-  })
-  walk(program, (macro) => {
-    if (macro.type !== "Macro") return
-    const own = new Set(boundIn(macro))
-    own.delete("loop")
-    const stranger = read(macro["body"], own).find((name) => scoped.has(name))
-    if (stranger !== undefined) refuse(`${stranger} in the macro ${macro["name"].value}`)
-  })
-}
-
 const consumers: ReadonlySet<string> = new Set(["first", "join", "list"])
 
 const rolesOf = (program: Node): Roles => {
@@ -252,7 +185,7 @@ const rolesOf = (program: Node): Roles => {
     if (node.type === "Set") checkTarget(node["assignee"])
     if (node.type === "TestExpression" && !tests.has(node["test"].value)) refuse(`the test ${node["test"].value}`)
   })
-  return { printed, consumed, firsts }
+  return { printed, consumed, firsts, strangers: strangersOf(program) }
 }
 
 /** Reads a template. @throws Error with what is wrong with it, or is not supported here. */
@@ -268,6 +201,5 @@ export const compile = (source: string): Template => {
   if (chains(tokens)) refuse("a chain of comparisons")
   checkGenerations(text)
   const program = parsed(tokens)
-  checkMacros(program)
   return { program, roles: rolesOf(program) }
 }

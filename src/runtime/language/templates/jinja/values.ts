@@ -85,9 +85,11 @@ export const stripped = (text: string, of?: string, side: "both" | "left" | "rig
 export const characters = (text: string): ReadonlyArray<string> =>
   /[\ud800-\udfff]/.test(text) ? [...text] : text.split("")
 
-/** Words as Python's capitalize() and title() have them, which is told for ASCII alone. */
-export const capitalized = (text: string): string =>
-  // oxlint-disable-next-line no-control-regex -- ASCII has them
-  /^[\0-\x7f]*$/.test(text)
-    ? text.slice(0, 1).toUpperCase() + text.slice(1).toLowerCase()
-    : refuse("a capital beyond ASCII")
+const isAscii = (text: string): boolean => Array.from(text).every((character) => character < "\x80")
+
+const capital = (word: string): string => word.slice(0, 1).toUpperCase() + word.slice(1).toLowerCase()
+
+/** As Python's capitalize() and title() have it, which is told for ASCII alone. */
+export const capitalized = (text: string): string => isAscii(text) ? capital(text) : refuse("a capital beyond ASCII")
+export const titled = (text: string): string =>
+  isAscii(text) ? text.replaceAll(/[a-z]+/gi, capital) : refuse("a title beyond ASCII")
