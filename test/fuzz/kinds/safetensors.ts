@@ -142,6 +142,7 @@ const denseLayer = (files: Files, path: string): ReadonlyArray<readonly [string,
   if (![undefined, "torch.nn.modules.linear.Identity"].includes(activation_function as string)) bad(name)
   if (![in_features, out_features].every((own) => own === undefined || Number.isSafeInteger(own))) bad(name)
   const tensors = tensorsOf(files, `${path}/${WHOLE}`, `${path}.`)
+  if (in_features === undefined && out_features === undefined) return tensors
   const [rows, columns, ...more] = new Map(tensors).get(`${path}.linear.weight`)?.shape ?? []
   if (columns === undefined || more.length > 0) bad(`${path}/${WHOLE}`)
   return [[in_features, columns], [out_features, rows]].every(([said, is]) => said === undefined || said === is)
