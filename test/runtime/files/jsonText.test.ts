@@ -1,7 +1,7 @@
 /** Keys that are given twice: found at any depth, in whatever pieces a text comes, and nowhere else. */
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { type Repeated, repeatedIn, Survey, survey } from "../../../src/runtime/files/jsonText.ts"
+import { parse, type Repeated, repeatedIn, Survey, survey } from "../../../src/runtime/files/jsonText.ts"
 
 /** JSON as a text, and how many keys of it are there already. */
 interface Written {
@@ -60,5 +60,25 @@ describe("keys given twice", () => {
     assert.strictEqual(repeatedIn(deep, JSON.parse(deep))?.key, "a")
     const fine = deep.replace("\"a\":2", "\"b\":2")
     assert.isUndefined(repeatedIn(fine, JSON.parse(fine)))
+  })
+})
+
+const read = (text: string): unknown => parse(text, survey(text))
+
+describe("keys that are spelled with escapes", () => {
+  it("are not taken for others that were read before", () => {
+    for (const key of ["\\", "\"", "\n", "\\", "a\\", "a\"", "a\\", "\ue000", "\ue000\\"]) {
+      const value = { [key]: 1, list: [{ [key]: "\\" }] }
+      assert.deepStrictEqual(read(JSON.stringify(value)), value)
+    }
+    assert.deepStrictEqual(Object.keys(read("{\"__proto__\":1,\"\\\"\":{}}") as object), ["__proto__", "\""])
+  })
+  it("are as JSON has them", () => {
+    fc.assert(fc.property(fc.jsonValue(), (value) => {
+      assert.deepStrictEqual(read(JSON.stringify(value)), JSON.parse(JSON.stringify(value)))
+    }))
+  })
+  it("are errors where the text is none", () => {
+    for (const text of ["", "{", "{\"\\\"\":", "{\"a\\x\":1}", "[\"]"]) assert.throws(() => read(text), SyntaxError)
   })
 })
