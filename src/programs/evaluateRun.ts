@@ -89,4 +89,4 @@ export const evaluateRun = Effect.fn("evaluateRun")(function*(c: RunConfig, spli
     yield* replace(join(folder, "metrics.json"), json({ ...summary, judged: of, environment: yield* environment }))
     return summary
   }).pipe(Effect.scoped, Effect.provide(answering(config, data.passages)))
-})
+}, Effect.scoped)
