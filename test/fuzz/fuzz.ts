@@ -35,8 +35,8 @@ export interface Asked {
   readonly preload?: { readonly module: string; readonly environment: Readonly<Record<string, string>> }
 }
 
-/** Milliseconds for a case, and bytes for a process, at most. */
-const [PATIENCE, ROOM] = [20_000, 1.5e9]
+/** Milliseconds for a case and for all before the first, and bytes for a process, at most. */
+const [PATIENCE, START, ROOM] = [20_000, 120_000, 1.5e9]
 
 const program = join(import.meta.dirname, "child.ts")
 
@@ -71,7 +71,7 @@ export const fuzz = (kind: string, asked: Asked): Promise<Told> =>
     const last = () => out.trimEnd().slice(out.trimEnd().lastIndexOf("\n") + 1)
     const watch = setInterval(() => {
       const size = sizeOf(child.pid!)
-      if (performance.now() - began > patience) why = `took more than ${patience} ms`
+      if (performance.now() - began > (out === "" ? START : patience)) why = `took more than ${patience} ms`
       else if (size > ROOM) why = `took ${size} bytes of memory`
       if (why !== "") child.kill("SIGKILL")
     }, 100)
