@@ -238,7 +238,10 @@ describe("embed", () => {
     const stale = set("index_path=run/index", "output_dir=untrained")
     const { code, err } = await run("answer", [...stale, ...question])
     assert.strictEqual(code, 1)
-    assert.match(err, /^anamnesis: warning: untrained holds no checkpoint yet: the models of the settings are used as they are/)
+    assert.match(
+      err,
+      /^anamnesis: warning: untrained holds no checkpoint yet: the models of the settings are used as they are/
+    )
     assert.match(err, /^anamnesis: run\/index\/metadata\.json: is the index of other weights/m)
   })
 })

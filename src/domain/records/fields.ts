@@ -30,7 +30,7 @@ export const silent: Notes = { unused: () => undefined, remark: () => undefined 
 export const Id = Schema.Union([Schema.NonEmptyString, Schema.Int])
 /** A text, or a number that stands for its digits. */
 export const Value = Schema.Union([Schema.String, Schema.Finite])
-export const optional = Schema.optionalKey
+export const optional: typeof Schema.optionalKey = Schema.optionalKey
 
 /** null, a blank text, an empty list and an empty object say what a missing field says: nothing. */
 const isBlank = (value: unknown): boolean => {
