@@ -267,7 +267,8 @@ const settings = ({ defaults, sources }: Material): string => {
 
 const GLOBAL = /\n*GLOBAL FLAGS\n(?:  .*\n?)*/
 const INHERITED = /\n*INHERITED FLAGS\n(?:  .*\n?)*/
-const fence = (text: string): string => ["```", ...text.trim().split("\n").map((l) => l.trimEnd()), "```"].join("\n")
+const fence = (text: string): string =>
+  ["```text", ...text.trim().split("\n").map((l) => l.trimEnd()), "```"].join("\n")
 
 const cli = ({ help }: Material): string => {
   const parts = Object.entries(help).map(([name, text], i) =>
