@@ -1,9 +1,9 @@
 /** A block of joint steps, always the same: from the first weights, over the first batches of a run. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as Questions from "../src/datasets/questions.ts"
+import * as Batches from "../src/datasets/batches.ts"
 import type { Frame } from "../src/domain/Frame.ts"
-import { studyOptions } from "../src/programs/course.ts"
+import { queryOf } from "../src/domain/records/options.ts"
 import type { Part, Stored, Tensors } from "../src/runtime/ports/Checkpoints.ts"
 import { read } from "../src/stages/read.ts"
 import { retrieve } from "../src/stages/retrieve.ts"
@@ -11,6 +11,7 @@ import { sample } from "../src/stages/sample.ts"
 import { llmRank } from "../src/stages/score.ts"
 import type { Stage } from "../src/stages/Stage.ts"
 import { byPairs, update } from "../src/stages/update.ts"
+import { studyOptions } from "../src/systems/jmlr/study.ts"
 import type { Stopwatch } from "./stopwatch.ts"
 import type { Prepared } from "./system.ts"
 
@@ -23,13 +24,16 @@ type Needs<S> = S extends Stage<any, any, any, infer R> ? R : never
 /** The stages of `Pipelines.llmRanked`, one by one. */
 const stages = ({ config }: Prepared) => {
   const o = studyOptions(config)
-  return [retrieve(o), sample(o), read(o.m), llmRank(o.m, o), update(byPairs(o.m, o.c, o.query))] as const
+  return [retrieve(o), sample(o), read(o.m), llmRank(o.m, o), update(byPairs(o.m, o.c))] as const
 }
 
 export const batches = ({ config, passages, questions }: Prepared) => {
   const rows = new Map(passages.map((p, row) => [p.id, row]))
   const options = { from: 0, to: STEPS, size: config.per_device_train_batch_size, seed: config.seed }
-  return Questions.batches(() => questions, options, (id) => rows.get(id) ?? -1)
+  return Batches.batches(() => questions, options, {
+    row: (id) => rows.get(id) ?? -1,
+    query: queryOf(config)
+  })
 }
 
 /** Copies of tensors, to be loaded. */
@@ -73,7 +77,7 @@ export const block = Effect.fnUntraced(function*(prepared: Prepared, watch: Stop
   type R = Needs<ReturnType<typeof stages>[number]>
   const all: ReadonlyArray<AnyStage<R>> = stages(prepared)
   const splits = new Map<string, Split>()
-  const step = Effect.fnUntraced(function*(question: Questions.QuestionFrame) {
+  const step = Effect.fnUntraced(function*(question: Batches.QuestionFrame) {
     let rows: Frame<any> = question
     for (const stage of all) {
       const before = since(watch, stage.name)

@@ -6,15 +6,14 @@ import * as Layer from "effect/Layer"
 import { join } from "node:path"
 import * as Dataset from "../src/datasets/dataset.ts"
 import type { Passage, QuestionRecord } from "../src/domain/records/Records.ts"
-import { decode } from "../src/domain/settings/configure.ts"
-import { type RunConfig, Settings } from "../src/domain/settings/RunConfig.ts"
 import type { Session } from "../src/runtime/engine/Session.ts"
 import { UNTRAINED } from "../src/runtime/models/folder.ts"
 import { Checkpoints, type Part } from "../src/runtime/ports/Checkpoints.ts"
 import { Passages } from "../src/runtime/ports/Passages.ts"
 import * as Reporter from "../src/runtime/ports/Reporter.ts"
 import { tokenizerJson, vocabulary, type VocabularyOptions } from "../src/runtime/tokenizers/train.ts"
-import { joint } from "../src/systems/jmlr/modes.ts"
+import { joint } from "../src/systems/jmlr/layers.ts"
+import { decode, type JmlrConfig } from "../src/systems/jmlr/settings.ts"
 
 const width = (hidden_size: number, num_attention_heads: number) => ({
   hidden_size,
@@ -72,7 +71,7 @@ const world = (name: string) => join(import.meta.dirname, "..", "data", "world",
 
 export interface Prepared {
   readonly folder: string
-  readonly config: RunConfig
+  readonly config: JmlrConfig
   readonly passages: ReadonlyArray<Passage>
   readonly questions: ReadonlyArray<QuestionRecord>
 }
@@ -144,12 +143,11 @@ export const layer = <E>({ config, passages }: Prepared, session: Layer.Layer<Se
     restore: () => Effect.succeed(undefined)
   })
   const around = Layer.mergeAll(
-    Layer.succeed(Settings, config),
     Layer.succeed(Passages, Dataset.fromRecords(passages)),
     checkpoints,
     session,
     Reporter.silent,
     NodeFileSystem.layer
   )
-  return { parts, layer: joint.pipe(Layer.provide(around)) }
+  return { parts, layer: joint(config).pipe(Layer.provide(around)) }
 }

@@ -15,6 +15,8 @@ import { retrieve } from "../src/stages/retrieve.ts"
 import { llmRank } from "../src/stages/score.ts"
 import * as Stage from "../src/stages/Stage.ts"
 import { byPairs } from "../src/stages/update.ts"
+import { ofReader } from "../src/systems/jmlr/layers.ts"
+import type { JmlrConfig } from "../src/systems/jmlr/settings.ts"
 import { surroundings, world } from "./world.ts"
 
 const [n, m, c] = [12, 4, 2]
@@ -41,7 +43,7 @@ const mine = curriculum(
   pipe(retrieve({ n, rerank: false }), Stage.andThen(ladder), Stage.andThen(read(m)), Stage.andThen(rank)),
   byPairs(m, c)
 )
-const lexicalRag = Layer.mergeAll(bm25.layer, retriever.learnsNothing, reader.trainable)
+const lexicalRag = (c: JmlrConfig) => Layer.mergeAll(bm25.layer, retriever.learnsNothing, reader.trainable(ofReader(c)))
 
 const mean = (values: Float32Array): string => (values.reduce((a, b) => a + b, 0) / values.length).toFixed(1)
 
@@ -51,7 +53,7 @@ const program = Effect.gen(function*() {
     const first = yield* mine.learn(here.questions)
     for (let step = 1; step < 15; step++) yield* mine.learn(here.questions)
     return [first, yield* mine.learn(here.questions)] as const
-  }).pipe(Effect.provide(lexicalRag.pipe(Layer.provide(surroundings(here).layer))))
+  }).pipe(Effect.provide(lexicalRag(here.settings).pipe(Layer.provide(surroundings(here).layer))))
 
   const [first, last] = learned
   const [question] = Frame.column(first, "question")

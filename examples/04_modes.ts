@@ -5,11 +5,11 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Frame from "../src/domain/Frame.ts"
-import { studyOptions } from "../src/programs/course.ts"
 import { sha256 } from "../src/runtime/files/disk.ts"
 import type { Part } from "../src/runtime/ports/Checkpoints.ts"
 import { answerOne, llmRanked } from "../src/stages/pipelines.ts"
-import * as modes from "../src/systems/jmlr/modes.ts"
+import * as modes from "../src/systems/jmlr/layers.ts"
+import { studyOptions } from "../src/systems/jmlr/study.ts"
 import { surroundings, type World, world } from "./world.ts"
 
 /** A hash of each parameter of a model. */
@@ -47,10 +47,12 @@ const program = Effect.gen(function*() {
   const here = yield* world
   for (const [name, mode] of Object.entries({ joint: modes.joint, frozenRag: modes.frozenRag })) {
     const { layer, parts } = surroundings(here)
-    const told = yield* study(here, parts).pipe(Effect.provide(mode.pipe(Layer.provide(layer)), { local: true }))
+    const told = yield* study(here, parts).pipe(
+      Effect.provide(mode(here.settings).pipe(Layer.provide(layer)), { local: true })
+    )
     yield* Console.log(`${name}\n  ${told}`)
   }
-  const reading = modes.inference.pipe(Layer.provide(surroundings(here).layer))
+  const reading = modes.inference(here.settings).pipe(Layer.provide(surroundings(here).layer))
   yield* Console.log(`inference\n  ${yield* answer(here).pipe(Effect.provide(reading, { local: true }))}`)
 })
 
@@ -58,7 +60,7 @@ const program = Effect.gen(function*() {
 export const refused = (here: World): Effect.Effect<unknown, unknown> =>
   // @ts-expect-error: Type 'ReaderLearner | RetrieverLearner' is not assignable to type 'never'.
   llmRanked(studyOptions(here.settings)).learn(here.questions).pipe(
-    Effect.provide(modes.inference.pipe(Layer.provide(surroundings(here).layer)))
+    Effect.provide(modes.inference(here.settings).pipe(Layer.provide(surroundings(here).layer)))
   )
 
 await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer)))

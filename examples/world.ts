@@ -5,11 +5,10 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Batches from "../src/datasets/batches.ts"
 import * as Dataset from "../src/datasets/dataset.ts"
-import * as Questions from "../src/datasets/questions.ts"
 import * as Key from "../src/domain/Key.ts"
-import { decode } from "../src/domain/settings/configure.ts"
-import { Settings } from "../src/domain/settings/RunConfig.ts"
+import { queryOf } from "../src/domain/records/options.ts"
 import { colbert } from "../src/kernels/nn/colbert.ts"
 import { causalLm } from "../src/kernels/nn/decoder.ts"
 import { flatten, type Params } from "../src/kernels/nn/Module.ts"
@@ -23,6 +22,7 @@ import { initialise } from "../src/runtime/models/initialise.ts"
 import { Checkpoints, type Part } from "../src/runtime/ports/Checkpoints.ts"
 import { Passages } from "../src/runtime/ports/Passages.ts"
 import { readerSpecial, retrieverSpecial, tokenizerJson, vocabulary } from "../src/runtime/tokenizers/train.ts"
+import { decode } from "../src/systems/jmlr/settings.ts"
 
 const file = (name: string): string => fileURLToPath(new URL(`../data/world/${name}`, import.meta.url))
 
@@ -100,15 +100,19 @@ export const world = Effect.gen(function*() {
     max_length: 512,
     answer_format: "text"
   })
-  return { records, corpus, settings, questions: Questions.frame(records, 0, corpus.row) }
+  return {
+    records,
+    corpus,
+    settings,
+    questions: Batches.frame(records, 0, { row: corpus.row, query: queryOf(settings) })
+  }
 })
 export type World = Effect.Success<typeof world>
 
-/** What the modes ask for beside a file system: settings, passages, a provider, and a place for checkpoints. */
-export const surroundings = ({ corpus, settings }: World) => {
+/** What the modes ask for: passages, a provider, files, and a place for checkpoints. */
+export const surroundings = ({ corpus }: World) => {
   const parts = new Map<string, Part>()
   const layer = Layer.mergeAll(
-    Layer.succeed(Settings, settings),
     Layer.succeed(Passages, corpus),
     cpu({ threads: 1 }),
     NodeFileSystem.layer,

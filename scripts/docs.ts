@@ -5,8 +5,9 @@ import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs"
 import { basename } from "node:path"
 import { promisify } from "node:util"
 import type { Columns } from "../src/domain/Columns.ts"
-import { aliases, defaults, presets } from "../src/domain/settings/presets.ts"
-import { type Raw, RunConfig } from "../src/domain/settings/RunConfig.ts"
+import { sections } from "../src/domain/settings/RunConfig.ts"
+import { aboutOf, type Fields } from "../src/domain/settings/setting.ts"
+import type { Spec } from "../src/domain/settings/Spec.ts"
 import * as tables from "../src/domain/tables.ts"
 import { all } from "../src/kernels/op/all.ts"
 import { apply, type Emitter, input, type Op } from "../src/kernels/Tensor.ts"
@@ -18,13 +19,14 @@ import * as score from "../src/stages/score.ts"
 import type { Stage } from "../src/stages/Stage.ts"
 import * as supervise from "../src/stages/supervise.ts"
 import { byPairs, byTarget, update } from "../src/stages/update.ts"
+import { specs } from "../src/systems/all.ts"
 
 /** What the documents are made from. */
 export interface Material {
   /** Source files by path. */
   readonly sources: Readonly<Record<string, string>>
   readonly ops: ReadonlyArray<Op<any>>
-  readonly defaults: Raw
+  readonly systems: ReadonlyArray<Spec>
   /** Help texts by command, the program itself first. */
   readonly help: Readonly<Record<string, string>>
 }
@@ -237,31 +239,59 @@ const typeText = (type: JsonType): string => {
 
 const value = (given: unknown): string => given === undefined ? "" : code(JSON.stringify(given))
 
-const settings = ({ defaults, sources }: Material): string => {
-  const { schema } = Schema.toJsonSchemaDocument(RunConfig) as unknown as {
+const changes = { learning: "what is learned", answers: "answers", output: "" } as const
+
+/** A table of settings. */
+const settingRows = (fields: Fields): string => {
+  const { schema } = Schema.toJsonSchemaDocument(Schema.Struct(fields)) as unknown as {
     readonly schema: { readonly properties: Readonly<Record<string, JsonType>> }
   }
+  const rows = Object.entries(fields).map(([key, field]) => {
+    const about = aboutOf(field)
+    const kind = typeText(schema.properties[key]!)
+    return [
+      code(key),
+      kind,
+      value(about.default),
+      codes(about.aliases ?? []),
+      changes[about.affects],
+      about.description
+    ]
+  })
+  return table([["setting", "type", "default", "also", "changes", "what"], ...rows])
+}
+
+/** The values of a system's presets. */
+const presetRows = ({ presets }: Spec): string => {
+  const names = Object.keys(presets)
+  const keys = [...new Set(names.flatMap((name) => Object.keys(presets[name]!)))]
+  const rows = keys.map((key) => [code(key)].concat(names.map((name) => value(presets[name]![key]))))
+  return table([["setting", ...names], ...rows])
+}
+
+const without = (fields: Fields, others: ReadonlySet<string>): Fields =>
+  Object.fromEntries(Object.entries(fields).filter(([key]) => !others.has(key)))
+
+const settings = ({ sources, systems }: Material): string => {
   const source = sources["src/domain/settings/RunConfig.ts"]!
-  const fields = source.slice(source.indexOf("export const fields"), source.indexOf("export const RunConfig"))
-  const rows = Object.entries(schema.properties).map(([key, type]) => [
-    code(key),
-    typeText(type),
-    value(defaults[key]),
-    value(presets.paper[key]),
-    value(presets.release[key]),
-    codes(aliases[key] ?? []),
-    commentOf(fields, new RegExp(`^  ${key}:`, "m"))
-  ])
+  const common = new Set(Object.values(sections).flatMap((fields) => Object.keys(fields)))
   const intro =
     `${headOf(source)} A command's \`--set\` wins over the file, the file over its \`preset\`, the preset over `
     + "the default; where none of them gives a value the file must. A file is JSON or YAML 1.2. `--set key=value` reads the "
     + "value as a YAML file would; a setting that is a string takes the text as it stands. Keys may also be written in "
-    + "kebab-case. Unknown keys are refused, settings that have no effect under the others are told."
+    + "kebab-case, and by the names under \"also\". Unknown keys are refused, settings that have no effect under the others "
+    + "are told. A run goes on (`--resume`) only under the same values of what changes what is learned."
   return page(
     "Settings",
     intro,
-    commentOf(source, /^export const fields/m),
-    table([["setting", "type", "default", "paper", "release", "also", "what"], ...rows])
+    "Lengths are in tokens, rates in absolute units, shares in [0, 1].",
+    ...Object.entries(sections).flatMap(([title, fields]) => [`## ${title}`, settingRows(fields)]),
+    ...systems.flatMap((spec) => [
+      `## System \`${spec.name}\``,
+      settingRows(without(spec.fields, common)),
+      "Its presets:",
+      presetRows(spec)
+    ])
   )
 }
 
@@ -305,7 +335,7 @@ export const material = async (): Promise<Material> => {
   return {
     sources: Object.fromEntries(paths.map((path) => [path, readFileSync(path, "utf8")])),
     ops: all,
-    defaults,
+    systems: specs,
     help
   }
 }

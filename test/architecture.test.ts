@@ -71,7 +71,16 @@ const table: Readonly<Record<string, Zone>> = {
     packages: ["effect", "hyparquet", "node:"]
   },
   systems: {
-    zones: ["systems", "stages", "datasets", "runtime/retrieval", "runtime/language", "runtime/ports", "domain"],
+    zones: [
+      "systems",
+      "stages",
+      "datasets",
+      "runtime/retrieval",
+      "runtime/language",
+      "runtime/models",
+      "runtime/ports",
+      "domain"
+    ],
     packages: ["effect"]
   },
   programs: {
@@ -80,7 +89,7 @@ const table: Readonly<Record<string, Zone>> = {
   },
   report: { zones: ["report", "programs", "runtime/ports", "domain"], packages: [] },
   cli: {
-    zones: ["cli", "report", "programs", "datasets", "runtime", "domain"],
+    zones: ["cli", "report", "programs", "systems", "datasets", "runtime", "domain"],
     packages: ["effect", "@effect/platform-node", "node:"]
   },
   bin: { zones: ["cli"], packages: [] }

@@ -35,11 +35,11 @@ describe("generated documents", () => {
       ["a comment of a table", edited("src/domain/tables.ts", "Mean negative", "Negative"), "docs/tables.md"],
       ["the ports of a stage", edited("src/stages/read.ts", "yield* Reader", "yield* Scribe"), "docs/tables.md"],
       [
-        "a comment of a setting",
-        edited("src/domain/settings/RunConfig.ts", "Steps over which the learning rates rise", "Steps"),
+        "the head of the settings",
+        edited("src/domain/settings/RunConfig.ts", "The settings of a run", "Settings"),
         "docs/settings.md"
       ],
-      ["a default", { defaults: { ...found.defaults, seed: 43 } }, "docs/settings.md"],
+      ["a preset", { systems: [{ ...found.systems[0]!, presets: {} }] }, "docs/settings.md"],
       ["a help text", { help: { ...found.help, train: "Train" } }, "docs/cli.md"]
     ] as const
   )("change with %s", (_, change, path) => assert.deepStrictEqual(changedBy(change), [path]))

@@ -14,8 +14,7 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
 import * as Key from "../../src/domain/Key.ts"
-import { decode } from "../../src/domain/settings/configure.ts"
-import { presets } from "../../src/domain/settings/presets.ts"
+import { readerOf } from "../../src/domain/settings/models.ts"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
 import * as Learner from "../../src/runtime/engine/Learner.ts"
@@ -26,8 +25,9 @@ import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
 import * as Graphs from "../../src/runtime/language/graphs.ts"
 import { learnerPart } from "../../src/runtime/models/checkpointPart.ts"
 import * as Model from "../../src/runtime/models/load.ts"
-import { readerLora } from "../../src/runtime/models/lora.ts"
+import { loraOf } from "../../src/runtime/models/lora.ts"
 import { describe, groupsOf, learningOf, optimizerOf } from "../../src/runtime/models/training.ts"
+import { decode, presets } from "../../src/systems/jmlr/settings.ts"
 
 const { values: options } = parseArgs({
   options: {
@@ -91,7 +91,7 @@ const serve = Effect.gen(function*() {
     causalLm,
     {
       seed: 3,
-      lora: readerLora(run),
+      lora: loraOf(readerOf(run)),
       learns: () => true,
       slots: optimizerOf(run).slots,
       task: "CAUSAL_LM"

@@ -8,8 +8,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { ConfigError } from "../domain/settings/configure.ts"
+import { load, pairs } from "../programs/settings.ts"
 import * as providers from "../runtime/engine/providers.ts"
-import { load, pairs } from "../runtime/files/settings.ts"
 import * as Progress from "./progress.ts"
 
 export const anamnesis = Command.make("anamnesis").pipe(

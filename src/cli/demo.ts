@@ -4,13 +4,13 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
-import { decode } from "../domain/settings/configure.ts"
 import type { Raw } from "../domain/settings/RunConfig.ts"
 import { answerAll, show } from "../programs/answer.ts"
-import { experiment, readPlan } from "../programs/experiment.ts"
+import { experiment, readPlan } from "../programs/experiments/experiment.ts"
 import { inference, questions } from "../programs/prepare.ts"
 import { trained } from "../programs/run.ts"
 import * as Report from "../report/tables.ts"
+import { decode } from "../systems/all.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -32,7 +32,7 @@ export const demo = Effect.fn("demo")(function*(overrides: Raw) {
   const plan = { ...read, settings: located(read.settings) }
   const outcomes = yield* experiment(plan, source, overrides)
   yield* Console.log(`\n${Report.all(outcomes)}\n`)
-  const joint = Object.assign({}, plan.settings, plan.arms["joint"])
+  const joint = Object.assign({}, plan.settings, plan.arms["joint"]!.settings)
   const settings = yield* decode(source, joint, overrides)
   const { config } = yield* trained({
     ...settings,
@@ -40,6 +40,6 @@ export const demo = Effect.fn("demo")(function*(overrides: Raw) {
   })
   const records = yield* questions(config, "test")
   const samples = [0, 1, 2].map((i) => records[Math.floor(i * records.length / 3)]!)
-  const answers = yield* Stream.runCollect(answerAll(samples)).pipe(Effect.provide(yield* inference(config)))
+  const answers = yield* Stream.runCollect(answerAll(config, samples)).pipe(Effect.provide(yield* inference(config)))
   yield* Console.log(answers.map((answer, i) => `${show(answer)}\n  right: ${samples[i]!.answer}`).join("\n\n"))
 })

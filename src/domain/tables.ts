@@ -2,7 +2,7 @@
 import { integer, integers, ragged, real, reals, text, texts } from "./Columns.ts"
 
 /**
- * A question as it is asked in step `step`: `answer` is the text the reader should give, `options` what it may choose
+ * A question as it is asked in step `step`, and as the retriever is asked (`query`): `answer` is the text the reader should give, `options` what it may choose
  * from (empty where the answer is free), `answerIndex` the right one (-1 where free), `gold` the passages that hold the
  * answer, as rows of the corpus (none where unknown).
  */
@@ -10,6 +10,7 @@ export const Question = {
   step: integer,
   qid: text,
   question: text,
+  query: text,
   answer: text,
   options: texts,
   answerIndex: integer,

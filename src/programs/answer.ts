@@ -1,18 +1,18 @@
 /** Program: questions answered, with the passages that the answers rest on. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as Questions from "../datasets/questions.ts"
+import * as Batches from "../datasets/batches.ts"
 import { freeAnswer, optionOf } from "../domain/answers/chosenOption.ts"
 import * as Frame from "../domain/Frame.ts"
 import type { QuestionRecord } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
-import { type RunConfig, Settings } from "../domain/settings/RunConfig.ts"
+import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { Passages } from "../runtime/ports/Passages.ts"
 import { Reader, type Token } from "../runtime/ports/Reader.ts"
 import { supportOf } from "../stages/answer.ts"
-import { answerOne } from "../stages/pipelines.ts"
 import { retrieve } from "../stages/retrieve.ts"
-import { query } from "./course.ts"
+import { modeOf } from "../systems/all.ts"
+import { rowsOf } from "./course.ts"
 import { fitting } from "./preflight.ts"
 
 export interface Answered {
@@ -55,21 +55,16 @@ const passagesOf = (support: Int32Array, r: number, c: number, { ids, texts }: P
     .filter((doc) => doc >= 0)
     .map((doc) => ({ id: ids[doc]!, text: texts[doc]! }))
 
-const optionsOf = (c: RunConfig, passages: number) => ({
-  n: Math.min(c.n_candidates, passages),
-  c: c.n_context,
-  rerank: false,
-  query: query(c),
-  explains: c.rationale_prompt !== ""
-})
+/** Passages that are ranked for an answer. */
+const ranked = (c: RunConfig, passages: number): number => Math.min(modeOf(c).candidates, passages)
 
 /** Answers in the order of the questions, `per_device_eval_batch_size` of them made at a time. */
-export const answerAll = (records: ReadonlyArray<QuestionRecord>) =>
+export const answerAll = (c: RunConfig, records: ReadonlyArray<QuestionRecord>) =>
   Stream.unwrap(Effect.gen(function*() {
-    const [c, passages] = [yield* Settings, yield* Passages]
-    const stage = answerOne(optionsOf(c, passages.ids.length))
+    const passages = yield* Passages
+    const stage = modeOf(c).answering(ranked(c, passages.ids.length))
     const size = c.per_device_eval_batch_size
-    const answered = Effect.fnUntraced(function*(questions: Questions.QuestionFrame, batch: number) {
+    const answered = Effect.fnUntraced(function*(questions: Batches.QuestionFrame, batch: number) {
       const rows = yield* stage.run(questions)
       const [predictions, support] = [Frame.column(rows, "prediction"), Frame.column(rows, "support")]
       const written = Frame.column(rows, "written")
@@ -79,10 +74,10 @@ export const answerAll = (records: ReadonlyArray<QuestionRecord>) =>
         options,
         answer: predictions[r]!,
         written: written[r]!,
-        passages: passagesOf(support, r, c.n_context, passages)
+        passages: passagesOf(support, r, support.length / rows.rows, passages)
       }))
     })
-    return Questions.once(records, size, passages.row).pipe(
+    return Batches.once(records, size, rowsOf(c, passages)).pipe(
       Stream.zipWithIndex,
       Stream.mapEffect(([questions, batch]) => answered(questions, batch)),
       Stream.flattenIterable
@@ -121,20 +116,21 @@ const line = <E>(start: string, tokens: Stream.Stream<Token, E>, seen: (text: st
 }
 
 /** What `show` shows of one question, as the reader writes it. */
-export const telling = ({ id, options, question }: QuestionRecord) =>
+export const telling = (c: RunConfig, { id, options, question }: QuestionRecord) =>
   Stream.unwrap(Effect.gen(function*() {
-    const [c, passages, reader] = [yield* Settings, yield* Passages, yield* Reader]
-    const { explains, ...found } = optionsOf(c, passages.ids.length)
-    const rows = yield* retrieve(found).run(Questions.frame([asked(id, question, options)], 0, passages.row))
-    const context = supportOf(Frame.column(rows, "docs"), found.n, c.n_context)
+    const [passages, reader] = [yield* Passages, yield* Reader]
+    const n = ranked(c, passages.ids.length)
+    const width = Math.max(1, modeOf(c).context)
+    const frame = Batches.frame([asked(id, question, options)], 0, rowsOf(c, passages))
+    const context = supportOf(Frame.column(yield* retrieve({ n, rerank: false }).run(frame), "docs"), n, width)
     const one = { questions: [question], options: [options], context }
     const spoken = c.answer_by === "generation" || options.length === 0
     let said = ""
     const rest = Effect.gen(function*() {
       const answer = spoken ? understood(said.trim(), options, c) : (yield* reader.answer(one)).texts[0]!
       const chosen = choice(options, answer).map((text) => `${text}\n`)
-      const reasons = explains ? line("  ", reader.write({ ...one, explain: [answer] })) : Stream.empty
-      const below = sources(passagesOf(context, 0, c.n_context, passages)).map((text) => `${text}\n`)
+      const reasons = c.rationale_prompt !== "" ? line("  ", reader.write({ ...one, explain: [answer] })) : Stream.empty
+      const below = sources(passagesOf(context, 0, width, passages)).map((text) => `${text}\n`)
       return Stream.fromIterable(chosen).pipe(Stream.concat(reasons), Stream.concat(Stream.fromIterable(below)))
     })
     const start = options.length === 0 ? "  → " : "  "

@@ -1,6 +1,8 @@
 /** Program: the passages as vectors on disk, for searches that start at once. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { retrieverOf } from "../domain/settings/models.ts"
+import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { Passages } from "../runtime/ports/Passages.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
 import * as RetrieverModel from "../runtime/retrieval/colbert/model.ts"
@@ -14,12 +16,12 @@ export interface Embedded {
 }
 
 /** Writes the index of the settings' retriever and corpus. */
-export const embed = Effect.fn("embed")(function*(folder: string) {
+export const embed = Effect.fn("embed")(function*(c: RunConfig, folder: string) {
   const { hash, ids } = yield* Passages
   const reporter = yield* Reporter
   const began = yield* Clock.currentTimeMillis
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
-  const model = yield* RetrieverModel.make(() => false)
+  const model = yield* RetrieverModel.make({ model: retrieverOf(c), training: c, retrieval: c }, () => false)
   const weights = model.weights.parameters()
   const shown = { task: "embed", total: ids.length, start: 0, unit: "passages", each: 1, figures: {} }
   const told = (done: number) => Effect.flatMap(elapsed, (seconds) => reporter.report({ ...shown, done, seconds }))

@@ -1,20 +1,19 @@
 /** Program: how well questions are answered, and how high their gold passages rank. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { pipe } from "effect/Function"
 import * as Stream from "effect/Stream"
-import * as Questions from "../datasets/questions.ts"
+import * as Batches from "../datasets/batches.ts"
 import * as Frame from "../domain/Frame.ts"
 import { DEPTH, judge, type Judged, summarise, type Summary, type Verdict, verdict } from "../domain/judge.ts"
 import type { QuestionRecord } from "../domain/records/Records.ts"
-import { type RunConfig, Settings } from "../domain/settings/RunConfig.ts"
-import { Answer, type Candidates } from "../domain/tables.ts"
+import type { RunConfig } from "../domain/settings/RunConfig.ts"
+import type { Answer, Candidates } from "../domain/tables.ts"
 import { Passages } from "../runtime/ports/Passages.ts"
+import * as Reader from "../runtime/ports/Reader.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
-import { answerGold, answerOne } from "../stages/pipelines.ts"
-import { retrieve } from "../stages/retrieve.ts"
-import * as Stage from "../stages/Stage.ts"
-import { query } from "./course.ts"
+import { modeOf } from "../systems/all.ts"
+import type { Judges } from "../systems/System.ts"
+import { rowsOf } from "./course.ts"
 
 export interface Evaluation {
   readonly judged: ReadonlyArray<Verdict>
@@ -22,32 +21,11 @@ export interface Evaluation {
 }
 
 export interface EvaluateOptions {
-  /** Find passages with the index as it is, or be given the gold one, which makes no ranking. */
-  readonly passages: "found" | "gold"
   /** Let the reader answer, or look at the ranking alone. */
   readonly read: boolean
   readonly task: string
   /** Ids of questions that do not fit the reader, which leaves them unanswered: wrong, and counted by themselves. */
   readonly skipped?: ReadonlySet<string>
-}
-
-/** Where no reader answers. */
-const silent = Stage.make("answer", {
-  needs: {},
-  adds: Answer(1),
-  run: ({ rows }) =>
-    Effect.succeed({
-      prediction: Array<string>(rows).fill(""),
-      predictionIndex: new Int32Array(rows).fill(-1),
-      support: new Int32Array(rows).fill(-1),
-      written: Array<string>(rows).fill("")
-    })
-})
-
-const stagesOf = (c: RunConfig, n: number, { passages, read }: EvaluateOptions) => {
-  const options = { n, c: c.n_context, rerank: false, query: query(c), explains: c.rationale_prompt !== "" }
-  if (!read) return pipe(retrieve(options), Stage.andThen(silent))
-  return passages === "gold" ? answerGold(c.n_context, options.explains) : answerOne(options)
 }
 
 type Answered = Frame.Frame<ReturnType<typeof Candidates> & ReturnType<typeof Answer>>
@@ -57,7 +35,8 @@ const judgeRows = (
   rows: Answered,
   records: ReadonlyArray<QuestionRecord>,
   ids: ReadonlyArray<string>,
-  { passages, read, skipped }: EvaluateOptions
+  passages: Judges["passages"],
+  { read, skipped }: EvaluateOptions
 ): ReadonlyArray<Judged> => {
   const [docs, scores] = [Frame.column(rows, "docs"), Frame.column(rows, "docScore")]
   const [texts, indices] = [Frame.column(rows, "prediction"), Frame.column(rows, "predictionIndex")]
@@ -89,23 +68,26 @@ class Running {
 
 /** Judges every question, and gives `keep` what was judged of each batch. */
 export const evaluate = Effect.fn("evaluate")(function*<E = never, R = never>(
+  c: RunConfig,
   records: ReadonlyArray<QuestionRecord>,
   options: EvaluateOptions,
   keep: (judged: ReadonlyArray<Judged>) => Effect.Effect<void, E, R> = () => Effect.void
 ) {
-  const c = yield* Settings
-  const { ids, row } = yield* Passages
+  const passages = yield* Passages
+  const { ids } = passages
+  const mode = modeOf(c)
   const reporter = yield* Reporter
-  const n = Math.min(Math.max(DEPTH, c.n_context), ids.length)
-  const stages = stagesOf(c, n, options)
+  const n = Math.min(Math.max(DEPTH, mode.context), ids.length)
+  const { run } = mode.answering(n)
+  const answers = (rows: Batches.QuestionFrame) => options.read ? run(rows) : Effect.provide(run(rows), Reader.none)
   const size = c.per_device_eval_batch_size
   const [began, verdicts] = [yield* Clock.currentTimeMillis, new Array<Verdict>()]
   const [accuracy, mrr] = [new Running(), new Running()]
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
-  yield* Questions.once(records, size, row).pipe(Stream.runForEach(Effect.fnUntraced(function*(rows) {
-    const answered = yield* stages.run(rows)
+  yield* Batches.once(records, size, rowsOf(c, passages)).pipe(Stream.runForEach(Effect.fnUntraced(function*(rows) {
+    const answered = yield* answers(rows)
     const own = records.slice(verdicts.length, verdicts.length + size)
-    const judged = judgeRows(answered, own, ids, options)
+    const judged = judgeRows(answered, own, ids, mode.judges.passages, options)
     yield* keep(judged)
     for (const one of judged) {
       verdicts.push(verdict(one))

@@ -10,6 +10,7 @@ import * as Trec from "../domain/trec.ts"
 import { exists, replace, sha256, sha256Of } from "../runtime/files/disk.ts"
 import * as LineFile from "../runtime/files/lineFile.ts"
 import * as Lock from "../runtime/files/lock.ts"
+import { modeOf } from "../systems/all.ts"
 import { environment } from "./environment.ts"
 import { evaluate } from "./evaluate.ts"
 import { fitting, skippedOf } from "./preflight.ts"
@@ -75,15 +76,14 @@ export const evaluateRun = Effect.fn("evaluateRun")(function*(c: RunConfig, spli
   const data = yield* corpus(config)
   const { long, records } = yield* fitting(config, split, "answer", yield* judged(config, split, data))
   const options = {
-    passages: config.mode === "oracle" ? "gold" : "found",
-    read: config.mode !== "lexical",
+    read: modeOf(config).judges.reads,
     task: split,
     skipped: skippedOf(config, long)
   } as const
   const folder = join(c.output_dir, `eval-${split}`)
   return yield* Effect.gen(function*() {
     const files = yield* filesIn(folder)
-    const { summary } = yield* evaluate(records, options, files.keep)
+    const { summary } = yield* evaluate(config, records, options, files.keep)
     const of = judgedOf(c, split, chosen, { records, corpus: data.passages.hash })
     yield* files.finish
     yield* replace(join(folder, "metrics.json"), json({ ...summary, judged: of, environment: yield* environment }))

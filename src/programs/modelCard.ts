@@ -6,9 +6,10 @@ import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import { brief, cut, several } from "../domain/brief.ts"
 import { problemsOf } from "../domain/issues.ts"
-import { decode } from "../domain/settings/configure.ts"
+import { folders } from "../domain/settings/models.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { type FileError, located, readJson } from "../runtime/files/disk.ts"
+import { decode } from "../systems/all.ts"
 import { splits } from "./prepare.ts"
 
 export type Part = "retriever" | "reader"
@@ -123,7 +124,7 @@ export const ofRun = Effect.fnUntraced(function*(given: RunConfig, part: Part) {
     matter: {
       library_name: "transformers",
       pipeline_tag: pipeline,
-      base_model: JSON.stringify(c[`${part}_name_or_path`]),
+      base_model: JSON.stringify(c[folders[part]]),
       tags: `[anamnesis, ${tag}]`
     },
     sections: [

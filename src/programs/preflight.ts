@@ -1,29 +1,33 @@
 /** Whether questions and passages fit the lengths of the settings, told before either model is loaded. */
 import * as Effect from "effect/Effect"
 import * as References from "effect/References"
+import { MOST_OPTIONS, queryOf } from "../domain/records/options.ts"
 import type { QuestionRecord } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
-import type { Mode, RunConfig } from "../domain/settings/RunConfig.ts"
+import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import * as ReaderFolder from "../runtime/language/folder.ts"
 import { refusal } from "../runtime/language/generation/writing.ts"
 import * as Prompt from "../runtime/language/prompt.ts"
-import { MOST_OPTIONS } from "../runtime/language/trunk.ts"
 import type { Passages } from "../runtime/ports/Passages.ts"
 import * as RetrieverFolder from "../runtime/retrieval/colbert/folder.ts"
 import * as ColbertText from "../runtime/retrieval/colbert/text.ts"
-import { query } from "./course.ts"
+import { modeOf } from "../systems/all.ts"
 
-const reads = (mode: Mode): boolean => mode !== "lexical"
-const asks = (mode: Mode): boolean =>
-  mode !== "bm25_rag" && mode !== "no_retrieval" && mode !== "oracle" && mode !== "copy"
+const reads = (c: RunConfig): boolean => modeOf(c).traits.reader !== "none"
+/** Whether a retriever encodes queries and passages. */
+const encodes = (c: RunConfig): boolean => ["frozen", "trained"].includes(modeOf(c).traits.retriever)
 
 /** What the folders have to say is said when they are loaded. */
 const quietly = Effect.provideService(References.MinimumLogLevel, "Error")
 
 /** The reader's prompts without passages. */
 const promptsOf = Effect.fnUntraced(function*(c: RunConfig) {
-  const { ends, generation, tokenizer, wrap } = yield* quietly(ReaderFolder.open(c))
-  return { generation, tokenizer, prompts: Prompt.make({ config: c, tokenizer, texts: [], wrap, end: ends.end }) }
+  const { ends, generation, tokenizer, wrap } = yield* quietly(ReaderFolder.open(c.reader_name_or_path, c))
+  return {
+    generation,
+    tokenizer,
+    prompts: Prompt.make({ config: c, generation: c, tokenizer, texts: [], wrap, end: ends.end })
+  }
 })
 type Prompts = Effect.Success<ReturnType<typeof promptsOf>>
 
@@ -181,7 +185,7 @@ const tellCut = (source: string, what: string, { about, cut }: Share, setting: s
     : warn(`${source}: ${percent({ about, cut })} of the ${what} have more tokens than ${setting} and are cut`)
 
 const retriever = Effect.fnUntraced(function*(c: RunConfig) {
-  const { lengths, marks, tokenizer } = yield* quietly(RetrieverFolder.open(c))
+  const { lengths, marks, tokenizer } = yield* quietly(RetrieverFolder.open(c.retriever_name_or_path, c))
   return { lengths, text: ColbertText.make(tokenizer, marks, lengths) }
 })
 
@@ -189,13 +193,13 @@ const retriever = Effect.fnUntraced(function*(c: RunConfig) {
 export const fitting = Effect.fn("fitting")(
   function*(c: RunConfig, source: string, use: Use, records: ReadonlyArray<QuestionRecord>) {
     yield* unlettered(source, records)
-    if (asks(c.mode)) {
+    if (encodes(c)) {
       const { lengths, text } = yield* retriever(c)
-      const queries = records.map(({ options, question }) => query(c)(question, options))
+      const queries = records.map(queryOf(c))
       const cut = share(queries, lengths.query, (own) => text.tokens(own) > lengths.query)
       yield* tellCut(source, "queries", cut, `query_max_len (${lengths.query})`)
     }
-    if (!reads(c.mode)) return { records, long: [] }
+    if (!reads(c)) return { records, long: [] }
     const prompts = yield* promptsOf(c)
     if (use === "answer") yield* writable(c, records, prompts)
     return yield* settle(c, source, use, records, prompts)
@@ -210,12 +214,12 @@ export const skippedOf = ({ excess_length }: RunConfig, long: ReadonlyArray<Long
 /** Tells how many passages are cut, by the retriever and by the reader, and whether a prompt has room for them. */
 export const tellPassages = Effect.fn("tellPassages")(function*(c: RunConfig, { texts }: Passages["Service"]) {
   const source = c.passages_file
-  if (asks(c.mode)) {
+  if (encodes(c)) {
     const { lengths, text } = yield* retriever(c)
     const cut = share(texts, lengths.passage, (own) => text.tokens(own) > lengths.passage)
     yield* tellCut(source, "passages", cut, `passage_max_len (${lengths.passage})`)
   }
-  if (!reads(c.mode) || c.mode === "no_retrieval") return
+  if (modeOf(c).traits.passages === "none") return
   const { prompts, tokenizer } = yield* promptsOf(c)
   const length = (text: string) => tokenizer.encode(c.document_prompt.replace("{text}", () => text)).length
   yield* tellCut(
@@ -229,7 +233,7 @@ export const tellPassages = Effect.fn("tellPassages")(function*(c: RunConfig, { 
   const each = some.reduce((sum, n) => sum + Math.min(n, c.text_maxlength), 0) / Math.max(1, some.length)
   const { learned } = yield* prompts.needs("", [], "")
   const room = Math.floor((c.max_length - learned) / Math.max(1, each))
-  const wanted = c.mode === "oracle" || c.mode === "copy" ? 1 : c.n_context
+  const wanted = modeOf(c).context
   if (room < wanted) {
     const line = `max_length (${c.max_length}) has room for about ${Math.max(0, room)} of ${wanted} passages`
     yield* warn(`${source}: ${line}; the worst give way`)

@@ -3,56 +3,23 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import type { Epochs } from "../datasets/batches.ts"
 import * as Dataset from "../datasets/dataset.ts"
-import { cloze, type Epochs, heldOut, lexical, scrambled, withRandomOptions } from "../datasets/questions.ts"
+import { heldOut, withRandomOptions } from "../datasets/splits.ts"
 import { isAnswered, type Passage, type QuestionRecord, type Split } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import { stepsOf } from "../domain/settings/contradictions.ts"
-import { defaults } from "../domain/settings/presets.ts"
-import { type Mode, type RunConfig, Settings } from "../domain/settings/RunConfig.ts"
+import { data } from "../domain/settings/data.ts"
+import type { RunConfig } from "../domain/settings/RunConfig.ts"
+import { aboutOf } from "../domain/settings/setting.ts"
 import { layer as onDisk } from "../runtime/files/checkpoints.ts"
-import * as reader from "../runtime/language/reader.ts"
 import type { Checkpoints } from "../runtime/ports/Checkpoints.ts"
 import { Passages } from "../runtime/ports/Passages.ts"
-import * as bm25 from "../runtime/retrieval/bm25.ts"
-import * as modes from "../systems/jmlr/modes.ts"
-import { beyondMemory } from "./limits.ts"
+import { modeOf, systemOf } from "../systems/all.ts"
+import { beyondMemory } from "./costs/limits.ts"
 import { fitting, skippedOf, tellPassages } from "./preflight.ts"
 
 export { type Split, splits } from "../domain/records/Records.ts"
-
-/** Both ports and both learners, as the mode has them. */
-const learning = (mode: Mode) => {
-  switch (mode) {
-    case "joint":
-    case "gold_supervised":
-      return modes.joint
-    case "frozen_rag":
-      return modes.frozenRag
-    case "bm25_rag":
-      return modes.bm25Rag
-    case "no_retrieval":
-    case "oracle":
-    case "copy":
-      return modes.noRetrieval
-    case "lexical":
-      return modes.retrieverOnly
-  }
-}
-
-/** Both ports, for answering with what the mode has learned. */
-const reading = (mode: Mode) => {
-  switch (mode) {
-    case "bm25_rag":
-      return Layer.mergeAll(bm25.layer, reader.readOnly)
-    case "no_retrieval":
-    case "oracle":
-    case "copy":
-      return modes.closedBook
-    default:
-      return modes.inference
-  }
-}
 
 /** What this process has told of its files: each sentence once, however often a file is read. */
 const Told = Context.Reference<Set<string>>("anamnesis/Told", { defaultValue: () => new Set() })
@@ -100,7 +67,7 @@ const recordsOf = Effect.fnUntraced(function*(c: RunConfig, split: Split) {
 /** The questions of a split, with the options that the settings ask for. */
 export const questions = Effect.fn("questions")(function*(c: RunConfig, split: Split) {
   const records = yield* recordsOf(c, split)
-  if (c.group_field !== defaults["group_field"] && records.every(({ group, id }) => group === id)) {
+  if (c.group_field !== aboutOf(data.group_field).default && records.every(({ group, id }) => group === id)) {
     yield* tell(fileOf(c, split), [`no question has a ${c.group_field} (group_field): each is a group of its own`])
   }
   return c.distractors === "random" ? withRandomOptions(records, c.seed) : records
@@ -120,12 +87,9 @@ export interface Corpus {
   readonly empty: ReadonlySet<string>
 }
 
-/** The records of a corpus, or of the one made up of its words where the reader learns to copy. */
+/** The passages that the mode studies. */
 const corpusOf = (c: RunConfig) =>
-  Effect.map(loadPassages(c), ({ empty, records }) => ({
-    empty,
-    records: c.mode === "copy" ? scrambled(records, c.copy_words, c.seed) : records
-  }))
+  Effect.map(loadPassages(c), ({ empty, records }) => ({ empty, records: modeOf(c).corpus(records) }))
 
 /** The corpus of a run. */
 export const corpus = Effect.fn("corpus")(function*(c: RunConfig) {
@@ -154,25 +118,27 @@ const epochsOf = Effect.fnUntraced(function*(
   corpus: ReadonlyArray<Passage>,
   empty: ReadonlySet<string>
 ) {
-  if (c.mode === "lexical") return lexical(corpus, c.seed)
-  if (c.mode === "copy") return cloze(corpus, c.seed)
+  const made = modeOf(c).questions?.(corpus)
+  if (made) return made
   const records = yield* withText(fileOf(c, "train"), yield* questions(c, "train"), empty)
   return (() => records) as Epochs
 })
 
-/** Modes that learn from the passages known to hold the answer. */
-const supervised: ReadonlySet<Mode> = new Set<Mode>(["gold_supervised", "oracle"])
-/** Modes that make their own questions. */
-const selfSupervised: ReadonlySet<Mode> = new Set<Mode>(["lexical", "copy"])
-
-const ranked = "mode lexical judges the ranking alone"
+/** Modes that judge the ranking alone, as a hint. */
+const ranking = (c: RunConfig): string => {
+  const names = Object.entries(systemOf(c).spec.modes).filter(([, { reader }]) => reader === "none").map(([name]) =>
+    name
+  )
+  return names.length === 0 ? "" : `; mode ${names.join(", ")} judges the ranking alone`
+}
 
 /** What questions lack for what they are there for. */
 const lacking = (c: RunConfig, split: Split, passages: Passages["Service"], records: ReadonlyArray<QuestionRecord>) => {
   const lost = records.filter((q) => q.gold.some((id) => passages.row(id) < 0))
   const bare = records.filter((q) => q.gold.length === 0)
   const mute = records.filter((q) => !isAnswered(q))
-  const needsGold = split === "train" ? supervised.has(c.mode) : c.mode === "oracle"
+  const { needsGold, traits } = modeOf(c)
+  const gold = split === "train" ? needsGold.studied : needsGold.judged
   const from = `holdout (${c.holdout}) of the groups of ${fileOf(c, split)}`
   return [
     records.length === 0
@@ -181,13 +147,13 @@ const lacking = (c: RunConfig, split: Split, passages: Passages["Service"], reco
       : `no question is held out: ${from} takes none`),
     lost.length > 0 &&
     `${lost.length} questions name gold passages that ${c.passages_file} lacks (first: ${lost[0]!.id})`,
-    needsGold && bare.length > 0
+    gold && bare.length > 0
     && `mode ${c.mode} needs the gold passage of every question; ${bare.length} have none (first: ${bare[0]!.id})`,
-    !selfSupervised.has(c.mode) && mute.length > 0
+    traits.questions === "given" && mute.length > 0
     && `${mute.length} questions of ${fileOf(c, split)} have no answer to ${
         split === "train" ? "learn" : "be judged by"
       } `
-      + `(first: ${mute[0]!.id})${split !== "train" && mute.some((q) => q.gold.length > 0) ? `; ${ranked}` : ""}`
+      + `(first: ${mute[0]!.id})${split !== "train" && mute.some((q) => q.gold.length > 0) ? ranking(c) : ""}`
   ].filter((problem) => problem !== false)
 }
 
@@ -202,11 +168,11 @@ export const judged = Effect.fn("judged")(function*(c: RunConfig, split: Split, 
 /** What settings and data make impossible together. */
 const conflicts = (c: RunConfig, corpus: Passages["Service"], records: ReadonlyArray<QuestionRecord>) => [
   ...[
-    c.n_candidates > corpus.ids.length
-      ? `n_candidates (${c.n_candidates}) exceeds the number of passages (${corpus.ids.length})`
+    modeOf(c).candidates > corpus.ids.length
+      ? `n_candidates (${modeOf(c).candidates}) exceeds the number of passages (${corpus.ids.length})`
       : beyondMemory(c)
   ].filter((problem) => problem !== false),
-  ...(selfSupervised.has(c.mode) ? [] : lacking(c, "train", corpus, records))
+  ...(modeOf(c).traits.questions === "made" ? [] : lacking(c, "train", corpus, records))
 ]
 
 export interface Prepared extends Corpus {
@@ -235,22 +201,15 @@ export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
   } satisfies Prepared as Prepared
 })
 
-const given = ({ config, passages }: Pick<Prepared, "config" | "passages">) =>
-  Layer.merge(Layer.succeed(Settings, config), Layer.succeed(Passages, passages))
-
 /** Everything a training run takes, but the provider and the file system. */
 export const learner = (
-  prepared: Prepared,
-  checkpoints: Layer.Layer<Checkpoints, never, Settings | FileSystem.FileSystem> = onDisk
-) =>
-  learning(prepared.config.mode).pipe(
-    Layer.provideMerge(checkpoints),
-    Layer.provideMerge(given(prepared))
-  )
+  { config, passages }: Pick<Prepared, "config" | "passages">,
+  checkpoints: Layer.Layer<Checkpoints, never, FileSystem.FileSystem> = onDisk(config)
+) => modeOf(config).trains.pipe(Layer.provideMerge(Layer.merge(checkpoints, Layer.succeed(Passages, passages))))
 
 /** Everything inference over a corpus takes, but the provider and the file system. */
 export const answering = (config: RunConfig, passages: Passages["Service"]) =>
-  reading(config.mode).pipe(Layer.provideMerge(given({ config, passages })))
+  modeOf(config).answers.pipe(Layer.provideMerge(Layer.succeed(Passages, passages)))
 
 /** Everything inference takes, but the provider and the file system. */
 export const inference = Effect.fn("inference")(function*(config: RunConfig) {

@@ -1,14 +1,17 @@
 /** Program: one training run, from its settings to its last checkpoint, with a manifest that tells what made it. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Record from "effect/Record"
 import { join } from "node:path"
 import { ConfigError } from "../domain/settings/configure.ts"
 import { suspicions } from "../domain/settings/contradictions.ts"
+import { folders } from "../domain/settings/models.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import * as Checkpoints from "../runtime/files/checkpoints.ts"
 import { exists, located, namesIn, partialOf, readJson, replace } from "../runtime/files/disk.ts"
 import * as Lock from "../runtime/files/lock.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
+import { modeOf } from "../systems/all.ts"
 import { environment } from "./environment.ts"
 import { learned } from "./identity.ts"
 import { learner, prepare, type Prepared } from "./prepare.ts"
@@ -48,12 +51,12 @@ export const start = Effect.fn("start")(function*({ config, epochs, passages }: 
   const folder = config.output_dir
   const begin = Effect.fnUntraced(function*(from: number) {
     yield* extended(config, from)
-    for (const line of suspicions(config)) yield* Effect.logWarning(line)
+    for (const line of suspicions(config, modeOf(config).traits)) yield* Effect.logWarning(line)
     yield* tidy(folder)
     yield* replace(join(folder, SETTINGS), json(config))
     yield* replace(join(folder, RUN), json({ corpus: passages.hash, environment: yield* environment }))
   })
-  return yield* train(epochs, { resume, begin }).pipe(Lock.holding(folder))
+  return yield* train(config, epochs, { resume, begin }).pipe(Lock.holding(folder))
 })
 
 /** Trains under the settings. A folder that holds a run already is gone on with where `resume`, else left alone. */
@@ -93,10 +96,10 @@ export const trained = Effect.fn("trained")(function*(c: RunConfig) {
   }
   const { path, run, step } = found
   if (run) yield* compare(c, path, run)
-  const own = Effect.fnUntraced(function*(part: "retriever" | "reader") {
+  const own = Effect.fnUntraced(function*([part, setting]: readonly [string, typeof folders[keyof typeof folders]]) {
     const folder = join(path, part)
-    return (yield* exists(folder)) ? folder : c[`${part}_name_or_path`]
+    return [setting, (yield* exists(folder)) ? folder : c[setting]] as const
   })
-  const models = { retriever_name_or_path: yield* own("retriever"), reader_name_or_path: yield* own("reader") }
+  const models = Object.fromEntries(yield* Effect.forEach(Record.toEntries(folders), own))
   return { config: { ...c, ...models }, checkpoint: { path, step } } satisfies Chosen as Chosen
 })

@@ -2,14 +2,15 @@
 import type { RecordBatch } from "apache-arrow"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type * as Questions from "../datasets/questions.ts"
+import type * as Batches from "../datasets/batches.ts"
 import * as Frame from "../domain/Frame.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
-import { Settings, stepSize } from "../domain/settings/RunConfig.ts"
+import type { RunConfig } from "../domain/settings/RunConfig.ts"
+import { stepSize } from "../domain/settings/training.ts"
 import { Lesson } from "../domain/tables.ts"
 import * as Journal from "../runtime/files/journal.ts"
 import { Checkpoints, type Identity } from "../runtime/ports/Checkpoints.ts"
-import type { ParameterGroup } from "../runtime/ports/Learning.ts"
+import { labelOf, type ParameterGroup } from "../runtime/ports/Learning.ts"
 import { Passages } from "../runtime/ports/Passages.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
 import { Retriever } from "../runtime/ports/Retriever.ts"
@@ -19,10 +20,10 @@ import * as Trained from "./trained.ts"
 
 const table = (groups: ReadonlyArray<ParameterGroup>, norms: ReadonlyMap<string, number>): string => {
   const rows = groups.map((g) => [
-    g.name,
+    labelOf(g),
     g.parameters.toLocaleString("en"),
     g.trainable ? `lr ${g.learningRate}` : "frozen",
-    norms.has(g.name) ? `|grad| ${norms.get(g.name)!.toExponential(2)}` : ""
+    norms.has(labelOf(g)) ? `|grad| ${norms.get(labelOf(g))!.toExponential(2)}` : ""
   ])
   const widths = [0, 1, 2, 3].map((i) => Math.max(...rows.map((row) => row[i]!.length)))
   return rows.map((row) =>
@@ -70,8 +71,7 @@ export interface TrainOptions<E, R> {
 }
 
 /** Where a run starts: at its newest checkpoint where it is to go on. */
-const startOf = Effect.fnUntraced(function*(run: Identity, resume: boolean) {
-  const c = yield* Settings
+const startOf = Effect.fnUntraced(function*(c: RunConfig, run: Identity, resume: boolean) {
   const position = resume ? yield* (yield* Checkpoints).restore(run) : undefined
   const start = position?.step ?? 0
   if (start <= c.max_steps) return start
@@ -81,17 +81,17 @@ const startOf = Effect.fnUntraced(function*(run: Identity, resume: boolean) {
 
 /** Trains to the last step of the settings. */
 export const train = Effect.fn("train")(function*<E = never, R = never>(
-  epochs: Questions.Epochs,
+  c: RunConfig,
+  epochs: Batches.Epochs,
   { begin = () => Effect.void, resume }: TrainOptions<E, R>
 ) {
-  const c = yield* Settings
   const checkpoints = yield* Checkpoints
   const retriever = yield* Retriever
   const reporter = yield* Reporter
-  const { gate, groups, learn: learning, refreshes, steps } = yield* course(epochs)
+  const { gate, groups, learn: learning, refreshes, steps } = yield* course(c, epochs)
   const run = identity(c, epochs, (yield* Passages).hash)
 
-  const start = yield* startOf(run, resume)
+  const start = yield* startOf(c, run, resume)
   const norms = start === 0 && c.max_steps > 0 ? yield* gate : new Map<string, number>()
   yield* begin(start)
   yield* Journal.truncate(c.output_dir, start)
@@ -105,7 +105,7 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
     const checkpoint = yield* checkpoints.save({ step, run })
     return yield* clock.keep({ step, size: stepSize(c), losses, checkpoint })
   })
-  const learn = Effect.fnUntraced(function*(rows: Questions.QuestionFrame) {
+  const learn = Effect.fnUntraced(function*(rows: Batches.QuestionFrame) {
     const learned = yield* learning(rows)
     yield* written.add(learned.batch)
     step++

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { suspicions } from "../domain/settings/contradictions.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import type { ParameterGroup } from "../runtime/ports/Learning.ts"
+import { modeOf } from "../systems/all.ts"
 import { parameterGroups } from "./course.ts"
 import { fitting } from "./preflight.ts"
 import { fileOf, judged, learner, prepare, splits } from "./prepare.ts"
@@ -27,7 +28,7 @@ export const validate = Effect.fn("validate")(function*(c: RunConfig) {
     })
   )
   const groups = yield* Effect.provide(parameterGroups, learner(prepared))
-  for (const line of suspicions(prepared.config)) yield* Effect.logWarning(line)
+  for (const line of suspicions(prepared.config, modeOf(prepared.config).traits)) yield* Effect.logWarning(line)
   return {
     settings: prepared.config,
     passages: prepared.passages.ids.length,

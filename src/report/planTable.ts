@@ -1,8 +1,8 @@
 /** A plan as people read it. */
-import { stepSize } from "../domain/settings/RunConfig.ts"
+import { stepSize } from "../domain/settings/training.ts"
 import { bytesText as bytes, inUnits } from "../domain/units.ts"
-import type { Memory, Plan } from "../programs/plan.ts"
-import { type Probe, total } from "../programs/probe.ts"
+import type { Memory, Plan } from "../programs/costs/plan.ts"
+import { type Probe, total } from "../programs/costs/probe.ts"
 import type { Valid } from "../programs/validate.ts"
 import type { ParameterGroup } from "../runtime/ports/Learning.ts"
 
@@ -32,8 +32,8 @@ const parameters = (groups: ReadonlyArray<ParameterGroup>): string => {
     bytes(total(own, (g) => g.bytes)),
     bytes(total(own, (g) => g.stateBytes))
   ]
-  const models = [...Map.groupBy(groups, ({ name }) => name.split(" ")[0]!)].flatMap(([model, own]) =>
-    [row(model, own)].concat(own.map((group) => row(`  ${group.name.slice(model.length + 1)}`, [group])))
+  const models = [...Map.groupBy(groups, ({ model }) => model)].flatMap(([model, own]) =>
+    [row(model, own)].concat(own.map((group) => row(`  ${group.name}`, [group])))
   )
   return columns([["parameters", "all", "trainable", "weights", "optimiser"], ...models])
 }

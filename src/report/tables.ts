@@ -1,7 +1,7 @@
 /** Outcomes as the tables people read. */
 import { answers, type Summary } from "../domain/judge.ts"
 import * as Metric from "../domain/Metric.ts"
-import type { Outcome } from "../programs/experiment.ts"
+import type { Outcome } from "../programs/experiments/experiment.ts"
 
 const share = (value: number | null | undefined): string => value?.toFixed(3) ?? "-"
 const bounds = (interval: Metric.Interval | null): string =>

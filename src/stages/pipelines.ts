@@ -42,30 +42,29 @@ const candidates = (o: StudyOptions) => pipe(retrieve(o), Stage.andThen(sample(o
 
 /** JMLR: the reader's likelihood of the answer given each passage ranks the passages. */
 export const llmRanked = (o: StudyOptions) =>
-  curriculum(pipe(candidates(o), Stage.andThen(llmRank(o.m, o))), byPairs(o.m, o.c, o.query))
+  curriculum(pipe(candidates(o), Stage.andThen(llmRank(o.m, o))), byPairs(o.m, o.c))
 
 /** Atlas: the retriever's distribution follows the reader's likelihoods. */
 export const distilled = (o: StudyOptions) =>
-  curriculum(pipe(candidates(o), Stage.andThen(pdist(o.m, o.temperatureGold))), byTarget(o.m, o.c, o.query))
+  curriculum(pipe(candidates(o), Stage.andThen(pdist(o.m, o.temperatureGold))), byTarget(o.m, o.c))
 
 /** Supervision by gold passages among retrieved ones. */
 export const goldSupervised = (o: StudyOptions) =>
   curriculum(
     pipe(retrieve(o), Stage.andThen(drawWithGold(o.n, o.m, o.c, o.seed)), Stage.andThen(goldTarget(o.m))),
-    byTarget(o.m, o.c, o.query)
+    byTarget(o.m, o.c)
   )
 
 /** Supervision by gold passages against those of the same batch. */
-export const inBatch = (b: number, query: RetrieveOptions["query"]) =>
-  curriculum(pipe(drawInBatch(b), Stage.andThen(goldTarget(b))), byTarget(b, 1, query))
+export const inBatch = (b: number) => curriculum(pipe(drawInBatch(b), Stage.andThen(goldTarget(b))), byTarget(b, 1))
 
 /** The reader alone, from gold passages. */
-export const oracle = (c: number, passages: number, seed: number, query: RetrieveOptions["query"]) =>
-  curriculum(pipe(drawOracle(c, passages, seed), Stage.andThen(goldTarget(1))), byTarget(1, c, query))
+export const oracle = (c: number, passages: number, seed: number) =>
+  curriculum(pipe(drawOracle(c, passages, seed), Stage.andThen(goldTarget(1))), byTarget(1, c))
 
 /** The reader's choice given the gold passages, at most `c`: the most that retrieval could do for it. */
 export const answerGold = (c: number, explains = false) => pipe(findGold(c), Stage.andThen(answer(c, c, explains)))
 
 /** Inference: the best passages as they are, then the reader's choice. */
-export const answerOne = (o: Pick<StudyOptions, "n" | "c" | "rerank" | "query"> & { readonly explains?: boolean }) =>
+export const answerOne = (o: Pick<StudyOptions, "n" | "c" | "rerank"> & { readonly explains?: boolean }) =>
   pipe(retrieve(o), Stage.andThen(answer(o.n, o.c, o.explains)))

@@ -10,10 +10,7 @@ export interface RetrieveOptions {
   readonly n: number
   /** Score the candidates with the retriever's current weights, and rank them by that. */
   readonly rerank: boolean
-  readonly query: (question: string, options: ReadonlyArray<string>) => string
 }
-
-const asIs = (question: string): string => question
 
 /** Each row of `docs` in falling order of `scores`; equal scores keep their order. */
 const rank = (docs: Int32Array, scores: Float32Array, n: number) => {
@@ -23,16 +20,15 @@ const rank = (docs: Int32Array, scores: Float32Array, n: number) => {
   return { docs: Int32Array.from(order, (i) => docs[i]!), docScore: Float32Array.from(order, (i) => scores[i]!) }
 }
 
-export const retrieve = ({ n, query = asIs, rerank }: Omit<RetrieveOptions, "query"> & Partial<RetrieveOptions>) =>
+export const retrieve = ({ n, rerank }: RetrieveOptions) =>
   Stage.make("retrieve", {
     needs: Question,
     adds: Candidates(n),
     run: Effect.fnUntraced(function*(rows) {
       const retriever = yield* Retriever
-      const options = Frame.column(rows, "options")
-      const questions = Frame.column(rows, "question").map((question, q) => query(question, options[q]!))
-      const { docs, scores } = yield* retriever.search(questions, n)
+      const queries = Frame.column(rows, "query")
+      const { docs, scores } = yield* retriever.search(queries, n)
       if (!rerank) return { docs, docScore: scores }
-      return rank(docs, yield* retriever.score(questions, docs), n)
+      return rank(docs, yield* retriever.score(queries, docs), n)
     })
   })

@@ -11,7 +11,6 @@ export interface Lessons {
   readonly retriever: RetrieverLesson
   readonly reader: ReaderLesson
 }
-type Query = (question: string, options: ReadonlyArray<string>) => string
 
 /** Columns side by side: [rows, a] and [rows, b] as [rows, a + b]. */
 const beside = (left: Int32Array, right: Int32Array, rows: number): Int32Array => {
@@ -26,10 +25,10 @@ const beside = (left: Int32Array, right: Int32Array, rows: number): Int32Array =
 
 const common = (m: number, c: number) => ({ ...Question, ...Draw(m, c) })
 
-const shared = (rows: Frame.Frame<ReturnType<typeof common>>, query: Query) => {
+const shared = (rows: Frame.Frame<ReturnType<typeof common>>) => {
   const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
   const reader = { questions, options, answers: Frame.column(rows, "answer"), context: Frame.column(rows, "context") }
-  return { queries: questions.map((question, q) => query(question, options[q]!)), reader }
+  return { queries: Frame.column(rows, "query"), reader }
 }
 
 /** What each learner is to be taught from a frame. */
@@ -39,10 +38,10 @@ export interface Teaching<I extends Columns> {
 }
 
 /** By pairs: the retriever compares the drawn passages on the scale that the extreme candidates fix. */
-export const byPairs = (m: number, c: number, query: Query = (question) => question) => ({
+export const byPairs = (m: number, c: number) => ({
   needs: { ...common(m, c), ...Preference(m) },
   lessons: (rows: Frame.Frame<ReturnType<typeof common> & ReturnType<typeof Preference>>): Lessons => {
-    const { queries, reader } = shared(rows, query)
+    const { queries, reader } = shared(rows)
     const docs = beside(Frame.column(rows, "drawn"), Frame.column(rows, "extremes"), rows.rows)
     const objective = { _tag: "Pairwise", m, weights: Frame.column(rows, "preference") } as const
     return { reader, retriever: { questions: queries, docs, objective } }
@@ -50,10 +49,10 @@ export const byPairs = (m: number, c: number, query: Query = (question) => quest
 })
 
 /** By a distribution over the drawn passages. */
-export const byTarget = (m: number, c: number, query: Query = (question) => question) => ({
+export const byTarget = (m: number, c: number) => ({
   needs: { ...common(m, c), ...Target(m) },
   lessons: (rows: Frame.Frame<ReturnType<typeof common> & ReturnType<typeof Target>>): Lessons => {
-    const { queries, reader } = shared(rows, query)
+    const { queries, reader } = shared(rows)
     const objective = { _tag: "Listwise", target: Frame.column(rows, "target") } as const
     return { reader, retriever: { questions: queries, docs: Frame.column(rows, "drawn"), objective } }
   }

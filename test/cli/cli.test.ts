@@ -97,7 +97,7 @@ describe("validate", () => {
     )
     assert.deepInclude(settings, { max_steps: 9, learning_rate: 3e-5, lr_retriever: 0.01 })
     assert.deepStrictEqual({ passages, questions }, { passages: 11, questions: { train: 6, test: 6 } })
-    assert.isTrue(groups.some((g) => g.name.startsWith("reader") && g.learningRate === 3e-5))
+    assert.isTrue(groups.some((g) => g.model === "reader" && g.learningRate === 3e-5))
   })
   it("asks whether another setting was meant", async () => {
     refused(await run("validate", set("sed=7")), /--set: unknown key "sed", did you mean "seed"\?/)

@@ -3,9 +3,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
-import { batches, cloze, heldOut, lexical, once, scrambled, withRandomOptions } from "../../src/datasets/questions.ts"
+import { batches, once } from "../../src/datasets/batches.ts"
+import { heldOut, withRandomOptions } from "../../src/datasets/splits.ts"
 import * as Frame from "../../src/domain/Frame.ts"
 import type { QuestionRecord } from "../../src/domain/records/Records.ts"
+import { cloze, lexical, scrambled } from "../../src/systems/jmlr/warmUps.ts"
 import * as Tiny from "../support/tiny.ts"
 
 const record = (id: string, changes: Partial<QuestionRecord> = {}): QuestionRecord => ({
@@ -35,7 +37,7 @@ describe("batches", () => {
     seed: fc.nat()
   })
   const ask = (given: { count: number; size: number; seed: number }, from: number, to: number) =>
-    collected(batches(epochs(given.count), { ...given, from, to }, () => 0))
+    collected(batches(epochs(given.count), { ...given, from, to }, { row: () => 0 }))
 
   it("have every question of each epoch once, one epoch after the other", () => {
     fc.assert(
@@ -67,7 +69,7 @@ describe("batches", () => {
   })
   it("find the gold passages by their ids, those that there are", () => {
     const records = [record("a", { gold: ["p7", "p1"] }), record("b"), record("c", { gold: ["lost"] })]
-    const found = collected(once(records, 2, (id) => id === "p7" ? 7 : id === "p1" ? 1 : -1))
+    const found = collected(once(records, 2, { row: (id) => id === "p7" ? 7 : id === "p1" ? 1 : -1 }))
     assert.deepStrictEqual(found.map(({ gold, ids }) => [ids, gold.map((own) => [...own])]), [[["a", "b"], [
       [7, 1],
       []

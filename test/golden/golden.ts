@@ -7,14 +7,14 @@ import * as Layer from "effect/Layer"
 import { join } from "node:path"
 import { fromRecords } from "../../src/datasets/dataset.ts"
 import type { QuestionRecord } from "../../src/domain/records/Records.ts"
-import { decode } from "../../src/domain/settings/configure.ts"
-import { type Raw, type RunConfig, Settings } from "../../src/domain/settings/RunConfig.ts"
+import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { cpu, reference } from "../../src/runtime/engine/providers.ts"
 import type { Session } from "../../src/runtime/engine/Session.ts"
 import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
 import { Passages } from "../../src/runtime/ports/Passages.ts"
 import * as Reporter from "../../src/runtime/ports/Reporter.ts"
 import { tokenizerJson } from "../../src/runtime/tokenizers/train.ts"
+import { decode } from "../../src/systems/jmlr/settings.ts"
 
 export interface Provider {
   readonly name: string
@@ -109,9 +109,8 @@ export const prepare = Effect.fnUntraced(function*({ described, under }: Golden<
 })
 
 /** All that the models need around them. */
-export const surroundings = <E>(config: RunConfig, texts: ReadonlyArray<string>, session: Layer.Layer<Session, E>) =>
+export const surroundings = <E>(texts: ReadonlyArray<string>, session: Layer.Layer<Session, E>) =>
   Layer.mergeAll(
-    Layer.succeed(Settings, config),
     Layer.succeed(Passages, fromRecords(texts.map((text, i) => ({ id: `p${i}`, text })))),
     session,
     Reporter.silent,

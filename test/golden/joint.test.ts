@@ -5,14 +5,15 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Questions from "../../src/datasets/questions.ts"
+import * as Batches from "../../src/datasets/batches.ts"
 import * as Frame from "../../src/domain/Frame.ts"
-import type { Raw, RunConfig } from "../../src/domain/settings/RunConfig.ts"
+import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import type { Lesson } from "../../src/domain/tables.ts"
-import { studyOptions } from "../../src/programs/course.ts"
 import type { StoredTensors } from "../../src/runtime/files/safetensors/write.ts"
 import { llmRanked } from "../../src/stages/pipelines.ts"
-import { joint } from "../../src/systems/jmlr/modes.ts"
+import { joint } from "../../src/systems/jmlr/layers.ts"
+import type { JmlrConfig } from "../../src/systems/jmlr/settings.ts"
+import { studyOptions } from "../../src/systems/jmlr/study.ts"
 import * as Memory from "../support/memory.ts"
 import * as Golden from "./golden.ts"
 
@@ -20,7 +21,7 @@ const names = ["retriever", "reader"] as const
 
 interface Run {
   readonly golden: Golden.Golden<Golden.Described>
-  readonly config: RunConfig
+  readonly config: JmlrConfig
   readonly saved: ReturnType<typeof Memory.checkpoints>
   readonly tolerance: number
 }
@@ -50,7 +51,7 @@ const checkLosses = ({ golden, tolerance }: Run, rows: Frame.Frame<typeof Lesson
  * That of attention's key biases is 0 in theory, and in float32 the rounding of a gradient of that norm.
  */
 const checkGradients = ({ golden, saved, tolerance }: Run) => {
-  const { adam_beta1, max_grad_norm } = golden.described.settings as unknown as RunConfig
+  const { adam_beta1, max_grad_norm } = golden.described.settings as unknown as JmlrConfig
   for (const name of names) {
     const norm = golden.tensors.get(`norm/1/${name}`)!.data[0]!
     const size = (1 - adam_beta1) * Math.min(1, max_grad_norm / (norm + 1e-6))
@@ -74,7 +75,7 @@ const steps = Effect.fnUntraced(function*(run: Run) {
   const { gate, learn } = llmRanked(studyOptions(run.config))
   const [asked, size] = [Golden.records(run.golden.described.questions), run.config.per_device_train_batch_size]
   for (let t = 1; t * size <= asked.length; t++) {
-    const rows = Questions.frame(asked.slice((t - 1) * size, t * size), t - 1, () => -1)
+    const rows = Batches.frame(asked.slice((t - 1) * size, t * size), t - 1, { row: () => -1 })
     if (t === 1) checkNorms(run, yield* gate(rows))
     checkLosses(run, yield* learn(rows), t)
     if (t === 1) checkGradients(run)
@@ -87,8 +88,8 @@ const onProvider = ({ session, tolerance }: Golden.Provider, overrides: Raw = {}
     const golden = yield* Golden.read<Golden.Described>("joint")
     const config = yield* Golden.prepare(golden, overrides)
     const saved = Memory.checkpoints()
-    const around = Layer.merge(saved.layer, Golden.surroundings(config, golden.described.passages, session))
-    yield* steps({ golden, config, saved, tolerance }).pipe(Effect.provide(joint.pipe(Layer.provide(around))))
+    const around = Layer.merge(saved.layer, Golden.surroundings(golden.described.passages, session))
+    yield* steps({ golden, config, saved, tolerance }).pipe(Effect.provide(joint(config).pipe(Layer.provide(around))))
   }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
 
 /** Settings a little beside the reference's, and what must give them away. */

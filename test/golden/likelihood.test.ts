@@ -5,7 +5,6 @@ import * as Effect from "effect/Effect"
 import type { FileSystem } from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type { Scope } from "effect/Scope"
-import type { Settings } from "../../src/domain/settings/RunConfig.ts"
 import { grad } from "../../src/kernels/grad.ts"
 import { minMaxScale, pairwise } from "../../src/kernels/loss/rank.ts"
 import { sumAll } from "../../src/kernels/op/broadcast.ts"
@@ -19,6 +18,8 @@ import { readOnly } from "../../src/runtime/language/reader.ts"
 import type { Passages } from "../../src/runtime/ports/Passages.ts"
 import { Reader } from "../../src/runtime/ports/Reader.ts"
 import { preferences } from "../../src/stages/score.ts"
+import { ofReader } from "../../src/systems/jmlr/layers.ts"
+import type { JmlrConfig } from "../../src/systems/jmlr/settings.ts"
 import * as Golden from "./golden.ts"
 
 interface Described extends Golden.Described {
@@ -31,8 +32,8 @@ interface Described extends Golden.Described {
 type Reference = Golden.Golden<Described>
 
 /** Every token of prompts of different lengths, side by side in one batch. */
-const tokens = Effect.fnUntraced(function*({ described, tensors }: Reference, tolerance: number) {
-  const model = yield* ReaderModel.make(false)
+const tokens = Effect.fnUntraced(function*({ described, tensors }: Reference, tolerance: number, config: JmlrConfig) {
+  const model = yield* ReaderModel.make(ofReader(config), false)
   const session = yield* Session
   const sequences = yield* Effect.forEach(
     described.questions,
@@ -84,8 +85,8 @@ const ranks = Effect.fnUntraced(function*({ described, tensors }: Reference, tol
   }
 })
 
-type Needs = Session | Reader | Settings | Passages | Scope | FileSystem
-type Check = (golden: Reference, tolerance: number) => Effect.Effect<void, unknown, Needs>
+type Needs = Session | Reader | Passages | Scope | FileSystem
+type Check = (golden: Reference, tolerance: number, config: JmlrConfig) => Effect.Effect<void, unknown, Needs>
 
 describe("against PyTorch", () => {
   for (const { name, session, tolerance } of Golden.providers) {
@@ -93,8 +94,10 @@ describe("against PyTorch", () => {
       Effect.gen(function*() {
         const golden = yield* Golden.read<Described>("likelihood")
         const config = yield* Golden.prepare(golden)
-        const around = Golden.surroundings(config, golden.described.passages, session)
-        yield* check(golden, tolerance).pipe(Effect.provide(readOnly.pipe(Layer.provideMerge(around))))
+        const around = Golden.surroundings(golden.described.passages, session)
+        yield* check(golden, tolerance, config).pipe(
+          Effect.provide(readOnly(ofReader(config)).pipe(Layer.provideMerge(around)))
+        )
       }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
 
     it.live(`each token's likelihood on ${name}`, () => holds(tokens))

@@ -5,8 +5,6 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { join } from "node:path"
 import * as Key from "../../src/domain/Key.ts"
-import { decode } from "../../src/domain/settings/configure.ts"
-import { Settings } from "../../src/domain/settings/RunConfig.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import * as Disk from "../../src/runtime/files/checkpoints.ts"
 import { learnerPart } from "../../src/runtime/models/checkpointPart.ts"
@@ -38,13 +36,7 @@ export const save = Effect.fnUntraced(function*(name: string, folder: string) {
   const { based, weights } = yield* load(subjects[name]!, name, { lora: settings[name]! })
   const current = weights.parameters()
   weights.restore(new Map(weights.trainable.map((path) => [path, drawn(path, current.get(path)!)])))
-  const run = yield* decode("lora", {
-    output_dir: folder,
-    passages_file: "-",
-    retriever_name_or_path: "-",
-    reader_name_or_path: "-"
-  })
-  const disk = Disk.layer.pipe(Layer.provide(Layer.succeed(Settings, run)))
+  const disk = Disk.layer({ output_dir: folder, save_total_limit: 1 })
   yield* Effect.gen(function*() {
     const checkpoints = yield* Checkpoints
     yield* checkpoints.register(name, learnerPart(weights, undefined, { based, files: [] }))

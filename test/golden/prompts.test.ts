@@ -4,10 +4,10 @@ import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fullMatch } from "../../src/domain/pattern.ts"
-import { decode } from "../../src/domain/settings/configure.ts"
 import * as Prompt from "../../src/runtime/language/prompt.ts"
 import * as ChatTemplate from "../../src/runtime/language/templates/chatTemplate.ts"
 import * as Tokenizer from "../../src/runtime/tokenizers/tokenizer.ts"
+import { decode } from "../../src/systems/jmlr/settings.ts"
 import { folderOf, onDisk } from "../support/files.ts"
 
 const json = (name: string): unknown => JSON.parse(readFileSync(join(import.meta.dirname, name), "utf8"))
@@ -53,7 +53,7 @@ describe("a chat prompt has the ids of transformers' apply_chat_template", () =>
           options_in_prompt: false,
           answer_format: "text"
         })
-        const prompts = Prompt.make({ config, tokenizer, texts, wrap, end: 0 })
+        const prompts = Prompt.make({ config, generation: config, tokenizer, texts, wrap, end: 0 })
         for (const one of cases) {
           if ("said" in one) {
             const [text] = yield* wrap.render([one.said])

@@ -5,11 +5,10 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { fromRecords } from "../../src/datasets/dataset.ts"
 import type { Passage } from "../../src/domain/records/Records.ts"
-import { decode } from "../../src/domain/settings/configure.ts"
-import { Settings } from "../../src/domain/settings/RunConfig.ts"
 import { answerAll } from "../../src/programs/answer.ts"
 import { Passages } from "../../src/runtime/ports/Passages.ts"
 import { supportOf } from "../../src/stages/answer.ts"
+import { decode } from "../../src/systems/jmlr/settings.ts"
 import * as Fakes from "../support/fakes.ts"
 import * as Tiny from "../support/tiny.ts"
 
@@ -27,8 +26,8 @@ const run = Effect.fnUntraced(
       per_device_eval_batch_size: size
     })
     const { calls, layer } = Fakes.ports(passages.map(({ text }) => text))
-    const given = [Layer.succeed(Settings, config), Layer.succeed(Passages, fromRecords(passages)), layer] as const
-    const answered = yield* Stream.runCollect(answerAll(questions)).pipe(
+    const given = [Layer.succeed(Passages, fromRecords(passages)), layer] as const
+    const answered = yield* Stream.runCollect(answerAll(config, questions)).pipe(
       Effect.provide(Layer.mergeAll(...given), { local: true })
     )
     return { answered, searched: calls.searched.map((batch) => batch.length) }

@@ -7,12 +7,12 @@ import { fromRecords } from "../../src/datasets/dataset.ts"
 import { normalise } from "../../src/domain/answers/correct.ts"
 import { DEPTH, depths, judge, type Judged, summarise, verdict } from "../../src/domain/judge.ts"
 import type { QuestionRecord } from "../../src/domain/records/Records.ts"
-import { decode } from "../../src/domain/settings/configure.ts"
-import { type Raw, Settings } from "../../src/domain/settings/RunConfig.ts"
+import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { evaluate, type EvaluateOptions } from "../../src/programs/evaluate.ts"
 import { Passages } from "../../src/runtime/ports/Passages.ts"
 import { silent } from "../../src/runtime/ports/Reporter.ts"
 import { absent } from "../../src/runtime/retrieval/retriever.ts"
+import { decode } from "../../src/systems/jmlr/settings.ts"
 import * as Fakes from "../support/fakes.ts"
 import * as Tiny from "../support/tiny.ts"
 
@@ -164,15 +164,14 @@ const run = Effect.fnUntraced(
     })
     const { calls, layer } = Fakes.ports(Tiny.passages.map(({ text }) => text))
     const given = [
-      Layer.succeed(Settings, config),
       Layer.succeed(Passages, fromRecords(Tiny.passages)),
       silent
     ] as const
     const ports = retrieves ? layer : Layer.merge(layer, absent)
     const kept: Array<Judged> = []
     const keep = (judged: ReadonlyArray<Judged>) => Effect.sync(() => void kept.push(...judged))
-    const asked = { passages: "found", read: true, task: "t", ...options } as const
-    const { judged: verdicts, summary } = yield* evaluate(Tiny.questions, asked, keep).pipe(
+    const asked = { read: true, task: "t", ...options } as const
+    const { judged: verdicts, summary } = yield* evaluate(config, Tiny.questions, asked, keep).pipe(
       Effect.provide(Layer.mergeAll(...given, ports), { local: true })
     )
     assert.deepStrictEqual(verdicts, kept.map(verdict))
@@ -214,7 +213,7 @@ describe("evaluating", () => {
     }))
   it.live("gives the reader the gold passage where it is to have it", () =>
     Effect.gen(function*() {
-      const { calls, judged } = yield* run({ passages: "gold" }, 4)
+      const { calls, judged } = yield* run({}, 4, true, { mode: "oracle" })
       const named = Tiny.questions.filter((q) => Tiny.passages.find((p) => p.id === q.gold[0])!.text.includes(q.answer))
       const right = judged.filter((j) => j.correct === 1).map((j) => j.id)
       assert.includeMembers(right, named.map((q) => q.id))

@@ -6,9 +6,9 @@ import * as Layer from "effect/Layer"
 import { existsSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import type { Summary } from "../../src/domain/judge.ts"
-import type { Plan } from "../../src/domain/settings/experimentPlan.ts"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
-import * as Experiment from "../../src/programs/experiment.ts"
+import * as Experiment from "../../src/programs/experiments/experiment.ts"
+import type { Plan } from "../../src/programs/experiments/experimentPlan.ts"
 import * as Report from "../../src/report/tables.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { sha256 } from "../../src/runtime/files/disk.ts"
@@ -42,7 +42,11 @@ const plan = (steps: number, ...seeds: readonly [number, ...Array<number>]): Pla
     max_length: 160
   },
   warm_up: { lexical: { mode: "lexical", max_steps: 2 } },
-  arms: { none: { mode: "no_retrieval" }, frozen: { mode: "frozen_rag" }, joint: { mode: "joint" } }
+  arms: {
+    none: { phases: {}, settings: { mode: "no_retrieval" } },
+    frozen: { phases: {}, settings: { mode: "frozen_rag" } },
+    joint: { phases: {}, settings: { mode: "joint" } }
+  }
 })
 
 /** Runs a plan in a folder of that name. */
@@ -72,6 +76,22 @@ describe("an experiment", () => {
       assert.deepStrictEqual(readers, readers.map(() => readers[0]!))
       const retrievers = ["frozen", "joint"].map((arm) => weights("start", arm, 0, "retriever"))
       assert.deepStrictEqual(retrievers, retrievers.map(() => weights("start", "lexical", 2, "retriever")))
+    }), 120_000)
+
+  it.live("trains an arm's phases before it, each from the models of those before", () =>
+    Effect.gen(function*() {
+      const phases = { copy: { mode: "copy", max_steps: 1 }, gold: { mode: "oracle", max_steps: 1 } }
+      const deep = { ...plan(0, 1), arms: { deep: { phases, settings: { mode: "joint" } } } }
+      yield* run(deep, "phased")
+      const of = (path: string, step: number) => weights("phased", path, step, "reader")
+      const [first, second] = [of("deep/phases/copy", 1), of("deep/phases/gold", 1)]
+      assert.notStrictEqual(first, second)
+      assert.strictEqual(of("deep", 0), second)
+      const settings = JSON.parse(
+        readFileSync(join(folder, "phased/seed-1/deep/phases/gold/settings.json"), "utf8")
+      ) as Raw
+      assert.match(String(settings["reader_name_or_path"]), /deep\/phases\/copy\/checkpoint-1\/reader$/)
+      assert.match(String(settings["retriever_name_or_path"]), /lexical\/checkpoint-2\/retriever$/)
     }), 120_000)
 
   it.live(
@@ -125,7 +145,7 @@ const told = (outcomes: ReadonlyArray<Experiment.Outcome>): void => {
 describe("a plan", () => {
   it.live("is refused before anything runs where an arm's settings are", () =>
     Effect.gen(function*() {
-      const bad = { ...plan(3, 1), arms: { joint: { mode: "joint", learning_rte: 1 } } }
+      const bad = { ...plan(3, 1), arms: { joint: { phases: {}, settings: { mode: "joint", learning_rte: 1 } } } }
       const error = yield* Effect.flip(run(bad, "bad"))
       assert.match(String(error), /plan\.yaml, arms\.joint: unknown key "learning_rte", did you mean "learning_rate"/)
       assert.isFalse(existsSync(join(folder, "bad")))
@@ -145,7 +165,7 @@ describe("a plan", () => {
       const text = "seeds: [1]\nsettings: { lr: &rate 1e-3 }\narms:\n  joint: { mode: joint, learning_rate: *rate }\n"
       const own = yield* folderOf({ "plan.yaml": text, "run.yaml": "mode: joint\n" })
       const found: unknown = yield* Experiment.readPlan(join(own, "plan.yaml"))
-      const arms = { joint: { mode: "joint", learning_rate: 1e-3 } }
+      const arms = { joint: { phases: {}, settings: { mode: "joint", learning_rate: 1e-3 } } }
       assert.deepStrictEqual(found, { seeds: [1], settings: { lr: 1e-3 }, warm_up: {}, arms })
       const error = yield* Effect.flip(Experiment.readPlan(join(own, "run.yaml")))
       assert.match(error.message, /run\.yaml: is no plan of an experiment: it has no arms$/)

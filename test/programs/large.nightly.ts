@@ -5,8 +5,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { closeSync, openSync, readFileSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs"
 import { join } from "node:path"
-import { decode } from "../../src/domain/settings/configure.ts"
-import { Settings } from "../../src/domain/settings/RunConfig.ts"
 import * as Disk from "../../src/runtime/files/checkpoints.ts"
 import { hashFile } from "../../src/runtime/files/disk.ts"
 import * as TensorFile from "../../src/runtime/files/safetensors/read.ts"
@@ -57,16 +55,7 @@ describe("a file", { concurrent: false }, () => {
             loaded = ends(data)
           })
       }
-      const settings = yield* decode("test", {
-        output_dir: folder,
-        passages_file: "p",
-        retriever_name_or_path: "r",
-        reader_name_or_path: "r"
-      })
-      const layer = Disk.layer.pipe(
-        Layer.provide(Layer.succeed(Settings, settings)),
-        Layer.provide(NodeFileSystem.layer)
-      )
+      const layer = Disk.layer({ output_dir: folder, save_total_limit: 2 }).pipe(Layer.provide(NodeFileSystem.layer))
       const using = <A, E>(use: (checkpoints: Checkpoints["Service"]) => Effect.Effect<A, E>) =>
         Effect.gen(function*() {
           const checkpoints = yield* Checkpoints

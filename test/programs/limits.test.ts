@@ -1,9 +1,9 @@
 /** Steps that no machine could hold are refused by their settings. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { decode } from "../../src/domain/settings/configure.ts"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
-import { beyondMemory } from "../../src/programs/limits.ts"
+import { beyondMemory } from "../../src/programs/costs/limits.ts"
+import { decode } from "../../src/systems/jmlr/settings.ts"
 
 const config = (settings: Raw) =>
   Effect.runSync(decode("x", {

@@ -5,7 +5,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import type { Raw, RunConfig } from "../../src/domain/settings/RunConfig.ts"
+import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { embed } from "../../src/programs/buildIndex.ts"
 import { evaluate } from "../../src/programs/evaluate.ts"
 import { train } from "../../src/programs/train.ts"
@@ -13,7 +13,8 @@ import * as Checkpoints from "../../src/runtime/files/checkpoints.ts"
 import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
 import * as RetrieverModel from "../../src/runtime/retrieval/colbert/model.ts"
 import { readerSpecial, retrieverSpecial, tokenizerJson } from "../../src/runtime/tokenizers/train.ts"
-import { inference, joint } from "../../src/systems/jmlr/modes.ts"
+import { inference, joint, ofRetriever } from "../../src/systems/jmlr/layers.ts"
+import type { JmlrConfig } from "../../src/systems/jmlr/settings.ts"
 import { onDisk } from "../support/files.ts"
 import * as Tiny from "../support/tiny.ts"
 
@@ -70,25 +71,29 @@ const small: Raw = {
 }
 
 /** Everything a run does with its models, and the weights of the retriever that it kept. */
-const everything = Effect.fnUntraced(function*(config: RunConfig) {
-  const around = Tiny.surroundings(config)
+const everything = Effect.fnUntraced(function*(config: JmlrConfig) {
+  const around = Tiny.surroundings
   const index = join(config.output_dir, "index")
-  const { dim, passages } = yield* embed(index).pipe(Effect.provide(around, { local: true }))
+  const { dim, passages } = yield* embed(config, index).pipe(Effect.provide(around, { local: true }))
   assert.strictEqual(passages, Tiny.passages.length)
-  const learning = joint.pipe(Layer.provideMerge(Checkpoints.layer), Layer.provideMerge(around))
-  const trained = yield* train(() => Tiny.questions, { resume: false }).pipe(Effect.provide(learning, { local: true }))
+  const learning = joint(config).pipe(Layer.provideMerge(Checkpoints.layer(config)), Layer.provideMerge(around))
+  const trained = yield* train(config, () => Tiny.questions, { resume: false }).pipe(
+    Effect.provide(learning, { local: true })
+  )
   assert.isTrue(Number.isFinite(trained.readerLoss) && Number.isFinite(trained.retrieverLoss))
   const kept = {
     ...config,
     retriever_name_or_path: join(trained.checkpoint, "retriever"),
     reader_name_or_path: join(trained.checkpoint, "reader")
   }
-  const reading = inference.pipe(Layer.provideMerge(Tiny.surroundings(kept)))
-  const judged = yield* evaluate(Tiny.questions, { passages: "found", read: true, task: "test" }).pipe(
+  const reading = inference(kept).pipe(Layer.provideMerge(Tiny.surroundings))
+  const judged = yield* evaluate(kept, Tiny.questions, { read: true, task: "test" }).pipe(
     Effect.provide(reading, { local: true })
   )
   assert.strictEqual(judged.judged.length, Tiny.questions.length)
-  const model = yield* RetrieverModel.make(() => false).pipe(Effect.provide(Tiny.surroundings(kept), { local: true }))
+  const model = yield* RetrieverModel.make(ofRetriever(kept), () => false).pipe(
+    Effect.provide(Tiny.surroundings, { local: true })
+  )
   return { dim, checkpoint: trained.checkpoint, model }
 })
 

@@ -2,7 +2,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { globSync, readFileSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
-import type { Plan } from "../../src/programs/plan.ts"
+import type { Plan } from "../../src/programs/costs/plan.ts"
 import { anamnesis, type Ended, type Options, prepare } from "../support/cli.ts"
 
 let folder: string
@@ -64,7 +64,7 @@ describe("plan", { timeout: 240_000 }, () => {
     }
     const { disk, groups } = planned
     for (const model of ["retriever", "reader"]) {
-      const counted = total(groups.filter(({ name }) => name.startsWith(model)), ({ parameters }) => parameters)
+      const counted = total(groups.filter((group) => group.model === model), ({ parameters }) => parameters)
       assert.strictEqual(counted, elements(`planned/checkpoint-4/${model}/model.safetensors`))
     }
     assert.approximately(disk.checkpoint, sizeOf("planned/checkpoint-4"), 100)
@@ -122,7 +122,7 @@ describe("plan", { timeout: 240_000 }, () => {
     const { disk, groups, memory, probe } = parse(await run("plan", ["--json", "--steps", "1", ...closed]))
     assert.deepStrictEqual(Object.keys(disk.models), ["reader"])
     assert.deepStrictEqual([memory.index, probe!.index.times, probe!.timed], [0, 0, 1])
-    assert.deepStrictEqual([...new Set(groups.map(({ name }) => name.split(" ")[0]))], ["reader"])
+    assert.deepStrictEqual([...new Set(groups.map(({ model }) => model))], ["reader"])
     const frozen = parse(
       await run("plan", ["--json", "--steps", "0", ...set("mode=frozen_rag", "torch_dtype=bfloat16")])
     )

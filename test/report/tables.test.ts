@@ -1,7 +1,7 @@
 /** Tables of outcomes: arms paired by question and seed, and no figure where there is none. */
 import { assert, describe, it } from "@effect/vitest"
 import { judge, summarise, type Verdict, verdict } from "../../src/domain/judge.ts"
-import type { Outcome } from "../../src/programs/experiment.ts"
+import type { Outcome } from "../../src/programs/experiments/experiment.ts"
 import * as Report from "../../src/report/tables.ts"
 
 /** A question of a group, answered right or wrong, or in words that name no option; `null` where nobody answered. */

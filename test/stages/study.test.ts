@@ -3,9 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as fc from "fast-check"
+import * as Batches from "../../src/datasets/batches.ts"
 import * as Frame from "../../src/domain/Frame.ts"
+import { queryOf } from "../../src/domain/records/options.ts"
 import { Candidates, Draw, Reading } from "../../src/domain/tables.ts"
-import { withOptions } from "../../src/runtime/language/trunk.ts"
 import { Retriever } from "../../src/runtime/ports/Retriever.ts"
 import { read } from "../../src/stages/read.ts"
 import { retrieve } from "../../src/stages/retrieve.ts"
@@ -31,8 +32,10 @@ describe("retrieve", () => {
   it.effect("asks with the text it is given for each question", () => {
     const { calls, layer } = Fakes.ports(Rows.texts)
     return Effect.gen(function*() {
-      yield* retrieve({ n: 2, rerank: false, query: withOptions }).run(Rows.frame())
-      assert.deepStrictEqual(calls.searched, [questions.map((q) => withOptions(q.question, q.options))])
+      const query = queryOf({ options_in_query: true })
+      yield* retrieve({ n: 2, rerank: false }).run(Batches.frame(questions, 0, { row: () => -1, query }))
+      assert.deepStrictEqual(calls.searched, [questions.map(query)])
+      assert.match(calls.searched[0]![0]!, /^Which gene is at fault in Gaucher disease\?\nA\. GBA1\nB\. GLA/)
     }).pipe(Effect.provide(layer))
   })
   it.effect("ranks by fresh scores where asked, equal ones in the order found", () => {

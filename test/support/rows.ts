@@ -1,5 +1,5 @@
 /** Frames for stage tests: the tiny questions as rows, and rows in another order. */
-import * as Questions from "../../src/datasets/questions.ts"
+import * as Batches from "../../src/datasets/batches.ts"
 import type { Blocks, Columns } from "../../src/domain/Columns.ts"
 import * as Frame from "../../src/domain/Frame.ts"
 import type { QuestionRecord } from "../../src/domain/records/Records.ts"
@@ -8,8 +8,8 @@ import { passages, questions } from "./tiny.ts"
 export const texts: ReadonlyArray<string> = passages.map((p) => p.text)
 const rowOf = (id: string): number => passages.findIndex((p) => p.id === id)
 
-export const frame = (step = 3, records: ReadonlyArray<QuestionRecord> = questions): Questions.QuestionFrame =>
-  Questions.frame(records, step, rowOf)
+export const frame = (step = 3, records: ReadonlyArray<QuestionRecord> = questions): Batches.QuestionFrame =>
+  Batches.frame(records, step, { row: rowOf })
 
 export const blocks = <C extends Columns>(rows: Frame.Frame<C>): Blocks<C> =>
   Object.fromEntries(Object.keys(rows.columns).map((name) => [name, Frame.column(rows, name)])) as Blocks<C>

@@ -15,7 +15,7 @@ import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { start } from "../../src/programs/run.ts"
 import * as Checkpoints from "../../src/runtime/files/checkpoints.ts"
 import { Reporter, silent } from "../../src/runtime/ports/Reporter.ts"
-import { joint } from "../../src/systems/jmlr/modes.ts"
+import { joint } from "../../src/systems/jmlr/layers.ts"
 import * as Tiny from "./tiny.ts"
 
 export const STEPS = 24
@@ -53,8 +53,8 @@ export const run = Effect.fnUntraced(function*(
   around: Layer.Layer<Reporter | FileSystem.FileSystem> = Layer.merge(silent, NodeFileSystem.layer)
 ) {
   const own = yield* config(folder, out)
-  const surroundings = Layer.merge(Tiny.core(own), around).pipe(Layer.provideMerge(NodeServices.layer))
-  const layer = joint.pipe(Layer.provideMerge(Checkpoints.layer), Layer.provideMerge(surroundings))
+  const surroundings = Layer.merge(Tiny.core, around).pipe(Layer.provideMerge(NodeServices.layer))
+  const layer = joint(own).pipe(Layer.provideMerge(Checkpoints.layer(own)), Layer.provideMerge(surroundings))
   const prepared = {
     config: own,
     epochs: () => Tiny.questions,

@@ -6,8 +6,7 @@ import * as Layer from "effect/Layer"
 import { join } from "node:path"
 import { fromRecords } from "../../src/datasets/dataset.ts"
 import type { Passage, QuestionRecord } from "../../src/domain/records/Records.ts"
-import { decode } from "../../src/domain/settings/configure.ts"
-import { type Raw, type RunConfig, Settings } from "../../src/domain/settings/RunConfig.ts"
+import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { colbert } from "../../src/kernels/nn/colbert.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
 import { flatten } from "../../src/kernels/nn/Module.ts"
@@ -19,6 +18,7 @@ import * as ModelFolder from "../../src/runtime/models/folder.ts"
 import { Passages } from "../../src/runtime/ports/Passages.ts"
 import * as Reporter from "../../src/runtime/ports/Reporter.ts"
 import { readerSpecial, retrieverSpecial, tokenizerJson, vocabulary } from "../../src/runtime/tokenizers/train.ts"
+import { decode, type JmlrConfig } from "../../src/systems/jmlr/settings.ts"
 
 const texts = [
   "Gaucher disease: variants in GBA1, on 1q22.",
@@ -128,7 +128,7 @@ export const writeWeights = Effect.fnUntraced(function*(folder: string) {
 })
 
 /** The settings of a run in `folder`, where `writeModels` was. */
-export const settings = (folder: string, overrides: Raw = {}): Effect.Effect<RunConfig> =>
+export const settings = (folder: string, overrides: Raw = {}): Effect.Effect<JmlrConfig> =>
   Effect.orDie(decode("test", {
     output_dir: join(folder, "run"),
     passages_file: "passages.jsonl",
@@ -160,9 +160,8 @@ export const weighted = Effect.tap(folder, writeWeights)
 
 export const corpusLayer = Layer.succeed(Passages, fromRecords(passages))
 
-/** Settings, corpus and one CPU thread. */
-export const core = (config: RunConfig) =>
-  Layer.mergeAll(Layer.succeed(Settings, config), corpusLayer, cpu({ threads: 1 }))
+/** Corpus and one CPU thread. */
+export const core = Layer.mergeAll(corpusLayer, cpu({ threads: 1 }))
 
 /** Everything but the models and the checkpoints. */
-export const surroundings = (config: RunConfig) => Layer.mergeAll(core(config), Reporter.silent, NodeFileSystem.layer)
+export const surroundings = Layer.mergeAll(core, Reporter.silent, NodeFileSystem.layer)

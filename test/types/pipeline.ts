@@ -69,7 +69,7 @@ declare const effect: <A>(a: A) => Effect.Effect<A>
 const learning = () => llmRanked(options).learn(questions)
 const answering = () => answerOne(options).run(questions)
 const answeringGold = () => answerGold(1).run(questions)
-const warming = () => inBatch(2, options.query).learn(questions)
+const warming = () => inBatch(2).learn(questions)
 const gating = () => llmRanked(options).gate(questions)
 
 type ErrorOf<F extends () => Effect.Effect<any, any, any>> = Effect.Error<ReturnType<F>>

@@ -36,9 +36,9 @@ export const answerCommand = Command.make(
     const { json } = yield* anamnesis
     if (records.length === 1 && !json) {
       const print = (text: string) => Effect.sync(() => void process.stdout.write(text))
-      return yield* Stream.runForEach(telling(records[0]!), print).pipe(Effect.provide(system))
+      return yield* Stream.runForEach(telling(config, records[0]!), print).pipe(Effect.provide(system))
     }
-    yield* tellEach(answerAll(records), show).pipe(Effect.provide(system))
+    yield* tellEach(answerAll(config, records), show).pipe(Effect.provide(system))
   })
 ).pipe(
   Command.withDescription("Answer a question, or a file of questions, and show the supporting passages"),

@@ -1,7 +1,7 @@
 /** The demo. */
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
-import { pairs } from "../../runtime/files/settings.ts"
+import { pairs } from "../../programs/settings.ts"
 import { runtime, settings } from "../command.ts"
 import { demo } from "../demo.ts"
 

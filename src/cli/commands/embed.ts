@@ -18,7 +18,7 @@ export const embedCommand = Command.make(
   Effect.fnUntraced(function*(flags) {
     const { config } = yield* trained(yield* settle(flags))
     const out = Option.getOrElse(flags.out, () => join(config.output_dir, "index"))
-    yield* tell(yield* embed(out).pipe(Effect.provide(yield* inference(config))), lines)
+    yield* tell(yield* embed(config, out).pipe(Effect.provide(yield* inference(config))), lines)
   })
 ).pipe(
   Command.withDescription("Build the index of the passages and write it to disk, for index_path"),

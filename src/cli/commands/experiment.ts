@@ -3,9 +3,9 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import { experiment, figures, only, readPlan } from "../../programs/experiment.ts"
+import { experiment, figures, only, readPlan } from "../../programs/experiments/experiment.ts"
+import { pairs } from "../../programs/settings.ts"
 import * as Report from "../../report/tables.ts"
-import { pairs } from "../../runtime/files/settings.ts"
 import { runtime, settings, tell } from "../command.ts"
 
 export const experimentCommand = Command.make(

@@ -2,7 +2,7 @@
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import { plan } from "../../programs/plan.ts"
+import { plan } from "../../programs/costs/plan.ts"
 import { planTable } from "../../report/planTable.ts"
 import { runtime, settings, settle, tell } from "../command.ts"
 

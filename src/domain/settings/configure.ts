@@ -8,9 +8,9 @@ import { problemOf } from "../pattern.ts"
 import { parse } from "../RefreshSchedule.ts"
 import { contradictions } from "./contradictions.ts"
 import * as Placeholders from "./placeholders.ts"
-import { aliases, defaults, presets } from "./presets.ts"
-import { fields, type Raw, RunConfig } from "./RunConfig.ts"
-import { unused } from "./unused.ts"
+import type { Raw, RunConfig } from "./RunConfig.ts"
+import { aboutOf } from "./setting.ts"
+import type { Spec } from "./Spec.ts"
 import { wanted } from "./wanted.ts"
 
 /** A configuration that cannot be run: one line a problem, each naming its key. */
@@ -35,25 +35,20 @@ export interface Given {
 /** Where the settings of the command line come from. */
 export const COMMAND_LINE = "--set"
 
-const canonical: ReadonlyMap<string, string> = new Map(
-  Object.entries(aliases).flatMap(([name, others]) => others.map((other) => [other, name] as const))
-)
-const known: ReadonlySet<string> = new Set(Object.keys(fields))
-
 /** The setting that a key names: by its name, an alias, or either in kebab-case; none where it names none. */
-export const settingOf = (key: string): keyof RunConfig | undefined => {
+export const settingOf = ({ aliases, fields }: Spec, key: string): string | undefined => {
   if (key.length > 64) return undefined
   const snake = key.replaceAll("-", "_")
-  const name = canonical.get(snake) ?? snake
-  return known.has(name) ? name as keyof RunConfig : undefined
+  const name = aliases.get(snake) ?? snake
+  return Object.hasOwn(fields, name) ? name : undefined
 }
 
 /** How many unknown keys are worth a guess. */
 const GUESSES = 10
 
-const unknownKey = (key: string, guess: boolean): string => {
-  const near = guess ? didYouMean(key, [...known, ...canonical.keys()]) : undefined
-  return `unknown key ${brief(key)}${near === undefined ? "" : `, did you mean "${canonical.get(near) ?? near}"?`}`
+const unknownKey = ({ aliases, fields }: Spec, key: string, guess: boolean): string => {
+  const near = guess ? didYouMean(key, [...Object.keys(fields), ...aliases.keys()]) : undefined
+  return `unknown key ${brief(key)}${near === undefined ? "" : `, did you mean "${aliases.get(near) ?? near}"?`}`
 }
 
 /** What is to be told of a setting, and where that comes from. */
@@ -70,12 +65,12 @@ interface Merged {
 }
 
 /** Keys under their canonical names; one given twice by the same source is a problem. */
-const rename = ({ settings, source }: Given): Merged => {
+const rename = (spec: Spec) => ({ settings, source }: Given): Merged => {
   const found = new Map<string, unknown>()
   const problems: Array<string> = []
   for (const [key, value] of Object.entries(settings)) {
-    const name = settingOf(key)
-    if (name === undefined) problems.push(unknownKey(key, problems.length < GUESSES))
+    const name = settingOf(spec, key)
+    if (name === undefined) problems.push(unknownKey(spec, key, problems.length < GUESSES))
     else if (found.has(name)) problems.push(`"${name}" is given twice (as ${brief(key)})`)
     else found.set(name, value)
   }
@@ -92,27 +87,20 @@ const unreadable = (key: string, modules: RunConfig["lora_target_modules"]): str
   return problem !== undefined && `${key}: "${modules}" is no pattern of names: ${problem}`
 }
 
-/** What must hold between keys. */
+/** What must hold between settings that all systems share. */
 const conflicts = (c: RunConfig): ReadonlyArray<string> =>
   [
-    c.retriever_n_context > c.n_candidates
-    && `retriever_n_context (${c.retriever_n_context}) exceeds n_candidates (${c.n_candidates})`,
-    c.n_context > c.n_candidates && `n_context (${c.n_context}) exceeds n_candidates (${c.n_candidates})`,
-    c.context === "sampled" && c.n_context > c.retriever_n_context
-    && `n_context (${c.n_context}) exceeds retriever_n_context (${c.retriever_n_context}), from which it is taken`,
-    c.gold_score_mode === "llm_rank" && c.retriever_n_context < 2 && "llm_rank compares at least 2 passages",
     c.retriever_lora_r > 0 && c.retriever_trainable === "embeddings"
     && `retriever_trainable "embeddings" and retriever_lora_r (${c.retriever_lora_r}) exclude each other; name the `
       + "embeddings in retriever_modules_to_save",
-    ...Placeholders.problems(c),
     ...(["lora_target_modules", "retriever_lora_target_modules"] as const).map((key) => unreadable(key, c[key])),
     parse(c.refresh_index) === undefined
     && `refresh_index: "${c.refresh_index}" is not "never", a number of steps, or ranges such as "0-100:10,100-1000:500"`
   ].filter((problem) => problem !== false)
 
 /** Later ones win. */
-const merge = (given: ReadonlyArray<Given>): Merged => {
-  const all = given.map(rename)
+const merge = (spec: Spec, given: ReadonlyArray<Given>): Merged => {
+  const all = given.map(rename(spec))
   return {
     settings: Object.assign({}, ...all.map(({ settings }) => settings)) as Raw,
     sources: new Map(all.flatMap(({ sources }) => [...sources])),
@@ -134,12 +122,12 @@ const valueAt = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
   path.reduce((found: unknown, part) => (found as Raw | undefined)?.[part as string], value)
 
 /** "seed: must be a whole number of at least 0; given -1" */
-const explain = (settings: Raw, { path, reason }: Issue): string => {
-  const key = path[0] as keyof RunConfig
+const explain = ({ fields }: Spec, settings: Raw, { path, reason }: Issue): string => {
+  const key = String(path[0])
   const value = valueAt(settings, path)
   if (value === undefined) return `${key}: ${reason}`
   if (!reason.startsWith("expected")) return `${key}: ${brief(value)} ${cut(reason, 200)}`
-  const { remedy, what } = wanted(fields[key], value)
+  const { remedy, what } = wanted(fields[key]!, value)
   const place = path.length > 1 ? `; ${cut(pathText(path))} is ${brief(value)}` : `; given ${brief(value)}`
   return `${key}: must be ${what}${place}${remedy}`
 }
@@ -156,42 +144,71 @@ export interface Settled {
   readonly unused: ReadonlyArray<Problem & { readonly key: string }>
 }
 
-const presetOf = (name: unknown): Raw =>
-  Object.entries(presets).find(([preset]) => preset === name)?.[1] ?? presets.paper
+const presetOf = ({ presets }: Spec, name: unknown): Raw =>
+  (Object.entries(presets).find(([preset]) => preset === name) ?? Object.entries(presets)[0]!)[1]
 
 /** What the schema finds wrong, each with the source of its setting. */
-const misfits = (settings: Raw, { sources }: Merged, main: string, error: Schema.SchemaError): ReadonlyArray<Problem> =>
+const misfits = (
+  spec: Spec,
+  settings: Raw,
+  { sources }: Merged,
+  main: string,
+  error: Schema.SchemaError
+): ReadonlyArray<Problem> =>
   firstOfEach(issuesOf(error)).map((issue) => ({
     source: sources.get(String(issue.path[0])) ?? main,
-    text: explain(settings, issue)
+    text: explain(spec, settings, issue)
   }))
+
+/** Why a setting changes nothing: "holdout (only without test_file)"; none where it may change something. */
+export const unused = (spec: Spec, config: RunConfig, key: string): string | undefined => {
+  const where = aboutOf(spec.fields[key]!).matters?.(config, spec.modes)
+  if (where === undefined) return undefined
+  return where.startsWith("not") ? `${key} (${where})` : `${key} (only ${where})`
+}
+
+/** The systems by name; the first is the one that is meant where none is named. */
+export type Specs = readonly [Spec, ...ReadonlyArray<Spec>]
+
+/** The system that the last of the sources names. */
+const specOf = (specs: Specs, given: ReadonlyArray<Given>): Spec => {
+  const name = given.findLast(({ settings }) => Object.hasOwn(settings, "system"))?.settings["system"] ?? specs[0].name
+  const known = specs.find((spec) => spec.name === name)
+  return known ?? { ...specs[0], fields: { ...specs[0].fields, system: Schema.Literals(specs.map((s) => s.name)) } }
+}
 
 /**
  * Decodes the user's settings: later ones win over earlier ones, these over the preset, the preset over the defaults.
  * Contradictions are those of `main`.
  */
-export const settle = Effect.fnUntraced(function*(given: ReadonlyArray<Given>, main = given[0]?.source ?? "settings") {
-  const merged = merge(given)
+export const settle = Effect.fnUntraced(function*(
+  specs: Specs,
+  given: ReadonlyArray<Given>,
+  main = given[0]?.source ?? "settings"
+) {
+  const spec = specOf(specs, given)
+  const merged = merge(spec, given)
   const { problems, settings, sources } = merged
-  const usual = { ...defaults, ...presetOf(settings["preset"]) }
+  const usual = { ...spec.defaults, ...presetOf(spec, settings["preset"]) }
   const all: Raw = { ...usual, ...settings }
-  const config = yield* Schema.decodeUnknownEffect(RunConfig)(all, { errors: "all" }).pipe(
-    Effect.mapError((error) => failure([...problems, ...misfits(all, merged, main, error)], main))
+  const decoded = yield* Schema.decodeUnknownEffect(Schema.Struct(spec.fields))(all, { errors: "all" }).pipe(
+    Effect.mapError((error) => failure([...problems, ...misfits(spec, all, merged, main, error)], main))
   )
+  const config = decoded as RunConfig
   if (problems.length > 0) return yield* failure(problems, main)
-  const found = [...conflicts(config), ...contradictions(config)]
+  const found = [
+    ...spec.conflicts(config),
+    ...conflicts(config),
+    ...Placeholders.problems(spec.fields, config),
+    ...contradictions(config, spec.modes[config.mode]!)
+  ]
   if (found.length > 0) {
     const source = [...sources.values()].includes(COMMAND_LINE) ? `${main} with ${COMMAND_LINE}` : main
     return yield* new ConfigError({ source, problems: found })
   }
   const own = [...sources].filter(([key]) => JSON.stringify(settings[key]) !== JSON.stringify(usual[key]))
-  const idle = own.flatMap(([key, source]) => [unused(config, key) ?? []].flat().map((text) => ({ key, source, text })))
+  const idle = own.flatMap(([key, source]) =>
+    [unused(spec, config, key) ?? []].flat().map((text) => ({ key, source, text }))
+  )
   return { config, unused: idle } satisfies Settled as Settled
 })
-
-/** The same of a file, and of overrides that win over it. */
-export const decode = (source: string, file: Raw, overrides: Raw = {}): Effect.Effect<RunConfig, ConfigError> =>
-  Effect.map(
-    settle([{ source, settings: file }, { source: COMMAND_LINE, settings: overrides }]),
-    ({ config }) => config
-  )

@@ -1,5 +1,7 @@
 /** Settings that are right one by one and wrong together: a line each, with its keys and what to do. */
-import { type Mode, type RunConfig, stepSize } from "./RunConfig.ts"
+import type { RunConfig } from "./RunConfig.ts"
+import { stepSize } from "./training.ts"
+import type { Traits } from "./uses.ts"
 
 /** Steps are counted in 32 bits. */
 export const MOST_STEPS = 2 ** 31 - 1
@@ -11,19 +13,12 @@ type Problems = ReadonlyArray<string | false>
 
 const number = (value: number): string => value.toLocaleString("en", { maximumSignificantDigits: 21 })
 
-/** Warm-ups that make up their questions from the corpus, and use neither files of questions nor options. */
-const madeUp: ReadonlySet<Mode> = new Set<Mode>(["lexical", "copy"])
-/** Modes that train the retriever. */
-export const teachRetriever: ReadonlySet<Mode> = new Set<Mode>(["joint", "gold_supervised", "lexical"])
-
 const schedule = (c: RunConfig): Problems => [
   c.max_steps > MOST_STEPS && `max_steps (${number(c.max_steps)}) exceeds ${number(MOST_STEPS)} steps`,
   c.save_steps === 0 && "save_steps: 0 is no number of steps; write -1 for one checkpoint at the end",
   Math.max(c.learning_rate, c.lr_retriever) * c.weight_decay >= 1
   && `weight_decay (${c.weight_decay}) times the learning rate (${Math.max(c.learning_rate, c.lr_retriever)}) is 1 or `
-    + "more: a step would undo the weights",
-  teachRetriever.has(c.mode) && c.rank_weight === 0
-  && `rank_weight 0 leaves the retriever nothing to learn in mode ${c.mode}; mode frozen_rag keeps it as it is`
+    + "more: a step would undo the weights"
 ]
 
 const lengths = (c: RunConfig): Problems => {
@@ -36,35 +31,33 @@ const lengths = (c: RunConfig): Problems => {
       + "for the checkpoint's own"
     ),
     c.answer_by === "generation" && writes("max_new_tokens"),
-    c.rationale_prompt !== "" && writes("rationale_max_new_tokens"),
-    c.mode === "copy" && c.copy_words > c.text_maxlength
-    && `copy_words (${c.copy_words}) exceeds text_maxlength (${c.text_maxlength}): a word takes at least a token`
+    c.rationale_prompt !== "" && writes("rationale_max_new_tokens")
   ]
 }
 
-const others = (c: RunConfig): Problems => [
-  !madeUp.has(c.mode) && c.answer_format === "letter" && !c.options_in_prompt
+const others = (c: RunConfig, { questions }: Traits): Problems => [
+  questions === "given" && c.answer_format === "letter" && !c.options_in_prompt
   && "answer_format \"letter\" needs options_in_prompt: the reader would name letters that it never saw; set "
     + "answer_format: text, or options_in_prompt: true"
 ]
 
 /** What must hold between keys. */
-export const contradictions = (c: RunConfig): ReadonlyArray<string> =>
-  [...schedule(c), ...lengths(c), ...others(c)].filter((problem) => problem !== false)
+export const contradictions = (c: RunConfig, mode: Traits): ReadonlyArray<string> =>
+  [...schedule(c), ...lengths(c), ...others(c, mode)].filter((problem) => problem !== false)
 
 /** What may be meant, but would surprise whoever did not mean it. The number of steps is spelled out. */
-export const suspicions = (c: RunConfig): ReadonlyArray<string> => {
+export const suspicions = (c: RunConfig, mode: Traits): ReadonlyArray<string> => {
   const same = c.train_file === c.test_file && JSON.stringify(c.train_where) === JSON.stringify(c.test_where)
   return [
-    !madeUp.has(c.mode) && c.test_file !== "" && same
+    mode.questions === "given" && c.test_file !== "" && same
     && "train_file and test_file are the same questions: figures will be of what was trained on",
     c.max_steps === 0 && "max_steps is 0: nothing is trained",
     c.max_steps > 0 && c.warmup_steps > c.max_steps
     && `warmup_steps (${c.warmup_steps}) exceeds the ${
       number(c.max_steps)
     } steps: the learning rate never reaches its peak`,
-    c.mode !== "lexical" && c.learning_rate === 0 && "learning_rate is 0: the reader stays as it is",
-    teachRetriever.has(c.mode) && c.lr_retriever === 0 && "lr_retriever is 0: the retriever stays as it is"
+    mode.reader === "trained" && c.learning_rate === 0 && "learning_rate is 0: the reader stays as it is",
+    mode.retriever === "trained" && c.lr_retriever === 0 && "lr_retriever is 0: the retriever stays as it is"
   ].filter((line) => line !== false)
 }
 

@@ -1,15 +1,6 @@
 /** The parts of a prompt are texts with a place, `{text}`, for what they are of. */
-import type { RunConfig } from "./RunConfig.ts"
-
-/** The settings that are parts of a prompt, and the place that each must have. */
-const places = {
-  document_prompt: "text",
-  question_prompt: "question",
-  answer_prompt: "answer",
-  generation_prompt: undefined,
-  rationale_prompt: undefined
-} as const satisfies Partial<Record<keyof RunConfig, string | undefined>>
-type Part = keyof typeof places
+import { type Prompting, prompting } from "./prompting.ts"
+import { aboutOf, type Fields } from "./setting.ts"
 
 /** What other libraries call a place, and where it is here. */
 const elsewhere: ReadonlyMap<string, string> = new Map([
@@ -21,28 +12,29 @@ const elsewhere: ReadonlyMap<string, string> = new Map([
 /** Names between braces; what a command of TeX is given, as in `\boxed{answer}`, is none, nor are braces of JSON. */
 const name = /(?<!\\[a-zA-Z]+)\{\{?\s*([A-Za-z_]\w*)\s*\}?\}/g
 
-const strange = (found: RegExpExecArray, place: string | undefined): string => {
+const strange = (found: RegExpExecArray, place: string | null): string => {
   const note = elsewhere.get(found[1]!.toLowerCase())
-    ?? (place === undefined ? "nothing is put into it" : `its place is {${place}}`)
+    ?? (place === null ? "nothing is put into it" : `its place is {${place}}`)
   return `${found[0]} is not known; ${note}`
 }
 
-const wrong = (part: Part, place: string | undefined, text: string): ReadonlyArray<string> => {
+const wrong = (part: string, place: string | null, text: string): ReadonlyArray<string> => {
   const unknown = [...text.matchAll(name)].filter(([own]) => own !== `{${place}}`)
   if (unknown.length > 0) return unknown.map((found) => `${part}: ${strange(found, place)}`)
-  const missing = place !== undefined && !text.includes(`{${place}}`)
+  const missing = place !== null && !text.includes(`{${place}}`)
   return missing ? [`${part}: has no {${place}}, so that the reader would not see it`] : []
 }
 
 /** What is wrong with the prompts of settings: a place that is not there, one that nothing would fill. */
-export const problems = (c: Pick<RunConfig, Part>): ReadonlyArray<string> =>
-  (Object.entries(places) as ReadonlyArray<[Part, string | undefined]>).flatMap(([part, place]) =>
-    wrong(part, place, c[part])
-  )
+export const problems = (fields: Fields, c: Readonly<Record<string, unknown>>): ReadonlyArray<string> =>
+  Object.entries(fields).flatMap(([part, field]) => {
+    const { placeholder } = aboutOf(field)
+    return placeholder === undefined ? [] : wrong(part, placeholder, c[part] as string)
+  })
 
 /** A part of a prompt with a text at its place, wherever it has it. */
-export const fill = (
-  c: Pick<RunConfig, Part>,
-  part: Exclude<Part, "generation_prompt" | "rationale_prompt">,
+export const fill = <P extends "document_prompt" | "question_prompt" | "answer_prompt">(
+  c: Pick<Prompting, P>,
+  part: P,
   text: string
-) => c[part].replaceAll(`{${places[part]}}`, () => text)
+): string => c[part].replaceAll(`{${aboutOf(prompting[part]).placeholder}}`, () => text)

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { dirname, join } from "node:path"
-import { Settings } from "../../domain/settings/RunConfig.ts"
+import type { Output } from "../../domain/settings/output.ts"
 import {
   CheckpointError,
   Checkpoints,
@@ -191,46 +191,49 @@ const another = (path: string, differing: ReadonlyArray<string>) => {
   return new CheckpointError({ path, reason })
 }
 
-export const layer: Layer.Layer<Checkpoints, never, Settings | FileSystem.FileSystem> = Layer.effect(
-  Checkpoints,
-  Effect.gen(function*() {
-    const { output_dir, save_total_limit } = yield* Settings
-    const fs = yield* FileSystem.FileSystem
-    const parts = new Map<string, Part>()
-    /** The checkpoint the parts are at, if they are at one: there is no need to write it again. */
-    let last: { readonly step: number; readonly path: string } | undefined
-    const provided = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem>) =>
-      Effect.provideService(effect, FileSystem.FileSystem, fs)
-    return Checkpoints.of({
-      register: (name, part) => Effect.sync(() => void parts.set(name, part)),
-      save: Effect.fnUntraced(
-        function*(position) {
-          if (last?.step === position.step) return last.path
-          const path = yield* write(output_dir, parts, position)
-          last = { step: position.step, path }
-          const old = (yield* stepsIn(output_dir)).filter((step) => step <= position.step).slice(save_total_limit)
-          yield* Effect.forEach(old, (step) => remove(output_dir, step))
-          return path
-        },
-        Effect.mapError(asError),
-        provided
-      ),
-      restore: Effect.fnUntraced(function*(run) {
-        const found = yield* Effect.mapError(newest(output_dir), asError)
-        if (!found) return undefined
-        const { manifest, path } = found
-        if (manifest.run === undefined) return yield* new CheckpointError({ path, reason: EARLIER })
-        const differing = differences(manifest.run, run)
-        if (differing.length > 0) return yield* another(path, differing)
-        yield* load(path, manifest, parts).pipe(
-          Effect.mapError((error) => error._tag === "FileError" ? asError(error) : error)
-        )
-        last = { step: manifest.global_step, path }
-        return { step: manifest.global_step, run }
-      }, provided)
+/** Checkpoints in a run's folder, of which the newest are kept. */
+export const layer = (
+  { output_dir, save_total_limit }: Pick<Output, "output_dir" | "save_total_limit">
+): Layer.Layer<Checkpoints, never, FileSystem.FileSystem> =>
+  Layer.effect(
+    Checkpoints,
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const parts = new Map<string, Part>()
+      /** The checkpoint the parts are at, if they are at one: there is no need to write it again. */
+      let last: { readonly step: number; readonly path: string } | undefined
+      const provided = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem>) =>
+        Effect.provideService(effect, FileSystem.FileSystem, fs)
+      return Checkpoints.of({
+        register: (name, part) => Effect.sync(() => void parts.set(name, part)),
+        save: Effect.fnUntraced(
+          function*(position) {
+            if (last?.step === position.step) return last.path
+            const path = yield* write(output_dir, parts, position)
+            last = { step: position.step, path }
+            const old = (yield* stepsIn(output_dir)).filter((step) => step <= position.step).slice(save_total_limit)
+            yield* Effect.forEach(old, (step) => remove(output_dir, step))
+            return path
+          },
+          Effect.mapError(asError),
+          provided
+        ),
+        restore: Effect.fnUntraced(function*(run) {
+          const found = yield* Effect.mapError(newest(output_dir), asError)
+          if (!found) return undefined
+          const { manifest, path } = found
+          if (manifest.run === undefined) return yield* new CheckpointError({ path, reason: EARLIER })
+          const differing = differences(manifest.run, run)
+          if (differing.length > 0) return yield* another(path, differing)
+          yield* load(path, manifest, parts).pipe(
+            Effect.mapError((error) => error._tag === "FileError" ? asError(error) : error)
+          )
+          last = { step: manifest.global_step, path }
+          return { step: manifest.global_step, run }
+        }, provided)
+      })
     })
-  })
-)
+  )
 
 /** As long as any. */
 const NO_HASH = "0".repeat(64)

@@ -2,7 +2,8 @@
 import * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import { freeAnswer, optionOf } from "../../domain/answers/chosenOption.ts"
-import type { RunConfig } from "../../domain/settings/RunConfig.ts"
+import type { Generation } from "../../domain/settings/generation.ts"
+import type { Prompting } from "../../domain/settings/prompting.ts"
 import { type Asked, type Chosen, textsOf, type Token, type ToWrite } from "../ports/Reader.ts"
 
 type Contextual = Asked & { readonly context: Int32Array }
@@ -27,7 +28,7 @@ export interface Answering<E> {
 }
 
 /** What was written, as an answer: the option that it names, or the words that are the answer. */
-const understood = (said: string, options: ReadonlyArray<string>, format: RunConfig["answer_format"]) => {
+const understood = (said: string, options: ReadonlyArray<string>, format: Prompting["answer_format"]) => {
   const index = optionOf(said, options, format)
   const text = options[index] ?? (options.length === 0 ? freeAnswer(said) : said)
   return { index, text, written: options.length > 0 || text !== said ? said : "" }
@@ -35,7 +36,7 @@ const understood = (said: string, options: ReadonlyArray<string>, format: RunCon
 
 export const answering = <E>(
   { likeliest, write }: Answering<E>,
-  { answer_by, answer_format }: Pick<RunConfig, "answer_by" | "answer_format">
+  { answer_by, answer_format }: Pick<Generation, "answer_by"> & Pick<Prompting, "answer_format">
 ) =>
   Effect.fnUntraced(function*(asked: Contextual) {
     const places = [...asked.questions.keys()]

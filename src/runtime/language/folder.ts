@@ -1,7 +1,7 @@
 /** The model folder of a reader: a decoder, and the tokens that begin, end and fill up its texts. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
-import type { RunConfig } from "../../domain/settings/RunConfig.ts"
+import type { Prompting } from "../../domain/settings/prompting.ts"
 import { reach } from "../../kernels/nn/rope.ts"
 import { decodeDecoder, type DecoderConfig } from "../files/config/decoder.ts"
 import * as GenerationConfig from "../files/config/generation.ts"
@@ -89,14 +89,17 @@ const begins = Effect.fnUntraced(function*({ bos_token_id }: DecoderConfig, toke
   return start
 })
 
-/** The folder of the settings. */
-export const open = Effect.fnUntraced(function*(settings: RunConfig) {
-  const opened = yield* ModelFolder.open(settings.reader_name_or_path, decodeDecoder)
+/** A folder under the settings of prompts. */
+export const open = Effect.fnUntraced(function*(
+  path: string,
+  settings: Pick<Prompting, "max_length" | "apply_chat_template">
+) {
+  const opened = yield* ModelFolder.open(path, decodeDecoder)
   const { config, folder, tokenizer } = opened
   const most = reach(config.rope_parameters, config.max_position_embeddings)
   yield* ModelFolder.fits(folder, { max_position_embeddings: most }, { max_length: settings.max_length })
-  const path = join(folder, "config.json")
-  yield* within(path, "bos_token_id", config.bos_token_id === undefined ? [] : [config.bos_token_id], config.vocab_size)
+  const file = join(folder, "config.json")
+  yield* within(file, "bos_token_id", config.bos_token_id === undefined ? [] : [config.bos_token_id], config.vocab_size)
   const generation = yield* GenerationConfig.read(folder)
   return {
     ...opened,

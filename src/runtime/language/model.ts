@@ -1,12 +1,15 @@
 /** A decoder that reads: its weights, its prompts and the programs over them. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { LEAST_SHIFTED, type RunConfig, Settings } from "../../domain/settings/RunConfig.ts"
+import type { Generation } from "../../domain/settings/generation.ts"
+import type { ModelSettings } from "../../domain/settings/model.ts"
+import { LEAST_SHIFTED, type Prompting } from "../../domain/settings/prompting.ts"
+import type { Training } from "../../domain/settings/training.ts"
 import { causalLm } from "../../kernels/nn/decoder.ts"
 import { cached, powerOfTwo } from "../engine/Programs.ts"
 import * as ModelFolder from "../models/folder.ts"
 import * as Model from "../models/load.ts"
-import { readerLora } from "../models/lora.ts"
+import { loraOf } from "../models/lora.ts"
 import { optimizerOf, storedAs } from "../models/training.ts"
 import { Passages } from "../ports/Passages.ts"
 import { type Asked, ContextOverflow, type ToWrite } from "../ports/Reader.ts"
@@ -29,7 +32,7 @@ export const byPart = (
   sequence: Prompt.Sequence,
   nll: (i: number) => number,
   parts: number,
-  how: RunConfig["option_score"]
+  how: Generation["option_score"]
 ): Float32Array => {
   const [sums, counts] = [new Float64Array(parts), new Float64Array(parts)]
   sequence.supervised.forEach(({ part }, i) => {
@@ -43,35 +46,51 @@ export const byPart = (
 type Shape = [rows: number, length: number, supervised: number]
 const shapeOf = ([rows, length, supervised]: Shape): Graphs.PackShape => ({ rows, length, supervised })
 
+/** A reader's share of the settings. */
+export interface ReaderSettings {
+  readonly model: ModelSettings
+  readonly training: Training
+  readonly prompting: Prompting
+  readonly generation: Generation
+}
+
 /** `learns` tells whether the parameters may move. */
-export const make = Effect.fnUntraced(function*(learns: boolean) {
-  const settings = yield* Settings
+export const make = Effect.fnUntraced(function*(settings: ReaderSettings, learns: boolean) {
+  const { generation, model: own, prompting, training } = settings
   const { texts } = yield* Passages
-  const opened = yield* ReaderFolder.open(settings)
+  const opened = yield* ReaderFolder.open(own.name_or_path, prompting)
   const { ends, folder, tokenizer, wrap } = opened
   /** A multiple of 8, as shifted attention takes it. */
-  const most = Math.ceil(settings.max_length / 8) * 8
-  const shifted = learns && !settings.use_full_attn && most >= LEAST_SHIFTED
+  const most = Math.ceil(prompting.max_length / 8) * 8
+  const shifted = learns && !prompting.use_full_attn && most >= LEAST_SHIFTED
   if (shifted) yield* ModelFolder.shifts(folder, opened.config)
   const { based, config, module: decoder, weights } = yield* Model.load(opened, causalLm, {
-    seed: settings.seed,
-    lora: learns ? readerLora(settings) : undefined,
+    seed: training.seed,
+    lora: learns ? loraOf(own) : undefined,
     learns: () => learns,
-    stored: learns ? storedAs(settings) : undefined,
-    slots: optimizerOf(settings).slots,
+    stored: learns ? storedAs(own) : undefined,
+    slots: optimizerOf(training).slots,
     draws: learns,
     task: "CAUSAL_LM"
   })
-  const prompts = Prompt.make({ config: settings, tokenizer, texts, wrap, end: ends.end })
+  const prompts = Prompt.make({ config: prompting, generation, tokenizer, texts, wrap, end: ends.end })
   const score = yield* cached((shape: Shape) => Graphs.score(decoder, shapeOf(shape)))
-  const continued = yield* Writing.make({ ...opened, config, decoder, weights, learns })
+  const continued = yield* Writing.make({
+    ...opened,
+    settings: generation,
+    seed: training.seed,
+    config,
+    decoder,
+    weights,
+    learns
+  })
   const padded = { padding: ends.padding, most }
 
   /** For each sequence, the likelihood of each of its parts; longest sequences first, so that like meets like. */
   const likelihoods = Effect.fnUntraced(function*(
     sequences: ReadonlyArray<Prompt.Sequence>,
     parts: ReadonlyArray<number>,
-    how: RunConfig["option_score"]
+    how: Generation["option_score"]
   ) {
     const results: Array<Float32Array> = []
     const order = [...sequences.keys()].toSorted((a, b) => sequences[b]!.ids.length - sequences[a]!.ids.length || a - b)
@@ -96,7 +115,7 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
         prompt(contextOf(asked, q), question, asked.options[q]!, q).pipe(
           Effect.map((made) => [{ q, made }]),
           Effect.catchIf(
-            (error) => settings.excess_length === "skip" && error instanceof ContextOverflow,
+            (error) => prompting.excess_length === "skip" && error instanceof ContextOverflow,
             () => Effect.succeed([])
           )
         )),
@@ -106,7 +125,7 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
   const likeliest = Effect.fnUntraced(function*(asked: Contextual) {
     const prompted = yield* each(asked, prompts.choices)
     const counts = prompted.map(({ q }) => asked.options[q]!.length)
-    const scores = yield* likelihoods(prompted.map(({ made }) => made), counts, settings.option_score)
+    const scores = yield* likelihoods(prompted.map(({ made }) => made), counts, generation.option_score)
     const found = new Map(prompted.map(({ q }, i) => [q, scores[i]!.indexOf(Math.min(...scores[i]!))]))
     return asked.questions.map((_, q) => found.get(q) ?? -1)
   })
@@ -118,7 +137,7 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
         : each(asked, prompts.open))
       /** What was not answered is not explained. */
       const prompted = all.filter(({ q }) => explain?.[q] !== "")
-      const most = explain ? settings.rationale_max_new_tokens : settings.max_new_tokens
+      const most = explain ? generation.rationale_max_new_tokens : generation.max_new_tokens
       const tokens = continued(prompted.map(({ made, q }) => ({ ids: made, about: questions[q]! })), most)
       return Stream.map(tokens, (token) => ({ ...token, row: prompted[token.row]!.q }))
     }))
@@ -148,7 +167,7 @@ export const make = Effect.fnUntraced(function*(learns: boolean) {
       return Float32Array.from(asked, ({ doc, q }) => found.get(`${q},${doc}`)!)
     }),
     write,
-    answer: answering({ likeliest, write }, settings)
+    answer: answering({ likeliest, write }, { ...prompting, ...generation })
   }
 })
 export type ReaderModel = Effect.Success<ReturnType<typeof make>>

@@ -1,9 +1,11 @@
 /** Prompts as the reader reads them: passages from worst to best, then the question, then the answer. */
 import * as Effect from "effect/Effect"
+import { letter } from "../../domain/records/options.ts"
+import type { Generation } from "../../domain/settings/generation.ts"
 import { fill } from "../../domain/settings/placeholders.ts"
-import type { RunConfig } from "../../domain/settings/RunConfig.ts"
-import type { Asked, ModelRefused } from "../ports/Reader.ts"
-import { letter, make as trunkOf, type PromptError, type TrunkSettings, withOptions } from "./trunk.ts"
+import type { Prompting } from "../../domain/settings/prompting.ts"
+import type { ModelRefused } from "../ports/Reader.ts"
+import { make as trunkOf, type PromptError, type TrunkSettings } from "./trunk.ts"
 
 /** A token to be predicted. */
 export interface Supervised {
@@ -62,12 +64,16 @@ export interface Prompts {
 
 /** The answer as the reader is to give it: the option's text or its letter, or the free answer. */
 export const answerText = (
-  format: RunConfig["answer_format"],
+  format: Prompting["answer_format"],
   options: ReadonlyArray<string>,
   answer: string
 ): string => format === "letter" && options.includes(answer) ? letter(options.indexOf(answer)) : answer
 
 export interface PromptSettings extends TrunkSettings {
+  readonly generation: Pick<
+    Generation,
+    "generation_prompt" | "rationale_prompt" | "max_new_tokens" | "rationale_max_new_tokens"
+  >
   /** The id after an answer. */
   readonly end: number
 }
@@ -85,7 +91,7 @@ export interface Needs {
 }
 
 export const make = (settings: PromptSettings): Prompts => {
-  const { config, end, tokenizer } = settings
+  const { config, end, generation, tokenizer } = settings
   const trunk = trunkOf(settings)
   const said = (text: string) => tokenizer.encode(fill(config, "answer_prompt", text))
   const answered = (options: ReadonlyArray<string>, answer: string): Ids => [
@@ -95,7 +101,10 @@ export const make = (settings: PromptSettings): Prompts => {
   /** Each option as an answer; by letter also those of the same text are told apart. */
   const each = (options: ReadonlyArray<string>): ReadonlyArray<Ids> =>
     options.map((option, i) => [...said(config.answer_format === "letter" ? letter(i) : option), end])
-  const [opening, reason] = [config.generation_prompt, config.rationale_prompt].map(tokenizer.encode) as [Ids, Ids]
+  const [opening, reason] = [generation.generation_prompt, generation.rationale_prompt].map(tokenizer.encode) as [
+    Ids,
+    Ids
+  ]
   const sum = (rows: ReadonlyArray<Ids>) => rows.reduce((n, { length }) => n + length, 0)
 
   /** The trunk, with room for so many tokens after it; never empty. */
@@ -128,22 +137,22 @@ export const make = (settings: PromptSettings): Prompts => {
       const tails = each(options)
       return Effect.map(begun([docs, question, options], sum(tails)), (head) => branch(head, tails))
     },
-    open: (docs, question, options) => continued([docs, question, options], opening, config.max_new_tokens),
+    open: (docs, question, options) => continued([docs, question, options], opening, generation.max_new_tokens),
     explain: (docs, question, options, answer) =>
       continued(
         [docs, question, options],
         [...said(answerText(config.answer_format, options, answer)), ...reason],
-        config.rationale_max_new_tokens
+        generation.rationale_max_new_tokens
       ),
     needs: Effect.fnUntraced(function*(question, options, answer) {
       const bare = yield* trunk.bare(question, options)
       const tails = each(options)
-      const longest = Math.max(config.max_new_tokens, ...tails.map((tail) => tail.length - 1))
+      const longest = Math.max(generation.max_new_tokens, ...tails.map((tail) => tail.length - 1))
       return {
         learned: bare + answered(options, answer).length,
         chosen: bare + sum(tails),
-        written: bare + opening.length + config.max_new_tokens,
-        explained: bare + longest + reason.length + config.rationale_max_new_tokens
+        written: bare + opening.length + generation.max_new_tokens,
+        explained: bare + longest + reason.length + generation.rationale_max_new_tokens
       }
     })
   }
@@ -168,6 +177,3 @@ const branch = (head: ReadonlyArray<number>, tails: ReadonlyArray<ReadonlyArray<
     )
   }
 }
-
-export const textsAsked = ({ options, questions }: Asked, config: RunConfig): ReadonlyArray<string> =>
-  config.options_in_query ? questions.map((q, i) => withOptions(q, options[i]!)) : questions

@@ -3,7 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { LEAST_SHIFTED, Settings } from "../../domain/settings/RunConfig.ts"
+import { LEAST_SHIFTED } from "../../domain/settings/prompting.ts"
 import * as Learner from "../engine/Learner.ts"
 import type { SessionError } from "../engine/Session.ts"
 import { learnerPart } from "../models/checkpointPart.ts"
@@ -18,7 +18,7 @@ import {
   translate
 } from "../models/training.ts"
 import { Checkpoints } from "../ports/Checkpoints.ts"
-import { Reader, ReaderError, ReaderLearner, type ReaderLesson } from "../ports/Reader.ts"
+import { none, Reader, ReaderError, ReaderLearner, type ReaderLesson } from "../ports/Reader.ts"
 import { contextOf } from "./answering.ts"
 import * as Graphs from "./graphs.ts"
 import * as Model from "./model.ts"
@@ -38,82 +38,75 @@ const reading = (model: Model.ReaderModel, asReaderError = inWords()) =>
     write: (asked) => Stream.mapError(model.write(asked), asReaderError)
   })
 
-export const readOnly = Layer.effect(Reader, Effect.map(Model.make(false), (model) => reading(model)))
+export const readOnly = (settings: Model.ReaderSettings) =>
+  Layer.effect(Reader, Effect.map(Model.make(settings, false), (model) => reading(model)))
 
 /** One handle on the weights serves both: the next judgement is that of the last step. */
-export const trainable = Layer.effectContext(Effect.gen(function*() {
-  const settings = yield* Settings
-  const model = yield* Model.make(true)
-  const learning = learningOf(settings, model.weights)
-  const name = "reader"
-  const learner = yield* Learner.make({
-    name,
-    weights: model.weights,
-    optimizer: learning.optimizer,
-    groups: groupsOf(settings, settings.learning_rate),
-    lesson: ([rows, length, supervised]: [number, number, number]) =>
-      Graphs.lesson(model.decoder, {
-        ...learning,
-        shape: { rows, length, supervised },
-        shifted: !settings.use_full_attn && length >= LEAST_SHIFTED
-      })
-  })
-  const asReaderError = inWords({ name, ...learner })
-  const fail = Effect.mapError(asReaderError)
-  const checkpoints = yield* Checkpoints
-  yield* checkpoints.register(name, learnerPart(model.weights, learner, model))
-  const { groupName, groups } = describe(name, model.weights, settings.learning_rate)
-
-  const prepare = Effect.fnUntraced(function*(lesson: ReaderLesson) {
-    const { answers, options, questions } = lesson
-    const lm = settings.lm_loss_weight
-    const sequences = yield* Effect.forEach(
-      questions,
-      (question, q) => model.prompts.lesson(contextOf(lesson, q), question, options[q]!, answers[q]!, lm)
-    )
-    return partsOf(settings, questions.length).map(([from, to], part) => {
-      const own = sequences.slice(from, to)
-      const packed = pack(own, { rows: own.length, all: lm > 0, of: questions.length, ...model.padded })
-      const { length, rows, supervised } = packed.shape
-      const key = dropoutKey(settings.seed, name, learner.updates(), part)
-      const bucket: [number, number, number] = [rows, length, supervised]
-      return { key: bucket, batch: { ...packed.data, key: Int32Array.of(key) }, own, places: packed.places }
+export const trainable = (settings: Model.ReaderSettings) =>
+  Layer.effectContext(Effect.gen(function*() {
+    const { model: own, prompting, training } = settings
+    const model = yield* Model.make(settings, true)
+    const learning = learningOf(training, model.weights)
+    const name = "reader"
+    const learner = yield* Learner.make({
+      name,
+      weights: model.weights,
+      optimizer: learning.optimizer,
+      groups: groupsOf(training, own.learning_rate),
+      lesson: ([rows, length, supervised]: [number, number, number]) =>
+        Graphs.lesson(model.decoder, {
+          ...learning,
+          shape: { rows, length, supervised },
+          shifted: !prompting.use_full_attn && length >= LEAST_SHIFTED
+        })
     })
-  })
+    const asReaderError = inWords({ name, ...learner })
+    const fail = Effect.mapError(asReaderError)
+    const checkpoints = yield* Checkpoints
+    yield* checkpoints.register(name, learnerPart(model.weights, learner, model))
+    const { groupName, groups } = describe(name, model.weights, own.learning_rate)
 
-  return Context.make(Reader, reading(model, asReaderError)).pipe(Context.add(
-    ReaderLearner,
-    ReaderLearner.of({
-      groups,
-      learn: Effect.fnUntraced(function*(lesson) {
-        const parts = yield* fail(prepare(lesson))
-        const reports = yield* fail(learner.learn(parts))
-        return Float32Array.from(
-          parts.flatMap(({ own, places }, i) =>
-            own.map((s, r) => Model.byPart(s, (t) => reports[i]!["nll"]![places[r]![t]!]!, 1, "mean")[0]!)
+    const prepare = Effect.fnUntraced(function*(lesson: ReaderLesson) {
+      const { answers, options, questions } = lesson
+      const lm = prompting.lm_loss_weight
+      const sequences = yield* Effect.forEach(
+        questions,
+        (question, q) => model.prompts.lesson(contextOf(lesson, q), question, options[q]!, answers[q]!, lm)
+      )
+      return partsOf(training, questions.length).map(([from, to], part) => {
+        const own = sequences.slice(from, to)
+        const packed = pack(own, { rows: own.length, all: lm > 0, of: questions.length, ...model.padded })
+        const { length, rows, supervised } = packed.shape
+        const key = dropoutKey(training.seed, name, learner.updates(), part)
+        const bucket: [number, number, number] = [rows, length, supervised]
+        return { key: bucket, batch: { ...packed.data, key: Int32Array.of(key) }, own, places: packed.places }
+      })
+    })
+
+    return Context.make(Reader, reading(model, asReaderError)).pipe(Context.add(
+      ReaderLearner,
+      ReaderLearner.of({
+        groups,
+        learn: Effect.fnUntraced(function*(lesson) {
+          const parts = yield* fail(prepare(lesson))
+          const reports = yield* fail(learner.learn(parts))
+          return Float32Array.from(
+            parts.flatMap(({ own, places }, i) =>
+              own.map((s, r) => Model.byPart(s, (t) => reports[i]!["nll"]![places[r]![t]!]!, 1, "mean")[0]!)
+            )
           )
-        )
-      }),
-      gate: Effect.fnUntraced(function*(lesson) {
-        const squares = yield* fail(learner.probe(yield* fail(prepare(lesson))))
-        return yield* Effect.mapError(judge(squares, groupName), (reason) => new ReaderError({ reason }))
+        }),
+        gate: Effect.fnUntraced(function*(lesson) {
+          const squares = yield* fail(learner.probe(yield* fail(prepare(lesson))))
+          return yield* Effect.mapError(judge(squares, groupName), (reason) => new ReaderError({ reason }))
+        })
       })
-    })
-  ))
-}))
+    ))
+  }))
 
-/** No reader: every answer is as likely as any other, and nothing is learned. */
+/** No reader, and nothing is learned. */
 export const absent = Layer.merge(
-  Layer.succeed(Reader, {
-    nll: ({ docs }) => Effect.succeed(new Float32Array(docs.length)),
-    answer: ({ questions }) =>
-      Effect.succeed({
-        texts: questions.map(() => ""),
-        indices: new Int32Array(questions.length).fill(-1),
-        written: questions.map(() => "")
-      }),
-    write: () => Stream.empty
-  }),
+  none,
   Layer.succeed(ReaderLearner, {
     groups: [],
     learn: ({ questions }) => Effect.succeed(new Float32Array(questions.length)),

@@ -1,7 +1,8 @@
 /** The beginning that prompts share: passages and the question, as plain text or as a user's message, within a length. */
 import * as Effect from "effect/Effect"
+import { withOptions } from "../../domain/records/options.ts"
 import { fill } from "../../domain/settings/placeholders.ts"
-import type { RunConfig } from "../../domain/settings/RunConfig.ts"
+import type { Prompting } from "../../domain/settings/prompting.ts"
 import { ContextOverflow, type ModelRefused } from "../ports/Reader.ts"
 import type { Tokenizer } from "../tokenizers/tokenizer.ts"
 import type { ChatTemplate } from "./templates/chatTemplate.ts"
@@ -10,7 +11,7 @@ type Ids = ReadonlyArray<number>
 export type PromptError = ContextOverflow | ModelRefused
 
 export interface TrunkSettings {
-  readonly config: RunConfig
+  readonly config: Prompting
   readonly tokenizer: Pick<Tokenizer, "encode">
   readonly texts: ReadonlyArray<string>
   /** Ids before a plain text, or the template of a user's message. */
@@ -32,16 +33,6 @@ export interface Trunk {
   readonly bare: (question: string, options: Options) => Effect.Effect<number, ModelRefused>
 }
 type Options = ReadonlyArray<string>
-
-/** Options of a question, at most: as many as there are letters. */
-export const MOST_OPTIONS = 26
-
-/** The letter of an option. */
-export const letter = (i: number): string => String.fromCharCode(65 + i)
-
-/** The question with its options written out below it. */
-export const withOptions = (question: string, options: Options): string =>
-  [question, ...options.map((option, i) => `${letter(i)}. ${option}`)].join("\n")
 
 /** Not within a character of two units. */
 const whole = (text: string, at: number): number => /[\uDC00-\uDFFF]/.test(text[at] ?? "") ? at + 1 : at

@@ -1,5 +1,6 @@
 /** A model folder's module with its weights: all its own, or frozen under an adapter that learns. */
 import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
 import * as Key from "../../domain/Key.ts"
 import { asStored, type Half, type Values } from "../../kernels/half.ts"
@@ -8,6 +9,7 @@ import { adapt } from "../../kernels/nn/lora.ts"
 import { type Flat, flatten, type Module, type Params } from "../../kernels/nn/Module.ts"
 import { stored } from "../../kernels/nn/stored.ts"
 import type { Tensor } from "../../kernels/Tensor.ts"
+import type { Session, SessionError } from "../engine/Session.ts"
 import * as Weights from "../engine/Weights.ts"
 import { FileError } from "../files/disk.ts"
 import * as Peft from "../files/peft.ts"
@@ -17,6 +19,11 @@ import { initialise } from "./initialise.ts"
 import * as Adapters from "./lora.ts"
 import * as Budget from "./memoryBudget.ts"
 import * as Folding from "./mergeLora.ts"
+
+/** What a layer over a model asks for: files to load from, a session to run in. */
+export type Surroundings = Session | FileSystem.FileSystem
+/** Why one cannot be made. */
+export type LoadError = FileError | SessionError
 
 /** What a checkpoint tells of an adapter. */
 export interface Based {

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import { didYouMean } from "../../domain/nearest.ts"
 import { fullMatch } from "../../domain/pattern.ts"
-import type { RunConfig } from "../../domain/settings/RunConfig.ts"
+import type { ModelSettings } from "../../domain/settings/model.ts"
 import type { Lora, Rank } from "../../kernels/nn/lora.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { FileError } from "../files/disk.ts"
@@ -13,35 +13,25 @@ import { limited } from "../files/timeLimit.ts"
 /** A model's share of the settings, in PEFT's spelling. */
 export interface LoraSettings {
   /** What its keys begin with among the settings, if with anything. */
-  readonly prefix?: "retriever_"
+  readonly prefix?: string
   readonly r: number
   readonly lora_alpha: number
   readonly lora_dropout: number
-  readonly target_modules: RunConfig["lora_target_modules"]
+  readonly target_modules: ModelSettings["lora_target_modules"]
   readonly modules_to_save: ReadonlyArray<string>
   readonly use_rslora: boolean
 }
 
-/** The reader's; none where all of its weights learn. */
-export const readerLora = (c: RunConfig): LoraSettings | undefined =>
-  c.lora_r === 0 ? undefined : {
-    r: c.lora_r,
-    lora_alpha: c.lora_alpha,
-    lora_dropout: c.lora_dropout,
-    target_modules: c.lora_target_modules,
-    modules_to_save: c.modules_to_save,
-    use_rslora: c.use_rslora
-  }
-
-export const retrieverLora = (c: RunConfig): LoraSettings | undefined =>
-  c.retriever_lora_r === 0 ? undefined : {
-    prefix: "retriever_",
-    r: c.retriever_lora_r,
-    lora_alpha: c.retriever_lora_alpha,
-    lora_dropout: c.retriever_lora_dropout,
-    target_modules: c.retriever_lora_target_modules,
-    modules_to_save: c.retriever_modules_to_save,
-    use_rslora: c.use_rslora
+/** Those of a model; none where its own weights are trained. */
+export const loraOf = (model: ModelSettings): LoraSettings | undefined =>
+  model.lora_r === 0 ? undefined : {
+    prefix: model.prefix,
+    r: model.lora_r,
+    lora_alpha: model.lora_alpha,
+    lora_dropout: model.lora_dropout,
+    target_modules: model.lora_target_modules,
+    modules_to_save: model.modules_to_save,
+    use_rslora: model.use_rslora
   }
 
 export interface Adapted {

@@ -1,7 +1,8 @@
 /** What the two learners have in common: parameter groups, optimiser settings, the gradient gate, provider errors. */
 import * as Effect from "effect/Effect"
 import * as Key from "../../domain/Key.ts"
-import type { RunConfig } from "../../domain/settings/RunConfig.ts"
+import type { ModelSettings } from "../../domain/settings/model.ts"
+import type { Training } from "../../domain/settings/training.ts"
 import type { Half, Values } from "../../kernels/half.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { adamw } from "../../kernels/optim/adamw.ts"
@@ -10,10 +11,10 @@ import { type Learning, names } from "../../kernels/Step.ts"
 import * as Learner from "../engine/Learner.ts"
 import type { SessionError } from "../engine/Session.ts"
 import type { Weights } from "../engine/Weights.ts"
-import { DeadGradient, Diverged, type ParameterGroup, ProgramFailed } from "../ports/Learning.ts"
+import { DeadGradient, Diverged, labelOf, type ParameterGroup, ProgramFailed } from "../ports/Learning.ts"
 import { isLora } from "./lora.ts"
 
-export const optimizerOf = (c: RunConfig): Optimizer =>
+export const optimizerOf = (c: Training): Optimizer =>
   adamw({ beta1: c.adam_beta1, beta2: c.adam_beta2, epsilon: c.adam_epsilon })
 
 /** Biases and norms are not decayed: they are the parameters of one axis. None of what is frozen. */
@@ -26,7 +27,7 @@ const groupOf = (params: Flat, trainable: ReadonlyArray<string>) => {
 }
 
 /** How the steps of a model learn. */
-export const learningOf = (c: RunConfig, { params, trainable }: Weights): Learning => ({
+export const learningOf = (c: Training, { params, trainable }: Weights): Learning => ({
   group: groupOf(params, trainable),
   optimizer: optimizerOf(c),
   maxGradNorm: c.max_grad_norm,
@@ -34,11 +35,11 @@ export const learningOf = (c: RunConfig, { params, trainable }: Weights): Learni
 })
 
 /** How what does not learn is stored. */
-export const storedAs = ({ torch_dtype }: RunConfig): Half | undefined =>
+export const storedAs = ({ torch_dtype }: ModelSettings): Half | undefined =>
   torch_dtype === "float32" ? undefined : torch_dtype
 
 /** The questions of an update as those of each of its parts, in order: from..to-1. */
-export const partsOf = (c: RunConfig, questions: number): ReadonlyArray<readonly [from: number, to: number]> => {
+export const partsOf = (c: Training, questions: number): ReadonlyArray<readonly [from: number, to: number]> => {
   const size = Math.ceil(questions / c.gradient_accumulation_steps)
   return Array.from({ length: Math.ceil(questions / size) }, (_, i) => [i * size, Math.min(questions, (i + 1) * size)])
 }
@@ -47,7 +48,7 @@ export const partsOf = (c: RunConfig, questions: number): ReadonlyArray<readonly
 export const dropoutKey = (seed: number, owner: string, update: number, part: number): number =>
   Key.fold(Key.make(seed), "dropout", owner, update, ...(part === 0 ? [] : [part])).lo | 0
 
-export const groupsOf = (c: RunConfig, peak: number): Readonly<Record<string, Group>> => {
+export const groupsOf = (c: Training, peak: number): Readonly<Record<string, Group>> => {
   const schedule = learningRate({
     type: c.lr_scheduler_type,
     peak,
@@ -78,7 +79,7 @@ export const describe = (
   peak: number
 ): { readonly groups: ReadonlyArray<ParameterGroup>; readonly groupName: (path: string) => string } => {
   const learns = new Set(trainable)
-  const groupName = (path: string) => `${owner} ${component(path)}${kind(path, learns.has(path))}`
+  const groupName = (path: string) => `${component(path)}${kind(path, learns.has(path))}`
   const arrays = values()
   const told = new Set<Values>()
   /** The arrays of some parameters that none before them has: a tied head has none. */
@@ -91,6 +92,7 @@ export const describe = (
     const [held, trainable] = [own(paths), learns.has(paths[0]!)]
     const parameters = held.reduce((sum, { length }) => sum + length, 0)
     return {
+      model: owner,
       name,
       parameters,
       trainable,
@@ -99,7 +101,7 @@ export const describe = (
       learningRate: trainable ? peak : 0
     }
   }).filter(({ parameters }) => parameters > 0)
-  return { groups, groupName }
+  return { groups, groupName: (path) => labelOf({ model: owner, name: groupName(path) }) }
 }
 
 /** The gradient norm of each trainable group; fails where one is no finite number. */

@@ -3,6 +3,9 @@ import * as Schema from "effect/Schema"
 
 /** Parameters that are counted, scheduled and checked together. */
 export interface ParameterGroup {
+  /** The model that they are of: "retriever", "reader". */
+  readonly model: string
+  /** A component of it: "bert.encoder", "model.layers (lora)". */
   readonly name: string
   /** What is shared, as a tied head is, is counted with the first that has it; so are bytes. */
   readonly parameters: number
@@ -13,6 +16,9 @@ export interface ParameterGroup {
   readonly stateBytes: number
   readonly learningRate: number
 }
+
+/** A group by its model and name, as errors and tables have it. */
+export const labelOf = ({ model, name }: Pick<ParameterGroup, "model" | "name">): string => `${model} ${name}`
 
 /** Trainable groups whose gradient is zero on each of the first batches, or no number on one of them. */
 export class DeadGradient extends Schema.TaggedError<DeadGradient>()("DeadGradient", {

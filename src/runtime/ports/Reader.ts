@@ -1,6 +1,7 @@
 /** Answering questions from passages, and learning to. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { DeadGradient, Diverged, type ParameterGroup, ProgramFailed } from "./Learning.ts"
@@ -99,3 +100,15 @@ export class ReaderLearner extends Context.Service<ReaderLearner, {
   /** Fails with `DeadGradient` where a group that should learn would not; moves nothing. */
   readonly gate: (lesson: ReaderLesson) => Effect.Effect<ReadonlyMap<string, number>, ReaderError>
 }>()("anamnesis/runtime/ReaderLearner") {}
+
+/** No reader: every answer is as likely as any other, and none is given. */
+export const none: Layer.Layer<Reader> = Layer.succeed(Reader, {
+  nll: ({ docs }) => Effect.succeed(new Float32Array(docs.length)),
+  answer: ({ questions }) =>
+    Effect.succeed({
+      texts: questions.map(() => ""),
+      indices: new Int32Array(questions.length).fill(-1),
+      written: questions.map(() => "")
+    }),
+  write: () => Stream.empty
+})

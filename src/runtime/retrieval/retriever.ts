@@ -2,11 +2,10 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { type RunConfig, Settings } from "../../domain/settings/RunConfig.ts"
 import * as Learner from "../engine/Learner.ts"
 import { cached } from "../engine/Programs.ts"
 import { learnerPart } from "../models/checkpointPart.ts"
-import { retrieverLora } from "../models/lora.ts"
+import { loraOf } from "../models/lora.ts"
 import {
   describe,
   dropoutKey,
@@ -40,9 +39,21 @@ const reading = (model: Model.RetrieverModel, fail = failing()) =>
     refresh: fail(model.refresh)
   })
 
+/** How the scores of passages become a loss. */
+export interface Loss {
+  /** Scores are divided by it where a distribution over passages is learned. */
+  readonly temperature: number
+  /** The loss is multiplied by it. */
+  readonly weight: number
+}
+
+export interface RetrieverSettings extends Model.RetrieverSettings {
+  readonly loss: Loss
+}
+
 /** Which parameters learn: all, or the embeddings alone, as in the released code. */
-const trainableBy = ({ retriever_trainable }: RunConfig) => (path: string): boolean =>
-  retriever_trainable === "all" || path.split(".")[1] === "embeddings"
+const trainableBy = ({ trainable }: RetrieverSettings["model"]) => (path: string): boolean =>
+  trainable === "all" || path.split(".")[1] === "embeddings"
 
 type StepKey = [
   questions: number,
@@ -55,16 +66,16 @@ type StepKey = [
   m: number
 ]
 
-const lessonOf = (model: Model.RetrieverModel, settings: RunConfig) => {
-  const learning = learningOf(settings, model.weights)
+const lessonOf = (model: Model.RetrieverModel, { loss, training }: RetrieverSettings) => {
+  const learning = learningOf(training, model.weights)
   return ([questions, of, passages, passageLength, n, tag, m]: StepKey) =>
     Graphs.lesson(model.encoder, {
       ...learning,
       shape: { questions, queryLength: model.lengths.query, passages, passageLength },
       n,
       objective: tag === "Pairwise" ? { _tag: tag, m } : { _tag: tag },
-      temperature: settings.temperature_score,
-      weight: settings.rank_weight * questions / of
+      temperature: loss.temperature,
+      weight: loss.weight * questions / of
     })
 }
 
@@ -86,71 +97,73 @@ const prepare = (model: Model.RetrieverModel, lesson: RetrieverLesson, [from, to
 }
 
 /** One handle on the weights serves both: search sees the last step. */
-export const trainable = Layer.effectContext(Effect.gen(function*() {
-  const settings = yield* Settings
-  const model = yield* Model.make(trainableBy(settings), {
-    lora: retrieverLora(settings),
-    stored: storedAs(settings),
-    draws: true
-  })
-  const name = "retriever"
-  const learner = yield* Learner.make({
-    name,
-    weights: model.weights,
-    optimizer: optimizerOf(settings),
-    groups: groupsOf(settings, settings.lr_retriever),
-    lesson: lessonOf(model, settings)
-  })
-  const fail = failing({ name, ...learner })
-  const checkpoints = yield* Checkpoints
-  yield* checkpoints.register(name, learnerPart(model.weights, learner, { ...model, indexed: model }))
-  const { groupName, groups } = describe(name, model.weights, settings.lr_retriever)
-  const parts = (lesson: RetrieverLesson) =>
-    partsOf(settings, lesson.questions.length).map((range, part) =>
-      prepare(model, lesson, range, dropoutKey(settings.seed, name, learner.updates(), part))
-    )
-  return Context.make(Retriever, reading(model, fail)).pipe(Context.add(
-    RetrieverLearner,
-    RetrieverLearner.of({
-      groups,
-      learn: Effect.fnUntraced(function*(lesson) {
-        const reports = yield* fail(learner.learn(parts(lesson)))
-        return Float32Array.from(reports.flatMap(({ losses }) => Array.from(losses!)))
-      }),
-      gate: Effect.fnUntraced(function*(lesson) {
-        const squares = yield* fail(learner.probe(parts(lesson)))
-        return yield* Effect.mapError(judge(squares, groupName), (reason) => new RetrieverError({ reason }))
-      })
+export const trainable = (settings: RetrieverSettings) =>
+  Layer.effectContext(Effect.gen(function*() {
+    const { model: own, training } = settings
+    const model = yield* Model.make(settings, trainableBy(own), {
+      lora: loraOf(own),
+      stored: storedAs(own),
+      draws: true
     })
-  ))
-}))
+    const name = "retriever"
+    const learner = yield* Learner.make({
+      name,
+      weights: model.weights,
+      optimizer: optimizerOf(training),
+      groups: groupsOf(training, own.learning_rate),
+      lesson: lessonOf(model, settings)
+    })
+    const fail = failing({ name, ...learner })
+    const checkpoints = yield* Checkpoints
+    yield* checkpoints.register(name, learnerPart(model.weights, learner, { ...model, indexed: model }))
+    const { groupName, groups } = describe(name, model.weights, own.learning_rate)
+    const parts = (lesson: RetrieverLesson) =>
+      partsOf(training, lesson.questions.length).map((range, part) =>
+        prepare(model, lesson, range, dropoutKey(training.seed, name, learner.updates(), part))
+      )
+    return Context.make(Retriever, reading(model, fail)).pipe(Context.add(
+      RetrieverLearner,
+      RetrieverLearner.of({
+        groups,
+        learn: Effect.fnUntraced(function*(lesson) {
+          const reports = yield* fail(learner.learn(parts(lesson)))
+          return Float32Array.from(reports.flatMap(({ losses }) => Array.from(losses!)))
+        }),
+        gate: Effect.fnUntraced(function*(lesson) {
+          const squares = yield* fail(learner.probe(parts(lesson)))
+          return yield* Effect.mapError(judge(squares, groupName), (reason) => new RetrieverError({ reason }))
+        })
+      })
+    ))
+  }))
 
 /** The same loss, reported; the weights, untouched. */
-export const frozen = Layer.effectContext(Effect.gen(function*() {
-  const settings = yield* Settings
-  const model = yield* Model.make(() => false, { stored: storedAs(settings), draws: true })
-  const lesson = lessonOf(model, settings)
-  const run = yield* cached((key: StepKey) => lesson(key).whole())
-  const checkpoints = yield* Checkpoints
-  yield* checkpoints.register("retriever", learnerPart(model.weights, undefined, { ...model, indexed: model }))
-  return Context.make(Retriever, reading(model)).pipe(Context.add(
-    RetrieverLearner,
-    RetrieverLearner.of({
-      groups: describe("retriever", model.weights, 0).groups,
-      learn: Effect.fnUntraced(function*(lesson) {
-        const { batch, key } = prepare(model, lesson, [0, lesson.questions.length], 0)
-        const { losses } = yield* failing()(run(key, { ...model.weights.values(), ...batch }))
-        return losses as Float32Array
-      }),
-      gate: () => Effect.succeed(new Map())
-    })
-  ))
-}))
+export const frozen = (settings: RetrieverSettings) =>
+  Layer.effectContext(Effect.gen(function*() {
+    const model = yield* Model.make(settings, () => false, { stored: storedAs(settings.model), draws: true })
+    const lesson = lessonOf(model, settings)
+    const run = yield* cached((key: StepKey) => lesson(key).whole())
+    const checkpoints = yield* Checkpoints
+    yield* checkpoints.register("retriever", learnerPart(model.weights, undefined, { ...model, indexed: model }))
+    return Context.make(Retriever, reading(model)).pipe(Context.add(
+      RetrieverLearner,
+      RetrieverLearner.of({
+        groups: describe("retriever", model.weights, 0).groups,
+        learn: Effect.fnUntraced(function*(lesson) {
+          const { batch, key } = prepare(model, lesson, [0, lesson.questions.length], 0)
+          const { losses } = yield* failing()(run(key, { ...model.weights.values(), ...batch }))
+          return losses as Float32Array
+        }),
+        gate: () => Effect.succeed(new Map())
+      })
+    ))
+  }))
 
-export const readOnly = Layer.effect(
-  Retriever,
-  Effect.map(Model.make(() => false, { apart: true }), (model) => reading(model))
-)
+export const readOnly = (settings: Model.RetrieverSettings) =>
+  Layer.effect(
+    Retriever,
+    Effect.map(Model.make(settings, () => false, { apart: true }), (model) => reading(model))
+  )
 
 const nothing = RetrieverLearner.of({
   groups: [],

@@ -2,11 +2,18 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import { didYouMean } from "../../../src/domain/nearest.ts"
-import { decode, settle } from "../../../src/domain/settings/configure.ts"
+import { unused } from "../../../src/domain/settings/configure.ts"
 import { stepsOf, suspicions } from "../../../src/domain/settings/contradictions.ts"
-import { aliases, defaults, presets } from "../../../src/domain/settings/presets.ts"
-import { fields, modes, type Raw, type RunConfig } from "../../../src/domain/settings/RunConfig.ts"
-import { unused } from "../../../src/domain/settings/unused.ts"
+import type { Raw, RunConfig } from "../../../src/domain/settings/RunConfig.ts"
+import { decode, settle } from "../../../src/systems/all.ts"
+import { spec } from "../../../src/systems/jmlr/settings.ts"
+
+const { defaults, fields, presets } = spec
+/** Other spellings by name. */
+const aliases = Object.fromEntries(
+  [...Map.groupBy(spec.aliases, ([, name]) => name)].map(([name, own]) => [name, own.map(([alias]) => alias)])
+)
+const modes = Object.keys(spec.modes)
 
 const needed = {
   output_dir: "runs/x",
@@ -28,7 +35,7 @@ const unlike = (value: unknown): unknown => {
 
 describe("a configuration", () => {
   it("without settings of its own is the paper's", () => {
-    assert.deepStrictEqual(decoded({}), { ...defaults, ...presets.paper, ...needed })
+    assert.deepStrictEqual(decoded({}), { ...defaults, ...presets["paper"]!, ...needed })
   })
   for (const preset of ["paper", "release"] as const) {
     it(`is what the ${preset} preset says, then the defaults`, () => {
@@ -58,7 +65,7 @@ describe("a configuration", () => {
   })
   for (const [name, others] of Object.entries(aliases)) {
     it(`knows ${name} by its other names`, () => {
-      const value = name === "torch_dtype" ? "float16" : unlike(defaults[name] ?? presets.paper[name])
+      const value = name === "torch_dtype" ? "float16" : unlike(defaults[name] ?? presets["paper"]![name])
       for (const other of others) {
         assert.deepStrictEqual(decoded({ [other]: value })[name], value)
         assert.deepStrictEqual(decoded({ [other.replaceAll("_", "-")]: value })[name], value)
@@ -195,7 +202,7 @@ describe("a setting without effect", () => {
       "holdout (only without test_file)"
     ])
     assert.deepStrictEqual(told({ mode: "no_retrieval", document_prompt: "{text}", dim: 8 }), [
-      "document_prompt (not in mode lexical, no_retrieval)",
+      "document_prompt (not in mode no_retrieval, lexical)",
       "dim (only in mode joint, frozen_rag, gold_supervised, lexical)"
     ])
     assert.deepStrictEqual(told({ lora_alpha: 16 }), ["lora_alpha (only with a lora_r above 0)"])
@@ -221,7 +228,7 @@ describe("a setting without effect", () => {
   it("is known by the name of a setting", () => {
     for (const mode of modes) {
       const { config } = Effect.runSync(settle([{ source: "x", settings: { ...needed, mode } }]))
-      const all = Object.keys(fields).flatMap((key) => unused(config, key) ?? [])
+      const all = Object.keys(fields).flatMap((key) => unused(spec, config, key) ?? [])
       for (const line of all) assert.match(line, /^\w+ \((only|not) .+\)$/)
     }
   })
@@ -239,8 +246,10 @@ describe("the steps of a run", () => {
     assert.match(String(of({ num_train_epochs: 1e30 }, 6)), /num_train_epochs \(1e\+30\) of 6 questions are more than/)
   })
   it("are told where they are likely not what was meant", () => {
-    const told = (settings: Raw) =>
-      suspicions(decoded({ max_steps: 5, train_file: "a", test_file: "b", ...settings }) as RunConfig)
+    const told = (settings: Raw) => {
+      const config = decoded({ max_steps: 5, train_file: "a", test_file: "b", ...settings }) as RunConfig
+      return suspicions(config, spec.modes[config.mode]!)
+    }
     assert.deepStrictEqual(told({}), [])
     assert.deepStrictEqual(told({ max_steps: 0 }), ["max_steps is 0: nothing is trained"])
     assert.match(told({ warmup_steps: 6 })[0]!, /^warmup_steps \(6\) exceeds the 5 steps/)

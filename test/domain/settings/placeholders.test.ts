@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
-import { decode } from "../../../src/domain/settings/configure.ts"
 import { fill } from "../../../src/domain/settings/placeholders.ts"
 import type { Raw, RunConfig } from "../../../src/domain/settings/RunConfig.ts"
+import { decode } from "../../../src/systems/jmlr/settings.ts"
 
 const needed = { output_dir: "o", passages_file: "p", retriever_name_or_path: "r", reader_name_or_path: "r" }
 const config = (own: Raw): RunConfig => Effect.runSync(decode("run.json", { ...needed, ...own }))

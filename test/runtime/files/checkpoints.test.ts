@@ -7,8 +7,6 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { decode } from "../../../src/domain/settings/configure.ts"
-import { Settings } from "../../../src/domain/settings/RunConfig.ts"
 import * as Disk from "../../../src/runtime/files/checkpoints.ts"
 import { Checkpoints, type Part } from "../../../src/runtime/ports/Checkpoints.ts"
 import { crashing } from "../../support/crash.ts"
@@ -50,17 +48,7 @@ const process = <A, E>(
     yield* checkpoints.register("retriever", models[1])
     return yield* use(checkpoints, models)
   }).pipe(Effect.provide(
-    Disk.layer.pipe(
-      Layer.provide(Layer.effect(
-        Settings,
-        Effect.orDie(decode("test", {
-          output_dir: folder,
-          passages_file: "p",
-          retriever_name_or_path: "r",
-          reader_name_or_path: "r",
-          save_total_limit: options.keep ?? 2
-        }))
-      )),
+    Disk.layer({ output_dir: folder, save_total_limit: options.keep ?? 2 }).pipe(
       Layer.provide(options.disk ?? NodeFileSystem.layer)
     ),
     { local: true }

@@ -7,7 +7,6 @@ import { cpSync, readdirSync, readFileSync, truncateSync } from "node:fs"
 import { join } from "node:path"
 import type { Columns } from "../../../src/domain/Columns.ts"
 import * as Frame from "../../../src/domain/Frame.ts"
-import { studyOptions } from "../../../src/programs/course.ts"
 import { train } from "../../../src/programs/train.ts"
 import * as Disk from "../../../src/runtime/files/checkpoints.ts"
 import * as Journal from "../../../src/runtime/files/journal.ts"
@@ -18,7 +17,8 @@ import { sample } from "../../../src/stages/sample.ts"
 import { llmRank } from "../../../src/stages/score.ts"
 import type { Stage } from "../../../src/stages/Stage.ts"
 import { byPairs, update } from "../../../src/stages/update.ts"
-import { joint } from "../../../src/systems/jmlr/modes.ts"
+import { joint } from "../../../src/systems/jmlr/layers.ts"
+import { studyOptions } from "../../../src/systems/jmlr/study.ts"
 import { folderOf, onDisk } from "../../support/files.ts"
 import * as Rows from "../../support/rows.ts"
 import * as Tiny from "../../support/tiny.ts"
@@ -66,8 +66,8 @@ describe("the journal", () => {
 const studied = Effect.gen(function*() {
   const folder = yield* Tiny.folder
   const config = yield* Tiny.settings(folder, { max_steps: 9, save_steps: 3, save_total_limit: 9, refresh_index: 5 })
-  const layer = joint.pipe(Layer.provideMerge(Disk.layer), Layer.provideMerge(Tiny.surroundings(config)))
-  yield* train(() => Tiny.questions, { resume: false }).pipe(Effect.provide(layer, { local: true }))
+  const layer = joint(config).pipe(Layer.provideMerge(Disk.layer(config)), Layer.provideMerge(Tiny.surroundings))
+  yield* train(config, () => Tiny.questions, { resume: false }).pipe(Effect.provide(layer, { local: true }))
   return { config, folder, batches: yield* Journal.read(config.output_dir) }
 })
 
@@ -95,9 +95,9 @@ describe("a stage", () => {
           const kept = `checkpoint-${step}`
           cpSync(join(config.output_dir, kept), join(alone, kept), { recursive: true })
           const { run } = JSON.parse(readFileSync(join(alone, kept, "trainer_state.json"), "utf8")) as { run: Identity }
-          const layer = joint.pipe(
-            Layer.provideMerge(Disk.layer),
-            Layer.provideMerge(Tiny.surroundings({ ...config, output_dir: alone }))
+          const layer = joint(config).pipe(
+            Layer.provideMerge(Disk.layer({ ...config, output_dir: alone })),
+            Layer.provideMerge(Tiny.surroundings)
           )
           yield* Effect.gen(function*() {
             assert.strictEqual((yield* (yield* Checkpoints).restore(run))!.step, step)
@@ -106,7 +106,7 @@ describe("a stage", () => {
             yield* again(sample(options), journal)
             yield* again(retrieve(options), journal)
             yield* again(read(options.m), journal)
-            yield* again(update(byPairs(options.m, options.c, options.query)), journal)
+            yield* again(update(byPairs(options.m, options.c)), journal)
           }).pipe(Effect.provide(layer, { local: true }))
         }
       })),

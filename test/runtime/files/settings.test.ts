@@ -5,7 +5,8 @@ import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 import { join } from "node:path"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
-import { load, pairs, readObject } from "../../../src/runtime/files/settings.ts"
+import { load, pairs } from "../../../src/programs/settings.ts"
+import { readObject } from "../../../src/runtime/files/settings.ts"
 import { folderOf, onDisk } from "../../support/files.ts"
 
 /** What a file of that text holds. */

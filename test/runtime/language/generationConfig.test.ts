@@ -1,11 +1,11 @@
 /** `generation_config.json`: what of it is done, what is refused, what is passed over. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { decode } from "../../../src/domain/settings/configure.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import * as GenerationConfig from "../../../src/runtime/files/config/generation.ts"
 import * as Decoding from "../../../src/runtime/language/generation/decoding.ts"
 import { refusal } from "../../../src/runtime/language/generation/writing.ts"
+import { decode } from "../../../src/systems/jmlr/settings.ts"
 import { folderOf, onDisk } from "../../support/files.ts"
 import { warned } from "../../support/warnings.ts"
 

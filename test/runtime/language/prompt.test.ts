@@ -1,10 +1,10 @@
 /** Prompts token by token: order, what is predicted, what gives way where room is short. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { decode } from "../../../src/domain/settings/configure.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import * as Prompt from "../../../src/runtime/language/prompt.ts"
 import type { TrunkSettings } from "../../../src/runtime/language/trunk.ts"
+import { decode } from "../../../src/systems/jmlr/settings.ts"
 
 /** A token a character. */
 const tokenizer = { encode: (text: string) => [...text].map((c) => c.charCodeAt(0)) }
@@ -12,20 +12,24 @@ const [BOS, EOS] = [1, 2]
 const shown = (ids: ReadonlyArray<number>): string =>
   ids.map((id) => id === BOS ? "<" : id === EOS ? ">" : String.fromCharCode(id)).join("")
 
+const settings = (overrides: Raw) =>
+  Effect.runSync(decode("test", {
+    output_dir: "o",
+    passages_file: "p",
+    retriever_name_or_path: "r",
+    reader_name_or_path: "r",
+    document_prompt: "[{text}]",
+    question_prompt: "{question}?",
+    answer_prompt: "={answer}",
+    options_in_prompt: false,
+    answer_format: "text",
+    ...overrides
+  }))
+
 const prompts = (overrides: Raw = {}, wrap: TrunkSettings["wrap"] = [BOS]) =>
   Prompt.make({
-    config: Effect.runSync(decode("test", {
-      output_dir: "o",
-      passages_file: "p",
-      retriever_name_or_path: "r",
-      reader_name_or_path: "r",
-      document_prompt: "[{text}]",
-      question_prompt: "{question}?",
-      answer_prompt: "={answer}",
-      options_in_prompt: false,
-      answer_format: "text",
-      ...overrides
-    })),
+    config: settings(overrides),
+    generation: settings(overrides),
     tokenizer,
     texts: ["aa", "bb", "cc$&"],
     wrap,

@@ -9,6 +9,7 @@ import { join } from "node:path"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import * as reader from "../../../src/runtime/language/reader.ts"
 import { Reader, ReaderLearner, textsOf, type ToWrite } from "../../../src/runtime/ports/Reader.ts"
+import { ofReader } from "../../../src/systems/jmlr/layers.ts"
 import * as Memory from "../../support/memory.ts"
 import * as Tiny from "../../support/tiny.ts"
 
@@ -32,7 +33,7 @@ const onTiny = <A, E>(effect: Effect.Effect<A, E, Reader>, overrides: Raw = {}, 
     const config = yield* Tiny.settings(folder, { max_new_tokens: 6, ...overrides })
     const path = join(folder, "reader", "generation_config.json")
     if (generation) yield* fs.writeFileString(path, JSON.stringify(generation))
-    return yield* effect.pipe(Effect.provide(reader.readOnly.pipe(Layer.provide(Tiny.surroundings(config)))))
+    return yield* effect.pipe(Effect.provide(reader.readOnly(ofReader(config)).pipe(Layer.provide(Tiny.surroundings))))
   }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
 
 const texts = (what: ToWrite) => Effect.flatMap(Reader, (r) => textsOf(r.write(what), what.questions.length))
@@ -145,8 +146,10 @@ describe("a reader that writes", () => {
       Effect.gen(function*() {
         const folder = yield* Tiny.weighted
         const config = yield* Tiny.settings(folder, { max_new_tokens: 6, learning_rate: 0.1, ...own })
-        const around = Layer.merge(Tiny.surroundings(config), Memory.checkpoints().layer)
-        const before = yield* texts(free).pipe(Effect.provide(reader.readOnly.pipe(Layer.provide(around))))
+        const around = Layer.merge(Tiny.surroundings, Memory.checkpoints().layer)
+        const before = yield* texts(free).pipe(
+          Effect.provide(reader.readOnly(ofReader(config)).pipe(Layer.provide(around)))
+        )
         yield* Effect.gen(function*() {
           if (!("torch_dtype" in own)) assert.deepStrictEqual(yield* texts(free), before)
           const { learn } = yield* ReaderLearner
@@ -155,7 +158,7 @@ describe("a reader that writes", () => {
           const after = yield* texts(free)
           assert.notDeepEqual(after, before)
           assert.deepStrictEqual(yield* texts(free), after)
-        }).pipe(Effect.provide(reader.trainable.pipe(Layer.provide(around))))
+        }).pipe(Effect.provide(reader.trainable(ofReader(config)).pipe(Layer.provide(around))))
       }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer)))
   }
 })

@@ -11,7 +11,7 @@ import { ReaderLearner } from "../../../src/runtime/ports/Reader.ts"
 import type { Objective } from "../../../src/runtime/ports/Retriever.ts"
 import { RetrieverLearner } from "../../../src/runtime/ports/Retriever.ts"
 import { preferences } from "../../../src/stages/score.ts"
-import { joint } from "../../../src/systems/jmlr/modes.ts"
+import { joint } from "../../../src/systems/jmlr/layers.ts"
 import { onDisk } from "../../support/files.ts"
 import * as Memory from "../../support/memory.ts"
 import * as Tiny from "../../support/tiny.ts"
@@ -88,7 +88,7 @@ const learned = Effect.fnUntraced(function*(made: string, { objective, session, 
     return { norms, losses, weights }
   }).pipe(
     Effect.provide(
-      joint.pipe(Layer.provide(layer), Layer.provide(session), Layer.provide(Tiny.surroundings(config))),
+      joint(config).pipe(Layer.provide(layer), Layer.provide(session), Layer.provide(Tiny.surroundings)),
       { local: true }
     )
   )

@@ -9,6 +9,7 @@ import { ofDecoder, ofEncoder } from "../../../src/runtime/files/stateDict.ts"
 import * as ReaderFolder from "../../../src/runtime/language/folder.ts"
 import * as ReaderModel from "../../../src/runtime/language/model.ts"
 import * as RetrieverFolder from "../../../src/runtime/retrieval/colbert/folder.ts"
+import { ofReader } from "../../../src/systems/jmlr/layers.ts"
 import { onDisk } from "../../support/files.ts"
 import * as Tiny from "../../support/tiny.ts"
 import { warned } from "../../support/warnings.ts"
@@ -34,10 +35,12 @@ const changed = Effect.fnUntraced(function*(
 }, Effect.orDie)
 type Files = Parameters<typeof changed>[1]
 const retriever = Effect.fnUntraced(function*(files: Files, overrides: Raw = {}) {
-  return yield* RetrieverFolder.open(yield* Tiny.settings(yield* changed("retriever", files), overrides))
+  const settings = yield* Tiny.settings(yield* changed("retriever", files), overrides)
+  return yield* RetrieverFolder.open(settings.retriever_name_or_path, settings)
 })
 const reader = Effect.fnUntraced(function*(files: Files, overrides: Raw = {}) {
-  return yield* ReaderFolder.open(yield* Tiny.settings(yield* changed("reader", files), overrides))
+  const settings = yield* Tiny.settings(yield* changed("reader", files), overrides)
+  return yield* ReaderFolder.open(settings.reader_name_or_path, settings)
 })
 const zeros = (shapes: Readonly<Record<string, ReadonlyArray<number>>>): Uint8Array =>
   encode(
@@ -254,7 +257,8 @@ describe("a reader's folder", () => {
       const odd = { "config.json": { num_attention_heads: 1, max_position_embeddings: 2048 } }
       const folder = yield* changed("reader", odd)
       const learning = Effect.fnUntraced(function*(overrides: Raw) {
-        return yield* ReaderModel.make(true).pipe(Effect.provide(Tiny.core(yield* Tiny.settings(folder, overrides))))
+        const settings = yield* Tiny.settings(folder, overrides)
+        return yield* ReaderModel.make(ofReader(settings), true).pipe(Effect.provide(Tiny.core))
       })
       yield* learning({ max_length: 1000 })
       yield* learning({ max_length: 2000, use_full_attn: true })

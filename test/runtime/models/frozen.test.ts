@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { ReaderLearner } from "../../../src/runtime/ports/Reader.ts"
 import { RetrieverLearner } from "../../../src/runtime/ports/Retriever.ts"
-import * as Modes from "../../../src/systems/jmlr/modes.ts"
+import * as Modes from "../../../src/systems/jmlr/layers.ts"
 import * as Memory from "../../support/memory.ts"
 import * as Tiny from "../../support/tiny.ts"
 
@@ -32,7 +32,7 @@ const movedBy = <E>(mode: typeof Modes.joint | typeof Modes.frozenRag, lessons: 
   Effect.gen(function*() {
     const config = yield* Tiny.settings(yield* Tiny.folder, { temperature_score: 1, ...overrides })
     const memory = Memory.checkpoints()
-    const surroundings = Layer.merge(memory.layer, Tiny.surroundings(config))
+    const surroundings = Layer.merge(memory.layer, Tiny.surroundings)
     const look = Effect.sync(() => ({ retriever: memory.hashes("retriever"), reader: memory.hashes("reader") }))
     return yield* Effect.gen(function*() {
       const before = yield* look
@@ -43,7 +43,7 @@ const movedBy = <E>(mode: typeof Modes.joint | typeof Modes.frozenRag, lessons: 
         reader: Memory.moved(before.reader, after.reader),
         all: { retriever: [...before.retriever.keys()], reader: [...before.reader.keys()] }
       }
-    }).pipe(Effect.provide(mode.pipe(Layer.provide(surroundings))))
+    }).pipe(Effect.provide(mode(config).pipe(Layer.provide(surroundings))))
   }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
 
 describe("training", () => {

@@ -12,7 +12,7 @@ import { cpu } from "../../../src/runtime/engine/providers.ts"
 import { Reader } from "../../../src/runtime/ports/Reader.ts"
 import { Retriever } from "../../../src/runtime/ports/Retriever.ts"
 import * as Retrievers from "../../../src/runtime/retrieval/retriever.ts"
-import { inference } from "../../../src/systems/jmlr/modes.ts"
+import { inference, ofRetriever } from "../../../src/systems/jmlr/layers.ts"
 import * as Tiny from "../../support/tiny.ts"
 
 /** Sums of products in another order: a few units in the last place of a float32. */
@@ -27,7 +27,7 @@ const everyDoc = (questions: ReadonlyArray<unknown>) => Int32Array.from(question
 const onTiny = <A, E>(effect: Effect.Effect<A, E, Retriever | Reader>, overrides: Raw = {}) =>
   Effect.gen(function*() {
     const config = yield* Tiny.settings(yield* Tiny.weighted, overrides)
-    return yield* effect.pipe(Effect.provide(inference.pipe(Layer.provide(Tiny.surroundings(config)))))
+    return yield* effect.pipe(Effect.provide(inference(config).pipe(Layer.provide(Tiny.surroundings))))
   }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
 
 describe("a retriever's score", () => {
@@ -83,8 +83,8 @@ describe("a question's ranking", () => {
     for (const name of ["config.json", "tokenizer.json"]) cpSync(join(demo, name), join(folder, "retriever", name))
     yield* Tiny.writeWeights(folder)
     const config = yield* Tiny.settings(folder)
-    const given = Layer.mergeAll(Tiny.surroundings(config), cpu({ threads: 2 }))
-    const layer = Retrievers.readOnly.pipe(Layer.provide(given))
+    const given = Layer.mergeAll(Tiny.surroundings, cpu({ threads: 2 }))
+    const layer = Retrievers.readOnly(ofRetriever(config)).pipe(Layer.provide(given))
     return yield* Effect.gen(function*() {
       const retriever = yield* Retriever
       return yield* Effect.forEach([1, 2, 4, 6], (size) => {

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { cpSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { presets } from "../../../src/domain/settings/presets.ts"
+import { readerOf } from "../../../src/domain/settings/models.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { causalLm } from "../../../src/kernels/nn/decoder.ts"
 import { cpu } from "../../../src/runtime/engine/providers.ts"
@@ -16,12 +16,14 @@ import * as reader from "../../../src/runtime/language/reader.ts"
 import { save } from "../../../src/runtime/models/export/folder.ts"
 import * as ModelFolder from "../../../src/runtime/models/folder.ts"
 import * as Model from "../../../src/runtime/models/load.ts"
-import { readerLora } from "../../../src/runtime/models/lora.ts"
+import { loraOf } from "../../../src/runtime/models/lora.ts"
 import { describe as describeGroups } from "../../../src/runtime/models/training.ts"
 import { Checkpoints } from "../../../src/runtime/ports/Checkpoints.ts"
+import { labelOf } from "../../../src/runtime/ports/Learning.ts"
 import { Reader, ReaderLearner } from "../../../src/runtime/ports/Reader.ts"
 import { RetrieverLearner } from "../../../src/runtime/ports/Retriever.ts"
-import { joint } from "../../../src/systems/jmlr/modes.ts"
+import { joint, ofReader } from "../../../src/systems/jmlr/layers.ts"
+import { presets } from "../../../src/systems/jmlr/settings.ts"
 import { onDisk } from "../../support/files.ts"
 import * as Memory from "../../support/memory.ts"
 import * as Tiny from "../../support/tiny.ts"
@@ -61,7 +63,7 @@ const teach = (rounds: number) =>
 /** A joint run's learners with checkpoints on the disk. */
 const running = Effect.fnUntraced(function*(folder: string, overrides: Raw = {}) {
   const config = yield* Tiny.settings(folder, { ...adapters, ...overrides })
-  return joint.pipe(Layer.provideMerge(Disk.layer), Layer.provideMerge(Tiny.surroundings(config)))
+  return joint(config).pipe(Layer.provideMerge(Disk.layer(config)), Layer.provideMerge(Tiny.surroundings))
 })
 
 /** A checkpoint of a few rounds in both models, and the likelihoods of the reader that was saved. */
@@ -76,7 +78,7 @@ const checkpoint = Effect.fnUntraced(function*(folder: string, overrides: Raw = 
 /** The likelihoods by a reader of the given folder that only reads. */
 const reads = Effect.fnUntraced(function*(folder: string, name: string) {
   const config = yield* Tiny.settings(folder, { reader_name_or_path: name })
-  const layer = reader.readOnly.pipe(Layer.provide(Tiny.surroundings(config)))
+  const layer = reader.readOnly(ofReader(config)).pipe(Layer.provide(Tiny.surroundings))
   return yield* Effect.flatMap(Reader, (r) => r.nll(judged)).pipe(Effect.provide(layer, { local: true }))
 })
 
@@ -86,12 +88,12 @@ const loaded = Effect.fnUntraced(function*(folder: string, overrides: Raw) {
   const opened = yield* ModelFolder.open(join(folder, "reader"), decodeDecoder)
   const options = {
     seed: 1,
-    lora: readerLora(config),
+    lora: loraOf(readerOf(config)),
     learns: () => true,
     slots: ["exp_avg"],
     task: "CAUSAL_LM"
   } as const
-  return yield* Model.load(opened, causalLm, options).pipe(Effect.provide(Tiny.core(config)))
+  return yield* Model.load(opened, causalLm, options).pipe(Effect.provide(Tiny.core))
 })
 
 describe("training with adapters", () => {
@@ -99,7 +101,7 @@ describe("training with adapters", () => {
     onDisk(Effect.gen(function*() {
       const config = yield* Tiny.settings(yield* trainedFolder, adapters)
       const memory = Memory.checkpoints()
-      const layer = joint.pipe(Layer.provide(Layer.merge(memory.layer, Tiny.surroundings(config))))
+      const layer = joint(config).pipe(Layer.provide(Layer.merge(memory.layer, Tiny.surroundings)))
       yield* Effect.gen(function*() {
         const before = [memory.hashes("retriever"), memory.hashes("reader")] as const
         const groups = [...(yield* RetrieverLearner).groups, ...(yield* ReaderLearner).groups]
@@ -107,8 +109,8 @@ describe("training with adapters", () => {
           ...yield* (yield* RetrieverLearner).gate(retrieverLesson),
           ...yield* (yield* ReaderLearner).gate(readerLesson)
         ])
-        assert.sameMembers([...norms.keys()], groups.filter((g) => g.trainable).map((g) => g.name))
-        assert.sameMembers(groups.map(({ name, trainable }) => `${name}${trainable ? ": learns" : ""}`), [
+        assert.sameMembers([...norms.keys()], groups.filter((g) => g.trainable).map(labelOf))
+        assert.sameMembers(groups.map((g) => `${labelOf(g)}${g.trainable ? ": learns" : ""}`), [
           "retriever bert.embeddings: learns",
           "retriever bert.embeddings (frozen)",
           "retriever bert.encoder (lora): learns",

@@ -13,7 +13,8 @@ import { save, savedTypes } from "../../../src/runtime/models/export/folder.ts"
 import { Checkpoints } from "../../../src/runtime/ports/Checkpoints.ts"
 import { Reader, ReaderLearner } from "../../../src/runtime/ports/Reader.ts"
 import { Retriever, RetrieverLearner } from "../../../src/runtime/ports/Retriever.ts"
-import { inference, joint } from "../../../src/systems/jmlr/modes.ts"
+import { inference, joint } from "../../../src/systems/jmlr/layers.ts"
+import type { JmlrConfig } from "../../../src/systems/jmlr/settings.ts"
 import { onDisk } from "../../support/files.ts"
 import * as Memory from "../../support/memory.ts"
 import * as Tiny from "../../support/tiny.ts"
@@ -39,14 +40,14 @@ const spoilt = Effect.fnUntraced(function*(part: "retriever" | "reader") {
 /** Why a use of the ports of a mode fails. */
 const failure = Effect.fnUntraced(function*<A, E extends { readonly message: string }, R>(
   folder: string,
-  mode: Layer.Layer<R, any, any>,
+  mode: (c: JmlrConfig) => Layer.Layer<R, any, any>,
   use: Effect.Effect<A, E, R>,
   overrides: Raw = {}
 ) {
   const config = yield* Tiny.settings(folder, overrides)
-  const layer = mode.pipe(
+  const layer = mode(config).pipe(
     Layer.provide(Memory.checkpoints().layer),
-    Layer.provide(Tiny.surroundings(config))
+    Layer.provide(Tiny.surroundings)
   ) as Layer.Layer<R>
   return (yield* Effect.flip(use.pipe(Effect.provide(layer, { local: true })))).message
 })
@@ -106,7 +107,7 @@ describe("an adapter whose factor is beyond all numbers", () => {
     onDisk(Effect.gen(function*() {
       const folder = yield* Effect.tap(Tiny.folder, Tiny.writeWeights)
       const config = yield* Tiny.settings(folder, { lora_r: 2 })
-      const layer = joint.pipe(Layer.provideMerge(Disk.layer), Layer.provideMerge(Tiny.surroundings(config)))
+      const layer = joint(config).pipe(Layer.provideMerge(Disk.layer(config)), Layer.provideMerge(Tiny.surroundings))
       const path = yield* Effect.gen(function*() {
         yield* (yield* ReaderLearner).learn(readerLesson)
         yield* (yield* ReaderLearner).learn(readerLesson)
@@ -125,7 +126,7 @@ describe("an adapter whose factor is beyond all numbers", () => {
         assert.isFalse(existsSync(out) || existsSync(`${out}.partial`))
       }
       const using = yield* Tiny.settings(folder, { reader_name_or_path: adapter })
-      const built = Layer.build(inference.pipe(Layer.provide(Tiny.surroundings(using))))
+      const built = Layer.build(inference(using).pipe(Layer.provide(Tiny.surroundings)))
       assert.match((yield* Effect.flip(Effect.scoped(built))).message, why)
     })))
 })

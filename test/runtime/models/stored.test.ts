@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { readerOf } from "../../../src/domain/settings/models.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { fromWords, toWords } from "../../../src/kernels/half.ts"
 import { causalLm } from "../../../src/kernels/nn/decoder.ts"
@@ -12,11 +13,11 @@ import { decodeDecoder } from "../../../src/runtime/files/config/decoder.ts"
 import * as Safetensors from "../../../src/runtime/files/safetensors/write.ts"
 import * as ModelFolder from "../../../src/runtime/models/folder.ts"
 import * as Model from "../../../src/runtime/models/load.ts"
-import { readerLora } from "../../../src/runtime/models/lora.ts"
+import { loraOf } from "../../../src/runtime/models/lora.ts"
 import { Checkpoints } from "../../../src/runtime/ports/Checkpoints.ts"
 import { Reader, ReaderLearner } from "../../../src/runtime/ports/Reader.ts"
 import { Retriever } from "../../../src/runtime/ports/Retriever.ts"
-import * as Modes from "../../../src/systems/jmlr/modes.ts"
+import * as Modes from "../../../src/systems/jmlr/layers.ts"
 import { onDisk } from "../../support/files.ts"
 import * as Tiny from "../../support/tiny.ts"
 
@@ -35,7 +36,7 @@ const lora: Raw = { lora_r: 2, lora_dropout: 0, modules_to_save: ["norm"] }
 const trainedFolder = Tiny.weighted
 const running = Effect.fnUntraced(function*(mode: typeof Modes.frozenRag, folder: string, overrides: Raw) {
   const config = yield* Tiny.settings(folder, overrides)
-  return mode.pipe(Layer.provideMerge(Disk.layer), Layer.provideMerge(Tiny.surroundings(config)))
+  return mode(config).pipe(Layer.provideMerge(Disk.layer(config)), Layer.provideMerge(Tiny.surroundings))
 })
 const near = (got: Float32Array, want: Float32Array, by: number) =>
   want.forEach((x, i) => assert.closeTo(got[i]!, x, by * Math.max(1, Math.abs(x))))
@@ -46,13 +47,13 @@ const loaded = Effect.fnUntraced(function*(folder: string, overrides: Raw, store
   const opened = yield* ModelFolder.open(join(folder, "reader"), decodeDecoder)
   const options = {
     seed: 1,
-    lora: readerLora(config),
+    lora: loraOf(readerOf(config)),
     learns: () => true,
     slots: [],
     stored,
     task: "CAUSAL_LM"
   } as const
-  const { weights } = yield* Model.load(opened, causalLm, options).pipe(Effect.provide(Tiny.core(config)))
+  const { weights } = yield* Model.load(opened, causalLm, options).pipe(Effect.provide(Tiny.core))
   return { values: weights.parameters(), learns: new Set(weights.trainable) }
 })
 

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { readerOf } from "../../../src/domain/settings/models.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { causalLm } from "../../../src/kernels/nn/decoder.ts"
 import { names } from "../../../src/kernels/Step.ts"
@@ -12,7 +13,7 @@ import * as Safetensors from "../../../src/runtime/files/safetensors/write.ts"
 import { save } from "../../../src/runtime/models/export/folder.ts"
 import * as ModelFolder from "../../../src/runtime/models/folder.ts"
 import * as Model from "../../../src/runtime/models/load.ts"
-import { readerLora } from "../../../src/runtime/models/lora.ts"
+import { loraOf } from "../../../src/runtime/models/lora.ts"
 import { onDisk } from "../../support/files.ts"
 import * as Tiny from "../../support/tiny.ts"
 
@@ -63,11 +64,11 @@ const loaded = Effect.fnUntraced(function*(folder: string, given: string, learns
   const opened = yield* ModelFolder.open(given, decodeDecoder)
   const { module, weights } = yield* Model.load(opened, causalLm, {
     seed: 1,
-    lora: readerLora(settings),
+    lora: loraOf(readerOf(settings)),
     learns: () => learns,
     slots: [],
     task: "CAUSAL_LM"
-  }).pipe(Effect.provide(Tiny.core(settings)))
+  }).pipe(Effect.provide(Tiny.core))
   return { module, tokenizer: opened.tokenizer, of: (path: string) => weights.values()[names.param(path)]! }
 })
 

@@ -1,5 +1,5 @@
 /** How texts are decoded: as the settings say, else as the model folder does. */
-import type { RunConfig } from "../../../domain/settings/RunConfig.ts"
+import type { Generation } from "../../../domain/settings/generation.ts"
 import { type GenerationConfig, unsupported } from "../../files/config/generation.ts"
 import type { Constraints } from "./constraints.ts"
 import type { Sampling } from "./sampling.ts"
@@ -13,7 +13,7 @@ export interface Decoding extends Sampling, Constraints {
  * The settings where they say something, else the folder, else Hugging Face's defaults. A temperature of 0 means that
  * nothing is drawn.
  */
-export const resolve = (c: RunConfig, { known }: GenerationConfig): Decoding => {
+export const resolve = (c: Generation, { known }: GenerationConfig): Decoding => {
   const temperature = c.temperature ?? known.temperature ?? 1
   const min_new_tokens = c.min_new_tokens ?? known.min_new_tokens
   return {
@@ -34,5 +34,5 @@ export const resolve = (c: RunConfig, { known }: GenerationConfig): Decoding => 
 }
 
 /** Keys of the folder that change what is written and that nothing here does, each with its value. */
-export const foreign = (c: RunConfig, config: GenerationConfig): ReadonlyArray<string> =>
+export const foreign = (c: Generation, config: GenerationConfig): ReadonlyArray<string> =>
   unsupported(config, resolve(c, config).do_sample)

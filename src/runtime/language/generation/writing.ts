@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Key from "../../../domain/Key.ts"
-import { type RunConfig, Settings } from "../../../domain/settings/RunConfig.ts"
+import type { Generation } from "../../../domain/settings/generation.ts"
 import { cacheShape } from "../../../kernels/nn/cache.ts"
 import type { Decoder, DecoderConfig } from "../../../kernels/nn/decoder.ts"
 import { lazily } from "../../engine/Programs.ts"
@@ -23,6 +23,8 @@ export interface Asked {
 }
 
 export interface WritingOptions {
+  readonly settings: Generation
+  readonly seed: number
   readonly config: DecoderConfig
   readonly decoder: Decoder
   readonly ends: Ends
@@ -35,7 +37,7 @@ export interface WritingOptions {
 
 /** Why nothing is written: the folder asks for a way to write that is none of ours. */
 export const refusal = (
-  settings: RunConfig,
+  settings: Generation,
   generation: GenerationConfig
 ): ModelRefused | undefined => {
   const foreign = Decoding.foreign(settings, generation)
@@ -47,15 +49,14 @@ export const refusal = (
 }
 
 export const make = Effect.fnUntraced(function*(o: WritingOptions) {
-  const { config, decoder, ends, learns, tokenizer, weights } = o
-  const settings = yield* Settings
+  const { config, decoder, ends, learns, seed, settings, tokenizer, weights } = o
   const session = yield* Session
   const options = { ...Decoding.resolve(settings, o.generation), eos: ends.stops }
   const refused = refusal(settings, o.generation)
   const program = yield* lazily(
     Effect.suspend(() => session.open(generation(config, decoder), learns ? {} : weights.values()))
   )
-  const key = Key.fold(Key.make(settings.seed), "write")
+  const key = Key.fold(Key.make(seed), "write")
   const generator = {
     cache: cacheShape(config),
     weights: () => learns ? weights.values() : {},

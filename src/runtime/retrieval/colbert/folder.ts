@@ -1,8 +1,8 @@
 /** The model folder of a retriever: an encoder with a ColBERT head, in ColBERT's layout or PyLate's, or without one. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
-import { defaults } from "../../../domain/settings/presets.ts"
-import type { RunConfig } from "../../../domain/settings/RunConfig.ts"
+import { type Retrieval, retrieval } from "../../../domain/settings/retrieval.ts"
+import { aboutOf } from "../../../domain/settings/setting.ts"
 import type { EncoderConfig } from "../../../kernels/nn/colbert.ts"
 import { decodeEncoder } from "../../files/config/encoder.ts"
 import { readJson } from "../../files/disk.ts"
@@ -33,18 +33,21 @@ const files = Effect.fnUntraced(function*(
   ]
 })
 
+/** Lengths of texts, and the size of the vectors of a folder without a head. */
+export type FolderSettings = Pick<Retrieval, "query_max_len" | "passage_max_len" | "dim">
+
 /**
- * The folder of the settings. A head's size is its own, else the config's or the convention's, else the setting `dim`,
+ * A folder under the settings. A head's size is its own, else the config's or the convention's, else the setting `dim`,
  * under which one is drawn.
  */
-export const open = Effect.fnUntraced(function*(settings: RunConfig) {
-  const opened = yield* ModelFolder.open(settings.retriever_name_or_path, decodeEncoder)
+export const open = Effect.fnUntraced(function*(path: string, settings: FolderSettings) {
+  const opened = yield* ModelFolder.open(path, decodeEncoder)
   const { config: found, folder, tokenizer } = opened
   const convention = yield* Convention.read(folder)
   const naming = ofEncoder(found.model_type)
   const told = found.dim ?? convention.dim
   const dim = (yield* headSize(folder, naming)) ?? told ?? settings.dim
-  if (settings.dim !== dim && settings.dim !== defaults["dim"]) {
+  if (settings.dim !== dim && settings.dim !== aboutOf(retrieval.dim).default) {
     yield* Effect.logWarning(
       `${folder}: vectors have ${dim} numbers, by the folder; dim (${settings.dim}) is for one without`
     )

@@ -1,7 +1,9 @@
 /** A ColBERT retriever: its weights, the programs over them and the index they made. */
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
-import { Settings } from "../../../domain/settings/RunConfig.ts"
+import type { ModelSettings } from "../../../domain/settings/model.ts"
+import type { Retrieval } from "../../../domain/settings/retrieval.ts"
+import type { Training } from "../../../domain/settings/training.ts"
 import { colbert, type Encoder, vectorSize } from "../../../kernels/nn/colbert.ts"
 import { cached, powerOfTwo } from "../../engine/Programs.ts"
 import { about } from "../../engine/Session.ts"
@@ -30,6 +32,13 @@ const programs = Effect.fnUntraced(function*(encoder: Encoder, dim: number, quer
   }
 })
 
+/** A retriever's share of the settings. */
+export interface RetrieverSettings {
+  readonly model: ModelSettings
+  readonly training: Training
+  readonly retrieval: Retrieval
+}
+
 export interface Options extends Pick<Partial<Model.LoadOptions>, "draws" | "lora" | "stored"> {
   /**
    * Encode each question by itself. ONNX Runtime cuts a product by its number of rows, and so rounds a question's vectors
@@ -43,20 +52,20 @@ export interface Options extends Pick<Partial<Model.LoadOptions>, "draws" | "lor
  * folder that says it has no weights yet is given some.
  */
 export const make = Effect.fnUntraced(function*(
+  { model, retrieval, training }: RetrieverSettings,
   learns: (path: string) => boolean,
   { apart = false, draws, lora, stored }: Options = {}
 ) {
-  const settings = yield* Settings
   const passages = yield* Passages
-  const opened = yield* RetrieverFolder.open(settings)
+  const opened = yield* RetrieverFolder.open(model.name_or_path, retrieval)
   const { files, lengths, marks, tokenizer } = opened
   const { based, config, module: encoder, weights } = yield* Model.load(opened, colbert, {
-    seed: settings.seed,
+    seed: training.seed,
     lora,
     learns,
     stored,
     draws: draws ?? false,
-    slots: optimizerOf(settings).slots,
+    slots: optimizerOf(training).slots,
     task: "FEATURE_EXTRACTION"
   })
   const text = ColbertText.make(tokenizer, marks, lengths)
@@ -84,11 +93,11 @@ export const make = Effect.fnUntraced(function*(
 
   let indexed: Arrays = new Map()
   let index: VectorIndex.VectorIndex | undefined
-  if (settings.index_path !== "") {
+  if (retrieval.index_path !== "") {
     indexed = weights.parameters()
     /** New adapters add nothing: the index is that of the weights they rest on. */
     const made = based && !opened.adapter ? new Map([...indexed].filter(([path]) => !isLora(path))) : indexed
-    index = yield* StoredIndex.read(settings.index_path, { corpus: passages.hash, weights: made })
+    index = yield* StoredIndex.read(retrieval.index_path, { corpus: passages.hash, weights: made })
   }
   const sourceOf = (from: Arrays): VectorIndex.Source => {
     const values = asInputs(from)

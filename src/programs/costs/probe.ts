@@ -4,13 +4,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type { Epochs } from "../datasets/questions.ts"
-import { type RunConfig, Settings, stepSize } from "../domain/settings/RunConfig.ts"
-import type { Meter } from "../runtime/engine/Meter.ts"
-import * as Journal from "../runtime/files/journal.ts"
-import { Reporter } from "../runtime/ports/Reporter.ts"
-import { Retriever } from "../runtime/ports/Retriever.ts"
-import { course } from "./course.ts"
+import type { Epochs } from "../../datasets/batches.ts"
+import type { RunConfig } from "../../domain/settings/RunConfig.ts"
+import { stepSize } from "../../domain/settings/training.ts"
+import type { Meter } from "../../runtime/engine/Meter.ts"
+import * as Journal from "../../runtime/files/journal.ts"
+import { Reporter } from "../../runtime/ports/Reporter.ts"
+import { Retriever } from "../../runtime/ports/Retriever.ts"
+import { modeOf } from "../../systems/all.ts"
+import { course } from "../course.ts"
 
 /** The run would not have come further either. */
 export class ProbeFailed extends Schema.TaggedError<ProbeFailed>()("ProbeFailed", {
@@ -115,11 +117,10 @@ const told = (c: RunConfig, meter: Meter, seen: Seen): Probe => {
 }
 
 /** The index, the gate and the first steps of a run, whose session is metered. */
-export const probe = Effect.fn("probe")(function*(epochs: Epochs, steps: number, meter: Meter) {
-  const c = yield* Settings
+export const probe = Effect.fn("probe")(function*(c: RunConfig, epochs: Epochs, steps: number, meter: Meter) {
   const reporter = yield* Reporter
   const retriever = yield* Retriever
-  const { gate, groups, learn, refreshes, steps: questions } = yield* course(epochs)
+  const { gate, groups, learn, refreshes, steps: questions } = yield* course(c, epochs)
   const seconds = new Map<string, number>()
   const batches: Array<RecordBatch> = []
   const during = Effect.fnUntraced(function*<A, E extends { readonly message: string }, R>(
@@ -134,9 +135,9 @@ export const probe = Effect.fn("probe")(function*(epochs: Epochs, steps: number,
     return done
   })
   /** Weights that do not learn keep the index they have. */
-  const learns = groups.some(({ name, trainable }) => trainable && name.startsWith("retriever"))
+  const learns = groups.some(({ model, trainable }) => trainable && model === "retriever")
   const again = learns ? Array.from({ length: c.max_steps }, (_, step) => refreshes(step)).filter(Boolean).length : 0
-  const indexes = (c.index_path === "" && c.mode !== "lexical" ? 1 : 0) + again
+  const indexes = (c.index_path === "" && modeOf(c).traits.passages === "found" ? 1 : 0) + again
   if (indexes > 0) yield* during("index", retriever.refresh)
   yield* during("gate", gate)
   yield* questions(0, steps).pipe(

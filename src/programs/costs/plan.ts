@@ -1,21 +1,24 @@
 /** Program: what a run takes, told before it starts: parameters, work, memory, disk and time. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { ConfigError } from "../domain/settings/configure.ts"
-import { suspicions } from "../domain/settings/contradictions.ts"
-import { type RunConfig, stepSize } from "../domain/settings/RunConfig.ts"
-import { bytesText } from "../domain/units.ts"
-import { capacity } from "../runtime/engine/memory.ts"
-import { type Footprint, Meter } from "../runtime/engine/Meter.ts"
-import { Session } from "../runtime/engine/Session.ts"
-import { FEW } from "../runtime/engine/Weights.ts"
-import { weighed } from "../runtime/files/checkpoints.ts"
-import { Checkpoints } from "../runtime/ports/Checkpoints.ts"
-import type { ParameterGroup } from "../runtime/ports/Learning.ts"
-import * as StoredIndex from "../runtime/retrieval/indexes/stored.ts"
-import { parameterGroups } from "./course.ts"
-import { identity } from "./identity.ts"
-import { learner, prepare } from "./prepare.ts"
+import { ConfigError } from "../../domain/settings/configure.ts"
+import { suspicions } from "../../domain/settings/contradictions.ts"
+import type { RunConfig } from "../../domain/settings/RunConfig.ts"
+import { stepSize } from "../../domain/settings/training.ts"
+import type { Traits } from "../../domain/settings/uses.ts"
+import { bytesText } from "../../domain/units.ts"
+import { capacity } from "../../runtime/engine/memory.ts"
+import { type Footprint, Meter } from "../../runtime/engine/Meter.ts"
+import { Session } from "../../runtime/engine/Session.ts"
+import { FEW } from "../../runtime/engine/Weights.ts"
+import { weighed } from "../../runtime/files/checkpoints.ts"
+import { Checkpoints } from "../../runtime/ports/Checkpoints.ts"
+import type { ParameterGroup } from "../../runtime/ports/Learning.ts"
+import * as StoredIndex from "../../runtime/retrieval/indexes/stored.ts"
+import { modeOf } from "../../systems/all.ts"
+import { parameterGroups } from "../course.ts"
+import { identity } from "../identity.ts"
+import { learner, prepare } from "../prepare.ts"
 import { type Probe, probe, total } from "./probe.ts"
 
 /** Bytes; `null` for what takes a probe to know. */
@@ -52,7 +55,7 @@ export interface Disk {
 }
 
 export interface Plan {
-  readonly mode: RunConfig["mode"]
+  readonly mode: string
   readonly provider: string
   readonly threads: number
   readonly steps: number
@@ -73,14 +76,15 @@ const STATE = "state.safetensors"
 const isOf = (part: string) => ([file]: readonly [string, number]): boolean => file.startsWith(`${part}/`)
 const bytesOf = (files: Iterable<readonly [string, number]>): number => total(files, ([, bytes]) => bytes)
 
-/** Modes that search by vectors: their checkpoints hold the weights that made them. */
-const searching: ReadonlySet<RunConfig["mode"]> = new Set<RunConfig["mode"]>(["joint", "frozen_rag", "gold_supervised"])
+/** Whether a mode searches by vectors: its checkpoints hold the weights that made them. */
+const searches = ({ passages, retriever }: Traits): boolean =>
+  passages === "found" && (retriever === "frozen" || retriever === "trained")
 
 /** Before there is an index a checkpoint lacks the weights that will make it: as many as the model's. */
 const completed = (files: Files, c: RunConfig): Files => {
   const weights = [...files].find(([file]) => /^retriever\/.*model\.safetensors$/.test(file))
   const state = `retriever/${STATE}`
-  return weights && searching.has(c.mode) && c.index_path === ""
+  return weights && searches(modeOf(c).traits) && c.index_path === ""
     ? new Map([...files, [state, files.get(state)! + weights[1]]])
     : files
 }
@@ -115,7 +119,7 @@ const diskOf = ({ config: c, files, probed, stored }: Sized): Disk => {
 
 /** What is copied of a part, and its files. */
 const savingOf = (part: string, groups: ReadonlyArray<ParameterGroup>, files: Files): number => {
-  const learning = groups.filter(({ name, trainable }) => trainable && name.startsWith(part))
+  const learning = groups.filter(({ model, trainable }) => trainable && model === part)
   return bytesOf([...files].filter(isOf(part))) + total(learning, ({ bytes, stateBytes }) => bytes + stateBytes)
 }
 
@@ -135,7 +139,7 @@ const learnedOf = (groups: ReadonlyArray<ParameterGroup>, accumulated: boolean) 
 
 const memoryOf = ({ config, files, groups, largest, probed, process: start, stored }: Sized): Memory => {
   const learning = groups.filter(({ trainable }) => trainable)
-  const of = (part: string) => learning.filter(({ name }) => name.startsWith(part))
+  const of = (part: string) => learning.filter(({ model }) => model === part)
   const learned = models.map((part) => learnedOf(of(part), config.gradient_accumulation_steps > 1))
   const frozen = total(groups.filter(({ trainable }) => !trainable), ({ bytes }) => bytes)
   const weights = frozen + total(learned, (part) => part.weights)
@@ -174,7 +178,7 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
   const seen = Effect.gen(function*() {
     const groups = yield* parameterGroups
     const most = Math.min(steps, config.max_steps)
-    const probed = most > 0 ? yield* probe(epochs, most, meter) : null
+    const probed = most > 0 ? yield* probe(config, epochs, most, meter) : null
     yield* (yield* Checkpoints).save({ step: most, run: identity(config, epochs, prepared.passages.hash) })
     return { groups, probed }
   })
@@ -191,7 +195,7 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
     stored: config.index_path === "" ? 0 : yield* StoredIndex.size(config.index_path),
     process: start
   }
-  for (const line of suspicions(config)) yield* Effect.logWarning(line)
+  for (const line of suspicions(config, modeOf(config).traits)) yield* Effect.logWarning(line)
   const questions = epochs(0).length
   const memory = memoryOf(sized)
   const most = capacity()

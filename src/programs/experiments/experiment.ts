@@ -2,27 +2,21 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
-import type { Summary } from "../domain/judge.ts"
-import { ConfigError } from "../domain/settings/configure.ts"
-import {
-  check,
-  decodePlan,
-  type Plan,
-  type Planned,
-  type Run,
-  runsOf,
-  settingsOf
-} from "../domain/settings/experimentPlan.ts"
-import { type Raw, type RunConfig, Settings } from "../domain/settings/RunConfig.ts"
-import { located } from "../runtime/files/disk.ts"
-import { readObject } from "../runtime/files/settings.ts"
-import { Retriever } from "../runtime/ports/Retriever.ts"
-import { evaluate, type Evaluation } from "./evaluate.ts"
-import { init } from "./init.ts"
-import { fitting, skippedOf } from "./preflight.ts"
-import { type Corpus, judged, learner, prepare, questions } from "./prepare.ts"
-import { start } from "./run.ts"
-import type { Trained } from "./trained.ts"
+import type { Summary } from "../../domain/judge.ts"
+import { ConfigError } from "../../domain/settings/configure.ts"
+import { folders } from "../../domain/settings/models.ts"
+import type { Raw, RunConfig } from "../../domain/settings/RunConfig.ts"
+import { located } from "../../runtime/files/disk.ts"
+import { readObject } from "../../runtime/files/settings.ts"
+import { Retriever } from "../../runtime/ports/Retriever.ts"
+import { modeOf } from "../../systems/all.ts"
+import { evaluate, type Evaluation } from "../evaluate.ts"
+import { init } from "../init.ts"
+import { fitting, skippedOf } from "../preflight.ts"
+import { type Corpus, judged, learner, prepare, questions } from "../prepare.ts"
+import { start } from "../run.ts"
+import type { Trained } from "../trained.ts"
+import { check, decodePlan, type Plan, type Planned, type Run, runs, settingsOf } from "./experimentPlan.ts"
 
 export interface Outcome {
   readonly arm: string
@@ -38,26 +32,22 @@ export const readPlan = Effect.fn("readPlan")(function*(path: string) {
 })
 
 /** Questions, with a fresh index. */
-const examine = Effect.fnUntraced(function*({ long, records }: Fitting, read: boolean) {
-  const c = yield* Settings
+const examine = Effect.fnUntraced(function*(c: RunConfig, { long, records }: Fitting, read: boolean) {
   yield* (yield* Retriever).refresh
   const task = `${c.output_dir}, ${read ? "test" : "ranking before"}`
-  return yield* evaluate(records, {
-    passages: c.mode === "oracle" ? "gold" : "found",
+  return yield* evaluate(c, records, {
     read,
     task,
     skipped: skippedOf(c, long)
   })
 })
 
-/** Trains from where it was left. */
+/** Trains a phase, from where it was left. */
 const warmUp = (config: RunConfig) =>
   Effect.flatMap(
     prepare(config),
     (prepared) => start(prepared, true).pipe(Effect.provide(learner(prepared)))
   )
-
-const retrieverLearns = ({ mode }: RunConfig): boolean => mode === "joint" || mode === "gold_supervised"
 
 /** The test questions of an arm. */
 const test = (config: RunConfig, data: Corpus) =>
@@ -71,16 +61,17 @@ const runArm = (config: RunConfig) =>
     (prepared) =>
       Effect.flatMap(test(config, prepared), (questions) =>
         Effect.gen(function*() {
-          const before = retrieverLearns(config) ? (yield* examine(questions, false)).summary : undefined
+          const { before: ranks, reads } = modeOf(config).judges
+          const before = ranks ? (yield* examine(config, questions, false)).summary : undefined
           const trained = yield* start(prepared, true)
-          return { before, trained, evaluation: yield* examine(questions, config.mode !== "lexical") }
+          return { before, trained, evaluation: yield* examine(config, questions, reads) }
         }).pipe(Effect.provide(learner(prepared))))
   )
 
 /** The model folders of a checkpoint, as settings. */
 const models = Effect.fnUntraced(function*(checkpoint: string) {
   const fs = yield* FileSystem.FileSystem
-  const parts = ["retriever", "reader"].map((part) => [`${part}_name_or_path`, join(checkpoint, part)] as const)
+  const parts = Object.entries(folders).map(([part, setting]) => [setting, join(checkpoint, part)] as const)
   return yield* Effect.filter(parts, ([, folder]) => fs.exists(folder).pipe(located(folder)))
 })
 
@@ -88,30 +79,34 @@ const models = Effect.fnUntraced(function*(checkpoint: string) {
 const settle = (planned: Planned, run: Run, weights: Raw) =>
   Effect.map(settingsOf(planned, run, weights), ({ config }) => ({
     ...config,
-    output_dir: join(config.output_dir, `seed-${run.seed}`, run.name)
+    output_dir: join(config.output_dir, `seed-${run.seed}`, ...run.folder)
   }))
 
 /** Refuses an arm whose test questions would not fit at its end. */
 const askable = (c: RunConfig) =>
   Effect.flatMap(questions(c, "test"), (records) => fitting(c, "test", "answer", records))
 
-const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
-  const runs = runsOf(planned.plan, seed)
-  const given = new Map<string, unknown>()
-  const config = (run: Run) => settle(planned, run, Object.fromEntries(given))
-  yield* init(yield* config({ part: "arms", name: "", seed }))
-  for (const run of runs.filter(({ part }) => part === "arms")) yield* askable(yield* config(run))
-  for (const run of runs.filter(({ part }) => part === "warm_up")) {
-    const { checkpoint } = yield* warmUp(yield* config(run))
+/** Runs phases one after the other; the model folders, as settings, that whatever follows begins from. */
+const inTurn = Effect.fnUntraced(function*(planned: Planned, phases: ReadonlyArray<Run>, begun: Raw) {
+  const given = new Map(Object.entries(begun))
+  for (const phase of phases) {
+    const { checkpoint } = yield* warmUp(yield* settle(planned, phase, Object.fromEntries(given)))
     for (const [setting, folder] of yield* models(checkpoint)) given.set(setting, folder)
   }
+  return Object.fromEntries(given)
+})
+
+const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
+  const { arms, warmUp: phases } = runs(planned.plan, seed)
+  yield* init(yield* settle(planned, { seed, place: "settings", folder: [], settings: {}, after: [] }, {}))
+  for (const { run } of arms) yield* askable(yield* settle(planned, run, {}))
+  const warmed = yield* inTurn(planned, phases, {})
   return yield* Effect.forEach(
-    runs.filter(({ part }) => part === "arms"),
-    (run) =>
-      Effect.map(
-        Effect.flatMap(config(run), runArm),
-        (ran) => ({ arm: run.name, seed, ...ran }) satisfies Outcome as Outcome
-      )
+    arms,
+    Effect.fnUntraced(function*({ name, phases, run }) {
+      const config = yield* settle(planned, run, yield* inTurn(planned, phases, warmed))
+      return { arm: name, seed, ...yield* runArm(config) } satisfies Outcome as Outcome
+    })
   )
 })
 

@@ -2,8 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
-import { check, decodePlan, type Plan, runsOf, settingsOf } from "../../../src/domain/settings/experimentPlan.ts"
-import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
+import type { Raw } from "../../src/domain/settings/RunConfig.ts"
+import { check, decodePlan, type Plan, runsOf, settingsOf } from "../../src/programs/experiments/experimentPlan.ts"
 
 const settings = {
   output_dir: "runs",
@@ -19,7 +19,7 @@ const planned = (changes: Raw, overrides: Raw = {}) => ({ plan: plan(changes), s
 
 describe("a plan", () => {
   it("is what its file says; it need not have warm-ups", () => {
-    assert.deepStrictEqual(plan() as Raw, file)
+    assert.deepStrictEqual<unknown>(plan(), { ...file, arms: { joint: { phases: {}, settings: { mode: "joint" } } } })
     const without = { seeds: [1], settings, arms: file.arms }
     assert.deepStrictEqual(Effect.runSync(decodePlan("plan.yaml", without)).warm_up, {})
   })
@@ -103,9 +103,42 @@ describe("a plan", () => {
   })
 })
 
+describe("the runs of a plan", () => {
+  const phased = {
+    warm_up: { copy: { mode: "copy" }, lexical: { mode: "lexical" } },
+    arms: { plain: {}, deep: { phases: { first: { dim: 1 }, second: {} }, mode: "joint" } }
+  }
+  it("are the warm-up's phases, then each arm after its own", () => {
+    assert.deepStrictEqual(
+      runsOf(plan(phased), 3).map(({ after, folder, place }) => [place, folder.join("/"), after.length]),
+      [
+        ["warm_up.copy", "copy", 0],
+        ["warm_up.lexical", "lexical", 1],
+        ["arms.plain", "plain", 2],
+        ["arms.deep.phases.first", "deep/phases/first", 2],
+        ["arms.deep.phases.second", "deep/phases/second", 3],
+        ["arms.deep", "deep", 4]
+      ]
+    )
+  })
+  it("have their own settings, an arm's phases none of the arm's", () => {
+    const [, , , first, , deep] = runsOf(plan(phased), 3)
+    assert.deepStrictEqual([first!.settings, deep!.settings], [{ dim: 1 }, { mode: "joint" }])
+  })
+  it("are refused by place where phases are none, have no name or a seed", () => {
+    const one = (phases: unknown) => problems({ arms: { joint: { phases } } })
+    assert.deepStrictEqual(one([1]), ["arms.joint.phases: must be settings (key: value) by name; given [1]"])
+    assert.deepStrictEqual(one({ a: 1 }), [
+      "arms.joint.phases: must be settings (key: value) by name; given {\"a\": 1}"
+    ])
+    assert.match(one({ "a/b": {} })[0]!, /^arms\.joint\.phases, "a\/b" cannot be the name of a folder/)
+    assert.match(one({ a: { seed: 1 } })[0]!, /^arms\.joint\.phases\.a: seed: the plan's seeds decide/)
+  })
+})
+
 describe("a run of a plan", () => {
   const of = (changes: Raw, overrides: Raw, weights: Raw = {}) =>
-    Effect.runSync(settingsOf(planned(changes, overrides), { part: "arms", name: "joint", seed: 2 }, weights)).config
+    Effect.runSync(settingsOf(planned(changes, overrides), runsOf(plan(changes), 2).at(-1)!, weights)).config
   it("has the shared settings, its own over them, those of the command line over both, and its seed", () => {
     const arms = { joint: { learning_rate: 2, "weight-decay": 0, dim: 2 } }
     const { dim, learning_rate, seed, weight_decay } = of({ settings: { ...settings, lr: 1, dim: 1 }, arms }, {

@@ -1,0 +1,72 @@
+/** Questions as streams of batches: which, in what order, from which step on. */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as Frame from "../domain/Frame.ts"
+import * as Key from "../domain/Key.ts"
+import type { QuestionRecord } from "../domain/records/Records.ts"
+import { Question } from "../domain/tables.ts"
+
+export type QuestionFrame = Frame.Frame<typeof Question>
+
+/** The questions of an epoch, in a fixed order. */
+export type Epochs = (epoch: number) => ReadonlyArray<QuestionRecord>
+
+/** What rows take beside the records. */
+export interface Rows {
+  /** Row of a passage by its id; -1 where there is none. */
+  readonly row: (id: string) => number
+  /** What the retriever is asked; the question as it is, where it is left out. */
+  readonly query?: (record: QuestionRecord) => string
+}
+
+/** A batch of records as rows. */
+export const frame = (
+  records: ReadonlyArray<QuestionRecord>,
+  step: number,
+  { query = ({ question }) => question, row }: Rows
+): QuestionFrame =>
+  Frame.make(records.length, Question, {
+    step: new Int32Array(records.length).fill(step),
+    qid: records.map((q) => q.id),
+    question: records.map((q) => q.question),
+    query: records.map(query),
+    answer: records.map((q) => q.answer),
+    options: records.map((q) => q.options),
+    answerIndex: Int32Array.from(records, (q) => q.answerIndex),
+    gold: records.map((q) => Int32Array.from(q.gold, row).filter((doc) => doc >= 0))
+  })
+
+/**
+ * Batches of steps from..to-1, each of `size` questions. Epochs follow each other in one sequence, each in an order of
+ * its own drawn under the seed, so that every batch is full and depends on its step alone.
+ */
+export const batches = (
+  epochs: Epochs,
+  options: { readonly from: number; readonly to: number; readonly size: number; readonly seed: number },
+  rows: Rows
+): Stream.Stream<QuestionFrame> => {
+  const { from, seed, size, to } = options
+  const count = epochs(0).length
+  let cached = { epoch: -1, records: epochs(0), order: Int32Array.of() as Int32Array }
+  const at = (position: number): QuestionRecord => {
+    const epoch = Math.floor(position / count)
+    if (cached.epoch !== epoch) {
+      const order = Key.permutation(Key.fold(Key.make(seed), "epoch", epoch), count)
+      cached = { epoch, records: epochs(epoch), order }
+    }
+    return cached.records[cached.order[position % count]!]!
+  }
+  const batch = (step: number) => frame(Array.from({ length: size }, (_, i) => at(step * size + i)), step, rows)
+  return Stream.range(from, to - 1).pipe(Stream.rechunk(1), Stream.mapEffect((step) => Effect.sync(() => batch(step))))
+}
+
+/** Every question once, in order, `size` at a time. */
+export const once = (
+  records: ReadonlyArray<QuestionRecord>,
+  size: number,
+  rows: Rows
+): Stream.Stream<QuestionFrame> =>
+  Stream.range(0, Math.ceil(records.length / size) - 1).pipe(
+    Stream.rechunk(1),
+    Stream.mapEffect((i) => Effect.sync(() => frame(records.slice(i * size, (i + 1) * size), i, rows)))
+  )

@@ -1,0 +1,85 @@
+/** Settings of the data: corpus, questions, splits. */
+import * as Schema from "effect/Schema"
+import { MaybePath, Path, Share, Where } from "./kinds.ts"
+import { setting } from "./setting.ts"
+import { inModes, where } from "./uses.ts"
+
+/** Questions are those of files. */
+const asked = inModes(({ questions }) => questions === "given")
+const hasFile = (split: string) => where(`with ${split}_file`, (c) => c[`${split}_file`] !== "")
+
+export const data = {
+  passages_file: setting(Path, {
+    description: "Passages: JSON lines, a JSON array or object, parquet, or a folder of them; `.gz` is read too "
+      + "(docs/data.md).",
+    affects: "learning"
+  }),
+  train_file: setting(MaybePath, {
+    description: "Training questions, in any of the forms of docs/data.md.",
+    affects: "learning",
+    default: "",
+    matters: (c, modes) => c["holdout"] !== 0 && c["test_file"] === "" ? undefined : asked(c, modes)
+  }),
+  validation_file: setting(MaybePath, {
+    description: "Validation questions, for `evaluate --split validation`.",
+    affects: "output",
+    default: ""
+  }),
+  test_file: setting(MaybePath, {
+    description: "Test questions, the default split of `evaluate`.",
+    affects: "output",
+    default: ""
+  }),
+  passages_where: setting(Where, {
+    description: "Keep only the records whose fields equal these values.",
+    affects: "learning",
+    default: {}
+  }),
+  train_where: setting(Where, {
+    description: "As `passages_where`, for `train_file`.",
+    affects: "learning",
+    default: {},
+    matters: hasFile("train")
+  }),
+  validation_where: setting(Where, {
+    description: "As `passages_where`, for `validation_file`.",
+    affects: "output",
+    default: {},
+    matters: hasFile("validation")
+  }),
+  test_where: setting(Where, {
+    description: "As `passages_where`, for `test_file`.",
+    affects: "output",
+    default: {},
+    matters: hasFile("test")
+  }),
+  holdout: setting(Share, {
+    description: "Share of the groups of `train_file` held out for testing where there is no `test_file`.",
+    affects: "learning",
+    default: 0,
+    matters: where("without test_file", ({ test_file }) => test_file === "")
+  }),
+  group_field: setting(Schema.NonEmptyString, {
+    description:
+      "Field that names a question's group: groups are held out, and resampled in the bootstrap, as a whole.",
+    affects: "learning",
+    default: "group"
+  }),
+  gold_field: setting(Schema.NonEmptyString, {
+    description: "Field that has the ids of a question's gold passages.",
+    affects: "output",
+    default: "gold"
+  }),
+  distractors: setting(Schema.Literals(["given", "random"]), {
+    description: "Wrong options: as the file gives them, or drawn at random from the right answers of its other "
+      + "questions.",
+    affects: "learning",
+    default: "given"
+  }),
+  skip_bad_lines: setting(Schema.Boolean, {
+    description: "Skip and count malformed lines instead of stopping at the first.",
+    affects: "output",
+    default: false
+  })
+}
+export type Data = Schema.Struct.Type<typeof data>

@@ -1,0 +1,103 @@
+/** Settings of a model: one schema, instantiated for each model of a system under keys of its own. */
+import * as Schema from "effect/Schema"
+import { Modules, Natural, NonNegative, Path, Positive, Rate } from "./kinds.ts"
+import { type About, aboutOf, setting } from "./setting.ts"
+import type { Training } from "./training.ts"
+import { all, type Use, where } from "./uses.ts"
+
+/** `MODEL` in a description stands for the model's name. */
+const model = {
+  name_or_path: setting(Path, {
+    description: "Model folder of the MODEL: `config.json`, `tokenizer.json` and, once trained, `model.safetensors`.",
+    affects: "learning"
+  }),
+  learning_rate: setting(NonNegative, { description: "Learning rate of the MODEL.", affects: "learning" }),
+  trainable: setting(Schema.Literals(["all", "embeddings"]), {
+    description: "Which weights of a MODEL without adapters are trained: all, or only the embeddings.",
+    affects: "learning",
+    default: "all"
+  }),
+  lora_r: setting(Natural, {
+    description:
+      "Rank of the MODEL's LoRA adapters, trained while its own weights are frozen; 0 to train the weights themselves.",
+    affects: "learning",
+    default: 0
+  }),
+  lora_alpha: setting(Positive, {
+    description: "LoRA scaling of the MODEL: what adapters add is multiplied by alpha / rank.",
+    affects: "learning",
+    default: 8
+  }),
+  lora_dropout: setting(Rate, {
+    description: "Dropout on the inputs of the MODEL's adapters.",
+    affects: "learning",
+    default: 0
+  }),
+  lora_target_modules: setting(Modules, {
+    description:
+      "Modules of the MODEL that get adapters, as in PEFT: last names of their paths, a pattern of whole paths, or "
+      + "\"all-linear\".",
+    affects: "learning",
+    default: "all-linear"
+  }),
+  modules_to_save: setting(Schema.Array(Schema.NonEmptyString), {
+    description: "Modules of the MODEL trained in full beside the adapters, by the ends of their paths.",
+    affects: "learning",
+    default: []
+  })
+}
+type Key = keyof typeof model
+const ofAdapters: ReadonlySet<Key> = new Set(["lora_alpha", "lora_dropout", "lora_target_modules", "modules_to_save"])
+
+/** The keys that users write for a model, by the key of the schema. */
+type Spelling = Readonly<Partial<Record<Key, string>>>
+type Instance<N extends Spelling> = { readonly [K in keyof N & Key as N[K] & string]: (typeof model)[K] }
+
+/** What is particular to a model's keys. */
+type Particulars = { readonly [K in Key]?: Partial<About> }
+
+/** The settings of a model under its keys; `trained` says when they matter. */
+export const instance = <const N extends Spelling>(
+  name: string,
+  spelling: N,
+  trained: Use,
+  particulars: Particulars = {}
+): Instance<N> => {
+  const adapts = where(`with a ${spelling.lora_r} above 0`, (c) => c[spelling.lora_r ?? ""] !== 0)
+  const use = (key: Key): { readonly matters?: Use } => {
+    if (key === "name_or_path") return {}
+    return { matters: ofAdapters.has(key) ? all(trained, adapts) : trained }
+  }
+  const fields = Object.entries(spelling as Record<Key, string>).map(([key, spelled]) => {
+    const own = model[key as Key] as Schema.Top
+    const about = aboutOf(own)
+    const description = about.description.replaceAll("MODEL", name)
+    return [spelled, setting(own, { ...about, description, ...use(key as Key), ...particulars[key as Key] })]
+  })
+  return Object.fromEntries(fields) as Instance<N>
+}
+
+/** A model's settings as its layers take them. */
+export interface ModelSettings extends Pick<Training, "torch_dtype" | "use_rslora"> {
+  /** What the keys that users write begin with, for messages. */
+  readonly prefix: string
+  readonly name_or_path: string
+  readonly learning_rate: number
+  readonly trainable: "all" | "embeddings"
+  readonly lora_r: number
+  readonly lora_alpha: number
+  readonly lora_dropout: number
+  readonly lora_target_modules: string | ReadonlyArray<string>
+  readonly modules_to_save: ReadonlyArray<string>
+}
+
+/** The settings of a model out of those of a run. */
+export const modelOf = (
+  prefix: string,
+  spelling: Spelling,
+  c: Readonly<Record<string, any>> & Pick<Training, "torch_dtype" | "use_rslora">
+): ModelSettings => {
+  const { torch_dtype, use_rslora } = c
+  const own = Object.entries(spelling).map(([key, spelled]) => [key, c[spelled] as unknown])
+  return Object.assign({ prefix, trainable: "all" as const, torch_dtype, use_rslora }, Object.fromEntries(own))
+}

@@ -1,0 +1,29 @@
+/** Settings of where results go and what is kept of a run. */
+import type * as Schema from "effect/Schema"
+import { Count, MaybeSteps, Path } from "./kinds.ts"
+import { setting } from "./setting.ts"
+
+export const output = {
+  output_dir: setting(Path, {
+    description: "Folder of the run: checkpoints, journal, evaluations.",
+    affects: "output"
+  }),
+  logging_steps: setting(Count, {
+    description: "Steps between lines of progress, where output is not a terminal.",
+    affects: "output",
+    default: 10,
+    aliases: ["log_freq"]
+  }),
+  save_steps: setting(MaybeSteps, {
+    description: "Steps between checkpoints; -1 for one at the end only.",
+    affects: "output",
+    default: 500,
+    aliases: ["save_freq", "save_every", "checkpointing_steps"]
+  }),
+  save_total_limit: setting(Count, {
+    description: "How many of the newest checkpoints are kept.",
+    affects: "output",
+    default: 2
+  })
+}
+export type Output = Schema.Struct.Type<typeof output>

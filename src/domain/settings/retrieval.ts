@@ -1,0 +1,49 @@
+/** Settings of what a retriever is given and of its index. */
+import * as Schema from "effect/Schema"
+import { MaybePath, Natural } from "./kinds.ts"
+import { setting } from "./setting.ts"
+import { encodes, ranks, trainsRetriever } from "./uses.ts"
+
+export const retrieval = {
+  query_max_len: setting(Natural, {
+    description: "Length of a query in tokens, markers and masks included; 0 for the checkpoint's own.",
+    affects: "learning",
+    default: 0,
+    aliases: ["query_maxlen", "retrieval_query_max_length"],
+    matters: encodes
+  }),
+  passage_max_len: setting(Natural, {
+    description: "Greatest length of a passage in tokens, markers included; 0 for the checkpoint's own.",
+    affects: "learning",
+    default: 0,
+    aliases: ["doc_maxlen"],
+    matters: encodes
+  }),
+  dim: setting(Natural, {
+    description:
+      "Size of token vectors where the retriever's folder has no head: a random one is added; 0 for plain hidden states.",
+    affects: "learning",
+    default: 128,
+    matters: encodes
+  }),
+  options_in_query: setting(Schema.Boolean, {
+    description: "Whether the retriever is asked with the options.",
+    affects: "learning",
+    default: true,
+    matters: ranks
+  }),
+  refresh_index: setting(Schema.Union([Schema.Int, Schema.String]), {
+    description: "\"never\", every N steps, or Atlas's ranges \"0-100:10,100-1000:500\".",
+    affects: "learning",
+    default: "never",
+    matters: trainsRetriever
+  }),
+  index_path: setting(MaybePath, {
+    description:
+      "Folder of an index that `embed` wrote for the same corpus and weights; empty to build one when needed.",
+    affects: "output",
+    default: "",
+    matters: encodes
+  })
+}
+export type Retrieval = Schema.Struct.Type<typeof retrieval>

@@ -1,0 +1,80 @@
+/**
+ * JMLR (Wang et al. 2024): a retriever and a reader are trained together; how likely the reader finds the answer given
+ * each passage ranks the passages. Beside it the systems that it is compared with, and the warm-ups of both models.
+ */
+import type { RunConfig } from "../../domain/settings/RunConfig.ts"
+import { answerGold, answerOne } from "../../stages/pipelines.ts"
+import type { Mode, System } from "../System.ts"
+import * as layers from "./layers.ts"
+import { type JmlrConfig, type ModeName, spec, traits } from "./settings.ts"
+import { studies } from "./study.ts"
+import { cloze, lexical, scrambled } from "./warmUps.ts"
+
+/** What is particular to a mode; the rest follows from its traits. */
+interface Particulars {
+  readonly trains: (c: JmlrConfig) => Mode["trains"]
+  readonly answers: (c: JmlrConfig) => Mode["answers"]
+  readonly corpus?: (c: JmlrConfig) => Mode["corpus"]
+  readonly questions?: (c: JmlrConfig) => NonNullable<Mode["questions"]>
+  readonly needsGold?: Mode["needsGold"]
+}
+
+const modes: Readonly<Record<ModeName, Particulars>> = {
+  joint: { trains: layers.joint, answers: layers.inference },
+  frozen_rag: { trains: layers.frozenRag, answers: layers.inference },
+  no_retrieval: { trains: layers.noRetrieval, answers: layers.closedBook },
+  bm25_rag: { trains: layers.bm25Rag, answers: layers.bm25Reading },
+  gold_supervised: {
+    trains: layers.joint,
+    answers: layers.inference,
+    needsGold: { studied: true, judged: false }
+  },
+  oracle: { trains: layers.noRetrieval, answers: layers.closedBook, needsGold: { studied: true, judged: true } },
+  lexical: {
+    trains: layers.retrieverOnly,
+    answers: layers.inference,
+    questions: ({ seed }) => (passages) => lexical(passages, seed)
+  },
+  copy: {
+    trains: layers.noRetrieval,
+    answers: layers.closedBook,
+    corpus: ({ copy_words, seed }) => (passages) => scrambled(passages, copy_words, seed),
+    questions: ({ seed }) => (passages) => cloze(passages, seed)
+  }
+}
+
+/** Bytes of the columns of a step: candidates with their scores, draws, and what the retriever is to be taught by them. */
+const columns = (c: JmlrConfig) => (questions: number): number =>
+  c.mode === "lexical"
+    ? 12 * questions ** 2
+    : questions * (8 * c.n_candidates + 8 * c.retriever_n_context + 4 * c.n_context + 4 * c.retriever_n_context ** 2)
+
+const modeOf = (c: JmlrConfig): Mode => {
+  const name = c.mode as ModeName
+  const { answers, corpus, needsGold, questions, trains } = modes[name]
+  const { passages, reader, retriever, questions: asked } = traits[name]
+  const gold = name === "oracle"
+  const explains = c.rationale_prompt !== ""
+  return {
+    name,
+    traits: traits[name],
+    trains: trains(c),
+    answers: answers(c),
+    corpus: corpus ? corpus(c) : (own) => own,
+    ...(questions ? { questions: questions(c) } : {}),
+    needsGold: needsGold ?? { studied: false, judged: false },
+    candidates: c.n_candidates,
+    context: passages === "gold" ? 1 : passages === "none" ? 0 : c.n_context,
+    columns: columns(c),
+    study: (passages) => studies[name](c, passages),
+    answering: (n) =>
+      gold ? answerGold(c.n_context, explains) : answerOne({ n, c: c.n_context, rerank: false, explains }),
+    judges: {
+      passages: gold ? "gold" : "found",
+      reads: reader !== "none",
+      before: retriever === "trained" && asked === "given"
+    }
+  }
+}
+
+export const jmlr: System = { spec, mode: (c: RunConfig) => modeOf(c as JmlrConfig) }

@@ -1,0 +1,43 @@
+/** The layers of the modes, side by side. */
+import * as Layer from "effect/Layer"
+import { readerOf, retrieverOf } from "../../domain/settings/models.ts"
+import type { ReaderSettings } from "../../runtime/language/model.ts"
+import * as reader from "../../runtime/language/reader.ts"
+import * as bm25 from "../../runtime/retrieval/bm25.ts"
+import * as retriever from "../../runtime/retrieval/retriever.ts"
+import type { JmlrConfig } from "./settings.ts"
+
+export const ofRetriever = (c: JmlrConfig): retriever.RetrieverSettings => ({
+  model: retrieverOf(c),
+  training: c,
+  retrieval: c,
+  loss: { temperature: c.temperature_score, weight: c.rank_weight }
+})
+export const ofReader = (c: JmlrConfig): ReaderSettings => ({
+  model: readerOf(c),
+  training: c,
+  prompting: c,
+  generation: c
+})
+
+/** Both are trained. */
+export const joint = (c: JmlrConfig) =>
+  Layer.mergeAll(retriever.trainable(ofRetriever(c)), reader.trainable(ofReader(c)))
+/** The retriever is given, the reader is trained to use it. */
+export const frozenRag = (c: JmlrConfig) =>
+  Layer.mergeAll(retriever.frozen(ofRetriever(c)), reader.trainable(ofReader(c)))
+/** The same with lexical retrieval. */
+export const bm25Rag = (c: JmlrConfig) =>
+  Layer.mergeAll(bm25.layer, retriever.learnsNothing, reader.trainable(ofReader(c)))
+/** Fine-tuning only: the reader is trained without passages that are found. */
+export const noRetrieval = (c: JmlrConfig) => Layer.mergeAll(retriever.absent, reader.trainable(ofReader(c)))
+/** The retriever alone is trained, from gold passages. */
+export const retrieverOnly = (c: JmlrConfig) => Layer.mergeAll(retriever.trainable(ofRetriever(c)), reader.absent)
+
+/** Neither can learn, and a pipeline that tries does not typecheck. */
+export const inference = (c: JmlrConfig) =>
+  Layer.mergeAll(retriever.readOnly(ofRetriever(c)), reader.readOnly(ofReader(c)))
+/** The same with lexical retrieval. */
+export const bm25Reading = (c: JmlrConfig) => Layer.mergeAll(bm25.layer, reader.readOnly(ofReader(c)))
+/** The reader alone, without passages that are found. */
+export const closedBook = (c: JmlrConfig) => Layer.mergeAll(retriever.absent, reader.readOnly(ofReader(c)))
