@@ -21,11 +21,11 @@ const problemsOf = (report: string): ReadonlyArray<string> => {
   return own.map((problem) => `attw: ${JSON.stringify(problem)}`)
 }
 
-/** Of every module that may be imported, as Node and bundlers resolve it; the tool itself cannot expand patterns. */
-const typesOf = (tarball: string): Promise<ReadonlyArray<string>> =>
+/** Of these modules, as Node and bundlers resolve them; the tool itself cannot expand patterns. */
+const typesOf = (tarball: string, offered: ReadonlyArray<string>): Promise<ReadonlyArray<string>> =>
   new Promise((resolve, reject) => {
     const attw = join(root, "node_modules", "@arethetypeswrong", "cli", "dist", "index.js")
-    const args = [attw, tarball, "--profile", "esm-only", "--format", "json", "--entrypoints", ...entryPoints()]
+    const args = [attw, tarball, "--profile", "esm-only", "--format", "json", "--entrypoints", ...offered]
     /** A file, since the tool ends before a pipe is empty. */
     const path = `${tarball}.json`
     const report = openSync(path, "w")
@@ -43,11 +43,11 @@ const lint = async (tarball: string): Promise<ReadonlyArray<string>> => {
   return messages.map((message) => formatMessage(message, manifest) ?? message.code)
 }
 
-/** Every fault of a tarball, in the tools' own words. */
-export const checkPackage = async (tarball: string): Promise<ReadonlyArray<string>> => [
-  ...(await lint(tarball)),
-  ...(await typesOf(tarball))
-]
+/** Every fault of a tarball, in the tools' own words; `offered` are the modules that are resolved. */
+export const checkPackage = async (
+  tarball: string,
+  offered: ReadonlyArray<string> = entryPoints()
+): Promise<ReadonlyArray<string>> => [...(await lint(tarball)), ...(await typesOf(tarball, offered))]
 
 if (import.meta.main) {
   const folder = mkdtempSync(join(tmpdir(), "anamnesis-pack-"))

@@ -13,7 +13,7 @@ export interface Batch {
     readonly docMask: Uint8Array
     readonly docKeep: Uint8Array
   }
-  /** [questions, n]: which of the batch's passages are each question's. */
+  /** [questions, n]; which of the batch's passages are each question's. */
   readonly places: Int32Array
 }
 

@@ -7,9 +7,9 @@ export interface TokenRows {
   readonly length: number
   /** [rows, length] */
   readonly ids: Int32Array
-  /** [rows, length]: 1 where others may attend. */
+  /** [rows, length]; 1 where others may attend. */
   readonly mask: Uint8Array
-  /** [rows, length]: 1 where the token's vector counts. */
+  /** [rows, length]; 1 where the token's vector counts. */
   readonly keep: Uint8Array
 }
 
