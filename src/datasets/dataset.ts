@@ -2,8 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
-import { type Fields, type Notes, RecordError } from "../domain/records/fields.ts"
-import { copFrom } from "../domain/records/forms.ts"
+import type { Fields, Notes } from "../domain/records/fields.ts"
+import { Contradictory, copFrom } from "../domain/records/forms.ts"
 import {
   type Passage,
   passageFields,
@@ -41,7 +41,7 @@ const counting = () => {
   const see = ({ cop }: Fields) => {
     const shown = copFrom(cop)
     if (shown === undefined || shown === from) return
-    if (from !== undefined) throw new RecordError("cop", "has 0 or -1 in some records of the file, and 4 in others")
+    if (from !== undefined) throw new Contradictory("cop", "has 0 or -1 in some records of the file, and 4 in others")
     from = shown
   }
   return { see, from: () => from }

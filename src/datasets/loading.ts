@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
 import { type Notes, RecordError } from "../domain/records/fields.ts"
-import { Unsettled } from "../domain/records/forms.ts"
+import { Contradictory, Unsettled } from "../domain/records/forms.ts"
 import { FileError } from "../runtime/files/disk.ts"
 import { placeOf, type Raw } from "./recordFile.ts"
 
@@ -132,7 +132,7 @@ class Loading<A extends { readonly id: string }> {
       return undefined
     } catch (error) {
       const bad = errorOf(raw, error)
-      if (this.options.skipBad !== true) return bad
+      if (this.options.skipBad !== true || error instanceof Contradictory) return bad
       this.left++
       if (this.skipped.length < SHOWN) this.skipped.push(bad)
       return undefined

@@ -14,10 +14,17 @@ const keyOf = (part: unknown): PropertyKey =>
   typeof part === "object" && part !== null && "key" in part ? part.key as PropertyKey : part as PropertyKey
 const lowered = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1)
 
+/** In one line, without the values that no file can hold. */
+const plain = (message: string): string => {
+  if (message === "Missing key") return "is missing"
+  if (/^expected no excess property$/i.test(message)) return "is no key here"
+  return lowered(cut(message.replace(/\s+/g, " ").replaceAll(" | undefined", ""), 200))
+}
+
 export const issuesOf = ({ issue }: Schema.SchemaError): ReadonlyArray<Issue> =>
   format(issue).issues.map(({ message, path = [] }) => ({
     path: path.map(keyOf),
-    reason: message === "Missing key" ? "is missing" : lowered(cut(message.replace(/\s+/g, " "), 200))
+    reason: plain(message)
   }))
 
 /** `rope_scaling.factor`, `layer_types[3]`. */

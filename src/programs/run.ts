@@ -94,12 +94,9 @@ export const trained = Effect.fn("trained")(function*(c: RunConfig) {
     )
     return { config: c, checkpoint: undefined } satisfies Chosen as Chosen
   }
-  const { path, run, step } = found
+  const { parts, path, run, step } = found
   if (run) yield* compare(c, path, run)
-  const own = Effect.fnUntraced(function*([part, setting]: readonly [string, typeof folders[keyof typeof folders]]) {
-    const folder = join(path, part)
-    return [setting, (yield* exists(folder)) ? folder : c[setting]] as const
-  })
-  const models = Object.fromEntries(yield* Effect.forEach(Record.toEntries(folders), own))
+  const own = Record.toEntries(folders).map(([part, setting]) => [setting, parts.has(part) ? join(path, part) : c[setting]])
+  const models = Object.fromEntries(own)
   return { config: { ...c, ...models }, checkpoint: { path, step } } satisfies Chosen as Chosen
 })

@@ -5,11 +5,13 @@ import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import { decodeFile, exists, replace } from "../runtime/files/disk.ts"
 
+const Positive = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
+
 const Trained = Schema.Struct({
   steps: Schema.Natural,
   /** Spent on these steps, those that were lost and made again included; null where the file was lost with a part of it. */
-  seconds: Schema.NullOr(Schema.Finite),
-  questionsPerSecond: Schema.NullOr(Schema.Finite),
+  seconds: Schema.NullOr(Positive),
+  questionsPerSecond: Schema.NullOr(Positive),
   /** Means of the last step; null before the first. */
   retrieverLoss: Schema.NullOr(Schema.Finite),
   readerLoss: Schema.NullOr(Schema.Finite),

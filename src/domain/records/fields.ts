@@ -28,8 +28,11 @@ export const silent: Notes = { unused: () => undefined, remark: () => undefined 
 
 /** An id as text; numbers beyond 2^53 are refused, because JSON has rounded them already. */
 export const Id = Schema.Union([Schema.NonEmptyString, Schema.Int])
+/** Whether a number is as its file spells it: JSON rounds integers beyond 2^53, and has no infinite ones. */
+export const isExact = (value: unknown): value is number =>
+  Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))
 /** A text, or a number that stands for its digits. */
-export const Value = Schema.Union([Schema.String, Schema.Finite])
+export const Value = Schema.Union([Schema.String, Schema.Finite.check(Schema.makeFilter(isExact))])
 export const optional: typeof Schema.optionalKey = Schema.optionalKey
 
 /** null, a blank text, an empty list and an empty object say what a missing field says: nothing. */
@@ -42,7 +45,7 @@ const isBlank = (value: unknown): boolean => {
 /** The beginning of a value, as JSON has it. */
 export const show = (value: unknown): string => {
   try {
-    const text = JSON.stringify(value) ?? String(value)
+    const text = JSON.stringify(value) ?? "nothing"
     return text.length > 40 ? `${text.slice(0, 40)}...` : text
   } catch {
     return "a value of great depth"

@@ -58,6 +58,8 @@ export const copFrom = (value: unknown): 0 | 1 | undefined => {
 
 /** `cop` cannot be read before it is known what the file counts from. */
 export class Unsettled extends RecordError {}
+/** Records contradict each other about what `cop` counts from, so that none can be read. */
+export class Contradictory extends RecordError {}
 
 /** MedMCQA: `opa` to `opd`, and `cop` from 1 (the authors' JSON) or from 0, -1 for none (Hugging Face). */
 const medMcqa = form(

@@ -5,7 +5,9 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
 import { dirname } from "node:path"
-import { depth } from "./jsonText.ts"
+import { brief, several } from "../../domain/brief.ts"
+import { problemsOf } from "../../domain/issues.ts"
+import { survey } from "./jsonText.ts"
 
 /** A file that cannot be read, written or believed. `place` is a line, a tensor or a field, where there is one. */
 export class FileError extends Schema.TaggedError<FileError>()("FileError", {
@@ -109,15 +111,22 @@ export const readText = Effect.fnUntraced(function*(path: string) {
 /** Deepest nesting of a JSON file: readers and writers of JSON are recursive. */
 const DEEPEST = 128
 
+/** A key that is given twice is refused: some programs take the first value, some the last. */
 export const readJson = Effect.fnUntraced(function*(path: string) {
   const text = yield* readText(path)
-  const fail = (reason: string) => new FileError({ path, place: "", reason })
-  if (depth(text) > DEEPEST) return yield* fail(`is nested deeper than ${DEEPEST} levels`)
-  return yield* Effect.try({
+  const fail = (reason: string, place = "") => new FileError({ path, place, reason })
+  const { depth, repeated } = survey(text)
+  if (depth > DEEPEST) return yield* fail(`is nested deeper than ${DEEPEST} levels`)
+  const json = yield* Effect.try({
     try: () => JSON.parse(text) as unknown,
     catch: (cause) => fail(`not JSON: ${(cause as Error).message}`)
   })
+  return repeated === undefined ? json : yield* fail("is given twice", brief(repeated.key))
 })
+
+/** A schema's complaints in a line, each with its field. */
+const reasonOf = (error: { readonly message: string }): string =>
+  Schema.isSchemaError(error) ? several(problemsOf(error)).join("; ") : error.message
 
 /** The JSON of a file, as a schema's decoder has it. */
 export const decodeFile = <A>(
@@ -126,7 +135,7 @@ export const decodeFile = <A>(
 ): Effect.Effect<A, FileError, FileSystem.FileSystem> =>
   Effect.flatMap(
     readJson(path),
-    (json) => Effect.mapError(decode(json), ({ message }) => new FileError({ path, place: "", reason: message }))
+    (json) => Effect.mapError(decode(json), (error) => new FileError({ path, place: "", reason: reasonOf(error) }))
   )
 
 /**

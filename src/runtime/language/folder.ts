@@ -6,7 +6,7 @@ import { reach } from "../../kernels/nn/rope.ts"
 import { decodeDecoder, type DecoderConfig } from "../files/config/decoder.ts"
 import * as GenerationConfig from "../files/config/generation.ts"
 import { FileError } from "../files/disk.ts"
-import { ofDecoder } from "../files/stateDict.ts"
+import { ofDecoder, twinsOf } from "../files/stateDict.ts"
 import * as ModelFolder from "../models/folder.ts"
 import { special, type Tokenizer } from "../tokenizers/tokenizer.ts"
 import * as ChatTemplate from "./templates/chatTemplate.ts"
@@ -106,6 +106,6 @@ export const open = Effect.fnUntraced(function*(
     generation,
     wrap: settings.apply_chat_template ? yield* ChatTemplate.load(tokenizer) : yield* begins(config, tokenizer),
     ends: yield* endsOf(folder, config, tokenizer, generation),
-    loading: { naming: ofDecoder(config) }
+    loading: { naming: ofDecoder(config), twins: twinsOf(config) }
   }
 })

@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import * as Path from "node:path"
 import { join } from "node:path"
+import { brief } from "../../domain/brief.ts"
 import * as Key from "../../domain/Key.ts"
 import { asStored, type Values } from "../../kernels/half.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
@@ -46,13 +47,13 @@ const baseOf = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
   const [path, place] = [join(adapter.folder, Peft.CONFIG), "base_model_name_or_path"]
   const name = adapter.config.base_model_name_or_path ?? ""
   for (const folder of name === "" ? [] : [name, Path.resolve(adapter.folder, name)]) {
-    if (yield* Peft.isIn(folder)) {
+    if (yield* Effect.orElseSucceed(Peft.isIn(folder), () => false)) {
       const reason = `${folder} is an adapter itself; merge it first (anamnesis merge)`
       return yield* new FileError({ path, place, reason })
     }
-    if (yield* fs.exists(join(folder, "config.json")).pipe(located(folder))) return folder
+    if (yield* Effect.orElseSucceed(fs.exists(join(folder, "config.json")), () => false)) return folder
   }
-  return yield* new FileError({ path, place, reason: `there is no model folder "${name}"; write there where it is` })
+  return yield* new FileError({ path, place, reason: `there is no model folder ${brief(name)}; write there where it is` })
 })
 
 /** SHA-256 of the bytes of the folder's weights, file by file in the order of names; none where it has no weights. */
@@ -149,11 +150,11 @@ const tell = (folder: string, missing: ReadonlyMap<string, unknown>, all: boolea
  */
 export const stored = Effect.fnUntraced(
   function*(folder: string, params: Flat, seed: number, options: Options = {}) {
-    const { dispensable = () => false, draws = false, naming = (stored) => stored } = options
+    const { dispensable = () => false, draws = false, naming = (stored) => stored, twins = new Map() } = options
     const sources = yield* WeightFiles.open(folder)
     if (!sources) yield* drawable(folder, draws)
     const found = sources
-      ? yield* WeightFiles.load(folder, params, sources, { naming, dispensable })
+      ? yield* WeightFiles.load(folder, params, sources, { naming, dispensable, twins })
       : new Map<string, Values>()
     const missing = new Map([...params].filter(([path]) => !found.has(path)))
     yield* tell(folder, missing, sources === undefined, seed)

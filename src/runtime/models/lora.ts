@@ -77,7 +77,9 @@ const around = (path: string): ReadonlyArray<string> => {
   const names = moduleOf(path).split(".")
   return names.map((_, i) => names.slice(0, i + 1).join("."))
 }
-const savedBy = (name: string, params: Flat): ReadonlyArray<string> =>
+
+/** PEFT's rule: the parameters of modules whose paths end in the name, and of those within them. */
+export const savedBy = (name: string, params: ReadonlyMap<string, unknown>): ReadonlyArray<string> =>
   [...params.keys()].filter((path) => around(path).some((module) => module.endsWith(name)))
 
 const lastNames = (params: Flat): ReadonlyArray<string> => [

@@ -2,6 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
+import { brief } from "../../domain/brief.ts"
+import { tell } from "../files/config/keys.ts"
 import { FileError, located, readJson } from "../files/disk.ts"
 import { tidied } from "./decoders.ts"
 import { Fields, Misfit } from "./fields.ts"
@@ -25,7 +27,7 @@ export interface Tokenizer {
   readonly start: ReadonlyArray<number> | undefined
   /** Where it lies. */
   readonly folder: string
-  /** `tokenizer_config.json`, with what `special_tokens_map.json` says where that counts. */
+  /** `tokenizer_config.json` without keys that are null, with what `special_tokens_map.json` says where that counts. */
   readonly config: Readonly<Record<string, unknown>>
 }
 
@@ -71,13 +73,23 @@ const reading = <A>(path: string, work: () => A): Effect.Effect<A, FileError> =>
     }
   })
 
+/** A file whose keys are to be known, or told. */
+const readKnown = Effect.fnUntraced(function*(folder: string, name: string) {
+  const path = join(folder, name)
+  const json = yield* read(folder, name)
+  const unknown = yield* reading(path, () => {
+    FolderConfig.additions(new Fields(json, ""))
+    return FolderConfig.unknown(new Fields(json, ""))
+  })
+  yield* tell(path, unknown)
+  return Object.fromEntries(Object.entries(json).filter(([, value]) => value !== null))
+})
+
 /** As transformers has it, the older file counts for more, or for nothing where the newer one lists added tokens. */
 const readConfig = Effect.fnUntraced(function*(folder: string) {
-  const config = yield* read(folder, "tokenizer_config.json")
+  const config = yield* readKnown(folder, "tokenizer_config.json")
   if (Object.hasOwn(config, "added_tokens_decoder")) return config
-  const map = yield* read(folder, "special_tokens_map.json")
-  yield* reading(join(folder, "special_tokens_map.json"), () => FolderConfig.additions(new Fields(map, "")))
-  return { ...config, ...map }
+  return { ...config, ...(yield* readKnown(folder, "special_tokens_map.json")) }
 })
 
 /** As transformers has it: byte-pair encodings are decoded to the spaces they were made from. */
@@ -93,7 +105,7 @@ const checkAddedFile = Effect.fnUntraced(function*(folder: string, { tokens }: P
     for (const [token, id] of Object.entries(added)) {
       const given = tokens.id(token)
       if (given !== id) {
-        throw new Misfit("", `${JSON.stringify(token)} has the id ${given} in tokenizer.json, not ${id}`)
+        throw new Misfit(brief(token), `${FolderConfig.idOf(given)} in tokenizer.json; its id here is ${brief(id)}`)
       }
     }
   })
@@ -113,9 +125,6 @@ export const load = Effect.fnUntraced(function*(folder: string) {
     FolderConfig.checkOptions(fields, json as object)
   })
   if (!Object.hasOwn(config, "added_tokens_decoder")) yield* checkAddedFile(folder, pipeline)
-  for (const told of FolderConfig.passedOver(fields, pipeline.start, pipeline.tokens)) {
-    yield* Effect.logWarning(`${configPath}: ${told}`)
-  }
   const tidy = tidies(config, pipeline)
   return {
     encode: (text) => guarded(path, () => pipeline.encode(text)),

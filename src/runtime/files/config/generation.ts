@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
-import { brief } from "../../../domain/brief.ts"
-import { decodeFile, located } from "../disk.ts"
+import { brief, several } from "../../../domain/brief.ts"
+import { decodeFile, located, readJson } from "../disk.ts"
 import { isObject, keys, names, Positive, tell } from "./keys.ts"
 
 const optional = Schema.optionalKey
@@ -95,16 +95,27 @@ export const read = Effect.fnUntraced(function*(folder: string) {
     return yield* decodeFile(config, (json) => decode(json, config))
   }
   const known = new Set(generationKeys)
-  return yield* decodeFile(
+  const found = yield* decodeFile(
     path,
-    (json) =>
-      Effect.tap(
-        decode(json, path),
-        tell(path, Object.keys(isObject(json) ? json : {}).filter((key) => !known.has(key)))
-      )
+    (json) => Effect.tap(decode(json, path), tell(path, given(json).filter((key) => !known.has(key))))
   )
+  const config = join(folder, "config.json")
+  const older = given(yield* readJson(config)).filter((key) => choosing.has(key))
+  if (older.length > 0) {
+    yield* Effect.logWarning(`${config}: without effect beside generation_config.json: ${several(older).join(", ")}`)
+  }
+  return found
 })
 
 /** Keys of the folder that change what is generated and that nothing here does, each with its value. */
 export const unsupported = ({ others }: GenerationConfig, draws: boolean): ReadonlyArray<string> =>
   others.filter(([key, value]) => !neutral.get(key)!(value, draws)).map(([key, value]) => `${key} ${brief(value)}`)
+
+/** Keys that are not null. */
+const given = (json: unknown): ReadonlyArray<string> =>
+  Object.entries(isObject(json) ? json : {}).filter(([, value]) => value !== null).map(([key]) => key)
+
+/** Keys of how tokens are chosen, which config.json has in models of old; ids are there in all. */
+const choosing: ReadonlySet<string> = new Set(
+  [...Object.keys(Known.fields), ...neutral.keys()].filter((key) => key !== "eos_token_id")
+)

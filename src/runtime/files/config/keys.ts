@@ -66,22 +66,27 @@ export const refuse = (problems: ReadonlyArray<string | false>): Effect.Effect<v
   return found.length === 0 ? Effect.void : Effect.fail(new BadConfig({ problems: found }))
 }
 
-const ModelType = Schema.Struct({ model_type: Schema.optionalKey(Schema.String) })
+const ModelType = Schema.Struct({
+  model_type: Schema.optionalKey(Schema.String),
+  architectures: Schema.optionalKey(Schema.Array(Schema.String))
+})
 
-/** The decoder of the config's `model_type`, the first where it names none. */
+/**
+ * The decoder of the config's `model_type`; the first where it names none, unless `architectures` are another model's.
+ * ColBERT's own name is that of a BERT.
+ */
 export const byType = <C>(kinds: Readonly<Record<string, Decode<C>>>): Decode<C> => {
   const known = new Map(Object.entries(kinds))
-  return (json, path) =>
-    Effect.flatMap(
-      keys(ModelType)(json),
-      ({ model_type = Object.keys(kinds)[0]! }) =>
-        known.get(model_type)?.(json, path)
-          ?? Effect.fail(
-            new BadConfig({
-              problems: [`model_type ${cut(model_type)} is not one of ${[...known.keys()].join(", ")}`]
-            })
-          )
-    )
+  const [first] = known.keys()
+  return Effect.fnUntraced(function*(json, path) {
+    const { architectures: [name] = [], model_type } = yield* keys(ModelType)(json)
+    const other = name !== undefined && !name.toLowerCase().startsWith(first!) && name !== "HF_ColBERT"
+    yield* refuse([
+      model_type === undefined && other && `model_type is missing, and architectures names a ${cut(name)}`,
+      model_type !== undefined && oneOf("model_type", model_type, [...known.keys()])
+    ])
+    return yield* known.get(model_type ?? first!)!(json, path)
+  })
 }
 
 /** A value among those that are known. */

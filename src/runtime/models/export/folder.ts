@@ -15,7 +15,7 @@ import {
 } from "../../files/disk.ts"
 import * as Peft from "../../files/peft.ts"
 import * as Shards from "../../files/safetensors/shards.ts"
-import { encoderType, HEAD, ofDecoder, ofEncoder } from "../../files/stateDict.ts"
+import { encoderType, HEAD, ofDecoder, ofEncoder, twinsOf } from "../../files/stateDict.ts"
 import * as WeightFiles from "../../files/weights.ts"
 import * as ModelFolder from "../folder.ts"
 import * as Folding from "../mergeLora.ts"
@@ -66,10 +66,10 @@ const typeOf = (config: Json, asked: Options["dtype"]): Shards.SavedType => {
 const kindOf = Effect.fnUntraced(function*(folder: string, config: Json) {
   const shapes = yield* WeightFiles.shapes(folder)
   const encoder = encoderType(config["model_type"], shapes?.has(HEAD) ?? false)
-  if (encoder) return { naming: ofEncoder(encoder), tied: false }
+  if (encoder) return { naming: ofEncoder(encoder), tied: false, twins: undefined }
   const path = join(folder, "config.json")
-  const { tie_word_embeddings: tied } = yield* decodeFile(path, decodeDecoder)
-  return { naming: ofDecoder({ tie_word_embeddings: tied }), tied }
+  const decoder = yield* decodeFile(path, decodeDecoder)
+  return { naming: ofDecoder(decoder), tied: decoder.tie_word_embeddings, twins: twinsOf(decoder) }
 })
 
 /** The architecture, where the config does not tell it; ColBERT's under the name by which others know its head. */
@@ -99,6 +99,7 @@ interface Origin {
   readonly folder: string
   readonly adapter: Peft.Adapter | undefined
   readonly naming: WeightFiles.Naming
+  readonly twins: ReadonlyMap<string, string> | undefined
   /** A head that was tied to the embedding is one of its own. */
   readonly apart: boolean
 }
@@ -127,9 +128,10 @@ const sameRows = (
 }
 
 /** The tensors to be written: those of the folder under our names, with the adapter folded in. */
-const pending = Effect.fnUntraced(function*({ adapter, apart, folder, naming }: Origin) {
+const pending = Effect.fnUntraced(function*({ adapter, apart, folder, naming, twins }: Origin) {
   const found = yield* WeightFiles.open(folder)
   if (!found) return yield* new FileError({ path: folder, place: "", reason: "has no weights to save" })
+  yield* WeightFiles.same(found, naming, twins)
   const sources = new Map([...found].flatMap(([stored, source]) => {
     const name = naming(stored)
     return name === undefined ? [] : [[name, source] as const]
@@ -197,10 +199,10 @@ export const save = Effect.fnUntraced(
     yield* vacant(out)
     const { adapter, folder } = yield* ModelFolder.resolve(given)
     const config = (yield* readJson(join(folder, "config.json"))) as Json
-    const { naming, tied } = yield* kindOf(folder, config)
+    const { naming, tied, twins } = yield* kindOf(folder, config)
     const apart = adapter !== undefined && tied && Folding.parts(adapter)
     const dtype = typeOf(config, asked)
-    const tensors = yield* pending({ folder, adapter, naming, apart })
+    const tensors = yield* pending({ folder, adapter, naming, twins, apart })
     const vocab_size = (adapter && (yield* Peft.vocabulary(adapter))) ?? config["vocab_size"]
     const whole = configOf({ ...config, vocab_size }, dtype, new Set(tensors.map(({ name }) => name)))
     const written = texts(whole, yield* files(adapter ? [given, folder] : [folder]), card)

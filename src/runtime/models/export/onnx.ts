@@ -17,7 +17,7 @@ import {
   writing
 } from "../../files/disk.ts"
 import * as Peft from "../../files/peft.ts"
-import { encoderType, HEAD, ofDecoder, ofEncoder } from "../../files/stateDict.ts"
+import { encoderType, HEAD, ofDecoder, ofEncoder, twinsOf } from "../../files/stateDict.ts"
 import * as WeightFiles from "../../files/weights.ts"
 import * as Graphs from "./graphs.ts"
 
@@ -53,7 +53,7 @@ const opened = Effect.fnUntraced(function*(folder: string) {
   }
   const config = yield* decodeFile(path, decodeDecoder)
   const exported = Graphs.decoder(config)
-  const options = { naming: ofDecoder(config), dispensable: () => false }
+  const options = { naming: ofDecoder(config), dispensable: () => false, twins: twinsOf(config) }
   const tensors = yield* WeightFiles.fitting(folder, exported.params, sources, options)
   return { kind: "decoder" as const, type: "llama", exported, tensors }
 })

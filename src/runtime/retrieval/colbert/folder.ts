@@ -5,7 +5,7 @@ import { type Retrieval, retrieval } from "../../../domain/settings/retrieval.ts
 import { aboutOf } from "../../../domain/settings/setting.ts"
 import type { EncoderConfig } from "../../../kernels/nn/colbert.ts"
 import { decodeEncoder } from "../../files/config/encoder.ts"
-import { readJson } from "../../files/disk.ts"
+import { FileError, readJson } from "../../files/disk.ts"
 import { HEAD, ofEncoder } from "../../files/stateDict.ts"
 import * as WeightFiles from "../../files/weights.ts"
 import * as ModelFolder from "../../models/folder.ts"
@@ -17,6 +17,14 @@ const headSize = Effect.fnUntraced(function*(folder: string, naming: WeightFiles
   const shapes = yield* WeightFiles.shapes(folder)
   return [...shapes ?? []].find(([name]) => naming(name) === HEAD)?.[1][0]
 })
+
+/** Refuses a folder that has vectors of two sizes. */
+const alike = (folder: string, said: Readonly<Record<string, number | undefined>>): Effect.Effect<void, FileError> => {
+  const sizes = Object.entries(said).filter(([, size]) => size !== undefined)
+  if (new Set(sizes.map(([, size]) => size)).size < 2) return Effect.void
+  const reason = `vectors of two sizes: ${sizes.map(([place, size]) => `${place}: ${size}`).join("; ")}`
+  return Effect.fail(new FileError({ path: folder, place: "", reason }))
+}
 
 /** `config.json` with the size of a token's vector, and the convention under these lengths: ColBERT's beside a BERT. */
 const files = Effect.fnUntraced(function*(
@@ -46,7 +54,9 @@ export const open = Effect.fnUntraced(function*(path: string, settings: FolderSe
   const convention = yield* Convention.read(folder)
   const naming = ofEncoder(found.model_type)
   const told = found.dim ?? convention.dim
-  const dim = (yield* headSize(folder, naming)) ?? told ?? settings.dim
+  const head = yield* headSize(folder, naming)
+  yield* alike(folder, { "config.json, dim": found.dim, [`${Convention.METADATA}, dim`]: convention.dim, [HEAD]: head })
+  const dim = head ?? told ?? settings.dim
   if (settings.dim !== dim && settings.dim !== aboutOf(retrieval.dim).default) {
     yield* Effect.logWarning(
       `${folder}: vectors have ${dim} numbers, by the folder; dim (${settings.dim}) is for one without`

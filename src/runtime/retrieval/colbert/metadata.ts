@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
-import { brief } from "../../../domain/brief.ts"
+import { brief, several } from "../../../domain/brief.ts"
 import { isObject, type Json, keys, names, or, refuse, tell } from "../../files/config/keys.ts"
 import { decodeFile, FileError, located } from "../../files/disk.ts"
 import { special, type Tokenizer } from "../../tokenizers/tokenizer.ts"
@@ -154,6 +154,11 @@ export const marks = Effect.fnUntraced(function*(folder: string, convention: Con
   }
   const id = (name: keyof typeof wanted): number => tokenizer.id(wanted[name])!
   const words = convention.skiplist_words ?? (convention.mask_punctuation ? punctuation : [])
+  const unknown = (convention.skiplist_words ?? []).filter((word) => tokenizer.id(word) === undefined)
+  if (unknown.length > 0) {
+    const names = several(unknown.map((word) => brief(word))).join(", ")
+    yield* Effect.logWarning(`${folder}: skiplist_words that are no tokens, and count like others: ${names}`)
+  }
   return {
     cls: id("cls"),
     sep: id("sep"),

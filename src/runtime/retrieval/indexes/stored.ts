@@ -20,20 +20,22 @@ import * as TensorFile from "../../files/safetensors/read.ts"
 import * as Safetensors from "../../files/safetensors/write.ts"
 import type { VectorIndex } from "./exact.ts"
 
+const Size = Schema.Int.check(Schema.isGreaterThan(0))
+
 const content = {
   format: Schema.Literal(1),
   passages: Schema.Natural,
-  dim: Schema.Natural,
+  dim: Size,
   /** SHA-256 of the passages, as `Passages.hash`. */
   corpus: Schema.String,
   /** SHA-256 of the weights that made the vectors. */
   weights: Schema.String,
   /** SHA-256 of the vectors' file. */
   vectors: Schema.String,
-  chunks: Schema.Array(Schema.Struct({ docs: Schema.Array(Schema.Natural), length: Schema.Natural }))
+  chunks: Schema.Array(Schema.Struct({ docs: Schema.Array(Schema.Natural), length: Size }))
 }
 const Content = Schema.Struct(content)
-/** `sha256` is that of all the rest. */
+/** `sha256` is that of all the rest; earlier versions wrote none. */
 const Metadata = Schema.Struct({ ...content, sha256: Schema.optionalKey(Schema.String) })
 type Metadata = typeof Metadata.Type
 
@@ -87,7 +89,11 @@ export const size = Effect.fnUntraced(function*(folder: string) {
 
 /** Refuses chunks that do not have each passage once, among as many rows of vectors of their length. */
 const checkChunks = (metadata: Metadata, { entries }: TensorFile.TensorFile): string | undefined => {
-  const seen = new Uint8Array(metadata.passages)
+  const { length: chunks } = metadata.chunks
+  if (entries.size !== chunks) return `${chunks} chunks are not the ${entries.size} of ${VECTORS}`
+  const rows = metadata.chunks.reduce((n, { docs }) => n + docs.length, 0)
+  /** One more than there are rows of is in no chunk. */
+  const seen = new Uint8Array(Math.min(metadata.passages, rows + 1))
   for (const [i, { docs, length }] of metadata.chunks.entries()) {
     const [rows = 0, ...rest] = entries.get(nameOf(i))?.shape ?? []
     if (rows < docs.length || rest.join() !== [length, metadata.dim].join()) return `chunk ${i} is not what it tells`
@@ -105,9 +111,8 @@ export const read = Effect.fnUntraced(function*(folder: string, origin: Origin) 
   const metadata = yield* decodeFile(path, Schema.decodeUnknownEffect(Metadata))
   const refuse = (own: string, reason: string) =>
     new FileError({ path: own, place: "", reason: `${reason}; run \`anamnesis embed\` again` })
-  if (metadata.sha256 !== undefined && metadata.sha256 !== sha256(textOf(metadata))) {
-    return yield* refuse(path, "is not as it was written")
-  }
+  if (metadata.sha256 === undefined) return yield* refuse(path, "was written by an earlier version, without a hash")
+  if (metadata.sha256 !== sha256(textOf(metadata))) return yield* refuse(path, "is not as it was written")
   if (metadata.corpus !== origin.corpus) return yield* refuse(path, "is the index of another corpus")
   if (metadata.weights !== hashOf(origin.weights)) return yield* refuse(path, "is the index of other weights")
   const own = join(folder, VECTORS)
