@@ -21,11 +21,13 @@ import { type Raw, recordsOf } from "./recordFile.ts"
 
 export type { Loaded, LoadOptions } from "./loading.ts"
 
+/** The passages of a corpus. */
 export interface LoadedPassages extends Loaded<Passage> {
   /** Ids of the passages that have no text, and are none of the records. */
   readonly empty: ReadonlySet<string>
 }
 
+/** How a file of questions is read. */
 export interface QuestionOptions extends LoadOptions {
   /** The field that stands for `group`. */
   readonly group?: string
@@ -137,6 +139,7 @@ const hashOf = (records: ReadonlyArray<Passage>): string => {
   return hash.update(block).digest("hex")
 }
 
+/** The corpus of some passages; a passage's row is its place among them. */
 export const fromRecords = (records: ReadonlyArray<Passage>): Passages["Service"] => {
   const rows = new Map(records.map((p, row) => [p.id, row]))
   return {

@@ -7,6 +7,7 @@ import { Contradictory, Unsettled } from "../domain/records/forms.ts"
 import { FileError } from "../runtime/files/disk.ts"
 import { placeOf, type Raw } from "./recordFile.ts"
 
+/** What was read of a file. */
 export interface Loaded<A> {
   readonly records: ReadonlyArray<A>
   /** Malformed records that were left out: the first hundred. */
@@ -17,6 +18,7 @@ export interface Loaded<A> {
 
 type Wanted = string | number
 
+/** Which records of a file are taken, and what becomes of malformed ones. */
 export interface LoadOptions {
   /** Take the records whose fields have these values. */
   readonly where?: Readonly<Record<string, Wanted>> | undefined

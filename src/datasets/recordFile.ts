@@ -23,6 +23,7 @@ export interface Raw {
   readonly value?: unknown
 }
 
+/** Where a record stands in its file: "line 3", "row 3". */
 export const placeOf = ({ at, unit }: Raw): string => `${unit} ${at}`
 
 type Text<R> = Stream.Stream<string, FileError, R>

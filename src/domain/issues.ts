@@ -3,6 +3,7 @@ import type * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { cut } from "./brief.ts"
 
+/** A part of a value that is wrong, and what is wrong with it. */
 export interface Issue {
   readonly path: ReadonlyArray<PropertyKey>
   /** "expected a value greater than or equal to 1" */
@@ -21,6 +22,7 @@ const plain = (message: string): string => {
   return lowered(cut(message.replace(/\s+/g, " ").replaceAll(" | undefined", ""), 200))
 }
 
+/** What a schema finds wrong with a value, in the order of its fields. */
 export const issuesOf = ({ issue }: Schema.SchemaError): ReadonlyArray<Issue> =>
   format(issue).issues.map(({ message, path = [] }) => ({
     path: path.map(keyOf),

@@ -8,6 +8,7 @@ import { Reporter } from "../runtime/ports/Reporter.ts"
 import * as RetrieverModel from "../runtime/retrieval/colbert/model.ts"
 import * as StoredIndex from "../runtime/retrieval/indexes/stored.ts"
 
+/** An index that was written. */
 export interface Embedded {
   readonly folder: string
   readonly passages: number

@@ -10,6 +10,7 @@ import { bytesIn } from "../runtime/files/safetensors/shards.ts"
 import * as SavedModel from "../runtime/models/export/folder.ts"
 import * as ModelCard from "./modelCard.ts"
 
+/** How a model is saved. */
 export interface Format {
   readonly dtype: SavedModel.Options["dtype"]
   /** As Hugging Face writes it: "5GB". */

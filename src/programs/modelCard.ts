@@ -12,6 +12,7 @@ import { type FileError, located, readJson } from "../runtime/files/disk.ts"
 import { decode } from "../systems/all.ts"
 import { splits } from "./prepare.ts"
 
+/** A model of a run. */
 export type Part = "retriever" | "reader"
 
 /** What a card tells. */
@@ -38,6 +39,7 @@ const kinds: Readonly<Record<Part, { readonly tag: string; readonly pipeline: st
 
 const caution = "Research software, not medical advice."
 
+/** The card as Markdown, with its front matter. */
 export const text = ({ matter, name, sections }: Card): string => {
   const front = Object.entries(matter).map(([key, value]) => `${key}: ${value}`)
   const body = sections.map(([title, own]) => `## ${title}\n\n${own}`)

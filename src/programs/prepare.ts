@@ -81,6 +81,7 @@ export const passages = Effect.fn("passages")(function*(c: RunConfig) {
   return (yield* loadPassages(c)).records
 })
 
+/** The passages of a run. */
 export interface Corpus {
   readonly passages: Passages["Service"]
   /** Ids of passages without text, which are left out. */
@@ -175,6 +176,7 @@ const conflicts = (c: RunConfig, corpus: Passages["Service"], records: ReadonlyA
   ...(modeOf(c).traits.questions === "made" ? [] : lacking(c, "train", corpus, records))
 ]
 
+/** A run that can begin. */
 export interface Prepared extends Corpus {
   /** The settings, with the number of steps spelled out. */
   readonly config: RunConfig

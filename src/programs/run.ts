@@ -18,6 +18,7 @@ import { learner, prepare, type Prepared } from "./prepare.ts"
 import { train } from "./train.ts"
 import * as Trained from "./trained.ts"
 
+/** A value as a JSON file's bytes. */
 export const json = (value: unknown): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`)
 
 const [SETTINGS, RUN] = ["settings.json", "run.json"]

@@ -63,6 +63,7 @@ const journal = (output: string, start: number) => {
   return { add, flush }
 }
 
+/** How a run begins. */
 export interface TrainOptions<E, R> {
   /** Go on from the newest checkpoint, where there is one. */
   readonly resume: boolean

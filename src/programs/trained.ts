@@ -17,13 +17,16 @@ const Trained = Schema.Struct({
   readerLoss: Schema.NullOr(Schema.Finite),
   checkpoint: Schema.String
 })
+/** How far a run has come, as the file has it. */
 export type Trained = typeof Trained.Type
 
+/** The last losses, each of its model. */
 export interface Losses {
   readonly retrieverLoss: number
   readonly readerLoss: number
 }
 
+/** Path of the file in a run's folder. */
 export const pathOf = (output: string): string => join(output, "trained.json")
 
 /** What a run told of itself; `undefined` where it told nothing. */

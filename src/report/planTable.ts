@@ -109,6 +109,7 @@ export const validTable = ({ groups, passages, questions, settings }: Valid): st
     parameters(groups)
   ].join("\n\n")
 
+/** What a run takes, as `plan` prints it. */
 export const planTable = (p: Plan): string =>
   [
     `${p.mode} on ${p.provider}, ${p.threads} ${p.threads === 1 ? "thread" : "threads"}: ${count(p.steps)} steps of `

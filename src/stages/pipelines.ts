@@ -13,6 +13,7 @@ import * as Stage from "./Stage.ts"
 import { drawInBatch, drawOracle, drawWithGold, findGold } from "./supervise.ts"
 import { byPairs, byTarget, gate, type Teaching, update } from "./update.ts"
 
+/** How a question is studied. */
 export interface StudyOptions extends SampleOptions, RankOptions, RetrieveOptions {
   readonly temperatureGold: number
 }

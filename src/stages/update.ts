@@ -7,6 +7,7 @@ import { ReaderLearner, type ReaderLesson } from "../runtime/ports/Reader.ts"
 import { RetrieverLearner, type RetrieverLesson } from "../runtime/ports/Retriever.ts"
 import * as Stage from "./Stage.ts"
 
+/** What each model learns from a batch. */
 export interface Lessons {
   readonly retriever: RetrieverLesson
   readonly reader: ReaderLesson
@@ -58,6 +59,7 @@ export const byTarget = (m: number, c: number) => ({
   }
 })
 
+/** One step of both learners; needs a `RetrieverLearner` and a `ReaderLearner`. */
 export const update = <I extends Columns>({ lessons, needs }: Teaching<I>) =>
   Stage.make("update", {
     needs,

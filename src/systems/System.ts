@@ -15,8 +15,11 @@ import type { Reader, ReaderError, ReaderLearner } from "../runtime/ports/Reader
 import type { Retriever, RetrieverError, RetrieverLearner } from "../runtime/ports/Retriever.ts"
 import type { Stage } from "../stages/Stage.ts"
 
+/** What a mode asks its models for. */
 export type Ports = Retriever | Reader
+/** What a mode teaches its models by. */
 export type Learners = RetrieverLearner | ReaderLearner
+/** Why a mode's models fail. */
 export type PortError = RetrieverError | ReaderError
 
 /** A step: questions studied, and the models updated by what came of it. */

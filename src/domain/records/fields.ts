@@ -24,6 +24,7 @@ export interface Notes {
   readonly remark: (what: string) => void
 }
 
+/** Nobody is told. */
 export const silent: Notes = { unused: () => undefined, remark: () => undefined }
 
 /** An id as text; numbers beyond 2^53 are refused, because JSON has rounded them already. */
@@ -33,6 +34,7 @@ export const isExact = (value: unknown): value is number =>
   Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))
 /** A text, or a number that stands for its digits. */
 export const Value = Schema.Union([Schema.String, Schema.Finite.check(Schema.makeFilter(isExact))])
+/** A field that a record may lack. */
 export const optional: typeof Schema.optionalKey = Schema.optionalKey
 
 /** null, a blank text, an empty list and an empty object say what a missing field says: nothing. */

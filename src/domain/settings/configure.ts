@@ -138,6 +138,7 @@ const firstOfEach = (issues: ReadonlyArray<Issue>): ReadonlyArray<Issue> =>
     ...new Map(issues.toReversed().map((issue) => [issue.path[0], issue])).values()
   ].toReversed()
 
+/** Settings that are in order. */
 export interface Settled {
   readonly config: RunConfig
   /** Settings that change nothing under the others, of those that someone gave and that are not the default. */

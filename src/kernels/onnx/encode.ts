@@ -20,6 +20,7 @@ export interface Graph<in out I extends string = string, in out O extends string
   readonly outputs: Readonly<Record<O, Tensor>>
 }
 
+/** How a graph becomes an ONNX model. */
 export interface EncodeOptions {
   /** Sizes of the graph that stand for dimensions left open, by the dimension's name. */
   readonly open?: Sizes

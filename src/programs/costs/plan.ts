@@ -54,6 +54,7 @@ export interface Disk {
   readonly index: number | null
 }
 
+/** What a run takes. */
 export interface Plan {
   readonly mode: string
   readonly provider: string

@@ -43,6 +43,7 @@ export interface Index {
   readonly times: number
 }
 
+/** What a few steps took. */
 export interface Probe {
   readonly steps: number
   /** Steps whose time counts: those after the first, where there are any. */
@@ -59,6 +60,7 @@ export interface Probe {
   readonly journal: number
 }
 
+/** The sum of a figure over items. */
 export const total = <A>(items: Iterable<A>, f: (item: A) => number): number =>
   [...items].reduce((sum, item) => sum + f(item), 0)
 

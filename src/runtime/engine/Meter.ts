@@ -35,6 +35,7 @@ export const transient = (graph: Graph, given: (output: string) => boolean): num
 /** The phase that a fiber is in. */
 const Phase = Context.Reference<string>("anamnesis/runtime/engine/Phase", { defaultValue: () => "" })
 
+/** Adds up what programs take while they run. */
 export class Meter {
   readonly used: Array<Used> = []
   /** Seconds of compiling, by phase. */

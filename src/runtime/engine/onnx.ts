@@ -22,6 +22,7 @@ type OrtTensor = OrtModule.Tensor
 /** Loaded on first use: commands that run no graph start without the native library. */
 export const load: Effect.Effect<Ort> = Effect.promise(() => import("onnxruntime-node"))
 
+/** How ONNX Runtime is to run a graph. */
 export interface Options {
   readonly threads: number
   readonly executionProviders: ReadonlyArray<OrtModule.InferenceSession.ExecutionProviderConfig>
@@ -137,6 +138,7 @@ const affordable = (graph: Graph<any, any>): Effect.Effect<void, SessionError> =
   return Effect.fail(new SessionError({ reason: new CompileFailed({ program: graph.name, cause }) }))
 }
 
+/** A graph as a program of ONNX Runtime, released with its scope. */
 export const compile = Effect.fnUntraced(function*<I extends string, O extends string>(
   ort: Ort,
   graph: Graph<I, O>,

@@ -11,11 +11,13 @@ import * as Onnx from "./onnx.ts"
 import * as Reference from "./reference.ts"
 import { ProviderUnavailable, Session, SessionError } from "./Session.ts"
 
+/** How the CPU is used. */
 export interface CpuOptions {
   /** Threads of each program; by default as many as the process may use. */
   readonly threads?: number | undefined
 }
 
+/** ONNX Runtime on the CPU. */
 export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
   const threads = options.threads ?? availableParallelism()
   return Layer.effect(
@@ -57,6 +59,7 @@ const missingLibrary = (): string | undefined => {
   return library && `${library} is not in ${home}`
 }
 
+/** Which GPU is used, by its number. */
 export interface CudaOptions {
   readonly device: number
 }
@@ -86,9 +89,12 @@ const refused = (missing: string): SessionError =>
   new SessionError({ reason: new ProviderUnavailable({ provider: "cuda", missing, remedy }) })
 const unavailable = (missing: string): Effect.Effect<never, SessionError> => Effect.fail(refused(missing))
 
+/** The providers by name. */
 export const names = ["cpu", "cuda", "reference"] as const
+/** One of `names`. */
 export type Provider = typeof names[number]
 
+/** The layer of a provider; fails with `ProviderUnavailable` where it cannot start. */
 export const make = (provider: Provider, options: CpuOptions & CudaOptions): Layer.Layer<Session, SessionError> => {
   switch (provider) {
     case "cpu":

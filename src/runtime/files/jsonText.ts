@@ -6,6 +6,7 @@ export interface Repeated {
   readonly level: number
 }
 
+/** What was found in the text. */
 export interface Survey {
   /** How deep brackets are nested. */
   readonly depth: number

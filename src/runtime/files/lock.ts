@@ -27,6 +27,7 @@ const Holder = Schema.Struct({
 })
 type Holder = typeof Holder.Type
 
+/** Name of the file that says which process writes to its folder. */
 export const LOCK = ".lock"
 
 /** A file of Linux's /proc; empty elsewhere, and where the process is gone. */

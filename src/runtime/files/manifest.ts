@@ -6,6 +6,7 @@ import { decodeFile, FileError, hashFile, namesIn, sha256 } from "./disk.ts"
 import * as Peft from "./peft.ts"
 import * as TensorFile from "./safetensors/read.ts"
 
+/** Name of the file. */
 export const FILE = "trainer_state.json"
 
 /** Paths within the checkpoint: a part and a name. */
@@ -36,6 +37,7 @@ export interface Manifest extends Omit<Content, "run"> {
 const hashOf = ({ counters, files, global_step, run }: Content): string =>
   sha256(JSON.stringify({ global_step, run, counters, files }))
 
+/** The file's bytes. */
 export const encode = (told: Content): Uint8Array => {
   const { counters, files, global_step, run } = told
   const manifest: typeof Manifest.Type = { format: 2, global_step, run, counters, files, sha256: hashOf(told) }

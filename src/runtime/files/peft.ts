@@ -13,7 +13,9 @@ import { limited, TookTooLong } from "./timeLimit.ts"
 import { compiled, isLookup, targeting } from "./peftTargets.ts"
 import * as Safetensors from "./safetensors/write.ts"
 
+/** Name of the config's file. */
 export const CONFIG = "adapter_config.json"
+/** Name of the weights' file. */
 export const WEIGHTS = "adapter_model.safetensors"
 /** What PEFT puts before the names of a model's parameters. */
 export const PREFIX = "base_model.model."
@@ -72,6 +74,7 @@ const foreign = (json: object): ReadonlyArray<string> =>
     return !harmless.has(key) && !isOff(value)
   }).map(([key, value]) => `${cut(key)} ${brief(value)}`)
 
+/** An adapter as its folder has it. */
 export interface Adapter {
   readonly folder: string
   readonly config: AdapterConfig
@@ -85,6 +88,7 @@ export interface Adapter {
   readonly base: string | undefined
 }
 
+/** Whether a folder is an adapter's. */
 export const isIn = (folder: string): Effect.Effect<boolean, FileError, FileSystem.FileSystem> =>
   FileSystem.FileSystem.use((fs) => fs.exists(join(folder, CONFIG))).pipe(located(folder))
 
@@ -106,6 +110,7 @@ const readConfig = Effect.fnUntraced(function*(path: string) {
 const nameOf = (stored: string): string | undefined =>
   stored.startsWith(PREFIX) ? stored.slice(PREFIX.length).replace(".base_layer.", ".") : undefined
 
+/** What B A is multiplied by: alpha / r, or alpha / √r for rank-stabilised LoRA (Kalajdzievski 2023). */
 export const scalingOf = (alpha: number, r: number, rslora: boolean): number => alpha / (rslora ? Math.sqrt(r) : r)
 
 /** Milliseconds that patterns may take to be held against all modules. */
@@ -165,6 +170,7 @@ const named = Effect.fnUntraced(function*(path: string, stored: Safetensors.Stor
   return yield* new FileError({ path, place: `tensor ${twice}`, reason: "is there without base_layer too" })
 })
 
+/** The adapter of a folder; fails with what of its config or weights is not done here or does not fit. */
 export const read = Effect.fnUntraced(function*(folder: string) {
   const config = yield* readConfig(join(folder, CONFIG))
   const path = join(folder, WEIGHTS)

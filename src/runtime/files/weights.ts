@@ -194,6 +194,7 @@ const byPath = (sources: Sources, naming: Naming) => {
   return { found, twice }
 }
 
+/** How the tensors of a folder become a model's parameters. */
 export interface LoadOptions {
   readonly naming: Naming
   /** Parameters that may be missing. */

@@ -21,6 +21,7 @@ const pick = (asked: Contextual, places: ReadonlyArray<number>): Contextual => (
   context: Int32Array.from(places.flatMap((q) => [...contextOf(asked, q)]))
 })
 
+/** What a reader can do. */
 export interface Answering<E> {
   /** The place of the likeliest option of each question, which has some; -1 where it was not asked. */
   readonly likeliest: (asked: Contextual) => Effect.Effect<ReadonlyArray<number>, E>
@@ -34,6 +35,7 @@ const understood = (said: string, options: ReadonlyArray<string>, format: Prompt
   return { index, text, written: options.length > 0 || text !== said ? said : "" }
 }
 
+/** Answers by the likeliest option or by what is written, as the settings say. */
 export const answering = <E>(
   { likeliest, write }: Answering<E>,
   { answer_by, answer_format }: Pick<Generation, "answer_by"> & Pick<Prompting, "answer_format">

@@ -48,6 +48,7 @@ export const score = (decoder: Decoder, shape: PackShape): Graph => {
   return { name: title("score", shape), inputs: { ...inputs, ...batch }, outputs: { nll } }
 }
 
+/** How a training step is made. */
 export interface StepOptions extends Learning {
   readonly shape: PackShape
   /** Attention within shifted groups (S2-Attn); the length is then a multiple of 8. */

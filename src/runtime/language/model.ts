@@ -170,4 +170,5 @@ export const make = Effect.fnUntraced(function*(settings: ReaderSettings, learns
     answer: answering({ likeliest, write }, { ...prompting, ...generation })
   }
 })
+/** A reader with its weights, prompts and programs. */
 export type ReaderModel = Effect.Success<ReturnType<typeof make>>

@@ -27,6 +27,7 @@ export interface Sequence {
   readonly supervised: ReadonlyArray<Supervised>
 }
 
+/** Prompts as token ids; each fails with `ContextOverflow` where a question does not fit. */
 export interface Prompts {
   /** The passages, the question and its answer; the answer's tokens weigh 1 together, the prompt's `lm`. */
   readonly lesson: (
@@ -69,6 +70,7 @@ export const answerText = (
   answer: string
 ): string => format === "letter" && options.includes(answer) ? letter(options.indexOf(answer)) : answer
 
+/** What prompts are made with. */
 export interface PromptSettings extends TrunkSettings {
   readonly generation: Pick<
     Generation,
@@ -90,6 +92,7 @@ export interface Needs {
   readonly explained: number
 }
 
+/** The prompts of a tokenizer and these settings. */
 export const make = (settings: PromptSettings): Prompts => {
   const { config, end, generation, tokenizer } = settings
   const trunk = trunkOf(settings)

@@ -38,6 +38,7 @@ const reading = (model: Model.ReaderModel, asReaderError = inWords()) =>
     write: (asked) => Stream.mapError(model.write(asked), asReaderError)
   })
 
+/** A reader that answers, and cannot learn. */
 export const readOnly = (settings: Model.ReaderSettings) =>
   Layer.effect(Reader, Effect.map(Model.make(settings, false), (model) => reading(model)))
 

@@ -8,8 +8,10 @@ import type { Tokenizer } from "../tokenizers/tokenizer.ts"
 import type { ChatTemplate } from "./templates/chatTemplate.ts"
 
 type Ids = ReadonlyArray<number>
+/** A prompt that does not fit, or that the model's chat template refuses. */
 export type PromptError = ContextOverflow | ModelRefused
 
+/** What the beginnings of prompts are made with. */
 export interface TrunkSettings {
   readonly config: Prompting
   readonly tokenizer: Pick<Tokenizer, "encode">
@@ -18,6 +20,7 @@ export interface TrunkSettings {
   readonly wrap: Ids | ChatTemplate
 }
 
+/** The beginnings of prompts, as token ids. */
 export interface Trunk {
   /**
    * At most `room` tokens, the question's at the end. Where they do not suffice, passages are cut from the front (the
@@ -111,6 +114,7 @@ const shared = (a: Ids, b: Ids, most: number): number => {
   return n
 }
 
+/** The beginnings of prompts under these settings. */
 export const make = (settings: TrunkSettings): Trunk => {
   const { config, tokenizer, wrap } = settings
   const compose = "render" in wrap ? chat(settings, wrap) : plain(settings, wrap)

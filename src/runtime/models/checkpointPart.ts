@@ -54,6 +54,7 @@ const adapterFiles = ({ config }: Based, files: PartState["files"]): PartState["
   ...files.filter(([name]) => name !== "config.json")
 ]
 
+/** The part of a model that may learn, with its optimiser where it does. */
 export const learnerPart = (
   weights: Weights,
   learner: Learner<any> | undefined,

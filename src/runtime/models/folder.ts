@@ -19,6 +19,7 @@ import * as WeightFiles from "../files/weights.ts"
 import * as Tokenizer from "../tokenizers/tokenizer.ts"
 import { initialise } from "./initialise.ts"
 
+/** How a folder's weights are loaded. */
 export interface Options extends Partial<WeightFiles.LoadOptions> {
   /** Draw the weights of a folder that says it has none yet, under the seed. */
   readonly draws?: boolean
@@ -27,6 +28,7 @@ export interface Options extends Partial<WeightFiles.LoadOptions> {
 /** Beside the config of a model that is to be trained from nothing: `init` writes it. */
 export const UNTRAINED = "untrained.json"
 
+/** A model folder whose config and tokenizer have been read. */
 export interface ModelFolder<C> {
   /** Where the config and the weights lie. */
   readonly folder: string
@@ -87,6 +89,7 @@ export const resolve = Effect.fnUntraced(function*(given: string) {
   return { folder, adapter }
 })
 
+/** Reads a folder's config and tokenizer; fails with what is wrong with them. */
 export const open = Effect.fnUntraced(function*<C extends { readonly vocab_size: number }>(
   given: string,
   decode: Decode<C>

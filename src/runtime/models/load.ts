@@ -33,6 +33,7 @@ export interface Based {
   readonly config: string
 }
 
+/** A model that can run. */
 export interface Loaded<C, M> {
   readonly module: M
   readonly config: C
@@ -41,6 +42,7 @@ export interface Loaded<C, M> {
   readonly based: Based | undefined
 }
 
+/** What of a model learns, and how the rest is stored. */
 export interface LoadOptions {
   readonly seed: number
   /** Settings of the adapter that learns; all parameters of which `learns` holds where there are none. */

@@ -34,6 +34,7 @@ export const loraOf = (model: ModelSettings): LoraSettings | undefined =>
     use_rslora: model.use_rslora
   }
 
+/** What learns of a model with adapters. */
 export interface Adapted {
   readonly lora: Lora
   /** Parameters of the model that learn in full. */
@@ -49,6 +50,7 @@ export interface Named {
 /** Whether a parameter is an adapter's own. */
 export const isLora = (path: string): boolean => /\.lora_(A|B|embedding_A|embedding_B)(\.|$)/.test(path)
 
+/** Path of the module that has a parameter. */
 export const moduleOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf(".")))
 
 /** Modules that can have an adapter: linear maps and look-ups. */

@@ -8,6 +8,7 @@ import * as Memory from "../engine/memory.ts"
 import { FEW } from "../engine/Weights.ts"
 import { FileError } from "../files/disk.ts"
 
+/** A model, as far as its memory depends on it. */
 export interface Model {
   readonly folder: string
   /** Its sizes by key, as `config.json` and the settings have them. */

@@ -1,6 +1,7 @@
 /** The corpus: passages by row. */
 import * as Context from "effect/Context"
 
+/** The corpus of a run. */
 export class Passages extends Context.Service<Passages, {
   readonly ids: ReadonlyArray<string>
   readonly texts: ReadonlyArray<string>

@@ -28,6 +28,7 @@ export class ModelRefused extends Schema.TaggedError<ModelRefused>()("ModelRefus
   }
 }
 
+/** Why a reader does not answer or learn. */
 export class ReaderError extends Schema.TaggedError<ReaderError>()("ReaderError", {
   reason: Schema.Union([ProgramFailed, Diverged, DeadGradient, ContextOverflow, ModelRefused])
 }) {
@@ -42,6 +43,7 @@ export interface Asked {
   readonly options: ReadonlyArray<ReadonlyArray<string>>
 }
 
+/** Questions with their answers and passages. */
 export interface ReaderLesson extends Asked {
   readonly answers: ReadonlyArray<string>
   /** Passages in the order of the prompt, best last: [questions, c]. */
@@ -82,6 +84,7 @@ export const textsOf = <E, R>(tokens: Stream.Stream<Token, E, R>, rows: number) 
     return texts
   }).pipe(Effect.map((texts) => texts.map((text) => text.trim())))
 
+/** A reader that can be asked. */
 export class Reader extends Context.Service<Reader, {
   /** Mean negative log-likelihood of each answer given each passage alone: docs [questions, m] -> [questions, m]. */
   readonly nll: (
@@ -93,6 +96,7 @@ export class Reader extends Context.Service<Reader, {
   readonly write: (asked: ToWrite) => Stream.Stream<Token, ReaderError>
 }>()("anamnesis/runtime/Reader") {}
 
+/** A reader that can be taught. */
 export class ReaderLearner extends Context.Service<ReaderLearner, {
   readonly groups: ReadonlyArray<ParameterGroup>
   /** One update; the loss of each question's answer. */

@@ -4,6 +4,7 @@ import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { DeadGradient, Diverged, type ParameterGroup, ProgramFailed } from "./Learning.ts"
 
+/** Why a retriever does not find or learn. */
 export class RetrieverError extends Schema.TaggedError<RetrieverError>()("RetrieverError", {
   reason: Schema.Union([ProgramFailed, Diverged, DeadGradient])
 }) {
@@ -18,6 +19,7 @@ export interface Ranked {
   readonly scores: Float32Array
 }
 
+/** A retriever that can be asked. */
 export class Retriever extends Context.Service<Retriever, {
   /** The best `k` passages of the index, as it was last refreshed. */
   readonly search: (questions: ReadonlyArray<string>, k: number) => Effect.Effect<Ranked, RetrieverError>
@@ -34,6 +36,7 @@ export type Objective =
   /** All n passages by a distribution, target [questions, n]. */
   | { readonly _tag: "Listwise"; readonly target: Float32Array }
 
+/** Questions with passages, and what the retriever should make of them. */
 export interface RetrieverLesson {
   readonly questions: ReadonlyArray<string>
   /** [questions, n] */
@@ -41,6 +44,7 @@ export interface RetrieverLesson {
   readonly objective: Objective
 }
 
+/** A retriever that can be taught. */
 export class RetrieverLearner extends Context.Service<RetrieverLearner, {
   readonly groups: ReadonlyArray<ParameterGroup>
   /** One update; the loss of each question. */

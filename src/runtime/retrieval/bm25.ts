@@ -26,6 +26,7 @@ const scoresOf = (score: Score, questions: ReadonlyArray<string>, docs: Int32Arr
   return found
 }
 
+/** A retriever by BM25 over the corpus; it has no weights, so that its index never changes. */
 export const layer: Layer.Layer<Retriever, never, Passages> = Layer.effect(
   Retriever,
   Effect.map(Passages, ({ texts }) => {

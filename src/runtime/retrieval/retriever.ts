@@ -47,6 +47,7 @@ export interface Loss {
   readonly weight: number
 }
 
+/** Settings of a retriever that learns. */
 export interface RetrieverSettings extends Model.RetrieverSettings {
   readonly loss: Loss
 }
@@ -159,6 +160,7 @@ export const frozen = (settings: RetrieverSettings) =>
     ))
   }))
 
+/** A retriever that finds, and cannot learn. */
 export const readOnly = (settings: Model.RetrieverSettings) =>
   Layer.effect(
     Retriever,

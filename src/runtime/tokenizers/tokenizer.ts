@@ -10,6 +10,7 @@ import { Fields, Misfit } from "./fields.ts"
 import * as FolderConfig from "./folderConfig.ts"
 import { type Pipeline, readPipeline } from "./pipeline.ts"
 
+/** A model folder's tokenizer. */
 export interface Tokenizer {
   /**
    * Ids of the text alone, without special tokens; those that the text spells out are found. A lone surrogate is read as
@@ -111,6 +112,7 @@ const checkAddedFile = Effect.fnUntraced(function*(folder: string, { tokens }: P
   })
 })
 
+/** The tokenizer of a folder; fails where a file is missing or says what is not done here. */
 export const load = Effect.fnUntraced(function*(folder: string) {
   const path = join(folder, "tokenizer.json")
   const configPath = join(folder, "tokenizer_config.json")

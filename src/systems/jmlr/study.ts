@@ -4,6 +4,7 @@ import * as Pipelines from "../../stages/pipelines.ts"
 import type { Study } from "../System.ts"
 import type { JmlrConfig, ModeName } from "./settings.ts"
 
+/** The options of a pipeline that a run's settings ask for. */
 export const studyOptions = (c: JmlrConfig): Pipelines.StudyOptions => ({
   n: c.n_candidates,
   m: c.retriever_n_context,

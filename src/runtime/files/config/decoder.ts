@@ -76,6 +76,7 @@ export interface TokenIds {
   /** Of what fills up the rows of a batch; nothing attends to it. */
   readonly pad_token_id: number
 }
+/** The config of a decoder, with the ids of its special tokens. */
 export type DecoderConfig = Decoder & TokenIds
 
 type Traits = Partial<Decoder>
@@ -242,6 +243,7 @@ const decodeAs = (family: Family): Decode<DecoderConfig> =>
     }
   })
 
+/** The config of a decoder of any family here; fails with what is wrong or unknown about it. */
 export const decodeDecoder: Decode<DecoderConfig> = byType(
   Object.fromEntries(
     (Object.keys(families) as Array<Family>).map((family) => [family, decodeAs(family)])

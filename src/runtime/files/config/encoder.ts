@@ -121,4 +121,5 @@ const modernBert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path
   }
 })
 
+/** The config of an encoder of any kind here; fails with what is wrong or unknown about it. */
 export const decodeEncoder: Decode<EncoderConfig> = byType({ bert, modernbert: modernBert })

@@ -73,6 +73,7 @@ const neutral: ReadonlyMap<string, (value: unknown, draws: boolean) => boolean> 
 /** All keys that transformers' `generate` knows. */
 export const generationKeys: ReadonlyArray<string> = [...Object.keys(Known.fields), ...harmless, ...neutral.keys()]
 
+/** A folder's `generation_config.json`; that of a folder without one says nothing. */
 export interface GenerationConfig {
   readonly path: string
   readonly known: typeof Known.Type

@@ -9,6 +9,7 @@ import * as Safetensors from "./write.ts"
 
 /** Element types by the names of `config.json`. */
 export const dtypes = { float32: "F32", float16: "F16", bfloat16: "BF16" } as const
+/** A type that weights can be saved in. */
 export type SavedType = keyof typeof dtypes
 const widths: Readonly<Record<SavedType, number>> = { float32: 4, float16: 2, bfloat16: 2 }
 
@@ -55,6 +56,7 @@ const nameOf = (i: number, files: number): string => {
   return files === 1 ? "model.safetensors" : `model-${number(i + 1)}-of-${number(files)}.safetensors`
 }
 
+/** How weights are laid out in files. */
 export interface Options {
   readonly dtype: SavedType
   /** Bytes of tensors in a file. */

@@ -8,6 +8,7 @@ import { ModelRefused } from "../../ports/Reader.ts"
 import { special, type Tokenizer } from "../../tokenizers/tokenizer.ts"
 import * as Templates from "./templates.ts"
 
+/** A folder's template, ready to be filled in. */
 export interface ChatTemplate {
   /** Each text as the template puts it, with the beginning of the assistant's answer. */
   readonly render: (said: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, ModelRefused>

@@ -20,8 +20,10 @@ import * as WeightFiles from "../../files/weights.ts"
 import * as ModelFolder from "../folder.ts"
 import * as Folding from "../mergeLora.ts"
 
+/** Types that a model can be saved in. */
 export const savedTypes = ["auto", "float32", "float16", "bfloat16"] as const
 
+/** How a model is saved. */
 export interface Options {
   /** "auto" for the type that the config names, else float32. */
   readonly dtype: typeof savedTypes[number]
@@ -30,6 +32,7 @@ export interface Options {
   readonly card: string
 }
 
+/** A model folder that was written. */
 export interface Saved {
   readonly folder: string
   readonly dtype: Shards.SavedType

@@ -26,11 +26,13 @@ const [FOLDER, MODEL, DATA] = ["onnx", "model.onnx", "model.onnx_data"] as const
 /** A message of 2 GB is the longest there is; the graph itself takes less than this leaves. */
 const MOST = 2 ** 31 - 2 ** 26
 
+/** How the ONNX form is written. */
 export interface Options {
   /** Bytes of weights that go into the model's own file, at most; more lie beside it. */
   readonly most?: number
 }
 
+/** The ONNX form that was written. */
 export interface Written {
   readonly folder: string
   readonly kind: "encoder" | "decoder"

@@ -4,6 +4,7 @@ import type { BatchShape } from "./graphs.ts"
 import type { PassageTokens } from "./passageTokens.ts"
 import type { ColbertText, Lengths } from "./text.ts"
 
+/** A batch as a program's arrays: token ids and masks [questions or passages, length]. */
 export interface Batch {
   readonly shape: BatchShape
   readonly data: {
@@ -17,6 +18,7 @@ export interface Batch {
   readonly places: Int32Array
 }
 
+/** The batch of questions and their passages, rows of the corpus: docs [questions, n]. */
 export type Assemble = (questions: ReadonlyArray<string>, docs: Int32Array) => Batch
 
 /**

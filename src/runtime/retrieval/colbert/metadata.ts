@@ -27,6 +27,7 @@ const Convention = Schema.Struct({
   similarity: or(Schema.Literal("cosine"), "cosine"),
   dim: Schema.optionalKey(Schema.Natural)
 })
+/** What a checkpoint says of texts. */
 export type Convention = typeof Convention.Type
 
 const PyLate = Schema.Struct({

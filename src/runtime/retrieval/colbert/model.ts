@@ -39,6 +39,7 @@ export interface RetrieverSettings {
   readonly retrieval: Retrieval
 }
 
+/** How the model is loaded and runs. */
 export interface Options extends Pick<Partial<Model.LoadOptions>, "draws" | "lora" | "stored"> {
   /**
    * Encode each question by itself. ONNX Runtime cuts a product by its number of rows, and so rounds a question's vectors
@@ -146,4 +147,5 @@ export const make = Effect.fnUntraced(function*(
     build
   }
 })
+/** A retriever with its weights, programs and index. */
 export type RetrieverModel = Effect.Success<ReturnType<typeof make>>

@@ -13,6 +13,7 @@ export interface TokenRows {
   readonly keep: Uint8Array
 }
 
+/** Texts as token ids. */
 export interface ColbertText {
   /** [CLS] [Q] words [SEP] [MASK] ..., exactly the query length; the masks do count. */
   readonly queries: (texts: ReadonlyArray<string>) => TokenRows
@@ -37,6 +38,7 @@ export interface Marks {
   readonly attendToMasks: boolean
 }
 
+/** Greatest lengths in tokens, markers included. */
 export interface Lengths {
   readonly query: number
   readonly passage: number
@@ -45,6 +47,7 @@ export interface Lengths {
 /** Tokens around a text. */
 export const MARKERS = 3
 
+/** Texts as a checkpoint of these markers reads them. */
 export const make = ({ encode }: Pick<Tokenizer, "encode">, marks: Marks, lengths: Lengths): ColbertText => {
   const { cls, doc, mask, pad, query, sep } = marks
   const uncounted = new Set([...marks.skip, pad])

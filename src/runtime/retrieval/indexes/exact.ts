@@ -13,6 +13,7 @@ interface Chunk {
   readonly length: number
   readonly vectors: Float32Array
 }
+/** The vectors of all passages, in chunks; `generation` counts how often they were made. */
 export interface VectorIndex {
   readonly generation: number
   readonly passages: number
@@ -89,6 +90,7 @@ export const chunks = (source: Source): Stream.Stream<Chunk, SessionError> =>
 /** Told how many passages are encoded so far. */
 export type Encoded = (passages: number) => Effect.Effect<void>
 
+/** The index of a source's vectors; `encoded` is told how many passages are there so far. */
 export const build = Effect.fnUntraced(
   function*(source: Source, generation: number, encoded: Encoded = () => Effect.void) {
     let passages = 0

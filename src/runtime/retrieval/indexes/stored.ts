@@ -39,6 +39,7 @@ const Content = Schema.Struct(content)
 const Metadata = Schema.Struct({ ...content, sha256: Schema.optionalKey(Schema.String) })
 type Metadata = typeof Metadata.Type
 
+/** What an index was made of: the hash of its corpus, and the weights that encoded it. */
 export interface Origin {
   readonly corpus: string
   readonly weights: Arrays
@@ -47,6 +48,7 @@ export interface Origin {
 const [METADATA, VECTORS] = ["metadata.json", "vectors.safetensors"]
 const nameOf = (chunk: number): string => String(chunk).padStart(6, "0")
 
+/** SHA-256 of weights, in order of their names. */
 export const hashOf = (weights: Arrays): string =>
   sha256Of(
     [...weights].toSorted(([a], [b]) => a < b ? -1 : 1).flatMap(([name, data]) => [
