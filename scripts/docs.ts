@@ -9,6 +9,7 @@ import { sections } from "../src/domain/settings/RunConfig.ts"
 import { aboutOf, type Fields } from "../src/domain/settings/setting.ts"
 import type { Spec } from "../src/domain/settings/Spec.ts"
 import * as tables from "../src/domain/tables.ts"
+import { markdown, type Rows } from "../src/domain/textTable.ts"
 import { all } from "../src/kernels/op/all.ts"
 import { apply, type Emitter, input, type Op } from "../src/kernels/Tensor.ts"
 import { answer } from "../src/stages/answer.ts"
@@ -31,11 +32,8 @@ export interface Material {
   readonly help: Readonly<Record<string, string>>
 }
 
-const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ").trim()
-const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const [head, ...body] = rows.map((row) => `| ${row.map(cell).join(" | ")} |`)
-  return [head, `|${"---|".repeat(rows[0]!.length)}`, ...body].join("\n")
-}
+const table = (rows: Rows): string =>
+  markdown(rows.map((row) => row.map((text) => text.replaceAll("\n", " ").trim())), { aligned: false })
 const code = (text: string): string => text === "" ? "" : `\`${text}\``
 const codes = (texts: Iterable<string>): string => [...texts].map(code).join(" ")
 const link = (path: string): string => `[${basename(path)}](../${path})`

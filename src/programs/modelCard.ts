@@ -8,6 +8,7 @@ import { brief, cut, several } from "../domain/brief.ts"
 import { problemsOf } from "../domain/issues.ts"
 import { folders } from "../domain/settings/models.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
+import { markdown } from "../domain/textTable.ts"
 import { type FileError, located, readJson } from "../runtime/files/disk.ts"
 import { decode } from "../systems/all.ts"
 import { splits } from "./prepare.ts"
@@ -91,10 +92,8 @@ const figures = (value: unknown, names: ReadonlyArray<string> = []): ReadonlyArr
 }
 
 /** Two columns: names, and values as text. */
-export const table = (head: readonly [string, string], value: object): string => {
-  const rows = figures(value).map(([name, own]) => [name, own.replaceAll("|", "\\|").replaceAll("\n", "\\n")])
-  return [head, ["---", "---"], ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n")
-}
+export const table = (head: readonly [string, string], value: object): string =>
+  markdown([head, ...figures(value)], { aligned: false })
 
 /** Settings that name the data. */
 const isData = (key: string): boolean => /_(file|where)$|^(holdout|group_field|distractors)$/.test(key)
