@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
+import { runFiles } from "../domain/fileNames.ts"
 import { decodeFile, exists, replace } from "../runtime/files/disk.ts"
 
 const Positive = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
@@ -27,7 +28,7 @@ export interface Losses {
 }
 
 /** Path of the file in a run's folder. */
-export const pathOf = (output: string): string => join(output, "trained.json")
+export const pathOf = (output: string): string => join(output, runFiles.trained)
 
 /** What a run told of itself; `undefined` where it told nothing. */
 export const read = Effect.fnUntraced(function*(output: string) {

@@ -5,7 +5,10 @@ const rows = [["arm", "seconds"], ["joint", "7"], ["a|b\nc", "1234567890"]]
 
 describe("a table of text", () => {
   it("has columns, the first flush left and the others flush right", () => {
-    assert.strictEqual(columns([["arm", "n", "s"], ["joint", "7"], ["a", "10", "3"]]), "arm     n  s\njoint   7\na      10  3")
+    assert.strictEqual(
+      columns([["arm", "n", "s"], ["joint", "7"], ["a", "10", "3"]]),
+      "arm     n  s\njoint   7\na      10  3"
+    )
   })
   it("leaves columns flush left where asked, and no blanks at the end", () => {
     assert.strictEqual(columns([["a", "1", "lr"], ["bb", "10", ""]], (i) => i !== 1), "a    1  lr\nbb  10")

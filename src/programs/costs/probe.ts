@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Epochs } from "../../datasets/batches.ts"
+import { parts } from "../../domain/fileNames.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
 import { stepSize } from "../../domain/settings/training.ts"
 import type { Meter } from "../../runtime/engine/Meter.ts"
@@ -137,7 +138,8 @@ export const probe = Effect.fn("probe")(function*(c: RunConfig, epochs: Epochs, 
     return done
   })
   /** Weights that do not learn keep the index they have. */
-  const learns = groups.some(({ model, trainable }) => trainable && model === "retriever")
+  const [RETRIEVER] = parts
+  const learns = groups.some(({ model, trainable }) => trainable && model === RETRIEVER)
   const again = learns ? Array.from({ length: c.max_steps }, (_, step) => refreshes(step)).filter(Boolean).length : 0
   const indexes = (c.index_path === "" && modeOf(c).traits.passages === "found" ? 1 : 0) + again
   if (indexes > 0) yield* during("index", retriever.refresh)

@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 import { readFileSync, readlinkSync } from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
+import { runFiles } from "../../domain/fileNames.ts"
 import { decodeFile, FileError, located, makeFolder } from "./disk.ts"
 
 /**
@@ -28,7 +29,7 @@ const Holder = Schema.Struct({
 type Holder = typeof Holder.Type
 
 /** Name of the file that says which process writes to its folder. */
-export const LOCK = ".lock"
+export const LOCK = runFiles.lock
 
 /** A file of Linux's /proc; empty elsewhere, and where the process is gone. */
 const proc = (path: string): string => {

@@ -2,12 +2,13 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
+import { checkpointFiles, modelFiles } from "../../domain/fileNames.ts"
 import { decodeFile, FileError, hashFile, namesIn, sha256 } from "./disk.ts"
 import * as Peft from "./peft.ts"
 import * as TensorFile from "./safetensors/read.ts"
 
 /** Name of the file. */
-export const FILE = "trainer_state.json"
+export const FILE = checkpointFiles.manifest
 
 /** Paths within the checkpoint: a part and a name. */
 const Path = Schema.String.check(Schema.isPattern(/^[\w-]+\/[\w-][\w.-]*$/))
@@ -47,7 +48,7 @@ export const encode = (told: Content): Uint8Array => {
 const changed = (path: string) => new FileError({ path, place: "", reason: "is not as it was written" })
 
 /** What a part's weights are in: a model's, or an adapter's. */
-const WEIGHTS = ["model.safetensors", Peft.WEIGHTS]
+const WEIGHTS = [modelFiles.weights, Peft.WEIGHTS]
 type Parts = Pick<Content, "counters" | "files">
 const partOf = (file: string): string => file.slice(0, file.indexOf("/"))
 

@@ -4,6 +4,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import { brief, cut, several } from "../../domain/brief.ts"
+import { adapterFiles } from "../../domain/fileNames.ts"
 import { problemsOf } from "../../domain/issues.ts"
 import { PatternError } from "../../domain/pattern.ts"
 import type { Rank } from "../../kernels/nn/lora.ts"
@@ -14,9 +15,9 @@ import { compiled, isLookup, targeting } from "./peftTargets.ts"
 import * as Safetensors from "./safetensors/write.ts"
 
 /** Name of the config's file. */
-export const CONFIG = "adapter_config.json"
+export const CONFIG = adapterFiles.config
 /** Name of the weights' file. */
-export const WEIGHTS = "adapter_model.safetensors"
+export const WEIGHTS = adapterFiles.weights
 /** What PEFT puts before the names of a model's parameters. */
 export const PREFIX = "base_model.model."
 /** Key of the file's metadata: the hash of the frozen weights, where we wrote it. */

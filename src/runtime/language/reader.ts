@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { parts } from "../../domain/fileNames.ts"
 import { LEAST_SHIFTED } from "../../domain/settings/prompting.ts"
 import * as Learner from "../engine/Learner.ts"
 import type { SessionError } from "../engine/Session.ts"
@@ -24,6 +25,8 @@ import * as Graphs from "./graphs.ts"
 import * as Model from "./model.ts"
 import { pack } from "./pack.ts"
 import type { PromptError } from "./trunk.ts"
+
+const [, NAME] = parts
 
 type Failure = SessionError | Learner.Diverged | PromptError
 const inWords = (taught?: Taught) => (error: Failure): ReaderError =>
@@ -48,7 +51,7 @@ export const trainable = (settings: Model.ReaderSettings) =>
     const { model: own, prompting, training } = settings
     const model = yield* Model.make(settings, true)
     const learning = learningOf(training, model.weights)
-    const name = "reader"
+    const name = NAME
     const learner = yield* Learner.make({
       name,
       weights: model.weights,

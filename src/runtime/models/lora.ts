@@ -1,6 +1,7 @@
 /** Which modules of a model get adapters and which learn beside them, by the settings or by an adapter's folder. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
+import { modelFiles } from "../../domain/fileNames.ts"
 import { didYouMean } from "../../domain/nearest.ts"
 import { fullMatch } from "../../domain/pattern.ts"
 import type { ModelSettings } from "../../domain/settings/model.ts"
@@ -123,7 +124,7 @@ export const resolve = Effect.fnUntraced(function*(
   folder: string
 ) {
   const { modules_to_save, prefix, target_modules } = settings
-  const fail = (reason: string) => new FileError({ path: join(folder, "config.json"), place: "", reason })
+  const fail = (reason: string) => new FileError({ path: join(folder, modelFiles.config), place: "", reason })
   const stored = new Map([...params].filter(([path]) => !drawn.includes(path)))
   const { paths, wrong } = yield* Effect.try({
     try: () => found(settings, stored),

@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { parts } from "../../domain/fileNames.ts"
 import * as Learner from "../engine/Learner.ts"
 import { cached } from "../engine/Programs.ts"
 import { learnerPart } from "../models/checkpointPart.ts"
@@ -28,6 +29,8 @@ import {
 } from "../ports/Retriever.ts"
 import * as Graphs from "./colbert/graphs.ts"
 import * as Model from "./colbert/model.ts"
+
+const [NAME] = parts
 
 const failing = (taught?: Taught) =>
   Effect.mapError((error: Parameters<typeof translate>[0]) => new RetrieverError({ reason: translate(error, taught) }))
@@ -106,7 +109,7 @@ export const trainable = (settings: RetrieverSettings) =>
       stored: storedAs(own),
       draws: true
     })
-    const name = "retriever"
+    const name = NAME
     const learner = yield* Learner.make({
       name,
       weights: model.weights,
@@ -145,11 +148,11 @@ export const frozen = (settings: RetrieverSettings) =>
     const lesson = lessonOf(model, settings)
     const run = yield* cached((key: StepKey) => lesson(key).whole())
     const checkpoints = yield* Checkpoints
-    yield* checkpoints.register("retriever", learnerPart(model.weights, undefined, { ...model, indexed: model }))
+    yield* checkpoints.register(NAME, learnerPart(model.weights, undefined, { ...model, indexed: model }))
     return Context.make(Retriever, reading(model)).pipe(Context.add(
       RetrieverLearner,
       RetrieverLearner.of({
-        groups: describe("retriever", model.weights, 0).groups,
+        groups: describe(NAME, model.weights, 0).groups,
         learn: Effect.fnUntraced(function*(lesson) {
           const { batch, key } = prepare(model, lesson, [0, lesson.questions.length], 0)
           const { losses } = yield* failing()(run(key, { ...model.weights.values(), ...batch }))

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { brief } from "../../../domain/brief.ts"
+import { modelFiles } from "../../../domain/fileNames.ts"
 import type { DecoderConfig as Decoder } from "../../../kernels/nn/decoder.ts"
 import { type Activation, activations } from "../../../kernels/nn/layers.ts"
 import type { RopeParameters } from "../../../kernels/nn/rope.ts"
@@ -198,7 +199,7 @@ const partly = (family: Family, all: ReadonlyArray<RopeParameters>): ReadonlyArr
 const nullable: ReadonlySet<string> = names("sliding_window head_dim")
 
 const decodeAs = (family: Family): Decode<DecoderConfig> =>
-  Effect.fnUntraced(function*(json, path = "config.json") {
+  Effect.fnUntraced(function*(json, path = modelFiles.config) {
     const { absent, traits: traitsOf }: Member = families[family]
     const own = keysOf(family)
     const given = Object.entries(isObject(json) ? json : {})

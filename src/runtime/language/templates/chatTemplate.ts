@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
+import { modelFiles } from "../../../domain/fileNames.ts"
 import { isObject } from "../../files/config/keys.ts"
 import { FileError, located, readText } from "../../files/disk.ts"
 import { ModelRefused } from "../../ports/Reader.ts"
@@ -16,8 +17,8 @@ export interface ChatTemplate {
   readonly start: number
 }
 
-const FILE = "chat_template.jinja"
-const CONFIG = "tokenizer_config.json"
+const FILE = modelFiles.chatTemplate
+const CONFIG = modelFiles.tokenizerConfig
 /** Stands for the user's words where it is asked what the template does with them. */
 const WORDS = "\uE000"
 

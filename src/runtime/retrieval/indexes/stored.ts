@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
+import { indexFiles } from "../../../domain/fileNames.ts"
 import type { Arrays } from "../../engine/Weights.ts"
 import {
   decodeFile,
@@ -45,7 +46,7 @@ export interface Origin {
   readonly weights: Arrays
 }
 
-const [METADATA, VECTORS] = ["metadata.json", "vectors.safetensors"]
+const [METADATA, VECTORS] = [indexFiles.metadata, indexFiles.vectors]
 const nameOf = (chunk: number): string => String(chunk).padStart(6, "0")
 
 /** SHA-256 of weights, in order of their names. */
