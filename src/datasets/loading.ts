@@ -2,9 +2,11 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
+import { cut } from "../domain/brief.ts"
 import { type Notes, RecordError } from "../domain/records/fields.ts"
 import { Contradictory, Unsettled } from "../domain/records/forms.ts"
 import { FileError } from "../runtime/files/disk.ts"
+import { repeatedIn } from "../runtime/files/jsonText.ts"
 import { placeOf, type Raw } from "./recordFile.ts"
 
 /** What was read of a file. */
@@ -31,6 +33,14 @@ const errorOf = (raw: Raw, error: unknown): FileError => {
   const field = error instanceof RecordError && error.field !== "" ? `, field "${error.field}"` : ""
   const reason = error instanceof SyntaxError ? `not JSON: ${message.replaceAll(/\s+/g, " ")}` : message
   return new FileError({ path: raw.path, place: `${placeOf(raw)}${field}`, reason })
+}
+
+/** A record's value. A key that is given twice is refused: some programs take the first value, some the last. */
+const valueOf = ({ json, repeated, value }: Raw): unknown => {
+  const own: unknown = json === undefined ? value : JSON.parse(json)
+  const twice = json === undefined ? repeated : repeatedIn(json, own)
+  if (twice !== undefined) throw new RecordError(cut(twice.key), "is given twice")
+  return own
 }
 
 const taken = (line: unknown, where: ReadonlyArray<readonly [string, Wanted]>): boolean =>
@@ -113,7 +123,7 @@ class Loading<A extends { readonly id: string }> {
   }
 
   private take(raw: Raw): void {
-    const line: unknown = raw.json === undefined ? raw.value : JSON.parse(raw.json)
+    const line = valueOf(raw)
     this.reading.see?.(line)
     if (!taken(line, this.where)) return
     const slot = this.records.push(undefined) - 1

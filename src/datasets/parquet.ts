@@ -38,8 +38,12 @@ const ask = <A>(path: string, worker: Worker, bytes: number, request?: Request):
     }
     const answer = (reply: Reply<A>) => "value" in reply ? finish(Effect.succeed(reply.value)) : fail(reply.reason)
     const failed = ({ message }: Error) => fail(message)
-    const timer = setTimeout(() => fail(`reading it takes more than ${Math.round(milliseconds / 1000)} s`), milliseconds)
+    const timer = setTimeout(
+      () => fail(`reading it takes more than ${Math.round(milliseconds / 1000)} s`),
+      milliseconds
+    )
     worker.on("message", answer).on("error", failed)
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     if (request) worker.postMessage(request)
     return Effect.sync(() => clearTimeout(timer))
   })

@@ -94,6 +94,7 @@ const reasonOf = (cause: unknown): string => {
 }
 
 const reply = async <A>(work: Promise<A>): Promise<void> => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   const send = (message: Reply<A>) => parentPort!.postMessage(message)
   await work.then((value) => send({ value }), (cause: unknown) => send({ reason: reasonOf(cause) }))
 }

@@ -38,7 +38,10 @@ export const exportPart = Effect.fn("exportPart")(
     if (!checkpoint.parts.has(part)) {
       return yield* new ConfigError({ source: checkpoint.path, problems: [`mode ${c.mode} has no ${part}`] })
     }
-    return yield* SavedModel.save(join(checkpoint.path, part), out, { ...options, card: yield* ModelCard.ofRun(c, part) })
+    return yield* SavedModel.save(join(checkpoint.path, part), out, {
+      ...options,
+      card: yield* ModelCard.ofRun(c, part)
+    })
   }
 )
 

@@ -98,7 +98,9 @@ export const trained = Effect.fn("trained")(function*(c: RunConfig) {
   }
   const { parts, path, run, step } = found
   if (run) yield* compare(c, path, run)
-  const own = Record.toEntries(folders).map(([part, setting]) => [setting, parts.has(part) ? join(path, part) : c[setting]])
+  const own = Record.toEntries(folders).map((
+    [part, setting]
+  ) => [setting, parts.has(part) ? join(path, part) : c[setting]])
   const models = Object.fromEntries(own)
   return { config: { ...c, ...models }, checkpoint: { path, step } } satisfies Chosen as Chosen
 })

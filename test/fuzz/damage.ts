@@ -14,9 +14,9 @@ const at = fc.noBias(fc.nat(9999)).map((place) => place / 10_000)
 const some = fc.oneof({ weight: 3, arbitrary: fc.integer({ min: 1, max: 8 }) }, fc.integer({ min: 1, max: 300 }))
 const content = fc.oneof(
   fc.array(fc.nat(255), { minLength: 1, maxLength: 8 }),
-  fc.constantFrom(...strange, "\n", "\r\n", "\"", "}", "]", "{", ",", "\ufeff", "<", "&", "#", "- ").map((text) => [
-    ...new TextEncoder().encode(text)
-  ])
+  fc.constantFrom(...strange, "\n", "\r\n", "\"", "}", "]", "{", ",", "\ufeff", "<", "&", "#", "- ").map((text) =>
+    Array.from(new TextEncoder().encode(text))
+  )
 )
 const record = <T>(arbitraries: { readonly [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
   fc.record<T>(arbitraries, { noNullPrototype: true })
@@ -111,4 +111,5 @@ const relined = (lines: ReadonlyArray<string>, edit: LineEdit): ReadonlyArray<st
 }
 
 /** The text after the edits of its lines. */
-export const rewritten = (text: string, all: ReadonlyArray<LineEdit>): string => all.reduce(relined, text.split("\n")).join("\n")
+export const rewritten = (text: string, all: ReadonlyArray<LineEdit>): string =>
+  all.reduce(relined, text.split("\n")).join("\n")

@@ -29,7 +29,8 @@ export const folderEdits = (
 }
 
 /** What lies within a folder of the name, by what it is called in it. */
-const within = (name: string) => ([path]: readonly [string, Entry]): boolean => path === name || path.startsWith(`${name}/`)
+const within = (name: string) => ([path]: readonly [string, Entry]): boolean =>
+  path === name || path.startsWith(`${name}/`)
 
 /** Without what lies in something else than a folder. */
 const possible = (files: Files): Files => {
@@ -68,11 +69,14 @@ const after = (files: Files, edit: FolderEdit): Files => {
 }
 
 /** The files after all edits. */
-export const moved = (files: Files, all: ReadonlyArray<FolderEdit>): Files => all.reduce((own, edit) => possible(after(own, edit)), files)
+export const moved = (files: Files, all: ReadonlyArray<FolderEdit>): Files =>
+  all.reduce((own, edit) => possible(after(own, edit)), files)
 
 /** Only what is a file. */
 export const plainFiles = (files: Files): Readonly<Record<string, Uint8Array>> =>
-  Object.fromEntries(Object.entries(files).filter((entry): entry is [string, Uint8Array] => typeof entry[1] !== "string"))
+  Object.fromEntries(
+    Object.entries(files).filter((entry): entry is [string, Uint8Array] => typeof entry[1] !== "string")
+  )
 
 /** A folder with nothing but these. */
 export const lay = (folder: string, files: Files): void => {

@@ -8,11 +8,31 @@ import type { Told } from "./child.ts"
 export const kinds: ReadonlyArray<string> = readdirSync(join(import.meta.dirname, "kinds"))
   .filter((file) => file.endsWith(".ts")).map((file) => file.slice(0, -3)).toSorted()
 
+/** Cases of a kind for one of others: more where more can be wrong, fewer where a case takes long. */
+const weights: Readonly<Record<string, number>> = {
+  adapter: 2,
+  checkpoint: 2,
+  config: 2,
+  parquet: 0.2,
+  questions: 2,
+  safetensors: 2,
+  settings: 2,
+  tokenizer: 2,
+  tokenizerGolden: 3
+}
+const weightOf = (kind: string): number => weights[kind] ?? 1
+const whole = kinds.reduce((sum, kind) => sum + weightOf(kind), 0)
+
+/** A kind's share of the cases of all. */
+export const shareOf = (kind: string, cases: number): number => Math.ceil(cases * weightOf(kind) / whole)
+
 export interface Asked {
   readonly cases: number
   readonly seed: number
-  /** Of a case that failed: it alone is looked at. */
-  readonly path?: string
+  /** Milliseconds for a case, at most. */
+  readonly patience?: number
+  /** What the process loads before all else: a defect. */
+  readonly preload?: { readonly module: string; readonly environment: Readonly<Record<string, string>> }
 }
 
 /** Milliseconds for a case, and bytes for a process, at most. */
@@ -29,18 +49,29 @@ const sizeOf = (pid: number): number => {
   }
 }
 
-/** What became of the cases of a kind. A process that had to be ended tells the case it was at as its fault. */
-export const fuzz = (kind: string, { cases, path, seed }: Asked): Promise<Told> =>
+/** A process that had to be ended, or ended by itself: the case that it was at is its fault. */
+const ended = (kind: string, { cases, seed }: Asked, at: string, why: string): Told => ({
+  faults: [`${why}\n  node test/fuzz/child.ts ${kind} ${cases} ${seed} ${at}`],
+  verdicts: { refused: 0, changed: 0, same: 0, told: 0 },
+  growth: 0,
+  greediest: { bytes: 0, of: "" },
+  milliseconds: 0
+})
+
+/** What became of the cases of a kind. */
+export const fuzz = (kind: string, asked: Asked): Promise<Told> =>
   new Promise((resolve, reject) => {
-    const given = [kind, String(cases), String(seed), ...(path === undefined ? [] : [path])]
-    const child = spawn(process.execPath, ["--max-old-space-size=512", program, ...given], {
+    const { cases, patience = PATIENCE, preload, seed } = asked
+    const flags = ["--max-old-space-size=512", ...preload ? ["--import", preload.module] : []]
+    const child = spawn(process.execPath, [...flags, program, kind, String(cases), String(seed)], {
+      env: { ...process.env, ...preload?.environment },
       stdio: ["ignore", "pipe", "pipe"]
     })
     let [out, err, why, began] = ["", "", "", performance.now()]
     const last = () => out.trimEnd().slice(out.trimEnd().lastIndexOf("\n") + 1)
     const watch = setInterval(() => {
       const size = sizeOf(child.pid!)
-      if (performance.now() - began > PATIENCE) why = `took more than ${PATIENCE} ms`
+      if (performance.now() - began > patience) why = `took more than ${patience} ms`
       else if (size > ROOM) why = `took ${size} bytes of memory`
       if (why !== "") child.kill("SIGKILL")
     }, 100)
@@ -53,9 +84,6 @@ export const fuzz = (kind: string, { cases, path, seed }: Asked): Promise<Told> 
     child.on("close", (code) => {
       clearInterval(watch)
       if (code === 0 && last().startsWith("{")) return resolve(JSON.parse(last()) as Told)
-      const reason = why === "" ? `ended the process with ${code}: ${err.slice(-3000)}` : why
-      const fault = `${kind}, seed ${seed}, case ${last()}: ${reason}`
-      const none = { refused: 0, changed: 0, same: 0, told: 0 }
-      resolve({ faults: [fault], verdicts: none, growth: 0, greediest: { bytes: 0, of: "" }, milliseconds: 0 })
+      resolve(ended(kind, asked, last(), why === "" ? `ended the process with ${code}: ${err.slice(-3000)}` : why))
     })
   })

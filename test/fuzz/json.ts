@@ -35,7 +35,7 @@ const children = (json: Json): ReadonlyArray<readonly [string | number, Json]> =
 /** Every place, the root first. */
 export const places = (json: Json): ReadonlyArray<Path> => [
   [],
-  ...children(json).flatMap(([key, value]) => places(value).map((rest): Path => [key, ...rest]))
+  ...children(json).flatMap(([key, value]) => places(value).map((rest): Path => [key].concat(rest)))
 ]
 
 /** What stands at a place; `undefined` where there is no such place. */

@@ -23,8 +23,6 @@ export interface Kind<C> {
   readonly cases: fc.Arbitrary<C>
   /** Cases that were judged wrongly once. */
   readonly examples?: ReadonlyArray<C>
-  /** Cases of it for one of others; 1 where it is left out. */
-  readonly weight?: number
   /** Reads the case as a command would. The folder is empty at first. @throws Fault where what comes of it is wrong. */
   readonly judge: (c: C, folder: string) => Promise<Verdict>
 }

@@ -25,7 +25,11 @@ const list = <A>(config: Fields, key: string, is: (value: unknown) => value is A
   if (Array.isArray(value) && value.every(is)) return value
   return one && is(value) ? value : bad(key)
 }
-const record = <A>(config: Fields, key: string, is: (value: unknown) => value is A): ReadonlyArray<readonly [string, A]> =>
+const record = <A>(
+  config: Fields,
+  key: string,
+  is: (value: unknown) => value is A
+): ReadonlyArray<readonly [string, A]> =>
   Object.entries(optional(config, key, isFields, {})).map(([name, value]) => [name, is(value) ? value : bad(key)])
 
 /** A pattern of a whole path. */
@@ -74,7 +78,9 @@ const targetsOf = (config: Fields): Test => {
 /** Keys that say what is computed, and others that say nothing about it. */
 const known: ReadonlySet<string> = new Set(
   "alpha_pattern base_model_name_or_path ensure_weight_tying exclude_modules layers_pattern layers_to_transform lora_alpha "
-    .concat("lora_dropout modules_to_save r rank_pattern target_modules use_rslora auto_mapping eva_config inference_mode ")
+    .concat(
+      "lora_dropout modules_to_save r rank_pattern target_modules use_rslora auto_mapping eva_config inference_mode "
+    )
     .concat("megatron_core peft_version qalora_group_size revision task_type").split(" ")
 )
 const starts: ReadonlySet<unknown> = new Set([true, false, "gaussian", "eva", "orthogonal"])
@@ -151,7 +157,10 @@ const folded = (w: Matrix, a: Matrix, b: Matrix, scale: number, lookup: boolean)
   const r = a.shape[0]!
   const product = (row: number, column: number) => {
     const [i, j, width] = lookup ? [column, row, to] : [row, column, from]
-    return Array.from({ length: r }, (_, k) => b.values[i * r + k]! * a.values[k * width + j]!).reduce((x, y) => x + y, 0)
+    return Array.from({ length: r }, (_, k) => b.values[i * r + k]! * a.values[k * width + j]!).reduce(
+      (x, y) => x + y,
+      0
+    )
   }
   const values = w.values.map((value, at) => value + scale * product(Math.floor(at / from), at % from))
   return values.every((value) => Number.isFinite(Math.fround(value))) ? { shape: [to, from], values } : bad("infinite")
@@ -180,7 +189,9 @@ export const merged = (config: Factor, file: OwnFile, base: Matrices): Merged =>
   const missing: Array<string> = []
   const weights = Object.entries(whole).map(([name, given]): readonly [string, Matrix] => {
     const full = tensors.get(name)
-    const own = full === undefined ? given : isTable(name) && full.shape.length === 2 && full.shape[1] === given.shape[1]
+    const own = full === undefined ?
+      given :
+      isTable(name) && full.shape.length === 2 && full.shape[1] === given.shape[1]
       ? full
       : fits(full, ...given.shape)
     if (full !== undefined) used.add(name)

@@ -61,8 +61,9 @@ const manifestOf = (files: Files, step: number, whole: boolean): OwnManifest => 
     if (!whole && path.endsWith("/state.safetensors")) fileOf(bytes)
     else if (sha256(bytes) !== hash) bad(path)
   }
-  const strangers = Object.keys(files).filter((path) =>
-    parts.includes(path.split("/")[0]!) && path.split("/").length === 2 && !has(path)
+  const beside = Object.keys(files).map((path) => path.split("/").slice(0, 2))
+  const strangers = beside.flatMap(([part, name = ""]) =>
+    parts.includes(part!) && !has(`${part}/${name}`) ? [name] : []
   )
   return strangers.some((path) => /\.(json|jinja|safetensors|metadata)$/.test(path)) ? bad("a stranger") : manifest
 }

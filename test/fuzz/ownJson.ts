@@ -32,20 +32,26 @@ type Fields = Readonly<Record<string, unknown>>
 export const isFields = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** Whether an object of a JSON text gives a key twice, at any level. */
-export const repeats = (text: string): boolean => {
+/** The elements of a text's outermost list, from 0, in which an object gives a key twice; 0 where the text is no list. */
+export const repeating = (text: string): ReadonlySet<number> => {
   const seen: Array<Set<string>> = []
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"\s*:?|[{}[\]]/gs)) {
+  const found = new Set<number>()
+  let element = 0
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"\s*:?|[{}[\],]/gs)) {
     if (token === "{" || token === "[") seen.push(new Set())
     else if (token === "}" || token === "]") seen.pop()
+    else if (token === ",") element += seen.length === 1 ? 1 : 0
     else if (token.endsWith(":")) {
       const key = JSON.parse(token.slice(0, -1)) as string
-      if (seen.at(-1)?.has(key)) return true
+      if (seen.at(-1)?.has(key)) found.add(text.trimStart().startsWith("[") ? element : 0)
       seen.at(-1)?.add(key)
     }
   }
-  return false
+  return found
 }
+
+/** Whether an object of a JSON text gives a key twice, at any level. */
+export const repeats = (text: string): boolean => repeating(text).size > 0
 
 /** What a file of JSON says that gives no key twice and is of a depth that people write; `undefined` for any other. */
 export const strictly = (bytes: Uint8Array): { readonly value: unknown } | undefined => {

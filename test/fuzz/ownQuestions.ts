@@ -1,6 +1,6 @@
 /** Questions, read a second time by the letter of docs/data.md. */
 import { isFields } from "./ownJson.ts"
-import { bad, type Fields, firstId, idOf, says, saying, text } from "./ownRecords.ts"
+import { bad, type Fields, firstId, idOf, saying, says, text } from "./ownRecords.ts"
 
 export interface Question {
   readonly id: string
@@ -44,7 +44,10 @@ const optionsOf = (value: unknown): ReadonlyArray<Option> => {
       const last = value.findLastIndex((own) => own !== null)
       return value.slice(0, last + 1).map((own: unknown, i) =>
         isFields(own)
-          ? option(keyName(firstGiven(own, "key", "label", "aid") ?? letters[i]), firstGiven(own, "value", "text", "atext"))
+          ? option(
+            keyName(firstGiven(own, "key", "label", "aid") ?? letters[i]),
+            firstGiven(own, "value", "text", "atext")
+          )
           : option(letters[i] ?? String(i), own)
       )
     }
@@ -66,7 +69,10 @@ interface Said {
   readonly byText: boolean
 }
 
-const spelling = { own: (text: string) => text.trim(), folded: (text: string) => text.trim().toLowerCase().replace(/\s+/g, " ") }
+const spelling = {
+  own: (text: string) => text.trim(),
+  folded: (text: string) => text.trim().toLowerCase().replace(/\s+/g, " ")
+}
 
 /** Every set of places that a field may mean. */
 const meanings = (options: ReadonlyArray<Option>, { byText, values }: Said): ReadonlyArray<ReadonlySet<number>> => {
@@ -126,7 +132,9 @@ interface Form {
 const needed = (value: string | undefined): string => value ?? bad("question")
 
 const medMcqa = (fields: Fields, from: 0 | 1 | undefined): Form => {
-  const options = ["a", "b", "c", "d"].map((key) => isValue(fields[`op${key}`]) ? option(key, fields[`op${key}`]) : bad("op"))
+  const options = ["a", "b", "c", "d"].map((key) =>
+    isValue(fields[`op${key}`]) ? option(key, fields[`op${key}`]) : bad("op")
+  )
   const form = { id: firstId(fields, "id"), question: needed(text(fields, "question")), options }
   const given = fields["cop"]
   if (given !== undefined && !isValue(given)) bad("cop")
@@ -151,7 +159,8 @@ const pubMedQa = (fields: Fields): Form => {
 const bioAsq = (fields: Fields): Form => {
   const [given, type] = [fields["exact_answer"], text(fields, "type")]
   const flat = given === undefined ? [] : [given].flat(2)
-  const nested = Array.isArray(given) && given.every((own) => isValue(own) || (Array.isArray(own) && own.every(isValue)))
+  const nested = Array.isArray(given) &&
+    given.every((own) => isValue(own) || (Array.isArray(own) && own.every(isValue)))
   if (given !== undefined && !isValue(given) && !nested) bad("exact_answer")
   const values = flat.filter(says)
   const said = values.length === 0 || type === "list" || type === "summary" ? [] : [{ values, byText: true }]
@@ -164,7 +173,11 @@ const headQa = (fields: Fields): Form => {
   if (qid !== undefined && !isValue(qid)) bad("qid")
   const whole = (own: unknown) => isFields(own) && isValue(own["aid"]) && isValue(own["atext"])
   if (!Array.isArray(answers) || !answers.every(whole)) bad("answers")
-  const place = qid === undefined ? undefined : name === undefined ? String(qid) : `${name.trim()}/${String(qid).trim()}`
+  const place = qid === undefined
+    ? undefined
+    : name === undefined
+    ? String(qid)
+    : `${name.trim()}/${String(qid).trim()}`
   return {
     id: firstId(fields, "id") ?? place,
     question: needed(text(fields, "qtext")),

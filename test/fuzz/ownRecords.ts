@@ -1,6 +1,6 @@
 /** Files of records and passages, read a second time by the letter of docs/data.md. */
 import { gunzipSync } from "node:zlib"
-import { decoded, depth, isFields, parsed } from "./ownJson.ts"
+import { decoded, depth, isFields, parsed, repeating, repeats } from "./ownJson.ts"
 
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -85,7 +85,7 @@ const ofLines = (whole: string): ReadonlyArray<Place> =>
   whole.split("\n").flatMap((line, i): ReadonlyArray<Place> => {
     if (line.trim() === "") return []
     const json = parsed(line)
-    return [{ name: `line ${i + 1}`, id: `line-${i + 1}`, ...(json ?? { broken: true }) }]
+    return [{ name: `line ${i + 1}`, id: `line-${i + 1}`, ...(json && !repeats(line) ? json : { broken: true }) }]
   })
 
 const texts = ["question", "QUESTION", "query", "body", "qtext", "text", "contents", "content", "title"]
@@ -138,9 +138,11 @@ export const placesOf = (name: string, bytes: Uint8Array): ReadonlyArray<Place> 
   const first = whole.trimStart()[0]
   if (first === "[") {
     const json = depth(whole) > 1000 ? bad("too deep") : parsed(whole) ?? bad("not JSON")
-    return listed(json.value as ReadonlyArray<unknown>, "record")
+    const twice = repeating(whole)
+    const places = listed(json.value as ReadonlyArray<unknown>, "record")
+    return places.map((place, i) => twice.has(i) ? { name: place.name, id: place.id, broken: true } : place)
   }
   if (first !== "{" || /\.jsonl(\.gz)?$/.test(name)) return ofLines(whole)
   const json = parsed(whole) ?? bad("not JSON")
-  return ofObject(json.value as Fields)
+  return repeats(whole) ? bad("a key twice") : ofObject(json.value as Fields)
 }

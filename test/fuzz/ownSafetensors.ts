@@ -1,5 +1,5 @@
 /** Safetensors files, read a second time by the letter of the format. */
-import { type Json, isList, isObject } from "./json.ts"
+import { isList, isObject, type Json } from "./json.ts"
 import { decoded, depth, parsed, repeats } from "./ownJson.ts"
 import { bad } from "./ownRecords.ts"
 

@@ -4,7 +4,8 @@ import { isFields } from "./ownJson.ts"
 type Is = (value: unknown) => boolean
 
 const integer = (least: number): Is => (v) => Number.isSafeInteger(v) && (v as number) >= least
-const within = (least: number, most: number): Is => (v) => Number.isFinite(v) && (v as number) >= least && (v as number) <= most
+const within = (least: number, most: number): Is => (v) =>
+  Number.isFinite(v) && (v as number) >= least && (v as number) <= most
 const [LEAST, GREATEST] = [2 ** -126, (2 - 2 ** -23) * 2 ** 127]
 const float = (v: unknown) => v === 0 || within(LEAST, GREATEST)(Math.abs(v as number))
 const positive: Is = (v) => Number.isFinite(v) && (v as number) > 0 && float(v)
@@ -53,7 +54,11 @@ export const rules: Readonly<Record<string, Is>> = {
   n_context: integer(1)
 }
 
-const aliases: Readonly<Record<string, string>> = { lr: "learning_rate", bsize: "per_device_train_batch_size", clip: "" }
+const aliases: Readonly<Record<string, string>> = {
+  lr: "learning_rate",
+  bsize: "per_device_train_batch_size",
+  clip: ""
+}
 
 /** The setting that a key names: by its name or an alias, with hyphens or without. */
 export const settingOf = (key: string): string | undefined => {

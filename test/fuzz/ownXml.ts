@@ -11,7 +11,8 @@ const bad = (why: string): never => {
   throw new NotXml(why)
 }
 
-const nameStart = ":A-Z_a-z\\xC0-\\xD6\\xD8-\\xF6\\xF8-\\u02FF\\u0370-\\u037D\\u037F-\\u1FFF\\u200C\\u200D\\u2070-\\u218F"
+const nameStart =
+  ":A-Z_a-z\\xC0-\\xD6\\xD8-\\xF6\\xF8-\\u02FF\\u0370-\\u037D\\u037F-\\u1FFF\\u200C\\u200D\\u2070-\\u218F"
   + "\\u2C00-\\u2FEF\\u3001-\\uD7FF\\uF900-\\uFDCF\\uFDF0-\\uFFFD\\u{10000}-\\u{EFFFF}"
 const name = `[${nameStart}][-.0-9\\xB7\\u0300-\\u036F\\u203F\\u2040${nameStart}]*`
 const space = "[ \\t\\r\\n]"
@@ -26,7 +27,11 @@ const text = (raw: string): string =>
   raw.replaceAll(/&([^;&]*;?)/gu, (_, given: string) => {
     const own = given.endsWith(";") ? given.slice(0, -1) : bad("reference")
     if (Object.hasOwn(known, own)) return known[own]!
-    const code = /^#\d+$/.test(own) ? Number(own.slice(1)) : /^#x[\da-fA-F]+$/.test(own) ? parseInt(own.slice(2), 16) : -1
+    const code = /^#\d+$/.test(own)
+      ? Number(own.slice(1))
+      : /^#x[\da-fA-F]+$/.test(own)
+      ? parseInt(own.slice(2), 16)
+      : -1
     return isChar(code) ? String.fromCodePoint(code) : bad("reference")
   })
 
@@ -56,7 +61,8 @@ const pieces = new RegExp(
   "suy"
 )
 
-const declaration = /^[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*("1\.\d+"|'1\.\d+')([ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*("[a-zA-Z][\w.-]*"|'[a-zA-Z][\w.-]*'))?([ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*("(yes|no)"|'(yes|no)'))?[ \t\r\n]*$/
+const declaration =
+  /^[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*("1\.\d+"|'1\.\d+')([ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*("[a-zA-Z][\w.-]*"|'[a-zA-Z][\w.-]*'))?([ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*("(yes|no)"|'(yes|no)'))?[ \t\r\n]*$/
 
 interface Open {
   readonly name: string

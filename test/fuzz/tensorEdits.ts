@@ -47,7 +47,35 @@ export const tensor = (
 ): Written => ({ name, dtype, shape, bytes: bytesOf(dtype, values) })
 
 /** Bits of numbers that some type has not, or that are none. */
-const patterns = [2143289344, 2139095041, 4290772992, 2139095040, 4286578688, 31744, 64512, 32256, 31745, 32640, 65408, 32704, 32641, 2139095039, 2139062272, 2139062271, 1199566847, 1199566848, 1199570944, 31743, 32639, 1, 2147483648, 32768, 1065353217, 1065385984, 1065451520]
+const patterns = [
+  2143289344,
+  2139095041,
+  4290772992,
+  2139095040,
+  4286578688,
+  31744,
+  64512,
+  32256,
+  31745,
+  32640,
+  65408,
+  32704,
+  32641,
+  2139095039,
+  2139062272,
+  2139062271,
+  1199566847,
+  1199566848,
+  1199570944,
+  31743,
+  32639,
+  1,
+  2147483648,
+  32768,
+  1065353217,
+  1065385984,
+  1065451520
+]
 
 /** What is done to the tensors before they are laid out. Numbers count tensors and elements, round and round. */
 export type TensorEdit =
@@ -133,7 +161,11 @@ const reshaped = (own: Written, to: keyof ReturnType<typeof shapes>): Written =>
 
 const retyped = (own: Written, dtype: string): Written => {
   const count = own.shape.reduce((a, b) => a * b, 1)
-  return { ...own, dtype, bytes: bytesOf(dtype, numbers(own.dtype, own.bytes) ?? Array.from({ length: count }, () => 0)) }
+  return {
+    ...own,
+    dtype,
+    bytes: bytesOf(dtype, numbers(own.dtype, own.bytes) ?? Array.from({ length: count }, () => 0))
+  }
 }
 
 /** With the bits in place of an element's last, which are its sign and exponent. */

@@ -46,7 +46,24 @@ const wordPiece = {
     unk_token: "[UNK]",
     continuing_subword_prefix: "##",
     max_input_chars_per_word: 12,
-    vocab: ids(["[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "gene", "##s", "e", "##e", "a", "##a", "1", ".", "中", "'", "##b"])
+    vocab: ids([
+      "[UNK]",
+      "[CLS]",
+      "[SEP]",
+      "[MASK]",
+      "the",
+      "gene",
+      "##s",
+      "e",
+      "##e",
+      "a",
+      "##a",
+      "1",
+      ".",
+      "中",
+      "'",
+      "##b"
+    ])
   }
 }
 
@@ -89,7 +106,13 @@ const unigram = {
     ]
   },
   pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "always", split: true },
-  post_processor: { type: "RobertaProcessing", sep: ["<s>", 1], cls: ["<s>", 1], trim_offsets: true, add_prefix_space: true },
+  post_processor: {
+    type: "RobertaProcessing",
+    sep: ["<s>", 1],
+    cls: ["<s>", 1],
+    trim_offsets: true,
+    add_prefix_space: true
+  },
   decoder: {
     type: "Sequence",
     decoders: [
@@ -134,7 +157,11 @@ const wordLevel = {
   },
   post_processor: null,
   decoder: { type: "CTC", pad_token: "<pad>", word_delimiter_token: "|", cleanup: true },
-  model: { type: "WordLevel", unk_token: "?", vocab: ids(["?", "<x>", "the", "gene", "genes", "a", "1", "é", "constructor"]) }
+  model: {
+    type: "WordLevel",
+    unk_token: "?",
+    vocab: ids(["?", "<x>", "the", "gene", "genes", "a", "1", "é", "constructor"])
+  }
 }
 
 /** By the name of the model. */
@@ -179,13 +206,37 @@ export const configs = {
     files: {
       "tokenizer_config.json": {
         bos_token: "<s>",
-        unk_token: { __type: "AddedToken", content: "?", lstrip: false, normalized: true, rstrip: true, single_word: false },
-        additional_special_tokens: ["gene", { __type: "AddedToken", content: "<y>", lstrip: false, normalized: false, rstrip: false, single_word: true }],
+        unk_token: {
+          __type: "AddedToken",
+          content: "?",
+          lstrip: false,
+          normalized: true,
+          rstrip: true,
+          single_word: false
+        },
+        additional_special_tokens: ["gene", {
+          __type: "AddedToken",
+          content: "<y>",
+          lstrip: false,
+          normalized: false,
+          rstrip: false,
+          single_word: true
+        }],
         split_special_tokens: false,
         model_max_length: 1e30,
         tokenizer_class: "PreTrainedTokenizerFast"
       },
-      "special_tokens_map.json": { bos_token: "<s>", eos_token: { __type: "AddedToken", content: "a", lstrip: true, normalized: false, rstrip: false, single_word: false } },
+      "special_tokens_map.json": {
+        bos_token: "<s>",
+        eos_token: {
+          __type: "AddedToken",
+          content: "a",
+          lstrip: true,
+          normalized: false,
+          rstrip: false,
+          single_word: false
+        }
+      },
       "added_tokens.json": { "<x>": 1 }
     }
   }

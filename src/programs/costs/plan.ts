@@ -77,7 +77,7 @@ type Files = ReadonlyMap<string, number>
 const STATE = checkpointFiles.state
 /** Where a checkpoint has the weights of its retriever: all of them, or an adapter's. */
 const [RETRIEVER] = parts
-const ofRetriever = [modelFiles.weights, adapterFiles.weights].map((name) => `${RETRIEVER}/${name}`)
+const ofRetriever = new Set([modelFiles.weights, adapterFiles.weights].map((name) => `${RETRIEVER}/${name}`))
 const isOf = (part: string) => ([file]: readonly [string, number]): boolean => file.startsWith(`${part}/`)
 const bytesOf = (files: Iterable<readonly [string, number]>): number => total(files, ([, bytes]) => bytes)
 
@@ -87,7 +87,7 @@ const searches = ({ passages, retriever }: Traits): boolean =>
 
 /** Before there is an index a checkpoint lacks the weights that will make it: as many as the model's. */
 const completed = (files: Files, c: RunConfig): Files => {
-  const weights = [...files].find(([file]) => ofRetriever.includes(file))
+  const weights = [...files].find(([file]) => ofRetriever.has(file))
   const state = `${RETRIEVER}/${STATE}`
   return weights && searches(modeOf(c).traits) && c.index_path === ""
     ? new Map([...files, [state, files.get(state)! + weights[1]]])

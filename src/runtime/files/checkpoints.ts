@@ -114,8 +114,10 @@ const foldersIn = (folder: string) =>
 
 /** Steps of the checkpoints in a folder, newest first. */
 const stepsIn = (folder: string) =>
-  Effect.map(foldersIn(folder), (all) =>
-    all.filter(({ name, step }) => name === checkpointName(step)).map(({ step }) => step))
+  Effect.map(
+    foldersIn(folder),
+    (all) => all.filter(({ name, step }) => name === checkpointName(step)).map(({ step }) => step)
+  )
 
 const storedIn = (file: TensorFile.TensorFile): Stored => ({
   path: file.path,
@@ -159,7 +161,9 @@ const verify = (
 ) => {
   const path = join(folder, name)
   if (name === checkpointName(step)) return Manifest.verify(path, step, matters)
-  return Effect.fail(new FileError({ path, place: "", reason: "is no checkpoint's name: a step has no zeros before it" }))
+  return Effect.fail(
+    new FileError({ path, place: "", reason: "is no checkpoint's name: a step has no zeros before it" })
+  )
 }
 
 /**

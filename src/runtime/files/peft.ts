@@ -10,9 +10,9 @@ import { PatternError } from "../../domain/pattern.ts"
 import type { Rank } from "../../kernels/nn/lora.ts"
 import { isObject } from "./config/keys.ts"
 import { FileError, located, readJson } from "./disk.ts"
-import { limited, TookTooLong } from "./timeLimit.ts"
 import { compiled, isLookup, targeting } from "./peftTargets.ts"
 import * as Safetensors from "./safetensors/write.ts"
+import { limited, TookTooLong } from "./timeLimit.ts"
 
 /** Name of the config's file. */
 export const CONFIG = adapterFiles.config
@@ -119,7 +119,9 @@ const PATIENCE = 1000
 
 /** PEFT's rule: the first pattern that a path, or its end after a dot, matches has its value; all others the usual one. */
 const byPattern = (key: string, values: Readonly<Record<string, number>>, usual: number) => {
-  const patterns = Object.entries(values).map(([pattern, value]) => [compiled(key, pattern, "(.*\\.)?"), value] as const)
+  const patterns = Object.entries(values).map(([pattern, value]) =>
+    [compiled(key, pattern, "(.*\\.)?"), value] as const
+  )
   return (path: string): number => patterns.find(([pattern]) => pattern.test(path))?.[1] ?? usual
 }
 
@@ -151,7 +153,9 @@ const matching = <A>(folder: string, run: () => A): Effect.Effect<A, FileError> 
   Effect.try({
     try: () => limited(PATIENCE, run),
     catch: (cause) => {
-      const why = cause instanceof TookTooLong ? cause.message : `fails: ${(cause as Error).message.split(": ").at(-1)!}`
+      const why = cause instanceof TookTooLong
+        ? cause.message
+        : `fails: ${(cause as Error).message.split(": ").at(-1)!}`
       const reason = cause instanceof PatternError
         ? cause.message
         : `to match target_modules, alpha_pattern and rank_pattern ${why}`
@@ -179,7 +183,8 @@ export const read = Effect.fnUntraced(function*(folder: string) {
   const tensors = yield* named(path, stored)
   const tied = [...tensors.keys()].find((name) => isTable(name) || isLookup(name.replace(/\.lora_embedding_[AB]$/, "")))
   if (config.ensure_weight_tying && tied !== undefined) {
-    const reason = `ensure_weight_tying true: ${tied} would change another module too; merge the adapter with PEFT first`
+    const reason =
+      `ensure_weight_tying true: ${tied} would change another module too; merge the adapter with PEFT first`
     return yield* new FileError({ path: join(folder, CONFIG), place: "", reason })
   }
   const found = yield* matching(folder, () => {

@@ -110,9 +110,15 @@ const denseLayer = Effect.fnUntraced(function*(folder: string, name: string, tel
   const path = join(folder, name, modelFiles.config)
   const { in_features, out_features } = yield* decodeFile(path, decodeDense(path, tells))
   const file = yield* TensorFile.open(join(folder, name, WHOLE))
-  const [rows, columns] = file.entries.get("linear.weight")?.shape ?? []
-  if ((out_features ?? rows) === rows && (in_features ?? columns) === columns) return sourcesOf(file, `${name}.`)
-  const reason = `from ${in_features ?? columns} to ${out_features ?? rows} features, where the weights are ${show([rows!, columns!])}`
+  const shape = file.entries.get("linear.weight")?.shape
+  if (shape?.length !== 2) {
+    const reason = shape ? `has the shape ${show(shape)}, and is to be a matrix` : "is not there"
+    return yield* new FileError({ path: file.path, place: "tensor linear.weight", reason })
+  }
+  const [rows, columns] = shape as readonly [number, number]
+  const [from, to] = [in_features ?? columns, out_features ?? rows]
+  if (to === rows && from === columns) return sourcesOf(file, `${name}.`)
+  const reason = `from ${from} to ${to} features, where the weights are ${show([rows, columns])}`
   return yield* new FileError({ path, place: "", reason })
 })
 
@@ -158,7 +164,8 @@ export const open = Effect.fnUntraced(function*(folder: string, tells = true) {
 /** Shapes of the folder's tensors by name; none where it has no weights. */
 export const shapes = (folder: string) =>
   Effect.scoped(
-    Effect.map(open(folder, false), (sources) => sources && new Map([...sources].map(([name, { shape }]) => [name, shape])))
+    Effect.map(open(folder, false), (sources) =>
+      sources && new Map([...sources].map(([name, { shape }]) => [name, shape])))
   )
 
 /** The parameter a stored tensor is; none for one that the model does without. */

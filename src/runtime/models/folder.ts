@@ -56,7 +56,11 @@ const baseOf = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
     }
     if (yield* Effect.orElseSucceed(fs.exists(join(folder, modelFiles.config)), () => false)) return folder
   }
-  return yield* new FileError({ path, place, reason: `there is no model folder ${brief(name)}; write there where it is` })
+  return yield* new FileError({
+    path,
+    place,
+    reason: `there is no model folder ${brief(name)}; write there where it is`
+  })
 })
 
 /** SHA-256 of the bytes of the folder's weights, file by file in the order of names; none where it has no weights. */

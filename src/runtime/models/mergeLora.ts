@@ -9,10 +9,10 @@ import { add } from "../../kernels/op/elementwise.ts"
 import { input, type Shape } from "../../kernels/Tensor.ts"
 import { cached } from "../engine/Programs.ts"
 import type { NotFinite } from "../engine/Session.ts"
-import { isLora, savedBy } from "./lora.ts"
 import { FileError } from "../files/disk.ts"
 import * as Peft from "../files/peft.ts"
 import { misfits } from "../files/weights.ts"
+import { isLora, savedBy } from "./lora.ts"
 
 /** W [out, in] + s B A; for a look-up W [in, out] + s (B A)ᵀ. */
 const folded = (to: number, from: number, r: number, scaling: number, lookup: boolean): Graph => {

@@ -138,7 +138,8 @@ const listedToken = (fields: Fields): AddedToken => described(fields, !fields.ha
 
 /** Special tokens of a list, which one of the keys may instead have by names. */
 const extraTokens = (config: Fields): ReadonlyArray<AddedToken> => {
-  const isNamed = typeof config.get("extra_special_tokens") === "object" && !Array.isArray(config.get("extra_special_tokens"))
+  const isNamed = typeof config.get("extra_special_tokens") === "object" &&
+    !Array.isArray(config.get("extra_special_tokens"))
   const keys = ["additional_special_tokens", ...isNamed ? [] : ["extra_special_tokens"]]
   return keys.filter((key) => config.has(key)).flatMap((key) =>
     config.list(key).map((value, i) =>

@@ -30,7 +30,7 @@ export const tokenizer = {
   version: "1.0",
   truncation: null,
   padding: null,
-  added_tokens: [[2, "<s>"], [3, "</s>"], [6, "[MASK]"]].map(([id, content]) => ({ id, content, ...flags })),
+  added_tokens: [[2, "<s>"], [3, "</s>"], [6, "[MASK]"]].map(([id, content]) => Object.assign({ id, content }, flags)),
   normalizer: null,
   pre_tokenizer: { type: "WhitespaceSplit" },
   post_processor: null,
@@ -77,7 +77,11 @@ const texts: Readonly<Record<string, Json>> = {
 const newer: Readonly<Record<string, Json>> = {
   "tokenizer_config.json": of({
     ...config,
-    added_tokens_decoder: { 2: { content: "<s>", ...flags }, 3: { content: "</s>", ...flags }, 9: { content: "[unused1]" } }
+    added_tokens_decoder: {
+      2: { content: "<s>", ...flags },
+      3: { content: "</s>", ...flags },
+      9: { content: "[unused1]" }
+    }
   }),
   "special_tokens_map.json": of({ eos_token: "the" }),
   "generation_config.json": of(generation)
@@ -117,7 +121,12 @@ export const folders: Readonly<Record<string, Folder>> = {
   colbert: encoder("colbert", { [metadata]: of(json("colbert", metadata)) }),
   pylate: encoder("pylate", {
     [ways]: of(json("pylate", ways)),
-    "modules.json": of([...modules, { idx: 2, name: "2", path: "2_Normalize", type: "sentence_transformers.models.Normalize" }]),
+    "modules.json": of([...modules, {
+      idx: 2,
+      name: "2",
+      path: "2_Normalize",
+      type: "sentence_transformers.models.Normalize"
+    }]),
     "1_Dense/config.json": of(json("pylate", "1_Dense", "config.json"))
   }, ["1_Dense/model.safetensors"]),
   modernbert: encoder("modernbert", newer),

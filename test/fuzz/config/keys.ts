@@ -28,6 +28,10 @@ export type Keys = Readonly<Record<string, Key>>
 export const saying = (value: unknown): Fields =>
   Object.fromEntries(Object.entries(fields(value)).filter(([, own]) => own !== null))
 
+/** All fields but these. */
+export const without = (json: object, ...keys: ReadonlyArray<string>): any =>
+  Object.fromEntries(Object.entries(json).filter(([key]) => !keys.includes(key)))
+
 /** The values of keys. */
 export const read = (json: Fields, keys: Keys): any =>
   Object.fromEntries(

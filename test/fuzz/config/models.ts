@@ -2,7 +2,22 @@
 import * as own from "../ownFields.ts"
 import { bad, type Fields } from "../ownRecords.ts"
 import {
-  anyText, count, either, fields, idle, integer, type Keys, layers, listOf, natural, positive, rate, read, type Said, saying
+  anyText,
+  count,
+  either,
+  fields,
+  idle,
+  integer,
+  type Keys,
+  layers,
+  listOf,
+  natural,
+  positive,
+  rate,
+  read,
+  type Said,
+  saying,
+  without
 } from "./keys.ts"
 
 const activation = own.oneOf("silu", "swish", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu")
@@ -114,7 +129,7 @@ const bert = (json: Fields): Said => {
     position_embedding_type: [own.oneOf("absolute"), "absolute"],
     is_decoder: [(value) => value === false ? value : bad("a decoder"), false]
   }
-  const { is_decoder: _, position_embedding_type: __, ...expected } = read(json, keys)
+  const expected = without(read(json, keys), "is_decoder", "position_embedding_type")
   heads(expected)
   return { expected, told: idle(json, keys) }
 }
@@ -125,7 +140,10 @@ const turnsOf = (json: Fields, type: string, key: string, theta: number, family:
   const own = parts[type] === undefined ? {} : saying(parts[type])
   const base = json[key] === undefined ? {} : { rope_theta: positive(json[key]) }
   const scaling = saying(json["rope_scaling"] ?? {})
-  return ropeOf([["", base], ["rope_scaling", scaling], [`rope_parameters.${type}`, own]], family, { ...context, theta })
+  return ropeOf([["", base], ["rope_scaling", scaling], [`rope_parameters.${type}`, own]], family, {
+    ...context,
+    theta
+  })
 }
 
 /** Only types of layers have rotations of their own. */
@@ -161,15 +179,22 @@ const modernBert = (json: Fields): Said => {
   const head = c.hidden_size / c.num_attention_heads
   divides(head, 2)
   ofTypes(json)
-  const all: Types = layer_types ?? Array.from({ length: c.num_hidden_layers }, (_, i) => i % every === 0 ? "full_attention" : "sliding_attention")
+  const all: Types = layer_types ??
+    Array.from({ length: c.num_hidden_layers }, (_, i) => i % every === 0 ? "full_attention" : "sliding_attention")
   if (all.length !== c.num_hidden_layers) bad("other layers")
   const context = { head, positions: c.max_position_embeddings }
   const whole = turnsOf(json, "full_attention", "global_rope_theta", 160_000, "modernbert", context)
   const local = turnsOf(json, "sliding_attention", "local_rope_theta", 10_000, "modernbert", context)
-  if ([whole, local].some(({ rope }) => "attention_factor" in rope || rope.partial_rotary_factor !== 1)) bad("no encoder's")
-  const { global_rope_theta: _, local_rope_theta: __, rope_parameters: ___, rope_scaling: ____, ...expected } = c
+  if ([whole, local].some(({ rope }) => "attention_factor" in rope || rope.partial_rotary_factor !== 1)) {
+    bad("no encoder's")
+  }
+  const expected = without(c, "global_rope_theta", "local_rope_theta", "rope_parameters", "rope_scaling")
   return {
-    expected: { ...expected, layer_types: all, rope_parameters: { full_attention: whole.rope, sliding_attention: local.rope } },
+    expected: {
+      ...expected,
+      layer_types: all,
+      rope_parameters: { full_attention: whole.rope, sliding_attention: local.rope }
+    },
     told: [
       ...idle(json, keys).filter((key) => key !== "layer_norm_eps" && key !== "position_embedding_type"),
       ...whole.told,
@@ -227,7 +252,8 @@ const special = new Set([
 const windowsOf = (c: any, family: string, nulled: boolean): ReadonlyArray<number | undefined> => {
   const all = Array.from({ length: c.num_hidden_layers }, (_, i) => i)
   if (family === "gemma3_text") {
-    const own: Types = c.layer_types ?? all.map((i) => (i + 1) % c.sliding_window_pattern === 0 ? "full_attention" : "sliding_attention")
+    const own: Types = c.layer_types ??
+      all.map((i) => (i + 1) % c.sliding_window_pattern === 0 ? "full_attention" : "sliding_attention")
     if (own.length !== all.length) bad("other layers")
     if (nulled && own.includes("sliding_attention")) bad("windows of no size")
     return own.map((type) => type === "full_attention" ? undefined : c.sliding_window ?? 4096)
@@ -235,10 +261,15 @@ const windowsOf = (c: any, family: string, nulled: boolean): ReadonlyArray<numbe
   const size = c.sliding_window ?? (family === "mistral" && !nulled ? 4096 : undefined)
   const from = family === "llama" || family === "gemma" || (family.startsWith("qwen") && !c.use_sliding_window)
     ? Infinity
-    : family.startsWith("qwen") ? c.max_window_layers : 0
+    : family.startsWith("qwen")
+    ? c.max_window_layers
+    : 0
   const own = all.map((i) => i >= from ? size : undefined)
   const told: Types | undefined = c.layer_types
-  if (told && (told.length !== own.length || told.some((type, i) => (type === "full_attention") !== (own[i] === undefined)))) {
+  if (
+    told &&
+    (told.length !== own.length || told.some((type, i) => (type === "full_attention") !== (own[i] === undefined)))
+  ) {
     bad("other windows")
   }
   return own
@@ -268,12 +299,17 @@ const decoder = (family: string) => (json: Fields, raw: Fields): Said => {
   divides(head, 2)
   if (c.use_bidirectional_attention) bad("no decoder")
   const context = { head, positions: c.max_position_embeddings }
-  const plain = Object.fromEntries(["rope_theta", "partial_rotary_factor", "original_max_position_embeddings"].flatMap((key) =>
-    json[key] === undefined ? [] : [[key, json[key]]]
-  ))
+  const plain = Object.fromEntries(
+    ["rope_theta", "partial_rotary_factor", "original_max_position_embeddings"].flatMap((key) =>
+      json[key] === undefined ? [] : [[key, json[key]]]
+    )
+  )
   const two = family === "gemma3_text"
   if (two) ofTypes(json)
-  const places = [["", plain], ["rope_scaling", saying(c.rope_scaling ?? {})], ["rope_parameters", saying(c.rope_parameters ?? {})]] as const
+  const places = [["", plain], ["rope_scaling", saying(c.rope_scaling ?? {})], [
+    "rope_parameters",
+    saying(c.rope_parameters ?? {})
+  ]] as const
   const whole = two
     ? turnsOf(json, "full_attention", "rope_theta", 1e6, family, context)
     : ropeOf(places, family, { ...context, theta: 10_000 })

@@ -3,7 +3,20 @@ import * as own from "../ownFields.ts"
 import { isFields } from "../ownJson.ts"
 import { bad, type Fields } from "../ownRecords.ts"
 import {
-  anyText, between, either, fields, type Keys, listOf, names, natural, positive, read, type Said, saying, share
+  anyText,
+  between,
+  either,
+  fields,
+  type Keys,
+  listOf,
+  names,
+  natural,
+  positive,
+  read,
+  type Said,
+  saying,
+  share,
+  without
 } from "./keys.ts"
 
 type Token = Readonly<Record<string, unknown>> & { readonly content: string; readonly special: boolean }
@@ -21,7 +34,9 @@ const described = (value: unknown, special: boolean): Token => {
 
 /** A text stands for a special token. */
 const tokenOf = (value: unknown, special: boolean): Token =>
-  typeof value === "string" ? { ...plain, normalized: false, special: true, content: own.text(value) } : described(value, special)
+  typeof value === "string"
+    ? { ...plain, normalized: false, special: true, content: own.text(value) }
+    : described(value, special)
 
 const named = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"]
 const says = ([, value]: readonly [string, unknown]): boolean => value !== null
@@ -33,7 +48,7 @@ const keyed = (json: Fields): ReadonlyArray<Token> => {
   )
   const extra = isFields(json["extra_special_tokens"]) ? Object.entries(json["extra_special_tokens"]).filter(says) : []
   const own = [...named, ...others].map((key) => [key, json[key]] as const).filter(([, value]) => value !== undefined)
-  return [...own, ...extra].map(([, value]) => ({ ...tokenOf(value, true), special: true }))
+  return [...own, ...extra].map(([, value]) => Object.assign(tokenOf(value, true), { special: true }))
 }
 
 const listed = (json: Fields): ReadonlyArray<Token> =>
@@ -108,8 +123,13 @@ export const tokensOf = (base: any, given: unknown, older: () => unknown): Token
   }
   for (const token of [...keyed(config), ...listed(config)]) if (!tokens.has(token.content)) put(token)
   for (const [id, { content }] of listedById ?? []) if (ids.get(content) !== id) bad("another id")
-  const added_tokens = [...tokens.values()].map(({ __type: _, id: __, ...token }) => ({ ...token, id: ids.get(token.content) }))
-  const files: ReadonlyArray<readonly [string, Fields]> = [["tokenizer_config.json", first], ["special_tokens_map.json", second]]
+  const added_tokens = [...tokens.values()].map((token) =>
+    Object.assign(without(token, "__type"), { id: ids.get(token.content) })
+  )
+  const files: ReadonlyArray<readonly [string, Fields]> = [["tokenizer_config.json", first], [
+    "special_tokens_map.json",
+    second
+  ]]
   const told = files.slice(0, counts ? 2 : 1)
     .flatMap(([file, json]) =>
       Object.keys(json).filter((key) =>
@@ -237,14 +257,15 @@ export const generationOf = (value: unknown): Said & { readonly foreign: Readonl
 }
 
 /** Keys of how tokens are chosen. */
-export const choosing = new Set([...Object.keys(generation), ...Object.keys(foreign)].filter((key) => key !== "eos_token_id"))
+export const choosing = new Set(
+  [...Object.keys(generation), ...Object.keys(foreign)].filter((key) => key !== "eos_token_id")
+)
 
 /** Whether the modules of sentence-transformers have PyLate's dense layer among them. */
 export const modulesOf = (value: unknown): boolean => {
   const all = own.list(value).map((one) => {
-    const fields = read(one as Fields, { path: [anyText], type: [anyText] })
-    const [kind] = fields.type.split(".").slice(-1)
-    return { ...fields, kind: own.oneOf("Transformer", "Dense", "Pooling", "Normalize")(kind) }
+    const { path, type } = read(one as Fields, { path: [anyText], type: [anyText] })
+    return { path, kind: own.oneOf("Transformer", "Dense", "Pooling", "Normalize")(type.split(".").at(-1)) }
   })
   const layers = all.filter(({ kind }) => kind === "Dense")
   if (layers.some(({ path }) => path !== "1_Dense") || layers.length > 1) bad("not the layer that is there")

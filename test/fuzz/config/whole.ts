@@ -20,7 +20,11 @@ export interface Expected {
   readonly drawn: number
 }
 
-export const probes: ReadonlyArray<string> = ["which gene is the GBA1 of </s> a", " [MASK] x", "<s> the <img> [unused0], unk"]
+export const probes: ReadonlyArray<string> = [
+  "which gene is the GBA1 of </s> a",
+  " [MASK] x",
+  "<s> the <img> [unused0], unk"
+]
 
 /** Files that go with a copy of the model, whether they count or not. */
 const companions = ["config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json"]
@@ -43,12 +47,19 @@ const windowed = (config: any): Fields => ({
   output_bias: false,
   mlp_bias: false,
   ...config,
-  windows: Array.from({ length: config.num_hidden_layers }, (_, i) =>
-    config.sliding_window !== undefined && config.layer_types?.[i] === "sliding_attention" ? config.sliding_window : undefined)
+  windows: Array.from(
+    { length: config.num_hidden_layers },
+    (_, i) =>
+      config.sliding_window !== undefined && config.layer_types?.[i] === "sliding_attention"
+        ? config.sliding_window
+        : undefined
+  )
 })
 
 const reach = (rope: any, positions: number): number => {
-  if (rope.rope_type === "yarn") return Math.max(positions, Math.floor(rope.factor * rope.original_max_position_embeddings))
+  if (rope.rope_type === "yarn") {
+    return Math.max(positions, Math.floor(rope.factor * rope.original_max_position_embeddings))
+  }
   return rope.rope_type === "linear" || rope.rope_type === "dynamic" ? Math.floor(rope.factor * positions) : positions
 }
 
@@ -71,7 +82,9 @@ const decoderRest = ({ config, files, named, tokens }: Context, length: number) 
   const own = "generation_config.json" in files
   const { expected, foreign, told } = generationOf(jsonOf(files, own ? "generation_config.json" : "config.json"))
   const { eos_token_id, ...generation } = expected as { readonly eos_token_id: ReadonlyArray<number> }
-  const several = [eos_token_id, config.eos_token_id, eos === undefined ? [] : [eos]] as ReadonlyArray<ReadonlyArray<number>>
+  const several = [eos_token_id, config.eos_token_id, eos === undefined ? [] : [eos]] as ReadonlyArray<
+    ReadonlyArray<number>
+  >
   const stops = within(several.find((ids) => ids.length > 0) ?? bad("no end"))
   const begins = named["add_bos_token"] === true ? begin ?? bos : named["add_bos_token"] === false ? undefined : bos
   return {
@@ -107,7 +120,10 @@ const encoderRest = ({ config, files, named, tokens }: Context, head: number | u
   const trained = "model.safetensors" in files
   if (new Set(said).size > 1 || (trained && head === undefined && said[0]! > 0)) bad("heads of two sizes")
   const positions = config.max_position_embeddings
-  const lengths = { query: w.query_maxlen ?? Math.min(32, positions), passage: w.doc_maxlen ?? Math.min(220, positions) }
+  const lengths = {
+    query: w.query_maxlen ?? Math.min(32, positions),
+    passage: w.doc_maxlen ?? Math.min(220, positions)
+  }
   if (Object.values(lengths).some((length) => length > positions || length <= 3)) bad("no such length")
   const id = (token: string): number => tokens.id(token) ?? bad(`no ${token}`)
   const marker = (name: string) => id(special(named, `${name}_token`) ?? `[${name.toUpperCase()}]`)
@@ -134,19 +150,27 @@ const encoderRest = ({ config, files, named, tokens }: Context, head: number | u
 /** Weights of a model, about. */
 const weightsOf = (family: string, c: any): number =>
   c.vocab_size * c.hidden_size +
-  c.num_hidden_layers * (3 * c.hidden_size * c.intermediate_size + c.hidden_size * (c.head_dim ?? 1) * c.num_attention_heads) +
+  c.num_hidden_layers *
+    (3 * c.hidden_size * c.intermediate_size + c.hidden_size * (c.head_dim ?? 1) * c.num_attention_heads) +
   (family === "bert" ? c.max_position_embeddings + c.type_vocab_size : 0) * c.hidden_size
 
 /** A head's size, as the folder's weights have it. */
 const headOf = (files: Files, isDense: boolean): number | undefined => {
   const weights = files[isDense ? "1_Dense/model.safetensors" : "model.safetensors"]
   if (weights === undefined) return undefined
-  const header = JSON.parse(Buffer.from(weights.subarray(8, 8 + Number(new DataView(weights.buffer, weights.byteOffset).getBigUint64(0, true)))).toString())
+  const header = JSON.parse(
+    Buffer.from(weights.subarray(8, 8 + Number(new DataView(weights.buffer, weights.byteOffset).getBigUint64(0, true))))
+      .toString()
+  )
   return header["linear.weight"]?.shape[0] as number | undefined
 }
 
 /** @throws Bad where the folder is to be refused. */
-export const expectedOf = (folder: Folder, files: Files, given: { readonly length: number; readonly untrained: boolean }): Expected => {
+export const expectedOf = (
+  folder: Folder,
+  files: Files,
+  given: { readonly length: number; readonly untrained: boolean }
+): Expected => {
   const { family, ...said } = modelOf(folder.kind, jsonOf(files, "config.json"))
   const texts = tokensOf(
     tokenizer,
@@ -160,15 +184,21 @@ export const expectedOf = (folder: Folder, files: Files, given: { readonly lengt
   if (tokens.size > config.vocab_size) bad("more tokens than rows")
   const context = { config, tokens, named: texts.config, files }
   if (texts.config["added_tokens_decoder"] === undefined) {
-    for (const [token, id] of Object.entries(fields(jsonOf(files, "added_tokens.json")))) if (tokens.id(token) !== id) bad("another id")
+    for (const [token, id] of Object.entries(fields(jsonOf(files, "added_tokens.json")))) {
+      if (tokens.id(token) !== id) bad("another id")
+    }
   }
   const base = modelOf(folder.kind, folder.base)
   const told = [...said.told.map((key) => ["config.json", key] as const), ...texts.told]
-  if (folder.kind === "encoder" && companions.some((name) => files[name] !== undefined && decoded(files[name]) === undefined)) bad("no UTF-8")
+  if (
+    folder.kind === "encoder" &&
+    companions.some((name) => files[name] !== undefined && decoded(files[name]) === undefined)
+  ) bad("no UTF-8")
   const isDense = !given.untrained && "modules.json" in files && modulesOf(jsonOf(files, "modules.json"))
   const encoder = folder.kind === "encoder" ? encoderRest(context, headOf(files, isDense)) : undefined
   const { rest, told: more } = encoder ?? decoderRest(context, given.length)
-  const alike = family === base.family && JSON.stringify(shapesOf(family, config)) === JSON.stringify(shapesOf(family, base.expected))
+  const alike = family === base.family &&
+    JSON.stringify(shapesOf(family, config)) === JSON.stringify(shapesOf(family, base.expected))
   if (!given.untrained && !alike) bad("other shapes")
   const dense = isDense ? denseOf(jsonOf(files, "1_Dense/config.json")) : []
   return {

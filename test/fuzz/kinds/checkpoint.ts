@@ -76,10 +76,15 @@ const manifests = names.filter((name) => name.endsWith("trainer_state.json"))
 const jsonOf = (name: string): Json => of(JSON.parse(new TextDecoder().decode(whole[name])))
 
 /** Names of folders and files that others may have made. */
-const others = ["checkpoint-04", "checkpoint-6", "checkpoint-0", "checkpoint-9007199254740993", "checkpoint-1e1"].concat(
-  ["checkpoint-4/reader/generation_config.json", "checkpoint-4/reader/model.safetensors", "checkpoint-4/reader/README.md"],
-  ["checkpoint-4/other/model.safetensors", ".checkpoint-4.partial", "old", "checkpoint-2", "checkpoint-4"]
-)
+const others = ["checkpoint-04", "checkpoint-6", "checkpoint-0", "checkpoint-9007199254740993", "checkpoint-1e1"]
+  .concat(
+    [
+      "checkpoint-4/reader/generation_config.json",
+      "checkpoint-4/reader/model.safetensors",
+      "checkpoint-4/reader/README.md"
+    ],
+    ["checkpoint-4/other/model.safetensors", ".checkpoint-4.partial", "old", "checkpoint-2", "checkpoint-4"]
+  )
 const folders = ["checkpoint-2", "checkpoint-4", "checkpoint-4/reader", "checkpoint-4/retriever", "checkpoint-2/reader"]
 
 interface Case {
@@ -104,12 +109,19 @@ const filesOf = ({ damaged, edited, folder, sealed }: Case): Files => {
   return moved({ ...whole, ...Object.fromEntries(changed) as Record<string, Uint8Array> }, folder)
 }
 
-const before = { step: unlessBad(() => restored(whole, run, parts))?.found, latest: unlessBad(() => latest(whole))?.found }
+const before = {
+  step: unlessBad(() => restored(whole, run, parts))?.found,
+  latest: unlessBad(() => latest(whole))?.found
+}
 const record = { noNullPrototype: true } as const
 const none = fc.constant({})
 
 /** Holds what was found against what should be; tells whether something was passed over. */
-const compare = (outcome: Awaited<ReturnType<typeof attempt<unknown, unknown>>>, wanted: ReturnType<typeof latest> | ReturnType<typeof restored> | undefined, folder: string): Verdict | undefined => {
+const compare = (
+  outcome: Awaited<ReturnType<typeof attempt<unknown, unknown>>>,
+  wanted: ReturnType<typeof latest> | ReturnType<typeof restored> | undefined,
+  folder: string
+): Verdict | undefined => {
   if (outcome._tag === "Refused") {
     if (wanted !== undefined) throw new Fault(`refused: ${outcome.message}`)
     return refused(outcome, folder)
@@ -122,7 +134,6 @@ const compare = (outcome: Awaited<ReturnType<typeof attempt<unknown, unknown>>>,
 }
 
 export default kind<Case>({
-  weight: 2,
   examples: ["checkpoint-04", "checkpoint-9007199254740993"].flatMap((to): ReadonlyArray<Case> => [
     { damaged: {}, edited: {}, sealed: false, folder: [{ does: "copy", file: "checkpoint-4", to }] },
     {
@@ -166,7 +177,10 @@ export default kind<Case>({
     const verdict = compare(await attempt(resumed(folder)), unlessBad(() => restored(files, run, parts)), folder)
     const used = Effect.map(Disk.latest(folder), (found) => found?.step)
     const other = compare(await attempt(used), unlessBad(() => latest(files)), folder)
-    const now = { step: unlessBad(() => restored(files, run, parts))?.found, latest: unlessBad(() => latest(files))?.found }
+    const now = {
+      step: unlessBad(() => restored(files, run, parts))?.found,
+      latest: unlessBad(() => latest(files))?.found
+    }
     return verdict ?? other ?? (isDeepStrictEqual(now, before) ? "same" : "changed")
   }
 })

@@ -4,10 +4,10 @@ import * as fc from "fast-check"
 import { colbert } from "../../../src/kernels/nn/colbert.ts"
 import { causalLm } from "../../../src/kernels/nn/decoder.ts"
 import { cpu } from "../../../src/runtime/engine/providers.ts"
-import * as Decoding from "../../../src/runtime/language/generation/decoding.ts"
-import * as Model from "../../../src/runtime/models/load.ts"
 import * as ReaderFolder from "../../../src/runtime/language/folder.ts"
+import * as Decoding from "../../../src/runtime/language/generation/decoding.ts"
 import * as ReaderGraphs from "../../../src/runtime/language/graphs.ts"
+import * as Model from "../../../src/runtime/models/load.ts"
 import * as RetrieverFolder from "../../../src/runtime/retrieval/colbert/folder.ts"
 import * as RetrieverGraphs from "../../../src/runtime/retrieval/colbert/graphs.ts"
 import type { Tokenizer } from "../../../src/runtime/tokenizers/tokenizer.ts"
@@ -101,7 +101,8 @@ const compareTexts = (found: Tokenizer, { tokens }: Expected): void => {
 /** What each file told that it makes no use of. */
 const toldOf = ({ told }: Outcome<unknown>, folder: string): ReadonlyArray<string> =>
   told.flatMap((line) => {
-    const [, path, keys] = /^(.*?): (?:not known here, and passed over|without effect beside \S+): (.*)$/s.exec(line) ?? []
+    const [, path, keys] = /^(.*?): (?:not known here, and passed over|without effect beside \S+): (.*)$/s.exec(line) ??
+      []
     return keys === undefined ? [] : keys.split(", ").map((key) => `${path!.replace(`${folder}/`, "")} ${key}`)
   })
 
@@ -113,7 +114,9 @@ const compare = (outcome: Outcome<Folder> & { readonly _tag: "Read" }, own: Expe
   expectSame(rest, own.rest, "rest")
   const told = toldOf(outcome, folder)
   const wanted = own.told.map(([file, key]) => `${file} ${key.length > 80 ? `${key.slice(0, 79)}…` : key}`)
-  if (wanted.length < 10 && !wanted.some((key) => key.includes(", "))) expectSame(told.toSorted(), wanted.toSorted(), "told")
+  if (wanted.length < 10 && !wanted.some((key) => key.includes(", "))) {
+    expectSame(told.toSorted(), wanted.toSorted(), "told")
+  }
 }
 
 /** What is to come of the files; "bad" where they are to be refused. */
@@ -127,7 +130,6 @@ const expected = (c: Case, files: Files): Expected | "bad" => {
 }
 
 export default kind<Case>({
-  weight: 2,
   cases: fc.constantFrom(...Object.keys(folders)).chain((model) =>
     fc.oneof(
       { weight: 3, arbitrary: fc.constant("config.json") },
@@ -138,7 +140,10 @@ export default kind<Case>({
         file: fc.constant(file),
         edits: fc.oneof({ weight: 5, arbitrary: edits(folders[model]!.files[file]!) }, fc.constant([])),
         more: file === "config.json"
-          ? fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.array(fc.tuple(fc.constantFrom(...keysOfOthers), values), { maxLength: 2 }))
+          ? fc.oneof(
+            { weight: 3, arbitrary: fc.constant([]) },
+            fc.array(fc.tuple(fc.constantFrom(...keysOfOthers), values), { maxLength: 2 })
+          )
           : fc.constant([]),
         damages: fc.oneof({ weight: 15, arbitrary: fc.constant([]) }, damages),
         untrained: fc.boolean()

@@ -10,7 +10,10 @@ import { after, type Damage, damages } from "../damage.ts"
 import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
 
 const rowsOf = (output: string) =>
-  Effect.map(Journal.read(output), (batches) => batches.flatMap((own) => own.toArray().map((row) => JSON.stringify(row))))
+  Effect.map(
+    Journal.read(output),
+    (batches) => batches.flatMap((own) => own.toArray().map((row) => JSON.stringify(row)))
+  )
 
 /** A journal of two files, by their names, and its rows. */
 const whole = await (async () => {
@@ -27,10 +30,18 @@ const whole = await (async () => {
   return { files, rows: written._tag === "Read" ? written.value : [] }
 })()
 
-type Case = { readonly file: string; readonly damages: ReadonlyArray<Damage> } | { readonly file: string; readonly named: string }
+type Case = { readonly file: string; readonly damages: ReadonlyArray<Damage> } | {
+  readonly file: string
+  readonly named: string
+}
 
 const names = Object.keys(whole.files)
-const others = ["00000000-00000003.arrow", "00000001-00000002.arrow", "00000002-00000002.arrow", "00000003-00000002.arrow"]
+const others = [
+  "00000000-00000003.arrow",
+  "00000001-00000002.arrow",
+  "00000002-00000002.arrow",
+  "00000003-00000002.arrow"
+]
 
 export default kind<Case>({
   cases: fc.oneof(

@@ -25,7 +25,6 @@ const holds = (bytes: Buffer, text: string): boolean => {
 }
 
 export default kind<ReadonlyArray<Damage>>({
-  weight: 0.2,
   cases: fc.oneof({ weight: 20, arbitrary: damages }, fc.constant([])),
   judge: async (c, folder) => {
     const bytes = after(whole, c)

@@ -6,8 +6,8 @@ import * as Dataset from "../../../src/datasets/dataset.ts"
 import { after, type Damage, damages } from "../damage.ts"
 import { isList, type Json, of, textOf } from "../json.ts"
 import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
-import { isFields } from "../ownJson.ts"
 import { type Edit, edited, edits } from "../mutations.ts"
+import { isFields } from "../ownJson.ts"
 import { type Passage, passageOf, type Place, placesOf, says, unlessBad } from "../ownRecords.ts"
 
 const records = [
@@ -22,7 +22,8 @@ const base = of(records)
 
 /** As a file of the name has records. */
 const files = {
-  "passages.jsonl": (json: Json) => isList(json) ? json.items.map((item) => `${textOf(item)}\n`).join("") : textOf(json),
+  "passages.jsonl": (json: Json) =>
+    isList(json) ? json.items.map((item) => `${textOf(item)}\n`).join("") : textOf(json),
   "passages.json": textOf,
   "held.json": (json: Json) => textOf({ entries: [["\"data\"", json]] }),
   "passages.jsonl.gz": (json: Json) => files["passages.jsonl"](json)
@@ -46,9 +47,11 @@ const known: ReadonlySet<string> = new Set(["_id", "id", "title", "section", "te
 
 /** Fields of the records that are read which the file should tell that it makes no use of. */
 const unused = (places: ReadonlyArray<Place>): ReadonlySet<string> =>
-  new Set(places.flatMap(({ value }) =>
-    isFields(value) ? Object.entries(value).filter(([key, v]) => says(v) && !known.has(key)).map(([key]) => key) : []
-  ))
+  new Set(
+    places.flatMap(({ value }) =>
+      isFields(value) ? Object.entries(value).filter(([key, v]) => says(v) && !known.has(key)).map(([key]) => key) : []
+    )
+  )
 
 interface Read {
   readonly passages: ReadonlyArray<Passage>
@@ -57,10 +60,14 @@ interface Read {
 
 /** The passages and where they are from, or the place of the first that is bad; "" where the file is. */
 const expected = (c: Case, places: ReadonlyArray<Place>): Read | string => {
-  const read = places.map((place) => [place, place.broken ? undefined : unlessBad(() => passageOf(place.value))] as const)
+  const read = places.map((place) =>
+    [place, place.broken ? undefined : unlessBad(() => passageOf(place.value))] as const
+  )
   const seen = new Set<string>()
-  const good = read.filter(([, passage]) => passage !== undefined && (passage.text === "" || !seen.has(passage.id)) &&
-    (passage.text === "" || seen.add(passage.id)))
+  const good = read.filter(([, passage]) =>
+    passage !== undefined && (passage.text === "" || !seen.has(passage.id)) &&
+    (passage.text === "" || seen.add(passage.id))
+  )
   const wrong = read.find((one) => !good.includes(one))
   if (wrong && !c.skips) return wrong[0].name === "record __proto__" ? "" : wrong[0].name
   const passages = good.map(([, passage]) => passage!).filter((passage) => passage.text !== "")

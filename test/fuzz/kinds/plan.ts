@@ -2,14 +2,14 @@
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import { join } from "node:path"
-import { check, type Planned, runsOf, settingsOf } from "../../../src/programs/experiments/experimentPlan.ts"
 import { readPlan } from "../../../src/programs/experiments/experiment.ts"
+import { check, type Planned, runsOf, settingsOf } from "../../../src/programs/experiments/experimentPlan.ts"
 import { presets, spec } from "../../../src/systems/jmlr/settings.ts"
 import { after, type Damage, damages } from "../damage.ts"
 import { of, textOf } from "../json.ts"
 import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
-import { decoded, isFields, parsed, repeats } from "../ownJson.ts"
 import { type Edit, edited, edits } from "../mutations.ts"
+import { decoded, isFields, parsed, repeats } from "../ownJson.ts"
 import { settled } from "../ownSettings.ts"
 
 const plan = {
@@ -88,7 +88,12 @@ const armOf = (name: string, arm: unknown, before: ReadonlyArray<string>): Reado
   if (!isFields(arm)) return undefined
   const { phases = {}, ...given } = arm
   const own = inTurn(phases, `arms.${name}.phases`, [name, "phases"], before)
-  return own?.concat({ place: `arms.${name}`, folder: [name], after: [...before, ...own.map(({ place }) => place)], given })
+  return own?.concat({
+    place: `arms.${name}`,
+    folder: [name],
+    after: [...before, ...own.map(({ place }) => place)],
+    given
+  })
 }
 
 /** The runs of a seed; `undefined` where the plan is to be refused. */
@@ -113,9 +118,17 @@ const own = (text: string) => {
   const { arms, seeds, settings, warm_up = {}, ...unknown } = json.value
   const runs = ofSeed(warm_up, arms)
   if (Object.keys(unknown).length > 0 || !areSeeds(seeds) || runs === undefined) return undefined
-  if ([settings, ...runs.map(({ given }) => given)].some((own) => !isFields(own) || Object.hasOwn(own, "seed"))) return undefined
+  if ([settings, ...runs.map(({ given }) => given)].some((own) => !isFields(own) || Object.hasOwn(own, "seed"))) {
+    return undefined
+  }
   const found = seeds.flatMap((seed) =>
-    runs.map(({ given, ...run }) => ({ ...run, seed, config: configOf(seed, settings, given) }))
+    runs.map(({ after, folder, given, place }) => ({
+      after,
+      folder,
+      place,
+      seed,
+      config: configOf(seed, settings, given)
+    }))
   )
   return found.some(({ config }) => config === undefined) ? undefined : found
 }
@@ -124,7 +137,9 @@ export default kind<Case>({
   cases: fc.oneof(
     {
       weight: 3,
-      arbitrary: fc.record({ edits: edits(base), file: fc.constantFrom("plan.json", "plan.yaml") }, { noNullPrototype: true })
+      arbitrary: fc.record({ edits: edits(base), file: fc.constantFrom("plan.json", "plan.yaml") }, {
+        noNullPrototype: true
+      })
     },
     { weight: 1, arbitrary: damages.map((damages): Case => ({ damages })) }
   ),
@@ -138,7 +153,9 @@ export default kind<Case>({
     const expected = own(decoded(bytes) ?? "")
     if (outcome._tag === "Refused") {
       const ofTypes = /must be|unknown key|given twice|not JSON|not YAML|is missing/.test(outcome.message)
-      if (ofTypes && expected?.every(({ config }) => needed.every((key) => Object.hasOwn(config!, key)))) throw new Fault(`refused: ${outcome.message}`)
+      if (ofTypes && expected?.every(({ config }) => needed.every((key) => Object.hasOwn(config!, key)))) {
+        throw new Fault(`refused: ${outcome.message}`)
+      }
       return refused(outcome, path)
     }
     if (expected === undefined) throw new Fault("read, where the plan is bad")

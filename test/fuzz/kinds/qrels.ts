@@ -10,7 +10,17 @@ const ids = ["q1", "q2", "q 3", "q4"]
 const queries = ids.map((_id) => `${JSON.stringify({ _id, text: `What is ${_id}?` })}\n`).join("")
 const table = ["query-id\tcorpus-id\tscore", "q1\tp1\t1", "q1\tp2\t0", "q2\tp2\t2", "q 3\tp3\t1", ""].join("\n")
 
-const texts = ["q1\tp1\t1", "q1\tp1\t0", "q9\tp9\t1", "\"q1\"\t\"p5\"\t1", "q1\tp1", "q1\tp1\tx", "q1\tp1\t1.0", "q1\tp1\t1.5", "\t"]
+const texts = [
+  "q1\tp1\t1",
+  "q1\tp1\t0",
+  "q9\tp9\t1",
+  "\"q1\"\t\"p5\"\t1",
+  "q1\tp1",
+  "q1\tp1\tx",
+  "q1\tp1\t1.0",
+  "q1\tp1\t1.5",
+  "\t"
+]
 
 type Case = { readonly lines: ReadonlyArray<LineEdit> } | { readonly bytes: ReadonlyArray<Damage> }
 

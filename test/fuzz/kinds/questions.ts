@@ -1,13 +1,13 @@
 /** Questions, in the forms in which they are published. */
 import * as fc from "fast-check"
 import { join } from "node:path"
-import type { QuestionRecord } from "../../../src/domain/records/Records.ts"
 import * as Dataset from "../../../src/datasets/dataset.ts"
+import type { QuestionRecord } from "../../../src/domain/records/Records.ts"
 import { after, type Damage, damages } from "../damage.ts"
 import { isList, type Json, of, textOf } from "../json.ts"
 import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
-import { isFields } from "../ownJson.ts"
 import { type Edit, edited, edits } from "../mutations.ts"
+import { isFields } from "../ownJson.ts"
 import { type Question, questionOf } from "../ownQuestions.ts"
 import { type Place, placesOf, unlessBad } from "../ownRecords.ts"
 
@@ -20,7 +20,15 @@ const genes = ["GBA1", "GLA", "GAA"]
 const files: Readonly<Record<string, { readonly base: Json; readonly write: (json: Json) => string }>> = {
   "own.jsonl": {
     base: of([
-      { id: "q1", question: "Which gene?", options: genes, answer: "GLA", answer_idx: 1, gold: ["p1", "p2"], group: "g" },
+      {
+        id: "q1",
+        question: "Which gene?",
+        options: genes,
+        answer: "GLA",
+        answer_idx: 1,
+        gold: ["p1", "p2"],
+        group: "g"
+      },
       { id: "q2", question: "Which?", options: { A: "x", B: "y" }, answer: "B", type: "gene" },
       { qid: 3, query: "How many?", choices: { text: ["one", "two"], label: ["1", "2"] }, answerKey: "2", gold: "p1" },
       { question: "Free?", golden_answers: ["yes", "Yes, always"] },
@@ -90,7 +98,9 @@ const bytesOf = ({ damages, edits, name }: Case): Uint8Array => {
 
 /** What `cop` counts from by all of the file's; "both" where that cannot be. */
 const copOf = (places: ReadonlyArray<Place>): 0 | 1 | undefined | "both" => {
-  const given = places.flatMap(({ value }) => isFields(value) && typeof value["cop"] !== "object" ? [String(value["cop"])] : [])
+  const given = places.flatMap(({ value }) =>
+    isFields(value) && typeof value["cop"] !== "object" ? [String(value["cop"])] : []
+  )
   const [zero, four] = [given.some((cop) => ["0", "-1"].includes(cop)), given.includes("4")]
   return zero && four ? "both" : zero ? 0 : four ? 1 : undefined
 }
@@ -121,13 +131,14 @@ const expected = (c: Case, places: ReadonlyArray<Place>): Read | string => {
 const plain = (record: QuestionRecord): Question => {
   const { answer, answerIndex, answers, gold, group, id, options, question, type } = record
   const right = answers ?? (answer === "" ? [] : [answer])
-  if (options.length > 0 && answer !== (options[answerIndex] ?? "")) throw new Fault(`${id}: "${answer}" is at ${answerIndex}`)
+  if (options.length > 0 && answer !== (options[answerIndex] ?? "")) {
+    throw new Fault(`${id}: "${answer}" is at ${answerIndex}`)
+  }
   if (right[0] !== answer && answer !== "") throw new Fault(`${id}: ${answer} is not the first of ${right.join()}`)
   return { id, question, options, right: [...new Set(right)].toSorted(), gold, group, type }
 }
 
 export default kind<Case>({
-  weight: 2,
   cases: fc.constantFrom(...Object.keys(files)).chain((name) =>
     fc.record({
       name: fc.constant(name),

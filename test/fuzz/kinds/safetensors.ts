@@ -124,14 +124,29 @@ const dense = (files: Files): ReadonlyArray<readonly [string, OwnTensor]> => {
   const isModule = (own: unknown): own is Fields =>
     isFields(own) && typeof own["path"] === "string" && typeof own["type"] === "string"
   if (!Array.isArray(modules) || !modules.every(isModule)) return bad(MODULES)
-  const paths = modules.filter(({ type }) => String(type).endsWith(".Dense")).map(({ path }) => path)
-  if (!paths.every(isName)) return bad(MODULES)
-  for (const path of paths) {
-    const config = json(files, join(path, "config.json"))
-    const activation = isFields(config) ? config["activation_function"] : null
-    if (![undefined, "torch.nn.modules.linear.Identity"].includes(activation as string)) bad(`${path}/config.json`)
+  const typeOf = ({ type }: Fields) => String(type).split(".").at(-1)!
+  if (!modules.every((own) => ["Dense", "Normalize", "Pooling", "Transformer"].includes(typeOf(own)))) {
+    return bad(MODULES)
   }
-  return paths.flatMap((path) => tensorsOf(files, `${path}/${WHOLE}`, `${path}.`))
+  const paths = modules.filter((own) => typeOf(own) === "Dense").map(({ path }) => path)
+  if (!paths.every(isName)) return bad(MODULES)
+  return paths.flatMap((path) => denseLayer(files, path))
+}
+
+/** A dense layer that only maps, from as many features to as many as its config says. */
+const denseLayer = (files: Files, path: string): ReadonlyArray<readonly [string, OwnTensor]> => {
+  const name = join(path, "config.json")
+  const config = json(files, name)
+  if (!isFields(config)) return bad(name)
+  const { activation_function, in_features, out_features } = config
+  if (![undefined, "torch.nn.modules.linear.Identity"].includes(activation_function as string)) bad(name)
+  if (![in_features, out_features].every((own) => own === undefined || Number.isSafeInteger(own))) bad(name)
+  const tensors = tensorsOf(files, `${path}/${WHOLE}`, `${path}.`)
+  const [rows, columns, ...more] = new Map(tensors).get(`${path}.linear.weight`)?.shape ?? []
+  if (columns === undefined || more.length > 0) bad(`${path}/${WHOLE}`)
+  return [[in_features, columns], [out_features, rows]].every(([said, is]) => said === undefined || said === is)
+    ? tensors
+    : bad(name)
 }
 
 /** The nearest number of the type, a tie to the even one; infinite beyond its range. */
@@ -187,7 +202,17 @@ const orName = <A>(read: () => A): A | string => {
 }
 
 const namesOf = (name: Name) => [...Object.keys(layoutOf(name).weights), ...Object.keys(layoutOf(name).texts)]
-const others = [WHOLE, INDEX, ONE, TWO, DENSE, "pytorch_model.bin", "untrained.json", "old/model.safetensors", "1_Dense"]
+const others = [
+  WHOLE,
+  INDEX,
+  ONE,
+  TWO,
+  DENSE,
+  "pytorch_model.bin",
+  "untrained.json",
+  "old/model.safetensors",
+  "1_Dense"
+]
 
 const header = (...edits: ReadonlyArray<Edit>): Case => ({
   name: "whole",
@@ -197,7 +222,6 @@ const header = (...edits: ReadonlyArray<Edit>): Case => ({
 const replaced = (path: Path, text: string): Edit => ({ path, does: "replace", value: new Raw(text) })
 
 export default kind<Case>({
-  weight: 2,
   examples: [
     header(replaced(["__metadata__"], "\"text\"")),
     header(replaced(["__metadata__"], "[]")),

@@ -8,8 +8,8 @@ import { presets, spec } from "../../../src/systems/jmlr/settings.ts"
 import { after, type Damage, damages, type LineEdit, lineEdits, rewritten } from "../damage.ts"
 import { isObject, type Json, of, textOf } from "../json.ts"
 import { attempt, expectSame, Fault, fill, kind, type Outcome, refused } from "../kind.ts"
-import { decoded, parsed, repeats } from "../ownJson.ts"
 import { type Edit, edited, edits, strange, values } from "../mutations.ts"
+import { decoded, parsed, repeats } from "../ownJson.ts"
 import { rules, scalarOf, settingOf, settled } from "../ownSettings.ts"
 
 const given = {
@@ -51,13 +51,47 @@ type Case =
   | { readonly lines: ReadonlyArray<LineEdit> }
   | { readonly key: string; readonly text: string }
 
-const snippets = ["seed: 08", "seed: 0x10", "lr: 1_000", "seed: yes", "a: *b", "<<: {seed: 3}", "--- ", "\tseed: 3", "? x", "seed: !!str 3", "mode: !!js/function 'x'"]
+const snippets = [
+  "seed: 08",
+  "seed: 0x10",
+  "lr: 1_000",
+  "seed: yes",
+  "a: *b",
+  "<<: {seed: 3}",
+  "--- ",
+  "\tseed: 3",
+  "? x",
+  "seed: !!str 3",
+  "mode: !!js/function 'x'"
+]
 const bombs = ["a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b, *b]", `q: ${"[".repeat(2000)}`]
 
 const texts = fc.oneof(
   values.map(({ text }) => text),
   fc.constantFrom(...strange),
-  fc.constantFrom("~", "0x1F", "0o17", ".5", "+3", "1.", ".inf", ".nan", "TRUE", "yes", "010", "1_0", "[a, b]", "{a: 1}", "*x", "&x 1", "'a'", "\"5\"", "5 # five", "|", "- a")
+  fc.constantFrom(
+    "~",
+    "0x1F",
+    "0o17",
+    ".5",
+    "+3",
+    "1.",
+    ".inf",
+    ".nan",
+    "TRUE",
+    "yes",
+    "010",
+    "1_0",
+    "[a, b]",
+    "{a: 1}",
+    "*x",
+    "&x 1",
+    "'a'",
+    "\"5\"",
+    "5 # five",
+    "|",
+    "- a"
+  )
 )
 
 const record = { noNullPrototype: true } as const
@@ -74,8 +108,9 @@ const own = (text: string) => {
 /** A refusal of what each key may be: then it has to be the values that are wrong, not how they go together. */
 const judgeRefusal = (outcome: Outcome<unknown> & { readonly _tag: "Refused" }, expected: unknown, name: string) => {
   const isOfTypes = /must be|unknown key|given twice|not JSON|not YAML|is missing/.test(outcome.message)
-  const needed = expected === undefined || ["output_dir", "passages_file", "retriever_name_or_path", "reader_name_or_path"]
-    .some((key) => !Object.hasOwn(expected as object, key))
+  const needed = expected === undefined ||
+    ["output_dir", "passages_file", "retriever_name_or_path", "reader_name_or_path"]
+      .some((key) => !Object.hasOwn(expected as object, key))
   if (!needed && isOfTypes) throw new Fault(`refused: ${outcome.message}`)
   return refused(outcome, name)
 }
@@ -96,23 +131,31 @@ const judgePair = async (key: string, text: string) => {
   const loose = /^\s*(['"[{&!]|- )|: /.test(text) && rules[name]!(config[name])
   if (!loose || json !== undefined) expectSame(config[name], wanted, name)
   const { lr, "lora-target-modules": modules, ...others } = given
-  expectSame(config, { ...usual, ...others, learning_rate: lr, lora_target_modules: modules, [name]: config[name] }, "settings")
+  expectSame(
+    config,
+    { ...usual, ...others, learning_rate: lr, lora_target_modules: modules, [name]: config[name] },
+    "settings"
+  )
   return "changed"
 }
 
 export default kind<Case>({
-  weight: 2,
   cases: fc.oneof(
     { weight: 4, arbitrary: fc.record({ edits: edits(base), file: files }, record) },
     { weight: 2, arbitrary: fc.record({ damages, file: files }, record) },
     { weight: 1, arbitrary: lineEdits(23, [...snippets, ...bombs]).map((lines): Case => ({ lines })) },
-    { weight: 3, arbitrary: fc.record({ key: fc.constantFrom(...Object.keys(given), ...strange, "lrr"), text: texts }, record) }
+    {
+      weight: 3,
+      arbitrary: fc.record({ key: fc.constantFrom(...Object.keys(given), ...strange, "lrr"), text: texts }, record)
+    }
   ),
   judge: async (c, folder) => {
     if ("key" in c) return judgePair(c.key, c.text)
     const file = "file" in c ? c.file : "run.yaml"
     const write = file === "run.json" ? textOf : yaml
-    const plain = new TextEncoder().encode("lines" in c ? rewritten(lines, c.lines) : write(edited(base, "edits" in c ? c.edits : [])))
+    const plain = new TextEncoder().encode(
+      "lines" in c ? rewritten(lines, c.lines) : write(edited(base, "edits" in c ? c.edits : []))
+    )
     const bytes = "damages" in c ? after(plain, c.damages) : plain
     fill(folder, { [file]: bytes })
     const path = join(folder, file)

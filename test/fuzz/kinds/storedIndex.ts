@@ -6,8 +6,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { isDeepStrictEqual } from "node:util"
-import { type Origin, read, write } from "../../../src/runtime/retrieval/indexes/stored.ts"
 import type { VectorIndex } from "../../../src/runtime/retrieval/indexes/exact.ts"
+import { type Origin, read, write } from "../../../src/runtime/retrieval/indexes/stored.ts"
 import { after, type Damage, damages } from "../damage.ts"
 import { type Files, type FolderEdit, folderEdits, lay, moved, plainFiles } from "../folders.ts"
 import { of, textOf } from "../json.ts"
@@ -58,18 +58,24 @@ interface Case {
 const sha256 = (bytes: Uint8Array | string): string => createHash("sha256").update(bytes).digest("hex")
 
 /** What of the metadata is hashed. */
-const contentOf = ({ chunks, corpus, dim, format, passages, vectors, weights }: Fields) => (({
-	format,
-	passages,
-	dim,
-	corpus,
-	weights,
-	vectors,
-	chunks: Array.isArray(chunks) ? chunks.map((own: unknown) => isFields(own) ? {
-		docs: own['docs'],
-		length: own['length']
-	} : own) : chunks
-}))
+const contentOf = ({ chunks, corpus, dim, format, passages, vectors, weights }: Fields) => ({
+  format,
+  passages,
+  dim,
+  corpus,
+  weights,
+  vectors,
+  chunks: Array.isArray(chunks) ?
+    chunks.map((own: unknown) =>
+      isFields(own) ?
+        {
+          docs: own["docs"],
+          length: own["length"]
+        } :
+        own
+    ) :
+    chunks
+})
 
 const metadataOf = (edits: ReadonlyArray<Edit>, vectors: Uint8Array, sealed: boolean): Uint8Array => {
   const bytes = new TextEncoder().encode(textOf(edited(metadata, edits)))
@@ -102,7 +108,10 @@ const chunksOf = (fields: Fields) => {
 
 /** The index that the files are. @throws Bad where they are none of the origin's. */
 const own = (files: Files) => {
-  const [text, vectors] = [METADATA, VECTORS].map((name) => plainFiles(files)[name] ?? bad(name)) as [Uint8Array, Uint8Array]
+  const [text, vectors] = [METADATA, VECTORS].map((name) => plainFiles(files)[name] ?? bad(name)) as [
+    Uint8Array,
+    Uint8Array
+  ]
   const json = strictly(text)?.value
   const fields = isFields(json) ? json : bad("no object")
   const chunks = chunksOf(fields)
@@ -147,10 +156,14 @@ export default kind<Case>({
     example(["passages"], "9007199254740991"),
     example(["passages"], "4294967296"),
     example(["chunks"], "[]"),
-    { ...example(["chunks", 0, "docs"], "[0,3]"), sealed: false, metadata: [
-      { path: ["chunks", 0, "docs"], does: "replace", value: new Raw("[0,3]") },
-      { path: ["sha256"], does: "drop" }
-    ] }
+    {
+      ...example(["chunks", 0, "docs"], "[0,3]"),
+      sealed: false,
+      metadata: [
+        { path: ["chunks", 0, "docs"], does: "replace", value: new Raw("[0,3]") },
+        { path: ["sha256"], does: "drop" }
+      ]
+    }
   ],
   cases: fc.record({
     metadata: often(5, edits(metadata)),

@@ -117,7 +117,6 @@ const patterns = (shape: Shape): fc.Arbitrary<ReadonlyArray<Edit>> => {
 }
 
 export default kind<Case>({
-  weight: 2,
   cases: shapes.chain((shape) =>
     fc.record({
       shape: fc.constant(shape),

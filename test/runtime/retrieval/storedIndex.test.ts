@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
 import { FileError, sha256 } from "../../../src/runtime/files/disk.ts"
-import { hashOf, type Origin, read, write } from "../../../src/runtime/retrieval/indexes/stored.ts"
 import type { VectorIndex } from "../../../src/runtime/retrieval/indexes/exact.ts"
+import { hashOf, type Origin, read, write } from "../../../src/runtime/retrieval/indexes/stored.ts"
 import { folderOf, onDisk } from "../../support/files.ts"
 
 const DIM = 4
@@ -123,7 +123,10 @@ describe("a stored index", () => {
         )
       assert.match(yield* refusal((fs, folder) => fs.remove(join(folder, METADATA))), /^\/metadata.json: there is no/)
       assert.match(yield* edit((old) => old.slice(0, -1)), /^\/metadata.json: not JSON/)
-      assert.match(yield* edit((old) => old.replace(`"format":1`, `"format":2`)), /^\/metadata.json: format: expected 1/)
+      assert.match(
+        yield* edit((old) => old.replace(`"format":1`, `"format":2`)),
+        /^\/metadata.json: format: expected 1/
+      )
     }))
 })
 

@@ -157,7 +157,7 @@ type Family = keyof typeof families
 
 const keysOf = (family: Family): ReadonlySet<string> => names(families[family].keys)
 /** Keys that only some members have. */
-const special = new Set((Object.keys(families) as Array<Family>).flatMap((family) => [...keysOf(family)]))
+const special = new Set((Object.keys(families) as Array<Family>).flatMap((family) => Array.from(keysOf(family))))
 
 /** Which layers the config says have windows, against which the family has. */
 const otherWindows = (c: Keys, { layer_types: own, sliding_window }: Traits): string | false =>
@@ -204,9 +204,9 @@ const decodeAs = (family: Family): Decode<DecoderConfig> =>
     const own = keysOf(family)
     const given = Object.entries(isObject(json) ? json : {})
     const others = given.filter(([key]) => special.has(key) && !own.has(key))
-    const left = Object.fromEntries(given.filter(([key, value]) =>
-      (!special.has(key) || own.has(key)) && (value !== null || nullable.has(key))
-    ))
+    const left = Object.fromEntries(
+      given.filter(([key, value]) => (!special.has(key) || own.has(key)) && (value !== null || nullable.has(key)))
+    )
     const c = yield* keys(Keys)({ ...absent, ...left })
     const used = Object.keys(Keys.fields).filter((key) => !special.has(key) || own.has(key))
     yield* check(json, path, { used, idle: others.filter(([, value]) => value === false).map(([key]) => key) })

@@ -115,7 +115,9 @@ const together = Effect.fnUntraced(function*(all: ReadonlyArray<Place>) {
     for (const [key, value] of Object.entries(place[1])) {
       const before = said.get(key)
       if (before && JSON.stringify(before[1][key]) !== JSON.stringify(value)) {
-        apart.push(`${named(key, before[0])} ${brief(before[1][key])} contradicts ${named(key, place[0])} ${brief(value)}`)
+        apart.push(
+          `${named(key, before[0])} ${brief(before[1][key])} contradicts ${named(key, place[0])} ${brief(value)}`
+        )
       }
       said.set(key, place)
     }
@@ -132,7 +134,8 @@ const kindOf = Effect.fnUntraced(function*(said: Json, called: object) {
   const { rope_type, type } = yield* keys(Names)(said)
   const [kind, older] = [rope_type, type].map((name) => name === undefined ? undefined : names.get(name) ?? name)
   yield* refuse([
-    kind !== undefined && older !== undefined && kind !== older && `rope_type ${cut(kind)} contradicts type ${cut(older)}`,
+    kind !== undefined && older !== undefined && kind !== older &&
+    `rope_type ${cut(kind)} contradicts type ${cut(older)}`,
     oneOf("rope_type", kind ?? older ?? "default", Object.keys(kinds))
   ])
   return (kind ?? older ?? "default") as keyof typeof kinds
