@@ -55,7 +55,7 @@ const partOf = (file: string): string => file.slice(0, file.indexOf("/"))
 /** Whether each part has its counters, its weights and its state. */
 const isWhole = ({ counters, files }: Parts): boolean =>
   Object.keys(counters).every((part) =>
-    `${part}/state.safetensors` in files && WEIGHTS.some((name) => `${part}/${name}` in files)
+    `${part}/${checkpointFiles.state}` in files && WEIGHTS.some((name) => `${part}/${name}` in files)
   ) && Object.keys(files).every((file) => Object.hasOwn(counters, partOf(file)))
 
 /** Refuses files that a model folder may have and that were put beside those of a part. */
