@@ -78,19 +78,21 @@ export const fingerprint = Effect.fnUntraced(function*(folder: string) {
   return hash.digest("hex")
 })
 
-/** Refuses a base that is not the one the adapter was trained on, where the adapter tells. */
-const known = Effect.fnUntraced(function*(adapter: Peft.Adapter, folder: string) {
-  if (adapter.base === undefined || adapter.base === (yield* fingerprint(folder))) return
+/**
+ * Refuses a base that is not the one the adapter was trained on, where the adapter tells. Reads all of the base, unless its
+ * fingerprint is given: to be asked for once, by whoever uses the weights.
+ */
+export const checkBase = Effect.fnUntraced(function*(adapter: Peft.Adapter, folder: string, sha256?: string) {
+  if (adapter.base === undefined || adapter.base === (sha256 ?? (yield* fingerprint(folder)))) return
   const reason = `was trained on other weights than ${folder} now holds`
   return yield* new FileError({ path: join(adapter.folder, Peft.WEIGHTS), place: "", reason })
 })
 
-/** The model folder, and the adapter on it where an adapter's folder is given. */
+/** The model folder, and the adapter on it where an adapter's folder is given; `checkBase` has yet to be asked. */
 export const resolve = Effect.fnUntraced(function*(given: string) {
   if (!(yield* Peft.isIn(given))) return { folder: given, adapter: undefined }
   const adapter = yield* Peft.read(given)
   const folder = yield* baseOf(adapter)
-  yield* known(adapter, folder)
   return { folder, adapter }
 })
 

@@ -173,6 +173,7 @@ const adapting = Effect.fnUntraced(function*<C extends object, P extends Params,
   const rank = options.task === "CAUSAL_LM" ? "lora_r" : "retriever_lora_r"
   const sha256 = yield* ModelFolder.fingerprint(folder)
   if (sha256 === undefined) return yield* baseless(folder)
+  if (adapter) yield* ModelFolder.checkBase(adapter, folder, sha256)
   const own = yield* drawn(opened, flatten(build(opened.config).params))
   const config = untied(opened.config)
   const base = build(config)
@@ -209,6 +210,7 @@ const folded = Effect.fnUntraced(function*<C extends object, P extends Params, I
   const { folder, loading } = opened
   const base = build(atRest(opened)).params
   yield* affordable(opened, base, () => false, { slots })
+  yield* ModelFolder.checkBase(adapter, folder)
   const values = yield* ModelFolder.stored(folder, flatten(base), seed, loading)
   const config = Folding.parts(adapter) ? untied(opened.config) : opened.config
   const module = build(config)

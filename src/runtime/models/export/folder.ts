@@ -202,6 +202,7 @@ export const save = Effect.fnUntraced(
     const fs = yield* FileSystem.FileSystem
     yield* vacant(out)
     const { adapter, folder } = yield* ModelFolder.resolve(given)
+    if (adapter) yield* ModelFolder.checkBase(adapter, folder)
     const config = (yield* readJson(join(folder, modelFiles.config))) as Json
     const { naming, tied, twins } = yield* kindOf(folder, config)
     const apart = adapter !== undefined && tied && Folding.parts(adapter)
