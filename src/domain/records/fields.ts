@@ -1,7 +1,7 @@
 /** Fields of a record that users bring: which are there, what they must be, and which are of no use here. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
+import { issuesOf } from "../issues.ts"
 
 /** The fields of a record that say something. */
 export type Fields = Readonly<Record<string, unknown>>
@@ -66,8 +66,6 @@ export const present = (line: unknown): Fields => {
   return fields
 }
 
-const format = SchemaIssue.makeFormatterStandardSchemaV1()
-
 const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
   path.reduce<unknown>((inner, key) => (inner as Readonly<Record<PropertyKey, unknown>> | undefined)?.[key], value)
 
@@ -77,12 +75,12 @@ export const decoder = <A>(schema: Schema.Codec<A, any>) => {
   return (fields: Fields): A => {
     const decoded = decode(fields)
     if (Result.isSuccess(decoded)) return decoded.success
-    const [issue] = format(decoded.failure.issue).issues
-    const path = (issue!.path ?? []) as ReadonlyArray<PropertyKey>
+    const [issue] = issuesOf(decoded.failure)
+    const { path, reason } = issue!
     const found = at(fields, path)
     throw new RecordError(
       path.map(String).join("."),
-      found === undefined ? "is missing" : `${issue!.message.replace(/^E/, "e")}, got ${show(found)}`
+      found === undefined ? "is missing" : `${reason}, got ${show(found)}`
     )
   }
 }

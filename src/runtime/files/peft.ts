@@ -8,7 +8,7 @@ import { adapterFiles } from "../../domain/fileNames.ts"
 import { problemsOf } from "../../domain/issues.ts"
 import { PatternError } from "../../domain/pattern.ts"
 import type { Rank } from "../../kernels/nn/lora.ts"
-import { isObject } from "./config/keys.ts"
+import { isObject, or } from "./config/keys.ts"
 import { FileError, located, readJson } from "./disk.ts"
 import { compiled, isLookup, targeting } from "./peftTargets.ts"
 import * as Safetensors from "./safetensors/write.ts"
@@ -23,8 +23,6 @@ export const PREFIX = "base_model.model."
 /** Key of the file's metadata: the hash of the frozen weights, where we wrote it. */
 export const BASE = "base_sha256"
 
-const or = <S extends Schema.Top>(schema: S, value: S["Encoded"]) =>
-  schema.pipe(Schema.withDecodingDefault(Effect.succeed(value)))
 const Names = Schema.Array(Schema.String)
 const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
 const Rank = Schema.Int.check(Schema.isGreaterThan(0))

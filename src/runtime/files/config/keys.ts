@@ -15,7 +15,7 @@ export const Rate = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 
 export const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
 /** A key that may be left out, and then has this value. */
 export const or = <S extends Schema.Top>(schema: S, value: S["Encoded"]) =>
-  schema.pipe(Schema.withDecodingDefault(Effect.succeed(value)))
+  schema.pipe(Schema.withDecodingDefaultKey(Effect.succeed(value)))
 
 /** What each layer attends to. */
 export const LayerTypes = Schema.Array(Schema.Literals(["full_attention", "sliding_attention"]))
