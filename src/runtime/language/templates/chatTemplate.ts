@@ -54,18 +54,15 @@ const find = Effect.fnUntraced(function*({ config, folder }: Tokenizer) {
   )
 })
 
-const variablesOf = (tokenizer: Tokenizer) => ({
-  add_generation_prompt: true,
-  tools: null,
-  documents: null,
-  date_string: "26 Jul 2024",
-  ...Object.fromEntries(
-    ["bos", "eos", "pad", "unk", "cls", "sep", "mask"].map((name) => [
-      `${name}_token`,
-      special(tokenizer, `${name}_token`) ?? ""
-    ])
-  )
-})
+/** As transformers has it: special tokens that there are none of are not defined, nor is the day. */
+const variablesOf = (tokenizer: Tokenizer) => {
+  const names = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"].map((name) => `${name}_token`)
+  const tokens = names.flatMap((name) => {
+    const token = special(tokenizer, name)
+    return token === undefined ? [] : [[name, token] as const]
+  })
+  return { add_generation_prompt: true, tools: null, documents: null, ...Object.fromEntries(tokens) }
+}
 
 const common = (a: ReadonlyArray<number>, b: ReadonlyArray<number>): number => {
   const apart = a.findIndex((id, i) => id !== b[i])

@@ -1,0 +1,42 @@
+/** A template rendered: one message of a user, and the beginning of the answer. */
+import { PythonInterpreter } from "./interpreter.ts"
+import { Environment } from "./library.ts"
+import type { Template } from "./source.ts"
+import { strftime } from "./strftime.ts"
+import { textOf } from "./values.ts"
+
+/** A template that asks for the day gets the same one every day. */
+const DAY = new Date(2024, 6, 26)
+
+const raise = (reason: unknown): never => {
+  throw new Error(String(reason))
+}
+
+const range = (from: number, to?: number, step = 1): ReadonlyArray<number> => {
+  const [start, stop] = to === undefined ? [0, from] : [from, to]
+  return Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, i) => start + i * step)
+}
+
+const globals = {
+  true: true,
+  false: false,
+  none: null,
+  True: true,
+  False: false,
+  None: null,
+  raise_exception: raise,
+  range,
+  strftime_now: (format: string) => strftime(DAY, format)
+}
+
+/** @throws Error with the reason why it cannot be rendered. */
+export const render = (
+  { program, roles }: Template,
+  variables: Readonly<Record<string, unknown>>,
+  said: string
+): string => {
+  const environment = new Environment()
+  const all = { ...globals, ...variables, messages: [{ role: "user", content: said }] }
+  for (const [name, value] of Object.entries(all)) environment.set(name, value)
+  return textOf(new PythonInterpreter(environment, roles).run(program))
+}
