@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
-import { cut } from "../domain/brief.ts"
+import { brief } from "../domain/brief.ts"
 import { type Notes, RecordError } from "../domain/records/fields.ts"
 import { Contradictory, Unsettled } from "../domain/records/forms.ts"
 import { FileError } from "../runtime/files/disk.ts"
@@ -39,7 +39,7 @@ const errorOf = (raw: Raw, error: unknown): FileError => {
 const valueOf = ({ json, repeated, value }: Raw): unknown => {
   const own: unknown = json === undefined ? value : JSON.parse(json)
   const twice = json === undefined ? repeated : repeatedIn(json, own)
-  if (twice !== undefined) throw new RecordError(cut(twice.key), "is given twice")
+  if (twice !== undefined) throw new RecordError(brief(twice.key).slice(1, -1), "is given twice")
   return own
 }
 

@@ -56,7 +56,8 @@ const plain = (value: unknown): unknown => {
 const open = async (path: string) => {
   const file = await asyncBufferFromFile(path)
   const metadata = await parquetMetadataAsync(file)
-  const names = parquetSchema(metadata).children.map(({ element }) => element.name)
+  const names = parquetSchema(metadata).children.map(({ element }) => element.name as unknown)
+  if (!names.every((name) => typeof name === "string")) throw new Error("a column has no name")
   const ends = new Array<number>()
   for (const { num_rows } of metadata.row_groups) ends.push((ends.at(-1) ?? 0) + Number(num_rows))
   return { ends, file, metadata, names }

@@ -1,7 +1,7 @@
 /** Chat templates and mutated ones, for templateMutations.py: `node templateMutations.ts COUNT SEED`. */
 import * as fc from "fast-check"
-import { mutated } from "../fuzz/templateEdits.ts"
-import { said, templates, tokens } from "../fuzz/templates.ts"
+import { mutated } from "../fuzz/edits/templates.ts"
+import { said, templates, tokens } from "../fuzz/inputs/templates.ts"
 
 const [count, seed] = process.argv.slice(2).map(Number) as [number, number]
 const whole = Object.values(templates).flatMap((template) => tokens.map((own) => ({ template, tokens: own })))

@@ -1,8 +1,8 @@
 /** Mutated tokenizer files, and mutated files beside one, for tokenizerMutations.py: `node tokenizerMutations.ts COUNT SEED`. */
 import * as fc from "fast-check"
-import { isObject, of, textOf } from "../fuzz/json.ts"
-import { edited, edits } from "../fuzz/mutations.ts"
-import { configs, lines, tokenizers } from "../fuzz/tokenizers.ts"
+import { isObject, of, textOf } from "../fuzz/edits/json.ts"
+import { edited, edits } from "../fuzz/edits/mutations.ts"
+import { configs, lines, tokenizers } from "../fuzz/inputs/tokenizers.ts"
 
 const [count, seed] = process.argv.slice(2).map(Number) as [number, number]
 

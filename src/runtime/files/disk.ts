@@ -7,7 +7,7 @@ import { createHash } from "node:crypto"
 import { dirname } from "node:path"
 import { brief, several } from "../../domain/brief.ts"
 import { problemsOf } from "../../domain/issues.ts"
-import { survey } from "./jsonText.ts"
+import { parse, survey } from "./jsonText.ts"
 
 /** A file that cannot be read, written or believed. `place` is a line, a tensor or a field, where there is one. */
 export class FileError extends Schema.TaggedError<FileError>()("FileError", {
@@ -115,10 +115,11 @@ const DEEPEST = 128
 export const readJson = Effect.fnUntraced(function*(path: string) {
   const text = yield* readText(path)
   const fail = (reason: string, place = "") => new FileError({ path, place, reason })
-  const { depth, repeated } = survey(text)
+  const surveyed = survey(text)
+  const { depth, repeated } = surveyed
   if (depth > DEEPEST) return yield* fail(`is nested deeper than ${DEEPEST} levels`)
   const json = yield* Effect.try({
-    try: () => JSON.parse(text) as unknown,
+    try: () => parse(text, surveyed),
     catch: (cause) => fail(`not JSON: ${(cause as Error).message}`)
   })
   return repeated === undefined ? json : yield* fail("is given twice", brief(repeated.key))

@@ -34,6 +34,8 @@ const backslashes = (text: string, to: number): number => {
 export class Survey {
   /** How deep brackets are nested. */
   depth = 0
+  /** How many keys have a backslash. */
+  backslashed = 0
   private readonly told: (repeated: Repeated) => void
   /** Keys of the objects that are open, by level; none for an array. */
   private readonly open: Array<Set<string> | undefined> = []
@@ -100,18 +102,67 @@ export class Survey {
     const keys = this.open.at(-1)
     if (keys === undefined || this.last === undefined) return
     const key = unescaped(this.last)
+    if (key.includes("\\")) this.backslashed++
     if (keys.has(key)) this.told({ key, level: this.open.length, at: this.end, element: this.element })
     keys.add(key)
     this.last = undefined
   }
 }
 
+export interface Surveyed {
+  readonly depth: number
+  /** The first key that its object has already. */
+  readonly repeated: Repeated | undefined
+  /** How many keys have a backslash. */
+  readonly backslashed: number
+}
+
 /** A text as a whole. */
-export const survey = (text: string): { readonly depth: number; readonly repeated: Repeated | undefined } => {
+export const survey = (text: string): Surveyed => {
   let repeated: Repeated | undefined
   const own = new Survey((found) => repeated ??= found)
   own.feed(text)
-  return { depth: own.depth, repeated }
+  return { depth: own.depth, repeated, backslashed: own.backslashed }
+}
+
+/** Stands before a key that is spelled with an escape, while its text is parsed. */
+const MARK = "\ue000"
+const strings = /"([^"\\]*(?:\\[^][^"\\]*)*)"(\s*:)?/g
+
+const unmarked = (value: unknown): unknown => {
+  if (typeof value !== "object" || value === null) return value
+  if (Array.isArray(value)) return value.map(unmarked)
+  const entries = Object.entries(value)
+  const own = entries.map(([key, member]) => [key.startsWith(MARK) ? key.slice(1) : key, unmarked(member)] as const)
+  return Object.fromEntries(own)
+}
+
+/** How many keys of a value have a backslash. */
+const backslashed = (value: unknown): number => {
+  if (typeof value !== "object" || value === null) return 0
+  if (Array.isArray(value)) return value.reduce<number>((count, member) => count + backslashed(member), 0)
+  let count = 0
+  for (const key in value) {
+    if (key.includes("\\")) count++
+    count += backslashed((value as Readonly<Record<string, unknown>>)[key])
+  }
+  return count
+}
+
+/**
+ * What a JSON text says, of which the survey is known. V8 takes a key with an escape for a backslash, or what ends in one,
+ * where objects before had that in its place: `{"\""` for `{"\\"`. A text in which that happened is parsed again, such keys
+ * under other names.
+ */
+export const parse = (text: string, { backslashed: wanted }: Surveyed): unknown => {
+  const value: unknown = JSON.parse(text)
+  if (!text.includes("\\") || backslashed(value) === wanted) return value
+  const marked = text.replaceAll(
+    strings,
+    (whole, key: string, colon: string | undefined) =>
+      colon !== undefined && (key.includes("\\") || key.startsWith(MARK)) ? `"${MARK}${key}"${colon}` : whole
+  )
+  return unmarked(JSON.parse(marked))
 }
 
 /** How many colons are behind a quote: as many as there are keys, and those in strings that look the same. */

@@ -110,6 +110,7 @@ const denseLayer = Effect.fnUntraced(function*(folder: string, name: string, tel
   const path = join(folder, name, modelFiles.config)
   const { in_features, out_features } = yield* decodeFile(path, decodeDense(path, tells))
   const file = yield* TensorFile.open(join(folder, name, WHOLE))
+  if (in_features === undefined && out_features === undefined) return sourcesOf(file, `${name}.`)
   const shape = file.entries.get("linear.weight")?.shape
   if (shape?.length !== 2) {
     const reason = shape ? `has the shape ${show(shape)}, and is to be a matrix` : "is not there"

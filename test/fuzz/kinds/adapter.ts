@@ -7,15 +7,15 @@ import { join, resolve } from "node:path"
 import { isDeepStrictEqual } from "node:util"
 import { reference } from "../../../src/runtime/engine/providers.ts"
 import { save } from "../../../src/runtime/models/export/folder.ts"
-import { type Files, type FolderEdit, folderEdits, lay, moved } from "../folders.ts"
-import { of, textOf } from "../json.ts"
+import { type Files, type FolderEdit, folderEdits, lay, moved } from "../edits/folders.ts"
+import { of, textOf } from "../edits/json.ts"
+import { type Edit, edited, edits, often, Raw } from "../edits/mutations.ts"
+import { type FileEdit, fileEdits, tensor, writeFile, type Written } from "../edits/tensors.ts"
 import { attempt, Fault, kind, refused, tells } from "../kind.ts"
-import { type Edit, edited, edits, Raw } from "../mutations.ts"
-import { configOf, type Matrices, type Merged, merged } from "../ownAdapter.ts"
-import { decoded, isFields, strictly } from "../ownJson.ts"
-import { bad, unlessBad } from "../ownRecords.ts"
-import { fileOf, numbers } from "../ownSafetensors.ts"
-import { type FileEdit, fileEdits, tensor, writeFile, type Written } from "../tensorEdits.ts"
+import { configOf, type Matrices, type Merged, merged } from "../readings/adapter.ts"
+import { decoded, isFields, strictly } from "../readings/json.ts"
+import { bad, unlessBad } from "../readings/records.ts"
+import { fileOf, numbers } from "../readings/safetensors.ts"
 
 const [CONFIG, WEIGHTS, BASE] = ["adapter/adapter_config.json", "adapter/adapter_model.safetensors", "base"]
 const [EMBEDDING, HEAD] = ["model.embed_tokens", "lm_head"]
@@ -211,8 +211,6 @@ const close = (found: Matrices, wanted: Matrices): boolean =>
 const options = { dtype: "float32", maxShardSize: 1e9, card: "" } as const
 
 const none = fc.constant([])
-const often = <A>(weight: number, arbitrary: fc.Arbitrary<ReadonlyArray<A>>) =>
-  fc.oneof({ weight, arbitrary }, { weight: 9, arbitrary: none })
 const adapters = fc.record({
   base: fc.constantFrom<Name>("tied", "own"),
   shape: fc.constantFrom<Shape>("few", "embedded", "grown"),
@@ -257,8 +255,8 @@ export default kind<Case>({
         { weight: 2, arbitrary: fc.array(setting, { minLength: 1, maxLength: 2 }) },
         { weight: 2, arbitrary: none }
       ),
-      weights: often(9, fileEdits(adapterFile(own))),
-      folder: often(1, fc.array(folderEdits(files, others), { minLength: 1, maxLength: 1 }))
+      weights: often(1, fileEdits(adapterFile(own))),
+      folder: often(0.1, fc.array(folderEdits(files, others), { minLength: 1, maxLength: 1 }))
     }, { noNullPrototype: true })
   ),
   judge: async (c, folder) => {

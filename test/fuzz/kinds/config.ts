@@ -12,13 +12,13 @@ import * as RetrieverFolder from "../../../src/runtime/retrieval/colbert/folder.
 import * as RetrieverGraphs from "../../../src/runtime/retrieval/colbert/graphs.ts"
 import type { Tokenizer } from "../../../src/runtime/tokenizers/tokenizer.ts"
 import { decode } from "../../../src/systems/all.ts"
-import { folders, keysOfOthers, tokenizer } from "../config/folders.ts"
-import { type Expected, expectedOf, probes } from "../config/whole.ts"
-import { after, type Damage, damages } from "../damage.ts"
-import { isObject, textOf } from "../json.ts"
+import { after, type Damage, damages } from "../edits/damage.ts"
+import { isObject, textOf } from "../edits/json.ts"
+import { type Edit, edited, edits, type Raw, values } from "../edits/mutations.ts"
+import { folders, keysOfOthers, tokenizer } from "../inputs/modelFolders.ts"
 import { attempt, expectSame, Fault, fill, kind, type Outcome, refused } from "../kind.ts"
-import { type Edit, edited, edits, type Raw, values } from "../mutations.ts"
-import { Bad, type Fields } from "../ownRecords.ts"
+import { type Expected, expectedOf, probes } from "../readings/config/whole.ts"
+import { Bad, type Fields } from "../readings/records.ts"
 
 interface Case {
   readonly model: string

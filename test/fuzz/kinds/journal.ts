@@ -6,7 +6,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Journal from "../../../src/runtime/files/journal.ts"
 import { frame } from "../../support/rows.ts"
-import { after, type Damage, damages } from "../damage.ts"
+import { after, type Damage, damages } from "../edits/damage.ts"
 import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
 
 const rowsOf = (output: string) =>

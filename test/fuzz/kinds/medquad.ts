@@ -2,10 +2,10 @@
 import * as fc from "fast-check"
 import { join } from "node:path"
 import { type Document, read } from "../../../src/datasets/medquad/xml.ts"
-import { after, type Damage, damages, type LineEdit, lineEdits, rewritten } from "../damage.ts"
+import { after, type Damage, damages, type LineEdit, lineEdits, rewritten } from "../edits/damage.ts"
 import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
-import { decoded } from "../ownJson.ts"
-import { type Element, rootOf } from "../ownXml.ts"
+import { decoded } from "../readings/json.ts"
+import { type Element, rootOf } from "../readings/xml.ts"
 
 const page = `<?xml version="1.0" encoding="UTF-8"?>
 <Document id="7" source="GHR" url="https://example.org">

@@ -3,7 +3,7 @@ import * as fc from "fast-check"
 import { parquetWriteBuffer } from "hyparquet-writer"
 import { join } from "node:path"
 import * as Dataset from "../../../src/datasets/dataset.ts"
-import { after, type Damage, damages } from "../damage.ts"
+import { after, type Damage, damages } from "../edits/damage.ts"
 import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
 
 const ids = Array.from({ length: 12 }, (_, i) => `p${i}`)

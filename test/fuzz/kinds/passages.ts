@@ -3,12 +3,12 @@ import * as fc from "fast-check"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import * as Dataset from "../../../src/datasets/dataset.ts"
-import { after, type Damage, damages } from "../damage.ts"
-import { isList, type Json, of, textOf } from "../json.ts"
+import { after, type Damage, damages } from "../edits/damage.ts"
+import { isList, type Json, of, textOf } from "../edits/json.ts"
+import { type Edit, edited, edits } from "../edits/mutations.ts"
 import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
-import { type Edit, edited, edits } from "../mutations.ts"
-import { isFields } from "../ownJson.ts"
-import { type Passage, passageOf, type Place, placesOf, says, unlessBad } from "../ownRecords.ts"
+import { isFields } from "../readings/json.ts"
+import { type Passage, passageOf, type Place, placesOf, says, unlessBad } from "../readings/records.ts"
 
 const records = [
   { _id: "p1", title: "Gaucher disease", text: "Variants in GBA1." },

@@ -5,12 +5,12 @@ import { join } from "node:path"
 import { readPlan } from "../../../src/programs/experiments/experiment.ts"
 import { check, type Planned, runsOf, settingsOf } from "../../../src/programs/experiments/experimentPlan.ts"
 import { presets, spec } from "../../../src/systems/jmlr/settings.ts"
-import { after, type Damage, damages } from "../damage.ts"
-import { of, textOf } from "../json.ts"
+import { after, type Damage, damages } from "../edits/damage.ts"
+import { of, textOf } from "../edits/json.ts"
+import { type Edit, edited, edits } from "../edits/mutations.ts"
 import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
-import { type Edit, edited, edits } from "../mutations.ts"
-import { decoded, isFields, parsed, repeats } from "../ownJson.ts"
-import { settled } from "../ownSettings.ts"
+import { decoded, isFields, parsed, repeats } from "../readings/json.ts"
+import { settled } from "../readings/settings.ts"
 
 const plan = {
   seeds: [1, 2],

@@ -2,9 +2,9 @@
 import * as fc from "fast-check"
 import { join } from "node:path"
 import * as Dataset from "../../../src/datasets/dataset.ts"
-import { after, type Damage, damages, type LineEdit, lineEdits, rewritten } from "../damage.ts"
+import { after, type Damage, damages, type LineEdit, lineEdits, rewritten } from "../edits/damage.ts"
 import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
-import { decoded } from "../ownJson.ts"
+import { decoded } from "../readings/json.ts"
 
 const ids = ["q1", "q2", "q 3", "q4"]
 const queries = ids.map((_id) => `${JSON.stringify({ _id, text: `What is ${_id}?` })}\n`).join("")

@@ -5,14 +5,14 @@ import { isDeepStrictEqual } from "node:util"
 import type { Half, Values } from "../../../src/kernels/half.ts"
 import { type Flat, normal, type Param } from "../../../src/kernels/nn/Module.ts"
 import * as ModelFolder from "../../../src/runtime/models/folder.ts"
-import { type Files, type FolderEdit, folderEdits, lay, moved, plainFiles } from "../folders.ts"
-import { type Json, of, type Path, textOf } from "../json.ts"
+import { type Files, type FolderEdit, folderEdits, lay, moved, plainFiles } from "../edits/folders.ts"
+import { type Json, of, type Path, textOf } from "../edits/json.ts"
+import { type Edit, edited, edits, Raw } from "../edits/mutations.ts"
+import { type FileEdit, fileEdits, tensor, writeFile, type WrittenFile } from "../edits/tensors.ts"
 import { attempt, expectSame, Fault, kind, refused } from "../kind.ts"
-import { type Edit, edited, edits, Raw } from "../mutations.ts"
-import { isFields, strictly } from "../ownJson.ts"
-import { Bad, bad, type Fields, unlessBad } from "../ownRecords.ts"
-import { fileOf, numbers, type OwnTensor } from "../ownSafetensors.ts"
-import { type FileEdit, fileEdits, tensor, writeFile, type WrittenFile } from "../tensorEdits.ts"
+import { isFields, strictly } from "../readings/json.ts"
+import { Bad, bad, type Fields, unlessBad } from "../readings/records.ts"
+import { fileOf, numbers, type OwnTensor } from "../readings/safetensors.ts"
 
 const [WHOLE, INDEX] = ["model.safetensors", "model.safetensors.index.json"]
 const [ONE, TWO] = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
@@ -142,6 +142,7 @@ const denseLayer = (files: Files, path: string): ReadonlyArray<readonly [string,
   if (![undefined, "torch.nn.modules.linear.Identity"].includes(activation_function as string)) bad(name)
   if (![in_features, out_features].every((own) => own === undefined || Number.isSafeInteger(own))) bad(name)
   const tensors = tensorsOf(files, `${path}/${WHOLE}`, `${path}.`)
+  if (in_features === undefined && out_features === undefined) return tensors
   const [rows, columns, ...more] = new Map(tensors).get(`${path}.linear.weight`)?.shape ?? []
   if (columns === undefined || more.length > 0) bad(`${path}/${WHOLE}`)
   return [[in_features, columns], [out_features, rows]].every(([said, is]) => said === undefined || said === is)

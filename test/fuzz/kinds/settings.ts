@@ -5,12 +5,12 @@ import { join } from "node:path"
 import { load, pairs } from "../../../src/programs/settings.ts"
 import { decode } from "../../../src/systems/all.ts"
 import { presets, spec } from "../../../src/systems/jmlr/settings.ts"
-import { after, type Damage, damages, type LineEdit, lineEdits, rewritten } from "../damage.ts"
-import { isObject, type Json, of, textOf } from "../json.ts"
+import { after, type Damage, damages, type LineEdit, lineEdits, rewritten } from "../edits/damage.ts"
+import { isObject, type Json, of, textOf } from "../edits/json.ts"
+import { type Edit, edited, edits, strange, values } from "../edits/mutations.ts"
 import { attempt, expectSame, Fault, fill, kind, type Outcome, refused } from "../kind.ts"
-import { type Edit, edited, edits, strange, values } from "../mutations.ts"
-import { decoded, parsed, repeats } from "../ownJson.ts"
-import { rules, scalarOf, settingOf, settled } from "../ownSettings.ts"
+import { decoded, parsed, repeats } from "../readings/json.ts"
+import { rules, scalarOf, settingOf, settled } from "../readings/settings.ts"
 
 const given = {
   mode: "joint",

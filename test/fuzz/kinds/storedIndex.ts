@@ -8,15 +8,15 @@ import { join } from "node:path"
 import { isDeepStrictEqual } from "node:util"
 import type { VectorIndex } from "../../../src/runtime/retrieval/indexes/exact.ts"
 import { type Origin, read, write } from "../../../src/runtime/retrieval/indexes/stored.ts"
-import { after, type Damage, damages } from "../damage.ts"
-import { type Files, type FolderEdit, folderEdits, lay, moved, plainFiles } from "../folders.ts"
-import { of, textOf } from "../json.ts"
+import { after, type Damage, damages } from "../edits/damage.ts"
+import { type Files, type FolderEdit, folderEdits, lay, moved, plainFiles } from "../edits/folders.ts"
+import { of, textOf } from "../edits/json.ts"
+import { type Edit, edited, edits, often, Raw } from "../edits/mutations.ts"
+import { type FileEdit, fileEdits, tensor, writeFile } from "../edits/tensors.ts"
 import { attempt, expectSame, Fault, kind, refused } from "../kind.ts"
-import { type Edit, edited, edits, Raw } from "../mutations.ts"
-import { isFields, strictly } from "../ownJson.ts"
-import { bad, type Fields, unlessBad } from "../ownRecords.ts"
-import { fileOf, weightsOf } from "../ownSafetensors.ts"
-import { type FileEdit, fileEdits, tensor, writeFile } from "../tensorEdits.ts"
+import { isFields, strictly } from "../readings/json.ts"
+import { bad, type Fields, unlessBad } from "../readings/records.ts"
+import { fileOf, weightsOf } from "../readings/safetensors.ts"
 
 const DIM = 2
 const numbers = (rows: number, length: number) =>
@@ -139,10 +139,6 @@ const plain = ({ chunks, passages }: VectorIndex) => ({
   chunks: chunks.map(({ docs, length, vectors }) => ({ docs: [...docs], length, vectors: [...vectors] }))
 })
 
-const none = fc.constant([])
-const often = <A>(weight: number, arbitrary: fc.Arbitrary<ReadonlyArray<A>>) =>
-  fc.oneof({ weight, arbitrary }, { weight: 5, arbitrary: none })
-
 const example = (path: Edit["path"], text: string): Case => ({
   metadata: [{ path, does: "replace", value: new Raw(text) }],
   vectors: [],
@@ -166,13 +162,13 @@ export default kind<Case>({
     }
   ],
   cases: fc.record({
-    metadata: often(5, edits(metadata)),
-    vectors: often(3, fileEdits(file)),
+    metadata: often(1, edits(metadata)),
+    vectors: often(0.6, fileEdits(file)),
     damaged: fc.oneof(
       { weight: 4, arbitrary: fc.constant({}) },
       fc.constantFrom(METADATA, VECTORS).chain((name) => damages.map((all) => ({ [name]: all })))
     ),
-    folder: often(1, folderEdits([METADATA, VECTORS], ["old"]).map((edit) => [edit])),
+    folder: often(0.2, folderEdits([METADATA, VECTORS], ["old"]).map((edit) => [edit])),
     sealed: fc.boolean()
   }, { noNullPrototype: true }),
   judge: async (c, folder) => {

@@ -6,9 +6,9 @@ import { gunzipSync } from "node:zlib"
 import { limited } from "../../../src/runtime/files/timeLimit.ts"
 import { render } from "../../../src/runtime/language/templates/jinja/render.ts"
 import { compile } from "../../../src/runtime/language/templates/jinja/source.ts"
+import { type Mutated, mutated } from "../edits/templates.ts"
+import { said, templates, tokens } from "../inputs/templates.ts"
 import { expectSame, Fault, kind } from "../kind.ts"
-import { type Mutated, mutated } from "../templateEdits.ts"
-import { said, templates, tokens } from "../templates.ts"
 
 /** Of test/golden/templateMutations.py: a text for each of `said`, null for an error; the first ones are not mutated. */
 interface Golden extends Mutated {

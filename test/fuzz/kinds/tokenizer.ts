@@ -2,15 +2,15 @@
 import * as fc from "fast-check"
 import { join } from "node:path"
 import * as Tokenizer from "../../../src/runtime/tokenizers/tokenizer.ts"
-import { after, type Damage, damages } from "../damage.ts"
-import { type Path, places, textOf } from "../json.ts"
+import { after, type Damage, damages } from "../edits/damage.ts"
+import { type Path, places, textOf } from "../edits/json.ts"
+import { type Edit, edited, edits, Raw, strange } from "../edits/mutations.ts"
+import { baseOf, endless, expressions, type Shape, shapes } from "../inputs/tokenizerShapes.ts"
 import { attempt, expectSame, Fault, fill, kind, refused } from "../kind.ts"
-import { type Edit, edited, edits, Raw, strange } from "../mutations.ts"
-import { strictly } from "../ownJson.ts"
-import { Bad } from "../ownRecords.ts"
-import { baseOf, endless, expressions, type Shape, shapes } from "../tokenizer/shapes.ts"
-import { Unsure } from "../tokenizer/text.ts"
-import { type Whole, wholeOf } from "../tokenizer/whole.ts"
+import { strictly } from "../readings/json.ts"
+import { Bad } from "../readings/records.ts"
+import { Unsure } from "../readings/tokenizer/text.ts"
+import { type Whole, wholeOf } from "../readings/tokenizer/whole.ts"
 
 export interface Case {
   readonly shape: Shape

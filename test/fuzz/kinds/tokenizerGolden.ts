@@ -6,12 +6,12 @@ import { join } from "node:path"
 import { isDeepStrictEqual } from "node:util"
 import { crc32, gunzipSync } from "node:zlib"
 import * as Tokenizer from "../../../src/runtime/tokenizers/tokenizer.ts"
-import { after, type Damage, damages } from "../damage.ts"
-import { of, textOf } from "../json.ts"
+import { after, type Damage, damages } from "../edits/damage.ts"
+import { of, textOf } from "../edits/json.ts"
+import { type Edit, edited, edits } from "../edits/mutations.ts"
+import { lines, tokenizers } from "../inputs/tokenizers.ts"
 import { attempt, Fault, fill, kind, refused, type Verdict } from "../kind.ts"
-import { type Edit, edited, edits } from "../mutations.ts"
-import { isFields, strictly } from "../ownJson.ts"
-import { lines, tokenizers } from "../tokenizers.ts"
+import { isFields, strictly } from "../readings/json.ts"
 
 type Name = keyof typeof tokenizers
 

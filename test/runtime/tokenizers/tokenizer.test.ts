@@ -240,7 +240,7 @@ describe("a tokenizer_config.json", () => {
       const map = yield* Effect.flip(loaded(json, { "special_tokens_map.json": { bos_token: { content: 1 } } }))
       assert.match(map.path, /special_tokens_map\.json$/)
       const added = yield* Effect.flip(loaded(json, { "added_tokens.json": { "<x>": 8 } }))
-      assert.match(added.message, /added_tokens\.json, "<x>": has the id 7 in tokenizer\.json; here it is 8/)
+      assert.match(added.message, /added_tokens\.json, "<x>": has the id 7 in tokenizer\.json; its id here is 8/)
     })))
   it.live("makes special tokens of those it names, and gives new ones the next ids", () =>
     onDisk(Effect.gen(function*() {

@@ -1,6 +1,6 @@
 /** Pre-tokenizers, read a second time by the letter of the format. */
-import * as own from "../ownFields.ts"
-import { bad, type Fields } from "../ownRecords.ts"
+import * as own from "../fields.ts"
+import { bad, type Fields } from "../records.ts"
 import { asBytes } from "./normalizers.ts"
 import {
   behaviors,

@@ -1,6 +1,6 @@
 /** Files of records and passages, read a second time by the letter of docs/data.md. */
 import { gunzipSync } from "node:zlib"
-import { decoded, depth, isFields, parsed, repeating, repeats } from "./ownJson.ts"
+import { decoded, depth, isFields, parsed, repeating, repeats } from "./json.ts"
 
 export type Fields = Readonly<Record<string, unknown>>
 

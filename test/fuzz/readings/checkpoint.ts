@@ -1,9 +1,9 @@
 /** A run's folder of checkpoints, read a second time: which are whole, and what they hold. */
 import { createHash } from "node:crypto"
-import { type Files, plainFiles } from "./folders.ts"
-import { isFields, strictly } from "./ownJson.ts"
-import { bad, type Fields, unlessBad } from "./ownRecords.ts"
-import { fileOf, weightsOf } from "./ownSafetensors.ts"
+import { type Files, plainFiles } from "../edits/folders.ts"
+import { isFields, strictly } from "./json.ts"
+import { bad, type Fields, unlessBad } from "./records.ts"
+import { fileOf, weightsOf } from "./safetensors.ts"
 
 const sha256 = (bytes: Uint8Array | string): string => createHash("sha256").update(bytes).digest("hex")
 const isNatural = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0

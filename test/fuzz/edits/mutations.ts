@@ -117,6 +117,10 @@ export const edits = (base: Json, where: (path: Path) => boolean = () => true): 
   )
 }
 
+/** Some of it so many times as often as nothing. */
+export const often = <A>(ratio: number, arbitrary: fc.Arbitrary<ReadonlyArray<A>>): fc.Arbitrary<ReadonlyArray<A>> =>
+  fc.oneof({ weight: Math.round(ratio * 90), arbitrary }, { weight: 90, arbitrary: fc.constant([]) })
+
 /** Another value of the same type. */
 const bent = (json: Json): Json => {
   if (typeof json !== "string") return isList(json) ? { items: json.items.toReversed() } : json

@@ -1,7 +1,7 @@
 /** The files of texts beside a config.json, read a second time: of tokens, of ColBERT's ways, of what is generated. */
-import * as own from "../ownFields.ts"
-import { isFields } from "../ownJson.ts"
-import { bad, type Fields } from "../ownRecords.ts"
+import * as own from "../fields.ts"
+import { isFields } from "../json.ts"
+import { bad, type Fields } from "../records.ts"
 import {
   anyText,
   between,

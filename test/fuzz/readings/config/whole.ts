@@ -1,9 +1,9 @@
 /** A model folder, read a second time: what all of its files come to together. */
-import { decoded, strictly } from "../ownJson.ts"
-import { bad, type Fields } from "../ownRecords.ts"
+import { type Folder, tokenizer } from "../../inputs/modelFolders.ts"
+import { decoded, strictly } from "../json.ts"
+import { bad, type Fields } from "../records.ts"
 import { tidied } from "../tokenizer/decoders.ts"
 import { type Whole, wholeOf } from "../tokenizer/whole.ts"
-import { type Folder, tokenizer } from "./folders.ts"
 import { fields, saying } from "./keys.ts"
 import { modelOf, shapesOf } from "./models.ts"
 import { choosing, denseOf, generationOf, modulesOf, tokensOf, waysOf } from "./texts.ts"

@@ -1,7 +1,7 @@
 /** Keys of a model folder's files, read a second time by the letter of transformers' documentation. */
-import * as own from "../ownFields.ts"
-import { isFields } from "../ownJson.ts"
-import { bad, type Fields } from "../ownRecords.ts"
+import * as own from "../fields.ts"
+import { isFields } from "../json.ts"
+import { bad, type Fields } from "../records.ts"
 
 export const count: own.Read<number> = (value) => natural(value) > 0 ? value as number : bad("no count")
 export const natural: own.Read<number> = (value) =>

@@ -1,7 +1,7 @@
 /** Model folders of every architecture, small and whole: the files that are changed, and those that stay. */
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { type Json, of } from "../json.ts"
+import { type Json, of } from "../edits/json.ts"
 
 const architectures = join(import.meta.dirname, "..", "..", "golden", "architectures")
 const bytes = (...path: ReadonlyArray<string>): Uint8Array => readFileSync(join(architectures, ...path))

@@ -1,6 +1,6 @@
 /** Edits of templates: of their tokens, expressions, filters and tests, and statements between tags. */
 import * as fc from "fast-check"
-import { pieces, templates, tokens } from "./templates.ts"
+import { pieces, templates, tokens } from "../inputs/templates.ts"
 
 export interface Mutated {
   readonly template: string

@@ -1,7 +1,7 @@
 /** Safetensors files, read a second time by the letter of the format. */
-import { isList, isObject, type Json } from "./json.ts"
-import { decoded, depth, parsed, repeats } from "./ownJson.ts"
-import { bad } from "./ownRecords.ts"
+import { isList, isObject, type Json } from "../edits/json.ts"
+import { decoded, depth, parsed, repeats } from "./json.ts"
+import { bad } from "./records.ts"
 
 /** Bits of an element. */
 export const bits: Readonly<Record<string, number>> = {

@@ -1,7 +1,7 @@
 /** Models, read a second time by the letter of the format: slowly, and by other ways than the program's. */
-import * as own from "../ownFields.ts"
-import { isFields } from "../ownJson.ts"
-import { bad, type Fields } from "../ownRecords.ts"
+import * as own from "../fields.ts"
+import { isFields } from "../json.ts"
+import { bad, type Fields } from "../records.ts"
 
 export interface Model {
   readonly ids: (word: string) => ReadonlyArray<number>

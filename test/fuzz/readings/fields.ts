@@ -1,6 +1,6 @@
 /** Fields of JSON, read a second time: strictly, and without a word about why not. */
-import { isFields } from "./ownJson.ts"
-import { bad, type Fields } from "./ownRecords.ts"
+import { isFields } from "./json.ts"
+import { bad, type Fields } from "./records.ts"
 
 /** An object's own keys, of which others than these are bad. */
 export const fieldsOf = (value: unknown, ...keys: ReadonlyArray<string>): Fields => {

@@ -2,7 +2,7 @@
 import * as fc from "fast-check"
 import { mkdirSync, symlinkSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { fill } from "./kind.ts"
+import { fill } from "../kind.ts"
 
 /** What has a name in a folder: a file's bytes, a folder, or a link that leads nowhere. Names are paths within it. */
 export type Entry = Uint8Array | "folder" | "link"

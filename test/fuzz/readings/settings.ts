@@ -1,5 +1,5 @@
 /** Settings, by docs/settings.md: which values a setting may have, and what it is called otherwise. */
-import { isFields } from "./ownJson.ts"
+import { isFields } from "./json.ts"
 
 type Is = (value: unknown) => boolean
 

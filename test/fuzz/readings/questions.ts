@@ -1,6 +1,6 @@
 /** Questions, read a second time by the letter of docs/data.md. */
-import { isFields } from "./ownJson.ts"
-import { bad, type Fields, firstId, idOf, saying, says, text } from "./ownRecords.ts"
+import { isFields } from "./json.ts"
+import { bad, type Fields, firstId, idOf, saying, says, text } from "./records.ts"
 
 export interface Question {
   readonly id: string

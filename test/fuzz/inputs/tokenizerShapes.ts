@@ -2,7 +2,7 @@
 import * as fc from "fast-check"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { type Json, of } from "../json.ts"
+import { type Json, of } from "../edits/json.ts"
 
 type Component = Readonly<Record<string, unknown>> | null
 

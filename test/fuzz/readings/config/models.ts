@@ -1,6 +1,6 @@
 /** config.json, read a second time: by the letter of transformers' documentation of each kind of model. */
-import * as own from "../ownFields.ts"
-import { bad, type Fields } from "../ownRecords.ts"
+import * as own from "../fields.ts"
+import { bad, type Fields } from "../records.ts"
 import {
   anyText,
   count,

@@ -1,6 +1,6 @@
 /** Normalizers, read a second time by the letter of the format. */
-import * as own from "../ownFields.ts"
-import { bad, type Fields } from "../ownRecords.ts"
+import * as own from "../fields.ts"
+import { bad, type Fields } from "../records.ts"
 import { type Char, patternOf, spelled, type Text } from "./text.ts"
 
 export type Normalizer = (text: Text) => Text

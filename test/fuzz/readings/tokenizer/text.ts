@@ -1,6 +1,6 @@
 /** A text character by character, each with its place in the text that was given; and what splits it. */
-import * as own from "../ownFields.ts"
-import { bad } from "../ownRecords.ts"
+import * as own from "../fields.ts"
+import { bad } from "../records.ts"
 
 export type Char = readonly [character: string, from: number]
 export type Text = ReadonlyArray<Char>

@@ -1,7 +1,7 @@
 /** An adapter on a model's weights, read a second time by the rules of PEFT. */
-import { isFields } from "./ownJson.ts"
-import { bad, type Fields } from "./ownRecords.ts"
-import { numbers, type OwnFile } from "./ownSafetensors.ts"
+import { isFields } from "./json.ts"
+import { bad, type Fields } from "./records.ts"
+import { numbers, type OwnFile } from "./safetensors.ts"
 
 export interface Matrix {
   readonly shape: ReadonlyArray<number>

@@ -1,9 +1,9 @@
 /** What may be wrong with a safetensors file: with its tensors, its header, its length, its bytes. */
 import * as fc from "fast-check"
+import { bits, numbers } from "../readings/safetensors.ts"
 import { after, type Damage, damages } from "./damage.ts"
 import { change, type Json, of, textOf } from "./json.ts"
 import { type Edit, edited, edits, strange } from "./mutations.ts"
-import { bits, numbers } from "./ownSafetensors.ts"
 
 /** A tensor as it is written. */
 export interface Written {

@@ -1,6 +1,6 @@
 /** Decoders, read a second time by the letter of the format. */
-import * as own from "../ownFields.ts"
-import type { Fields } from "../ownRecords.ts"
+import * as own from "../fields.ts"
+import type { Fields } from "../records.ts"
 import { byteAlphabet } from "./normalizers.ts"
 import { byteLevelOf, metaspaceOf } from "./preTokenizers.ts"
 import { charsOf, patternOf, spelled } from "./text.ts"

@@ -1,7 +1,7 @@
 /** tokenizer.json, read a second time by the letter of the format. */
-import * as own from "../ownFields.ts"
-import { isFields } from "../ownJson.ts"
-import { bad, type Fields } from "../ownRecords.ts"
+import * as own from "../fields.ts"
+import { isFields } from "../json.ts"
+import { bad, type Fields } from "../records.ts"
 import { type Decoder, decoderOf } from "./decoders.ts"
 import { type Model, modelOf } from "./models.ts"
 import { type Normalizer, normalizerOf } from "./normalizers.ts"
