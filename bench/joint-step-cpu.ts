@@ -65,7 +65,7 @@ const measure = Effect.gen(function*() {
       samples.push({ ran, rates: programs.map((prefix) => rate(runs, watch, prefix)) })
     }
     return { samples, indexing, passages: prepared.passages.length }
-  }).pipe(Effect.provide(timedPorts(watch).pipe(Layer.provide(system.layer))))
+  }).pipe(Effect.provide(timedPorts(watch).pipe(Layer.provideMerge(system.layer))))
 }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
 
 /** Milliseconds a step: medians over blocks. */

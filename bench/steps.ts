@@ -24,7 +24,7 @@ type Needs<S> = S extends Stage<any, any, any, infer R> ? R : never
 /** The stages of `Pipelines.llmRanked`, one by one. */
 const stages = ({ config }: Prepared) => {
   const o = studyOptions(config)
-  return [retrieve(o), sample(o), read(o.m), llmRank(o.m, o), update(byPairs(o.m, o.c))] as const
+  return [retrieve(o), sample(o), read(o.m, o), llmRank(o.m, o), update(byPairs(o.m, o.c, o))] as const
 }
 
 export const batches = ({ config, passages, questions }: Prepared) => {

@@ -4,7 +4,7 @@ import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import { observed, type Run } from "../src/runtime/engine/observed.ts"
 import type { Session } from "../src/runtime/engine/Session.ts"
-import { Reader, ReaderLearner } from "../src/runtime/ports/Reader.ts"
+import { LanguageModel, LanguageModelLearner } from "../src/runtime/ports/LanguageModel.ts"
 import { Retriever, RetrieverLearner } from "../src/runtime/ports/Retriever.ts"
 
 /** Milliseconds and calls since the last reset. */
@@ -55,17 +55,20 @@ export const timedPorts = (watch: Stopwatch) => {
       }))
     ),
     Layer.effect(
-      Reader,
-      Effect.map(Reader, (r) => ({
+      LanguageModel,
+      Effect.map(LanguageModel, (r) => ({
         ...r,
         nll: (...args) => timed(r.nll(...args)),
-        answer: (...args) => timed(r.answer(...args))
+        rank: (...args) => timed(r.rank(...args))
       }))
     ),
     Layer.effect(
       RetrieverLearner,
       Effect.map(RetrieverLearner, (r) => ({ ...r, learn: (lesson) => timed(r.learn(lesson)) }))
     ),
-    Layer.effect(ReaderLearner, Effect.map(ReaderLearner, (r) => ({ ...r, learn: (lesson) => timed(r.learn(lesson)) })))
+    Layer.effect(
+      LanguageModelLearner,
+      Effect.map(LanguageModelLearner, (r) => ({ ...r, learn: (lesson) => timed(r.learn(lesson)) }))
+    )
   )
 }

@@ -12,7 +12,7 @@ import * as tables from "../src/domain/tables.ts"
 import { markdown, type Rows } from "../src/domain/textTable.ts"
 import { all } from "../src/kernels/op/all.ts"
 import { apply, type Emitter, input, type Op } from "../src/kernels/Tensor.ts"
-import { answer } from "../src/stages/answer.ts"
+import { answer, type AnswerOptions } from "../src/stages/answer.ts"
 import { read } from "../src/stages/read.ts"
 import { retrieve } from "../src/stages/retrieve.ts"
 import { sample } from "../src/stages/sample.ts"
@@ -124,17 +124,21 @@ const letters = (text: string): string =>
 
 const draw = { sampling: "weighted", context: "sampled", temperature: 1, seed: 0 } as const
 const { b, c, m, n } = sizes
+const asks = {} as AnswerOptions
 
 /** Every stage by the name it is exported under, with sizes that stand for letters. */
 const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stage: Stage<any, any, any, any>]>>> = {
   retrieve: [["retrieve({ n })", retrieve({ n, rerank: false })]],
   sample: [["sample({ n, m, c })", sample({ n, m, c, ...draw })]],
-  read: [["read(m)", read(m)]],
+  read: [["read(m)", read(m, asks)]],
   llmRank: [["llmRank(m)", score.llmRank(m, { ties: "skip", mean: "pairs" })]],
   pdist: [["pdist(m)", score.pdist(m, 1)]],
   goldTarget: [["goldTarget(m)", score.goldTarget(m)]],
-  update: [["update(byPairs(m, c))", update(byPairs(m, c))], ["update(byTarget(m, c))", update(byTarget(m, c))]],
-  answer: [["answer(n, c)", answer(n, c)]],
+  update: [["update(byPairs(m, c))", update(byPairs(m, c, asks))], [
+    "update(byTarget(m, c))",
+    update(byTarget(m, c, asks))
+  ]],
+  answer: [["answer(n, c)", answer(n, c, asks)]],
   findGold: [["findGold(c)", supervise.findGold(c)]],
   drawWithGold: [["drawWithGold(n, m, c)", supervise.drawWithGold(n, m, c, 0)]],
   drawInBatch: [["drawInBatch(b)", supervise.drawInBatch(b)]],

@@ -42,4 +42,4 @@ export const demo = Effect.fn("demo")(function*(overrides: Raw) {
   const samples = [0, 1, 2].map((i) => records[Math.floor(i * records.length / 3)]!)
   const answers = yield* Stream.runCollect(answerAll(config, samples)).pipe(Effect.provide(yield* inference(config)))
   yield* Console.log(answers.map((answer, i) => `${show(answer)}\n  right: ${samples[i]!.answer}`).join("\n\n"))
-})
+}, Effect.scoped)

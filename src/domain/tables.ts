@@ -21,13 +21,11 @@ export const Question = {
 export const Candidates = (n: number) => ({ docs: integers(n), docScore: reals(n) })
 
 /**
- * The `m` passages the reader judges one by one, in the order of their draw, with the log-probability of each draw;
- * the candidates of lowest and highest score, which fix the scale; and the `c` passages the reader learns from
+ * The `m` passages the reader judges one by one, in the order of their draw; the candidates of lowest and highest score, which fix the scale; and the `c` passages the reader learns from
  * together, best last.
  */
 export const Draw = (m: number, c: number) => ({
   drawn: integers(m),
-  drawLogProb: reals(m),
   extremes: integers(2),
   context: integers(c)
 })

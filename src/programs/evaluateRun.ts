@@ -93,4 +93,4 @@ export const evaluateRun = Effect.fn("evaluateRun")(function*(c: RunConfig, spli
     )
     return summary
   }).pipe(Effect.scoped, Effect.provide(answering(config, data.passages)))
-})
+}, Effect.scoped)

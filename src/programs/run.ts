@@ -70,7 +70,7 @@ export const run = Effect.fn("run")(function*(c: RunConfig, resume: boolean) {
   }
   const prepared = yield* prepare(c)
   return yield* start(prepared, resume).pipe(Effect.provide(learner(prepared)))
-})
+}, Effect.scoped)
 
 /** The models that a command uses: those of a checkpoint, or of the settings as they are. */
 export interface Chosen {

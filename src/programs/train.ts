@@ -11,8 +11,8 @@ import { Lesson } from "../domain/tables.ts"
 import { columns } from "../domain/textTable.ts"
 import * as Journal from "../runtime/files/journal.ts"
 import { Checkpoints, type Identity } from "../runtime/ports/Checkpoints.ts"
+import { Corpus } from "../runtime/ports/Corpus.ts"
 import { labelOf, type ParameterGroup } from "../runtime/ports/Learning.ts"
-import { Passages } from "../runtime/ports/Passages.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
 import { Retriever } from "../runtime/ports/Retriever.ts"
 import { course } from "./course.ts"
@@ -87,7 +87,7 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
   const retriever = yield* Retriever
   const reporter = yield* Reporter
   const { gate, groups, learn: learning, refreshes, steps } = yield* course(c, epochs)
-  const run = identity(c, epochs, (yield* Passages).hash)
+  const run = identity(c, epochs, (yield* Corpus).hash)
 
   const start = yield* startOf(c, run, resume)
   const norms = start === 0 && c.max_steps > 0 ? yield* gate : new Map<string, number>()

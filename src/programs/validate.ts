@@ -32,8 +32,8 @@ export const validate = Effect.fn("validate")(function*(c: RunConfig) {
   for (const line of suspicions(prepared.config, modeOf(prepared.config).traits)) yield* Effect.logWarning(line)
   return {
     settings: prepared.config,
-    passages: prepared.passages.ids.length,
+    passages: prepared.passages.size,
     questions: Object.fromEntries(counts),
     groups
   } satisfies Valid as Valid
-})
+}, Effect.scoped)

@@ -1,5 +1,6 @@
 /** Retrieve: the best passages of the index for each question, scored afresh where asked. */
 import * as Effect from "effect/Effect"
+import { text } from "../domain/Content.ts"
 import * as Frame from "../domain/Frame.ts"
 import { Candidates, Question } from "../domain/tables.ts"
 import { Retriever } from "../runtime/ports/Retriever.ts"
@@ -28,7 +29,7 @@ export const retrieve = ({ n, rerank }: RetrieveOptions) =>
     adds: Candidates(n),
     run: Effect.fnUntraced(function*(rows) {
       const retriever = yield* Retriever
-      const queries = Frame.column(rows, "query")
+      const queries = Frame.column(rows, "query").map((query) => [text(query)])
       const { docs, scores } = yield* retriever.search(queries, n)
       if (!rerank) return { docs, docScore: scores }
       return rank(docs, yield* retriever.score(queries, docs), n)

@@ -1,7 +1,6 @@
 /** Files of records: what is read of good ones, and what is told of bad ones. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { createHash } from "node:crypto"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import * as Dataset from "../../src/datasets/dataset.ts"
@@ -131,27 +130,6 @@ describe("a file of passages", () => {
       assert.deepStrictEqual([...records], [{ id: "a", text: "T. x" }])
       assert.deepStrictEqual(skipped.map((e) => e.place), ["line 2, field \"text\"", "line 3, field \"id\""])
     })))
-})
-
-describe("a corpus", () => {
-  const records = [{ id: "a", text: "xy" }, { id: "b", text: "z" }]
-  it("knows its passages by id and by row", () => {
-    const { ids, row, texts } = Dataset.fromRecords(records)
-    assert.deepStrictEqual([ids, texts], [["a", "b"], ["xy", "z"]])
-    assert.deepStrictEqual([row("a"), row("b"), row("c")], [0, 1, -1])
-  })
-  it("has a hash of all its ids and texts, in order", () => {
-    const hash = (...some: typeof records) => Dataset.fromRecords(some).hash
-    const [a, b] = records as [typeof records[0], typeof records[0]]
-    const others = [hash(b, a), hash(a), hash(a, { ...b, text: "y" }), hash({ id: "ax", text: "y" }, b)]
-    assert.strictEqual(new Set([hash(a, b), ...others]).size, 5)
-    assert.strictEqual(hash(a, b), hash({ ...a }, { ...b }))
-  })
-  it("of any size has a hash, which is that of its ids and texts, each before a zero byte", () => {
-    const many = Array.from({ length: 40_000 }, (_, i) => ({ id: `p${i}`, text: `text ${i} é 😀` }))
-    const whole = many.map(({ id, text }) => `${id}\0${text}\0`).join("")
-    assert.strictEqual(Dataset.fromRecords(many).hash, createHash("sha256").update(whole).digest("hex"))
-  })
 })
 
 describe("what is told of a file", () => {

@@ -37,7 +37,13 @@ export type Outcome<A> =
   | { readonly _tag: "Read"; readonly value: A; readonly told: ReadonlyArray<string> }
 
 /** Errors that were foreseen. */
-const typed: ReadonlySet<unknown> = new Set(["FileError", "ConfigError", "CheckpointError", "ContextOverflow"])
+const typed: ReadonlySet<unknown> = new Set([
+  "FileError",
+  "ConfigError",
+  "CheckpointError",
+  "ContextOverflow",
+  "IndexError"
+])
 
 /** What the program makes of an input. @throws Fault for what is no typed error: a user would see a stack trace. */
 export const attempt = async <A, E>(

@@ -1,10 +1,11 @@
 """Mutated chat templates by Python's Jinja, as transformers sets it up: templates.json.gz.
 
-A list of templates with their special tokens, each with a text for each of some messages of a user, on the 26th of July 2024;
+A list of templates with their special tokens, each with a text for each of some chats, on the 26th of July 2024;
 null where that is an error.
     node templateMutations.ts 3000 1 | python templateMutations.py templates.json.gz
 """
 
+import copy
 import datetime
 import gzip
 import json
@@ -25,9 +26,9 @@ class Day(datetime.datetime):
 chat_template_utils.datetime = Day
 
 
-def rendered(template, tokens, text):
+def rendered(template, tokens, chat):
     try:
-        own = template.render(messages=[{"role": "user", "content": text}], tools=None, documents=None,
+        own = template.render(messages=copy.deepcopy(chat), tools=None, documents=None,
                               add_generation_prompt=True, **tokens)
         own.encode()
         return own
@@ -39,11 +40,11 @@ def texts(case):
     try:
         template = chat_template_utils._compile_jinja_template(case["template"])
     except Exception:
-        return [None] * len(said)
-    return [rendered(template, case["tokens"], text) for text in said]
+        return [None] * len(chats)
+    return [rendered(template, case["tokens"], chat) for chat in chats]
 
 
-said = json.loads(sys.stdin.readline())
+chats = json.loads(sys.stdin.readline())
 cases = [json.loads(line) for line in sys.stdin]
 content = json.dumps([case | {"texts": texts(case)} for case in cases])
 with open(sys.argv[1], "wb") as out:

@@ -1,6 +1,6 @@
 /** Settings of the data: corpus, questions, splits. */
 import * as Schema from "effect/Schema"
-import { MaybePath, Path, Share, Where } from "./kinds.ts"
+import { MaybePath, Natural, Path, Share, Where } from "./kinds.ts"
 import { setting } from "./setting.ts"
 import { inModes, where } from "./uses.ts"
 
@@ -14,6 +14,13 @@ export const data = {
     description: "Passages: JSON lines, a JSON array or object, parquet, or a folder of them; `.gz` is read too "
       + "(docs/data.md).",
     affects: "learning"
+  }),
+  corpus_in_memory: setting(Natural, {
+    description:
+      "MiB of the passages' texts that are kept in memory; where there are more, all of them go to a file in "
+      + "the temporary folder (`TMPDIR`) and are read from there. 0 keeps none.",
+    affects: "output",
+    default: 256
   }),
   train_file: setting(MaybePath, {
     description: "Training questions, in any of the forms of docs/data.md.",

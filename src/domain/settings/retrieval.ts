@@ -45,6 +45,14 @@ export const retrieval = {
     affects: "output",
     default: "",
     matters: encodes
+  }),
+  index_in_memory: setting(Natural, {
+    description:
+      "MiB of an index's vectors that stay in memory; the others are read in every search, from `index_path` or, "
+      + "where the index is built, from a file in the temporary folder (`TMPDIR`).",
+    affects: "output",
+    default: 512,
+    matters: encodes
   })
 }
 /** The section's settings, each with a value. */

@@ -15,7 +15,7 @@ import { FEW } from "../../runtime/engine/Weights.ts"
 import { weighed } from "../../runtime/files/checkpoints.ts"
 import { Checkpoints } from "../../runtime/ports/Checkpoints.ts"
 import type { ParameterGroup } from "../../runtime/ports/Learning.ts"
-import * as StoredIndex from "../../runtime/retrieval/indexes/stored.ts"
+import * as IndexFile from "../../runtime/retrieval/indexes/format.ts"
 import { modeOf } from "../../systems/all.ts"
 import { parameterGroups } from "../course.ts"
 import { identity } from "../identity.ts"
@@ -150,9 +150,10 @@ const memoryOf = ({ config, files, groups, largest, probed, process: start, stor
   const sums = total(learned, (part) => part.sums)
   const ofIndex = total(of(RETRIEVER), ({ bytes }) => bytes)
   const times = probed ? Math.min(2, probed.index.times + (stored > 0 ? 1 : 0)) : 0
-  const index = probed && times * ((probed.index.bytes || stored) + ofIndex)
+  const held = Math.min(config.index_in_memory * 2 ** 20, probed?.index.bytes || stored)
+  const index = probed && times * (held + ofIndex)
   const saving = Math.max(...parts.map((part) => savingOf(part, groups, files)))
-  const held = start + weights + optimizer + sums
+  const always = start + weights + optimizer + sums
   return {
     process: start,
     weights,
@@ -161,7 +162,7 @@ const memoryOf = ({ config, files, groups, largest, probed, process: start, stor
     index,
     largest: largest ?? null,
     saving,
-    estimated: index === null ? null : held + index + Math.max(largest?.bytes ?? 0, saving),
+    estimated: index === null ? null : always + index + Math.max(largest?.bytes ?? 0, saving),
     measured: probed && process.resourceUsage().maxRSS * 1024
   }
 }
@@ -195,7 +196,7 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
     files: probed ? files : completed(files, config),
     probed,
     largest: meter.largest,
-    stored: config.index_path === "" ? 0 : yield* StoredIndex.size(config.index_path),
+    stored: config.index_path === "" ? 0 : yield* IndexFile.size(config.index_path),
     process: start
   }
   for (const line of suspicions(config, modeOf(config).traits)) yield* Effect.logWarning(line)
@@ -220,4 +221,4 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
     disk: diskOf(sized),
     probe: probed
   } satisfies Plan as Plan
-})
+}, Effect.scoped)

@@ -49,7 +49,7 @@ const warmUp = (config: RunConfig) =>
   Effect.flatMap(
     prepare(config),
     (prepared) => start(prepared, true).pipe(Effect.provide(learner(prepared)))
-  )
+  ).pipe(Effect.scoped)
 
 /** The test questions of an arm. */
 const test = (config: RunConfig, data: Corpus) =>
@@ -68,7 +68,7 @@ const runArm = (config: RunConfig) =>
           const trained = yield* start(prepared, true)
           return { before, trained, evaluation: yield* examine(config, questions, reads) }
         }).pipe(Effect.provide(learner(prepared))))
-  )
+  ).pipe(Effect.scoped)
 
 /** The model folders of a checkpoint, as settings. */
 const models = Effect.fnUntraced(function*(checkpoint: string) {

@@ -4,6 +4,7 @@ import * as FileSystem from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
+import { statfs } from "node:fs/promises"
 import { dirname } from "node:path"
 import { brief, several } from "../../domain/brief.ts"
 import { problemsOf } from "../../domain/issues.ts"
@@ -65,14 +66,9 @@ export interface Reading {
   readonly into: <A extends Uint8Array>(bytes: A, from: number, place?: string) => Effect.Effect<A, FileError>
 }
 
-/** Open until the scope ends. */
-export const reading = Effect.fnUntraced(function*(path: string) {
-  const fs = yield* FileSystem.FileSystem
-  const { type } = yield* fs.stat(path).pipe(located(path))
-  if (type === "Directory") return yield* new FileError({ path, place: "", reason: reasons.get("EISDIR")! })
-  const file = yield* fs.open(path, { flag: "r" }).pipe(located(path))
-  const size = Number((yield* file.stat.pipe(located(path))).size)
-  const into: Reading["into"] = Effect.fnUntraced(function*(bytes, from, place = "") {
+/** Reads an open file, whatever the path it was opened by leads to by now. */
+export const readingOf = (path: string, file: FileSystem.File): Reading["into"] =>
+  Effect.fnUntraced(function*(bytes, from, place = "") {
     for (let at = 0; at < bytes.length;) {
       const rest = bytes.subarray(at, at + MOST)
       const got = yield* file.read(rest, { position: BigInt(from + at) }).pipe(located(path))
@@ -81,7 +77,15 @@ export const reading = Effect.fnUntraced(function*(path: string) {
     }
     return bytes
   })
-  return { path, size, into } satisfies Reading as Reading
+
+/** Open until the scope ends. */
+export const reading = Effect.fnUntraced(function*(path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const { type } = yield* fs.stat(path).pipe(located(path))
+  if (type === "Directory") return yield* new FileError({ path, place: "", reason: reasons.get("EISDIR")! })
+  const file = yield* fs.open(path, { flag: "r" }).pipe(located(path))
+  const size = Number((yield* file.stat.pipe(located(path))).size)
+  return { path, size, into: readingOf(path, file) } satisfies Reading as Reading
 })
 
 /** All bytes of a file of at most `most`; a larger one is refused. */
@@ -174,6 +178,10 @@ export const isNamed = Effect.fnUntraced(function*(folder: string, name: string)
   return (yield* namesIn(folder)).includes(name)
 })
 
+/** Bytes that may be written in a folder; infinite where the system does not tell. */
+export const spaceIn = (folder: string): Effect.Effect<number> =>
+  Effect.promise(() => statfs(folder).then(({ bavail, bsize }) => bavail * bsize, () => Infinity))
+
 /** SHA-256 of what follows one another. */
 export const sha256 = (...parts: ReadonlyArray<Uint8Array | string>): string => sha256Of(parts)
 
@@ -184,15 +192,17 @@ export const sha256Of = (parts: Iterable<Uint8Array | string>): string => {
   return hash.digest("hex")
 }
 
-/** SHA-256 of a file of any size. */
-export const hashFile = Effect.fnUntraced(function*(path: string) {
-  const { into, size } = yield* reading(path)
+/** SHA-256 of an open file of any size. */
+export const hashOf = Effect.fnUntraced(function*({ into, size }: Reading) {
   const [hash, buffer] = [createHash("sha256"), new Uint8Array(Math.min(size, 2 ** 22))]
   for (let at = 0; at < size; at += buffer.length) {
     hash.update(yield* into(buffer.subarray(0, Math.min(buffer.length, size - at)), at))
   }
   return hash.digest("hex")
-}, Effect.scoped)
+})
+
+/** SHA-256 of a file of any size. */
+export const hashFile = (path: string) => Effect.scoped(Effect.flatMap(reading(path), hashOf))
 
 /** A file that is written in pieces. */
 export interface Writing {

@@ -1,7 +1,7 @@
 /** Sequences of different lengths as the rectangular arrays of a program. */
 import { bucket, powerOfTwo } from "../engine/Programs.ts"
 import type { PackShape } from "./graphs.ts"
-import type { Sequence } from "./prompt.ts"
+import type { Sequence } from "./sequences.ts"
 
 /** Sequences as a program's arrays: tokens [rows, length], and the places where a next token is predicted. */
 export interface Pack {

@@ -1,4 +1,4 @@
-/** Chat templates in the styles of families of models, to be mutated, and what a user says to them. */
+/** Chat templates in the styles of families of models, to be mutated, and chats. */
 
 const im = (content: string, before = "", after = ""): string =>
   `${before}{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + ${content} + '<|im_end|>' + '\n'}}{% endfor %}`
@@ -102,13 +102,19 @@ export const tokens: ReadonlyArray<Readonly<Record<string, string>>> = [
   {}
 ]
 
-export const said = [
-  "Which gene causes Fabry disease?",
-  "  two\n lines \t",
-  "",
-  "<tool>x</tool>",
-  "\u{1f9ec} caf\u00e9 \ufeff\u0085a\u001c ",
-  "7"
+/** What is said: by a user, or by all. */
+export const chats: ReadonlyArray<ReadonlyArray<{ readonly role: string; readonly content: string }>> = [
+  [{ role: "user", content: "Which gene causes Fabry disease?" }],
+  [{ role: "user", content: "  two\n lines \t" }],
+  [{ role: "user", content: "" }],
+  [{ role: "user", content: "<tool>x</tool>" }],
+  [{ role: "user", content: "\u{1f9ec} caf\u00e9 \ufeff\u0085a\u001c " }],
+  [{ role: "system", content: " Be brief.\n" }, { role: "user", content: "7" }],
+  [
+    { role: "user", content: "Is it GLA?" },
+    { role: "assistant", content: "<think>\n\nHm.\n</think>\n\n Yes. " },
+    { role: "user", content: "Why?" }
+  ]
 ]
 
 /** Pieces that stand in templates, which may come in place of others. */

@@ -1,13 +1,14 @@
 /** An index on disk that is not as it was written, or of another writer. */
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
 import { createHash } from "node:crypto"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { isDeepStrictEqual } from "node:util"
-import type { VectorIndex } from "../../../src/runtime/retrieval/indexes/exact.ts"
-import { type Origin, read, write } from "../../../src/runtime/retrieval/indexes/stored.ts"
+import type { Origin, PassageVectors } from "../../../src/runtime/ports/PassageIndex.ts"
+import { open, write } from "../../../src/runtime/retrieval/indexes/format.ts"
 import { after, type Damage, damages } from "../edits/damage.ts"
 import { type Files, type FolderEdit, folderEdits, lay, moved, plainFiles } from "../edits/folders.ts"
 import { of, textOf } from "../edits/json.ts"
@@ -23,22 +24,20 @@ const numbers = (rows: number, length: number) =>
   Array.from({ length: rows * length * DIM }, (_, i) => Math.fround(Math.sin(i) * length))
 
 /** Two chunks of other lengths, the second not full. */
-const index: VectorIndex = {
-  generation: 1,
-  passages: 4,
-  chunks: [
-    { docs: Int32Array.of(3, 0), length: 2, vectors: Float32Array.from(numbers(2, 2)) },
-    { docs: Int32Array.of(2, 1), length: 3, vectors: Float32Array.from(numbers(3, 3)) }
-  ]
+const chunks = [{ docs: Int32Array.of(3, 0), rows: 2, length: 2 }, { docs: Int32Array.of(2, 1), rows: 3, length: 3 }]
+const index: PassageVectors<never, never> = {
+  dim: DIM,
+  chunks,
+  vectors: Stream.fromIterable(chunks.map(({ length, rows }) => Float32Array.from(numbers(rows, length))))
 }
-const origin: Origin = { corpus: "corpus", weights: new Map([["a", Float32Array.of(1, 2)]]) }
+const origin: Origin = { corpus: "corpus", weights: () => "weights" }
 
 const [METADATA, VECTORS] = ["metadata.json", "vectors.safetensors"]
 const file = { tensors: [tensor("000000", [2, 2, DIM], numbers(2, 2)), tensor("000001", [3, 3, DIM], numbers(3, 3))] }
 
 const written = await (async () => {
   const folder = mkdtempSync(join(tmpdir(), "index-"))
-  await attempt(write(folder, index, DIM, origin))
+  await attempt(write(folder, origin, index))
   const files = { [METADATA]: readFileSync(join(folder, METADATA)), [VECTORS]: readFileSync(join(folder, VECTORS)) }
   rmSync(folder, { recursive: true })
   return files
@@ -127,17 +126,30 @@ const own = (files: Files) => {
     passages: docs.length,
     chunks: chunks.map(({ docs, length }, i) => {
       const name = String(i).padStart(6, "0")
-      const [rows, ...rest] = tensors.get(name)?.shape ?? bad("no such chunk")
+      const { dtype, shape: [rows, ...rest] } = tensors.get(name) ?? bad("no such chunk")
       const fits = rows !== undefined && rows >= docs.length && isDeepStrictEqual(rest, [length, fields["dim"]])
-      return { docs: docs.map((doc) => doc + 0), length, vectors: fits ? values[name]! : bad("another shape") }
+      const is = fits && dtype === "F32" ? values[name]! : bad("another shape or type")
+      return { docs: docs.map((doc) => doc + 0), length, vectors: is }
     })
   }
 }
 
-const plain = ({ chunks, passages }: VectorIndex) => ({
-  passages,
-  chunks: chunks.map(({ docs, length, vectors }) => ({ docs: [...docs], length, vectors: [...vectors] }))
+/** All of the index of a folder. */
+const read = Effect.fnUntraced(function*(folder: string) {
+  const { chunks, dim, into } = yield* open(folder, origin)
+  const all = yield* Effect.forEach(
+    chunks,
+    ({ docs, length, rows }, i) =>
+      Effect.map(into(i, new Float32Array(rows * length * dim)), (vectors) => ({
+        docs: [...docs],
+        length,
+        vectors: [...vectors]
+      }))
+  )
+  return { passages: all.reduce((sum, { docs }) => sum + docs.length, 0), chunks: all }
 })
+
+const before = unlessBad(() => own(written))
 
 const example = (path: Edit["path"], text: string): Case => ({
   metadata: [{ path, does: "replace", value: new Raw(text) }],
@@ -174,14 +186,14 @@ export default kind<Case>({
   judge: async (c, folder) => {
     const files = filesOf(c)
     lay(folder, files)
-    const outcome = await attempt(Effect.scoped(read(folder, origin)))
+    const outcome = await attempt(read(folder))
     const expected = unlessBad(() => own(files))
     if (outcome._tag === "Refused") {
       if (expected !== undefined) throw new Fault(`refused: ${outcome.message}`)
       return refused(outcome, folder)
     }
     if (expected === undefined) throw new Fault("read, where the folder is bad")
-    expectSame(plain(outcome.value), expected, "the index")
-    return isDeepStrictEqual(expected, plain(index)) ? "same" : "changed"
+    expectSame(outcome.value, expected, "the index")
+    return isDeepStrictEqual(expected, before) ? "same" : "changed"
   }
 })

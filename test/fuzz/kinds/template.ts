@@ -7,10 +7,10 @@ import { limited } from "../../../src/runtime/files/timeLimit.ts"
 import { render } from "../../../src/runtime/language/templates/jinja/render.ts"
 import { compile } from "../../../src/runtime/language/templates/jinja/source.ts"
 import { type Mutated, mutated } from "../edits/templates.ts"
-import { said, templates, tokens } from "../inputs/templates.ts"
+import { chats, templates, tokens } from "../inputs/templates.ts"
 import { expectSame, Fault, kind } from "../kind.ts"
 
-/** Of test/golden/templateMutations.py: a text for each of `said`, null for an error; the first ones are not mutated. */
+/** Of test/golden/templateMutations.py: a text for each of `chats`, null for an error; the first ones are not mutated. */
 interface Golden extends Mutated {
   readonly texts: ReadonlyArray<string | null>
 }
@@ -33,7 +33,7 @@ const texts = ({ template, tokens: own }: Mutated): ReadonlyArray<string | Error
     }
   }
   const variables = { add_generation_prompt: true, tools: null, documents: null, ...own }
-  return said.map((text) => attempt(() => render(compile(template), variables, text)))
+  return chats.map((chat) => attempt(() => render(compile(template), variables, chat)))
 }
 
 /** Errors of the program rather than of the template. */
@@ -57,7 +57,7 @@ export default kind<Case>({
     refused.forEach(checkReason)
     if (golden) {
       found.forEach((own, i) => {
-        if (typeof own === "string") expectSame(own, golden.texts[i], `the text of ${JSON.stringify(said[i])}`)
+        if (typeof own === "string") expectSame(own, golden.texts[i], `the text of ${JSON.stringify(chats[i])}`)
         else if ((c as { readonly golden: number }).golden < whole && golden.texts[i] !== null) {
           throw new Fault(`refused: ${own.message}`)
         }

@@ -3,7 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { render } from "../../../src/runtime/language/templates/jinja/render.ts"
 import { compile } from "../../../src/runtime/language/templates/jinja/source.ts"
 
-const rendered = (template: string): string => render(compile(template), { tools: null, bos_token: "<s>" }, "hi")
+const rendered = (template: string): string =>
+  render(compile(template), { tools: null, bos_token: "<s>" }, [
+    { role: "user", content: "hi" }
+  ])
 
 describe("a template", () => {
   it("is rendered as Python renders it", () => {

@@ -28,6 +28,8 @@ export interface TensorFile {
   readonly metadata: Readonly<Record<string, string>>
   /** A tensor's values as float32; takes no memory but theirs. */
   readonly read: (name: string) => Effect.Effect<StoredTensor, FileError>
+  /** Fills `data`, of its size, with the values of a float32 tensor. */
+  readonly into: (name: string, data: Float32Array) => Effect.Effect<Float32Array, FileError>
   /** The type of a tensor that is stored in 16 bits. */
   readonly half: (name: string) => Half | undefined
   /** The words of such a tensor, as they are stored. */
@@ -172,11 +174,14 @@ const fill = <A extends Float32Array | Uint16Array>(
   bytes: number,
   from: number,
   place: string
-) => Effect.as(into(new Uint8Array(data.buffer as ArrayBuffer, data.byteLength - bytes), from, place), data)
+) => {
+  const last = data.byteOffset + data.byteLength - bytes
+  return Effect.as(into(new Uint8Array(data.buffer as ArrayBuffer, last, bytes), from, place), data)
+}
 
-/** Open until the scope ends. */
-export const open = Effect.fnUntraced(function*(path: string) {
-  const file = yield* reading(path)
+/** The tensors of an open file. */
+export const of = Effect.fnUntraced(function*(file: Reading) {
+  const { path } = file
   const { body, entries, metadata } = yield* readHeader(file)
   const half = (name: string) => narrow.get(entries.get(name)!.dtype)
   const whereIs = (name: string) => {
@@ -204,5 +209,14 @@ export const open = Effect.fnUntraced(function*(path: string) {
     yield* finite(path, name, data)
     return { shape, data } satisfies StoredTensor as StoredTensor
   })
-  return { path, entries, metadata, read, half, words } satisfies TensorFile as TensorFile
+  const into = Effect.fnUntraced(function*(name: string, data: Float32Array) {
+    const { bytes, from, place } = whereIs(name)
+    yield* fill(file, data, bytes, from, place)
+    yield* finite(path, name, data)
+    return data
+  })
+  return { path, entries, metadata, read, into, half, words } satisfies TensorFile as TensorFile
 })
+
+/** Open until the scope ends. */
+export const open = (path: string) => Effect.flatMap(reading(path), of)

@@ -3,7 +3,7 @@
  * process, not the program. Told by `templates.ts`, one message a request.
  */
 import { limited } from "../../files/timeLimit.ts"
-import { render } from "./jinja/render.ts"
+import { render, type Said } from "./jinja/render.ts"
 import { compile, type Template } from "./jinja/source.ts"
 
 /** What the process is told first. */
@@ -15,17 +15,17 @@ export interface Begin {
   readonly variables: Readonly<Record<string, unknown>>
 }
 export interface Request {
-  /** What the user says, message by message. */
-  readonly said: ReadonlyArray<string>
+  readonly chats: ReadonlyArray<ReadonlyArray<Said>>
 }
 export type Reply = { readonly texts: ReadonlyArray<string> } | { readonly reason: string }
 
-/** Characters that a template may add to what a user says. */
+/** Characters that a template may add to what is said. */
 const MOST = 200_000
 
-const rendered = (template: Template, { patience, variables }: Begin, said: string): string => {
-  const text = limited(patience, () => render(template, variables, said))
-  if (text.length > 2 * said.length + MOST) throw new Error(`makes ${text.length} characters of ${said.length}`)
+const rendered = (template: Template, { patience, variables }: Begin, messages: ReadonlyArray<Said>): string => {
+  const text = limited(patience, () => render(template, variables, messages))
+  const said = messages.reduce((sum, { content }) => sum + content.length, 0)
+  if (text.length > 2 * said + MOST) throw new Error(`makes ${text.length} characters of ${said}`)
   return text
 }
 
@@ -50,8 +50,8 @@ const serve = (begin: Begin): void => {
   })
   process.on(
     "message",
-    ({ said }: Request) =>
-      void process.send!(answered(() => ({ texts: said.map((one) => rendered(template!, begin, one)) })))
+    ({ chats }: Request) =>
+      void process.send!(answered(() => ({ texts: chats.map((one) => rendered(template!, begin, one)) })))
   )
   process.send!(first)
 }

@@ -1,5 +1,7 @@
 /** Questions with passages of their own, as one batch over the distinct passages among them. */
+import * as Effect from "effect/Effect"
 import { bucket } from "../../engine/Programs.ts"
+import type { CorpusError } from "../../ports/Corpus.ts"
 import type { BatchShape } from "./graphs.ts"
 import type { PassageTokens } from "./passageTokens.ts"
 import type { ColbertText, Lengths } from "./text.ts"
@@ -19,7 +21,7 @@ export interface Batch {
 }
 
 /** The batch of questions and their passages, rows of the corpus: docs [questions, n]. */
-export type Assemble = (questions: ReadonlyArray<string>, docs: Int32Array) => Batch
+export type Assemble = (questions: ReadonlyArray<string>, docs: Int32Array) => Effect.Effect<Batch, CorpusError>
 
 /**
  * `docs` is [questions, n], rows of the corpus. The distinct ones are filled up to a bucket with
@@ -30,28 +32,28 @@ export const assemble = (
   tokens: PassageTokens,
   lengths: Lengths
 ): Assemble =>
-(questions, docs) => {
-  const distinct = [...new Set(docs)].toSorted((a, b) => a - b)
-  const place = new Map(distinct.map((doc, i) => [doc, i]))
-  const count = bucket(distinct.length, docs.length)
-  const rows = Array.from({ length: count }, (_, i) => tokens.of(distinct[i] ?? distinct[0]!))
-  const longest = rows.reduce((most, row) => Math.max(most, row.length), 0)
-  const query = text.queries(questions)
-  const passage = text.passages(rows, bucket(longest, lengths.passage))
-  return {
-    shape: {
-      questions: questions.length,
-      queryLength: query.length,
-      passages: count,
-      passageLength: passage.length
-    },
-    data: {
-      queryIds: query.ids,
-      queryMask: query.mask,
-      docIds: passage.ids,
-      docMask: passage.mask,
-      docKeep: passage.keep
-    },
-    places: docs.map((doc) => place.get(doc)!)
-  }
-}
+  Effect.fnUntraced(function*(questions, docs) {
+    const distinct = [...new Set(docs)].toSorted((a, b) => a - b)
+    const place = new Map(distinct.map((doc, i) => [doc, i]))
+    const count = bucket(distinct.length, docs.length)
+    const rows = yield* tokens.of(Array.from({ length: count }, (_, i) => distinct[i] ?? distinct[0]!))
+    const longest = rows.reduce((most, row) => Math.max(most, row.length), 0)
+    const query = text.queries(questions)
+    const passage = text.passages(rows, bucket(longest, lengths.passage))
+    return {
+      shape: {
+        questions: questions.length,
+        queryLength: query.length,
+        passages: count,
+        passageLength: passage.length
+      },
+      data: {
+        queryIds: query.ids,
+        queryMask: query.mask,
+        docIds: passage.ids,
+        docMask: passage.mask,
+        docKeep: passage.keep
+      },
+      places: docs.map((doc) => place.get(doc)!)
+    }
+  })

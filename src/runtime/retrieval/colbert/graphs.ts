@@ -28,20 +28,6 @@ export const encode = (encoder: Encoder, rows: number, length: number): Graph =>
   return { name: `retriever.encode ${rows}x${length}`, inputs: { ...inputs, ...batch }, outputs: { vectors } }
 }
 
-/** Scores of stored passage vectors: queries [b, q, dim], docs [n, l, dim] whose absent rows repeat a present one. */
-export const search = (b: number, q: number, n: number, l: number, dim: number): Graph => {
-  const types = {
-    queries: { dtype: "float32", shape: [b, q, dim] },
-    docs: { dtype: "float32", shape: [n, l, dim] }
-  } as const
-  const { docs, queries } = inputsOf(types) as { readonly docs: Tensor; readonly queries: Tensor }
-  return {
-    name: `retriever.search ${n}x${l}`,
-    inputs: { queries, docs },
-    outputs: { scores: maxSim(queries, docs) }
-  }
-}
-
 /** A batch of questions against the distinct passages they share. */
 export interface BatchShape {
   readonly questions: number

@@ -1,4 +1,4 @@
-/** A template rendered: one message of a user, and the beginning of the answer. */
+/** A template rendered: a chat, and the beginning of the answer. */
 import { PythonInterpreter } from "./interpreter.ts"
 import { Environment } from "./library.ts"
 import type { Template } from "./source.ts"
@@ -29,14 +29,20 @@ const globals = {
   strftime_now: (format: string) => strftime(DAY, format)
 }
 
+/** A message as templates take it. */
+export interface Said {
+  readonly role: string
+  readonly content: string
+}
+
 /** @throws Error with the reason why it cannot be rendered. */
 export const render = (
   { program, roles }: Template,
   variables: Readonly<Record<string, unknown>>,
-  said: string
+  messages: ReadonlyArray<Said>
 ): string => {
   const environment = new Environment()
-  const all = { ...globals, ...variables, messages: [{ role: "user", content: said }] }
+  const all = { ...globals, ...variables, messages }
   for (const [name, value] of Object.entries(all)) environment.set(name, value)
   return textOf(new PythonInterpreter(environment, roles).run(program))
 }

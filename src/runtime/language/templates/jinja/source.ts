@@ -183,6 +183,7 @@ const rolesOf = (program: Node): Roles => {
       if (consumers.has(filterName(node))) consumed.add(node["operand"])
     }
     if (node.type === "Set") checkTarget(node["assignee"])
+    if (node.type === "For") checkTarget(node["loopvar"])
     if (node.type === "TestExpression" && !tests.has(node["test"].value)) refuse(`the test ${node["test"].value}`)
   })
   return { printed, consumed, firsts, strangers: strangersOf(program) }

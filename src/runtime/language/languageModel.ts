@@ -1,9 +1,8 @@
-/** The reader in its roles: one that learns, one that only reads, none at all. */
+/** A language model in its roles: one that learns, one that only reads and writes. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { parts } from "../../domain/fileNames.ts"
 import { LEAST_SHIFTED } from "../../domain/settings/prompting.ts"
 import * as Learner from "../engine/Learner.ts"
 import type { SessionError } from "../engine/Session.ts"
@@ -19,39 +18,41 @@ import {
   translate
 } from "../models/training.ts"
 import { Checkpoints } from "../ports/Checkpoints.ts"
-import { none, Reader, ReaderError, ReaderLearner, type ReaderLesson } from "../ports/Reader.ts"
-import { contextOf } from "./answering.ts"
+import {
+  LanguageModel,
+  LanguageModelError,
+  LanguageModelLearner,
+  type LanguageModelLesson
+} from "../ports/LanguageModel.ts"
+import type { PromptError } from "./chatTokens.ts"
 import * as Graphs from "./graphs.ts"
 import * as Model from "./model.ts"
 import { pack } from "./pack.ts"
-import type { PromptError } from "./trunk.ts"
-
-const [, NAME] = parts
 
 type Failure = SessionError | Learner.Diverged | PromptError
-const inWords = (taught?: Taught) => (error: Failure): ReaderError =>
-  new ReaderError({
-    reason: error._tag === "ContextOverflow" || error._tag === "ModelRefused" ? error : translate(error, taught)
+const inWords = (taught?: Taught) => (error: Failure): LanguageModelError =>
+  new LanguageModelError({
+    reason: error._tag === "SessionError" || error._tag === "Diverged" ? translate(error, taught) : error
   })
 
-const reading = (model: Model.ReaderModel, asReaderError = inWords()) =>
-  Reader.of({
-    nll: (asked) => Effect.mapError(model.nll(asked), asReaderError),
-    answer: (asked) => Effect.mapError(model.answer(asked), asReaderError),
-    write: (asked) => Stream.mapError(model.write(asked), asReaderError)
+const portOf = (model: Model.Decoding, asError = inWords()) =>
+  LanguageModel.of({
+    nll: (prompts, continuations) => Effect.mapError(model.nll(prompts, continuations), asError),
+    rank: (prompts, continuations, reduction) =>
+      Effect.mapError(model.rank(prompts, continuations, reduction), asError),
+    write: (prompts, options) => Stream.mapError(model.write(prompts, options), asError)
   })
 
-/** A reader that answers, and cannot learn. */
-export const readOnly = (settings: Model.ReaderSettings) =>
-  Layer.effect(Reader, Effect.map(Model.make(settings, false), (model) => reading(model)))
+/** A language model that answers, and cannot learn. */
+export const readOnly = (settings: Model.LanguageModelSettings) =>
+  Layer.effect(LanguageModel, Effect.map(Model.make(settings, false), (model) => portOf(model)))
 
 /** One handle on the weights serves both: the next judgement is that of the last step. */
-export const trainable = (settings: Model.ReaderSettings) =>
+export const trainable = (settings: Model.LanguageModelSettings) =>
   Layer.effectContext(Effect.gen(function*() {
-    const { model: own, prompting, training } = settings
+    const { model: own, name, prompting, training } = settings
     const model = yield* Model.make(settings, true)
     const learning = learningOf(training, model.weights)
-    const name = NAME
     const learner = yield* Learner.make({
       name,
       weights: model.weights,
@@ -60,26 +61,26 @@ export const trainable = (settings: Model.ReaderSettings) =>
       lesson: ([rows, length, supervised]: [number, number, number]) =>
         Graphs.lesson(model.decoder, {
           ...learning,
+          model: name,
           shape: { rows, length, supervised },
           shifted: !prompting.use_full_attn && length >= LEAST_SHIFTED
         })
     })
-    const asReaderError = inWords({ name, ...learner })
-    const fail = Effect.mapError(asReaderError)
+    const asError = inWords({ name, ...learner })
+    const fail = Effect.mapError(asError)
     const checkpoints = yield* Checkpoints
     yield* checkpoints.register(name, learnerPart(model.weights, learner, model))
     const { groupName, groups } = describe(name, model.weights, own.learning_rate)
 
-    const prepare = Effect.fnUntraced(function*(lesson: ReaderLesson) {
-      const { answers, options, questions } = lesson
+    const prepare = Effect.fnUntraced(function*({ continuations, prompts }: LanguageModelLesson) {
       const lm = prompting.lm_loss_weight
       const sequences = yield* Effect.forEach(
-        questions,
-        (question, q) => model.prompts.lesson(contextOf(lesson, q), question, options[q]!, answers[q]!, lm)
+        prompts,
+        (prompt, p) => model.sequences.one(prompt, continuations[p]!, lm)
       )
-      return partsOf(training, questions.length).map(([from, to], part) => {
+      return partsOf(training, prompts.length).map(([from, to], part) => {
         const own = sequences.slice(from, to)
-        const packed = pack(own, { rows: own.length, all: lm > 0, of: questions.length, ...model.padded })
+        const packed = pack(own, { rows: own.length, all: lm > 0, of: prompts.length, ...model.padded })
         const { length, rows, supervised } = packed.shape
         const key = dropoutKey(training.seed, name, learner.updates(), part)
         const bucket: [number, number, number] = [rows, length, supervised]
@@ -87,9 +88,9 @@ export const trainable = (settings: Model.ReaderSettings) =>
       })
     })
 
-    return Context.make(Reader, reading(model, asReaderError)).pipe(Context.add(
-      ReaderLearner,
-      ReaderLearner.of({
+    return Context.make(LanguageModel, portOf(model, asError)).pipe(Context.add(
+      LanguageModelLearner,
+      LanguageModelLearner.of({
         groups,
         learn: Effect.fnUntraced(function*(lesson) {
           const parts = yield* fail(prepare(lesson))
@@ -102,18 +103,8 @@ export const trainable = (settings: Model.ReaderSettings) =>
         }),
         gate: Effect.fnUntraced(function*(lesson) {
           const squares = yield* fail(learner.probe(yield* fail(prepare(lesson))))
-          return yield* Effect.mapError(judge(squares, groupName), (reason) => new ReaderError({ reason }))
+          return yield* Effect.mapError(judge(squares, groupName), (reason) => new LanguageModelError({ reason }))
         })
       })
     ))
   }))
-
-/** No reader, and nothing is learned. */
-export const absent = Layer.merge(
-  none,
-  Layer.succeed(ReaderLearner, {
-    groups: [],
-    learn: ({ questions }) => Effect.succeed(new Float32Array(questions.length)),
-    gate: () => Effect.succeed(new Map())
-  })
-)
