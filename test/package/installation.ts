@@ -12,13 +12,12 @@ const learning = `
 import { Console, Effect } from "effect"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Frame from "anamnesis/domain/Frame"
-import { ofReader } from "anamnesis/systems/jmlr/layers"
 import { surroundings, world } from "./examples/world.ts"
 import { learn } from "./pipeline.ts"
 
 const program = Effect.gen(function*() {
   const here = yield* world
-  const rows = yield* learn(here.questions, ofReader(here.settings)).pipe(Effect.provide(surroundings(here).layer))
+  const rows = yield* learn(here.questions, here.settings).pipe(Effect.provide(surroundings(here).layer))
   yield* Console.log(JSON.stringify({ columns: Object.keys(rows.columns), loss: [...Frame.column(rows, "readerLoss")] }))
 })
 await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer)))
