@@ -10,6 +10,7 @@ import { aboutOf, type Fields } from "../src/domain/settings/setting.ts"
 import type { Spec } from "../src/domain/settings/Spec.ts"
 import * as tables from "../src/domain/tables.ts"
 import { markdown, type Rows } from "../src/domain/textTable.ts"
+import { cpu } from "../src/kernels/onnx/target.ts"
 import { all } from "../src/kernels/op/all.ts"
 import { apply, type Emitter, input, type Op } from "../src/kernels/Tensor.ts"
 import { answer, type AnswerOptions } from "../src/stages/answer.ts"
@@ -67,6 +68,8 @@ const spelling = (op: Op<any>, { attrs, shapes }: Op<any>["law"]["cases"][number
     ints: () => "c",
     scalar: () => "c",
     cast: (x) => node("Cast", [x]),
+    product: node,
+    target: cpu,
     typed: () => {}
   }
   const types = shapes.map((shape, i) => ({ shape, dtype: op.law.ranges[i]!.dtype }))

@@ -46,6 +46,15 @@ export type Attribute =
   | { readonly ints: ReadonlyArray<number> }
   | { readonly text: string }
 
+/** An execution provider as graphs are written for it: which operators have a kernel there, and for which types. */
+export interface Target {
+  readonly name: "cpu" | "cuda" | "webgpu"
+  /** Whether there is a kernel of an operator for elements of a type; float32 where none is given. */
+  readonly has: (opType: string, type?: ElementType) => boolean
+  /** Its data lie on a device: a shape that is computed there is waited for on the host. */
+  readonly device: boolean
+}
+
 /** What an op may write: nodes over value names, and small constants. */
 export interface Emitter {
   /** Adds a node and returns the name of its first output. */
@@ -60,6 +69,10 @@ export interface Emitter {
   readonly ints: (values: ReadonlyArray<number>) => string
   readonly scalar: (type: ElementType, value: number) => string
   readonly cast: (input: string, to: ElementType) => string
+  /** Adds a node that multiplies matrices, in the precision that products of float32 are computed in. */
+  readonly product: Emitter["node"]
+  /** Who runs it. */
+  readonly target: Target
   /** Tells what a value is that an operation has yielded. */
   readonly typed: (value: string, type: TensorType) => void
 }

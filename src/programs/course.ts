@@ -29,7 +29,7 @@ const GATE = 256
 /** The steps of a run of these settings and questions; needs the layers of its mode. */
 export const course = Effect.fnUntraced(function*(c: RunConfig, epochs: Batches.Epochs) {
   const corpus = yield* Corpus
-  const { gate, learn } = modeOf(c).study(corpus.size)
+  const { gate, learn, learnSeveral } = modeOf(c).study(corpus.size)
   const schedule = RefreshSchedule.parse(c.refresh_index) ?? []
   const steps = (from: number, to: number) =>
     Batches.batches(epochs, { from, to, size: stepSize(c), seed: c.seed }, rowsOf(c, corpus))
@@ -56,6 +56,8 @@ export const course = Effect.fnUntraced(function*(c: RunConfig, epochs: Batches.
     }),
     /** Whether the index is made anew before a step. */
     refreshes: (step: number) => RefreshSchedule.due(schedule, step),
-    learn
+    learn,
+    /** The steps of one run, or of a part of one. */
+    learnSeveral: (rows: ReadonlyArray<Batches.QuestionFrame>) => learnSeveral(rows, rows.length === c.steps_per_run)
   }
 })

@@ -22,6 +22,8 @@ export const Environment = Schema.Struct({
   onnxruntime: Schema.String,
   provider: Schema.Literals(names),
   threads: Schema.Natural,
+  /** The type that products of matrices are computed in; float32 where it is left out. */
+  precision: Schema.optionalKey(Schema.Literals(["float32", "float16", "bfloat16"])),
   platform: Schema.String,
   cpu: Schema.String,
   /** SHA-256 of flake.lock; null where there is none. */
@@ -53,7 +55,7 @@ const flakeLock = Effect.gen(function*() {
 
 /** What this process runs on. */
 export const environment = Effect.gen(function*() {
-  const { provider, threads } = yield* Session
+  const { precision, provider, threads } = yield* Session
   return {
     version: versionOf("../../package.json"),
     commit: yield* commit,
@@ -61,6 +63,7 @@ export const environment = Effect.gen(function*() {
     onnxruntime: versionOf("onnxruntime-node/package.json"),
     provider,
     threads,
+    precision,
     platform: `${process.platform} ${process.arch} ${release()}`,
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     flakeLock: yield* flakeLock

@@ -40,6 +40,10 @@ const lossesOf = (rows: Frame.Frame<typeof Lesson>): Trained.Losses => ({
 const lastLosses = (output: string) =>
   Effect.map(Journal.last(output), (batch) => batch && lossesOf(Frame.fromBatch(Lesson, batch)))
 
+/** What a run of several steps does not know yet. */
+const staleness = ({ steps_per_run }: RunConfig): string =>
+  `steps_per_run ${steps_per_run}: passages are found and judged with weights up to ${steps_per_run - 1} steps old`
+
 /** Steps that the journal keeps in memory, at most. */
 const FLUSH = 256
 
@@ -86,7 +90,7 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
   const checkpoints = yield* Checkpoints
   const retriever = yield* Retriever
   const reporter = yield* Reporter
-  const { gate, groups, learn: learning, refreshes, steps } = yield* course(c, epochs)
+  const { gate, groups, learn: learning, learnSeveral, refreshes, steps } = yield* course(c, epochs)
   const run = identity(c, epochs, (yield* Corpus).hash)
 
   const start = yield* startOf(c, run, resume)
@@ -103,8 +107,7 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
     const checkpoint = yield* checkpoints.save({ step, run })
     return yield* clock.keep({ step, size: stepSize(c), losses, checkpoint })
   })
-  const learn = Effect.fnUntraced(function*(rows: Batches.QuestionFrame) {
-    const learned = yield* learning(rows)
+  const told = Effect.fnUntraced(function*(learned: Frame.Frame<typeof Lesson>) {
     yield* written.add(learned.batch)
     step++
     losses = lossesOf(learned)
@@ -119,19 +122,27 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
       figures: { ...losses },
       every: c.logging_steps
     })
+  })
+  const learn = Effect.fnUntraced(function*(run: ReadonlyArray<Batches.QuestionFrame>) {
+    const learned = c.steps_per_run === 1 ? [yield* learning(run[0]!)] : yield* learnSeveral(run)
+    yield* Effect.forEach(learned, told, { discard: true })
     if (c.save_steps > 0 && step % c.save_steps === 0 && step < c.max_steps) yield* keep
   })
   const stop = keep.pipe(
     Effect.flatMap(({ checkpoint }) => reporter.note(`stopped, saved ${checkpoint}`)),
     Effect.catch((error) => reporter.note(`stopped after step ${step}, which could not be saved: ${error.message}`))
   )
+  if (c.steps_per_run > 1) yield* reporter.note(staleness(c))
+  const ends = (next: number) => next % c.steps_per_run === 0 || next === c.max_steps || refreshes(next)
+  let waiting = new Array<Batches.QuestionFrame>()
   yield* steps(start, c.max_steps).pipe(
-    Stream.runForEach((rows) =>
-      Effect.andThen(
-        refreshes(step) ? retriever.refresh : Effect.void,
-        Effect.uninterruptible(learn(rows))
-      )
-    ),
+    Stream.runForEach((rows) => {
+      waiting.push(rows)
+      if (!ends(step + waiting.length)) return Effect.void
+      const run = waiting
+      waiting = []
+      return Effect.andThen(refreshes(step) ? retriever.refresh : Effect.void, Effect.uninterruptible(learn(run)))
+    }),
     Effect.onInterrupt(() => stop)
   )
   return yield* keep

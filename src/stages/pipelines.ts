@@ -12,7 +12,7 @@ import { sample, type SampleOptions } from "./sample.ts"
 import { goldTarget, llmRank, pdist, type RankOptions } from "./score.ts"
 import * as Stage from "./Stage.ts"
 import { drawInBatch, drawOracle, drawWithGold, findGold } from "./supervise.ts"
-import { byPairs, byTarget, gate, type Teaching, update } from "./update.ts"
+import { byPairs, byTarget, gate, type Teaching, update, updates } from "./update.ts"
 
 /** How a question is studied. */
 export interface StudyOptions extends SampleOptions, RankOptions, RetrieveOptions, PromptOptions {
@@ -24,13 +24,19 @@ export const curriculum = <O extends Columns, E, R, I extends Columns>(
   study: Stage.Stage<typeof Question, O, E, R>,
   teaching: typeof Question & O extends I ? Teaching<I> : never
 ) => {
-  const lesson = update(teaching as Teaching<I>)
+  const [lesson, lessons] = [update(teaching as Teaching<I>), updates(teaching as Teaching<I>)]
   return {
     /** Studies and learns: one step. */
     learn: (rows: Frame<typeof Question>) =>
       study.run(rows).pipe(
         Effect.flatMap((studied) => lesson.run(studied as unknown as Frame<I>)),
         Effect.map((learned) => learned as unknown as Frame<typeof Question & O & typeof Lesson>)
+      ),
+    /** Studies some steps, then learns from them, in one program where `together`. */
+    learnSeveral: (steps: ReadonlyArray<Frame<typeof Question>>, together: boolean) =>
+      Effect.forEach(steps, study.run).pipe(
+        Effect.flatMap((studied) => lessons(studied as unknown as ReadonlyArray<Frame<I>>, together)),
+        Effect.map((learned) => learned as unknown as ReadonlyArray<Frame<typeof Question & O & typeof Lesson>>)
       ),
     /** Studies, and tells the gradient norm of every group that should learn. */
     gate: (rows: Frame<typeof Question>) =>

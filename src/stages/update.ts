@@ -91,6 +91,25 @@ export const update = <I extends Columns>({ lessons, needs }: Teaching<I>) =>
     })
   })
 
+interface Several<L, E> {
+  readonly learn: (lesson: L) => Effect.Effect<Float32Array, E>
+  readonly learnSeveral?: (lessons: ReadonlyArray<L>) => Effect.Effect<ReadonlyArray<Float32Array>, E>
+}
+const several = <L, E>({ learn, learnSeveral }: Several<L, E>, lessons: ReadonlyArray<L>, together: boolean) =>
+  together && learnSeveral ? learnSeveral(lessons) : Effect.forEach(lessons, learn)
+
+/** Updates one after the other, from frames that were all studied before the first; as one program where `together`. */
+export const updates = <I extends Columns>({ lessons }: Teaching<I>) =>
+  Effect.fnUntraced(function*(frames: ReadonlyArray<Frame.Frame<I>>, together: boolean) {
+    const all = yield* Effect.forEach(frames, lessons)
+    const alike = together && frames.every(({ rows }) => rows === frames[0]!.rows)
+    const retrieverLosses = yield* several(yield* RetrieverLearner, all.map(({ retriever }) => retriever), alike)
+    const readerLosses = yield* several(yield* LanguageModelLearner, all.map(({ reader }) => reader), alike)
+    return frames.map((rows, k) =>
+      Frame.append(rows, Lesson, { retrieverLoss: retrieverLosses[k]!, readerLoss: readerLosses[k]! })
+    )
+  })
+
 /** The gradient norms both learners would have on these rows; fails where one is no finite number. */
 export const gate = Effect.fnUntraced(function*({ reader, retriever }: Lessons) {
   const ofRetriever = yield* (yield* RetrieverLearner).gate(retriever)

@@ -28,6 +28,14 @@ export type PortError = RetrieverError | LanguageModelError | CorpusError
 /** A step: questions studied, and the models updated by what came of it. */
 export interface Study {
   readonly learn: (rows: QuestionFrame) => Effect.Effect<Frame<typeof Lesson>, PortError, Ports | Learners | Corpus>
+  /**
+   * Steps that are all studied with the weights before the first of them, and then learned from, one after the other; as
+   * one program where `together`.
+   */
+  readonly learnSeveral: (
+    steps: ReadonlyArray<QuestionFrame>,
+    together: boolean
+  ) => Effect.Effect<ReadonlyArray<Frame<typeof Lesson>>, PortError, Ports | Learners | Corpus>
   /** The gradient norm of every group that is trained, by its label; nothing moves. */
   readonly gate: (
     rows: QuestionFrame

@@ -51,7 +51,7 @@ const fates: Readonly<Record<string, Fate>> = {
 }
 
 describe("a run", () => {
-  it.live.each(["weights", "adapters", "margin"])(
+  it.live.each(["weights", "adapters", "margin", "runs"])(
     "of %s that is killed and resumed ends as one that was not",
     (kind) =>
       onDisk(Effect.gen(function*() {

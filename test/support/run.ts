@@ -34,9 +34,12 @@ const adapters = {
 
 /** Most passages are equally good: on most batches of two questions nothing is preferred to anything. */
 const margin = { per_device_train_batch_size: 2, rank_tie_margin: 1 }
-const variants: Readonly<Record<string, Raw>> = { adapters, margin }
+/** Steps of one run learn from what was found before the first; the index is refreshed within one. */
+const runs = { steps_per_run: 3 }
+const variants: Readonly<Record<string, Raw>> = { adapters, margin, runs }
 
-/** Dropout is on, the index is refreshed now and then, and every third step is kept. In "adapters*" and "margin*" as above. */
+/** Dropout is on, the index is refreshed now and then, and every third step is kept. In "adapters*", "margin*"
+ * and "runs*" as above. */
 export const config = (folder: string, out: string) =>
   Tiny.settings(folder, {
     output_dir: out,

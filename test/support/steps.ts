@@ -17,7 +17,7 @@ const sizes = {
   max_position_embeddings: 8,
   initializer_range: 0.5
 }
-const encoder = colbert({
+export const encoder = colbert({
   ...sizes,
   model_type: "bert",
   dim: 3,
@@ -25,7 +25,7 @@ const encoder = colbert({
   layer_norm_eps: 1e-6,
   hidden_dropout_prob: 0.2
 })
-const decoder = causalLm({
+export const decoder = causalLm({
   ...sizes,
   num_key_value_heads: 1,
   rms_norm_eps: 1e-6,
@@ -34,7 +34,7 @@ const decoder = causalLm({
   hidden_dropout_prob: 0.2
 })
 const shape = { questions: 2, queryLength: 4, passages: 4, passageLength: 5 }
-const retriever = { shape, n: 3, temperature: 0.7, weight: 1.5 }
+export const retriever = { shape, n: 3, temperature: 0.7, weight: 1.5 }
 
 export type Values = Record<string, Nd.NdArray>
 

@@ -16,6 +16,10 @@ const number = (value: number): string => value.toLocaleString("en", { maximumSi
 const schedule = (c: RunConfig): Problems => [
   c.max_steps > MOST_STEPS && `max_steps (${number(c.max_steps)}) exceeds ${number(MOST_STEPS)} steps`,
   c.save_steps === 0 && "save_steps: 0 is no number of steps; write -1 for one checkpoint at the end",
+  c.steps_per_run > 1 && c.save_steps > 0 && c.save_steps % c.steps_per_run !== 0
+  && `save_steps (${c.save_steps}) is no multiple of steps_per_run (${c.steps_per_run}): weights are there after each run`,
+  c.steps_per_run > 1 && c.gradient_accumulation_steps > 1
+  && `steps_per_run (${c.steps_per_run}) needs gradient_accumulation_steps 1: an update of a run is made by one batch`,
   Math.max(c.learning_rate, c.lr_retriever) * c.weight_decay >= 1
   && `weight_decay (${c.weight_decay}) times the learning rate (${Math.max(c.learning_rate, c.lr_retriever)}) is 1 or `
     + "more: a step would undo the weights"

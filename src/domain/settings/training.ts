@@ -23,6 +23,14 @@ export const training = {
     default: 1,
     aliases: ["accumulation_steps", "accumsteps"]
   }),
+  steps_per_run: setting(Count, {
+    description:
+      "Updates that a model makes in one run of its program: on a GPU its weights then come to the host once. "
+      + "Passages are found and judged with the weights before the first of them, which for the last are so many less one "
+      + "steps old.",
+    affects: "learning",
+    default: 1
+  }),
   per_device_eval_batch_size: setting(Count, {
     description: "Questions per batch in evaluation.",
     affects: "output",

@@ -1,23 +1,39 @@
 /** A graph as ONNX bytes. */
+import type { Half } from "../half.ts"
+import { Widen } from "../op/widen.ts"
 import {
-  type Attribute,
   bytesOf,
   type ElementType,
-  type Emitter,
   ShapeError,
+  type Target,
   type Tensor,
-  type TensorType
+  type TensorType,
+  topological
 } from "../Tensor.ts"
 import { emitAll } from "./emit.ts"
 import { late } from "./lateWiden.ts"
-import { dimension, factorise, isOpen, type Product, type Sizes } from "./openSizes.ts"
+import { dimension, isOpen, type Sizes } from "./openSizes.ts"
 import * as Proto from "./proto.ts"
+import { cpu } from "./target.ts"
+import { Writer } from "./Writer.ts"
 
 /** Named expressions in, named expressions out. */
 export interface Graph<in out I extends string = string, in out O extends string = string> {
   readonly name: string
   readonly inputs: Readonly<Record<I, Tensor>>
   readonly outputs: Readonly<Record<O, Tensor>>
+  /** What the outputs are made of, where it is the same again and again: it is written once then. */
+  readonly repeats?: Repeats
+}
+
+/** A graph that runs another several times, one after the other. */
+export interface Repeats {
+  readonly body: Graph
+  readonly times: number
+  /** The body's inputs of which each turn has its own: slices of the graph's. */
+  readonly each: ReadonlyArray<string>
+  /** The body's inputs that a turn has from the one before, whose output `of` each is. */
+  readonly carried: ReadonlyArray<readonly [input: string, output: string]>
 }
 
 /** How a graph becomes an ONNX model. */
@@ -28,136 +44,17 @@ export interface EncodeOptions {
   readonly weights?: ReadonlyMap<string, Proto.Place | undefined>
   /** int32 inputs that are fed as int64. */
   readonly wide?: ReadonlySet<string>
+  /** Who runs it. */
+  readonly target?: Target
+  /** The type that products of float32 matrices are computed in, where it is another. */
+  readonly products?: Half | undefined
 }
 
-const raw = (type: ElementType, values: ArrayLike<number>): Uint8Array => {
-  switch (type) {
-    case "float32":
-      return new Uint8Array(Float32Array.from(values).buffer)
-    case "int32":
-      return new Uint8Array(Int32Array.from(values).buffer)
-    case "uint32":
-      return new Uint8Array(Uint32Array.from(values).buffer)
-    case "uint16":
-    case "float16":
-    case "bfloat16":
-      return new Uint8Array(Uint16Array.from(values).buffer)
-    case "int64":
-      return new Uint8Array(BigInt64Array.from(Array.from(values, BigInt)).buffer)
-    case "bool":
-      return Uint8Array.from(values)
-  }
-}
-
-interface Node {
-  readonly opType: string
-  readonly inputs: ReadonlyArray<string>
-  readonly output: string
-  readonly attributes: Readonly<Record<string, Attribute>>
-  readonly domain: string | undefined
-}
-
-type Inputs = Readonly<Record<string, Tensor>>
-
-/**
- * Collects nodes and constants. Equal nodes are written once, as are equal small constants: what a gradient spells
- * again of its forward pass costs nothing.
- */
-class Writer implements Emitter {
-  readonly nodes: Array<Node> = []
-  readonly initializers: Array<Uint8Array> = []
-  readonly types = new Map<string, TensorType>()
-  private readonly known = new Map<string, string>()
-  private readonly inputs: Inputs
-  private readonly open: Sizes
-  private count = 0
-
-  constructor(inputs: Inputs, open: Sizes) {
-    this.inputs = inputs
-    this.open = open
-  }
-  node: Emitter["node"] = (opType, inputs, attributes = {}, domain) => {
-    const key = JSON.stringify([opType, inputs, attributes, domain])
-    const existing = this.known.get(key)
-    if (existing) return existing
-    const output = `t${this.count++}`
-    this.nodes.push({ opType, inputs, output, attributes, domain })
-    this.known.set(key, output)
-    return output
-  }
-  constant: Emitter["constant"] = (type, dims, values) => {
-    const key = values.length <= 16 ? `${type}[${dims.join()}]${Array.from(values).join()}` : undefined
-    const existing = key && this.known.get(key)
-    if (existing) return existing
-    const name = this.computed(type, dims, values) ?? this.stored(type, dims, values)
-    if (key) this.known.set(key, name)
-    return name
-  }
-  ints: Emitter["ints"] = (values) => this.constant("int64", [values.length], values)
-  scalar: Emitter["scalar"] = (type, value) => this.constant(type, [], [value])
-  typed: Emitter["typed"] = (value, type) => void this.types.set(value, type)
-  cast: Emitter["cast"] = (input, to) => this.node("Cast", [input], { to: { int: Proto.elementType[to] } })
-
-  private stored(type: ElementType, dims: ReadonlyArray<number>, values: ArrayLike<number>): string {
-    if (dims.some((d) => isOpen(d, this.open))) {
-      throw new ShapeError("Const", [{ dtype: "float32", shape: dims }], "a constant cannot have an open size")
-    }
-    const name = `c${this.count++}`
-    this.initializers.push(Proto.tensor(name, type, dims, raw(type, values)))
-    return name
-  }
-  /** Integers that open sizes are factors of, as they turn out; `undefined` where there are none. */
-  private computed(type: ElementType, dims: ReadonlyArray<number>, values: ArrayLike<number>): string | undefined {
-    if (type !== "int64" && type !== "int32") return undefined
-    const products = Array.from(values, (value) => factorise(value, this.open))
-    if (products.every(({ of }) => of.length === 0)) return undefined
-    const parts = products.map((product) => this.product(product))
-    const vector = parts.length === 1 ? parts[0]! : this.node("Concat", parts, { axis: { int: 0 } })
-    const shaped = dims.length === 0 ? this.node("Squeeze", [vector]) : vector
-    return type === "int64" ? shaped : this.cast(shaped, type)
-  }
-  private product({ factor, of }: Product): string {
-    if (of.length === 0) return this.ints([factor])
-    const sizes = of.map((name) => this.size(name))
-    return (factor === 1 ? sizes : [this.ints([factor]), ...sizes]).reduce((a, b) => this.node("Mul", [a, b]))
-  }
-  /** An open size as it turns out, an int64 vector of one: the dimension of an input that has it. */
-  private size(name: string): string {
-    const axisOf = (t: Tensor) => t.type.shape.indexOf(this.open[name]!)
-    const [input, tensor] = Object.entries(this.inputs).find(([_, t]) => axisOf(t) >= 0)!
-    const axis = axisOf(tensor)
-    return this.node("Shape", [input], { start: { int: axis }, end: { int: axis + 1 } })
-  }
-
-  /** The least version of the default operators that has all nodes. */
-  operators(): number {
-    return this.nodes.some(({ opType }) => opType === "BitCast") ? 26 : 21
-  }
-  /**
-   * The types of what nodes yield, but for the given values. Shapes that ONNX Runtime cannot infer (`After`) would cost
-   * it the reuse of memory.
-   */
-  inner(outputs: ReadonlySet<string>): ReadonlyArray<Uint8Array> {
-    if (Object.keys(this.open).length > 0) return []
-    const yielded = new Set(this.nodes.map((n) => n.output))
-    return [...this.types].filter(([value]) => yielded.has(value) && !outputs.has(value)).map(([value, type]) =>
-      Proto.valueInfo(value, type.dtype, type.shape)
-    )
-  }
-  /** The nodes, with the given values under the given names: renamed where a node yields them, else copied. */
-  finish(outputs: ReadonlyMap<string, string>): ReadonlyArray<Uint8Array> {
-    const yielded = new Set(this.nodes.map((n) => n.output))
-    const renamed = new Map<string, string>()
-    const copies: Array<Uint8Array> = []
-    for (const [name, value] of outputs) {
-      if (yielded.has(value) && !renamed.has(value)) renamed.set(value, name)
-      else copies.push(Proto.node("Identity", [renamed.get(value) ?? value], [name]))
-    }
-    const called = (value: string) => renamed.get(value) ?? value
-    const nodes = this.nodes.map((n) =>
-      Proto.node(n.opType, n.inputs.map(called), [called(n.output)], n.attributes, n.domain)
-    )
-    return [...nodes, ...copies]
+/** A graph has nodes that its provider would run on the host. */
+export class KernelError extends Error {
+  override readonly name = "KernelError"
+  constructor(target: Target, missing: ReadonlyArray<string>) {
+    super(`${target.name} has no kernel for ${missing.join(", ")}`)
   }
 }
 
@@ -165,32 +62,108 @@ class Writer implements Emitter {
 export const appended = (name: string, type: TensorType): Uint8Array =>
   Proto.appended(name, type.dtype, type.shape, bytesOf(type))
 
-/** The model of a graph. Weights are inputs like any other, lie outside, or are to be appended: nothing large is inside. */
-export const encode = (graph: Graph<any, any>, options: EncodeOptions = {}): Uint8Array => {
-  const { open = {}, weights = new Map(), wide = new Set() } = options
-  const [inputs, outputs] = [Object.entries<Tensor>(graph.inputs), Object.entries<Tensor>(graph.outputs)]
-  const writer = new Writer(graph.inputs, open)
+type Named = ReadonlyArray<readonly [string, Tensor]>
+const entries = (tensors: Readonly<Record<string, Tensor>>): Named => Object.entries(tensors)
+
+/** What the inputs are that hold words of 16 bits, where the provider cannot be told by the way. */
+const halves = (wanted: ReadonlyArray<Tensor>, target: Target): ReadonlyMap<string, ElementType> => {
+  const found = new Map<string, ElementType>()
+  if (target.has("BitCast")) return found
+  for (const t of topological(wanted)) {
+    if (t._tag !== "Apply" || t.op !== Widen) continue
+    let words = t.inputs[0]!
+    while (words._tag === "Apply") words = words.inputs[0]!
+    if (words._tag === "Input") found.set(words.name, (t.attrs as { readonly from: Half }).from)
+  }
+  return found
+}
+
+/** The expressions as they are written: weights of 16 bits are widened late. */
+const prepared = (outputs: Named, { target = cpu, weights = new Map() }: EncodeOptions): ReadonlyArray<Tensor> => {
+  const wanted = outputs.map(([_, t]) => t)
+  if (!target.has("BitCast")) return late(wanted, false)
+  return weights.size === 0 ? late(wanted, true) : wanted
+}
+
+const refused = (inputs: Named, { open = {}, weights = new Map() }: EncodeOptions): void => {
   for (const [name, { type }] of inputs) {
     if (!weights.has(name) || !type.shape.some((d) => isOpen(d, open))) continue
     throw new ShapeError(name, [type], "a size of it stands for an open one")
   }
-  const narrowed = inputs.filter(([name]) => wide.has(name)).map(([name, t]) =>
-    [t, writer.cast(name, "int32")] as const
+}
+
+/** Writes expressions, `own` inputs as the body of a loop has them; throws `KernelError` where a provider of a device would leave nodes to the host. */
+const written = (graph: Graph<any, any>, own: ReadonlyArray<string>, options: EncodeOptions) => {
+  const { open = {}, products, target = cpu, wide = new Set() } = options
+  const outputs = entries(graph.outputs)
+  const wanted = prepared(outputs, options)
+  const elements = halves(wanted, target)
+  const fed = new Map<string, ElementType>([...wide].map((name) => [name, "int64"]))
+  const writer = new Writer({ inputs: graph.inputs, elements: new Map([...elements, ...fed]), open, products, target })
+  const renamed = new Map(
+    [...wide].filter((name) => name in graph.inputs).map((name) => [name, writer.cast(name, "int32")])
   )
-  const wanted = outputs.map(([_, t]) => t)
-  const values = emitAll(writer, weights.size === 0 ? late(wanted) : wanted, new Map(narrowed))
-  const info = ([name, { type }]: readonly [string, Tensor]) =>
-    Proto.valueInfo(name, wide.has(name) ? "int64" : type.dtype, type.shape.map((d) => dimension(d, open)))
-  const outside = inputs.flatMap(([name, { type }]) => {
+  for (const name of own) renamed.set(name, writer.alias(name, inBody(name)))
+  const read = topological(wanted).flatMap((t) =>
+    t._tag === "Input" && renamed.has(t.name) ? [[t, renamed.get(t.name)!] as const] : []
+  )
+  const values = emitAll(writer, wanted, new Map(read))
+  const missing = Object.keys(open).length === 0 ? writer.missing() : []
+  if (missing.length > 0) throw new KernelError(target, missing)
+  const valued = new Map(outputs.map(([name], i) => [name, values[i]!]))
+  return { elements, inner: writer.inner(new Set(values)), valued, writer }
+}
+
+const inBody = (name: string): string => `turn/${name}`
+
+/** The body of a Scan: what is carried, then what each turn has of its own. */
+const turn = ({ body, carried, each }: Repeats, options: EncodeOptions) => {
+  const own = [...carried.map(([input]) => input), ...each]
+  const next = carried.map(([_, output]) => output)
+  const results = [...next, ...Object.keys(body.outputs).filter((name) => !next.includes(name))]
+  const { elements, inner, valued, writer } = written(body, own, options)
+  const info = (tensors: Graph["inputs"]) => (name: string) =>
+    Proto.valueInfo(inBody(name), tensors[name]!.type.dtype, tensors[name]!.type.shape)
+  const graph = Proto.graph({
+    name: body.name,
+    nodes: writer.finish(new Map(results.map((name) => [inBody(name), valued.get(name)!]))),
+    initializers: writer.initializers,
+    inputs: own.map(info(body.inputs)),
+    outputs: results.map(info(body.outputs)),
+    values: inner
+  })
+  const node = Proto.node("Scan", own, results, { body: { graph }, num_scan_inputs: { int: each.length } })
+  return { elements, nodes: [node], initializers: [], values: [], operators: writer.operators() }
+}
+
+const once = (graph: Graph<any, any>, options: EncodeOptions) => {
+  const { elements, inner, valued, writer } = written(graph, [], options)
+  const { initializers } = writer
+  return { elements, nodes: writer.finish(valued), initializers, values: inner, operators: writer.operators() }
+}
+
+/** The model of a graph. Weights are inputs like any other, lie outside, or are to be appended: nothing large is inside. */
+export const encode = (graph: Graph<any, any>, options: EncodeOptions = {}): Uint8Array => {
+  const { open = {}, weights = new Map(), wide = new Set() } = options
+  const [inputs, outputs] = [entries(graph.inputs), entries(graph.outputs)]
+  refused(inputs, options)
+  const { elements, initializers, nodes, operators, values } = graph.repeats
+    ? turn(graph.repeats, options)
+    : once(graph, options)
+  const elementOf = (name: string, { type }: Tensor) => elements.get(name) ?? type.dtype
+  const info = ([name, t]: readonly [string, Tensor]) =>
+    Proto.valueInfo(name, wide.has(name) ? "int64" : elementOf(name, t), t.type.shape.map((d) => dimension(d, open)))
+  const outside = inputs.flatMap(([name, t]) => {
     const place = weights.get(name)
-    return place ? [Proto.external(name, type.dtype, type.shape, { ...place, length: bytesOf(type) })] : []
+    const { shape } = t.type
+    return place ? [Proto.external(name, elementOf(name, t), shape, { ...place, length: bytesOf(t.type) })] : []
   })
   return Proto.model({
     name: graph.name,
-    nodes: writer.finish(new Map(outputs.map(([name], i) => [name, values[i]!]))),
-    initializers: [...writer.initializers, ...outside],
+    nodes,
+    initializers: [...initializers, ...outside],
     inputs: inputs.filter(([name]) => !weights.has(name)).map(info),
     outputs: outputs.map(info),
-    values: writer.inner(new Set(values))
-  }, writer.operators())
+    values
+  }, operators)
 }

@@ -7,7 +7,7 @@
 import type { Attribute, ElementType } from "../Tensor.ts"
 
 /** An encoded field or message body. */
-type Bytes = Uint8Array
+export type Bytes = Uint8Array
 
 const varint = (value: number | bigint): Bytes => {
   let rest = BigInt.asUintN(64, BigInt(value))
@@ -53,8 +53,12 @@ export const elementType: Readonly<Record<ElementType, number>> = {
 export const tensor = (name: string, type: ElementType, dims: ReadonlyArray<number>, raw: Bytes): Bytes =>
   join([...dims.map((d) => int(1, d)), int(2, elementType[type]), text(8, name), blob(9, raw)])
 
+/** A value of an attribute, or a GraphProto. */
+export type Value = Attribute | { readonly graph: Bytes }
+
 /** AttributeProto. */
-const attribute = (name: string, value: Attribute): Bytes => {
+const attribute = (name: string, value: Value): Bytes => {
+  if ("graph" in value) return join([text(1, name), blob(6, value.graph), int(20, 5)])
   if ("int" in value) return join([text(1, name), int(3, value.int), int(20, 2)])
   if ("float" in value) return join([text(1, name), float(2, value.float), int(20, 1)])
   if ("ints" in value) return join([text(1, name), packed(8, value.ints), int(20, 7)])
@@ -66,7 +70,7 @@ export const node = (
   opType: string,
   inputs: ReadonlyArray<string>,
   outputs: ReadonlyArray<string>,
-  attributes: Readonly<Record<string, Attribute>> = {},
+  attributes: Readonly<Record<string, Value>> = {},
   domain: string | undefined = undefined
 ): Bytes =>
   join([
@@ -114,7 +118,7 @@ export interface GraphParts {
 }
 
 /** GraphProto. */
-const graph = ({ initializers, inputs, name, nodes, outputs, values }: GraphParts): Bytes =>
+export const graph = ({ initializers, inputs, name, nodes, outputs, values }: GraphParts): Bytes =>
   join([
     ...nodes.map((n) => blob(1, n)),
     text(2, name),

@@ -78,9 +78,15 @@ export const MatMul: Op<Product> = {
       transB: { int: transB ? 1 : 0 },
       alpha: { float: alpha }
     }
-    return output.shape.length === 2
-      ? emit.node("Gemm", inputs, attributes)
-      : emit.node("FusedMatMul", inputs, attributes, "com.microsoft")
+    if (output.shape.length === 2) return emit.product("Gemm", inputs, attributes)
+    if (emit.target.has("FusedMatMul")) return emit.product("FusedMatMul", inputs, attributes, "com.microsoft")
+    const rank = output.shape.length
+    const swapped = [...Array(rank - 2).keys(), rank - 1, rank - 2]
+    const read = [transA, transB].map((transposed, i) =>
+      transposed ? emit.node("Transpose", [inputs[i]!], { perm: { ints: swapped } }) : inputs[i]!
+    )
+    const product = emit.product("MatMul", read)
+    return alpha === 1 ? product : emit.node("Mul", [product, emit.scalar("float32", alpha)])
   },
   flops: ({ inputs, output }, { transA }) => 2 * Nd.size(output.shape) * inputs[0]!.shape.at(transA ? -2 : -1)!,
   law: {
@@ -112,7 +118,7 @@ export const Affine: Op<{}> = {
     return Nd.make(type.shape, ([_, j], flat) => product.data[flat]! + b!.data[j!]!)
   },
   vjp: (ct, [x, w]) => [matmul(ct, w!), matmul(ct, x!, true), sum(ct, [0])],
-  onnx: (emit, inputs) => emit.node("Gemm", inputs, { transB: { int: 1 } }),
+  onnx: (emit, inputs) => emit.product("Gemm", inputs, { transB: { int: 1 } }),
   flops: ({ inputs, output }) => 2 * Nd.size(output.shape) * inputs[0]!.shape[1]!,
   law: {
     ranges: [real(-2, 2), real(-2, 2), real(-2, 2)],

@@ -128,6 +128,10 @@ export const Slice: Op<Span> = {
   evaluate: ([x], { axis, start }, type) => Nd.make(type.shape, (at) => Nd.get(x!, at.with(axis, at[axis]! + start))),
   vjp: (ct, [x], _, { axis, start, end }) => [pad(ct, axis, start, x!.type.shape[axis]! - end)],
   onnx: (emit, [x], { axis, start, end }, { inputs }) => {
+    if (!emit.target.has("Slice", inputs[0]!.dtype)) {
+      const places = Array.from({ length: end - start }, (_, i) => start + i)
+      return emit.node("Gather", [x!, emit.constant("int32", [end - start], places)], { axis: { int: axis } })
+    }
     const stop = end === inputs[0]!.shape[axis] ? LAST : end
     return emit.node("Slice", [x!, emit.ints([start]), emit.ints([stop]), emit.ints([axis])])
   },

@@ -1,6 +1,6 @@
 /** Normalisations of the last axis, each with its own gradient. */
 import * as Nd from "../NdArray.ts"
-import { apply, bytesOf, index, type Op, real, scalar, ShapeError, type Tensor } from "../Tensor.ts"
+import { apply, bytesOf, type Emitter, index, type Op, real, scalar, ShapeError, type Tensor } from "../Tensor.ts"
 import { expand, reshape, sum } from "./broadcast.ts"
 import { add, div, mul, reciprocal, scale, sqrt, sub } from "./elementwise.ts"
 import { deposit } from "./gather.ts"
@@ -24,6 +24,13 @@ export const Softmax: Op<{}> = {
 /** eˣ over its sum, of the last axis. */
 export const softmax = (x: Tensor): Tensor => apply(Softmax, [x], {})
 
+const emitLogSoftmax = (emit: Emitter, x: string): string => {
+  if (emit.target.has("LogSoftmax")) return emit.node("LogSoftmax", [x], { axis: { int: -1 } })
+  const along = (opType: string, y: string) => emit.node(opType, [y, emit.ints([-1])], { keepdims: { int: 1 } })
+  const shifted = emit.node("Sub", [x, along("ReduceMax", x)])
+  return emit.node("Sub", [shifted, emit.node("Log", [along("ReduceSum", emit.node("Exp", [shifted]))])])
+}
+
 /** The logarithm of softmax, of the last axis. */
 export const LogSoftmax: Op<{}> = {
   name: "LogSoftmax",
@@ -35,7 +42,7 @@ export const LogSoftmax: Op<{}> = {
       row.forEach((v, j) => out[j] = v - logTotal)
     }),
   vjp: (ct, [x]) => [sub(ct, mul(softmax(x!), sum(ct, [-1], true)))],
-  onnx: (emit, inputs) => emit.node("LogSoftmax", inputs, { axis: { int: -1 } }),
+  onnx: (emit, [x]) => emitLogSoftmax(emit, x!),
   law: { ranges: [real(-3, 3)], cases: [{ shapes: [[2, 3, 4]], attrs: {} }] }
 }
 /** The logarithm of softmax, of the last axis. */
@@ -59,7 +66,7 @@ export const CrossEntropy: Op<{}> = {
     return [mul(excess, reshape(ct, [...ct.type.shape, 1])), null]
   },
   onnx: (emit, [logits, target], _, { output }) => {
-    const logp = emit.node("LogSoftmax", [logits!], { axis: { int: -1 } })
+    const logp = emitLogSoftmax(emit, logits!)
     const places = emit.node("Reshape", [target!, emit.ints([...output.shape, 1])])
     const taken = emit.node("GatherElements", [logp, places], { axis: { int: -1 } })
     return emit.node("Neg", [emit.node("Reshape", [taken, emit.ints(output.shape)])])

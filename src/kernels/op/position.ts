@@ -39,8 +39,12 @@ export const Rotary: Op<Rotation> = {
     const rows = emit.node("Reshape", [angles!, emit.ints([-1, half])])
     const cosine = emit.node("Cos", [rows])
     const sine = emit.node("Sin", [reverse ? emit.node("Neg", [rows]) : rows])
-    const range = emit.node("Range", [0, b * n, 1].map((v) => emit.scalar("int64", v)))
-    const places = emit.node("Reshape", [range, emit.ints([b, n])])
+    const places = emit.target.has("Range", "int64")
+      ? emit.node("Reshape", [
+        emit.node("Range", [0, b * n, 1].map((v) => emit.scalar("int64", v))),
+        emit.ints([b, n])
+      ])
+      : emit.constant("int64", [b, n], Array.from({ length: b * n }, (_, i) => i))
     return emit.node("RotaryEmbedding", [x!, places, cosine, sine], {}, "com.microsoft")
   },
   law: {

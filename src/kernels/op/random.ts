@@ -19,14 +19,69 @@ const mix = (bits: number): number => {
 }
 const threshold = (rate: number): number => Math.floor(rate * 2 ** 32)
 
-const emitMix = (emit: Emitter, bits: string): string => {
-  const fold = (x: string, shift: number) => {
-    const high = emit.node("BitShift", [x, emit.scalar("uint32", shift)], { direction: { text: "RIGHT" } })
-    return emit.node("BitwiseXor", [x, high])
+/** (x ^ (x >>> shift)) times a factor. */
+type Fold = (emit: Emitter, x: string, shift: number, factor: number) => string
+
+const byBits: Fold = (emit, x, shift, factor) => {
+  const high = emit.node("BitShift", [x, emit.scalar("uint32", shift)], { direction: { text: "RIGHT" } })
+  const folded = emit.node("BitwiseXor", [x, high])
+  return factor === 1 ? folded : emit.node("Mul", [folded, emit.scalar("uint32", factor)])
+}
+
+/** The bits of a number, each with a zero before it. */
+const spread = (bits: number): number => {
+  let [x, to] = [0, 1]
+  for (let rest = bits; rest > 0; rest = Math.floor(rest / 2), to *= 4) x += (rest % 2) * to
+  return x
+}
+/** Every other bit of a number: what `spread` has put there. */
+const gathered = (bits: number): number => {
+  let [x, to] = [0, 1]
+  for (let rest = bits; rest > 0; rest = Math.floor(rest / 4), to *= 2) x += (rest % 2) * to
+  return x
+}
+const tables = new Map<string, Uint32Array>()
+/** The values of a function of 0..size-1, modulo 2^32: computed once. */
+const tableOf = (name: string, size: number, f: (x: number) => number): Uint32Array => {
+  const made = tables.get(name) ?? Uint32Array.from({ length: size }, (_, x) => f(x))
+  tables.set(name, made)
+  return made
+}
+const half = 2 ** 16
+
+/**
+ * The same without shifts and bitwise operators. Spread bits are added instead: every other bit of the sum is the sum's
+ * without carries. What leads there and back is looked up, the factor included.
+ */
+const byTables: Fold = (emit, x, shift, factor) => {
+  const unit = 2 ** shift
+  const uint = (value: number) => emit.scalar("uint32", value)
+  const split = (value: string, by: number) => {
+    const high = emit.node("Div", [value, uint(by)])
+    return { high, low: emit.node("Sub", [value, emit.node("Mul", [high, uint(by)])]) }
   }
-  const a = emit.node("Mul", [fold(bits, 16), emit.scalar("uint32", first)])
-  const b = emit.node("Mul", [fold(a, 15), emit.scalar("uint32", second)])
-  return fold(b, 16)
+  const looked = (at: string, name: string, size: number, f: (x: number) => number) => {
+    const table = emit.constant("uint32", [size], tableOf(name, size, f))
+    return emit.node("Gather", [table, emit.cast(at, "int32")], { axis: { int: 0 } })
+  }
+  const sum = (...terms: ReadonlyArray<string>) => terms.reduce((a, b) => emit.node("Add", [a, b]))
+  const { high, low } = split(x, unit)
+  const upper = looked(
+    high,
+    `upper ${shift} ${factor}`,
+    2 ** (32 - shift),
+    (a) => Math.imul(a ^ (a >>> shift), Math.imul(unit, factor)) >>> 0
+  )
+  const above = looked(high, `spread ${shift}`, 2 ** (32 - shift), (a) => spread(a % unit))
+  const both = split(sum(above, looked(low, `spread below ${shift}`, unit, spread)), half)
+  const back = (at: string, scale: number) =>
+    looked(at, `gathered ${scale}`, half, (z) => Math.imul(gathered(z), scale) >>> 0)
+  return sum(upper, back(both.high, Math.imul(256, factor)), back(both.low, factor))
+}
+
+const emitMix = (emit: Emitter, bits: string): string => {
+  const fold = emit.target.has("BitwiseXor", "uint32") ? byBits : byTables
+  return fold(emit, fold(emit, fold(emit, bits, 16, first), 15, second), 16, 1)
 }
 
 /** Zeroes elements with the given probability and scales the rest by 1 / (1 - rate); the key is an int32 scalar. */

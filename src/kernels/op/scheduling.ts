@@ -18,7 +18,8 @@ export const saved = (x: Tensor): Tensor => apply(Saved, [x], {})
  * x, which nobody reads before the others are computed.
  *
  * ONNX Runtime orders nodes as it likes, but for what they read. Here x is given its own shape, by way of a choice
- * between that shape and itself which hangs on an element of each of the others. No data move.
+ * between that shape and itself which hangs on an element of each of the others. No data move. On a device the choice is
+ * between x and itself, which copies it: the host would wait for the shape.
  */
 export const After: Op<{}> = {
   name: "After",
@@ -26,11 +27,12 @@ export const After: Op<{}> = {
   evaluate: ([x]) => x!,
   vjp: (ct, inputs) => inputs.map((_, i) => i === 0 ? ct : null),
   onnx: (emit, [x, ...others], _, { inputs, output }) => {
-    const choose = (shape: string, other: string, i: number) => {
+    const choose = (value: string, other: string, i: number) => {
       const first = emit.node("Gather", [emit.node("Reshape", [other, emit.ints([-1])]), emit.ints([0])])
       const low = emit.node("Less", [first, emit.scalar(inputs[i + 1]!.dtype, 0)])
-      return emit.node("Where", [low, shape, shape])
+      return emit.node("Where", [low, value, value])
     }
+    if (emit.target.device) return others.reduce(choose, x!)
     return emit.node("Reshape", [x!, others.reduce(choose, emit.ints(output.shape))])
   },
   view: true,

@@ -20,7 +20,8 @@ const logical = (
   name: string,
   operands: DType | "any",
   f: (...values: ReadonlyArray<number>) => boolean,
-  ranges: ReadonlyArray<Range>
+  ranges: ReadonlyArray<Range>,
+  onnx: Op<{}>["onnx"] = (emit, inputs) => emit.node(name, inputs)
 ): Op<{}> => ({
   name,
   infer: (inputs) => {
@@ -36,7 +37,7 @@ const logical = (
   },
   evaluate: (inputs, _, type) => Nd.make(type.shape, (at) => f(...inputs.map((x) => Nd.get(x, at))) ? 1 : 0),
   vjp: (_, inputs) => inputs.map(() => null),
-  onnx: (emit, inputs) => emit.node(name, inputs),
+  onnx,
   law: { ranges, cases: [{ shapes: [[2, 3], [2, 3], [3]].slice(0, ranges.length), attrs: {} }] }
 })
 
@@ -47,7 +48,11 @@ export const Equal = logical("Equal", "any", (a, b) => a === b, [index(2), index
 /** Both, broadcast. */
 export const And = logical("And", "bool", (a, b) => a === 1 && b === 1, [truth, truth])
 /** Either or both, broadcast. */
-export const Or = logical("Or", "bool", (a, b) => a === 1 || b === 1, [truth, truth])
+export const Or = logical("Or", "bool", (a, b) => a === 1 || b === 1, [truth, truth], (emit, inputs) => {
+  if (emit.target.has("Or", "bool")) return emit.node("Or", inputs)
+  const neither = emit.node("And", inputs.map((x) => emit.node("Not", [x])))
+  return emit.node("Not", [neither])
+})
 /** The opposite. */
 export const Not = logical("Not", "bool", (a) => a !== 1, [truth])
 

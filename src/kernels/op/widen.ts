@@ -15,6 +15,7 @@ export const Widen: Op<{ readonly from: Half }> = {
   }),
   vjp: () => [null],
   onnx: (emit, [words], { from }, { output }) => {
+    if (!emit.target.has("BitCast")) return emit.cast(words!, output.dtype)
     const numbers = emit.node("BitCast", [words!], { to: { int: from === "float16" ? 10 : 16 } })
     return emit.cast(numbers, output.dtype)
   },

@@ -5,9 +5,10 @@ import * as Semaphore from "effect/Semaphore"
 import { unsafe } from "../../kernels/inPlace.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
 import type { Group, Optimizer } from "../../kernels/optim/Optimizer.ts"
+import { repeated } from "../../kernels/repeat.ts"
 import { names, type Steps } from "../../kernels/Step.ts"
 import { cached } from "./Programs.ts"
-import { type Data, type Feeds, type NotFinite, notFinite, SessionError } from "./Session.ts"
+import { type Data, type Feeds, type NotFinite, notFinite, Session, SessionError } from "./Session.ts"
 import type { Weights } from "./Weights.ts"
 
 /** A bucket of lengths, say. */
@@ -63,6 +64,13 @@ export interface Learner<K> {
   readonly learn: (
     parts: ReadonlyArray<Part<K>>
   ) => Effect.Effect<ReadonlyArray<Report>, SessionError | Diverged>
+  /**
+   * Updates one after the other as one program, each by one part, all of one bucket; their reports. Bit by bit what
+   * `learn` makes of one after the other; but where one of them diverges, none is made.
+   */
+  readonly learnSeveral: (
+    updates: ReadonlyArray<Part<K>>
+  ) => Effect.Effect<ReadonlyArray<Report>, SessionError | Diverged>
   /** The squared gradient norm of each trainable parameter; nothing moves. */
   readonly probe: (parts: ReadonlyArray<Part<K>>) => Effect.Effect<ReadonlyMap<string, number>, SessionError>
 }
@@ -88,14 +96,57 @@ const weighed = (program: string, written: Feeds<string>): Effect.Effect<void, S
 
 const isWeight = (output: string): boolean => output.startsWith(names.next(names.param("")))
 
-/** One program to the next weights, in spare arrays. */
+/** Where a program's next weights go: spare arrays, or new ones where there are none. */
+const spare = (weights: Weights) => weights.overwritten ? undefined : weights.next()
+
+/** Makes what a program has written there the current weights, of which every number is one. */
+const keeping = (weights: Weights, results: Report): Effect.Effect<void, SessionError> => {
+  const next = Object.fromEntries(Object.entries(results).filter(([name]) => name.startsWith(names.next(""))))
+  const keep = () => weights.overwritten ? weights.take(next as Record<string, Float32Array>) : weights.commit()
+  return Effect.andThen(weighed("update", next), Effect.sync(keep))
+}
+
+/** One program to the next weights. */
 const atOnce = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
-  const closed = yield* cached((key: K) => lesson(key).whole(), { unchecked: true })
+  const closed = yield* cached((key: K) => lesson(key).whole(), { unchecked: true, fixed: weights.frozen })
   return Effect.fnUntraced(function*({ batch, key }: Part<K>, factors: Feeds<string>) {
-    const next = weights.next()
-    const report: Report = yield* closed(key, { ...weights.feeds(), ...factors, ...batch }, next)
-    const commit = Effect.andThen(weighed("update", next), Effect.sync(weights.commit))
+    const report: Report = yield* closed(key, { ...weights.feeds(), ...factors, ...batch }, spare(weights))
+    const commit = keeping(weights, report)
     return { ...measureOf(report), loss: report["loss"]![0]!, reports: [report], commit } satisfies Ran
+  })
+})
+
+/** Arrays of consecutive updates, one after the other. */
+const stacked = (turns: ReadonlyArray<Feeds<string>>): Feeds<string> =>
+  Object.fromEntries(
+    Object.entries(turns[0]!).map(([name, first]) => {
+      const all = new (first.constructor as new(length: number) => Data)(turns.length * first.length)
+      turns.forEach((turn, k) => all.set(turn[name]!, k * first.length))
+      return [name, all]
+    })
+  )
+
+/** The k-th of so many equal parts of each array that is a report. */
+const turnOf = (results: Feeds<string>, times: number, k: number): Report =>
+  Object.fromEntries(
+    Object.entries(results).filter(([name]) => !name.startsWith(names.next(""))).map(([name, all]) => {
+      const length = all.length / times
+      return [name, all.subarray(k * length, (k + 1) * length)]
+    })
+  )
+
+/** Several updates as one program. */
+const inOne = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
+  const closed = yield* cached(
+    ([times, ...key]: [number, ...Key]) => repeated(lesson(key as unknown as K).whole(), times),
+    { unchecked: true, fixed: weights.frozen }
+  )
+  return Effect.fnUntraced(function*(updates: ReadonlyArray<Part<K>>, factors: ReadonlyArray<Feeds<string>>) {
+    const own = updates.map(({ batch }, k) => ({ ...batch, ...factors[k] }))
+    const key: [number, ...Key] = [updates.length, ...updates[0]!.key]
+    const results: Report = yield* closed(key, { ...weights.feeds(), ...stacked(own) }, spare(weights))
+    const reports = updates.map((_, k) => turnOf(results, updates.length, k))
+    return { reports, commit: keeping(weights, results) }
   })
 })
 
@@ -123,7 +174,7 @@ const finishing = Effect.fnUntraced(function*() {
 
 /** Gradients first, then the update. Sums, and arrays that are written over, are read and written in place. */
 const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
-  const add = yield* cached((key: K) => overwriting(lesson(key).part()), { unchecked: true })
+  const add = yield* cached((key: K) => overwriting(lesson(key).part()), { unchecked: true, fixed: weights.frozen })
   const finish = yield* finishing()
   return Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>, factors: Feeds<string>) {
     const sums = weights.sums()
@@ -145,11 +196,15 @@ const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: L
   })
 })
 
-/** Runs parts up to the measure of their gradients. */
+/**
+ * Runs parts up to the measure of their gradients. On a device gradients stay where they are: to the host and back they
+ * would take longer than the rest.
+ */
 const runner = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) {
+  const { device } = yield* Session
   const [whole, apart] = [yield* atOnce(spec), yield* inTurn(spec)]
   return (parts: ReadonlyArray<Part<K>>, factors: Feeds<string>): Effect.Effect<Ran, SessionError> =>
-    parts.length === 1 && !spec.weights.overwritten ? whole(parts[0]!, factors) : apart(parts, factors)
+    parts.length === 1 && (device || !spec.weights.overwritten) ? whole(parts[0]!, factors) : apart(parts, factors)
 })
 
 /** A scalar of the optimiser that is no float32 number, if one is. */
@@ -161,22 +216,35 @@ const overflowing = (factors: Feeds<string>): string | undefined => {
 /** A learner of these weights: it compiles its programs on first use, and takes one update at a time. */
 export const make = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) {
   const { name, weights } = spec
-  const run = yield* runner(spec)
+  const [run, several] = [yield* runner(spec), yield* inOne(spec)]
   const alone = Semaphore.withPermit(yield* Semaphore.make(1))
   let updates = 0
-  const diverged = (what: string) => new Diverged({ program: name, update: updates + 1, what })
-  const ofWeights = ({ element, output, value }: NotFinite) =>
-    diverged(`element ${element} of ${output.slice(names.next(names.param("")).length)} becomes ${value}`)
+  const diverged = (what: string, after = 0) => new Diverged({ program: name, update: updates + 1 + after, what })
+  /** What is wrong with an update, if anything. */
+  const fault = (loss: number, gradNorm: number, factors: Feeds<string>): string | undefined =>
+    Number.isFinite(loss) && Number.isFinite(gradNorm)
+      ? overflowing(factors)
+      : `loss ${loss}, gradient norm ${gradNorm}`
+  const ofWeights = ({ element, output, value }: NotFinite, after = 0) =>
+    diverged(`element ${element} of ${output.slice(names.next(names.param("")).length)} becomes ${value}`, after)
   const learn = Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>) {
     const factors = scalars(spec, updates + 1)
     const { commit, gradNorm, loss, reports } = yield* run(parts, factors)
-    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
-      return yield* diverged(`loss ${loss}, gradient norm ${gradNorm}`)
-    }
-    const beyond = overflowing(factors)
-    if (beyond) return yield* diverged(beyond)
+    const wrong = fault(loss, gradNorm, factors)
+    if (wrong) return yield* diverged(wrong)
     yield* Effect.mapError(commit, (e) => e.reason._tag === "NotFinite" ? ofWeights(e.reason) : e)
     updates++
+    return reports
+  })
+  const learnSeveral = Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>) {
+    const factors = parts.map((_, k) => scalars(spec, updates + 1 + k))
+    const { commit, reports } = yield* several(parts, factors)
+    for (const [k, report] of reports.entries()) {
+      const wrong = fault(report["loss"]![0]!, report["gradNorm"]![0]!, factors[k]!)
+      if (wrong) return yield* diverged(wrong, k)
+    }
+    yield* Effect.mapError(commit, (e) => e.reason._tag === "NotFinite" ? ofWeights(e.reason, parts.length - 1) : e)
+    updates += parts.length
     return reports
   })
   const probe = Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>) {
@@ -189,6 +257,7 @@ export const make = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec
       updates = from
     },
     learn: (parts) => alone(learn(parts)),
+    learnSeveral: (parts) => alone(learnSeveral(parts)),
     probe: (parts) => alone(probe(parts))
   }
   return learner

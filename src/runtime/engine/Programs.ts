@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as RcMap from "effect/RcMap"
 import * as ScopedCache from "effect/ScopedCache"
 import type { Graph } from "../../kernels/onnx/encode.ts"
-import { finite, type Program, Session } from "./Session.ts"
+import { type Feeds, finite, type Program, Session } from "./Session.ts"
 
 /** Runs the program of a key. */
 export type Run<K> = (
@@ -19,6 +19,8 @@ export interface CachedOptions {
   readonly kept?: number
   /** Leave NaN and infinite results to the caller, who tells more of them than `NotFinite` does. */
   readonly unchecked?: boolean
+  /** Inputs that keep their values while the record is the same: programs are compiled for it. */
+  readonly fixed?: () => Feeds<string>
 }
 
 const KEPT = 8
@@ -37,19 +39,29 @@ export const lazily = <A, E, R>(acquire: Effect.Effect<A, E, R>) =>
     (cache) => Effect.uninterruptible(ScopedCache.get(cache, "only"))
   )
 
+/** A number for each record that there has been. */
+const versions = (record: () => object): () => number => {
+  let [last, count] = [record(), 0]
+  return () => {
+    if (record() !== last) [last, count] = [record(), count + 1]
+    return count
+  }
+}
+
 /**
  * A program is compiled once however many fibers want it, and released when none of them runs it and others were used
  * since. Each of those that run it holds a reference to it, and `recent` another.
  */
 export const cached = Effect.fnUntraced(function*<K extends ReadonlyArray<number | string>>(
   graph: (key: K) => Graph<any, any>,
-  { kept = KEPT, unchecked = false }: CachedOptions = {}
+  { fixed, kept = KEPT, unchecked = false }: CachedOptions = {}
 ) {
   const session = yield* Session
   /** Keys by name: what is looked up by a text is found the sooner. */
   const keys = new Map<string, K>()
+  const version = fixed && versions(fixed)
   const programs = yield* RcMap.make({
-    lookup: (name: string) => Effect.suspend(() => session.compile<string, string>(graph(keys.get(name)!)))
+    lookup: (name: string) => Effect.suspend(() => session.compile<string, string>(graph(keys.get(name)!), fixed?.()))
   })
   const recent = yield* ScopedCache.makeWith({
     lookup: (name: string) => RcMap.get(programs, name),
@@ -59,7 +71,7 @@ export const cached = Effect.fnUntraced(function*<K extends ReadonlyArray<number
   const held = (name: string) =>
     Effect.tap(Effect.uninterruptible(RcMap.get(programs, name)), () => ScopedCache.get(recent, name))
   const run: Run<K> = (key, feeds, into) => {
-    const name = key.join()
+    const name = version ? `${key.join()} ${version()}` : key.join()
     keys.set(name, key)
     return held(name).pipe(
       Effect.flatMap((program) => {

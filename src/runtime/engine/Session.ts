@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { firstInfinite } from "../../kernels/finite.ts"
+import type { Half } from "../../kernels/half.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
 import type { DType, Tensor } from "../../kernels/Tensor.ts"
@@ -92,8 +93,17 @@ export class SessionError extends Schema.TaggedError<SessionError>()("SessionErr
 export class Session extends Context.Service<Session, {
   readonly provider: "cpu" | "cuda" | "reference"
   readonly threads: number
+  /** The type that products of matrices are computed in; all else is float32. */
+  readonly precision: "float32" | Half
+  /** Programs run on a device: what is fed, and what comes of it, is copied there and back. */
+  readonly device: boolean
+  /**
+   * Inputs that are fixed keep their values for as long as the program lives: where there is a device, they lie there.
+   * They may be fed, and are not read then.
+   */
   readonly compile: <I extends string, O extends string>(
-    graph: Graph<I, O>
+    graph: Graph<I, O>,
+    fixed?: Feeds<string>
   ) => Effect.Effect<Program<I, O>, SessionError, Scope.Scope>
   /** Compiles a graph once for all sizes. */
   readonly open: <N extends string>(

@@ -19,6 +19,8 @@ export interface Weights {
   readonly feeds: () => Readonly<Record<string, Values>>
   /** The parameters alone, for programs that only read. */
   readonly values: () => Readonly<Record<string, Values>>
+  /** Those that do not learn, by graph input: the same record until some of them are overwritten. */
+  readonly frozen: () => Readonly<Record<string, Values>>
   /** Whether the update is written over the current arrays: so much learns that a second copy would weigh. */
   readonly overwritten: boolean
   /** Where a step's `next/...` outputs go: the spare arrays, or the current ones. */
@@ -27,6 +29,8 @@ export interface Weights {
   readonly sums: () => Readonly<Record<string, Float32Array>>
   /** Makes the spare arrays the current ones, where there are any. */
   readonly commit: () => void
+  /** Makes `next/...` arrays the current ones: where a step could not write into them, since it may be taken back. */
+  readonly take: (next: Readonly<Record<string, Values>>) => void
   /** The parameters by path: copies of those that learn, and the frozen arrays themselves. */
   readonly parameters: () => Arrays
   /** A copy of the optimiser's slots, by input name. */
@@ -74,6 +78,8 @@ export const make = (
     outputs: Object.fromEntries([...learning].map((name) => [names.next(name), record[name] as Float32Array]))
   })
   let [current, next] = [view(front), view(back)]
+  const still = () => Object.fromEntries(Object.entries(front).filter(([name]) => !learning.has(name)))
+  let frozen = still()
   let sums: Readonly<Record<string, Float32Array>> | undefined
   const copy = (wanted: (name: string) => boolean): Arrays =>
     new Map(
@@ -86,6 +92,7 @@ export const make = (
     slots,
     feeds: () => current.feeds,
     values: () => current.values,
+    frozen: () => frozen,
     overwritten,
     next: () => next.outputs,
     sums: () => {
@@ -96,6 +103,13 @@ export const make = (
     commit: () => {
       ;[current, next] = [next, current]
     },
+    take: (arrays) => {
+      const own = Object.entries(current.feeds).map(([name, array]) =>
+        [name, arrays[names.next(name)] ?? array] as const
+      )
+      current = view(Object.fromEntries(own))
+      if (overwritten) next = current
+    },
     parameters: () => copy(isParam),
     state: () => copy((name) => !isParam(name)),
     current: () => new Map(Object.entries(current.feeds).map(([name, array]) => [outside(name), array])),
@@ -103,6 +117,7 @@ export const make = (
       for (const [name, array] of Object.entries(current.feeds)) {
         const given = arrays.get(outside(name))
         if (given) array.set(asStored(params.get(outside(name)), given))
+        if (given && !learning.has(name)) frozen = still()
       }
     }
   }

@@ -30,7 +30,7 @@ export const observed = ({ compiling, running }: Observer): Layer.Layer<Session,
     Effect.map(Session, (inner) =>
       Session.of({
         ...inner,
-        compile: (graph) => Effect.map(compiling(graph as unknown as Graph)(inner.compile(graph)), seen),
+        compile: (graph, fixed) => Effect.map(compiling(graph as unknown as Graph)(inner.compile(graph, fixed)), seen),
         open: (family, fixed) => Effect.map(inner.open(family, fixed), (at) => (sizes) => seen(at(sizes)))
       }))
   )

@@ -1,14 +1,16 @@
 /** Programs on ONNX Runtime, whichever execution provider. */
 import * as Effect from "effect/Effect"
 import type * as OrtModule from "onnxruntime-node"
-import { encode, type Graph } from "../../kernels/onnx/encode.ts"
+import type { Half } from "../../kernels/half.ts"
+import { encode, type EncodeOptions, type Graph } from "../../kernels/onnx/encode.ts"
 import { standIns } from "../../kernels/onnx/openSizes.ts"
-import { bytesOf, type Tensor, topological } from "../../kernels/Tensor.ts"
+import { bytesOf, type Target, type Tensor, topological } from "../../kernels/Tensor.ts"
 import { capacity } from "./memory.ts"
 import {
   CompileFailed,
   type Data,
   type Family,
+  type Feeds,
   mismatch,
   type Open,
   type Program,
@@ -26,6 +28,9 @@ export const load: Effect.Effect<Ort> = Effect.promise(() => import("onnxruntime
 export interface Options {
   readonly threads: number
   readonly executionProviders: ReadonlyArray<OrtModule.InferenceSession.ExecutionProviderConfig>
+  readonly target: Target
+  /** The type that products of matrices are computed in, where it is not float32. */
+  readonly products?: Half | undefined
 }
 
 /**
@@ -34,8 +39,14 @@ export interface Options {
  *
  * No memory arena and no plan of it: each program would hold what its largest run took. The allocator keeps what is
  * freed instead, for all of them together (`src/cli/allocator.ts`).
+ *
+ * On a device, a program that is `whole` has no node on the host: it fails where it would. ONNX Runtime's deterministic
+ * kernels are slow there, and not all of them are.
  */
-const sessionOptions = ({ executionProviders, threads }: Options): OrtModule.InferenceSession.SessionOptions => ({
+const sessionOptions = (
+  { executionProviders, target, threads }: Options,
+  whole: boolean
+): OrtModule.InferenceSession.SessionOptions => ({
   executionProviders,
   intraOpNumThreads: threads,
   interOpNumThreads: 1,
@@ -44,7 +55,15 @@ const sessionOptions = ({ executionProviders, threads }: Options): OrtModule.Inf
   enableCpuMemArena: false,
   enableMemPattern: false,
   logSeverityLevel: 3,
-  extra: { session: { intra_op: { allow_spinning: "0" }, use_deterministic_compute: "1", set_denormal_as_zero: "1" } }
+  extra: {
+    session: {
+      intra_op: { allow_spinning: "0" },
+      set_denormal_as_zero: "1",
+      ...(target.device && !executionProviders.includes("cpu")
+        ? { disable_cpu_ep_fallback: whole ? "1" : "0", use_device_allocator_for_initializers: "1" }
+        : { use_deterministic_compute: "1" })
+    }
+  }
 })
 
 /** ORT tensors over our arrays, made once an array: weights and buffers are the same arrays every step. */
@@ -138,15 +157,38 @@ const affordable = (graph: Graph<any, any>): Effect.Effect<void, SessionError> =
   return Effect.fail(new SessionError({ reason: new CompileFailed({ program: graph.name, cause }) }))
 }
 
+/** The model of a graph, or why the provider cannot have it. */
+const modelOf = (graph: Graph<any, any>, options: EncodeOptions): Effect.Effect<Uint8Array, SessionError> =>
+  Effect.try({
+    try: () => encode(graph, options),
+    catch: (cause) => new SessionError({ reason: new CompileFailed({ program: graph.name, cause }) })
+  })
+
+/** Arrays as the files that a model's weights lie in, by their names. */
+const outside = (fixed: Feeds<string>) => ({
+  weights: new Map(Object.keys(fixed).map((name) => [name, { location: name, offset: 0 }])),
+  externalData: Object.entries(fixed).map(([path, { buffer, byteLength, byteOffset }]) => ({
+    path,
+    data: new Uint8Array(buffer, byteOffset, byteLength)
+  }))
+})
+
 /** A graph as a program of ONNX Runtime, released with its scope. */
 export const compile = Effect.fnUntraced(function*<I extends string, O extends string>(
   ort: Ort,
   graph: Graph<I, O>,
-  options: Options
+  options: Options,
+  fixed: Feeds<string> = {}
 ) {
   yield* affordable(graph)
-  const session = yield* create(ort, graph.name, encode(graph), sessionOptions(options))
-  return programOf(ort, session, graph, () => true)
+  const own = options.target.device ? Object.fromEntries(Object.entries(fixed).filter(([n]) => n in graph.inputs)) : {}
+  const { externalData, weights } = outside(own)
+  const model = yield* modelOf(graph, { ...options, weights })
+  const session = yield* create(ort, graph.name, model, {
+    ...sessionOptions(options, true),
+    ...(weights.size > 0 ? { externalData } : {})
+  })
+  return programOf(ort, session, graph, (name) => !(name in own))
 })
 
 /** Fixed inputs become constants of the session, which it lays out once in the way it likes best. */
@@ -159,13 +201,11 @@ export const open = Effect.fnUntraced(function*<N extends string>(
   const smallest = at(Object.fromEntries(sizes.map((name) => [name, 1])) as Record<N, number>)
   const standing = standIns(sizes, Object.values<Tensor>(smallest.inputs).map((t) => t.type.shape))
   const graph = at(standing)
-  const weights = new Map(Object.keys(fixed).map((name) => [name, { location: name, offset: 0 }]))
-  const session = yield* create(ort, graph.name, encode(graph, { open: standing, weights }), {
-    ...sessionOptions(options),
-    externalData: Object.entries(fixed).map(([path, { buffer, byteLength, byteOffset }]) => ({
-      path,
-      data: new Uint8Array(buffer, byteOffset, byteLength)
-    }))
+  const { externalData, weights } = outside(fixed)
+  const model = yield* modelOf(graph, { ...options, open: standing, weights })
+  const session = yield* create(ort, graph.name, model, {
+    ...sessionOptions(options, sizes.length === 0),
+    externalData
   })
   const known = new Map<string, Program<string, string>>()
   const program: Open<N> = (chosen) => {

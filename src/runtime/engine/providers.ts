@@ -3,10 +3,11 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import { existsSync } from "node:fs"
-import { createRequire } from "node:module"
 import { availableParallelism } from "node:os"
-import { dirname, join } from "node:path"
+import type { Half } from "../../kernels/half.ts"
+import * as Targets from "../../kernels/onnx/target.ts"
+import type { Target } from "../../kernels/Tensor.ts"
+import * as CudaLibraries from "./cudaLibraries.ts"
 import * as Onnx from "./onnx.ts"
 import * as Reference from "./reference.ts"
 import { ProviderUnavailable, Session, SessionError } from "./Session.ts"
@@ -15,6 +16,8 @@ import { ProviderUnavailable, Session, SessionError } from "./Session.ts"
 export interface CpuOptions {
   /** Threads of each program; by default as many as the process may use. */
   readonly threads?: number | undefined
+  /** Graphs as they are written for another provider: to judge on any machine what is written. */
+  readonly target?: Target
 }
 
 /** ONNX Runtime on the CPU. */
@@ -23,12 +26,14 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
   return Layer.effect(
     Session,
     Effect.map(Onnx.load, (ort) => {
-      const options = { threads, executionProviders: ["cpu"] }
+      const own = { threads, executionProviders: ["cpu"], target: options.target ?? Targets.cpu }
       return Session.of({
         provider: "cpu",
         threads,
-        compile: (graph) => Onnx.compile(ort, graph, options),
-        open: (family, fixed) => Onnx.open(ort, family, fixed, options)
+        precision: "float32",
+        device: false,
+        compile: (graph, fixed) => Onnx.compile(ort, graph, own, fixed),
+        open: (family, fixed) => Onnx.open(ort, family, fixed, own)
       })
     })
   )
@@ -38,48 +43,41 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
 export const reference: Layer.Layer<Session> = Layer.succeed(Session, {
   provider: "reference",
   threads: 1,
+  precision: "float32",
+  device: false,
   compile: (graph) => Effect.sync(() => Reference.compile(graph)),
   open: (family, fixed) => Effect.sync(() => Reference.open(family, fixed))
 })
 
-/** The folder in which ONNX Runtime looks for its providers: that of the library itself. */
-const libraryFolder = (): string => {
-  const root = dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"))
-  return join(root, "bin", "napi-v6", process.platform, process.arch)
-}
-
 const remedy = "Put onnxruntime's CUDA provider of the binding's own version, and CUDA and cuDNN, where the loader "
   + "finds them (docs/cuda.md), or choose --provider cpu."
 
-const missingLibrary = (): string | undefined => {
-  const folders = [...(process.env["LD_LIBRARY_PATH"] ?? "").split(":").filter(Boolean), libraryFolder()]
-  const home = folders.find((folder) => existsSync(join(folder, "libonnxruntime.so.1"))) ?? libraryFolder()
-  const library = ["shared", "cuda"].map((kind) => `libonnxruntime_providers_${kind}.so`)
-    .find((name) => !existsSync(join(home, name)))
-  return library && `${library} is not in ${home}`
-}
-
-/** Which GPU is used, by its number. */
+/** Which GPU is used, by its number, and how it multiplies. */
 export interface CudaOptions {
   readonly device: number
+  /** The type that products of matrices are computed in, where it is not float32. */
+  readonly products?: Half | undefined
 }
 
 /** CUDA or nothing: a missing library is an error, never a silent run on the CPU. */
-export const cuda = ({ device }: CudaOptions): Layer.Layer<Session, SessionError> =>
+export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, SessionError> =>
   Layer.effect(
     Session,
     Effect.gen(function*() {
-      const missing = missingLibrary()
+      const missing = CudaLibraries.missing()
       if (missing) return yield* unavailable(missing)
       const ort = yield* Onnx.load
-      const options = { threads: 1, executionProviders: [{ name: "cuda", deviceId: device } as const] }
+      const executionProviders = [{ name: "cuda", deviceId: device } as const]
+      const options = { threads: 1, executionProviders, target: Targets.cuda, products }
       const explained = Effect.mapError((error: SessionError) =>
         /load library|CUDA|cudnn/i.test(error.message) ? refused(error.message) : error
       )
       return Session.of({
         provider: "cuda",
         threads: 1,
-        compile: (graph) => explained(Onnx.compile(ort, graph, options)),
+        precision: products ?? "float32",
+        device: true,
+        compile: (graph, fixed) => explained(Onnx.compile(ort, graph, options, fixed)),
         open: (family, fixed) => explained(Onnx.open(ort, family, fixed, options))
       })
     })
@@ -145,12 +143,22 @@ const variable = Effect.fnUntraced(function*<A>(
   return given.trim() === "" ? otherwise : yield* read(name, given)
 })
 
-/** The environment names the provider: `PROVIDER`, `CUDA_DEVICE`, `THREADS`. */
+/** Products in float16 would need a loss that is scaled; there is none. */
+const precisionOf = (name: string, given: string): Effect.Effect<"float32" | "bfloat16", BadVariable> =>
+  given === "float32" || given === "bfloat16"
+    ? Effect.succeed(given)
+    : Effect.fail(new BadVariable({ name, wanted: "one of float32, bfloat16", given }))
+
+/** The environment names the provider: `PROVIDER`, `CUDA_DEVICE`, `THREADS`, `PRECISION`. */
 export const fromConfig: Layer.Layer<Session, SessionError | BadVariable | Config.ConfigError> = Layer.unwrap(
   Effect.gen(function*() {
     const provider = yield* variable<Provider>("PROVIDER", "cpu", providerOf)
     const device = yield* variable("CUDA_DEVICE", 0, (name, given) => whole(name, given, 0, 1023))
     const threads = yield* variable("THREADS", availableParallelism(), threadsOf)
-    return make(provider, { device, threads })
+    const precision = yield* variable("PRECISION", "float32", precisionOf)
+    if (precision !== "float32" && provider !== "cuda") {
+      return yield* new BadVariable({ name: "PRECISION", wanted: `float32 on ${provider}`, given: precision })
+    }
+    return make(provider, { device, threads, products: precision === "float32" ? undefined : precision })
   })
 )

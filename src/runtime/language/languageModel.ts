@@ -27,7 +27,7 @@ import {
 import type { PromptError } from "./chatTokens.ts"
 import * as Graphs from "./graphs.ts"
 import * as Model from "./model.ts"
-import { pack } from "./pack.ts"
+import { pack, type PackOptions } from "./pack.ts"
 
 type Failure = SessionError | Learner.Diverged | PromptError
 const inWords = (taught?: Taught) => (error: Failure): LanguageModelError =>
@@ -72,7 +72,11 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
     yield* checkpoints.register(name, learnerPart(model.weights, learner, model))
     const { groupName, groups } = describe(name, model.weights, own.learning_rate)
 
-    const prepare = Effect.fnUntraced(function*({ continuations, prompts }: LanguageModelLesson) {
+    const prepare = Effect.fnUntraced(function*(
+      { continuations, prompts }: LanguageModelLesson,
+      after = 0,
+      least?: PackOptions["least"]
+    ) {
       const lm = prompting.lm_loss_weight
       const sequences = yield* Effect.forEach(
         prompts,
@@ -80,13 +84,27 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
       )
       return partsOf(training, prompts.length).map(([from, to], part) => {
         const own = sequences.slice(from, to)
-        const packed = pack(own, { rows: own.length, all: lm > 0, of: prompts.length, ...model.padded })
+        const packed = pack(own, { rows: own.length, all: lm > 0, of: prompts.length, least, ...model.padded })
         const { length, rows, supervised } = packed.shape
-        const key = dropoutKey(training.seed, name, learner.updates(), part)
+        const key = dropoutKey(training.seed, name, learner.updates() + after, part)
         const bucket: [number, number, number] = [rows, length, supervised]
         return { key: bucket, batch: { ...packed.data, key: Int32Array.of(key) }, own, places: packed.places }
       })
     })
+    /** Lessons of one part each, of one shape: the greatest of theirs. */
+    const alike = Effect.fnUntraced(function*(lessons: ReadonlyArray<LanguageModelLesson>) {
+      const made = (least?: PackOptions["least"]) => Effect.forEach(lessons, (lesson, k) => prepare(lesson, k, least))
+      let all = (yield* made()).map(([part]) => part!)
+      /** Longer ones may have room for more supervised tokens. */
+      while (all.some(({ key }) => key.join() !== all[0]!.key.join())) {
+        const most = (i: 1 | 2) => Math.max(...all.map(({ key }) => key[i]))
+        all = (yield* made({ length: most(1), supervised: most(2) })).map(([part]) => part!)
+      }
+      return all
+    })
+    type Prepared = Effect.Success<ReturnType<typeof prepare>>[number]
+    const losses = ({ own, places }: Prepared, { nll }: Learner.Report): ReadonlyArray<number> =>
+      own.map((s, r) => Model.byPart(s, (t) => nll![places[r]![t]!]!, 1, "mean")[0]!)
 
     return Context.make(LanguageModel, portOf(model, asError)).pipe(Context.add(
       LanguageModelLearner,
@@ -95,11 +113,12 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
         learn: Effect.fnUntraced(function*(lesson) {
           const parts = yield* fail(prepare(lesson))
           const reports = yield* fail(learner.learn(parts))
-          return Float32Array.from(
-            parts.flatMap(({ own, places }, i) =>
-              own.map((s, r) => Model.byPart(s, (t) => reports[i]!["nll"]![places[r]![t]!]!, 1, "mean")[0]!)
-            )
-          )
+          return Float32Array.from(parts.flatMap((part, i) => losses(part, reports[i]!)))
+        }),
+        learnSeveral: Effect.fnUntraced(function*(lessons) {
+          const parts = yield* fail(alike(lessons))
+          const reports = yield* fail(learner.learnSeveral(parts))
+          return parts.map((part, k) => Float32Array.from(losses(part, reports[k]!)))
         }),
         gate: Effect.fnUntraced(function*(lesson) {
           const squares = yield* fail(learner.probe(yield* fail(prepare(lesson))))

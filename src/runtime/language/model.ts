@@ -78,7 +78,9 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     task: "CAUSAL_LM"
   })
   const sequences = Sequences.make({ tokenizer, wrap, max_length: prompting.max_length, end: ends.end })
-  const score = yield* cached((shape: Shape) => Graphs.score(decoder, shapeOf(shape), settings.name))
+  const score = yield* cached((shape: Shape) => Graphs.score(decoder, shapeOf(shape), settings.name), {
+    fixed: weights.frozen
+  })
   const continued = yield* Writing.make({
     ...opened,
     model: settings.name,

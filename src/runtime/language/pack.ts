@@ -29,16 +29,21 @@ export interface PackOptions {
   readonly most: number
   /** Sequences whose mean the loss is, these among them; these alone where it is left out. */
   readonly of?: number
+  /** Length and supervised tokens, at least: for packs that are to be of one shape. */
+  readonly least?: Pick<PackShape, "length" | "supervised"> | undefined
   /** Predict the token after every token, for losses over whole sequences. */
   readonly all: boolean
 }
 
 /** The sequences side by side, one a row, filled up to a bucket of lengths. */
-export const pack = (sequences: ReadonlyArray<Sequence>, { all, most, of, padding, rows }: PackOptions): Pack => {
-  const length = bucket(longest(sequences.map((s) => s.ids.length)), most)
+export const pack = (
+  sequences: ReadonlyArray<Sequence>,
+  { all, least, most, of, padding, rows }: PackOptions
+): Pack => {
+  const length = Math.max(bucket(longest(sequences.map((s) => s.ids.length)), most), least?.length ?? 0)
   const starts = sequences.map((_, r) => sequences.slice(0, r).reduce((n, s) => n + s.supervised.length, 0))
   const count = sequences.reduce((n, s) => n + s.supervised.length, 0)
-  const few = Math.max(64, powerOfTwo(count))
+  const few = Math.max(64, powerOfTwo(count), least?.supervised ?? 0)
   const every = all || few >= rows * length
   const supervised = every ? rows * length : few
   const [ids, positions, branches] = [

@@ -93,6 +93,13 @@ export class LanguageModelLearner extends Context.Service<LanguageModelLearner, 
   readonly groups: ReadonlyArray<ParameterGroup>
   /** One update; the loss of each continuation, in nats a token. */
   readonly learn: (lesson: LanguageModelLesson) => Effect.Effect<Float32Array, LanguageModelError>
+  /**
+   * One update after the other, each by the lesson in its place, as one program; the losses of each. Where it is left
+   * out, `learn` makes them.
+   */
+  readonly learnSeveral?: (
+    lessons: ReadonlyArray<LanguageModelLesson>
+  ) => Effect.Effect<ReadonlyArray<Float32Array>, LanguageModelError>
   /** The gradient norm of every group that is trained, by its label; moves nothing. */
   readonly gate: (lesson: LanguageModelLesson) => Effect.Effect<ReadonlyMap<string, number>, LanguageModelError>
 }>()("anamnesis/runtime/LanguageModelLearner") {}

@@ -51,6 +51,13 @@ export class RetrieverLearner extends Context.Service<RetrieverLearner, {
   readonly groups: ReadonlyArray<ParameterGroup>
   /** One update; the loss of each query. */
   readonly learn: (lesson: RetrieverLesson) => Effect.Effect<Float32Array, RetrieverError>
+  /**
+   * One update after the other, each by the lesson in its place, as one program; the losses of each. Where it is left
+   * out, `learn` makes them.
+   */
+  readonly learnSeveral?: (
+    lessons: ReadonlyArray<RetrieverLesson>
+  ) => Effect.Effect<ReadonlyArray<Float32Array>, RetrieverError>
   /** Fails with `DeadGradient` where a group that should learn would not; moves nothing. */
   readonly gate: (lesson: RetrieverLesson) => Effect.Effect<ReadonlyMap<string, number>, RetrieverError>
 }>()("anamnesis/runtime/RetrieverLearner") {}

@@ -31,6 +31,7 @@ import {
   RetrieverLearner,
   type RetrieverLesson
 } from "../ports/Retriever.ts"
+import type { Least } from "./colbert/batch.ts"
 import * as Graphs from "./colbert/graphs.ts"
 import * as Model from "./colbert/model.ts"
 import * as Stored from "./indexes/stored.ts"
@@ -102,19 +103,20 @@ const prepare = Effect.fnUntraced(function*(
   model: Model.RetrieverModel,
   lesson: RetrieverLesson,
   [from, to]: Range,
-  key: number
+  key: number,
+  least?: Least
 ) {
   const of = lesson.queries.length
   const own = <A extends Int32Array | Float32Array>(array: A) =>
     array.subarray(from * array.length / of, to * array.length / of) as A
   const { objective } = lesson
   const docs = own(lesson.docs)
-  const { data, places, shape } = yield* model.batch(lesson.queries.slice(from, to).map(textOf), docs)
+  const { data, places, shape } = yield* model.batch(lesson.queries.slice(from, to).map(textOf), docs, least)
   const m = objective._tag === "Pairwise" ? objective.m : 0
   const wanted = own(objective._tag === "Pairwise" ? objective.weights : objective.target)
   const n = docs.length / (to - from)
   const bucket: StepKey = [shape.questions, of, shape.passages, shape.passageLength, n, objective._tag, m]
-  return { key: bucket, batch: { ...data, places, wanted, key: Int32Array.of(key) } }
+  return { key: bucket, shape, batch: { ...data, places, wanted, key: Int32Array.of(key) } }
 })
 
 /** Where the indexes of the settings are: that of `index_path`, where there is one, and those that are made of it all. */
@@ -149,6 +151,17 @@ export const trainable = (settings: RetrieverSettings) =>
         partsOf(training, lesson.queries.length),
         (range, part) => prepare(model, lesson, range, dropoutKey(training.seed, name, learner.updates(), part))
       )
+    /** Batches of one shape: the greatest of theirs. */
+    const alike = Effect.fnUntraced(function*(lessons: ReadonlyArray<RetrieverLesson>) {
+      const made = (least?: Least) =>
+        Effect.forEach(lessons, (lesson, k) => {
+          const key = dropoutKey(training.seed, name, learner.updates() + k, 0)
+          return prepare(model, lesson, [0, lesson.queries.length], key, least)
+        })
+      const shapes = (yield* made()).map(({ shape }) => shape)
+      const most = (of: keyof Least) => Math.max(...shapes.map((shape) => shape[of]))
+      return yield* made({ passages: most("passages"), passageLength: most("passageLength") })
+    })
     return Context.make(Retriever, reading(model, fail)).pipe(Context.add(
       RetrieverLearner,
       RetrieverLearner.of({
@@ -156,6 +169,10 @@ export const trainable = (settings: RetrieverSettings) =>
         learn: Effect.fnUntraced(function*(lesson) {
           const reports = yield* fail(Effect.flatMap(parts(lesson), learner.learn))
           return Float32Array.from(reports.flatMap(({ losses }) => Array.from(losses!)))
+        }),
+        learnSeveral: Effect.fnUntraced(function*(lessons) {
+          const reports = yield* fail(Effect.flatMap(alike(lessons), learner.learnSeveral))
+          return reports.map(({ losses }) => losses as Float32Array)
         }),
         gate: Effect.fnUntraced(function*(lesson) {
           const squares = yield* fail(Effect.flatMap(parts(lesson), learner.probe))
@@ -170,7 +187,7 @@ export const frozen = (settings: RetrieverSettings) =>
   Layer.effectContext(Effect.gen(function*() {
     const model = yield* Model.make(settings, () => false, { stored: storedAs(settings.model), draws: true })
     const lesson = lessonOf(model, settings)
-    const run = yield* cached((key: StepKey) => lesson(key).whole())
+    const run = yield* cached((key: StepKey) => lesson(key).whole(), { fixed: model.weights.frozen })
     const checkpoints = yield* Checkpoints
     yield* checkpoints.register(NAME, learnerPart(model.weights, undefined, { ...model, indexed: model }))
     return Context.make(Retriever, reading(model)).pipe(Context.add(

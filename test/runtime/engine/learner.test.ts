@@ -60,6 +60,28 @@ for (const [how, few] of [["in two copies", undefined], ["written over", 0]] as 
         assert.isAbove(weights.parameters().get("w")![1]!, 2)
         assert.deepStrictEqual(weights.parameters().get("frozen"), initial.get("frozen"))
       })))
+    it.effect("makes several updates in one program as it makes them one by one", () =>
+      Effect.gen(function*() {
+        const [{ learner: one, weights }, { learner: many, weights: same }] = [yield* learner, yield* learner]
+        const all = [rows(0, 5), rows(1, 1), rows(-2, 0.5)]
+        const reports = yield* Effect.forEach(all, (own) => one.learn([own]))
+        const told = yield* many.learnSeveral(all)
+        yield* one.learn(batch)
+        yield* many.learn(batch)
+        assert.deepStrictEqual(told.map((t) => t["loss"]![0]), reports.map(([t]) => t!["loss"]![0]))
+        assert.deepStrictEqual([same.parameters(), same.state()], [weights.parameters(), weights.state()])
+        assert.strictEqual(many.updates(), 4)
+      }).pipe(Effect.scoped, Effect.provide(cpu({ threads: 1 }))))
+    it.effect("makes none of several updates of which one has no number, and says which", () =>
+      scoped(Effect.gen(function*() {
+        const { learner: one, weights } = yield* learner
+        yield* one.learn(batch)
+        const before = [weights.parameters(), weights.state()]
+        const error = yield* Effect.flip(one.learnSeveral([rows(0, 5), rows(NaN, 0), rows(0, 5)]))
+        assert.match(error.message, /^squares diverged in update 3: loss NaN/)
+        assert.deepStrictEqual([weights.parameters(), weights.state()], before)
+        assert.strictEqual(one.updates(), 1)
+      })))
     it.effect("keeps its weights, its moments and its count where the loss is no number, and says so", () =>
       scoped(Effect.gen(function*() {
         const { learner: one, weights } = yield* learner

@@ -55,6 +55,8 @@ const watched = (options: { readonly turns: number; readonly fails: (program: st
     }))
   const session = Session.of({
     provider: "reference",
+    device: false,
+    precision: "float32",
     threads: 1,
     compile: (graph) =>
       Effect.map(

@@ -21,17 +21,27 @@ const refusal = Effect.fnUntraced(function*(...libraries: ReadonlyArray<string>)
 
 describe("cuda without its libraries", () => {
   const [shared, own] = ["libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"]
-  it.live("names the one that is missing, where, and what to do", () =>
+  it.live("names all that are missing, where, and what to do", () =>
     onDisk(Effect.gen(function*() {
       const { error, folder } = yield* refusal()
-      assert.include(error.message, `The cuda provider cannot start: ${shared} is not in ${folder}`)
+      assert.include(error.message, `The cuda provider cannot start: ${shared} and ${own} are not in ${folder}`)
       assert.include(error.message, "docs/cuda.md")
       assert.include(error.message, "--provider cpu")
     })))
   it.live("names the next one, once the first is there", () =>
     onDisk(Effect.gen(function*() {
       const { error, folder } = yield* refusal(shared)
-      assert.include(error.message, `${own} is not in ${folder}`)
+      assert.include(error.message, `cannot start: ${own} is not in ${folder}`)
+    })))
+  it.live("names those of CUDA and the driver's, once its own are there", () =>
+    onDisk(Effect.gen(function*() {
+      const { error } = yield* refusal(shared, own)
+      /** Where they are, the loader has something to say of an empty file. */
+      assert.match(
+        error.message,
+        /the loader does not find libcudart\.so\.13, libcublas\.so\.13.* and libcuda\.so\.1 \(libcuda\.so\.1 is the NVIDIA driver's\)|file too short/
+      )
+      assert.include(error.message, "docs/cuda.md")
     })))
 })
 
@@ -63,6 +73,8 @@ describe("the environment", () => {
       ["THREADS", "1e1", /given "1e1"$/],
       ["THREADS", "1000000", /given "1000000"$/],
       ["THREADS", "9".repeat(10_000), /given "9{40}"$/],
+      ["PRECISION", "float16", /must be one of float32, bfloat16; given "float16"$/],
+      ["PRECISION", "bfloat16", /must be float32 on cpu; given "bfloat16"$/],
       ["CUDA_DEVICE", "all", /must be a whole number from 0 to 1023; given "all"$/]
     ] as const
   ) {

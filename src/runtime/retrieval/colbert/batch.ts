@@ -20,8 +20,15 @@ export interface Batch {
   readonly places: Int32Array
 }
 
+/** Passages and their length, at least: for batches that are to be of one shape. */
+export type Least = Pick<BatchShape, "passages" | "passageLength">
+
 /** The batch of questions and their passages, rows of the corpus: docs [questions, n]. */
-export type Assemble = (questions: ReadonlyArray<string>, docs: Int32Array) => Effect.Effect<Batch, CorpusError>
+export type Assemble = (
+  questions: ReadonlyArray<string>,
+  docs: Int32Array,
+  least?: Least
+) => Effect.Effect<Batch, CorpusError>
 
 /**
  * `docs` is [questions, n], rows of the corpus. The distinct ones are filled up to a bucket with
@@ -32,14 +39,14 @@ export const assemble = (
   tokens: PassageTokens,
   lengths: Lengths
 ): Assemble =>
-  Effect.fnUntraced(function*(questions, docs) {
+  Effect.fnUntraced(function*(questions, docs, least = { passages: 0, passageLength: 0 }) {
     const distinct = [...new Set(docs)].toSorted((a, b) => a - b)
     const place = new Map(distinct.map((doc, i) => [doc, i]))
-    const count = bucket(distinct.length, docs.length)
+    const count = Math.max(bucket(distinct.length, docs.length), least.passages)
     const rows = yield* tokens.of(Array.from({ length: count }, (_, i) => distinct[i] ?? distinct[0]!))
     const longest = rows.reduce((most, row) => Math.max(most, row.length), 0)
     const query = text.queries(questions)
-    const passage = text.passages(rows, bucket(longest, lengths.passage))
+    const passage = text.passages(rows, Math.max(bucket(longest, lengths.passage), least.passageLength))
     return {
       shape: {
         questions: questions.length,

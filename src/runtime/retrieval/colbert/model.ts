@@ -7,7 +7,7 @@ import type { Training } from "../../../domain/settings/training.ts"
 import { colbert, type Encoder, vectorSize } from "../../../kernels/nn/colbert.ts"
 import { cached, powerOfTwo } from "../../engine/Programs.ts"
 import { about } from "../../engine/Session.ts"
-import { type Arrays, asInputs } from "../../engine/Weights.ts"
+import { type Arrays, asInputs, type Weights } from "../../engine/Weights.ts"
 import * as Model from "../../models/load.ts"
 import { isLora } from "../../models/lora.ts"
 import { optimizerOf } from "../../models/training.ts"
@@ -24,11 +24,14 @@ import * as ColbertText from "./text.ts"
 
 type Inputs = ReturnType<typeof asInputs>
 
-const programs = Effect.fnUntraced(function*(encoder: Encoder, query: number) {
+const programs = Effect.fnUntraced(function*(encoder: Encoder, query: number, { frozen }: Weights) {
+  const fixed = { fixed: frozen }
   return {
-    encode: yield* cached(([rows, length]: [number, number]) => Graphs.encode(encoder, rows, length)),
-    score: yield* cached(([questions, passages, passageLength]: [number, number, number]) =>
-      Graphs.score(encoder, { questions, queryLength: query, passages, passageLength })
+    encode: yield* cached(([rows, length]: [number, number]) => Graphs.encode(encoder, rows, length), fixed),
+    score: yield* cached(
+      ([questions, passages, passageLength]: [number, number, number]) =>
+        Graphs.score(encoder, { questions, queryLength: query, passages, passageLength }),
+      fixed
     )
   }
 })
@@ -73,7 +76,7 @@ export const make = Effect.fnUntraced(function*(
   const text = ColbertText.make(tokenizer, marks, lengths)
   const tokens = PassageTokens.make(corpus, text.passage)
   const dim = vectorSize(config)
-  const { encode, score } = yield* programs(encoder, lengths.query)
+  const { encode, score } = yield* programs(encoder, lengths.query, weights)
   const batch = assemble(text, tokens, lengths)
 
   const vectors = Effect.fnUntraced(function*(values: Inputs, ids: Int32Array, mask: Uint8Array, length: number) {

@@ -1,0 +1,56 @@
+/** Execution providers as graphs are written for them: which operators have a kernel there, and for which types. */
+import type { Target } from "../Tensor.ts"
+
+/** Operators by the types that their kernels take: of the operand that is computed with. */
+type Kernels = Readonly<Record<string, string>>
+
+const target = (name: Target["name"], kernels: Kernels): Target => {
+  const types = new Map<string, ReadonlySet<string>>()
+  for (const [taken, operators] of Object.entries(kernels)) {
+    for (const operator of operators.split(" ")) types.set(operator, new Set(taken.split(" ")))
+  }
+  return { name, device: true, has: (opType, type) => types.get(opType)?.has(type ?? "float32") ?? false }
+}
+
+/** ONNX Runtime on the CPU, which has kernels for all that is written here. */
+export const cpu: Target = { name: "cpu", device: false, has: () => true }
+
+/**
+ * Kernels of ONNX Runtime 1.30.0, as its binaries register them, of the operators of version 21 that are written here and
+ * of Microsoft's. On CUDA: the axes and shapes that an operator reads on the host are constants.
+ */
+export const cuda: Target = target(
+  "cuda",
+  {
+    "float32 float16 bfloat16 int32 int64 uint16 uint32 bool":
+      "Cast Concat Expand Gather GatherElements Identity Reshape Scan ScatterElements Shape Slice Squeeze "
+      + "Transpose",
+    "float32 float16 bfloat16": "Erf Exp FusedMatMul Gelu Gemm LayerNormalization MatMul RotaryEmbedding Sigmoid "
+      + "SimplifiedLayerNormalization Softmax Sqrt Tanh",
+    "float32 float16": "Cos Log LogSoftmax Reciprocal Sin Softplus",
+    "float32 float16 bfloat16 int32 int64 uint16 uint32": "Add Div Mul Sub",
+    "bool": "And Not Or",
+    "float32 float16 bfloat16 int32 int64": "Neg ReduceSum Where",
+    "float32 float16 bfloat16 int32 int64 uint32": "Max Min",
+    "float32 float16 int32 int64 uint32 bool": "Equal",
+    "float32 float16 int32 int64 uint32": "Less",
+    "float32 float16 bool": "Pad",
+    "float32 int32 int64": "Range",
+    "float32 float16 int32 int64": "ReduceMax"
+  }
+)
+
+/** ONNX Runtime's WebGPU provider. */
+export const webgpu: Target = target(
+  "webgpu",
+  {
+    "float32 float16 int32 uint32":
+      "Add Concat Div Equal Gemm Identity Less Max Min Mul Pad ReduceMax ReduceSum ScatterElements Shape "
+      + "Softmax Squeeze Sub Transpose",
+    "float32 float16": "Cos Erf Exp GatherElements Gelu LayerNormalization Log MatMul Neg Reciprocal RotaryEmbedding "
+      + "Sigmoid SimplifiedLayerNormalization Sin Slice Softplus Sqrt Tanh",
+    "float32 float16 int32 uint32 bool": "Cast Expand Gather Reshape Where",
+    "bool": "And Not",
+    "float32 int32": "Range"
+  }
+)
