@@ -22,6 +22,7 @@ import { type Raw, recordsOf } from "./recordFile.ts"
 export { fromRecords } from "./corpus/corpus.ts"
 export type { Loaded, LoadOptions } from "./loading.ts"
 
+/** How a file of questions is read. */
 export interface QuestionOptions extends LoadOptions {
   /** The field that stands for `group`. */
   readonly group?: string
@@ -119,11 +120,13 @@ export const questions = Effect.fnUntraced(function*(path: string, options: Ques
   } as Loaded<QuestionRecord>
 })
 
+/** How a corpus is read, and how much of it stays in memory. */
 export interface CorpusOptions extends LoadOptions {
   /** Bytes of texts that are kept in memory; more of them go to the temporary folder. All are kept where left out. */
   readonly memory?: number
 }
 
+/** A corpus that can be read by row. */
 export interface LoadedCorpus extends Read {
   readonly corpus: Corpus["Service"]
   /** Ids of the passages that have no text, and are none of the corpus. */
@@ -151,6 +154,7 @@ export const corpus = Effect.fnUntraced(function*(path: string, options: CorpusO
   return { corpus: growing.done(), empty, skipped, told: [...several, ...told, ...left] } as LoadedCorpus
 })
 
+/** The passages of a corpus. */
 export interface LoadedPassages extends Loaded<Passage> {
   readonly empty: ReadonlySet<string>
 }

@@ -18,12 +18,14 @@ export interface Read {
   readonly told: ReadonlyArray<string>
 }
 
+/** What was read of a file. */
 export interface Loaded<A> extends Read {
   readonly records: ReadonlyArray<A>
 }
 
 type Wanted = string | number
 
+/** Which records of a file are taken, and what becomes of malformed ones. */
 export interface LoadOptions {
   /** Take the records whose fields have these values. */
   readonly where?: Readonly<Record<string, Wanted>> | undefined

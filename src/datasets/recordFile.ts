@@ -27,6 +27,7 @@ export interface Raw {
   readonly repeated?: Repeated | undefined
 }
 
+/** Where a record stands in its file: "line 3", "row 3". */
 export const placeOf = ({ at, unit }: Raw): string => `${unit} ${at}`
 
 type Text<R> = Stream.Stream<string, FileError, R>

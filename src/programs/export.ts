@@ -1,6 +1,7 @@
 /** Programs: a run's model, or an adapter with its base, as a folder for other tools. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
+import type { PartName } from "../domain/fileNames.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import * as Checkpoints from "../runtime/files/checkpoints.ts"
@@ -10,6 +11,7 @@ import { bytesIn } from "../runtime/files/safetensors/shards.ts"
 import * as SavedModel from "../runtime/models/export/folder.ts"
 import * as ModelCard from "./modelCard.ts"
 
+/** How a model is saved. */
 export interface Format {
   readonly dtype: SavedModel.Options["dtype"]
   /** As Hugging Face writes it: "5GB". */
@@ -27,7 +29,7 @@ const sized = ({ dtype, maxShardSize }: Format) => {
 
 /** Saves a part of the newest whole checkpoint; an adapter is folded in. */
 export const exportPart = Effect.fn("exportPart")(
-  function*(c: RunConfig, part: ModelCard.Part, out: string, format: Format) {
+  function*(c: RunConfig, part: PartName, out: string, format: Format) {
     const options = yield* sized(format)
     const checkpoint = yield* Checkpoints.latest(c.output_dir)
     if (checkpoint === undefined) {

@@ -1,7 +1,7 @@
 /** Fields of a record that users bring: which are there, what they must be, and which are of no use here. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
+import { issuesOf } from "../issues.ts"
 
 /** The fields of a record that say something. */
 export type Fields = Readonly<Record<string, unknown>>
@@ -24,6 +24,7 @@ export interface Notes {
   readonly remark: (what: string) => void
 }
 
+/** Nobody is told. */
 export const silent: Notes = { unused: () => undefined, remark: () => undefined }
 
 /** An id as text; numbers beyond 2^53 are refused, because JSON has rounded them already. */
@@ -33,7 +34,8 @@ export const isExact = (value: unknown): value is number =>
   Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))
 /** A text, or a number that stands for its digits. */
 export const Value = Schema.Union([Schema.String, Schema.Finite.check(Schema.makeFilter(isExact))])
-export const optional = Schema.optionalKey
+/** A field that a record may lack. */
+export const optional: typeof Schema.optionalKey = Schema.optionalKey
 
 /** null, a blank text, an empty list and an empty object say what a missing field says: nothing. */
 const isBlank = (value: unknown): boolean => {
@@ -64,8 +66,6 @@ export const present = (line: unknown): Fields => {
   return fields
 }
 
-const format = SchemaIssue.makeFormatterStandardSchemaV1()
-
 const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
   path.reduce<unknown>((inner, key) => (inner as Readonly<Record<PropertyKey, unknown>> | undefined)?.[key], value)
 
@@ -75,12 +75,12 @@ export const decoder = <A>(schema: Schema.Codec<A, any>) => {
   return (fields: Fields): A => {
     const decoded = decode(fields)
     if (Result.isSuccess(decoded)) return decoded.success
-    const [issue] = format(decoded.failure.issue).issues
-    const path = (issue!.path ?? []) as ReadonlyArray<PropertyKey>
+    const [issue] = issuesOf(decoded.failure)
+    const { path, reason } = issue!
     const found = at(fields, path)
     throw new RecordError(
       path.map(String).join("."),
-      found === undefined ? "is missing" : `${issue!.message.replace(/^E/, "e")}, got ${show(found)}`
+      found === undefined ? "is missing" : `${reason}, got ${show(found)}`
     )
   }
 }

@@ -11,12 +11,14 @@ export interface Plain {
   readonly given: ReadonlyArray<Given>
 }
 
+/** What a form is read with beside the record. */
 export interface Context {
   readonly notes: Notes
   /** What the file's `cop` counts from, where it is known. */
   readonly from: 0 | 1 | undefined
 }
 
+/** A form of questions: which records have it, and what they say. */
 export interface Form {
   readonly fits: (fields: Fields) => boolean
   /** The fields that it reads. */

@@ -42,7 +42,7 @@ const phaseOf = (span: Tracer.AnySpan): string => {
   return parent ? phaseOf(parent) : ""
 }
 
-/** Listens to the spans of programs. */
+/** Adds up what programs take while they run: listens to their spans. */
 export class Meter {
   readonly used: Array<Used> = []
   /** Seconds of compiling, by phase. */

@@ -13,6 +13,7 @@ import * as Reference from "./reference.ts"
 import { ProviderUnavailable, Session, SessionError } from "./Session.ts"
 import { traced } from "./tracing.ts"
 
+/** How the CPU is used. */
 export interface CpuOptions {
   /** Threads of each program; by default as many as the process may use. */
   readonly threads?: number | undefined
@@ -20,6 +21,7 @@ export interface CpuOptions {
   readonly target?: Target
 }
 
+/** ONNX Runtime on the CPU. */
 export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
   const threads = options.threads ?? availableParallelism()
   return Layer.effect(
@@ -54,6 +56,7 @@ export const reference: Layer.Layer<Session> = Layer.succeed(
 const remedy = "Put onnxruntime's CUDA provider of the binding's own version, and CUDA and cuDNN, where the loader "
   + "finds them (docs/cuda.md), or choose --provider cpu."
 
+/** Which GPU is used, by its number, and how it multiplies. */
 export interface CudaOptions {
   readonly device: number
   /** The type that products of matrices are computed in, where it is not float32. */
@@ -88,9 +91,12 @@ const refused = (missing: string): SessionError =>
   new SessionError({ reason: new ProviderUnavailable({ provider: "cuda", missing, remedy }) })
 const unavailable = (missing: string): Effect.Effect<never, SessionError> => Effect.fail(refused(missing))
 
+/** The providers by name. */
 export const names = ["cpu", "cuda", "reference"] as const
+/** One of `names`. */
 export type Provider = typeof names[number]
 
+/** The layer of a provider; fails with `ProviderUnavailable` where it cannot start. */
 export const make = (provider: Provider, options: CpuOptions & CudaOptions): Layer.Layer<Session, SessionError> => {
   switch (provider) {
     case "cpu":

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { dirname, join } from "node:path"
+import { checkpointFiles, checkpointName, checkpointStep, modelFiles } from "../../domain/fileNames.ts"
 import type { Output } from "../../domain/settings/output.ts"
 import {
   CheckpointError,
@@ -22,7 +23,6 @@ import * as Peft from "./peft.ts"
 import * as TensorFile from "./safetensors/read.ts"
 import * as Safetensors from "./safetensors/write.ts"
 
-const prefix = "checkpoint-"
 const asError = (error: FileError): CheckpointError => {
   const { path, place, reason } = error
   return new CheckpointError({ path, reason: place ? `${place}: ${reason}` : reason })
@@ -37,10 +37,10 @@ const contents = (
   const state = part.save()
   const { base, extra, files, weights } = state
   const own: readonly [string, Content] = base === undefined
-    ? ["model.safetensors", { tensors: weights }]
+    ? [modelFiles.weights, { tensors: weights }]
     : [Peft.WEIGHTS, { tensors: weights, metadata: { [Peft.BASE]: base } }]
   const texts = files.map(([name, text]) => [name, new TextEncoder().encode(text)] as const)
-  return { ...state, all: [own, ["state.safetensors", { tensors: extra }], ...texts] }
+  return { ...state, all: [own, [checkpointFiles.state, { tensors: extra }], ...texts] }
 }
 
 /**
@@ -68,8 +68,11 @@ const put = (path: string, content: Content) =>
     : Safetensors.write(path, content.tensors, content.metadata)
 
 /** A folder on its way to be a checkpoint, or on its way from having been one. */
-const partialOf = (folder: string, step: number): string => join(folder, `.${prefix}${step}.partial`)
-const isPartial = (name: string): boolean => /^\.checkpoint-\d+\.partial$/.test(name)
+const partialOf = (folder: string, step: number): string => join(folder, `.${checkpointName(step)}.partial`)
+const isPartial = (name: string): boolean => {
+  const [, own] = /^\.(.*)\.partial$/.exec(name) ?? []
+  return own !== undefined && checkpointStep(own) !== undefined
+}
 
 /** Removes what a killed process left of checkpoints that it had not finished writing or removing. */
 export const tidy = Effect.fnUntraced(function*(folder: string) {
@@ -81,7 +84,7 @@ export const tidy = Effect.fnUntraced(function*(folder: string) {
 /** Removes a checkpoint, which is none from the first moment on. */
 const remove = Effect.fnUntraced(function*(folder: string, step: number) {
   const fs = yield* FileSystem.FileSystem
-  const [target, partial] = [join(folder, `${prefix}${step}`), partialOf(folder, step)]
+  const [target, partial] = [join(folder, checkpointName(step)), partialOf(folder, step)]
   yield* fs.remove(partial, { recursive: true, force: true }).pipe(located(partial))
   if (!(yield* exists(target))) return
   yield* moveDurably(target, partial)
@@ -91,7 +94,7 @@ const remove = Effect.fnUntraced(function*(folder: string, step: number) {
 /** Writes into a folder of another name, then renames. */
 const write = Effect.fnUntraced(function*(folder: string, parts: ReadonlyMap<string, Part>, position: Position) {
   const fs = yield* FileSystem.FileSystem
-  const [target, partial] = [join(folder, `${prefix}${position.step}`), partialOf(folder, position.step)]
+  const [target, partial] = [join(folder, checkpointName(position.step)), partialOf(folder, position.step)]
   yield* remove(folder, position.step)
   yield* files(parts, position, (file, content) => {
     const path = join(partial, file)
@@ -104,14 +107,16 @@ const write = Effect.fnUntraced(function*(folder: string, parts: ReadonlyMap<str
 /** The folders of checkpoints by name, as they should be called by their step; the newest first. */
 const foldersIn = (folder: string) =>
   Effect.map(namesIn(folder), (names) =>
-    names.filter((name) => /^checkpoint-\d+$/.test(name))
-      .map((name) => ({ name, step: Number(name.slice(prefix.length)) })).toSorted((a, b) => b.step - a.step))
+    names.flatMap((name) => {
+      const step = checkpointStep(name)
+      return step === undefined ? [] : [{ name, step }]
+    }).toSorted((a, b) => b.step - a.step))
 
 /** Steps of the checkpoints in a folder, newest first. */
 const stepsIn = (folder: string) =>
   Effect.map(
     foldersIn(folder),
-    (all) => all.filter(({ name, step }) => name === `${prefix}${step}`).map(({ step }) => step)
+    (all) => all.filter(({ name, step }) => name === checkpointName(step)).map(({ step }) => step)
   )
 
 const storedIn = (file: TensorFile.TensorFile): Stored => ({
@@ -129,9 +134,9 @@ const load = Effect.fnUntraced(
       const counters = Object.hasOwn(manifest.counters, name) ? manifest.counters[name] : undefined
       if (counters === undefined) return yield* new CheckpointError({ path: folder, reason: `has no ${name}` })
       const adapts = manifest.files[`${name}/${Peft.WEIGHTS}`] !== undefined
-      const path = join(folder, name, adapts ? Peft.WEIGHTS : "model.safetensors")
+      const path = join(folder, name, adapts ? Peft.WEIGHTS : modelFiles.weights)
       const weights = yield* TensorFile.open(path)
-      const extra = yield* TensorFile.open(join(folder, name, "state.safetensors"))
+      const extra = yield* TensorFile.open(join(folder, name, checkpointFiles.state))
       yield* part.load({
         weights: storedIn(weights),
         base: weights.metadata[Peft.BASE],
@@ -155,7 +160,7 @@ const verify = (
   matters: (file: string) => boolean
 ) => {
   const path = join(folder, name)
-  if (name === `${prefix}${step}`) return Manifest.verify(path, step, matters)
+  if (name === checkpointName(step)) return Manifest.verify(path, step, matters)
   return Effect.fail(
     new FileError({ path, place: "", reason: "is no checkpoint's name: a step has no zeros before it" })
   )
@@ -187,7 +192,7 @@ const newest = Effect.fnUntraced(function*(folder: string, matters: (file: strin
 
 /** The newest whole checkpoint of a run's folder, as far as its models go; `undefined` where there is none. */
 export const latest = (folder: string) =>
-  newest(folder, (file) => !file.endsWith("/state.safetensors")).pipe(
+  newest(folder, (file) => !file.endsWith(`/${checkpointFiles.state}`)).pipe(
     Effect.map((found) =>
       found && {
         path: found.path,

@@ -169,6 +169,7 @@ export const namesIn = Effect.fnUntraced(function*(folder: string) {
   return yield* fs.readDirectory(folder).pipe(located(folder))
 })
 
+/** Whether there is something at a path. */
 export const exists = (path: string): Effect.Effect<boolean, FileError, FileSystem.FileSystem> =>
   FileSystem.FileSystem.use((fs) => fs.exists(path)).pipe(located(path))
 
@@ -184,6 +185,7 @@ export const spaceIn = (folder: string): Effect.Effect<number> =>
 /** SHA-256 of what follows one another. */
 export const sha256 = (...parts: ReadonlyArray<Uint8Array | string>): string => sha256Of(parts)
 
+/** SHA-256 of parts laid end to end, in hexadecimal; texts count as UTF-8. */
 export const sha256Of = (parts: Iterable<Uint8Array | string>): string => {
   const hash = createHash("sha256")
   for (const part of parts) hash.update(part)

@@ -3,10 +3,11 @@ import { RecordBatch, RecordBatchFileWriter, RecordBatchReader, Schema } from "a
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
+import { runFiles } from "../../domain/fileNames.ts"
 import { FileError, located, makeFolder, namesIn, readBytes, replace, sha256 } from "./disk.ts"
 import { limited } from "./timeLimit.ts"
 
-const folderOf = (output: string): string => join(output, "journal")
+const folderOf = (output: string): string => join(output, runFiles.journal)
 const nameOf = (from: number, to: number): string =>
   `${String(from).padStart(8, "0")}-${String(to).padStart(8, "0")}.arrow`
 

@@ -109,7 +109,9 @@ export class Survey {
   }
 }
 
+/** What the text of a JSON value was found to be. */
 export interface Surveyed {
+  /** How deep brackets are nested. */
   readonly depth: number
   /** The first key that its object has already. */
   readonly repeated: Repeated | undefined

@@ -2,11 +2,13 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
+import { checkpointFiles, modelFiles } from "../../domain/fileNames.ts"
 import { decodeFile, FileError, hashFile, namesIn, sha256 } from "./disk.ts"
 import * as Peft from "./peft.ts"
 import * as TensorFile from "./safetensors/read.ts"
 
-export const FILE = "trainer_state.json"
+/** Name of the file. */
+export const FILE = checkpointFiles.manifest
 
 /** Paths within the checkpoint: a part and a name. */
 const Path = Schema.String.check(Schema.isPattern(/^[\w-]+\/[\w-][\w.-]*$/))
@@ -36,6 +38,7 @@ export interface Manifest extends Omit<Content, "run"> {
 const hashOf = ({ counters, files, global_step, run }: Content): string =>
   sha256(JSON.stringify({ global_step, run, counters, files }))
 
+/** The file's bytes. */
 export const encode = (told: Content): Uint8Array => {
   const { counters, files, global_step, run } = told
   const manifest: typeof Manifest.Type = { format: 2, global_step, run, counters, files, sha256: hashOf(told) }
@@ -45,14 +48,14 @@ export const encode = (told: Content): Uint8Array => {
 const changed = (path: string) => new FileError({ path, place: "", reason: "is not as it was written" })
 
 /** What a part's weights are in: a model's, or an adapter's. */
-const WEIGHTS = ["model.safetensors", Peft.WEIGHTS]
+const WEIGHTS = [modelFiles.weights, Peft.WEIGHTS]
 type Parts = Pick<Content, "counters" | "files">
 const partOf = (file: string): string => file.slice(0, file.indexOf("/"))
 
 /** Whether each part has its counters, its weights and its state. */
 const isWhole = ({ counters, files }: Parts): boolean =>
   Object.keys(counters).every((part) =>
-    `${part}/state.safetensors` in files && WEIGHTS.some((name) => `${part}/${name}` in files)
+    `${part}/${checkpointFiles.state}` in files && WEIGHTS.some((name) => `${part}/${name}` in files)
   ) && Object.keys(files).every((file) => Object.hasOwn(counters, partOf(file)))
 
 /** Refuses files that a model folder may have and that were put beside those of a part. */

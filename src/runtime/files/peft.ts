@@ -4,24 +4,25 @@ import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import { brief, cut, several } from "../../domain/brief.ts"
+import { adapterFiles } from "../../domain/fileNames.ts"
 import { problemsOf } from "../../domain/issues.ts"
 import { PatternError } from "../../domain/pattern.ts"
 import type { Rank } from "../../kernels/nn/lora.ts"
-import { isObject } from "./config/keys.ts"
+import { isObject, or } from "./config/keys.ts"
 import { FileError, located, readJson } from "./disk.ts"
 import { compiled, isLookup, targeting } from "./peftTargets.ts"
 import * as Safetensors from "./safetensors/write.ts"
 import { limited, TookTooLong } from "./timeLimit.ts"
 
-export const CONFIG = "adapter_config.json"
-export const WEIGHTS = "adapter_model.safetensors"
+/** Name of the config's file. */
+export const CONFIG = adapterFiles.config
+/** Name of the weights' file. */
+export const WEIGHTS = adapterFiles.weights
 /** What PEFT puts before the names of a model's parameters. */
 export const PREFIX = "base_model.model."
 /** Key of the file's metadata: the hash of the frozen weights, where we wrote it. */
 export const BASE = "base_sha256"
 
-const or = <S extends Schema.Top>(schema: S, value: S["Encoded"]) =>
-  schema.pipe(Schema.withDecodingDefault(Effect.succeed(value)))
 const Names = Schema.Array(Schema.String)
 const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
 const Rank = Schema.Int.check(Schema.isGreaterThan(0))
@@ -72,6 +73,7 @@ const foreign = (json: object): ReadonlyArray<string> =>
     return !harmless.has(key) && !isOff(value)
   }).map(([key, value]) => `${cut(key)} ${brief(value)}`)
 
+/** An adapter as its folder has it. */
 export interface Adapter {
   readonly folder: string
   readonly config: AdapterConfig
@@ -85,6 +87,7 @@ export interface Adapter {
   readonly base: string | undefined
 }
 
+/** Whether a folder is an adapter's. */
 export const isIn = (folder: string): Effect.Effect<boolean, FileError, FileSystem.FileSystem> =>
   FileSystem.FileSystem.use((fs) => fs.exists(join(folder, CONFIG))).pipe(located(folder))
 
@@ -106,6 +109,7 @@ const readConfig = Effect.fnUntraced(function*(path: string) {
 const nameOf = (stored: string): string | undefined =>
   stored.startsWith(PREFIX) ? stored.slice(PREFIX.length).replace(".base_layer.", ".") : undefined
 
+/** What B A is multiplied by: alpha / r, or alpha / √r for rank-stabilised LoRA (Kalajdzievski 2023). */
 export const scalingOf = (alpha: number, r: number, rslora: boolean): number => alpha / (rslora ? Math.sqrt(r) : r)
 
 /** Milliseconds that patterns may take to be held against all modules. */
@@ -169,6 +173,7 @@ const named = Effect.fnUntraced(function*(path: string, stored: Safetensors.Stor
   return yield* new FileError({ path, place: `tensor ${twice}`, reason: "is there without base_layer too" })
 })
 
+/** The adapter of a folder; fails with what of its config or weights is not done here or does not fit. */
 export const read = Effect.fnUntraced(function*(folder: string) {
   const config = yield* readConfig(join(folder, CONFIG))
   const path = join(folder, WEIGHTS)

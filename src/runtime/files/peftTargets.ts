@@ -5,6 +5,7 @@ import { fullMatch, PatternError } from "../../domain/pattern.ts"
 /** Names of modules: ends of their paths, or a pattern of whole paths. */
 type Names = string | ReadonlyArray<string> | null
 
+/** The keys that say which modules have adapters. */
 export interface Targeting {
   readonly target_modules: Names
   readonly exclude_modules: Names

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import { brief, several } from "../../domain/brief.ts"
+import { modelFiles } from "../../domain/fileNames.ts"
 import { firstInfinite, type Half, toWords, type Values } from "../../kernels/half.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { tell } from "./config/keys.ts"
@@ -21,7 +22,7 @@ export interface Source {
 /** Tensors by name; those of a dense layer have its folder before theirs ("1_Dense.linear.weight"). */
 export type Sources = ReadonlyMap<string, Source>
 
-const [WHOLE, INDEX, MODULES] = ["model.safetensors", "model.safetensors.index.json", "modules.json"]
+const [WHOLE, INDEX, MODULES] = [modelFiles.weights, modelFiles.weightsIndex, modelFiles.modules]
 const decodeIndex = Schema.decodeUnknownEffect(
   Schema.Struct({ weight_map: Schema.Record(Schema.String, Schema.String) })
 )
@@ -106,7 +107,7 @@ const dense = Effect.fnUntraced(function*(folder: string, tells: boolean) {
 })
 
 const denseLayer = Effect.fnUntraced(function*(folder: string, name: string, tells: boolean) {
-  const path = join(folder, name, "config.json")
+  const path = join(folder, name, modelFiles.config)
   const { in_features, out_features } = yield* decodeFile(path, decodeDense(path, tells))
   const file = yield* TensorFile.open(join(folder, name, WHOLE))
   if (in_features === undefined && out_features === undefined) return sourcesOf(file, `${name}.`)
@@ -202,6 +203,7 @@ const byPath = (sources: Sources, naming: Naming) => {
   return { found, twice }
 }
 
+/** How the tensors of a folder become a model's parameters. */
 export interface LoadOptions {
   readonly naming: Naming
   /** Parameters that may be missing. */

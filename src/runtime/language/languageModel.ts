@@ -43,6 +43,7 @@ const portOf = (model: Model.Decoding, asError = inWords()) =>
       model.write(prompts, options).pipe(Stream.mapError(asError), Stream.withSpan("languageModel.write"))
   })
 
+/** A language model that answers, and cannot learn. */
 export const readOnly = (settings: Model.LanguageModelSettings) =>
   Layer.effect(LanguageModel, Effect.map(Model.make(settings, false), (model) => portOf(model)))
 

@@ -46,6 +46,7 @@ const remembering = ({ tokenize }: Model): Model["tokenize"] => {
   }
 }
 
+/** A tokenizer as its file describes it. */
 export interface Pipeline {
   /**
    * Ids of the text alone. A lone surrogate is read as U+FFFD.

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
 import { brief } from "../../domain/brief.ts"
+import { modelFiles } from "../../domain/fileNames.ts"
 import { tell } from "../files/config/keys.ts"
 import { FileError, located, readJson } from "../files/disk.ts"
 import { tidied } from "./decoders.ts"
@@ -10,6 +11,7 @@ import { Fields, Misfit } from "./fields.ts"
 import * as FolderConfig from "./folderConfig.ts"
 import { type Pipeline, readPipeline } from "./pipeline.ts"
 
+/** A model folder's tokenizer. */
 export interface Tokenizer {
   /**
    * Ids of the text alone, without special tokens; those that the text spells out are found. A lone surrogate is read as
@@ -87,9 +89,9 @@ const readKnown = Effect.fnUntraced(function*(folder: string, name: string) {
 
 /** As transformers has it, the older file counts for more, or for nothing where the newer one lists added tokens. */
 const readConfig = Effect.fnUntraced(function*(folder: string) {
-  const config = yield* readKnown(folder, "tokenizer_config.json")
+  const config = yield* readKnown(folder, modelFiles.tokenizerConfig)
   if (Object.hasOwn(config, "added_tokens_decoder")) return config
-  return { ...config, ...(yield* readKnown(folder, "special_tokens_map.json")) }
+  return { ...config, ...(yield* readKnown(folder, modelFiles.specialTokens)) }
 })
 
 /** As transformers has it: byte-pair encodings are decoded to the spaces they were made from. */
@@ -99,8 +101,8 @@ const tidies = (config: Json, { model }: Pipeline): boolean =>
 
 /** Words that are listed in a file of its own by older folders have to be those of tokenizer.json. */
 const checkAddedFile = Effect.fnUntraced(function*(folder: string, { tokens }: Pipeline) {
-  const path = join(folder, "added_tokens.json")
-  const added = yield* read(folder, "added_tokens.json")
+  const path = join(folder, modelFiles.addedTokens)
+  const added = yield* read(folder, modelFiles.addedTokens)
   yield* reading(path, () => {
     for (const [token, id] of Object.entries(added)) {
       const given = tokens.id(token)
@@ -111,9 +113,10 @@ const checkAddedFile = Effect.fnUntraced(function*(folder: string, { tokens }: P
   })
 })
 
+/** The tokenizer of a folder; fails where a file is missing or says what is not done here. */
 export const load = Effect.fnUntraced(function*(folder: string) {
-  const path = join(folder, "tokenizer.json")
-  const configPath = join(folder, "tokenizer_config.json")
+  const path = join(folder, modelFiles.tokenizer)
+  const configPath = join(folder, modelFiles.tokenizerConfig)
   const json = yield* readJson(path)
   const config = yield* readConfig(folder)
   const fields = new Fields(config, "")

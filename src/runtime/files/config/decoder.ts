@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { brief } from "../../../domain/brief.ts"
+import { modelFiles } from "../../../domain/fileNames.ts"
 import type { DecoderConfig as Decoder } from "../../../kernels/nn/decoder.ts"
 import { type Activation, activations } from "../../../kernels/nn/layers.ts"
 import type { RopeParameters } from "../../../kernels/nn/rope.ts"
@@ -76,6 +77,7 @@ export interface TokenIds {
   /** Of what fills up the rows of a batch; nothing attends to it. */
   readonly pad_token_id: number
 }
+/** The config of a decoder, with the ids of its special tokens. */
 export type DecoderConfig = Decoder & TokenIds
 
 type Traits = Partial<Decoder>
@@ -197,7 +199,7 @@ const partly = (family: Family, all: ReadonlyArray<RopeParameters>): ReadonlyArr
 const nullable: ReadonlySet<string> = names("sliding_window head_dim")
 
 const decodeAs = (family: Family): Decode<DecoderConfig> =>
-  Effect.fnUntraced(function*(json, path = "config.json") {
+  Effect.fnUntraced(function*(json, path = modelFiles.config) {
     const { absent, traits: traitsOf }: Member = families[family]
     const own = keysOf(family)
     const given = Object.entries(isObject(json) ? json : {})
@@ -242,6 +244,7 @@ const decodeAs = (family: Family): Decode<DecoderConfig> =>
     }
   })
 
+/** The config of a decoder of any family here; fails with what is wrong or unknown about it. */
 export const decodeDecoder: Decode<DecoderConfig> = byType(
   Object.fromEntries(
     (Object.keys(families) as Array<Family>).map((family) => [family, decodeAs(family)])

@@ -1,6 +1,7 @@
 /** `config.json` of encoders, in Hugging Face's spelling. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { modelFiles } from "../../../domain/fileNames.ts"
 import type { BertConfig } from "../../../kernels/nn/bert.ts"
 import { type Activation, activations } from "../../../kernels/nn/layers.ts"
 import type { ModernBertConfig } from "../../../kernels/nn/modernBert.ts"
@@ -53,7 +54,7 @@ const BertKeys = Schema.Struct({
   is_decoder: or(Schema.Boolean, false)
 })
 
-const bert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path = "config.json") {
+const bert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path = modelFiles.config) {
   const { is_decoder, position_embedding_type, ...c } = yield* keys(BertKeys)(json)
   yield* check(json, path, { used: Object.keys(BertKeys.fields) })
   yield* refuse([
@@ -84,7 +85,7 @@ const ModernBertKeys = Schema.Struct({
   rope_parameters: optional(Rope)
 })
 
-const modernBert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path = "config.json") {
+const modernBert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path = modelFiles.config) {
   const c = yield* keys(ModernBertKeys)(json)
   const idle = ["layer_norm_eps", "position_embedding_type"]
   yield* check(json, path, { used: Object.keys(ModernBertKeys.fields), idle, refused: ["sliding_window"] })
@@ -121,4 +122,5 @@ const modernBert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path
   }
 })
 
+/** The config of an encoder of any kind here; fails with what is wrong or unknown about it. */
 export const decodeEncoder: Decode<EncoderConfig> = byType({ bert, modernbert: modernBert })

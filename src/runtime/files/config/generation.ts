@@ -4,6 +4,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import { brief, several } from "../../../domain/brief.ts"
+import { modelFiles } from "../../../domain/fileNames.ts"
 import { decodeFile, located, readJson } from "../disk.ts"
 import { isObject, keys, names, Positive, tell } from "./keys.ts"
 
@@ -73,6 +74,7 @@ const neutral: ReadonlyMap<string, (value: unknown, draws: boolean) => boolean> 
 /** All keys that transformers' `generate` knows. */
 export const generationKeys: ReadonlyArray<string> = [...Object.keys(Known.fields), ...harmless, ...neutral.keys()]
 
+/** A folder's `generation_config.json`; that of a folder without one says nothing. */
 export interface GenerationConfig {
   readonly path: string
   readonly known: typeof Known.Type
@@ -89,9 +91,9 @@ const decode = (json: unknown, path: string) =>
 /** What the folder says: in its own file, else, as models of old do, in `config.json`. */
 export const read = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
-  const path = join(folder, "generation_config.json")
+  const path = join(folder, modelFiles.generation)
   if (!(yield* fs.exists(path).pipe(located(path)))) {
-    const config = join(folder, "config.json")
+    const config = join(folder, modelFiles.config)
     return yield* decodeFile(config, (json) => decode(json, config))
   }
   const known = new Set(generationKeys)
@@ -99,7 +101,7 @@ export const read = Effect.fnUntraced(function*(folder: string) {
     path,
     (json) => Effect.tap(decode(json, path), tell(path, given(json).filter((key) => !known.has(key))))
   )
-  const config = join(folder, "config.json")
+  const config = join(folder, modelFiles.config)
   const older = given(yield* readJson(config)).filter((key) => choosing.has(key))
   if (older.length > 0) {
     yield* Effect.logWarning(`${config}: without effect beside generation_config.json: ${several(older).join(", ")}`)

@@ -160,6 +160,7 @@ const gathered = (said: Json, kind: string, { max_position_embeddings: most, the
 const beside = (kind: string): ReadonlyArray<string> =>
   kind === "yarn" ? ["type", "mscale", "mscale_all_dim", "finetuned"] : ["type"]
 
+/** What the rest of a config says of positions. */
 export interface Context {
   readonly max_position_embeddings: number
   readonly headSize: number
@@ -169,6 +170,7 @@ export interface Context {
   readonly called?: object
 }
 
+/** What a config says of positions, read. */
 export interface Rotation {
   readonly rope: RopeParameters
   /** Keys that are not of its kind, and say nothing. */

@@ -7,6 +7,7 @@ import * as Nd from "../../../kernels/NdArray.ts"
 import { FileError, type Reading, reading } from "../disk.ts"
 import { survey } from "../jsonText.ts"
 
+/** A tensor's values, row-major, as float32. */
 export interface StoredTensor {
   readonly shape: ReadonlyArray<number>
   readonly data: Float32Array
@@ -19,6 +20,7 @@ export interface Entry {
   readonly data_offsets: readonly [start: number, end: number]
 }
 
+/** A file whose header has been read. */
 export interface TensorFile {
   readonly path: string
   /** Element types and shapes by name. */

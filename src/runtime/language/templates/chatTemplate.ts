@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
+import { modelFiles } from "../../../domain/fileNames.ts"
 import { isObject } from "../../files/config/keys.ts"
 import { FileError, located, readText } from "../../files/disk.ts"
 import { ModelRefused } from "../../ports/LanguageModel.ts"
@@ -9,13 +10,14 @@ import { special, type Tokenizer } from "../../tokenizers/tokenizer.ts"
 import type { Said } from "./jinja/render.ts"
 import * as Templates from "./templates.ts"
 
+/** A folder's template, ready to be filled in. */
 export interface ChatTemplate {
   /** Each chat as the template puts it, with the beginning of the assistant's answer. */
   readonly render: (chats: ReadonlyArray<ReadonlyArray<Said>>) => Effect.Effect<ReadonlyArray<string>, ModelRefused>
 }
 
-const FILE = "chat_template.jinja"
-const CONFIG = "tokenizer_config.json"
+const FILE = modelFiles.chatTemplate
+const CONFIG = modelFiles.tokenizerConfig
 /** Stands for the user's words where it is asked what the template does with them. */
 const WORDS = "\uE000"
 

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
+import { modelFiles } from "../../../domain/fileNames.ts"
 import { decodeDecoder } from "../../files/config/decoder.ts"
 import {
   decodeFile,
@@ -20,8 +21,10 @@ import * as WeightFiles from "../../files/weights.ts"
 import * as ModelFolder from "../folder.ts"
 import * as Folding from "../mergeLora.ts"
 
+/** Types that a model can be saved in. */
 export const savedTypes = ["auto", "float32", "float16", "bfloat16"] as const
 
+/** How a model is saved. */
 export interface Options {
   /** "auto" for the type that the config names, else float32. */
   readonly dtype: typeof savedTypes[number]
@@ -30,6 +33,7 @@ export interface Options {
   readonly card: string
 }
 
+/** A model folder that was written. */
 export interface Saved {
   readonly folder: string
   readonly dtype: Shards.SavedType
@@ -40,17 +44,17 @@ type Json = Readonly<Record<string, unknown>>
 
 /** Files that go with a model, where they are there: what reads its text, how it is to be used. */
 const companions = [
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
+  modelFiles.tokenizer,
+  modelFiles.tokenizerConfig,
+  modelFiles.specialTokens,
+  modelFiles.addedTokens,
   "vocab.txt",
   "vocab.json",
   "merges.txt",
   "tokenizer.model",
-  "chat_template.jinja",
-  "generation_config.json",
-  "artifact.metadata"
+  modelFiles.chatTemplate,
+  modelFiles.generation,
+  modelFiles.colbert
 ]
 
 const textOf = (json: Json): Uint8Array => new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`)
@@ -67,7 +71,7 @@ const kindOf = Effect.fnUntraced(function*(folder: string, config: Json) {
   const shapes = yield* WeightFiles.shapes(folder)
   const encoder = encoderType(config["model_type"], shapes?.has(HEAD) ?? false)
   if (encoder) return { naming: ofEncoder(encoder), tied: false, twins: undefined }
-  const path = join(folder, "config.json")
+  const path = join(folder, modelFiles.config)
   const decoder = yield* decodeFile(path, decodeDecoder)
   return { naming: ofDecoder(decoder), tied: decoder.tie_word_embeddings, twins: twinsOf(decoder) }
 })
@@ -184,11 +188,11 @@ const texts = (
 ): ReadonlyMap<string, Uint8Array> => {
   const generation = generationOf(config)
   return new Map([
-    ...(generation ? [["generation_config.json", textOf(generation)] as const] : []),
-    ["tokenizer_config.json", textOf({ tokenizer_class: "PreTrainedTokenizerFast" })],
+    ...(generation ? [[modelFiles.generation, textOf(generation)] as const] : []),
+    [modelFiles.tokenizerConfig, textOf({ tokenizer_class: "PreTrainedTokenizerFast" })],
     ...given,
-    ["config.json", textOf(config)],
-    ["README.md", new TextEncoder().encode(card)]
+    [modelFiles.config, textOf(config)],
+    [modelFiles.card, new TextEncoder().encode(card)]
   ])
 }
 
@@ -198,7 +202,8 @@ export const save = Effect.fnUntraced(
     const fs = yield* FileSystem.FileSystem
     yield* vacant(out)
     const { adapter, folder } = yield* ModelFolder.resolve(given)
-    const config = (yield* readJson(join(folder, "config.json"))) as Json
+    if (adapter) yield* ModelFolder.checkBase(adapter, folder)
+    const config = (yield* readJson(join(folder, modelFiles.config))) as Json
     const { naming, tied, twins } = yield* kindOf(folder, config)
     const apart = adapter !== undefined && tied && Folding.parts(adapter)
     const dtype = typeOf(config, asked)

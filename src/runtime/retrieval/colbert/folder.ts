@@ -1,6 +1,7 @@
 /** The model folder of a retriever: an encoder with a ColBERT head, in ColBERT's layout or PyLate's, or without one. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
+import { modelFiles } from "../../../domain/fileNames.ts"
 import { type Retrieval, retrieval } from "../../../domain/settings/retrieval.ts"
 import { aboutOf } from "../../../domain/settings/setting.ts"
 import type { EncoderConfig } from "../../../kernels/nn/colbert.ts"
@@ -33,9 +34,9 @@ const files = Effect.fnUntraced(function*(
   convention: Convention.Convention,
   { passage, query }: Lengths
 ) {
-  const config = { ...(yield* readJson(join(folder, "config.json"))) as object, dim }
+  const config = { ...(yield* readJson(join(folder, modelFiles.config))) as object, dim }
   const texts = new Map(yield* ModelFolder.companions(folder))
-  texts.set("config.json", JSON.stringify(config, null, 2))
+  texts.set(modelFiles.config, JSON.stringify(config, null, 2))
   return [
     ...texts.set(Convention.METADATA, Convention.text({ ...convention, dim, query_maxlen: query, doc_maxlen: passage }))
   ]

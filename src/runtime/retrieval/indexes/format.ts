@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
+import { indexFiles } from "../../../domain/fileNames.ts"
 import {
   decodeFile,
   FileError,
@@ -39,7 +40,7 @@ const Content = Schema.Struct(content)
 const Metadata = Schema.Struct({ ...content, sha256: Schema.optionalKey(Schema.String) })
 type Metadata = typeof Metadata.Type
 
-const [METADATA, VECTORS] = ["metadata.json", "vectors.safetensors"]
+const [METADATA, VECTORS] = [indexFiles.metadata, indexFiles.vectors]
 const nameOf = (chunk: number): string => String(chunk).padStart(6, "0")
 
 const textOf = ({ chunks, corpus, dim, format, passages, vectors, weights }: typeof Content.Type): string =>
