@@ -81,7 +81,7 @@ export const block = Effect.fnUntraced(function*(prepared: Prepared, watch: Stop
     let rows: Frame<any> = question
     for (const stage of all) {
       const before = since(watch, stage.name)
-      rows = yield* watch.during(`stage ${stage.name}`)(stage.run(rows))
+      rows = yield* watch.around(stage.run(rows))
       splits.set(stage.name, plus(splits.get(stage.name) ?? none, since(watch, stage.name, before)))
     }
     return rows

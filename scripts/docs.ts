@@ -9,6 +9,7 @@ import { sections } from "../src/domain/settings/RunConfig.ts"
 import { aboutOf, type Fields } from "../src/domain/settings/setting.ts"
 import type { Spec } from "../src/domain/settings/Spec.ts"
 import * as tables from "../src/domain/tables.ts"
+import { markdown, type Rows } from "../src/domain/textTable.ts"
 import { cpu } from "../src/kernels/onnx/target.ts"
 import { all } from "../src/kernels/op/all.ts"
 import { apply, type Emitter, input, type Op } from "../src/kernels/Tensor.ts"
@@ -32,11 +33,8 @@ export interface Material {
   readonly help: Readonly<Record<string, string>>
 }
 
-const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ").trim()
-const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const [head, ...body] = rows.map((row) => `| ${row.map(cell).join(" | ")} |`)
-  return [head, `|${"---|".repeat(rows[0]!.length)}`, ...body].join("\n")
-}
+const table = (rows: Rows): string =>
+  markdown(rows.map((row) => row.map((text) => text.replaceAll("\n", " ").trim())), { aligned: false })
 const code = (text: string): string => text === "" ? "" : `\`${text}\``
 const codes = (texts: Iterable<string>): string => [...texts].map(code).join(" ")
 const link = (path: string): string => `[${basename(path)}](../${path})`
@@ -304,7 +302,8 @@ const settings = ({ sources, systems }: Material): string => {
 
 const GLOBAL = /\n*GLOBAL FLAGS\n(?:  .*\n?)*/
 const INHERITED = /\n*INHERITED FLAGS\n(?:  .*\n?)*/
-const fence = (text: string): string => ["```", ...text.trim().split("\n").map((l) => l.trimEnd()), "```"].join("\n")
+const fence = (text: string): string =>
+  ["```text", ...text.trim().split("\n").map((l) => l.trimEnd()), "```"].join("\n")
 
 const cli = ({ help }: Material): string => {
   const parts = Object.entries(help).map(([name, text], i) =>

@@ -1,8 +1,8 @@
 /** Questions and passages of files, and the corpus that passages make. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { type Fields, type Notes, RecordError } from "../domain/records/fields.ts"
-import { copFrom } from "../domain/records/forms.ts"
+import type { Fields, Notes } from "../domain/records/fields.ts"
+import { Contradictory, copFrom } from "../domain/records/forms.ts"
 import {
   type Passage,
   passageFields,
@@ -22,6 +22,7 @@ import { type Raw, recordsOf } from "./recordFile.ts"
 export { fromRecords } from "./corpus/corpus.ts"
 export type { Loaded, LoadOptions } from "./loading.ts"
 
+/** How a file of questions is read. */
 export interface QuestionOptions extends LoadOptions {
   /** The field that stands for `group`. */
   readonly group?: string
@@ -37,7 +38,7 @@ const counting = () => {
   const see = ({ cop }: Fields) => {
     const shown = copFrom(cop)
     if (shown === undefined || shown === from) return
-    if (from !== undefined) throw new RecordError("cop", "has 0 or -1 in some records of the file, and 4 in others")
+    if (from !== undefined) throw new Contradictory("cop", "has 0 or -1 in some records of the file, and 4 in others")
     from = shown
   }
   return { see, from: () => from }
@@ -119,11 +120,13 @@ export const questions = Effect.fnUntraced(function*(path: string, options: Ques
   } as Loaded<QuestionRecord>
 })
 
+/** How a corpus is read, and how much of it stays in memory. */
 export interface CorpusOptions extends LoadOptions {
   /** Bytes of texts that are kept in memory; more of them go to the temporary folder. All are kept where left out. */
   readonly memory?: number
 }
 
+/** A corpus that can be read by row. */
 export interface LoadedCorpus extends Read {
   readonly corpus: Corpus["Service"]
   /** Ids of the passages that have no text, and are none of the corpus. */
@@ -151,6 +154,7 @@ export const corpus = Effect.fnUntraced(function*(path: string, options: CorpusO
   return { corpus: growing.done(), empty, skipped, told: [...several, ...told, ...left] } as LoadedCorpus
 })
 
+/** The passages of a corpus. */
 export interface LoadedPassages extends Loaded<Passage> {
   readonly empty: ReadonlySet<string>
 }

@@ -2,9 +2,11 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
+import { brief } from "../domain/brief.ts"
 import { type Notes, RecordError } from "../domain/records/fields.ts"
-import { Unsettled } from "../domain/records/forms.ts"
+import { Contradictory, Unsettled } from "../domain/records/forms.ts"
 import { FileError } from "../runtime/files/disk.ts"
+import { repeatedIn } from "../runtime/files/jsonText.ts"
 import { withRoom } from "./corpus/room.ts"
 import { placeOf, type Raw } from "./recordFile.ts"
 
@@ -16,12 +18,14 @@ export interface Read {
   readonly told: ReadonlyArray<string>
 }
 
+/** What was read of a file. */
 export interface Loaded<A> extends Read {
   readonly records: ReadonlyArray<A>
 }
 
 type Wanted = string | number
 
+/** Which records of a file are taken, and what becomes of malformed ones. */
 export interface LoadOptions {
   /** Take the records whose fields have these values. */
   readonly where?: Readonly<Record<string, Wanted>> | undefined
@@ -34,6 +38,14 @@ const errorOf = (raw: Raw, error: unknown): FileError => {
   const field = error instanceof RecordError && error.field !== "" ? `, field "${error.field}"` : ""
   const reason = error instanceof SyntaxError ? `not JSON: ${message.replaceAll(/\s+/g, " ")}` : message
   return new FileError({ path: raw.path, place: `${placeOf(raw)}${field}`, reason })
+}
+
+/** A record's value. A key that is given twice is refused: some programs take the first value, some the last. */
+const valueOf = ({ json, repeated, value }: Raw): unknown => {
+  const own: unknown = json === undefined ? value : JSON.parse(json)
+  const twice = json === undefined ? repeated : repeatedIn(json, own)
+  if (twice !== undefined) throw new RecordError(brief(twice.key).slice(1, -1), "is given twice")
+  return own
 }
 
 const taken = (line: unknown, where: ReadonlyArray<readonly [string, Wanted]>): boolean =>
@@ -144,7 +156,7 @@ class Loading<A extends { readonly id: string }> {
   }
 
   private take(raw: Raw): void {
-    const line: unknown = raw.json === undefined ? raw.value : JSON.parse(raw.json)
+    const line = valueOf(raw)
     this.reading.see?.(line)
     if (!taken(line, this.where)) return
     const slot = this.slots++
@@ -163,7 +175,7 @@ class Loading<A extends { readonly id: string }> {
       return undefined
     } catch (error) {
       const bad = errorOf(raw, error)
-      if (this.options.skipBad !== true) return bad
+      if (this.options.skipBad !== true || error instanceof Contradictory) return bad
       this.left++
       if (this.skipped.length < SHOWN) this.skipped.push(bad)
       return undefined

@@ -89,6 +89,7 @@ export class Counting {
   }
 }
 
+/** Scores of texts for a question, by BM25 over these texts. */
 export const scorer = (texts: ReadonlyArray<string>): Score => {
   const counting = new Counting()
   texts.forEach(counting.add)

@@ -39,6 +39,7 @@ export const Preference = (m: number) => ({ preference: reals(m * m) })
 /** The distribution over the drawn passages that the retriever should have. */
 export const Target = (m: number) => ({ target: reals(m) })
 
+/** The losses of an update, the same in every row of its batch. */
 export const Lesson = { retrieverLoss: real, readerLoss: real }
 
 /**

@@ -2,7 +2,7 @@
 
 /** For each of some rows the `k` greatest scores and whose they are, best first, equal ones in order of place. */
 export class TopK {
-  /** [rows, k]: -1 where there are no more. */
+  /** [rows, k]; -1 where there are no more. */
   readonly docs: Int32Array
   readonly scores: Float32Array
   private readonly k: number

@@ -12,6 +12,7 @@ import { modeOf } from "../systems/all.ts"
 import { rowsOf } from "./course.ts"
 import { fitting } from "./preflight.ts"
 
+/** A question with its answer. */
 export interface Answered {
   readonly id: string
   readonly question: string

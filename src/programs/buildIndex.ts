@@ -12,6 +12,7 @@ import { Retriever } from "../runtime/ports/Retriever.ts"
 import * as Stored from "../runtime/retrieval/indexes/stored.ts"
 import * as retriever from "../runtime/retrieval/retriever.ts"
 
+/** An index that was written. */
 export interface Embedded {
   readonly folder: string
   readonly passages: number

@@ -26,6 +26,7 @@ export const parameterGroups = Effect.gen(function*() {
 /** Batches that are looked at, at most, for a gradient of every group. */
 const GATE = 256
 
+/** The steps of a run of these settings and questions; needs the layers of its mode. */
 export const course = Effect.fnUntraced(function*(c: RunConfig, epochs: Batches.Epochs) {
   const corpus = yield* Corpus
   const { gate, learn, learnSeveral } = modeOf(c).study(corpus.size)

@@ -12,6 +12,7 @@ export interface Texts<E> {
   readonly read: (places: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<string>, E>
 }
 
+/** Texts that are in memory. */
 export const listed = (texts: ReadonlyArray<string>): Texts<never> => ({
   most: Int32Array.from(texts, mostTokens),
   read: (places) => Effect.succeed(places.map((place) => texts[place]!))
@@ -54,4 +55,5 @@ export const share = Effect.fnUntraced(function*<E>(
     cut: cut === 0 ? 0 : cut / looked.length * long.length / texts.most.length
   }
 })
+/** What `share` tells: the share of texts that are cut, and whether it is by a sample. */
 export type Share = Effect.Success<ReturnType<typeof share>>

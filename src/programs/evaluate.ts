@@ -15,11 +15,13 @@ import { modeOf } from "../systems/all.ts"
 import type { Judges } from "../systems/System.ts"
 import { rowsOf } from "./course.ts"
 
+/** The verdict on each question, and the figures of all. */
 export interface Evaluation {
   readonly judged: ReadonlyArray<Verdict>
   readonly summary: Summary
 }
 
+/** How questions are evaluated. */
 export interface EvaluateOptions {
   /** Let the reader answer, or look at the ranking alone. */
   readonly read: boolean

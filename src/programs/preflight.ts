@@ -88,7 +88,8 @@ const times = (text: string, place: string): number => text.split(place).length 
 /** Tokens by which parts that are tokenised apart may be off from the whole. */
 const SEAMS = 16
 
-interface Long {
+/** A question that does not fit, with the tokens of its prompt. */
+export interface Long {
   readonly id: string
   readonly tokens: number
 }

@@ -80,6 +80,7 @@ export const passages = Effect.fn("passages")(function*(c: RunConfig) {
   return (yield* told(c.passages_file, Dataset.passages(c.passages_file, options))).records
 })
 
+/** The passages of a run. */
 export interface Corpus {
   readonly passages: Port.Corpus["Service"]
   /** Ids of passages without text, which are left out. */
@@ -174,6 +175,7 @@ const conflicts = (c: RunConfig, corpus: Port.Corpus["Service"], records: Readon
   ...(modeOf(c).traits.questions === "made" ? [] : lacking(c, "train", corpus, records))
 ]
 
+/** A run that can begin. */
 export interface Prepared extends Corpus {
   /** The settings, with the number of steps spelled out. */
   readonly config: RunConfig

@@ -8,6 +8,7 @@ import { ConfigError } from "../domain/settings/configure.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { stepSize } from "../domain/settings/training.ts"
 import { Lesson } from "../domain/tables.ts"
+import { columns } from "../domain/textTable.ts"
 import * as Journal from "../runtime/files/journal.ts"
 import { Checkpoints, type Identity } from "../runtime/ports/Checkpoints.ts"
 import { Corpus } from "../runtime/ports/Corpus.ts"
@@ -25,11 +26,7 @@ const table = (groups: ReadonlyArray<ParameterGroup>, norms: ReadonlyMap<string,
     g.trainable ? `lr ${g.learningRate}` : "frozen",
     norms.has(labelOf(g)) ? `|grad| ${norms.get(labelOf(g))!.toExponential(2)}` : ""
   ])
-  const widths = [0, 1, 2, 3].map((i) => Math.max(...rows.map((row) => row[i]!.length)))
-  return rows.map((row) =>
-    row.map((cell, i) => i === 1 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)).join("  ")
-  )
-    .join("\n")
+  return columns(rows, (i) => i !== 1)
 }
 
 const mean = (values: Float32Array): number => values.reduce((a, b) => a + b, 0) / values.length
@@ -67,6 +64,7 @@ const journal = (output: string, start: number) => {
   return { add, flush }
 }
 
+/** How a run begins. */
 export interface TrainOptions<E, R> {
   /** Go on from the newest checkpoint, where there is one. */
   readonly resume: boolean

@@ -8,6 +8,7 @@ import { parameterGroups } from "./course.ts"
 import { fitting } from "./preflight.ts"
 import { fileOf, judged, learner, prepare, splits } from "./prepare.ts"
 
+/** What was found of a run that could start. */
 export interface Valid {
   readonly settings: RunConfig
   readonly passages: number

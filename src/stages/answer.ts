@@ -10,6 +10,7 @@ import { LanguageModel } from "../runtime/ports/LanguageModel.ts"
 import { answersOf, ask, type Asked, type PromptOptions, readTexts, toAnswer, toExplain } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
 
+/** How a question is answered. */
 export type AnswerOptions =
   & PromptOptions
   & Pick<Generation, "answer_by" | "max_new_tokens" | "option_score" | "rationale_max_new_tokens">

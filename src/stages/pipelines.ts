@@ -14,6 +14,7 @@ import * as Stage from "./Stage.ts"
 import { drawInBatch, drawOracle, drawWithGold, findGold } from "./supervise.ts"
 import { byPairs, byTarget, gate, type Teaching, update, updates } from "./update.ts"
 
+/** How a question is studied. */
 export interface StudyOptions extends SampleOptions, RankOptions, RetrieveOptions, PromptOptions {
   readonly temperatureGold: number
 }

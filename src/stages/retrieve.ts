@@ -6,6 +6,7 @@ import { Candidates, Question } from "../domain/tables.ts"
 import { Retriever } from "../runtime/ports/Retriever.ts"
 import * as Stage from "./Stage.ts"
 
+/** How candidates are found. */
 export interface RetrieveOptions {
   /** Candidates a question. */
   readonly n: number
@@ -21,6 +22,7 @@ const rank = (docs: Int32Array, scores: Float32Array, n: number) => {
   return { docs: Int32Array.from(order, (i) => docs[i]!), docScore: Float32Array.from(order, (i) => scores[i]!) }
 }
 
+/** The candidates of each question, best first; needs a `Retriever`. */
 export const retrieve = ({ n, rerank }: RetrieveOptions) =>
   Stage.make("retrieve", {
     needs: Question,

@@ -5,6 +5,7 @@ import * as Key from "../domain/Key.ts"
 import { Candidates, Draw, Question } from "../domain/tables.ts"
 import * as Stage from "./Stage.ts"
 
+/** How passages are drawn. */
 export interface SampleOptions {
   /** Candidates a question. */
   readonly n: number
@@ -56,6 +57,7 @@ const extremesOf = (scores: Float32Array): readonly [number, number] => {
 const contextOf = (scores: Float32Array, pool: ReadonlyArray<number>, c: number): ReadonlyArray<number> =>
   pool.toSorted((a, b) => scores[b]! - scores[a]! || a - b).slice(0, c).toReversed()
 
+/** Draws passages of each question's candidates, under a key of seed, step and question. */
 export const sample = (options: SampleOptions) => {
   const { c, context, m, n, sampling, seed, temperature } = options
   const draw = (scores: Float32Array, key: Key.Key) => {

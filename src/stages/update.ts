@@ -10,6 +10,7 @@ import { RetrieverLearner, type RetrieverLesson } from "../runtime/ports/Retriev
 import { answerOf, ask, type PromptOptions, readTexts } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
 
+/** What each model learns from a batch. */
 export interface Lessons {
   readonly retriever: RetrieverLesson
   readonly reader: LanguageModelLesson
@@ -77,6 +78,7 @@ export const byTarget = (m: number, c: number, o: PromptOptions) => ({
     })
 })
 
+/** One step of both learners; needs a `RetrieverLearner` and a `ReaderLearner`. */
 export const update = <I extends Columns>({ lessons, needs }: Teaching<I>) =>
   Stage.make("update", {
     needs,

@@ -16,10 +16,13 @@ import type { IndexError } from "../runtime/ports/PassageIndex.ts"
 import type { Retriever, RetrieverError, RetrieverLearner } from "../runtime/ports/Retriever.ts"
 import type { answerOne } from "../stages/pipelines.ts"
 
+/** What a mode asks its models for. */
 export type Ports = Retriever | LanguageModel
+/** What a mode teaches its models by. */
 export type Learners = RetrieverLearner | LanguageModelLearner
 /** Why the layers of a mode cannot be made. */
 export type Unready = LoadError | CorpusError | IndexError
+/** Why a mode's models fail. */
 export type PortError = RetrieverError | LanguageModelError | CorpusError
 
 /** A step: questions studied, and the models updated by what came of it. */

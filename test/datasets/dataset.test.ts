@@ -26,6 +26,12 @@ const bad: ReadonlyArray<readonly [what: string, line: string, place: string, re
   ],
   ["has an empty field", "{\"id\":\"c\",\"question\":\"\",\"answer\":\"x\"}", "line 3, field \"question\"", /missing/],
   ["is no object", "[1]", "line 3", /expected an object of fields, got \[1\]/],
+  [
+    "gives a key twice",
+    "{\"id\":\"c\",\"question\":\"?\",\"answer\":\"x\",\"more\":[{\"a\":1,\"\\u0061\":2}]}",
+    "line 3, field \"a\"",
+    /^is given twice$/
+  ],
   ["repeats an id", good[0]!, "line 3, field \"id\"", /"a" is given twice, first in line 1/],
   [
     "answers with none of its options",
@@ -64,6 +70,25 @@ describe("a file of questions", () => {
         assert.strictEqual(error.message, `${path}, ${place}: ${error.reason}`)
       })))
   }
+  it.live("gives no key twice in an array or an object either", () =>
+    onDisk(Effect.gen(function*() {
+      const twice = "{\"id\":\"c\",\"question\":\"?\",\"answer\":\"x\",\"answer\":\"y\"}"
+      const text = `[${good[0]},\n${twice},\n${good[1]}]`
+      const folder = yield* folderOf({ "list.json": text, "held.json": `{"data": ${text}}` })
+      const [list, held] = [join(folder, "list.json"), join(folder, "held.json")]
+      assert.strictEqual(
+        (yield* Effect.flip(Dataset.questions(list))).message,
+        `${list}, record 2, field "answer": is given twice`
+      )
+      assert.deepStrictEqual(
+        (yield* Dataset.questions(list, { skipBad: true })).records.map(({ id }) => id),
+        ["a", "b"]
+      )
+      assert.strictEqual(
+        (yield* Effect.flip(Dataset.questions(held))).message,
+        `${held}, line 2, "answer": is given twice`
+      )
+    })))
   it.live("is read without its bad lines where they may be skipped, each told", () =>
     onDisk(Effect.gen(function*() {
       const lines = [...good, ...bad.map(([_, line]) => line)]

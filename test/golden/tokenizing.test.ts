@@ -128,7 +128,7 @@ describe("a chat template", () => {
   const loop = (n: number) => `{% for a${n} in range(10000) %}`
   const endless: ReadonlyArray<readonly [string, string, RegExp]> = [
     ["time", `${loop(1)}${loop(2)}${loop(3)}${"{% endfor %}".repeat(3)}{{ messages[0].content }}`, /more than 4 s/],
-    ["memory", "{{ range(4000000000) | length }}{{ messages[0].content }}", /256 MB|array length|4 s/],
+    ["numbers of a range", "{{ range(4000000000) | length }}{{ messages[0].content }}", /range of more than 100000/],
     [
       "memory for a text",
       "{% set ns = namespace(x='aaaaaaaaaa') %}{% for i in range(100) %}{% set ns.x = (ns.x + ns.x) | upper %}{% endfor %}",

@@ -4,6 +4,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { join } from "node:path"
+import { runFiles } from "../../domain/fileNames.ts"
 import { embed } from "../../programs/buildIndex.ts"
 import { indexing } from "../../programs/prepare.ts"
 import { trained } from "../../programs/run.ts"
@@ -17,7 +18,7 @@ export const embedCommand = Command.make(
   },
   Effect.fnUntraced(function*(flags) {
     const { config } = yield* trained(yield* settle(flags))
-    const out = Option.getOrElse(flags.out, () => join(config.output_dir, "index"))
+    const out = Option.getOrElse(flags.out, () => join(config.output_dir, runFiles.index))
     yield* tell(yield* embed(config, out).pipe(Effect.provide(yield* indexing(config))), lines)
   }, Effect.scoped)
 ).pipe(

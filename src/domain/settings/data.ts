@@ -8,6 +8,7 @@ import { inModes, where } from "./uses.ts"
 const asked = inModes(({ questions }) => questions === "given")
 const hasFile = (split: string) => where(`with ${split}_file`, (c) => c[`${split}_file`] !== "")
 
+/** The section's settings by name. */
 export const data = {
   passages_file: setting(Path, {
     description: "Passages: JSON lines, a JSON array or object, parquet, or a folder of them; `.gz` is read too "
@@ -89,4 +90,5 @@ export const data = {
     default: false
   })
 }
+/** The section's settings, each with a value. */
 export type Data = Schema.Struct.Type<typeof data>

@@ -4,6 +4,7 @@ import { MaybePath, Natural } from "./kinds.ts"
 import { setting } from "./setting.ts"
 import { encodes, ranks, trainsRetriever } from "./uses.ts"
 
+/** The section's settings by name. */
 export const retrieval = {
   query_max_len: setting(Natural, {
     description: "Length of a query in tokens, markers and masks included; 0 for the checkpoint's own.",
@@ -54,4 +55,5 @@ export const retrieval = {
     matters: encodes
   })
 }
+/** The section's settings, each with a value. */
 export type Retrieval = Schema.Struct.Type<typeof retrieval>

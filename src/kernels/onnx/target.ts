@@ -12,6 +12,7 @@ const target = (name: Target["name"], kernels: Kernels): Target => {
   return { name, device: true, has: (opType, type) => types.get(opType)?.has(type ?? "float32") ?? false }
 }
 
+/** ONNX Runtime on the CPU, which has kernels for all that is written here. */
 export const cpu: Target = { name: "cpu", device: false, has: () => true }
 
 /**
@@ -39,6 +40,7 @@ export const cuda: Target = target(
   }
 )
 
+/** ONNX Runtime's WebGPU provider. */
 export const webgpu: Target = target(
   "webgpu",
   {

@@ -6,7 +6,9 @@ import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
 import { statfs } from "node:fs/promises"
 import { dirname } from "node:path"
-import { depth } from "./jsonText.ts"
+import { brief, several } from "../../domain/brief.ts"
+import { problemsOf } from "../../domain/issues.ts"
+import { parse, survey } from "./jsonText.ts"
 
 /** A file that cannot be read, written or believed. `place` is a line, a tensor or a field, where there is one. */
 export class FileError extends Schema.TaggedError<FileError>()("FileError", {
@@ -113,15 +115,23 @@ export const readText = Effect.fnUntraced(function*(path: string) {
 /** Deepest nesting of a JSON file: readers and writers of JSON are recursive. */
 const DEEPEST = 128
 
+/** A key that is given twice is refused: some programs take the first value, some the last. */
 export const readJson = Effect.fnUntraced(function*(path: string) {
   const text = yield* readText(path)
-  const fail = (reason: string) => new FileError({ path, place: "", reason })
-  if (depth(text) > DEEPEST) return yield* fail(`is nested deeper than ${DEEPEST} levels`)
-  return yield* Effect.try({
-    try: () => JSON.parse(text) as unknown,
+  const fail = (reason: string, place = "") => new FileError({ path, place, reason })
+  const surveyed = survey(text)
+  const { depth, repeated } = surveyed
+  if (depth > DEEPEST) return yield* fail(`is nested deeper than ${DEEPEST} levels`)
+  const json = yield* Effect.try({
+    try: () => parse(text, surveyed),
     catch: (cause) => fail(`not JSON: ${(cause as Error).message}`)
   })
+  return repeated === undefined ? json : yield* fail("is given twice", brief(repeated.key))
 })
+
+/** A schema's complaints in a line, each with its field. */
+const reasonOf = (error: { readonly message: string }): string =>
+  Schema.isSchemaError(error) ? several(problemsOf(error)).join("; ") : error.message
 
 /** The JSON of a file, as a schema's decoder has it. */
 export const decodeFile = <A>(
@@ -130,7 +140,7 @@ export const decodeFile = <A>(
 ): Effect.Effect<A, FileError, FileSystem.FileSystem> =>
   Effect.flatMap(
     readJson(path),
-    (json) => Effect.mapError(decode(json), ({ message }) => new FileError({ path, place: "", reason: message }))
+    (json) => Effect.mapError(decode(json), (error) => new FileError({ path, place: "", reason: reasonOf(error) }))
   )
 
 /**
@@ -159,6 +169,7 @@ export const namesIn = Effect.fnUntraced(function*(folder: string) {
   return yield* fs.readDirectory(folder).pipe(located(folder))
 })
 
+/** Whether there is something at a path. */
 export const exists = (path: string): Effect.Effect<boolean, FileError, FileSystem.FileSystem> =>
   FileSystem.FileSystem.use((fs) => fs.exists(path)).pipe(located(path))
 
@@ -174,6 +185,7 @@ export const spaceIn = (folder: string): Effect.Effect<number> =>
 /** SHA-256 of what follows one another. */
 export const sha256 = (...parts: ReadonlyArray<Uint8Array | string>): string => sha256Of(parts)
 
+/** SHA-256 of parts laid end to end, in hexadecimal; texts count as UTF-8. */
 export const sha256Of = (parts: Iterable<Uint8Array | string>): string => {
   const hash = createHash("sha256")
   for (const part of parts) hash.update(part)

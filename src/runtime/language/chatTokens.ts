@@ -6,9 +6,12 @@ import { ContextOverflow, type ModelRefused } from "../ports/LanguageModel.ts"
 import type { Tokenizer } from "../tokenizers/tokenizer.ts"
 import type { ChatTemplate } from "./templates/chatTemplate.ts"
 
+/** Token ids. */
 export type Ids = ReadonlyArray<number>
+/** A chat that does not fit, or that the model's template refuses. */
 export type PromptError = ContextOverflow | ModelRefused
 
+/** What chats become tokens with. */
 export interface ChatTokensOptions {
   readonly tokenizer: Pick<Tokenizer, "encode">
   /** Ids before the one text that the messages are read as, or the template that they are put into. */
@@ -17,6 +20,7 @@ export interface ChatTokensOptions {
   readonly max_length: number
 }
 
+/** Chats as token ids. */
 export interface ChatTokens {
   /**
    * A chat in at most `max_length - after` tokens. Where they do not suffice, the parts that yield lose tokens from the front;
@@ -156,6 +160,7 @@ const wordsOf = (chat: Chat): string | undefined => {
 /** A chat in short, for a message about it. */
 const brief = (chat: Chat): string => textOf(chat.at(-1)?.content ?? []).trim().slice(0, 80)
 
+/** Chats as the tokens of a model. */
 export const make = (options: ChatTokensOptions): ChatTokens => {
   const { max_length, tokenizer: { encode }, wrap } = options
   const composer = "render" in wrap ? templated(options, wrap) : plain(options, wrap)

@@ -48,6 +48,7 @@ export const score = (decoder: Decoder, shape: PackShape, model = "decoder"): Gr
   return { name: title(model, "score", shape), inputs: { ...inputs, ...batch }, outputs: { nll } }
 }
 
+/** How a training step is made. */
 export interface StepOptions extends Learning {
   /** What the model is called: "decoder" where it is left out. */
   readonly model?: string

@@ -37,12 +37,13 @@ const inWords = (taught?: Taught) => (error: Failure): LanguageModelError =>
 
 const portOf = (model: Model.Decoding, asError = inWords()) =>
   LanguageModel.of({
-    nll: (prompts, continuations) => Effect.mapError(model.nll(prompts, continuations), asError),
-    rank: (prompts, continuations, reduction) =>
-      Effect.mapError(model.rank(prompts, continuations, reduction), asError),
-    write: (prompts, options) => Stream.mapError(model.write(prompts, options), asError)
+    nll: Effect.fn("languageModel.nll")(model.nll, Effect.mapError(asError)),
+    rank: Effect.fn("languageModel.rank")(model.rank, Effect.mapError(asError)),
+    write: (prompts, options) =>
+      model.write(prompts, options).pipe(Stream.mapError(asError), Stream.withSpan("languageModel.write"))
   })
 
+/** A language model that answers, and cannot learn. */
 export const readOnly = (settings: Model.LanguageModelSettings) =>
   Layer.effect(LanguageModel, Effect.map(Model.make(settings, false), (model) => portOf(model)))
 
@@ -109,17 +110,17 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
       LanguageModelLearner,
       LanguageModelLearner.of({
         groups,
-        learn: Effect.fnUntraced(function*(lesson) {
+        learn: Effect.fn("languageModel.learn")(function*(lesson) {
           const parts = yield* fail(prepare(lesson))
           const reports = yield* fail(learner.learn(parts))
           return Float32Array.from(parts.flatMap((part, i) => losses(part, reports[i]!)))
         }),
-        learnSeveral: Effect.fnUntraced(function*(lessons) {
+        learnSeveral: Effect.fn("languageModel.learnSeveral")(function*(lessons) {
           const parts = yield* fail(alike(lessons))
           const reports = yield* fail(learner.learnSeveral(parts))
           return parts.map((part, k) => Float32Array.from(losses(part, reports[k]!)))
         }),
-        gate: Effect.fnUntraced(function*(lesson) {
+        gate: Effect.fn("languageModel.gate")(function*(lesson) {
           const squares = yield* fail(learner.probe(yield* fail(prepare(lesson))))
           return yield* Effect.mapError(judge(squares, groupName), (reason) => new LanguageModelError({ reason }))
         })

@@ -165,4 +165,5 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
       }))
   }
 })
+/** A decoder with its weights and programs. */
 export type Decoding = Effect.Success<ReturnType<typeof make>>

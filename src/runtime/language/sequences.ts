@@ -23,6 +23,7 @@ export interface Sequence {
   readonly supervised: ReadonlyArray<Supervised>
 }
 
+/** What sequences are made with. */
 export interface SequencesOptions extends ChatTokens.ChatTokensOptions {
   /** The id after a continuation. */
   readonly end: number
@@ -30,6 +31,7 @@ export interface SequencesOptions extends ChatTokens.ChatTokensOptions {
 
 type Made<A> = Effect.Effect<A, ChatTokens.PromptError>
 
+/** Prompts and continuations as sequences of tokens; each fails where a prompt does not fit. */
 export interface Sequences {
   /** A prompt and its continuation, whose tokens weigh 1 together, the prompt's `lm`. */
   readonly one: (prompt: Chat, continuation: string, lm: number) => Made<Sequence>
@@ -43,6 +45,7 @@ export interface Sequences {
   readonly least: ChatTokens.ChatTokens["least"]
 }
 
+/** Sequences as the tokens of a model. */
 export const make = (options: SequencesOptions): Sequences => {
   const { end, tokenizer } = options
   const { fit, least } = ChatTokens.make(options)

@@ -14,6 +14,7 @@ import type { Weights } from "../engine/Weights.ts"
 import { DeadGradient, Diverged, labelOf, type ParameterGroup, ProgramFailed } from "../ports/Learning.ts"
 import { isLora } from "./lora.ts"
 
+/** The optimiser that the settings ask for. */
 export const optimizerOf = (c: Training): Optimizer =>
   adamw({ beta1: c.adam_beta1, beta2: c.adam_beta2, epsilon: c.adam_epsilon })
 
@@ -48,6 +49,7 @@ export const partsOf = (c: Training, questions: number): ReadonlyArray<readonly 
 export const dropoutKey = (seed: number, owner: string, update: number, part: number): number =>
   Key.fold(Key.make(seed), "dropout", owner, update, ...(part === 0 ? [] : [part])).lo | 0
 
+/** Learning rate and weight decay of each group of parameters. */
 export const groupsOf = (c: Training, peak: number): Readonly<Record<string, Group>> => {
   const schedule = learningRate({
     type: c.lr_scheduler_type,

@@ -29,6 +29,7 @@ export class ModelRefused extends Schema.TaggedError<ModelRefused>()("ModelRefus
   }
 }
 
+/** Why a language model does not answer or learn. */
 export class LanguageModelError extends Schema.TaggedError<LanguageModelError>()("LanguageModelError", {
   reason: Schema.Union([ProgramFailed, Diverged, DeadGradient, ContextOverflow, ModelRefused])
 }) {
@@ -47,6 +48,7 @@ export interface Token {
   readonly finish: "eos" | "stop" | "length" | undefined
 }
 
+/** How a text is written. */
 export interface WriteOptions {
   /** Tokens of a text, at most. */
   readonly max_new_tokens: number
@@ -57,6 +59,7 @@ export interface WriteOptions {
 /** How the likelihoods of a text's tokens become one number. */
 export type Reduction = "mean" | "sum"
 
+/** A language model that can be asked. */
 export class LanguageModel extends Context.Service<LanguageModel, {
   /** Mean negative log-likelihood of each prompt's continuation and of the token that ends it, in nats a token. */
   readonly nll: (
@@ -85,6 +88,7 @@ export interface LanguageModelLesson {
   readonly continuations: ReadonlyArray<string>
 }
 
+/** A language model that can be taught. */
 export class LanguageModelLearner extends Context.Service<LanguageModelLearner, {
   readonly groups: ReadonlyArray<ParameterGroup>
   /** One update; the loss of each continuation, in nats a token. */

@@ -64,6 +64,7 @@ export interface Index {
   readonly search: (queries: QueryVectors, k: number) => Effect.Effect<Ranked, IndexError | ProgramFailed>
 }
 
+/** What an index holds. */
 export interface IndexStats {
   readonly passages: number
   /** As they are stored, those that fill chunks up included. */

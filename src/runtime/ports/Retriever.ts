@@ -9,6 +9,7 @@ import { IndexError, type Ranked } from "./PassageIndex.ts"
 
 export type { Ranked } from "./PassageIndex.ts"
 
+/** Why a retriever does not find or learn. */
 export class RetrieverError extends Schema.TaggedError<RetrieverError>()("RetrieverError", {
   reason: Schema.Union([ProgramFailed, Diverged, DeadGradient, CorpusError, IndexError])
 }) {
@@ -17,6 +18,7 @@ export class RetrieverError extends Schema.TaggedError<RetrieverError>()("Retrie
   }
 }
 
+/** A retriever that can be asked. */
 export class Retriever extends Context.Service<Retriever, {
   /** The best `k` passages for each query, read with the current weights, of the index as it was last refreshed. */
   readonly search: (queries: ReadonlyArray<Content>, k: number) => Effect.Effect<Ranked, RetrieverError>
@@ -36,6 +38,7 @@ export type Objective =
   /** All n passages by a distribution, target [queries, n]. */
   | { readonly _tag: "Listwise"; readonly target: Float32Array }
 
+/** Questions with passages, and what the retriever should make of them. */
 export interface RetrieverLesson {
   readonly queries: ReadonlyArray<Content>
   /** [queries, n] */
@@ -43,6 +46,7 @@ export interface RetrieverLesson {
   readonly objective: Objective
 }
 
+/** A retriever that can be taught. */
 export class RetrieverLearner extends Context.Service<RetrieverLearner, {
   readonly groups: ReadonlyArray<ParameterGroup>
   /** One update; the loss of each query. */

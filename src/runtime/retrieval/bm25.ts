@@ -29,6 +29,7 @@ const scoresOf = (score: Score, questions: ReadonlyArray<string>, docs: Int32Arr
   return found
 }
 
+/** A retriever by BM25 over the corpus; it has no weights, so that its index never changes. */
 export const layer = Layer.effect(
   Retriever,
   Effect.gen(function*() {

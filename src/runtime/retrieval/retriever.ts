@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { textOf } from "../../domain/Content.ts"
+import { parts } from "../../domain/fileNames.ts"
 import type { Retrieval } from "../../domain/settings/retrieval.ts"
 import * as Learner from "../engine/Learner.ts"
 import { cached } from "../engine/Programs.ts"
@@ -38,6 +39,8 @@ import * as Temporary from "./indexes/temporary.ts"
 
 type Failure = Parameters<typeof translate>[0] | CorpusError | IndexError
 
+const [NAME] = parts
+
 const failing = (taught?: Taught) =>
   Effect.mapError((error: Failure) =>
     new RetrieverError({
@@ -47,9 +50,9 @@ const failing = (taught?: Taught) =>
 
 const reading = (model: Model.RetrieverModel, fail = failing()) =>
   Retriever.of({
-    search: (queries, k) => fail(model.search(queries.map(textOf), k)),
-    score: (queries, docs) => fail(model.score(queries.map(textOf), docs)),
-    refresh: fail(model.refresh)
+    search: Effect.fn("retriever.search")((queries, k) => model.search(queries.map(textOf), k), fail),
+    score: Effect.fn("retriever.score")((queries, docs) => model.score(queries.map(textOf), docs), fail),
+    refresh: Effect.withSpan(fail(model.refresh), "retriever.refresh")
   })
 
 /** How the scores of passages become a loss. */
@@ -60,6 +63,7 @@ export interface Loss {
   readonly weight: number
 }
 
+/** Settings of a retriever that learns. */
 export interface RetrieverSettings extends Model.RetrieverSettings {
   readonly loss: Loss
 }
@@ -130,7 +134,7 @@ export const trainable = (settings: RetrieverSettings) =>
       stored: storedAs(own),
       draws: true
     })
-    const name = "retriever"
+    const name = NAME
     const learner = yield* Learner.make({
       name,
       weights: model.weights,
@@ -162,15 +166,15 @@ export const trainable = (settings: RetrieverSettings) =>
       RetrieverLearner,
       RetrieverLearner.of({
         groups,
-        learn: Effect.fnUntraced(function*(lesson) {
+        learn: Effect.fn("retriever.learn")(function*(lesson) {
           const reports = yield* fail(Effect.flatMap(parts(lesson), learner.learn))
           return Float32Array.from(reports.flatMap(({ losses }) => Array.from(losses!)))
         }),
-        learnSeveral: Effect.fnUntraced(function*(lessons) {
+        learnSeveral: Effect.fn("retriever.learnSeveral")(function*(lessons) {
           const reports = yield* fail(Effect.flatMap(alike(lessons), learner.learnSeveral))
           return reports.map(({ losses }) => losses as Float32Array)
         }),
-        gate: Effect.fnUntraced(function*(lesson) {
+        gate: Effect.fn("retriever.gate")(function*(lesson) {
           const squares = yield* fail(Effect.flatMap(parts(lesson), learner.probe))
           return yield* Effect.mapError(judge(squares, groupName), (reason) => new RetrieverError({ reason }))
         })
@@ -185,12 +189,12 @@ export const frozen = (settings: RetrieverSettings) =>
     const lesson = lessonOf(model, settings)
     const run = yield* cached((key: StepKey) => lesson(key).whole(), { fixed: model.weights.frozen })
     const checkpoints = yield* Checkpoints
-    yield* checkpoints.register("retriever", learnerPart(model.weights, undefined, { ...model, indexed: model }))
+    yield* checkpoints.register(NAME, learnerPart(model.weights, undefined, { ...model, indexed: model }))
     return Context.make(Retriever, reading(model)).pipe(Context.add(
       RetrieverLearner,
       RetrieverLearner.of({
-        groups: describe("retriever", model.weights, 0).groups,
-        learn: Effect.fnUntraced(function*(lesson) {
+        groups: describe(NAME, model.weights, 0).groups,
+        learn: Effect.fn("retriever.learn")(function*(lesson) {
           const { batch, key } = yield* failing()(prepare(model, lesson, [0, lesson.queries.length], 0))
           const { losses } = yield* failing()(run(key, { ...model.weights.values(), ...batch }))
           return losses as Float32Array
@@ -207,6 +211,7 @@ export const over = (settings: Model.RetrieverSettings) =>
     Effect.map(Model.make(settings, () => false, { apart: true }), (model) => reading(model))
   )
 
+/** A retriever that finds, and cannot learn. */
 export const readOnly = (settings: Model.RetrieverSettings) =>
   over(settings).pipe(Layer.provide(indexes(settings.retrieval)))
 

@@ -78,4 +78,5 @@ const modeOf = (c: JmlrConfig): Mode => {
   }
 }
 
+/** JMLR (Wang et al. 2024), and what it is compared with. */
 export const jmlr: System = { spec, mode: (c: RunConfig) => modeOf(c as JmlrConfig) }

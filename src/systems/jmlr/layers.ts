@@ -8,12 +8,14 @@ import * as bm25 from "../../runtime/retrieval/bm25.ts"
 import * as retriever from "../../runtime/retrieval/retriever.ts"
 import type { JmlrConfig } from "./settings.ts"
 
+/** The retriever's sections of a run's settings. */
 export const ofRetriever = (c: JmlrConfig): retriever.RetrieverSettings => ({
   model: retrieverOf(c),
   training: c,
   retrieval: c,
   loss: { temperature: c.temperature_score, weight: c.rank_weight }
 })
+/** The reader's sections of a run's settings. */
 export const ofReader = (c: JmlrConfig): LanguageModelSettings => ({
   name: "reader",
   model: readerOf(c),

@@ -22,6 +22,7 @@ export const answerOptions = (c: JmlrConfig): AnswerOptions => ({
   rationale_max_new_tokens: c.rationale_max_new_tokens
 })
 
+/** The options of a pipeline that a run's settings ask for. */
 export const studyOptions = (c: JmlrConfig): Pipelines.StudyOptions & AnswerOptions => ({
   ...answerOptions(c),
   n: c.n_candidates,

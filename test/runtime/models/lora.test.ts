@@ -256,7 +256,7 @@ const damages: Readonly<Record<string, readonly [(adapter: string, folder: strin
   ],
   "with a pattern that never ends": [
     (adapter) => edit(adapter, { alpha_pattern: { "([a-z._0-9]+)+X": 2 } }),
-    /adapter_config.json: to match alpha_pattern and rank_pattern takes more than 1 s/
+    /adapter_config.json: to match target_modules, alpha_pattern and rank_pattern takes more than 1 s/
   ],
   "that is a number": [
     (adapter) => writeFileSync(join(adapter, "adapter_config.json"), "5"),

@@ -145,21 +145,29 @@ describe("a stored index", () => {
       assert.match(yield* why({ corpus: "other" }), /the index of another corpus.*anamnesis embed/)
       assert.match(yield* why({ weights: () => "moved" }), /the index of other weights.*anamnesis embed/)
     })))
-  for (
-    const [what, edit, reason] of [
-      ["is another number of passages", { passages: 4 }, /not as it was written/],
-      ["lacks a passage, and a hash", { passages: 6, sha256: undefined }, /passage 5 is in no chunk/],
-      ["has a passage twice, and no hash", { passages: 4, sha256: undefined }, /passage 4 again, or beyond/],
-      ["has vectors of another size, and no hash", { dim: 2, sha256: undefined }, /chunk 0 is not what it tells/]
-    ] as const
-  ) {
+  /** Metadata with the hash that they should have. */
+  const sealed = ({ chunks, corpus, dim, format, passages, vectors, weights }: Record<string, unknown>) => {
+    const content = { format, passages, dim, corpus, weights, vectors, chunks }
+    return { ...content, sha256: sha256(JSON.stringify(content)) }
+  }
+  type Edit = (old: Record<string, unknown>) => Record<string, unknown>
+  const wrong: ReadonlyArray<readonly [what: string, edit: Edit, reason: RegExp]> = [
+    ["has another number of passages", (old) => ({ ...old, passages: 4 }), /not as it was written/],
+    ["has no hash", (old) => ({ ...old, sha256: undefined }), /written by an earlier version.*anamnesis embed/],
+    ["lacks a passage", (old) => sealed({ ...old, passages: 6 }), /passage 5 is in no chunk/],
+    ["lacks all but a few", (old) => sealed({ ...old, passages: 2 ** 53 - 1 }), /passage 5 is in no chunk/],
+    ["has a passage twice", (old) => sealed({ ...old, passages: 4 }), /passage 4 again, or beyond/],
+    ["lacks a chunk", (old) => sealed({ ...old, chunks: [] }), /0 chunks are not the 2 of vectors.safetensors/],
+    ["has vectors of another size", (old) => sealed({ ...old, dim: 2 }), /chunk 0 is not what it tells/]
+  ]
+  for (const [what, edit, reason] of wrong) {
     it.live(`is refused where its metadata ${what}`, () =>
       Effect.gen(function*() {
         const told = yield* refusal((fs, folder) =>
           Effect.flatMap(fs.readFileString(join(folder, METADATA)), (text) =>
             fs.writeFileString(
               join(folder, METADATA),
-              JSON.stringify({ ...JSON.parse(text) as object, ...edit })
+              JSON.stringify(edit(JSON.parse(text) as Record<string, unknown>))
             ))
         )
         assert.match(told, reason)
@@ -191,7 +199,7 @@ describe("a stored index", () => {
         )
       assert.match(yield* refusal((fs, folder) => fs.remove(join(folder, METADATA))), /^\/metadata.json: there is no/)
       assert.match(yield* edit((old) => old.slice(0, -1)), /^\/metadata.json: not JSON/)
-      assert.match(yield* edit((old) => old.replace(`"format":1`, `"format":2`)), /^\/metadata.json: .*\["format"\]/s)
+      assert.match(yield* edit((old) => old.replace(`"format":1`, `"format":2`)), /^\/metadata.json: .*format/s)
     }))
 })
 

@@ -6,6 +6,7 @@ import * as TensorFile from "./read.ts"
 import type { StoredTensor } from "./read.ts"
 
 export type { StoredTensor }
+/** Tensors by name. */
 export type StoredTensors = ReadonlyMap<string, StoredTensor>
 
 /** A tensor as the header tells of it. */
@@ -31,6 +32,7 @@ export const header = (entries: ReadonlyArray<Entry>, metadata: Readonly<Record<
   return bytes
 }
 
+/** Order of names by their UTF-16 code units. */
 export const byName = (a: { readonly name: string }, b: { readonly name: string }): number => a.name < b.name ? -1 : 1
 
 type Metadata = Readonly<Record<string, string>>
@@ -96,4 +98,5 @@ export const open = Effect.fnUntraced(function*(path: string) {
   return { metadata: file.metadata, tensors: tensors as StoredTensors }
 }, Effect.scoped)
 
+/** All tensors of a file, as float32. */
 export const read = (path: string) => Effect.map(open(path), ({ tensors }) => tensors)

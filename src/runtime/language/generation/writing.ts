@@ -22,6 +22,7 @@ export interface Asked {
   readonly about: ReadonlyArray<string>
 }
 
+/** What a decoder writes with. */
 export interface WritingOptions {
   /** What the model is called. */
   readonly model: string
@@ -50,6 +51,7 @@ export const refusal = (
   return new ModelRefused({ path: generation.path, place: "", reason })
 }
 
+/** The writer of a decoder; its program is opened when the first text is asked for. */
 export const make = Effect.fnUntraced(function*(o: WritingOptions) {
   const { config, decoder, ends, learns, seed, settings, tokenizer, weights } = o
   const session = yield* Session

@@ -2,20 +2,22 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
+import { modelFiles } from "../../../domain/fileNames.ts"
 import { isObject } from "../../files/config/keys.ts"
 import { FileError, located, readText } from "../../files/disk.ts"
 import { ModelRefused } from "../../ports/LanguageModel.ts"
 import { special, type Tokenizer } from "../../tokenizers/tokenizer.ts"
-import type { Said } from "./process.ts"
+import type { Said } from "./jinja/render.ts"
 import * as Templates from "./templates.ts"
 
+/** A folder's template, ready to be filled in. */
 export interface ChatTemplate {
   /** Each chat as the template puts it, with the beginning of the assistant's answer. */
   readonly render: (chats: ReadonlyArray<ReadonlyArray<Said>>) => Effect.Effect<ReadonlyArray<string>, ModelRefused>
 }
 
-const FILE = "chat_template.jinja"
-const CONFIG = "tokenizer_config.json"
+const FILE = modelFiles.chatTemplate
+const CONFIG = modelFiles.tokenizerConfig
 /** Stands for the user's words where it is asked what the template does with them. */
 const WORDS = "\uE000"
 
@@ -51,18 +53,15 @@ const find = Effect.fnUntraced(function*({ config, folder }: Tokenizer) {
   )
 })
 
-const variablesOf = (tokenizer: Tokenizer) => ({
-  add_generation_prompt: true,
-  tools: null,
-  documents: null,
-  date_string: "26 Jul 2024",
-  ...Object.fromEntries(
-    ["bos", "eos", "pad", "unk", "cls", "sep", "mask"].map((name) => [
-      `${name}_token`,
-      special(tokenizer, `${name}_token`) ?? ""
-    ])
-  )
-})
+/** As transformers has it: special tokens that there are none of are not defined, nor is the day. */
+const variablesOf = (tokenizer: Tokenizer) => {
+  const names = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"].map((name) => `${name}_token`)
+  const tokens = names.flatMap((name) => {
+    const token = special(tokenizer, name)
+    return token === undefined ? [] : [[name, token] as const]
+  })
+  return { add_generation_prompt: true, tools: null, documents: null, ...Object.fromEntries(tokens) }
+}
 
 /** The template, in a process of its own for as long as the scope lasts. */
 export const load = Effect.fnUntraced(function*(tokenizer: Tokenizer) {

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import type { Begin, Reply, Request, Said } from "./process.ts"
+import type { Said } from "./jinja/render.ts"
+import type { Begin, Reply, Request } from "./process.ts"
 
 /** Milliseconds for a text, in the process and, with its start, out of it. */
 const PATIENCE = 4000

@@ -6,6 +6,7 @@ import type { BatchShape } from "./graphs.ts"
 import type { PassageTokens } from "./passageTokens.ts"
 import type { ColbertText, Lengths } from "./text.ts"
 
+/** A batch as a program's arrays: token ids and masks [questions or passages, length]. */
 export interface Batch {
   readonly shape: BatchShape
   readonly data: {
@@ -15,13 +16,14 @@ export interface Batch {
     readonly docMask: Uint8Array
     readonly docKeep: Uint8Array
   }
-  /** [questions, n]: which of the batch's passages are each question's. */
+  /** [questions, n]; which of the batch's passages are each question's. */
   readonly places: Int32Array
 }
 
 /** Passages and their length, at least: for batches that are to be of one shape. */
 export type Least = Pick<BatchShape, "passages" | "passageLength">
 
+/** The batch of questions and their passages, rows of the corpus: docs [questions, n]. */
 export type Assemble = (
   questions: ReadonlyArray<string>,
   docs: Int32Array,

@@ -11,6 +11,7 @@ interface Held {
   replaced: boolean
 }
 
+/** The index that searches go to, which another may replace. */
 export interface CurrentIndex {
   readonly get: () => Index | undefined
   /** Makes an index, and puts it in the place of the one that there is. Where that fails, the one before stays. */

@@ -66,6 +66,7 @@ const ownScores = (encoder: Encoder, params: EncoderParams, batch: Tensors, key:
   return gather(reshape(maxSim(queries, docs, keep), [b * passages]), add(places, rows))
 }
 
+/** Scores of the batch's passages for each of its questions, by MaxSim: [questions, passages]. */
 export const score = (encoder: Encoder, shape: BatchShape): Graph => {
   const { bound, inputs } = entering(encoder.params, names.param)
   const batch = inputsOf(batchTypes(shape))
@@ -75,6 +76,7 @@ export const score = (encoder: Encoder, shape: BatchShape): Graph => {
   return { name, inputs: { ...inputs, ...batch }, outputs: { scores } }
 }
 
+/** How a training step is made. */
 export interface StepOptions extends Learning {
   readonly shape: BatchShape
   /** Passages a question, of the batch's passages. */

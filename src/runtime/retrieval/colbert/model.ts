@@ -43,6 +43,7 @@ export interface RetrieverSettings {
   readonly retrieval: Retrieval
 }
 
+/** How the model is loaded and runs. */
 export interface Options extends Pick<Partial<Model.LoadOptions>, "draws" | "lora" | "stored"> {
   /**
    * Encode each question by itself. ONNX Runtime cuts a product by its number of rows, and so rounds a question's vectors
@@ -157,4 +158,5 @@ export const make = Effect.fnUntraced(function*(
     build: (generation: number, from: Arrays) => alone(build(generation, from))
   }
 })
+/** A retriever with its weights, programs and index. */
 export type RetrieverModel = Effect.Success<ReturnType<typeof make>>

@@ -50,6 +50,7 @@ class Kept {
   }
 }
 
+/** The corpus as token ids. */
 export interface PassageTokens {
   /** The tokens of some passages, in the order and as often as they are asked for. */
   readonly of: (rows: ArrayLike<number>) => Effect.Effect<ReadonlyArray<Int32Array>, CorpusError>

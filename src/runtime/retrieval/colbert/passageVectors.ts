@@ -58,6 +58,7 @@ const encodeChunk = Effect.fnUntraced(
   }
 )
 
+/** The vectors of the corpus, in chunks of passages of similar length. */
 export const passageVectors = Effect.fnUntraced(function*(source: Source) {
   const lengths = yield* source.tokens.lengths
   const order = byLength(lengths)

@@ -6,6 +6,7 @@ import { spaceIn } from "../../files/disk.ts"
 import { type Chunk, type Index, IndexError } from "../../ports/PassageIndex.ts"
 import { type Reader, type Searching, searchOf, sizeOf, statsOf } from "./search.ts"
 
+/** Vectors in a file, read a chunk at a time. */
 export interface Filed {
   readonly dim: number
   readonly chunks: ReadonlyArray<Chunk>
@@ -38,6 +39,7 @@ const readerOf = ({ chunks, dim, into }: Filed, memory: number) => {
   }
 }
 
+/** The index of vectors in a file, of which `memory` bytes stay in memory. */
 export const indexOf = (run: Searching, generation: number, memory: number) => (opened: Filed): Index => ({
   generation,
   stats: statsOf(opened),

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
+import { indexFiles } from "../../../domain/fileNames.ts"
 import {
   decodeFile,
   FileError,
@@ -20,24 +21,26 @@ import { type Chunk, IndexError, type Origin, type PassageVectors } from "../../
 import type { Filed } from "./filed.ts"
 import { eachChunk } from "./search.ts"
 
+const Size = Schema.Int.check(Schema.isGreaterThan(0))
+
 const content = {
   format: Schema.Literal(1),
   passages: Schema.Natural,
-  dim: Schema.Natural,
+  dim: Size,
   /** SHA-256 of the passages, as `Corpus.hash`. */
   corpus: Schema.String,
   /** SHA-256 of the weights that made the vectors. */
   weights: Schema.String,
   /** SHA-256 of the vectors' file. */
   vectors: Schema.String,
-  chunks: Schema.Array(Schema.Struct({ docs: Schema.Array(Schema.Natural), length: Schema.Natural }))
+  chunks: Schema.Array(Schema.Struct({ docs: Schema.Array(Schema.Natural), length: Size }))
 }
 const Content = Schema.Struct(content)
-/** `sha256` is that of all the rest. */
+/** `sha256` is that of all the rest; earlier versions wrote none. */
 const Metadata = Schema.Struct({ ...content, sha256: Schema.optionalKey(Schema.String) })
 type Metadata = typeof Metadata.Type
 
-const [METADATA, VECTORS] = ["metadata.json", "vectors.safetensors"]
+const [METADATA, VECTORS] = [indexFiles.metadata, indexFiles.vectors]
 const nameOf = (chunk: number): string => String(chunk).padStart(6, "0")
 
 const textOf = ({ chunks, corpus, dim, format, passages, vectors, weights }: typeof Content.Type): string =>
@@ -96,7 +99,11 @@ export const size = Effect.fnUntraced(function*(folder: string) {
 
 /** The chunks, each passage once among them, with as many vectors as they tell; or what is wrong with them. */
 const chunksOf = (metadata: Metadata, { entries }: TensorFile.TensorFile): ReadonlyArray<Chunk> | string => {
-  const seen = new Uint8Array(metadata.passages)
+  const { length: chunks } = metadata.chunks
+  if (entries.size !== chunks) return `${chunks} chunks are not the ${entries.size} of ${VECTORS}`
+  const passages = metadata.chunks.reduce((n, { docs }) => n + docs.length, 0)
+  /** One more than there are of is in no chunk. */
+  const seen = new Uint8Array(Math.min(metadata.passages, passages + 1))
   const found: Array<Chunk> = []
   for (const [i, { docs, length }] of metadata.chunks.entries()) {
     const { dtype, shape: [rows = 0, ...rest] = [] } = entries.get(nameOf(i)) ?? {}
@@ -116,7 +123,8 @@ const chunksOf = (metadata: Metadata, { entries }: TensorFile.TensorFile): Reado
 const believed = Effect.fnUntraced(function*(path: string, origin: Origin) {
   const metadata = yield* decodeFile(path, Schema.decodeUnknownEffect(Metadata))
   const reasons = [
-    metadata.sha256 !== undefined && metadata.sha256 !== sha256(textOf(metadata)) && "is not as it was written",
+    metadata.sha256 === undefined && "was written by an earlier version, without a hash",
+    metadata.sha256 !== sha256(textOf(metadata)) && "is not as it was written",
     metadata.corpus !== origin.corpus && "is the index of another corpus",
     metadata.weights !== origin.weights() && "is the index of other weights"
   ]

@@ -20,11 +20,13 @@ export const search = (b: number, q: number, n: number, l: number, dim: number):
 }
 
 type Shape = [b: number, q: number, n: number, l: number, dim: number]
+/** The programs of searches, by their sizes. */
 export type Searching = Run<Shape>
 
 /** The programs of all searches. */
 export const searching = cached((shape: Shape) => search(...shape))
 
+/** What an index of these chunks holds. */
 export const statsOf = ({ chunks, dim }: Pick<PassageVectors<never, never>, "chunks" | "dim">): IndexStats => {
   const sum = (of: (chunk: Chunk) => number) => chunks.reduce((n, chunk) => n + of(chunk), 0)
   const vectors = sum(({ length, rows }) => rows * length)

@@ -10,6 +10,7 @@ import * as Format from "./format.ts"
 import { searching, statsOf } from "./search.ts"
 import * as Temporary from "./temporary.ts"
 
+/** How an index on disk is read. */
 export interface StoredOptions {
   /** Bytes of vectors that are kept in memory once they are read. */
   readonly memory: number

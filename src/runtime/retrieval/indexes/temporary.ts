@@ -50,6 +50,7 @@ export const build = (run: Searching, memory: number) =>
     return indexOf(run, generation, memory)(yield* filed(corpus)) as Index
   })
 
+/** Indexes in temporary files, of which `memory` bytes stay in memory. */
 export const layer = ({ memory }: { readonly memory: number }) =>
   Layer.effect(
     PassageIndex,
