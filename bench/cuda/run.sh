@@ -43,10 +43,11 @@ unset NVIDIA_TF32_OVERRIDE
 
 # Speed: the programs of large models, here and in PyTorch.
 large reader-bf16-8 60 --part reader --steps 8 --products bfloat16 --stored bfloat16
-torch torch-bf16 60 bfloat16 reader retriever score
+torch torch-bf16 70 bfloat16 reader retriever score
 large retriever-bf16-8 45 --part retriever --steps 8 --products bfloat16
 large reader-f32-8 60 --part reader --steps 8
 large score-bf16 40 --part score --products bfloat16 --stored bfloat16
+large reader-bf16-32 50 --part reader --steps 32 --runs 2 --products bfloat16 --stored bfloat16
 torch torch-compiled 80 bfloat16-compiled reader
 large reader-bf16-1 40 --part reader --steps 1 --products bfloat16 --stored bfloat16
 large retriever-f32-8 45 --part retriever --steps 8
@@ -54,6 +55,7 @@ torch torch-f32 45 float32 reader retriever
 large retriever-dropout 40 --part retriever --steps 8 --products bfloat16 --dropout 0.1
 joint wide8 40 --provider "$provider" --size wide --steps 8
 PROVIDER=$provider item demo 120 node src/bin.ts demo
+tail -c 1500 "$work/demo" 2>/dev/null
 
 node $here/table.ts "$out/table.jsonl" | tee "$out/table.md"
 cat "$out/summary.txt"
