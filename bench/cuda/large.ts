@@ -20,7 +20,7 @@ import * as Nd from "../../src/kernels/NdArray.ts"
 import { colbert } from "../../src/kernels/nn/colbert.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
 import { adapt } from "../../src/kernels/nn/lora.ts"
-import { flatten, type Flat } from "../../src/kernels/nn/Module.ts"
+import { type Flat, flatten } from "../../src/kernels/nn/Module.ts"
 import { stored } from "../../src/kernels/nn/stored.ts"
 import { adamw } from "../../src/kernels/optim/adamw.ts"
 import type { Steps } from "../../src/kernels/Step.ts"
@@ -188,7 +188,7 @@ const retriever = () => {
       docMask: new Uint8Array(docs).fill(1),
       docKeep: new Uint8Array(docs).fill(1),
       places: Int32Array.from({ length: passages }, (_, i) => i),
-      wanted: Float32Array.of(1, ...new Array<number>(passages - 1).fill(0)),
+      wanted: Float32Array.from({ length: passages }, (_, i) => i === 0 ? 1 : 0),
       key: Int32Array.of(1)
     } as Batch
   }
@@ -215,7 +215,9 @@ const learn = Effect.fnUntraced(function*({ batch, learns, lesson, params }: Tau
   const part = { key: [0] as [number], batch }
   for (let run = 0; run < runs; run++) {
     const started = performance.now()
-    const reports = K === 1 ? yield* learner.learn([part]) : yield* learner.learnSeveral(Array(K).fill(part))
+    const reports = K === 1
+      ? yield* learner.learn([part])
+      : yield* learner.learnSeveral(Array.from({ length: K }, () => part))
     const took = (performance.now() - started) / 1000 / K
     const losses = reports.map((report) => Number(report["loss"]![0]!.toFixed(5)))
     say({ run, ms: 1000 * took, tflops: work / took / 1e12, gpuMiB: taken(), losses })
