@@ -102,10 +102,11 @@ export class Session extends Context.Service<Session, {
     graph: Graph<I, O>,
     fixed?: Feeds<string>
   ) => Effect.Effect<Program<I, O>, SessionError, Scope.Scope>
-  /** Compiles a graph once for all sizes. */
+  /** Compiles a graph once for all sizes. What is `still` is fixed where there is a device, and fed elsewhere. */
   readonly open: <N extends string>(
     family: Family<N>,
-    fixed: Feeds<string>
+    fixed: Feeds<string>,
+    still?: Feeds<string>
   ) => Effect.Effect<Open<N>, SessionError, Scope.Scope>
 }>()("anamnesis/runtime/engine/Session") {}
 

@@ -31,7 +31,7 @@ export const observed = ({ compiling, running }: Observer): Layer.Layer<Session,
       Session.of({
         ...inner,
         compile: (graph, fixed) => Effect.map(compiling(graph as unknown as Graph)(inner.compile(graph, fixed)), seen),
-        open: (family, fixed) => Effect.map(inner.open(family, fixed), (at) => (sizes) => seen(at(sizes)))
+        open: (family, fixed, still) => Effect.map(inner.open(family, fixed, still), (at) => (sizes) => seen(at(sizes)))
       }))
   )
 }

@@ -75,7 +75,7 @@ export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, Se
         precision: products ?? "float32",
         device: true,
         compile: (graph, fixed) => explained(Onnx.compile(ort, graph, options, fixed)),
-        open: (family, fixed) => explained(Onnx.open(ort, family, fixed, options))
+        open: (family, fixed, still) => explained(Onnx.open(ort, family, { ...still, ...fixed }, options))
       })
     })
   )
