@@ -88,7 +88,7 @@ export class SessionError extends Schema.TaggedError<SessionError>()("SessionErr
 }
 
 export class Session extends Context.Service<Session, {
-  readonly provider: "cpu" | "cuda" | "reference"
+  readonly provider: "cpu" | "cuda" | "webgpu" | "reference"
   readonly threads: number
   /** The type that products of matrices are computed in; all else is float32. */
   readonly precision: "float32" | Half

@@ -1,4 +1,4 @@
-/** The execution providers: three layers for `Session`. Nothing else in the program knows which one it runs on. */
+/** The execution providers: four layers for `Session`. Nothing else in the program knows which one it runs on. */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,6 +10,7 @@ import type { Target } from "../../kernels/Tensor.ts"
 import * as CudaLibraries from "./cudaLibraries.ts"
 import * as Onnx from "./onnx.ts"
 import * as Reference from "./reference.ts"
+import * as Resident from "./resident.ts"
 import { ProviderUnavailable, Session, SessionError } from "./Session.ts"
 
 export interface CpuOptions {
@@ -67,7 +68,7 @@ export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, Se
       const executionProviders = [{ name: "cuda", deviceId: device } as const]
       const options = { threads: 1, executionProviders, target: Targets.cuda, products }
       const explained = Effect.mapError((error: SessionError) =>
-        /load library|CUDA|cudnn/i.test(error.message) ? refused(error.message) : error
+        /load library|CUDA failure|cuDNN/.test(error.message) ? refused(error.message) : error
       )
       return Session.of({
         provider: "cuda",
@@ -80,11 +81,38 @@ export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, Se
     })
   )
 
+const adapters =
+  "Install a driver for Vulkan, Metal or Direct3D 12 that has what ONNX Runtime asks for (docs/webgpu.md), "
+  + "or choose --provider cpu."
+
+/** Any GPU, by way of WebGPU, or nothing. */
+export const webgpu: Layer.Layer<Session> = Layer.effect(
+  Session,
+  Effect.map(Onnx.load, (ort) => {
+    const options = { threads: 1, executionProviders: ["webgpu"], target: Targets.webgpu }
+    const explained = Effect.mapError((error: SessionError) =>
+      /adapter|WebGPU device/i.test(error.message)
+        ? new SessionError({
+          reason: new ProviderUnavailable({ provider: "webgpu", missing: error.message, remedy: adapters })
+        })
+        : error
+    )
+    return Session.of({
+      provider: "webgpu",
+      threads: 1,
+      precision: "float32",
+      device: true,
+      compile: (graph, fixed) => explained(Resident.compile(ort, graph, options, fixed)),
+      open: (family, fixed, still) => explained(Onnx.open(ort, family, { ...still, ...fixed }, options))
+    })
+  })
+)
+
 const refused = (missing: string): SessionError =>
   new SessionError({ reason: new ProviderUnavailable({ provider: "cuda", missing, remedy }) })
 const unavailable = (missing: string): Effect.Effect<never, SessionError> => Effect.fail(refused(missing))
 
-export const names = ["cpu", "cuda", "reference"] as const
+export const names = ["cpu", "cuda", "webgpu", "reference"] as const
 export type Provider = typeof names[number]
 
 export const make = (provider: Provider, options: CpuOptions & CudaOptions): Layer.Layer<Session, SessionError> => {
@@ -93,6 +121,8 @@ export const make = (provider: Provider, options: CpuOptions & CudaOptions): Lay
       return cpu(options)
     case "cuda":
       return cuda(options)
+    case "webgpu":
+      return webgpu
     case "reference":
       return reference
   }
