@@ -18,6 +18,8 @@ export interface CpuOptions {
   readonly threads?: number | undefined
   /** Graphs as they are written for another provider: to judge on any machine what is written. */
   readonly target?: Target
+  /** Products of matrices in this type: to judge that too. The CPU has none in bfloat16. */
+  readonly products?: "float16"
 }
 
 export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
@@ -25,11 +27,16 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
   return Layer.effect(
     Session,
     Effect.map(Onnx.load, (ort) => {
-      const own = { threads, executionProviders: ["cpu"], target: options.target ?? Targets.cpu }
+      const own = {
+        threads,
+        executionProviders: ["cpu"],
+        target: options.target ?? Targets.cpu,
+        products: options.products
+      }
       return Session.of({
         provider: "cpu",
         threads,
-        precision: "float32",
+        precision: options.products ?? "float32",
         device: false,
         compile: (graph, fixed) => Onnx.compile(ort, graph, own, fixed),
         open: (family, fixed) => Onnx.open(ort, family, fixed, own)
@@ -118,7 +125,7 @@ export type Provider = typeof names[number]
 export const make = (provider: Provider, options: CpuOptions & CudaOptions): Layer.Layer<Session, SessionError> => {
   switch (provider) {
     case "cpu":
-      return cpu(options)
+      return cpu({ threads: options.threads })
     case "cuda":
       return cuda(options)
     case "webgpu":
