@@ -19,7 +19,7 @@ export interface CpuOptions {
   /** Graphs as they are written for another provider: to judge on any machine what is written. */
   readonly target?: Target
   /** Products of matrices in this type: to judge that too. The CPU has none in bfloat16. */
-  readonly products?: "float16"
+  readonly products?: "float16" | undefined
 }
 
 export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
@@ -122,7 +122,10 @@ const unavailable = (missing: string): Effect.Effect<never, SessionError> => Eff
 export const names = ["cpu", "cuda", "webgpu", "reference"] as const
 export type Provider = typeof names[number]
 
-export const make = (provider: Provider, options: CpuOptions & CudaOptions): Layer.Layer<Session, SessionError> => {
+export const make = (
+  provider: Provider,
+  options: Pick<CpuOptions, "threads"> & CudaOptions
+): Layer.Layer<Session, SessionError> => {
   switch (provider) {
     case "cpu":
       return cpu({ threads: options.threads })
