@@ -6,15 +6,14 @@
 import "../src/cli/allocator.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import { cpus } from "node:os"
 import { parseArgs } from "node:util"
 import { flops } from "../src/kernels/cost.ts"
-import type { Run } from "../src/runtime/engine/observed.ts"
 import { cpu } from "../src/runtime/engine/providers.ts"
+import type { Run } from "../src/runtime/engine/tracing.ts"
 import { Retriever } from "../src/runtime/ports/Retriever.ts"
 import { type Block, block, snapshot, type Split, stageNames, STEPS } from "./steps.ts"
-import { Stopwatch, timedPorts, timedSession } from "./stopwatch.ts"
+import { Stopwatch } from "./stopwatch.ts"
 import { layer, prepare, type SizeName, sizes } from "./system.ts"
 
 const { values: options } = parseArgs({
@@ -48,8 +47,8 @@ interface Sample {
 const measure = Effect.gen(function*() {
   const prepared = yield* prepare(size)
   let runs: Array<Run> = []
-  const watch = new Stopwatch()
-  const system = layer(prepared, timedSession(watch, cpu({ threads }), (run) => void runs.push(run)))
+  const watch = new Stopwatch((run) => void runs.push(run))
+  const system = layer(prepared, cpu({ threads }))
   return yield* Effect.gen(function*() {
     const restore = snapshot(system.parts)
     const refreshed = performance.now()
@@ -65,7 +64,7 @@ const measure = Effect.gen(function*() {
       samples.push({ ran, rates: programs.map((prefix) => rate(runs, watch, prefix)) })
     }
     return { samples, indexing, passages: prepared.passages.length }
-  }).pipe(Effect.provide(timedPorts(watch).pipe(Layer.provide(system.layer))))
+  }).pipe(Effect.provide(system.layer))
 }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
 
 /** Milliseconds a step: medians over blocks. */

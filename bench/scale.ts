@@ -2,7 +2,10 @@
  * What large files take: the command line on a million passages, a hundred thousand questions and a file of 3 GB, each in a
  * process of its own whose greatest memory is told.
  *
- *     node bench/scale.ts [passages] [questions] [lines] [--threads 2] [--passages 1000000] [--questions 100000] [--gigabytes 3]
+ *     node bench/scale.ts [passages] [questions] [lines] [--threads 2] [--passages 1000000] [--characters 0]
+ *       [--questions 100000] [--gigabytes 3] [--only validate]
+ *
+ * `--characters` is the least length of a passage; `--only`, the one command of `passages` that is run.
  */
 import { spawnSync } from "node:child_process"
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs"
@@ -15,22 +18,27 @@ const { positionals, values: options } = parseArgs({
   options: {
     threads: { type: "string", default: "2" },
     passages: { type: "string", default: "1000000" },
+    characters: { type: "string", default: "0" },
+    only: { type: "string" },
     questions: { type: "string", default: "100000" },
     gigabytes: { type: "string", default: "3" }
   }
 })
+const does = (command: string): boolean => options.only === undefined || options.only === command
+const characters = Number(options.characters)
 const wanted = (name: string): boolean => positionals.length === 0 || positionals.includes(name)
 
 const program = join(import.meta.dirname, "..", "src", "bin.ts")
 const folder = mkdtempSync(join(tmpdir(), "scale-"))
 const peakFile = join(folder, "peak")
 
-/** Writes the greatest memory of a process, in bytes, where `PEAK` says; imported into it. */
+/** Writes the greatest memory of a process, in bytes, and its seconds of CPU where `PEAK` says; imported into it. */
 const hook = join(folder, "peak.mjs")
 writeFileSync(
   hook,
   "import { writeFileSync } from 'node:fs'\n"
-    + "process.on('exit', () => writeFileSync(process.env.PEAK, String(process.resourceUsage().maxRSS * 1024)))\n"
+    + "const used = ({ maxRSS, userCPUTime, systemCPUTime }) => [maxRSS * 1024, (userCPUTime + systemCPUTime) / 1e6]\n"
+    + "process.on('exit', () => writeFileSync(process.env.PEAK, JSON.stringify(used(process.resourceUsage()))))\n"
 )
 
 /** Runs a command, and tells its time and memory. */
@@ -44,8 +52,9 @@ const run = (what: string, ...args: ReadonlyArray<string>): void => {
   })
   if (status !== 0) throw new Error(`${what}: ${stderr.slice(-2000)}`)
   const seconds = (performance.now() - began) / 1000
-  const gib = Number(readFileSync(peakFile, "utf8")) / 2 ** 30
-  process.stdout.write(`${what.padEnd(44)} ${seconds.toFixed(1).padStart(7)} s ${gib.toFixed(2).padStart(6)} GiB\n`)
+  const [peak, cpu] = JSON.parse(readFileSync(peakFile, "utf8")) as [number, number]
+  const told = [`${seconds.toFixed(1)} s`, `${cpu.toFixed(1)} s of CPU`, `${(peak / 2 ** 20).toFixed(0)} MiB`]
+  process.stdout.write(`${what.padEnd(44)} ${told.map((figure) => figure.padStart(14)).join("")}\n`)
 }
 
 /** Writes records as lines until there are so many, or so many bytes. */
@@ -76,6 +85,15 @@ const passage = (i: number) => ({
   _id: `p${i}`,
   text: `${word(i)} ${word(i + 7)} ${word(2 * i + 1)} causes ${word(3 * i)}`
 })
+/** The same, with other words after it until it is as long as it should be. */
+const longer = (i: number) => {
+  const { _id, text } = passage(i)
+  const words = Array.from(
+    { length: Math.max(0, Math.ceil((characters - text.length) / 9)) },
+    (_, k) => word(i * k + k)
+  )
+  return { _id, text: [text, ...words].join(" ") }
+}
 const question = (i: number) => ({
   id: `q${i}`,
   question: `What does ${word(i)} ${word(i + 7)} cause?`,
@@ -123,14 +141,19 @@ try {
   models()
   if (wanted("passages")) {
     const count = Number(options.passages)
-    const path = write("passages.jsonl", passage, (i) => i === count)
+    const path = write("passages.jsonl", longer, (i) => i === count)
     const what = `${count.toLocaleString("en")} passages (${sized(path)})`
-    run(`validate, ${what}`, "validate", "-c", "run.json")
-    run("embed", "embed", "-c", "run.json", "--out", "index")
-    run("answer, by the index", "answer", "-c", "run.json", "--set", "index_path=index", "What does babababa cause?")
-    process.stdout.write(`the index has ${sized(join(folder, "index", "vectors.safetensors"))}\n`)
+    if (does("validate")) {
+      run(`validate, ${what}`, "validate", "-c", "run.json")
+      run("validate, texts on the disk", "validate", "-c", "run.json", "--set", "corpus_in_memory=0")
+    }
+    if (does("embed")) {
+      run(`embed, ${what}`, "embed", "-c", "run.json", "--out", "index")
+      run("answer, by the index", "answer", "-c", "run.json", "--set", "index_path=index", "What does babababa cause?")
+      process.stdout.write(`the index has ${sized(join(folder, "index", "vectors.safetensors"))}\n`)
+      rmSync(join(folder, "index"), { recursive: true })
+    }
     rmSync(path)
-    rmSync(join(folder, "index"), { recursive: true })
   }
   if (wanted("questions")) {
     const count = Number(options.questions)

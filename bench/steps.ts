@@ -24,7 +24,7 @@ type Needs<S> = S extends Stage<any, any, any, infer R> ? R : never
 /** The stages of `Pipelines.llmRanked`, one by one. */
 const stages = ({ config }: Prepared) => {
   const o = studyOptions(config)
-  return [retrieve(o), sample(o), read(o.m), llmRank(o.m, o), update(byPairs(o.m, o.c))] as const
+  return [retrieve(o), sample(o), read(o.m, o), llmRank(o.m, o), update(byPairs(o.m, o.c, o))] as const
 }
 
 export const batches = ({ config, passages, questions }: Prepared) => {
@@ -81,7 +81,7 @@ export const block = Effect.fnUntraced(function*(prepared: Prepared, watch: Stop
     let rows: Frame<any> = question
     for (const stage of all) {
       const before = since(watch, stage.name)
-      rows = yield* watch.during(`stage ${stage.name}`)(stage.run(rows))
+      rows = yield* watch.around(stage.run(rows))
       splits.set(stage.name, plus(splits.get(stage.name) ?? none, since(watch, stage.name, before)))
     }
     return rows

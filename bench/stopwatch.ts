@@ -1,11 +1,8 @@
-/** Time by name, and services whose calls are timed. */
+/** Time by name, of spans that have ended and of what is timed by hand. */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { identity } from "effect/Function"
-import * as Layer from "effect/Layer"
-import { observed, type Run } from "../src/runtime/engine/observed.ts"
-import type { Session } from "../src/runtime/engine/Session.ts"
-import { Reader, ReaderLearner } from "../src/runtime/ports/Reader.ts"
-import { Retriever, RetrieverLearner } from "../src/runtime/ports/Retriever.ts"
+import * as Option from "effect/Option"
+import { listening, type Run, Running } from "../src/runtime/engine/tracing.ts"
 
 /** Milliseconds and calls since the last reset. */
 export interface Spent {
@@ -13,14 +10,27 @@ export interface Spent {
   calls: number
 }
 
+/**
+ * Listens to spans: the runs of programs as `ort PROGRAM`, the calls of ports as `port CALL`, stages as `stage NAME`. Runs
+ * are told to `seen`.
+ */
 export class Stopwatch {
   readonly spent = new Map<string, Spent>()
-
-  readonly during = (name: string) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.suspend(() => {
-      const began = performance.now()
-      return Effect.ensuring(effect, Effect.sync(() => this.add(name, performance.now() - began)))
+  readonly tracer
+  constructor(seen: (run: Run) => void) {
+    this.tracer = listening((span, seconds) => {
+      const run = Context.getOption(span.annotations, Running)
+      if (Option.isSome(run)) {
+        seen(run.value)
+        this.add(`ort ${run.value.graph.name}`, 1000 * seconds)
+      } else if (span.name.startsWith("stage.")) this.add(`stage ${span.name.slice("stage.".length)}`, 1000 * seconds)
+      else if (/^(retriever|languageModel)\./.test(span.name)) this.add(`port ${span.name}`, 1000 * seconds)
     })
+  }
+
+  /** The effect, listened to. */
+  readonly around = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.withTracer(effect, this.tracer)
   private add(name: string, milliseconds: number): void {
     const spent = this.spent.get(name) ?? { milliseconds: 0, calls: 0 }
     this.spent.set(name, { milliseconds: spent.milliseconds + milliseconds, calls: spent.calls + 1 })
@@ -29,43 +39,4 @@ export class Stopwatch {
   total(prefix: string): number {
     return [...this.spent].reduce((sum, [name, s]) => sum + (name.startsWith(prefix) ? s.milliseconds : 0), 0)
   }
-}
-
-/** The session, with each run of a program timed as `ort NAME` and told to `seen`. */
-export const timedSession = <E>(watch: Stopwatch, session: Layer.Layer<Session, E>, seen: (run: Run) => void) =>
-  observed({
-    compiling: () => identity,
-    running: (run) => (effect) =>
-      Effect.suspend(() => {
-        seen(run)
-        return watch.during(`ort ${run.graph.name}`)(effect)
-      })
-  }).pipe(Layer.provide(session))
-
-/** The ports of the context, with each call timed as `port`. */
-export const timedPorts = (watch: Stopwatch) => {
-  const timed = watch.during("port")
-  return Layer.mergeAll(
-    Layer.effect(
-      Retriever,
-      Effect.map(Retriever, (r) => ({
-        search: (...args) => timed(r.search(...args)),
-        score: (...args) => timed(r.score(...args)),
-        refresh: timed(r.refresh)
-      }))
-    ),
-    Layer.effect(
-      Reader,
-      Effect.map(Reader, (r) => ({
-        ...r,
-        nll: (...args) => timed(r.nll(...args)),
-        answer: (...args) => timed(r.answer(...args))
-      }))
-    ),
-    Layer.effect(
-      RetrieverLearner,
-      Effect.map(RetrieverLearner, (r) => ({ ...r, learn: (lesson) => timed(r.learn(lesson)) }))
-    ),
-    Layer.effect(ReaderLearner, Effect.map(ReaderLearner, (r) => ({ ...r, learn: (lesson) => timed(r.learn(lesson)) })))
-  )
 }

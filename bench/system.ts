@@ -9,7 +9,7 @@ import type { Passage, QuestionRecord } from "../src/domain/records/Records.ts"
 import type { Session } from "../src/runtime/engine/Session.ts"
 import { UNTRAINED } from "../src/runtime/models/folder.ts"
 import { Checkpoints, type Part } from "../src/runtime/ports/Checkpoints.ts"
-import { Passages } from "../src/runtime/ports/Passages.ts"
+import { Corpus } from "../src/runtime/ports/Corpus.ts"
 import * as Reporter from "../src/runtime/ports/Reporter.ts"
 import { tokenizerJson, vocabulary, type VocabularyOptions } from "../src/runtime/tokenizers/train.ts"
 import { joint } from "../src/systems/jmlr/layers.ts"
@@ -143,11 +143,11 @@ export const layer = <E>({ config, passages }: Prepared, session: Layer.Layer<Se
     restore: () => Effect.succeed(undefined)
   })
   const around = Layer.mergeAll(
-    Layer.succeed(Passages, Dataset.fromRecords(passages)),
+    Layer.succeed(Corpus, Dataset.fromRecords(passages)),
     checkpoints,
     session,
     Reporter.silent,
     NodeFileSystem.layer
   )
-  return { parts, layer: joint(config).pipe(Layer.provide(around)) }
+  return { parts, layer: joint(config).pipe(Layer.provideMerge(around)) }
 }

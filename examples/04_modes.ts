@@ -18,7 +18,7 @@ const hashes = (part: Part): ReadonlyMap<string, string> =>
 
 /** Right answers to the questions that are studied: nothing is said of other questions. */
 const answer = (here: World) =>
-  Effect.map(answerOne(studyOptions(here.settings)).run(here.questions), (rows) => {
+  Effect.map(answerOne(studyOptions(here.settings)).stage.run(here.questions), (rows) => {
     const [chosen, right] = [Frame.column(rows, "predictionIndex"), Frame.column(rows, "answerIndex")]
     return `${chosen.filter((option, i) => option === right[i]).length} of ${rows.rows} right`
   })
@@ -48,17 +48,17 @@ const program = Effect.gen(function*() {
   for (const [name, mode] of Object.entries({ joint: modes.joint, frozenRag: modes.frozenRag })) {
     const { layer, parts } = surroundings(here)
     const told = yield* study(here, parts).pipe(
-      Effect.provide(mode(here.settings).pipe(Layer.provide(layer)), { local: true })
+      Effect.provide(mode(here.settings).pipe(Layer.provideMerge(layer)), { local: true })
     )
     yield* Console.log(`${name}\n  ${told}`)
   }
-  const reading = modes.inference(here.settings).pipe(Layer.provide(surroundings(here).layer))
+  const reading = modes.inference(here.settings).pipe(Layer.provideMerge(surroundings(here).layer))
   yield* Console.log(`inference\n  ${yield* answer(here).pipe(Effect.provide(reading, { local: true }))}`)
 })
 
 /** What does not compile: neither learner is there. */
 export const refused = (here: World): Effect.Effect<unknown, unknown> =>
-  // @ts-expect-error: Type 'ReaderLearner | RetrieverLearner' is not assignable to type 'never'.
+  // @ts-expect-error: Type 'LanguageModelLearner | RetrieverLearner' is not assignable to type 'never'.
   llmRanked(studyOptions(here.settings)).learn(here.questions).pipe(
     Effect.provide(modes.inference(here.settings).pipe(Layer.provide(surroundings(here).layer)))
   )

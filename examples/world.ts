@@ -20,7 +20,7 @@ import * as Safetensors from "../src/runtime/files/safetensors/write.ts"
 import * as ModelFolder from "../src/runtime/models/folder.ts"
 import { initialise } from "../src/runtime/models/initialise.ts"
 import { Checkpoints, type Part } from "../src/runtime/ports/Checkpoints.ts"
-import { Passages } from "../src/runtime/ports/Passages.ts"
+import { Corpus } from "../src/runtime/ports/Corpus.ts"
 import { readerSpecial, retrieverSpecial, tokenizerJson, vocabulary } from "../src/runtime/tokenizers/train.ts"
 import { decode } from "../src/systems/jmlr/settings.ts"
 
@@ -113,7 +113,7 @@ export type World = Effect.Success<typeof world>
 export const surroundings = ({ corpus }: World) => {
   const parts = new Map<string, Part>()
   const layer = Layer.mergeAll(
-    Layer.succeed(Passages, corpus),
+    Layer.succeed(Corpus, corpus),
     cpu({ threads: 1 }),
     NodeFileSystem.layer,
     Layer.succeed(Checkpoints, {

@@ -9,10 +9,11 @@ import { sections } from "../src/domain/settings/RunConfig.ts"
 import { aboutOf, type Fields } from "../src/domain/settings/setting.ts"
 import type { Spec } from "../src/domain/settings/Spec.ts"
 import * as tables from "../src/domain/tables.ts"
+import { markdown, type Rows } from "../src/domain/textTable.ts"
 import { cpu } from "../src/kernels/onnx/target.ts"
 import { all } from "../src/kernels/op/all.ts"
 import { apply, type Emitter, input, type Op } from "../src/kernels/Tensor.ts"
-import { answer } from "../src/stages/answer.ts"
+import { answer, type AnswerOptions } from "../src/stages/answer.ts"
 import { read } from "../src/stages/read.ts"
 import { retrieve } from "../src/stages/retrieve.ts"
 import { sample } from "../src/stages/sample.ts"
@@ -32,11 +33,8 @@ export interface Material {
   readonly help: Readonly<Record<string, string>>
 }
 
-const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ").trim()
-const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const [head, ...body] = rows.map((row) => `| ${row.map(cell).join(" | ")} |`)
-  return [head, `|${"---|".repeat(rows[0]!.length)}`, ...body].join("\n")
-}
+const table = (rows: Rows): string =>
+  markdown(rows.map((row) => row.map((text) => text.replaceAll("\n", " ").trim())), { aligned: false })
 const code = (text: string): string => text === "" ? "" : `\`${text}\``
 const codes = (texts: Iterable<string>): string => [...texts].map(code).join(" ")
 const link = (path: string): string => `[${basename(path)}](../${path})`
@@ -129,17 +127,21 @@ const letters = (text: string): string =>
 
 const draw = { sampling: "weighted", context: "sampled", temperature: 1, seed: 0 } as const
 const { b, c, m, n } = sizes
+const asks = {} as AnswerOptions
 
 /** Every stage by the name it is exported under, with sizes that stand for letters. */
 const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stage: Stage<any, any, any, any>]>>> = {
   retrieve: [["retrieve({ n })", retrieve({ n, rerank: false })]],
   sample: [["sample({ n, m, c })", sample({ n, m, c, ...draw })]],
-  read: [["read(m)", read(m)]],
+  read: [["read(m)", read(m, asks)]],
   llmRank: [["llmRank(m)", score.llmRank(m, { ties: "skip", mean: "pairs" })]],
   pdist: [["pdist(m)", score.pdist(m, 1)]],
   goldTarget: [["goldTarget(m)", score.goldTarget(m)]],
-  update: [["update(byPairs(m, c))", update(byPairs(m, c))], ["update(byTarget(m, c))", update(byTarget(m, c))]],
-  answer: [["answer(n, c)", answer(n, c)]],
+  update: [["update(byPairs(m, c))", update(byPairs(m, c, asks))], [
+    "update(byTarget(m, c))",
+    update(byTarget(m, c, asks))
+  ]],
+  answer: [["answer(n, c)", answer(n, c, asks)]],
   findGold: [["findGold(c)", supervise.findGold(c)]],
   drawWithGold: [["drawWithGold(n, m, c)", supervise.drawWithGold(n, m, c, 0)]],
   drawInBatch: [["drawInBatch(b)", supervise.drawInBatch(b)]],
@@ -300,7 +302,8 @@ const settings = ({ sources, systems }: Material): string => {
 
 const GLOBAL = /\n*GLOBAL FLAGS\n(?:  .*\n?)*/
 const INHERITED = /\n*INHERITED FLAGS\n(?:  .*\n?)*/
-const fence = (text: string): string => ["```", ...text.trim().split("\n").map((l) => l.trimEnd()), "```"].join("\n")
+const fence = (text: string): string =>
+  ["```text", ...text.trim().split("\n").map((l) => l.trimEnd()), "```"].join("\n")
 
 const cli = ({ help }: Material): string => {
   const parts = Object.entries(help).map(([name, text], i) =>

@@ -1,6 +1,13 @@
 #!/usr/bin/env node
 /** What `anamnesis` starts. */
 import "./cli/allocator.ts"
+import { refusal } from "./cli/nodeVersion.ts"
 
-const { start } = await import("./cli/main.ts")
-start()
+const refused = refusal()
+if (refused === undefined) {
+  const { start } = await import("./cli/main.ts")
+  start()
+} else {
+  process.stderr.write(`anamnesis: ${refused}\n`)
+  process.exitCode = 1
+}

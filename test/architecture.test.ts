@@ -1,6 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { globSync, readFileSync } from "node:fs"
 import { posix } from "node:path"
+import {
+  adapterFiles,
+  checkpointFiles,
+  evaluationFiles,
+  indexFiles,
+  modelFiles,
+  runFiles
+} from "../src/domain/fileNames.ts"
 import { cyclesOf, functionsOf, importsOf, quantile, type Sources } from "./architecture.ts"
 
 interface Zone {
@@ -113,6 +121,14 @@ const includes = (packages: ReadonlyArray<string>, name: string): boolean =>
 
 const maxLines = 300
 
+const named = new Set(
+  [modelFiles, adapterFiles, checkpointFiles, evaluationFiles, indexFiles, runFiles]
+    .flatMap((names) => Object.values<string>(names)).filter((name) => name.includes("."))
+)
+/** Names of files that stand in a text by themselves, in quotes. */
+const written = (text: string): ReadonlyArray<string> =>
+  [...text.matchAll(/"([^"\n]+)"/g)].map((match) => match[1]!).filter((name) => named.has(name))
+
 /** Each rule names what breaks it. */
 const rules = {
   "imports point one way": (sources: Sources) =>
@@ -137,7 +153,12 @@ const rules = {
   "randomness comes from keys": (sources: Sources) =>
     Object.keys(sources).filter((path) => /\bMath\.random\b|from "effect\/Random"|\brandomUUID\b/.test(sources[path]!)),
   "no module exports `then`, which would make it a promise": (sources: Sources) =>
-    Object.keys(sources).filter((path) => /^export (const|function|async function) then\b/m.test(sources[path]!))
+    Object.keys(sources).filter((path) => /^export (const|function|async function) then\b/m.test(sources[path]!)),
+  "tables are printed by domain/textTable": (sources: Sources) =>
+    Object.keys(sources).filter((path) => path !== "src/domain/textTable.ts" && sources[path]!.includes(".padEnd(")),
+  "names of files are written in domain/fileNames": (sources: Sources) =>
+    Object.entries(sources).filter(([path]) => path !== "src/domain/fileNames.ts")
+      .flatMap(([path, text]) => written(text).map((name) => `${path}: ${name}`))
 }
 
 const long = (lines: number) => `export const f = () => {\n${"\n".repeat(lines - 2)}}\n`
@@ -206,6 +227,23 @@ const faults: Readonly<Record<string, { readonly sources: Sources; readonly foun
   "no module exports `then`, which would make it a promise": {
     sources: { "src/a.ts": "export const then = 1", "src/b.ts": "export const thenceforth = 1" },
     found: ["src/a.ts"]
+  },
+  "tables are printed by domain/textTable": {
+    sources: {
+      "src/domain/textTable.ts": "a.padEnd(3)",
+      "src/programs/a.ts": "a.padEnd(3)",
+      "src/b.ts": "a.padStart(3)"
+    },
+    found: ["src/programs/a.ts"]
+  },
+  "names of files are written in domain/fileNames": {
+    sources: {
+      "src/domain/fileNames.ts": "const a = \"config.json\"",
+      "src/a.ts": "join(folder, \"config.json\")",
+      "src/b.ts": "/** Reads `config.json`. */\nconst b = \"my config.json\"",
+      "src/c.ts": "read(\"state.safetensors\", \"index\")"
+    },
+    found: ["src/a.ts: config.json", "src/c.ts: state.safetensors"]
   }
 }
 

@@ -33,7 +33,7 @@ describe("generated documents", () => {
       ["an operation that is gone", { ops: found.ops.slice(1) }, "docs/ops.md"],
       ["an operation in another spelling", { ops }, "docs/ops.md"],
       ["a comment of a table", edited("src/domain/tables.ts", "Mean negative", "Negative"), "docs/tables.md"],
-      ["the ports of a stage", edited("src/stages/read.ts", "yield* Reader", "yield* Scribe"), "docs/tables.md"],
+      ["the ports of a stage", edited("src/stages/read.ts", "yield* LanguageModel", "yield* Scribe"), "docs/tables.md"],
       [
         "the head of the settings",
         edited("src/domain/settings/RunConfig.ts", "The settings of a run", "Settings"),

@@ -10,7 +10,6 @@
 import "../../src/cli/allocator.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
-import { identity } from "effect/Function"
 import * as Stream from "effect/Stream"
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
@@ -21,7 +20,7 @@ import { Retriever } from "../../src/runtime/ports/Retriever.ts"
 import { llmRanked } from "../../src/stages/pipelines.ts"
 import { studyOptions } from "../../src/systems/jmlr/study.ts"
 import { batches, snapshot, STEPS } from "../steps.ts"
-import { Stopwatch, timedSession } from "../stopwatch.ts"
+import { Stopwatch } from "../stopwatch.ts"
 import { layer, prepare, type SizeName, sizes } from "../system.ts"
 
 const { values: options } = parseArgs({
@@ -59,8 +58,8 @@ const apart = (one: Losses, other: Losses): number =>
 
 const main = Effect.gen(function*() {
   const prepared = yield* prepare(size)
-  const watch = new Stopwatch()
-  const system = layer(prepared, timedSession(watch, session, identity))
+  const watch = new Stopwatch(() => undefined)
+  const system = layer(prepared, session)
   const { learn, learnSeveral } = llmRanked(studyOptions(prepared.config))
   const asked = yield* Stream.runCollect(batches(prepared))
   const block = Effect.suspend(() =>
@@ -77,7 +76,7 @@ const main = Effect.gen(function*() {
       yield* restore
       watch.spent.clear()
       const started = performance.now()
-      losses = (yield* block).map((rows) => lossesOf(rows as unknown as Frame.Frame<typeof Lesson>))
+      losses = (yield* watch.around(block)).map((rows) => lossesOf(rows as unknown as Frame.Frame<typeof Lesson>))
       times.push((performance.now() - started) / STEPS)
     }
     const [first, ...rest] = times

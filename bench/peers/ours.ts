@@ -9,11 +9,11 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
-import type { Run } from "../../src/runtime/engine/observed.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
+import type { Run } from "../../src/runtime/engine/tracing.ts"
 import { Retriever } from "../../src/runtime/ports/Retriever.ts"
 import { block, snapshot } from "../steps.ts"
-import { Stopwatch, timedSession } from "../stopwatch.ts"
+import { Stopwatch } from "../stopwatch.ts"
 import { layer, prepare, type SizeName } from "../system.ts"
 import * as Record from "./record.ts"
 
@@ -30,12 +30,11 @@ const say = (value: unknown): void => void process.stdout.write(`${JSON.stringif
 const serve = Effect.gen(function*() {
   const prepared = yield* prepare(options.size as SizeName)
   let runs: Array<Run> | undefined = []
-  const watch = new Stopwatch()
-  const session = timedSession(watch, cpu({ threads: Number(options.threads) }), (run) => void runs?.push(run))
-  const system = layer(prepared, session)
+  const watch = new Stopwatch((run) => void runs?.push(run))
+  const system = layer(prepared, cpu({ threads: Number(options.threads) }))
   yield* Effect.gen(function*() {
     const restore = snapshot(system.parts)
-    yield* (yield* Retriever).refresh
+    yield* watch.around((yield* Retriever).refresh)
     const index = runs!
     runs = []
     const ran = yield* block(prepared, watch)

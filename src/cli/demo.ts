@@ -2,7 +2,7 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { join } from "node:path"
+import { join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Raw } from "../domain/settings/RunConfig.ts"
 import { answerAll, show } from "../programs/answer.ts"
@@ -13,12 +13,23 @@ import * as Report from "../report/tables.ts"
 import { decode } from "../systems/all.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
-const source = join("experiments", "demo", "experiment.yaml")
+
+/** A file that ships with the package, as seen from the current folder; what a run leaves goes to that folder. */
+const shipped = (path: string): string => relative(process.cwd(), join(root, path))
+
+/** Settings with the shipped files that they name. */
+const located = (settings: Raw): Raw =>
+  Object.fromEntries(
+    Object.entries(settings).map(([key, value]) =>
+      /_(file|name_or_path)$/.test(key) && typeof value === "string" ? [key, shipped(value)] : [key, value]
+    )
+  )
 
 /** Runs the experiment, prints its tables, then lets the joint system answer three questions of the test split. */
 export const demo = Effect.fn("demo")(function*(overrides: Raw) {
-  process.chdir(root)
-  const plan = yield* readPlan(source)
+  const source = shipped(join("experiments", "demo", "experiment.yaml"))
+  const read = yield* readPlan(source)
+  const plan = { ...read, settings: located(read.settings) }
   const outcomes = yield* experiment(plan, source, overrides)
   yield* Console.log(`\n${Report.all(outcomes)}\n`)
   const joint = Object.assign({}, plan.settings, plan.arms["joint"]!.settings)
@@ -31,4 +42,4 @@ export const demo = Effect.fn("demo")(function*(overrides: Raw) {
   const samples = [0, 1, 2].map((i) => records[Math.floor(i * records.length / 3)]!)
   const answers = yield* Stream.runCollect(answerAll(config, samples)).pipe(Effect.provide(yield* inference(config)))
   yield* Console.log(answers.map((answer, i) => `${show(answer)}\n  right: ${samples[i]!.answer}`).join("\n\n"))
-})
+}, Effect.scoped)

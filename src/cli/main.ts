@@ -4,6 +4,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { createRequire } from "node:module"
 import { anamnesis } from "./command.ts"
 import { answerCommand } from "./commands/answer.ts"
 import { demoCommand } from "./commands/demo.ts"
@@ -20,6 +21,8 @@ import { planCommand } from "./commands/plan.ts"
 import { trainCommand } from "./commands/train.ts"
 import { validateCommand } from "./commands/validate.ts"
 import { logger, presenter, teardown, watch } from "./terminal.ts"
+
+const { version } = createRequire(import.meta.url)("../../package.json") as { readonly version: string }
 
 /** Runs the command of the process's arguments, and ends the process with its outcome. */
 export const start = (): void => {
@@ -41,7 +44,7 @@ export const start = (): void => {
       importCommand,
       demoCommand
     ]),
-    Command.run({ version: "0.1.0" }),
+    Command.run({ version }),
     Effect.provide(Layer.mergeAll(NodeServices.layer, presenter, logger)),
     NodeRuntime.runMain({ disableErrorReporting: true, teardown })
   )

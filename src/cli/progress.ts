@@ -19,7 +19,7 @@ export const line = ({ done, each, figures, seconds, start, task, total, unit }:
 const write = (text: string): void => void process.stderr.write(text)
 
 /** A terminal: the line is renewed at most five times a second. */
-const terminal = Layer.sync(Reporter, () => {
+export const terminal = Layer.sync(Reporter, () => {
   let last = 0
   return {
     report: (p) =>
@@ -35,7 +35,7 @@ const terminal = Layer.sync(Reporter, () => {
 })
 
 /** A file or a pipe: a line now and then. */
-const lines = Layer.sync(Reporter, () => {
+export const lines = Layer.sync(Reporter, () => {
   const told = new Map<string, number>()
   return {
     report: (p) =>
@@ -50,7 +50,7 @@ const lines = Layer.sync(Reporter, () => {
 })
 
 /** Nothing but notes. */
-const quiet = Layer.succeed(Reporter, {
+export const quiet = Layer.succeed(Reporter, {
   report: () => Effect.void,
   note: (text) => Effect.sync(() => write(`${text}\n`))
 })

@@ -6,6 +6,7 @@ import * as Key from "../domain/Key.ts"
 import type { QuestionRecord } from "../domain/records/Records.ts"
 import { Question } from "../domain/tables.ts"
 
+/** Questions as rows, before any stage. */
 export type QuestionFrame = Frame.Frame<typeof Question>
 
 /** The questions of an epoch, in a fixed order. */

@@ -1,9 +1,8 @@
 /** Questions and passages of files, and the corpus that passages make. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { createHash } from "node:crypto"
-import { type Fields, type Notes, RecordError } from "../domain/records/fields.ts"
-import { copFrom } from "../domain/records/forms.ts"
+import type { Fields, Notes } from "../domain/records/fields.ts"
+import { Contradictory, copFrom } from "../domain/records/forms.ts"
 import {
   type Passage,
   passageFields,
@@ -13,19 +12,17 @@ import {
   toPassage,
   toQuestion
 } from "../domain/records/Records.ts"
-import type { Passages } from "../runtime/ports/Passages.ts"
+import type { Corpus } from "../runtime/ports/Corpus.ts"
+import { Growing } from "./corpus/corpus.ts"
 import { corpusFiles, questionFile } from "./datasetFiles.ts"
-import { load, type Loaded, type LoadOptions, type Reading } from "./loading.ts"
+import { load, type Loaded, type LoadOptions, type Read, type Reading, type Store } from "./loading.ts"
 import { readQrels } from "./qrels.ts"
 import { type Raw, recordsOf } from "./recordFile.ts"
 
+export { fromRecords } from "./corpus/corpus.ts"
 export type { Loaded, LoadOptions } from "./loading.ts"
 
-export interface LoadedPassages extends Loaded<Passage> {
-  /** Ids of the passages that have no text, and are none of the records. */
-  readonly empty: ReadonlySet<string>
-}
-
+/** How a file of questions is read. */
 export interface QuestionOptions extends LoadOptions {
   /** The field that stands for `group`. */
   readonly group?: string
@@ -41,7 +38,7 @@ const counting = () => {
   const see = ({ cop }: Fields) => {
     const shown = copFrom(cop)
     if (shown === undefined || shown === from) return
-    if (from !== undefined) throw new RecordError("cop", "has 0 or -1 in some records of the file, and 4 in others")
+    if (from !== undefined) throw new Contradictory("cop", "has 0 or -1 in some records of the file, and 4 in others")
     from = shown
   }
   return { see, from: () => from }
@@ -62,6 +59,22 @@ const placing = () => {
   const told = () =>
     places > 0 && zeros === 0 && `places of right options count from 0, and none of ${places} is 0: do the file's?`
   return { see, told }
+}
+
+/** Records in a list, in the order of their slots. */
+const listed = <A extends { readonly id: string }>() => {
+  const records: Array<A | undefined> = []
+  const numbers = new Map<string, number>()
+  const store: Store<A, never, never> = {
+    find: (id) => numbers.get(id) ?? -1,
+    add: (record, slot) => {
+      numbers.set(record.id, numbers.size)
+      records[slot] = record
+    },
+    size: () => numbers.size,
+    settle: Effect.void
+  }
+  return { ...store, records: () => records.filter((record) => record !== undefined) }
 }
 
 /** The questions of a file, in its order; those of a BEIR folder that the split's judgements name. */
@@ -92,18 +105,36 @@ export const questions = Effect.fnUntraced(function*(path: string, options: Ques
       see(line as Fields)
     }
   }
-  const loaded = yield* load(recordsOf(file.path, file.dataset, wanted), file.path, reading, options)
+  const kept = listed<QuestionRecord>()
+  const loaded = yield* load(recordsOf(file.path, file.dataset, wanted), file.path, reading, options, kept)
   const lost = qrels ? qrels.gold.size - judged : 0
   const told = [
     places.told(),
     unjudged > 0 && `${unjudged} queries are not in ${file.qrels}, and are left out`,
     lost > 0 && `${lost} queries of ${file.qrels} are not there`
   ].filter((sentence) => sentence !== false)
-  return { ...loaded, told: [...loaded.told, ...told, ...(qrels?.told ?? [])] } as Loaded<QuestionRecord>
+  return {
+    records: kept.records(),
+    skipped: loaded.skipped,
+    told: [...loaded.told, ...told, ...(qrels?.told ?? [])]
+  } as Loaded<QuestionRecord>
 })
 
-/** The passages of a file, or of the files of a folder. */
-export const passages = Effect.fnUntraced(function*(path: string, options: LoadOptions = {}) {
+/** How a corpus is read, and how much of it stays in memory. */
+export interface CorpusOptions extends LoadOptions {
+  /** Bytes of texts that are kept in memory; more of them go to the temporary folder. All are kept where left out. */
+  readonly memory?: number
+}
+
+/** A corpus that can be read by row. */
+export interface LoadedCorpus extends Read {
+  readonly corpus: Corpus["Service"]
+  /** Ids of the passages that have no text, and are none of the corpus. */
+  readonly empty: ReadonlySet<string>
+}
+
+/** The passages of a file, or of the files of a folder; they can be read until the scope ends. */
+export const corpus = Effect.fnUntraced(function*(path: string, options: CorpusOptions = {}) {
   const files = yield* corpusFiles(path)
   const also = new Set(Object.keys(options.where ?? {}))
   const empty = new Set<string>()
@@ -115,34 +146,21 @@ export const passages = Effect.fnUntraced(function*(path: string, options: LoadO
     return undefined
   }
   const raws = Stream.fromIterable(files).pipe(Stream.flatMap((file) => recordsOf(file.path, file.dataset, wanted)))
-  const loaded = yield* load(raws, path, { what: "passages", wanted, read }, options)
+  const growing = new Growing(options.memory ?? Infinity)
+  const { skipped, told } = yield* load(raws, path, { what: "passages", wanted, read }, options, growing)
   const [first] = empty
   const left = first === undefined ? [] : [`${empty.size} passages have no text, and are left out (first: ${first})`]
   const several = files.length > 1 ? [`read from ${files.length} files`] : []
-  return { ...loaded, empty, told: [...several, ...loaded.told, ...left] } as LoadedPassages
+  return { corpus: growing.done(), empty, skipped, told: [...several, ...told, ...left] } as LoadedCorpus
 })
 
-/** Characters that are hashed at once. */
-const BLOCK = 1 << 16
-
-const hashOf = (records: ReadonlyArray<Passage>): string => {
-  const hash = createHash("sha256")
-  let block = ""
-  for (const { id, text } of records) {
-    block += `${id}\0${text}\0`
-    if (block.length < BLOCK) continue
-    hash.update(block)
-    block = ""
-  }
-  return hash.update(block).digest("hex")
+/** The passages of a corpus. */
+export interface LoadedPassages extends Loaded<Passage> {
+  readonly empty: ReadonlySet<string>
 }
 
-export const fromRecords = (records: ReadonlyArray<Passage>): Passages["Service"] => {
-  const rows = new Map(records.map((p, row) => [p.id, row]))
-  return {
-    ids: records.map((p) => p.id),
-    texts: records.map((p) => p.text),
-    row: (id) => rows.get(id) ?? -1,
-    hash: hashOf(records)
-  }
-}
+/** The same as records. */
+export const passages = Effect.fnUntraced(function*(path: string, options: LoadOptions = {}) {
+  const { corpus: { all }, ...loaded } = yield* corpus(path, options)
+  return { ...loaded, records: yield* Stream.runCollect(all) } satisfies LoadedPassages as LoadedPassages
+}, Effect.scoped)

@@ -5,12 +5,14 @@ import { basename, dirname, join } from "node:path"
 import type { Split } from "../domain/records/Records.ts"
 import { FileError, located } from "../runtime/files/disk.ts"
 
+/** A file of records. */
 export interface RecordFile {
   readonly path: string
   /** Which of the datasets that a JSON object holds. */
   readonly dataset?: string
 }
 
+/** A file of questions. */
 export interface QuestionFile extends RecordFile {
   /** A table of which passages are relevant to which question. */
   readonly qrels?: string

@@ -2,21 +2,30 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
+import { brief } from "../domain/brief.ts"
 import { type Notes, RecordError } from "../domain/records/fields.ts"
-import { Unsettled } from "../domain/records/forms.ts"
+import { Contradictory, Unsettled } from "../domain/records/forms.ts"
 import { FileError } from "../runtime/files/disk.ts"
+import { repeatedIn } from "../runtime/files/jsonText.ts"
+import { withRoom } from "./corpus/room.ts"
 import { placeOf, type Raw } from "./recordFile.ts"
 
-export interface Loaded<A> {
-  readonly records: ReadonlyArray<A>
+/** What is to be known of a file beside its records. */
+export interface Read {
   /** Malformed records that were left out: the first hundred. */
   readonly skipped: ReadonlyArray<FileError>
   /** What is to be told of the file, a sentence each. */
   readonly told: ReadonlyArray<string>
 }
 
+/** What was read of a file. */
+export interface Loaded<A> extends Read {
+  readonly records: ReadonlyArray<A>
+}
+
 type Wanted = string | number
 
+/** Which records of a file are taken, and what becomes of malformed ones. */
 export interface LoadOptions {
   /** Take the records whose fields have these values. */
   readonly where?: Readonly<Record<string, Wanted>> | undefined
@@ -29,6 +38,14 @@ const errorOf = (raw: Raw, error: unknown): FileError => {
   const field = error instanceof RecordError && error.field !== "" ? `, field "${error.field}"` : ""
   const reason = error instanceof SyntaxError ? `not JSON: ${message.replaceAll(/\s+/g, " ")}` : message
   return new FileError({ path: raw.path, place: `${placeOf(raw)}${field}`, reason })
+}
+
+/** A record's value. A key that is given twice is refused: some programs take the first value, some the last. */
+const valueOf = ({ json, repeated, value }: Raw): unknown => {
+  const own: unknown = json === undefined ? value : JSON.parse(json)
+  const twice = json === undefined ? repeated : repeatedIn(json, own)
+  if (twice !== undefined) throw new RecordError(brief(twice.key).slice(1, -1), "is given twice")
+  return own
 }
 
 const taken = (line: unknown, where: ReadonlyArray<readonly [string, Wanted]>): boolean =>
@@ -71,26 +88,57 @@ export interface Reading<A> {
   readonly read: (line: unknown, raw: Raw, notes: Notes) => A | undefined
 }
 
+/** Where the records of a load go; each has a number, in the order in which they came. */
+export interface Store<A, E, R> {
+  /** Number of the record of an id; -1 where there is none. */
+  readonly find: (id: string) => number
+  /** Takes a record, whose id is new. Those that had to wait for the rest of the file come after it, with their slot. */
+  readonly add: (record: A, slot: number) => void
+  readonly size: () => number
+  /** Done between some records and the next, and at the end. */
+  readonly settle: Effect.Effect<void, E, R>
+}
+
 /** The most malformed records that are kept to be told. */
 const SHOWN = 100
+
+/** Where records stand, by their number: a place in a file each. */
+class Places {
+  private at = new Float64Array(1 << 8)
+  /** Places that are no numbers. */
+  private readonly named = new Map<number, string>()
+  /** From which number on a file's records are. */
+  private readonly files: Array<readonly [from: number, path: string]> = []
+  add(number: number, { at, path }: Raw): void {
+    this.at = withRoom(this.at, number + 1)
+    if (typeof at === "number") this.at[number] = at
+    else this.named.set(number, at)
+    if (this.files.at(-1)?.[1] !== path) this.files.push([number, path])
+  }
+  /** As it is told to whoever reads `raw`. */
+  told(number: number, raw: Raw): string {
+    const path = this.files.findLast(([from]) => from <= number)![1]
+    const place = placeOf({ ...raw, at: this.named.get(number) ?? this.at[number]! })
+    return path === raw.path ? place : `${path}, ${place}`
+  }
+}
 
 /** A load in progress: records come in one by one, and are there when all have come. */
 class Loading<A extends { readonly id: string }> {
   readonly skipped: Array<FileError> = []
-  private readonly records: Array<A | undefined> = []
   private readonly unsettled: Array<readonly [slot: number, line: unknown, raw: Raw]> = []
-  /** Where each record stands, by slot; and from which slot on a file's are. */
-  private readonly places: Array<Raw["at"]> = []
-  private readonly files: Array<readonly [from: number, path: string]> = []
-  private readonly slots = new Map<string, number>()
+  private readonly places = new Places()
   private readonly book: ReturnType<typeof notebook>
   private readonly where: ReadonlyArray<readonly [string, Wanted]>
   private unit = "line"
+  private slots = 0
   private left = 0
   private readonly reading: Reading<A>
+  private readonly store: Store<A, unknown, unknown>
   private readonly options: LoadOptions
-  constructor(reading: Reading<A>, options: LoadOptions) {
+  constructor(reading: Reading<A>, store: Store<A, unknown, unknown>, options: LoadOptions) {
     this.reading = reading
+    this.store = store
     this.options = options
     this.book = notebook(reading.what)
     this.where = Object.entries(options.where ?? {})
@@ -99,24 +147,19 @@ class Loading<A extends { readonly id: string }> {
   private keep(slot: number, line: unknown, raw: Raw): void {
     const record = this.reading.read(line, raw, this.book.notes)
     if (record === undefined) return
-    const first = this.slots.get(record.id)
-    if (first !== undefined) {
-      const path = this.files.findLast(([from]) => from <= first)![1]
-      const place = placeOf({ ...raw, at: this.places[first]! })
-      const where = path === raw.path ? place : `${path}, ${place}`
-      throw new RecordError("id", `"${record.id}" is given twice, first in ${where}`)
+    const first = this.store.find(record.id)
+    if (first >= 0) {
+      throw new RecordError("id", `"${record.id}" is given twice, first in ${this.places.told(first, raw)}`)
     }
-    this.slots.set(record.id, slot)
-    this.records[slot] = record
+    this.places.add(this.store.size(), raw)
+    this.store.add(record, slot)
   }
 
   private take(raw: Raw): void {
-    const line: unknown = raw.json === undefined ? raw.value : JSON.parse(raw.json)
+    const line = valueOf(raw)
     this.reading.see?.(line)
     if (!taken(line, this.where)) return
-    const slot = this.records.push(undefined) - 1
-    this.places.push(raw.at)
-    if (this.files.at(-1)?.[1] !== raw.path) this.files.push([slot, raw.path])
+    const slot = this.slots++
     try {
       this.keep(slot, line, raw)
     } catch (error) {
@@ -132,7 +175,7 @@ class Loading<A extends { readonly id: string }> {
       return undefined
     } catch (error) {
       const bad = errorOf(raw, error)
-      if (this.options.skipBad !== true) return bad
+      if (this.options.skipBad !== true || error instanceof Contradictory) return bad
       this.left++
       if (this.skipped.length < SHOWN) this.skipped.push(bad)
       return undefined
@@ -153,34 +196,34 @@ class Loading<A extends { readonly id: string }> {
     return undefined
   }
 
-  done(): Loaded<A> {
+  done(): Read {
     const [bad] = this.skipped
     const left = bad ? [`${this.left} malformed ${this.unit}s left out (first: ${bad.place}: ${bad.reason})`] : []
-    const records = this.records.filter((record) => record !== undefined)
-    return { records, skipped: this.skipped, told: [...left, ...this.book.told(this.unit)] }
+    return { skipped: this.skipped, told: [...left, ...this.book.told(this.unit)] }
   }
 }
 
 /** Reads all records; fails at the first malformed one, where those are not to be left out, and where there is none. */
-export const load = Effect.fnUntraced(function*<A extends { readonly id: string }>(
+export const load = Effect.fnUntraced(function*<A extends { readonly id: string }, E, R>(
   raws: Stream.Stream<Raw, FileError, FileSystem.FileSystem>,
   path: string,
   reading: Reading<A>,
-  options: LoadOptions
+  options: LoadOptions,
+  store: Store<A, E, R>
 ) {
-  const loading = new Loading(reading, options)
-  const fail = (error: FileError | undefined) => error ? Effect.fail(error) : Effect.void
+  const loading = new Loading(reading, store, options)
+  const settled = (error: FileError | undefined): Effect.Effect<void, E | FileError, R> =>
+    error ? Effect.fail(error) : store.settle
   yield* Stream.runForEachArray(raws, (some) =>
     Effect.suspend(() => {
       for (const raw of some) {
         const error = loading.add(raw)
-        if (error) return Effect.fail(error)
+        if (error) return settled(error)
       }
-      return Effect.void
+      return settled(undefined)
     }))
-  yield* Effect.suspend(() => fail(loading.settle()))
-  const loaded = loading.done()
-  if (loaded.records.length > 0) return loaded
+  yield* Effect.suspend(() => settled(loading.settle()))
+  if (store.size() > 0) return loading.done()
   const { where = {} } = options
   const reason = Object.keys(where).length > 0 ? `no record has ${JSON.stringify(where)}` : "no records"
   return yield* new FileError({ path, place: "", reason })

@@ -1,92 +1,72 @@
-/** Rows of parquet files, a row group at a time. */
+/** Rows of parquet files, a row group at a time, read by a thread under a limit of time and memory. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
-import {
-  asyncBufferFromFile,
-  type Compressors,
-  parquetMetadataAsync,
-  parquetReadObjects,
-  parquetSchema
-} from "hyparquet"
-import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib"
+import { getHeapStatistics } from "node:v8"
+import { Worker } from "node:worker_threads"
 import { FileError, located } from "../runtime/files/disk.ts"
+import type { Contents, Reply, Request } from "./parquetWorker.ts"
 
-/** Bytes of a row group, decompressed, at most: it is read as a whole. */
-const LARGEST = 2 ** 31
+const MIB = 2 ** 20
+/** Milliseconds for a row group, and for each MiB of it in the file. */
+const [START, PATIENCE] = [5000, 1000]
+/** MiB of the thread's heap, and for each MiB of the file. */
+const [LEAST, SHARE] = [512, 8]
 
-const within = (decompress: (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Uint8Array) =>
-(
-  bytes: Uint8Array,
-  size: number
-): Uint8Array => decompress(bytes, { maxOutputLength: Math.max(1, size) })
+const program = new URL("./parquetWorker.ts", import.meta.url)
 
-const compressors: Compressors = {
-  GZIP: within(gunzipSync),
-  BROTLI: within(brotliDecompressSync),
-  ZSTD: within(zstdDecompressSync)
-}
+const start = (path: string, size: number) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const most = getHeapStatistics().heap_size_limit / MIB
+      const heap = Math.min(most, LEAST + SHARE * size / MIB)
+      return new Worker(program, { workerData: path, resourceLimits: { maxOldGenerationSizeMb: heap } })
+    }),
+    (worker) => Effect.promise(() => worker.terminate())
+  )
 
-const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-const parsers = { stringFromBytes: (bytes: Uint8Array | undefined) => bytes && strict.decode(bytes) }
-
-/** A value as JSON has it: integers beyond 2^53 as their digits, times in ISO 8601. */
-const plain = (value: unknown): unknown => {
-  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value)
-  if (typeof value !== "object" || value === null) return value
-  if (Array.isArray(value)) return value.map(plain)
-  if (value instanceof Date) return value.toISOString()
-  return ArrayBuffer.isView(value)
-    ? Array.from(value as Uint8Array, plain)
-    : Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]))
-}
-
-const attempt = <A>(path: string, run: () => Promise<A>): Effect.Effect<A, FileError> =>
-  Effect.tryPromise({
-    try: run,
-    catch: (cause) =>
-      new FileError({ path, place: "", reason: `not parquet as it should be: ${(cause as Error).message}` })
+/** The thread's next answer, to the request where there is one; without one in time it is ended. */
+const ask = <A>(path: string, worker: Worker, bytes: number, request?: Request): Effect.Effect<A, FileError> =>
+  Effect.callback((resume) => {
+    const milliseconds = START + PATIENCE * bytes / MIB
+    const fail = (reason: string) =>
+      finish(Effect.fail(new FileError({ path, place: "", reason: `not parquet as it should be: ${reason}` })))
+    const finish = (effect: Effect.Effect<A, FileError>) => {
+      clearTimeout(timer)
+      worker.off("message", answer).off("error", failed)
+      resume(effect)
+    }
+    const answer = (reply: Reply<A>) => "value" in reply ? finish(Effect.succeed(reply.value)) : fail(reply.reason)
+    const failed = ({ message }: Error) => fail(message)
+    const timer = setTimeout(
+      () => fail(`reading it takes more than ${Math.round(milliseconds / 1000)} s`),
+      milliseconds
+    )
+    worker.on("message", answer).on("error", failed)
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+    if (request) worker.postMessage(request)
+    return Effect.sync(() => clearTimeout(timer))
   })
 
-const open = async (path: string, wanted: (column: string) => boolean) => {
-  const file = await asyncBufferFromFile(path)
-  const metadata = await parquetMetadataAsync(file)
-  const names = parquetSchema(metadata).children.map(({ element }) => element.name)
-  const columns = names.filter(wanted)
-  if (columns.length === 0) throw new Error(`no column of a record is among its ${names.join(", ")}`)
-  const ends = new Array<number>()
-  for (const { num_rows } of metadata.row_groups) ends.push((ends.at(-1) ?? 0) + Number(num_rows))
-  return { columns, ends, file, metadata, unread: names.filter((name) => !wanted(name)) }
-}
-type Opened = Awaited<ReturnType<typeof open>>
-
-/** The rows of the `g`th row group. */
-const readGroup = async (opened: Opened, g: number): Promise<ReadonlyArray<object>> => {
-  const { columns, ends, file, metadata, unread } = opened
-  const [rowStart, rowEnd] = [ends[g - 1] ?? 0, ends[g]!]
-  const bytes = metadata.row_groups[g]!.total_byte_size
-  if (bytes > LARGEST) throw new Error(`row group ${g + 1} has ${bytes} bytes; write it in smaller ones`)
-  const rows = await parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors, parsers })
-  if (rows.length !== rowEnd - rowStart) {
-    throw new Error(`row group ${g + 1} has ${rows.length} rows of ${rowEnd - rowStart}`)
-  }
-  const values = rows.map((row) => plain(row) as Record<string, unknown>)
-  /** Columns that are not read still are there. */
-  for (const value of values) for (const name of unread) value[name] = true
-  return values
-}
-
-/** The rows of a file, with the values of the columns that are wanted. */
+/** The rows of a file, with the values of the columns that are wanted; of other columns that they are there. */
 export const rowsOf = (
   path: string,
   wanted: (column: string) => boolean
 ): Stream.Stream<object, FileError, FileSystem.FileSystem> =>
   Stream.unwrap(Effect.gen(function*() {
-    yield* FileSystem.FileSystem.use((fs) => fs.stat(path)).pipe(located(path))
-    const opened = yield* attempt(path, () => open(path, wanted))
-    return Stream.fromIterable(opened.metadata.row_groups.keys()).pipe(
+    const size = Number((yield* FileSystem.FileSystem.use((fs) => fs.stat(path)).pipe(located(path))).size)
+    const worker = yield* start(path, size)
+    const { groups, names } = yield* ask<Contents>(path, worker, size)
+    const columns = names.filter(wanted)
+    if (columns.length === 0) {
+      const reason = `no column of a record is among its ${names.join(", ")}`
+      return yield* new FileError({ path, place: "", reason })
+    }
+    return Stream.fromIterable(groups.entries()).pipe(
       Stream.rechunk(1),
-      Stream.mapEffect((g) => attempt(path, () => readGroup(opened, g))),
+      Stream.mapEffect(([group, bytes]) =>
+        ask<ReadonlyArray<object>>(path, worker, Math.min(bytes, size), { group, columns })
+      ),
       Stream.flattenIterable
     )
   }))

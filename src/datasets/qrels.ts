@@ -4,6 +4,7 @@ import * as Stream from "effect/Stream"
 import { FileError } from "../runtime/files/disk.ts"
 import { bytesOf, decoded } from "../runtime/files/textFile.ts"
 
+/** Relevance judgements, and what is to be told of their file, a sentence each. */
 export interface Qrels {
   /** Ids of the passages with a score above 0, by the query's id; none where all scores are 0. */
   readonly gold: ReadonlyMap<string, ReadonlyArray<string>>

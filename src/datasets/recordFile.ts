@@ -4,8 +4,10 @@ import * as JsonArray from "effect/encoding/JsonArray"
 import type * as FileSystem from "effect/FileSystem"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
+import { brief } from "../domain/brief.ts"
 import { heldBy, isContainer } from "../domain/records/containers.ts"
 import { FileError } from "../runtime/files/disk.ts"
+import { type Repeated, repeatedIn, Survey } from "../runtime/files/jsonText.ts"
 import { bytesOf, decoded } from "../runtime/files/textFile.ts"
 import { rowsOf } from "./parquet.ts"
 
@@ -21,8 +23,11 @@ export interface Raw {
   readonly at: number | string
   readonly json?: string
   readonly value?: unknown
+  /** Of a value: a key that its text gives twice. */
+  readonly repeated?: Repeated | undefined
 }
 
+/** Where a record stands in its file: "line 3", "row 3". */
 export const placeOf = ({ at, unit }: Raw): string => `${unit} ${at}`
 
 type Text<R> = Stream.Stream<string, FileError, R>
@@ -59,15 +64,31 @@ const counted = (from: Pick<Raw, "path" | "unit">) =>
 
 /** Elements of an array. */
 const elements = (path: string) => <R>(text: Text<R>): Stream.Stream<Raw, FileError, R> =>
-  text.pipe(
-    Stream.pipeThroughChannel(JsonArray.decodeString({ maxElementSize: LONGEST })),
-    Stream.mapError((error) =>
-      error._tag === "FileError"
-        ? error
-        : new FileError({ path, place: `character ${error.offset}`, reason: `not a JSON array: ${error.message}` })
-    ),
-    counted({ path, unit: "record" })
-  )
+  Stream.suspend(() => {
+    /** Of elements that are not there yet: a piece of the text is looked at before its elements come. */
+    const repeated = new Map<number, Repeated>()
+    const survey = new Survey((found) => repeated.has(found.element) || repeated.set(found.element, found))
+    return text.pipe(
+      Stream.tap((piece) => Effect.sync(() => survey.feed(piece))),
+      Stream.pipeThroughChannel(JsonArray.decodeString({ maxElementSize: LONGEST })),
+      Stream.mapError((error) =>
+        error._tag === "FileError"
+          ? error
+          : new FileError({ path, place: `character ${error.offset}`, reason: `not a JSON array: ${error.message}` })
+      ),
+      counted({ path, unit: "record" }),
+      Stream.map((raw) => repeated.size === 0 ? raw : { ...raw, repeated: repeated.get(raw.at as number) })
+    )
+  })
+
+/** The value of a JSON text that holds records. @throws FileError where it gives a key twice. */
+const parsed = (path: string, text: string): unknown => {
+  const value: unknown = JSON.parse(text)
+  const twice = repeatedIn(text, value)
+  if (twice === undefined) return value
+  const line = text.slice(0, twice.at).split("\n").length
+  throw new FileError({ path, place: `line ${line}, ${brief(twice.key)}`, reason: "is given twice" })
+}
 
 /** The records of one object, read as a whole. */
 const held = (path: string, dataset: string | undefined) => <R>(text: Text<R>): Stream.Stream<Raw, FileError, R> => {
@@ -80,8 +101,9 @@ const held = (path: string, dataset: string | undefined) => <R>(text: Text<R>): 
           : fail(`an object of more than ${mega(LARGEST)}; write its records as JSON lines`)),
       Effect.flatMap((whole) =>
         Effect.try({
-          try: () => heldBy(JSON.parse(whole), dataset),
+          try: () => heldBy(parsed(path, whole), dataset),
           catch: (cause) => {
+            if (cause instanceof FileError) return cause
             const { message } = cause as Error
             const reason = cause instanceof SyntaxError ? `not JSON: ${message.replaceAll(/\s+/g, " ")}` : message
             return new FileError({ path, place: "", reason })

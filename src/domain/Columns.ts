@@ -15,9 +15,13 @@ export interface Column<B> {
   readonly encode: (block: B, rows: number) => Data
   readonly decode: (data: Data) => B
 }
+/** A column of any type. */
 export type AnyColumn = Column<any>
+/** Columns by name. */
 export type Columns = Readonly<Record<string, AnyColumn>>
+/** The values of a column, as a stage reads and writes them. */
 export type Block<C> = C extends Column<infer B> ? B : never
+/** The values of columns, by name. */
 export type Blocks<C extends Columns> = { readonly [K in keyof C]: Block<C[K]> }
 
 const utf8 = (values: ReadonlyArray<string>): Data => {
@@ -40,8 +44,10 @@ const readUtf8 = (data: Data): ReadonlyArray<string> => {
 
 const item = (type: DataType) => new Field("item", type, false)
 
+/** A text a row. */
 export const text: Column<ReadonlyArray<string>> = { type: new Utf8(), width: 1, encode: utf8, decode: readUtf8 }
 
+/** A list of texts a row, of whatever length. */
 export const texts: Column<Texts> = {
   type: new List(item(new Utf8())),
   width: 1,
@@ -104,8 +110,11 @@ const lists = <B extends Numbers>(type: Int32 | Float32, width: number): Column<
   }
 }
 
+/** An int32 a row. */
 export const integer: Column<Int32Array> = scalars(new Int32())
+/** A float32 a row. */
 export const real: Column<Float32Array> = scalars(new Float32())
 /** `k` integers a row: the block is the contiguous [rows, k] tensor. */
 export const integers = (k: number): Column<Int32Array> => lists(new Int32(), k)
+/** `k` float32 values a row: a block of [rows, k]. */
 export const reals = (k: number): Column<Float32Array> => lists(new Float32(), k)

@@ -2,6 +2,7 @@
 import { Field, makeData, RecordBatch, Schema, Struct } from "apache-arrow"
 import type { AnyColumn, Block, Blocks, Columns } from "./Columns.ts"
 
+/** `rows` rows of `columns`, stored as an Arrow record batch. */
 export interface Frame<out C extends Columns> {
   readonly rows: number
   readonly columns: C
@@ -32,12 +33,14 @@ const assemble = (parts: ReturnType<typeof build>, rows: number): RecordBatch =>
   return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: rows, nullCount: 0, children }))
 }
 
+/** A frame of these values; throws `FrameError` where a block has not the length that its column and `rows` ask for. */
 export const make = <const C extends Columns>(rows: number, columns: C, blocks: Blocks<C>): Frame<C> => ({
   rows,
   columns,
   batch: assemble(build(columns, blocks, rows), rows)
 })
 
+/** The frame with further columns; throws `FrameError` where a name is taken or a block has another length. */
 export const append = <C extends Columns, const A extends Columns>(
   self: Frame<C>,
   columns: A,

@@ -64,6 +64,7 @@ export const interval = (observed: ReadonlyArray<Observed>): Interval | null => 
   return value === null ? null : intervalOf(value, bootstrap(observed))
 }
 
+/** A difference of means with its interval, by a paired bootstrap. */
 export interface Comparison extends Interval {
   /** Two-sided: twice the smaller share of samples on either side of zero. */
   readonly p: number | null

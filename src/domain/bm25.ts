@@ -13,53 +13,29 @@ const counted = (text: string): ReadonlyMap<string, number> => {
   return counts
 }
 
-/** For each word the passages that hold it, in order, and how often: from `starts` of its number to that of the next. */
+/** Scores of every text for a question. */
+export type Score = (question: string) => Float32Array
+
+/** For each word the texts that hold it, in order, and how often: from `starts` of its number to that of the next. */
 interface Postings {
   readonly numbers: ReadonlyMap<string, number>
   readonly starts: Int32Array
   readonly docs: Int32Array
   readonly counts: Int32Array
-  /** Words of each passage. */
+  /** Words of each text. */
   readonly lengths: Int32Array
 }
 
-/** Texts are read twice, so that nothing is kept of them but what is found. */
-const invert = (texts: ReadonlyArray<string>): Postings => {
-  const [numbers, holders] = [new Map<string, number>(), new Array<number>()]
-  const lengths = new Int32Array(texts.length)
-  texts.forEach((text, doc) => {
-    for (const [word, count] of counted(text)) {
-      const number = numbers.get(word) ?? numbers.size
-      numbers.set(word, number)
-      holders[number] = (holders[number] ?? 0) + 1
-      lengths[doc]! += count
-    }
-  })
-  const starts = new Int32Array(holders.length + 1)
-  holders.forEach((count, number) => starts[number + 1] = starts[number]! + count)
-  const next = starts.slice()
-  const [docs, counts] = [new Int32Array(starts.at(-1)!), new Int32Array(starts.at(-1)!)]
-  texts.forEach((text, doc) => {
-    for (const [word, count] of counted(text)) {
-      const at = next[numbers.get(word)!]!++
-      docs[at] = doc
-      counts[at] = count
-    }
-  })
-  return { numbers, starts, docs, counts, lengths }
-}
-
-/** Scores of every passage for a question: Σ over its words of idf · tf/(tf + k1 (1 - b + b · length/mean)). */
-export const scorer = (texts: ReadonlyArray<string>): (question: string) => Float32Array => {
-  const { counts, docs, lengths, numbers, starts } = invert(texts)
-  const mean = lengths.reduce((a, b) => a + b, 0) / texts.length
+/** Σ over the words of a question of idf · tf/(tf + k1 (1 - b + b · length/mean)). */
+const scoring = ({ counts, docs, lengths, numbers, starts }: Postings): Score => {
+  const mean = lengths.reduce((a, b) => a + b, 0) / lengths.length
   return (question) => {
-    const scores = new Float32Array(texts.length)
+    const scores = new Float32Array(lengths.length)
     for (const word of words(question)) {
       const number = numbers.get(word)
       if (number === undefined) continue
       const [from, to] = [starts[number]!, starts[number + 1]!]
-      const idf = Math.log(1 + (texts.length - (to - from) + 0.5) / (to - from + 0.5))
+      const idf = Math.log(1 + (lengths.length - (to - from) + 0.5) / (to - from + 0.5))
       for (let i = from; i < to; i++) {
         const [doc, tf] = [docs[i]!, counts[i]!]
         scores[doc]! += idf * tf / (tf + K1 * (1 - B + B * lengths[doc]! / mean))
@@ -67,4 +43,57 @@ export const scorer = (texts: ReadonlyArray<string>): (question: string) => Floa
     }
     return scores
   }
+}
+
+/** Texts are met twice, in the same order, so that nothing is kept of them but what is found: here for the second time. */
+class Listing {
+  private readonly postings: Postings
+  private readonly next: Int32Array
+  private doc = 0
+  constructor(numbers: ReadonlyMap<string, number>, starts: Int32Array, lengths: Int32Array) {
+    const total = starts.at(-1)!
+    this.postings = { numbers, starts, lengths, docs: new Int32Array(total), counts: new Int32Array(total) }
+    this.next = starts.slice()
+  }
+  readonly add = (text: string): void => {
+    const { counts, docs, numbers } = this.postings
+    for (const [word, count] of counted(text)) {
+      const at = this.next[numbers.get(word)!]!++
+      docs[at] = this.doc
+      counts[at] = count
+    }
+    this.doc++
+  }
+  readonly done = (): Score => scoring(this.postings)
+}
+
+/** Texts as they are met for the first time: which words there are, and how many texts hold each. */
+export class Counting {
+  private readonly numbers = new Map<string, number>()
+  private readonly holders: Array<number> = []
+  private readonly lengths: Array<number> = []
+  readonly add = (text: string): void => {
+    let length = 0
+    for (const [word, count] of counted(text)) {
+      const number = this.numbers.get(word) ?? this.numbers.size
+      this.numbers.set(word, number)
+      this.holders[number] = (this.holders[number] ?? 0) + 1
+      length += count
+    }
+    this.lengths.push(length)
+  }
+  readonly done = (): Listing => {
+    const starts = new Int32Array(this.holders.length + 1)
+    this.holders.forEach((count, number) => starts[number + 1] = starts[number]! + count)
+    return new Listing(this.numbers, starts, Int32Array.from(this.lengths))
+  }
+}
+
+/** Scores of texts for a question, by BM25 over these texts. */
+export const scorer = (texts: ReadonlyArray<string>): Score => {
+  const counting = new Counting()
+  texts.forEach(counting.add)
+  const listing = counting.done()
+  texts.forEach(listing.add)
+  return listing.done()
 }

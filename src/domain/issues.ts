@@ -1,30 +1,62 @@
 /** What a schema finds wrong with a value: a line a problem, each with its path, by Effect's own account of it. */
 import type * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { cut } from "./brief.ts"
+import { brief, cut } from "./brief.ts"
 
+/** A part of a value that is wrong, and what is wrong with it. */
 export interface Issue {
   readonly path: ReadonlyArray<PropertyKey>
-  /** "expected a value greater than or equal to 1" */
+  /**
+   * "Type": another kind of value, as "expected a value greater than or equal to 1". "Own": the words of a check that has
+   * some, as "is no whole number". "Missing" and "Unknown": the key alone.
+   */
+  readonly kind: "Type" | "Own" | "Missing" | "Unknown"
+  /** In one line. */
   readonly reason: string
 }
 
-const format = SchemaIssue.makeFormatterStandardSchemaV1()
+/** What is put before messages that are not Effect's own, to know them by; no text of a schema begins with it. */
+const marks = { Own: "\u0001", Missing: "\u0002", Unknown: "\u0003" } as const
+
+const format = SchemaIssue.makeFormatterStandardSchemaV1({
+  leafHook: (issue) => {
+    if (issue._tag === "MissingKey") return `${marks.Missing}is missing`
+    return issue._tag === "UnexpectedKey" ? `${marks.Unknown}is no key here` : SchemaIssue.defaultLeafHook(issue)
+  },
+  checkHook: (issue) => {
+    const own = SchemaIssue.defaultCheckHook(issue)
+    return own === undefined ? undefined : `${marks.Own}${own}`
+  }
+})
+const kinds = Object.keys(marks) as ReadonlyArray<keyof typeof marks>
+
 const keyOf = (part: unknown): PropertyKey =>
   typeof part === "object" && part !== null && "key" in part ? part.key as PropertyKey : part as PropertyKey
 const lowered = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1)
 
+const plain = (message: string): string => cut(message.replace(/\s+/g, " "), 200)
+
+const told = (message: string): Pick<Issue, "kind" | "reason"> => {
+  const kind = kinds.find((own) => message.startsWith(marks[own]))
+  if (kind === undefined) return { kind: "Type", reason: lowered(plain(message)) }
+  return { kind, reason: plain(message.slice(marks[kind].length)) }
+}
+
+/** What a schema finds wrong with a value, in the order of its fields. */
 export const issuesOf = ({ issue }: Schema.SchemaError): ReadonlyArray<Issue> =>
-  format(issue).issues.map(({ message, path = [] }) => ({
-    path: path.map(keyOf),
-    reason: message === "Missing key" ? "is missing" : lowered(cut(message.replace(/\s+/g, " "), 200))
-  }))
+  format(issue).issues.map(({ message, path = [] }) => {
+    const { kind, reason } = told(message)
+    return { path: path.map(keyOf), kind, reason }
+  })
+
+/** A key as it is, or in quotes where it has more than letters, digits and marks. */
+const shown = (key: string): string => /[\s"\p{C}]/u.test(key) ? brief(key) : cut(key)
 
 /** `rope_scaling.factor`, `layer_types[3]`. */
 export const pathText = (path: ReadonlyArray<PropertyKey>): string =>
   path.reduce<string>((text, part) => {
     if (typeof part === "number") return `${text}[${part}]`
-    return text === "" ? cut(String(part)) : `${text}.${cut(String(part))}`
+    return text === "" ? shown(String(part)) : `${text}.${shown(String(part))}`
   }, "")
 
 /** The same as lines. */

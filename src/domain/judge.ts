@@ -36,6 +36,7 @@ export interface Judged extends Verdict {
   readonly found: Ranking
 }
 
+/** Ranks at which recall is reported. */
 export const depths = [1, 5, 10, 100] as const
 /** Passages of a ranking that are judged. */
 export const DEPTH = depths.at(-1)!
@@ -54,6 +55,7 @@ const correctOf = (q: QuestionRecord, answered: Outcome["answered"]): Verdict["c
   return isCorrect(q, answered.prediction, answered.predictionIndex) ? 1 : 0
 }
 
+/** The verdict on a question: whether it was answered right, and where its gold passages stand among the first 100. */
 export const judge = (q: QuestionRecord, { answered, ranking }: Outcome): Judged => {
   const found = ranked(ranking).slice(0, DEPTH)
   const [ids, gold] = [found.map(([id]) => id), new Set(q.gold)]
@@ -108,6 +110,7 @@ export interface Summary {
 export const answers = (verdicts: ReadonlyArray<Verdict>): ReadonlyArray<Metric.Keyed> =>
   verdicts.flatMap(({ correct, group, id }) => correct === null ? [] : [{ key: id, group, value: correct }])
 
+/** The figures of many verdicts; `seconds` is what they took, `skipped` counts questions that were left out. */
 export const summarise = (verdicts: ReadonlyArray<Verdict>, seconds: number, skipped = 0): Summary => {
   const parsed = verdicts.flatMap(({ unparsed }) => unparsed === null ? [] : [unparsed ? 1 : 0])
   return {

@@ -21,13 +21,11 @@ export const Question = {
 export const Candidates = (n: number) => ({ docs: integers(n), docScore: reals(n) })
 
 /**
- * The `m` passages the reader judges one by one, in the order of their draw, with the log-probability of each draw;
- * the candidates of lowest and highest score, which fix the scale; and the `c` passages the reader learns from
+ * The `m` passages the reader judges one by one, in the order of their draw; the candidates of lowest and highest score, which fix the scale; and the `c` passages the reader learns from
  * together, best last.
  */
 export const Draw = (m: number, c: number) => ({
   drawn: integers(m),
-  drawLogProb: reals(m),
   extremes: integers(2),
   context: integers(c)
 })
@@ -41,6 +39,7 @@ export const Preference = (m: number) => ({ preference: reals(m * m) })
 /** The distribution over the drawn passages that the retriever should have. */
 export const Target = (m: number) => ({ target: reals(m) })
 
+/** The losses of an update, the same in every row of its batch. */
 export const Lesson = { retrieverLoss: real, readerLoss: real }
 
 /**

@@ -2,7 +2,7 @@
 
 /** For each of some rows the `k` greatest scores and whose they are, best first, equal ones in order of place. */
 export class TopK {
-  /** [rows, k]: -1 where there are no more. */
+  /** [rows, k]; -1 where there are no more. */
   readonly docs: Int32Array
   readonly scores: Float32Array
   private readonly k: number
@@ -12,8 +12,9 @@ export class TopK {
     this.docs = new Int32Array(rows * k).fill(-1)
     this.scores = new Float32Array(rows * k).fill(-Infinity)
   }
-  /** The score of a place that the row has not been offered yet, in whatever order. */
-  offer(row: number, doc: number, score: number): void {
+  /** The score, as float32, of a place that the row has not been offered yet, in whatever order. */
+  offer(row: number, doc: number, exact: number): void {
+    const score = Math.fround(exact)
     const { docs, scores } = this
     const first = row * this.k
     let at = first + this.k - 1

@@ -25,6 +25,7 @@ export const compareBytes = (a: string, b: string): number => {
   return left.length - right.length
 }
 
+/** Ids with their scores; the greater the better. */
 export type Ranking = ReadonlyArray<readonly [id: string, score: number]>
 
 /** As trec_eval ranks it: by falling score, equal ones by falling id as it is written; each id once, at its best. */

@@ -8,4 +8,5 @@ export const inUnits = (units: ReadonlyArray<string>, base: number) => (value: n
   return `${scaled >= 100 || Number.isInteger(scaled) ? Math.round(scaled) : scaled.toPrecision(3)} ${units[power]}`
 }
 
+/** A number of bytes, in units of 1024. */
 export const bytesText = inUnits(["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"], 1024)

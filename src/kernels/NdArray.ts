@@ -1,9 +1,12 @@
 /** Host values of the reference semantics: row-major float64. */
+
+/** An array: its shape, and its elements in row-major order. */
 export interface NdArray {
   readonly shape: ReadonlyArray<number>
   readonly data: Float64Array
 }
 
+/** Number of elements. */
 export const size = (shape: ReadonlyArray<number>): number => shape.reduce((a, b) => a * b, 1)
 
 /** Row-major strides. */
@@ -35,8 +38,10 @@ export const make = (
   return { shape, data }
 }
 
+/** An array of no axes. */
 export const scalar = (value: number): NdArray => ({ shape: [], data: Float64Array.of(value) })
 
+/** The values in row-major order; they are copied. */
 export const fromArray = (shape: ReadonlyArray<number>, values: ArrayLike<number>): NdArray => ({
   shape,
   data: Float64Array.from(values)

@@ -24,6 +24,7 @@ export interface Learning {
   readonly checkpointing?: boolean
 }
 
+/** What a training step is made of. */
 export interface StepSpec<P extends Params, B extends string, R extends string> extends Learning {
   readonly name: string
   readonly params: P
@@ -193,6 +194,7 @@ export interface Steps {
   readonly update: () => ReadonlyArray<Graph>
 }
 
+/** The programs of a step: as a whole, or in parts whose gradients are summed before the update. */
 export const steps = <P extends Params, B extends string, R extends string>(spec: StepSpec<P, B, R>): Steps => ({
   whole: () => step(spec),
   part: () => graph({ ...spec, name: `${spec.name}, part` }, summed),

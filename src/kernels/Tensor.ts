@@ -3,23 +3,29 @@ import type { Half } from "./half.ts"
 import type { NdArray } from "./NdArray.ts"
 import * as Nd from "./NdArray.ts"
 
+/** What an element is. `uint16` holds the words of 16-bit floats, see `widen`. */
 export type DType = "float32" | "int32" | "uint16" | "bool"
+/** Sizes of the axes, the slowest first. */
 export type Shape = ReadonlyArray<number>
+/** What is known of a tensor before it has values. */
 export interface TensorType {
   readonly dtype: DType
   readonly shape: Shape
 }
 
+/** A tensor whose values are fed when the graph runs. */
 export interface Input {
   readonly _tag: "Input"
   readonly type: TensorType
   readonly name: string
 }
+/** A tensor whose values are part of the graph. */
 export interface Const {
   readonly _tag: "Const"
   readonly type: TensorType
   readonly value: NdArray
 }
+/** The result of an operation. */
 export interface Apply {
   readonly _tag: "Apply"
   readonly type: TensorType
@@ -27,6 +33,7 @@ export interface Apply {
   readonly inputs: ReadonlyArray<Tensor>
   readonly attrs: any
 }
+/** An expression of tensors. Equal ones that are built twice are two; share the value to share the work. */
 export type Tensor = Input | Const | Apply
 
 /** ONNX element types an op may use inside its own spelling. */
@@ -70,6 +77,7 @@ export interface Emitter {
   readonly typed: (value: string, type: TensorType) => void
 }
 
+/** The types of an operation's operands and of its result. */
 export interface Signature {
   readonly inputs: ReadonlyArray<TensorType>
   readonly output: TensorType
@@ -108,21 +116,28 @@ export interface Op<in out A> {
   readonly scratch?: (types: Signature) => number
 }
 
+/** A definition in terms of other operations. */
 export interface Defined {
   readonly operands: ReadonlyArray<Input>
   readonly value: Tensor
 }
 
+/** Real values between two bounds, to try an operation on. */
 export const real = (low: number, high: number): Range => ({ dtype: "float32", low, high })
+/** Indices from 0 to `high`, which is none of them, to try an operation on. */
 export const index = (high: number): Range => ({ dtype: "int32", low: 0, high })
+/** Truth values, to try an operation on. */
 export const truth: Range = { dtype: "bool" }
 
 const BYTES: Readonly<Record<DType, number>> = { float32: 4, int32: 4, uint16: 2, bool: 1 }
+/** Bytes that the elements take in memory. */
 export const bytesOf = ({ dtype, shape }: TensorType): number => Nd.size(shape) * BYTES[dtype]
 
+/** Inputs by their names. */
 export const byName = (inputs: Iterable<Input>): Readonly<Record<string, Tensor>> =>
   Object.fromEntries([...inputs].map((t) => [t.name, t]))
 
+/** "float32[2,3]". */
 export const showType = (type: TensorType): string => `${type.dtype}[${type.shape.join(",")}]`
 
 /** A graph that cannot be built: the op, the operand types and the rule they break. */
@@ -133,18 +148,22 @@ export class ShapeError extends Error {
   }
 }
 
+/** A tensor that is fed under this name. */
 export const input = (name: string, shape: Shape, dtype: DType = "float32"): Input => ({
   _tag: "Input",
   type: { dtype, shape },
   name
 })
+/** A tensor of these values. */
 export const constant = (value: NdArray, dtype: DType = "float32"): Const => ({
   _tag: "Const",
   type: { dtype, shape: value.shape },
   value
 })
+/** A float32 constant of no axes. */
 export const scalar = (value: number): Const => constant(Nd.scalar(value))
 
+/** The result of an operation; throws `ShapeError` where it does not take operands of these types. */
 export const apply = <A>(op: Op<A>, inputs: ReadonlyArray<Tensor>, attrs: A): Tensor => ({
   _tag: "Apply",
   type: op.infer(inputs.map((t) => t.type), attrs),

@@ -14,6 +14,7 @@ const dependents = (order: ReadonlyArray<Tensor>, wrt: ReadonlyArray<Tensor>): R
   return found
 }
 
+/** How the backward pass is arranged. */
 export interface GradOptions {
   /**
    * Keep of the forward pass only what is `saved`, and compute what lies between again, one group after the other as the

@@ -1,4 +1,6 @@
 /** Numbers of 16 bits as the words they are stored in: IEEE's half, and the upper half of a float32. */
+
+/** A type of 16-bit floats. */
 export type Half = "float16" | "bfloat16"
 
 /** Values, or words of those stored in 16 bits. */

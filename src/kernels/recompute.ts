@@ -2,6 +2,7 @@
 import { after, Saved } from "./op/scheduling.ts"
 import { type Apply, apply, type Tensor } from "./Tensor.ts"
 
+/** Whether the backward pass reads it as it is. */
 export const isSaved = (t: Tensor): boolean => t._tag === "Apply" && t.op === Saved
 
 /** The expressions between saved ones, by the saved one that they lead to, each group in the order given. */
@@ -21,6 +22,7 @@ const groups = (order: ReadonlyArray<Tensor>): ReadonlyMap<Tensor, ReadonlyArray
   return Map.groupBy(between, (t) => owner.get(t)!)
 }
 
+/** What a backward pass with checkpointing reads. */
 export interface Recomputation {
   /** What leads to `saved`, from other saved expressions on, is from now on read from copies that wait for `others`. */
   readonly reach: (saved: Tensor, others: ReadonlyArray<Tensor>) => void

@@ -4,6 +4,7 @@ import { showType, type Tensor, topological } from "./Tensor.ts"
 const showAttrs = (attrs: object): string =>
   Object.entries(attrs).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`).join("")
 
+/** The operations that lead to `outputs`, in the order in which they run. */
 export const show = (outputs: ReadonlyArray<Tensor>): string => {
   const name = new Map<Tensor, string>()
   const lines = topological(outputs).flatMap((t) => {

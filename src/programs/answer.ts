@@ -2,19 +2,17 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Batches from "../datasets/batches.ts"
-import { freeAnswer, optionOf } from "../domain/answers/chosenOption.ts"
 import * as Frame from "../domain/Frame.ts"
 import type { QuestionRecord } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
-import { Passages } from "../runtime/ports/Passages.ts"
-import { Reader, type Token } from "../runtime/ports/Reader.ts"
-import { supportOf } from "../stages/answer.ts"
-import { retrieve } from "../stages/retrieve.ts"
+import { Corpus } from "../runtime/ports/Corpus.ts"
+import type { Event } from "../stages/answer.ts"
 import { modeOf } from "../systems/all.ts"
 import { rowsOf } from "./course.ts"
 import { fitting } from "./preflight.ts"
 
+/** A question with its answer. */
 export interface Answered {
   readonly id: string
   readonly question: string
@@ -49,11 +47,17 @@ export const answerable = Effect.fnUntraced(function*(c: RunConfig, records: Rea
 
 type Found = Answered["passages"]
 
-/** The passages of row `r`, best first, of a block that has them best last. */
-const passagesOf = (support: Int32Array, r: number, c: number, { ids, texts }: Passages["Service"]): Found =>
-  Array.from(support.subarray(r * c, (r + 1) * c)).toReversed()
-    .filter((doc) => doc >= 0)
-    .map((doc) => ({ id: ids[doc]!, text: texts[doc]! }))
+/** The passages of each row, best first, of a block that has them best last, `c` a row. */
+const passagesOf = Effect.fnUntraced(function*(support: Int32Array, c: number) {
+  const docs = [...new Set(support)].filter((doc) => doc >= 0)
+  const passages = yield* (yield* Corpus).read(docs)
+  const found = new Map(docs.map((doc, i) => [doc, passages[i]!]))
+  return Array.from(
+    { length: support.length / c },
+    (_, r): Found =>
+      Array.from(support.subarray(r * c, (r + 1) * c)).toReversed().flatMap((doc) => found.get(doc) ?? [])
+  )
+})
 
 /** Passages that are ranked for an answer. */
 const ranked = (c: RunConfig, passages: number): number => Math.min(modeOf(c).candidates, passages)
@@ -61,23 +65,24 @@ const ranked = (c: RunConfig, passages: number): number => Math.min(modeOf(c).ca
 /** Answers in the order of the questions, `per_device_eval_batch_size` of them made at a time. */
 export const answerAll = (c: RunConfig, records: ReadonlyArray<QuestionRecord>) =>
   Stream.unwrap(Effect.gen(function*() {
-    const passages = yield* Passages
-    const stage = modeOf(c).answering(ranked(c, passages.ids.length))
+    const corpus = yield* Corpus
+    const stage = modeOf(c).answering(ranked(c, corpus.size)).stage
     const size = c.per_device_eval_batch_size
     const answered = Effect.fnUntraced(function*(questions: Batches.QuestionFrame, batch: number) {
       const rows = yield* stage.run(questions)
       const [predictions, support] = [Frame.column(rows, "prediction"), Frame.column(rows, "support")]
       const written = Frame.column(rows, "written")
+      const passages = yield* passagesOf(support, support.length / rows.rows)
       return records.slice(batch * size, (batch + 1) * size).map(({ id, options, question }, r): Answered => ({
         id,
         question,
         options,
         answer: predictions[r]!,
         written: written[r]!,
-        passages: passagesOf(support, r, support.length / rows.rows, passages)
+        passages: passages[r]!
       }))
     })
-    return Batches.once(records, size, rowsOf(c, passages)).pipe(
+    return Batches.once(records, size, rowsOf(c, corpus)).pipe(
       Stream.zipWithIndex,
       Stream.mapEffect(([questions, batch]) => answered(questions, batch)),
       Stream.flattenIterable
@@ -99,41 +104,46 @@ export const show = ({ answer, options, passages, question, written }: Answered)
     ...sources(passages)
   ].join("\n")
 
-/** What was written, as an answer; where it names no option, all of it. */
-const understood = (said: string, options: ReadonlyArray<string>, { answer_format }: RunConfig): string =>
-  options.length === 0 ? freeAnswer(said) : options[optionOf(said, options, answer_format)] ?? said
-
-/** A text on a line of its own, as it is written. */
-const line = <E>(start: string, tokens: Stream.Stream<Token, E>, seen: (text: string) => void = () => undefined) => {
-  let begun = false
-  const fresh = Stream.map(tokens, ({ text }) => {
-    const own = begun ? text : text.trimStart()
-    begun ||= own !== ""
-    seen(own)
-    return own
-  })
-  return Stream.make(start).pipe(Stream.concat(fresh), Stream.concat(Stream.make("\n")))
+/** What is shown of a question while it is answered, event by event: what is written goes on one line. */
+const lines = (options: ReadonlyArray<string>) => {
+  let writing: Event["_tag"] | undefined
+  let line = ""
+  const close = (): string => {
+    const end = writing === undefined ? "" : "\n"
+    writing = undefined
+    line = ""
+    return end
+  }
+  const open = (tag: Event["_tag"]): string => {
+    if (writing === tag) return ""
+    const end = close()
+    writing = tag
+    return `${end}${tag === "Written" && options.length === 0 ? "  → " : "  "}`
+  }
+  const event = (own: Event): string => {
+    if (own._tag === "Chosen") {
+      const nothing = options.length === 0 && writing === undefined ? open("Written") : ""
+      return nothing + close() + choice(options, own.chosen.text).map((text) => `${text}\n`).join("")
+    }
+    const begun = open(own._tag)
+    const text = line === "" ? own.text.trimStart() : own.text
+    line += text
+    return begun + text
+  }
+  return { event, close }
 }
 
 /** What `show` shows of one question, as the reader writes it. */
 export const telling = (c: RunConfig, { id, options, question }: QuestionRecord) =>
   Stream.unwrap(Effect.gen(function*() {
-    const [passages, reader] = [yield* Passages, yield* Reader]
-    const n = ranked(c, passages.ids.length)
-    const width = Math.max(1, modeOf(c).context)
-    const frame = Batches.frame([asked(id, question, options)], 0, rowsOf(c, passages))
-    const context = supportOf(Frame.column(yield* retrieve({ n, rerank: false }).run(frame), "docs"), n, width)
-    const one = { questions: [question], options: [options], context }
-    const spoken = c.answer_by === "generation" || options.length === 0
-    let said = ""
-    const rest = Effect.gen(function*() {
-      const answer = spoken ? understood(said.trim(), options, c) : (yield* reader.answer(one)).texts[0]!
-      const chosen = choice(options, answer).map((text) => `${text}\n`)
-      const reasons = c.rationale_prompt !== "" ? line("  ", reader.write({ ...one, explain: [answer] })) : Stream.empty
-      const below = sources(passagesOf(context, 0, width, passages)).map((text) => `${text}\n`)
-      return Stream.fromIterable(chosen).pipe(Stream.concat(reasons), Stream.concat(Stream.fromIterable(below)))
-    })
-    const start = options.length === 0 ? "  → " : "  "
-    const writes = spoken ? line(start, reader.write(one), (text) => said += text) : Stream.empty
-    return Stream.make(`${question}\n`).pipe(Stream.concat(writes), Stream.concat(Stream.unwrap(rest)))
+    const corpus = yield* Corpus
+    const frame = Batches.frame([asked(id, question, options)], 0, rowsOf(c, corpus))
+    const { events, support } = yield* modeOf(c).answering(ranked(c, corpus.size)).tell(frame)
+    const [found] = yield* passagesOf(support, support.length)
+    const below = sources(found!).map((text) => `${text}\n`)
+    const { close, event } = lines(options)
+    return Stream.make(`${question}\n`).pipe(
+      Stream.concat(Stream.map(events, event)),
+      Stream.concat(Stream.suspend(() => Stream.make(close(), ...below)))
+    )
   }))

@@ -1,13 +1,18 @@
 /** Program: the passages as vectors on disk, for searches that start at once. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import { retrieverOf } from "../domain/settings/models.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
-import { Passages } from "../runtime/ports/Passages.ts"
+import { Corpus } from "../runtime/ports/Corpus.ts"
+import { type IndexStats, PassageIndex } from "../runtime/ports/PassageIndex.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
-import * as RetrieverModel from "../runtime/retrieval/colbert/model.ts"
-import * as StoredIndex from "../runtime/retrieval/indexes/stored.ts"
+import { Retriever } from "../runtime/ports/Retriever.ts"
+import * as Stored from "../runtime/retrieval/indexes/stored.ts"
+import * as retriever from "../runtime/retrieval/retriever.ts"
 
+/** An index that was written. */
 export interface Embedded {
   readonly folder: string
   readonly passages: number
@@ -15,18 +20,41 @@ export interface Embedded {
   readonly seconds: number
 }
 
-/** Writes the index of the settings' retriever and corpus. */
+/** An index that is told of as it is built: passages so far, and what it is in the end. */
+export const watched = (
+  encoded: (passages: number) => Effect.Effect<void>,
+  built: (stats: IndexStats) => Effect.Effect<void>
+) =>
+  Layer.effect(
+    PassageIndex,
+    Effect.map(PassageIndex, ({ build, open }) =>
+      PassageIndex.of({
+        open,
+        build: (generation, origin, { chunks, dim, vectors }) => {
+          const ends = chunks.map(((passages) => ({ docs }) => passages += docs.length)(0))
+          const seen = Stream.zipWithIndex(vectors).pipe(
+            Stream.tap(([, chunk]) => encoded(ends[chunk]!)),
+            Stream.map(([own]) => own)
+          )
+          return Effect.tap(build(generation, origin, { chunks, dim, vectors: seen }), ({ stats }) => built(stats))
+        }
+      }))
+  )
+
+/** Writes the index of the settings' retriever and the corpus, in place of the one that the folder holds. */
 export const embed = Effect.fn("embed")(function*(c: RunConfig, folder: string) {
-  const { hash, ids } = yield* Passages
-  const reporter = yield* Reporter
+  const [{ size }, reporter] = [yield* Corpus, yield* Reporter]
   const began = yield* Clock.currentTimeMillis
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
-  const model = yield* RetrieverModel.make({ model: retrieverOf(c), training: c, retrieval: c }, () => false)
-  const weights = model.weights.parameters()
-  const shown = { task: "embed", total: ids.length, start: 0, unit: "passages", each: 1, figures: {} }
-  const told = (done: number) => Effect.flatMap(elapsed, (seconds) => reporter.report({ ...shown, done, seconds }))
-  const index = yield* model.build(1, weights, told)
-  yield* StoredIndex.write(folder, index, model.dim, { corpus: hash, weights })
+  const shown = { task: "embed", total: size, start: 0, unit: "passages", each: 1, figures: {} }
+  const report = (done: number) => Effect.flatMap(elapsed, (seconds) => reporter.report({ ...shown, done, seconds }))
+  let stats: IndexStats | undefined
+  const indexes = watched(report, (own) => Effect.sync(() => void (stats = own))).pipe(
+    Layer.provide(Stored.into(folder, { memory: 0 }))
+  )
+  const settings = { model: retrieverOf(c), training: c, retrieval: c }
+  const building = Effect.flatMap(Retriever, ({ refresh }) => refresh)
+  yield* Effect.provide(building, retriever.over(settings).pipe(Layer.provide(indexes)))
   const seconds = yield* elapsed
-  return { folder, passages: index.passages, dim: model.dim, seconds } satisfies Embedded as Embedded
-}, Effect.scoped)
+  return { folder, passages: stats!.passages, dim: stats!.dim, seconds } satisfies Embedded as Embedded
+})

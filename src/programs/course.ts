@@ -6,32 +6,33 @@ import { queryOf } from "../domain/records/options.ts"
 import * as RefreshSchedule from "../domain/RefreshSchedule.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { stepSize } from "../domain/settings/training.ts"
+import { Corpus } from "../runtime/ports/Corpus.ts"
+import { LanguageModelLearner } from "../runtime/ports/LanguageModel.ts"
 import { DeadGradient } from "../runtime/ports/Learning.ts"
-import { Passages } from "../runtime/ports/Passages.ts"
-import { ReaderLearner } from "../runtime/ports/Reader.ts"
 import { RetrieverLearner } from "../runtime/ports/Retriever.ts"
 import { modeOf } from "../systems/all.ts"
 
 /** What rows of questions take beside the records. */
-export const rowsOf = (c: RunConfig, { row }: Pick<Passages["Service"], "row">): Batches.Rows => ({
+export const rowsOf = (c: RunConfig, { row }: Pick<Corpus["Service"], "row">): Batches.Rows => ({
   row,
   query: queryOf(c)
 })
 
 /** The parameters of both models. */
 export const parameterGroups = Effect.gen(function*() {
-  return [...(yield* RetrieverLearner).groups, ...(yield* ReaderLearner).groups]
+  return [...(yield* RetrieverLearner).groups, ...(yield* LanguageModelLearner).groups]
 })
 
 /** Batches that are looked at, at most, for a gradient of every group. */
 const GATE = 256
 
+/** The steps of a run of these settings and questions; needs the layers of its mode. */
 export const course = Effect.fnUntraced(function*(c: RunConfig, epochs: Batches.Epochs) {
-  const passages = yield* Passages
-  const { gate, learn, learnSeveral } = modeOf(c).study(passages.ids.length)
+  const corpus = yield* Corpus
+  const { gate, learn, learnSeveral } = modeOf(c).study(corpus.size)
   const schedule = RefreshSchedule.parse(c.refresh_index) ?? []
   const steps = (from: number, to: number) =>
-    Batches.batches(epochs, { from, to, size: stepSize(c), seed: c.seed }, rowsOf(c, passages))
+    Batches.batches(epochs, { from, to, size: stepSize(c), seed: c.seed }, rowsOf(c, corpus))
   return {
     groups: yield* parameterGroups,
     /** The questions of steps from..to-1. */

@@ -12,6 +12,7 @@ import { names } from "../runtime/engine/providers.ts"
 import { Session } from "../runtime/engine/Session.ts"
 import { located, readBytes, sha256 } from "../runtime/files/disk.ts"
 
+/** What a run ran on, as files have it. */
 export const Environment = Schema.Struct({
   /** Version of this package. */
   version: Schema.String,
@@ -28,6 +29,7 @@ export const Environment = Schema.Struct({
   /** SHA-256 of flake.lock; null where there is none. */
   flakeLock: Schema.NullOr(Schema.String)
 })
+/** What this process runs on. */
 export type Environment = typeof Environment.Type
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
@@ -51,6 +53,7 @@ const flakeLock = Effect.gen(function*() {
   return (yield* exists(path)) ? sha256(yield* readBytes(path)) : null
 })
 
+/** What this process runs on. */
 export const environment = Effect.gen(function*() {
   const { precision, provider, threads } = yield* Session
   return {

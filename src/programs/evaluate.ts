@@ -8,18 +8,20 @@ import { DEPTH, judge, type Judged, summarise, type Summary, type Verdict, verdi
 import type { QuestionRecord } from "../domain/records/Records.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import type { Answer, Candidates } from "../domain/tables.ts"
-import { Passages } from "../runtime/ports/Passages.ts"
-import * as Reader from "../runtime/ports/Reader.ts"
+import { Corpus } from "../runtime/ports/Corpus.ts"
+import * as LanguageModel from "../runtime/ports/LanguageModel.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
 import { modeOf } from "../systems/all.ts"
 import type { Judges } from "../systems/System.ts"
 import { rowsOf } from "./course.ts"
 
+/** The verdict on each question, and the figures of all. */
 export interface Evaluation {
   readonly judged: ReadonlyArray<Verdict>
   readonly summary: Summary
 }
 
+/** How questions are evaluated. */
 export interface EvaluateOptions {
   /** Let the reader answer, or look at the ranking alone. */
   readonly read: boolean
@@ -34,7 +36,7 @@ type Answered = Frame.Frame<ReturnType<typeof Candidates> & ReturnType<typeof An
 const judgeRows = (
   rows: Answered,
   records: ReadonlyArray<QuestionRecord>,
-  ids: ReadonlyArray<string>,
+  id: (row: number) => string,
   passages: Judges["passages"],
   { read, skipped }: EvaluateOptions
 ): ReadonlyArray<Judged> => {
@@ -47,7 +49,7 @@ const judgeRows = (
     const own = passages === "found" ? all.filter((i) => docs[i]! >= 0) : []
     const judged = judge(record, {
       answered: read ? { prediction: texts[r]!, predictionIndex: indices[r]!, written: written[r]! } : undefined,
-      ranking: own.map((i) => [ids[docs[i]!]!, scores[i]!] as const)
+      ranking: own.map((i) => [id(docs[i]!), scores[i]!] as const)
     })
     return skipped?.has(record.id) ? { ...judged, unparsed: null } : judged
   })
@@ -73,21 +75,21 @@ export const evaluate = Effect.fn("evaluate")(function*<E = never, R = never>(
   options: EvaluateOptions,
   keep: (judged: ReadonlyArray<Judged>) => Effect.Effect<void, E, R> = () => Effect.void
 ) {
-  const passages = yield* Passages
-  const { ids } = passages
+  const corpus = yield* Corpus
   const mode = modeOf(c)
   const reporter = yield* Reporter
-  const n = Math.min(Math.max(DEPTH, mode.context), ids.length)
-  const { run } = mode.answering(n)
-  const answers = (rows: Batches.QuestionFrame) => options.read ? run(rows) : Effect.provide(run(rows), Reader.none)
+  const n = Math.min(Math.max(DEPTH, mode.context), corpus.size)
+  const { run } = mode.answering(n).stage
+  const answers = (rows: Batches.QuestionFrame) =>
+    options.read ? run(rows) : Effect.provide(run(rows), LanguageModel.none)
   const size = c.per_device_eval_batch_size
   const [began, verdicts] = [yield* Clock.currentTimeMillis, new Array<Verdict>()]
   const [accuracy, mrr] = [new Running(), new Running()]
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
-  yield* Batches.once(records, size, rowsOf(c, passages)).pipe(Stream.runForEach(Effect.fnUntraced(function*(rows) {
+  yield* Batches.once(records, size, rowsOf(c, corpus)).pipe(Stream.runForEach(Effect.fnUntraced(function*(rows) {
     const answered = yield* answers(rows)
     const own = records.slice(verdicts.length, verdicts.length + size)
-    const judged = judgeRows(answered, own, ids, mode.judges.passages, options)
+    const judged = judgeRows(answered, own, corpus.id, mode.judges.passages, options)
     yield* keep(judged)
     for (const one of judged) {
       verdicts.push(verdict(one))

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
+import { evaluationFiles, evaluationFolder } from "../domain/fileNames.ts"
 import type { Judged } from "../domain/judge.ts"
 import type { QuestionRecord } from "../domain/records/Records.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
@@ -55,9 +56,9 @@ const folderFor = Effect.fnUntraced(function*(folder: string) {
 const filesIn = Effect.fnUntraced(function*(folder: string) {
   yield* folderFor(folder)
   const [predictions, run, qrels] = [
-    yield* LineFile.make(join(folder, "predictions.jsonl")),
-    yield* LineFile.make(join(folder, "run.trec")),
-    yield* LineFile.make(join(folder, "qrels.trec"))
+    yield* LineFile.make(join(folder, evaluationFiles.predictions)),
+    yield* LineFile.make(join(folder, evaluationFiles.ranking)),
+    yield* LineFile.make(join(folder, evaluationFiles.judgements))
   ]
   return {
     keep: Effect.fnUntraced(function*(judged: ReadonlyArray<Judged>) {
@@ -80,13 +81,16 @@ export const evaluateRun = Effect.fn("evaluateRun")(function*(c: RunConfig, spli
     task: split,
     skipped: skippedOf(config, long)
   } as const
-  const folder = join(c.output_dir, `eval-${split}`)
+  const folder = join(c.output_dir, evaluationFolder(split))
   return yield* Effect.gen(function*() {
     const files = yield* filesIn(folder)
     const { summary } = yield* evaluate(config, records, options, files.keep)
     const of = judgedOf(c, split, chosen, { records, corpus: data.passages.hash })
     yield* files.finish
-    yield* replace(join(folder, "metrics.json"), json({ ...summary, judged: of, environment: yield* environment }))
+    yield* replace(
+      join(folder, evaluationFiles.metrics),
+      json({ ...summary, judged: of, environment: yield* environment })
+    )
     return summary
   }).pipe(Effect.scoped, Effect.provide(answering(config, data.passages)))
-})
+}, Effect.scoped)

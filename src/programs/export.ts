@@ -1,16 +1,17 @@
 /** Programs: a run's model, or an adapter with its base, as a folder for other tools. */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
+import type { PartName } from "../domain/fileNames.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import * as Checkpoints from "../runtime/files/checkpoints.ts"
-import { FileError, located } from "../runtime/files/disk.ts"
+import { FileError } from "../runtime/files/disk.ts"
 import * as Peft from "../runtime/files/peft.ts"
 import { bytesIn } from "../runtime/files/safetensors/shards.ts"
 import * as SavedModel from "../runtime/models/export/folder.ts"
 import * as ModelCard from "./modelCard.ts"
 
+/** How a model is saved. */
 export interface Format {
   readonly dtype: SavedModel.Options["dtype"]
   /** As Hugging Face writes it: "5GB". */
@@ -28,18 +29,19 @@ const sized = ({ dtype, maxShardSize }: Format) => {
 
 /** Saves a part of the newest whole checkpoint; an adapter is folded in. */
 export const exportPart = Effect.fn("exportPart")(
-  function*(c: RunConfig, part: ModelCard.Part, out: string, format: Format) {
-    const fs = yield* FileSystem.FileSystem
+  function*(c: RunConfig, part: PartName, out: string, format: Format) {
     const options = yield* sized(format)
     const checkpoint = yield* Checkpoints.latest(c.output_dir)
     if (checkpoint === undefined) {
       return yield* new ConfigError({ source: c.output_dir, problems: ["holds no checkpoint; train first"] })
     }
-    const from = join(checkpoint.path, part)
-    if (!(yield* fs.exists(from).pipe(located(from)))) {
+    if (!checkpoint.parts.has(part)) {
       return yield* new ConfigError({ source: checkpoint.path, problems: [`mode ${c.mode} has no ${part}`] })
     }
-    return yield* SavedModel.save(from, out, { ...options, card: yield* ModelCard.ofRun(c, part) })
+    return yield* SavedModel.save(join(checkpoint.path, part), out, {
+      ...options,
+      card: yield* ModelCard.ofRun(c, part)
+    })
   }
 )
 

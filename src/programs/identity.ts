@@ -13,6 +13,7 @@ export const learned = (c: RunConfig): Identity => {
   return Object.fromEntries(own.map(([key, value]) => [key, JSON.stringify(value)]))
 }
 
+/** What tells a run from others: the settings that change what is learned, hashes of the questions and of the corpus. */
 export const identity = (c: RunConfig, epochs: Batches.Epochs, corpus: string): Identity => ({
   ...learned(c),
   "the questions": sha256Of(epochs(0).map((record) => `${JSON.stringify(record)}\n`)),

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join, resolve } from "node:path"
+import { modelFiles } from "../domain/fileNames.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { located, replace } from "../runtime/files/disk.ts"
@@ -76,13 +77,13 @@ const make = Effect.fnUntraced(function*(folder: string, kind: Kind, texts: Read
   const { special } = kind.vocabulary
   const tokens = vocabulary(texts, kind.vocabulary)
   yield* Lock.hold(folder)
-  yield* replace(join(folder, "tokenizer.json"), json(tokenizerJson(tokens, special, special[1]!)))
+  yield* replace(join(folder, modelFiles.tokenizer), json(tokenizerJson(tokens, special, special[1]!)))
   yield* replace(
-    join(folder, "tokenizer_config.json"),
+    join(folder, modelFiles.tokenizerConfig),
     json({ tokenizer_class: "PreTrainedTokenizerFast", ...kind.tokens })
   )
   yield* replace(join(folder, UNTRAINED), json({ weights: "drawn under the seed of the run that trains them" }))
-  yield* replace(join(folder, "config.json"), json({ ...kind.config, vocab_size: tokens.length }))
+  yield* replace(join(folder, modelFiles.config), json({ ...kind.config, vocab_size: tokens.length }))
   return { folder, tokens: tokens.length }
 }, Effect.scoped)
 
@@ -96,7 +97,7 @@ export const init = Effect.fn("init")(function*(c: RunConfig) {
   }
   const absent = yield* Effect.filter(
     wanted,
-    ([folder]) => Effect.map(fs.exists(join(folder, "config.json")).pipe(located(folder)), (there) => !there)
+    ([folder]) => Effect.map(fs.exists(join(folder, modelFiles.config)).pipe(located(folder)), (there) => !there)
   )
   if (absent.length === 0) return []
   const corpus = (yield* passages(c)).map(({ text }) => text)

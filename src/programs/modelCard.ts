@@ -5,14 +5,14 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import { brief, cut, several } from "../domain/brief.ts"
+import { evaluationFiles, evaluationFolder, type PartName, runFiles } from "../domain/fileNames.ts"
 import { problemsOf } from "../domain/issues.ts"
 import { folders } from "../domain/settings/models.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
+import { markdown } from "../domain/textTable.ts"
 import { type FileError, located, readJson } from "../runtime/files/disk.ts"
 import { decode } from "../systems/all.ts"
 import { splits } from "./prepare.ts"
-
-export type Part = "retriever" | "reader"
 
 /** What a card tells. */
 export interface Card {
@@ -23,7 +23,7 @@ export interface Card {
   readonly sections: ReadonlyArray<readonly [title: string, text: string]>
 }
 
-const kinds: Readonly<Record<Part, { readonly tag: string; readonly pipeline: string; readonly about: string }>> = {
+const kinds: Readonly<Record<PartName, { readonly tag: string; readonly pipeline: string; readonly about: string }>> = {
   retriever: {
     tag: "ColBERT",
     pipeline: "sentence-similarity",
@@ -38,6 +38,7 @@ const kinds: Readonly<Record<Part, { readonly tag: string; readonly pipeline: st
 
 const caution = "Research software, not medical advice."
 
+/** The card as Markdown, with its front matter. */
 export const text = ({ matter, name, sections }: Card): string => {
   const front = Object.entries(matter).map(([key, value]) => `${key}: ${value}`)
   const body = sections.map(([title, own]) => `## ${title}\n\n${own}`)
@@ -89,10 +90,8 @@ const figures = (value: unknown, names: ReadonlyArray<string> = []): ReadonlyArr
 }
 
 /** Two columns: names, and values as text. */
-export const table = (head: readonly [string, string], value: object): string => {
-  const rows = figures(value).map(([name, own]) => [name, own.replaceAll("|", "\\|").replaceAll("\n", "\\n")])
-  return [head, ["---", "---"], ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n")
-}
+export const table = (head: readonly [string, string], value: object): string =>
+  markdown([head, ...figures(value)], { aligned: false })
 
 /** Settings that name the data. */
 const isData = (key: string): boolean => /_(file|where)$|^(holdout|group_field|distractors)$/.test(key)
@@ -103,14 +102,14 @@ const dataOf = (c: RunConfig, corpus: unknown): string => {
 }
 
 /** The card of a part of the run in a folder, under the settings that it ran with; its corpus is told by SHA-256. */
-export const ofRun = Effect.fnUntraced(function*(given: RunConfig, part: Part) {
+export const ofRun = Effect.fnUntraced(function*(given: RunConfig, part: PartName) {
   const at = (...names: ReadonlyArray<string>) => join(given.output_dir, ...names)
-  const c: RunConfig = (yield* optional(at("settings.json"), decodeSettings(at("settings.json")))) ?? given
-  const run = yield* optional(at("run.json"), decodeAs(Ran))
-  const trained = yield* optional(at("trained.json"), decodeAs(Figures))
+  const c: RunConfig = (yield* optional(at(runFiles.settings), decodeSettings(at(runFiles.settings)))) ?? given
+  const run = yield* optional(at(runFiles.run), decodeAs(Ran))
+  const trained = yield* optional(at(runFiles.trained), decodeAs(Figures))
   const judged = yield* Effect.forEach(splits, (split) =>
     Effect.map(
-      optional(at(`eval-${split}`, "metrics.json"), decodeAs(Figures)),
+      optional(at(evaluationFolder(split), evaluationFiles.metrics), decodeAs(Figures)),
       (metrics) => [split, metrics] as const
     ))
   const settings = Object.entries(c).filter(([key]) => !isData(key))

@@ -7,11 +7,14 @@ import { ConfigError } from "../domain/settings/configure.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import * as ReaderFolder from "../runtime/language/folder.ts"
 import { refusal } from "../runtime/language/generation/writing.ts"
-import * as Prompt from "../runtime/language/prompt.ts"
-import type { Passages } from "../runtime/ports/Passages.ts"
+import * as Sequences from "../runtime/language/sequences.ts"
+import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
 import * as RetrieverFolder from "../runtime/retrieval/colbert/folder.ts"
 import * as ColbertText from "../runtime/retrieval/colbert/text.ts"
+import type { Tokenizer } from "../runtime/tokenizers/tokenizer.ts"
+import { answerOf, answersOf, ask } from "../stages/prompt.ts"
 import { modeOf } from "../systems/all.ts"
+import { listed, mostTokens, passagesOf, type Share, share, spread, type Texts } from "./cutTexts.ts"
 
 const reads = (c: RunConfig): boolean => modeOf(c).traits.reader !== "none"
 /** Whether a retriever encodes queries and passages. */
@@ -20,14 +23,40 @@ const encodes = (c: RunConfig): boolean => ["frozen", "trained"].includes(modeOf
 /** What the folders have to say is said when they are loaded. */
 const quietly = Effect.provideService(References.MinimumLogLevel, "Error")
 
+/** Tokens of a question's prompt without passages, and of what follows it: what no passage can give way to. */
+interface Needs {
+  /** To learn its answer. */
+  readonly learned: number
+  /** All options side by side. */
+  readonly chosen: number
+  /** An answer in writing. */
+  readonly written: number
+  /** An answer, the longest of the options, and its explanation. */
+  readonly explained: number
+}
+
+const needsOf = (c: RunConfig, { encode }: Tokenizer, { continuation, least }: Sequences.Sequences) => {
+  const [opening, reason] = [encode(c.generation_prompt).length, encode(c.rationale_prompt).length]
+  return Effect.fnUntraced(
+    function*({ answer, options, question }: Pick<QuestionRecord, "question" | "options" | "answer">) {
+      const bare = yield* least(ask(c, [], { question, options }))
+      const tails = answersOf(c, { options }).map((text) => continuation(text).length)
+      const longest = Math.max(c.max_new_tokens, ...tails.map((length) => length - 1))
+      return {
+        learned: bare + continuation(answerOf(c, { options }, answer)).length,
+        chosen: bare + tails.reduce((sum, length) => sum + length, 0),
+        written: bare + opening + c.max_new_tokens,
+        explained: bare + longest + reason + c.rationale_max_new_tokens
+      } satisfies Needs as Needs
+    }
+  )
+}
+
 /** The reader's prompts without passages. */
 const promptsOf = Effect.fnUntraced(function*(c: RunConfig) {
   const { ends, generation, tokenizer, wrap } = yield* quietly(ReaderFolder.open(c.reader_name_or_path, c))
-  return {
-    generation,
-    tokenizer,
-    prompts: Prompt.make({ config: c, generation: c, tokenizer, texts: [], wrap, end: ends.end })
-  }
+  const sequences = Sequences.make({ tokenizer, wrap, max_length: c.max_length, end: ends.end })
+  return { generation, tokenizer, needs: needsOf(c, tokenizer, sequences) }
 })
 type Prompts = Effect.Success<ReturnType<typeof promptsOf>>
 
@@ -35,14 +64,11 @@ type Prompts = Effect.Success<ReturnType<typeof promptsOf>>
 export type Use = "learn" | "answer"
 
 /** Tokens that a question takes where no passage is left, for the use that takes most. */
-const tokensOf = (c: RunConfig, use: Use, options: number, needs: Prompt.Needs): number => {
+const tokensOf = (c: RunConfig, use: Use, options: number, needs: Needs): number => {
   if (use === "learn") return needs.learned
   const answered = c.answer_by === "likelihood" && options > 0 ? needs.chosen : needs.written
   return c.rationale_prompt === "" ? answered : Math.max(answered, needs.explained)
 }
-
-/** No tokenizer makes more of a text: of ASCII a token a character, of others as many as they have bytes. */
-const mostTokens = (text: string): number => 4 + text.length * (/^\p{ASCII}*$/u.test(text) ? 1 : 4)
 
 /** At most the tokens that a question's own texts add to those of a prompt, by the tokens of a text. */
 const added = (
@@ -62,7 +88,8 @@ const times = (text: string, place: string): number => text.split(place).length 
 /** Tokens by which parts that are tokenised apart may be off from the whole. */
 const SEAMS = 16
 
-interface Long {
+/** A question that does not fit, with the tokens of its prompt. */
+export interface Long {
   readonly id: string
   readonly tokens: number
 }
@@ -73,14 +100,19 @@ const tooLong = Effect.fnUntraced(
     const empty = new Map<number, number>()
     const found: Array<Long> = []
     for (const record of records) {
-      const { answer, id, options, question } = record
+      const { id, options } = record
       const n = options.length
-      if (!empty.has(n)) empty.set(n, tokensOf(c, use, n, yield* p.prompts.needs("", Array(n).fill(""), "")))
+      if (!empty.has(n)) {
+        empty.set(
+          n,
+          tokensOf(c, use, n, yield* p.needs({ question: "", options: Array<string>(n).fill(""), answer: "" }))
+        )
+      }
       const room = c.max_length - empty.get(n)!
       if (added(c, use, record, mostTokens) <= room) continue
       const apart = (text: string) => p.tokenizer.encode(text).length + 1
       if (added(c, use, record, apart) + SEAMS <= room) continue
-      const tokens = tokensOf(c, use, n, yield* p.prompts.needs(question, options, answer))
+      const tokens = tokensOf(c, use, n, yield* p.needs(record))
       if (tokens > c.max_length) found.push({ id, tokens })
     }
     return found
@@ -163,19 +195,6 @@ const settle = Effect.fnUntraced(function*(
   return { records: kept, long }
 })
 
-/** Texts that are looked at where all would take long. */
-const SAMPLE = 2000
-
-/** The share of texts, of which `beyond` tells those that are cut; of many, a sample. */
-const share = (texts: ReadonlyArray<string>, most: number, beyond: (text: string) => boolean) => {
-  const long = texts.filter((text) => mostTokens(text) > most)
-  const step = Math.max(1, long.length / SAMPLE)
-  const looked = Array.from({ length: Math.ceil(long.length / step) }, (_, i) => long[Math.floor(i * step)]!)
-  const cut = looked.filter(beyond).length
-  return { about: step > 1, cut: cut === 0 ? 0 : cut / looked.length * long.length / texts.length }
-}
-type Share = ReturnType<typeof share>
-
 const percent = ({ about, cut }: Share): string =>
   `${about ? "about " : ""}${cut < 0.001 ? "less than 0.1" : (100 * cut).toFixed(cut < 0.1 ? 1 : 0)}%`
 const tellCut = (source: string, what: string, { about, cut }: Share, setting: string): Effect.Effect<void> =>
@@ -195,7 +214,7 @@ export const fitting = Effect.fn("fitting")(
     if (encodes(c)) {
       const { lengths, text } = yield* retriever(c)
       const queries = records.map(queryOf(c))
-      const cut = share(queries, lengths.query, (own) => text.tokens(own) > lengths.query)
+      const cut = yield* share(listed(queries), lengths.query, (own) => text.tokens(own) > lengths.query)
       yield* tellCut(source, "queries", cut, `query_max_len (${lengths.query})`)
     }
     if (!reads(c)) return { records, long: [] }
@@ -210,27 +229,33 @@ export const fitting = Effect.fn("fitting")(
 export const skippedOf = ({ excess_length }: RunConfig, long: ReadonlyArray<Long>): ReadonlySet<string> =>
   new Set(excess_length === "skip" ? long.map(({ id }) => id) : [])
 
+const tellCutByRetriever = Effect.fnUntraced(function*(c: RunConfig, texts: Texts<CorpusError>) {
+  const { lengths, text } = yield* retriever(c)
+  const cut = yield* share(texts, lengths.passage, (own) => text.tokens(own) > lengths.passage)
+  yield* tellCut(c.passages_file, "passages", cut, `passage_max_len (${lengths.passage})`)
+}, Effect.scoped)
+
+/** Tells how many passages the retriever cuts. */
+export const tellEncoded = (c: RunConfig, corpus: Corpus["Service"]) =>
+  Effect.flatMap(passagesOf(corpus), (texts) => tellCutByRetriever(c, texts))
+
 /** Tells how many passages are cut, by the retriever and by the reader, and whether a prompt has room for them. */
-export const tellPassages = Effect.fn("tellPassages")(function*(c: RunConfig, { texts }: Passages["Service"]) {
+export const tellPassages = Effect.fn("tellPassages")(function*(c: RunConfig, corpus: Corpus["Service"]) {
   const source = c.passages_file
-  if (encodes(c)) {
-    const { lengths, text } = yield* retriever(c)
-    const cut = share(texts, lengths.passage, (own) => text.tokens(own) > lengths.passage)
-    yield* tellCut(source, "passages", cut, `passage_max_len (${lengths.passage})`)
-  }
+  const texts = yield* passagesOf(corpus)
+  if (encodes(c)) yield* tellCutByRetriever(c, texts)
   if (modeOf(c).traits.passages === "none") return
-  const { prompts, tokenizer } = yield* promptsOf(c)
+  const { needs, tokenizer } = yield* promptsOf(c)
   const length = (text: string) => tokenizer.encode(c.document_prompt.replace("{text}", () => text)).length
   yield* tellCut(
     source,
     "passages",
-    share(texts, c.text_maxlength, (own) => length(own) > c.text_maxlength),
+    yield* share(texts, c.text_maxlength, (own) => length(own) > c.text_maxlength),
     `text_maxlength (${c.text_maxlength})`
   )
-  const step = Math.max(1, texts.length / 200)
-  const some = Array.from({ length: Math.ceil(texts.length / step) }, (_, i) => length(texts[Math.floor(i * step)]!))
+  const some = (yield* texts.read(spread(texts.most.length, 200))).map(length)
   const each = some.reduce((sum, n) => sum + Math.min(n, c.text_maxlength), 0) / Math.max(1, some.length)
-  const { learned } = yield* prompts.needs("", [], "")
+  const { learned } = yield* needs({ question: "", options: [], answer: "" })
   const room = Math.floor((c.max_length - learned) / Math.max(1, each))
   const wanted = modeOf(c).context
   if (room < wanted) {

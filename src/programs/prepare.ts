@@ -3,10 +3,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import type { Epochs } from "../datasets/batches.ts"
 import * as Dataset from "../datasets/dataset.ts"
 import { heldOut, withRandomOptions } from "../datasets/splits.ts"
-import { isAnswered, type Passage, type QuestionRecord, type Split } from "../domain/records/Records.ts"
+import { isAnswered, type QuestionRecord, type Split } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import { stepsOf } from "../domain/settings/contradictions.ts"
 import { data } from "../domain/settings/data.ts"
@@ -14,10 +15,10 @@ import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { aboutOf } from "../domain/settings/setting.ts"
 import { layer as onDisk } from "../runtime/files/checkpoints.ts"
 import type { Checkpoints } from "../runtime/ports/Checkpoints.ts"
-import { Passages } from "../runtime/ports/Passages.ts"
+import * as Port from "../runtime/ports/Corpus.ts"
 import { modeOf, systemOf } from "../systems/all.ts"
 import { beyondMemory } from "./costs/limits.ts"
-import { fitting, skippedOf, tellPassages } from "./preflight.ts"
+import { fitting, skippedOf, tellEncoded, tellPassages } from "./preflight.ts"
 
 export { type Split, splits } from "../domain/records/Records.ts"
 
@@ -34,7 +35,7 @@ const tell = Effect.fnUntraced(function*(path: string, sentences: ReadonlyArray<
 })
 
 /** Tells what there is to be told of a file that is loaded. */
-const told = <A extends Dataset.Loaded<unknown>, E, R>(path: string, loaded: Effect.Effect<A, E, R>) =>
+const told = <A extends { readonly told: ReadonlyArray<string> }, E, R>(path: string, loaded: Effect.Effect<A, E, R>) =>
   Effect.tap(loaded, ({ told }) => tell(path, told))
 
 const reads = (c: RunConfig) => ({ skipBad: c.skip_bad_lines, group: c.group_field, gold: c.gold_field })
@@ -73,28 +74,26 @@ export const questions = Effect.fn("questions")(function*(c: RunConfig, split: S
   return c.distractors === "random" ? withRandomOptions(records, c.seed) : records
 })
 
-const loadPassages = (c: RunConfig) =>
-  told(c.passages_file, Dataset.passages(c.passages_file, { where: c.passages_where, skipBad: c.skip_bad_lines }))
-
 /** The passages as their file gives them. */
 export const passages = Effect.fn("passages")(function*(c: RunConfig) {
-  return (yield* loadPassages(c)).records
+  const options = { where: c.passages_where, skipBad: c.skip_bad_lines }
+  return (yield* told(c.passages_file, Dataset.passages(c.passages_file, options))).records
 })
 
+/** The passages of a run. */
 export interface Corpus {
-  readonly passages: Passages["Service"]
+  readonly passages: Port.Corpus["Service"]
   /** Ids of passages without text, which are left out. */
   readonly empty: ReadonlySet<string>
 }
 
-/** The passages that the mode studies. */
-const corpusOf = (c: RunConfig) =>
-  Effect.map(loadPassages(c), ({ empty, records }) => ({ empty, records: modeOf(c).corpus(records) }))
-
-/** The corpus of a run. */
+/** The corpus of a run, which can be read until the scope ends: that of its file, or one that the mode makes up of it. */
 export const corpus = Effect.fn("corpus")(function*(c: RunConfig) {
-  const { empty, records } = yield* corpusOf(c)
-  return { empty, passages: Dataset.fromRecords(records) } satisfies Corpus as Corpus
+  const options = { where: c.passages_where, skipBad: c.skip_bad_lines, memory: c.corpus_in_memory * 2 ** 20 }
+  const { corpus, empty } = yield* told(c.passages_file, Dataset.corpus(c.passages_file, options))
+  const { corpus: made } = modeOf(c)
+  const passages = made ? Dataset.fromRecords(made(yield* Stream.runCollect(corpus.all))) : corpus
+  return { empty, passages } satisfies Corpus as Corpus
 })
 
 /** Questions without the gold passages that have no text: those can neither be found nor read. */
@@ -108,18 +107,14 @@ const withText = Effect.fnUntraced(function*(
   const reason = `${bare.length} questions name passages without text as gold, which are left out (first: ${
     bare[0]!.id
   })`
-  yield* told(path, Effect.succeed({ records, skipped: [], told: [reason] }))
+  yield* tell(path, [reason])
   return records.map((q) => ({ ...q, gold: q.gold.filter((id) => !empty.has(id)) }))
 })
 
 /** What a run studies: the questions of its file, or questions made from the corpus. */
-const epochsOf = Effect.fnUntraced(function*(
-  c: RunConfig,
-  corpus: ReadonlyArray<Passage>,
-  empty: ReadonlySet<string>
-) {
-  const made = modeOf(c).questions?.(corpus)
-  if (made) return made
+const epochsOf = Effect.fnUntraced(function*(c: RunConfig, { empty, passages }: Corpus) {
+  const { questions: made } = modeOf(c)
+  if (made) return made(yield* Stream.runCollect(passages.all))
   const records = yield* withText(fileOf(c, "train"), yield* questions(c, "train"), empty)
   return (() => records) as Epochs
 })
@@ -133,7 +128,12 @@ const ranking = (c: RunConfig): string => {
 }
 
 /** What questions lack for what they are there for. */
-const lacking = (c: RunConfig, split: Split, passages: Passages["Service"], records: ReadonlyArray<QuestionRecord>) => {
+const lacking = (
+  c: RunConfig,
+  split: Split,
+  passages: Port.Corpus["Service"],
+  records: ReadonlyArray<QuestionRecord>
+) => {
   const lost = records.filter((q) => q.gold.some((id) => passages.row(id) < 0))
   const bare = records.filter((q) => q.gold.length === 0)
   const mute = records.filter((q) => !isAnswered(q))
@@ -166,37 +166,36 @@ export const judged = Effect.fn("judged")(function*(c: RunConfig, split: Split, 
 })
 
 /** What settings and data make impossible together. */
-const conflicts = (c: RunConfig, corpus: Passages["Service"], records: ReadonlyArray<QuestionRecord>) => [
+const conflicts = (c: RunConfig, corpus: Port.Corpus["Service"], records: ReadonlyArray<QuestionRecord>) => [
   ...[
-    modeOf(c).candidates > corpus.ids.length
-      ? `n_candidates (${modeOf(c).candidates}) exceeds the number of passages (${corpus.ids.length})`
+    modeOf(c).candidates > corpus.size
+      ? `n_candidates (${modeOf(c).candidates}) exceeds the number of passages (${corpus.size})`
       : beyondMemory(c)
   ].filter((problem) => problem !== false),
   ...(modeOf(c).traits.questions === "made" ? [] : lacking(c, "train", corpus, records))
 ]
 
+/** A run that can begin. */
 export interface Prepared extends Corpus {
   /** The settings, with the number of steps spelled out. */
   readonly config: RunConfig
   readonly epochs: Epochs
 }
 
-/** Reads the data of a training run, and refuses what cannot be run. */
+/** Reads the data of a training run, which is there until the scope ends, and refuses what cannot be run. */
 export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
-  const { empty, records } = yield* corpusOf(c)
-  const stored = Dataset.fromRecords(records)
-  const epochs = yield* epochsOf(c, records, empty)
-  const problems = conflicts(c, stored, epochs(0))
+  const data = yield* corpus(c)
+  const epochs = yield* epochsOf(c, data)
+  const problems = conflicts(c, data.passages, epochs(0))
   if (problems.length > 0) return yield* new ConfigError({ source: `mode ${c.mode}`, problems })
-  yield* tellPassages(c, stored)
+  yield* tellPassages(c, data.passages)
   const { long, records: fit } = yield* fitting(c, c.train_file || `mode ${c.mode}`, "learn", epochs(0))
   const left = skippedOf(c, long)
   const steps = stepsOf(c, fit.length)
   if (typeof steps === "string") return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [steps] })
   return {
+    ...data,
     config: { ...c, max_steps: steps },
-    passages: stored,
-    empty,
     epochs: left.size === 0 ? epochs : (epoch) => epochs(epoch).filter(({ id }) => !left.has(id))
   } satisfies Prepared as Prepared
 })
@@ -205,13 +204,20 @@ export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
 export const learner = (
   { config, passages }: Pick<Prepared, "config" | "passages">,
   checkpoints: Layer.Layer<Checkpoints, never, FileSystem.FileSystem> = onDisk(config)
-) => modeOf(config).trains.pipe(Layer.provideMerge(Layer.merge(checkpoints, Layer.succeed(Passages, passages))))
+) => modeOf(config).trains.pipe(Layer.provideMerge(Layer.merge(checkpoints, Layer.succeed(Port.Corpus, passages))))
 
 /** Everything inference over a corpus takes, but the provider and the file system. */
-export const answering = (config: RunConfig, passages: Passages["Service"]) =>
-  modeOf(config).answers.pipe(Layer.provideMerge(Layer.succeed(Passages, passages)))
+export const answering = (config: RunConfig, passages: Port.Corpus["Service"]) =>
+  modeOf(config).answers.pipe(Layer.provideMerge(Layer.succeed(Port.Corpus, passages)))
 
-/** Everything inference takes, but the provider and the file system. */
+/** What the index of a corpus is built of, until the scope ends. */
+export const indexing = Effect.fn("indexing")(function*(config: RunConfig) {
+  const { passages } = yield* corpus(config)
+  yield* tellEncoded(config, passages)
+  return Layer.succeed(Port.Corpus, passages)
+})
+
+/** Everything inference takes until the scope ends, but the provider and the file system. */
 export const inference = Effect.fn("inference")(function*(config: RunConfig) {
   const { passages } = yield* corpus(config)
   yield* tellPassages(config, passages)

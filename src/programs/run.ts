@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Record from "effect/Record"
 import { join } from "node:path"
+import { checkpointStep, runFiles } from "../domain/fileNames.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import { suspicions } from "../domain/settings/contradictions.ts"
 import { folders } from "../domain/settings/models.ts"
@@ -18,9 +19,10 @@ import { learner, prepare, type Prepared } from "./prepare.ts"
 import { train } from "./train.ts"
 import * as Trained from "./trained.ts"
 
+/** A value as a JSON file's bytes. */
 export const json = (value: unknown): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`)
 
-const [SETTINGS, RUN] = ["settings.json", "run.json"]
+const [SETTINGS, RUN] = [runFiles.settings, runFiles.run]
 
 /** Removes what a killed process left half-written in a run's folder. */
 const tidy = Effect.fnUntraced(function*(folder: string) {
@@ -61,14 +63,14 @@ export const start = Effect.fn("start")(function*({ config, epochs, passages }: 
 
 /** Trains under the settings. A folder that holds a run already is gone on with where `resume`, else left alone. */
 export const run = Effect.fn("run")(function*(c: RunConfig, resume: boolean) {
-  const existing = (yield* namesIn(c.output_dir)).find((name) => /^checkpoint-\d+$/.test(name))
+  const existing = (yield* namesIn(c.output_dir)).find((name) => checkpointStep(name) !== undefined)
   if (existing !== undefined && !resume) {
     const problem = `holds a run already (${existing}); go on with it by --resume, or choose another output_dir`
     return yield* new ConfigError({ source: c.output_dir, problems: [problem] })
   }
   const prepared = yield* prepare(c)
   return yield* start(prepared, resume).pipe(Effect.provide(learner(prepared)))
-})
+}, Effect.scoped)
 
 /** The models that a command uses: those of a checkpoint, or of the settings as they are. */
 export interface Chosen {
@@ -94,12 +96,11 @@ export const trained = Effect.fn("trained")(function*(c: RunConfig) {
     )
     return { config: c, checkpoint: undefined } satisfies Chosen as Chosen
   }
-  const { path, run, step } = found
+  const { parts, path, run, step } = found
   if (run) yield* compare(c, path, run)
-  const own = Effect.fnUntraced(function*([part, setting]: readonly [string, typeof folders[keyof typeof folders]]) {
-    const folder = join(path, part)
-    return [setting, (yield* exists(folder)) ? folder : c[setting]] as const
-  })
-  const models = Object.fromEntries(yield* Effect.forEach(Record.toEntries(folders), own))
+  const own = Record.toEntries(folders).map((
+    [part, setting]
+  ) => [setting, parts.has(part) ? join(path, part) : c[setting]])
+  const models = Object.fromEntries(own)
   return { config: { ...c, ...models }, checkpoint: { path, step } } satisfies Chosen as Chosen
 })

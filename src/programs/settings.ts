@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { basename } from "node:path"
 import { brief } from "../domain/brief.ts"
+import { runFiles } from "../domain/fileNames.ts"
 import { COMMAND_LINE, ConfigError } from "../domain/settings/configure.ts"
 import type { Raw } from "../domain/settings/RunConfig.ts"
 import { literal, readObject } from "../runtime/files/settings.ts"
@@ -38,7 +39,7 @@ export const pairs = Effect.fnUntraced(function*(given: ReadonlyArray<string>) {
 })
 
 /** A run's own `settings.json` has all settings in full: nobody gave each of them. */
-const isOurs = (path: string): boolean => basename(path) === "settings.json"
+const isOurs = (path: string): boolean => basename(path) === runFiles.settings
 
 /** What is wrong with a file that was taken for settings, as far as its keys tell. */
 const mistaken = (path: string, file: Raw, { problems }: ConfigError): ReadonlyArray<string> => {

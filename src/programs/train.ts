@@ -8,10 +8,11 @@ import { ConfigError } from "../domain/settings/configure.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { stepSize } from "../domain/settings/training.ts"
 import { Lesson } from "../domain/tables.ts"
+import { columns } from "../domain/textTable.ts"
 import * as Journal from "../runtime/files/journal.ts"
 import { Checkpoints, type Identity } from "../runtime/ports/Checkpoints.ts"
+import { Corpus } from "../runtime/ports/Corpus.ts"
 import { labelOf, type ParameterGroup } from "../runtime/ports/Learning.ts"
-import { Passages } from "../runtime/ports/Passages.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
 import { Retriever } from "../runtime/ports/Retriever.ts"
 import { course } from "./course.ts"
@@ -25,11 +26,7 @@ const table = (groups: ReadonlyArray<ParameterGroup>, norms: ReadonlyMap<string,
     g.trainable ? `lr ${g.learningRate}` : "frozen",
     norms.has(labelOf(g)) ? `|grad| ${norms.get(labelOf(g))!.toExponential(2)}` : ""
   ])
-  const widths = [0, 1, 2, 3].map((i) => Math.max(...rows.map((row) => row[i]!.length)))
-  return rows.map((row) =>
-    row.map((cell, i) => i === 1 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)).join("  ")
-  )
-    .join("\n")
+  return columns(rows, (i) => i !== 1)
 }
 
 const mean = (values: Float32Array): number => values.reduce((a, b) => a + b, 0) / values.length
@@ -67,6 +64,7 @@ const journal = (output: string, start: number) => {
   return { add, flush }
 }
 
+/** How a run begins. */
 export interface TrainOptions<E, R> {
   /** Go on from the newest checkpoint, where there is one. */
   readonly resume: boolean
@@ -93,7 +91,7 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
   const retriever = yield* Retriever
   const reporter = yield* Reporter
   const { gate, groups, learn: learning, learnSeveral, refreshes, steps } = yield* course(c, epochs)
-  const run = identity(c, epochs, (yield* Passages).hash)
+  const run = identity(c, epochs, (yield* Corpus).hash)
 
   const start = yield* startOf(c, run, resume)
   const norms = start === 0 && c.max_steps > 0 ? yield* gate : new Map<string, number>()

@@ -3,26 +3,32 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
+import { runFiles } from "../domain/fileNames.ts"
 import { decodeFile, exists, replace } from "../runtime/files/disk.ts"
+
+const Positive = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 
 const Trained = Schema.Struct({
   steps: Schema.Natural,
   /** Spent on these steps, those that were lost and made again included; null where the file was lost with a part of it. */
-  seconds: Schema.NullOr(Schema.Finite),
-  questionsPerSecond: Schema.NullOr(Schema.Finite),
+  seconds: Schema.NullOr(Positive),
+  questionsPerSecond: Schema.NullOr(Positive),
   /** Means of the last step; null before the first. */
   retrieverLoss: Schema.NullOr(Schema.Finite),
   readerLoss: Schema.NullOr(Schema.Finite),
   checkpoint: Schema.String
 })
+/** How far a run has come, as the file has it. */
 export type Trained = typeof Trained.Type
 
+/** The last losses, each of its model. */
 export interface Losses {
   readonly retrieverLoss: number
   readonly readerLoss: number
 }
 
-export const pathOf = (output: string): string => join(output, "trained.json")
+/** Path of the file in a run's folder. */
+export const pathOf = (output: string): string => join(output, runFiles.trained)
 
 /** What a run told of itself; `undefined` where it told nothing. */
 export const read = Effect.fnUntraced(function*(output: string) {

@@ -8,6 +8,7 @@ import { parameterGroups } from "./course.ts"
 import { fitting } from "./preflight.ts"
 import { fileOf, judged, learner, prepare, splits } from "./prepare.ts"
 
+/** What was found of a run that could start. */
 export interface Valid {
   readonly settings: RunConfig
   readonly passages: number
@@ -31,8 +32,8 @@ export const validate = Effect.fn("validate")(function*(c: RunConfig) {
   for (const line of suspicions(prepared.config, modeOf(prepared.config).traits)) yield* Effect.logWarning(line)
   return {
     settings: prepared.config,
-    passages: prepared.passages.ids.length,
+    passages: prepared.passages.size,
     questions: Object.fromEntries(counts),
     groups
   } satisfies Valid as Valid
-})
+}, Effect.scoped)

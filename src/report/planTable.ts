@@ -1,5 +1,6 @@
 /** A plan as people read it. */
 import { stepSize } from "../domain/settings/training.ts"
+import { columns, type Rows } from "../domain/textTable.ts"
 import { bytesText as bytes, inUnits } from "../domain/units.ts"
 import type { Memory, Plan } from "../programs/costs/plan.ts"
 import { type Probe, total } from "../programs/costs/probe.ts"
@@ -13,15 +14,6 @@ const duration = (seconds: number): string => {
   if (seconds < 1) return `${(1000 * seconds).toPrecision(3)} ms`
   if (seconds < 120) return `${seconds.toPrecision(3)} s`
   return seconds < 7200 ? `${(seconds / 60).toPrecision(3)} minutes` : `${(seconds / 3600).toPrecision(3)} hours`
-}
-
-type Rows = ReadonlyArray<ReadonlyArray<string>>
-
-/** Columns, the first to the left and the others to the right. */
-const columns = (rows: Rows): string => {
-  const width = (i: number) => Math.max(...rows.map((row) => row[i]?.length ?? 0))
-  const cell = (text: string, i: number) => i === 0 ? text.padEnd(width(i)) : text.padStart(width(i))
-  return rows.map((row) => row.map(cell).join("  ").trimEnd()).join("\n")
 }
 
 const parameters = (groups: ReadonlyArray<ParameterGroup>): string => {
@@ -109,6 +101,7 @@ export const validTable = ({ groups, passages, questions, settings }: Valid): st
     parameters(groups)
   ].join("\n\n")
 
+/** What a run takes, as `plan` prints it. */
 export const planTable = (p: Plan): string =>
   [
     `${p.mode} on ${p.provider}, ${p.threads} ${p.threads === 1 ? "thread" : "threads"}: ${count(p.steps)} steps of `

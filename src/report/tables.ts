@@ -1,6 +1,7 @@
 /** Outcomes as the tables people read. */
 import { answers, type Summary } from "../domain/judge.ts"
 import * as Metric from "../domain/Metric.ts"
+import { markdown } from "../domain/textTable.ts"
 import type { Outcome } from "../programs/experiments/experiment.ts"
 
 const share = (value: number | null | undefined): string => value?.toFixed(3) ?? "-"
@@ -9,13 +10,6 @@ const bounds = (interval: Metric.Interval | null): string =>
 
 /** The outcomes of each arm, all seeds together. */
 const byArm = (outcomes: ReadonlyArray<Outcome>) => [...Map.groupBy(outcomes, (o) => o.arm)]
-
-/** Rows as a Markdown table, columns aligned. */
-export const markdown = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = rows[0]!.map((_, c) => Math.max(...rows.map((row) => row[c]!.length)))
-  const lines = rows.map((row) => `| ${row.map((cell, c) => cell.padEnd(widths[c]!)).join(" | ")} |`)
-  return [lines[0], `|${widths.map((w) => "-".repeat(w + 2)).join("|")}|`, ...lines.slice(1)].join("\n")
-}
 
 /** The answers of all seeds of an arm, each under its seed and the question's id. */
 const answersOf = (outcomes: ReadonlyArray<Outcome>): ReadonlyArray<Metric.Keyed> =>

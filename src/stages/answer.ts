@@ -1,9 +1,19 @@
 /** Answer: the reader's choice from the best passages. Nothing is drawn, nothing learns. */
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { freeAnswer, optionOf } from "../domain/answers/chosenOption.ts"
+import type { Chat } from "../domain/Content.ts"
 import * as Frame from "../domain/Frame.ts"
+import type { Generation } from "../domain/settings/generation.ts"
 import { Answer, Candidates, Question } from "../domain/tables.ts"
-import { Reader, textsOf } from "../runtime/ports/Reader.ts"
+import { LanguageModel } from "../runtime/ports/LanguageModel.ts"
+import { answersOf, ask, type Asked, type PromptOptions, readTexts, toAnswer, toExplain } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
+
+/** How a question is answered. */
+export type AnswerOptions =
+  & PromptOptions
+  & Pick<Generation, "answer_by" | "max_new_tokens" | "option_score" | "rationale_max_new_tokens">
 
 /** Of `n` candidates a row, best first, the `c` best, best last; -1 in front where there are not so many. */
 export const supportOf = (docs: Int32Array, n: number, c: number): Int32Array =>
@@ -12,26 +22,148 @@ export const supportOf = (docs: Int32Array, n: number, c: number): Int32Array =>
     return place < n ? docs[Math.floor(i / c) * n + place]! : -1
   })
 
-/** From `n` candidates, best first, the `c` best are read, best last; where it `explains`, the reader says why. */
-export const answer = (n: number, c: number, explains = false) =>
+/**
+ * What an answer is: a text, and the place of the option that it is; and the text that was written and the choice taken
+ * from, empty where there is none or it is the choice itself. The place is -1 where the answer is free, where what was
+ * written names no option, and where the question was too long to be asked (`excess_length: skip`); its text is then empty.
+ */
+interface Chosen {
+  readonly index: number
+  readonly text: string
+  readonly written: string
+}
+
+/** What becomes of questions, in this order: answers are written, chosen, explained. Several may be under way at once. */
+export type Event =
+  & { readonly row: number }
+  & (
+    | { readonly _tag: "Written" | "Explained"; readonly text: string }
+    | { readonly _tag: "Chosen"; readonly chosen: Chosen }
+  )
+
+/** What was written, as an answer: the option that it names, or the words that are the answer. */
+const understood = (said: string, options: ReadonlyArray<string>, o: PromptOptions): Chosen => {
+  const index = optionOf(said, options, o.answer_format)
+  const text = options[index] ?? (options.length === 0 ? freeAnswer(said) : said)
+  return { index, text, written: options.length > 0 || text !== said ? said : "" }
+}
+
+/** The option that is likeliest; none where the question was not asked. */
+const likeliest = (nll: Float32Array, options: ReadonlyArray<string>): Chosen => {
+  const index = nll.indexOf(Math.min(...nll))
+  return { index, text: options[index] ?? "", written: "" }
+}
+
+interface Prompted extends Asked {
+  readonly row: number
+  readonly prompt: Chat
+}
+
+/** Whether an answer is written; else the likeliest of the options is chosen. */
+const isWritten = (o: AnswerOptions, { options }: Asked): boolean =>
+  o.answer_by === "generation" || options.length === 0
+
+const chosen = (row: number, chosen: Chosen): Event => ({ _tag: "Chosen", row, chosen })
+
+const byLikelihood = (o: AnswerOptions, asked: ReadonlyArray<Prompted>) =>
+  Effect.gen(function*() {
+    const reader = yield* LanguageModel
+    const answers = asked.map((own) => answersOf(o, own))
+    const scores = yield* reader.rank(asked.map(({ prompt }) => prompt), answers, o.option_score)
+    return asked.map(({ options, row }, i) => chosen(row, likeliest(scores[i]!, options)))
+  })
+
+const write = (
+  tag: "Written" | "Explained",
+  prompts: ReadonlyArray<readonly [row: number, Chat]>,
+  max_new_tokens: number
+) =>
+  Stream.unwrap(
+    Effect.map(LanguageModel, (reader) =>
+      Stream.map(
+        reader.write(prompts.map(([, prompt]) => prompt), { max_new_tokens }),
+        ({ row, text }): Event => ({
+          _tag: tag,
+          row: prompts[row]![0],
+          text
+        })
+      ))
+  )
+
+const inWriting = (o: AnswerOptions, asked: ReadonlyArray<Prompted>) => {
+  const said = new Map(asked.map(({ row }) => [row, ""]))
+  const prompts = asked.map(({ prompt, row }) => [row, toAnswer(o, prompt)] as const)
+  return write("Written", prompts, o.max_new_tokens).pipe(
+    Stream.tap((event) =>
+      Effect.sync(() => void (event._tag === "Written" && said.set(event.row, said.get(event.row)! + event.text)))
+    ),
+    Stream.concat(
+      Stream.suspend(() =>
+        Stream.fromIterable(asked.map(({ options, row }) => chosen(row, understood(said.get(row)!.trim(), options, o))))
+      )
+    )
+  )
+}
+
+/** Why the answers are what they are, where the settings ask for that; what was not answered is not explained. */
+const explained = (o: AnswerOptions, asked: ReadonlyArray<Prompted>, answers: ReadonlyMap<number, string>) => {
+  if (o.rationale_prompt === "") return Stream.empty
+  const prompts = asked.flatMap((own) => {
+    const answer = answers.get(own.row) ?? ""
+    return answer === "" ? [] : [[own.row, toExplain(o, own.prompt, own, answer)] as const]
+  })
+  return write("Explained", prompts, o.rationale_max_new_tokens)
+}
+
+/** Questions with the passages that they are answered from, [rows, c], best last. */
+export interface ToAnswer {
+  readonly questions: ReadonlyArray<string>
+  readonly options: ReadonlyArray<ReadonlyArray<string>>
+  readonly support: Int32Array
+}
+
+/** Answers questions, and tells how. */
+export const answering = (o: AnswerOptions) => ({ options, questions, support }: ToAnswer) =>
+  Stream.unwrap(Effect.gen(function*() {
+    const texts = yield* readTexts(support)
+    const c = support.length / questions.length
+    const asked = questions.map((question, row): Prompted => {
+      const own = { question, options: options[row]! }
+      return { row, ...own, prompt: ask(o, texts(support.subarray(row * c, (row + 1) * c)), own) }
+    })
+    const answers = new Map<number, string>()
+    const scored = yield* byLikelihood(o, asked.filter((own) => !isWritten(o, own)))
+    return Stream.fromIterable(scored).pipe(
+      Stream.concat(inWriting(o, asked.filter((own) => isWritten(o, own)))),
+      Stream.tap((event) =>
+        Effect.sync(() => void (event._tag === "Chosen" && answers.set(event.row, event.chosen.text)))
+      ),
+      Stream.concat(Stream.suspend(() => explained(o, asked, answers)))
+    )
+  }))
+
+const answersOfEvents = (events: Iterable<Event>, rows: number) => {
+  const [picked, reasons] = [Array<Chosen>(rows), Array<string>(rows).fill("")]
+  for (const event of events) {
+    if (event._tag === "Chosen") picked[event.row] = event.chosen
+    else if (event._tag === "Explained") reasons[event.row] += event.text
+  }
+  return {
+    prediction: picked.map(({ text }) => text),
+    predictionIndex: Int32Array.from(picked, ({ index }) => index),
+    written: picked.map(({ written }, r) => [written, reasons[r]!.trim()].filter(Boolean).join("\n"))
+  }
+}
+
+/** From `n` candidates, best first, the `c` best are read, best last. */
+export const answer = (n: number, c: number, o: AnswerOptions) =>
   Stage.make("answer", {
     needs: { ...Question, docs: Candidates(n).docs },
     adds: Answer(c),
     run: Effect.fnUntraced(function*(rows) {
-      const reader = yield* Reader
       const support = supportOf(Frame.column(rows, "docs"), n, c)
-      const asked = {
-        questions: Frame.column(rows, "question"),
-        options: Frame.column(rows, "options"),
-        context: support
-      }
-      const { indices, texts, written } = yield* reader.answer(asked)
-      const reasons = explains ? yield* textsOf(reader.write({ ...asked, explain: texts }), rows.rows) : []
-      return {
-        prediction: texts,
-        predictionIndex: indices,
-        support,
-        written: written.map((text, r) => [text, reasons[r]].filter(Boolean).join("\n"))
-      }
+      const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
+      const events = yield* Stream.runCollect(answering(o)({ questions, options, support }))
+      return { ...answersOfEvents(events, rows.rows), support }
     })
   })

@@ -2,9 +2,10 @@
 import * as Effect from "effect/Effect"
 import { pipe } from "effect/Function"
 import type { Columns } from "../domain/Columns.ts"
-import type { Frame } from "../domain/Frame.ts"
-import type { Lesson, Question } from "../domain/tables.ts"
-import { answer } from "./answer.ts"
+import { column, type Frame } from "../domain/Frame.ts"
+import type { Candidates, Lesson, Question } from "../domain/tables.ts"
+import { answer, answering, type AnswerOptions, supportOf } from "./answer.ts"
+import type { PromptOptions } from "./prompt.ts"
 import { read } from "./read.ts"
 import { retrieve, type RetrieveOptions } from "./retrieve.ts"
 import { sample, type SampleOptions } from "./sample.ts"
@@ -13,7 +14,8 @@ import * as Stage from "./Stage.ts"
 import { drawInBatch, drawOracle, drawWithGold, findGold } from "./supervise.ts"
 import { byPairs, byTarget, gate, type Teaching, update, updates } from "./update.ts"
 
-export interface StudyOptions extends SampleOptions, RankOptions, RetrieveOptions {
+/** How a question is studied. */
+export interface StudyOptions extends SampleOptions, RankOptions, RetrieveOptions, PromptOptions {
   readonly temperatureGold: number
 }
 
@@ -39,38 +41,57 @@ export const curriculum = <O extends Columns, E, R, I extends Columns>(
     /** Studies, and tells the gradient norm of every group that should learn. */
     gate: (rows: Frame<typeof Question>) =>
       study.run(rows).pipe(
-        Effect.flatMap((studied) => gate((teaching as Teaching<I>).lessons(studied as unknown as Frame<I>)))
+        Effect.flatMap((studied) => (teaching as Teaching<I>).lessons(studied as unknown as Frame<I>)),
+        Effect.flatMap(gate)
       )
   }
 }
 
-const candidates = (o: StudyOptions) => pipe(retrieve(o), Stage.andThen(sample(o)), Stage.andThen(read(o.m)))
+const candidates = (o: StudyOptions) => pipe(retrieve(o), Stage.andThen(sample(o)), Stage.andThen(read(o.m, o)))
 
 /** JMLR: the reader's likelihood of the answer given each passage ranks the passages. */
 export const llmRanked = (o: StudyOptions) =>
-  curriculum(pipe(candidates(o), Stage.andThen(llmRank(o.m, o))), byPairs(o.m, o.c))
+  curriculum(pipe(candidates(o), Stage.andThen(llmRank(o.m, o))), byPairs(o.m, o.c, o))
 
 /** Atlas: the retriever's distribution follows the reader's likelihoods. */
 export const distilled = (o: StudyOptions) =>
-  curriculum(pipe(candidates(o), Stage.andThen(pdist(o.m, o.temperatureGold))), byTarget(o.m, o.c))
+  curriculum(pipe(candidates(o), Stage.andThen(pdist(o.m, o.temperatureGold))), byTarget(o.m, o.c, o))
 
 /** Supervision by gold passages among retrieved ones. */
 export const goldSupervised = (o: StudyOptions) =>
   curriculum(
     pipe(retrieve(o), Stage.andThen(drawWithGold(o.n, o.m, o.c, o.seed)), Stage.andThen(goldTarget(o.m))),
-    byTarget(o.m, o.c)
+    byTarget(o.m, o.c, o)
   )
 
 /** Supervision by gold passages against those of the same batch. */
-export const inBatch = (b: number) => curriculum(pipe(drawInBatch(b), Stage.andThen(goldTarget(b))), byTarget(b, 1))
+export const inBatch = (b: number, o: PromptOptions) =>
+  curriculum(pipe(drawInBatch(b), Stage.andThen(goldTarget(b))), byTarget(b, 1, o))
 
 /** The reader alone, from gold passages. */
-export const oracle = (c: number, passages: number, seed: number) =>
-  curriculum(pipe(drawOracle(c, passages, seed), Stage.andThen(goldTarget(1))), byTarget(1, c))
+export const oracle = (c: number, passages: number, seed: number, o: PromptOptions) =>
+  curriculum(pipe(drawOracle(c, passages, seed), Stage.andThen(goldTarget(1))), byTarget(1, c, o))
+
+/** A way to find passages, then the reader's choice from the `c` best of `n`: as columns, or told as it comes about. */
+const answered = <E, R>(
+  find: Stage.Stage<typeof Question, ReturnType<typeof Candidates>, E, R>,
+  n: number,
+  c: number,
+  o: AnswerOptions
+) => ({
+  stage: pipe(find, Stage.andThen(answer(n, c, o))),
+  /** The passages that one answer rests on, best last, and how it comes about. */
+  tell: (rows: Frame<typeof Question>) =>
+    Effect.map(find.run(rows), (found) => {
+      const support = supportOf(column(found, "docs"), n, c)
+      const asked = { questions: column(rows, "question"), options: column(rows, "options"), support }
+      return { support, events: answering(o)(asked) }
+    })
+})
 
 /** The reader's choice given the gold passages, at most `c`: the most that retrieval could do for it. */
-export const answerGold = (c: number, explains = false) => pipe(findGold(c), Stage.andThen(answer(c, c, explains)))
+export const answerGold = (c: number, o: AnswerOptions) => answered(findGold(c), c, c, o)
 
 /** Inference: the best passages as they are, then the reader's choice. */
-export const answerOne = (o: Pick<StudyOptions, "n" | "c" | "rerank"> & { readonly explains?: boolean }) =>
-  pipe(retrieve(o), Stage.andThen(answer(o.n, o.c, o.explains)))
+export const answerOne = (o: Pick<StudyOptions, "n" | "c" | "rerank"> & AnswerOptions) =>
+  answered(retrieve(o), o.n, o.c, o)

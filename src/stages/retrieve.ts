@@ -1,10 +1,12 @@
 /** Retrieve: the best passages of the index for each question, scored afresh where asked. */
 import * as Effect from "effect/Effect"
+import { text } from "../domain/Content.ts"
 import * as Frame from "../domain/Frame.ts"
 import { Candidates, Question } from "../domain/tables.ts"
 import { Retriever } from "../runtime/ports/Retriever.ts"
 import * as Stage from "./Stage.ts"
 
+/** How candidates are found. */
 export interface RetrieveOptions {
   /** Candidates a question. */
   readonly n: number
@@ -20,13 +22,14 @@ const rank = (docs: Int32Array, scores: Float32Array, n: number) => {
   return { docs: Int32Array.from(order, (i) => docs[i]!), docScore: Float32Array.from(order, (i) => scores[i]!) }
 }
 
+/** The candidates of each question, best first; needs a `Retriever`. */
 export const retrieve = ({ n, rerank }: RetrieveOptions) =>
   Stage.make("retrieve", {
     needs: Question,
     adds: Candidates(n),
     run: Effect.fnUntraced(function*(rows) {
       const retriever = yield* Retriever
-      const queries = Frame.column(rows, "query")
+      const queries = Frame.column(rows, "query").map((query) => [text(query)])
       const { docs, scores } = yield* retriever.search(queries, n)
       if (!rerank) return { docs, docScore: scores }
       return rank(docs, yield* retriever.score(queries, docs), n)

@@ -5,6 +5,7 @@ import * as Key from "../domain/Key.ts"
 import { Candidates, Draw, Question } from "../domain/tables.ts"
 import * as Stage from "./Stage.ts"
 
+/** How passages are drawn. */
 export interface SampleOptions {
   /** Candidates a question. */
   readonly n: number
@@ -36,21 +37,14 @@ export const scaledScores = (scores: Float32Array): Float64Array => {
   return Float64Array.from(scores, (s) => high > low ? 2 * (s - low) / (high - low) - 1 : 0)
 }
 
-/** log Σ exp of the logits at some places, whatever their size. */
-const logSumExp = (places: ReadonlyArray<number>, logits: Float64Array): number => {
-  const greatest = places.reduce((most, i) => Math.max(most, logits[i]!), -Infinity)
-  return greatest + Math.log(places.reduce((sum, i) => sum + Math.exp(logits[i]! - greatest), 0))
-}
-
 /**
- * `m` places without replacement from softmax(logits), in the order of their draw, with the log-probability of each
- * draw given those before it: the m greatest of logit + Gumbel noise (Kool et al. 2019).
+ * `m` places without replacement from softmax(logits), in the order of their draw: those of the m greatest of
+ * logit + Gumbel noise (Kool et al. 2019).
  */
-export const gumbelTopK = (logits: Float64Array, m: number, key: Key.Key) => {
+export const gumbelTopK = (logits: Float64Array, m: number, key: Key.Key): ReadonlyArray<number> => {
   const noisy = logits.map((logit, i) => logit + Key.gumbel(key, i))
   const order = [...logits.keys()].toSorted((a, b) => noisy[b]! - noisy[a]! || a - b)
-  const logProb = order.slice(0, m).map((i, drawn) => logits[i]! - logSumExp(order.slice(drawn), logits))
-  return { places: order.slice(0, m), logProb }
+  return order.slice(0, m)
 }
 
 /** The candidates of lowest and highest score, by place. */
@@ -63,10 +57,11 @@ const extremesOf = (scores: Float32Array): readonly [number, number] => {
 const contextOf = (scores: Float32Array, pool: ReadonlyArray<number>, c: number): ReadonlyArray<number> =>
   pool.toSorted((a, b) => scores[b]! - scores[a]! || a - b).slice(0, c).toReversed()
 
+/** Draws passages of each question's candidates, under a key of seed, step and question. */
 export const sample = (options: SampleOptions) => {
   const { c, context, m, n, sampling, seed, temperature } = options
   const draw = (scores: Float32Array, key: Key.Key) => {
-    if (sampling === "top") return { places: [...Array(m).keys()], logProb: Array<number>(m).fill(0) }
+    if (sampling === "top") return [...Array(m).keys()]
     return gumbelTopK(scaledScores(scores).map((s) => s / temperature), m, key)
   }
   return Stage.make("sample", {
@@ -78,17 +73,15 @@ export const sample = (options: SampleOptions) => {
         const [docs, docScore] = [Frame.column(rows, "docs"), Frame.column(rows, "docScore")]
         const added = {
           drawn: new Int32Array(rows.rows * m),
-          drawLogProb: new Float32Array(rows.rows * m),
           extremes: new Int32Array(rows.rows * 2),
           context: new Int32Array(rows.rows * c)
         }
         for (let r = 0; r < rows.rows; r++) {
           const scores = docScore.subarray(r * n, (r + 1) * n)
-          const { logProb, places } = draw(scores, Key.fold(Key.make(seed), "sample", step[r]!, qid[r]!))
+          const places = draw(scores, Key.fold(Key.make(seed), "sample", step[r]!, qid[r]!))
           const pool = context === "sampled" ? places : [...scores.keys()]
           const doc = (place: number) => docs[r * n + place]!
           added.drawn.set(places.map(doc), r * m)
-          added.drawLogProb.set(logProb, r * m)
           added.extremes.set(extremesOf(scores).map(doc), r * 2)
           added.context.set(contextOf(scores, pool, c).map(doc), r * c)
         }

@@ -4,6 +4,7 @@ import * as Frame from "../domain/Frame.ts"
 import { Draw, Preference, Question, Reading, Target } from "../domain/tables.ts"
 import * as Stage from "./Stage.ts"
 
+/** When a passage is better than another. */
 export interface RankOptions {
   /** Passages of equal likelihood say nothing ("skip"), or that the later drawn is the better ("later"). */
   readonly ties: "skip" | "later"

@@ -8,7 +8,6 @@ import * as Stage from "./Stage.ts"
 
 const blank = (rows: number, m: number, c: number) => ({
   drawn: new Int32Array(rows * m),
-  drawLogProb: new Float32Array(rows * m),
   extremes: new Int32Array(rows * 2),
   context: new Int32Array(rows * c)
 })
@@ -48,13 +47,12 @@ export const drawWithGold = (n: number, m: number, c: number, seed: number) =>
         for (let r = 0; r < rows.rows; r++) {
           const own = docs.subarray(r * n, (r + 1) * n)
           const key = Key.fold(Key.make(seed), "gold", step[r]!, qid[r]!)
-          const { logProb, places } = gumbelTopK(scaledScores(scores.subarray(r * n, (r + 1) * n)), n, key)
+          const places = gumbelTopK(scaledScores(scores.subarray(r * n, (r + 1) * n)), n, key)
           const first = some(gold[r]!, Math.max(1, m - 1), Key.fold(key, "some"))
           const others = places.filter((place) => !gold[r]!.includes(own[place]!)).slice(0, m - first.length)
           /** Where nearly all candidates are gold. */
           const spare = [...gold[r]!].filter((doc) => !first.includes(doc)).slice(0, m - first.length - others.length)
           added.drawn.set([...first, ...others.map((place) => own[place]!), ...spare], r * m)
-          added.drawLogProb.set(others.map((place) => logProb[places.indexOf(place)]!), r * m + first.length)
           added.extremes.set([own[n - 1]!, own[0]!], r * 2)
           added.context.set(own.subarray(0, c).toReversed(), r * c)
         }

@@ -1,15 +1,19 @@
 /** Update: both learners take one step, each from the columns that concern it. No gradient passes between them. */
 import * as Effect from "effect/Effect"
 import type { Columns } from "../domain/Columns.ts"
+import { text } from "../domain/Content.ts"
 import * as Frame from "../domain/Frame.ts"
 import { Draw, Lesson, Preference, Question, Target } from "../domain/tables.ts"
-import { ReaderLearner, type ReaderLesson } from "../runtime/ports/Reader.ts"
+import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
+import { LanguageModelLearner, type LanguageModelLesson } from "../runtime/ports/LanguageModel.ts"
 import { RetrieverLearner, type RetrieverLesson } from "../runtime/ports/Retriever.ts"
+import { answerOf, ask, type PromptOptions, readTexts } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
 
+/** What each model learns from a batch. */
 export interface Lessons {
   readonly retriever: RetrieverLesson
-  readonly reader: ReaderLesson
+  readonly reader: LanguageModelLesson
 }
 
 /** Columns side by side: [rows, a] and [rows, b] as [rows, a + b]. */
@@ -25,47 +29,64 @@ const beside = (left: Int32Array, right: Int32Array, rows: number): Int32Array =
 
 const common = (m: number, c: number) => ({ ...Question, ...Draw(m, c) })
 
-const shared = (rows: Frame.Frame<ReturnType<typeof common>>) => {
+const queriesOf = (rows: Frame.Frame<Pick<typeof Question, "query">>) =>
+  Frame.column(rows, "query").map((query) => [text(query)])
+
+/** The answers, from the passages that are read together. */
+const readerLesson = Effect.fnUntraced(function*(
+  o: PromptOptions,
+  rows: Frame.Frame<Pick<ReturnType<typeof common>, "question" | "options" | "answer" | "context">>
+) {
   const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
-  const reader = { questions, options, answers: Frame.column(rows, "answer"), context: Frame.column(rows, "context") }
-  return { queries: Frame.column(rows, "query"), reader }
-}
+  const [answers, context] = [Frame.column(rows, "answer"), Frame.column(rows, "context")]
+  const c = context.length / rows.rows
+  const texts = yield* readTexts(context)
+  const asked = questions.map((question, q) => ({ question, options: options[q]! }))
+  return {
+    prompts: asked.map((own, q) => ask(o, texts(context.subarray(q * c, (q + 1) * c)), own)),
+    continuations: asked.map((own, q) => answerOf(o, own, answers[q]!))
+  } satisfies LanguageModelLesson
+})
 
 /** What each learner is to be taught from a frame. */
 export interface Teaching<I extends Columns> {
   readonly needs: I
-  readonly lessons: (rows: Frame.Frame<I>) => Lessons
+  readonly lessons: (rows: Frame.Frame<I>) => Effect.Effect<Lessons, CorpusError, Corpus>
 }
 
 /** By pairs: the retriever compares the drawn passages on the scale that the extreme candidates fix. */
-export const byPairs = (m: number, c: number) => ({
+export const byPairs = (m: number, c: number, o: PromptOptions) => ({
   needs: { ...common(m, c), ...Preference(m) },
-  lessons: (rows: Frame.Frame<ReturnType<typeof common> & ReturnType<typeof Preference>>): Lessons => {
-    const { queries, reader } = shared(rows)
-    const docs = beside(Frame.column(rows, "drawn"), Frame.column(rows, "extremes"), rows.rows)
-    const objective = { _tag: "Pairwise", m, weights: Frame.column(rows, "preference") } as const
-    return { reader, retriever: { questions: queries, docs, objective } }
-  }
+  lessons: (rows: Frame.Frame<ReturnType<typeof common> & ReturnType<typeof Preference>>) =>
+    Effect.map(readerLesson(o, rows), (reader): Lessons => {
+      const docs = beside(Frame.column(rows, "drawn"), Frame.column(rows, "extremes"), rows.rows)
+      const objective = { _tag: "Pairwise", m, weights: Frame.column(rows, "preference") } as const
+      return { reader, retriever: { queries: queriesOf(rows), docs, objective } }
+    })
 })
 
 /** By a distribution over the drawn passages. */
-export const byTarget = (m: number, c: number) => ({
+export const byTarget = (m: number, c: number, o: PromptOptions) => ({
   needs: { ...common(m, c), ...Target(m) },
-  lessons: (rows: Frame.Frame<ReturnType<typeof common> & ReturnType<typeof Target>>): Lessons => {
-    const { queries, reader } = shared(rows)
-    const objective = { _tag: "Listwise", target: Frame.column(rows, "target") } as const
-    return { reader, retriever: { questions: queries, docs: Frame.column(rows, "drawn"), objective } }
-  }
+  lessons: (rows: Frame.Frame<ReturnType<typeof common> & ReturnType<typeof Target>>) =>
+    Effect.map(readerLesson(o, rows), (reader): Lessons => {
+      const objective = { _tag: "Listwise", target: Frame.column(rows, "target") } as const
+      return {
+        reader,
+        retriever: { queries: queriesOf(rows), docs: Frame.column(rows, "drawn"), objective }
+      }
+    })
 })
 
+/** One step of both learners; needs a `RetrieverLearner` and a `ReaderLearner`. */
 export const update = <I extends Columns>({ lessons, needs }: Teaching<I>) =>
   Stage.make("update", {
     needs,
     adds: Lesson,
     run: Effect.fnUntraced(function*(rows) {
-      const { reader, retriever } = lessons(rows)
+      const { reader, retriever } = yield* lessons(rows)
       const retrieverLoss = yield* (yield* RetrieverLearner).learn(retriever)
-      const readerLoss = yield* (yield* ReaderLearner).learn(reader)
+      const readerLoss = yield* (yield* LanguageModelLearner).learn(reader)
       return { retrieverLoss, readerLoss }
     })
   })
@@ -80,10 +101,10 @@ const several = <L, E>({ learn, learnSeveral }: Several<L, E>, lessons: Readonly
 /** Updates one after the other, from frames that were all studied before the first; as one program where `together`. */
 export const updates = <I extends Columns>({ lessons }: Teaching<I>) =>
   Effect.fnUntraced(function*(frames: ReadonlyArray<Frame.Frame<I>>, together: boolean) {
-    const all = frames.map(lessons)
+    const all = yield* Effect.forEach(frames, lessons)
     const alike = together && frames.every(({ rows }) => rows === frames[0]!.rows)
     const retrieverLosses = yield* several(yield* RetrieverLearner, all.map(({ retriever }) => retriever), alike)
-    const readerLosses = yield* several(yield* ReaderLearner, all.map(({ reader }) => reader), alike)
+    const readerLosses = yield* several(yield* LanguageModelLearner, all.map(({ reader }) => reader), alike)
     return frames.map((rows, k) =>
       Frame.append(rows, Lesson, { retrieverLoss: retrieverLosses[k]!, readerLoss: readerLosses[k]! })
     )
@@ -92,6 +113,6 @@ export const updates = <I extends Columns>({ lessons }: Teaching<I>) =>
 /** The gradient norms both learners would have on these rows; fails where one is no finite number. */
 export const gate = Effect.fnUntraced(function*({ reader, retriever }: Lessons) {
   const ofRetriever = yield* (yield* RetrieverLearner).gate(retriever)
-  const ofReader = yield* (yield* ReaderLearner).gate(reader)
+  const ofReader = yield* (yield* LanguageModelLearner).gate(reader)
   return new Map([...ofRetriever, ...ofReader])
 })

@@ -7,21 +7,27 @@ import type { Passage } from "../domain/records/Records.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import type { Spec } from "../domain/settings/Spec.ts"
 import type { Traits } from "../domain/settings/uses.ts"
-import type { Answer, Candidates, Lesson, Question } from "../domain/tables.ts"
+import type { Lesson } from "../domain/tables.ts"
 import type { LoadError, Surroundings } from "../runtime/models/load.ts"
 import type { Checkpoints } from "../runtime/ports/Checkpoints.ts"
-import type { Passages } from "../runtime/ports/Passages.ts"
-import type { Reader, ReaderError, ReaderLearner } from "../runtime/ports/Reader.ts"
+import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
+import type { LanguageModel, LanguageModelError, LanguageModelLearner } from "../runtime/ports/LanguageModel.ts"
+import type { IndexError } from "../runtime/ports/PassageIndex.ts"
 import type { Retriever, RetrieverError, RetrieverLearner } from "../runtime/ports/Retriever.ts"
-import type { Stage } from "../stages/Stage.ts"
+import type { answerOne } from "../stages/pipelines.ts"
 
-export type Ports = Retriever | Reader
-export type Learners = RetrieverLearner | ReaderLearner
-export type PortError = RetrieverError | ReaderError
+/** What a mode asks its models for. */
+export type Ports = Retriever | LanguageModel
+/** What a mode teaches its models by. */
+export type Learners = RetrieverLearner | LanguageModelLearner
+/** Why the layers of a mode cannot be made. */
+export type Unready = LoadError | CorpusError | IndexError
+/** Why a mode's models fail. */
+export type PortError = RetrieverError | LanguageModelError | CorpusError
 
 /** A step: questions studied, and the models updated by what came of it. */
 export interface Study {
-  readonly learn: (rows: QuestionFrame) => Effect.Effect<Frame<typeof Lesson>, PortError, Ports | Learners>
+  readonly learn: (rows: QuestionFrame) => Effect.Effect<Frame<typeof Lesson>, PortError, Ports | Learners | Corpus>
   /**
    * Steps that are all studied with the weights before the first of them, and then learned from, one after the other; as
    * one program where `together`.
@@ -29,9 +35,11 @@ export interface Study {
   readonly learnSeveral: (
     steps: ReadonlyArray<QuestionFrame>,
     together: boolean
-  ) => Effect.Effect<ReadonlyArray<Frame<typeof Lesson>>, PortError, Ports | Learners>
+  ) => Effect.Effect<ReadonlyArray<Frame<typeof Lesson>>, PortError, Ports | Learners | Corpus>
   /** The gradient norm of every group that is trained, by its label; nothing moves. */
-  readonly gate: (rows: QuestionFrame) => Effect.Effect<ReadonlyMap<string, number>, PortError, Ports | Learners>
+  readonly gate: (
+    rows: QuestionFrame
+  ) => Effect.Effect<ReadonlyMap<string, number>, PortError, Ports | Learners | Corpus>
 }
 
 /** How a mode is judged. */
@@ -44,18 +52,19 @@ export interface Judges {
   readonly before: boolean
 }
 
-type Answered = ReturnType<typeof Candidates> & ReturnType<typeof Answer>
+/** From questions to answers: a stage, or told as it comes about. */
+export type Answering = ReturnType<typeof answerOne>
 
 /** A mode under settings: what is trained, on what, and how it answers. */
 export interface Mode {
   readonly name: string
   readonly traits: Traits
   /** Both ports and their learners. */
-  readonly trains: Layer.Layer<Ports | Learners, LoadError, Surroundings | Passages | Checkpoints>
+  readonly trains: Layer.Layer<Ports | Learners, Unready, Surroundings | Corpus | Checkpoints>
   /** Both ports, for answering with what the mode has trained. */
-  readonly answers: Layer.Layer<Ports, LoadError, Surroundings | Passages>
-  /** The passages that are studied, of those of the corpus. */
-  readonly corpus: (passages: ReadonlyArray<Passage>) => ReadonlyArray<Passage>
+  readonly answers: Layer.Layer<Ports, Unready, Surroundings | Corpus>
+  /** Passages made up from those of the corpus; where it is left out, those themselves are studied. */
+  readonly corpus?: (passages: ReadonlyArray<Passage>) => ReadonlyArray<Passage>
   /** Questions made up from the passages; where it is left out, those of the files are studied. */
   readonly questions?: (passages: ReadonlyArray<Passage>) => Epochs
   /** Whether every question needs a gold passage: to be studied, to be judged. */
@@ -69,7 +78,7 @@ export interface Mode {
   /** A step over a corpus of so many passages. */
   readonly study: (passages: number) => Study
   /** From a question to an answer; `n` passages are ranked. */
-  readonly answering: (n: number) => Stage<typeof Question, Answered, PortError, Ports>
+  readonly answering: (n: number) => Answering
   readonly judges: Judges
 }
 

@@ -17,6 +17,7 @@ import type { Mode, System } from "./System.ts"
 /** The first is the one that is meant where settings name none. */
 const systems: readonly [System, ...ReadonlyArray<System>] = [jmlr]
 
+/** The specs of all systems. */
 export const specs = systems.map(({ spec }) => spec) as unknown as Specs
 
 /** Decodes settings, see `configure.ts`. */

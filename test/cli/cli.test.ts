@@ -1,7 +1,7 @@
 /** The command line from outside: exit codes, what it says and where, and the files it leaves. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Judged, Summary } from "../../src/domain/judge.ts"
 import type { RunConfig } from "../../src/domain/settings/RunConfig.ts"
@@ -315,13 +315,12 @@ describe("export", () => {
   it("tells what of the run's files the card goes without", async () => {
     const out = "exported/bare"
     const damage = { "run.json": "[]", "settings.json": "{\"sed\": 1}", "trained.json": `${"[".repeat(1e5)}` }
-    const before = Object.keys(damage).map((name) => [name, read("run", name)] as const)
-    for (const [name, text] of Object.entries(damage)) writeFileSync(join(folder, "run", name), text)
-    const { code, err } = await run("export", ["retriever", out])
-    for (const [name, text] of before) writeFileSync(join(folder, "run", name), text)
+    cpSync(join(folder, "run"), join(folder, "damaged"), { recursive: true })
+    for (const [name, text] of Object.entries(damage)) writeFileSync(join(folder, "damaged", name), text)
+    const { code, err } = await run("export", ["retriever", out, ...set("output_dir=damaged")])
     assert.strictEqual(code, 0, err)
     for (const name of Object.keys(damage)) {
-      assert.match(err, new RegExp(`^anamnesis: warning: run/${name}: .*; the model card goes without it$`, "m"))
+      assert.match(err, new RegExp(`^anamnesis: warning: damaged/${name}: .*; the model card goes without it$`, "m"))
     }
     assert.notInclude(read(out, "README.md"), "## Environment")
   })

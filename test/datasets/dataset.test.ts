@@ -1,7 +1,6 @@
 /** Files of records: what is read of good ones, and what is told of bad ones. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { createHash } from "node:crypto"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import * as Dataset from "../../src/datasets/dataset.ts"
@@ -27,6 +26,12 @@ const bad: ReadonlyArray<readonly [what: string, line: string, place: string, re
   ],
   ["has an empty field", "{\"id\":\"c\",\"question\":\"\",\"answer\":\"x\"}", "line 3, field \"question\"", /missing/],
   ["is no object", "[1]", "line 3", /expected an object of fields, got \[1\]/],
+  [
+    "gives a key twice",
+    "{\"id\":\"c\",\"question\":\"?\",\"answer\":\"x\",\"more\":[{\"a\":1,\"\\u0061\":2}]}",
+    "line 3, field \"a\"",
+    /^is given twice$/
+  ],
   ["repeats an id", good[0]!, "line 3, field \"id\"", /"a" is given twice, first in line 1/],
   [
     "answers with none of its options",
@@ -65,6 +70,25 @@ describe("a file of questions", () => {
         assert.strictEqual(error.message, `${path}, ${place}: ${error.reason}`)
       })))
   }
+  it.live("gives no key twice in an array or an object either", () =>
+    onDisk(Effect.gen(function*() {
+      const twice = "{\"id\":\"c\",\"question\":\"?\",\"answer\":\"x\",\"answer\":\"y\"}"
+      const text = `[${good[0]},\n${twice},\n${good[1]}]`
+      const folder = yield* folderOf({ "list.json": text, "held.json": `{"data": ${text}}` })
+      const [list, held] = [join(folder, "list.json"), join(folder, "held.json")]
+      assert.strictEqual(
+        (yield* Effect.flip(Dataset.questions(list))).message,
+        `${list}, record 2, field "answer": is given twice`
+      )
+      assert.deepStrictEqual(
+        (yield* Dataset.questions(list, { skipBad: true })).records.map(({ id }) => id),
+        ["a", "b"]
+      )
+      assert.strictEqual(
+        (yield* Effect.flip(Dataset.questions(held))).message,
+        `${held}, line 2, "answer": is given twice`
+      )
+    })))
   it.live("is read without its bad lines where they may be skipped, each told", () =>
     onDisk(Effect.gen(function*() {
       const lines = [...good, ...bad.map(([_, line]) => line)]
@@ -106,27 +130,6 @@ describe("a file of passages", () => {
       assert.deepStrictEqual([...records], [{ id: "a", text: "T. x" }])
       assert.deepStrictEqual(skipped.map((e) => e.place), ["line 2, field \"text\"", "line 3, field \"id\""])
     })))
-})
-
-describe("a corpus", () => {
-  const records = [{ id: "a", text: "xy" }, { id: "b", text: "z" }]
-  it("knows its passages by id and by row", () => {
-    const { ids, row, texts } = Dataset.fromRecords(records)
-    assert.deepStrictEqual([ids, texts], [["a", "b"], ["xy", "z"]])
-    assert.deepStrictEqual([row("a"), row("b"), row("c")], [0, 1, -1])
-  })
-  it("has a hash of all its ids and texts, in order", () => {
-    const hash = (...some: typeof records) => Dataset.fromRecords(some).hash
-    const [a, b] = records as [typeof records[0], typeof records[0]]
-    const others = [hash(b, a), hash(a), hash(a, { ...b, text: "y" }), hash({ id: "ax", text: "y" }, b)]
-    assert.strictEqual(new Set([hash(a, b), ...others]).size, 5)
-    assert.strictEqual(hash(a, b), hash({ ...a }, { ...b }))
-  })
-  it("of any size has a hash, which is that of its ids and texts, each before a zero byte", () => {
-    const many = Array.from({ length: 40_000 }, (_, i) => ({ id: `p${i}`, text: `text ${i} é 😀` }))
-    const whole = many.map(({ id, text }) => `${id}\0${text}\0`).join("")
-    assert.strictEqual(Dataset.fromRecords(many).hash, createHash("sha256").update(whole).digest("hex"))
-  })
 })
 
 describe("what is told of a file", () => {

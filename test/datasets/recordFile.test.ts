@@ -261,7 +261,7 @@ describe("a file of records", () => {
               assert.deepStrictEqual(values(yield* collected(join(folder, name))), own, name)
             }
           })))),
-        { numRuns: 40 }
+        { numRuns: 20 }
       )
     )
   })
@@ -283,7 +283,7 @@ describe("a file of records", () => {
     onDisk(Effect.gen(function*() {
       const bytes = parquet(rows, { codec: "SNAPPY" })
       let errors = 0
-      for (let i = 0; i < bytes.length; i++) {
+      for (let i = 0; i < bytes.length; i += 8) {
         const damaged = bytes.slice()
         damaged[i] = damaged[i]! ^ 0xff
         const path = join(yield* folderOf({ "x.parquet": damaged }), "x.parquet")
@@ -293,7 +293,7 @@ describe("a file of records", () => {
           assert.strictEqual(result.failure.path, path)
         }
       }
-      assert.isAbove(errors, bytes.length / 4)
+      assert.isAbove(errors, bytes.length / 8 / 4)
     })), 60_000)
   for (
     const [name, content, message] of [

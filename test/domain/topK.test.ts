@@ -29,6 +29,13 @@ describe("the greatest scores", () => {
       }
     }))
   })
+  it("are equal where they are as float32, in which they are kept", () => {
+    const best = new TopK(1, 3)
+    for (const [doc, score] of [[2, 1 + 2 ** -40], [0, 1], [1, 1 + 2 ** -30], [3, 0.1]] as const) {
+      best.offer(0, doc, score)
+    }
+    assert.deepStrictEqual([...best.docs], [0, 1, 2])
+  })
   it("are never missed for one that is NaN", () => {
     assert.throws(() => new TopK(1, 2).offer(0, 7, NaN), /score of 7 is NaN/)
   })

@@ -11,7 +11,7 @@ import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { cpu, reference } from "../../src/runtime/engine/providers.ts"
 import type { Session } from "../../src/runtime/engine/Session.ts"
 import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
-import { Passages } from "../../src/runtime/ports/Passages.ts"
+import { Corpus } from "../../src/runtime/ports/Corpus.ts"
 import * as Reporter from "../../src/runtime/ports/Reporter.ts"
 import { tokenizerJson } from "../../src/runtime/tokenizers/train.ts"
 import { decode } from "../../src/systems/jmlr/settings.ts"
@@ -111,7 +111,7 @@ export const prepare = Effect.fnUntraced(function*({ described, under }: Golden<
 /** All that the models need around them. */
 export const surroundings = <E>(texts: ReadonlyArray<string>, session: Layer.Layer<Session, E>) =>
   Layer.mergeAll(
-    Layer.succeed(Passages, fromRecords(texts.map((text, i) => ({ id: `p${i}`, text })))),
+    Layer.succeed(Corpus, fromRecords(texts.map((text, i) => ({ id: `p${i}`, text })))),
     session,
     Reporter.silent,
     NodeFileSystem.layer

@@ -89,7 +89,9 @@ const onProvider = ({ session, tolerance }: Golden.Provider, overrides: Raw = {}
     const config = yield* Golden.prepare(golden, overrides)
     const saved = Memory.checkpoints()
     const around = Layer.merge(saved.layer, Golden.surroundings(golden.described.passages, session))
-    yield* steps({ golden, config, saved, tolerance }).pipe(Effect.provide(joint(config).pipe(Layer.provide(around))))
+    yield* steps({ golden, config, saved, tolerance }).pipe(
+      Effect.provide(joint(config).pipe(Layer.provideMerge(around)))
+    )
   }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
 
 /** Settings a little beside the reference's, and what must give them away. */

@@ -12,11 +12,12 @@ import { slice } from "../../src/kernels/op/gather.ts"
 import { input } from "../../src/kernels/Tensor.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
 import * as Graphs from "../../src/runtime/language/graphs.ts"
-import * as ReaderModel from "../../src/runtime/language/model.ts"
+import { readOnly } from "../../src/runtime/language/languageModel.ts"
+import * as Model from "../../src/runtime/language/model.ts"
 import { pack } from "../../src/runtime/language/pack.ts"
-import { readOnly } from "../../src/runtime/language/reader.ts"
-import type { Passages } from "../../src/runtime/ports/Passages.ts"
-import { Reader } from "../../src/runtime/ports/Reader.ts"
+import type { Corpus } from "../../src/runtime/ports/Corpus.ts"
+import { LanguageModel } from "../../src/runtime/ports/LanguageModel.ts"
+import { answerOf, ask } from "../../src/stages/prompt.ts"
 import { preferences } from "../../src/stages/score.ts"
 import { ofReader } from "../../src/systems/jmlr/layers.ts"
 import type { JmlrConfig } from "../../src/systems/jmlr/settings.ts"
@@ -33,11 +34,17 @@ type Reference = Golden.Golden<Described>
 
 /** Every token of prompts of different lengths, side by side in one batch. */
 const tokens = Effect.fnUntraced(function*({ described, tensors }: Reference, tolerance: number, config: JmlrConfig) {
-  const model = yield* ReaderModel.make(ofReader(config), false)
+  const model = yield* Model.make(ofReader(config), false)
   const session = yield* Session
+  const texts = described.passages
   const sequences = yield* Effect.forEach(
     described.questions,
-    ({ answer, question }, q) => model.prompts.lesson([q + 1, q], question, [], answer, 1)
+    ({ answer, question }, q) =>
+      model.sequences.one(
+        ask(config, [texts[q + 1]!, texts[q]!], { question, options: [] }),
+        answerOf(config, { options: [] }, answer),
+        1
+      )
   )
   const { data, places, shape } = pack(sequences, { rows: 4, all: true, ...model.padded })
   const program = yield* session.compile<string, string>(Graphs.score(model.decoder, shape))
@@ -49,15 +56,13 @@ const tokens = Effect.fnUntraced(function*({ described, tensors }: Reference, to
 })
 
 /** The answer's likelihood given each passage alone, by the port. */
-const answers = Effect.fnUntraced(function*({ described, tensors }: Reference, tolerance: number) {
+const answers = Effect.fnUntraced(function*({ described, tensors }: Reference, tolerance: number, config: JmlrConfig) {
   const { passages, questions } = described
-  const reader = yield* Reader
-  const all = yield* reader.nll({
-    questions: questions.map((q) => q.question),
-    options: questions.map(() => []),
-    answers: questions.map((q) => q.answer),
-    docs: Int32Array.from(questions.flatMap(() => [...passages.keys()]))
-  })
+  const asked = questions.flatMap((own) => passages.map((text) => ({ ...own, text })))
+  const all = yield* (yield* LanguageModel).nll(
+    asked.map(({ question, text }) => ask(config, [text], { question, options: [] })),
+    asked.map(({ answer }) => answerOf(config, { options: [] }, answer))
+  )
   for (const q of questions.keys()) {
     const own = all.subarray(q * passages.length, (q + 1) * passages.length)
     Golden.close(own, tensors.get(`answer/${q}`)!.data, `answers of question ${q}`, { tolerance })
@@ -85,7 +90,7 @@ const ranks = Effect.fnUntraced(function*({ described, tensors }: Reference, tol
   }
 })
 
-type Needs = Session | Reader | Passages | Scope | FileSystem
+type Needs = Session | LanguageModel | Corpus | Scope | FileSystem
 type Check = (golden: Reference, tolerance: number, config: JmlrConfig) => Effect.Effect<void, unknown, Needs>
 
 describe("against PyTorch", () => {

@@ -4,9 +4,10 @@ import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fullMatch } from "../../src/domain/pattern.ts"
-import * as Prompt from "../../src/runtime/language/prompt.ts"
+import * as Sequences from "../../src/runtime/language/sequences.ts"
 import * as ChatTemplate from "../../src/runtime/language/templates/chatTemplate.ts"
 import * as Tokenizer from "../../src/runtime/tokenizers/tokenizer.ts"
+import { answerOf, ask } from "../../src/stages/prompt.ts"
 import { decode } from "../../src/systems/jmlr/settings.ts"
 import { folderOf, onDisk } from "../support/files.ts"
 
@@ -53,14 +54,15 @@ describe("a chat prompt has the ids of transformers' apply_chat_template", () =>
           options_in_prompt: false,
           answer_format: "text"
         })
-        const prompts = Prompt.make({ config, generation: config, tokenizer, texts, wrap, end: 0 })
+        const sequences = Sequences.make({ tokenizer, wrap, max_length: config.max_length, end: 0 })
         for (const one of cases) {
           if ("said" in one) {
-            const [text] = yield* wrap.render([one.said])
+            const [text] = yield* wrap.render([[{ role: "user", content: one.said }]])
             assert.deepStrictEqual(tokenizer.encode(text!), one.ids, one.said)
           } else {
-            assert.deepStrictEqual(yield* prompts.open(one.docs, one.asked, []), one.ids, one.asked)
-            const { ids } = yield* prompts.lesson(one.docs, one.asked, [], "B", 0)
+            const prompt = ask(config, one.docs.map((doc) => texts[doc]!), { question: one.asked, options: [] })
+            assert.deepStrictEqual(yield* sequences.open(prompt, config.max_new_tokens), one.ids, one.asked)
+            const { ids } = yield* sequences.one(prompt, answerOf(config, { options: [] }, "B"), 0)
             assert.deepStrictEqual(ids, [...one.ids, ...tokenizer.encode(" B"), 0])
           }
         }

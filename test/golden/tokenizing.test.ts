@@ -26,6 +26,8 @@ const folders: Readonly<Record<string, string>> = {
   ...Object.fromEntries(["llama3", "gpt2", "llama2", "unigram"].map((kind) => [kind, join(folder, kind)]))
 }
 
+const user = (content: string) => ({ role: "user", content })
+
 describe("a tokenizer", () => {
   it("is tried on a thousand lines of all scripts", () => {
     assert.strictEqual(lines.length, 1000)
@@ -76,7 +78,7 @@ describe("a chat template", () => {
       onDisk(Effect.gen(function*() {
         const told = yield* tokenizer(kind, { bos_token, chat_template: template })
         const idsBy = Effect.fnUntraced(function*(by: Tokenizer.Tokenizer) {
-          const [text] = yield* (yield* ChatTemplate.load(by)).render([said])
+          const [text] = yield* (yield* ChatTemplate.load(by)).render([[user(said)]])
           return by.encode(text!)
         })
         assert.deepStrictEqual(yield* idsBy(told), ids)
@@ -126,7 +128,7 @@ describe("a chat template", () => {
   const loop = (n: number) => `{% for a${n} in range(10000) %}`
   const endless: ReadonlyArray<readonly [string, string, RegExp]> = [
     ["time", `${loop(1)}${loop(2)}${loop(3)}${"{% endfor %}".repeat(3)}{{ messages[0].content }}`, /more than 4 s/],
-    ["memory", "{{ range(4000000000) | length }}{{ messages[0].content }}", /256 MB|array length|4 s/],
+    ["numbers of a range", "{{ range(4000000000) | length }}{{ messages[0].content }}", /range of more than 100000/],
     [
       "memory for a text",
       "{% set ns = namespace(x='aaaaaaaaaa') %}{% for i in range(100) %}{% set ns.x = (ns.x + ns.x) | upper %}{% endfor %}",
@@ -151,9 +153,9 @@ describe("a chat template", () => {
         "{% endfor %}".repeat(3)
       }{% endif %}{{ messages[0].content }}`
       const { render } = yield* ChatTemplate.load(yield* tokenizer("gpt2", { chat_template }))
-      assert.deepStrictEqual(yield* render(["a", "b"]), ["a", "b"])
-      const error = yield* Effect.flip(render(["x"]))
+      assert.deepStrictEqual(yield* render([[user("a")], [user("b")]]), ["a", "b"])
+      const error = yield* Effect.flip(render([[user("x")]]))
       assert.strictEqual(error._tag, "ModelRefused")
-      assert.deepStrictEqual(yield* render(["a"]), ["a"])
+      assert.deepStrictEqual(yield* render([[user("a")]]), ["a"])
     })), 20_000)
 })

@@ -6,7 +6,7 @@ import * as Stream from "effect/Stream"
 import { fromRecords } from "../../src/datasets/dataset.ts"
 import type { Passage } from "../../src/domain/records/Records.ts"
 import { answerAll } from "../../src/programs/answer.ts"
-import { Passages } from "../../src/runtime/ports/Passages.ts"
+import { Corpus } from "../../src/runtime/ports/Corpus.ts"
 import { supportOf } from "../../src/stages/answer.ts"
 import { decode } from "../../src/systems/jmlr/settings.ts"
 import * as Fakes from "../support/fakes.ts"
@@ -26,7 +26,7 @@ const run = Effect.fnUntraced(
       per_device_eval_batch_size: size
     })
     const { calls, layer } = Fakes.ports(passages.map(({ text }) => text))
-    const given = [Layer.succeed(Passages, fromRecords(passages)), layer] as const
+    const given = [Layer.succeed(Corpus, fromRecords(passages)), layer] as const
     const answered = yield* Stream.runCollect(answerAll(config, questions)).pipe(
       Effect.provide(Layer.mergeAll(...given), { local: true })
     )

@@ -9,7 +9,7 @@ import { DEPTH, depths, judge, type Judged, summarise, verdict } from "../../src
 import type { QuestionRecord } from "../../src/domain/records/Records.ts"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { evaluate, type EvaluateOptions } from "../../src/programs/evaluate.ts"
-import { Passages } from "../../src/runtime/ports/Passages.ts"
+import { Corpus } from "../../src/runtime/ports/Corpus.ts"
 import { silent } from "../../src/runtime/ports/Reporter.ts"
 import { absent } from "../../src/runtime/retrieval/retriever.ts"
 import { decode } from "../../src/systems/jmlr/settings.ts"
@@ -164,7 +164,7 @@ const run = Effect.fnUntraced(
     })
     const { calls, layer } = Fakes.ports(Tiny.passages.map(({ text }) => text))
     const given = [
-      Layer.succeed(Passages, fromRecords(Tiny.passages)),
+      Layer.succeed(Corpus, fromRecords(Tiny.passages)),
       silent
     ] as const
     const ports = retrieves ? layer : Layer.merge(layer, absent)
@@ -213,7 +213,7 @@ describe("evaluating", () => {
     }))
   it.live("gives the reader the gold passage where it is to have it", () =>
     Effect.gen(function*() {
-      const { calls, judged } = yield* run({}, 4, true, { mode: "oracle" })
+      const { calls, judged } = yield* run({}, 4, true, { mode: "oracle", answer_format: "text" })
       const named = Tiny.questions.filter((q) => Tiny.passages.find((p) => p.id === q.gold[0])!.text.includes(q.answer))
       const right = judged.filter((j) => j.correct === 1).map((j) => j.id)
       assert.includeMembers(right, named.map((q) => q.id))

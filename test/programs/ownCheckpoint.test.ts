@@ -12,6 +12,7 @@ import { train } from "../../src/programs/train.ts"
 import * as Checkpoints from "../../src/runtime/files/checkpoints.ts"
 import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
 import * as RetrieverModel from "../../src/runtime/retrieval/colbert/model.ts"
+import { indexes } from "../../src/runtime/retrieval/retriever.ts"
 import { readerSpecial, retrieverSpecial, tokenizerJson } from "../../src/runtime/tokenizers/train.ts"
 import { inference, joint, ofRetriever } from "../../src/systems/jmlr/layers.ts"
 import type { JmlrConfig } from "../../src/systems/jmlr/settings.ts"
@@ -91,8 +92,9 @@ const everything = Effect.fnUntraced(function*(config: JmlrConfig) {
     Effect.provide(reading, { local: true })
   )
   assert.strictEqual(judged.judged.length, Tiny.questions.length)
+  const searching = indexes(ofRetriever(kept).retrieval).pipe(Layer.provideMerge(Tiny.surroundings))
   const model = yield* RetrieverModel.make(ofRetriever(kept), () => false).pipe(
-    Effect.provide(Tiny.surroundings, { local: true })
+    Effect.provide(searching, { local: true })
   )
   return { dim, checkpoint: trained.checkpoint, model }
 })

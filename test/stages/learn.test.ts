@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { text, textOf } from "../../src/domain/Content.ts"
 import * as Frame from "../../src/domain/Frame.ts"
 import { Candidates, Draw, Preference, Target } from "../../src/domain/tables.ts"
 import { DeadGradient } from "../../src/runtime/ports/Learning.ts"
@@ -10,6 +11,7 @@ import { answer } from "../../src/stages/answer.ts"
 import * as Pipelines from "../../src/stages/pipelines.ts"
 import { byPairs, byTarget, update } from "../../src/stages/update.ts"
 import * as Fakes from "../support/fakes.ts"
+import * as Reading from "../support/reading.ts"
 import * as Rows from "../support/rows.ts"
 import { questions } from "../support/tiny.ts"
 
@@ -18,10 +20,10 @@ const numbers = (width: number, from: number) => Int32Array.from({ length: 6 * w
 
 const drawn = Frame.append(Rows.frame(), Draw(3, 2), {
   drawn: numbers(3, 0),
-  drawLogProb: new Float32Array(18),
   extremes: numbers(2, 3),
   context: numbers(2, 1)
 })
+const prompting = { ...Reading.defaults, answer_format: "text" } as const
 const study = {
   n: 5,
   m: 3,
@@ -33,7 +35,8 @@ const study = {
   ties: "skip",
   mean: "pairs",
   rerank: true,
-  temperatureGold: 0.1
+  temperatureGold: 0.1,
+  ...prompting
 } as const
 
 describe("update", () => {
@@ -42,18 +45,19 @@ describe("update", () => {
     const preference = Float32Array.from({ length: 54 }, (_, i) => i / 54)
     return Effect.gen(function*() {
       const rows = Frame.append(drawn, Preference(3), { preference })
-      const learned = Rows.blocks(yield* update(byPairs(3, 2)).run(rows))
+      const learned = Rows.blocks(yield* update(byPairs(3, 2, prompting)).run(rows))
       const [lesson] = calls.retrieverLessons
-      assert.deepStrictEqual(lesson!.questions, [...Frame.column(rows, "query")])
+      assert.deepStrictEqual(lesson!.queries, Frame.column(rows, "query").map((query) => [text(query)]))
       const { drawn: some, extremes } = Rows.blocks(drawn)
       questions.forEach((_, r) => assert.deepStrictEqual(row(lesson!.docs, r), [...row(some, r), ...row(extremes, r)]))
       assert.deepStrictEqual(lesson!.objective, { _tag: "Pairwise", m: 3, weights: preference })
-      assert.deepStrictEqual(calls.readerLessons, [{
-        questions: questions.map((q) => q.question),
-        options: questions.map((q) => q.options),
-        answers: questions.map((q) => q.answer),
-        context: Rows.blocks(drawn).context
-      }])
+      const context = Rows.blocks(drawn).context
+      const [asked, options] = [questions.map((q) => q.question), questions.map((q) => q.options)]
+      const answers = questions.map((q) => q.answer)
+      assert.deepStrictEqual(calls.readerLessons, [
+        Reading.lessonOf({ questions: asked, options, answers, context }, prompting)
+      ])
+      assert.include(calls.readerLessons[0]!.prompts[0]!.map(({ content }) => textOf(content)).join(""), Rows.texts[1]!)
       assert.strictEqual(learned.retrieverLoss.length, 6)
       assert.isTrue(learned.readerLoss.every((loss) => loss > 0 && loss <= 1))
     }).pipe(Effect.provide(layer))
@@ -62,9 +66,9 @@ describe("update", () => {
     const { calls, layer } = Fakes.ports(Rows.texts)
     const target = Float32Array.from({ length: 18 }, (_, i) => i % 3 === 0 ? 1 : 0)
     return Effect.gen(function*() {
-      yield* update(byTarget(3, 2)).run(Frame.append(drawn, Target(3), { target }))
+      yield* update(byTarget(3, 2, prompting)).run(Frame.append(drawn, Target(3), { target }))
       assert.deepStrictEqual(calls.retrieverLessons, [{
-        questions: questions.map((q) => q.question),
+        queries: questions.map((q) => [text(q.question)]),
         docs: Rows.blocks(drawn).drawn,
         objective: { _tag: "Listwise", target }
       }])
@@ -110,14 +114,14 @@ describe("answer", () => {
       const gold = questions.map((q) => Number(q.gold[0]!.slice(1)))
       const docs = Int32Array.from(gold.flatMap((doc) => [doc, 4, 7, 9]))
       const found = Frame.append(Rows.frame(), Candidates(4), { docs, docScore: new Float32Array(24) })
-      const { prediction, predictionIndex, support } = Rows.blocks(yield* answer(4, 3).run(found))
+      const { prediction, predictionIndex, support } = Rows.blocks(yield* answer(4, 3, prompting).run(found))
       gold.forEach((doc, r) => assert.deepStrictEqual(row(support, r), [7, 4, doc]))
       assert.deepStrictEqual([...predictionIndex], questions.map((q) => q.answerIndex))
       assert.deepStrictEqual([...prediction], questions.map((q) => q.answer))
     }).pipe(Effect.provide(Fakes.ports(Rows.texts).layer)))
   it.effect("gives the reader the gold passage where asked to", () =>
     Effect.gen(function*() {
-      const { predictionIndex } = Rows.blocks(yield* Pipelines.answerGold(3).run(Rows.frame()))
+      const { predictionIndex } = Rows.blocks(yield* Pipelines.answerGold(3, prompting).stage.run(Rows.frame()))
       assert.deepStrictEqual([...predictionIndex], questions.map((q) => q.answerIndex))
     }).pipe(Effect.provide(Fakes.ports(Rows.texts).layer)))
 })

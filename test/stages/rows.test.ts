@@ -4,7 +4,8 @@ import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import type { Columns } from "../../src/domain/Columns.ts"
 import type * as Frame from "../../src/domain/Frame.ts"
-import type { Reader, ReaderLearner } from "../../src/runtime/ports/Reader.ts"
+import type { Corpus } from "../../src/runtime/ports/Corpus.ts"
+import type { LanguageModel, LanguageModelLearner } from "../../src/runtime/ports/LanguageModel.ts"
 import type { Retriever, RetrieverLearner } from "../../src/runtime/ports/Retriever.ts"
 import { answer } from "../../src/stages/answer.ts"
 import { read } from "../../src/stages/read.ts"
@@ -15,15 +16,17 @@ import type { Stage } from "../../src/stages/Stage.ts"
 import { drawInBatch, drawOracle, drawWithGold, findGold } from "../../src/stages/supervise.ts"
 import { byPairs, byTarget, update } from "../../src/stages/update.ts"
 import * as Fakes from "../support/fakes.ts"
+import * as Reading from "../support/reading.ts"
 import * as Rows from "../support/rows.ts"
 
-type Ports = Retriever | RetrieverLearner | Reader | ReaderLearner
+type Ports = Retriever | RetrieverLearner | LanguageModel | LanguageModelLearner | Corpus
 type AnyStage = Stage<any, any, unknown, Ports>
 type AnyFrame = Frame.Frame<Columns>
 
 const drawn = { n: 5, m: 3, c: 2, sampling: "weighted", context: "sampled", temperature: 1, seed: 9 } as const
+const prompting = { ...Reading.defaults, answer_format: "text" } as const
 const ranked = { ties: "skip", mean: "pairs" } as const
-const studied = [retrieve({ n: 5, rerank: true }), sample(drawn), read(3)]
+const studied = [retrieve({ n: 5, rerank: true }), sample(drawn), read(3, prompting)]
 
 /** Each stage after those that make its columns. */
 const lines: Readonly<Record<string, ReadonlyArray<AnyStage>>> = {
@@ -35,9 +38,9 @@ const lines: Readonly<Record<string, ReadonlyArray<AnyStage>>> = {
   "score by rank": [...studied, llmRank(3, ranked)],
   "score by distribution": [...studied, pdist(3, 0.1)],
   "score by gold": [...studied, goldTarget(3)],
-  "update by pairs": [...studied, llmRank(3, ranked), update(byPairs(3, 2))],
-  "update by target": [...studied, pdist(3, 0.1), update(byTarget(3, 2))],
-  "answer": [studied[0]!, answer(5, 2)],
+  "update by pairs": [...studied, llmRank(3, ranked), update(byPairs(3, 2, prompting))],
+  "update by target": [...studied, pdist(3, 0.1), update(byTarget(3, 2, prompting))],
+  "answer": [studied[0]!, answer(5, 2, prompting)],
   "find gold": [findGold(2)],
   "draw with gold": [studied[0]!, drawWithGold(5, 3, 2, 4)],
   "draw an oracle's": [drawOracle(3, Rows.texts.length, 4)]

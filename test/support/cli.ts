@@ -25,13 +25,16 @@ export interface Options {
   /** Nobody reads its output any more once it is interrupted, as when a terminal is closed. */
   readonly deaf?: boolean
   readonly env?: Readonly<Record<string, string>>
+  /** What is started in place of the source: the program of an installed package. */
+  readonly program?: string
 }
 
 /** Runs `anamnesis ARGS` to its end. */
 export const anamnesis = (folder: string, args: ReadonlyArray<string>, options: Options = {}): Promise<Ended> =>
   new Promise((resolve, reject) => {
     const env = { ...around, THREADS: "1", ...options.env }
-    const child = spawn(process.execPath, [main, ...args], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] })
+    const program = options.program ?? main
+    const child = spawn(process.execPath, [program, ...args], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] })
     let [out, err, stopped] = ["", "", false]
     child.stdout.on("data", (text: Buffer) => void (out += text.toString()))
     child.stderr.on("data", (text: Buffer) => {

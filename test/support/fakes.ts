@@ -1,12 +1,16 @@
 /**
  * Ports in memory, with behaviour of their own: a retriever that scores a passage by the words it shares with the
- * question, each word by a weight it learns; a reader that is the less surprised the more of the answer it has read.
+ * question, each word by a weight it learns; a language model that is the less surprised by a text the more of it it has read.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { Reader, ReaderLearner, type ReaderLesson } from "../../src/runtime/ports/Reader.ts"
+import { fromRecords } from "../../src/datasets/dataset.ts"
+import { type Chat, type Content, textOf } from "../../src/domain/Content.ts"
+import { TopK } from "../../src/domain/topK.ts"
+import { checkRow, Corpus } from "../../src/runtime/ports/Corpus.ts"
+import { LanguageModel, LanguageModelLearner, type LanguageModelLesson } from "../../src/runtime/ports/LanguageModel.ts"
 import { type Objective, Retriever, RetrieverLearner, type RetrieverLesson } from "../../src/runtime/ports/Retriever.ts"
 
 const words = (text: string): ReadonlySet<string> => new Set(text.toLowerCase().match(/[a-z0-9]+/g) ?? [])
@@ -16,7 +20,7 @@ const shared = (a: string, b: string): ReadonlyArray<string> => [...words(a)].fi
 export interface Calls {
   readonly searched: Array<ReadonlyArray<string>>
   readonly retrieverLessons: Array<RetrieverLesson>
-  readonly readerLessons: Array<ReaderLesson>
+  readonly readerLessons: Array<LanguageModelLesson>
 }
 
 const rowOf = (block: Int32Array, rows: number, r: number): Int32Array =>
@@ -48,42 +52,50 @@ const wishes = (objective: Objective, scores: ReadonlyArray<number>, q: number):
   return scores.map((_, i) => i < m ? judged.reduce((wish, j) => wish + pull(i, j) - pull(j, i), 0) : 0)
 }
 
+/** Weights of words as they were when the index was made. */
+interface FakeIndex {
+  readonly generation: number
+  readonly weight: ReadonlyMap<string, number>
+}
+
 export const retriever = (texts: ReadonlyArray<string>, calls: Calls) => {
   const weight = new Map<string, number>()
-  const score = (question: string, doc: number): number =>
-    shared(question, texts[doc] ?? "").reduce((sum, word) => sum + (weight.get(word) ?? 1), 0)
-  const search = (questions: ReadonlyArray<string>, k: number) => {
-    calls.searched.push(questions)
-    const ranked = questions.map((question) => {
-      const scores = texts.map((_, doc) => score(question, doc))
-      const order = [...texts.keys()].toSorted((a, b) => scores[b]! - scores[a]! || a - b).slice(0, k)
-      return { order, scores }
-    })
-    return {
-      docs: Int32Array.from(ranked.flatMap(({ order }) => order)),
-      scores: Float32Array.from(ranked.flatMap(({ order, scores }) => order.map((doc) => scores[doc]!)))
-    }
+  let index: FakeIndex | undefined
+  const refresh = () => index = { generation: (index?.generation ?? 0) + 1, weight: new Map(weight) }
+  const known = (query: string, doc: number) => {
+    checkRow(doc, texts.length)
+    return shared(query, texts[doc]!)
+  }
+  const scored = (by: ReadonlyMap<string, number>) => (query: string, doc: number): number =>
+    known(query, doc).reduce((sum, word) => sum + (by.get(word) ?? 1), 0)
+  const score = (query: string, doc: number): number => doc === -1 ? -Infinity : scored(weight)(query, doc)
+  const search = (queries: ReadonlyArray<Content>, k: number) => {
+    calls.searched.push(queries.map(textOf))
+    const indexed = scored((index ?? refresh()).weight)
+    const best = new TopK(queries.length, k)
+    queries.forEach((query, q) => texts.forEach((_, doc) => best.offer(q, doc, indexed(textOf(query), doc))))
+    return { docs: best.docs, scores: best.scores }
   }
   const learn = (lesson: RetrieverLesson) => {
     calls.retrieverLessons.push(lesson)
-    const { docs, objective, questions } = lesson
-    const own = questions.map((_, q) => [...rowOf(docs, questions.length, q)])
-    const scores = own.map((some, q) => some.map((doc) => score(questions[q]!, doc)))
+    const { docs, objective } = lesson
+    const queries = lesson.queries.map(textOf)
+    const own = queries.map((_, q) => [...rowOf(docs, queries.length, q)])
+    const scores = own.map((some, q) => some.map((doc) => score(queries[q]!, doc)))
     own.forEach((some, q) => {
       wishes(objective, scores[q]!, q).forEach((wish, i) => {
-        const known = shared(questions[q]!, texts[some[i]!] ?? "")
-        for (const word of known) weight.set(word, (weight.get(word) ?? 1) + 0.5 * wish)
+        for (const word of known(queries[q]!, some[i]!)) weight.set(word, (weight.get(word) ?? 1) + 0.5 * wish)
       })
     })
     return Float32Array.from(scores, (own, q) => lossOf(objective, own, q))
   }
   const port = Retriever.of({
-    search: (questions, k) => Effect.sync(() => search(questions, k)),
-    score: (questions, docs) =>
+    search: (queries, k) => Effect.sync(() => search(queries, k)),
+    score: (queries, docs) =>
       Effect.sync(() =>
-        Float32Array.from(docs, (doc, i) => score(questions[Math.floor(i * questions.length / docs.length)]!, doc))
+        Float32Array.from(docs, (doc, i) => score(textOf(queries[Math.floor(i * queries.length / docs.length)]!), doc))
       ),
-    refresh: Effect.succeed(1)
+    refresh: Effect.sync(() => refresh().generation)
   })
   const learner = RetrieverLearner.of({
     groups: [],
@@ -94,41 +106,41 @@ export const retriever = (texts: ReadonlyArray<string>, calls: Calls) => {
   return Layer.succeedContext(Context.make(Retriever, port).pipe(Context.add(RetrieverLearner, learner)))
 }
 
-export const reader = (texts: ReadonlyArray<string>, calls: Calls) => {
-  const surprise = (answer: string, docs: Iterable<number>): number =>
-    1 / (1 + [...docs].reduce((sum, doc) => sum + shared(answer, texts[doc] ?? "").length, 0))
-  const port = Reader.of({
-    nll: ({ answers, docs }) =>
-      Effect.sync(() =>
-        Float32Array.from(docs, (doc, i) => surprise(answers[Math.floor(i * answers.length / docs.length)]!, [doc]))
-      ),
-    answer: ({ context, options, questions }) =>
-      Effect.sync(() => {
-        const indices = Int32Array.from(options, (own, q) => {
-          const surprises = own.map((option) => surprise(option, rowOf(context, questions.length, q)))
-          return surprises.indexOf(Math.min(...surprises))
-        })
-        const texts = options.map((own, q) => own[indices[q]!] ?? questions[q]!)
-        return { indices, texts, written: texts.map(() => "") }
-      }),
-    write: ({ questions }) =>
-      Stream.fromIterable(questions.map((text, row) => ({ row, id: 0, text, finish: "eos" as const })))
+/** The passages of a chat, which give way in it. */
+const readIn = (chat: Chat): string =>
+  chat.map(({ content }) => textOf(content.filter((part) => part.yields))).join("\n")
+
+/** It writes the last line of what it is asked. */
+const echo = (chat: Chat): string => textOf(chat.at(-1)!.content).trim().split("\n").at(-1)!
+
+export const languageModel = (calls: Calls) => {
+  const surprise = (chat: Chat, text: string): number => 1 / (1 + shared(text, readIn(chat)).length)
+  const surprises = (prompts: ReadonlyArray<Chat>, continuations: ReadonlyArray<string>): Float32Array =>
+    Float32Array.from(prompts, (chat, p) => surprise(chat, continuations[p]!))
+  const port = LanguageModel.of({
+    nll: (prompts, continuations) => Effect.sync(() => surprises(prompts, continuations)),
+    rank: (prompts, continuations) =>
+      Effect.sync(() => prompts.map((chat, p) => Float32Array.from(continuations[p]!, (text) => surprise(chat, text)))),
+    write: (prompts) =>
+      Stream.fromIterable(prompts.map((chat, row) => ({ row, id: 0, text: echo(chat), finish: "eos" as const })))
   })
-  const learner = ReaderLearner.of({
+  const learner = LanguageModelLearner.of({
     groups: [],
     learn: (lesson) =>
       Effect.sync(() => {
         calls.readerLessons.push(lesson)
-        const { answers, context } = lesson
-        return Float32Array.from(answers, (answer, q) => surprise(answer, rowOf(context, answers.length, q)))
+        return surprises(lesson.prompts, lesson.continuations)
       }),
-    gate: ({ questions }) => Effect.succeed(new Map([["reader pages", questions.length]]))
+    gate: ({ prompts }) => Effect.succeed(new Map([["reader pages", prompts.length]]))
   })
-  return Layer.succeedContext(Context.make(Reader, port).pipe(Context.add(ReaderLearner, learner)))
+  return Layer.succeedContext(Context.make(LanguageModel, port).pipe(Context.add(LanguageModelLearner, learner)))
 }
 
-/** All four ports over a corpus, and the record of what they were asked. */
+const corpusOf = (texts: ReadonlyArray<string>) =>
+  Layer.succeed(Corpus, fromRecords(texts.map((text, i) => ({ id: `p${i}`, text }))))
+
+/** All four ports over a corpus, and it, and the record of what they were asked. */
 export const ports = (texts: ReadonlyArray<string>) => {
   const calls: Calls = { searched: [], retrieverLessons: [], readerLessons: [] }
-  return { calls, layer: Layer.merge(retriever(texts, calls), reader(texts, calls)) }
+  return { calls, layer: Layer.mergeAll(retriever(texts, calls), languageModel(calls), corpusOf(texts)) }
 }

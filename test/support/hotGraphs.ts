@@ -10,6 +10,7 @@ import { repeated } from "../../src/kernels/repeat.ts"
 import type { Steps } from "../../src/kernels/Step.ts"
 import * as ReaderGraphs from "../../src/runtime/language/graphs.ts"
 import * as RetrieverGraphs from "../../src/runtime/retrieval/colbert/graphs.ts"
+import { search } from "../../src/runtime/retrieval/indexes/search.ts"
 import { decoder, encoder, retriever, steps } from "./steps.ts"
 
 const optimizer = adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-3 })
@@ -80,6 +81,6 @@ export const hotGraphs = (type: Half | undefined): Readonly<Record<string, Graph
     "the retriever's scores": RetrieverGraphs.score(encoder, retriever.shape),
     "passages": RetrieverGraphs.encode(encoder, 2, 5),
     "passages of a ModernBERT": RetrieverGraphs.encode(modern, 2, 5),
-    "a search": RetrieverGraphs.search(2, 4, 5, 6, 3)
+    "a search": search(2, 4, 5, 6, 3)
   }
 }

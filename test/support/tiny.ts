@@ -15,7 +15,7 @@ import { decodeDecoder } from "../../src/runtime/files/config/decoder.ts"
 import { decodeEncoder } from "../../src/runtime/files/config/encoder.ts"
 import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
 import * as ModelFolder from "../../src/runtime/models/folder.ts"
-import { Passages } from "../../src/runtime/ports/Passages.ts"
+import { Corpus } from "../../src/runtime/ports/Corpus.ts"
 import * as Reporter from "../../src/runtime/ports/Reporter.ts"
 import { readerSpecial, retrieverSpecial, tokenizerJson, vocabulary } from "../../src/runtime/tokenizers/train.ts"
 import { decode, type JmlrConfig } from "../../src/systems/jmlr/settings.ts"
@@ -158,7 +158,7 @@ export const folder = Effect.gen(function*() {
 /** The same with weights in files: what can answer without having learned. */
 export const weighted = Effect.tap(folder, writeWeights)
 
-export const corpusLayer = Layer.succeed(Passages, fromRecords(passages))
+export const corpusLayer = Layer.succeed(Corpus, fromRecords(passages))
 
 /** Corpus and one CPU thread. */
 export const core = Layer.mergeAll(corpusLayer, cpu({ threads: 1 }))

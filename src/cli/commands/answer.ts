@@ -39,7 +39,7 @@ export const answerCommand = Command.make(
       return yield* Stream.runForEach(telling(config, records[0]!), print).pipe(Effect.provide(system))
     }
     yield* tellEach(answerAll(config, records), show).pipe(Effect.provide(system))
-  })
+  }, Effect.scoped)
 ).pipe(
   Command.withDescription("Answer a question, or a file of questions, and show the supporting passages"),
   Command.provide(runtime)

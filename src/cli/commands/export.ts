@@ -4,6 +4,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
+import { parts } from "../../domain/fileNames.ts"
 import { exportPart } from "../../programs/export.ts"
 import * as OnnxFolder from "../../runtime/models/export/onnx.ts"
 import { lines, runtime, settings, settle, tell } from "../command.ts"
@@ -18,7 +19,7 @@ export const exportCommand = Command.make(
       Flag.withDescription("Add an ONNX model, for transformers.js"),
       Flag.withDefault(false)
     ),
-    part: Argument.Literals("part", ["retriever", "reader"]).pipe(Argument.withDescription("Which model")),
+    part: Argument.Literals("part", parts).pipe(Argument.withDescription("Which model")),
     out: Argument.Path("out").pipe(Argument.withDescription("New folder to write to"))
   },
   Effect.fnUntraced(function*({ onnx, out, part, ...flags }) {

@@ -7,8 +7,10 @@ import { scorer, words } from "../../domain/bm25.ts"
 import * as Key from "../../domain/Key.ts"
 import type { Document } from "./xml.ts"
 
+/** Part of the dataset that a question belongs to; those of a disease are all in one. */
 export type Split = "train" | "dev" | "test"
 
+/** A question about a disease's gene, as a line of the file that is written. */
 export interface GeneQuestion {
   readonly id: string
   readonly split: Split

@@ -14,6 +14,7 @@ export interface Pair {
   readonly gold: string
 }
 
+/** A web page of MedQuAD. */
 export interface Document {
   readonly id: string
   readonly source: string

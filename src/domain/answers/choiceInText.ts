@@ -1,17 +1,20 @@
 /** An option at a place of a text: by its letter or by its words. */
 import { type Options, optionsOf } from "./optionText.ts"
 
+/** What may be chosen, and how. */
 export interface Choices {
   readonly options: Options
   /** What a single letter is that is both an option's text and another's letter. */
   readonly answers: "letter" | "text"
 }
 
+/** The choices that these options are, A being the first. */
 export const choicesOf = (texts: ReadonlyArray<string>, answers: "letter" | "text"): Choices => ({
   options: optionsOf(texts),
   answers
 })
 
+/** An option that a text names at a place. */
 export interface Choice {
   readonly option: number
   /** The place after it. */
@@ -103,12 +106,14 @@ export const labelled = (text: string, { options }: Choices): number | undefined
 /** An option; -1 where a text settles on several; `undefined` where it settles on none. */
 export type Verdict = number | undefined
 
+/** The verdict of a choice that was found: its option, -1 where two stand beside each other, nothing where none was. */
 export const settled = (found: Choice | undefined): Verdict => found?.two ? -1 : found?.option
 
 /** Letters as they are written of options within a text: (B), B), [B], option B. */
 const letterForms =
   /[([]([A-Za-z])[)\]]|(?<![\p{L}\p{N}(])([A-Z])\)|\b(?:option|choice|answer)\s+["'“‘]?([A-Z])(?![\p{L}\p{N}'’-])/giu
 
+/** The letters of options in a text, with where they begin and end. */
 export const lettersIn = (text: string, c: Choices) =>
   [...text.matchAll(letterForms)].flatMap(({ 0: own, 1: wrapped, 2: closed, 3: named, index }) => {
     const letter = wrapped ?? closed ?? named!

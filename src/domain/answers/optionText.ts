@@ -37,6 +37,7 @@ const isVague = (words: ReadonlyArray<string>): boolean =>
   words.length === 0 ||
   (words.length === 1 && (common.has(words[0]!) || words[0]!.length <= 2 || /^\d/.test(words[0]!)))
 
+/** Options by their words. */
 export interface Options {
   readonly count: number
   readonly words: (text: string) => ReadonlyArray<Word>
@@ -51,6 +52,7 @@ export interface Options {
   readonly vague: (option: number) => boolean
 }
 
+/** The words of options; those that differ by marks or case alone are compared exactly. */
 export const optionsOf = (texts: ReadonlyArray<string>): Options => {
   const keys = (exact: boolean) => texts.map((text) => wordsOf(text, exact).map(({ key }) => key))
   const loose = keys(false)

@@ -18,6 +18,7 @@ import { formFields, formOf, type Plain } from "./forms.ts"
 
 export { RecordError } from "./fields.ts"
 
+/** A passage of the corpus. */
 export interface Passage {
   readonly id: string
   /** Title and text, as both models read it. */
@@ -42,9 +43,12 @@ export interface QuestionRecord {
   readonly answers?: ReadonlyArray<string>
 }
 
+/** What the questions of a file are for. */
 export const splits = ["train", "validation", "test"] as const
+/** One of `splits`. */
 export type Split = typeof splits[number]
 
+/** Whether the right answer to a question is known. */
 export const isAnswered = ({ answer }: QuestionRecord): boolean => answer !== ""
 
 /** The texts that are right. */
@@ -71,6 +75,7 @@ export const passageFields: ReadonlySet<string> = new Set(["_id", "id", "title",
 const begins = (contents: string, title: string): boolean =>
   contents.trimStart().startsWith(title.trim()) || contents.trimStart().startsWith(`"${title.trim()}"`)
 
+/** How the record of a passage is read. */
 export interface PassageOptions {
   /** Fields that are used elsewhere. */
   readonly also?: ReadonlySet<string>
@@ -108,6 +113,7 @@ const having = (line: unknown): string =>
 
 const decodeCommon = decoder(Schema.Struct({ type: optional(Schema.Union([Schema.String, Schema.Finite])) }))
 
+/** How the record of a question is read. */
 export interface QuestionOptions extends PassageOptions {
   /** The id where the record has none. */
   readonly id?: string

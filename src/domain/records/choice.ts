@@ -1,5 +1,5 @@
 /** The options of a question, and which of them its record says are right. */
-import { type Fields, RecordError, show } from "./fields.ts"
+import { type Fields, isExact, RecordError, show } from "./fields.ts"
 
 /** An option: what names it in the record, what it says, and whether the record has it as a number. */
 export interface Option {
@@ -20,12 +20,15 @@ export interface Given {
 
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-const option = (field: string, key: string, value: unknown): Option => {
-  const number = typeof value === "number"
-  if (!number && (typeof value !== "string" || value.trim() === "")) {
-    throw new RecordError(`${field}.${key}`, `expected a text or a number, got ${show(value)}`)
+const option = (field: string, key: unknown, value: unknown): Option => {
+  if (typeof key !== "string" && !isExact(key)) {
+    throw new RecordError(field, `expected a text or a number to name an option by, got ${show(key)}`)
   }
-  return { key, text: String(value), number }
+  const number = isExact(value)
+  if (!number && (typeof value !== "string" || value.trim() === "")) {
+    throw new RecordError(`${field}.${key}`, `expected a text or a number below 2^53, got ${show(value)}`)
+  }
+  return { key: String(key), text: String(value), number }
 }
 
 const isObject = (value: unknown): value is Fields =>
@@ -39,7 +42,7 @@ const element = (field: string, value: unknown, i: number): Option =>
   isObject(value)
     ? option(
       field,
-      String(firstOf(value, ["key", "label", "aid"]) ?? letters[i]),
+      firstOf(value, ["key", "label", "aid"]) ?? letters[i] ?? i,
       firstOf(value, ["value", "text", "atext"])
     )
     : option(field, letters[i] ?? String(i), value)
@@ -48,7 +51,7 @@ const element = (field: string, value: unknown, i: number): Option =>
 const entries = (field: string, value: unknown): ReadonlyArray<Option> => {
   if (isObject(value) && Array.isArray(value["text"])) {
     const labels = Array.isArray(value["label"]) ? value["label"] as ReadonlyArray<unknown> : letters
-    return value["text"].map((text, i) => option(field, String(labels[i]), text))
+    return value["text"].map((text, i) => option(field, labels[i], text))
   }
   if (isObject(value)) {
     return Object.entries(value).flatMap(([key, text]) => text === null ? [] : [option(field, key, text)])

@@ -70,11 +70,14 @@ const named = (dataset: string, held: ReadonlyArray<Held>): ReadonlyArray<Held> 
 export const heldBy = (value: unknown, dataset: string | undefined): ReadonlyArray<Held> => {
   const own = dataset === undefined ? recordsOf(value) : undefined
   if (own) return own
-  const datasets = Object.entries(isObject(value) ? value : {})
-    .flatMap(([name, member]) => {
-      const held = recordsOf(member)
-      return held && held.length > 0 ? [{ name, held }] : []
-    })
+  const members = Object.entries(isObject(value) ? value : {})
+  const datasets = members.flatMap(([name, member]) => {
+    const held = isRecord(member) ? undefined : recordsOf(member)
+    return held && held.length > 0 ? [{ name, held }] : []
+  })
+  if (dataset === undefined && members.some(([, member]) => isRecord(member))) {
+    throw new RecordError("", "holds records and lists side by side; write all records as one list")
+  }
   const chosen = datasets.find(({ name }) => name === dataset)
   if (chosen) return chosen.held
   if (dataset === "*") return datasets.flatMap(({ held, name }) => named(name, held))

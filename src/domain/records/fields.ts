@@ -1,7 +1,7 @@
 /** Fields of a record that users bring: which are there, what they must be, and which are of no use here. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
+import { issuesOf } from "../issues.ts"
 
 /** The fields of a record that say something. */
 export type Fields = Readonly<Record<string, unknown>>
@@ -24,13 +24,18 @@ export interface Notes {
   readonly remark: (what: string) => void
 }
 
+/** Nobody is told. */
 export const silent: Notes = { unused: () => undefined, remark: () => undefined }
 
 /** An id as text; numbers beyond 2^53 are refused, because JSON has rounded them already. */
 export const Id = Schema.Union([Schema.NonEmptyString, Schema.Int])
+/** Whether a number is as its file spells it: JSON rounds integers beyond 2^53, and has no infinite ones. */
+export const isExact = (value: unknown): value is number =>
+  Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))
 /** A text, or a number that stands for its digits. */
-export const Value = Schema.Union([Schema.String, Schema.Finite])
-export const optional = Schema.optionalKey
+export const Value = Schema.Union([Schema.String, Schema.Finite.check(Schema.makeFilter(isExact))])
+/** A field that a record may lack. */
+export const optional: typeof Schema.optionalKey = Schema.optionalKey
 
 /** null, a blank text, an empty list and an empty object say what a missing field says: nothing. */
 const isBlank = (value: unknown): boolean => {
@@ -42,7 +47,7 @@ const isBlank = (value: unknown): boolean => {
 /** The beginning of a value, as JSON has it. */
 export const show = (value: unknown): string => {
   try {
-    const text = JSON.stringify(value) ?? String(value)
+    const text = JSON.stringify(value) ?? "nothing"
     return text.length > 40 ? `${text.slice(0, 40)}...` : text
   } catch {
     return "a value of great depth"
@@ -61,8 +66,6 @@ export const present = (line: unknown): Fields => {
   return fields
 }
 
-const format = SchemaIssue.makeFormatterStandardSchemaV1()
-
 const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
   path.reduce<unknown>((inner, key) => (inner as Readonly<Record<PropertyKey, unknown>> | undefined)?.[key], value)
 
@@ -72,12 +75,12 @@ export const decoder = <A>(schema: Schema.Codec<A, any>) => {
   return (fields: Fields): A => {
     const decoded = decode(fields)
     if (Result.isSuccess(decoded)) return decoded.success
-    const [issue] = format(decoded.failure.issue).issues
-    const path = (issue!.path ?? []) as ReadonlyArray<PropertyKey>
+    const [issue] = issuesOf(decoded.failure)
+    const { path, reason } = issue!
     const found = at(fields, path)
     throw new RecordError(
       path.map(String).join("."),
-      found === undefined ? "is missing" : `${issue!.message.replace(/^E/, "e")}, got ${show(found)}`
+      found === undefined ? "is missing" : `${reason}, got ${show(found)}`
     )
   }
 }

@@ -11,12 +11,14 @@ export interface Plain {
   readonly given: ReadonlyArray<Given>
 }
 
+/** What a form is read with beside the record. */
 export interface Context {
   readonly notes: Notes
   /** What the file's `cop` counts from, where it is known. */
   readonly from: 0 | 1 | undefined
 }
 
+/** A form of questions: which records have it, and what they say. */
 export interface Form {
   readonly fits: (fields: Fields) => boolean
   /** The fields that it reads. */
@@ -58,6 +60,8 @@ export const copFrom = (value: unknown): 0 | 1 | undefined => {
 
 /** `cop` cannot be read before it is known what the file counts from. */
 export class Unsettled extends RecordError {}
+/** Records contradict each other about what `cop` counts from, so that none can be read. */
+export class Contradictory extends RecordError {}
 
 /** MedMCQA: `opa` to `opd`, and `cop` from 1 (the authors' JSON) or from 0, -1 for none (Hugging Face). */
 const medMcqa = form(

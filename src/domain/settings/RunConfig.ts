@@ -19,6 +19,7 @@ export const sections = {
   Output: output
 } as const
 
+/** The settings that every system has. */
 export const shared = { ...data, ...models, ...training, ...retrieval, ...prompting, ...generation, ...output }
 
 /** What every system's settings have. Those of a system of its own stand beside them, see `Spec`. */
@@ -28,6 +29,7 @@ export const RunConfig = Schema.Struct({
   mode: Schema.String,
   ...shared
 })
+/** The settings of a run, each with a value. */
 export type RunConfig = typeof RunConfig.Type
 
 /** Settings as they were written. */

@@ -17,6 +17,7 @@ export interface Own<F extends Fields = Fields> {
   readonly conflicts: (c: RunConfig & Schema.Struct.Type<F>) => ReadonlyArray<string>
 }
 
+/** What there is to know of a system's settings. */
 export interface Spec {
   readonly name: string
   readonly fields: Fields
@@ -31,6 +32,7 @@ export interface Spec {
 const oneOf = (names: ReadonlyArray<string>, description: string) =>
   setting(Schema.Literals(names), { description, affects: "learning", default: names[0]! })
 
+/** The spec of a system with these settings of its own. */
 export const make = <F extends Fields>({ conflicts, fields: own, modes, name, presets }: Own<F>): Spec => {
   const fields: Fields = {
     system: oneOf([name], "Which system is run."),

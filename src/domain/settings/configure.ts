@@ -122,11 +122,11 @@ const valueAt = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
   path.reduce((found: unknown, part) => (found as Raw | undefined)?.[part as string], value)
 
 /** "seed: must be a whole number of at least 0; given -1" */
-const explain = ({ fields }: Spec, settings: Raw, { path, reason }: Issue): string => {
+const explain = ({ fields }: Spec, settings: Raw, { kind, path, reason }: Issue): string => {
   const key = String(path[0])
   const value = valueAt(settings, path)
   if (value === undefined) return `${key}: ${reason}`
-  if (!reason.startsWith("expected")) return `${key}: ${brief(value)} ${cut(reason, 200)}`
+  if (kind !== "Type") return `${key}: ${brief(value)} ${cut(reason, 200)}`
   const { remedy, what } = wanted(fields[key]!, value)
   const place = path.length > 1 ? `; ${cut(pathText(path))} is ${brief(value)}` : `; given ${brief(value)}`
   return `${key}: must be ${what}${place}${remedy}`
@@ -138,6 +138,7 @@ const firstOfEach = (issues: ReadonlyArray<Issue>): ReadonlyArray<Issue> =>
     ...new Map(issues.toReversed().map((issue) => [issue.path[0], issue])).values()
   ].toReversed()
 
+/** Settings that are in order. */
 export interface Settled {
   readonly config: RunConfig
   /** Settings that change nothing under the others, of those that someone gave and that are not the default. */

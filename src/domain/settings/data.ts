@@ -1,6 +1,6 @@
 /** Settings of the data: corpus, questions, splits. */
 import * as Schema from "effect/Schema"
-import { MaybePath, Path, Share, Where } from "./kinds.ts"
+import { MaybePath, Natural, Path, Share, Where } from "./kinds.ts"
 import { setting } from "./setting.ts"
 import { inModes, where } from "./uses.ts"
 
@@ -8,11 +8,19 @@ import { inModes, where } from "./uses.ts"
 const asked = inModes(({ questions }) => questions === "given")
 const hasFile = (split: string) => where(`with ${split}_file`, (c) => c[`${split}_file`] !== "")
 
+/** The section's settings by name. */
 export const data = {
   passages_file: setting(Path, {
     description: "Passages: JSON lines, a JSON array or object, parquet, or a folder of them; `.gz` is read too "
       + "(docs/data.md).",
     affects: "learning"
+  }),
+  corpus_in_memory: setting(Natural, {
+    description:
+      "MiB of the passages' texts that are kept in memory; where there are more, all of them go to a file in "
+      + "the temporary folder (`TMPDIR`) and are read from there. 0 keeps none.",
+    affects: "output",
+    default: 256
   }),
   train_file: setting(MaybePath, {
     description: "Training questions, in any of the forms of docs/data.md.",
@@ -82,4 +90,5 @@ export const data = {
     default: false
   })
 }
+/** The section's settings, each with a value. */
 export type Data = Schema.Struct.Type<typeof data>

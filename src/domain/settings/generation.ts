@@ -6,6 +6,7 @@ import { all, reads, where } from "./uses.ts"
 
 const draws = all(reads, where("with do_sample", ({ do_sample }) => do_sample !== false))
 
+/** The section's settings by name. */
 export const generation = {
   option_score: setting(Schema.Literals(["mean", "sum"]), {
     description: "Score of an option: the mean of its tokens' log-likelihoods, or their sum.",
@@ -101,4 +102,5 @@ export const generation = {
     matters: reads
   })
 }
+/** The section's settings, each with a value. */
 export type Generation = Schema.Struct.Type<typeof generation>

@@ -1,7 +1,9 @@
 /** What settings may be. */
 import * as Schema from "effect/Schema"
 
+/** An integer from 1 on. */
 export const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
+/** An integer from 0 on. */
 export const Natural = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 /** A number of steps, or -1. */
 export const MaybeSteps = Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1))
@@ -11,8 +13,11 @@ const [LEAST, GREATEST] = [2 ** -126, (2 - 2 ** -23) * 2 ** 127]
 const inFloat32 = Schema.makeFilter((value: number) =>
   value === 0 || (Math.abs(value) >= LEAST && Math.abs(value) <= GREATEST) || "is beyond what float32 can hold"
 )
+/** A number above 0 that float32 holds. */
 export const Positive = Schema.Finite.check(Schema.isGreaterThan(0), inFloat32)
+/** A number from 0 on that float32 holds. */
 export const NonNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0), inFloat32)
+/** A number from 0 to 1. */
 export const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
 /** The share of an old mean that a new one keeps: 1 would keep all of it. */
 export const Decay = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0), Schema.isLessThan(1))
@@ -24,6 +29,7 @@ const asNamed = Schema.makeFilter((path: string) => {
   if (path.includes("\0")) return "holds a null character"
   return !/^(~(\/|$)|\$)/.test(path) || "is taken literally: ~ and variables are not expanded; write the path in full"
 })
+/** A path of a file or folder. */
 export const Path = Schema.NonEmptyString.check(asNamed)
 /** A path, or nothing. */
 export const MaybePath = Schema.String.check(asNamed)

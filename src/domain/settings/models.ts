@@ -24,6 +24,7 @@ const ofRetriever = {
   modules_to_save: "retriever_modules_to_save"
 } as const
 
+/** The settings of both models, under the keys that users write. */
 export const models = {
   ...instance("retriever", ofRetriever, trainsRetriever, {
     learning_rate: { aliases: ["lr_colbert", "retriever_learning_rate"] }
@@ -41,5 +42,7 @@ type Given = Readonly<Record<string, unknown>> & Pick<Training, "torch_dtype" | 
 /** The folders of the models, by the part of a run that each is. */
 export const folders = { retriever: "retriever_name_or_path", reader: "reader_name_or_path" } as const
 
+/** The retriever's settings among those of a run. */
 export const retrieverOf = (c: Given): ModelSettings => modelOf("retriever_", ofRetriever, c)
+/** The reader's settings among those of a run. */
 export const readerOf = (c: Given): ModelSettings => modelOf("", ofReader, c)

@@ -3,6 +3,7 @@ import type * as Schema from "effect/Schema"
 import { Count, MaybeSteps, Path } from "./kinds.ts"
 import { setting } from "./setting.ts"
 
+/** The section's settings by name. */
 export const output = {
   output_dir: setting(Path, {
     description: "Folder of the run: checkpoints, journal, evaluations.",
@@ -26,4 +27,5 @@ export const output = {
     default: 2
   })
 }
+/** The section's settings, each with a value. */
 export type Output = Schema.Struct.Type<typeof output>

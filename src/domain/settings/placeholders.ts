@@ -32,9 +32,12 @@ export const problems = (fields: Fields, c: Readonly<Record<string, unknown>>): 
     return placeholder === undefined ? [] : wrong(part, placeholder, c[part] as string)
   })
 
+type Filled = "document_prompt" | "question_prompt" | "answer_prompt"
+
+/** A part of a prompt cut at its places: what comes before, between and after the texts that are put there. */
+export const around = <P extends Filled>(c: Pick<Prompting, P>, part: P): ReadonlyArray<string> =>
+  c[part].split(`{${aboutOf(prompting[part]).placeholder}}`)
+
 /** A part of a prompt with a text at its place, wherever it has it. */
-export const fill = <P extends "document_prompt" | "question_prompt" | "answer_prompt">(
-  c: Pick<Prompting, P>,
-  part: P,
-  text: string
-): string => c[part].replaceAll(`{${aboutOf(prompting[part]).placeholder}}`, () => text)
+export const fill = <P extends Filled>(c: Pick<Prompting, P>, part: P, text: string): string =>
+  around(c, part).join(text)

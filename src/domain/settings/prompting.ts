@@ -9,6 +9,7 @@ export const LEAST_SHIFTED = 1024
 
 const number = (value: unknown): number => value as number
 
+/** The section's settings by name. */
 export const prompting = {
   max_length: setting(Count, {
     description:
@@ -95,4 +96,5 @@ export const prompting = {
     matters: reads
   })
 }
+/** The section's settings, each with a value. */
 export type Prompting = Schema.Struct.Type<typeof prompting>

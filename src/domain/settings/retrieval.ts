@@ -4,6 +4,7 @@ import { MaybePath, Natural } from "./kinds.ts"
 import { setting } from "./setting.ts"
 import { encodes, ranks, trainsRetriever } from "./uses.ts"
 
+/** The section's settings by name. */
 export const retrieval = {
   query_max_len: setting(Natural, {
     description: "Length of a query in tokens, markers and masks included; 0 for the checkpoint's own.",
@@ -44,6 +45,15 @@ export const retrieval = {
     affects: "output",
     default: "",
     matters: encodes
+  }),
+  index_in_memory: setting(Natural, {
+    description:
+      "MiB of an index's vectors that stay in memory; the others are read in every search, from `index_path` or, "
+      + "where the index is built, from a file in the temporary folder (`TMPDIR`).",
+    affects: "output",
+    default: 512,
+    matters: encodes
   })
 }
+/** The section's settings, each with a value. */
 export type Retrieval = Schema.Struct.Type<typeof retrieval>

@@ -8,6 +8,7 @@ import type { Use } from "./uses.ts"
  */
 export type Affects = "learning" | "answers" | "output"
 
+/** What is known of a setting beside what it may be. */
 export interface About {
   readonly description: string
   readonly affects: Affects

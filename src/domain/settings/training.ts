@@ -4,6 +4,7 @@ import { Count, Decay, MaybeSteps, Natural, NonNegative, Positive, Share } from 
 import { setting } from "./setting.ts"
 import { where } from "./uses.ts"
 
+/** The section's settings by name. */
 export const training = {
   seed: setting(Natural, {
     description: "Seed of all random choices; each depends on it, the step and the question alone.",
@@ -115,6 +116,7 @@ export const training = {
     default: "none"
   })
 }
+/** The section's settings, each with a value. */
 export type Training = Schema.Struct.Type<typeof training>
 
 /** Questions per step, which is an update. */

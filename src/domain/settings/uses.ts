@@ -42,10 +42,13 @@ export const all = (...uses: ReadonlyArray<Use>): Use => (c, modes) => {
 
 /** A retriever of vectors ranks. */
 export const encodes = inModes(({ retriever }) => retriever === "frozen" || retriever === "trained")
+/** Where the retriever is trained. */
 export const trainsRetriever = inModes(({ retriever }) => retriever === "trained")
 /** Something ranks. */
 export const ranks = inModes(({ retriever }) => retriever !== "none")
+/** Where the reader is trained. */
 export const reads = inModes(({ reader }) => reader === "trained")
+/** Where the reader is given passages. */
 export const readsPassages = inModes(({ passages }) => passages !== "none")
 /** The reader's passages are those that are found. */
 export const finds = inModes(({ passages }) => passages === "found")

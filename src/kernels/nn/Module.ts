@@ -5,6 +5,7 @@ import { byName, type Input, input, type Shape, type Tensor } from "../Tensor.ts
 /** Normal by its standard deviation, uniform within ± a bound, or all the same. */
 export type Init = { readonly normal: number } | { readonly uniform: number } | { readonly constant: number }
 
+/** A parameter: its shape, and how it begins. */
 export interface Param {
   readonly _tag: "Param"
   readonly shape: Shape
@@ -19,8 +20,10 @@ export interface Param {
 export interface Params {
   readonly [name: string]: Param | Params
 }
+/** The tree of parameters with a tensor in the place of each. */
 export type Bound<P> = P extends Param ? Tensor : { readonly [K in keyof P]: Bound<P[K]> }
 
+/** A model: its parameters, and what it computes with them. */
 export interface Module<in out P extends Params, in I extends ReadonlyArray<unknown>, out O> {
   readonly params: P
   readonly apply: (params: Bound<P>, ...input: I) => O
@@ -29,24 +32,33 @@ export interface Module<in out P extends Params, in I extends ReadonlyArray<unkn
 /** Leaves by path, in the order they are written. */
 export type Flat = ReadonlyMap<string, Param>
 
+/** A parameter of this shape. */
 export const param = (shape: Shape, init: Init): Param => ({ _tag: "Param", shape, init })
+/** A parameter drawn from a normal distribution about 0. */
 export const normal = (shape: Shape, std: number): Param => param(shape, { normal: std })
+/** A table, drawn from a normal distribution about 0, whose rows are looked up by id. */
 export const lookup = (shape: Shape, std: number): Param => ({ ...normal(shape, std), lookup: true })
+/** A parameter drawn uniformly from [-bound, bound]. */
 export const uniform = (shape: Shape, bound: number): Param => param(shape, { uniform: bound })
+/** A parameter that begins as ones. */
 export const ones = (...shape: Shape): Param => param(shape, { constant: 1 })
+/** A parameter that begins as zeros. */
 export const zeros = (...shape: Shape): Param => param(shape, { constant: 0 })
 
+/** The module of these parameters and this function of them. */
 export const module = <const P extends Params, I extends ReadonlyArray<unknown>, O>(
   params: P,
   apply: (params: Bound<P>, ...input: I) => O
 ): Module<P, I, O> => ({ params, apply })
 
+/** Whether a node of the tree is a parameter, not a branch. */
 export const isParam = (node: Param | Params): node is Param => node["_tag"] === "Param"
 
 const entries = (params: Params, prefix: string): ReadonlyArray<readonly [string, Param]> =>
   Object.entries(params).flatMap(([name, node]) =>
     isParam(node) ? [[prefix + name, node] as const] : entries(node, `${prefix}${name}.`)
   )
+/** Parameters by their path in the tree, its parts joined by dots, in the tree's order. */
 export const flatten = (params: Params): Flat => new Map(entries(params, ""))
 
 /** The tree with each parameter replaced by the tensor `f` gives its path. */
@@ -83,5 +95,6 @@ export const repeat = <P extends Params, I extends ReadonlyArray<unknown>, O>(
   layer: (index: number) => Module<P, I, O>
 ): ReadonlyArray<Module<P, I, O>> => Array.from({ length: n }, (_, i) => layer(i))
 
+/** Parameters of layers, under "0", "1", and so on. */
 export const listParams = <P extends Params>(layers: ReadonlyArray<{ readonly params: P }>): Record<string, P> =>
   Object.fromEntries(layers.map((layer, i) => [String(i), layer.params]))

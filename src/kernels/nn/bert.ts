@@ -28,6 +28,7 @@ export interface BertConfig {
   readonly hidden_act?: Activation
 }
 
+/** What an encoder reads: b sequences of n tokens. */
 export interface EncoderInput {
   /** int32 [b, n] */
   readonly ids: Tensor

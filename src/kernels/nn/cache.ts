@@ -15,6 +15,7 @@ export interface CacheShape {
   readonly size: number
 }
 
+/** The keys and values that a decoder keeps of each token. */
 export const cacheShape = (c: DecoderConfig): CacheShape => ({
   layers: c.num_hidden_layers,
   groups: c.num_key_value_heads,
@@ -27,6 +28,7 @@ export interface Kept {
   readonly v: Tensor
 }
 
+/** Where new tokens stand among those whose keys and values are kept: c slots for each of b sequences. */
 export interface Standing {
   /** Slots that the n new tokens will take: int32 [b or 1, n]. */
   readonly slots: Tensor

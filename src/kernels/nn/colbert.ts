@@ -6,10 +6,12 @@ import { linear } from "./layers.ts"
 import { modernBert, type ModernBertConfig } from "./modernBert.ts"
 import { type Module, module, optional, type Params } from "./Module.ts"
 
+/** The config of an encoder with ColBERT's head. */
 export type EncoderConfig = (BertConfig | ModernBertConfig) & {
   /** Size of a token's vector; 0 for hidden states as they are. */
   readonly dim: number
 }
+/** A model of sequences of tokens: [b, n] to [b, n, size]. */
 export type Encoder = Module<Params, [EncoderInput], Tensor>
 
 /** Hidden states of the model, which has its name in checkpoints that have a head beside it: [b, n, hidden]. */

@@ -53,6 +53,7 @@ export interface DecoderConfig {
   readonly local_rope_parameters?: RopeParameters
 }
 
+/** What a decoder reads: b rows of n tokens. */
 export interface DecoderInput {
   /** int32 [b, n] */
   readonly ids: Tensor
@@ -86,6 +87,7 @@ type Choice = (x: Tensor) => Tensor
 const all: Choice = (x) => x
 const some = (rows: Tensor): Choice => (x) => gather(reshape(x, [-1, x.type.shape.at(-1)!]), rows)
 
+/** Size of an attention head's queries, keys and values. */
 export const headSize = (c: DecoderConfig): number => c.head_dim ?? c.hidden_size / c.num_attention_heads
 
 /** Tokens of context that a layer sees, where it does not see all. */
@@ -245,4 +247,5 @@ export const causalLm = (c: DecoderConfig) => {
     return input.targets ? likelihoods(rows, input.targets, logits) : logits(rows)
   })
 }
+/** A causal language model, see `causalLm`. */
 export type Decoder = ReturnType<typeof causalLm>

@@ -19,6 +19,7 @@ export const activations = {
   gelu_pytorch_tanh: geluTanh,
   relu
 }
+/** Name of an activation, as Hugging Face's configs have it. */
 export type Activation = keyof typeof activations
 
 /** Consecutive parts of the last axis, of the given sizes. */
@@ -34,6 +35,7 @@ const rowwise = (x: Tensor, f: (rows: Tensor) => Tensor): Tensor => {
   return reshape(rows, [...x.type.shape.slice(0, -1), rows.type.shape[1]!])
 }
 
+/** weight [out, in], bias [out]. */
 export type LinearParams = { readonly weight: Param; readonly bias?: Param }
 
 /** x Wᵀ, and + b where there is a bias: x [..., in] -> [..., out]. */
@@ -56,11 +58,14 @@ export const linear = (
 export const embedding = (count: number, size: number, std: number): Module<{ weight: Param }, [Tensor], Tensor> =>
   module({ weight: lookup([count, size], std) }, (p, ids) => plus(p, ids, gather(p.weight, ids)))
 
+/** x / √(mean square + ε) · weight, over the last axis (Zhang & Sennrich 2019): x [..., size]. */
 export const rmsNorm = (size: number, epsilon: number): Module<{ weight: Param }, [Tensor], Tensor> =>
   module({ weight: ones(size) }, (p, x) => Normalise.rmsNorm(x, p.weight, epsilon))
 
+/** weight [size], bias [size]. */
 export type LayerNormParams = { readonly weight: Param; readonly bias?: Param }
 
+/** (x - mean) / √(variance + ε) · weight + bias, over the last axis (Ba et al. 2016): x [..., size]. */
 export const layerNorm = (size: number, epsilon: number, bias = true): Module<LayerNormParams, [Tensor], Tensor> =>
   module(
     { weight: ones(size), ...(bias ? { bias: zeros(size) } : {}) } as LayerNormParams,

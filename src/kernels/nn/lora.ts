@@ -18,6 +18,7 @@ export interface Rank {
   readonly scaling: number
 }
 
+/** Which weights are adapted, and how. */
 export interface Lora {
   /** By the path of the module that has the weight ("model.layers.0.self_attn.q_proj"). */
   readonly targets: ReadonlyMap<string, Rank>

@@ -58,6 +58,7 @@ const yieldedBy = (opType: string, element: ElementType, to: Attribute | undefin
   return truths.has(opType) ? "bool" : element
 }
 
+/** What a graph's nodes are written with. */
 export interface WriterOptions {
   readonly inputs: Inputs
   /** Of the inputs that are of another type than their tensor. */

@@ -26,6 +26,7 @@ export interface Graph<in out I extends string = string, in out O extends string
   readonly repeats?: Repeats
 }
 
+/** A graph that runs another several times, one after the other. */
 export interface Repeats {
   readonly body: Graph
   readonly times: number
@@ -35,6 +36,7 @@ export interface Repeats {
   readonly carried: ReadonlyArray<readonly [input: string, output: string]>
 }
 
+/** How a graph becomes an ONNX model. */
 export interface EncodeOptions {
   /** Sizes of the graph that stand for dimensions left open, by the dimension's name. */
   readonly open?: Sizes

@@ -13,6 +13,7 @@ export interface Product {
   readonly of: ReadonlyArray<string>
 }
 
+/** The open dimensions that a size is a product of, and the number that is left. */
 export const factorise = (value: number, open: Sizes): Product => {
   const of: Array<string> = []
   let factor = value
@@ -25,6 +26,7 @@ export const factorise = (value: number, open: Sizes): Product => {
   return { factor, of }
 }
 
+/** Whether a size depends on an open dimension. */
 export const isOpen = (value: number, open: Sizes): boolean => factorise(value, open).of.length > 0
 
 /** A dimension as ONNX names it: a number, or "batch" or "2*batch*length". */

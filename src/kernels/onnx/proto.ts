@@ -106,6 +106,7 @@ export const valueInfo = (name: string, type: ElementType, dims: ReadonlyArray<n
   return join([text(1, name), blob(2, blob(1, join([int(1, elementType[type]), blob(2, shape)])))])
 }
 
+/** The fields of a GraphProto, each element encoded. */
 export interface GraphParts {
   readonly name: string
   readonly nodes: ReadonlyArray<Bytes>

@@ -12,6 +12,7 @@ const target = (name: Target["name"], kernels: Kernels): Target => {
   return { name, device: true, has: (opType, type) => types.get(opType)?.has(type ?? "float32") ?? false }
 }
 
+/** ONNX Runtime on the CPU, which has kernels for all that is written here. */
 export const cpu: Target = { name: "cpu", device: false, has: () => true }
 
 /**
@@ -39,7 +40,7 @@ export const cuda: Target = target(
   }
 )
 
-/** Its sine and cosine, which are coarse, are none. */
+/** ONNX Runtime's WebGPU provider. Its sine and cosine, which are coarse, are none. */
 export const webgpu: Target = target(
   "webgpu",
   {

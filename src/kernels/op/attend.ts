@@ -58,6 +58,7 @@ export const Attend: Op<{}> = composite(
     ]
   }
 )
+/** softmax(q kᵀ / √d + bias) v: q [b, h, n, d], k and v [b, g, s, d] with g dividing h, bias broadcast to [b, h, n, s]. */
 export const attend = (q: Tensor, k: Tensor, v: Tensor, bias: Tensor): Tensor => apply(Attend, [q, k, v, bias], {})
 
 interface Blocks {
@@ -111,6 +112,7 @@ export const AttendCausal: Op<Blocks> = composite(
 /** Queries of a block: a quarter of them, which spares three eighths of the work, but enough for a product to be fast. */
 const blockLength = (n: number): number => Math.max(80, Math.ceil(n / 4))
 
+/** `attend` where the bias hides the keys after each query (s = n); by blocks of queries where n is long. */
 export const attendCausal = (q: Tensor, k: Tensor, v: Tensor, bias: Tensor): Tensor => {
   const n = q.type.shape[2]!
   const length = blockLength(n)

@@ -15,6 +15,7 @@ export const broadcastShape = (a: Shape, b: Shape): Shape | undefined => {
   return shape
 }
 
+/** The same elements in the same order, under another shape. */
 export const Reshape: Op<{ readonly shape: Shape }> = {
   name: "Reshape",
   infer: ([x], { shape }) => {
@@ -27,6 +28,7 @@ export const Reshape: Op<{ readonly shape: Shape }> = {
   view: true,
   law: { ranges: [real(-2, 2)], cases: [{ shapes: [[2, 6]], attrs: { shape: [3, 2, 2] } }] }
 }
+/** x under another shape, of which one size may be -1 for what is left; throws `ShapeError` where the counts differ. */
 export const reshape = (x: Tensor, shape: Shape): Tensor => {
   const known = Nd.size(shape.filter((d) => d !== -1))
   return apply(Reshape, [x], { shape: shape.map((d) => d === -1 ? Nd.size(x.type.shape) / known : d) })
@@ -36,6 +38,7 @@ interface Axes {
   readonly axes: ReadonlyArray<number>
   readonly keep: boolean
 }
+/** The shape without some axes, or with 1 in their places. */
 export const reducedShape = (shape: Shape, { axes, keep }: Axes): Shape =>
   keep ? shape.map((d, a) => axes.includes(a) ? 1 : d) : shape.filter((_, a) => !axes.includes(a))
 
@@ -43,6 +46,7 @@ export const reducedShape = (shape: Shape, { axes, keep }: Axes): Shape =>
 export const axesOf = (x: Tensor, axes: ReadonlyArray<number>): ReadonlyArray<number> =>
   axes.map((a) => a < 0 ? a + x.type.shape.length : a)
 
+/** Sums over axes. */
 export const ReduceSum: Op<Axes> = {
   name: "ReduceSum",
   infer: ([x], attrs) => ({ dtype: x!.dtype, shape: reducedShape(x!.shape, attrs) }),
@@ -69,10 +73,13 @@ export const ReduceSum: Op<Axes> = {
     ]
   }
 }
+/** Sums over axes, negative ones counted from the back; `keep` leaves each with size 1. */
 export const sum = (x: Tensor, axes: ReadonlyArray<number>, keep = false): Tensor =>
   axes.length === 0 ? x : apply(ReduceSum, [x], { axes: axesOf(x, axes), keep })
+/** The sum of all elements, a scalar. */
 export const sumAll = (x: Tensor): Tensor => sum(x, x.type.shape.map((_, a) => a))
 
+/** Broadcasting, as NumPy does it. */
 export const Expand: Op<{ readonly shape: Shape }> = {
   name: "Expand",
   infer: ([x], { shape }) => {
@@ -89,6 +96,7 @@ export const Expand: Op<{ readonly shape: Shape }> = {
     cases: [{ shapes: [[3, 1]], attrs: { shape: [2, 3, 4] } }, { shapes: [[]], attrs: { shape: [2] } }]
   }
 }
+/** x broadcast to a shape; throws `ShapeError` where it does not broadcast to it. */
 export const expand = (x: Tensor, shape: Shape): Tensor =>
   x.type.shape.join() === shape.join() ? x : apply(Expand, [x], { shape })
 

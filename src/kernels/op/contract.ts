@@ -3,6 +3,7 @@ import * as Nd from "../NdArray.ts"
 import { apply, type Op, real, ShapeError, type Tensor, type TensorType } from "../Tensor.ts"
 import { sum } from "./broadcast.ts"
 
+/** Axes in another order. */
 export const Transpose: Op<{ readonly perm: ReadonlyArray<number> }> = {
   name: "Transpose",
   infer: ([x], { perm }) => {
@@ -23,6 +24,7 @@ export const Transpose: Op<{ readonly perm: ReadonlyArray<number> }> = {
   onnx: (emit, inputs, { perm }) => emit.node("Transpose", inputs, { perm: { ints: perm } }),
   law: { ranges: [real(-2, 2)], cases: [{ shapes: [[2, 3, 4]], attrs: { perm: [2, 0, 1] } }] }
 }
+/** x with its axes in the order `perm`. */
 export const transpose = (x: Tensor, perm: ReadonlyArray<number>): Tensor => apply(Transpose, [x], { perm })
 
 interface Product {
@@ -98,6 +100,7 @@ export const MatMul: Op<Product> = {
     ]
   }
 }
+/** alpha · a b of the last two axes, each transposed where it is said; the axes before them broadcast. */
 export const matmul = (a: Tensor, b: Tensor, transA = false, transB = false, alpha = 1): Tensor =>
   apply(MatMul, [a, b], { transA, transB, alpha })
 
@@ -122,4 +125,5 @@ export const Affine: Op<{}> = {
     cases: [{ shapes: [[2, 3], [4, 3], [4]], attrs: {} }]
   }
 }
+/** x Wᵀ + b: x [n, in], weight [out, in], bias [out]; [n, out]. */
 export const affine = (x: Tensor, weight: Tensor, bias: Tensor): Tensor => apply(Affine, [x, weight, bias], {})

@@ -43,9 +43,13 @@ const binary = (
 })
 
 const anything = real(-2, 2)
+/** a + b, broadcast. */
 export const Add = binary("Add", (a, b) => a + b, (ct) => [ct, ct], [anything, anything])
+/** a - b, broadcast. */
 export const Sub = binary("Sub", (a, b) => a - b, (ct) => [ct, neg(ct)], [anything, anything])
+/** a · b, broadcast. */
 export const Mul = binary("Mul", (a, b) => a * b, (ct, a, b) => [mul(ct, b), mul(ct, a)], [anything, anything])
+/** a / b, broadcast. */
 export const Div = binary(
   "Div",
   (a, b) => a / b,
@@ -71,14 +75,22 @@ const unary = (
   law: { ranges: [range], cases: [{ shapes: [[2, 3]], attrs: {} }] }
 })
 
+/** -x. */
 export const Neg = unary("Neg", (x) => -x, () => scalar(-1), anything)
+/** eˣ. */
 export const Exp = unary("Exp", Math.exp, (_, y) => y, anything)
+/** The natural logarithm. */
 export const Log = unary("Log", Math.log, (x) => reciprocal(x), real(0.5, 3))
+/** √x. */
 export const Sqrt = unary("Sqrt", Math.sqrt, (_, y) => div(scalar(0.5), y), real(0.5, 3))
+/** 1 / x. */
 export const Reciprocal = unary("Reciprocal", (x) => 1 / x, (_, y) => neg(mul(y, y)), real(0.5, 3))
+/** The hyperbolic tangent. */
 export const Tanh = unary("Tanh", Math.tanh, (_, y) => sub(scalar(1), mul(y, y)), anything)
 const logistic = (x: number): number => 1 / (1 + Math.exp(-x))
+/** 1 / (1 + e⁻ˣ). */
 export const Sigmoid = unary("Sigmoid", logistic, (_, y) => mul(y, sub(scalar(1), y)), anything)
+/** The error function. */
 export const Erf = unary("Erf", erf, (x) => mul(scalar(2 / Math.sqrt(Math.PI)), exp(neg(mul(x, x)))), anything)
 
 /** log(1 + exp(x)), without overflow. */
@@ -143,22 +155,39 @@ export const Float: Op<{}> = {
   law: { ranges: [index(9)], cases: [{ shapes: [[2, 3]], attrs: {} }] }
 }
 
+/** a + b, broadcast. */
 export const add = (a: Tensor, b: Tensor): Tensor => apply(Add, [a, b], {})
+/** a - b, broadcast. */
 export const sub = (a: Tensor, b: Tensor): Tensor => apply(Sub, [a, b], {})
+/** a · b, broadcast. */
 export const mul = (a: Tensor, b: Tensor): Tensor => apply(Mul, [a, b], {})
+/** a / b, broadcast. */
 export const div = (a: Tensor, b: Tensor): Tensor => apply(Div, [a, b], {})
+/** -x. */
 export const neg = (x: Tensor): Tensor => apply(Neg, [x], {})
+/** eˣ. */
 export const exp = (x: Tensor): Tensor => apply(Exp, [x], {})
+/** The natural logarithm. */
 export const log = (x: Tensor): Tensor => apply(Log, [x], {})
+/** √x. */
 export const sqrt = (x: Tensor): Tensor => apply(Sqrt, [x], {})
+/** 1 / x. */
 export const reciprocal = (x: Tensor): Tensor => apply(Reciprocal, [x], {})
+/** The hyperbolic tangent. */
 export const tanh = (x: Tensor): Tensor => apply(Tanh, [x], {})
+/** 1 / (1 + e⁻ˣ). */
 export const sigmoid = (x: Tensor): Tensor => apply(Sigmoid, [x], {})
+/** log(1 + eˣ). */
 export const softplus = (x: Tensor): Tensor => apply(Softplus, [x], {})
+/** x Φ(x), by the error function (Hendrycks & Gimpel 2016). */
 export const gelu = (x: Tensor): Tensor => apply(Gelu, [x], {})
+/** GELU by its approximation with tanh (Hendrycks & Gimpel 2016). */
 export const geluTanh = (x: Tensor): Tensor => apply(GeluTanh, [x], {})
+/** x · sigmoid(x) (Elfwing et al. 2018). */
 export const silu = (x: Tensor): Tensor => apply(Silu, [x], {})
 /** int32 or bool -> float32 */
 export const float = (x: Tensor): Tensor => apply(Float, [x], {})
+/** x times a number. */
 export const scale = (x: Tensor, by: number): Tensor => mul(x, scalar(by))
+/** Zeros of x's shape. */
 export const zerosLike = (x: Tensor): Tensor => constant(Nd.make(x.type.shape, () => 0))

@@ -18,4 +18,5 @@ const complement = (x: number): number => {
   return Math.exp(-x * x) / Math.sqrt(Math.PI) / tail
 }
 
+/** (2 / √π) times the integral of exp(-t²) from 0 to x. */
 export const erf = (x: number): number => Math.abs(x) < 2 ? series(x) : Math.sign(x) * (1 - complement(Math.abs(x)))

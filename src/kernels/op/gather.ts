@@ -20,6 +20,7 @@ export const Gather: Op<{}> = {
   onnx: (emit, inputs) => emit.node("Gather", inputs, { axis: { int: 0 } }),
   law: { ranges: [real(-2, 2), index(4)], cases: [{ shapes: [[4, 3], [2, 3]], attrs: {} }] }
 }
+/** Rows of a table [n, ...row] at int32 indices of any shape: [...indices, ...row]. */
 export const gather = (table: Tensor, at: Tensor): Tensor => apply(Gather, [table, at], {})
 
 /**
@@ -60,6 +61,7 @@ export const ScatterAdd: Op<{ readonly rows: number }> = {
   scratch: ({ inputs, output }) => bytesOf(output) + bytesOf(inputs[0]!),
   law: { ranges: [real(-2, 2), index(4)], cases: [{ shapes: [[2, 3, 2], [2, 3]], attrs: { rows: 4 } }] }
 }
+/** Zeros of `rows` rows, to which each value is added at its row; the adjoint of `gather`. */
 export const scatterAdd = (values: Tensor, at: Tensor, rows: number): Tensor =>
   apply(ScatterAdd, [values, at], { rows })
 
@@ -79,6 +81,7 @@ export const Take: Op<{}> = {
   },
   law: { ranges: [real(-2, 2), index(4)], cases: [{ shapes: [[2, 3, 4], [2, 3]], attrs: {} }] }
 }
+/** x [..., n] at int32 indices [...], one a row: [...]. */
 export const take = (x: Tensor, at: Tensor): Tensor => apply(Take, [x, at], {})
 
 /** x [..., n] with one value added in each row: values [...] at int32 indices [...]. */
@@ -104,6 +107,7 @@ export const Deposit: Op<{}> = {
   },
   law: { ranges: [real(-2, 2), real(-2, 2), index(4)], cases: [{ shapes: [[2, 3, 4], [2, 3], [2, 3]], attrs: {} }] }
 }
+/** x with a value added to one element of each row: x [..., n], values and int32 indices [...]. */
 export const deposit = (x: Tensor, values: Tensor, at: Tensor): Tensor => apply(Deposit, [x, values, at], {})
 
 /** The end of an axis, in ONNX, of whatever length. */
@@ -139,6 +143,7 @@ export const Slice: Op<Span> = {
     ]
   }
 }
+/** The places from `start` to `end` of an axis, the last excluded. */
 export const slice = (x: Tensor, axis: number, start: number, end: number): Tensor =>
   start === 0 && end === x.type.shape.at(axis) ? x : apply(Slice, [x], { axis: axesOf(x, [axis])[0]!, start, end })
 
@@ -159,6 +164,7 @@ export const Pad: Op<{ readonly axis: number; readonly before: number; readonly 
     emit.node("Pad", [x!, emit.ints([before, after]), emit.scalar("float32", 0), emit.ints([axis])]),
   law: { ranges: [real(-2, 2)], cases: [{ shapes: [[2, 2, 3]], attrs: { axis: 1, before: 1, after: 2 } }] }
 }
+/** x with zeros before and after an axis. */
 export const pad = (x: Tensor, axis: number, before: number, after: number): Tensor =>
   before === 0 && after === 0 ? x : apply(Pad, [x], { axis: axesOf(x, [axis])[0]!, before, after })
 
@@ -192,6 +198,7 @@ export const Concat: Op<{ readonly axis: number }> = {
     cases: [{ shapes: [[2, 3], [2, 1]], attrs: { axis: 1 } }]
   }
 }
+/** The tensors one after the other along an axis; throws `ShapeError` where their other axes differ. */
 export const concat = (parts: ReadonlyArray<Tensor>, axis: number): Tensor =>
   parts.length === 1 ? parts[0]! : apply(Concat, parts, { axis: axesOf(parts[0]!, [axis])[0]! })
 

@@ -12,6 +12,7 @@ const softmaxRow = (row: Float64Array, out: Float64Array): void => {
   out.forEach((y, j) => out[j] = y / total)
 }
 
+/** eˣ over its sum, of the last axis. */
 export const Softmax: Op<{}> = {
   name: "Softmax",
   infer: ([x]) => x!,
@@ -20,6 +21,7 @@ export const Softmax: Op<{}> = {
   onnx: (emit, inputs) => emit.node("Softmax", inputs, { axis: { int: -1 } }),
   law: { ranges: [real(-3, 3)], cases: [{ shapes: [[2, 3, 4]], attrs: {} }] }
 }
+/** eˣ over its sum, of the last axis. */
 export const softmax = (x: Tensor): Tensor => apply(Softmax, [x], {})
 
 const emitLogSoftmax = (emit: Emitter, x: string): string => {
@@ -29,6 +31,7 @@ const emitLogSoftmax = (emit: Emitter, x: string): string => {
   return emit.node("Sub", [shifted, emit.node("Log", [along("ReduceSum", emit.node("Exp", [shifted]))])])
 }
 
+/** The logarithm of softmax, of the last axis. */
 export const LogSoftmax: Op<{}> = {
   name: "LogSoftmax",
   infer: ([x]) => x!,
@@ -42,6 +45,7 @@ export const LogSoftmax: Op<{}> = {
   onnx: (emit, [x]) => emitLogSoftmax(emit, x!),
   law: { ranges: [real(-3, 3)], cases: [{ shapes: [[2, 3, 4]], attrs: {} }] }
 }
+/** The logarithm of softmax, of the last axis. */
 export const logSoftmax = (x: Tensor): Tensor => apply(LogSoftmax, [x], {})
 
 /** Negative log-likelihood of one class a row: logits [..., n], int32 classes [...] -> nats [...]. */
@@ -70,6 +74,7 @@ export const CrossEntropy: Op<{}> = {
   scratch: ({ inputs }) => bytesOf(inputs[0]!),
   law: { ranges: [real(-3, 3), index(4)], cases: [{ shapes: [[2, 3, 4], [2, 3]], attrs: {} }] }
 }
+/** -log softmax(logits) at the target: logits [..., n], int32 targets [...]; [...], in nats. */
 export const crossEntropy = (logits: Tensor, target: Tensor): Tensor => apply(CrossEntropy, [logits, target], {})
 
 interface Epsilon {
@@ -102,6 +107,7 @@ export const LayerNorm: Op<Epsilon> = {
     cases: [{ shapes: [[2, 3, 4], [4], [4]], attrs: { epsilon: 1e-5 } }]
   }
 }
+/** (x - mean) / √(variance + ε) · weight + bias, over the last axis (Ba et al. 2016). */
 export const layerNorm = (x: Tensor, weight: Tensor, bias: Tensor, epsilon: number): Tensor =>
   apply(LayerNorm, [x, weight, bias], { epsilon })
 
@@ -127,6 +133,7 @@ export const RmsNorm: Op<Epsilon> = {
     cases: [{ shapes: [[2, 3, 4], [4]], attrs: { epsilon: 1e-5 } }]
   }
 }
+/** x / √(mean square + ε) · weight, over the last axis (Zhang & Sennrich 2019). */
 export const rmsNorm = (x: Tensor, weight: Tensor, epsilon: number): Tensor => apply(RmsNorm, [x, weight], { epsilon })
 
 /** x / √(Σ x² + ε²): rows of unit length, zero rows left zero. */

@@ -86,4 +86,5 @@ export const Rotary: Op<Rotation> = {
     ]
   }
 }
+/** x [b, heads, n, d] turned by angles [b, n, d/2]: plane (i, i + d/2) of each head's vector by the token's i-th. */
 export const rotary = (x: Tensor, angles: Tensor): Tensor => apply(Rotary, [x, angles], { reverse: false })

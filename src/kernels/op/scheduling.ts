@@ -11,6 +11,7 @@ export const Saved: Op<{}> = {
   view: true,
   law: { ranges: [real(-2, 2)], cases: [{ shapes: [[2, 3]], attrs: {} }] }
 }
+/** x, which checkpointing keeps for the backward pass. */
 export const saved = (x: Tensor): Tensor => apply(Saved, [x], {})
 
 /**
@@ -37,5 +38,6 @@ export const After: Op<{}> = {
   view: true,
   law: { ranges: [real(-2, 2), index(5), index(5)], cases: [{ shapes: [[2, 3], [2], []], attrs: {} }] }
 }
+/** x, which is computed when the others are there. */
 export const after = (x: Tensor, others: ReadonlyArray<Tensor>): Tensor =>
   others.length === 0 ? x : apply(After, [x, ...others], {})

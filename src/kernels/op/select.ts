@@ -41,20 +41,30 @@ const logical = (
   law: { ranges, cases: [{ shapes: [[2, 3], [2, 3], [3]].slice(0, ranges.length), attrs: {} }] }
 })
 
+/** a < b, broadcast. */
 export const Less = logical("Less", "any", (a, b) => a! < b!, [real(-2, 2), real(-2, 2)])
+/** a = b, broadcast. */
 export const Equal = logical("Equal", "any", (a, b) => a === b, [index(2), index(2)])
+/** Both, broadcast. */
 export const And = logical("And", "bool", (a, b) => a === 1 && b === 1, [truth, truth])
+/** Either or both, broadcast. */
 export const Or = logical("Or", "bool", (a, b) => a === 1 || b === 1, [truth, truth], (emit, inputs) => {
   if (emit.target.has("Or", "bool")) return emit.node("Or", inputs)
   const neither = emit.node("And", inputs.map((x) => emit.node("Not", [x])))
   return emit.node("Not", [neither])
 })
+/** The opposite. */
 export const Not = logical("Not", "bool", (a) => a !== 1, [truth])
 
+/** a < b, broadcast; bool. */
 export const less = (a: Tensor, b: Tensor): Tensor => apply(Less, [a, b], {})
+/** a = b, broadcast; bool. */
 export const equal = (a: Tensor, b: Tensor): Tensor => apply(Equal, [a, b], {})
+/** Both of two bools, broadcast. */
 export const and = (a: Tensor, b: Tensor): Tensor => apply(And, [a, b], {})
+/** Either or both of two bools, broadcast. */
 export const or = (a: Tensor, b: Tensor): Tensor => apply(Or, [a, b], {})
+/** The opposite of a bool. */
 export const not = (a: Tensor): Tensor => apply(Not, [a], {})
 
 /** Elements of `a` where the condition holds, of `b` elsewhere. */
@@ -75,6 +85,7 @@ export const Where: Op<{}> = {
     cases: [{ shapes: [[2, 3], [2, 3], [3]], attrs: {} }, { shapes: [[2, 1], [2, 3], []], attrs: {} }]
   }
 }
+/** a where the condition holds, else b; broadcast. */
 export const where = (condition: Tensor, a: Tensor, b: Tensor): Tensor => apply(Where, [condition, a, b], {})
 /** 0 where the condition holds, `penalty` elsewhere: added to scores, it takes part out of them. */
 export const penalise = (condition: Tensor, penalty: number): Tensor => scale(sub(scalar(1), float(condition)), penalty)
@@ -98,8 +109,11 @@ const extremum = (name: "Max" | "Min", f: (a: number, b: number) => number): Op<
 export const Max = extremum("Max", Math.max)
 /** The lesser of two; the first has the gradient of a tie. */
 export const Min = extremum("Min", Math.min)
+/** The greater, broadcast; the first has the gradient of a tie. */
 export const max = (a: Tensor, b: Tensor): Tensor => apply(Max, [a, b], {})
+/** The lesser, broadcast; the first has the gradient of a tie. */
 export const min = (a: Tensor, b: Tensor): Tensor => apply(Min, [a, b], {})
+/** max(0, x). */
 export const relu = (x: Tensor): Tensor => max(scalar(0), x)
 
 interface Axis {
@@ -139,6 +153,8 @@ export const ReduceMax: Op<Axis> = {
     }]
   }
 }
+/** The greatest along an axis, whose gradient ties share; `keep` leaves the axis with size 1. */
 export const reduceMax = (x: Tensor, axis: number, keep = false): Tensor =>
   apply(ReduceMax, [x], { axis: axesOf(x, [axis])[0]!, keep })
+/** The least along an axis, whose gradient ties share; `keep` leaves the axis with size 1. */
 export const reduceMin = (x: Tensor, axis: number, keep = false): Tensor => neg(reduceMax(neg(x), axis, keep))

@@ -24,4 +24,5 @@ export const Widen: Op<{ readonly from: Half }> = {
     cases: [{ shapes: [[2, 3]], attrs: { from: "float16" } }, { shapes: [[4]], attrs: { from: "bfloat16" } }]
   }
 }
+/** 16-bit words as the float32 values that they stand for. */
 export const widen = (words: Tensor, from: Half): Tensor => apply(Widen, [words], { from })

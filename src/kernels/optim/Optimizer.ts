@@ -4,6 +4,7 @@ import type { Tensor } from "../Tensor.ts"
 /** What depends on the step and the group alone: host numbers, computed in float64 and fed as scalars. */
 export type Scalars<S extends string> = Readonly<Record<S, number>>
 
+/** An optimiser: what it keeps, and how it moves a weight. */
 export interface Optimizer<K extends string = string, S extends string = string> {
   /** Names of the arrays kept beside each parameter; all start at zero. */
   readonly slots: ReadonlyArray<K>
@@ -24,6 +25,7 @@ export interface Group {
   readonly weightDecay: number
 }
 
+/** A learning rate by step: linear warm-up to `peak`, then constant, linear or cosine decay. */
 export interface Schedule {
   readonly type: "constant" | "linear" | "cosine"
   readonly peak: number

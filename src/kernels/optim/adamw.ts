@@ -3,12 +3,14 @@ import { add, div, mul, scale, sqrt, sub } from "../op/elementwise.ts"
 import { scalar } from "../Tensor.ts"
 import type { Optimizer } from "./Optimizer.ts"
 
+/** Decay rates of the two moments, and what is added to the denominator. */
 export interface AdamWConfig {
   readonly beta1: number
   readonly beta2: number
   readonly epsilon: number
 }
 
+/** Decoupled weight decay (algorithm 2 of the paper), with bias correction. */
 export const adamw = (
   { beta1, beta2, epsilon }: AdamWConfig
 ): Optimizer<"exp_avg" | "exp_avg_sq", "keep" | "rate" | "correction"> => ({

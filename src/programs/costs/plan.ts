@@ -1,6 +1,6 @@
 /** Program: what a run takes, told before it starts: parameters, work, memory, disk and time. */
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import { adapterFiles, checkpointFiles, modelFiles, parts } from "../../domain/fileNames.ts"
 import { ConfigError } from "../../domain/settings/configure.ts"
 import { suspicions } from "../../domain/settings/contradictions.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
@@ -14,7 +14,7 @@ import { FEW } from "../../runtime/engine/Weights.ts"
 import { weighed } from "../../runtime/files/checkpoints.ts"
 import { Checkpoints } from "../../runtime/ports/Checkpoints.ts"
 import type { ParameterGroup } from "../../runtime/ports/Learning.ts"
-import * as StoredIndex from "../../runtime/retrieval/indexes/stored.ts"
+import * as IndexFile from "../../runtime/retrieval/indexes/format.ts"
 import { modeOf } from "../../systems/all.ts"
 import { parameterGroups } from "../course.ts"
 import { identity } from "../identity.ts"
@@ -54,6 +54,7 @@ export interface Disk {
   readonly index: number | null
 }
 
+/** What a run takes. */
 export interface Plan {
   readonly mode: string
   readonly provider: string
@@ -72,7 +73,10 @@ export interface Plan {
 /** Bytes of a checkpoint's files, by path. */
 type Files = ReadonlyMap<string, number>
 
-const STATE = "state.safetensors"
+const STATE = checkpointFiles.state
+/** Where a checkpoint has the weights of its retriever: all of them, or an adapter's. */
+const [RETRIEVER] = parts
+const ofRetriever = new Set([modelFiles.weights, adapterFiles.weights].map((name) => `${RETRIEVER}/${name}`))
 const isOf = (part: string) => ([file]: readonly [string, number]): boolean => file.startsWith(`${part}/`)
 const bytesOf = (files: Iterable<readonly [string, number]>): number => total(files, ([, bytes]) => bytes)
 
@@ -82,8 +86,8 @@ const searches = ({ passages, retriever }: Traits): boolean =>
 
 /** Before there is an index a checkpoint lacks the weights that will make it: as many as the model's. */
 const completed = (files: Files, c: RunConfig): Files => {
-  const weights = [...files].find(([file]) => /^retriever\/.*model\.safetensors$/.test(file))
-  const state = `retriever/${STATE}`
+  const weights = [...files].find(([file]) => ofRetriever.has(file))
+  const state = `${RETRIEVER}/${STATE}`
   return weights && searches(modeOf(c).traits) && c.index_path === ""
     ? new Map([...files, [state, files.get(state)! + weights[1]]])
     : files
@@ -102,9 +106,9 @@ interface Sized {
 }
 
 const diskOf = ({ config: c, files, probed, stored }: Sized): Disk => {
-  const parts = [...new Set([...files.keys()].filter((file) => file.includes("/")).map((file) => file.split("/")[0]!))]
+  const own = [...new Set([...files.keys()].filter((file) => file.includes("/")).map((file) => file.split("/")[0]!))]
   const made = c.save_steps > 0 ? Math.max(1, Math.ceil(c.max_steps / c.save_steps)) : 1
-  const models = parts.map((part) => [
+  const models = own.map((part) => [
     part,
     bytesOf([...files].filter(isOf(part)).filter(([file]) => !file.endsWith(STATE)))
   ])
@@ -123,8 +127,6 @@ const savingOf = (part: string, groups: ReadonlyArray<ParameterGroup>, files: Fi
   return bytesOf([...files].filter(isOf(part))) + total(learning, ({ bytes, stateBytes }) => bytes + stateBytes)
 }
 
-const models = ["retriever", "reader"]
-
 /** Arrays of what learns, in so many copies, and the sums of its gradients where those are apart. */
 const learnedOf = (groups: ReadonlyArray<ParameterGroup>, accumulated: boolean) => {
   const bytes = total(groups, (group) => group.bytes)
@@ -140,16 +142,17 @@ const learnedOf = (groups: ReadonlyArray<ParameterGroup>, accumulated: boolean) 
 const memoryOf = ({ config, files, groups, largest, probed, process: start, stored }: Sized): Memory => {
   const learning = groups.filter(({ trainable }) => trainable)
   const of = (part: string) => learning.filter(({ model }) => model === part)
-  const learned = models.map((part) => learnedOf(of(part), config.gradient_accumulation_steps > 1))
+  const learned = parts.map((part) => learnedOf(of(part), config.gradient_accumulation_steps > 1))
   const frozen = total(groups.filter(({ trainable }) => !trainable), ({ bytes }) => bytes)
   const weights = frozen + total(learned, (part) => part.weights)
   const optimizer = total(learned, (part) => part.optimizer)
   const sums = total(learned, (part) => part.sums)
-  const ofIndex = total(of("retriever"), ({ bytes }) => bytes)
+  const ofIndex = total(of(RETRIEVER), ({ bytes }) => bytes)
   const times = probed ? Math.min(2, probed.index.times + (stored > 0 ? 1 : 0)) : 0
-  const index = probed && times * ((probed.index.bytes || stored) + ofIndex)
-  const saving = Math.max(...models.map((part) => savingOf(part, groups, files)))
-  const held = start + weights + optimizer + sums
+  const held = Math.min(config.index_in_memory * 2 ** 20, probed?.index.bytes || stored)
+  const index = probed && times * (held + ofIndex)
+  const saving = Math.max(...parts.map((part) => savingOf(part, groups, files)))
+  const always = start + weights + optimizer + sums
   return {
     process: start,
     weights,
@@ -158,7 +161,7 @@ const memoryOf = ({ config, files, groups, largest, probed, process: start, stor
     index,
     largest: largest ?? null,
     saving,
-    estimated: index === null ? null : held + index + Math.max(largest?.bytes ?? 0, saving),
+    estimated: index === null ? null : always + index + Math.max(largest?.bytes ?? 0, saving),
     measured: probed && process.resourceUsage().maxRSS * 1024
   }
 }
@@ -184,15 +187,15 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
   })
   const { groups, probed } = yield* Effect.provide(
     seen,
-    learner(prepared, weighing).pipe(Layer.provide(meter.layer))
-  )
+    learner(prepared, weighing)
+  ).pipe(Effect.withTracer(meter.tracer))
   const sized: Sized = {
     config,
     groups,
     files: probed ? files : completed(files, config),
     probed,
     largest: meter.largest,
-    stored: config.index_path === "" ? 0 : yield* StoredIndex.size(config.index_path),
+    stored: config.index_path === "" ? 0 : yield* IndexFile.size(config.index_path),
     process: start
   }
   for (const line of suspicions(config, modeOf(config).traits)) yield* Effect.logWarning(line)
@@ -217,4 +220,4 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
     disk: diskOf(sized),
     probe: probed
   } satisfies Plan as Plan
-})
+}, Effect.scoped)

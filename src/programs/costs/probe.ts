@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Epochs } from "../../datasets/batches.ts"
+import { parts } from "../../domain/fileNames.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
 import { stepSize } from "../../domain/settings/training.ts"
 import type { Meter } from "../../runtime/engine/Meter.ts"
@@ -43,6 +44,7 @@ export interface Index {
   readonly times: number
 }
 
+/** What a few steps took. */
 export interface Probe {
   readonly steps: number
   /** Steps whose time counts: those after the first, where there are any. */
@@ -59,6 +61,7 @@ export interface Probe {
   readonly journal: number
 }
 
+/** The sum of a figure over items. */
 export const total = <A>(items: Iterable<A>, f: (item: A) => number): number =>
   [...items].reduce((sum, item) => sum + f(item), 0)
 
@@ -135,7 +138,8 @@ export const probe = Effect.fn("probe")(function*(c: RunConfig, epochs: Epochs, 
     return done
   })
   /** Weights that do not learn keep the index they have. */
-  const learns = groups.some(({ model, trainable }) => trainable && model === "retriever")
+  const [RETRIEVER] = parts
+  const learns = groups.some(({ model, trainable }) => trainable && model === RETRIEVER)
   const again = learns ? Array.from({ length: c.max_steps }, (_, step) => refreshes(step)).filter(Boolean).length : 0
   const indexes = (c.index_path === "" && modeOf(c).traits.passages === "found" ? 1 : 0) + again
   if (indexes > 0) yield* during("index", retriever.refresh)

@@ -18,6 +18,7 @@ import { start } from "../run.ts"
 import type { Trained } from "../trained.ts"
 import { check, decodePlan, type Plan, type Planned, type Run, runs, settingsOf } from "./experimentPlan.ts"
 
+/** A run of an experiment with its evaluation. */
 export interface Outcome {
   readonly arm: string
   readonly seed: number
@@ -27,6 +28,7 @@ export interface Outcome {
   readonly evaluation: Evaluation
 }
 
+/** The plan in a file; fails with all that is wrong with it. */
 export const readPlan = Effect.fn("readPlan")(function*(path: string) {
   return yield* decodePlan(path, yield* readObject(path))
 })
@@ -47,7 +49,7 @@ const warmUp = (config: RunConfig) =>
   Effect.flatMap(
     prepare(config),
     (prepared) => start(prepared, true).pipe(Effect.provide(learner(prepared)))
-  )
+  ).pipe(Effect.scoped)
 
 /** The test questions of an arm. */
 const test = (config: RunConfig, data: Corpus) =>
@@ -66,7 +68,7 @@ const runArm = (config: RunConfig) =>
           const trained = yield* start(prepared, true)
           return { before, trained, evaluation: yield* examine(config, questions, reads) }
         }).pipe(Effect.provide(learner(prepared))))
-  )
+  ).pipe(Effect.scoped)
 
 /** The model folders of a checkpoint, as settings. */
 const models = Effect.fnUntraced(function*(checkpoint: string) {

@@ -179,6 +179,7 @@ const inTurn = (
   }))
 }
 
+/** The runs of a plan under a seed. */
 export const runs = ({ arms, warm_up }: Plan, seed: number): Runs => {
   const warmUp = inTurn(warm_up, seed, "warm_up", [], [])
   const warmed = warmUp.map(({ place }) => place)
@@ -199,6 +200,7 @@ export const runsOf = (plan: Plan, seed: number): ReadonlyArray<Run> => {
   return [...warmUp, ...arms.flatMap(({ phases, run }) => phases.concat(run))]
 }
 
+/** A plan with what it is run under. */
 export interface Planned {
   readonly plan: Plan
   /** Its file. */

@@ -26,6 +26,7 @@ export class Diverged extends Schema.TaggedError<Diverged>()("Diverged", {
   }
 }
 
+/** What a learner is made of. */
 export interface LearnerSpec<K> {
   readonly name: string
   readonly weights: Weights
@@ -40,6 +41,7 @@ export interface Part<K> {
   readonly key: K
   readonly batch: Readonly<Record<string, Data>>
 }
+/** What a program yields beside its loss, by name. */
 export type Report = Readonly<Record<string, Data>>
 
 /** Of all parts together, and what each of them reports; nothing has moved yet. */
@@ -211,6 +213,7 @@ const overflowing = (factors: Feeds<string>): string | undefined => {
   return name && `the optimiser's ${name.slice(names.scalar("", "").length - 1)} is ${value![0]}`
 }
 
+/** A learner of these weights: it compiles its programs on first use, and takes one update at a time. */
 export const make = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) {
   const { name, weights } = spec
   const [run, several] = [yield* runner(spec), yield* inOne(spec)]

@@ -1,10 +1,12 @@
 /** What programs take: work, time and memory, told apart by the program's name and by the phase it ran in. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Tracer from "effect/Tracer"
 import { activations, flops } from "../../kernels/cost.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
 import { bytesOf, type Tensor } from "../../kernels/Tensor.ts"
-import { observed, type Run } from "./observed.ts"
+import { listening, type Run, Running } from "./tracing.ts"
 
 /** Of all runs of one program's kind in one phase. */
 export interface Used {
@@ -32,9 +34,15 @@ const resultsOf = (graph: Graph): number =>
 export const transient = (graph: Graph, given: (output: string) => boolean): number =>
   Math.max(activations(graph, given), resultsOf(graph))
 
-/** The phase that a fiber is in. */
-const Phase = Context.Reference<string>("anamnesis/runtime/engine/Phase", { defaultValue: () => "" })
+/** The phase that a span is in: the nearest around it. */
+const phaseOf = (span: Tracer.AnySpan): string => {
+  const own = span._tag === "Span" ? span.attributes.get("phase") : undefined
+  if (typeof own === "string") return own
+  const parent = span._tag === "Span" ? Option.getOrUndefined(span.parent) : undefined
+  return parent ? phaseOf(parent) : ""
+}
 
+/** Adds up what programs take while they run: listens to their spans. */
 export class Meter {
   readonly used: Array<Used> = []
   /** Seconds of compiling, by phase. */
@@ -45,24 +53,17 @@ export class Meter {
 
   /** What runs within is counted as of this phase. */
   readonly during = (phase: string) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.provideService(effect, Phase, phase)
-  /** The session of the context, metered. A run that has begun ends before an interruption is heard. */
-  readonly layer = observed({
-    compiling: () => this.timed((seconds, phase) => this.compiles(seconds, phase)),
-    running: (run) => (effect) =>
-      this.timed((seconds, phase) => this.add(run, seconds, phase))(Effect.uninterruptible(effect))
+    Effect.withSpan(effect, "phase", { attributes: { phase } }) as Effect.Effect<A, E, R>
+  /** To be provided to what is to be metered. */
+  readonly tracer = listening((span, seconds) => {
+    if (span.name === "program.compile") this.compiles(seconds, phaseOf(span))
+    const run = Context.getOption(span.annotations, Running)
+    if (Option.isSome(run)) this.add(run.value, seconds, phaseOf(span))
   })
   compiled(phase: string): number {
     return this.compiling.get(phase) ?? 0
   }
 
-  private readonly timed =
-    (tell: (seconds: number, phase: string) => void) =>
-    <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-      Effect.flatMap(Phase, (phase) => {
-        const began = performance.now()
-        return Effect.ensuring(effect, Effect.sync(() => tell((performance.now() - began) / 1000, phase)))
-      })
   private compiles(seconds: number, phase: string): void {
     this.compiling.set(phase, this.compiled(phase) + seconds)
   }

@@ -13,6 +13,7 @@ export type Run<K> = (
   ...run: Parameters<Program<string, string>["run"]>
 ) => ReturnType<Program<string, string>["run"]>
 
+/** Which programs stay, and what is checked of their results. */
 export interface CachedOptions {
   /** Programs that stay compiled while none runs: those used last. */
   readonly kept?: number

@@ -12,6 +12,7 @@ import type { DType, Tensor } from "../../kernels/Tensor.ts"
 /** Host data in row-major order: float32, int32, uint16 (words of 16 bits) and bool (one byte an element). */
 export type Data = Float32Array | Int32Array | Uint16Array | Uint8Array
 
+/** Values of a graph's inputs or outputs, by name, row-major. */
 export type Feeds<N extends string> = Readonly<Record<N, Data>>
 
 /** A compiled graph. Its shapes are static, so data need not carry them. */
@@ -79,6 +80,7 @@ export class NotFinite extends Schema.TaggedError<NotFinite>()("NotFinite", {
   }
 }
 
+/** A provider that cannot start, a graph that does not compile, a program that fails or yields no numbers. */
 export class SessionError extends Schema.TaggedError<SessionError>()("SessionError", {
   reason: Schema.Union([ProviderUnavailable, CompileFailed, RunFailed, NotFinite])
 }) {
@@ -87,6 +89,7 @@ export class SessionError extends Schema.TaggedError<SessionError>()("SessionErr
   }
 }
 
+/** An execution provider. */
 export class Session extends Context.Service<Session, {
   readonly provider: "cpu" | "cuda" | "webgpu" | "reference"
   readonly threads: number

@@ -7,8 +7,10 @@ import * as Nd from "../../kernels/NdArray.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { names } from "../../kernels/Step.ts"
 
+/** Values by their parameter's path. */
 export type Arrays = ReadonlyMap<string, Values>
 
+/** The parameters of a model with their values, and the optimiser's arrays beside those that learn. */
 export interface Weights {
   readonly params: Flat
   readonly trainable: ReadonlyArray<string>

@@ -24,6 +24,7 @@ export type OrtTensor = OrtModule.Tensor
 /** Loaded on first use: commands that run no graph start without the native library. */
 export const load: Effect.Effect<Ort> = Effect.promise(() => import("onnxruntime-node"))
 
+/** How ONNX Runtime is to run a graph. */
 export interface Options {
   readonly threads: number
   readonly executionProviders: ReadonlyArray<OrtModule.InferenceSession.ExecutionProviderConfig>
@@ -192,6 +193,7 @@ export const sessionOf = Effect.fnUntraced(function*(
   return { session, fed: (name: string) => !(name in own) }
 })
 
+/** A graph as a program of ONNX Runtime, released with its scope. */
 export const compile = Effect.fnUntraced(function*<I extends string, O extends string>(
   ort: Ort,
   graph: Graph<I, O>,

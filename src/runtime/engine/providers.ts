@@ -12,7 +12,9 @@ import * as Onnx from "./onnx.ts"
 import * as Reference from "./reference.ts"
 import * as Resident from "./resident.ts"
 import { ProviderUnavailable, Session, SessionError } from "./Session.ts"
+import { traced } from "./tracing.ts"
 
+/** How the CPU is used. */
 export interface CpuOptions {
   /** Threads of each program; by default as many as the process may use. */
   readonly threads?: number | undefined
@@ -22,6 +24,7 @@ export interface CpuOptions {
   readonly products?: "float16" | undefined
 }
 
+/** ONNX Runtime on the CPU. */
 export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
   const threads = options.threads ?? availableParallelism()
   return Layer.effect(
@@ -33,7 +36,7 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
         target: options.target ?? Targets.cpu,
         products: options.products
       }
-      return Session.of({
+      return traced({
         provider: "cpu",
         threads,
         precision: options.products ?? "float32",
@@ -46,18 +49,22 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
 }
 
 /** The interpreter: slow, float64, no native code. */
-export const reference: Layer.Layer<Session> = Layer.succeed(Session, {
-  provider: "reference",
-  threads: 1,
-  precision: "float32",
-  device: false,
-  compile: (graph) => Effect.sync(() => Reference.compile(graph)),
-  open: (family, fixed) => Effect.sync(() => Reference.open(family, fixed))
-})
+export const reference: Layer.Layer<Session> = Layer.succeed(
+  Session,
+  traced({
+    provider: "reference",
+    threads: 1,
+    precision: "float32",
+    device: false,
+    compile: (graph) => Effect.sync(() => Reference.compile(graph)),
+    open: (family, fixed) => Effect.sync(() => Reference.open(family, fixed))
+  })
+)
 
 const remedy = "Put onnxruntime's CUDA provider of the binding's own version, and CUDA and cuDNN, where the loader "
   + "finds them (docs/cuda.md), or choose --provider cpu."
 
+/** Which GPU is used, by its number, and how it multiplies. */
 export interface CudaOptions {
   readonly device: number
   /** The type that products of matrices are computed in, where it is not float32. */
@@ -77,7 +84,7 @@ export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, Se
       const explained = Effect.mapError((error: SessionError) =>
         /load library|CUDA failure|cuDNN/.test(error.message) ? refused(error.message) : error
       )
-      return Session.of({
+      return traced({
         provider: "cuda",
         threads: 1,
         precision: products ?? "float32",
@@ -104,7 +111,7 @@ export const webgpu: Layer.Layer<Session> = Layer.effect(
         })
         : error
     )
-    return Session.of({
+    return traced({
       provider: "webgpu",
       threads: 1,
       precision: "float32",
@@ -119,9 +126,12 @@ const refused = (missing: string): SessionError =>
   new SessionError({ reason: new ProviderUnavailable({ provider: "cuda", missing, remedy }) })
 const unavailable = (missing: string): Effect.Effect<never, SessionError> => Effect.fail(refused(missing))
 
+/** The providers by name. */
 export const names = ["cpu", "cuda", "webgpu", "reference"] as const
+/** One of `names`. */
 export type Provider = typeof names[number]
 
+/** The layer of a provider; fails with `ProviderUnavailable` where it cannot start. */
 export const make = (
   provider: Provider,
   options: Pick<CpuOptions, "threads"> & CudaOptions

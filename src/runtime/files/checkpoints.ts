@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { dirname, join } from "node:path"
+import { checkpointFiles, checkpointName, checkpointStep, modelFiles } from "../../domain/fileNames.ts"
 import type { Output } from "../../domain/settings/output.ts"
 import {
   CheckpointError,
@@ -16,13 +17,12 @@ import {
   type Position,
   type Stored
 } from "../ports/Checkpoints.ts"
-import { exists, FileError, located, makeFolder, moveDurably, namesIn, writeDurably } from "./disk.ts"
+import { exists, FileError, isNamed, located, makeFolder, moveDurably, namesIn, writeDurably } from "./disk.ts"
 import * as Manifest from "./manifest.ts"
 import * as Peft from "./peft.ts"
 import * as TensorFile from "./safetensors/read.ts"
 import * as Safetensors from "./safetensors/write.ts"
 
-const prefix = "checkpoint-"
 const asError = (error: FileError): CheckpointError => {
   const { path, place, reason } = error
   return new CheckpointError({ path, reason: place ? `${place}: ${reason}` : reason })
@@ -37,10 +37,10 @@ const contents = (
   const state = part.save()
   const { base, extra, files, weights } = state
   const own: readonly [string, Content] = base === undefined
-    ? ["model.safetensors", { tensors: weights }]
+    ? [modelFiles.weights, { tensors: weights }]
     : [Peft.WEIGHTS, { tensors: weights, metadata: { [Peft.BASE]: base } }]
   const texts = files.map(([name, text]) => [name, new TextEncoder().encode(text)] as const)
-  return { ...state, all: [own, ["state.safetensors", { tensors: extra }], ...texts] }
+  return { ...state, all: [own, [checkpointFiles.state, { tensors: extra }], ...texts] }
 }
 
 /**
@@ -68,8 +68,11 @@ const put = (path: string, content: Content) =>
     : Safetensors.write(path, content.tensors, content.metadata)
 
 /** A folder on its way to be a checkpoint, or on its way from having been one. */
-const partialOf = (folder: string, step: number): string => join(folder, `.${prefix}${step}.partial`)
-const isPartial = (name: string): boolean => /^\.checkpoint-\d+\.partial$/.test(name)
+const partialOf = (folder: string, step: number): string => join(folder, `.${checkpointName(step)}.partial`)
+const isPartial = (name: string): boolean => {
+  const [, own] = /^\.(.*)\.partial$/.exec(name) ?? []
+  return own !== undefined && checkpointStep(own) !== undefined
+}
 
 /** Removes what a killed process left of checkpoints that it had not finished writing or removing. */
 export const tidy = Effect.fnUntraced(function*(folder: string) {
@@ -81,7 +84,7 @@ export const tidy = Effect.fnUntraced(function*(folder: string) {
 /** Removes a checkpoint, which is none from the first moment on. */
 const remove = Effect.fnUntraced(function*(folder: string, step: number) {
   const fs = yield* FileSystem.FileSystem
-  const [target, partial] = [join(folder, `${prefix}${step}`), partialOf(folder, step)]
+  const [target, partial] = [join(folder, checkpointName(step)), partialOf(folder, step)]
   yield* fs.remove(partial, { recursive: true, force: true }).pipe(located(partial))
   if (!(yield* exists(target))) return
   yield* moveDurably(target, partial)
@@ -91,7 +94,7 @@ const remove = Effect.fnUntraced(function*(folder: string, step: number) {
 /** Writes into a folder of another name, then renames. */
 const write = Effect.fnUntraced(function*(folder: string, parts: ReadonlyMap<string, Part>, position: Position) {
   const fs = yield* FileSystem.FileSystem
-  const [target, partial] = [join(folder, `${prefix}${position.step}`), partialOf(folder, position.step)]
+  const [target, partial] = [join(folder, checkpointName(position.step)), partialOf(folder, position.step)]
   yield* remove(folder, position.step)
   yield* files(parts, position, (file, content) => {
     const path = join(partial, file)
@@ -101,13 +104,19 @@ const write = Effect.fnUntraced(function*(folder: string, parts: ReadonlyMap<str
   return target
 })
 
+/** The folders of checkpoints by name, as they should be called by their step; the newest first. */
+const foldersIn = (folder: string) =>
+  Effect.map(namesIn(folder), (names) =>
+    names.flatMap((name) => {
+      const step = checkpointStep(name)
+      return step === undefined ? [] : [{ name, step }]
+    }).toSorted((a, b) => b.step - a.step))
+
 /** Steps of the checkpoints in a folder, newest first. */
 const stepsIn = (folder: string) =>
   Effect.map(
-    namesIn(folder),
-    (names) =>
-      names.filter((name) => /^checkpoint-\d+$/.test(name)).map((name) => Number(name.slice(prefix.length)))
-        .toSorted((a, b) => b - a)
+    foldersIn(folder),
+    (all) => all.filter(({ name, step }) => name === checkpointName(step)).map(({ step }) => step)
   )
 
 const storedIn = (file: TensorFile.TensorFile): Stored => ({
@@ -122,15 +131,17 @@ const storedIn = (file: TensorFile.TensorFile): Stored => ({
 const load = Effect.fnUntraced(
   function*(folder: string, manifest: Manifest.Manifest, parts: ReadonlyMap<string, Part>) {
     for (const [name, part] of parts) {
+      const counters = Object.hasOwn(manifest.counters, name) ? manifest.counters[name] : undefined
+      if (counters === undefined) return yield* new CheckpointError({ path: folder, reason: `has no ${name}` })
       const adapts = manifest.files[`${name}/${Peft.WEIGHTS}`] !== undefined
-      const path = join(folder, name, adapts ? Peft.WEIGHTS : "model.safetensors")
+      const path = join(folder, name, adapts ? Peft.WEIGHTS : modelFiles.weights)
       const weights = yield* TensorFile.open(path)
-      const extra = yield* TensorFile.open(join(folder, name, "state.safetensors"))
+      const extra = yield* TensorFile.open(join(folder, name, checkpointFiles.state))
       yield* part.load({
         weights: storedIn(weights),
         base: weights.metadata[Peft.BASE],
         extra: storedIn(extra),
-        counters: manifest.counters[name] ?? {}
+        counters
       })
     }
   },
@@ -142,6 +153,19 @@ interface Found {
   readonly manifest: Manifest.Manifest
 }
 
+/** The manifest of a checkpoint that is as it was written. */
+const verify = (
+  folder: string,
+  { name, step }: { readonly name: string; readonly step: number },
+  matters: (file: string) => boolean
+) => {
+  const path = join(folder, name)
+  if (name === checkpointName(step)) return Manifest.verify(path, step, matters)
+  return Effect.fail(
+    new FileError({ path, place: "", reason: "is no checkpoint's name: a step has no zeros before it" })
+  )
+}
+
 /**
  * The newest whole checkpoint; damaged ones are passed over with a warning. Fails where all are damaged. A run that goes on
  * beside may remove one while it is read: then there is a newer one.
@@ -149,17 +173,17 @@ interface Found {
 const newest = Effect.fnUntraced(function*(folder: string, matters: (file: string) => boolean = () => true) {
   for (;;) {
     const damaged: Array<FileError> = []
-    for (const step of yield* stepsIn(folder)) {
-      const path = join(folder, `${prefix}${step}`)
-      const found = yield* Effect.result(Manifest.verify(path, step, matters))
+    const all = yield* foldersIn(folder)
+    if (all.length === 0) return undefined
+    for (const own of all) {
+      const path = join(folder, own.name)
+      const found = yield* Effect.result(verify(folder, own, matters))
       if (found._tag === "Success") return { path, manifest: found.success } satisfies Found as Found
-      if (!(yield* exists(path))) break
+      if (!(yield* isNamed(folder, own.name))) break
       damaged.push(found.failure)
       yield* Effect.logWarning(`${path} is passed over: ${found.failure.message}`)
     }
-    const left = (yield* stepsIn(folder)).length
-    if (left === 0) return undefined
-    if (left > damaged.length) continue
+    if (all.length > damaged.length) continue
     const told = damaged.map((error) => error.message).join("; ")
     const reason = `no checkpoint in it is whole (${told}); put one back, or remove them to start over`
     return yield* new FileError({ path: folder, place: "", reason })
@@ -168,8 +192,16 @@ const newest = Effect.fnUntraced(function*(folder: string, matters: (file: strin
 
 /** The newest whole checkpoint of a run's folder, as far as its models go; `undefined` where there is none. */
 export const latest = (folder: string) =>
-  newest(folder, (file) => !file.endsWith("/state.safetensors")).pipe(
-    Effect.map((found) => found && { path: found.path, step: found.manifest.global_step, run: found.manifest.run }),
+  newest(folder, (file) => !file.endsWith(`/${checkpointFiles.state}`)).pipe(
+    Effect.map((found) =>
+      found && {
+        path: found.path,
+        step: found.manifest.global_step,
+        run: found.manifest.run,
+        /** The models that it has, by the names of their folders. */
+        parts: new Set(Object.keys(found.manifest.counters))
+      }
+    ),
     Effect.mapError(asError)
   )
 
@@ -181,8 +213,10 @@ const shown = (value: string | undefined): string | undefined =>
 
 /** How a checkpoint's run is another than this, if it is. */
 const differences = (stored: Identity, own: Identity): ReadonlyArray<string> =>
-  [...new Set([...Object.keys(stored), ...Object.keys(own)])].filter((key) => stored[key] !== own[key]).map((key) => {
-    const [there, here] = [shown(stored[key]), shown(own[key])]
+  [...new Set([...Object.keys(stored), ...Object.keys(own)])].flatMap((key) => {
+    const [before, now] = [stored, own].map((run) => Object.hasOwn(run, key) ? run[key] : undefined)
+    if (before === now) return []
+    const [there, here] = [shown(before), shown(now)]
     return there === undefined || here === undefined ? `${key} differs` : `${key} was ${there} and is ${here}`
   })
 

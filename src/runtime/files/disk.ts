@@ -4,8 +4,11 @@ import * as FileSystem from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
+import { statfs } from "node:fs/promises"
 import { dirname } from "node:path"
-import { depth } from "./jsonText.ts"
+import { brief, several } from "../../domain/brief.ts"
+import { problemsOf } from "../../domain/issues.ts"
+import { parse, survey } from "./jsonText.ts"
 
 /** A file that cannot be read, written or believed. `place` is a line, a tensor or a field, where there is one. */
 export class FileError extends Schema.TaggedError<FileError>()("FileError", {
@@ -63,14 +66,9 @@ export interface Reading {
   readonly into: <A extends Uint8Array>(bytes: A, from: number, place?: string) => Effect.Effect<A, FileError>
 }
 
-/** Open until the scope ends. */
-export const reading = Effect.fnUntraced(function*(path: string) {
-  const fs = yield* FileSystem.FileSystem
-  const { type } = yield* fs.stat(path).pipe(located(path))
-  if (type === "Directory") return yield* new FileError({ path, place: "", reason: reasons.get("EISDIR")! })
-  const file = yield* fs.open(path, { flag: "r" }).pipe(located(path))
-  const size = Number((yield* file.stat.pipe(located(path))).size)
-  const into: Reading["into"] = Effect.fnUntraced(function*(bytes, from, place = "") {
+/** Reads an open file, whatever the path it was opened by leads to by now. */
+export const readingOf = (path: string, file: FileSystem.File): Reading["into"] =>
+  Effect.fnUntraced(function*(bytes, from, place = "") {
     for (let at = 0; at < bytes.length;) {
       const rest = bytes.subarray(at, at + MOST)
       const got = yield* file.read(rest, { position: BigInt(from + at) }).pipe(located(path))
@@ -79,7 +77,15 @@ export const reading = Effect.fnUntraced(function*(path: string) {
     }
     return bytes
   })
-  return { path, size, into } satisfies Reading as Reading
+
+/** Open until the scope ends. */
+export const reading = Effect.fnUntraced(function*(path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const { type } = yield* fs.stat(path).pipe(located(path))
+  if (type === "Directory") return yield* new FileError({ path, place: "", reason: reasons.get("EISDIR")! })
+  const file = yield* fs.open(path, { flag: "r" }).pipe(located(path))
+  const size = Number((yield* file.stat.pipe(located(path))).size)
+  return { path, size, into: readingOf(path, file) } satisfies Reading as Reading
 })
 
 /** All bytes of a file of at most `most`; a larger one is refused. */
@@ -109,15 +115,23 @@ export const readText = Effect.fnUntraced(function*(path: string) {
 /** Deepest nesting of a JSON file: readers and writers of JSON are recursive. */
 const DEEPEST = 128
 
+/** A key that is given twice is refused: some programs take the first value, some the last. */
 export const readJson = Effect.fnUntraced(function*(path: string) {
   const text = yield* readText(path)
-  const fail = (reason: string) => new FileError({ path, place: "", reason })
-  if (depth(text) > DEEPEST) return yield* fail(`is nested deeper than ${DEEPEST} levels`)
-  return yield* Effect.try({
-    try: () => JSON.parse(text) as unknown,
+  const fail = (reason: string, place = "") => new FileError({ path, place, reason })
+  const surveyed = survey(text)
+  const { depth, repeated } = surveyed
+  if (depth > DEEPEST) return yield* fail(`is nested deeper than ${DEEPEST} levels`)
+  const json = yield* Effect.try({
+    try: () => parse(text, surveyed),
     catch: (cause) => fail(`not JSON: ${(cause as Error).message}`)
   })
+  return repeated === undefined ? json : yield* fail("is given twice", brief(repeated.key))
 })
+
+/** A schema's complaints in a line, each with its field. */
+const reasonOf = (error: { readonly message: string }): string =>
+  Schema.isSchemaError(error) ? several(problemsOf(error)).join("; ") : error.message
 
 /** The JSON of a file, as a schema's decoder has it. */
 export const decodeFile = <A>(
@@ -126,7 +140,7 @@ export const decodeFile = <A>(
 ): Effect.Effect<A, FileError, FileSystem.FileSystem> =>
   Effect.flatMap(
     readJson(path),
-    (json) => Effect.mapError(decode(json), ({ message }) => new FileError({ path, place: "", reason: message }))
+    (json) => Effect.mapError(decode(json), (error) => new FileError({ path, place: "", reason: reasonOf(error) }))
   )
 
 /**
@@ -155,6 +169,7 @@ export const namesIn = Effect.fnUntraced(function*(folder: string) {
   return yield* fs.readDirectory(folder).pipe(located(folder))
 })
 
+/** Whether there is something at a path. */
 export const exists = (path: string): Effect.Effect<boolean, FileError, FileSystem.FileSystem> =>
   FileSystem.FileSystem.use((fs) => fs.exists(path)).pipe(located(path))
 
@@ -163,24 +178,31 @@ export const isNamed = Effect.fnUntraced(function*(folder: string, name: string)
   return (yield* namesIn(folder)).includes(name)
 })
 
+/** Bytes that may be written in a folder; infinite where the system does not tell. */
+export const spaceIn = (folder: string): Effect.Effect<number> =>
+  Effect.promise(() => statfs(folder).then(({ bavail, bsize }) => bavail * bsize, () => Infinity))
+
 /** SHA-256 of what follows one another. */
 export const sha256 = (...parts: ReadonlyArray<Uint8Array | string>): string => sha256Of(parts)
 
+/** SHA-256 of parts laid end to end, in hexadecimal; texts count as UTF-8. */
 export const sha256Of = (parts: Iterable<Uint8Array | string>): string => {
   const hash = createHash("sha256")
   for (const part of parts) hash.update(part)
   return hash.digest("hex")
 }
 
-/** SHA-256 of a file of any size. */
-export const hashFile = Effect.fnUntraced(function*(path: string) {
-  const { into, size } = yield* reading(path)
+/** SHA-256 of an open file of any size. */
+export const hashOf = Effect.fnUntraced(function*({ into, size }: Reading) {
   const [hash, buffer] = [createHash("sha256"), new Uint8Array(Math.min(size, 2 ** 22))]
   for (let at = 0; at < size; at += buffer.length) {
     hash.update(yield* into(buffer.subarray(0, Math.min(buffer.length, size - at)), at))
   }
   return hash.digest("hex")
-}, Effect.scoped)
+})
+
+/** SHA-256 of a file of any size. */
+export const hashFile = (path: string) => Effect.scoped(Effect.flatMap(reading(path), hashOf))
 
 /** A file that is written in pieces. */
 export interface Writing {

@@ -3,10 +3,11 @@ import { RecordBatch, RecordBatchFileWriter, RecordBatchReader, Schema } from "a
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
+import { runFiles } from "../../domain/fileNames.ts"
 import { FileError, located, makeFolder, namesIn, readBytes, replace, sha256 } from "./disk.ts"
 import { limited } from "./timeLimit.ts"
 
-const folderOf = (output: string): string => join(output, "journal")
+const folderOf = (output: string): string => join(output, runFiles.journal)
 const nameOf = (from: number, to: number): string =>
   `${String(from).padStart(8, "0")}-${String(to).padStart(8, "0")}.arrow`
 
@@ -17,24 +18,52 @@ const arrow = (batches: ReadonlyArray<RecordBatch>): Uint8Array =>
 const marked = (batches: ReadonlyArray<RecordBatch>, metadata: ReadonlyMap<string, string>) =>
   batches.map((batch) => new RecordBatch(new Schema(batch.schema.fields, new Map(metadata)), batch.data))
 
-/** The key under which a file's schema has the SHA-256 of the file as it is without. */
+/** The key under which a file's schema has the SHA-256 of the file, computed with `BLANK` in the place of the hash. */
 const HASH = "sha256"
+const BLANK = "-".repeat(64)
+/** The key as it is stored, behind its length; and how many bytes from it its value is, at most. */
+const [KEY, NEAR] = [`\x06\0\0\0${HASH}\0`, 256]
+/** A byte that Arrow leaves empty behind its magic: 1 where the file has a hash. */
+const MARK = 7
+
+/** A copy of a file with `to` in the place of the last `from`: its schema is at its end. */
+const stamped = (bytes: Uint8Array, from: string, to: string): Uint8Array => {
+  const copy = Buffer.from(bytes)
+  copy[MARK] = 1
+  copy.write(to, copy.lastIndexOf(from), "latin1")
+  return new Uint8Array(copy.buffer, copy.byteOffset, copy.length)
+}
 
 /** The file of some steps' batches. */
-export const encode = (batches: ReadonlyArray<RecordBatch>): Uint8Array =>
-  arrow(marked(batches, new Map([[HASH, sha256(arrow(batches))]])))
+export const encode = (batches: ReadonlyArray<RecordBatch>): Uint8Array => {
+  const file = stamped(arrow(marked(batches, new Map([[HASH, BLANK]]))), BLANK, BLANK)
+  return stamped(file, BLANK, sha256(file))
+}
+
+const another = () => new RangeError("is not as it was written")
 
 /** Milliseconds in which a file is read, by far: some that are damaged would be read for ever. */
 const patience = (bytes: number): number => 2000 + bytes / 2000
 
-/** The batches of a file, which must be as it was written. */
-const decode = (bytes: Uint8Array): ReadonlyArray<RecordBatch> => {
-  const batches = limited(patience(bytes.length), () => [...RecordBatchReader.from(bytes)])
-  const hash = batches[0]?.schema.metadata.get(HASH)
-  const plain = hash === undefined ? batches : marked(batches, new Map())
-  if (hash !== undefined && hash !== sha256(arrow(plain))) throw new RangeError("is not as it was written")
-  if (Buffer.compare(arrow(batches), bytes) !== 0) throw new RangeError("is not as it was written")
-  return plain
+/** The batches of a file of an earlier version, which has no hash: so many, or the file is none. */
+const decodeEarlier = (bytes: Uint8Array, count: number): ReadonlyArray<RecordBatch> => {
+  const batches = limited(patience(bytes.length), () => {
+    const found: Array<RecordBatch> = []
+    for (const batch of RecordBatchReader.from(bytes)) if (found.push(batch) > count) throw another()
+    return found
+  })
+  if (batches[0]?.schema.metadata.has(HASH) || Buffer.compare(arrow(batches), bytes) !== 0) throw another()
+  return batches
+}
+
+/** The batches of a file, which must be as it was written: that is known before anything in it is believed. */
+const decode = (bytes: Uint8Array, count: number): ReadonlyArray<RecordBatch> => {
+  if (bytes[MARK] !== 1) return decodeEarlier(bytes, count)
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  const key = Math.max(0, file.lastIndexOf(KEY))
+  const [hash] = /[0-9a-f]{64}/.exec(file.toString("latin1", Math.max(0, key - NEAR), key + NEAR)) ?? []
+  if (hash === undefined || sha256(stamped(bytes, hash, BLANK)) !== hash) throw another()
+  return marked([...RecordBatchReader.from(bytes)], new Map())
 }
 
 /** Writes the batches of steps from..to-1 as one file, whole or not at all. */
@@ -74,9 +103,8 @@ const batchesOf = Effect.fnUntraced(function*({ from, path, to }: { from: number
   const bytes = yield* readBytes(path)
   const fail = (reason: string) => new FileError({ path, place: "", reason })
   const batches = yield* Effect.try({
-    try: () => decode(bytes),
-    catch: (cause) =>
-      fail(cause instanceof RangeError ? cause.message : `is no Arrow file: ${(cause as Error).message}`)
+    try: () => decode(bytes, Math.max(0, to - from)),
+    catch: (cause) => cause instanceof RangeError ? fail(cause.message) : fail("is no Arrow file, or a damaged one")
   })
   const fits = batches.length === to - from && batches.every((batch, i) => isOf(batch, from + i))
   return fits ? batches : yield* fail("does not hold the steps that its name tells of")

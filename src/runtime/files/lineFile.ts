@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { type FileError, moveDurably, partialOf, writing } from "./disk.ts"
 
+/** A file of lines that is being written. */
 export interface LineFile {
   /** Appends lines, each ended by a line feed. */
   readonly add: (lines: ReadonlyArray<string>) => Effect.Effect<void, FileError>

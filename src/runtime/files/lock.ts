@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 import { readFileSync, readlinkSync } from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
+import { runFiles } from "../../domain/fileNames.ts"
 import { decodeFile, FileError, located, makeFolder } from "./disk.ts"
 
 /**
@@ -27,7 +28,8 @@ const Holder = Schema.Struct({
 })
 type Holder = typeof Holder.Type
 
-export const LOCK = ".lock"
+/** Name of the file that says which process writes to its folder. */
+export const LOCK = runFiles.lock
 
 /** A file of Linux's /proc; empty elsewhere, and where the process is gone. */
 const proc = (path: string): string => {

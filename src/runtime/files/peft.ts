@@ -4,37 +4,45 @@ import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import { brief, cut, several } from "../../domain/brief.ts"
+import { adapterFiles } from "../../domain/fileNames.ts"
 import { problemsOf } from "../../domain/issues.ts"
-import { fullMatch, PatternError } from "../../domain/pattern.ts"
+import { PatternError } from "../../domain/pattern.ts"
 import type { Rank } from "../../kernels/nn/lora.ts"
-import { isObject } from "./config/keys.ts"
+import { isObject, or } from "./config/keys.ts"
 import { FileError, located, readJson } from "./disk.ts"
+import { compiled, isLookup, targeting } from "./peftTargets.ts"
 import * as Safetensors from "./safetensors/write.ts"
-import { limited } from "./timeLimit.ts"
+import { limited, TookTooLong } from "./timeLimit.ts"
 
-export const CONFIG = "adapter_config.json"
-export const WEIGHTS = "adapter_model.safetensors"
+/** Name of the config's file. */
+export const CONFIG = adapterFiles.config
+/** Name of the weights' file. */
+export const WEIGHTS = adapterFiles.weights
 /** What PEFT puts before the names of a model's parameters. */
 export const PREFIX = "base_model.model."
 /** Key of the file's metadata: the hash of the frozen weights, where we wrote it. */
 export const BASE = "base_sha256"
 
-const or = <S extends Schema.Top>(schema: S, value: S["Encoded"]) =>
-  schema.pipe(Schema.withDecodingDefault(Effect.succeed(value)))
 const Names = Schema.Array(Schema.String)
 const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
+const Rank = Schema.Int.check(Schema.isGreaterThan(0))
+const OneOrMore = <S extends Schema.Top>(one: S) => or(Schema.NullOr(Schema.Union([one, Schema.Array(one)])), null)
 
 /** The keys that say how to compute. */
 const AdapterConfig = Schema.Struct({
   base_model_name_or_path: or(Schema.NullOr(Schema.String), null),
-  r: Schema.Int,
+  r: Rank,
   lora_alpha: Positive,
-  lora_dropout: or(Schema.Finite, 0),
-  target_modules: or(Schema.NullOr(Schema.Union([Schema.String, Names])), null),
+  lora_dropout: or(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })), 0),
+  target_modules: OneOrMore(Schema.String),
   modules_to_save: or(Schema.NullOr(Names), null),
   use_rslora: or(Schema.Boolean, false),
   alpha_pattern: or(Schema.Record(Schema.String, Positive), {}),
-  rank_pattern: or(Schema.Record(Schema.String, Schema.Int), {})
+  rank_pattern: or(Schema.Record(Schema.String, Rank), {}),
+  exclude_modules: OneOrMore(Schema.String),
+  layers_to_transform: OneOrMore(Schema.Int),
+  layers_pattern: OneOrMore(Schema.String),
+  ensure_weight_tying: or(Schema.Boolean, false)
 })
 type AdapterConfig = typeof AdapterConfig.Type
 
@@ -42,12 +50,8 @@ type AdapterConfig = typeof AdapterConfig.Type
 const harmless: ReadonlySet<string> = new Set([
   ...Object.keys(AdapterConfig.fields),
   "auto_mapping",
-  "ensure_weight_tying",
   "eva_config",
-  "exclude_modules",
   "inference_mode",
-  "layers_pattern",
-  "layers_to_transform",
   "megatron_core",
   "peft_version",
   "qalora_group_size",
@@ -69,6 +73,7 @@ const foreign = (json: object): ReadonlyArray<string> =>
     return !harmless.has(key) && !isOff(value)
   }).map(([key, value]) => `${cut(key)} ${brief(value)}`)
 
+/** An adapter as its folder has it. */
 export interface Adapter {
   readonly folder: string
   readonly config: AdapterConfig
@@ -76,10 +81,13 @@ export interface Adapter {
   readonly tensors: Safetensors.StoredTensors
   /** The modules that have adapters; each one's rank is that of its matrices. */
   readonly targets: ReadonlyMap<string, Rank>
+  /** Whether the config gives a module one; its patterns may take long. */
+  readonly isTarget: (path: string) => boolean
   /** Hash of the frozen weights it was trained on, where it tells. */
   readonly base: string | undefined
 }
 
+/** Whether a folder is an adapter's. */
 export const isIn = (folder: string): Effect.Effect<boolean, FileError, FileSystem.FileSystem> =>
   FileSystem.FileSystem.use((fs) => fs.exists(join(folder, CONFIG))).pipe(located(folder))
 
@@ -101,65 +109,100 @@ const readConfig = Effect.fnUntraced(function*(path: string) {
 const nameOf = (stored: string): string | undefined =>
   stored.startsWith(PREFIX) ? stored.slice(PREFIX.length).replace(".base_layer.", ".") : undefined
 
+/** What B A is multiplied by: alpha / r, or alpha / √r for rank-stabilised LoRA (Kalajdzievski 2023). */
 export const scalingOf = (alpha: number, r: number, rslora: boolean): number => alpha / (rslora ? Math.sqrt(r) : r)
 
 /** Milliseconds that patterns may take to be held against all modules. */
 const PATIENCE = 1000
 
-const compiled = (key: string, pattern: string): RegExp => {
-  try {
-    return fullMatch(pattern, "(.*\\.)?")
-  } catch (cause) {
-    throw new PatternError(`${key}: "${cut(pattern)}" is no pattern: ${(cause as Error).message}`)
-  }
-}
-
 /** PEFT's rule: the first pattern that a path, or its end after a dot, matches has its value; all others the usual one. */
 const byPattern = (key: string, values: Readonly<Record<string, number>>, usual: number) => {
-  const patterns = Object.entries(values).map(([pattern, value]) => [compiled(key, pattern), value] as const)
+  const patterns = Object.entries(values).map(([pattern, value]) =>
+    [compiled(key, pattern, "(.*\\.)?"), value] as const
+  )
   return (path: string): number => patterns.find(([pattern]) => pattern.test(path))?.[1] ?? usual
 }
 
-/** The modules that have adapters, by their matrices. Throws where a pattern is none, or the config has other ranks. */
-const ranks = (c: AdapterConfig, tensors: Safetensors.StoredTensors): ReadonlyMap<string, Rank> => {
+/** The modules that have adapters, by their matrices. Throws where the config says otherwise, or a pattern is none. */
+const ranks = (c: AdapterConfig, tensors: Safetensors.StoredTensors, isTarget: (path: string) => boolean) => {
   const [alphaOf, rankOf] = [
     byPattern("alpha_pattern", c.alpha_pattern, c.lora_alpha),
     byPattern("rank_pattern", c.rank_pattern, c.r)
   ]
-  return limited(PATIENCE, () =>
-    new Map([...tensors].flatMap(([name, { shape }]) => {
-      const path = /^(.*)\.lora_(A\.weight|embedding_A)$/.exec(name)?.[1]
-      if (path === undefined) return []
-      const [r] = shape as [number]
-      if (rankOf(path) !== r) {
-        throw new PatternError(`${path} has rank ${r}, not ${rankOf(path)} as r and rank_pattern say`)
-      }
-      return [[path, { r, scaling: scalingOf(alphaOf(path), r, c.use_rslora) }] as const]
-    })))
+  const check = (path: string, r: number, lookup: boolean) => {
+    if (rankOf(path) !== r) {
+      throw new PatternError(`${path} has rank ${r}, not ${rankOf(path)} as r and rank_pattern say`)
+    }
+    if (!isTarget(path)) throw new PatternError(`${path} has an adapter, but is none of the target_modules`)
+    if (lookup !== isLookup(path)) {
+      throw new PatternError(`${path} has an adapter of ${lookup ? "an embedding" : "a linear map"}, which it is not`)
+    }
+  }
+  return new Map([...tensors].flatMap(([name, { shape: [r = 0] }]) => {
+    const [, path, kind] = /^(.*)\.lora_(A\.weight|embedding_A)$/.exec(name) ?? []
+    if (path === undefined) return []
+    check(path, r, kind === "embedding_A")
+    return [[path, { r, scaling: scalingOf(alphaOf(path), r, c.use_rslora) } satisfies Rank] as const]
+  }))
 }
 
-export const read = Effect.fnUntraced(function*(folder: string) {
-  const place = join(folder, CONFIG)
-  const config = yield* readConfig(place)
-  const path = join(folder, WEIGHTS)
-  const { metadata, tensors: stored } = yield* Safetensors.open(path)
+/** Runs what holds patterns of an adapter's config against modules, under a limit of time. */
+const matching = <A>(folder: string, run: () => A): Effect.Effect<A, FileError> =>
+  Effect.try({
+    try: () => limited(PATIENCE, run),
+    catch: (cause) => {
+      const why = cause instanceof TookTooLong
+        ? cause.message
+        : `fails: ${(cause as Error).message.split(": ").at(-1)!}`
+      const reason = cause instanceof PatternError
+        ? cause.message
+        : `to match target_modules, alpha_pattern and rank_pattern ${why}`
+      return new FileError({ path: join(folder, CONFIG), place: "", reason })
+    }
+  })
+
+/** The tensors by the names of the model's parameters. */
+const named = Effect.fnUntraced(function*(path: string, stored: Safetensors.StoredTensors) {
   const strange = [...stored.keys()].filter((name) => nameOf(name) === undefined)
   if (strange.length > 0) {
-    return yield* new FileError({ path, place: "", reason: `${strange.join(", ")}: not under ${PREFIX}` })
+    return yield* new FileError({ path, place: "", reason: `${several(strange).join(", ")}: not under ${PREFIX}` })
   }
   const tensors = new Map([...stored].map(([name, tensor]) => [nameOf(name)!, tensor]))
-  const targets = yield* Effect.try({
-    try: () => ranks(config, tensors),
-    catch: (cause) =>
-      new FileError({
-        path: place,
-        place: "",
-        reason: cause instanceof PatternError
-          ? cause.message
-          : `to match alpha_pattern and rank_pattern ${(cause as Error).message}`
-      })
+  if (tensors.size === stored.size) return tensors as Safetensors.StoredTensors
+  const twice = [...stored.keys()].find((name) => name.includes(".base_layer.") && stored.has(PREFIX + nameOf(name)!))
+  return yield* new FileError({ path, place: `tensor ${twice}`, reason: "is there without base_layer too" })
+})
+
+/** The adapter of a folder; fails with what of its config or weights is not done here or does not fit. */
+export const read = Effect.fnUntraced(function*(folder: string) {
+  const config = yield* readConfig(join(folder, CONFIG))
+  const path = join(folder, WEIGHTS)
+  const { metadata, tensors: stored } = yield* Safetensors.open(path)
+  const tensors = yield* named(path, stored)
+  const tied = [...tensors.keys()].find((name) => isTable(name) || isLookup(name.replace(/\.lora_embedding_[AB]$/, "")))
+  if (config.ensure_weight_tying && tied !== undefined) {
+    const reason =
+      `ensure_weight_tying true: ${tied} would change another module too; merge the adapter with PEFT first`
+    return yield* new FileError({ path: join(folder, CONFIG), place: "", reason })
+  }
+  const found = yield* matching(folder, () => {
+    const isTarget = targeting(config)
+    return { isTarget, targets: ranks(config, tensors, isTarget) }
   })
-  return { folder, config, tensors, targets, base: metadata[BASE] } satisfies Adapter as Adapter
+  return { folder, config, tensors, ...found, base: metadata[BASE] } satisfies Adapter as Adapter
+})
+
+/** Tells the modules of a model, by its parameters' shapes, that the config gives an adapter and the file does not. */
+export const tellMissing = Effect.fnUntraced(function*(
+  { folder, isTarget, targets }: Adapter,
+  shapes: ReadonlyMap<string, ReadonlyArray<number>>
+) {
+  const modules = [...shapes].filter(([name, { length }]) => name.endsWith(".weight") && length === 2)
+    .map(([name]) => name.slice(0, -".weight".length)).filter((path) => !targets.has(path))
+  const missing = yield* matching(folder, () => modules.filter(isTarget))
+  if (targets.size === 0 || missing.length === 0) return
+  const names = several(missing).join(", ")
+  yield* Effect.logWarning(`${join(folder, WEIGHTS)}: there is no adapter for ${names}, which ${CONFIG} names`)
 })
 
 /** Tables with a row a token, by the last names of their modules. */
@@ -184,8 +227,20 @@ export const shapeWith = ({ tensors }: Adapter, name: string, shape: ReadonlyArr
   return own ? [own[0]!, ...shape.slice(1)] : shape
 }
 
+/** The keys that adapters of our own make use of. */
+type Written = Pick<
+  AdapterConfig,
+  | "base_model_name_or_path"
+  | "r"
+  | "lora_alpha"
+  | "lora_dropout"
+  | "target_modules"
+  | "modules_to_save"
+  | "use_rslora"
+>
+
 /** `adapter_config.json` as PEFT writes it, its keys in order. */
-export const text = (config: Omit<AdapterConfig, "alpha_pattern" | "rank_pattern">, task: string): string => {
+export const text = (config: Written, task: string): string => {
   const own = Object.entries(config).filter(([key]) => Object.hasOwn(AdapterConfig.fields, key))
   const json = {
     ...Object.fromEntries(own),

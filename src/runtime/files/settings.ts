@@ -62,7 +62,7 @@ const parseYaml = (path: string, text: string): Effect.Effect<unknown, FileError
     Effect.flatMap((document) => {
       const wrong = [...document.errors, ...document.warnings].map(({ code, message, pos }): Fault => ({
         at: pos[0],
-        reason: reasons[code] ?? `not YAML: ${message}`
+        reason: reasons[code] ?? (/call stack/.test(message) ? "is nested too deeply" : `not YAML: ${message}`)
       }))
       const [first] = wrong.length > 0 ? wrong : ambiguities(document)
       if (first) return Effect.fail(bad(path, place(first.at), first.reason))

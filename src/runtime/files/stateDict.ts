@@ -27,6 +27,10 @@ export const ofEncoder = (type: keyof typeof beside): Naming => (stored) => {
   return root + name.replace(/LayerNorm\.gamma$/, "LayerNorm.weight").replace(/LayerNorm\.beta$/, "LayerNorm.bias")
 }
 
+/** A tied head, where a checkpoint has one beside the embedding that it is. */
+export const twinsOf = (config: { readonly tie_word_embeddings: boolean }): ReadonlyMap<string, string> =>
+  new Map(config.tie_word_embeddings ? [["lm_head.weight", "model.embed_tokens.weight"]] : [])
+
 /** Of a model with a head, or of the model alone; frequencies are computed, and a tied head is the embedding. */
 export const ofDecoder = ({ tie_word_embeddings }: { readonly tie_word_embeddings: boolean }): Naming => (stored) => {
   if (stored.endsWith(".rotary_emb.inv_freq") || (tie_word_embeddings && stored === "lm_head.weight")) return undefined

@@ -10,7 +10,7 @@ import { createGunzip } from "node:zlib"
 import { FileError, located } from "./disk.ts"
 
 /** Bytes that are read at a time. */
-const PIECE = 1 << 20
+const PIECE = 1 << 18
 const NEWLINE = 10
 
 const failing = (path: string) => (error: PlatformError) => Stream.fromEffect(located(path)(Effect.fail(error)))

@@ -5,8 +5,11 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
+import { brief, several } from "../../domain/brief.ts"
+import { modelFiles } from "../../domain/fileNames.ts"
 import { firstInfinite, type Half, toWords, type Values } from "../../kernels/half.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
+import { tell } from "./config/keys.ts"
 import { decodeFile, exists, FileError, namesIn } from "./disk.ts"
 import * as TensorFile from "./safetensors/read.ts"
 
@@ -19,7 +22,7 @@ export interface Source {
 /** Tensors by name; those of a dense layer have its folder before theirs ("1_Dense.linear.weight"). */
 export type Sources = ReadonlyMap<string, Source>
 
-const [WHOLE, INDEX] = ["model.safetensors", "model.safetensors.index.json"]
+const [WHOLE, INDEX, MODULES] = [modelFiles.weights, modelFiles.weightsIndex, modelFiles.modules]
 const decodeIndex = Schema.decodeUnknownEffect(
   Schema.Struct({ weight_map: Schema.Record(Schema.String, Schema.String) })
 )
@@ -27,10 +30,25 @@ const decodeModules = Schema.decodeUnknownEffect(
   Schema.Array(Schema.Struct({ path: Schema.String, type: Schema.String }))
 )
 
+/** Modules of sentence-transformers: the encoder, its dense layers, and what a token's unit vector does not depend on. */
+const modules = new Set(["Transformer", "Dense", "Pooling", "Normalize"])
+
+const off = Schema.optionalKey(Schema.Literal(false))
+const Dense = Schema.Struct({
+  in_features: Schema.optionalKey(Schema.Natural),
+  out_features: Schema.optionalKey(Schema.Natural),
+  activation_function: Schema.optionalKey(Schema.Literal("torch.nn.modules.linear.Identity")),
+  bias: off,
+  use_residual: off
+})
+const known = new Set([...Object.keys(Dense.fields), "module_input_name", "module_output_name"])
+
 /** A dense layer's own config: it only maps. */
-const decodeDense = Schema.decodeUnknownEffect(
-  Schema.Struct({ activation_function: Schema.optionalKey(Schema.Literal("torch.nn.modules.linear.Identity")) })
-)
+const decodeDense = (path: string, tells: boolean) => (json: unknown) =>
+  Effect.tap(
+    Schema.decodeUnknownEffect(Dense)(json),
+    tell(path, Object.keys(Object(json)).filter((key) => tells && !known.has(key)))
+  )
 
 /** Names in a folder, no paths: nothing outside of it is read. */
 const isPlain = (name: string): boolean => /^[^/\\]+$/.test(name) && name !== "." && name !== ".."
@@ -71,18 +89,38 @@ const shards = Effect.fnUntraced(function*(folder: string) {
   const byName = new Map(names.map((name, i) => [name, files[i]!.entries]))
   const lost = Object.entries(weight_map).filter(([name, file]) => !byName.get(file)!.has(name))
   if (lost.length === 0) return files.flatMap((file) => sourcesOf(file))
-  const reason = lost.map(([name, file]) => `${name} is not in ${file}`).join("; ")
+  const reason = several(lost.map(([name, file]) => `${name} is not in ${file}`)).join("; ")
   return yield* new FileError({ path, place: "weight_map", reason })
 })
 
-const dense = Effect.fnUntraced(function*(folder: string) {
-  const path = join(folder, "modules.json")
-  if (!(yield* exists(path))) return []
-  const layers = (yield* decodeFile(path, decodeModules)).filter(({ type }) => type.endsWith(".Dense"))
+const dense = Effect.fnUntraced(function*(folder: string, tells: boolean) {
+  const path = join(folder, MODULES)
+  const all = yield* decodeFile(path, decodeModules)
+  const kindOf = (type: string) => type.slice(type.lastIndexOf(".") + 1)
+  const strange = all.find(({ type }) => !modules.has(kindOf(type)))
+  if (strange) {
+    return yield* new FileError({ path, place: "type", reason: `${brief(strange.type)} is not known here` })
+  }
+  const layers = all.filter(({ type }) => kindOf(type) === "Dense")
   yield* plain(path, "path", layers.map((layer) => layer.path))
-  yield* Effect.forEach(layers, (layer) => decodeFile(join(folder, layer.path, "config.json"), decodeDense))
-  const files = yield* Effect.forEach(layers, (layer) => TensorFile.open(join(folder, layer.path, WHOLE)))
-  return files.flatMap((file, i) => sourcesOf(file, `${layers[i]!.path}.`))
+  return (yield* Effect.forEach(layers, (layer) => denseLayer(folder, layer.path, tells))).flat()
+})
+
+const denseLayer = Effect.fnUntraced(function*(folder: string, name: string, tells: boolean) {
+  const path = join(folder, name, modelFiles.config)
+  const { in_features, out_features } = yield* decodeFile(path, decodeDense(path, tells))
+  const file = yield* TensorFile.open(join(folder, name, WHOLE))
+  if (in_features === undefined && out_features === undefined) return sourcesOf(file, `${name}.`)
+  const shape = file.entries.get("linear.weight")?.shape
+  if (shape?.length !== 2) {
+    const reason = shape ? `has the shape ${show(shape)}, and is to be a matrix` : "is not there"
+    return yield* new FileError({ path: file.path, place: "tensor linear.weight", reason })
+  }
+  const [rows, columns] = shape as readonly [number, number]
+  const [from, to] = [in_features ?? columns, out_features ?? rows]
+  if (to === rows && from === columns) return sourcesOf(file, `${name}.`)
+  const reason = `from ${from} to ${to} features, where the weights are ${show([rows, columns])}`
+  return yield* new FileError({ path, place: "", reason })
 })
 
 /** What else has weights in it: shards, and files in formats that are not read. */
@@ -104,14 +142,21 @@ const lack = (folder: string, names: ReadonlyArray<string>): FileError | undefin
   return other === undefined ? undefined : new FileError({ path: join(folder, other), place: "", reason })
 }
 
-/** Held open until the scope ends; none where the folder has no weights, nor anything that looks like them. */
-export const open = Effect.fnUntraced(function*(folder: string) {
+/**
+ * Held open until the scope ends; none where the folder has no weights, nor anything that looks like them. `tells` is whether
+ * keys of which nothing comes are told.
+ */
+export const open = Effect.fnUntraced(function*(folder: string, tells = true) {
   const names = yield* namesIn(folder)
-  for (const name of [WHOLE, INDEX].filter((own) => names.includes(own))) {
+  const has = Effect.fnUntraced(function*(name: string) {
     const path = join(folder, name)
-    if (!(yield* exists(path))) return yield* new FileError({ path, place: "", reason: "is a link that leads nowhere" })
-    const own = name === WHOLE ? sourcesOf(yield* TensorFile.open(path)) : yield* shards(folder)
-    return yield* once([...own, ...(yield* dense(folder))])
+    if (!names.includes(name) || (yield* exists(path))) return names.includes(name)
+    return yield* new FileError({ path, place: "", reason: "is a link that leads nowhere" })
+  })
+  const whole = yield* has(WHOLE)
+  if (whole || (yield* has(INDEX))) {
+    const own = whole ? sourcesOf(yield* TensorFile.open(join(folder, WHOLE))) : yield* shards(folder)
+    return yield* once((yield* has(MODULES)) ? [...own, ...(yield* dense(folder, tells))] : own)
   }
   const why = lack(folder, names)
   return why === undefined ? undefined : yield* why
@@ -120,7 +165,8 @@ export const open = Effect.fnUntraced(function*(folder: string) {
 /** Shapes of the folder's tensors by name; none where it has no weights. */
 export const shapes = (folder: string) =>
   Effect.scoped(
-    Effect.map(open(folder), (sources) => sources && new Map([...sources].map(([name, { shape }]) => [name, shape])))
+    Effect.map(open(folder, false), (sources) =>
+      sources && new Map([...sources].map(([name, { shape }]) => [name, shape])))
   )
 
 /** The parameter a stored tensor is; none for one that the model does without. */
@@ -157,19 +203,38 @@ const byPath = (sources: Sources, naming: Naming) => {
   return { found, twice }
 }
 
+/** How the tensors of a folder become a model's parameters. */
 export interface LoadOptions {
   readonly naming: Naming
   /** Parameters that may be missing. */
   readonly dispensable: (path: string) => boolean
+  /** Paths of parameters that tensors which are not loaded have the values of, by the tensors' names. */
+  readonly twins?: ReadonlyMap<string, string>
 }
+
+/** Refuses tensors that are to be the same as others, and are not: which of the two is meant nobody knows. */
+export const same = Effect.fnUntraced(
+  function*(sources: Sources, naming: Naming, twins: ReadonlyMap<string, string> = new Map()) {
+    for (const [name, path] of twins) {
+      const own = sources.get(name)
+      const other = [...sources.values()].find((source) => naming(source.name) === path)
+      if (!own || !other) continue
+      const [a, b] = [(yield* own.file.read(own.name)).data, (yield* other.file.read(other.name)).data]
+      if (a.length === b.length && a.every((value, i) => value === b[i])) continue
+      const reason = `differs from ${other.name}, although config.json ties them; set tie_word_embeddings: false there`
+      return yield* new FileError({ path: own.file.path, place: `tensor ${name}`, reason })
+    }
+  }
+)
 
 /** The tensors of the parameters; every misfit in one error. */
 export const fitting = Effect.fnUntraced(
-  function*(folder: string, params: Flat, sources: Sources, { dispensable, naming }: LoadOptions) {
+  function*(folder: string, params: Flat, sources: Sources, { dispensable, naming, twins }: LoadOptions) {
+    yield* same(sources, naming, twins)
     const { found, twice } = byPath(sources, naming)
     const wrong = [...twice, ...misfits(params, found, dispensable)]
     const path = sources.values().next().value?.file.path ?? folder
-    if (wrong.length > 0) return yield* new FileError({ path, place: "", reason: wrong.join("; ") })
+    if (wrong.length > 0) return yield* new FileError({ path, place: "", reason: several(wrong).join("; ") })
     return found as Sources
   }
 )

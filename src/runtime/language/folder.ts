@@ -1,12 +1,13 @@
 /** The model folder of a reader: a decoder, and the tokens that begin, end and fill up its texts. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
+import { modelFiles } from "../../domain/fileNames.ts"
 import type { Prompting } from "../../domain/settings/prompting.ts"
 import { reach } from "../../kernels/nn/rope.ts"
 import { decodeDecoder, type DecoderConfig } from "../files/config/decoder.ts"
 import * as GenerationConfig from "../files/config/generation.ts"
 import { FileError } from "../files/disk.ts"
-import { ofDecoder } from "../files/stateDict.ts"
+import { ofDecoder, twinsOf } from "../files/stateDict.ts"
 import * as ModelFolder from "../models/folder.ts"
 import { special, type Tokenizer } from "../tokenizers/tokenizer.ts"
 import * as ChatTemplate from "./templates/chatTemplate.ts"
@@ -34,13 +35,13 @@ const endsOf = Effect.fnUntraced(function*(
   const own = eos === undefined ? undefined : tokenizer.id(eos)
   const several: ReadonlyArray<readonly [file: string, ids: ReadonlyArray<number>]> = [
     [path, [known.eos_token_id ?? []].flat()],
-    [join(folder, "config.json"), config.eos_token_id],
-    [join(folder, "tokenizer_config.json"), own === undefined ? [] : [own]]
+    [join(folder, modelFiles.config), config.eos_token_id],
+    [join(folder, modelFiles.tokenizerConfig), own === undefined ? [] : [own]]
   ]
   const [file, stops] = several.find(([, ids]) => ids.length > 0) ?? []
   if (!file || !stops) {
     const reason = "is not there, nor in generation_config.json, nor is an eos_token in tokenizer_config.json"
-    return yield* new FileError({ path: join(folder, "config.json"), place: "eos_token_id", reason })
+    return yield* new FileError({ path: join(folder, modelFiles.config), place: "eos_token_id", reason })
   }
   yield* within(file, "eos_token_id", stops, config.vocab_size)
   return {
@@ -70,7 +71,7 @@ const within = (
  */
 const begins = Effect.fnUntraced(function*({ bos_token_id }: DecoderConfig, tokenizer: Tokenizer) {
   const { config, folder, start } = tokenizer
-  const path = join(folder, "tokenizer_config.json")
+  const path = join(folder, modelFiles.tokenizerConfig)
   const adds = config["add_bos_token"]
   const bos = special(tokenizer, "bos_token")
   const own = bos === undefined ? undefined : tokenizer.id(bos)
@@ -98,7 +99,7 @@ export const open = Effect.fnUntraced(function*(
   const { config, folder, tokenizer } = opened
   const most = reach(config.rope_parameters, config.max_position_embeddings)
   yield* ModelFolder.fits(folder, { max_position_embeddings: most }, { max_length: settings.max_length })
-  const file = join(folder, "config.json")
+  const file = join(folder, modelFiles.config)
   yield* within(file, "bos_token_id", config.bos_token_id === undefined ? [] : [config.bos_token_id], config.vocab_size)
   const generation = yield* GenerationConfig.read(folder)
   return {
@@ -106,6 +107,6 @@ export const open = Effect.fnUntraced(function*(
     generation,
     wrap: settings.apply_chat_template ? yield* ChatTemplate.load(tokenizer) : yield* begins(config, tokenizer),
     ends: yield* endsOf(folder, config, tokenizer, generation),
-    loading: { naming: ofDecoder(config) }
+    loading: { naming: ofDecoder(config), twins: twinsOf(config) }
   }
 })

@@ -1,4 +1,4 @@
-/** The reader's programs as graphs. Every one takes the weights as inputs. */
+/** A language model's programs as graphs. Every one takes the weights as inputs. */
 import type { Decoder, DecoderInput } from "../../kernels/nn/decoder.ts"
 import { entering } from "../../kernels/nn/Module.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
@@ -35,30 +35,33 @@ const decoderInput = (batch: Tensors): DecoderInput => ({
   key: batch["key"]
 })
 
-const title = (what: string, { length, rows, supervised }: PackShape) =>
-  `reader.${what} ${rows}x${length}/${supervised}`
+const title = (model: string, what: string, { length, rows, supervised }: PackShape) =>
+  `${model}.${what} ${rows}x${length}/${supervised}`
 
-/** Negative log-likelihood of each supervised token, in nats: `nll` [supervised]. */
-export const score = (decoder: Decoder, shape: PackShape): Graph => {
+/** Negative log-likelihood of each supervised token, in nats: `nll` [supervised]; `model` is what it is called. */
+export const score = (decoder: Decoder, shape: PackShape, model = "decoder"): Graph => {
   const { bound, inputs } = entering(decoder.params, names.param)
   const batch = Object.fromEntries(
     Object.entries(batchTypes(shape)).map(([name, t]) => [name, input(name, t.shape, t.dtype)])
   )
   const nll = decoder.apply(bound, decoderInput(batch))
-  return { name: title("score", shape), inputs: { ...inputs, ...batch }, outputs: { nll } }
+  return { name: title(model, "score", shape), inputs: { ...inputs, ...batch }, outputs: { nll } }
 }
 
+/** How a training step is made. */
 export interface StepOptions extends Learning {
+  /** What the model is called: "decoder" where it is left out. */
+  readonly model?: string
   readonly shape: PackShape
   /** Attention within shifted groups (S2-Attn); the length is then a multiple of 8. */
   readonly shifted: boolean
 }
 
 /** An update descends Σ weight · nll; reports `nll` [supervised]. */
-export const lesson = (decoder: Decoder, { shape, shifted, ...learning }: StepOptions): Steps =>
+export const lesson = (decoder: Decoder, { model = "decoder", shape, shifted, ...learning }: StepOptions): Steps =>
   steps({
     ...learning,
-    name: title("learn", shape),
+    name: title(model, "learn", shape),
     params: decoder.params,
     batch: {
       ...batchTypes(shape),

@@ -1,6 +1,7 @@
-/** A decoder that reads: its weights, its prompts and the programs over them. */
+/** A decoder at work: its weights, its prompts as tokens, and the programs over them. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { type Chat, textOf } from "../../domain/Content.ts"
 import type { Generation } from "../../domain/settings/generation.ts"
 import type { ModelSettings } from "../../domain/settings/model.ts"
 import { LEAST_SHIFTED, type Prompting } from "../../domain/settings/prompting.ts"
@@ -11,14 +12,13 @@ import * as ModelFolder from "../models/folder.ts"
 import * as Model from "../models/load.ts"
 import { loraOf } from "../models/lora.ts"
 import { optimizerOf, storedAs } from "../models/training.ts"
-import { Passages } from "../ports/Passages.ts"
-import { type Asked, ContextOverflow, type ToWrite } from "../ports/Reader.ts"
-import { answering, contextOf } from "./answering.ts"
-import * as ReaderFolder from "./folder.ts"
+import { ContextOverflow, type Reduction, type WriteOptions } from "../ports/LanguageModel.ts"
+import type { PromptError } from "./chatTokens.ts"
+import * as Folder from "./folder.ts"
 import * as Writing from "./generation/writing.ts"
 import * as Graphs from "./graphs.ts"
 import { pack } from "./pack.ts"
-import * as Prompt from "./prompt.ts"
+import * as Sequences from "./sequences.ts"
 
 /** Tokens a scoring program takes at once, about. */
 const TOKENS = 4096
@@ -29,10 +29,10 @@ const groupsOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<Reado
 
 /** Sums or means of token likelihoods by the part each token belongs to. */
 export const byPart = (
-  sequence: Prompt.Sequence,
+  sequence: Sequences.Sequence,
   nll: (i: number) => number,
   parts: number,
-  how: Generation["option_score"]
+  reduction: Reduction
 ): Float32Array => {
   const [sums, counts] = [new Float64Array(parts), new Float64Array(parts)]
   sequence.supervised.forEach(({ part }, i) => {
@@ -40,25 +40,29 @@ export const byPart = (
     sums[part]! += nll(i)
     counts[part]! += 1
   })
-  return Float32Array.from(sums, (sum, part) => how === "sum" ? sum : sum / counts[part]!)
+  return Float32Array.from(sums, (sum, part) => reduction === "sum" ? sum : sum / counts[part]!)
 }
 
 type Shape = [rows: number, length: number, supervised: number]
 const shapeOf = ([rows, length, supervised]: Shape): Graphs.PackShape => ({ rows, length, supervised })
 
-/** A reader's share of the settings. */
-export interface ReaderSettings {
+/** A language model's share of the settings. */
+export interface LanguageModelSettings {
+  /** What it is called in checkpoints, tables and errors: "reader". */
+  readonly name: string
   readonly model: ModelSettings
   readonly training: Training
-  readonly prompting: Prompting
+  readonly prompting: Pick<
+    Prompting,
+    "apply_chat_template" | "excess_length" | "lm_loss_weight" | "max_length" | "use_full_attn"
+  >
   readonly generation: Generation
 }
 
 /** `learns` tells whether the parameters may move. */
-export const make = Effect.fnUntraced(function*(settings: ReaderSettings, learns: boolean) {
+export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings, learns: boolean) {
   const { generation, model: own, prompting, training } = settings
-  const { texts } = yield* Passages
-  const opened = yield* ReaderFolder.open(own.name_or_path, prompting)
+  const opened = yield* Folder.open(own.name_or_path, prompting)
   const { ends, folder, tokenizer, wrap } = opened
   /** A multiple of 8, as shifted attention takes it. */
   const most = Math.ceil(prompting.max_length / 8) * 8
@@ -73,10 +77,13 @@ export const make = Effect.fnUntraced(function*(settings: ReaderSettings, learns
     draws: learns,
     task: "CAUSAL_LM"
   })
-  const prompts = Prompt.make({ config: prompting, generation, tokenizer, texts, wrap, end: ends.end })
-  const score = yield* cached((shape: Shape) => Graphs.score(decoder, shapeOf(shape)), { fixed: weights.frozen })
+  const sequences = Sequences.make({ tokenizer, wrap, max_length: prompting.max_length, end: ends.end })
+  const score = yield* cached((shape: Shape) => Graphs.score(decoder, shapeOf(shape), settings.name), {
+    fixed: weights.frozen
+  })
   const continued = yield* Writing.make({
     ...opened,
+    model: settings.name,
     settings: generation,
     seed: training.seed,
     config,
@@ -88,86 +95,75 @@ export const make = Effect.fnUntraced(function*(settings: ReaderSettings, learns
 
   /** For each sequence, the likelihood of each of its parts; longest sequences first, so that like meets like. */
   const likelihoods = Effect.fnUntraced(function*(
-    sequences: ReadonlyArray<Prompt.Sequence>,
+    all: ReadonlyArray<Sequences.Sequence>,
     parts: ReadonlyArray<number>,
-    how: Generation["option_score"]
+    reduction: Reduction
   ) {
     const results: Array<Float32Array> = []
-    const order = [...sequences.keys()].toSorted((a, b) => sequences[b]!.ids.length - sequences[a]!.ids.length || a - b)
-    const most = Math.max(1, Math.floor(TOKENS / (sequences[order[0]!]?.ids.length ?? 1)))
+    const order = [...all.keys()].toSorted((a, b) => all[b]!.ids.length - all[a]!.ids.length || a - b)
+    const most = Math.max(1, Math.floor(TOKENS / (all[order[0]!]?.ids.length ?? 1)))
     for (const group of groupsOf(order, 2 ** Math.floor(Math.log2(most)))) {
-      const own = group.map((i) => sequences[i]!)
+      const own = group.map((i) => all[i]!)
       const { data, places, shape } = pack(own, { rows: powerOfTwo(group.length), all: false, ...padded })
       const { nll } = yield* score([shape.rows, shape.length, shape.supervised], { ...weights.values(), ...data })
-      group.forEach((i, r) => results[i] = byPart(own[r]!, (t) => nll![places[r]![t]!]!, parts[i]!, how))
+      group.forEach((i, r) => results[i] = byPart(own[r]!, (t) => nll![places[r]![t]!]!, parts[i]!, reduction))
     }
     return results
   })
 
-  type Contextual = Asked & { readonly context: Int32Array }
-  /** A prompt for each question, as `prompt` makes it of its passages; none for one that is too long to be asked. */
-  const each = <A, E>(
-    asked: Contextual,
-    prompt: (docs: Int32Array, question: string, options: ReadonlyArray<string>, q: number) => Effect.Effect<A, E>
-  ) =>
+  /** What `make` makes of each prompt; nothing of those that are too long where these are to be skipped. */
+  const each = <A>(
+    prompts: ReadonlyArray<Chat>,
+    make: (prompt: Chat, p: number) => Effect.Effect<A, PromptError>
+  ): Effect.Effect<ReadonlyArray<{ readonly p: number; readonly made: A }>, PromptError> =>
     Effect.map(
-      Effect.forEach(asked.questions, (question, q) =>
-        prompt(contextOf(asked, q), question, asked.options[q]!, q).pipe(
-          Effect.map((made) => [{ q, made }]),
+      Effect.forEach(prompts, (prompt, p) =>
+        make(prompt, p).pipe(
+          Effect.map((made) => [{ p, made }]),
           Effect.catchIf(
             (error) => prompting.excess_length === "skip" && error instanceof ContextOverflow,
             () => Effect.succeed([])
           )
         )),
-      (prompts) => prompts.flat()
+      (made) => made.flat()
     )
-
-  const likeliest = Effect.fnUntraced(function*(asked: Contextual) {
-    const prompted = yield* each(asked, prompts.choices)
-    const counts = prompted.map(({ q }) => asked.options[q]!.length)
-    const scores = yield* likelihoods(prompted.map(({ made }) => made), counts, generation.option_score)
-    const found = new Map(prompted.map(({ q }, i) => [q, scores[i]!.indexOf(Math.min(...scores[i]!))]))
-    return asked.questions.map((_, q) => found.get(q) ?? -1)
-  })
-  const write = (asked: ToWrite) =>
-    Stream.unwrap(Effect.gen(function*() {
-      const { explain, questions } = asked
-      const all = yield* (explain
-        ? each(asked, (docs, question, options, q) => prompts.explain(docs, question, options, explain[q]!))
-        : each(asked, prompts.open))
-      /** What was not answered is not explained. */
-      const prompted = all.filter(({ q }) => explain?.[q] !== "")
-      const most = explain ? generation.rationale_max_new_tokens : generation.max_new_tokens
-      const tokens = continued(prompted.map(({ made, q }) => ({ ids: made, about: questions[q]! })), most)
-      return Stream.map(tokens, (token) => ({ ...token, row: prompted[token.row]!.q }))
-    }))
 
   return {
     decoder,
     weights,
     based,
-    prompts,
+    sequences,
     padded,
     files: yield* ModelFolder.companions(folder),
-    nll: Effect.fnUntraced(function*(
-      { answers, docs, options, questions }: Asked & {
-        readonly answers: ReadonlyArray<string>
-        readonly docs: Int32Array
-      }
-    ) {
-      const m = docs.length / questions.length
-      const asked = Array.from(docs, (doc, i) => ({ q: Math.floor(i / m), doc }))
-      const distinct = new Map(asked.map((one) => [`${one.q},${one.doc}`, one]))
-      const sequences = yield* Effect.forEach(
-        distinct.values(),
-        ({ doc, q }) => prompts.lesson([doc], questions[q]!, options[q]!, answers[q]!, 0)
-      )
-      const nll = yield* likelihoods(sequences, sequences.map(() => 1), "mean")
-      const found = new Map([...distinct.keys()].map((name, i) => [name, nll[i]![0]!]))
-      return Float32Array.from(asked, ({ doc, q }) => found.get(`${q},${doc}`)!)
+    /** Sequences that are the same are looked at once. */
+    nll: Effect.fnUntraced(function*(prompts: ReadonlyArray<Chat>, continuations: ReadonlyArray<string>) {
+      const all = yield* Effect.forEach(prompts, (prompt, p) => sequences.one(prompt, continuations[p]!, 0))
+      const keys = all.map(({ ids, supervised }) => `${supervised.length} ${ids.join(" ")}`)
+      const distinct = new Map(keys.map((key, i) => [key, all[i]!]))
+      const found = yield* likelihoods([...distinct.values()], Array<number>(distinct.size).fill(1), "mean")
+      const places = new Map([...distinct.keys()].map((key, i) => [key, i]))
+      return Float32Array.from(keys, (key) => found[places.get(key)!]![0]!)
     }),
-    write,
-    answer: answering({ likeliest, write }, { ...prompting, ...generation })
+    rank: Effect.fnUntraced(function*(
+      prompts: ReadonlyArray<Chat>,
+      continuations: ReadonlyArray<ReadonlyArray<string>>,
+      reduction: Reduction
+    ) {
+      const asked = yield* each(prompts, (prompt, p) => sequences.several(prompt, continuations[p]!))
+      const parts = asked.map(({ p }) => continuations[p]!.length)
+      const found = yield* likelihoods(asked.map(({ made }) => made), parts, reduction)
+      const scores: Array<Float32Array> = prompts.map(() => new Float32Array(0))
+      asked.forEach(({ p }, i) => scores[p] = found[i]!)
+      return scores
+    }),
+    write: (prompts: ReadonlyArray<Chat>, { key = "", max_new_tokens }: WriteOptions) =>
+      Stream.unwrap(Effect.gen(function*() {
+        const asked = yield* each(prompts, (prompt) => sequences.open(prompt, max_new_tokens))
+        const about = (p: number) => [key, ...prompts[p]!.map(({ content }) => textOf(content))]
+        const tokens = continued(asked.map(({ made, p }) => ({ ids: made, about: about(p) })), max_new_tokens)
+        return Stream.map(tokens, (token) => ({ ...token, row: asked[token.row]!.p }))
+      }))
   }
 })
-export type ReaderModel = Effect.Success<ReturnType<typeof make>>
+/** A decoder with its weights and programs. */
+export type Decoding = Effect.Success<ReturnType<typeof make>>

@@ -1,8 +1,9 @@
 /** Sequences of different lengths as the rectangular arrays of a program. */
 import { bucket, powerOfTwo } from "../engine/Programs.ts"
 import type { PackShape } from "./graphs.ts"
-import type { Sequence } from "./prompt.ts"
+import type { Sequence } from "./sequences.ts"
 
+/** Sequences as a program's arrays: tokens [rows, length], and the places where a next token is predicted. */
 export interface Pack {
   readonly shape: PackShape
   readonly data: {
@@ -19,6 +20,7 @@ export interface Pack {
 
 const longest = (lengths: ReadonlyArray<number>): number => lengths.reduce((a, b) => Math.max(a, b), 1)
 
+/** What the arrays must hold. */
 export interface PackOptions {
   /** Rows of the arrays; those beyond the sequences are padding, which nothing attends to and no loss counts. */
   readonly rows: number
@@ -33,6 +35,7 @@ export interface PackOptions {
   readonly all: boolean
 }
 
+/** The sequences side by side, one a row, filled up to a bucket of lengths. */
 export const pack = (
   sequences: ReadonlyArray<Sequence>,
   { all, least, most, of, padding, rows }: PackOptions

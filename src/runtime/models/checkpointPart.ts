@@ -1,5 +1,6 @@
 /** How a model's weights, optimiser and index become its part of a checkpoint. */
 import * as Effect from "effect/Effect"
+import { modelFiles } from "../../domain/fileNames.ts"
 import { asNumbers, asStored, type Values } from "../../kernels/half.ts"
 import type { Learner } from "../engine/Learner.ts"
 import type { Arrays, Weights } from "../engine/Weights.ts"
@@ -51,9 +52,10 @@ export interface Setting {
 /** An adapter's files: its config in place of its base's. */
 const adapterFiles = ({ config }: Based, files: PartState["files"]): PartState["files"] => [
   [Peft.CONFIG, config],
-  ...files.filter(([name]) => name !== "config.json")
+  ...files.filter(([name]) => name !== modelFiles.config)
 ]
 
+/** The part of a model that may learn, with its optimiser where it does. */
 export const learnerPart = (
   weights: Weights,
   learner: Learner<any> | undefined,

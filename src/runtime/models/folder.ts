@@ -8,6 +8,8 @@ import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import * as Path from "node:path"
 import { join } from "node:path"
+import { brief } from "../../domain/brief.ts"
+import { modelFiles } from "../../domain/fileNames.ts"
 import * as Key from "../../domain/Key.ts"
 import { asStored, type Values } from "../../kernels/half.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
@@ -18,14 +20,16 @@ import * as WeightFiles from "../files/weights.ts"
 import * as Tokenizer from "../tokenizers/tokenizer.ts"
 import { initialise } from "./initialise.ts"
 
+/** How a folder's weights are loaded. */
 export interface Options extends Partial<WeightFiles.LoadOptions> {
   /** Draw the weights of a folder that says it has none yet, under the seed. */
   readonly draws?: boolean
 }
 
 /** Beside the config of a model that is to be trained from nothing: `init` writes it. */
-export const UNTRAINED = "untrained.json"
+export const UNTRAINED = modelFiles.untrained
 
+/** A model folder whose config and tokenizer have been read. */
 export interface ModelFolder<C> {
   /** Where the config and the weights lie. */
   readonly folder: string
@@ -46,13 +50,17 @@ const baseOf = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
   const [path, place] = [join(adapter.folder, Peft.CONFIG), "base_model_name_or_path"]
   const name = adapter.config.base_model_name_or_path ?? ""
   for (const folder of name === "" ? [] : [name, Path.resolve(adapter.folder, name)]) {
-    if (yield* Peft.isIn(folder)) {
+    if (yield* Effect.orElseSucceed(Peft.isIn(folder), () => false)) {
       const reason = `${folder} is an adapter itself; merge it first (anamnesis merge)`
       return yield* new FileError({ path, place, reason })
     }
-    if (yield* fs.exists(join(folder, "config.json")).pipe(located(folder))) return folder
+    if (yield* Effect.orElseSucceed(fs.exists(join(folder, modelFiles.config)), () => false)) return folder
   }
-  return yield* new FileError({ path, place, reason: `there is no model folder "${name}"; write there where it is` })
+  return yield* new FileError({
+    path,
+    place,
+    reason: `there is no model folder ${brief(name)}; write there where it is`
+  })
 })
 
 /** SHA-256 of the bytes of the folder's weights, file by file in the order of names; none where it has no weights. */
@@ -70,33 +78,36 @@ export const fingerprint = Effect.fnUntraced(function*(folder: string) {
   return hash.digest("hex")
 })
 
-/** Refuses a base that is not the one the adapter was trained on, where the adapter tells. */
-const known = Effect.fnUntraced(function*(adapter: Peft.Adapter, folder: string) {
-  if (adapter.base === undefined || adapter.base === (yield* fingerprint(folder))) return
+/**
+ * Refuses a base that is not the one the adapter was trained on, where the adapter tells. Reads all of the base, unless its
+ * fingerprint is given: to be asked for once, by whoever uses the weights.
+ */
+export const checkBase = Effect.fnUntraced(function*(adapter: Peft.Adapter, folder: string, sha256?: string) {
+  if (adapter.base === undefined || adapter.base === (sha256 ?? (yield* fingerprint(folder)))) return
   const reason = `was trained on other weights than ${folder} now holds`
   return yield* new FileError({ path: join(adapter.folder, Peft.WEIGHTS), place: "", reason })
 })
 
-/** The model folder, and the adapter on it where an adapter's folder is given. */
+/** The model folder, and the adapter on it where an adapter's folder is given; `checkBase` has yet to be asked. */
 export const resolve = Effect.fnUntraced(function*(given: string) {
   if (!(yield* Peft.isIn(given))) return { folder: given, adapter: undefined }
   const adapter = yield* Peft.read(given)
   const folder = yield* baseOf(adapter)
-  yield* known(adapter, folder)
   return { folder, adapter }
 })
 
+/** Reads a folder's config and tokenizer; fails with what is wrong with them. */
 export const open = Effect.fnUntraced(function*<C extends { readonly vocab_size: number }>(
   given: string,
   decode: Decode<C>
 ) {
   const fs = yield* FileSystem.FileSystem
   const { adapter, folder } = yield* resolve(given)
-  const path = join(folder, "config.json")
+  const path = join(folder, modelFiles.config)
   const found = yield* decodeFile(path, (json) => decode(json, path))
   const rows = found.vocab_size
   const config = { ...found, vocab_size: (adapter && (yield* Peft.vocabulary(adapter))) ?? rows }
-  const own = yield* fs.exists(join(given, "tokenizer.json")).pipe(located(given))
+  const own = yield* fs.exists(join(given, modelFiles.tokenizer)).pipe(located(given))
   const tokenizer = yield* Tokenizer.load(own ? given : folder)
   if (tokenizer.size > config.vocab_size) {
     const reason = `${config.vocab_size} are fewer than the ids of tokenizer.json (${tokenizer.size})`
@@ -114,7 +125,7 @@ export const fits = (
   const long = Object.entries(lengths).filter(([, length]) => length > max_position_embeddings)
   if (long.length === 0) return Effect.void
   const reason = `${max_position_embeddings} positions are fewer than ${long.map(([s, n]) => `${s} (${n})`).join(", ")}`
-  return Effect.fail(new FileError({ path: join(folder, "config.json"), place: "max_position_embeddings", reason }))
+  return Effect.fail(new FileError({ path: join(folder, modelFiles.config), place: "max_position_embeddings", reason }))
 }
 
 /** Refuses heads that shifted attention cannot halve. */
@@ -124,7 +135,7 @@ export const shifts = (
 ): Effect.Effect<void, FileError> => {
   if (num_attention_heads % 2 === 0) return Effect.void
   const reason = `${num_attention_heads} heads have no halves to shift apart; set use_full_attn: true`
-  return Effect.fail(new FileError({ path: join(folder, "config.json"), place: "num_attention_heads", reason }))
+  return Effect.fail(new FileError({ path: join(folder, modelFiles.config), place: "num_attention_heads", reason }))
 }
 
 /** Refuses a folder without weights, but one that is to be drawn where it may be. */
@@ -133,7 +144,7 @@ const drawable = Effect.fnUntraced(function*(folder: string, draws: boolean) {
   if (marked && draws) return
   const reason = marked
     ? "has no weights yet; train it first"
-    : `has no weights (model.safetensors); ${UNTRAINED} beside its config says that a model is to be trained from nothing`
+    : `has no weights (${modelFiles.weights}); ${UNTRAINED} beside its config says that a model is to be trained from nothing`
   return yield* new FileError({ path: folder, place: "", reason })
 })
 
@@ -149,11 +160,11 @@ const tell = (folder: string, missing: ReadonlyMap<string, unknown>, all: boolea
  */
 export const stored = Effect.fnUntraced(
   function*(folder: string, params: Flat, seed: number, options: Options = {}) {
-    const { dispensable = () => false, draws = false, naming = (stored) => stored } = options
+    const { dispensable = () => false, draws = false, naming = (stored) => stored, twins = new Map() } = options
     const sources = yield* WeightFiles.open(folder)
     if (!sources) yield* drawable(folder, draws)
     const found = sources
-      ? yield* WeightFiles.load(folder, params, sources, { naming, dispensable })
+      ? yield* WeightFiles.load(folder, params, sources, { naming, dispensable, twins })
       : new Map<string, Values>()
     const missing = new Map([...params].filter(([path]) => !found.has(path)))
     yield* tell(folder, missing, sources === undefined, seed)
@@ -171,13 +182,13 @@ export const weights = (...given: Parameters<typeof stored>) =>
 /** What a checkpoint needs beside weights to be a model folder itself. */
 export const companions = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
-  const names = [
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "chat_template.jinja"
+  const names: ReadonlyArray<string> = [
+    modelFiles.config,
+    modelFiles.generation,
+    modelFiles.tokenizer,
+    modelFiles.tokenizerConfig,
+    modelFiles.specialTokens,
+    modelFiles.chatTemplate
   ]
   const present = yield* Effect.filter(names, (name) => fs.exists(join(folder, name)).pipe(located(folder)))
   return yield* Effect.forEach(

@@ -25,5 +25,6 @@ const draw = ({ init, shape }: Param, key: Key.Key): Float32Array => {
   return "normal" in init ? normals(key, size, init.normal) : uniforms(key, size, init.uniform)
 }
 
+/** Values of all parameters, each drawn under a key of its path. */
 export const initialise = (params: Flat, key: Key.Key): Map<string, Float32Array> =>
   new Map([...params].map(([path, param]) => [path, draw(param, Key.fold(key, path))]))

@@ -33,6 +33,7 @@ export interface Based {
   readonly config: string
 }
 
+/** A model that can run. */
 export interface Loaded<C, M> {
   readonly module: M
   readonly config: C
@@ -41,6 +42,7 @@ export interface Loaded<C, M> {
   readonly based: Based | undefined
 }
 
+/** What of a model learns, and how the rest is stored. */
 export interface LoadOptions {
   readonly seed: number
   /** Settings of the adapter that learns; all parameters of which `learns` holds where there are none. */
@@ -171,6 +173,7 @@ const adapting = Effect.fnUntraced(function*<C extends object, P extends Params,
   const rank = options.task === "CAUSAL_LM" ? "lora_r" : "retriever_lora_r"
   const sha256 = yield* ModelFolder.fingerprint(folder)
   if (sha256 === undefined) return yield* baseless(folder)
+  if (adapter) yield* ModelFolder.checkBase(adapter, folder, sha256)
   const own = yield* drawn(opened, flatten(build(opened.config).params))
   const config = untied(opened.config)
   const base = build(config)
@@ -207,6 +210,7 @@ const folded = Effect.fnUntraced(function*<C extends object, P extends Params, I
   const { folder, loading } = opened
   const base = build(atRest(opened)).params
   yield* affordable(opened, base, () => false, { slots })
+  yield* ModelFolder.checkBase(adapter, folder)
   const values = yield* ModelFolder.stored(folder, flatten(base), seed, loading)
   const config = Folding.parts(adapter) ? untied(opened.config) : opened.config
   const module = build(config)

@@ -1,6 +1,7 @@
 /** Which modules of a model get adapters and which learn beside them, by the settings or by an adapter's folder. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
+import { modelFiles } from "../../domain/fileNames.ts"
 import { didYouMean } from "../../domain/nearest.ts"
 import { fullMatch } from "../../domain/pattern.ts"
 import type { ModelSettings } from "../../domain/settings/model.ts"
@@ -34,6 +35,7 @@ export const loraOf = (model: ModelSettings): LoraSettings | undefined =>
     use_rslora: model.use_rslora
   }
 
+/** What learns of a model with adapters. */
 export interface Adapted {
   readonly lora: Lora
   /** Parameters of the model that learn in full. */
@@ -49,6 +51,7 @@ export interface Named {
 /** Whether a parameter is an adapter's own. */
 export const isLora = (path: string): boolean => /\.lora_(A|B|embedding_A|embedding_B)(\.|$)/.test(path)
 
+/** Path of the module that has a parameter. */
 export const moduleOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf(".")))
 
 /** Modules that can have an adapter: linear maps and look-ups. */
@@ -77,7 +80,9 @@ const around = (path: string): ReadonlyArray<string> => {
   const names = moduleOf(path).split(".")
   return names.map((_, i) => names.slice(0, i + 1).join("."))
 }
-const savedBy = (name: string, params: Flat): ReadonlyArray<string> =>
+
+/** PEFT's rule: the parameters of modules whose paths end in the name, and of those within them. */
+export const savedBy = (name: string, params: ReadonlyMap<string, unknown>): ReadonlyArray<string> =>
   [...params.keys()].filter((path) => around(path).some((module) => module.endsWith(name)))
 
 const lastNames = (params: Flat): ReadonlyArray<string> => [
@@ -119,7 +124,7 @@ export const resolve = Effect.fnUntraced(function*(
   folder: string
 ) {
   const { modules_to_save, prefix, target_modules } = settings
-  const fail = (reason: string) => new FileError({ path: join(folder, "config.json"), place: "", reason })
+  const fail = (reason: string) => new FileError({ path: join(folder, modelFiles.config), place: "", reason })
   const stored = new Map([...params].filter(([path]) => !drawn.includes(path)))
   const { paths, wrong } = yield* Effect.try({
     try: () => found(settings, stored),

@@ -1,6 +1,7 @@
 /** Whether a model fits into memory, told before any of it is allocated. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
+import { modelFiles } from "../../domain/fileNames.ts"
 import { bytesText } from "../../domain/units.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
@@ -8,6 +9,7 @@ import * as Memory from "../engine/memory.ts"
 import { FEW } from "../engine/Weights.ts"
 import { FileError } from "../files/disk.ts"
 
+/** A model, as far as its memory depends on it. */
 export interface Model {
   readonly folder: string
   /** Its sizes by key, as `config.json` and the settings have them. */
@@ -63,7 +65,7 @@ export const fits = (model: Model, available = Memory.left()): Effect.Effect<voi
   const has = `${bytesText(Math.max(0, available))} of memory are left`
   return Effect.fail(
     new FileError({
-      path: join(model.folder, "config.json"),
+      path: join(model.folder, modelFiles.config),
       place: key ?? "",
       reason: key === undefined ? `takes ${what}; ${has}` : `${String(model.sizes[key])} makes ${what}; ${has}`
     })

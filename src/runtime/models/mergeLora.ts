@@ -1,6 +1,7 @@
 /** An adapter folded into the weights it rests on: W + s B A in place of W. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
+import { several } from "../../domain/brief.ts"
 import type { Rank } from "../../kernels/nn/lora.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
 import { matmul } from "../../kernels/op/contract.ts"
@@ -11,7 +12,7 @@ import type { NotFinite } from "../engine/Session.ts"
 import { FileError } from "../files/disk.ts"
 import * as Peft from "../files/peft.ts"
 import { misfits } from "../files/weights.ts"
-import { isLora } from "./lora.ts"
+import { isLora, savedBy } from "./lora.ts"
 
 /** W [out, in] + s B A; for a look-up W [in, out] + s (B A)ᵀ. */
 const folded = (to: number, from: number, r: number, scaling: number, lookup: boolean): Graph => {
@@ -39,19 +40,20 @@ const expected = (adapter: Peft.Adapter, targets: ReadonlyMap<string, Rank>, sha
     const { a, b, lookup } = matrices(adapter, path)
     wanted.set(a, { shape: [r, lookup ? to : from] }).set(b, { shape: [lookup ? from : to, r] })
   }
-  for (const name of adapter.tensors.keys()) {
+  const saved = (adapter.config.modules_to_save ?? []).flatMap((name) => savedBy(name, shapes))
+  for (const name of [...saved, ...adapter.tensors.keys()]) {
     const shape = isLora(name) ? undefined : shapes.get(name)
     if (shape) wanted.set(name, { shape })
   }
   return wanted
 }
 
-/** Refuses an adapter whose tensors are not those of weights of these shapes. */
+/** Refuses an adapter whose tensors are not those of weights of these shapes; tells what its config names and it lacks. */
 export const fitting = (adapter: Peft.Adapter, shapes: Shapes): Effect.Effect<void, FileError> => {
   const wrong = misfits(expected(adapter, adapter.targets, shapes), adapter.tensors)
-  return wrong.length === 0
-    ? Effect.void
-    : Effect.fail(new FileError({ path: join(adapter.folder, Peft.WEIGHTS), place: "", reason: wrong.join("; ") }))
+  if (wrong.length === 0) return Peft.tellMissing(adapter, shapes)
+  const reason = several(wrong).join("; ")
+  return Effect.fail(new FileError({ path: join(adapter.folder, Peft.WEIGHTS), place: "", reason }))
 }
 
 /** What is wrong with an adapter that makes a weight no number. */
@@ -86,5 +88,6 @@ export const make = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
 export const [HEAD, EMBEDDING] = ["lm_head.weight", "model.embed_tokens.weight"]
 
 /** Whether an adapter sets a head apart from the embedding it is tied to. */
-export const parts = ({ tensors }: Peft.Adapter): boolean =>
+export const parts = ({ config, tensors }: Peft.Adapter): boolean =>
   [...tensors.keys()].some((name) => /^(lm_head|model\.embed_tokens)\./.test(name))
+  || (config.modules_to_save ?? []).some((name) => savedBy(name, new Map([[HEAD, undefined]])).length > 0)

@@ -9,11 +9,12 @@ import { adamw } from "../../kernels/optim/adamw.ts"
 import { type Group, learningRate, type Optimizer } from "../../kernels/optim/Optimizer.ts"
 import { type Learning, names } from "../../kernels/Step.ts"
 import * as Learner from "../engine/Learner.ts"
-import type { SessionError } from "../engine/Session.ts"
+import { NotFinite, type SessionError } from "../engine/Session.ts"
 import type { Weights } from "../engine/Weights.ts"
 import { DeadGradient, Diverged, labelOf, type ParameterGroup, ProgramFailed } from "../ports/Learning.ts"
 import { isLora } from "./lora.ts"
 
+/** The optimiser that the settings ask for. */
 export const optimizerOf = (c: Training): Optimizer =>
   adamw({ beta1: c.adam_beta1, beta2: c.adam_beta2, epsilon: c.adam_epsilon })
 
@@ -48,6 +49,7 @@ export const partsOf = (c: Training, questions: number): ReadonlyArray<readonly 
 export const dropoutKey = (seed: number, owner: string, update: number, part: number): number =>
   Key.fold(Key.make(seed), "dropout", owner, update, ...(part === 0 ? [] : [part])).lo | 0
 
+/** Learning rate and weight decay of each group of parameters. */
 export const groupsOf = (c: Training, peak: number): Readonly<Record<string, Group>> => {
   const schedule = learningRate({
     type: c.lr_scheduler_type,
@@ -120,14 +122,20 @@ export const judge = (
 /** A model that learns: its name, and the updates that it has made. */
 export type Taught = Pick<Learner.Learner<any>, "updates"> & { readonly name: string }
 
+/** A provider's failure in the words of the ports. */
+export const failedProgram = ({ reason }: SessionError): ProgramFailed =>
+  new ProgramFailed({ program: "program" in reason ? reason.program : "", cause: reason })
+
 /** The engine's failures in the words of the ports. A model that was taught, and yields no numbers, has diverged. */
-export const translate = (error: SessionError | Learner.Diverged, taught?: Taught): ProgramFailed | Diverged => {
+export const translate = (
+  error: SessionError | ProgramFailed | Learner.Diverged,
+  taught?: Taught
+): ProgramFailed | Diverged => {
   if (error._tag === "Diverged") return new Diverged({ detail: error.message })
-  const { reason } = error
+  const failed = error._tag === "ProgramFailed" ? error : failedProgram(error)
+  const { cause } = failed
   const updates = taught?.updates() ?? 0
-  if (reason._tag === "NotFinite" && taught && updates > 0) {
-    const what = `element ${reason.element} of ${reason.output} in ${reason.program} is ${reason.value}`
-    return new Diverged({ detail: new Learner.Diverged({ program: taught.name, update: updates, what }).message })
-  }
-  return new ProgramFailed({ program: "program" in reason ? reason.program : "", cause: reason })
+  if (!(cause instanceof NotFinite) || taught === undefined || updates === 0) return failed
+  const what = `element ${cause.element} of ${cause.output} in ${cause.program} is ${cause.value}`
+  return new Diverged({ detail: new Learner.Diverged({ program: taught.name, update: updates, what }).message })
 }

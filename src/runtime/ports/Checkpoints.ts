@@ -3,10 +3,12 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
+/** Values, row-major. */
 export interface Tensor {
   readonly shape: ReadonlyArray<number>
   readonly data: Float32Array
 }
+/** Tensors by name. */
 export type Tensors = ReadonlyMap<string, Tensor>
 
 /** A model's share of a checkpoint. */
@@ -51,6 +53,7 @@ export interface Position {
   readonly run: Identity
 }
 
+/** A checkpoint that cannot be written, read or gone on with. */
 export class CheckpointError extends Schema.TaggedError<CheckpointError>()("CheckpointError", {
   path: Schema.String,
   reason: Schema.String
@@ -60,6 +63,7 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>()("Chec
   }
 }
 
+/** Where checkpoints are kept. */
 export class Checkpoints extends Context.Service<Checkpoints, {
   readonly register: (name: string, part: Part) => Effect.Effect<void>
   /** Writes a checkpoint as a whole, then removes all but the newest few. */

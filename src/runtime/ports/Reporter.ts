@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
+/** How far a task is. */
 export interface Progress {
   readonly task: string
   readonly done: number
@@ -18,6 +19,7 @@ export interface Progress {
   readonly every?: number
 }
 
+/** Whoever tells the user. */
 export class Reporter extends Context.Service<Reporter, {
   readonly report: (progress: Progress) => Effect.Effect<void>
   readonly note: (line: string) => Effect.Effect<void>

@@ -1,12 +1,12 @@
 /** Retrieval by BM25: the lexical baseline. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { scorer } from "../../domain/bm25.ts"
+import * as Stream from "effect/Stream"
+import { Counting, type Score } from "../../domain/bm25.ts"
+import { textOf } from "../../domain/Content.ts"
 import { TopK } from "../../domain/topK.ts"
-import { Passages } from "../ports/Passages.ts"
+import { checkRow, Corpus } from "../ports/Corpus.ts"
 import { Retriever } from "../ports/Retriever.ts"
-
-type Score = ReturnType<typeof scorer>
 
 /** The best passages of each question, one question after the other. */
 const search = (score: Score, questions: ReadonlyArray<string>, k: number) => {
@@ -21,18 +21,29 @@ const scoresOf = (score: Score, questions: ReadonlyArray<string>, docs: Int32Arr
   const found = new Float32Array(docs.length)
   questions.forEach((question, q) => {
     const own = score(question)
-    for (let i = q * n; i < (q + 1) * n; i++) found[i] = own[docs[i]!]!
+    for (let i = q * n; i < (q + 1) * n; i++) {
+      if (docs[i] !== -1) checkRow(docs[i]!, own.length)
+      found[i] = docs[i] === -1 ? -Infinity : own[docs[i]!]!
+    }
   })
   return found
 }
 
-export const layer: Layer.Layer<Retriever, never, Passages> = Layer.effect(
+/** A retriever by BM25 over the corpus; it has no weights, so that its index never changes. */
+export const layer = Layer.effect(
   Retriever,
-  Effect.map(Passages, ({ texts }) => {
-    const score = scorer(texts)
+  Effect.gen(function*() {
+    const { all } = yield* Corpus
+    const each = (take: (text: string) => void) =>
+      Stream.runForEachArray(all, (some) => Effect.sync(() => some.forEach(({ text }) => take(text))))
+    const counting = new Counting()
+    yield* each(counting.add)
+    const listing = counting.done()
+    yield* each(listing.add)
+    const score = listing.done()
     return Retriever.of({
-      search: (questions, k) => Effect.sync(() => search(score, questions, k)),
-      score: (questions, docs) => Effect.sync(() => scoresOf(score, questions, docs)),
+      search: (queries, k) => Effect.sync(() => search(score, queries.map(textOf), k)),
+      score: (queries, docs) => Effect.sync(() => scoresOf(score, queries.map(textOf), docs)),
       refresh: Effect.succeed(0)
     })
   })

@@ -2,6 +2,9 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { textOf } from "../../domain/Content.ts"
+import { parts } from "../../domain/fileNames.ts"
+import type { Retrieval } from "../../domain/settings/retrieval.ts"
 import * as Learner from "../engine/Learner.ts"
 import { cached } from "../engine/Programs.ts"
 import { learnerPart } from "../models/checkpointPart.ts"
@@ -19,6 +22,8 @@ import {
   translate
 } from "../models/training.ts"
 import { Checkpoints } from "../ports/Checkpoints.ts"
+import { checkRow, type CorpusError } from "../ports/Corpus.ts"
+import type { IndexError } from "../ports/PassageIndex.ts"
 import {
   type Objective,
   Retriever,
@@ -29,15 +34,25 @@ import {
 import type { Least } from "./colbert/batch.ts"
 import * as Graphs from "./colbert/graphs.ts"
 import * as Model from "./colbert/model.ts"
+import * as Stored from "./indexes/stored.ts"
+import * as Temporary from "./indexes/temporary.ts"
+
+type Failure = Parameters<typeof translate>[0] | CorpusError | IndexError
+
+const [NAME] = parts
 
 const failing = (taught?: Taught) =>
-  Effect.mapError((error: Parameters<typeof translate>[0]) => new RetrieverError({ reason: translate(error, taught) }))
+  Effect.mapError((error: Failure) =>
+    new RetrieverError({
+      reason: error._tag === "CorpusError" || error._tag === "IndexError" ? error : translate(error, taught)
+    })
+  )
 
 const reading = (model: Model.RetrieverModel, fail = failing()) =>
   Retriever.of({
-    search: (questions, k) => fail(model.search(questions, k)),
-    score: (questions, docs) => fail(model.score(questions, docs)),
-    refresh: fail(model.refresh)
+    search: Effect.fn("retriever.search")((queries, k) => model.search(queries.map(textOf), k), fail),
+    score: Effect.fn("retriever.score")((queries, docs) => model.score(queries.map(textOf), docs), fail),
+    refresh: Effect.withSpan(fail(model.refresh), "retriever.refresh")
   })
 
 /** How the scores of passages become a loss. */
@@ -48,6 +63,7 @@ export interface Loss {
   readonly weight: number
 }
 
+/** Settings of a retriever that learns. */
 export interface RetrieverSettings extends Model.RetrieverSettings {
   readonly loss: Loss
 }
@@ -58,7 +74,7 @@ const trainableBy = ({ trainable }: RetrieverSettings["model"]) => (path: string
 
 type StepKey = [
   questions: number,
-  /** Questions of the whole update. */
+  /** Those of the whole update. */
   of: number,
   passages: number,
   length: number,
@@ -82,25 +98,31 @@ const lessonOf = (model: Model.RetrieverModel, { loss, training }: RetrieverSett
 
 type Range = readonly [from: number, to: number]
 
-/** The bucket of a lesson's questions from..to-1, and its arrays. */
-const prepare = (
+/** The bucket of a lesson's queries from..to-1, and its arrays. */
+const prepare = Effect.fnUntraced(function*(
   model: Model.RetrieverModel,
   lesson: RetrieverLesson,
   [from, to]: Range,
   key: number,
   least?: Least
-) => {
-  const of = lesson.questions.length
+) {
+  const of = lesson.queries.length
   const own = <A extends Int32Array | Float32Array>(array: A) =>
     array.subarray(from * array.length / of, to * array.length / of) as A
   const { objective } = lesson
   const docs = own(lesson.docs)
-  const { data, places, shape } = model.batch(lesson.questions.slice(from, to), docs, least)
+  const { data, places, shape } = yield* model.batch(lesson.queries.slice(from, to).map(textOf), docs, least)
   const m = objective._tag === "Pairwise" ? objective.m : 0
   const wanted = own(objective._tag === "Pairwise" ? objective.weights : objective.target)
   const n = docs.length / (to - from)
   const bucket: StepKey = [shape.questions, of, shape.passages, shape.passageLength, n, objective._tag, m]
   return { key: bucket, shape, batch: { ...data, places, wanted, key: Int32Array.of(key) } }
+})
+
+/** Where the indexes of the settings are: that of `index_path`, where there is one, and those that are made of it all. */
+export const indexes = ({ index_in_memory, index_path }: Retrieval) => {
+  const memory = index_in_memory * 2 ** 20
+  return index_path === "" ? Temporary.layer({ memory }) : Stored.from(index_path, { memory })
 }
 
 /** One handle on the weights serves both: search sees the last step. */
@@ -112,7 +134,7 @@ export const trainable = (settings: RetrieverSettings) =>
       stored: storedAs(own),
       draws: true
     })
-    const name = "retriever"
+    const name = NAME
     const learner = yield* Learner.make({
       name,
       weights: model.weights,
@@ -125,39 +147,40 @@ export const trainable = (settings: RetrieverSettings) =>
     yield* checkpoints.register(name, learnerPart(model.weights, learner, { ...model, indexed: model }))
     const { groupName, groups } = describe(name, model.weights, own.learning_rate)
     const parts = (lesson: RetrieverLesson) =>
-      partsOf(training, lesson.questions.length).map((range, part) =>
-        prepare(model, lesson, range, dropoutKey(training.seed, name, learner.updates(), part))
+      Effect.forEach(
+        partsOf(training, lesson.queries.length),
+        (range, part) => prepare(model, lesson, range, dropoutKey(training.seed, name, learner.updates(), part))
       )
     /** Batches of one shape: the greatest of theirs. */
-    const alike = (lessons: ReadonlyArray<RetrieverLesson>) => {
+    const alike = Effect.fnUntraced(function*(lessons: ReadonlyArray<RetrieverLesson>) {
       const made = (least?: Least) =>
-        lessons.map((lesson, k) => {
+        Effect.forEach(lessons, (lesson, k) => {
           const key = dropoutKey(training.seed, name, learner.updates() + k, 0)
-          return prepare(model, lesson, [0, lesson.questions.length], key, least)
+          return prepare(model, lesson, [0, lesson.queries.length], key, least)
         })
-      const shapes = made().map(({ shape }) => shape)
+      const shapes = (yield* made()).map(({ shape }) => shape)
       const most = (of: keyof Least) => Math.max(...shapes.map((shape) => shape[of]))
-      return made({ passages: most("passages"), passageLength: most("passageLength") })
-    }
+      return yield* made({ passages: most("passages"), passageLength: most("passageLength") })
+    })
     return Context.make(Retriever, reading(model, fail)).pipe(Context.add(
       RetrieverLearner,
       RetrieverLearner.of({
         groups,
-        learn: Effect.fnUntraced(function*(lesson) {
-          const reports = yield* fail(learner.learn(parts(lesson)))
+        learn: Effect.fn("retriever.learn")(function*(lesson) {
+          const reports = yield* fail(Effect.flatMap(parts(lesson), learner.learn))
           return Float32Array.from(reports.flatMap(({ losses }) => Array.from(losses!)))
         }),
-        learnSeveral: Effect.fnUntraced(function*(lessons) {
-          const reports = yield* fail(learner.learnSeveral(alike(lessons)))
+        learnSeveral: Effect.fn("retriever.learnSeveral")(function*(lessons) {
+          const reports = yield* fail(Effect.flatMap(alike(lessons), learner.learnSeveral))
           return reports.map(({ losses }) => losses as Float32Array)
         }),
-        gate: Effect.fnUntraced(function*(lesson) {
-          const squares = yield* fail(learner.probe(parts(lesson)))
+        gate: Effect.fn("retriever.gate")(function*(lesson) {
+          const squares = yield* fail(Effect.flatMap(parts(lesson), learner.probe))
           return yield* Effect.mapError(judge(squares, groupName), (reason) => new RetrieverError({ reason }))
         })
       })
     ))
-  }))
+  })).pipe(Layer.provide(indexes(settings.retrieval)))
 
 /** The same loss, reported; the weights, untouched. */
 export const frozen = (settings: RetrieverSettings) =>
@@ -166,30 +189,35 @@ export const frozen = (settings: RetrieverSettings) =>
     const lesson = lessonOf(model, settings)
     const run = yield* cached((key: StepKey) => lesson(key).whole(), { fixed: model.weights.frozen })
     const checkpoints = yield* Checkpoints
-    yield* checkpoints.register("retriever", learnerPart(model.weights, undefined, { ...model, indexed: model }))
+    yield* checkpoints.register(NAME, learnerPart(model.weights, undefined, { ...model, indexed: model }))
     return Context.make(Retriever, reading(model)).pipe(Context.add(
       RetrieverLearner,
       RetrieverLearner.of({
-        groups: describe("retriever", model.weights, 0).groups,
-        learn: Effect.fnUntraced(function*(lesson) {
-          const { batch, key } = prepare(model, lesson, [0, lesson.questions.length], 0)
+        groups: describe(NAME, model.weights, 0).groups,
+        learn: Effect.fn("retriever.learn")(function*(lesson) {
+          const { batch, key } = yield* failing()(prepare(model, lesson, [0, lesson.queries.length], 0))
           const { losses } = yield* failing()(run(key, { ...model.weights.values(), ...batch }))
           return losses as Float32Array
         }),
         gate: () => Effect.succeed(new Map())
       })
     ))
-  }))
+  })).pipe(Layer.provide(indexes(settings.retrieval)))
 
-export const readOnly = (settings: Model.RetrieverSettings) =>
+/** One that only reads, and searches the index that is provided. */
+export const over = (settings: Model.RetrieverSettings) =>
   Layer.effect(
     Retriever,
     Effect.map(Model.make(settings, () => false, { apart: true }), (model) => reading(model))
   )
 
+/** A retriever that finds, and cannot learn. */
+export const readOnly = (settings: Model.RetrieverSettings) =>
+  over(settings).pipe(Layer.provide(indexes(settings.retrieval)))
+
 const nothing = RetrieverLearner.of({
   groups: [],
-  learn: ({ questions }) => Effect.succeed(new Float32Array(questions.length)),
+  learn: ({ queries }) => Effect.succeed(new Float32Array(queries.length)),
   gate: () => Effect.succeed(new Map())
 })
 /** A learner for retrievers that have nothing to learn. */
@@ -199,12 +227,16 @@ export const learnsNothing = Layer.succeed(RetrieverLearner, nothing)
 export const absent = Layer.merge(
   learnsNothing,
   Layer.succeed(Retriever, {
-    search: (questions, k) =>
+    search: (queries, k) =>
       Effect.succeed({
-        docs: new Int32Array(questions.length * k).fill(-1),
-        scores: new Float32Array(questions.length * k)
+        docs: new Int32Array(queries.length * k).fill(-1),
+        scores: new Float32Array(queries.length * k).fill(-Infinity)
       }),
-    score: (_, docs) => Effect.succeed(new Float32Array(docs.length)),
+    score: (_, docs) =>
+      Effect.sync(() => {
+        for (const doc of docs) if (doc !== -1) checkRow(doc, 0)
+        return new Float32Array(docs.length).fill(-Infinity)
+      }),
     refresh: Effect.succeed(0)
   })
 )

@@ -5,6 +5,7 @@ import type { Model } from "./models/model.ts"
 import { Trie } from "./models/trie.ts"
 import { type Part, type Parts, splitAll } from "./parts.ts"
 
+/** A token of `added_tokens`, with its options. */
 export interface AddedToken {
   readonly content: string
   readonly single_word: boolean
@@ -66,6 +67,7 @@ const spaceAfter = (text: string, at: number): number => {
   return end
 }
 
+/** The tokens of a file that stand beside its model's vocabulary. */
 export class AddedTokens {
   private readonly model: Model
   private readonly normalize: (text: string) => string

@@ -23,9 +23,11 @@ const maxDepth = 64
 /** Unicode text: a lone surrogate is none. */
 export const isText = (value: unknown): value is string => typeof value === "string" && value.isWellFormed()
 
+/** Whether a value can be the id of a token. */
 export const isId = (value: unknown): value is number =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31
 
+/** The fields of an object, each read as what it must be. */
 export class Fields {
   readonly place: string
   private readonly record: Readonly<Record<string, unknown>>

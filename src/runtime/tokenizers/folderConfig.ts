@@ -8,6 +8,14 @@ import { Fields, isText, Misfit } from "./fields.ts"
 /** Keys of tokens that every tokenizer may have, in the order in which those that are new get their ids. */
 const named = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"]
 
+/** Options that change texts or ids: another type would be taken for false, or for true, by one program or another. */
+const flags = [
+  "add_bos_token",
+  "clean_up_tokenization_spaces",
+  "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output",
+  "split_special_tokens"
+]
+
 /** Keys that are read here, or change no id: lengths and sides are the program's, others are of slow tokenizers. */
 const known: ReadonlySet<string> = new Set([
   "added_tokens_decoder",
@@ -72,7 +80,7 @@ const optionKeys = ["content", "single_word", "lstrip", "rstrip", "normalized", 
 /** An object that describes a token; what it leaves out is as transformers has it. */
 const described = (fields: Fields, special: boolean): AddedToken => {
   fields.only(...optionKeys)
-  const flag = (key: string, otherwise: boolean) => fields.optional(key, fields.flag, otherwise)
+  const flag = (key: string, otherwise: boolean) => fields.get(key) === undefined ? otherwise : fields.flag(key)
   const isSpecial = flag("special", special)
   return {
     content: fields.text("content"),
@@ -95,7 +103,7 @@ const plainSpecial = (content: string): AddedToken => ({
 
 /** `added_tokens_decoder`: tokens by their ids; `undefined` where there is none. */
 const decoderTokens = (config: Fields): ReadonlyArray<readonly [number, AddedToken]> | undefined => {
-  if (!config.has("added_tokens_decoder")) return undefined
+  if (config.get("added_tokens_decoder") === undefined) return undefined
   const all = config.fields("added_tokens_decoder")
   return all.entries().map(([id]) => {
     if (!/^\d{1,9}$/.test(id)) all.fail(id, "not the id of a token")
@@ -128,13 +136,17 @@ const namedTokens = (config: Fields): ReadonlyArray<AddedToken> => {
 /** Older files leave out that a listed token is special, and do not name its type either. */
 const listedToken = (fields: Fields): AddedToken => described(fields, !fields.has("__type"))
 
-/** Special tokens of a list. */
-const extraTokens = (config: Fields): ReadonlyArray<AddedToken> =>
-  ["additional_special_tokens", "extra_special_tokens"].filter((key) => Array.isArray(config.get(key))).flatMap((key) =>
+/** Special tokens of a list, which one of the keys may instead have by names. */
+const extraTokens = (config: Fields): ReadonlyArray<AddedToken> => {
+  const isNamed = typeof config.get("extra_special_tokens") === "object" &&
+    !Array.isArray(config.get("extra_special_tokens"))
+  const keys = ["additional_special_tokens", ...isNamed ? [] : ["extra_special_tokens"]]
+  return keys.filter((key) => config.has(key)).flatMap((key) =>
     config.list(key).map((value, i) =>
       isText(value) ? plainSpecial(value) : listedToken(new Fields(value, `${config.at(key)}[${i}]`))
     )
   )
+}
 
 /** The first of those with the same options. */
 const once = (tokens: ReadonlyArray<AddedToken>): ReadonlyArray<AddedToken> => {
@@ -147,6 +159,7 @@ const once = (tokens: ReadonlyArray<AddedToken>): ReadonlyArray<AddedToken> => {
  * key of their own are special now; then special ones that are not there.
  */
 export const additions = (config: Fields): (own: AddedTokens) => ReadonlyArray<AddedToken> => {
+  for (const key of flags) config.optional(key, config.flag, false)
   const listed = decoderTokens(config)?.map(([, token]) => token)
   const keyed = namedTokens(config)
   const extra = extraTokens(config)
@@ -161,6 +174,9 @@ export const additions = (config: Fields): (own: AddedTokens) => ReadonlyArray<A
   }
 }
 
+/** What a token has in tokenizer.json, in words. */
+export const idOf = (id: number | undefined): string => id === undefined ? "is no token" : `has the id ${id}`
+
 /** @throws Misfit where a token has another id than the config says. */
 export const checkIds = (config: Fields, own: AddedTokens): void => {
   for (const [id, { content }] of decoderTokens(config) ?? []) {
@@ -168,7 +184,7 @@ export const checkIds = (config: Fields, own: AddedTokens): void => {
     if (given !== id) {
       throw new Misfit(
         config.at(`added_tokens_decoder.${id}`),
-        `${JSON.stringify(content)} has the id ${given} in tokenizer.json`
+        `${JSON.stringify(content)} ${idOf(given)} in tokenizer.json`
       )
     }
   }
@@ -218,21 +234,8 @@ export const checkOptions = (config: Fields, json: object): void => {
   }
 }
 
-/** What transformers passes over where there is a tokenizer.json, and what is done instead. */
-export const passedOver = (
-  config: Fields,
-  start: ReadonlyArray<number> | undefined,
-  own: AddedTokens
-): ReadonlyArray<string> => {
-  const told: Array<string> = []
-  const token = one(config, "bos_token")[0]?.content
-  const begins = token !== undefined && (start ?? []).includes(own.id(token) ?? -1)
-  const given = config.get("add_bos_token")
-  if (typeof given === "boolean" && given !== begins) {
-    told.push(`add_bos_token: ${given} has no effect: prompts begin as tokenizer.json's post_processor has it`)
-  }
-  const keys = config.entries().map(([key]) => key)
-  const unknown = keys.filter((key) => !known.has(key) && !key.endsWith("_token"))
-  if (unknown.length > 0) told.push(`not known here, and without effect: ${unknown.join(", ")}`)
-  return told
-}
+/** Keys of a file of which nothing comes; those that are null say nothing. */
+export const unknown = (config: Fields): ReadonlyArray<string> =>
+  config.entries().filter(([key, value]) =>
+    value !== null && !known.has(key) && !named.includes(key) && !(key.endsWith("_token") && isText(value))
+  ).map(([key]) => key)

@@ -81,6 +81,7 @@ const headOf = (matches: ReadonlyArray<number>, length: number, head: number): n
   return kept + Math.max(0, head - at)
 }
 
+/** The text with `content` in the place of each match; `matches` holds where they begin and end, in turn. */
 export const replaceMatches = (text: string, matches: ReadonlyArray<number>, content: string): string => {
   let out = ""
   let at = 0
@@ -91,6 +92,7 @@ export const replaceMatches = (text: string, matches: ReadonlyArray<number>, con
   return out + text.slice(at)
 }
 
+/** The pattern and the text of a `Replace`. */
 export const readReplace = (fields: Fields): { readonly pattern: Pattern; readonly content: string } => {
   fields.only("type", "pattern", "content")
   return { pattern: readPattern(fields), content: fields.text("content") }

@@ -4,6 +4,7 @@ import type { Pattern } from "./patterns/patterns.ts"
 /** A part is text that is to be split further, or the id of an added token that was found there. */
 export type Part = string | number
 
+/** Parts of a text, in order. */
 export interface Parts {
   readonly parts: ReadonlyArray<Part>
   /** For the first parts, how many of their units stand at the very start of the text. */
@@ -13,10 +14,12 @@ export interface Parts {
 /** Units of the first character. */
 export const firstLength = (text: string): number => text === "" ? 0 : (text.codePointAt(0)! > 0xffff ? 2 : 1)
 
+/** A text as one part. */
 export const whole = (text: string): Parts => ({ parts: [text], heads: [firstLength(text)] })
 
 /** What is done with a delimiter, by the names that files give it. */
 export type Behavior = "Removed" | "Isolated" | "MergedWithPrevious" | "MergedWithNext" | "Contiguous"
+/** What becomes of what a text is split at. */
 export const behaviors: ReadonlyArray<Behavior> = [
   "Removed",
   "Isolated",
@@ -118,6 +121,7 @@ export const splitAll = ({ heads, parts }: Parts, spansOf: (text: string) => Spa
   return { parts: out, heads: outHeads }
 }
 
+/** Splits at what a pattern matches, or at what it does not. */
 export const byPattern = (pattern: Pattern, behavior: Behavior, invert: boolean) => (parts: Parts): Parts =>
   splitAll(parts, (text) => cut(pattern.matches(text), text.length, behavior, invert))
 

@@ -46,6 +46,7 @@ const remembering = ({ tokenize }: Model): Model["tokenize"] => {
   }
 }
 
+/** A tokenizer as its file describes it. */
 export interface Pipeline {
   /**
    * Ids of the text alone. A lone surrogate is read as U+FFFD.
@@ -102,7 +103,7 @@ const decoding = (tokens: AddedTokens, decoder: Decoder | undefined): Pipeline["
 
 /** @throws Misfit where a token would have another id than the file gives it. */
 const addOwn = (fields: Fields, tokens: AddedTokens): void => {
-  const entries = fields.has("added_tokens") ? fields.items("added_tokens") : []
+  const entries = fields.get("added_tokens") === undefined ? [] : fields.items("added_tokens")
   const read = entries.map((entry) => ({
     entry,
     token: readAddedToken(entry.only("id", "content", "single_word", "lstrip", "rstrip", "normalized", "special")),
@@ -142,7 +143,8 @@ export const readPipeline = (json: unknown, additions: Additions): Pipeline => {
     "decoder",
     "model"
   )
-  if (fields.has("version")) fields.oneOf("version", ["1.0"])
+  if (fields.get("version") !== undefined) fields.oneOf("version", ["1.0"])
+  for (const idle of ["truncation", "padding"]) if (fields.has(idle)) fields.fields(idle)
   const model = readModel(fields.fields("model"))
   const normalizer = part(fields, "normalizer", readNormalizer)
   const preTokenizer = part(fields, "pre_tokenizer", readPreTokenizer)

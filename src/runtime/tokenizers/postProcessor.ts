@@ -1,5 +1,5 @@
 /** Post-processors of tokenizer.json: what stands before a text. Prompts are ended by the program itself. */
-import { type Fields, isId, isText } from "./fields.ts"
+import { type Fields, isId, isText, Misfit } from "./fields.ts"
 import { checkByteLevel } from "./preTokenizers.ts"
 
 /** Ids that it puts before a text, and whether it puts any around it. */
@@ -27,23 +27,19 @@ const framed = (fields: Fields, is: Known): PostProcessor => {
   return { before: [special(fields, "cls", is)], adds: true }
 }
 
-interface Special {
-  readonly ids: ReadonlyArray<number>
-}
-
-const specials = (fields: Fields, is: Known): ReadonlyMap<string, Special> => {
+/** Ids by the name that a template has for them. */
+const specials = (fields: Fields, is: Known): ReadonlyMap<string, ReadonlyArray<number>> => {
   const all = fields.fields("special_tokens")
   return new Map(
     all.entries().map(([name]) => {
       const token = all.fields(name).only("id", "ids", "tokens")
+      token.oneOf("id", [name])
       const ids = token.list("ids")
       const texts = token.list("tokens")
       if (!ids.every(isId) || texts.length !== ids.length || !texts.every(isText)) {
         token.fail("ids", "an id for each token is expected")
       }
-      return [token.text("id"), {
-        ids: ids.map((id) => known(token, "ids", id as number, is))
-      }]
+      return [name, ids.map((id) => known(token, "ids", id as number, is))]
     })
   )
 }
@@ -51,13 +47,15 @@ const specials = (fields: Fields, is: Known): ReadonlyMap<string, Special> => {
 /** A sequence as "A" or "B", or the ids of a special token. */
 type Piece = "A" | "B" | ReadonlyArray<number>
 
-const readPiece = (fields: Fields, tokens: ReadonlyMap<string, Special>): Piece => {
-  const [kind] = fields.only("Sequence", "SpecialToken").entries().map(([key]) => key)
-  if (kind === undefined) return fields.fail("", "a sequence or a special token is expected")
+const readPiece = (fields: Fields, tokens: ReadonlyMap<string, ReadonlyArray<number>>): Piece => {
+  const [kind, ...more] = fields.only("Sequence", "SpecialToken").entries().map(([key]) => key)
+  if (kind === undefined || more.length > 0) {
+    throw new Misfit(fields.place, "one of Sequence and SpecialToken is expected")
+  }
   const piece = fields.fields(kind).only("id", "type_id")
   piece.id("type_id")
   if (kind === "Sequence") return piece.oneOf("id", ["A", "B"] as const)
-  return tokens.get(piece.text("id"))?.ids ?? piece.fail("id", `"${piece.text("id")}" is not one of special_tokens`)
+  return tokens.get(piece.text("id")) ?? piece.fail("id", `"${piece.text("id")}" is not one of special_tokens`)
 }
 
 const template = (fields: Fields, is: Known): PostProcessor => {

@@ -5,6 +5,7 @@ import { component, type Fields, type Kinds } from "./fields.ts"
 import { behaviors, byCharacter, byPattern, type Parts, prepend, splitAll } from "./parts.ts"
 import { gpt2, readPattern } from "./patterns/patterns.ts"
 
+/** Splits parts further, and may change them. */
 export type PreTokenizer = (parts: Parts) => Parts
 
 /** Each text as another one, of which the head is that of its beginning. */
@@ -35,8 +36,10 @@ const byteLevel = (fields: Fields): PreTokenizer => {
 }
 
 const schemes = ["first", "never", "always"] as const
+/** Which parts have the replacement put before them. */
 export type PrependScheme = typeof schemes[number]
 
+/** Options of `Metaspace`: spaces become a character. */
 export interface MetaspaceOptions {
   readonly replacement: string
   readonly scheme: PrependScheme

@@ -2,12 +2,16 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
+import { brief } from "../../domain/brief.ts"
+import { modelFiles } from "../../domain/fileNames.ts"
+import { tell } from "../files/config/keys.ts"
 import { FileError, located, readJson } from "../files/disk.ts"
 import { tidied } from "./decoders.ts"
 import { Fields, Misfit } from "./fields.ts"
 import * as FolderConfig from "./folderConfig.ts"
 import { type Pipeline, readPipeline } from "./pipeline.ts"
 
+/** A model folder's tokenizer. */
 export interface Tokenizer {
   /**
    * Ids of the text alone, without special tokens; those that the text spells out are found. A lone surrogate is read as
@@ -25,7 +29,7 @@ export interface Tokenizer {
   readonly start: ReadonlyArray<number> | undefined
   /** Where it lies. */
   readonly folder: string
-  /** `tokenizer_config.json`, with what `special_tokens_map.json` says where that counts. */
+  /** `tokenizer_config.json` without keys that are null, with what `special_tokens_map.json` says where that counts. */
   readonly config: Readonly<Record<string, unknown>>
 }
 
@@ -71,13 +75,23 @@ const reading = <A>(path: string, work: () => A): Effect.Effect<A, FileError> =>
     }
   })
 
+/** A file whose keys are to be known, or told. */
+const readKnown = Effect.fnUntraced(function*(folder: string, name: string) {
+  const path = join(folder, name)
+  const json = yield* read(folder, name)
+  const unknown = yield* reading(path, () => {
+    FolderConfig.additions(new Fields(json, ""))
+    return FolderConfig.unknown(new Fields(json, ""))
+  })
+  yield* tell(path, unknown)
+  return Object.fromEntries(Object.entries(json).filter(([, value]) => value !== null))
+})
+
 /** As transformers has it, the older file counts for more, or for nothing where the newer one lists added tokens. */
 const readConfig = Effect.fnUntraced(function*(folder: string) {
-  const config = yield* read(folder, "tokenizer_config.json")
+  const config = yield* readKnown(folder, modelFiles.tokenizerConfig)
   if (Object.hasOwn(config, "added_tokens_decoder")) return config
-  const map = yield* read(folder, "special_tokens_map.json")
-  yield* reading(join(folder, "special_tokens_map.json"), () => FolderConfig.additions(new Fields(map, "")))
-  return { ...config, ...map }
+  return { ...config, ...(yield* readKnown(folder, modelFiles.specialTokens)) }
 })
 
 /** As transformers has it: byte-pair encodings are decoded to the spaces they were made from. */
@@ -87,21 +101,22 @@ const tidies = (config: Json, { model }: Pipeline): boolean =>
 
 /** Words that are listed in a file of its own by older folders have to be those of tokenizer.json. */
 const checkAddedFile = Effect.fnUntraced(function*(folder: string, { tokens }: Pipeline) {
-  const path = join(folder, "added_tokens.json")
-  const added = yield* read(folder, "added_tokens.json")
+  const path = join(folder, modelFiles.addedTokens)
+  const added = yield* read(folder, modelFiles.addedTokens)
   yield* reading(path, () => {
     for (const [token, id] of Object.entries(added)) {
       const given = tokens.id(token)
       if (given !== id) {
-        throw new Misfit("", `${JSON.stringify(token)} has the id ${given} in tokenizer.json, not ${id}`)
+        throw new Misfit(brief(token), `${FolderConfig.idOf(given)} in tokenizer.json; its id here is ${brief(id)}`)
       }
     }
   })
 })
 
+/** The tokenizer of a folder; fails where a file is missing or says what is not done here. */
 export const load = Effect.fnUntraced(function*(folder: string) {
-  const path = join(folder, "tokenizer.json")
-  const configPath = join(folder, "tokenizer_config.json")
+  const path = join(folder, modelFiles.tokenizer)
+  const configPath = join(folder, modelFiles.tokenizerConfig)
   const json = yield* readJson(path)
   const config = yield* readConfig(folder)
   const fields = new Fields(config, "")
@@ -113,9 +128,6 @@ export const load = Effect.fnUntraced(function*(folder: string) {
     FolderConfig.checkOptions(fields, json as object)
   })
   if (!Object.hasOwn(config, "added_tokens_decoder")) yield* checkAddedFile(folder, pipeline)
-  for (const told of FolderConfig.passedOver(fields, pipeline.start, pipeline.tokens)) {
-    yield* Effect.logWarning(`${configPath}: ${told}`)
-  }
   const tidy = tidies(config, pipeline)
   return {
     encode: (text) => guarded(path, () => pipeline.encode(text)),

@@ -3,6 +3,7 @@ import { Fields } from "./fields.ts"
 import { readNormalizer } from "./normalizers.ts"
 import { readPreTokenizer } from "./preTokenizers.ts"
 
+/** What a vocabulary holds. */
 export interface VocabularyOptions {
   readonly size: number
   /** Words and pieces seen fewer times are not in it. */
@@ -156,5 +157,7 @@ export const tokenizerJson = (
   }
 })
 
+/** Special tokens of a retriever's vocabulary. */
 export const retrieverSpecial = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]", "[unused1]"] as const
+/** Special tokens of a reader's vocabulary. */
 export const readerSpecial = ["<pad>", "<unk>", "<s>", "</s>"] as const

@@ -7,14 +7,14 @@ import { answerGold, answerOne } from "../../stages/pipelines.ts"
 import type { Mode, System } from "../System.ts"
 import * as layers from "./layers.ts"
 import { type JmlrConfig, type ModeName, spec, traits } from "./settings.ts"
-import { studies } from "./study.ts"
+import { answerOptions, studies } from "./study.ts"
 import { cloze, lexical, scrambled } from "./warmUps.ts"
 
 /** What is particular to a mode; the rest follows from its traits. */
 interface Particulars {
   readonly trains: (c: JmlrConfig) => Mode["trains"]
   readonly answers: (c: JmlrConfig) => Mode["answers"]
-  readonly corpus?: (c: JmlrConfig) => Mode["corpus"]
+  readonly corpus?: (c: JmlrConfig) => NonNullable<Mode["corpus"]>
   readonly questions?: (c: JmlrConfig) => NonNullable<Mode["questions"]>
   readonly needsGold?: Mode["needsGold"]
 }
@@ -54,13 +54,12 @@ const modeOf = (c: JmlrConfig): Mode => {
   const { answers, corpus, needsGold, questions, trains } = modes[name]
   const { passages, reader, retriever, questions: asked } = traits[name]
   const gold = name === "oracle"
-  const explains = c.rationale_prompt !== ""
   return {
     name,
     traits: traits[name],
     trains: trains(c),
     answers: answers(c),
-    corpus: corpus ? corpus(c) : (own) => own,
+    ...(corpus ? { corpus: corpus(c) } : {}),
     ...(questions ? { questions: questions(c) } : {}),
     needsGold: needsGold ?? { studied: false, judged: false },
     candidates: c.n_candidates,
@@ -68,7 +67,9 @@ const modeOf = (c: JmlrConfig): Mode => {
     columns: columns(c),
     study: (passages) => studies[name](c, passages),
     answering: (n) =>
-      gold ? answerGold(c.n_context, explains) : answerOne({ n, c: c.n_context, rerank: false, explains }),
+      gold
+        ? answerGold(c.n_context, answerOptions(c))
+        : answerOne({ n, c: c.n_context, rerank: false, ...answerOptions(c) }),
     judges: {
       passages: gold ? "gold" : "found",
       reads: reader !== "none",
@@ -77,4 +78,5 @@ const modeOf = (c: JmlrConfig): Mode => {
   }
 }
 
+/** JMLR (Wang et al. 2024), and what it is compared with. */
 export const jmlr: System = { spec, mode: (c: RunConfig) => modeOf(c as JmlrConfig) }

@@ -1,19 +1,23 @@
 /** The layers of the modes, side by side. */
 import * as Layer from "effect/Layer"
 import { readerOf, retrieverOf } from "../../domain/settings/models.ts"
-import type { ReaderSettings } from "../../runtime/language/model.ts"
-import * as reader from "../../runtime/language/reader.ts"
+import * as languageModel from "../../runtime/language/languageModel.ts"
+import type { LanguageModelSettings } from "../../runtime/language/model.ts"
+import { absent } from "../../runtime/ports/LanguageModel.ts"
 import * as bm25 from "../../runtime/retrieval/bm25.ts"
 import * as retriever from "../../runtime/retrieval/retriever.ts"
 import type { JmlrConfig } from "./settings.ts"
 
+/** The retriever's sections of a run's settings. */
 export const ofRetriever = (c: JmlrConfig): retriever.RetrieverSettings => ({
   model: retrieverOf(c),
   training: c,
   retrieval: c,
   loss: { temperature: c.temperature_score, weight: c.rank_weight }
 })
-export const ofReader = (c: JmlrConfig): ReaderSettings => ({
+/** The reader's sections of a run's settings. */
+export const ofReader = (c: JmlrConfig): LanguageModelSettings => ({
+  name: "reader",
   model: readerOf(c),
   training: c,
   prompting: c,
@@ -22,22 +26,22 @@ export const ofReader = (c: JmlrConfig): ReaderSettings => ({
 
 /** Both are trained. */
 export const joint = (c: JmlrConfig) =>
-  Layer.mergeAll(retriever.trainable(ofRetriever(c)), reader.trainable(ofReader(c)))
+  Layer.mergeAll(retriever.trainable(ofRetriever(c)), languageModel.trainable(ofReader(c)))
 /** The retriever is given, the reader is trained to use it. */
 export const frozenRag = (c: JmlrConfig) =>
-  Layer.mergeAll(retriever.frozen(ofRetriever(c)), reader.trainable(ofReader(c)))
+  Layer.mergeAll(retriever.frozen(ofRetriever(c)), languageModel.trainable(ofReader(c)))
 /** The same with lexical retrieval. */
 export const bm25Rag = (c: JmlrConfig) =>
-  Layer.mergeAll(bm25.layer, retriever.learnsNothing, reader.trainable(ofReader(c)))
+  Layer.mergeAll(bm25.layer, retriever.learnsNothing, languageModel.trainable(ofReader(c)))
 /** Fine-tuning only: the reader is trained without passages that are found. */
-export const noRetrieval = (c: JmlrConfig) => Layer.mergeAll(retriever.absent, reader.trainable(ofReader(c)))
+export const noRetrieval = (c: JmlrConfig) => Layer.mergeAll(retriever.absent, languageModel.trainable(ofReader(c)))
 /** The retriever alone is trained, from gold passages. */
-export const retrieverOnly = (c: JmlrConfig) => Layer.mergeAll(retriever.trainable(ofRetriever(c)), reader.absent)
+export const retrieverOnly = (c: JmlrConfig) => Layer.mergeAll(retriever.trainable(ofRetriever(c)), absent)
 
 /** Neither can learn, and a pipeline that tries does not typecheck. */
 export const inference = (c: JmlrConfig) =>
-  Layer.mergeAll(retriever.readOnly(ofRetriever(c)), reader.readOnly(ofReader(c)))
+  Layer.mergeAll(retriever.readOnly(ofRetriever(c)), languageModel.readOnly(ofReader(c)))
 /** The same with lexical retrieval. */
-export const bm25Reading = (c: JmlrConfig) => Layer.mergeAll(bm25.layer, reader.readOnly(ofReader(c)))
+export const bm25Reading = (c: JmlrConfig) => Layer.mergeAll(bm25.layer, languageModel.readOnly(ofReader(c)))
 /** The reader alone, without passages that are found. */
-export const closedBook = (c: JmlrConfig) => Layer.mergeAll(retriever.absent, reader.readOnly(ofReader(c)))
+export const closedBook = (c: JmlrConfig) => Layer.mergeAll(retriever.absent, languageModel.readOnly(ofReader(c)))

@@ -21,6 +21,7 @@ export const traits = {
   lexical: { retriever: "trained", reader: "none", passages: "none", questions: "made" },
   copy: { retriever: "none", reader: "trained", passages: "gold", questions: "made" }
 } as const satisfies Readonly<Record<string, Traits>>
+/** Name of a mode. */
 export type ModeName = keyof typeof traits
 
 const inNamed = (...names: ReadonlyArray<ModeName>) =>
@@ -34,6 +35,7 @@ const asDistribution = where("with gold_score_mode pdist", (c) => c["gold_score_
 /** The ranking of questions that are given is trained. */
 const trainsRanking = inModes(({ questions, retriever }) => retriever === "trained" && questions === "given")
 
+/** The system's own settings by name. */
 export const fields = {
   n_candidates: setting(Count, {
     description: "Passages retrieved per question: the candidates.",
@@ -128,6 +130,7 @@ export const fields = {
     matters: inNamed("copy")
   })
 }
+/** The settings of a run of this system. */
 export type JmlrConfig = RunConfig & Schema.Struct.Type<typeof fields>
 
 /** JMLR as the paper states it, and as its released code runs. Adam's and the schedule's defaults are JMLR's too. */
@@ -179,6 +182,7 @@ const conflicts = (c: JmlrConfig): ReadonlyArray<string> =>
     && `copy_words (${c.copy_words}) exceeds text_maxlength (${c.text_maxlength}): a word takes at least a token`
   ].filter((problem) => problem !== false)
 
+/** All that there is to know of the system's settings. */
 export const spec = Spec.make({ name: "jmlr", fields, presets, modes: traits, conflicts })
 
 /** JMLR's settings of a file, and of overrides that win over it. */

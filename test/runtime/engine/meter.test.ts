@@ -1,7 +1,6 @@
 /** A metered session: what is counted, as of which phase, and that programs run as they would without it. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import { affine } from "../../../src/kernels/op/contract.ts"
 import { exp } from "../../../src/kernels/op/elementwise.ts"
 import { input } from "../../../src/kernels/Tensor.ts"
@@ -21,7 +20,7 @@ const feeds = (n: number) => ({
 })
 
 describe("a meter", () => {
-  it.effect("counts the runs of each kind of program by phase", () => {
+  it.live("counts the runs of each kind of program by phase", () => {
     const meter = new Meter()
     return Effect.gen(function*() {
       const session = yield* Session
@@ -36,9 +35,9 @@ describe("a meter", () => {
       assert.deepStrictEqual(told, [["first", "map", 1, 24, 16], ["second", "map", 3, 24 + 60 + 60, 16 + 40 + 40]])
       assert.isTrue(meter.used.every(({ seconds }) => seconds > 0))
       assert.deepStrictEqual(meter.largest, { program: "map 5x3", bytes: transient(graph(5), () => false) })
-    }).pipe(Effect.scoped, Effect.provide(meter.layer.pipe(Layer.provide(reference))))
+    }).pipe(Effect.scoped, Effect.provide(reference), Effect.withTracer(meter.tracer))
   })
-  it.effect("counts the programs of an open graph, and a run that fails", () => {
+  it.live("counts the programs of an open graph, and a run that fails", () => {
     const meter = new Meter()
     return Effect.gen(function*() {
       const { w, b, x } = feeds(4)
@@ -47,9 +46,9 @@ describe("a meter", () => {
       const failed = yield* Effect.flip(at({ n: 3 }).run({ x }))
       assert.match(failed.message, /input x has 12 elements/)
       assert.deepStrictEqual(meter.used.map(({ calls, flops }) => [calls, flops]), [[2, 48 + 36]])
-    }).pipe(Effect.scoped, Effect.provide(meter.layer.pipe(Layer.provide(reference))))
+    }).pipe(Effect.scoped, Effect.provide(reference), Effect.withTracer(meter.tracer))
   })
-  it.effect("tells the phases of fibers apart, and of programs that they compile together", () => {
+  it.live("tells the phases of fibers apart, and of programs that they compile together", () => {
     const meter = new Meter()
     return Effect.gen(function*() {
       const run = yield* cached(([n]: [number]) => graph(n))
@@ -62,7 +61,7 @@ describe("a meter", () => {
       ]])
       assert.isAbove(meter.compiled("first") + meter.compiled("second"), 0)
       assert.strictEqual(meter.compiled(""), 0)
-    }).pipe(Effect.scoped, Effect.provide(meter.layer.pipe(Layer.provide(reference))))
+    }).pipe(Effect.scoped, Effect.provide(reference), Effect.withTracer(meter.tracer))
   })
   it("holds at least a copy of every result", () => {
     assert.strictEqual(transient(graph(5), () => true), 40)

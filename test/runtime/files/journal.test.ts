@@ -105,8 +105,8 @@ describe("a stage", () => {
             yield* again(llmRank(options.m, options), journal)
             yield* again(sample(options), journal)
             yield* again(retrieve(options), journal)
-            yield* again(read(options.m), journal)
-            yield* again(update(byPairs(options.m, options.c)), journal)
+            yield* again(read(options.m, options), journal)
+            yield* again(update(byPairs(options.m, options.c, options)), journal)
           }).pipe(Effect.provide(layer, { local: true }))
         }
       })),

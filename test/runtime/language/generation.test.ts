@@ -6,7 +6,7 @@ import * as Key from "../../../src/domain/Key.ts"
 import type { DecoderConfig } from "../../../src/kernels/nn/decoder.ts"
 import { cpu, reference } from "../../../src/runtime/engine/providers.ts"
 import { generate, type GenerationOptions, type Prompt } from "../../../src/runtime/language/generation/generate.ts"
-import type { Token } from "../../../src/runtime/ports/Reader.ts"
+import type { Token } from "../../../src/runtime/ports/LanguageModel.ts"
 import { config, generator, greedy, logitsAfter } from "../../support/decoders.ts"
 
 const prompt = (ids: ReadonlyArray<number>): Prompt => ({ ids, key: Key.fold(Key.make(7), ids.join()) })
@@ -168,7 +168,7 @@ describe("generation", () => {
       const weights = { ...model.generator.weights(), ...Object.fromEntries(nothing) }
       const broken = { ...model, generator: { ...model.generator, weights: () => weights } }
       const error = yield* Effect.flip(collect(broken, [prompt([1, 2])], greedy))
-      assert.match(error.message, /^Program reader\.generate [^:]+: element 0 of (logits|present) is NaN/)
+      assert.match(error.message, /^Program decoder\.generate [^:]+: element 0 of (logits|present) is NaN/)
       const all = { ...greedy, suppress_tokens: Array.from({ length: 31 }, (_, i) => i) }
       assert.match(
         (yield* Effect.flip(collect(model, [prompt([1, 2])], all))).message,

@@ -2,8 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
-import * as Prompt from "../../../src/runtime/language/prompt.ts"
-import type { TrunkSettings } from "../../../src/runtime/language/trunk.ts"
+import type { ChatTokensOptions } from "../../../src/runtime/language/chatTokens.ts"
+import * as Sequences from "../../../src/runtime/language/sequences.ts"
+import * as Prompt from "../../../src/stages/prompt.ts"
 import { decode } from "../../../src/systems/jmlr/settings.ts"
 
 /** A token a character. */
@@ -26,16 +27,30 @@ const settings = (overrides: Raw) =>
     ...overrides
   }))
 
-const prompts = (overrides: Raw = {}, wrap: TrunkSettings["wrap"] = [BOS]) =>
-  Prompt.make({
-    config: settings(overrides),
-    generation: settings(overrides),
-    tokenizer,
-    texts: ["aa", "bb", "cc$&"],
-    wrap,
-    end: EOS
-  })
-const lesson = (overrides: Raw, ...args: Parameters<Prompt.Prompts["lesson"]>) =>
+const texts = ["aa", "bb", "cc$&"]
+
+/** Prompts as the stages make them, and their tokens. */
+const prompts = (overrides: Raw = {}, wrap: ChatTokensOptions["wrap"] = [BOS]) => {
+  const o = settings(overrides)
+  const sequences = Sequences.make({ tokenizer, wrap, max_length: o.max_length, end: EOS })
+  type Asks = readonly [docs: ReadonlyArray<number>, question: string, options: ReadonlyArray<string>]
+  const chat = (...[docs, question, options]: Asks) =>
+    Prompt.ask(o, docs.filter((doc) => doc >= 0).map((doc) => texts[doc]!), { question, options })
+  return {
+    ...sequences,
+    chat,
+    lesson: (...[docs, question, options, answer, lm]: [...Asks, answer: string, lm: number]) =>
+      sequences.one(chat(docs, question, options), Prompt.answerOf(o, { options }, answer), lm),
+    choices: (...asks: Asks) => sequences.several(chat(...asks), Prompt.answersOf(o, { options: asks[2] })),
+    open: (...asks: Asks) => sequences.open(Prompt.toAnswer(o, chat(...asks)), o.max_new_tokens),
+    explain: (...[docs, question, options, answer]: [...Asks, answer: string]) =>
+      sequences.open(
+        Prompt.toExplain(o, chat(docs, question, options), { question, options }, answer),
+        o.rationale_max_new_tokens
+      )
+  }
+}
+const lesson = (overrides: Raw, ...args: Parameters<ReturnType<typeof prompts>["lesson"]>) =>
   Effect.runSync(prompts(overrides).lesson(...args))
 
 describe("a lesson", () => {
@@ -78,7 +93,7 @@ describe("a lesson", () => {
   it("that does not fit without passages is refused", () => {
     assert.strictEqual(shown(lesson({ max_length: 6 }, [1, 0], "q", [], "x", 0).ids), "<q?=x>")
     const error = Effect.runSync(Effect.flip(prompts({ max_length: 5 }).lesson([0], "q", [], "x", 0)))
-    assert.deepInclude({ ...error }, { _tag: "ContextOverflow", tokens: 6, limit: 5, question: "q" })
+    assert.deepInclude({ ...error }, { _tag: "ContextOverflow", tokens: 6, limit: 5, prompt: "q?" })
   })
 })
 
@@ -132,9 +147,10 @@ describe("a question that does not fit", () => {
     const [bos, first, ...rest] = Effect.runSync(prompts(config).open([], "👍🏽👍🏽👍🏽👍🏽", []))
     assert.deepStrictEqual([bos, first, rest.length], [BOS, "🏽".charCodeAt(0), 3])
   })
-  it("needs so many tokens: with its answer, with all options, with room to write", () => {
-    const needs = Effect.runSync(prompts({ generation_prompt: "so", max_new_tokens: 7 }).needs("q", ["xy", "z"], "z"))
-    assert.deepStrictEqual([needs.learned, needs.chosen, needs.written], [3 + 3, 3 + 4 + 3, 3 + 2 + 7])
+  it("takes so many tokens without its passages", () => {
+    const { chat, continuation, least } = prompts()
+    assert.strictEqual(Effect.runSync(least(chat([0, 1], "q", ["xy", "z"]))), 3)
+    assert.strictEqual(continuation("=z").length, 3)
   })
 })
 
@@ -148,8 +164,8 @@ describe("options of one text", () => {
 
 describe("a user's message", () => {
   const wrap = {
-    start: 2,
-    render: (said: ReadonlyArray<string>) => Effect.succeed(said.map((text) => `((${text.trim()})):`))
+    render: (chats: ReadonlyArray<ReadonlyArray<{ readonly content: string }>>) =>
+      Effect.succeed(chats.map((said) => said.map(({ content }) => `((${content.trim()}))`).join("") + ":"))
   }
   const open = (docs: ReadonlyArray<number>, overrides: Raw = {}) =>
     shown(

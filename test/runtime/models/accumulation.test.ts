@@ -4,16 +4,18 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { text } from "../../../src/domain/Content.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { cpu, reference } from "../../../src/runtime/engine/providers.ts"
 import type { Session } from "../../../src/runtime/engine/Session.ts"
-import { ReaderLearner } from "../../../src/runtime/ports/Reader.ts"
+import { LanguageModelLearner } from "../../../src/runtime/ports/LanguageModel.ts"
 import type { Objective } from "../../../src/runtime/ports/Retriever.ts"
 import { RetrieverLearner } from "../../../src/runtime/ports/Retriever.ts"
 import { preferences } from "../../../src/stages/score.ts"
 import { joint } from "../../../src/systems/jmlr/layers.ts"
 import { onDisk } from "../../support/files.ts"
 import * as Memory from "../../support/memory.ts"
+import * as Reading from "../../support/reading.ts"
 import * as Tiny from "../../support/tiny.ts"
 
 const questions = Tiny.questions.map((q) => q.question)
@@ -32,16 +34,16 @@ const objectives: Readonly<Record<string, Objective>> = {
   }
 }
 const retrieverLesson = (objective: Objective) => ({
-  questions,
+  queries: questions.map((question) => [text(question)]),
   docs: Int32Array.from(questions.flatMap((_, q) => [q, q + 1, q + 2])),
   objective
 })
-const readerLesson = {
+const readerLesson = Reading.lessonOf({
   questions,
   options: Tiny.questions.map((q) => q.options),
   answers: Tiny.questions.map((q) => q.answer),
   context: Int32Array.from(questions.flatMap((_, q) => [q, q + 1]))
-}
+})
 
 /** Model folders whose dropout, which goes by the place in a batch, is off. */
 const folder = Effect.tap(Tiny.folder, (made) =>
@@ -72,7 +74,7 @@ const learned = Effect.fnUntraced(function*(made: string, { objective, session, 
   const { layer, parts } = Memory.checkpoints()
   const config = yield* Tiny.settings(made, { temperature_score: 1, ...smooth, ...overrides })
   return yield* Effect.gen(function*() {
-    const [retriever, reader] = [yield* RetrieverLearner, yield* ReaderLearner]
+    const [retriever, reader] = [yield* RetrieverLearner, yield* LanguageModelLearner]
     const lesson = retrieverLesson(objective)
     const norms = [...(yield* retriever.gate(lesson)), ...(yield* reader.gate(readerLesson))]
     const losses: Array<number> = []

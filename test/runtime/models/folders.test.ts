@@ -92,7 +92,10 @@ describe("a retriever's folder", () => {
       assert.strictEqual(yield* dim({}), 8)
       assert.strictEqual(yield* dim({ "config.json": { dim: null } }), 24)
       assert.strictEqual(yield* dim({ "config.json": { dim: null }, "artifact.metadata": { dim: 12 } }), 12)
-      assert.strictEqual(yield* dim({ "model.safetensors": zeros({ "linear.weight": [5, 16] }) }), 5)
+      const head = { "model.safetensors": zeros({ "linear.weight": [5, 16] }) }
+      assert.strictEqual(yield* dim({ "config.json": { dim: null }, ...head }), 5)
+      const error = yield* Effect.flip(dim(head))
+      assert.match(error.message, /vectors of two sizes: config\.json, dim: 8; linear\.weight: 5$/)
     })))
   it.live("may lack its head only where it does not claim one", () =>
     onDisk(Effect.gen(function*() {

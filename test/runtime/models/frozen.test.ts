@@ -3,29 +3,31 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { text } from "../../../src/domain/Content.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
-import { ReaderLearner } from "../../../src/runtime/ports/Reader.ts"
+import { LanguageModelLearner } from "../../../src/runtime/ports/LanguageModel.ts"
 import { RetrieverLearner } from "../../../src/runtime/ports/Retriever.ts"
 import * as Modes from "../../../src/systems/jmlr/layers.ts"
 import * as Memory from "../../support/memory.ts"
+import * as Reading from "../../support/reading.ts"
 import * as Tiny from "../../support/tiny.ts"
 
 const [asked, options] = [Tiny.questions.map((q) => q.question), Tiny.questions.map((q) => q.options)]
 const retrieverLesson = {
-  questions: asked,
+  queries: asked.map((question) => [text(question)]),
   docs: Int32Array.from(asked.flatMap((_, q) => [q, q + 1, q + 2])),
   objective: { _tag: "Listwise", target: Float32Array.from(asked.flatMap(() => [1, 0, 0])) }
 } as const
-const readerLesson = {
+const readerLesson = Reading.lessonOf({
   questions: asked,
   options,
   answers: Tiny.questions.map((q) => q.answer),
   context: Int32Array.from(asked.flatMap((_, q) => [q, q + 1]))
-}
+})
 const teachRetriever = Effect.flatMap(RetrieverLearner, (r) => r.learn(retrieverLesson))
-const teachReader = Effect.flatMap(ReaderLearner, (r) => r.learn(readerLesson))
+const teachReader = Effect.flatMap(LanguageModelLearner, (r) => r.learn(readerLesson))
 
-type Lessons<E> = Effect.Effect<unknown, E, RetrieverLearner | ReaderLearner>
+type Lessons<E> = Effect.Effect<unknown, E, RetrieverLearner | LanguageModelLearner>
 
 /** The parameters of both models that three rounds of `lessons` move in a mode, and all there are. */
 const movedBy = <E>(mode: typeof Modes.joint | typeof Modes.frozenRag, lessons: Lessons<E>, overrides: Raw = {}) =>
@@ -84,7 +86,7 @@ describe("training", () => {
         Effect.gen(function*() {
           const norms = [
             ...yield* (yield* RetrieverLearner).gate(retrieverLesson),
-            ...yield* (yield* ReaderLearner).gate(readerLesson)
+            ...yield* (yield* LanguageModelLearner).gate(readerLesson)
           ]
           assert.isTrue(norms.every(([_, norm]) => norm > 0))
         })

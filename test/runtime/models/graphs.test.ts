@@ -11,6 +11,7 @@ import { adamw } from "../../../src/kernels/optim/adamw.ts"
 import { show } from "../../../src/kernels/show.ts"
 import * as ReaderGraphs from "../../../src/runtime/language/graphs.ts"
 import * as RetrieverGraphs from "../../../src/runtime/retrieval/colbert/graphs.ts"
+import { search } from "../../../src/runtime/retrieval/indexes/search.ts"
 
 const sizes = {
   vocab_size: 20,
@@ -65,7 +66,7 @@ const graphs: Readonly<Record<string, Graph>> = {
     ...learning("model.layers.0.self_attn.k_proj.weight", "lm_head.weight")
   }),
   "reader-score": ReaderGraphs.score(decoder, { rows: 2, length: 6, supervised: 4 }),
-  "search": RetrieverGraphs.search(2, 5, 3, 6, 3)
+  "search": search(2, 5, 3, 6, 3)
 }
 
 const listing = ({ inputs, name, outputs }: Graph): string =>

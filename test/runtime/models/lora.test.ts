@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { cpSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { text } from "../../../src/domain/Content.ts"
 import { readerOf } from "../../../src/domain/settings/models.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { causalLm } from "../../../src/kernels/nn/decoder.ts"
@@ -12,31 +13,32 @@ import * as Disk from "../../../src/runtime/files/checkpoints.ts"
 import { decodeDecoder } from "../../../src/runtime/files/config/decoder.ts"
 import * as Peft from "../../../src/runtime/files/peft.ts"
 import * as Safetensors from "../../../src/runtime/files/safetensors/write.ts"
-import * as reader from "../../../src/runtime/language/reader.ts"
+import * as languageModel from "../../../src/runtime/language/languageModel.ts"
 import { save } from "../../../src/runtime/models/export/folder.ts"
 import * as ModelFolder from "../../../src/runtime/models/folder.ts"
 import * as Model from "../../../src/runtime/models/load.ts"
 import { loraOf } from "../../../src/runtime/models/lora.ts"
 import { describe as describeGroups } from "../../../src/runtime/models/training.ts"
 import { Checkpoints } from "../../../src/runtime/ports/Checkpoints.ts"
+import { LanguageModelLearner } from "../../../src/runtime/ports/LanguageModel.ts"
 import { labelOf } from "../../../src/runtime/ports/Learning.ts"
-import { Reader, ReaderLearner } from "../../../src/runtime/ports/Reader.ts"
 import { RetrieverLearner } from "../../../src/runtime/ports/Retriever.ts"
 import { joint, ofReader } from "../../../src/systems/jmlr/layers.ts"
 import { presets } from "../../../src/systems/jmlr/settings.ts"
 import { onDisk } from "../../support/files.ts"
 import * as Memory from "../../support/memory.ts"
+import * as Reading from "../../support/reading.ts"
 import * as Tiny from "../../support/tiny.ts"
 
 const [asked, options] = [Tiny.questions.map((q) => q.question), Tiny.questions.map((q) => q.options)]
 const retrieverLesson = {
-  questions: asked,
+  queries: asked.map((question) => [text(question)]),
   docs: Int32Array.from(asked.flatMap((_, q) => [q, q + 1, q + 2])),
   objective: { _tag: "Listwise", target: Float32Array.from(asked.flatMap(() => [1, 0, 0])) }
 } as const
 const context = Int32Array.from(asked.flatMap((_, q) => [q, q + 1]))
-const readerLesson = { questions: asked, options, answers: Tiny.questions.map((q) => q.answer), context }
-const judged = { ...readerLesson, docs: context }
+const judged = { questions: asked, options, answers: Tiny.questions.map((q) => q.answer), context }
+const readerLesson = Reading.lessonOf(judged)
 
 const adapters: Raw = {
   lora_r: 3,
@@ -56,7 +58,7 @@ const teach = (rounds: number) =>
   Effect.gen(function*() {
     for (let i = 0; i < rounds; i++) {
       yield* (yield* RetrieverLearner).learn(retrieverLesson)
-      yield* (yield* ReaderLearner).learn(readerLesson)
+      yield* (yield* LanguageModelLearner).learn(readerLesson)
     }
   })
 
@@ -70,7 +72,7 @@ const running = Effect.fnUntraced(function*(folder: string, overrides: Raw = {})
 const checkpoint = Effect.fnUntraced(function*(folder: string, overrides: Raw = {}) {
   return yield* Effect.gen(function*() {
     yield* teach(3)
-    const nll = yield* (yield* Reader).nll(judged)
+    const nll = yield* Reading.nll(judged)
     return { nll, path: yield* (yield* Checkpoints).save({ step: 3, run: {} }) }
   }).pipe(Effect.provide(yield* running(folder, overrides), { local: true }))
 })
@@ -78,8 +80,8 @@ const checkpoint = Effect.fnUntraced(function*(folder: string, overrides: Raw = 
 /** The likelihoods by a reader of the given folder that only reads. */
 const reads = Effect.fnUntraced(function*(folder: string, name: string) {
   const config = yield* Tiny.settings(folder, { reader_name_or_path: name })
-  const layer = reader.readOnly(ofReader(config)).pipe(Layer.provide(Tiny.surroundings))
-  return yield* Effect.flatMap(Reader, (r) => r.nll(judged)).pipe(Effect.provide(layer, { local: true }))
+  const layer = languageModel.readOnly(ofReader(config)).pipe(Layer.provide(Tiny.surroundings))
+  return yield* Reading.nll(judged).pipe(Effect.provide(layer, { local: true }))
 })
 
 /** The reader's model of a folder under the settings, as a learner has it. */
@@ -104,10 +106,10 @@ describe("training with adapters", () => {
       const layer = joint(config).pipe(Layer.provide(Layer.merge(memory.layer, Tiny.surroundings)))
       yield* Effect.gen(function*() {
         const before = [memory.hashes("retriever"), memory.hashes("reader")] as const
-        const groups = [...(yield* RetrieverLearner).groups, ...(yield* ReaderLearner).groups]
+        const groups = [...(yield* RetrieverLearner).groups, ...(yield* LanguageModelLearner).groups]
         const norms = new Map([
           ...yield* (yield* RetrieverLearner).gate(retrieverLesson),
-          ...yield* (yield* ReaderLearner).gate(readerLesson)
+          ...yield* (yield* LanguageModelLearner).gate(readerLesson)
         ])
         assert.sameMembers([...norms.keys()], groups.filter((g) => g.trainable).map(labelOf))
         assert.sameMembers(groups.map((g) => `${labelOf(g)}${g.trainable ? ": learns" : ""}`), [
@@ -191,7 +193,7 @@ describe("a checkpoint of adapters", () => {
       const { nll, path } = yield* checkpoint(folder)
       const own = { reader_name_or_path: join(path, "reader"), output_dir: join(folder, "next") }
       const layer = yield* running(folder, own)
-      const again = yield* Effect.flatMap(Reader, (r) => r.nll(judged)).pipe(Effect.provide(layer, { local: true }))
+      const again = yield* Reading.nll(judged).pipe(Effect.provide(layer, { local: true }))
       assert.deepStrictEqual(again, nll)
       const other = yield* Effect.flip(Effect.scoped(Layer.build(yield* running(folder, { ...own, lora_alpha: 7 }))))
       assert.match(other.message, /adapter_config.json: has other ranks, factors or modules than the settings/)
@@ -202,7 +204,7 @@ describe("a checkpoint of adapters", () => {
       const folder = yield* trainedFolder
       const { nll, path } = yield* checkpoint(folder)
       const own = { reader_name_or_path: join(path, "reader"), output_dir: join(folder, "next"), lora_r: 0 }
-      const again = yield* Effect.flatMap(Reader, (r) => r.nll(judged)).pipe(
+      const again = yield* Reading.nll(judged).pipe(
         Effect.provide(yield* running(folder, own), { local: true })
       )
       nll.forEach((x, i) => assert.closeTo(again[i]!, x, 1e-5))
@@ -254,7 +256,7 @@ const damages: Readonly<Record<string, readonly [(adapter: string, folder: strin
   ],
   "with a pattern that never ends": [
     (adapter) => edit(adapter, { alpha_pattern: { "([a-z._0-9]+)+X": 2 } }),
-    /adapter_config.json: to match alpha_pattern and rank_pattern takes more than 1 s/
+    /adapter_config.json: to match target_modules, alpha_pattern and rank_pattern takes more than 1 s/
   ],
   "that is a number": [
     (adapter) => writeFileSync(join(adapter, "adapter_config.json"), "5"),

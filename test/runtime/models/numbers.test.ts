@@ -2,29 +2,32 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { text } from "../../../src/domain/Content.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { cpu } from "../../../src/runtime/engine/providers.ts"
 import * as Disk from "../../../src/runtime/files/checkpoints.ts"
 import * as Safetensors from "../../../src/runtime/files/safetensors/write.ts"
 import { save, savedTypes } from "../../../src/runtime/models/export/folder.ts"
 import { Checkpoints } from "../../../src/runtime/ports/Checkpoints.ts"
-import { Reader, ReaderLearner } from "../../../src/runtime/ports/Reader.ts"
+import { LanguageModelLearner } from "../../../src/runtime/ports/LanguageModel.ts"
 import { Retriever, RetrieverLearner } from "../../../src/runtime/ports/Retriever.ts"
 import { inference, joint } from "../../../src/systems/jmlr/layers.ts"
 import type { JmlrConfig } from "../../../src/systems/jmlr/settings.ts"
 import { onDisk } from "../../support/files.ts"
 import * as Memory from "../../support/memory.ts"
+import * as Reading from "../../support/reading.ts"
 import * as Tiny from "../../support/tiny.ts"
 
 const [questions, options] = [Tiny.questions.map((q) => q.question), Tiny.questions.map((q) => q.options)]
 const docs = Int32Array.from(questions.flatMap((_, q) => [q, q + 1]))
 const asked = { questions, options, context: docs }
 const target = Float32Array.from(questions.flatMap(() => [1, 0]))
-const retrieverLesson = { questions, docs, objective: { _tag: "Listwise", target } } as const
-const readerLesson = { ...asked, answers: Tiny.questions.map((q) => q.answer) }
+const queries = questions.map((question) => [text(question)])
+const retrieverLesson = { queries, docs, objective: { _tag: "Listwise", target } } as const
+const judged = { ...asked, answers: Tiny.questions.map((q) => q.answer) }
+const readerLesson = Reading.lessonOf(judged)
 
 /** Model folders whose queries and keys are numbers, but the products of both are none. */
 const spoilt = Effect.fnUntraced(function*(part: "retriever" | "reader") {
@@ -58,7 +61,7 @@ describe("a model whose weights are too large", () => {
       const folder = yield* spoilt("retriever")
       const building = yield* failure(folder, inference, Effect.flatMap(Retriever, (r) => r.refresh))
       assert.match(building, /^Program retriever.encode 64x\d+: element \d+ of vectors is NaN, for passage "p\d+"\. /)
-      const scoring = yield* failure(folder, inference, Effect.flatMap(Retriever, (r) => r.score(questions, docs)))
+      const scoring = yield* failure(folder, inference, Effect.flatMap(Retriever, (r) => r.score(queries, docs)))
       assert.match(scoring, /^Program retriever.score .* of scores is NaN\. .*use another checkpoint/)
       const frozen = Effect.flatMap(RetrieverLearner, (r) => r.learn(retrieverLesson))
       assert.match(yield* failure(folder, joint, frozen), /retriever diverged in update 1: loss NaN, gradient norm NaN/)
@@ -67,12 +70,12 @@ describe("a model whose weights are too large", () => {
     it.live(`gives no answer: ${answer_by}`, () =>
       onDisk(Effect.gen(function*() {
         const folder = yield* spoilt("reader")
-        const answering = Effect.flatMap(Reader, (r) => r.answer(asked))
-        const said = yield* failure(folder, inference, answering, { answer_by })
+        const answering = Reading.answered(asked, { ...Reading.defaults, answer_by })
+        const said = yield* failure(folder, inference, answering)
         assert.match(said, /^Program (reader.score .* of nll|.* of logits) is (NaN|Infinity)/)
-        const writing = Effect.flatMap(Reader, (r) => Stream.runDrain(r.write(asked)))
+        const writing = Reading.written(asked)
         assert.match(yield* failure(folder, inference, writing), /of logits is (NaN|Infinity)/)
-        const reading = Effect.flatMap(Reader, (r) => r.nll({ ...readerLesson, docs }))
+        const reading = Reading.nll(judged)
         assert.match(yield* failure(folder, inference, reading), /of nll is (NaN|Infinity)/)
       })))
   }
@@ -84,7 +87,7 @@ describe("a model that was trained until it diverged", () => {
       const folder = yield* Tiny.folder
       const retrieving = Effect.gen(function*() {
         for (let i = 0; i < 30; i++) {
-          yield* (yield* Retriever).score(questions, docs)
+          yield* (yield* Retriever).score(queries, docs)
           yield* (yield* RetrieverLearner).learn(retrieverLesson)
         }
       })
@@ -93,8 +96,8 @@ describe("a model that was trained until it diverged", () => {
       assert.match(said, /^retriever diverged in update \d+: .*(NaN|Infinity).*\. Lower the learning rate/)
       const reading = Effect.gen(function*() {
         for (let i = 0; i < 30; i++) {
-          yield* (yield* Reader).answer(asked)
-          yield* (yield* ReaderLearner).learn(readerLesson)
+          yield* Reading.answered(asked)
+          yield* (yield* LanguageModelLearner).learn(readerLesson)
         }
       })
       const read = yield* failure(folder, joint, reading, wild)
@@ -109,8 +112,8 @@ describe("an adapter whose factor is beyond all numbers", () => {
       const config = yield* Tiny.settings(folder, { lora_r: 2 })
       const layer = joint(config).pipe(Layer.provideMerge(Disk.layer(config)), Layer.provideMerge(Tiny.surroundings))
       const path = yield* Effect.gen(function*() {
-        yield* (yield* ReaderLearner).learn(readerLesson)
-        yield* (yield* ReaderLearner).learn(readerLesson)
+        yield* (yield* LanguageModelLearner).learn(readerLesson)
+        yield* (yield* LanguageModelLearner).learn(readerLesson)
         return yield* (yield* Checkpoints).save({ step: 2, run: {} })
       }).pipe(Effect.provide(layer))
       const adapter = join(path, "reader")

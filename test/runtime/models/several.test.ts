@@ -2,13 +2,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { text } from "../../../src/domain/Content.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { cpu } from "../../../src/runtime/engine/providers.ts"
-import { ReaderLearner } from "../../../src/runtime/ports/Reader.ts"
+import { LanguageModelLearner } from "../../../src/runtime/ports/LanguageModel.ts"
 import { RetrieverLearner } from "../../../src/runtime/ports/Retriever.ts"
 import { joint } from "../../../src/systems/jmlr/layers.ts"
 import { onDisk } from "../../support/files.ts"
 import * as Memory from "../../support/memory.ts"
+import * as Reading from "../../support/reading.ts"
 import * as Tiny from "../../support/tiny.ts"
 
 /** Questions and passages of step `k`, `n` of them. */
@@ -17,16 +19,16 @@ const lessons = (k: number, n: number) => {
   const questions = own.map((q) => Tiny.questions[q]!.question)
   return {
     retriever: {
-      questions,
+      queries: questions.map((question) => [text(question)]),
       docs: Int32Array.from(own.flatMap((q) => [q, q + 1, q + 2])),
       objective: { _tag: "Listwise", target: Float32Array.from(own.flatMap((q) => q % 2 ? [1, 0, 0] : [0, 0.5, 0.5])) }
     },
-    reader: {
+    reader: Reading.lessonOf({
       questions,
       options: own.map((q) => Tiny.questions[q]!.options),
       answers: own.map((q) => Tiny.questions[q]!.answer),
       context: Int32Array.from(own.flatMap((q) => [q, q + 1]))
-    }
+    })
   } as const
 }
 
@@ -35,7 +37,7 @@ const learned = Effect.fnUntraced(function*(made: string, together: boolean, ove
   const { layer, parts } = Memory.checkpoints()
   const config = yield* Tiny.settings(made, { temperature_score: 1, ...overrides })
   return yield* Effect.gen(function*() {
-    const [retriever, reader] = [yield* RetrieverLearner, yield* ReaderLearner]
+    const [retriever, reader] = [yield* RetrieverLearner, yield* LanguageModelLearner]
     const all = [0, 1, 2].map((k) => lessons(k, n))
     const losses = together
       ? [

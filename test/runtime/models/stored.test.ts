@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { text } from "../../../src/domain/Content.ts"
 import { readerOf } from "../../../src/domain/settings/models.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { fromWords, toWords } from "../../../src/kernels/half.ts"
@@ -15,10 +16,11 @@ import * as ModelFolder from "../../../src/runtime/models/folder.ts"
 import * as Model from "../../../src/runtime/models/load.ts"
 import { loraOf } from "../../../src/runtime/models/lora.ts"
 import { Checkpoints } from "../../../src/runtime/ports/Checkpoints.ts"
-import { Reader, ReaderLearner } from "../../../src/runtime/ports/Reader.ts"
+import { LanguageModelLearner } from "../../../src/runtime/ports/LanguageModel.ts"
 import { Retriever } from "../../../src/runtime/ports/Retriever.ts"
 import * as Modes from "../../../src/systems/jmlr/layers.ts"
 import { onDisk } from "../../support/files.ts"
+import * as Reading from "../../support/reading.ts"
 import * as Tiny from "../../support/tiny.ts"
 
 const questions = Tiny.questions.map((q) => q.question)
@@ -29,8 +31,8 @@ const lesson = {
   answers: Tiny.questions.map((q) => q.answer),
   context: docs
 }
-const judged = Effect.flatMap(Reader, (r) => r.nll({ ...lesson, docs }))
-const scored = Effect.flatMap(Retriever, (r) => r.score(questions, docs))
+const judged = Reading.nll(lesson)
+const scored = Effect.flatMap(Retriever, (r) => r.score(questions.map((question) => [text(question)]), docs))
 const lora: Raw = { lora_r: 2, lora_dropout: 0, modules_to_save: ["norm"] }
 
 const trainedFolder = Tiny.weighted
@@ -78,7 +80,7 @@ describe("weights that do not learn", () => {
       onDisk(Effect.gen(function*() {
         const folder = yield* trainedFolder
         const study = Effect.gen(function*() {
-          for (let i = 0; i < 3; i++) yield* (yield* ReaderLearner).learn(lesson)
+          for (let i = 0; i < 3; i++) yield* (yield* LanguageModelLearner).learn(Reading.lessonOf(lesson))
           const path = yield* (yield* Checkpoints).save({ step: 3, run: {} })
           return { path, nll: yield* judged, scores: yield* scored }
         })

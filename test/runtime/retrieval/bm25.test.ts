@@ -5,7 +5,8 @@ import * as Layer from "effect/Layer"
 import * as fc from "fast-check"
 import { fromRecords } from "../../../src/datasets/dataset.ts"
 import { scorer, words } from "../../../src/domain/bm25.ts"
-import { Passages } from "../../../src/runtime/ports/Passages.ts"
+import { text } from "../../../src/domain/Content.ts"
+import { Corpus } from "../../../src/runtime/ports/Corpus.ts"
 import { Retriever } from "../../../src/runtime/ports/Retriever.ts"
 import { layer } from "../../../src/runtime/retrieval/bm25.ts"
 import * as Tiny from "../../support/tiny.ts"
@@ -47,13 +48,14 @@ describe("BM25", () => {
     Effect.gen(function*() {
       const retriever = yield* Retriever
       const questions = Tiny.questions.map((q) => q.question)
-      const { docs, scores } = yield* retriever.search(questions, 4)
-      assert.deepStrictEqual(yield* retriever.score(questions, docs), scores)
+      const queries = questions.map((question) => [text(question)])
+      const { docs, scores } = yield* retriever.search(queries, 4)
+      assert.deepStrictEqual(yield* retriever.score(queries, docs), scores)
       questions.forEach((question, q) => {
         const ranked = [...naive(Tiny.passages.map((p) => p.text), question).entries()].toSorted((a, b) => b[1] - a[1])
         const found = docs.subarray(4 * q, 4 * q + 4)
         ranked.slice(0, 4).forEach(([_, score], i) => assert.closeTo(scores[4 * q + i]!, score, 1e-5))
         assert.include([...found], Number(Tiny.questions[q]!.gold[0]!.slice(1)))
       })
-    }).pipe(Effect.provide(layer.pipe(Layer.provide(Layer.succeed(Passages, fromRecords(Tiny.passages)))))))
+    }).pipe(Effect.provide(layer.pipe(Layer.provide(Layer.succeed(Corpus, fromRecords(Tiny.passages)))))))
 })

@@ -119,6 +119,16 @@ const malformed: ReadonlyArray<readonly [object, string, RegExp]> = [
     "post_processor.single[0].SpecialToken.id",
     /"<s>"/
   ],
+  [
+    { post_processor: { ...json.post_processor, special_tokens: { "<s>": { id: "u", ids: [0], tokens: ["<s>"] } } } },
+    "post_processor.special_tokens.<s>.id",
+    /"<s>" is expected/
+  ],
+  [
+    { post_processor: { ...json.post_processor, single: [{ SpecialToken: {}, Sequence: { id: "A", type_id: 0 } }] } },
+    "post_processor.single[0]",
+    /one of Sequence and SpecialToken/
+  ],
   [{ post_processor: { type: "toString" } }, "post_processor.type", /not known/],
   [{ decoder: { type: "Strip", content: "ab", start: 0, stop: 0 } }, "decoder.content", /one character/],
   [{ decoder: [] }, "decoder", /object is expected/]
@@ -230,7 +240,7 @@ describe("a tokenizer_config.json", () => {
       const map = yield* Effect.flip(loaded(json, { "special_tokens_map.json": { bos_token: { content: 1 } } }))
       assert.match(map.path, /special_tokens_map\.json$/)
       const added = yield* Effect.flip(loaded(json, { "added_tokens.json": { "<x>": 8 } }))
-      assert.match(added.message, /added_tokens\.json: "<x>" has the id 7/)
+      assert.match(added.message, /added_tokens\.json, "<x>": has the id 7 in tokenizer\.json; its id here is 8/)
     })))
   it.live("makes special tokens of those it names, and gives new ones the next ids", () =>
     onDisk(Effect.gen(function*() {

@@ -1,8 +1,11 @@
 /** `config.json` of decoders, in Hugging Face's spelling, as the one config of their family. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { brief } from "../../../domain/brief.ts"
+import { modelFiles } from "../../../domain/fileNames.ts"
 import type { DecoderConfig as Decoder } from "../../../kernels/nn/decoder.ts"
 import { type Activation, activations } from "../../../kernels/nn/layers.ts"
+import type { RopeParameters } from "../../../kernels/nn/rope.ts"
 import { check } from "./foreignKeys.ts"
 import {
   byType,
@@ -14,6 +17,7 @@ import {
   Layers,
   LayerTypes,
   miscounted,
+  names,
   oneOf,
   or,
   Positive,
@@ -23,7 +27,7 @@ import {
   typesOf,
   uneven
 } from "./keys.ts"
-import { passed, ropeKeys, ropeOf } from "./rope.ts"
+import { places, placesOf, ropeKeys, ropeOf, strangers } from "./rope.ts"
 
 const optional = Schema.optionalKey
 const TokenId = Schema.Natural
@@ -55,7 +59,7 @@ const Keys = Schema.Struct({
   max_window_layers: optional(Schema.Natural),
   layer_types: optional(LayerTypes),
   sliding_window_pattern: or(Count, 6),
-  rope_local_base_freq: or(Positive, 10_000),
+  rope_local_base_freq: optional(Positive),
   query_pre_attn_scalar: or(Positive, 256),
   attn_logit_softcapping: optional(Positive),
   final_logit_softcapping: optional(Positive),
@@ -73,6 +77,7 @@ export interface TokenIds {
   /** Of what fills up the rows of a batch; nothing attends to it. */
   readonly pad_token_id: number
 }
+/** The config of a decoder, with the ids of its special tokens. */
 export type DecoderConfig = Decoder & TokenIds
 
 type Traits = Partial<Decoder>
@@ -100,7 +105,7 @@ const gemma3 = (c: Keys): Traits => ({
   post_norms: true,
   query_pre_attn_scalar: c.query_pre_attn_scalar,
   ...biases(c),
-  sliding_window: c.sliding_window ?? 4096,
+  ...(c.sliding_window === undefined ? {} : { sliding_window: c.sliding_window }),
   layer_types: c.layer_types ?? typesOf(c.num_hidden_layers, (i) => (i + 1) % c.sliding_window_pattern !== 0)
 })
 
@@ -112,52 +117,100 @@ const gemma = (c: Keys): Traits => {
   return { ...biases(c), gemma: true, head_dim: 256, hidden_act: (told === "gelu" ? gelu : told) as Activation }
 }
 
-/** What distinguishes the members of the family, by `model_type`. */
-const families = {
-  llama: (c: Keys): Traits => ({ ...biases(c), mlp_bias: c.mlp_bias }),
-  mistral: windows,
-  qwen2: (c: Keys): Traits => ({ ...laterWindows(c), qkv_bias: true }),
-  qwen3: (c: Keys): Traits => ({ ...laterWindows(c), ...biases(c), qk_norm: true }),
-  phi3: (c: Keys): Traits => ({ ...windows(c), fused: true }),
-  gemma,
-  gemma3_text: gemma3
+/** A member of the family: what distinguishes it. */
+interface Member {
+  /** Keys that not all members have. */
+  readonly keys: string
+  readonly traits: (c: Keys) => Traits
+  /** What transformers takes where a key is not there, which is not the same as null. */
+  readonly absent?: Json
 }
+
+const qwen = "hidden_act sliding_window use_sliding_window max_window_layers"
+/** The members by `model_type`. */
+const families = {
+  llama: {
+    keys: "hidden_act attention_bias mlp_bias",
+    traits: (c) => ({ ...biases(c), mlp_bias: c.mlp_bias })
+  },
+  mistral: { keys: "hidden_act sliding_window", traits: windows, absent: { sliding_window: 4096 } },
+  qwen2: { keys: qwen, traits: (c) => ({ ...laterWindows(c), qkv_bias: true }) },
+  qwen3: {
+    keys: `${qwen} attention_bias`,
+    traits: (c) => ({ ...laterWindows(c), ...biases(c), qk_norm: true }),
+    absent: { head_dim: 128 }
+  },
+  phi3: {
+    keys: "hidden_act sliding_window",
+    traits: (c) => ({ ...windows(c), fused: true }),
+    absent: { rms_norm_eps: 1e-5 }
+  },
+  gemma: { keys: "hidden_act hidden_activation attention_bias", traits: gemma },
+  gemma3_text: {
+    keys: "hidden_activation attention_bias sliding_window sliding_window_pattern rope_local_base_freq " +
+      "query_pre_attn_scalar",
+    traits: gemma3,
+    absent: { sliding_window: 4096 }
+  }
+} as const satisfies Readonly<Record<string, Member>>
 type Family = keyof typeof families
 
-/** What transformers takes where a key is not there, which is not the same as null. */
-const absent: Partial<Record<Family, Json>> = {
-  mistral: { sliding_window: 4096 },
-  qwen3: { head_dim: 128 },
-  phi3: { rms_norm_eps: 1e-5 }
-}
+const keysOf = (family: Family): ReadonlySet<string> => names(families[family].keys)
+/** Keys that only some members have. */
+const special = new Set((Object.keys(families) as Array<Family>).flatMap((family) => Array.from(keysOf(family))))
 
 /** Which layers the config says have windows, against which the family has. */
-const otherWindows = ({ layer_types: told }: Keys, { layer_types: own, sliding_window }: Traits): string | false =>
-  told !== undefined
-  && told.some((type, i) => (type === "sliding_attention") !== (!!sliding_window && own?.[i] === "sliding_attention"))
-  && `layer_types [${told.join()}] are not full_attention up to max_window_layers and sliding_attention after`
+const otherWindows = (c: Keys, { layer_types: own, sliding_window }: Traits): string | false =>
+  c.layer_types !== undefined && (
+    miscounted(c.layer_types, c.num_hidden_layers) ||
+    c.layer_types.some((type, i) =>
+        (type === "sliding_attention") !== (!!sliding_window && own?.[i] === "sliding_attention")
+      )
+      && `layer_types ${brief(c.layer_types)} are not those that have a window by the other keys`
+  )
 
 /** The rotations: of layers with a window another, where the family has two. */
-const rotations = Effect.fnUntraced(function*(family: Family, c: Keys, head: number) {
-  /** Phi-3's first long models call it so. */
-  const called = family === "phi3" ? { yarn: "longrope" } : {}
-  if (family !== "gemma3_text") return { rope_parameters: yield* ropeOf(c, head, called) }
-  const { max_position_embeddings, rope_parameters, rope_scaling, rope_theta = 1e6 } = c
-  const { full_attention: whole, sliding_attention: local } = (rope_parameters ?? {}) as Record<string, object>
-  const of = (own: Record<string, unknown>) => ropeOf({ max_position_embeddings, rope_parameters: own }, head)
-  return {
-    rope_parameters: yield* of({ rope_theta, ...rope_scaling, ...whole }),
-    local_rope_parameters: yield* of({ rope_theta: c.rope_local_base_freq, ...local })
+const rotations = Effect.fnUntraced(function*(family: Family, c: Keys, headSize: number) {
+  const context = { max_position_embeddings: c.max_position_embeddings, headSize, theta: 10_000 }
+  if (family !== "gemma3_text") {
+    /** Phi-3's first long models call it so. */
+    const called = family === "phi3" ? { yarn: "longrope" } : {}
+    const { passed, rope } = yield* ropeOf(places(c), { ...context, called })
+    /** Phi-3's configs have it whatever their kind. */
+    const idle = family === "phi3" ? "original_max_position_embeddings" : ""
+    return { turned: { rope_parameters: rope }, passed: passed.filter((key) => key !== idle) }
   }
+  yield* refuse(strangers(c))
+  const whole = yield* ropeOf(placesOf("full_attention", c, c.rope_theta), { ...context, theta: 1e6 })
+  const own = { ...c, rope_scaling: {} }
+  const local = yield* ropeOf(placesOf("sliding_attention", own, c.rope_local_base_freq), context)
+  const turned = { rope_parameters: whole.rope, local_rope_parameters: local.rope }
+  return { turned, passed: [...whole.passed, ...local.passed] }
 })
 
+/** transformers turns a part of Phi-3's heads, and whole heads of all others. */
+const partly = (family: Family, all: ReadonlyArray<RopeParameters>): ReadonlyArray<string | false> =>
+  all.map(({ partial_rotary_factor: share = 1 }) =>
+    (family === "phi3" ? share > 1 : share !== 1) &&
+    `partial_rotary_factor ${share} is ${family === "phi3" ? "more than 1" : "known of phi3 alone"}`
+  )
+
+/** Keys of which null says something else than that they are left out. */
+const nullable: ReadonlySet<string> = names("sliding_window head_dim")
+
 const decodeAs = (family: Family): Decode<DecoderConfig> =>
-  Effect.fnUntraced(function*(given, path = "config.json") {
-    const json = { ...absent[family], ...(isObject(given) ? given : {}) }
-    const c = yield* keys(Keys)(json)
-    yield* check(given, path, { used: Object.keys(Keys.fields) })
-    yield* tell(path, passed(c))
-    const traits = families[family](c)
+  Effect.fnUntraced(function*(json, path = modelFiles.config) {
+    const { absent, traits: traitsOf }: Member = families[family]
+    const own = keysOf(family)
+    const given = Object.entries(isObject(json) ? json : {})
+    const others = given.filter(([key]) => special.has(key) && !own.has(key))
+    const left = Object.fromEntries(
+      given.filter(([key, value]) => (!special.has(key) || own.has(key)) && (value !== null || nullable.has(key)))
+    )
+    const c = yield* keys(Keys)({ ...absent, ...left })
+    const used = Object.keys(Keys.fields).filter((key) => !special.has(key) || own.has(key))
+    yield* check(json, path, { used, idle: others.filter(([, value]) => value === false).map(([key]) => key) })
+    const traits = traitsOf(c)
     const act = traits.hidden_act ?? c.hidden_act ?? "silu"
     const { num_attention_heads: heads, num_key_value_heads: groups = heads } = c
     const head_dim = c.head_dim ?? traits.head_dim ?? c.hidden_size / heads
@@ -170,17 +223,15 @@ const decodeAs = (family: Family): Decode<DecoderConfig> =>
       c.use_bidirectional_attention === true && "use_bidirectional_attention is not a decoder's",
       (c.attn_logit_softcapping ?? c.final_logit_softcapping) !== undefined &&
       "softcapping of logits is not known here",
-      traits.layer_types !== undefined && miscounted(traits.layer_types, c.num_hidden_layers),
+      traits.layer_types?.includes("sliding_attention") === true && traits.sliding_window === undefined &&
+      "sliding_window is null, although layers have a window",
       otherWindows(c, traits)
     ])
-    const turned = yield* rotations(family, c, head_dim)
-    /** transformers turns whole heads of all others. */
-    const partly = Object.values(turned).find(({ partial_rotary_factor: share }) => family !== "phi3" && share !== 1)
-    yield* refuse([
-      partly !== undefined && `partial_rotary_factor ${partly.partial_rotary_factor} is known of phi3 alone`
-    ])
+    const { passed, turned } = yield* rotations(family, c, head_dim)
+    yield* refuse(partly(family, Object.values(turned)))
+    yield* tell(path, passed)
     return {
-      ...(yield* keys(Sizes)(json)),
+      ...(yield* keys(Sizes)({ ...absent, ...left })),
       ...traits,
       hidden_act: act as Activation,
       head_dim,
@@ -193,6 +244,7 @@ const decodeAs = (family: Family): Decode<DecoderConfig> =>
     }
   })
 
+/** The config of a decoder of any family here; fails with what is wrong or unknown about it. */
 export const decodeDecoder: Decode<DecoderConfig> = byType(
   Object.fromEntries(
     (Object.keys(families) as Array<Family>).map((family) => [family, decodeAs(family)])

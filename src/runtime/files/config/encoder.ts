@@ -1,6 +1,7 @@
 /** `config.json` of encoders, in Hugging Face's spelling. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { modelFiles } from "../../../domain/fileNames.ts"
 import type { BertConfig } from "../../../kernels/nn/bert.ts"
 import { type Activation, activations } from "../../../kernels/nn/layers.ts"
 import type { ModernBertConfig } from "../../../kernels/nn/modernBert.ts"
@@ -22,7 +23,7 @@ import {
   typesOf,
   uneven
 } from "./keys.ts"
-import { passed, ropeOf } from "./rope.ts"
+import { placesOf, ropeOf, strangers } from "./rope.ts"
 
 /** An encoder, and the size of a token's vector where the config says it. */
 export type EncoderConfig = (BertConfig | ModernBertConfig) & { readonly dim?: number }
@@ -53,7 +54,7 @@ const BertKeys = Schema.Struct({
   is_decoder: or(Schema.Boolean, false)
 })
 
-const bert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path = "config.json") {
+const bert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path = modelFiles.config) {
   const { is_decoder, position_embedding_type, ...c } = yield* keys(BertKeys)(json)
   yield* check(json, path, { used: Object.keys(BertKeys.fields) })
   yield* refuse([
@@ -78,42 +79,48 @@ const ModernBertKeys = Schema.Struct({
   local_attention: or(Count, 128),
   global_attn_every_n_layers: or(Count, 3),
   layer_types: optional(LayerTypes),
-  global_rope_theta: or(Positive, 160_000),
-  local_rope_theta: or(Positive, 10_000),
-  rope_scaling: or(Rope, {}),
-  rope_parameters: or(Schema.Record(Schema.String, Rope), {})
+  global_rope_theta: optional(Positive),
+  local_rope_theta: optional(Positive),
+  rope_scaling: optional(Rope),
+  rope_parameters: optional(Rope)
 })
 
-const modernBert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path = "config.json") {
+const modernBert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path = modelFiles.config) {
   const c = yield* keys(ModernBertKeys)(json)
   const idle = ["layer_norm_eps", "position_embedding_type"]
   yield* check(json, path, { used: Object.keys(ModernBertKeys.fields), idle, refused: ["sliding_window"] })
-  yield* tell(path, passed(c))
-  const { global_attn_every_n_layers: every, layer_types, num_hidden_layers, rope_scaling } = c
+  const { global_attn_every_n_layers: every, global_rope_theta, layer_types, local_rope_theta, ...rest } = c
+  const { num_hidden_layers } = c
   const types = layer_types ?? typesOf(num_hidden_layers, (i) => i % every !== 0)
   yield* refuse([
     heads(c),
     uneven("the size of a head", c.hidden_size / c.num_attention_heads, "its halves", 2),
     oneOf("hidden_activation", c.hidden_activation, acts),
-    miscounted(types, num_hidden_layers)
+    miscounted(types, num_hidden_layers),
+    ...strangers(c)
   ])
-  const turns = Effect.fnUntraced(function*(type: string, rope_theta: number) {
-    const rope_parameters = { rope_theta, ...rope_scaling, ...new Map(Object.entries(c.rope_parameters)).get(type) }
+  const turns = Effect.fnUntraced(function*(type: string, given: number | undefined, theta: number) {
     const { max_position_embeddings } = c
-    const rope = yield* ropeOf({ max_position_embeddings, rope_parameters }, c.hidden_size / c.num_attention_heads)
-    yield* refuse(["attention_factor" in rope && `rope_type ${rope.rope_type} is not known of encoders`])
-    return rope
+    const headSize = c.hidden_size / c.num_attention_heads
+    const turned = yield* ropeOf(placesOf(type, c, given), { max_position_embeddings, headSize, theta })
+    const { partial_rotary_factor = 1, rope_type } = turned.rope
+    yield* refuse([
+      "attention_factor" in turned.rope && `rope_type ${rope_type} is not known of encoders`,
+      partial_rotary_factor !== 1 && `partial_rotary_factor ${partial_rotary_factor} is not known of encoders`
+    ])
+    return turned
   })
+  const whole = yield* turns("full_attention", global_rope_theta, 160_000)
+  const local = yield* turns("sliding_attention", local_rope_theta, 10_000)
+  yield* tell(path, [...new Set([...whole.passed, ...local.passed])])
   return {
-    ...c,
+    ...rest,
     model_type: "modernbert",
     hidden_activation: c.hidden_activation as Activation,
     layer_types: types,
-    rope_parameters: {
-      full_attention: yield* turns("full_attention", c.global_rope_theta),
-      sliding_attention: yield* turns("sliding_attention", c.local_rope_theta)
-    }
+    rope_parameters: { full_attention: whole.rope, sliding_attention: local.rope }
   }
 })
 
+/** The config of an encoder of any kind here; fails with what is wrong or unknown about it. */
 export const decodeEncoder: Decode<EncoderConfig> = byType({ bert, modernbert: modernBert })

@@ -43,6 +43,7 @@ const neutral: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
   ["embd_pdrop", (value) => value === 0]
 ])
 
+/** What is done with the keys of a config. */
 export interface Reading {
   /** Keys that the model is made of. */
   readonly used: Iterable<string>

@@ -3,8 +3,9 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
-import { brief } from "../../../domain/brief.ts"
-import { decodeFile, located } from "../disk.ts"
+import { brief, several } from "../../../domain/brief.ts"
+import { modelFiles } from "../../../domain/fileNames.ts"
+import { decodeFile, located, readJson } from "../disk.ts"
 import { isObject, keys, names, Positive, tell } from "./keys.ts"
 
 const optional = Schema.optionalKey
@@ -73,6 +74,7 @@ const neutral: ReadonlyMap<string, (value: unknown, draws: boolean) => boolean> 
 /** All keys that transformers' `generate` knows. */
 export const generationKeys: ReadonlyArray<string> = [...Object.keys(Known.fields), ...harmless, ...neutral.keys()]
 
+/** A folder's `generation_config.json`; that of a folder without one says nothing. */
 export interface GenerationConfig {
   readonly path: string
   readonly known: typeof Known.Type
@@ -89,22 +91,33 @@ const decode = (json: unknown, path: string) =>
 /** What the folder says: in its own file, else, as models of old do, in `config.json`. */
 export const read = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
-  const path = join(folder, "generation_config.json")
+  const path = join(folder, modelFiles.generation)
   if (!(yield* fs.exists(path).pipe(located(path)))) {
-    const config = join(folder, "config.json")
+    const config = join(folder, modelFiles.config)
     return yield* decodeFile(config, (json) => decode(json, config))
   }
   const known = new Set(generationKeys)
-  return yield* decodeFile(
+  const found = yield* decodeFile(
     path,
-    (json) =>
-      Effect.tap(
-        decode(json, path),
-        tell(path, Object.keys(isObject(json) ? json : {}).filter((key) => !known.has(key)))
-      )
+    (json) => Effect.tap(decode(json, path), tell(path, given(json).filter((key) => !known.has(key))))
   )
+  const config = join(folder, modelFiles.config)
+  const older = given(yield* readJson(config)).filter((key) => choosing.has(key))
+  if (older.length > 0) {
+    yield* Effect.logWarning(`${config}: without effect beside generation_config.json: ${several(older).join(", ")}`)
+  }
+  return found
 })
 
 /** Keys of the folder that change what is generated and that nothing here does, each with its value. */
 export const unsupported = ({ others }: GenerationConfig, draws: boolean): ReadonlyArray<string> =>
   others.filter(([key, value]) => !neutral.get(key)!(value, draws)).map(([key, value]) => `${key} ${brief(value)}`)
+
+/** Keys that are not null. */
+const given = (json: unknown): ReadonlyArray<string> =>
+  Object.entries(isObject(json) ? json : {}).filter(([, value]) => value !== null).map(([key]) => key)
+
+/** Keys of how tokens are chosen, which config.json has in models of old; ids are there in all. */
+const choosing: ReadonlySet<string> = new Set(
+  [...Object.keys(Known.fields), ...neutral.keys()].filter((key) => key !== "eos_token_id")
+)

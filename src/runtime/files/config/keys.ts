@@ -5,14 +5,19 @@ import { cut, several } from "../../../domain/brief.ts"
 import { problemsOf } from "../../../domain/issues.ts"
 import type { LayerType } from "../../../kernels/nn/attention.ts"
 
+/** An integer from 1 on. */
 export const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 /** A graph has nodes for each layer: thousands of layers would take longer to write down than anyone waits. */
 export const Layers = Count.check(Schema.isLessThanOrEqualTo(1024))
+/** A rate of dropout. */
 export const Rate = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 0.99 }))
+/** A number above 0. */
 export const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
+/** A key that may be left out, and then has this value. */
 export const or = <S extends Schema.Top>(schema: S, value: S["Encoded"]) =>
-  schema.pipe(Schema.withDecodingDefault(Effect.succeed(value)))
+  schema.pipe(Schema.withDecodingDefaultKey(Effect.succeed(value)))
 
+/** What each layer attends to. */
 export const LayerTypes = Schema.Array(Schema.Literals(["full_attention", "sliding_attention"]))
 
 /** The types of so many layers, of which some have a window. */
@@ -37,8 +42,10 @@ export type Decode<C> = (json: unknown, path?: string) => Effect.Effect<C, BadCo
 export const names = (...lines: ReadonlyArray<string>): ReadonlySet<string> =>
   new Set(lines.flatMap((line) => line.split(" ")))
 
+/** An object of JSON. */
 export type Json = Readonly<Record<string, unknown>>
 
+/** Whether a JSON value is an object. */
 export const isObject = (value: unknown): value is Json =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
@@ -66,22 +73,27 @@ export const refuse = (problems: ReadonlyArray<string | false>): Effect.Effect<v
   return found.length === 0 ? Effect.void : Effect.fail(new BadConfig({ problems: found }))
 }
 
-const ModelType = Schema.Struct({ model_type: Schema.optionalKey(Schema.String) })
+const ModelType = Schema.Struct({
+  model_type: Schema.optionalKey(Schema.String),
+  architectures: Schema.optionalKey(Schema.Array(Schema.String))
+})
 
-/** The decoder of the config's `model_type`, the first where it names none. */
+/**
+ * The decoder of the config's `model_type`; the first where it names none, unless `architectures` are another model's.
+ * ColBERT's own name is that of a BERT.
+ */
 export const byType = <C>(kinds: Readonly<Record<string, Decode<C>>>): Decode<C> => {
   const known = new Map(Object.entries(kinds))
-  return (json, path) =>
-    Effect.flatMap(
-      keys(ModelType)(json),
-      ({ model_type = Object.keys(kinds)[0]! }) =>
-        known.get(model_type)?.(json, path)
-          ?? Effect.fail(
-            new BadConfig({
-              problems: [`model_type ${cut(model_type)} is not one of ${[...known.keys()].join(", ")}`]
-            })
-          )
-    )
+  const [first] = known.keys()
+  return Effect.fnUntraced(function*(json, path) {
+    const { architectures: [name] = [], model_type } = yield* keys(ModelType)(json)
+    const other = name !== undefined && !name.toLowerCase().startsWith(first!) && name !== "HF_ColBERT"
+    yield* refuse([
+      model_type === undefined && other && `model_type is missing, and architectures names a ${cut(name)}`,
+      model_type !== undefined && oneOf("model_type", model_type, [...known.keys()])
+    ])
+    return yield* known.get(model_type ?? first!)!(json, path)
+  })
 }
 
 /** A value among those that are known. */

@@ -1,8 +1,9 @@
 /** `rope_parameters` of `config.json`, also where they are spelled as before: `rope_scaling` beside `rope_theta`. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { brief, cut } from "../../../domain/brief.ts"
 import { type RopeParameters, turningPlanes } from "../../../kernels/nn/rope.ts"
-import { type BadConfig, Count, isObject, type Json, keys, names, oneOf, or, Positive, refuse } from "./keys.ts"
+import { type BadConfig, Count, isObject, type Json, keys, oneOf, or, Positive, refuse } from "./keys.ts"
 
 const Factors = Schema.Array(Positive)
 const angles = { rope_theta: Positive, partial_rotary_factor: Positive }
@@ -47,7 +48,6 @@ const former = { su: "longrope" }
 const Given = Schema.Record(Schema.String, Schema.Unknown)
 /** The keys of a config that say how positions turn. */
 export const ropeKeys = {
-  max_position_embeddings: Count,
   original_max_position_embeddings: Schema.optionalKey(Count),
   rope_theta: Schema.optionalKey(Positive),
   partial_rotary_factor: Schema.optionalKey(Positive),
@@ -55,25 +55,37 @@ export const ropeKeys = {
   rope_parameters: Schema.optionalKey(Given)
 }
 const RopeKeys = Schema.Struct(ropeKeys)
-
-/** What a kind may be told by, in all spellings. */
-const told: ReadonlySet<string> = new Set([
-  ...Object.values(kinds).flatMap(({ fields }) => Object.keys(fields)),
-  ...names("type mscale mscale_all_dim finetuned")
-])
-
-/** The keys of a config's rotations that say nothing here, as paths. */
-export const passed = (c: { readonly rope_scaling?: Json; readonly rope_parameters?: Json }): ReadonlyArray<string> =>
-  Object.entries({ rope_scaling: c.rope_scaling, rope_parameters: c.rope_parameters }).flatMap(([key, own]) =>
-    Object.entries(own ?? {}).flatMap(([name, value]) =>
-      isObject(value)
-        ? Object.keys(value).filter((part) => !told.has(part)).map((part) => `${key}.${name}.${part}`)
-        : told.has(name)
-        ? []
-        : [`${key}.${name}`]
-    )
-  )
 type RopeKeys = typeof RopeKeys.Type
+
+/** A place of a config that says something of a rotation: its name, "" for the config itself. */
+export type Place = readonly [name: string, said: Json]
+
+/** The places of a config that has one rotation. */
+export const places = ({ rope_parameters, rope_scaling, ...plain }: Partial<RopeKeys>): ReadonlyArray<Place> => [
+  ["", pick(plain, ["rope_theta", "partial_rotary_factor", "original_max_position_embeddings"])],
+  ["rope_scaling", rope_scaling ?? {}],
+  ["rope_parameters", rope_parameters ?? {}]
+]
+
+/** Those of one that has a rotation for each type of layer; `theta` is what the config itself says of it. */
+export const placesOf = (type: string, c: Partial<RopeKeys>, theta: number | undefined): ReadonlyArray<Place> => {
+  const own = c.rope_parameters?.[type]
+  return [
+    ["", theta === undefined ? {} : { rope_theta: theta }],
+    ["rope_scaling", c.rope_scaling ?? {}],
+    [`rope_parameters.${type}`, isObject(own) ? own : {}]
+  ]
+}
+
+const pick = (from: Json, keys: ReadonlyArray<string>): Json =>
+  Object.fromEntries(keys.filter((key) => from[key] !== undefined).map((key) => [key, from[key]]))
+
+const TYPES: ReadonlySet<string> = new Set(["full_attention", "sliding_attention"])
+
+/** What `rope_parameters` has beside the types of layers, where it has them: it may be meant for both, or for none. */
+export const strangers = ({ rope_parameters = {} }: Partial<RopeKeys>): ReadonlyArray<string | false> =>
+  Object.entries(rope_parameters).filter(([type, own]) => !TYPES.has(type) || !isObject(own))
+    .map(([type]) => `rope_parameters.${cut(type)} is not the rotation of a type of layers`)
 
 /** By how much longrope scales what it turns, where the config does not say (Ding et al. 2024). */
 const longropeFactor = (factor: number, original: number): number =>
@@ -94,32 +106,89 @@ const attentionFactor = (
   return over && under ? yarnFactor(factor, over) / yarnFactor(factor, under) : yarnFactor(factor, 1)
 }
 
-/** All that a kind may ask for, from wherever the config has it. */
-const gathered = (c: RopeKeys, kind: string) => {
-  const { original_max_position_embeddings: own, rope_theta = 10000, partial_rotary_factor = 1 } = c
-  const stretch: Readonly<Record<string, unknown>> = { ...c.rope_scaling, ...c.rope_parameters }
-  const original = own ?? stretch["original_max_position_embeddings"] ?? c.max_position_embeddings
-  const factor = stretch["factor"] ?? c.max_position_embeddings / (original as number)
-  const attention_factor = attentionFactor(kind, factor as number, original as number, stretch)
+/** What all places say together. Where two say otherwise of a key, nobody knows which is meant. */
+const together = Effect.fnUntraced(function*(all: ReadonlyArray<Place>) {
+  const said = new Map<string, Place>()
+  const apart: Array<string> = []
+  const named = (key: string, name: string) => cut(name === "" ? key : `${name}.${key}`)
+  for (const place of all) {
+    for (const [key, value] of Object.entries(place[1])) {
+      const before = said.get(key)
+      if (before && JSON.stringify(before[1][key]) !== JSON.stringify(value)) {
+        apart.push(
+          `${named(key, before[0])} ${brief(before[1][key])} contradicts ${named(key, place[0])} ${brief(value)}`
+        )
+      }
+      said.set(key, place)
+    }
+  }
+  yield* refuse(apart)
+  return Object.fromEntries([...said].map(([key, [, own]]) => [key, own[key]]))
+})
+
+const Names = Schema.Struct({ rope_type: Schema.optionalKey(Schema.String), type: Schema.optionalKey(Schema.String) })
+
+/** The kind, under whichever of its names; two of them may not be of two kinds. */
+const kindOf = Effect.fnUntraced(function*(said: Json, called: object) {
+  const names = new Map(Object.entries({ ...former, ...called }))
+  const { rope_type, type } = yield* keys(Names)(said)
+  const [kind, older] = [rope_type, type].map((name) => name === undefined ? undefined : names.get(name) ?? name)
+  yield* refuse([
+    kind !== undefined && older !== undefined && kind !== older &&
+    `rope_type ${cut(kind)} contradicts type ${cut(older)}`,
+    oneOf("rope_type", kind ?? older ?? "default", Object.keys(kinds))
+  ])
+  return (kind ?? older ?? "default") as keyof typeof kinds
+})
+
+/** All that a kind may ask for, where it is left out worked out. */
+const gathered = (said: Json, kind: string, { max_position_embeddings: most, theta }: Context) => {
+  const original = said["original_max_position_embeddings"] ?? most
+  const factor = said["factor"] ?? most / (original as number)
   return {
-    rope_theta,
-    partial_rotary_factor,
-    attention_factor,
-    ...stretch,
+    rope_theta: theta,
+    partial_rotary_factor: 1,
+    factor,
+    attention_factor: attentionFactor(kind, factor as number, original as number, said),
+    ...said,
     original_max_position_embeddings: original,
     rope_type: kind
   }
 }
 
-/** The rotation of a model, for heads of the given size; `called` are names of kinds of its own. */
-export const ropeOf = Effect.fnUntraced(function*(c: RopeKeys, headSize: number, called: object = {}) {
-  const stretch: Readonly<Record<string, unknown>> = { ...c.rope_scaling, ...c.rope_parameters }
-  const named = String(stretch["rope_type"] ?? stretch["type"] ?? "default")
-  const kind = (new Map(Object.entries({ ...former, ...called })).get(named) ?? named) as keyof typeof kinds
-  yield* refuse([oneOf("rope_type", kind, Object.keys(kinds))])
-  const rope: RopeParameters = yield* keys(kinds[kind] as Schema.Codec<RopeParameters, any>)(gathered(c, kind))
-  const planes = turningPlanes(rope, headSize)
+/** Spellings that say nothing more, and YaRN's own. */
+const beside = (kind: string): ReadonlyArray<string> =>
+  kind === "yarn" ? ["type", "mscale", "mscale_all_dim", "finetuned"] : ["type"]
+
+/** What the rest of a config says of positions. */
+export interface Context {
+  readonly max_position_embeddings: number
+  readonly headSize: number
+  /** Where no place says it. */
+  readonly theta: number
+  /** Names of kinds of its own. */
+  readonly called?: object
+}
+
+/** What a config says of positions, read. */
+export interface Rotation {
+  readonly rope: RopeParameters
+  /** Keys that are not of its kind, and say nothing. */
+  readonly passed: ReadonlyArray<string>
+}
+
+/** The rotation that the places of a config give to a model. */
+export const ropeOf = Effect.fnUntraced(function*(all: ReadonlyArray<Place>, context: Context) {
+  const said = yield* together(all)
+  const kind = yield* kindOf(said, context.called ?? {})
+  const schema = kinds[kind]
+  const rope: RopeParameters = yield* keys(schema as Schema.Codec<RopeParameters, any>)(gathered(said, kind, context))
+  const planes = turningPlanes(rope, context.headSize)
   const lists = rope.rope_type === "longrope" ? [rope.short_factor, rope.long_factor] : []
   yield* refuse(lists.map(({ length }) => length !== planes && `rope_type ${kind}: ${length} factors, not ${planes}`))
-  return rope
-}) as (c: RopeKeys, headSize: number, called?: object) => Effect.Effect<RopeParameters, BadConfig>
+  const known = new Set([...Object.keys(schema.fields), ...beside(kind)])
+  const passed = all.flatMap(([name, own]) =>
+    Object.keys(own).filter((key) => !known.has(key)).map((key) => name === "" ? key : `${name}.${key}`)
+  )
+  return { rope, passed }
+}) as (all: ReadonlyArray<Place>, context: Context) => Effect.Effect<Rotation, BadConfig>

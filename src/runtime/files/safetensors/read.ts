@@ -1,11 +1,13 @@
 /** A safetensors file held open: its header is read once, its tensors one at a time from where they lie. */
 import * as Effect from "effect/Effect"
+import { brief } from "../../../domain/brief.ts"
 import * as Finite from "../../../kernels/finite.ts"
 import { firstInfinite, fromWords, type Half } from "../../../kernels/half.ts"
 import * as Nd from "../../../kernels/NdArray.ts"
 import { FileError, type Reading, reading } from "../disk.ts"
-import { depth, repeatedKeys } from "../jsonText.ts"
+import { survey } from "../jsonText.ts"
 
+/** A tensor's values, row-major, as float32. */
 export interface StoredTensor {
   readonly shape: ReadonlyArray<number>
   readonly data: Float32Array
@@ -18,6 +20,7 @@ export interface Entry {
   readonly data_offsets: readonly [start: number, end: number]
 }
 
+/** A file whose header has been read. */
 export interface TensorFile {
   readonly path: string
   /** Element types and shapes by name. */
@@ -25,6 +28,8 @@ export interface TensorFile {
   readonly metadata: Readonly<Record<string, string>>
   /** A tensor's values as float32; takes no memory but theirs. */
   readonly read: (name: string) => Effect.Effect<StoredTensor, FileError>
+  /** Fills `data`, of its size, with the values of a float32 tensor. */
+  readonly into: (name: string, data: Float32Array) => Effect.Effect<Float32Array, FileError>
   /** The type of a tensor that is stored in 16 bits. */
   readonly half: (name: string) => Half | undefined
   /** The words of such a tensor, as they are stored. */
@@ -61,16 +66,20 @@ class Malformed extends Error {
   }
 }
 
+/** Bits of a tensor; none where they, or sizes on the way to them, are more than the format counts. */
+const sizeOf = (dtype: string, shape: ReadonlyArray<number>): number =>
+  [...shape, bits.get(dtype)!].reduce((size, n) => size * n < 2 ** 64 ? size * n : NaN, 1)
+
 /** The entry that a value of the header is, or what is wrong with it. */
 const entryOf = (value: unknown): Entry | string => {
   const { data_offsets: offsets, dtype, shape } = Object(value) as Readonly<Record<string, unknown>>
-  if (typeof dtype !== "string" || !bits.has(dtype)) return `${JSON.stringify(dtype)} is no element type of the format`
+  if (typeof dtype !== "string" || !bits.has(dtype)) return `${brief(dtype ?? null)} is no element type of the format`
   if (!Array.isArray(shape) || !shape.every(isNatural)) return "its shape is no list of sizes"
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isNatural)) {
     return "data_offsets are no two places"
   }
   const [start, end] = offsets as [number, number]
-  const size = shape.reduce((a, b) => a * b, 1) * bits.get(dtype)!
+  const size = sizeOf(dtype, shape)
   if (8 * (end - start) !== size) return `${end - start} bytes do not hold ${shape.join("x")} ${dtype}`
   return { dtype, shape, data_offsets: [start, end] }
 }
@@ -105,15 +114,25 @@ interface Header {
 
 const METADATA = "__metadata__"
 
+/** Of numbers only integers in digits are any here; texts are of whole characters. */
+const strict = (key: string, value: unknown, { source }: { readonly source?: string }): unknown => {
+  if (!key.isWellFormed() || (typeof value === "string" && !value.isWellFormed())) {
+    throw new Malformed("header", `has half a character in ${brief(key)}`)
+  }
+  return typeof value === "number" && !/^\d+$/.test(source ?? "") ? NaN : value
+}
+
 const parseHeader = (text: string): Header => {
   if (!text.startsWith("{")) throw new Malformed("header", "is not a JSON object: not safetensors")
-  if (depth(text) > 3) throw new Malformed("header", "is nested deeper than the format has it")
-  const json = JSON.parse(text) as Readonly<Record<string, unknown>>
-  const [twice] = repeatedKeys(text)
-  if (twice !== undefined) throw new Malformed(`tensor ${twice}`, "is there twice")
-  const metadata = Object(json[METADATA] ?? {}) as Readonly<Record<string, unknown>>
-  if (Object.values(metadata).some((value) => typeof value !== "string")) {
-    throw new Malformed(METADATA, "holds more than texts")
+  const { depth, repeated } = survey(text)
+  if (depth > 3) throw new Malformed("header", "is nested deeper than the format has it")
+  const json = JSON.parse(text, strict as (key: string, value: unknown) => unknown) as Readonly<Record<string, unknown>>
+  if (repeated?.level === 1) throw new Malformed(`tensor ${repeated.key}`, "is there twice")
+  if (repeated) throw new Malformed("header", `an entry has ${brief(repeated.key)} twice`)
+  const metadata = json[METADATA] ?? {}
+  const isMetadata = typeof metadata === "object" && !Array.isArray(metadata)
+  if (!isMetadata || Object.values(metadata).some((value) => typeof value !== "string")) {
+    throw new Malformed(METADATA, "is no object of texts")
   }
   const entries = new Map<string, Entry>()
   for (const [name, value] of Object.entries(json)) {
@@ -142,7 +161,9 @@ const readHeader = Effect.fnUntraced(function*({ into, path, size }: Reading) {
       return { ...header, body: 8 + length }
     },
     catch: (cause) =>
-      cause instanceof Malformed ? fail(cause.place, cause.message) : fail("header", `not JSON: ${String(cause)}`)
+      cause instanceof Malformed
+        ? fail(cause.place, cause.message)
+        : fail("header", `not JSON: ${(cause as Error).message}`)
   })
 })
 
@@ -153,11 +174,14 @@ const fill = <A extends Float32Array | Uint16Array>(
   bytes: number,
   from: number,
   place: string
-) => Effect.as(into(new Uint8Array(data.buffer as ArrayBuffer, data.byteLength - bytes), from, place), data)
+) => {
+  const last = data.byteOffset + data.byteLength - bytes
+  return Effect.as(into(new Uint8Array(data.buffer as ArrayBuffer, last, bytes), from, place), data)
+}
 
-/** Open until the scope ends. */
-export const open = Effect.fnUntraced(function*(path: string) {
-  const file = yield* reading(path)
+/** The tensors of an open file. */
+export const of = Effect.fnUntraced(function*(file: Reading) {
+  const { path } = file
   const { body, entries, metadata } = yield* readHeader(file)
   const half = (name: string) => narrow.get(entries.get(name)!.dtype)
   const whereIs = (name: string) => {
@@ -185,5 +209,14 @@ export const open = Effect.fnUntraced(function*(path: string) {
     yield* finite(path, name, data)
     return { shape, data } satisfies StoredTensor as StoredTensor
   })
-  return { path, entries, metadata, read, half, words } satisfies TensorFile as TensorFile
+  const into = Effect.fnUntraced(function*(name: string, data: Float32Array) {
+    const { bytes, from, place } = whereIs(name)
+    yield* fill(file, data, bytes, from, place)
+    yield* finite(path, name, data)
+    return data
+  })
+  return { path, entries, metadata, read, into, half, words } satisfies TensorFile as TensorFile
 })
+
+/** Open until the scope ends. */
+export const open = (path: string) => Effect.flatMap(reading(path), of)

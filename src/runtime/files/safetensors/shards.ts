@@ -1,6 +1,7 @@
 /** Weights in safetensors files of a greatest size, as Hugging Face splits and names them, a tensor in memory at a time. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
+import { modelFiles } from "../../../domain/fileNames.ts"
 import { firstInfinite, toWords } from "../../../kernels/half.ts"
 import * as Nd from "../../../kernels/NdArray.ts"
 import { FileError, writeDurably, writing } from "../disk.ts"
@@ -9,6 +10,7 @@ import * as Safetensors from "./write.ts"
 
 /** Element types by the names of `config.json`. */
 export const dtypes = { float32: "F32", float16: "F16", bfloat16: "BF16" } as const
+/** A type that weights can be saved in. */
 export type SavedType = keyof typeof dtypes
 const widths: Readonly<Record<SavedType, number>> = { float32: 4, float16: 2, bfloat16: 2 }
 
@@ -49,12 +51,13 @@ export const split = (
   return current.length > 0 ? [...files, current] : files
 }
 
-const INDEX = "model.safetensors.index.json"
+const INDEX = modelFiles.weightsIndex
 const nameOf = (i: number, files: number): string => {
   const number = (n: number) => String(n).padStart(5, "0")
-  return files === 1 ? "model.safetensors" : `model-${number(i + 1)}-of-${number(files)}.safetensors`
+  return files === 1 ? modelFiles.weights : `model-${number(i + 1)}-of-${number(files)}.safetensors`
 }
 
+/** How weights are laid out in files. */
 export interface Options {
   readonly dtype: SavedType
   /** Bytes of tensors in a file. */

@@ -1,10 +1,12 @@
 /** The safetensors format: an 8-byte length, a JSON header of names, types, shapes and offsets, then the bytes. */
 import * as Effect from "effect/Effect"
-import { writing } from "../disk.ts"
+import * as Nd from "../../../kernels/NdArray.ts"
+import { writing as bytesInto } from "../disk.ts"
 import * as TensorFile from "./read.ts"
 import type { StoredTensor } from "./read.ts"
 
 export type { StoredTensor }
+/** Tensors by name. */
 export type StoredTensors = ReadonlyMap<string, StoredTensor>
 
 /** A tensor as the header tells of it. */
@@ -30,15 +32,20 @@ export const header = (entries: ReadonlyArray<Entry>, metadata: Readonly<Record<
   return bytes
 }
 
+/** Order of names by their UTF-16 code units. */
 export const byName = (a: { readonly name: string }, b: { readonly name: string }): number => a.name < b.name ? -1 : 1
 
 type Metadata = Readonly<Record<string, string>>
 
+type Shaped = Pick<StoredTensor, "shape"> & { readonly name: string }
+
+const entriesOf = (tensors: ReadonlyArray<Shaped>): ReadonlyArray<Entry> =>
+  tensors.map(({ name, shape }) => ({ name, dtype: "F32", shape, bytes: 4 * Nd.size(shape) }))
+
 /** Float32 tensors sorted by name, and the header that tells of them: equal tensors make equal bytes. */
 const layout = (tensors: StoredTensors, metadata: Metadata) => {
   const sorted = [...tensors].map(([name, { data, shape }]) => ({ name, data, shape })).toSorted(byName)
-  const entries = sorted.map(({ data, name, shape }) => ({ name, dtype: "F32", shape, bytes: data.byteLength }))
-  return { head: header(entries, metadata), sorted }
+  return { head: header(entriesOf(sorted), metadata), sorted }
 }
 
 const bytesOf = ({ buffer, byteLength, byteOffset }: Float32Array): Uint8Array =>
@@ -57,17 +64,29 @@ export const encode = (tensors: StoredTensors, metadata: Metadata = {}): Uint8Ar
 }
 
 /**
- * Writes a new file of any size, from where the tensors lie; its SHA-256. A tensor that holds what is no finite number is
- * refused, as it would be when it is read.
+ * A new file of any size, whose tensors are added in the order in which they are named; its SHA-256 at the end. A tensor
+ * that holds what is no finite number is refused, as it would be when it is read.
  */
-export const write = Effect.fnUntraced(function*(path: string, tensors: StoredTensors, metadata: Metadata = {}) {
-  const { head, sorted } = layout(tensors, metadata)
-  const { add, finish } = yield* writing(path)
-  yield* add(head)
-  for (const { data, name } of sorted) {
-    yield* TensorFile.finite(path, name, data)
-    yield* add(bytesOf(data))
+export const writing = Effect.fnUntraced(
+  function*(path: string, tensors: ReadonlyArray<Shaped>, metadata: Metadata = {}) {
+    const { add, finish } = yield* bytesInto(path)
+    yield* add(header(entriesOf(tensors), metadata))
+    let next = 0
+    return {
+      add: Effect.fnUntraced(function*(data: Float32Array) {
+        yield* TensorFile.finite(path, tensors[next++]!.name, data)
+        yield* add(bytesOf(data))
+      }),
+      finish
+    }
   }
+)
+
+/** Writes a new file, from where the tensors lie; its SHA-256. */
+export const write = Effect.fnUntraced(function*(path: string, tensors: StoredTensors, metadata: Metadata = {}) {
+  const { sorted } = layout(tensors, metadata)
+  const { add, finish } = yield* writing(path, sorted, metadata)
+  for (const { data } of sorted) yield* add(data)
   return yield* finish
 }, Effect.scoped)
 
@@ -79,4 +98,5 @@ export const open = Effect.fnUntraced(function*(path: string) {
   return { metadata: file.metadata, tensors: tensors as StoredTensors }
 }, Effect.scoped)
 
+/** All tensors of a file, as float32. */
 export const read = (path: string) => Effect.map(open(path), ({ tensors }) => tensors)

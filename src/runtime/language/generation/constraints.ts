@@ -1,5 +1,6 @@
 /** Tokens that a text may not go on with, as Hugging Face's generate leaves them out. */
 
+/** What may not be written; each is Hugging Face's of the same name. */
 export interface Constraints {
   /** No run of so many tokens stands twice in the text, its prompt included; 0 for no such rule. */
   readonly no_repeat_ngram_size: number
@@ -15,6 +16,7 @@ export interface Constraints {
   readonly bad_words_ids: ReadonlyArray<ReadonlyArray<number>>
 }
 
+/** No constraint at all. */
 export const unconstrained: Constraints = {
   no_repeat_ngram_size: 0,
   min_length: 0,

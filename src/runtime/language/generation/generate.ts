@@ -7,7 +7,7 @@ import type { CacheShape } from "../../../kernels/nn/cache.ts"
 import { KeyValueCache } from "../../engine/KeyValueCache.ts"
 import { bucket } from "../../engine/Programs.ts"
 import { type Feeds, finite, type Open, RunFailed, SessionError } from "../../engine/Session.ts"
-import type { Token } from "../../ports/Reader.ts"
+import type { Token } from "../../ports/LanguageModel.ts"
 import { constrain, type Constraints } from "./constraints.ts"
 import { choose, type Sampling, unusable } from "./sampling.ts"
 import { TextStream } from "./textStream.ts"
@@ -18,6 +18,7 @@ export interface Prompt {
   readonly key: Key.Key
 }
 
+/** How a text goes on, and what ends it. */
 export interface GenerationOptions extends Sampling, Constraints {
   readonly max_new_tokens: number
   /** Tokens that end a text. */
@@ -25,6 +26,7 @@ export interface GenerationOptions extends Sampling, Constraints {
   readonly stop_strings: ReadonlyArray<string>
 }
 
+/** What texts are written with. */
 export interface Generator {
   readonly program: Open<"rows" | "length" | "slots">
   readonly cache: CacheShape

@@ -21,9 +21,13 @@ const pastInputs = (layers: number, shape: Shape) =>
  * Rows of new tokens at their positions, in a cache whose slots are positions: a row sees the slots before its first new
  * position. `last` are the flattened places of the tokens whose next is asked for.
  *
- * Outputs: `logits` [rows, vocabulary] and `present` [2 · layers, rows, groups, length, size], keys and values in turn.
+ * `model` is what it is called. Outputs: `logits` [rows, vocabulary] and `present` [2 · layers, rows, groups, length, size], keys and values in turn.
  */
-export const generation = (c: DecoderConfig, decoder: Decoder): Family<"rows" | "length" | "slots"> => ({
+export const generation = (
+  c: DecoderConfig,
+  decoder: Decoder,
+  model = "decoder"
+): Family<"rows" | "length" | "slots"> => ({
   sizes: ["rows", "length", "slots"],
   at: ({ length, rows, slots }) => {
     const [ids, positions] = [input("ids", [rows, length], "int32"), input("positions", [rows, length], "int32")]
@@ -35,7 +39,7 @@ export const generation = (c: DecoderConfig, decoder: Decoder): Family<"rows" | 
     const weights = entering(decoder.params, names.param)
     const logits = decoder.apply(weights.bound, { ids, positions, rows: last, mix })
     return {
-      name: `reader.generate ${rows}x${length} after ${slots}`,
+      name: `${model}.generate ${rows}x${length} after ${slots}`,
       inputs: { ...weights.inputs, ids, positions, last, ...byName(past.flatMap(({ k, v }) => [k, v])) },
       outputs: { logits, present: stack(present.flatMap(({ k, v }) => [k, v])) }
     }

@@ -1,5 +1,6 @@
 /** The next token from its logits, as Hugging Face's generate chooses it. */
 
+/** How a token is chosen; each is Hugging Face's of the same name. */
 export interface Sampling {
   /** Draw, instead of taking the likeliest. */
   readonly do_sample: boolean

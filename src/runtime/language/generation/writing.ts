@@ -9,20 +9,23 @@ import { lazily } from "../../engine/Programs.ts"
 import { Session, type SessionError } from "../../engine/Session.ts"
 import type { Weights } from "../../engine/Weights.ts"
 import type { GenerationConfig } from "../../files/config/generation.ts"
-import { ModelRefused, type Token } from "../../ports/Reader.ts"
+import { ModelRefused, type Token } from "../../ports/LanguageModel.ts"
 import type { Tokenizer } from "../../tokenizers/tokenizer.ts"
 import type { Ends } from "../folder.ts"
 import * as Decoding from "./decoding.ts"
 import { generate } from "./generate.ts"
 import { generation } from "./graphs.ts"
 
-/** A prompt and the question that it is about, under which its tokens are drawn. */
+/** A prompt as tokens, and the texts under which its continuation is drawn. */
 export interface Asked {
   readonly ids: ReadonlyArray<number>
-  readonly about: string
+  readonly about: ReadonlyArray<string>
 }
 
+/** What a decoder writes with. */
 export interface WritingOptions {
+  /** What the model is called. */
+  readonly model: string
   readonly settings: Generation
   readonly seed: number
   readonly config: DecoderConfig
@@ -48,13 +51,16 @@ export const refusal = (
   return new ModelRefused({ path: generation.path, place: "", reason })
 }
 
+/** The writer of a decoder; its program is opened when the first text is asked for. */
 export const make = Effect.fnUntraced(function*(o: WritingOptions) {
   const { config, decoder, ends, learns, seed, settings, tokenizer, weights } = o
   const session = yield* Session
   const options = { ...Decoding.resolve(settings, o.generation), eos: ends.stops }
   const refused = refusal(settings, o.generation)
   const program = yield* lazily(
-    Effect.suspend(() => session.open(generation(config, decoder), learns ? {} : weights.values(), weights.frozen()))
+    Effect.suspend(() =>
+      session.open(generation(config, decoder, o.model), learns ? {} : weights.values(), weights.frozen())
+    )
   )
   const key = Key.fold(Key.make(seed), "write")
   const generator = {
@@ -66,7 +72,7 @@ export const make = Effect.fnUntraced(function*(o: WritingOptions) {
   return (asked: ReadonlyArray<Asked>, max_new_tokens: number): Stream.Stream<Token, SessionError | ModelRefused> => {
     if (asked.length === 0) return Stream.empty
     if (refused) return Stream.fail(refused)
-    const prompts = asked.map(({ about, ids }) => ({ ids, key: Key.fold(key, about) }))
+    const prompts = asked.map(({ about, ids }) => ({ ids, key: Key.fold(key, ...about) }))
     return Stream.unwrap(
       Effect.map(program, (open) => generate({ ...generator, program: open }, prompts, { ...options, max_new_tokens }))
     )

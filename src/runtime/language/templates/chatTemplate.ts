@@ -1,22 +1,23 @@
-/** The chat template of a model folder: what a user says, as the model reads it before it answers. */
+/** The chat template of a model folder: what is said, as the model reads it before it answers. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
+import { modelFiles } from "../../../domain/fileNames.ts"
 import { isObject } from "../../files/config/keys.ts"
 import { FileError, located, readText } from "../../files/disk.ts"
-import { ModelRefused } from "../../ports/Reader.ts"
+import { ModelRefused } from "../../ports/LanguageModel.ts"
 import { special, type Tokenizer } from "../../tokenizers/tokenizer.ts"
+import type { Said } from "./jinja/render.ts"
 import * as Templates from "./templates.ts"
 
+/** A folder's template, ready to be filled in. */
 export interface ChatTemplate {
-  /** Each text as the template puts it, with the beginning of the assistant's answer. */
-  readonly render: (said: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, ModelRefused>
-  /** Tokens that are the same before whatever a user says. */
-  readonly start: number
+  /** Each chat as the template puts it, with the beginning of the assistant's answer. */
+  readonly render: (chats: ReadonlyArray<ReadonlyArray<Said>>) => Effect.Effect<ReadonlyArray<string>, ModelRefused>
 }
 
-const FILE = "chat_template.jinja"
-const CONFIG = "tokenizer_config.json"
+const FILE = modelFiles.chatTemplate
+const CONFIG = modelFiles.tokenizerConfig
 /** Stands for the user's words where it is asked what the template does with them. */
 const WORDS = "\uE000"
 
@@ -52,22 +53,14 @@ const find = Effect.fnUntraced(function*({ config, folder }: Tokenizer) {
   )
 })
 
-const variablesOf = (tokenizer: Tokenizer) => ({
-  add_generation_prompt: true,
-  tools: null,
-  documents: null,
-  date_string: "26 Jul 2024",
-  ...Object.fromEntries(
-    ["bos", "eos", "pad", "unk", "cls", "sep", "mask"].map((name) => [
-      `${name}_token`,
-      special(tokenizer, `${name}_token`) ?? ""
-    ])
-  )
-})
-
-const common = (a: ReadonlyArray<number>, b: ReadonlyArray<number>): number => {
-  const apart = a.findIndex((id, i) => id !== b[i])
-  return apart < 0 ? a.length : apart
+/** As transformers has it: special tokens that there are none of are not defined, nor is the day. */
+const variablesOf = (tokenizer: Tokenizer) => {
+  const names = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"].map((name) => `${name}_token`)
+  const tokens = names.flatMap((name) => {
+    const token = special(tokenizer, name)
+    return token === undefined ? [] : [[name, token] as const]
+  })
+  return { add_generation_prompt: true, tools: null, documents: null, ...Object.fromEntries(tokens) }
 }
 
 /** The template, in a process of its own for as long as the scope lasts. */
@@ -75,16 +68,13 @@ export const load = Effect.fnUntraced(function*(tokenizer: Tokenizer) {
   const { path, place, text }: Found = yield* find(tokenizer)
   const refuse = (reason: string) => new ModelRefused({ path, place, reason })
   const render = yield* Templates.make(text, variablesOf(tokenizer))
-  const [probe, a, b] = yield* Effect.mapError(
-    render([WORDS, "a", "7"]),
+  const [probe] = yield* Effect.mapError(
+    render([[{ role: "user", content: WORDS }]]),
     (reason) => new FileError({ path, place, reason })
   )
   const times = probe!.split(WORDS).length - 1
   if (times !== 1) {
     return yield* new FileError({ path, place, reason: `puts a user's words ${times} times, not once` })
   }
-  return {
-    render: (said) => Effect.mapError(render(said), refuse),
-    start: common(tokenizer.encode(a!), tokenizer.encode(b!))
-  } satisfies ChatTemplate as ChatTemplate
+  return { render: (chats) => Effect.mapError(render(chats), refuse) } satisfies ChatTemplate as ChatTemplate
 })

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import type { Said } from "./jinja/render.ts"
 import type { Begin, Reply, Request } from "./process.ts"
 
 /** Milliseconds for a text, in the process and, with its start, out of it. */
@@ -53,20 +54,20 @@ const ask = (
     })
   })
 
-/** Texts of one message to the process, at most. */
+/** Chats of one message to the process, at most. */
 const TOGETHER = 64
 
-/** Renders what a user says, message by message, in order; fails with the reason why the template does not. */
+/** Renders chats, in order; fails with the reason why the template does not. */
 export const make = Effect.fnUntraced(function*(template: string, variables: Begin["variables"]) {
   const child = yield* Effect.acquireRelease(Effect.sync(start), (own) => Effect.sync(() => own.kill("SIGKILL")))
   const turns = yield* Semaphore.make(1)
   const begun = yield* Effect.cached(ask(child, { template, variables, patience: PATIENCE }, 1))
-  const render = (said: ReadonlyArray<string>) =>
-    turns.withPermits(1)(Effect.andThen(begun, ask(child, { said }, said.length)))
-  return (said: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, string> => {
+  const render = (chats: ReadonlyArray<ReadonlyArray<Said>>) =>
+    turns.withPermits(1)(Effect.andThen(begun, ask(child, { chats }, chats.length)))
+  return (chats: ReadonlyArray<ReadonlyArray<Said>>): Effect.Effect<ReadonlyArray<string>, string> => {
     const parts = Array.from(
-      { length: Math.ceil(said.length / TOGETHER) },
-      (_, i) => said.slice(i * TOGETHER, (i + 1) * TOGETHER)
+      { length: Math.ceil(chats.length / TOGETHER) },
+      (_, i) => chats.slice(i * TOGETHER, (i + 1) * TOGETHER)
     )
     return Effect.map(Effect.forEach(parts, render), (texts) => texts.flat())
   }

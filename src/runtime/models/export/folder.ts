@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
+import { modelFiles } from "../../../domain/fileNames.ts"
 import { decodeDecoder } from "../../files/config/decoder.ts"
 import {
   decodeFile,
@@ -15,13 +16,15 @@ import {
 } from "../../files/disk.ts"
 import * as Peft from "../../files/peft.ts"
 import * as Shards from "../../files/safetensors/shards.ts"
-import { encoderType, HEAD, ofDecoder, ofEncoder } from "../../files/stateDict.ts"
+import { encoderType, HEAD, ofDecoder, ofEncoder, twinsOf } from "../../files/stateDict.ts"
 import * as WeightFiles from "../../files/weights.ts"
 import * as ModelFolder from "../folder.ts"
 import * as Folding from "../mergeLora.ts"
 
+/** Types that a model can be saved in. */
 export const savedTypes = ["auto", "float32", "float16", "bfloat16"] as const
 
+/** How a model is saved. */
 export interface Options {
   /** "auto" for the type that the config names, else float32. */
   readonly dtype: typeof savedTypes[number]
@@ -30,6 +33,7 @@ export interface Options {
   readonly card: string
 }
 
+/** A model folder that was written. */
 export interface Saved {
   readonly folder: string
   readonly dtype: Shards.SavedType
@@ -40,17 +44,17 @@ type Json = Readonly<Record<string, unknown>>
 
 /** Files that go with a model, where they are there: what reads its text, how it is to be used. */
 const companions = [
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
+  modelFiles.tokenizer,
+  modelFiles.tokenizerConfig,
+  modelFiles.specialTokens,
+  modelFiles.addedTokens,
   "vocab.txt",
   "vocab.json",
   "merges.txt",
   "tokenizer.model",
-  "chat_template.jinja",
-  "generation_config.json",
-  "artifact.metadata"
+  modelFiles.chatTemplate,
+  modelFiles.generation,
+  modelFiles.colbert
 ]
 
 const textOf = (json: Json): Uint8Array => new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`)
@@ -66,10 +70,10 @@ const typeOf = (config: Json, asked: Options["dtype"]): Shards.SavedType => {
 const kindOf = Effect.fnUntraced(function*(folder: string, config: Json) {
   const shapes = yield* WeightFiles.shapes(folder)
   const encoder = encoderType(config["model_type"], shapes?.has(HEAD) ?? false)
-  if (encoder) return { naming: ofEncoder(encoder), tied: false }
-  const path = join(folder, "config.json")
-  const { tie_word_embeddings: tied } = yield* decodeFile(path, decodeDecoder)
-  return { naming: ofDecoder({ tie_word_embeddings: tied }), tied }
+  if (encoder) return { naming: ofEncoder(encoder), tied: false, twins: undefined }
+  const path = join(folder, modelFiles.config)
+  const decoder = yield* decodeFile(path, decodeDecoder)
+  return { naming: ofDecoder(decoder), tied: decoder.tie_word_embeddings, twins: twinsOf(decoder) }
 })
 
 /** The architecture, where the config does not tell it; ColBERT's under the name by which others know its head. */
@@ -99,6 +103,7 @@ interface Origin {
   readonly folder: string
   readonly adapter: Peft.Adapter | undefined
   readonly naming: WeightFiles.Naming
+  readonly twins: ReadonlyMap<string, string> | undefined
   /** A head that was tied to the embedding is one of its own. */
   readonly apart: boolean
 }
@@ -127,9 +132,10 @@ const sameRows = (
 }
 
 /** The tensors to be written: those of the folder under our names, with the adapter folded in. */
-const pending = Effect.fnUntraced(function*({ adapter, apart, folder, naming }: Origin) {
+const pending = Effect.fnUntraced(function*({ adapter, apart, folder, naming, twins }: Origin) {
   const found = yield* WeightFiles.open(folder)
   if (!found) return yield* new FileError({ path: folder, place: "", reason: "has no weights to save" })
+  yield* WeightFiles.same(found, naming, twins)
   const sources = new Map([...found].flatMap(([stored, source]) => {
     const name = naming(stored)
     return name === undefined ? [] : [[name, source] as const]
@@ -182,11 +188,11 @@ const texts = (
 ): ReadonlyMap<string, Uint8Array> => {
   const generation = generationOf(config)
   return new Map([
-    ...(generation ? [["generation_config.json", textOf(generation)] as const] : []),
-    ["tokenizer_config.json", textOf({ tokenizer_class: "PreTrainedTokenizerFast" })],
+    ...(generation ? [[modelFiles.generation, textOf(generation)] as const] : []),
+    [modelFiles.tokenizerConfig, textOf({ tokenizer_class: "PreTrainedTokenizerFast" })],
     ...given,
-    ["config.json", textOf(config)],
-    ["README.md", new TextEncoder().encode(card)]
+    [modelFiles.config, textOf(config)],
+    [modelFiles.card, new TextEncoder().encode(card)]
   ])
 }
 
@@ -196,11 +202,12 @@ export const save = Effect.fnUntraced(
     const fs = yield* FileSystem.FileSystem
     yield* vacant(out)
     const { adapter, folder } = yield* ModelFolder.resolve(given)
-    const config = (yield* readJson(join(folder, "config.json"))) as Json
-    const { naming, tied } = yield* kindOf(folder, config)
+    if (adapter) yield* ModelFolder.checkBase(adapter, folder)
+    const config = (yield* readJson(join(folder, modelFiles.config))) as Json
+    const { naming, tied, twins } = yield* kindOf(folder, config)
     const apart = adapter !== undefined && tied && Folding.parts(adapter)
     const dtype = typeOf(config, asked)
-    const tensors = yield* pending({ folder, adapter, naming, apart })
+    const tensors = yield* pending({ folder, adapter, naming, twins, apart })
     const vocab_size = (adapter && (yield* Peft.vocabulary(adapter))) ?? config["vocab_size"]
     const whole = configOf({ ...config, vocab_size }, dtype, new Set(tensors.map(({ name }) => name)))
     const written = texts(whole, yield* files(adapter ? [given, folder] : [folder]), card)

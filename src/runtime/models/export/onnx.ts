@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
+import { modelFiles } from "../../../domain/fileNames.ts"
 import * as Nd from "../../../kernels/NdArray.ts"
 import { appended, encode } from "../../../kernels/onnx/encode.ts"
 import { decodeDecoder } from "../../files/config/decoder.ts"
@@ -17,7 +18,7 @@ import {
   writing
 } from "../../files/disk.ts"
 import * as Peft from "../../files/peft.ts"
-import { encoderType, HEAD, ofDecoder, ofEncoder } from "../../files/stateDict.ts"
+import { encoderType, HEAD, ofDecoder, ofEncoder, twinsOf } from "../../files/stateDict.ts"
 import * as WeightFiles from "../../files/weights.ts"
 import * as Graphs from "./graphs.ts"
 
@@ -26,11 +27,13 @@ const [FOLDER, MODEL, DATA] = ["onnx", "model.onnx", "model.onnx_data"] as const
 /** A message of 2 GB is the longest there is; the graph itself takes less than this leaves. */
 const MOST = 2 ** 31 - 2 ** 26
 
+/** How the ONNX form is written. */
 export interface Options {
   /** Bytes of weights that go into the model's own file, at most; more lie beside it. */
   readonly most?: number
 }
 
+/** The ONNX form that was written. */
 export interface Written {
   readonly folder: string
   readonly kind: "encoder" | "decoder"
@@ -39,7 +42,7 @@ export interface Written {
 
 /** The graph of the folder's model, and the tensors of its parameters, held open until the scope ends. */
 const opened = Effect.fnUntraced(function*(folder: string) {
-  const path = join(folder, "config.json")
+  const path = join(folder, modelFiles.config)
   const { model_type: type } = (yield* readJson(path)) as { readonly model_type?: unknown }
   const sources = yield* WeightFiles.open(folder)
   if (!sources) return yield* new FileError({ path: folder, place: "", reason: "has no weights" })
@@ -53,7 +56,7 @@ const opened = Effect.fnUntraced(function*(folder: string) {
   }
   const config = yield* decodeFile(path, decodeDecoder)
   const exported = Graphs.decoder(config)
-  const options = { naming: ofDecoder(config), dispensable: () => false }
+  const options = { naming: ofDecoder(config), dispensable: () => false, twins: twinsOf(config) }
   const tensors = yield* WeightFiles.fitting(folder, exported.params, sources, options)
   return { kind: "decoder" as const, type: "llama", exported, tensors }
 })
@@ -84,7 +87,7 @@ const write = Effect.fnUntraced(
 
 /** What transformers.js has to know of the model beside its config: its type, and that its weights lie beside it. */
 const configured = Effect.fnUntraced(function*(folder: string, type: string, beside: boolean) {
-  const path = join(folder, "config.json")
+  const path = join(folder, modelFiles.config)
   const config = (yield* readJson(path)) as Readonly<Record<string, unknown>>
   const own = beside ? { "transformers.js_config": { use_external_data_format: true } } : {}
   if (config["model_type"] !== undefined && !beside) return

@@ -1,9 +1,12 @@
 /** Questions with passages of their own, as one batch over the distinct passages among them. */
+import * as Effect from "effect/Effect"
 import { bucket } from "../../engine/Programs.ts"
+import type { CorpusError } from "../../ports/Corpus.ts"
 import type { BatchShape } from "./graphs.ts"
 import type { PassageTokens } from "./passageTokens.ts"
 import type { ColbertText, Lengths } from "./text.ts"
 
+/** A batch as a program's arrays: token ids and masks [questions or passages, length]. */
 export interface Batch {
   readonly shape: BatchShape
   readonly data: {
@@ -13,14 +16,19 @@ export interface Batch {
     readonly docMask: Uint8Array
     readonly docKeep: Uint8Array
   }
-  /** [questions, n]: which of the batch's passages are each question's. */
+  /** [questions, n]; which of the batch's passages are each question's. */
   readonly places: Int32Array
 }
 
 /** Passages and their length, at least: for batches that are to be of one shape. */
 export type Least = Pick<BatchShape, "passages" | "passageLength">
 
-export type Assemble = (questions: ReadonlyArray<string>, docs: Int32Array, least?: Least) => Batch
+/** The batch of questions and their passages, rows of the corpus: docs [questions, n]. */
+export type Assemble = (
+  questions: ReadonlyArray<string>,
+  docs: Int32Array,
+  least?: Least
+) => Effect.Effect<Batch, CorpusError>
 
 /**
  * `docs` is [questions, n], rows of the corpus. The distinct ones are filled up to a bucket with
@@ -31,28 +39,28 @@ export const assemble = (
   tokens: PassageTokens,
   lengths: Lengths
 ): Assemble =>
-(questions, docs, least = { passages: 0, passageLength: 0 }) => {
-  const distinct = [...new Set(docs)].toSorted((a, b) => a - b)
-  const place = new Map(distinct.map((doc, i) => [doc, i]))
-  const count = Math.max(bucket(distinct.length, docs.length), least.passages)
-  const rows = Array.from({ length: count }, (_, i) => tokens.of(distinct[i] ?? distinct[0]!))
-  const longest = rows.reduce((most, row) => Math.max(most, row.length), 0)
-  const query = text.queries(questions)
-  const passage = text.passages(rows, Math.max(bucket(longest, lengths.passage), least.passageLength))
-  return {
-    shape: {
-      questions: questions.length,
-      queryLength: query.length,
-      passages: count,
-      passageLength: passage.length
-    },
-    data: {
-      queryIds: query.ids,
-      queryMask: query.mask,
-      docIds: passage.ids,
-      docMask: passage.mask,
-      docKeep: passage.keep
-    },
-    places: docs.map((doc) => place.get(doc)!)
-  }
-}
+  Effect.fnUntraced(function*(questions, docs, least = { passages: 0, passageLength: 0 }) {
+    const distinct = [...new Set(docs)].toSorted((a, b) => a - b)
+    const place = new Map(distinct.map((doc, i) => [doc, i]))
+    const count = Math.max(bucket(distinct.length, docs.length), least.passages)
+    const rows = yield* tokens.of(Array.from({ length: count }, (_, i) => distinct[i] ?? distinct[0]!))
+    const longest = rows.reduce((most, row) => Math.max(most, row.length), 0)
+    const query = text.queries(questions)
+    const passage = text.passages(rows, Math.max(bucket(longest, lengths.passage), least.passageLength))
+    return {
+      shape: {
+        questions: questions.length,
+        queryLength: query.length,
+        passages: count,
+        passageLength: passage.length
+      },
+      data: {
+        queryIds: query.ids,
+        queryMask: query.mask,
+        docIds: passage.ids,
+        docMask: passage.mask,
+        docKeep: passage.keep
+      },
+      places: docs.map((doc) => place.get(doc)!)
+    }
+  })

@@ -1,11 +1,12 @@
 /** The model folder of a retriever: an encoder with a ColBERT head, in ColBERT's layout or PyLate's, or without one. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
+import { modelFiles } from "../../../domain/fileNames.ts"
 import { type Retrieval, retrieval } from "../../../domain/settings/retrieval.ts"
 import { aboutOf } from "../../../domain/settings/setting.ts"
 import type { EncoderConfig } from "../../../kernels/nn/colbert.ts"
 import { decodeEncoder } from "../../files/config/encoder.ts"
-import { readJson } from "../../files/disk.ts"
+import { FileError, readJson } from "../../files/disk.ts"
 import { HEAD, ofEncoder } from "../../files/stateDict.ts"
 import * as WeightFiles from "../../files/weights.ts"
 import * as ModelFolder from "../../models/folder.ts"
@@ -18,6 +19,14 @@ const headSize = Effect.fnUntraced(function*(folder: string, naming: WeightFiles
   return [...shapes ?? []].find(([name]) => naming(name) === HEAD)?.[1][0]
 })
 
+/** Refuses a folder that has vectors of two sizes. */
+const alike = (folder: string, said: Readonly<Record<string, number | undefined>>): Effect.Effect<void, FileError> => {
+  const sizes = Object.entries(said).filter(([, size]) => size !== undefined)
+  if (new Set(sizes.map(([, size]) => size)).size < 2) return Effect.void
+  const reason = `vectors of two sizes: ${sizes.map(([place, size]) => `${place}: ${size}`).join("; ")}`
+  return Effect.fail(new FileError({ path: folder, place: "", reason }))
+}
+
 /** `config.json` with the size of a token's vector, and the convention under these lengths: ColBERT's beside a BERT. */
 const files = Effect.fnUntraced(function*(
   folder: string,
@@ -25,9 +34,9 @@ const files = Effect.fnUntraced(function*(
   convention: Convention.Convention,
   { passage, query }: Lengths
 ) {
-  const config = { ...(yield* readJson(join(folder, "config.json"))) as object, dim }
+  const config = { ...(yield* readJson(join(folder, modelFiles.config))) as object, dim }
   const texts = new Map(yield* ModelFolder.companions(folder))
-  texts.set("config.json", JSON.stringify(config, null, 2))
+  texts.set(modelFiles.config, JSON.stringify(config, null, 2))
   return [
     ...texts.set(Convention.METADATA, Convention.text({ ...convention, dim, query_maxlen: query, doc_maxlen: passage }))
   ]
@@ -46,7 +55,9 @@ export const open = Effect.fnUntraced(function*(path: string, settings: FolderSe
   const convention = yield* Convention.read(folder)
   const naming = ofEncoder(found.model_type)
   const told = found.dim ?? convention.dim
-  const dim = (yield* headSize(folder, naming)) ?? told ?? settings.dim
+  const head = yield* headSize(folder, naming)
+  yield* alike(folder, { "config.json, dim": found.dim, [`${Convention.METADATA}, dim`]: convention.dim, [HEAD]: head })
+  const dim = head ?? told ?? settings.dim
   if (settings.dim !== dim && settings.dim !== aboutOf(retrieval.dim).default) {
     yield* Effect.logWarning(
       `${folder}: vectors have ${dim} numbers, by the folder; dim (${settings.dim}) is for one without`

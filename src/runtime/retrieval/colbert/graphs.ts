@@ -28,20 +28,6 @@ export const encode = (encoder: Encoder, rows: number, length: number): Graph =>
   return { name: `retriever.encode ${rows}x${length}`, inputs: { ...inputs, ...batch }, outputs: { vectors } }
 }
 
-/** Scores of stored passage vectors: queries [b, q, dim], docs [n, l, dim] whose absent rows repeat a present one. */
-export const search = (b: number, q: number, n: number, l: number, dim: number): Graph => {
-  const types = {
-    queries: { dtype: "float32", shape: [b, q, dim] },
-    docs: { dtype: "float32", shape: [n, l, dim] }
-  } as const
-  const { docs, queries } = inputsOf(types) as { readonly docs: Tensor; readonly queries: Tensor }
-  return {
-    name: `retriever.search ${n}x${l}`,
-    inputs: { queries, docs },
-    outputs: { scores: maxSim(queries, docs) }
-  }
-}
-
 /** A batch of questions against the distinct passages they share. */
 export interface BatchShape {
   readonly questions: number
@@ -80,6 +66,7 @@ const ownScores = (encoder: Encoder, params: EncoderParams, batch: Tensors, key:
   return gather(reshape(maxSim(queries, docs, keep), [b * passages]), add(places, rows))
 }
 
+/** Scores of the batch's passages for each of its questions, by MaxSim: [questions, passages]. */
 export const score = (encoder: Encoder, shape: BatchShape): Graph => {
   const { bound, inputs } = entering(encoder.params, names.param)
   const batch = inputsOf(batchTypes(shape))
@@ -89,6 +76,7 @@ export const score = (encoder: Encoder, shape: BatchShape): Graph => {
   return { name, inputs: { ...inputs, ...batch }, outputs: { scores } }
 }
 
+/** How a training step is made. */
 export interface StepOptions extends Learning {
   readonly shape: BatchShape
   /** Passages a question, of the batch's passages. */

@@ -3,15 +3,16 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
-import { brief } from "../../../domain/brief.ts"
+import { brief, several } from "../../../domain/brief.ts"
+import { modelFiles } from "../../../domain/fileNames.ts"
 import { isObject, type Json, keys, names, or, refuse, tell } from "../../files/config/keys.ts"
 import { decodeFile, FileError, located } from "../../files/disk.ts"
 import { special, type Tokenizer } from "../../tokenizers/tokenizer.ts"
 import { type Lengths, MARKERS, type Marks } from "./text.ts"
 
 /** ColBERT's file, whose spelling is ours too. */
-export const METADATA = "artifact.metadata"
-const PYLATE = "config_sentence_transformers.json"
+export const METADATA = modelFiles.colbert
+const PYLATE = modelFiles.pylate
 
 const Length = Schema.Int.check(Schema.isGreaterThanOrEqualTo(4))
 const Convention = Schema.Struct({
@@ -27,6 +28,7 @@ const Convention = Schema.Struct({
   similarity: or(Schema.Literal("cosine"), "cosine"),
   dim: Schema.optionalKey(Schema.Natural)
 })
+/** What a checkpoint says of texts. */
 export type Convention = typeof Convention.Type
 
 const PyLate = Schema.Struct({
@@ -120,7 +122,7 @@ const Sentences = Schema.Struct({ do_lower_case: or(Schema.Boolean, false) })
 /** Refuses texts in lower case where the tokenizer tells upper case apart, as sentence-transformers can be told. */
 const cased = Effect.fnUntraced(function*(folder: string, { encode }: Tokenizer) {
   const fs = yield* FileSystem.FileSystem
-  const path = join(folder, "sentence_bert_config.json")
+  const path = join(folder, modelFiles.lengths)
   if (!(yield* fs.exists(path).pipe(located(path)))) return
   const { do_lower_case } = yield* decodeFile(path, keys(Sentences))
   if (!do_lower_case || encode("ABC").join() === encode("abc").join()) return
@@ -150,10 +152,15 @@ export const marks = Effect.fnUntraced(function*(folder: string, convention: Con
     const reason = `${
       lost.join(", ")
     } not in the vocabulary; ${METADATA} may name other marks for questions and passages`
-    return yield* new FileError({ path: join(folder, "tokenizer.json"), place: "", reason })
+    return yield* new FileError({ path: join(folder, modelFiles.tokenizer), place: "", reason })
   }
   const id = (name: keyof typeof wanted): number => tokenizer.id(wanted[name])!
   const words = convention.skiplist_words ?? (convention.mask_punctuation ? punctuation : [])
+  const unknown = (convention.skiplist_words ?? []).filter((word) => tokenizer.id(word) === undefined)
+  if (unknown.length > 0) {
+    const names = several(unknown.map((word) => brief(word))).join(", ")
+    yield* Effect.logWarning(`${folder}: skiplist_words that are no tokens, and count like others: ${names}`)
+  }
   return {
     cls: id("cls"),
     sep: id("sep"),
@@ -184,7 +191,7 @@ export const lengths = Effect.fnUntraced(function*(
   if (short.length > 0) {
     const told = short.map(([name, length]) => `${name} (${length})`).join(", ")
     const reason = `${told}: of the tokens of a text ${MARKERS} are markers, so that none would be left for words`
-    return yield* new FileError({ path: join(folder, "config.json"), place: "", reason })
+    return yield* new FileError({ path: join(folder, modelFiles.config), place: "", reason })
   }
   return { query: found.query_max_len, passage: found.passage_max_len } satisfies Lengths as Lengths
 })

@@ -11,22 +11,23 @@ import { type Arrays, asInputs, type Weights } from "../../engine/Weights.ts"
 import * as Model from "../../models/load.ts"
 import { isLora } from "../../models/lora.ts"
 import { optimizerOf } from "../../models/training.ts"
-import { Passages } from "../../ports/Passages.ts"
-import * as VectorIndex from "../indexes/exact.ts"
-import * as StoredIndex from "../indexes/stored.ts"
+import { Corpus } from "../../ports/Corpus.ts"
+import { PassageIndex } from "../../ports/PassageIndex.ts"
+import { hashOf } from "../indexes/origin.ts"
 import { assemble } from "./batch.ts"
+import { currentIndex } from "./currentIndex.ts"
 import * as RetrieverFolder from "./folder.ts"
 import * as Graphs from "./graphs.ts"
-import { PassageTokens } from "./passageTokens.ts"
+import * as PassageTokens from "./passageTokens.ts"
+import { passageVectors } from "./passageVectors.ts"
 import * as ColbertText from "./text.ts"
 
 type Inputs = ReturnType<typeof asInputs>
 
-const programs = Effect.fnUntraced(function*(encoder: Encoder, dim: number, query: number, { frozen }: Weights) {
+const programs = Effect.fnUntraced(function*(encoder: Encoder, query: number, { frozen }: Weights) {
   const fixed = { fixed: frozen }
   return {
     encode: yield* cached(([rows, length]: [number, number]) => Graphs.encode(encoder, rows, length), fixed),
-    search: yield* cached(([b, length]: [number, number]) => Graphs.search(b, query, VectorIndex.CHUNK, length, dim)),
     score: yield* cached(
       ([questions, passages, passageLength]: [number, number, number]) =>
         Graphs.score(encoder, { questions, queryLength: query, passages, passageLength }),
@@ -42,6 +43,7 @@ export interface RetrieverSettings {
   readonly retrieval: Retrieval
 }
 
+/** How the model is loaded and runs. */
 export interface Options extends Pick<Partial<Model.LoadOptions>, "draws" | "lora" | "stored"> {
   /**
    * Encode each question by itself. ONNX Runtime cuts a product by its number of rows, and so rounds a question's vectors
@@ -59,7 +61,7 @@ export const make = Effect.fnUntraced(function*(
   learns: (path: string) => boolean,
   { apart = false, draws, lora, stored }: Options = {}
 ) {
-  const passages = yield* Passages
+  const [corpus, indexes, current] = [yield* Corpus, yield* PassageIndex, yield* currentIndex]
   const opened = yield* RetrieverFolder.open(model.name_or_path, retrieval)
   const { files, lengths, marks, tokenizer } = opened
   const { based, config, module: encoder, weights } = yield* Model.load(opened, colbert, {
@@ -72,9 +74,9 @@ export const make = Effect.fnUntraced(function*(
     task: "FEATURE_EXTRACTION"
   })
   const text = ColbertText.make(tokenizer, marks, lengths)
-  const tokens = new PassageTokens(passages.texts, text.passage)
+  const tokens = PassageTokens.make(corpus, text.passage)
   const dim = vectorSize(config)
-  const { encode, score, search } = yield* programs(encoder, dim, lengths.query, weights)
+  const { encode, score } = yield* programs(encoder, lengths.query, weights)
   const batch = assemble(text, tokens, lengths)
 
   const vectors = Effect.fnUntraced(function*(values: Inputs, ids: Int32Array, mask: Uint8Array, length: number) {
@@ -94,34 +96,34 @@ export const make = Effect.fnUntraced(function*(
     return queries
   })
 
-  let indexed: Arrays = new Map()
-  let index: VectorIndex.VectorIndex | undefined
-  if (retrieval.index_path !== "") {
-    indexed = weights.parameters()
-    /** New adapters add nothing: the index is that of the weights they rest on. */
-    const made = based && !opened.adapter ? new Map([...indexed].filter(([path]) => !isLora(path))) : indexed
-    index = yield* StoredIndex.read(retrieval.index_path, { corpus: passages.hash, weights: made })
+  const originOf = (from: () => Arrays) => ({ corpus: corpus.hash, weights: () => hashOf(from()) })
+  /** New adapters add nothing: the index that there is may be that of the weights they rest on. */
+  const given = () => {
+    const all = weights.parameters()
+    return based && !opened.adapter ? new Map([...all].filter(([path]) => !isLora(path))) : all
   }
-  const sourceOf = (from: Arrays): VectorIndex.Source => {
+  const made = yield* indexes.open(originOf(given))
+  if (made) yield* current.put(Effect.succeed(made))
+  let indexed: Arrays = made ? weights.parameters() : new Map()
+  /** The index of the given weights: a function of them and the corpus. */
+  const build = Effect.fnUntraced(function*(generation: number, from: Arrays) {
     const values = asInputs(from)
     const encode = (ids: Int32Array, mask: Uint8Array, length: number) => vectors(values, ids, mask, length)
-    return { text, tokens, ids: passages.ids, longest: lengths.passage, dim, encode }
-  }
-  /** The index of the given weights: a function of them and the corpus. */
-  const build = Effect.fnUntraced(function*(generation: number, from: Arrays, encoded?: VectorIndex.Encoded) {
-    index = yield* VectorIndex.build(sourceOf(from), generation, encoded)
+    const source = { text, tokens, id: corpus.id, longest: lengths.passage, dim, encode }
+    const index = yield* current.put(indexes.build(generation, originOf(() => from), yield* passageVectors(source)))
     indexed = from
     return index
   })
   /** One index is built at a time, whichever fibers ask for one. */
   const alone = Semaphore.withPermit(yield* Semaphore.make(1))
   /** Weights that cannot learn keep the index they have. */
-  const refresh = alone(Effect.suspend(() =>
-    index && weights.trainable.length === 0
+  const refresh = alone(Effect.suspend(() => {
+    const index = current.get()
+    return index && weights.trainable.length === 0
       ? Effect.succeed(index)
       : build((index?.generation ?? 0) + 1, weights.parameters())
-  ))
-  const first = alone(Effect.suspend(() => index ? Effect.succeed(index) : build(1, weights.parameters())))
+  }))
+  const first = alone(Effect.suspend(() => current.get() ? Effect.void : build(1, weights.parameters())))
 
   return {
     encoder,
@@ -133,20 +135,28 @@ export const make = Effect.fnUntraced(function*(
     files,
     refresh: Effect.map(refresh, (fresh) => fresh.generation),
     search: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, k: number) {
-      const current = index ?? (yield* first)
-      const b = powerOfTwo(questions.length)
-      const queries = yield* (apart ? askedApart : asked)(questions, b)
-      return yield* VectorIndex.search(current, { queries, b, questions: questions.length, k }, search)
+      if (!current.get()) yield* first
+      const count = questions.length
+      const vectors = count === 0
+        ? new Float32Array(0)
+        : yield* (apart ? askedApart : asked)(questions, powerOfTwo(count))
+      return yield* current.use((index) => index.search({ count, length: lengths.query, vectors }, k))
     }),
     score: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, docs: Int32Array) {
-      const { data, places, shape } = batch(questions, docs)
+      const known = docs.find((doc) => doc !== -1)
+      if (known === undefined) return new Float32Array(docs.length).fill(-Infinity)
+      const { data, places, shape } = yield* batch(questions, docs.map((doc) => doc === -1 ? known : doc))
       const key: [number, number, number] = [shape.questions, shape.passages, shape.passageLength]
       const { scores } = yield* score(key, { ...weights.values(), ...data })
       const n = docs.length / questions.length
-      return Float32Array.from(places, (at, i) => scores![Math.floor(i / n) * shape.passages + at]!)
+      return Float32Array.from(
+        places,
+        (at, i) => docs[i] === -1 ? -Infinity : scores![Math.floor(i / n) * shape.passages + at]!
+      )
     }),
-    indexState: () => ({ generation: index?.generation ?? 0, weights: indexed }),
-    build
+    indexState: () => ({ generation: current.get()?.generation ?? 0, weights: indexed }),
+    build: (generation: number, from: Arrays) => alone(build(generation, from))
   }
 })
+/** A retriever with its weights, programs and index. */
 export type RetrieverModel = Effect.Success<ReturnType<typeof make>>

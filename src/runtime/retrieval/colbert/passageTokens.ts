@@ -1,47 +1,96 @@
-/** The corpus in tokens, for as many passages as are wanted. */
+/** The corpus in tokens: those of the passages that were wanted last are kept. */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { Corpus, CorpusError } from "../../ports/Corpus.ts"
 
-/** Tokens that are kept in one array. */
-const BLOCK = 2 ** 20
+/** Tokens of a block, and blocks that are kept: 64 MiB. */
+const [BLOCK, KEPT] = [2 ** 20, 16]
 
-/** The tokens of passages, by row: made when they are first wanted, and kept close together. */
-export class PassageTokens {
-  readonly size: number
-  private readonly texts: ReadonlyArray<string>
-  private readonly tokenize: (text: string) => ReadonlyArray<number>
+type Tokenize = (text: string) => ReadonlyArray<number>
+
+/** Tokens by row, in blocks of which the oldest goes when there are too many. */
+class Kept {
   private readonly blocks: Array<Int32Array> = []
   private room = 0
-  /** Where each passage's begin: block × BLOCK + place; -1 where they are not made yet. */
+  /** Number of the first of the blocks; those before it are gone. */
+  private first = 0
+  /** Where each passage's begin: number of block × BLOCK + place; -1 where they were not made yet. */
   private readonly starts: Float64Array
   private readonly lengths: Int32Array
+  private readonly most: number
 
-  constructor(texts: ReadonlyArray<string>, tokenize: (text: string) => ReadonlyArray<number>) {
-    this.size = texts.length
-    this.texts = texts
-    this.tokenize = tokenize
-    this.starts = new Float64Array(texts.length).fill(-1)
-    this.lengths = new Int32Array(texts.length)
+  constructor(size: number, most: number) {
+    this.starts = new Float64Array(size).fill(-1)
+    this.lengths = new Int32Array(size)
+    this.most = most
   }
-  readonly of = (row: number): Int32Array => {
+  /** None where they are not kept. A block that is gone stays for who has a part of it. */
+  of(row: number): Int32Array | undefined {
     const start = this.starts[row]!
-    if (start < 0) return this.keep(row, this.tokenize(this.texts[row]!))
-    if (this.lengths[row] === 0) return new Int32Array(0)
+    const block = this.blocks[Math.floor(start / BLOCK) - this.first]
     const from = start % BLOCK
-    return this.blocks[Math.floor(start / BLOCK)]!.subarray(from, from + this.lengths[row]!)
+    return block?.subarray(from, from + this.lengths[row]!)
   }
-  private keep(row: number, tokens: ReadonlyArray<number>): Int32Array {
-    if (tokens.length > this.room) {
+  keep(row: number, tokens: ReadonlyArray<number>): Int32Array {
+    if (tokens.length > this.room || this.blocks.length === 0) {
       this.room = Math.max(BLOCK, tokens.length)
       this.blocks.push(new Int32Array(this.room))
+      if (this.blocks.length > this.most) {
+        this.blocks.shift()
+        this.first++
+      }
     }
+    const block = this.blocks.at(-1)!
+    const from = block.length - this.room
+    block.set(tokens, from)
+    this.starts[row] = (this.first + this.blocks.length - 1) * BLOCK + from
     this.lengths[row] = tokens.length
-    this.starts[row] = 0
-    if (tokens.length > 0) {
-      const block = this.blocks.length - 1
-      const from = this.blocks[block]!.length - this.room
-      this.blocks[block]!.set(tokens, from)
-      this.starts[row] = block * BLOCK + from
-      this.room -= tokens.length
-    }
-    return this.of(row)
+    this.room -= tokens.length
+    return block.subarray(from, from + tokens.length)
+  }
+}
+
+/** The corpus as token ids. */
+export interface PassageTokens {
+  /** The tokens of some passages, in the order and as often as they are asked for. */
+  readonly of: (rows: ArrayLike<number>) => Effect.Effect<ReadonlyArray<Int32Array>, CorpusError>
+  /** How many each passage has, by row. */
+  readonly lengths: Effect.Effect<Int32Array, CorpusError>
+}
+
+/** At least one block is kept, and the one that a passage needs by itself. */
+export const make = (
+  { all, read, size }: Pick<Corpus["Service"], "all" | "read" | "size">,
+  tokenize: Tokenize,
+  blocks: number = KEPT
+): PassageTokens => {
+  let tokens: Kept | undefined
+  const keeping = () => tokens ??= new Kept(size, blocks)
+  let lengths: Int32Array | undefined
+  const count = Effect.gen(function*() {
+    const [found, kept] = [new Int32Array(size), keeping()]
+    let row = 0
+    yield* Stream.runForEachArray(all, (some) =>
+      Effect.andThen(
+        Effect.sync(() => {
+          for (const { text } of some) {
+            found[row] = (kept.of(row) ?? kept.keep(row, tokenize(text))).length
+            row++
+          }
+        }),
+        Effect.yieldNow
+      ))
+    return lengths = found
+  })
+  return {
+    of: Effect.fnUntraced(function*(rows) {
+      const kept = keeping()
+      const found = Array.from(rows, (row) => kept.of(row))
+      const missing = [...new Set(Array.from(rows).filter((_, i) => found[i] === undefined))]
+      const passages = missing.length > 0 ? yield* read(missing) : []
+      const made = new Map(passages.map(({ text }, i) => [missing[i]!, kept.keep(missing[i]!, tokenize(text))]))
+      return Array.from(rows, (row, i) => found[i] ?? made.get(row)!)
+    }),
+    lengths: Effect.suspend(() => lengths ? Effect.succeed(lengths) : count)
   }
 }

@@ -7,12 +7,13 @@ export interface TokenRows {
   readonly length: number
   /** [rows, length] */
   readonly ids: Int32Array
-  /** [rows, length]: 1 where others may attend. */
+  /** [rows, length]; 1 where others may attend. */
   readonly mask: Uint8Array
-  /** [rows, length]: 1 where the token's vector counts. */
+  /** [rows, length]; 1 where the token's vector counts. */
   readonly keep: Uint8Array
 }
 
+/** Texts as token ids. */
 export interface ColbertText {
   /** [CLS] [Q] words [SEP] [MASK] ..., exactly the query length; the masks do count. */
   readonly queries: (texts: ReadonlyArray<string>) => TokenRows
@@ -37,6 +38,7 @@ export interface Marks {
   readonly attendToMasks: boolean
 }
 
+/** Greatest lengths in tokens, markers included. */
 export interface Lengths {
   readonly query: number
   readonly passage: number
@@ -45,6 +47,7 @@ export interface Lengths {
 /** Tokens around a text. */
 export const MARKERS = 3
 
+/** Texts as a checkpoint of these markers reads them. */
 export const make = ({ encode }: Pick<Tokenizer, "encode">, marks: Marks, lengths: Lengths): ColbertText => {
   const { cls, doc, mask, pad, query, sep } = marks
   const uncounted = new Set([...marks.skip, pad])

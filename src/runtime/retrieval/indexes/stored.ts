@@ -1,124 +1,59 @@
-/** An index on disk: `metadata.json`, which tells what it is an index of, and its vectors as safetensors. */
+/** An index on disk, searched from where it lies. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import * as Schema from "effect/Schema"
-import { join } from "node:path"
-import type { Arrays } from "../../engine/Weights.ts"
-import {
-  decodeFile,
-  FileError,
-  hashFile,
-  located,
-  moveDurably,
-  partialOf,
-  replace,
-  sha256,
-  sha256Of
-} from "../../files/disk.ts"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import * as Lock from "../../files/lock.ts"
-import * as TensorFile from "../../files/safetensors/read.ts"
-import * as Safetensors from "../../files/safetensors/write.ts"
-import type { VectorIndex } from "./exact.ts"
+import { type Origin, PassageIndex, type PassageVectors } from "../../ports/PassageIndex.ts"
+import { checkRoom, indexOf } from "./filed.ts"
+import * as Format from "./format.ts"
+import { searching, statsOf } from "./search.ts"
+import * as Temporary from "./temporary.ts"
 
-const content = {
-  format: Schema.Literal(1),
-  passages: Schema.Natural,
-  dim: Schema.Natural,
-  /** SHA-256 of the passages, as `Passages.hash`. */
-  corpus: Schema.String,
-  /** SHA-256 of the weights that made the vectors. */
-  weights: Schema.String,
-  /** SHA-256 of the vectors' file. */
-  vectors: Schema.String,
-  chunks: Schema.Array(Schema.Struct({ docs: Schema.Array(Schema.Natural), length: Schema.Natural }))
-}
-const Content = Schema.Struct(content)
-/** `sha256` is that of all the rest. */
-const Metadata = Schema.Struct({ ...content, sha256: Schema.optionalKey(Schema.String) })
-type Metadata = typeof Metadata.Type
-
-export interface Origin {
-  readonly corpus: string
-  readonly weights: Arrays
+/** How an index on disk is read. */
+export interface StoredOptions {
+  /** Bytes of vectors that are kept in memory once they are read. */
+  readonly memory: number
 }
 
-const [METADATA, VECTORS] = ["metadata.json", "vectors.safetensors"]
-const nameOf = (chunk: number): string => String(chunk).padStart(6, "0")
-
-export const hashOf = (weights: Arrays): string =>
-  sha256Of(
-    [...weights].toSorted(([a], [b]) => a < b ? -1 : 1).flatMap(([name, data]) => [
-      name,
-      new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    ])
+/** Indexes are built into the folder, in place of the one that it holds; that is not opened. */
+export const into = (folder: string, { memory }: StoredOptions) =>
+  Layer.effect(
+    PassageIndex,
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const run = yield* searching
+      const withFiles = Effect.provideService(FileSystem.FileSystem, fs)
+      return PassageIndex.of({
+        open: () => Effect.succeed(undefined),
+        build: <E, R>(generation: number, origin: Origin, corpus: PassageVectors<E, R>) =>
+          Effect.flatMap(Effect.scope, (scope) =>
+            Effect.gen(function*() {
+              yield* Format.failing(Lock.hold(folder))
+              yield* checkRoom(folder, statsOf(corpus))
+              yield* Format.write(folder, origin, corpus)
+              return indexOf(run, generation, memory)(yield* Scope.provide(Format.reopen(folder, corpus), scope))
+            }).pipe(Effect.scoped)).pipe(withFiles)
+      })
+    })
   )
 
-const textOf = ({ chunks, corpus, dim, format, passages, vectors, weights }: typeof Content.Type): string =>
-  JSON.stringify({ format, passages, dim, corpus, weights, vectors, chunks })
-
-/** Writes the index of a folder anew: its vectors from where they lie, then what they are. */
-export const write = Effect.fnUntraced(function*(folder: string, index: VectorIndex, dim: number, origin: Origin) {
-  yield* Lock.hold(folder)
-  const tensors = new Map(index.chunks.map(({ length, vectors }, i) => [
-    nameOf(i),
-    { shape: [vectors.length / length / dim, length, dim], data: vectors }
-  ]))
-  const file = join(folder, VECTORS)
-  const metadata: typeof Content.Type = {
-    format: 1,
-    passages: index.passages,
-    dim,
-    corpus: origin.corpus,
-    weights: hashOf(origin.weights),
-    vectors: yield* Safetensors.write(partialOf(file), tensors),
-    chunks: index.chunks.map(({ docs, length }) => ({ docs: [...docs], length }))
-  }
-  const own = sha256(textOf(metadata))
-  yield* moveDurably(partialOf(file), file)
-  yield* replace(join(folder, METADATA), new TextEncoder().encode(JSON.stringify({ ...metadata, sha256: own })))
-}, Effect.scoped)
-
-/** Bytes of a folder's vectors. */
-export const size = Effect.fnUntraced(function*(folder: string) {
-  const fs = yield* FileSystem.FileSystem
-  const path = join(folder, VECTORS)
-  return Number((yield* fs.stat(path).pipe(located(path))).size)
-})
-
-/** Refuses chunks that do not have each passage once, among as many rows of vectors of their length. */
-const checkChunks = (metadata: Metadata, { entries }: TensorFile.TensorFile): string | undefined => {
-  const seen = new Uint8Array(metadata.passages)
-  for (const [i, { docs, length }] of metadata.chunks.entries()) {
-    const [rows = 0, ...rest] = entries.get(nameOf(i))?.shape ?? []
-    if (rows < docs.length || rest.join() !== [length, metadata.dim].join()) return `chunk ${i} is not what it tells`
-    for (const doc of docs) {
-      if (seen[doc] !== 0) return `chunk ${i} has passage ${doc} again, or beyond the last`
-      seen[doc] = 1
-    }
-  }
-  return seen.includes(0) ? `passage ${seen.indexOf(0)} is in no chunk` : undefined
-}
-
-/** The index of a folder; fails where it is of another corpus or of other weights. */
-export const read = Effect.fnUntraced(function*(folder: string, origin: Origin) {
-  const path = join(folder, METADATA)
-  const metadata = yield* decodeFile(path, Schema.decodeUnknownEffect(Metadata))
-  const refuse = (own: string, reason: string) =>
-    new FileError({ path: own, place: "", reason: `${reason}; run \`anamnesis embed\` again` })
-  if (metadata.sha256 !== undefined && metadata.sha256 !== sha256(textOf(metadata))) {
-    return yield* refuse(path, "is not as it was written")
-  }
-  if (metadata.corpus !== origin.corpus) return yield* refuse(path, "is the index of another corpus")
-  if (metadata.weights !== hashOf(origin.weights)) return yield* refuse(path, "is the index of other weights")
-  const own = join(folder, VECTORS)
-  if ((yield* hashFile(own)) !== metadata.vectors) return yield* refuse(own, `is not what ${METADATA} tells of`)
-  const file = yield* TensorFile.open(own)
-  const wrong = checkChunks(metadata, file)
-  if (wrong !== undefined) return yield* refuse(path, wrong)
-  const chunks = yield* Effect.forEach(
-    metadata.chunks,
-    ({ docs, length }, i) =>
-      Effect.map(file.read(nameOf(i)), ({ data }) => ({ docs: Int32Array.from(docs), length, vectors: data }))
+/** The index of a folder, written for the same corpus and weights; those that are built are as in `temporary.ts`. */
+export const from = (folder: string, { memory }: StoredOptions) =>
+  Layer.effect(
+    PassageIndex,
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const run = yield* searching
+      const withFiles = Effect.provideService(FileSystem.FileSystem, fs)
+      const built = Temporary.build(run, memory)
+      return PassageIndex.of({
+        open: (origin) =>
+          Format.open(folder, origin).pipe(
+            Effect.map(indexOf(run, 1, memory)),
+            withFiles
+          ),
+        build: (generation, _, corpus) => withFiles(built(generation, corpus))
+      })
+    })
   )
-  return { generation: 1, passages: metadata.passages, chunks } satisfies VectorIndex as VectorIndex
-}, Effect.scoped)

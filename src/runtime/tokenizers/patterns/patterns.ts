@@ -1,4 +1,5 @@
 /** The patterns of Split and Replace: where they match a text, found in bounded time. */
+import { brief, cut } from "../../../domain/brief.ts"
 import { limited, TookTooLong } from "../../files/timeLimit.ts"
 import { type Fields, Misfit } from "../fields.ts"
 import { worstCase } from "./matchCost.ts"
@@ -103,7 +104,7 @@ export const readPattern = (component: Fields): Pattern => {
   try {
     return ofRegex(fields.text(kind), place)
   } catch (cause) {
-    if (cause instanceof Unsupported) fields.fail(kind, `${JSON.stringify(fields.get(kind))}: ${cause.message}`)
+    if (cause instanceof Unsupported) fields.fail(kind, `${brief(fields.get(kind))}: ${cut(cause.message, 400)}`)
     throw cause
   }
 }

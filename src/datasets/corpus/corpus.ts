@@ -1,0 +1,105 @@
+/** A corpus as it is read: ids in a table, texts in a spool, and no passage an object of its own. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { createHash } from "node:crypto"
+import type { Passage } from "../../domain/records/Records.ts"
+import type { FileError } from "../../runtime/files/disk.ts"
+import { type Span, Spool } from "../../runtime/files/spool.ts"
+import { checkRow, type Corpus, CorpusError } from "../../runtime/ports/Corpus.ts"
+import { IdTable } from "./idTable.ts"
+import { withRoom } from "./room.ts"
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+
+/** Characters that are hashed at once. */
+const HASHED = 1 << 16
+/** Bytes of texts that are read at once where all are. */
+const AT_ONCE = 1 << 17
+
+const onDisk = (what: string) =>
+  Effect.mapError(({ path, reason }: FileError) =>
+    new CorpusError({
+      path,
+      reason: `${reason}; the texts that corpus_in_memory has no room for are ${what}. Free space there, name another `
+        + "folder in TMPDIR, or raise corpus_in_memory"
+    })
+  )
+
+/** Passages that come one by one. What is read of it is there once it has settled after the last of them. */
+export class Growing {
+  private readonly ids = new IdTable()
+  private readonly texts: Spool
+  /** Where each text's bytes end. */
+  private ends = new Float64Array(1 << 8)
+  private readonly sum = createHash("sha256")
+  private pending = ""
+
+  /** Bytes of texts beyond `memory` go to the temporary folder. */
+  constructor(memory: number) {
+    this.texts = new Spool(memory)
+  }
+
+  readonly size = (): number => this.ids.size
+  /** Row of an id; -1 where there is none. */
+  readonly find = (id: string): number => this.ids.find(id)
+  /** Takes a passage, whose id is new. */
+  readonly add = ({ id, text }: Passage): void => {
+    const row = this.size()
+    if (this.ids.add(id) !== row) throw new RangeError(`two passages are called ${id}`)
+    this.ends = withRoom(this.ends, row + 1)
+    this.ends[row] = this.texts.add(text)
+    this.pending += `${id}\0${text}\0`
+    if (this.pending.length < HASHED) return
+    this.sum.update(this.pending)
+    this.pending = ""
+  }
+  /** Keeps memory to its limit. */
+  readonly settle = Effect.suspend(() => this.texts.settle.pipe(onDisk("written there")))
+
+  /** All that came. */
+  done(): Corpus["Service"] {
+    const { ends, ids, texts } = this
+    const { size } = ids
+    const span = (row: number): Span => {
+      checkRow(row, size)
+      return [row === 0 ? 0 : ends[row - 1]!, ends[row]!]
+    }
+    const read = (rows: ReadonlyArray<number>) =>
+      Effect.suspend(() => texts.read(rows.map(span))).pipe(
+        Effect.map((found) =>
+          found.map((bytes, i): Passage => ({ id: ids.id(rows[i]!), text: decoder.decode(bytes) }))
+        ),
+        onDisk("read there")
+      )
+    /** The row after those from `row` on whose texts are read at once. */
+    const next = (row: number): number => {
+      const most = span(row)[0] + AT_ONCE
+      let to = row + 1
+      while (to < size && ends[to]! <= most) to++
+      return to
+    }
+    return {
+      size,
+      hash: this.sum.update(this.pending).digest("hex"),
+      id: (row) => {
+        checkRow(row, size)
+        return ids.id(row)
+      },
+      row: (id) => ids.find(id),
+      read: (rows) => Effect.suspend(() => read(Array.from(rows))),
+      all: size === 0 ? Stream.empty : Stream.paginate(0, (from) => {
+        const to = next(from)
+        const rows = Array.from({ length: to - from }, (_, i) => from + i)
+        return Effect.map(read(rows), (passages) => [passages, to < size ? Option.some(to) : Option.none()] as const)
+      })
+    }
+  }
+}
+
+/** A corpus in memory. Ids must differ. */
+export const fromRecords = (records: ReadonlyArray<Passage>): Corpus["Service"] => {
+  const growing = new Growing(Infinity)
+  for (const record of records) growing.add(record)
+  return growing.done()
+}

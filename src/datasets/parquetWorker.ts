@@ -1,0 +1,110 @@
+/**
+ * A thread that reads one parquet file: what is damaged can keep its reader busy for ever, or make it grow. Told by
+ * `parquet.ts`, one message a request; the names of the columns come first.
+ */
+import {
+  asyncBufferFromFile,
+  type Compressors,
+  parquetMetadataAsync,
+  parquetReadObjects,
+  parquetSchema
+} from "hyparquet"
+import { parentPort, workerData } from "node:worker_threads"
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib"
+
+/** What a file has. */
+export interface Contents {
+  readonly names: ReadonlyArray<string>
+  /** Bytes of each row group in the file, by its own account. */
+  readonly groups: ReadonlyArray<number>
+}
+export interface Request {
+  readonly group: number
+  readonly columns: ReadonlyArray<string>
+}
+export type Reply<A> = { readonly value: A } | { readonly reason: string }
+
+/** Bytes of a row group, decompressed, at most: it is read as a whole. */
+const LARGEST = 2 ** 31
+
+const within = (decompress: (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Uint8Array) =>
+(
+  bytes: Uint8Array,
+  size: number
+): Uint8Array => decompress(bytes, { maxOutputLength: Math.max(1, size) })
+
+const compressors: Compressors = {
+  GZIP: within(gunzipSync),
+  BROTLI: within(brotliDecompressSync),
+  ZSTD: within(zstdDecompressSync)
+}
+
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+const parsers = { stringFromBytes: (bytes: Uint8Array | undefined) => bytes && strict.decode(bytes) }
+
+/** A value as JSON has it: integers beyond 2^53 as their digits, times in ISO 8601. */
+const plain = (value: unknown): unknown => {
+  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value)
+  if (typeof value !== "object" || value === null) return value
+  if (Array.isArray(value)) return value.map(plain)
+  if (value instanceof Date) return value.toISOString()
+  return ArrayBuffer.isView(value)
+    ? Array.from(value as Uint8Array, plain)
+    : Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]))
+}
+
+const open = async (path: string) => {
+  const file = await asyncBufferFromFile(path)
+  const metadata = await parquetMetadataAsync(file)
+  const names = parquetSchema(metadata).children.map(({ element }) => element.name as unknown)
+  if (!names.every((name) => typeof name === "string")) throw new Error("a column has no name")
+  const ends = new Array<number>()
+  for (const { num_rows } of metadata.row_groups) ends.push((ends.at(-1) ?? 0) + Number(num_rows))
+  return { ends, file, metadata, names }
+}
+type Opened = Awaited<ReturnType<typeof open>>
+
+/** The values of columns in the rows of a row group; of other columns that they are there. */
+const readGroup = async ({ ends, file, metadata, names }: Opened, { columns, group }: Request) => {
+  const [rowStart, rowEnd] = [ends[group - 1] ?? 0, ends[group]!]
+  const bytes = metadata.row_groups[group]!.total_byte_size
+  if (bytes > LARGEST) throw new Error(`row group ${group + 1} has ${bytes} bytes; write it in smaller ones`)
+  const rows = await parquetReadObjects({
+    file,
+    metadata,
+    columns: [...columns],
+    rowStart,
+    rowEnd,
+    compressors,
+    parsers
+  })
+  if (rows.length !== rowEnd - rowStart) {
+    throw new Error(`row group ${group + 1} has ${rows.length} rows of ${rowEnd - rowStart}`)
+  }
+  const values = rows.map((row) => plain(row) as Record<string, unknown>)
+  const unread = names.filter((name) => !columns.includes(name))
+  for (const value of values) for (const name of unread) value[name] = true
+  return values
+}
+
+/** Why a file cannot be read; what its reader trips over where the bytes are damaged tells a user nothing. */
+const reasonOf = (cause: unknown): string => {
+  const { message } = cause as Error
+  const stumbles = cause instanceof TypeError || cause instanceof RangeError || message.includes("undefined")
+  return stumbles ? "it is damaged" : message
+}
+
+const reply = async <A>(work: Promise<A>): Promise<void> => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  const send = (message: Reply<A>) => parentPort!.postMessage(message)
+  await work.then((value) => send({ value }), (cause: unknown) => send({ reason: reasonOf(cause) }))
+}
+
+const opened = open(workerData as string)
+parentPort!.on("message", (request: Request) => void reply(opened.then((file) => readGroup(file, request))))
+await reply(opened.then(({ metadata, names }): Contents => ({
+  names,
+  groups: metadata.row_groups.map(({ columns }) =>
+    columns.reduce((sum, { meta_data }) => sum + Number(meta_data?.total_compressed_size ?? 0), 0)
+  )
+})))

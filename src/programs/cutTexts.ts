@@ -1,0 +1,59 @@
+/** How many of many texts have more tokens than are read of them, without tokenising all. */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
+
+/** No tokenizer makes more of a text: of ASCII a token a character, of others as many as they have bytes. */
+export const mostTokens = (text: string): number => 4 + text.length * (/^\p{ASCII}*$/u.test(text) ? 1 : 4)
+
+/** Texts by place, with the tokens that each has at most. */
+export interface Texts<E> {
+  readonly most: Int32Array
+  readonly read: (places: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<string>, E>
+}
+
+/** Texts that are in memory. */
+export const listed = (texts: ReadonlyArray<string>): Texts<never> => ({
+  most: Int32Array.from(texts, mostTokens),
+  read: (places) => Effect.succeed(places.map((place) => texts[place]!))
+})
+
+/** The passages of a corpus, each of which is met once. */
+export const passagesOf = Effect.fnUntraced(function*({ all, read, size }: Corpus["Service"]) {
+  const most = new Int32Array(size)
+  let row = 0
+  yield* Stream.runForEachArray(all, (some) =>
+    Effect.sync(() => {
+      for (const { text } of some) most[row++] = mostTokens(text)
+    }))
+  return {
+    most,
+    read: (rows) => Effect.map(read(rows), (passages) => passages.map(({ text }) => text))
+  } satisfies Texts<CorpusError> as Texts<CorpusError>
+})
+
+/** Texts that are looked at where all would take long. */
+const SAMPLE = 2000
+
+/** At most `most` of so many places, evenly spread. */
+export const spread = (places: number, most: number): ReadonlyArray<number> => {
+  const step = Math.max(1, places / most)
+  return Array.from({ length: Math.ceil(places / step) }, (_, i) => Math.floor(i * step))
+}
+
+/** The share of texts, of which `beyond` tells those that are cut; of many, by a sample. */
+export const share = Effect.fnUntraced(function*<E>(
+  texts: Texts<E>,
+  length: number,
+  beyond: (text: string) => boolean
+) {
+  const long = texts.most.map((_, place) => place).filter((place) => texts.most[place]! > length)
+  const looked = yield* texts.read(spread(long.length, SAMPLE).map((i) => long[i]!))
+  const cut = looked.filter(beyond).length
+  return {
+    about: long.length > SAMPLE,
+    cut: cut === 0 ? 0 : cut / looked.length * long.length / texts.most.length
+  }
+})
+/** What `share` tells: the share of texts that are cut, and whether it is by a sample. */
+export type Share = Effect.Success<ReturnType<typeof share>>

@@ -1,0 +1,218 @@
+/** A chat as the tokens that a model reads: as one text, or as the model's template puts its messages. */
+import * as Effect from "effect/Effect"
+import type { Chat, Message, Part } from "../../domain/Content.ts"
+import { textOf } from "../../domain/Content.ts"
+import { ContextOverflow, type ModelRefused } from "../ports/LanguageModel.ts"
+import type { Tokenizer } from "../tokenizers/tokenizer.ts"
+import type { ChatTemplate } from "./templates/chatTemplate.ts"
+
+/** Token ids. */
+export type Ids = ReadonlyArray<number>
+/** A chat that does not fit, or that the model's template refuses. */
+export type PromptError = ContextOverflow | ModelRefused
+
+/** What chats become tokens with. */
+export interface ChatTokensOptions {
+  readonly tokenizer: Pick<Tokenizer, "encode">
+  /** Ids before the one text that the messages are read as, or the template that they are put into. */
+  readonly wrap: Ids | ChatTemplate
+  /** Greatest length of a chat with its continuation. */
+  readonly max_length: number
+}
+
+/** Chats as token ids. */
+export interface ChatTokens {
+  /**
+   * A chat in at most `max_length - after` tokens. Where they do not suffice, the parts that yield lose tokens from the front;
+   * then the words that may be cut lose their beginning. The assistant's beginning is always whole.
+   */
+  readonly fit: (chat: Chat, after: number) => Effect.Effect<Ids, PromptError>
+  /** The tokens of a chat without the parts that yield. */
+  readonly least: (chat: Chat) => Effect.Effect<number, ModelRefused>
+}
+
+/** Not within a character of two units. */
+const whole = (text: string, at: number): number => /[\uDC00-\uDFFF]/.test(text[at] ?? "") ? at + 1 : at
+
+/** The least of 0..hi at which a rising condition holds; `hi` where it holds nowhere before. */
+const least = (hi: number, holds: (at: number) => boolean): number => {
+  let [from, to] = [0, hi]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if (holds(middle)) to = middle
+    else from = middle + 1
+  }
+  return from
+}
+
+/** Kept values of the last `most` keys. */
+const remembering = <A>(most: number) => {
+  const kept = new Map<string, A>()
+  return (key: string, make: () => A): A => {
+    const existing = kept.get(key)
+    if (existing !== undefined) return existing
+    const made = make()
+    if (kept.size >= most) kept.delete(kept.keys().next().value!)
+    kept.set(key, made)
+    return made
+  }
+}
+
+/** Parts of limited length whose tokens or texts are kept. */
+const KEPT = 20_000
+
+type Encode = Tokenizer["encode"]
+
+/** The beginning of a text, as much of it as has at most so many tokens. */
+const beginning = (text: string, most: number, encode: Encode): string => {
+  if (encode(text).length <= most) return text
+  const first = least(text.length, (at) => encode(text.slice(0, whole(text, at))).length > most)
+  return text.slice(0, whole(text, Math.max(0, first - 1)))
+}
+
+/** The end of a text, as much of it as has at most so many tokens, from the beginning of a word on, where one begins. */
+const ending = (text: string, most: number, encode: Encode): string => {
+  const first = whole(text, least(text.length, (at) => encode(text.slice(whole(text, at))).length <= most))
+  const word = first === 0 ? 0 : /(?<=\s)\S/.exec(text.slice(first - 1))?.index
+  return text.slice(word === undefined || first === 0 ? first : first - 1 + word)
+}
+
+interface Composer {
+  readonly ids: (messages: Chat) => Effect.Effect<Ids, ModelRefused>
+  /** The tokens before the first part that yields, at most: those that are the same whatever that part says. */
+  readonly before: (messages: Chat) => Effect.Effect<number, ModelRefused>
+}
+
+const firstYielding = (chat: Chat): readonly [message: number, part: number] | undefined => {
+  const message = chat.findIndex(({ content }) => content.some((part) => part.yields))
+  return message < 0 ? undefined : [message, chat[message]!.content.findIndex((part) => part.yields)]
+}
+
+/** The messages before the first part that yields, the last as far as that part. */
+const untilYielding = (chat: Chat): Chat => {
+  const [m, p] = firstYielding(chat) ?? [chat.length, 0]
+  const last = chat[m]
+  return last ? [...chat.slice(0, m), { ...last, content: last.content.slice(0, p) }] : chat
+}
+
+/** One text: each part is tokenised by itself. */
+const plain = ({ tokenizer: { encode } }: ChatTokensOptions, start: Ids): Composer => {
+  const known = remembering<Ids>(KEPT)
+  const part = ({ most, text }: Part): Ids =>
+    most === undefined ? encode(text) : known(`${most} ${text}`, () => encode(text).slice(0, most))
+  const ids = (messages: Chat): Ids => [...start, ...messages.flatMap(({ content }) => content.flatMap(part))]
+  return {
+    ids: (messages) => Effect.sync(() => ids(messages)),
+    before: (messages) => Effect.sync(() => ids(untilYielding(messages)).length)
+  }
+}
+
+/** Tokens at the front that two have in common. */
+const shared = (a: Ids, b: Ids, most = Infinity): number => {
+  let n = 0
+  while (n < most && n < a.length && a[n] === b[n]) n++
+  return n
+}
+
+/** Messages: the template has all of them, and what it makes is tokenised as one. */
+const templated = ({ tokenizer: { encode } }: ChatTokensOptions, { render }: ChatTemplate): Composer => {
+  const known = remembering<string>(KEPT)
+  const part = ({ most, text }: Part): string =>
+    most === undefined ? text : known(`${most} ${text}`, () => beginning(text, most, encode))
+  const said = ({ content, role }: Message) => ({ role, content: content.map(part).join("") })
+  const starts = new Map<string, number>()
+  return {
+    ids: (messages) => Effect.map(render([messages.map(said)]), ([text]) => encode(text!)),
+    before: Effect.fnUntraced(function*(messages) {
+      const head = untilYielding(messages).map(said)
+      const key = JSON.stringify(head)
+      const last = head.at(-1)!
+      const probe = (word: string) => [...head.slice(0, -1), { ...last, content: last.content + word }]
+      if (!starts.has(key)) {
+        const [a, b] = yield* render([probe("a"), probe("7")])
+        starts.set(key, shared(encode(a!), encode(b!)))
+      }
+      return starts.get(key)!
+    })
+  }
+}
+
+const withoutYielding = (chat: Chat): Chat =>
+  chat.map((message) => ({ ...message, content: message.content.filter((part) => !part.yields) }))
+
+/** The chat with other words in the place of those that may be cut. */
+const replaced = (chat: Chat, words: string): Chat =>
+  chat.map((message) => ({
+    ...message,
+    content: message.content.map((part) => {
+      const ends = [0, ...(part.cut ?? []).map(([, to]) => to)]
+      const between = ends.map((end, i) => part.text.slice(end, part.cut?.[i]?.[0]))
+      return { ...part, text: between.join(words) }
+    })
+  }))
+
+/** The words of a chat that may be cut. */
+const wordsOf = (chat: Chat): string | undefined => {
+  const part = chat.flatMap(({ content }) => content).find(({ cut }) => cut && cut.length > 0)
+  return part?.text.slice(...part.cut![0]!)
+}
+
+/** A chat in short, for a message about it. */
+const brief = (chat: Chat): string => textOf(chat.at(-1)?.content ?? []).trim().slice(0, 80)
+
+/** Chats as the tokens of a model. */
+export const make = (options: ChatTokensOptions): ChatTokens => {
+  const { max_length, tokenizer: { encode }, wrap } = options
+  const composer = "render" in wrap ? templated(options, wrap) : plain(options, wrap)
+  /** What there is to answer, and the tokens of the answer's beginning. */
+  const parted = (chat: Chat): readonly [messages: Chat, begun: Ids] => {
+    const last = chat.at(-1)
+    if (last?.role !== "assistant") return [chat, []]
+    return [chat.slice(0, -1), last.content.flatMap(({ text }) => encode(text))]
+  }
+
+  const known = new Map<string, string>()
+  /** The end of the words that may be cut, as much of it as lets the chat fit; "" where nothing does. */
+  const shortened = Effect.fnUntraced(function*(bare: Chat, words: string, room: number) {
+    const key = JSON.stringify([room, bare])
+    let most = encode(words).length
+    for (let short = known.get(key) ?? words; most > 0; short = ending(words, most, encode)) {
+      const { length } = yield* composer.ids(replaced(bare, short))
+      if (length <= room) {
+        known.set(key, short)
+        return short
+      }
+      most -= length - room
+    }
+    return ""
+  })
+
+  const cut = Effect.fnUntraced(function*(bare: Chat, room: number, tokens: number) {
+    const words = wordsOf(bare)
+    const short = words === undefined ? "" : yield* shortened(bare, words, room)
+    if (short !== "") return yield* composer.ids(replaced(bare, short))
+    return yield* new ContextOverflow({ tokens: max_length - room + tokens, limit: max_length, prompt: brief(bare) })
+  })
+
+  const within = Effect.fnUntraced(function*(messages: Chat, room: number) {
+    const ids = yield* composer.ids(messages)
+    const over = ids.length - room
+    if (over <= 0) return ids
+    const bare = withoutYielding(messages)
+    const alone = yield* composer.ids(bare)
+    if (alone.length >= room) return alone.length === room ? alone : yield* cut(bare, room, alone.length)
+    const from = shared(ids, alone, yield* composer.before(messages))
+    return [...ids.slice(0, from), ...ids.slice(from + over)]
+  })
+
+  return {
+    fit: Effect.fnUntraced(function*(chat, after) {
+      const [messages, begun] = parted(chat)
+      return [...yield* within(messages, max_length - after - begun.length), ...begun]
+    }),
+    least: Effect.fnUntraced(function*(chat) {
+      const [messages, begun] = parted(chat)
+      return (yield* composer.ids(withoutYielding(messages))).length + begun.length
+    })
+  }
+}

@@ -1,0 +1,129 @@
+/** A language model in its roles: one that learns, one that only reads and writes. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import { LEAST_SHIFTED } from "../../domain/settings/prompting.ts"
+import * as Learner from "../engine/Learner.ts"
+import type { SessionError } from "../engine/Session.ts"
+import { learnerPart } from "../models/checkpointPart.ts"
+import {
+  describe,
+  dropoutKey,
+  groupsOf,
+  judge,
+  learningOf,
+  partsOf,
+  type Taught,
+  translate
+} from "../models/training.ts"
+import { Checkpoints } from "../ports/Checkpoints.ts"
+import {
+  LanguageModel,
+  LanguageModelError,
+  LanguageModelLearner,
+  type LanguageModelLesson
+} from "../ports/LanguageModel.ts"
+import type { PromptError } from "./chatTokens.ts"
+import * as Graphs from "./graphs.ts"
+import * as Model from "./model.ts"
+import { pack, type PackOptions } from "./pack.ts"
+
+type Failure = SessionError | Learner.Diverged | PromptError
+const inWords = (taught?: Taught) => (error: Failure): LanguageModelError =>
+  new LanguageModelError({
+    reason: error._tag === "SessionError" || error._tag === "Diverged" ? translate(error, taught) : error
+  })
+
+const portOf = (model: Model.Decoding, asError = inWords()) =>
+  LanguageModel.of({
+    nll: Effect.fn("languageModel.nll")(model.nll, Effect.mapError(asError)),
+    rank: Effect.fn("languageModel.rank")(model.rank, Effect.mapError(asError)),
+    write: (prompts, options) =>
+      model.write(prompts, options).pipe(Stream.mapError(asError), Stream.withSpan("languageModel.write"))
+  })
+
+/** A language model that answers, and cannot learn. */
+export const readOnly = (settings: Model.LanguageModelSettings) =>
+  Layer.effect(LanguageModel, Effect.map(Model.make(settings, false), (model) => portOf(model)))
+
+/** One handle on the weights serves both: the next judgement is that of the last step. */
+export const trainable = (settings: Model.LanguageModelSettings) =>
+  Layer.effectContext(Effect.gen(function*() {
+    const { model: own, name, prompting, training } = settings
+    const model = yield* Model.make(settings, true)
+    const learning = learningOf(training, model.weights)
+    const learner = yield* Learner.make({
+      name,
+      weights: model.weights,
+      optimizer: learning.optimizer,
+      groups: groupsOf(training, own.learning_rate),
+      lesson: ([rows, length, supervised]: [number, number, number]) =>
+        Graphs.lesson(model.decoder, {
+          ...learning,
+          model: name,
+          shape: { rows, length, supervised },
+          shifted: !prompting.use_full_attn && length >= LEAST_SHIFTED
+        })
+    })
+    const asError = inWords({ name, ...learner })
+    const fail = Effect.mapError(asError)
+    const checkpoints = yield* Checkpoints
+    yield* checkpoints.register(name, learnerPart(model.weights, learner, model))
+    const { groupName, groups } = describe(name, model.weights, own.learning_rate)
+
+    const prepare = Effect.fnUntraced(function*(
+      { continuations, prompts }: LanguageModelLesson,
+      after = 0,
+      least?: PackOptions["least"]
+    ) {
+      const lm = prompting.lm_loss_weight
+      const sequences = yield* Effect.forEach(
+        prompts,
+        (prompt, p) => model.sequences.one(prompt, continuations[p]!, lm)
+      )
+      return partsOf(training, prompts.length).map(([from, to], part) => {
+        const own = sequences.slice(from, to)
+        const packed = pack(own, { rows: own.length, all: lm > 0, of: prompts.length, least, ...model.padded })
+        const { length, rows, supervised } = packed.shape
+        const key = dropoutKey(training.seed, name, learner.updates() + after, part)
+        const bucket: [number, number, number] = [rows, length, supervised]
+        return { key: bucket, batch: { ...packed.data, key: Int32Array.of(key) }, own, places: packed.places }
+      })
+    })
+    /** Lessons of one part each, of one shape: the greatest of theirs. */
+    const alike = Effect.fnUntraced(function*(lessons: ReadonlyArray<LanguageModelLesson>) {
+      const made = (least?: PackOptions["least"]) => Effect.forEach(lessons, (lesson, k) => prepare(lesson, k, least))
+      let all = (yield* made()).map(([part]) => part!)
+      /** Longer ones may have room for more supervised tokens. */
+      while (all.some(({ key }) => key.join() !== all[0]!.key.join())) {
+        const most = (i: 1 | 2) => Math.max(...all.map(({ key }) => key[i]))
+        all = (yield* made({ length: most(1), supervised: most(2) })).map(([part]) => part!)
+      }
+      return all
+    })
+    type Prepared = Effect.Success<ReturnType<typeof prepare>>[number]
+    const losses = ({ own, places }: Prepared, { nll }: Learner.Report): ReadonlyArray<number> =>
+      own.map((s, r) => Model.byPart(s, (t) => nll![places[r]![t]!]!, 1, "mean")[0]!)
+
+    return Context.make(LanguageModel, portOf(model, asError)).pipe(Context.add(
+      LanguageModelLearner,
+      LanguageModelLearner.of({
+        groups,
+        learn: Effect.fn("languageModel.learn")(function*(lesson) {
+          const parts = yield* fail(prepare(lesson))
+          const reports = yield* fail(learner.learn(parts))
+          return Float32Array.from(parts.flatMap((part, i) => losses(part, reports[i]!)))
+        }),
+        learnSeveral: Effect.fn("languageModel.learnSeveral")(function*(lessons) {
+          const parts = yield* fail(alike(lessons))
+          const reports = yield* fail(learner.learnSeveral(parts))
+          return parts.map((part, k) => Float32Array.from(losses(part, reports[k]!)))
+        }),
+        gate: Effect.fn("languageModel.gate")(function*(lesson) {
+          const squares = yield* fail(learner.probe(yield* fail(prepare(lesson))))
+          return yield* Effect.mapError(judge(squares, groupName), (reason) => new LanguageModelError({ reason }))
+        })
+      })
+    ))
+  }))

@@ -1,0 +1,37 @@
+/** The template library with types, which the declarations of its package do not resolve to. */
+import * as library from "@huggingface/jinja"
+
+export interface Value {
+  readonly type: string
+  readonly value: unknown
+}
+
+/** A node of a syntax tree. */
+export type Node = { readonly type: string } & Readonly<Record<string, any>>
+
+export interface Token {
+  readonly type: string
+  readonly value: string
+}
+
+/** Variables of a scope. */
+export interface Environment {
+  readonly variables: Map<string, Value>
+  /** Declares a variable of a plain value, and gives what it is now. */
+  readonly set: (name: string, value: unknown) => Value
+}
+
+interface Library {
+  readonly Environment: new() => Environment
+  readonly Interpreter: new(environment: Environment) => {
+    evaluate(node: Node | undefined, environment: Environment): Value
+    run(program: Node): Value
+  }
+  readonly parse: (tokens: ReadonlyArray<Token>) => Node
+  readonly tokenize: (
+    source: string,
+    options: { readonly lstrip_blocks: boolean; readonly trim_blocks: boolean }
+  ) => ReadonlyArray<Token>
+}
+
+export const { Environment, Interpreter, parse, tokenize } = library as unknown as Library

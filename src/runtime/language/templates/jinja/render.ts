@@ -1,0 +1,48 @@
+/** A template rendered: a chat, and the beginning of the answer. */
+import { PythonInterpreter } from "./interpreter.ts"
+import { Environment } from "./library.ts"
+import type { Template } from "./source.ts"
+import { strftime } from "./strftime.ts"
+import { textOf } from "./values.ts"
+
+/** A template that asks for the day gets the same one every day. */
+const DAY = new Date(2024, 6, 26)
+
+const raise = (reason: unknown): never => {
+  throw new Error(String(reason))
+}
+
+const range = (from: number, to?: number, step = 1): ReadonlyArray<number> => {
+  const [start, stop] = to === undefined ? [0, from] : [from, to]
+  return Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, i) => start + i * step)
+}
+
+const globals = {
+  true: true,
+  false: false,
+  none: null,
+  True: true,
+  False: false,
+  None: null,
+  raise_exception: raise,
+  range,
+  strftime_now: (format: string) => strftime(DAY, format)
+}
+
+/** A message as templates take it. */
+export interface Said {
+  readonly role: string
+  readonly content: string
+}
+
+/** @throws Error with the reason why it cannot be rendered. */
+export const render = (
+  { program, roles }: Template,
+  variables: Readonly<Record<string, unknown>>,
+  messages: ReadonlyArray<Said>
+): string => {
+  const environment = new Environment()
+  const all = { ...globals, ...variables, messages }
+  for (const [name, value] of Object.entries(all)) environment.set(name, value)
+  return textOf(new PythonInterpreter(environment, roles).run(program))
+}

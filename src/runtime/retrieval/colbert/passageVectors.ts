@@ -1,0 +1,77 @@
+/** The corpus as vectors: passages of similar length are encoded together. */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { bucket } from "../../engine/Programs.ts"
+import { about, type SessionError } from "../../engine/Session.ts"
+import type { CorpusError } from "../../ports/Corpus.ts"
+import type { Chunk, PassageVectors } from "../../ports/PassageIndex.ts"
+import type { PassageTokens } from "./passageTokens.ts"
+import type { ColbertText } from "./text.ts"
+
+/** Passages a program takes at once. */
+const ROWS = 64
+
+type Encode = (ids: Int32Array, mask: Uint8Array, length: number) => Effect.Effect<Float32Array, SessionError>
+
+/** Rows that do not count become copies of the passage's first, which leaves every maximum as it is. */
+const repeatFirst = (vectors: Float32Array, keep: Uint8Array, length: number): void => {
+  const dim = vectors.length / keep.length
+  for (let row = 0; row < keep.length; row++) {
+    if (keep[row]) continue
+    const first = (row - row % length) * dim
+    vectors.copyWithin(row * dim, first, first + dim)
+  }
+}
+
+/** Rows of the corpus in order of their length, equal ones in order of place. */
+const byLength = (lengths: Int32Array): Int32Array => {
+  const ends = new Int32Array(lengths.reduce((most, length) => Math.max(most, length), 0) + 2)
+  for (const length of lengths) ends[length + 1]!++
+  for (let i = 1; i < ends.length; i++) ends[i]! += ends[i - 1]!
+  const order = new Int32Array(lengths.length)
+  lengths.forEach((length, doc) => order[ends[length]!++] = doc)
+  return order
+}
+
+/** What is encoded, and how. */
+export interface Source {
+  readonly text: Pick<ColbertText, "passages">
+  readonly tokens: PassageTokens
+  readonly id: (row: number) => string
+  /** Tokens of a passage, at most. */
+  readonly longest: number
+  /** Size of a vector. */
+  readonly dim: number
+  readonly encode: Encode
+}
+
+/** The vectors of a chunk, whose last passage is there as often as it takes to fill it up. */
+const encodeChunk = Effect.fnUntraced(
+  function*({ dim, encode, id, text, tokens }: Source, { docs, length, rows }: Chunk) {
+    const at = (i: number) => docs[Math.min(i, docs.length - 1)]!
+    const own = yield* tokens.of(Array.from({ length: rows }, (_, i) => at(i)))
+    const { ids, keep, mask } = text.passages(own, length)
+    const passage = (element: number) => `passage "${id(at(Math.floor(element / length / dim)))}"`
+    const vectors = yield* about(passage)(encode(ids, mask, length))
+    repeatFirst(vectors, keep, length)
+    return vectors
+  }
+)
+
+/** The vectors of the corpus, in chunks of passages of similar length. */
+export const passageVectors = Effect.fnUntraced(function*(source: Source) {
+  const lengths = yield* source.tokens.lengths
+  const order = byLength(lengths)
+  const chunks = Array.from({ length: Math.ceil(order.length / ROWS) }, (_, i): Chunk => {
+    const docs = order.slice(i * ROWS, (i + 1) * ROWS)
+    return { docs, rows: ROWS, length: bucket(lengths[docs.at(-1)!]!, source.longest) }
+  })
+  return {
+    dim: source.dim,
+    chunks,
+    vectors: Stream.fromIterable(chunks).pipe(
+      Stream.rechunk(1),
+      Stream.mapEffect((chunk) => encodeChunk(source, chunk))
+    )
+  } satisfies PassageVectors<SessionError | CorpusError, never> as PassageVectors<SessionError | CorpusError, never>
+})

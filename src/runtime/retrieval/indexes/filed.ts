@@ -1,0 +1,55 @@
+/** An index whose vectors lie in a file, from where they are read as it is searched. */
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { bytesText } from "../../../domain/units.ts"
+import { spaceIn } from "../../files/disk.ts"
+import { type Chunk, type Index, IndexError } from "../../ports/PassageIndex.ts"
+import { type Reader, type Searching, searchOf, sizeOf, statsOf } from "./search.ts"
+
+/** Vectors in a file, read a chunk at a time. */
+export interface Filed {
+  readonly dim: number
+  readonly chunks: ReadonlyArray<Chunk>
+  /** Fills an array with the vectors of a chunk. */
+  readonly into: (chunk: number, vectors: Float32Array) => Effect.Effect<Float32Array, IndexError>
+}
+
+/**
+ * Chunks are read one ahead of the one that is searched, into two arrays of a search's own. The first of them, as many
+ * as `memory` bytes hold, stay once they are read.
+ */
+const readerOf = ({ chunks, dim, into }: Filed, memory: number) => {
+  const held: Array<Float32Array> = []
+  let room = memory
+  const holds = chunks.map((chunk) => (room -= 4 * sizeOf(chunk, dim)) >= 0)
+  const largest = chunks.reduce((most, chunk, i) => holds[i] ? most : Math.max(most, sizeOf(chunk, dim)), 0)
+  const keep = (i: number) =>
+    Effect.map(into(i, new Float32Array(sizeOf(chunks[i]!, dim))), (vectors) => held[i] = vectors)
+  return (): Reader<IndexError> => {
+    const spare = [new Float32Array(largest), new Float32Array(largest)]
+    const read = (i: number) => holds[i] ? keep(i) : into(i, spare[i % 2]!.subarray(0, sizeOf(chunks[i]!, dim)))
+    let ahead: Fiber.Fiber<Float32Array, IndexError> | undefined
+    return Effect.fnUntraced(function*(i) {
+      const vectors = held[i] ?? (yield* ahead ? Fiber.join(ahead) : read(i))
+      ahead = i + 1 < chunks.length && !held[i + 1]
+        ? yield* Effect.forkChild(read(i + 1), { startImmediately: true })
+        : undefined
+      return vectors
+    })
+  }
+}
+
+/** The index of vectors in a file, of which `memory` bytes stay in memory. */
+export const indexOf = (run: Searching, generation: number, memory: number) => (opened: Filed): Index => ({
+  generation,
+  stats: statsOf(opened),
+  search: searchOf(opened, run, readerOf(opened, memory))
+})
+
+/** Refuses to begin what the disk has no room for. */
+export const checkRoom = Effect.fnUntraced(function*(folder: string, { bytes }: Index["stats"], advice = "") {
+  const space = yield* spaceIn(folder)
+  if (bytes <= space) return
+  const reason = `the index takes ${bytesText(bytes)}, and the disk has room for ${bytesText(space)}${advice}`
+  return yield* new IndexError({ path: folder, reason })
+})

@@ -1,0 +1,96 @@
+/** Exact late-interaction search, a chunk of passages at a time. */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { TopK } from "../../../domain/topK.ts"
+import { maxSim } from "../../../kernels/loss/maxSim.ts"
+import type { Graph } from "../../../kernels/onnx/encode.ts"
+import { input } from "../../../kernels/Tensor.ts"
+import { cached, powerOfTwo, type Run } from "../../engine/Programs.ts"
+import { failedProgram } from "../../models/training.ts"
+import type { Chunk, IndexStats, PassageVectors, QueryVectors } from "../../ports/PassageIndex.ts"
+
+/** Scores of a chunk's passages: queries [b, q, dim], docs [n, l, dim] whose absent rows repeat a present one. */
+export const search = (b: number, q: number, n: number, l: number, dim: number): Graph => {
+  const [queries, docs] = [input("queries", [b, q, dim], "float32"), input("docs", [n, l, dim], "float32")]
+  return {
+    name: `retriever.search ${n}x${l}`,
+    inputs: { queries, docs },
+    outputs: { scores: maxSim(queries, docs) }
+  }
+}
+
+type Shape = [b: number, q: number, n: number, l: number, dim: number]
+/** The programs of searches, by their sizes. */
+export type Searching = Run<Shape>
+
+/** The programs of all searches. */
+export const searching = cached((shape: Shape) => search(...shape))
+
+/** What an index of these chunks holds. */
+export const statsOf = ({ chunks, dim }: Pick<PassageVectors<never, never>, "chunks" | "dim">): IndexStats => {
+  const sum = (of: (chunk: Chunk) => number) => chunks.reduce((n, chunk) => n + of(chunk), 0)
+  const vectors = sum(({ length, rows }) => rows * length)
+  return {
+    passages: sum(({ docs }) => docs.length),
+    vectors,
+    dim,
+    bytes: vectors * dim * Float32Array.BYTES_PER_ELEMENT
+  }
+}
+
+/** Numbers of a chunk's vectors. */
+export const sizeOf = ({ length, rows }: Chunk, dim: number): number => rows * length * dim
+
+/** Queries of a power of two, for which programs are compiled: those that are asked, and others that are not looked at. */
+const padded = ({ count, length, vectors }: QueryVectors, dim: number) => {
+  const b = powerOfTwo(count)
+  const size = b * length * dim
+  if (vectors.length >= size) return { b, queries: vectors.subarray(0, size) }
+  const queries = new Float32Array(size)
+  queries.set(vectors)
+  return { b, queries }
+}
+
+/** Gives the vectors of a search's chunks, asked for one after the other. */
+export type Reader<E> = (chunk: number) => Effect.Effect<Float32Array, E>
+
+/** Searches chunks whose vectors `begin` gives a reader of; takes the memory of one chunk beside them. */
+export const searchOf = <E>(
+  { chunks, dim }: Pick<PassageVectors<never, never>, "chunks" | "dim">,
+  run: Searching,
+  begin: () => Reader<E>
+) =>
+  Effect.fnUntraced(function*(asked: QueryVectors, k: number) {
+    const best = new TopK(asked.count, k)
+    const read = begin()
+    const { b, queries } = padded(asked, dim)
+    let scores = new Float32Array(0)
+    for (let i = 0; i < chunks.length && asked.count > 0; i++) {
+      const { docs, length, rows } = chunks[i]!
+      if (scores.length !== b * rows) scores = new Float32Array(b * rows)
+      const feeds = { queries, docs: yield* read(i) }
+      yield* Effect.mapError(run([b, asked.length, rows, length, dim], feeds, { scores }), failedProgram)
+      for (let q = 0; q < asked.count; q++) {
+        for (let d = 0; d < docs.length; d++) best.offer(q, docs[d]!, scores[q * rows + d]!)
+      }
+    }
+    return { docs: best.docs, scores: best.scores }
+  })
+
+/** The vectors of each chunk in turn; a stream that does not give what the chunks say is a bug. */
+export const eachChunk = Effect.fnUntraced(function*<E, R, E2, R2>(
+  { chunks, dim, vectors }: PassageVectors<E, R>,
+  take: (vectors: Float32Array, i: number) => Effect.Effect<void, E2, R2>
+) {
+  let i = 0
+  yield* Stream.runForEach(vectors, (own) => {
+    const chunk = chunks[i]
+    if (chunk === undefined || own.length !== sizeOf(chunk, dim)) {
+      return Effect.die(new RangeError(`chunk ${i} of ${chunks.length} has ${own.length} numbers`))
+    }
+    return take(own, i++)
+  })
+  if (i < chunks.length) {
+    return yield* Effect.die(new RangeError(`there are vectors of ${i} chunks of ${chunks.length}`))
+  }
+})

@@ -1,0 +1,84 @@
+/** Prompts: passages, questions and answers as the chats and the continuations that a language model is given. */
+import * as Effect from "effect/Effect"
+import type { Chat, Part } from "../domain/Content.ts"
+import { text } from "../domain/Content.ts"
+import { letter, withOptions } from "../domain/records/options.ts"
+import type { Generation } from "../domain/settings/generation.ts"
+import { around, fill } from "../domain/settings/placeholders.ts"
+import type { Prompting } from "../domain/settings/prompting.ts"
+import { Corpus } from "../runtime/ports/Corpus.ts"
+
+/** How questions are put. */
+export type PromptOptions =
+  & Pick<
+    Prompting,
+    | "answer_format"
+    | "answer_prompt"
+    | "document_prompt"
+    | "excess_length"
+    | "options_in_prompt"
+    | "question_prompt"
+    | "text_maxlength"
+  >
+  & Pick<Generation, "generation_prompt" | "rationale_prompt">
+
+/** A question that a reader is asked; `options` is empty where the answer is free. */
+export interface Asked {
+  readonly question: string
+  readonly options: ReadonlyArray<string>
+}
+
+/** A passage, which gives way where a prompt is too long. */
+const passage = (o: PromptOptions, own: string): Part => ({
+  ...text(fill(o, "document_prompt", own)),
+  most: o.text_maxlength,
+  yields: true
+})
+
+/** A question with its options, where they are shown; its own words may be cut where the settings say so. */
+const questionPart = (o: PromptOptions, { options, question }: Asked): Part => {
+  const shown = o.options_in_prompt ? withOptions(question, options) : question
+  const pieces = around(o, "question_prompt")
+  const whole = text(pieces.join(shown))
+  if (o.excess_length !== "truncate") return whole
+  const starts = pieces.slice(1).map((_, i) =>
+    pieces.slice(0, i + 1).reduce((sum, { length }) => sum + length, 0) + i * shown.length
+  )
+  return { ...whole, cut: starts.map((from) => [from, from + question.length] as const) }
+}
+
+/** The passages, from worst to best, and the question: a user's message. */
+export const ask = (o: PromptOptions, passages: ReadonlyArray<string>, asked: Asked): Chat => [
+  { role: "user", content: [...passages.map((own) => passage(o, own)), questionPart(o, asked)] }
+]
+
+const begin = (chat: Chat, ...texts: ReadonlyArray<string>): Chat => {
+  const content = texts.filter((own) => own !== "").map(text)
+  return content.length === 0 ? chat : [...chat, { role: "assistant", content }]
+}
+
+/** To be answered in writing. */
+export const toAnswer = (o: PromptOptions, chat: Chat): Chat => begin(chat, o.generation_prompt)
+
+/** To be explained, after the answer. */
+export const toExplain = (o: PromptOptions, chat: Chat, asked: Asked, answer: string): Chat =>
+  begin(chat, answerOf(o, asked, answer), o.rationale_prompt)
+
+const said = (o: PromptOptions, answer: string): string => fill(o, "answer_prompt", answer)
+
+/** The answer as the reader is to give it: the option's text or its letter, or the free answer. */
+export const answerOf = (o: PromptOptions, { options }: Pick<Asked, "options">, answer: string): string =>
+  said(o, o.answer_format === "letter" && options.includes(answer) ? letter(options.indexOf(answer)) : answer)
+
+/** Each option as an answer; by letter also those of the same text are told apart. */
+export const answersOf = (o: PromptOptions, { options }: Pick<Asked, "options">): ReadonlyArray<string> =>
+  options.map((option, i) => said(o, o.answer_format === "letter" ? letter(i) : option))
+
+/** The texts of passages, each read once; by row, none of -1. */
+export const readTexts = Effect.fnUntraced(function*(rows: Int32Array) {
+  const distinct = [...new Set(rows)].filter((row) => row >= 0)
+  const passages = yield* (yield* Corpus).read(distinct)
+  const texts = new Map(distinct.map((row, i) => [row, passages[i]!.text]))
+  return (some: Int32Array): ReadonlyArray<string> =>
+    Array.from(some.filter((row) => row >= 0), (row) => texts.get(row)!)
+})
