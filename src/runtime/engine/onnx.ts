@@ -18,7 +18,9 @@ import {
   SessionError
 } from "./Session.ts"
 
+/** The native library. */
 export type Ort = typeof OrtModule
+/** An array of it, on the host or on a device. */
 export type OrtTensor = OrtModule.Tensor
 
 /** Loaded on first use: commands that run no graph start without the native library. */

@@ -100,6 +100,7 @@ const repeating = Effect.fnUntraced(function*<I extends string, O extends string
   return { graph, run } satisfies Program<I, O>
 })
 
+/** A program of the graph; of one that repeats a step, the weights stay on the device between its repetitions. */
 export const compile = <I extends string, O extends string>(
   ort: Onnx.Ort,
   graph: Graph<I, O>,
