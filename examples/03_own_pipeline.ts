@@ -9,7 +9,7 @@ import { Candidates, Draw } from "../src/domain/tables.ts"
 import * as languageModel from "../src/runtime/language/languageModel.ts"
 import * as bm25 from "../src/runtime/retrieval/bm25.ts"
 import * as retriever from "../src/runtime/retrieval/retriever.ts"
-import { curriculum } from "../src/stages/pipelines.ts"
+import { trainingStep } from "../src/stages/pipelines.ts"
 import type { PromptOptions } from "../src/stages/prompt.ts"
 import { read } from "../src/stages/read.ts"
 import { retrieve } from "../src/stages/retrieve.ts"
@@ -41,7 +41,7 @@ const ladder = Stage.make("sample", {
 })
 const rank = llmRank(m, { ties: "skip", mean: "pairs" })
 const mine = (o: PromptOptions) =>
-  curriculum(
+  trainingStep(
     pipe(retrieve({ n, rerank: false }), Stage.andThen(ladder), Stage.andThen(read(m, o)), Stage.andThen(rank)),
     byPairs(m, c, o)
   )

@@ -188,7 +188,7 @@ const retriever = () => {
       docMask: new Uint8Array(docs).fill(1),
       docKeep: new Uint8Array(docs).fill(1),
       places: Int32Array.from({ length: passages }, (_, i) => i),
-      wanted: Float32Array.of(1, ...Array<number>(passages - 1).fill(0)),
+      wanted: Float32Array.from({ length: passages }, (_, i) => i === 0 ? 1 : 0),
       key: Int32Array.of(1)
     } as Batch
   }

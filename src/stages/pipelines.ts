@@ -20,7 +20,7 @@ export interface StudyOptions extends SampleOptions, RankOptions, RetrieveOption
 }
 
 /** A way to study: everything before the update, and what the update teaches from it. */
-export const curriculum = <O extends Columns, E, R, I extends Columns>(
+export const trainingStep = <O extends Columns, E, R, I extends Columns>(
   study: Stage.Stage<typeof Question, O, E, R>,
   teaching: typeof Question & O extends I ? Teaching<I> : never
 ) => {
@@ -51,26 +51,26 @@ const candidates = (o: StudyOptions) => pipe(retrieve(o), Stage.andThen(sample(o
 
 /** JMLR: the reader's likelihood of the answer given each passage ranks the passages. */
 export const llmRanked = (o: StudyOptions) =>
-  curriculum(pipe(candidates(o), Stage.andThen(llmRank(o.m, o))), byPairs(o.m, o.c, o))
+  trainingStep(pipe(candidates(o), Stage.andThen(llmRank(o.m, o))), byPairs(o.m, o.c, o))
 
 /** Atlas: the retriever's distribution follows the reader's likelihoods. */
 export const distilled = (o: StudyOptions) =>
-  curriculum(pipe(candidates(o), Stage.andThen(pdist(o.m, o.temperatureGold))), byTarget(o.m, o.c, o))
+  trainingStep(pipe(candidates(o), Stage.andThen(pdist(o.m, o.temperatureGold))), byTarget(o.m, o.c, o))
 
 /** Supervision by gold passages among retrieved ones. */
 export const goldSupervised = (o: StudyOptions) =>
-  curriculum(
+  trainingStep(
     pipe(retrieve(o), Stage.andThen(drawWithGold(o.n, o.m, o.c, o.seed)), Stage.andThen(goldTarget(o.m))),
     byTarget(o.m, o.c, o)
   )
 
 /** Supervision by gold passages against those of the same batch. */
 export const inBatch = (b: number, o: PromptOptions) =>
-  curriculum(pipe(drawInBatch(b), Stage.andThen(goldTarget(b))), byTarget(b, 1, o))
+  trainingStep(pipe(drawInBatch(b), Stage.andThen(goldTarget(b))), byTarget(b, 1, o))
 
 /** The reader alone, from gold passages. */
 export const oracle = (c: number, passages: number, seed: number, o: PromptOptions) =>
-  curriculum(pipe(drawOracle(c, passages, seed), Stage.andThen(goldTarget(1))), byTarget(1, c, o))
+  trainingStep(pipe(drawOracle(c, passages, seed), Stage.andThen(goldTarget(1))), byTarget(1, c, o))
 
 /** A way to find passages, then the reader's choice from the `c` best of `n`: as columns, or told as it comes about. */
 const answered = <E, R>(

@@ -76,7 +76,7 @@ describe("update", () => {
   })
 })
 
-describe("a curriculum", () => {
+describe("a training step", () => {
   it.effect("learns: the loss of the same questions falls", () =>
     Effect.gen(function*() {
       const { learn } = Pipelines.goldSupervised(study)

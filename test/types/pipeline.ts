@@ -8,7 +8,14 @@ import type { Corpus, CorpusError } from "../../src/runtime/ports/Corpus.ts"
 import type { LanguageModel, LanguageModelError, LanguageModelLearner } from "../../src/runtime/ports/LanguageModel.ts"
 import type { Retriever, RetrieverError, RetrieverLearner } from "../../src/runtime/ports/Retriever.ts"
 import { answer, type AnswerOptions } from "../../src/stages/answer.ts"
-import { answerGold, answerOne, curriculum, inBatch, llmRanked, type StudyOptions } from "../../src/stages/pipelines.ts"
+import {
+  answerGold,
+  answerOne,
+  inBatch,
+  llmRanked,
+  type StudyOptions,
+  trainingStep
+} from "../../src/stages/pipelines.ts"
 import { read } from "../../src/stages/read.ts"
 import { retrieve } from "../../src/stages/retrieve.ts"
 import { sample, type SampleOptions } from "../../src/stages/sample.ts"
@@ -36,7 +43,7 @@ export const withoutScore = pipe(finding, Stage.andThen(sample(draw)), Stage.and
 // @ts-expect-error: `answer` needs `docs`, which `retrieve` adds
 export const withoutRetrieve = answer(4, 1, options).run(questions)
 // @ts-expect-error: what is studied lacks `drawn`, `context` and `preference`
-export const taughtTooEarly = curriculum(findGold(1), byPairs(2, 1, options))
+export const taughtTooEarly = trainingStep(findGold(1), byPairs(2, 1, options))
 
 const thenRead = Stage.andThen(read(2, options))
 type Refused = Parameters<typeof thenRead<typeof Question, ReturnType<typeof Candidates>, never, never>>[0]

@@ -40,15 +40,15 @@ export const cuda: Target = target(
   }
 )
 
-/** ONNX Runtime's WebGPU provider. */
+/** ONNX Runtime's WebGPU provider. Its sine and cosine, which are coarse, are none. */
 export const webgpu: Target = target(
   "webgpu",
   {
     "float32 float16 int32 uint32":
       "Add Concat Div Equal Gemm Identity Less Max Min Mul Pad ReduceMax ReduceSum ScatterElements Shape "
       + "Softmax Squeeze Sub Transpose",
-    "float32 float16": "Cos Erf Exp GatherElements Gelu LayerNormalization Log MatMul Neg Reciprocal RotaryEmbedding "
-      + "Sigmoid SimplifiedLayerNormalization Sin Slice Softplus Sqrt Tanh",
+    "float32 float16": "Erf Exp Floor GatherElements Gelu LayerNormalization Log MatMul Neg Reciprocal RotaryEmbedding "
+      + "Sigmoid SimplifiedLayerNormalization Slice Softplus Sqrt Tanh",
     "float32 float16 int32 uint32 bool": "Cast Expand Gather Reshape Where",
     "bool": "And Not",
     "float32 int32": "Range"

@@ -1,6 +1,6 @@
 /** Rotary position embedding (Su et al. 2021), in the half-split layout of Hugging Face's Llama. */
 import * as Nd from "../NdArray.ts"
-import { apply, type Op, real, ShapeError, type Tensor } from "../Tensor.ts"
+import { apply, type Emitter, type Op, real, ShapeError, type Tensor } from "../Tensor.ts"
 import { sum } from "./broadcast.ts"
 import { mul, neg, sub } from "./elementwise.ts"
 import { slice } from "./gather.ts"
@@ -8,6 +8,36 @@ import { slice } from "./gather.ts"
 interface Rotation {
   /** Turn backwards: the inverse and the adjoint. */
   readonly reverse: boolean
+}
+
+/** 2π in parts: the first two have so few bits that their products with whole numbers up to 4,096 are exact. */
+const TURN = [6.28125, 0.001935482025146484375, 2 * Math.PI - 6.28125 - 0.001935482025146484375] as const
+
+/** Coefficients of Taylor's polynomial in y², from the highest: sin y = y p(y²) and cos y = p(y²), for |y| up to π/2. */
+const series = (first: number): ReadonlyArray<number> => {
+  const coefficients = [1]
+  for (let n = first + 1; n < 16; n += 2) coefficients.unshift(-coefficients[0]! / (n * (n + 1)))
+  return coefficients
+}
+const [ofSine, ofCosine] = [series(1), series(0)]
+
+/**
+ * Cosine and sine of angles for providers whose own are coarse: WebGPU promises three digits, and nothing beyond half a
+ * turn. Whole turns are taken off, and half of the rest is what a polynomial takes.
+ */
+const byPolynomials = (emit: Emitter, angle: string): { readonly cosine: string; readonly sine: string } => {
+  const real = (x: number) => emit.scalar("float32", x)
+  const times = (a: string, b: string) => emit.node("Mul", [a, b])
+  const plus = (a: string, b: string) => emit.node("Add", [a, b])
+  const turns = emit.node("Floor", [plus(times(angle, real(1 / (2 * Math.PI))), real(0.5))])
+  const rest = TURN.reduce((x, part) => emit.node("Sub", [x, times(turns, real(part))]), angle)
+  const y = times(rest, real(0.5))
+  const square = times(y, y)
+  const polynomial = ([highest, ...others]: ReadonlyArray<number>) =>
+    others.reduce((sum, coefficient) => plus(times(sum, square), real(coefficient)), real(highest!))
+  const [s, c] = [times(y, polynomial(ofSine)), polynomial(ofCosine)]
+  const twice = (x: string) => times(real(2), x)
+  return { sine: twice(times(s, c)), cosine: emit.node("Sub", [real(1), twice(times(s, s))]) }
 }
 
 /** Turns plane (i, i + d/2) of each head vector by the token's angle: x [b, heads, n, d], angles [b, n, d/2]. */
@@ -37,8 +67,9 @@ export const Rotary: Op<Rotation> = {
   onnx: (emit, [x, angles], { reverse }, { inputs }) => {
     const [b, n, half] = inputs[1]!.shape as [number, number, number]
     const rows = emit.node("Reshape", [angles!, emit.ints([-1, half])])
-    const cosine = emit.node("Cos", [rows])
-    const sine = emit.node("Sin", [reverse ? emit.node("Neg", [rows]) : rows])
+    const { cosine, sine } = emit.target.has("Cos")
+      ? { cosine: emit.node("Cos", [rows]), sine: emit.node("Sin", [reverse ? emit.node("Neg", [rows]) : rows]) }
+      : byPolynomials(emit, reverse ? emit.node("Neg", [rows]) : rows)
     const places = emit.target.has("Range", "int64")
       ? emit.node("Reshape", [
         emit.node("Range", [0, b * n, 1].map((v) => emit.scalar("int64", v))),

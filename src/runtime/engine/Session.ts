@@ -91,7 +91,7 @@ export class SessionError extends Schema.TaggedError<SessionError>()("SessionErr
 
 /** An execution provider. */
 export class Session extends Context.Service<Session, {
-  readonly provider: "cpu" | "cuda" | "reference"
+  readonly provider: "cpu" | "cuda" | "webgpu" | "reference"
   readonly threads: number
   /** The type that products of matrices are computed in; all else is float32. */
   readonly precision: "float32" | Half
@@ -105,10 +105,11 @@ export class Session extends Context.Service<Session, {
     graph: Graph<I, O>,
     fixed?: Feeds<string>
   ) => Effect.Effect<Program<I, O>, SessionError, Scope.Scope>
-  /** Compiles a graph once for all sizes. */
+  /** Compiles a graph once for all sizes. What is `still` is fixed where there is a device, and fed elsewhere. */
   readonly open: <N extends string>(
     family: Family<N>,
-    fixed: Feeds<string>
+    fixed: Feeds<string>,
+    still?: Feeds<string>
   ) => Effect.Effect<Open<N>, SessionError, Scope.Scope>
 }>()("anamnesis/runtime/engine/Session") {}
 

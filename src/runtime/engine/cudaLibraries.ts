@@ -16,14 +16,17 @@ const folder = (): string => {
   return onPath.find((one) => existsSync(join(one, "libonnxruntime.so.1"))) ?? packaged()
 }
 
-/** What the loader says of a library; empty where it has it. It is no addon of Node's, which is told of one that is there. */
+/**
+ * Why the loader does not have a library; empty where it does. It is no addon of Node's, which is what it says of one that
+ * is there; anything else that it may say is left to ONNX Runtime.
+ */
 const refusal = (library: string): string => {
   try {
     process.dlopen({ exports: {} }, library, constants.dlopen.RTLD_LAZY)
     return ""
   } catch (error) {
     const said = String((error as Error).message)
-    return /did not self-register|undefined symbol: Provider_GetHost/.test(said) ? "" : said
+    return /cannot open shared object file|file too short|invalid ELF header/.test(said) ? said : ""
   }
 }
 
@@ -47,7 +50,9 @@ export const missing = (): string | undefined => {
   const absent = own.filter((name) => !existsSync(join(home, name)))
   if (absent.length > 0) return `${listed(absent)} ${absent.length === 1 ? "is" : "are"} not in ${home}`
   const said = refusal(join(home, own[1]!))
-  const others = needed(/\.so\.1[12]\b/.test(said) ? 12 : 13).filter((name) => refusal(name) !== "")
+  /** It is loaded with all that it needs but cuDNN, which it looks for later. */
+  const asked = said === "" ? ["libcudnn.so.9"] : needed(/\.so\.1[12]\b/.test(said) ? 12 : 13)
+  const others = asked.filter((name) => refusal(name) !== "")
   if (others.length === 0) return said === "" ? undefined : said
   const what = others.includes("libcuda.so.1") ? " (libcuda.so.1 is the NVIDIA driver's)" : ""
   return `the loader does not find ${listed(others)}${what}`

@@ -18,8 +18,10 @@ import {
   SessionError
 } from "./Session.ts"
 
-type Ort = typeof OrtModule
-type OrtTensor = OrtModule.Tensor
+/** The native library. */
+export type Ort = typeof OrtModule
+/** An array of it, on the host or on a device. */
+export type OrtTensor = OrtModule.Tensor
 
 /** Loaded on first use: commands that run no graph start without the native library. */
 export const load: Effect.Effect<Ort> = Effect.promise(() => import("onnxruntime-node"))
@@ -173,12 +175,13 @@ const outside = (fixed: Feeds<string>) => ({
   }))
 })
 
-/** A graph as a program of ONNX Runtime, released with its scope. */
-export const compile = Effect.fnUntraced(function*<I extends string, O extends string>(
+/** A session of a graph, and which of its inputs are fed: on a device, those that are not fixed. */
+export const sessionOf = Effect.fnUntraced(function*(
   ort: Ort,
-  graph: Graph<I, O>,
+  graph: Graph<any, any>,
   options: Options,
-  fixed: Feeds<string> = {}
+  fixed: Feeds<string>,
+  more: OrtModule.InferenceSession.SessionOptions = {}
 ) {
   yield* affordable(graph)
   const own = options.target.device ? Object.fromEntries(Object.entries(fixed).filter(([n]) => n in graph.inputs)) : {}
@@ -186,9 +189,21 @@ export const compile = Effect.fnUntraced(function*<I extends string, O extends s
   const model = yield* modelOf(graph, { ...options, weights })
   const session = yield* create(ort, graph.name, model, {
     ...sessionOptions(options, true),
-    ...(weights.size > 0 ? { externalData } : {})
+    ...(weights.size > 0 ? { externalData } : {}),
+    ...more
   })
-  return programOf(ort, session, graph, (name) => !(name in own))
+  return { session, fed: (name: string) => !(name in own) }
+})
+
+/** A graph as a program of ONNX Runtime, released with its scope. */
+export const compile = Effect.fnUntraced(function*<I extends string, O extends string>(
+  ort: Ort,
+  graph: Graph<I, O>,
+  options: Options,
+  fixed: Feeds<string> = {}
+) {
+  const { fed, session } = yield* sessionOf(ort, graph, options, fixed)
+  return programOf(ort, session, graph, fed)
 })
 
 /** Fixed inputs become constants of the session, which it lays out once in the way it likes best. */

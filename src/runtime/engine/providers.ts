@@ -1,4 +1,4 @@
-/** The execution providers: three layers for `Session`. Nothing else in the program knows which one it runs on. */
+/** The execution providers: four layers for `Session`. Nothing else in the program knows which one it runs on. */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,6 +10,7 @@ import type { Target } from "../../kernels/Tensor.ts"
 import * as CudaLibraries from "./cudaLibraries.ts"
 import * as Onnx from "./onnx.ts"
 import * as Reference from "./reference.ts"
+import * as Resident from "./resident.ts"
 import { ProviderUnavailable, Session, SessionError } from "./Session.ts"
 import { traced } from "./tracing.ts"
 
@@ -19,6 +20,8 @@ export interface CpuOptions {
   readonly threads?: number | undefined
   /** Graphs as they are written for another provider: to judge on any machine what is written. */
   readonly target?: Target
+  /** Products of matrices in this type: to judge that too. The CPU has none in bfloat16. */
+  readonly products?: "float16" | undefined
 }
 
 /** ONNX Runtime on the CPU. */
@@ -27,11 +30,16 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
   return Layer.effect(
     Session,
     Effect.map(Onnx.load, (ort) => {
-      const own = { threads, executionProviders: ["cpu"], target: options.target ?? Targets.cpu }
+      const own = {
+        threads,
+        executionProviders: ["cpu"],
+        target: options.target ?? Targets.cpu,
+        products: options.products
+      }
       return traced({
         provider: "cpu",
         threads,
-        precision: "float32",
+        precision: options.products ?? "float32",
         device: false,
         compile: (graph, fixed) => Onnx.compile(ort, graph, own, fixed),
         open: (family, fixed) => Onnx.open(ort, family, fixed, own)
@@ -74,7 +82,7 @@ export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, Se
       const executionProviders = [{ name: "cuda", deviceId: device } as const]
       const options = { threads: 1, executionProviders, target: Targets.cuda, products }
       const explained = Effect.mapError((error: SessionError) =>
-        /load library|CUDA|cudnn/i.test(error.message) ? refused(error.message) : error
+        /load library|CUDA failure|cuDNN/.test(error.message) ? refused(error.message) : error
       )
       return traced({
         provider: "cuda",
@@ -82,27 +90,59 @@ export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, Se
         precision: products ?? "float32",
         device: true,
         compile: (graph, fixed) => explained(Onnx.compile(ort, graph, options, fixed)),
-        open: (family, fixed) => explained(Onnx.open(ort, family, fixed, options))
+        open: (family, fixed, still) => explained(Onnx.open(ort, family, { ...still, ...fixed }, options))
       })
     })
   )
+
+const adapters =
+  "Install a driver for Vulkan, Metal or Direct3D 12 that has what ONNX Runtime asks for (docs/webgpu.md), "
+  + "or choose --provider cpu."
+
+/** Any GPU, by way of WebGPU, or nothing. */
+export const webgpu: Layer.Layer<Session> = Layer.effect(
+  Session,
+  Effect.map(Onnx.load, (ort) => {
+    const options = { threads: 1, executionProviders: ["webgpu"], target: Targets.webgpu }
+    const explained = Effect.mapError((error: SessionError) =>
+      /adapter|WebGPU device/i.test(error.message)
+        ? new SessionError({
+          reason: new ProviderUnavailable({ provider: "webgpu", missing: error.message, remedy: adapters })
+        })
+        : error
+    )
+    return traced({
+      provider: "webgpu",
+      threads: 1,
+      precision: "float32",
+      device: true,
+      compile: (graph, fixed) => explained(Resident.compile(ort, graph, options, fixed)),
+      open: (family, fixed, still) => explained(Onnx.open(ort, family, { ...still, ...fixed }, options))
+    })
+  })
+)
 
 const refused = (missing: string): SessionError =>
   new SessionError({ reason: new ProviderUnavailable({ provider: "cuda", missing, remedy }) })
 const unavailable = (missing: string): Effect.Effect<never, SessionError> => Effect.fail(refused(missing))
 
 /** The providers by name. */
-export const names = ["cpu", "cuda", "reference"] as const
+export const names = ["cpu", "cuda", "webgpu", "reference"] as const
 /** One of `names`. */
 export type Provider = typeof names[number]
 
 /** The layer of a provider; fails with `ProviderUnavailable` where it cannot start. */
-export const make = (provider: Provider, options: CpuOptions & CudaOptions): Layer.Layer<Session, SessionError> => {
+export const make = (
+  provider: Provider,
+  options: Pick<CpuOptions, "threads"> & CudaOptions
+): Layer.Layer<Session, SessionError> => {
   switch (provider) {
     case "cpu":
-      return cpu(options)
+      return cpu({ threads: options.threads })
     case "cuda":
       return cuda(options)
+    case "webgpu":
+      return webgpu
     case "reference":
       return reference
   }

@@ -41,7 +41,7 @@ export const traced = (session: Session["Service"]): Session["Service"] => {
         "program.compile",
         { attributes: { program: graph.name }, ...plain }
       ),
-    open: (family, fixed) => Effect.map(session.open(family, fixed), (at) => (sizes) => seen(at(sizes)))
+    open: (family, fixed, still) => Effect.map(session.open(family, fixed, still), (at) => (sizes) => seen(at(sizes)))
   }
 }
 

@@ -64,8 +64,8 @@ describe("the environment", () => {
     }))
   for (
     const [name, value, wanted] of [
-      ["PROVIDER", "tpu", /must be one of cpu, cuda, reference; given "tpu"$/],
-      ["PROVIDER", "constructor", /must be one of cpu, cuda, reference; given "constructor"$/],
+      ["PROVIDER", "tpu", /must be one of cpu, cuda, webgpu, reference; given "tpu"$/],
+      ["PROVIDER", "constructor", /must be one of cpu, cuda, webgpu, reference; given "constructor"$/],
       ["THREADS", "many", /must be a whole number from 1 to \d+; given "many"$/],
       ["THREADS", "0", /given "0"$/],
       ["THREADS", "-1", /given "-1"$/],

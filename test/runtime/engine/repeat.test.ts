@@ -7,8 +7,9 @@ import type { Graph } from "../../../src/kernels/onnx/encode.ts"
 import { adamw } from "../../../src/kernels/optim/adamw.ts"
 import { repeated } from "../../../src/kernels/repeat.ts"
 import { names } from "../../../src/kernels/Step.ts"
-import { cpu } from "../../../src/runtime/engine/providers.ts"
+import { cpu, webgpu } from "../../../src/runtime/engine/providers.ts"
 import { allocate, type Data, type Feeds, Session } from "../../../src/runtime/engine/Session.ts"
+import { unavailable } from "../../support/providers.ts"
 import { drawn, isParam, steps, type Values } from "../../support/steps.ts"
 
 const optimizer = adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-3 })
@@ -52,29 +53,33 @@ const stacked = (turns: ReadonlyArray<Feeds<string>>): Feeds<string> =>
 
 const isNext = (output: string) => output.startsWith(names.next(""))
 
+/** Single steps one after the other, and as many in one program: what the latter yields, and should. */
+const both = Effect.fnUntraced(function*(graph: Graph, batch: Values) {
+  const session = yield* Session
+  const [one, many] = [yield* session.compile(graph), yield* session.compile(repeated(graph, K))]
+  const own = Array.from({ length: K }, (_, k) => ownOf(graph, batch, k))
+  const state: Record<string, Data> = { ...stateOf(graph) }
+  const reports: Array<Feeds<string>> = []
+  for (const given of own) {
+    const results = yield* one.run({ ...state, ...given })
+    for (const [output, data] of Object.entries(results)) {
+      if (isNext(output)) state[output.slice(names.next("").length)] = data
+    }
+    reports.push(Object.fromEntries(Object.entries(results).filter(([output]) => !isNext(output))))
+  }
+  const results = yield* many.run({ ...stateOf(graph), ...stacked(own) })
+  const next = Object.entries(state).map(([name, data]) => [names.next(name), data] as const)
+  const want: Feeds<string> = { ...stacked(reports), ...Object.fromEntries(next) }
+  return { reports, results, want }
+})
+
 describe("several steps in one program", () => {
   const all = { ...steps(optimizer, 1) }
   const again = Object.entries(steps(optimizer, 1, true)).map(([name, one]) => [`${name}, checkpointed`, one] as const)
   for (const [name, [graph, batch]] of [...Object.entries(all), ...again]) {
     it.live(`leave the bytes of single ones: ${name}`, () =>
       Effect.gen(function*() {
-        const session = yield* Session
-        const [one, many] = [yield* session.compile(graph), yield* session.compile(repeated(graph, K))]
-        const own = Array.from({ length: K }, (_, k) => ownOf(graph, batch, k))
-        const state: Record<string, Data> = { ...stateOf(graph) }
-        const reports: Array<Feeds<string>> = []
-        for (const given of own) {
-          const results = yield* one.run({ ...state, ...given })
-          for (const [output, data] of Object.entries(results)) {
-            if (isNext(output)) state[output.slice(names.next("").length)] = data
-          }
-          reports.push(Object.fromEntries(Object.entries(results).filter(([output]) => !isNext(output))))
-        }
-        const results = yield* many.run({ ...stateOf(graph), ...stacked(own) })
-        const want = {
-          ...stacked(reports),
-          ...Object.fromEntries(Object.entries(state).map(([n, d]) => [`next/${n}`, d]))
-        }
+        const { results, want, reports } = yield* both(graph, batch)
         for (const [output, got] of Object.entries(results)) {
           assert.deepStrictEqual(Buffer.from(got.buffer), Buffer.from(want[output]!.buffer), output)
         }
@@ -102,4 +107,22 @@ describe("several steps in one program", () => {
     })
     assert.deepStrictEqual([...got.data], losses)
   })
+})
+
+const missing = await unavailable(webgpu)
+describe("several steps on webgpu", () => {
+  if (missing !== undefined) return it.skip(`are not run: ${missing}`, () => assert.fail("not run"))
+  for (const name of ["the retriever by pairs", "the reader"]) {
+    it.live(`leave weights there between them, and make what single ones make: ${name}`, () =>
+      Effect.gen(function*() {
+        const [graph, batch] = steps(optimizer, 1)[name]!
+        const { results, want } = yield* both(graph, batch).pipe(Effect.provide(webgpu))
+        const onCpu = yield* both(graph, batch).pipe(Effect.provide(cpu({ threads: 1 })))
+        for (const [output, got] of Object.entries(results)) {
+          assert.deepStrictEqual(got, want[output], output)
+          const there = onCpu.want[output]!
+          got.forEach((x, i) => assert.closeTo(x, there[i]!, 1e-4 * Math.max(1, Math.abs(there[i]!)), output))
+        }
+      }).pipe(Effect.scoped), 60_000)
+  }
 })

@@ -58,7 +58,9 @@ export const make = Effect.fnUntraced(function*(o: WritingOptions) {
   const options = { ...Decoding.resolve(settings, o.generation), eos: ends.stops }
   const refused = refusal(settings, o.generation)
   const program = yield* lazily(
-    Effect.suspend(() => session.open(generation(config, decoder, o.model), learns ? {} : weights.values()))
+    Effect.suspend(() =>
+      session.open(generation(config, decoder, o.model), learns ? {} : weights.values(), weights.frozen())
+    )
   )
   const key = Key.fold(Key.make(seed), "write")
   const generator = {

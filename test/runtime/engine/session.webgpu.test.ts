@@ -1,0 +1,9 @@
+/** The same suite on WebGPU, where there is an adapter (SwiftShader's will do); skipped by name and reason without one. */
+import { assert, describe, it } from "@effect/vitest"
+import { webgpu } from "../../../src/runtime/engine/providers.ts"
+import { unavailable } from "../../support/providers.ts"
+import { suite } from "./session.suite.ts"
+
+const missing = await unavailable(webgpu)
+if (missing === undefined) suite("webgpu", webgpu, 1e-5, (_, { attrs }) => attrs.from === "bfloat16")
+else describe("Session on webgpu", () => it.skip(`is not run: ${missing}`, () => assert.fail("not run")))
