@@ -37,7 +37,7 @@ joint cpu8 90 --provider cpu --steps 8 --blocks 0 --save "$work/cpu8.json" &
 item suite 60 node node_modules/vitest/vitest.mjs run "test/runtime/engine/session.$provider.test.ts" &
 # Vulkan, where its loader is there: WebGPU is another way to the same GPU.
 icd=/usr/local/nvidia/share/vulkan/icd.d/nvidia_icd.json
-vulkan() { ldconfig -p | grep -q libvulkan.so.1; }
+vulkan() { PATH=$PATH:/usr/sbin:/sbin ldconfig -p | grep -q libvulkan.so.1; }
 [ -f $icd ] && export VK_DRIVER_FILES=$icd
 vulkan && item webgpu 60 node node_modules/vitest/vitest.mjs run test/runtime/engine/session.webgpu.test.ts \
   test/runtime/engine/repeat.test.ts &
