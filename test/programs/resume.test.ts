@@ -43,11 +43,11 @@ const random = (i: number, from: number, to: number): number => from + Key.integ
 /** Five kills at random: three at some moment of the run, two within a write; and an interrupt, as from a keyboard. */
 const fates: Readonly<Record<string, Fate>> = {
   "killed early": { signal: "SIGKILL", line: "step 1", wait: random(1, 0, 100) },
-  "killed halfway": { signal: "SIGKILL", line: `step ${random(2, 6, 12)}`, wait: random(3, 0, 60) },
-  "killed late": { signal: "SIGKILL", line: `step ${random(4, 12, STEPS - 6)}`, wait: random(5, 0, 60) },
+  "killed halfway": { signal: "SIGKILL", line: `step ${random(2, 4, 10)}`, wait: random(3, 0, 20) },
+  "killed late": { signal: "SIGKILL", line: `step ${random(4, 10, STEPS - 9)}`, wait: random(5, 0, 20) },
   "killed within an early write": { signal: "SIGKILL", line: "hanging", wait: 0, write: random(6, 1, 20) },
   "killed within a later write": { signal: "SIGKILL", line: "hanging", wait: 0, write: random(7, 20, 80) },
-  "interrupted": { signal: "SIGINT", line: `step ${random(8, 3, STEPS - 6)}`, wait: random(9, 0, 30) }
+  "interrupted": { signal: "SIGINT", line: `step ${random(8, 3, 10)}`, wait: random(9, 0, 20) }
 }
 
 describe("a run", () => {

@@ -33,12 +33,16 @@ const answered = (work: () => Reply): Reply => {
   try {
     return work()
   } catch (cause) {
-    return {
-      reason: cause instanceof RangeError
-        ? "is nested too deeply, or calls itself without end"
-        : (cause as Error).message
-    }
+    return { reason: reasonOf(cause as Error) }
   }
+}
+
+/** Why rendering ended, where the engine ended it. */
+const reasonOf = (cause: Error): string => {
+  if (!(cause instanceof RangeError)) return cause.message
+  return /call stack/.test(cause.message)
+    ? "is nested too deeply, or calls itself without end"
+    : `makes a text that is too long (${cause.message})`
 }
 
 /** Reads the template, then renders it as often as it is asked to. */
