@@ -58,7 +58,7 @@ export interface PassageTokens {
   readonly lengths: Effect.Effect<Int32Array, CorpusError>
 }
 
-/** Caches at most `blocks` blocks, but at least the last one, however large its passage. */
+/** Caches the last `blocks` blocks (at least 1); a passage larger than a block gets a block of its size. */
 export const make = (
   { all, read, size }: Pick<Corpus["Service"], "all" | "read" | "size">,
   tokenize: Tokenize,
