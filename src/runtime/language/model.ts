@@ -94,7 +94,8 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
   const padded = { padding: ends.padding, most }
 
   /**
-   * The negative log-likelihoods of each sequence's parts. Sorted by descending length, so that a batch has similar lengths.
+   * The negative log-likelihoods of each sequence's parts. Sequences are sorted by descending length, so that those in
+   * a batch have similar lengths.
    */
   const likelihoods = Effect.fnUntraced(function*(
     all: ReadonlyArray<Sequences.Sequence>,
