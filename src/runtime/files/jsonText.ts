@@ -1,4 +1,4 @@
-/** What parsing discards of a JSON text: its nesting depth, and duplicate keys. */
+/** What parsing a JSON text discards: its nesting depth, and duplicate keys. */
 
 /** A duplicate key of an object. */
 export interface Repeated {

@@ -221,7 +221,7 @@ export const vocabulary = ({ folder, tensors }: Adapter): Effect.Effect<number |
   return Effect.fail(new FileError({ path: join(folder, WEIGHTS), place: "", reason: `${reason}: one for each token` }))
 }
 
-/** A weight's shape with the adapter: embeddings have as many rows as the adapter's own. */
+/** A weight's shape with the adapter: embeddings and LM heads stored in it determine the number of rows. */
 export const shapeWith = ({ tensors }: Adapter, name: string, shape: ReadonlyArray<number>): ReadonlyArray<number> => {
   const own = isTable(name) ? tensors.get(name)?.shape : undefined
   return own ? [own[0]!, ...shape.slice(1)] : shape

@@ -58,7 +58,7 @@ const remembering = <A>(most: number) => {
   }
 }
 
-/** Cached parts of limited length. */
+/** Maximum number of cached parts; only parts with a token limit are cached. */
 const KEPT = 20_000
 
 type Encode = Tokenizer["encode"]
@@ -172,7 +172,7 @@ export const make = (options: ChatTokensOptions): ChatTokens => {
   }
 
   const known = new Map<string, string>()
-  /** The longest suffix of the `cut` words found with which the chat fits; "" if none fits. */
+  /** Shortens the `cut` words from the front until the chat fits; "" if it never does. */
   const shortened = Effect.fnUntraced(function*(bare: Chat, words: string, room: number) {
     const key = JSON.stringify([room, bare])
     let most = encode(words).length

@@ -97,7 +97,10 @@ export class LanguageModelLearner extends Context.Service<LanguageModelLearner, 
   readonly learnSeveral?: (
     lessons: ReadonlyArray<LanguageModelLesson>
   ) => Effect.Effect<ReadonlyArray<Float32Array>, LanguageModelError>
-  /** Preflight gradient check: the gradient norm of each trainable group, by label. Updates nothing. */
+  /**
+   * Preflight gradient check: the gradient norm of each trainable group, by label. Fails with `DeadGradient` if a group
+   * would not train. Updates nothing.
+   */
   readonly gate: (lesson: LanguageModelLesson) => Effect.Effect<ReadonlyMap<string, number>, LanguageModelError>
 }>()("anamnesis/runtime/LanguageModelLearner") {}
 

@@ -159,7 +159,7 @@ const keysOf = (family: Family): ReadonlySet<string> => names(families[family].k
 /** Keys that only some families have. */
 const special = new Set((Object.keys(families) as Array<Family>).flatMap((family) => Array.from(keysOf(family))))
 
-/** Fails if the config's layer types differ from those of the family. */
+/** A problem if the config's layer types differ from those its other keys imply. */
 const otherWindows = (c: Keys, { layer_types: own, sliding_window }: Traits): string | false =>
   c.layer_types !== undefined && (
     miscounted(c.layer_types, c.num_hidden_layers) ||
@@ -169,7 +169,7 @@ const otherWindows = (c: Keys, { layer_types: own, sliding_window }: Traits): st
       && `layer_types ${brief(c.layer_types)} are not those that have a window by the other keys`
   )
 
-/** RoPE parameters; families with two use another one for layers with a window. */
+/** RoPE parameters; Gemma 3 has separate ones for sliding-window layers. */
 const rotations = Effect.fnUntraced(function*(family: Family, c: Keys, headSize: number) {
   const context = { max_position_embeddings: c.max_position_embeddings, headSize, theta: 10_000 }
   if (family !== "gemma3_text") {
@@ -188,7 +188,7 @@ const rotations = Effect.fnUntraced(function*(family: Family, c: Keys, headSize:
   return { turned, passed: [...whole.passed, ...local.passed] }
 })
 
-/** Partial rotary embedding: transformers applies it to Phi-3 only. */
+/** Problems with `partial_rotary_factor`, which transformers applies to Phi-3 only. */
 const partly = (family: Family, all: ReadonlyArray<RopeParameters>): ReadonlyArray<string | false> =>
   all.map(({ partial_rotary_factor: share = 1 }) =>
     (family === "phi3" ? share > 1 : share !== 1) &&

@@ -24,7 +24,7 @@ export const LayerTypes = Schema.Array(Schema.Literals(["full_attention", "slidi
 export const typesOf = (layers: number, hasWindow: (layer: number) => boolean): ReadonlyArray<LayerType> =>
   Array.from({ length: layers }, (_, i) => hasWindow(i) ? "sliding_attention" : "full_attention")
 
-/** Fails if the number of layer types is not the number of layers. */
+/** A problem if the number of layer types is not the number of layers. */
 export const miscounted = (types: ReadonlyArray<LayerType>, layers: number): string | false =>
   types.length !== layers && `layer_types has ${types.length} of ${layers} layers`
 

@@ -82,7 +82,7 @@ const pick = (from: Json, keys: ReadonlyArray<string>): Json =>
 
 const TYPES: ReadonlySet<string> = new Set(["full_attention", "sliding_attention"])
 
-/** Entries of `rope_parameters` that are not layer types: it is unclear whether they apply to both types or to none. */
+/** Problems: entries of `rope_parameters` that are not layer types, so it is unclear which types they apply to. */
 export const strangers = ({ rope_parameters = {} }: Partial<RopeKeys>): ReadonlyArray<string | false> =>
   Object.entries(rope_parameters).filter(([type, own]) => !TYPES.has(type) || !isObject(own))
     .map(([type]) => `rope_parameters.${cut(type)} is not the rotation of a type of layers`)

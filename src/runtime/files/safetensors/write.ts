@@ -64,7 +64,7 @@ export const encode = (tensors: StoredTensors, metadata: Metadata = {}): Uint8Ar
 }
 
 /**
- * A new file of any size, to which tensors are added in the order of `entries`; finishing returns its SHA-256. Fails on
+ * A new file of any size, to which tensors are added in the order of `tensors`; finishing returns its SHA-256. Fails on
  * values that are not finite, as reading would.
  */
 export const writing = Effect.fnUntraced(
