@@ -98,8 +98,8 @@ export class LanguageModelLearner extends Context.Service<LanguageModelLearner, 
     lessons: ReadonlyArray<LanguageModelLesson>
   ) => Effect.Effect<ReadonlyArray<Float32Array>, LanguageModelError>
   /**
-   * Preflight gradient check: the gradient norm of each trainable group, by label. Fails with `DeadGradient` if a group
-   * would not train. Updates nothing.
+   * Preflight gradient check: the gradient norm of each trainable group, by label. Fails with `DeadGradient` if one is
+   * not finite. Updates nothing.
    */
   readonly gate: (lesson: LanguageModelLesson) => Effect.Effect<ReadonlyMap<string, number>, LanguageModelError>
 }>()("anamnesis/runtime/LanguageModelLearner") {}

@@ -56,8 +56,8 @@ export class RetrieverLearner extends Context.Service<RetrieverLearner, {
     lessons: ReadonlyArray<RetrieverLesson>
   ) => Effect.Effect<ReadonlyArray<Float32Array>, RetrieverError>
   /**
-   * Preflight gradient check: the gradient norm of each trainable group, by label. Fails with `DeadGradient` if a group
-   * would not train. Updates nothing.
+   * Preflight gradient check: the gradient norm of each trainable group, by label. Fails with `DeadGradient` if one is
+   * not finite. Updates nothing.
    */
   readonly gate: (lesson: RetrieverLesson) => Effect.Effect<ReadonlyMap<string, number>, RetrieverError>
 }>()("anamnesis/runtime/RetrieverLearner") {}
