@@ -15,7 +15,7 @@ export interface SampleOptions {
   readonly c: number
   /** Draw by weight, or take the best. */
   readonly sampling: "weighted" | "top"
-  /** Take the prompt's passages from those drawn, or from the best. */
+  /** Take the prompt's passages from the drawn candidates, or from all. */
   readonly context: "sampled" | "top"
   readonly temperature: number
   readonly seed: number

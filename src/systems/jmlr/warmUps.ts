@@ -19,7 +19,7 @@ const drawPlaces = (weights: ReadonlyArray<number>, count: number, key: Key.Key)
 }
 
 /**
- * Retriever warm-up: each passage's query is 2 to 6 of its own words, drawn by rarity and in order, mixed with 0 to 6
+ * Retriever warm-up: each passage's query is 2 to 6 of its own words, drawn by rarity and kept in order, after 0 to 6
  * random words; redrawn every epoch.
  */
 export const lexical = (passages: ReadonlyArray<Passage>, seed: number): Epochs => {
