@@ -1,9 +1,9 @@
 /**
  * Restarts the process, once, with an allocator that keeps freed memory; imported first, for this side effect.
  *
- * A step allocates and frees hundreds of large arrays. By default glibc returns each to the kernel, which clears and maps
- * it anew: a tenth of the step's time. ONNX Runtime's arenas would keep the memory too, but with one arena per program.
- * glibc reads these settings only at startup; other C libraries ignore them.
+ * A step allocates and frees hundreds of large arrays. By default glibc returns each to the kernel, which clears and
+ * maps it anew: a tenth of the step's time. ONNX Runtime's arenas would keep the memory too, but with one arena per
+ * program. glibc reads these settings only at startup; other C libraries ignore them.
  *
  * Node lets young objects grow past 100 MiB before collecting them: a third of all memory while a file of a million
  * records is read. With a limit it collects more often, in the same total time.
