@@ -34,7 +34,7 @@ interface Needs {
   readonly chosen: number
   /** For a generated answer. */
   readonly written: number
-  /** For an answer, at most the longest option, and its explanation. */
+  /** For an answer, of the greatest length or the longest option, and its explanation. */
   readonly explained: number
 }
 

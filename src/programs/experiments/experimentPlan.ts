@@ -205,7 +205,7 @@ export interface Planned {
   readonly plan: Plan
   /** The plan's file. */
   readonly source: string
-  /** Command-line settings. They override all others, except model folders, which only set the first run's. */
+  /** Command-line settings. They override all others, except model folders, which only the first run starts from. */
   readonly overrides: Raw
 }
 
