@@ -17,9 +17,9 @@ export const saved = (x: Tensor): Tensor => apply(Saved, [x], {})
 /**
  * x, not read before the other operands are computed.
  *
- * ONNX Runtime orders nodes only by their inputs. So x is reshaped to its own shape, which a Where selects from itself
- * and itself by an element of each other operand; no data moves. On a device the Where selects from x and x, which
- * copies it: the host would have to wait for a shape.
+ * ONNX Runtime orders nodes only by their inputs. So x is reshaped to its own shape, taken from a Where that depends on
+ * an element of each other operand and has that shape on both sides; no data moves. On a device both sides of the Where
+ * are x, which copies it: the host would have to wait for a shape.
  */
 export const After: Op<{}> = {
   name: "After",

@@ -1,4 +1,4 @@
-/** Programs on the interpreter: float64 meaning behind the interface of an execution provider. */
+/** Programs on the reference interpreter: float64 semantics behind the interface of an execution provider. */
 import * as Effect from "effect/Effect"
 import { interpret } from "../../kernels/interpret.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
