@@ -22,7 +22,7 @@ export interface BertConfig {
   readonly type_vocab_size: number
   readonly layer_norm_eps: number
   readonly hidden_dropout_prob: number
-  /** Standard deviation of the weights before training. */
+  /** Standard deviation of the initial weights. */
   readonly initializer_range: number
   /** Default: gelu. */
   readonly hidden_act?: Activation

@@ -69,7 +69,7 @@ export interface DecoderInput {
   readonly targets?: Tensor | undefined
   /** int32 scalar: the dropout key; no dropout without it. */
   readonly key?: Tensor | undefined
-  /** Attention function; by default that of `branches` and the config. */
+  /** The attention function; by default masked by `branches` and the windows of the config. */
   readonly mix?: Mix | undefined
   /** Shifted sparse attention (S2-Attn) instead of full attention, for training. */
   readonly shifted?: boolean | undefined

@@ -27,7 +27,7 @@ export type Stretch =
     readonly high_freq_factor: number
     readonly original_max_position_embeddings: number
   }
-  /** LongRoPE: a divisor per dimension pair, from a second set for rows longer than the original length. */
+  /** LongRoPE: one divisor per dimension pair; `long_factor` for rows longer than the original length. */
   | {
     readonly rope_type: "longrope"
     readonly short_factor: ReadonlyArray<number>
@@ -44,7 +44,7 @@ export type Stretch =
     readonly rope_type: "yarn"
     readonly factor: number
     /**
-     * Rotations within the original length from which on a pair is left alone, and up to which it is fully
+     * Full turns within the original length: at `beta_fast` or more a pair is left alone, at `beta_slow` or fewer
      * interpolated.
      */
     readonly beta_fast: number
@@ -52,7 +52,7 @@ export type Stretch =
     readonly original_max_position_embeddings: number
     /** Scale of the rotated vectors. */
     readonly attention_factor: number
-    /** Whether the ends of the ramp between are rounded outwards to whole pairs. */
+    /** Whether the two ends of the ramp between them are rounded outwards to whole pairs. */
     readonly truncate: boolean
   }
 

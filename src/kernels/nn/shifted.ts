@@ -9,7 +9,7 @@ const GROUPS = 4
 
 type Span = readonly [start: number, end: number]
 
-/** The spans of n positions cut at `first`, `first + size`, ... */
+/** The spans of n positions when cut at `first`, `first + size`, ... */
 const spans = (n: number, size: number, first: number): ReadonlyArray<Span> => {
   const ends = Array.from({ length: Math.ceil((n - first) / size) + 1 }, (_, i) => Math.min(n, first + i * size))
   return ends.map((end, i) => [i === 0 ? 0 : ends[i - 1]!, end])

@@ -139,7 +139,7 @@ export const model = (parts: GraphParts, operators: number): Bytes =>
   ])
 
 /**
- * The prefix of `length` bytes of data that together, appended to a ModelProto, add an initialiser to its graph:
+ * The prefix of `length` bytes of data: both together, appended to a ModelProto, add an initialiser to its graph, since
  * repeated messages are merged. So a model can be written without holding it in memory.
  */
 export const appended = (name: string, type: ElementType, dims: ReadonlyArray<number>, length: number): Bytes => {

@@ -58,7 +58,9 @@ export const Attend: Op<{}> = composite(
     ]
   }
 )
-/** softmax(q kᵀ / √d + bias) v: q [b, h, n, d], k and v [b, g, s, d] with g dividing h, bias broadcast to [b, h, n, s]. */
+/**
+ * softmax(q kᵀ/√d + bias) v: q [b, h, n, d], k and v [b, g, s, d] with g dividing h, bias broadcast to [b, h, n, s].
+ */
 export const attend = (q: Tensor, k: Tensor, v: Tensor, bias: Tensor): Tensor => apply(Attend, [q, k, v, bias], {})
 
 interface Blocks {

@@ -130,5 +130,5 @@ export const Affine: Op<{}> = {
     cases: [{ shapes: [[2, 3], [4, 3], [4]], attrs: {} }]
   }
 }
-/** x Wᵀ + b: x [n, in], weight [out, in], bias [out]; [n, out]. */
+/** x Wᵀ + b: x [n, in], weight [out, in], bias [out] -> [n, out]. */
 export const affine = (x: Tensor, weight: Tensor, bias: Tensor): Tensor => apply(Affine, [x, weight, bias], {})

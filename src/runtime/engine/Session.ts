@@ -22,7 +22,7 @@ export interface Program<in out I extends string, in out O extends string> {
   readonly run: (feeds: Feeds<I>, into?: Readonly<Partial<Record<O, Data>>>) => Effect.Effect<Feeds<O>, SessionError>
 }
 
-/** Graphs that differ only in some sizes, which have names. */
+/** Graphs that differ only in the sizes named here. */
 export interface Family<N extends string> {
   readonly sizes: ReadonlyArray<N>
   readonly at: (sizes: Readonly<Record<N, number>>) => Graph

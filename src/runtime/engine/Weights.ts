@@ -15,7 +15,9 @@ export interface Weights {
   readonly params: Flat
   readonly trainable: ReadonlyArray<string>
   readonly slots: ReadonlyArray<string>
-  /** Graph inputs by name: `param/...` of all, `slot/...` of the trainable. The same record until `commit`. */
+  /**
+   * Graph inputs by name: `param/...` of all, `slot/...` of the trainable. The same record until `commit` or `take`.
+   */
   readonly feeds: () => Readonly<Record<string, Values>>
   /** The parameters alone, for programs that only read. */
   readonly values: () => Readonly<Record<string, Values>>

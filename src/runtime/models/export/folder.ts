@@ -78,9 +78,7 @@ const kindOf = Effect.fnUntraced(function*(folder: string, config: Json) {
   return { naming: ofDecoder(decoder), tied: decoder.tie_word_embeddings, twins: twinsOf(decoder) }
 })
 
-/**
- * The config with its architecture, if it lacks one; ColBERT's is always the one by which other tools know its head.
- */
+/** The config with an architecture if it lacks one; ColBERT always gets the name by which other tools know its head. */
 const architectureOf = (config: Json, names: ReadonlySet<string>): Json =>
   names.has(HEAD)
     ? { model_type: "bert", ...config, architectures: ["HF_ColBERT"] }
@@ -184,7 +182,7 @@ const vacant = Effect.fnUntraced(function*(folder: string) {
   return yield* new FileError({ path: folder, place: "", reason: "is there already; choose another folder" })
 })
 
-/** Everything but the weights. */
+/** All files but the weights, by name. */
 const texts = (
   config: Json,
   given: ReadonlyMap<string, Uint8Array>,

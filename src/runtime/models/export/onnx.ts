@@ -33,7 +33,7 @@ export interface Options {
   readonly most?: number
 }
 
-/** What was written. */
+/** A written export. */
 export interface Written {
   readonly folder: string
   readonly kind: "encoder" | "decoder"
