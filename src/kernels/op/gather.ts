@@ -147,7 +147,7 @@ export const Slice: Op<Span> = {
 export const slice = (x: Tensor, axis: number, start: number, end: number): Tensor =>
   start === 0 && end === x.type.shape.at(axis) ? x : apply(Slice, [x], { axis: axesOf(x, [axis])[0]!, start, end })
 
-/** Pads an axis with zeros before and after. */
+/** Zeros before and after an axis. */
 export const Pad: Op<{ readonly axis: number; readonly before: number; readonly after: number }> = {
   name: "Pad",
   infer: ([x], { axis, before, after }) => ({
