@@ -154,10 +154,7 @@ const norm = (spec: Finish): Graph => {
   return { name: `${spec.name}, norm`, inputs: byName(sums.values()), outputs: { ...report, factor } }
 }
 
-/**
- * Elements updated per program; a larger weight has its own. A program's outputs briefly exist twice, so this bounds
- * peak memory.
- */
+/** Elements updated per program, unless one weight has more. Outputs briefly exist twice: this bounds peak memory. */
 const TOGETHER = 2 ** 22
 
 /** Consecutive accumulated gradients, grouped up to `TOGETHER` elements; a larger one is a group of its own. */

@@ -73,10 +73,7 @@ const executed = (numbers: ReadonlyMap<Tensor, number>): ReadonlyArray<Tensor> =
   return order
 }
 
-/**
- * The owner of each result's memory: itself, or the operand it is a view of. Inputs and constants take none during a
- * run.
- */
+/** The owner of each result's memory: itself, or the operand it is a view of. Inputs and constants take none. */
 const owners = (order: ReadonlyArray<Tensor>): ReadonlyMap<Tensor, Tensor> => {
   const owner = new Map<Tensor, Tensor>()
   for (const t of order) {

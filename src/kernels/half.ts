@@ -45,7 +45,7 @@ const fromHalf = (word: number): number => {
 let halves: Float32Array | undefined
 
 /**
- * Half-precision bits as float32, into `data`. They may be its own second half: each is read before it is overwritten.
+ * Half-precision bits as float32, into `data`, whose second half they may be: each is read before being overwritten.
  */
 export const fromWords = (words: Uint16Array, type: Half, data = new Float32Array(words.length)): Float32Array => {
   if (type === "bfloat16") {

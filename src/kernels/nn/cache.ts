@@ -40,10 +40,7 @@ export interface Standing {
 
 const toEveryQuery = (keys: Tensor): Tensor => reshape(keys, [keys.type.shape[0]!, 1, -1])
 
-/**
- * A decoder's attention over the cache `past`, by layer, and the new tokens; their keys and values are left in
- * `present`.
- */
+/** A decoder's attention over the cache `past`, by layer, and new tokens; their keys and values go to `present`. */
 export const remember = (c: DecoderConfig, past: ReadonlyArray<Kept>, { real, slots, taken }: Standing) => {
   const order = causal(slots.type.shape[1]!)
   const [before, among] = [toEveryQuery(taken), real ? and(order, toEveryQuery(real)) : order]

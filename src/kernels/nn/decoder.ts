@@ -1,6 +1,4 @@
-/**
- * Decoders of the Llama family (Touvron et al. 2023), described by one config, with their checkpoints' parameter names.
- */
+/** Decoders of the Llama family (Touvron et al. 2023), described by one config, with checkpoint parameter names. */
 import { attendCausal } from "../op/attend.ts"
 import { reshape } from "../op/broadcast.ts"
 import { add, mul, scale } from "../op/elementwise.ts"
@@ -223,9 +221,7 @@ const backbone = (c: DecoderConfig) => {
 /** Rows per logits chunk when likelihoods are computed. */
 const CHUNK = 1024
 
-/**
- * Negative log-likelihoods [r] of targets [r] after rows [r, hidden]; checkpointing holds one chunk's logits at a time.
- */
+/** Negative log-likelihoods [r] of targets [r] after rows [r, hidden]; checkpointing holds one chunk of logits. */
 const likelihoods = (rows: Tensor, targets: Tensor, logits: (rows: Tensor) => Tensor): Tensor => {
   const count = targets.type.shape[0]!
   if (count <= CHUNK) return crossEntropy(logits(rows), targets)

@@ -36,17 +36,11 @@ export type Stretch =
     /** Scale of the rotated vectors. */
     readonly attention_factor: number
   }
-  /**
-   * YaRN (Peng et al. 2023): low-frequency dimension pairs are interpolated by `factor`, high-frequency ones left
-   * alone.
-   */
+  /** YaRN (Peng et al. 2023): low-frequency dimension pairs interpolated by `factor`, high-frequency ones unchanged. */
   | {
     readonly rope_type: "yarn"
     readonly factor: number
-    /**
-     * Full turns within the original length: at `beta_fast` or more a pair is left alone, at `beta_slow` or fewer
-     * interpolated.
-     */
+    /** Full turns within the original length: a pair is left alone from `beta_fast`, interpolated up to `beta_slow`. */
     readonly beta_fast: number
     readonly beta_slow: number
     readonly original_max_position_embeddings: number

@@ -40,9 +40,7 @@ export interface Repeats {
 export interface EncodeOptions {
   /** Sizes that stand for open dimensions, by the dimension's name. */
   readonly open?: Sizes
-  /**
-   * Inputs that become part of the model: file and offset of their values, or `undefined` if in the model's own file.
-   */
+  /** Inputs that become part of the model: file and offset of their values, or `undefined` if in the model's file. */
   readonly weights?: ReadonlyMap<string, Proto.Place | undefined>
   /** int32 inputs that are fed as int64. */
   readonly wide?: ReadonlySet<string>
@@ -95,8 +93,7 @@ const refused = (inputs: Named, { open = {}, weights = new Map() }: EncodeOption
 }
 
 /**
- * Writes a graph's expressions, with `own` inputs as the body of a loop has them. Throws `KernelError` if a device
- * provider would leave nodes to the host.
+ * Writes a graph, with `own` inputs as in a loop body; throws `KernelError` if a device would leave nodes to the host.
  */
 const written = (graph: Graph<any, any>, own: ReadonlyArray<string>, options: EncodeOptions) => {
   const { open = {}, products, target = cpu, wide = new Set() } = options

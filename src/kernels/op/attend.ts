@@ -58,9 +58,7 @@ export const Attend: Op<{}> = composite(
     ]
   }
 )
-/**
- * softmax(q kᵀ/√d + bias) v: q [b, h, n, d], k and v [b, g, s, d] with g dividing h, bias broadcast to [b, h, n, s].
- */
+/** softmax(q kᵀ/√d + bias) v: q [b, h, n, d], k, v [b, g, s, d], g dividing h, bias broadcast to [b, h, n, s]. */
 export const attend = (q: Tensor, k: Tensor, v: Tensor, bias: Tensor): Tensor => apply(Attend, [q, k, v, bias], {})
 
 interface Blocks {
@@ -114,9 +112,7 @@ export const AttendCausal: Op<Blocks> = composite(
 /** Queries per block: a quarter of them, which saves three eighths of the work, but at least 80, for fast products. */
 const blockLength = (n: number): number => Math.max(80, Math.ceil(n / 4))
 
-/**
- * `attend` with a causal bias, which has to mask the keys after each query (s = n); in blocks of queries if n is large.
- */
+/** `attend` with a causal bias, which must mask keys after each query (s = n); in blocks of queries if n is large. */
 export const attendCausal = (q: Tensor, k: Tensor, v: Tensor, bias: Tensor): Tensor => {
   const n = q.type.shape[2]!
   const length = blockLength(n)

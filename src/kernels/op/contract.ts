@@ -40,9 +40,7 @@ const matrix = (type: TensorType, transposed: boolean): readonly [ReadonlyArray<
   return [type.shape.slice(0, -2), ...(transposed ? [n, m] as const : [m, n] as const)]
 }
 
-/**
- * Matrix product, as a Gemm for two matrices and a FusedMatMul for batches of them: neither moves data to transpose.
- */
+/** Matrix product: a Gemm for two matrices, a FusedMatMul for batches of them; neither moves data to transpose. */
 export const MatMul: Op<Product> = {
   name: "MatMul",
   infer: ([a, b], { transA, transB }) => {
@@ -102,10 +100,7 @@ export const MatMul: Op<Product> = {
     ]
   }
 }
-/**
- * alpha · a b over the last two axes, each operand transposed if asked; throws `ShapeError` unless the axes before them
- * are equal and the inner sizes match.
- */
+/** alpha · a b over the last two axes, transposed if asked; throws `ShapeError` unless inner and batch sizes match. */
 export const matmul = (a: Tensor, b: Tensor, transA = false, transB = false, alpha = 1): Tensor =>
   apply(MatMul, [a, b], { transA, transB, alpha })
 

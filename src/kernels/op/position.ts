@@ -40,9 +40,7 @@ const byPolynomials = (emit: Emitter, angle: string): { readonly cosine: string;
   return { sine: twice(times(s, c)), cosine: emit.node("Sub", [real(1), twice(times(s, s))]) }
 }
 
-/**
- * Rotates dimension pair (i, i + d/2) of each head by the token's i-th angle: x [b, heads, n, d], angles [b, n, d/2].
- */
+/** Rotates dimension pair (i, i + d/2) of a head by the token's i-th angle: x [b, heads, n, d], angles [b, n, d/2]. */
 export const Rotary: Op<Rotation> = {
   name: "Rotary",
   infer: ([x, angles]) => {

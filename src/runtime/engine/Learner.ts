@@ -54,19 +54,13 @@ interface Ran {
   readonly commit: Effect.Effect<void, SessionError>
 }
 
-/**
- * Updates and probes run one after the other, whichever fibers ask for them: they share gradient accumulators and spare
- * arrays.
- */
+/** Updates and probes run one at a time, whichever fibers ask: they share gradient accumulators and spare arrays. */
 export interface Learner<K> {
   /** Updates made so far. */
   readonly updates: () => number
   /** Continues counting from `updates`, as after a restart. */
   readonly resume: (updates: number) => void
-  /**
-   * One update on the summed loss of the parts, whose gradients are accumulated one after the other; returns their
-   * reports.
-   */
+  /** One update on the summed loss of the parts, their gradients accumulated one by one; returns their reports. */
   readonly learn: (
     parts: ReadonlyArray<Part<K>>
   ) => Effect.Effect<ReadonlyArray<Report>, SessionError | Diverged>
@@ -156,10 +150,7 @@ const inOne = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: Le
   })
 })
 
-/**
- * The graph, whose `next/...` outputs may overwrite the inputs that they succeed; throws if one may not, which is a
- * bug.
- */
+/** The graph, if its `next/...` outputs may overwrite the inputs they succeed; otherwise throws: it is a bug. */
 const overwriting = (graph: Graph): Graph => {
   const followed = Object.keys(graph.inputs).map((name) => [names.next(name), name] as const)
   const wrong = unsafe(graph, followed.filter(([output]) => output in graph.outputs))
@@ -181,10 +172,7 @@ const finishing = Effect.fnUntraced(function*() {
   }
 })
 
-/**
- * Gradients first, then the update. Accumulated gradients, and weights updated in place, are written to the arrays they
- * are read from.
- */
+/** Gradients first, then the update. Accumulated gradients, and weights that are overwritten, are updated in place. */
 const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
   const add = yield* cached((key: K) => overwriting(lesson(key).part()), { unchecked: true, fixed: weights.frozen })
   const finish = yield* finishing()

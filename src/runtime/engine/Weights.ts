@@ -15,9 +15,7 @@ export interface Weights {
   readonly params: Flat
   readonly trainable: ReadonlyArray<string>
   readonly slots: ReadonlyArray<string>
-  /**
-   * Graph inputs by name: `param/...` of all, `slot/...` of the trainable. The same record until `commit` or `take`.
-   */
+  /** Graph inputs by name: `param/...` of all, `slot/...` of the trainable. The same record until the next update. */
   readonly feeds: () => Readonly<Record<string, Values>>
   /** The parameters alone, for programs that only read. */
   readonly values: () => Readonly<Record<string, Values>>
@@ -31,9 +29,7 @@ export interface Weights {
   readonly sums: () => Readonly<Record<string, Float32Array>>
   /** Makes the spare arrays the current ones, if there are any. */
   readonly commit: () => void
-  /**
-   * Makes the given `next/...` arrays the current ones: for steps that may be rejected, and so do not update in place.
-   */
+  /** Makes the given `next/...` arrays current: for steps that may be rejected, and so do not write in place. */
   readonly take: (next: Readonly<Record<string, Values>>) => void
   /** The parameters by path: copies of the trainable ones, and the frozen arrays themselves. */
   readonly parameters: () => Arrays

@@ -166,9 +166,7 @@ const whole = (name: string, given: string, least: number, most: number): Effect
     : Effect.fail(new BadVariable({ name, wanted: `a whole number from ${least} to ${most}`, given }))
 }
 
-/**
- * Parses the threads of a program, within a limit: each takes memory, and more threads than cores slow each other down.
- */
+/** Parses a number of threads, which is limited: each takes memory, and more than cores slow each other down. */
 export const threadsOf = (name: string, given: string): Effect.Effect<number, BadVariable> =>
   whole(name, given, 1, Math.max(64, 4 * availableParallelism()))
 

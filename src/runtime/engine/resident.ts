@@ -1,6 +1,4 @@
-/**
- * Programs of several steps for providers without loops on the device: one step at a time, carried state stays there.
- */
+/** Programs of several steps, for providers without loops on the device: step by step, carried state staying there. */
 import * as Effect from "effect/Effect"
 import type { Graph } from "../../kernels/onnx/encode.ts"
 import { mul } from "../../kernels/op/elementwise.ts"

@@ -44,9 +44,7 @@ export interface ModelFolder<C> {
   readonly loading?: Options
 }
 
-/**
- * The base folder of an adapter: its `base_model_name_or_path`, from the working directory or the adapter's own folder.
- */
+/** An adapter's base folder: its `base_model_name_or_path`, from the working directory or the adapter's folder. */
 const baseOf = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
   const fs = yield* FileSystem.FileSystem
   const [path, place] = [join(adapter.folder, Peft.CONFIG), "base_model_name_or_path"]

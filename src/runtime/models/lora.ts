@@ -89,9 +89,7 @@ const lastNames = (params: Flat): ReadonlyArray<string> => [
   ...new Set([...params.keys()].map((path) => moduleOf(path).split(".").at(-1)!))
 ]
 
-/**
- * The modules that the settings target, and what is wrong with the settings for this model. Throws as `targeted` does.
- */
+/** The modules that the settings target, and what is wrong with the settings. Throws as `targeted` does. */
 const found = ({ modules_to_save, prefix: given, target_modules }: LoraSettings, params: Flat) => {
   const prefix = given ?? ""
   const has = lastNames(params)

@@ -64,9 +64,7 @@ const beyond = ({ folder }: Peft.Adapter, path: string, { scaling }: Rank, { ele
     reason: `element ${element} becomes ${value}; the adapter's factor is ${scaling} (lora_alpha of ${Peft.CONFIG})`
   })
 
-/**
- * The weight of a path with the adapter merged in, which must fit (see `fitting`); weights without an adapter as given.
- */
+/** A path's weight with the adapter merged in, which must fit (see `fitting`); the given values without an adapter. */
 export const make = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
   const { targets, tensors } = adapter
   const fold = yield* cached(([to, from, r, scaling, lookup]: [number, number, number, number, number]) =>

@@ -18,10 +18,7 @@ import { isLora } from "./lora.ts"
 export const optimizerOf = (c: Training): Optimizer =>
   adamw({ beta1: c.adam_beta1, beta2: c.adam_beta2, epsilon: c.adam_epsilon })
 
-/**
- * No weight decay on biases and norm weights, which are the one-dimensional parameters; frozen parameters have no
- * group.
- */
+/** No weight decay on biases and norm weights, the one-dimensional parameters; frozen parameters have no group. */
 const groupOf = (params: Flat, trainable: ReadonlyArray<string>) => {
   const learns = new Set(trainable)
   return (path: string): "decay" | "no_decay" | undefined => {
@@ -48,9 +45,7 @@ export const partsOf = (c: Training, questions: number): ReadonlyArray<readonly 
   return Array.from({ length: Math.ceil(questions / size) }, (_, i) => [i * size, Math.min(questions, (i + 1) * size)])
 }
 
-/**
- * The dropout key of a micro-batch: a function of the run's seed, the model, the update and the micro-batch's number.
- */
+/** The dropout key of a micro-batch: a function of the run's seed, the model, and the numbers of update and part. */
 export const dropoutKey = (seed: number, owner: string, update: number, part: number): number =>
   Key.fold(Key.make(seed), "dropout", owner, update, ...(part === 0 ? [] : [part])).lo | 0
 
@@ -131,10 +126,7 @@ export type Taught = Pick<Learner.Learner<any>, "updates"> & { readonly name: st
 export const failedProgram = ({ reason }: SessionError): ProgramFailed =>
   new ProgramFailed({ program: "program" in reason ? reason.program : "", cause: reason })
 
-/**
- * The engine's failures as errors of the ports. A model that yields NaN or infinity after at least one update has
- * diverged.
- */
+/** The engine's failures as errors of the ports. A model that yields NaN or infinity after an update has diverged. */
 export const translate = (
   error: SessionError | ProgramFailed | Learner.Diverged,
   taught?: Taught

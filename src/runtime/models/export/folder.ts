@@ -1,6 +1,4 @@
-/**
- * A model folder for other tools: sharded weights of one dtype, config, tokenizer, generation config and model card.
- */
+/** A model folder for other tools: sharded weights of one dtype, config, tokenizer, generation config, model card. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
