@@ -189,5 +189,3 @@ export const silu = (x: Tensor): Tensor => apply(Silu, [x], {})
 export const float = (x: Tensor): Tensor => apply(Float, [x], {})
 /** x times a number. */
 export const scale = (x: Tensor, by: number): Tensor => mul(x, scalar(by))
-/** Zeros of x's shape. */
-export const zerosLike = (x: Tensor): Tensor => constant(Nd.make(x.type.shape, () => 0))

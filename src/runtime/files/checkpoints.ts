@@ -289,10 +289,3 @@ export const weighed = (tell: (file: string, bytes: number) => void): Layer.Laye
       restore: () => Effect.succeed(undefined)
     }
   })
-
-/** Keeps no checkpoints: for tests, and for runs that only measure. */
-export const none: Layer.Layer<Checkpoints> = Layer.succeed(Checkpoints, {
-  register: () => Effect.void,
-  save: ({ step }) => Effect.succeed(`step ${step}, not kept`),
-  restore: () => Effect.succeed(undefined)
-})
