@@ -13,7 +13,7 @@ import { input } from "../src/kernels/Tensor.ts"
 import { cpu } from "../src/runtime/engine/providers.ts"
 import { Session } from "../src/runtime/engine/Session.ts"
 
-/** How much each of two questions expects of three passages: Σ_j softmax(q Pᵀ)_j r_j. */
+/** Expected relevance of three passages for each of two questions: Σ_j softmax(q Pᵀ / 2)_j r_j. */
 const [questions, passages, relevance] = [
   input("questions", [2, 4]),
   input("passages", [3, 4]),
@@ -29,7 +29,7 @@ const values = {
 }
 const graph = { name: "expected", inputs: { questions, passages, relevance }, outputs: { expected } }
 
-/** Each value with the shape of its input. */
+/** The values as arrays with the shapes of their inputs. */
 const feeds = Object.fromEntries(
   Object.entries(values).map(([name, v]) => [name, Nd.fromArray(graph.inputs[name as "questions"].type.shape, v)])
 )

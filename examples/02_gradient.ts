@@ -1,4 +1,4 @@
-/** Gradients are expressions too; a step of learning is one closed graph from weights and batch to new weights. */
+/** Gradients are expressions too; a training step is one closed graph from weights and batch to new weights. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Key from "../src/domain/Key.ts"
@@ -21,12 +21,12 @@ const x = input("x", [3])
 const loss = sumAll(mul(x, tanh(x)))
 const [slope] = grad(loss, [x])
 
-/** Central differences of the loss, to hold the gradient against. */
+/** Central differences of the loss, to check the gradient. */
 const at = [-1, 0.5, 2]
 const lossAt = (values: ReadonlyArray<number>) => interpret([loss], { x: Nd.fromArray([3], values) })[0]!.data[0]!
 const differences = at.map((v, i) => (lossAt(at.with(i, v + 1e-5)) - lossAt(at.with(i, v - 1e-5))) / 2e-5)
 
-/** A line through points of y = 3x - 1, learned by AdamW. */
+/** Fits a line to points of y = 3x - 1 with AdamW. */
 const line = module(
   { weight: normal([1, 1], 1), bias: zeros(1) },
   (p, points: Tensor) => affine(points, p.weight, p.bias)

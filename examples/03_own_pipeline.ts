@@ -1,4 +1,4 @@
-/** A pipeline of one's own: another way to sample, and BM25 in place of the trained retriever. */
+/** A custom pipeline: a different sampling stage, and BM25 instead of the trained retriever. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -23,11 +23,11 @@ import { surroundings, world } from "./world.ts"
 
 const [n, m, c] = [12, 4, 2]
 
-/** For each question `k` of its candidates, by their places. */
+/** `k` candidates of each question, by rank. */
 const pick = (docs: Int32Array, k: number, place: (i: number) => number): Int32Array =>
   Int32Array.from({ length: docs.length / n * k }, (_, i) => docs[Math.floor(i / k) * n + place(i % k)]!)
 
-/** Every third candidate, from the best on; the two best are read together. */
+/** Draws every third candidate, starting with the best; the prompt has the two best. */
 const everyThird = (docs: Int32Array) => ({
   drawn: pick(docs, m, (i) => i * n / m),
   extremes: pick(docs, 2, (i) => i === 0 ? n - 1 : 0),

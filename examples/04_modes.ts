@@ -1,4 +1,4 @@
-/** Modes are layers: the same pipelines where both models learn, where the retriever is given, and where neither learns. */
+/** Modes are layers: the same pipelines with both models trained, with a frozen retriever, and with both frozen. */
 // @effect-diagnostics missingEffectContext:off -- plain tsc refuses the same line, and is told to expect it
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Console from "effect/Console"
@@ -16,7 +16,7 @@ import { surroundings, type World, world } from "./world.ts"
 const hashes = (part: Part): ReadonlyMap<string, string> =>
   new Map([...part.save().weights].map(([path, { data }]) => [path, sha256(new Uint8Array(data.buffer))]))
 
-/** Right answers to the questions that are studied: nothing is said of other questions. */
+/** The number of correct answers to the training questions; says nothing about other questions. */
 const answer = (here: World) =>
   Effect.map(answerOne(studyOptions(here.settings)).stage.run(here.questions), (rows) => {
     const [chosen, right] = [Frame.column(rows, "predictionIndex"), Frame.column(rows, "answerIndex")]
@@ -25,7 +25,7 @@ const answer = (here: World) =>
 
 const STEPS = 20
 
-/** Some steps, and what moved. */
+/** Trains for some steps and reports which parameters changed. */
 const study = Effect.fnUntraced(function*(here: World, parts: ReadonlyMap<string, Part>) {
   const before = new Map([...parts].map(([name, part]) => [name, hashes(part)]))
   const lesson = llmRanked(studyOptions(here.settings))
@@ -56,7 +56,7 @@ const program = Effect.gen(function*() {
   yield* Console.log(`inference\n  ${yield* answer(here).pipe(Effect.provide(reading, { local: true }))}`)
 })
 
-/** What does not compile: neither learner is there. */
+/** Does not compile, because neither learner is provided. */
 export const refused = (here: World): Effect.Effect<unknown, unknown> =>
   // @ts-expect-error: Type 'LanguageModelLearner | RetrieverLearner' is not assignable to type 'never'.
   llmRanked(studyOptions(here.settings)).learn(here.questions).pipe(

@@ -1,4 +1,4 @@
-/** A few passages and questions of data/world, and two models for them of a few thousand weights, drawn under a seed. */
+/** A few passages and questions of data/world, and two models of a few thousand weights, initialised under a seed. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -38,7 +38,7 @@ const size = {
 const encoder = { ...size, dim: 16 }
 const decoder = { ...size, num_key_value_heads: 2, bos_token_id: 2, eos_token_id: 3, tie_word_embeddings: true }
 
-/** Weights for a folder that has none, drawn under a seed. */
+/** Initialises the weights of a folder without any, under a seed. */
 const drawWeights = Effect.fnUntraced(function*<C extends { readonly vocab_size: number }>(
   folder: string,
   decoding: Decode<C>,
@@ -109,7 +109,7 @@ export const world = Effect.gen(function*() {
 })
 export type World = Effect.Success<typeof world>
 
-/** What the modes ask for: passages, a provider, files, and a place for checkpoints. */
+/** The services that modes need: passages, a provider, files, and a place for checkpoints. */
 export const surroundings = ({ corpus }: World) => {
   const parts = new Map<string, Part>()
   const layer = Layer.mergeAll(

@@ -1,12 +1,12 @@
 /**
- * Starts the process again, once, with an allocator that keeps what is freed: imported first, for its effect.
+ * Restarts the process, once, with an allocator that keeps freed memory; imported first, for this side effect.
  *
- * A step takes and frees hundreds of large arrays. Left alone, glibc returns each to the kernel and has it cleared and
- * mapped anew, a tenth of the step's time; ONNX Runtime's arenas would keep them too, but one for each program. glibc
- * reads these settings at its start alone; other C libraries pass over them.
+ * A step allocates and frees hundreds of large arrays. By default glibc returns each to the kernel, which clears and
+ * maps it anew: a tenth of the step's time. ONNX Runtime's arenas would keep the memory too, but with one arena per
+ * program. glibc reads these settings only at startup; other C libraries ignore them.
  *
- * Node lets young objects take 100 MiB and more before it looks which of them are still needed; where a file of a million
- * records is read, that is a third of all memory. With a limit it looks more often, in the same time.
+ * Node lets young objects grow past 100 MiB before collecting them: a third of all memory while a file of a million
+ * records is read. With a limit it collects more often, in the same total time.
  */
 const settings = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184:glibc.malloc.hugetlb=1"
 

@@ -1,8 +1,8 @@
-/** What `answer` may be asked on the command line. */
+/** Validates what `answer` is asked on the command line. */
 import * as Option from "effect/Option"
 import { brief } from "../domain/brief.ts"
 
-/** Why nothing, or not this, can be asked. */
+/** Problems with the question and options given. */
 export const unasked = ({ option, question, questions }: {
   readonly option: ReadonlyArray<string>
   readonly question: Option.Option<string>

@@ -1,4 +1,4 @@
-/** What the commands of the command line have in common: flags, the provider they run on, how they tell outcomes. */
+/** Shared by all commands: flags, the execution provider, and how results are printed. */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -28,7 +28,7 @@ export const anamnesis = Command.make("anamnesis").pipe(
   })
 )
 
-/** What every command runs on: the provider of the flags, else of the environment, and a place to tell progress. */
+/** What every command runs on: the provider from the flags, or else from the environment, and a progress reporter. */
 export const runtime = Layer.unwrap(Effect.gen(function*() {
   const { provider, threads } = yield* anamnesis
   const flags = {
@@ -39,7 +39,7 @@ export const runtime = Layer.unwrap(Effect.gen(function*() {
   return Layer.mergeAll(Progress.layer, providers.fromConfig.pipe(Layer.provide(ConfigProvider.layer(config))))
 }))
 
-/** As JSON where asked for, else as `text` tells it. */
+/** Prints JSON if requested, otherwise the output of `text`. */
 export const tell = Effect.fnUntraced(function*<A>(value: A, text: (value: A) => string) {
   const { json } = yield* anamnesis
   yield* Console.log(json ? JSON.stringify(value, null, 2) : text(value))
@@ -48,7 +48,7 @@ export const tell = Effect.fnUntraced(function*<A>(value: A, text: (value: A) =>
 const write = (text: string): Effect.Effect<void> =>
   Effect.callback((resume) => void process.stdout.write(text, () => resume(Effect.void)))
 
-/** Values as they come: an array in JSON where asked for, else texts with a blank line between two. */
+/** Prints values as they arrive: as a JSON array if requested, otherwise as texts separated by blank lines. */
 export const tellEach = Effect.fnUntraced(
   function*<A, E, R>(values: Stream.Stream<A, E, R>, text: (value: A) => string) {
     const { json } = yield* anamnesis
@@ -84,6 +84,6 @@ export interface SettingsFlags {
 export const settle = ({ config, set, skipBadLines }: SettingsFlags) =>
   Effect.flatMap(pairs(set), (own) => load(config, { ...own, ...(skipBadLines ? { skip_bad_lines: true } : {}) }))
 
-/** Fails, for reasons that the user can do something about. */
+/** Fails for reasons that the user can fix. */
 export const refuse = (source: string, ...problems: ReadonlyArray<string>) =>
   Effect.fail(new ConfigError({ source, problems }))

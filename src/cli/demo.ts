@@ -1,4 +1,4 @@
-/** Program: the main job, on data that ships: no retrieval, a frozen retriever, and both trained together. */
+/** Program: the demo on shipped data: no retrieval, a frozen retriever, and joint training. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -14,10 +14,10 @@ import { decode } from "../systems/all.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
-/** A file that ships with the package, as seen from the current folder; what a run leaves goes to that folder. */
+/** Path of a shipped file, relative to the current folder, to which runs write their output. */
 const shipped = (path: string): string => relative(process.cwd(), join(root, path))
 
-/** Settings with the shipped files that they name. */
+/** The settings with paths of shipped files resolved. */
 const located = (settings: Raw): Raw =>
   Object.fromEntries(
     Object.entries(settings).map(([key, value]) =>
@@ -25,7 +25,7 @@ const located = (settings: Raw): Raw =>
     )
   )
 
-/** Runs the experiment, prints its tables, then lets the joint system answer three questions of the test split. */
+/** Runs the experiment, prints its tables, then lets the joint system answer three test questions. */
 export const demo = Effect.fn("demo")(function*(overrides: Raw) {
   const source = shipped(join("experiments", "demo", "experiment.yaml"))
   const read = yield* readPlan(source)

@@ -24,7 +24,7 @@ import { logger, presenter, teardown, watch } from "./terminal.ts"
 
 const { version } = createRequire(import.meta.url)("../../package.json") as { readonly version: string }
 
-/** Runs the command of the process's arguments, and ends the process with its outcome. */
+/** Runs the command given by the process's arguments, then exits with its status. */
 export const start = (): void => {
   watch()
   anamnesis.pipe(

@@ -1,4 +1,4 @@
-/** Whether this Node is new enough, by the package's own word; modules that need a newer one fail in words of their own. */
+/** Checks that Node is new enough for the package, because modules that need a newer one fail with obscure errors. */
 import { createRequire } from "node:module"
 
 const { engines } = createRequire(import.meta.url)("../../package.json") as {
@@ -7,7 +7,7 @@ const { engines } = createRequire(import.meta.url)("../../package.json") as {
 
 const numbers = (version: string): ReadonlyArray<number> => version.replace(/^\D*/, "").split(".").map(Number)
 
-/** What is wrong with Node `version` where `range` asks for one of at least its own; undefined where nothing is. */
+/** Why Node `version` does not satisfy `range` ("at least this version"); `undefined` if it does. */
 export const refusal = (version: string = process.versions.node, range: string = engines.node): string | undefined => {
   const [have, need] = [numbers(version), numbers(range)]
   const first = need.findIndex((part, i) => part !== have[i])

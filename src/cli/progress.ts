@@ -1,4 +1,4 @@
-/** Telling how far a long task is: one line that renews itself on a terminal, a line now and then elsewhere. */
+/** Progress of long tasks: a single updated line on a terminal, occasional lines elsewhere. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { type Progress, Reporter } from "../runtime/ports/Reporter.ts"
@@ -18,7 +18,7 @@ export const line = ({ done, each, figures, seconds, start, task, total, unit }:
 
 const write = (text: string): void => void process.stderr.write(text)
 
-/** A terminal: the line is renewed at most five times a second. */
+/** For a terminal: updates the line at most five times a second. */
 export const terminal = Layer.sync(Reporter, () => {
   let last = 0
   return {
@@ -34,7 +34,7 @@ export const terminal = Layer.sync(Reporter, () => {
   }
 })
 
-/** A file or a pipe: a line now and then. */
+/** For a file or pipe: occasional lines. */
 export const lines = Layer.sync(Reporter, () => {
   const told = new Map<string, number>()
   return {
@@ -49,11 +49,11 @@ export const lines = Layer.sync(Reporter, () => {
   }
 })
 
-/** Nothing but notes. */
+/** Prints only notes. */
 export const quiet = Layer.succeed(Reporter, {
   report: () => Effect.void,
   note: (text) => Effect.sync(() => write(`${text}\n`))
 })
 
-/** By where the output goes; quiet in CI. */
+/** Chosen by the type of output; quiet in CI. */
 export const layer: Layer.Layer<Reporter> = process.env["CI"] ? quiet : process.stderr.isTTY ? terminal : lines

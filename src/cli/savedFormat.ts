@@ -1,4 +1,4 @@
-/** Flags of the commands that write model folders. */
+/** Flags shared by the commands that write model folders. */
 import * as Flag from "effect/cli/Flag"
 import { savedTypes } from "../runtime/models/export/folder.ts"
 

@@ -1,4 +1,4 @@
-/** What the command line says beside results: how it was misused, what went wrong, warnings; and when it is to stop. */
+/** Messages of the command line besides results: usage errors, failures, warnings; and signal handling. */
 import * as Cause from "effect/Cause"
 import * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
@@ -9,14 +9,14 @@ import * as Logger from "effect/Logger"
 import * as Runtime from "effect/Runtime"
 import { brief, cut } from "../domain/brief.ts"
 
-/** Lines of a message, and characters of a line, at most. */
+/** Maximum lines of a message, and characters of a line. */
 const [LINES, WIDTH] = [12, 500]
 
 /** Controls but line breaks: a terminal might obey them. */
 // oxlint-disable-next-line no-control-regex
 const controls = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]+/g
 
-/** A message of a few lines, whatever it quotes. */
+/** The message shortened to a few lines, whatever it quotes. */
 export const short = (message: string): string => {
   const lines = cut(message, LINES * WIDTH).trimEnd().replace(controls, " ").split("\n")
   const told = lines.length > LINES
@@ -25,7 +25,7 @@ export const short = (message: string): string => {
   return told.map((line) => cut(line, WIDTH)).join("\n")
 }
 
-/** What a flag or an argument may be, in place of Effect's words for it. */
+/** The values a flag or argument accepts, in place of Effect's wording. */
 const wanted = (expected: string): string => {
   if (/finite number|integer/.test(expected)) return "a whole number"
   return expected.includes(" | ") ? `one of ${expected.replaceAll("\"", "").split(" | ").join(", ")}` : expected
@@ -62,7 +62,7 @@ const plain = (error: CliError.NonShowHelpErrors): string => {
 const suggested = ([nearest]: ReadonlyArray<string>): string =>
   nearest === undefined ? "" : `, did you mean ${nearest}?`
 
-/** Misuse in a line an error, and where help is; help itself where it is asked for. */
+/** One line per usage error, then where to find help; the help itself if requested. */
 export const presenter = CliOutput.layerPresenter({
   present: (event) => {
     if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
@@ -72,10 +72,10 @@ export const presenter = CliOutput.layerPresenter({
   }
 })
 
-/** Whether the user asked for more than the outcome: `--log-level debug`, or finer. */
+/** Whether the user asked for debug output: `--log-level debug` or finer. */
 const debugging = /(^|\s)--log-level[\s=](debug|trace|all)(\s|$)/.test(process.argv.slice(2).join(" "))
 
-/** Warnings and the like, on standard error: `anamnesis: warning: run.yaml: ...` */
+/** Log messages on standard error: `anamnesis: warning: run.yaml: ...` */
 export const logger: Layer.Layer<never> = Logger.layer([
   Logger.make(({ cause, logLevel, message }) => {
     const text = [message].flat().map(String).join(" ")
@@ -85,10 +85,10 @@ export const logger: Layer.Layer<never> = Logger.layer([
   })
 ])
 
-/** What the machine has too little memory for. */
+/** Errors that mean the machine has too little memory. */
 const exhausted = /^(Array buffer allocation failed|Invalid (typed )?array length|Cannot create a string longer)/
 
-/** A failure in a few lines. Errors that were foreseen speak for themselves; others are faults of the program. */
+/** A failure in a few lines. Typed errors have their own message; all others are bugs. */
 export const explanation = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
   const { _tag, message: own } = Object(error) as { readonly _tag?: unknown; readonly message?: unknown }
@@ -102,7 +102,7 @@ export const explanation = (cause: Cause.Cause<unknown>): string => {
   return `anamnesis: internal error: ${message}\n${debugging ? Cause.pretty(cause) : report}`
 }
 
-/** Says why the program failed, if it did and that was not said, and ends with exit code 1; 130 where it was interrupted. */
+/** Prints the failure, unless it was already printed, and exits with 1; with 130 after an interruption. */
 export const teardown: Runtime.Teardown = (exit, onExit) => {
   const shown = Exit.isFailure(exit) && CliError.isCliError(Cause.squash(exit.cause))
   if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause) && !shown) {
@@ -111,12 +111,12 @@ export const teardown: Runtime.Teardown = (exit, onExit) => {
   Runtime.defaultTeardown(exit, (code) => onExit(shown ? 1 : code))
 }
 
-/** What may be lost without harm: a reader that went away, a terminal that was closed. */
+/** Errors that are safe to ignore: a reader that went away, a terminal that was closed. */
 const gone: ReadonlySet<string | undefined> = new Set(["EPIPE", "EIO"])
 
 /**
- * Before the program starts: a terminal that is closed (SIGHUP) is as SIGTERM, upon which a run saves; writing to a pipe
- * or a terminal that is gone is no failure; what nobody foresaw ends the program in a line.
+ * Installs process handlers: a closed terminal (SIGHUP) counts as SIGTERM, on which a run saves; writing to a closed
+ * pipe or terminal is not an error; any other unexpected error ends the program with a short message.
  */
 export const watch = (): void => {
   process.on("SIGHUP", () => process.emit("SIGTERM", "SIGTERM") || process.exit(129))

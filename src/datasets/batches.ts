@@ -1,4 +1,4 @@
-/** Questions as streams of batches: which, in what order, from which step on. */
+/** Questions as streams of batches: their order, and the step to start from. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Frame from "../domain/Frame.ts"
@@ -6,17 +6,17 @@ import * as Key from "../domain/Key.ts"
 import type { QuestionRecord } from "../domain/records/Records.ts"
 import { Question } from "../domain/tables.ts"
 
-/** Questions as rows, before any stage. */
+/** Questions as rows, before any stage has run. */
 export type QuestionFrame = Frame.Frame<typeof Question>
 
 /** The questions of an epoch, in a fixed order. */
 export type Epochs = (epoch: number) => ReadonlyArray<QuestionRecord>
 
-/** What rows take beside the records. */
+/** Options for turning records into rows. */
 export interface Rows {
-  /** Row of a passage by its id; -1 where there is none. */
+  /** Corpus row of a passage id; -1 if the id is unknown. */
   readonly row: (id: string) => number
-  /** What the retriever is asked; the question as it is, where it is left out. */
+  /** The retriever's query; the question itself, if omitted. */
   readonly query?: (record: QuestionRecord) => string
 }
 
@@ -38,8 +38,8 @@ export const frame = (
   })
 
 /**
- * Batches of steps from..to-1, each of `size` questions. Epochs follow each other in one sequence, each in an order of
- * its own drawn under the seed, so that every batch is full and depends on its step alone.
+ * Batches for steps from..to-1, `size` questions each. Epochs form one sequence, each in its own order drawn under the
+ * seed, so every batch is full and depends only on its step.
  */
 export const batches = (
   epochs: Epochs,
@@ -61,7 +61,7 @@ export const batches = (
   return Stream.range(from, to - 1).pipe(Stream.rechunk(1), Stream.mapEffect((step) => Effect.sync(() => batch(step))))
 }
 
-/** Every question once, in order, `size` at a time. */
+/** All questions once, in order, `size` at a time. */
 export const once = (
   records: ReadonlyArray<QuestionRecord>,
   size: number,

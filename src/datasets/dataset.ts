@@ -1,4 +1,4 @@
-/** Questions and passages of files, and the corpus that passages make. */
+/** Loads questions and passages from files, and builds the corpus. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Fields, Notes } from "../domain/records/fields.ts"
@@ -22,17 +22,17 @@ import { type Raw, recordsOf } from "./recordFile.ts"
 export { fromRecords } from "./corpus/corpus.ts"
 export type { Loaded, LoadOptions } from "./loading.ts"
 
-/** How a file of questions is read. */
+/** How a question file is read. */
 export interface QuestionOptions extends LoadOptions {
-  /** The field that stands for `group`. */
+  /** The field to read as `group`. */
   readonly group?: string
-  /** The field that stands for `gold`. */
+  /** The field to read as `gold`. */
   readonly gold?: string
-  /** Whose relevance judgements a BEIR folder gives; none where left out. */
+  /** The split whose relevance judgements to read from a BEIR folder; none if omitted. */
   readonly split?: Split
 }
 
-/** What `cop` counts from, as the records that have been seen tell. */
+/** Tracks whether `cop` counts from 0 or 1, from the records seen so far. */
 const counting = () => {
   let from: 0 | 1 | undefined
   const see = ({ cop }: Fields) => {
@@ -46,7 +46,7 @@ const counting = () => {
 
 const placed = ["answer", "golden_answers", "answer_idx", "answer_index", "answerIndex"]
 
-/** Whether options are named by places from 0, as they are read, or all by greater ones. */
+/** Tracks answer indices, which are read as counting from 0, to warn if none of them is 0. */
 const placing = () => {
   let [places, zeros] = [0, 0]
   const see = (fields: Fields) => {
@@ -61,7 +61,7 @@ const placing = () => {
   return { see, told }
 }
 
-/** Records in a list, in the order of their slots. */
+/** Records as a list, in slot order. */
 const listed = <A extends { readonly id: string }>() => {
   const records: Array<A | undefined> = []
   const numbers = new Map<string, number>()
@@ -77,7 +77,7 @@ const listed = <A extends { readonly id: string }>() => {
   return { ...store, records: () => records.filter((record) => record !== undefined) }
 }
 
-/** The questions of a file, in its order; those of a BEIR folder that the split's judgements name. */
+/** The questions of a file, in file order; of a BEIR folder, those named by the split's judgements. */
 export const questions = Effect.fnUntraced(function*(path: string, options: QuestionOptions = {}) {
   const file = yield* questionFile(path, options.split)
   const qrels = file.qrels === undefined ? undefined : yield* readQrels(file.qrels)
@@ -120,20 +120,20 @@ export const questions = Effect.fnUntraced(function*(path: string, options: Ques
   } as Loaded<QuestionRecord>
 })
 
-/** How a corpus is read, and how much of it stays in memory. */
+/** How a corpus is read, and how much of it is kept in memory. */
 export interface CorpusOptions extends LoadOptions {
-  /** Bytes of texts that are kept in memory; more of them go to the temporary folder. All are kept where left out. */
+  /** Bytes of text kept in memory, with the rest in the temporary folder; all of it, if omitted. */
   readonly memory?: number
 }
 
 /** A corpus that can be read by row. */
 export interface LoadedCorpus extends Read {
   readonly corpus: Corpus["Service"]
-  /** Ids of the passages that have no text, and are none of the corpus. */
+  /** Ids of passages without text, which are not part of the corpus. */
   readonly empty: ReadonlySet<string>
 }
 
-/** The passages of a file, or of the files of a folder; they can be read until the scope ends. */
+/** The passages of a file or of a folder's files; readable until the scope ends. */
 export const corpus = Effect.fnUntraced(function*(path: string, options: CorpusOptions = {}) {
   const files = yield* corpusFiles(path)
   const also = new Set(Object.keys(options.where ?? {}))
@@ -159,7 +159,7 @@ export interface LoadedPassages extends Loaded<Passage> {
   readonly empty: ReadonlySet<string>
 }
 
-/** The same as records. */
+/** The same passages as records. */
 export const passages = Effect.fnUntraced(function*(path: string, options: LoadOptions = {}) {
   const { corpus: { all }, ...loaded } = yield* corpus(path, options)
   return { ...loaded, records: yield* Stream.runCollect(all) } satisfies LoadedPassages as LoadedPassages

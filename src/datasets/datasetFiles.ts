@@ -1,4 +1,4 @@
-/** What a path of passages or questions names: a file, one dataset of it, the files of a folder, or BEIR's. */
+/** Resolves a path of passages or questions: a file, one dataset of a file, a folder of files, or a BEIR folder. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { basename, dirname, join } from "node:path"
@@ -8,13 +8,13 @@ import { FileError, located } from "../runtime/files/disk.ts"
 /** A file of records. */
 export interface RecordFile {
   readonly path: string
-  /** Which of the datasets that a JSON object holds. */
+  /** The dataset to read from a JSON object that holds several. */
   readonly dataset?: string
 }
 
 /** A file of questions. */
 export interface QuestionFile extends RecordFile {
-  /** A table of which passages are relevant to which question. */
+  /** A table of relevance judgements. */
   readonly qrels?: string
 }
 
@@ -25,7 +25,7 @@ const typeOf = Effect.fnUntraced(function*(path: string) {
   return (yield* fs.exists(path).pipe(located(path))) ? (yield* fs.stat(path).pipe(located(path))).type : undefined
 })
 
-/** A file and, after "#", a dataset of it; a file whose own name has a "#" is itself. */
+/** A file, optionally with a dataset after "#"; an existing file with "#" in its name is taken literally. */
 const named = Effect.fnUntraced(function*(path: string) {
   const at = path.lastIndexOf("#")
   if (at < 0 || (yield* typeOf(path)) !== undefined) return { path } as RecordFile
@@ -38,11 +38,11 @@ const filesOf = Effect.fnUntraced(function*(folder: string) {
   return names.filter((name) => readable.test(name)).toSorted()
 })
 
-/** Files of that name, whatever their kind. */
+/** The file with this base name, whatever its extension. */
 const called = (names: ReadonlyArray<string>, name: string): string | undefined =>
   names.find((other) => other.replace(readable, "") === name)
 
-/** A file; of a folder `corpus.jsonl`, as BEIR has it, or else all files of records in the order of their names. */
+/** A file; or, for a folder, its `corpus.jsonl` (BEIR), or else all its record files, sorted by name. */
 export const corpusFiles = Effect.fnUntraced(function*(path: string) {
   if ((yield* typeOf(path)) !== "Directory") return [yield* named(path)]
   const names = yield* filesOf(path)
@@ -53,7 +53,7 @@ export const corpusFiles = Effect.fnUntraced(function*(path: string) {
   return (corpus === undefined ? names : [corpus]).map((name): RecordFile => ({ path: join(path, name) }))
 })
 
-/** What BEIR calls the judgements of a split. */
+/** BEIR's names for the judgements of a split. */
 const judgements: Readonly<Record<Split, ReadonlyArray<string>>> = {
   train: ["train.tsv"],
   validation: ["dev.tsv", "validation.tsv"],
@@ -77,8 +77,8 @@ const inFolder = Effect.fnUntraced(function*(folder: string, split: Split | unde
 })
 
 /**
- * A file; a folder of BEIR's, its `queries.jsonl` or one of its `qrels/*.tsv`, which say the relevant passages of the
- * split's questions. Without a split there are queries alone.
+ * A file; or a BEIR folder, its `queries.jsonl` or one of its `qrels/*.tsv`, which list the relevant passages of the
+ * split's questions. Without a split only the queries are read.
  */
 export const questionFile = Effect.fnUntraced(function*(path: string, split: Split | undefined) {
   const type = yield* typeOf(path)

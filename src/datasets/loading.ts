@@ -1,4 +1,4 @@
-/** A file's records, one by one: which are taken, which are malformed, what is to be told of them together. */
+/** Loads a file's records one by one: selects them, handles malformed ones, and collects warnings about the file. */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
@@ -10,26 +10,26 @@ import { repeatedIn } from "../runtime/files/jsonText.ts"
 import { withRoom } from "./corpus/room.ts"
 import { placeOf, type Raw } from "./recordFile.ts"
 
-/** What is to be known of a file beside its records. */
+/** Information about a file besides its records. */
 export interface Read {
-  /** Malformed records that were left out: the first hundred. */
+  /** The first hundred malformed records that were left out. */
   readonly skipped: ReadonlyArray<FileError>
-  /** What is to be told of the file, a sentence each. */
+  /** Warnings about the file, one sentence each. */
   readonly told: ReadonlyArray<string>
 }
 
-/** What was read of a file. */
+/** The records read from a file. */
 export interface Loaded<A> extends Read {
   readonly records: ReadonlyArray<A>
 }
 
 type Wanted = string | number
 
-/** Which records of a file are taken, and what becomes of malformed ones. */
+/** Which records of a file to take, and how to treat malformed ones. */
 export interface LoadOptions {
-  /** Take the records whose fields have these values. */
+  /** Take only records whose fields equal these values. */
   readonly where?: Readonly<Record<string, Wanted>> | undefined
-  /** Count malformed records instead of failing at the first. */
+  /** Count malformed records instead of failing at the first one. */
   readonly skipBad?: boolean
 }
 
@@ -40,7 +40,7 @@ const errorOf = (raw: Raw, error: unknown): FileError => {
   return new FileError({ path: raw.path, place: `${placeOf(raw)}${field}`, reason })
 }
 
-/** A record's value. A key that is given twice is refused: some programs take the first value, some the last. */
+/** A record's value. Repeated keys are refused: programs disagree on which value counts. */
 const valueOf = ({ json, repeated, value }: Raw): unknown => {
   const own: unknown = json === undefined ? value : JSON.parse(json)
   const twice = json === undefined ? repeated : repeatedIn(json, own)
@@ -54,7 +54,7 @@ const taken = (line: unknown, where: ReadonlyArray<readonly [string, Wanted]>): 
     && (line as Readonly<Record<string, unknown>>)[field] === value
   )
 
-/** Counts by name, the first of each kind; names beyond `most` are counted together. */
+/** Counts by name, keeping the first of each; names beyond `most` are counted together. */
 class Tally {
   readonly counts = new Map<string, number>()
   static readonly most = 30
@@ -64,7 +64,7 @@ class Tally {
   }
 }
 
-/** Notes that become sentences about a file. */
+/** Collects notes and turns them into sentences about a file. */
 const notebook = (what: string) => {
   const [unused, remarks] = [new Tally(), new Tally()]
   const notes: Notes = { unused: (field) => unused.add(field), remark: (remark) => remarks.add(remark) }
@@ -78,36 +78,38 @@ const notebook = (what: string) => {
   return { notes, told }
 }
 
-/** What is read of a file. */
+/** How a file's records are decoded. */
 export interface Reading<A> {
   readonly what: string
   readonly wanted: (column: string) => boolean
-  /** Every record of the file, before any is chosen. */
+  /** Sees every record of the file, before selection. */
   readonly see?: (line: unknown) => void
-  /** A record; nothing where it is to be left out. Throws what is wrong with it. */
+  /** Decodes a record; `undefined` leaves it out. Throws if the record is invalid. */
   readonly read: (line: unknown, raw: Raw, notes: Notes) => A | undefined
 }
 
-/** Where the records of a load go; each has a number, in the order in which they came. */
+/** Destination of the loaded records, which are numbered in the order they are added. */
 export interface Store<A, E, R> {
-  /** Number of the record of an id; -1 where there is none. */
+  /** Number of the record with an id; -1 if there is none. */
   readonly find: (id: string) => number
-  /** Takes a record, whose id is new. Those that had to wait for the rest of the file come after it, with their slot. */
+  /**
+   * Adds a record whose id is new. Records deferred to the end of the file are added last, with their original slot.
+   */
   readonly add: (record: A, slot: number) => void
   readonly size: () => number
-  /** Done between some records and the next, and at the end. */
+  /** Runs between chunks of records, and at the end. */
   readonly settle: Effect.Effect<void, E, R>
 }
 
-/** The most malformed records that are kept to be told. */
+/** Maximum number of malformed records kept for reporting. */
 const SHOWN = 100
 
-/** Where records stand, by their number: a place in a file each. */
+/** The position in its file of each record, by number. */
 class Places {
   private at = new Float64Array(1 << 8)
-  /** Places that are no numbers. */
+  /** Positions that are not numbers. */
   private readonly named = new Map<number, string>()
-  /** From which number on a file's records are. */
+  /** The number of the first record of each file. */
   private readonly files: Array<readonly [from: number, path: string]> = []
   add(number: number, { at, path }: Raw): void {
     this.at = withRoom(this.at, number + 1)
@@ -115,7 +117,7 @@ class Places {
     else this.named.set(number, at)
     if (this.files.at(-1)?.[1] !== path) this.files.push([number, path])
   }
-  /** As it is told to whoever reads `raw`. */
+  /** The position as reported to a reader of `raw`; the path is omitted if it is the same file. */
   told(number: number, raw: Raw): string {
     const path = this.files.findLast(([from]) => from <= number)![1]
     const place = placeOf({ ...raw, at: this.named.get(number) ?? this.at[number]! })
@@ -123,7 +125,7 @@ class Places {
   }
 }
 
-/** A load in progress: records come in one by one, and are there when all have come. */
+/** A load in progress; complete once all records have been added and `settle` has run. */
 class Loading<A extends { readonly id: string }> {
   readonly skipped: Array<FileError> = []
   private readonly unsettled: Array<readonly [slot: number, line: unknown, raw: Raw]> = []
@@ -168,7 +170,7 @@ class Loading<A extends { readonly id: string }> {
     }
   }
 
-  /** Does with a record what is to be done; the error where it is malformed, and that ends the load. */
+  /** Runs an action on a record; returns the error if it is malformed and must end the load. */
   private attempt(raw: Raw, run: () => void): FileError | undefined {
     try {
       run()
@@ -187,7 +189,7 @@ class Loading<A extends { readonly id: string }> {
     return this.attempt(raw, () => this.take(raw))
   }
 
-  /** Reads what had to wait for the rest of the file. */
+  /** Decodes the records that were deferred to the end of the file. */
   settle(): FileError | undefined {
     for (const [slot, line, raw] of this.unsettled) {
       const error = this.attempt(raw, () => this.keep(slot, line, raw))
@@ -203,7 +205,7 @@ class Loading<A extends { readonly id: string }> {
   }
 }
 
-/** Reads all records; fails at the first malformed one, where those are not to be left out, and where there is none. */
+/** Reads all records; fails if there are none, or at the first malformed one unless these are to be skipped. */
 export const load = Effect.fnUntraced(function*<A extends { readonly id: string }, E, R>(
   raws: Stream.Stream<Raw, FileError, FileSystem.FileSystem>,
   path: string,

@@ -1,4 +1,4 @@
-/** Rows of parquet files, a row group at a time, read by a thread under a limit of time and memory. */
+/** Reads parquet files one row group at a time, in a worker thread with time and memory limits. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
@@ -8,9 +8,9 @@ import { FileError, located } from "../runtime/files/disk.ts"
 import type { Contents, Reply, Request } from "./parquetWorker.ts"
 
 const MIB = 2 ** 20
-/** Milliseconds for a row group, and for each MiB of it in the file. */
+/** Time limit of a row group: milliseconds, plus milliseconds per MiB of it in the file. */
 const [START, PATIENCE] = [5000, 1000]
-/** MiB of the thread's heap, and for each MiB of the file. */
+/** The thread's heap: MiB, plus MiB per MiB of the file. */
 const [LEAST, SHARE] = [512, 8]
 
 const program = new URL("./parquetWorker.ts", import.meta.url)
@@ -25,7 +25,7 @@ const start = (path: string, size: number) =>
     (worker) => Effect.promise(() => worker.terminate())
   )
 
-/** The thread's next answer, to the request where there is one; without one in time it is ended. */
+/** The thread's next answer, after sending `request` if given; terminates the thread if it takes too long. */
 const ask = <A>(path: string, worker: Worker, bytes: number, request?: Request): Effect.Effect<A, FileError> =>
   Effect.callback((resume) => {
     const milliseconds = START + PATIENCE * bytes / MIB
@@ -48,7 +48,7 @@ const ask = <A>(path: string, worker: Worker, bytes: number, request?: Request):
     return Effect.sync(() => clearTimeout(timer))
   })
 
-/** The rows of a file, with the values of the columns that are wanted; of other columns that they are there. */
+/** The rows of a file, with values for the wanted columns; other columns only record presence. */
 export const rowsOf = (
   path: string,
   wanted: (column: string) => boolean

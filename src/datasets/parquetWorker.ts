@@ -1,6 +1,6 @@
 /**
- * A thread that reads one parquet file: what is damaged can keep its reader busy for ever, or make it grow. Told by
- * `parquet.ts`, one message a request; the names of the columns come first.
+ * A thread that reads one parquet file, because damaged input can make the reader loop or grow without bound. Driven
+ * by `parquet.ts`, one message per request; the column names are sent first.
  */
 import {
   asyncBufferFromFile,
@@ -12,10 +12,10 @@ import {
 import { parentPort, workerData } from "node:worker_threads"
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib"
 
-/** What a file has. */
+/** Contents of a file. */
 export interface Contents {
   readonly names: ReadonlyArray<string>
-  /** Bytes of each row group in the file, by its own account. */
+  /** Size in the file of each row group, as its metadata states. */
   readonly groups: ReadonlyArray<number>
 }
 export interface Request {
@@ -24,7 +24,7 @@ export interface Request {
 }
 export type Reply<A> = { readonly value: A } | { readonly reason: string }
 
-/** Bytes of a row group, decompressed, at most: it is read as a whole. */
+/** Maximum decompressed size of a row group, which is read as a whole. */
 const LARGEST = 2 ** 31
 
 const within = (decompress: (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Uint8Array) =>
@@ -42,7 +42,7 @@ const compressors: Compressors = {
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 const parsers = { stringFromBytes: (bytes: Uint8Array | undefined) => bytes && strict.decode(bytes) }
 
-/** A value as JSON has it: integers beyond 2^53 as their digits, times in ISO 8601. */
+/** A value as JSON: integers beyond 2^53 as digits, times in ISO 8601. */
 const plain = (value: unknown): unknown => {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value)
   if (typeof value !== "object" || value === null) return value
@@ -64,7 +64,7 @@ const open = async (path: string) => {
 }
 type Opened = Awaited<ReturnType<typeof open>>
 
-/** The values of columns in the rows of a row group; of other columns that they are there. */
+/** The wanted columns' values in a row group; other columns only record presence. */
 const readGroup = async ({ ends, file, metadata, names }: Opened, { columns, group }: Request) => {
   const [rowStart, rowEnd] = [ends[group - 1] ?? 0, ends[group]!]
   const bytes = metadata.row_groups[group]!.total_byte_size
@@ -87,7 +87,7 @@ const readGroup = async ({ ends, file, metadata, names }: Opened, { columns, gro
   return values
 }
 
-/** Why a file cannot be read; what its reader trips over where the bytes are damaged tells a user nothing. */
+/** Why a file cannot be read; the parquet library's errors on damaged bytes would not help a user. */
 const reasonOf = (cause: unknown): string => {
   const { message } = cause as Error
   const stumbles = cause instanceof TypeError || cause instanceof RangeError || message.includes("undefined")

@@ -1,12 +1,12 @@
-/** Relevance judgements, as BEIR publishes them: tab-separated query-id, corpus-id and score. */
+/** Relevance judgements in BEIR's format: tab-separated query-id, corpus-id and score. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { FileError } from "../runtime/files/disk.ts"
 import { bytesOf, decoded } from "../runtime/files/textFile.ts"
 
-/** Relevance judgements, and what is to be told of their file, a sentence each. */
+/** Relevance judgements, and warnings about their file, one sentence each. */
 export interface Qrels {
-  /** Ids of the passages with a score above 0, by the query's id; none where all scores are 0. */
+  /** Ids of passages with a score above 0, by query id; empty if all scores are 0. */
   readonly gold: ReadonlyMap<string, ReadonlyArray<string>>
   readonly told: ReadonlyArray<string>
 }
@@ -18,14 +18,14 @@ const cellsOf = (line: string): ReadonlyArray<string> =>
 
 const isScore = (cell: string | undefined): boolean => cell !== undefined && /^-?\d+(?:\.0+)?$/.test(cell)
 
-/** Places of the columns, by the header; the customary ones where the first line is none. */
+/** Column positions from the header, or the usual ones if the first line is not a header. */
 const placesOf = (first: ReadonlyArray<string>): ReadonlyArray<number> | undefined => {
   const places = columns.map((name) => first.indexOf(name))
   if (places.every((place) => place >= 0)) return places
   return first.length === 3 && isScore(first[2]) ? [0, 1, 2] : undefined
 }
 
-/** Reads a table; fails at the first line that is none of it. */
+/** Reads a table; fails at the first malformed line. */
 export const readQrels = Effect.fnUntraced(function*(path: string) {
   const scores = new Map<string, Map<string, number>>()
   let [places, line, graded] = [undefined as ReadonlyArray<number> | undefined, 0, 0]

@@ -1,4 +1,4 @@
-/** Files of records, of whatever kind: JSON lines, a JSON array, an object that holds them, parquet. */
+/** Record files of any format: JSON lines, a JSON array, an object that holds records, parquet. */
 import * as Effect from "effect/Effect"
 import * as JsonArray from "effect/encoding/JsonArray"
 import type * as FileSystem from "effect/FileSystem"
@@ -11,30 +11,30 @@ import { type Repeated, repeatedIn, Survey } from "../runtime/files/jsonText.ts"
 import { bytesOf, decoded } from "../runtime/files/textFile.ts"
 import { rowsOf } from "./parquet.ts"
 
-/** Characters of a record, at most. */
+/** Maximum length of a record, in characters. */
 export const LONGEST = 64 << 20
-/** Characters of a JSON object that holds all its records, at most: it is read as a whole. */
+/** Maximum length, in characters, of a JSON object that holds all records and is read as a whole. */
 export const LARGEST = 256 << 20
 
-/** A record as its file has it: its JSON, or its value; and where. */
+/** A record as JSON text or as a value, with its position in the file. */
 export interface Raw {
   readonly path: string
   readonly unit: "line" | "record" | "row"
   readonly at: number | string
   readonly json?: string
   readonly value?: unknown
-  /** Of a value: a key that its text gives twice. */
+  /** For a value: a key that its text repeats. */
   readonly repeated?: Repeated | undefined
 }
 
-/** Where a record stands in its file: "line 3", "row 3". */
+/** Where a record is in its file: "line 3", "row 3". */
 export const placeOf = ({ at, unit }: Raw): string => `${unit} ${at}`
 
 type Text<R> = Stream.Stream<string, FileError, R>
 
 const mega = (characters: number): string => `${characters >> 20} MiB`
 
-/** Lines that are not blank, counted from 1. */
+/** Non-blank lines, counted from 1. */
 const lines = (path: string) => <R>(text: Text<R>): Stream.Stream<Raw, FileError, R> =>
   Stream.suspend(() => {
     let [rest, line] = ["", 1]
@@ -55,7 +55,7 @@ const lines = (path: string) => <R>(text: Text<R>): Stream.Stream<Raw, FileError
     )
   })
 
-/** Values, counted from 1. */
+/** Numbers values from 1. */
 const counted = (from: Pick<Raw, "path" | "unit">) =>
   Stream.mapAccum(() => 1, (at: number, value: unknown): readonly [number, ReadonlyArray<Raw>] => [
     at + 1,
@@ -65,7 +65,7 @@ const counted = (from: Pick<Raw, "path" | "unit">) =>
 /** Elements of an array. */
 const elements = (path: string) => <R>(text: Text<R>): Stream.Stream<Raw, FileError, R> =>
   Stream.suspend(() => {
-    /** Of elements that are not there yet: a piece of the text is looked at before its elements come. */
+    /** Keyed by elements not emitted yet: a piece of text is surveyed before its elements are decoded. */
     const repeated = new Map<number, Repeated>()
     const survey = new Survey((found) => repeated.has(found.element) || repeated.set(found.element, found))
     return text.pipe(
@@ -81,7 +81,7 @@ const elements = (path: string) => <R>(text: Text<R>): Stream.Stream<Raw, FileEr
     )
   })
 
-/** The value of a JSON text that holds records. @throws FileError where it gives a key twice. */
+/** Parses a JSON text that holds records. @throws FileError if it repeats a key. */
 const parsed = (path: string, text: string): unknown => {
   const value: unknown = JSON.parse(text)
   const twice = repeatedIn(text, value)
@@ -90,7 +90,7 @@ const parsed = (path: string, text: string): unknown => {
   throw new FileError({ path, place: `line ${line}, ${brief(twice.key)}`, reason: "is given twice" })
 }
 
-/** The records of one object, read as a whole. */
+/** The records in a single object, read as a whole. */
 const held = (path: string, dataset: string | undefined) => <R>(text: Text<R>): Stream.Stream<Raw, FileError, R> => {
   const fail = (reason: string) => Effect.fail(new FileError({ path, place: "", reason }))
   return Stream.unwrap(
@@ -120,7 +120,7 @@ const held = (path: string, dataset: string | undefined) => <R>(text: Text<R>): 
 const unnamed = (path: string, dataset: string): FileError =>
   new FileError({ path, place: "", reason: `has no datasets by name, and "${dataset}" is asked for` })
 
-/** The beginning of a text, as far as it takes to know its kind: its first line. */
+/** The beginning of a text that is needed to detect its format: its first line. */
 interface Head {
   readonly text: string
   readonly first: string
@@ -134,7 +134,7 @@ const extend = ({ first, line, text }: Head, piece: string): Head => {
   return { text: text + piece, first: first === "" ? shown.slice(0, 1) : first, line: line || shown.includes("\n") }
 }
 
-/** Whether an object spans lines, or holds records rather than being one. */
+/** Whether an object spans several lines, or holds records instead of being one. */
 const holds = (path: string, { text }: Head): boolean => {
   if (/\.(?:jsonl|ndjson)(?:\.gz)?$/.test(path)) return false
   if (text.length > LONGEST) return true
@@ -145,7 +145,7 @@ const holds = (path: string, { text }: Head): boolean => {
   }
 }
 
-/** The records of a text of any kind: lines, an array, or an object that holds them. */
+/** The records of a text in any format: lines, an array, or an object that holds them. */
 export const textRecords = (path: string, dataset: string | undefined) => <R>(text: Text<R>) =>
   Stream.unwrap(Effect.gen(function*() {
     const gather = Sink.reduceWhile((): Head => ({ text: "", first: "", line: false }), (head) => !known(head), extend)
@@ -162,8 +162,8 @@ const tables: ReadonlyArray<readonly [ending: RegExp, what: string]> = [
 ]
 
 /**
- * The records of a file, in its order. `dataset` chooses among the datasets that a JSON object holds; `wanted` says of
- * which columns of a parquet file the values are needed.
+ * The records of a file, in file order. `dataset` selects one of several datasets in a JSON object; `wanted` selects
+ * the columns of a parquet file whose values are needed.
  */
 export const recordsOf = (
   path: string,

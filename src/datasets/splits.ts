@@ -1,8 +1,8 @@
-/** Questions held out, and questions with other wrong options, both drawn by key. */
+/** Held-out questions and random distractors, both drawn by key. */
 import * as Key from "../domain/Key.ts"
 import { isAnswered, type QuestionRecord, rightAnswers } from "../domain/records/Records.ts"
 
-/** The questions of those groups that a key draws with probability `share`, or of all others. */
+/** The questions whose groups are drawn with probability `share`, or all the others. */
 export const heldOut = (
   records: ReadonlyArray<QuestionRecord>,
   share: number,
@@ -12,8 +12,8 @@ export const heldOut = (
   records.filter(({ group }) => Key.uniform(Key.fold(Key.make(seed), "holdout", group), 0) < share === held)
 
 /**
- * Wrong options drawn by key from the right answers of other questions of the same type, then, where those do not
- * suffice, the given ones; the right one stays in its place.
+ * Replaces the wrong options by correct answers to other questions of the same type, drawn by key, then, if there are
+ * too few, by the original ones; the correct option keeps its position.
  */
 export const withRandomOptions = (
   records: ReadonlyArray<QuestionRecord>,
@@ -27,7 +27,7 @@ export const withRandomOptions = (
     const order = Key.permutation(Key.fold(Key.make(seed), "options", q.id), pool.length)
     const drawn = [...order.subarray(0, q.options.length)].map((i) => pool[i]!)
     const wrong = [...new Set([...drawn, ...q.options.filter((option) => !right.has(option))])]
-    /** The one in the right answer's place is spare. */
+    /** The option drawn for the correct answer's position is left over. */
     const instead = (option: string, i: number) => wrong[i] ?? wrong[q.answerIndex] ?? option
     return { ...q, options: q.options.map((option, i) => i === q.answerIndex ? option : instead(option, i)) }
   })

@@ -1,7 +1,7 @@
-/** Columns are declared once; the row's type, the Arrow field and the block of values all follow from the declaration. */
+/** Columns are declared once; row types, Arrow fields and value blocks are all derived from the declaration. */
 import { type Data, type DataType, Field, FixedSizeList, Float32, Int32, List, makeData, Utf8 } from "apache-arrow"
 
-/** Strings of any length, one list a row. */
+/** A list of strings of any length per row. */
 export type Texts = ReadonlyArray<ReadonlyArray<string>>
 
 /**
@@ -10,7 +10,7 @@ export type Texts = ReadonlyArray<ReadonlyArray<string>>
  */
 export interface Column<B> {
   readonly type: DataType
-  /** Elements of the block a row; 0 where rows differ. */
+  /** Elements per row of the block; 0 where rows differ in length. */
   readonly width: number
   readonly encode: (block: B, rows: number) => Data
   readonly decode: (data: Data) => B
@@ -44,10 +44,10 @@ const readUtf8 = (data: Data): ReadonlyArray<string> => {
 
 const item = (type: DataType) => new Field("item", type, false)
 
-/** A text a row. */
+/** A string per row. */
 export const text: Column<ReadonlyArray<string>> = { type: new Utf8(), width: 1, encode: utf8, decode: readUtf8 }
 
-/** A list of texts a row, of whatever length. */
+/** A list of strings of any length per row. */
 export const texts: Column<Texts> = {
   type: new List(item(new Utf8())),
   width: 1,
@@ -64,7 +64,7 @@ export const texts: Column<Texts> = {
   }
 }
 
-/** Integers of any number a row. */
+/** A list of integers of any length per row. */
 export const ragged: Column<ReadonlyArray<Int32Array>> = {
   type: new List(item(new Int32())),
   width: 1,
@@ -90,7 +90,7 @@ const numbers = (type: Int32 | Float32, block: Numbers): Data =>
     ? makeData({ type, data: block as Int32Array })
     : makeData({ type, data: block as Float32Array })
 
-/** A view of the values, rows × width of them: Arrow pads its buffers, and slices them with their batch. */
+/** A view of the rows × width values: Arrow pads its buffers and shares them between slices of a batch. */
 const view = <B extends Numbers>(data: Data, width: number): B =>
   ((data.children[0] ?? data).values as B).subarray(0, data.length * width) as B
 
@@ -110,11 +110,11 @@ const lists = <B extends Numbers>(type: Int32 | Float32, width: number): Column<
   }
 }
 
-/** An int32 a row. */
+/** An int32 per row. */
 export const integer: Column<Int32Array> = scalars(new Int32())
-/** A float32 a row. */
+/** A float32 per row. */
 export const real: Column<Float32Array> = scalars(new Float32())
-/** `k` integers a row: the block is the contiguous [rows, k] tensor. */
+/** `k` integers per row: the block is the contiguous [rows, k] tensor. */
 export const integers = (k: number): Column<Int32Array> => lists(new Int32(), k)
-/** `k` float32 values a row: a block of [rows, k]. */
+/** `k` float32 values per row: a block of [rows, k]. */
 export const reals = (k: number): Column<Float32Array> => lists(new Float32(), k)

@@ -1,21 +1,23 @@
-/** What queries, passages and messages are made of. */
+/** The content of queries, passages and messages. */
 
-/** Text, as it is. */
+/** Plain text. */
 export interface Text {
   readonly _tag: "Text"
   readonly text: string
-  /** Tokens of it that a model reads, at most; its end is left out. */
+  /** The model reads at most this many tokens of the text; the end is truncated. */
   readonly most?: number
-  /** Whether its tokens give way, from its front on, where a chat is too long; those of earlier parts first. */
+  /**
+   * Whether tokens are dropped from the front of this text when a chat is too long; earlier parts are dropped first.
+   */
   readonly yields?: boolean
   /**
-   * Where in the text some words stand, the same at every place, whose beginning may be left out where a chat is too long
-   * without the parts that yield. At most one part of a chat has them.
+   * Spans of the text that hold copies of the same words. If a chat is still too long after dropping the parts that
+   * yield, the beginning of these words may be cut. At most one part of a chat has such spans.
    */
   readonly cut?: ReadonlyArray<readonly [from: number, to: number]>
 }
 
-/** A piece of content. Other kinds than text join this union. */
+/** A piece of content; a union, so that other kinds can be added. */
 export type Part = Text
 /** Parts in the order in which a model reads them. */
 export type Content = ReadonlyArray<Part>
@@ -23,17 +25,17 @@ export type Content = ReadonlyArray<Part>
 /** A part that is text. */
 export const text = (text: string): Text => ({ _tag: "Text", text })
 
-/** The texts of a content, one after the other. */
+/** The texts of the content, concatenated. */
 export const textOf = (content: Content): string => content.map((part) => part.text).join("")
 
-/** What one side of a chat says. */
+/** One message of a chat, with its role. */
 export interface Message {
   readonly role: "system" | "user" | "assistant"
   readonly content: Content
 }
 
 /**
- * What a language model is given: messages, which it answers. Where the last is the assistant's, that is the beginning of
- * the answer, which the model goes on from.
+ * The input of a language model: messages that it answers. If the last message is the assistant's, the model continues
+ * it as the beginning of its answer.
  */
 export type Chat = ReadonlyArray<Message>

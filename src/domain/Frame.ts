@@ -1,4 +1,4 @@
-/** A batch of rows with known columns. Columns are only ever appended; no stage edits another stage's answer. */
+/** A batch of rows with typed columns. Columns are append-only: no stage edits another stage's output. */
 import { Field, makeData, RecordBatch, Schema, Struct } from "apache-arrow"
 import type { AnyColumn, Block, Blocks, Columns } from "./Columns.ts"
 
@@ -9,7 +9,7 @@ export interface Frame<out C extends Columns> {
   readonly batch: RecordBatch
 }
 
-/** A block that does not hold one value, or one list of the declared size, for each row: a bug in a stage. */
+/** A block that does not have one value, or one list of the declared size, per row: a bug in a stage. */
 export class FrameError extends Error {
   override readonly name = "FrameError"
 }
@@ -33,14 +33,14 @@ const assemble = (parts: ReturnType<typeof build>, rows: number): RecordBatch =>
   return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: rows, nullCount: 0, children }))
 }
 
-/** A frame of these values; throws `FrameError` where a block has not the length that its column and `rows` ask for. */
+/** A frame of these values; throws `FrameError` if a block's length does not match its column and `rows`. */
 export const make = <const C extends Columns>(rows: number, columns: C, blocks: Blocks<C>): Frame<C> => ({
   rows,
   columns,
   batch: assemble(build(columns, blocks, rows), rows)
 })
 
-/** The frame with further columns; throws `FrameError` where a name is taken or a block has another length. */
+/** The frame with more columns; throws `FrameError` if a name is taken or a block has the wrong length. */
 export const append = <C extends Columns, const A extends Columns>(
   self: Frame<C>,
   columns: A,
@@ -57,7 +57,7 @@ export const append = <C extends Columns, const A extends Columns>(
 export const column = <C extends Columns, K extends keyof C & string>(self: Frame<C>, name: K): Block<C[K]> =>
   self.columns[name]!.decode(self.batch.getChild(name)!.data[0]!) as Block<C[K]>
 
-/** A frame over a batch that was read back: the columns must be in its schema with their types. */
+/** A frame over a batch read from disk; its schema must contain the columns with their types. */
 export const fromBatch = <const C extends Columns>(columns: C, batch: RecordBatch): Frame<C> => {
   for (const [name, { type }] of Object.entries<AnyColumn>(columns)) {
     const found = batch.schema.fields.find((f) => f.name === name)?.type

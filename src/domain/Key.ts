@@ -45,7 +45,7 @@ const words = (text: string): Key => {
 /** The key of a seed. */
 export const make = (seed: number): Key => ({ hi: Math.floor(seed / 2 ** 32) >>> 0, lo: seed >>> 0 })
 
-/** The key under `key` that belongs to `data`, folded from left to right. */
+/** Derives a key from `key` and `data`, folded in from left to right. */
 export const fold = (key: Key, ...data: ReadonlyArray<number | string>): Key =>
   data.reduce<Key>((k, d) => {
     const counter = typeof d === "string" ? words(d) : { hi: Math.floor(d / 2 ** 32) >>> 0, lo: d >>> 0 }

@@ -1,26 +1,26 @@
-/** What is reported of answers and rankings, with what chance would make of it. */
+/** Metrics of answers and rankings, with confidence intervals. */
 import * as Key from "./Key.ts"
 
-/** A mean with its 95% interval; of fewer than two groups there is none. */
+/** A mean with its 95% interval; fewer than two groups have none. */
 export interface Interval {
   readonly mean: number
   readonly low: number | null
   readonly high: number | null
 }
 
-/** The mean of the values that are known; `null` where none is. */
+/** The mean of the non-null values; `null` if there are none. */
 export const mean = (values: ReadonlyArray<number | null>): number | null => {
   const known = values.filter((value) => value !== null)
   return known.length === 0 ? null : known.reduce((a, b) => a + b, 0) / known.length
 }
 
-/** A question's value, and the group in which it is resampled. */
+/** A question's value and the group it is resampled with. */
 export interface Observed {
   readonly group: string
   readonly value: number
 }
 
-/** Sums and counts of the values of each group. */
+/** Per-group sums and counts. */
 const totals = (observed: ReadonlyArray<Observed>) => {
   const found = new Map<string, { sum: number; count: number }>()
   for (const { group, value } of observed) {
@@ -30,7 +30,7 @@ const totals = (observed: ReadonlyArray<Observed>) => {
   return [...found.values()]
 }
 
-/** Means of `rounds` samples of whole groups with replacement, sorted. */
+/** Sorted means of `rounds` bootstrap samples of whole groups, drawn with replacement. */
 const resampled = (clusters: ReturnType<typeof totals>, rounds: number, key: Key.Key) =>
   Float64Array.from({ length: rounds }, (_, round) => {
     const own = Key.fold(key, round)
@@ -46,7 +46,7 @@ const resampled = (clusters: ReturnType<typeof totals>, rounds: number, key: Key
 const ROUNDS = 1000
 const bootstrapKey = Key.make(0xb007)
 
-/** The sorted means of a bootstrap, where there are groups to draw from. */
+/** The sorted bootstrap means, if there are at least two groups. */
 const bootstrap = (observed: ReadonlyArray<Observed>) => {
   const clusters = totals(observed)
   return clusters.length < 2 ? undefined : resampled(clusters, ROUNDS, bootstrapKey)
@@ -58,7 +58,7 @@ const intervalOf = (mean: number, means: Float64Array | undefined): Interval => 
   high: means?.[Math.ceil(0.975 * ROUNDS) - 1] ?? null
 })
 
-/** The mean and its percentile interval, by a bootstrap over groups (Field & Welsh 2007); `null` of nothing. */
+/** The mean and its percentile interval, by a bootstrap over groups (Field & Welsh 2007); `null` without values. */
 export const interval = (observed: ReadonlyArray<Observed>): Interval | null => {
   const value = mean(observed.map((o) => o.value))
   return value === null ? null : intervalOf(value, bootstrap(observed))
@@ -66,16 +66,16 @@ export const interval = (observed: ReadonlyArray<Observed>): Interval | null => 
 
 /** A difference of means with its interval, by a paired bootstrap. */
 export interface Comparison extends Interval {
-  /** Two-sided: twice the smaller share of samples on either side of zero. */
+  /** Two-sided: twice the smaller share of bootstrap means on either side of zero. */
   readonly p: number | null
 }
 
-/** A question's value under a key that is its own: its id, and the seed of its run where there are several. */
+/** A question's value under a unique key: its id, with the seed if there are several runs. */
 export interface Keyed extends Observed {
   readonly key: string
 }
 
-/** The keys that one side alone has, or that are of other groups on the other side: nothing can be paired by them. */
+/** Keys that only one side has, or whose group differs between the sides, so that they cannot be paired. */
 export interface Unpaired {
   readonly unpaired: ReadonlyArray<string>
 }
@@ -85,7 +85,7 @@ const byKey = (side: ReadonlyArray<Keyed>) => new Map(side.map((one) => [one.key
 const unpairedOf = (a: ReadonlyMap<string, Keyed>, b: ReadonlyMap<string, Keyed>) =>
   [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key)?.group !== b.get(key)?.group)
 
-/** The mean of b - a over the same questions, whatever their order, by a paired bootstrap over groups. */
+/** The mean of b - a over the same questions in any order, by a paired bootstrap over groups. */
 export const compare = (a: ReadonlyArray<Keyed>, b: ReadonlyArray<Keyed>): Comparison | Unpaired | null => {
   const [left, right] = [byKey(a), byKey(b)]
   const unpaired = unpairedOf(left, right)
@@ -102,17 +102,17 @@ export const compare = (a: ReadonlyArray<Keyed>, b: ReadonlyArray<Keyed>): Compa
   return { ...intervalOf(value, means), p: means ? Math.min(1, 2 * (rarer + 1) / (ROUNDS + 1)) : null }
 }
 
-/** 1 / place of the first relevant passage among the first `k`, counted from 1; 0 where there is none. */
+/** 1 / rank of the first relevant passage among the first `k`, counted from 1; 0 if there is none. */
 export const reciprocalRankAt = (ranking: ReadonlyArray<string>, relevant: ReadonlySet<string>, k: number): number => {
   const at = ranking.slice(0, k).findIndex((doc) => relevant.has(doc))
   return at < 0 ? 0 : 1 / (at + 1)
 }
 
-/** Share of the relevant passages among the first `k`. */
+/** Share of the relevant passages that are among the first `k`. */
 export const recallAt = (ranking: ReadonlyArray<string>, relevant: ReadonlySet<string>, k: number): number =>
   ranking.slice(0, k).filter((doc) => relevant.has(doc)).length / relevant.size
 
-/** Normalised discounted cumulative gain of binary relevance, as trec_eval's ndcg_cut. */
+/** Normalised discounted cumulative gain with binary relevance, as in trec_eval's ndcg_cut. */
 export const ndcgAt = (ranking: ReadonlyArray<string>, relevant: ReadonlySet<string>, k: number): number => {
   const gain = (rank: number) => 1 / Math.log2(rank + 2)
   const ideal = Array.from({ length: Math.min(k, relevant.size) }, (_, rank) => gain(rank))

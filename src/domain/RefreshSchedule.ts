@@ -1,9 +1,9 @@
-/** When something recurs: Atlas's schedule grammar, `N`, `a-b:N,c-d:M` or `never`. */
+/** When to refresh: Atlas's schedule grammar, `N`, `a-b:N,c-d:M` or `never`. */
 
-/** Half-open ranges of steps, each with its period; the first that holds a step decides. */
+/** Half-open ranges of steps, each with its period; the first range that contains a step applies. */
 export type Schedule = ReadonlyArray<{ readonly from: number; readonly to: number; readonly every: number }>
 
-/** The schedule a setting spells, or `undefined` where it is none or has an empty range. */
+/** Parses a setting into a schedule; `undefined` if it is malformed or has an empty range. */
 export const parse = (setting: number | string): Schedule | undefined => {
   const text = String(setting).trim()
   if (text === "never" || text === "-1") return []
@@ -14,7 +14,7 @@ export const parse = (setting: number | string): Schedule | undefined => {
   return ranges.every(({ from, to }) => from < to) ? ranges : undefined
 }
 
-/** Whether it is due before `step`, counted from the start of the range that holds it; never before the first step. */
+/** Whether a refresh is due before `step`, counted from the start of its range; never before the first step. */
 export const due = (schedule: Schedule, step: number): boolean => {
   const range = schedule.find(({ from, to }) => from <= step && step < to)
   return range !== undefined && step > 0 && (step - range.from) % range.every === 0

@@ -6,27 +6,27 @@ const [K1, B] = [0.9, 0.4]
 /** Runs of letters and digits, in lower case. */
 export const words = (text: string): ReadonlyArray<string> => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []
 
-/** How often each of its words is in a text. */
+/** The count of each word in a text. */
 const counted = (text: string): ReadonlyMap<string, number> => {
   const counts = new Map<string, number>()
   for (const word of words(text)) counts.set(word, (counts.get(word) ?? 0) + 1)
   return counts
 }
 
-/** Scores of every text for a question. */
+/** Scores of all texts for a query. */
 export type Score = (question: string) => Float32Array
 
-/** For each word the texts that hold it, in order, and how often: from `starts` of its number to that of the next. */
+/** For each word, the texts that contain it, in order, with counts: entries `starts[word]` to `starts[word + 1]`. */
 interface Postings {
   readonly numbers: ReadonlyMap<string, number>
   readonly starts: Int32Array
   readonly docs: Int32Array
   readonly counts: Int32Array
-  /** Words of each text. */
+  /** Number of words of each text. */
   readonly lengths: Int32Array
 }
 
-/** Σ over the words of a question of idf · tf/(tf + k1 (1 - b + b · length/mean)). */
+/** Σ over the query's words of idf · tf/(tf + k1 (1 - b + b · length/mean)). */
 const scoring = ({ counts, docs, lengths, numbers, starts }: Postings): Score => {
   const mean = lengths.reduce((a, b) => a + b, 0) / lengths.length
   return (question) => {
@@ -45,7 +45,7 @@ const scoring = ({ counts, docs, lengths, numbers, starts }: Postings): Score =>
   }
 }
 
-/** Texts are met twice, in the same order, so that nothing is kept of them but what is found: here for the second time. */
+/** The second pass over the texts, in the same order, which fills the postings; the texts are not kept. */
 class Listing {
   private readonly postings: Postings
   private readonly next: Int32Array
@@ -67,7 +67,7 @@ class Listing {
   readonly done = (): Score => scoring(this.postings)
 }
 
-/** Texts as they are met for the first time: which words there are, and how many texts hold each. */
+/** The first pass over the texts: collects the vocabulary and document frequencies. */
 export class Counting {
   private readonly numbers = new Map<string, number>()
   private readonly holders: Array<number> = []
@@ -89,7 +89,7 @@ export class Counting {
   }
 }
 
-/** Scores of texts for a question, by BM25 over these texts. */
+/** BM25 scores of these texts for a query. */
 export const scorer = (texts: ReadonlyArray<string>): Score => {
   const counting = new Counting()
   texts.forEach(counting.add)

@@ -1,43 +1,43 @@
-/** Names of files and folders, each written here alone: of models, checkpoints, runs, evaluations and indexes. */
+/** Names of files and folders, each defined only here: models, checkpoints, runs, evaluations and indexes. */
 
-/** The models of a run, by the names of their folders in a checkpoint. */
+/** The models of a run, named as their folders in a checkpoint. */
 export const parts = ["retriever", "reader"] as const
 /** One of `parts`. */
 export type PartName = typeof parts[number]
 
-/** A model folder, as Hugging Face lays it out; the last three are ColBERT's, PyLate's and our own. */
+/** A Hugging Face model folder; the last three files are ColBERT's, PyLate's and our own. */
 export const modelFiles = {
   config: "config.json",
   generation: "generation_config.json",
   weights: "model.safetensors",
-  /** Which file has which tensor, where there are several. */
+  /** Maps tensors to shards, if there are several. */
   weightsIndex: "model.safetensors.index.json",
   tokenizer: "tokenizer.json",
   tokenizerConfig: "tokenizer_config.json",
   specialTokens: "special_tokens_map.json",
   addedTokens: "added_tokens.json",
   chatTemplate: "chat_template.jinja",
-  /** What lies behind the model, in folders of sentence-transformers. */
+  /** Modules after the encoder, in sentence-transformers folders. */
   modules: "modules.json",
-  /** Lengths of texts, in folders of sentence-transformers. */
+  /** Maximum text lengths, in sentence-transformers folders. */
   lengths: "sentence_bert_config.json",
   card: "README.md",
   colbert: "artifact.metadata",
   pylate: "config_sentence_transformers.json",
-  /** Says of a folder without weights that its model is to be trained from nothing. */
+  /** Marks a folder without weights whose model is trained from scratch. */
   untrained: "untrained.json"
 } as const
 
-/** An adapter's folder, as PEFT lays it out. */
+/** An adapter folder in PEFT's layout. */
 export const adapterFiles = { config: "adapter_config.json", weights: "adapter_model.safetensors" } as const
 
-/** A checkpoint: a folder for each of `parts` in it, which has `state` beside the model's files; and the manifest. */
+/** A checkpoint: a folder for each of `parts`, with `state` next to the model's files; and the manifest. */
 export const checkpointFiles = { manifest: "trainer_state.json", state: "state.safetensors" } as const
 
 /** Name of the checkpoint of a step. */
 export const checkpointName = (step: number): string => `checkpoint-${step}`
 
-/** The step of a checkpoint by its name, zeros before it included; `undefined` for other names. */
+/** The step in a checkpoint's name, leading zeros allowed; `undefined` for other names. */
 export const checkpointStep = (name: string): number | undefined => {
   const [, step] = /^checkpoint-(\d+)$/.exec(name) ?? []
   return step === undefined ? undefined : Number(step)
@@ -54,7 +54,7 @@ export const runFiles = {
   index: "index"
 } as const
 
-/** Folder of the evaluation of a split, in a run's. */
+/** Folder of a split's evaluation, within the run's folder. */
 export const evaluationFolder = (split: string): string => `eval-${split}`
 
 /** The folder of an evaluation. */

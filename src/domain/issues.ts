@@ -1,21 +1,21 @@
-/** What a schema finds wrong with a value: a line a problem, each with its path, by Effect's own account of it. */
+/** Schema errors of a value, one line each with its path, derived from Effect's own issues. */
 import type * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { brief, cut } from "./brief.ts"
 
-/** A part of a value that is wrong, and what is wrong with it. */
+/** An invalid part of a value, and the reason. */
 export interface Issue {
   readonly path: ReadonlyArray<PropertyKey>
   /**
-   * "Type": another kind of value, as "expected a value greater than or equal to 1". "Own": the words of a check that has
-   * some, as "is no whole number". "Missing" and "Unknown": the key alone.
+   * "Type": a value of the wrong type, with a reason such as "expected a value greater than or equal to 1". "Own": the
+   * message of a custom check, such as "is no whole number". "Missing" and "Unknown": concern only the key.
    */
   readonly kind: "Type" | "Own" | "Missing" | "Unknown"
-  /** In one line. */
+  /** On one line. */
   readonly reason: string
 }
 
-/** What is put before messages that are not Effect's own, to know them by; no text of a schema begins with it. */
+/** Prefixes that mark messages that are not Effect's own; no text of a schema begins with them. */
 const marks = { Own: "\u0001", Missing: "\u0002", Unknown: "\u0003" } as const
 
 const format = SchemaIssue.makeFormatterStandardSchemaV1({
@@ -42,14 +42,14 @@ const told = (message: string): Pick<Issue, "kind" | "reason"> => {
   return { kind, reason: plain(message.slice(marks[kind].length)) }
 }
 
-/** What a schema finds wrong with a value, in the order of its fields. */
+/** All schema errors of a value, in field order. */
 export const issuesOf = ({ issue }: Schema.SchemaError): ReadonlyArray<Issue> =>
   format(issue).issues.map(({ message, path = [] }) => {
     const { kind, reason } = told(message)
     return { path: path.map(keyOf), kind, reason }
   })
 
-/** A key as it is, or in quotes where it has more than letters, digits and marks. */
+/** The key, quoted if it contains blanks, quotes or control characters. */
 const shown = (key: string): string => /[\s"\p{C}]/u.test(key) ? brief(key) : cut(key)
 
 /** `rope_scaling.factor`, `layer_types[3]`. */
@@ -59,6 +59,6 @@ export const pathText = (path: ReadonlyArray<PropertyKey>): string =>
     return text === "" ? shown(String(part)) : `${text}.${shown(String(part))}`
   }, "")
 
-/** The same as lines. */
+/** The same issues as lines. */
 export const problemsOf = (error: Schema.SchemaError): ReadonlyArray<string> =>
   issuesOf(error).map(({ path, reason }) => path.length === 0 ? reason : `${pathText(path)}: ${reason}`)

@@ -1,19 +1,19 @@
-/** What is reported of one question, and of many. */
+/** Metrics of one question and of many. */
 import { isCorrect } from "./answers/correct.ts"
 import * as Metric from "./Metric.ts"
 import { isAnswered, type QuestionRecord, rightAnswers } from "./records/Records.ts"
 import { ranked, type Ranking } from "./trec.ts"
 
-/** What figures are made of: the outcome of one question. Where something cannot be told it is `null`. */
+/** The outcome of one question, from which metrics are computed; `null` if unknown. */
 export interface Verdict {
   readonly id: string
   readonly group: string
   readonly type: string
-  /** 1 where the answer is right, 0 where it is not; `null` where nobody answered, or no answer is known. */
+  /** 1 if the answer is correct, 0 if not; `null` if there was no prediction or no answer is known. */
   readonly correct: 0 | 1 | null
-  /** What the reader wrote names none of the options: counts as wrong. `null` where there are none, or nobody answered. */
+  /** The generated text names no option, which counts as wrong; `null` without options or without a prediction. */
   readonly unparsed: boolean | null
-  /** Places of the passages found are known, and so are gold passages. */
+  /** Both a ranking and gold passages are known. */
   readonly ranked: boolean
   readonly reciprocalRank: number | null
   /** Recall of the gold passages at each of `depths`. */
@@ -21,28 +21,28 @@ export interface Verdict {
   readonly ndcg: number | null
 }
 
-/** One question, judged, with all that it takes to judge it again. */
+/** One evaluated question, with everything needed to evaluate it again. */
 export interface Judged extends Verdict {
   readonly options: ReadonlyArray<string>
-  /** All right answers, and the place of the first among the options (-1 where it is free). */
+  /** All correct answers, and the index of the first among the options (-1 if it is free text). */
   readonly answers: ReadonlyArray<string>
   readonly answerIndex: number
   readonly prediction: string
   readonly predictionIndex: number
-  /** What the reader wrote beside, where it wrote. */
+  /** The reader's generated text, if any. */
   readonly written: string
   readonly gold: ReadonlyArray<string>
-  /** Ids of the passages found with their scores, as trec_eval ranks them; `DEPTH` of them at most. */
+  /** Ids and scores of the retrieved passages, ranked as trec_eval ranks them; at most `DEPTH`. */
   readonly found: Ranking
 }
 
 /** Ranks at which recall is reported. */
 export const depths = [1, 5, 10, 100] as const
-/** Passages of a ranking that are judged. */
+/** Depth to which rankings are evaluated. */
 export const DEPTH = depths.at(-1)!
 const NDCG_DEPTH = 10
 
-/** What came of a question: the answer given (`undefined` where none was asked for), and the passages found. */
+/** The outcome of a question: the answer given (`undefined` if none was asked for), and the ranking. */
 export interface Outcome {
   readonly answered:
     | { readonly prediction: string; readonly predictionIndex: number; readonly written: string }
@@ -55,7 +55,7 @@ const correctOf = (q: QuestionRecord, answered: Outcome["answered"]): Verdict["c
   return isCorrect(q, answered.prediction, answered.predictionIndex) ? 1 : 0
 }
 
-/** The verdict on a question: whether it was answered right, and where its gold passages stand among the first 100. */
+/** Evaluates a question: whether the answer is correct, and the ranks of its gold passages among the first 100. */
 export const judge = (q: QuestionRecord, { answered, ranking }: Outcome): Judged => {
   const found = ranked(ranking).slice(0, DEPTH)
   const [ids, gold] = [found.map(([id]) => id), new Set(q.gold)]
@@ -82,21 +82,21 @@ export const judge = (q: QuestionRecord, { answered, ranking }: Outcome): Judged
   }
 }
 
-/** A judged question without what only a file of predictions needs. */
+/** An evaluated question without the fields that only the predictions file needs. */
 export const verdict = (judged: Judged): Verdict => {
   const { correct, group, id, ndcg, ranked, recall, reciprocalRank, type, unparsed } = judged
   return { id, group, type, correct, unparsed, ranked, reciprocalRank, recall, ndcg }
 }
 
-/** Figures of many questions; `null` where none of them has one. */
+/** Metrics over many questions; `null` if no question has a value. */
 export interface Summary {
   readonly questions: number
   /** Questions that do not fit the reader and were left unanswered, which counts as wrong. */
   readonly skipped: number
   readonly accuracy: Metric.Interval | null
-  /** Answers that name no option, and their share of those that should have. */
+  /** Answers that name no option, and their share of the questions with options. */
   readonly unparsed: { readonly count: number; readonly share: number | null }
-  /** Questions that the figures of the ranking are means over: those with gold passages, and with passages found. */
+  /** Questions over which ranking metrics are averaged: those with gold passages and a ranking. */
   readonly ranked: number
   readonly "mrr@100": number | null
   readonly "ndcg@10": number | null
@@ -106,11 +106,11 @@ export interface Summary {
   readonly seconds: number
 }
 
-/** The questions that were answered, by id, as what is resampled. */
+/** The answered questions by id, as input to the bootstrap. */
 export const answers = (verdicts: ReadonlyArray<Verdict>): ReadonlyArray<Metric.Keyed> =>
   verdicts.flatMap(({ correct, group, id }) => correct === null ? [] : [{ key: id, group, value: correct }])
 
-/** The figures of many verdicts; `seconds` is what they took, `skipped` counts questions that were left out. */
+/** Metrics over many verdicts; `seconds` is the time taken, `skipped` the number of questions left out. */
 export const summarise = (verdicts: ReadonlyArray<Verdict>, seconds: number, skipped = 0): Summary => {
   const parsed = verdicts.flatMap(({ unparsed }) => unparsed === null ? [] : [unparsed ? 1 : 0])
   return {

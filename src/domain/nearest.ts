@@ -1,9 +1,9 @@
-/** Which known name a word that is none may have been meant for. */
+/** Suggests the known name that a misspelt word may stand for. */
 
-/** No name that anyone mistypes is longer. */
+/** Longest word to compare; nobody mistypes a longer name. */
 const LONGEST = 64
 
-/** Edits (insert, delete, replace, swap neighbours) from one word to another. */
+/** Edit distance between two words (insert, delete, replace, swap neighbours). */
 const distance = (a: string, b: string): number => {
   const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)]
   for (let i = 1; i <= a.length; i++) {
@@ -20,7 +20,7 @@ const distance = (a: string, b: string): number => {
   return rows[a.length]![b.length]!
 }
 
-/** The candidate nearest in spelling, if any is near; none is near a word of more than 64 characters. */
+/** The closest candidate in spelling, if any is close enough; `undefined` for words of more than 64 characters. */
 export const didYouMean = (word: string, candidates: Iterable<string>): string | undefined => {
   if (word.length > LONGEST) return undefined
   const near = [...candidates].filter(({ length }) => Math.abs(length - word.length) <= Math.max(2, word.length / 3))

@@ -1,14 +1,17 @@
-/** Python's regular expressions, by which PEFT matches modules' names, as JavaScript's where they mean the same. */
+/**
+ * Translates Python's regular expressions, which PEFT matches module names by, to JavaScript where they are
+ * equivalent.
+ */
 
-/** A pattern that cannot be read as Python reads it. */
+/** A pattern that Python cannot read, or that has no equivalent in JavaScript. */
 export class PatternError extends Error {
   override readonly name = "PatternError"
 }
 
 interface Scanned {
-  /** What it becomes. */
+  /** Its translation. */
   readonly text: string
-  /** The place after it. */
+  /** The position after it. */
   readonly next: number
 }
 
@@ -16,7 +19,7 @@ const refuse = (what: string): never => {
   throw new PatternError(what)
 }
 
-/** Escapes that are the same in both; those of other letters Python refuses as well. */
+/** Escapes that mean the same in both; Python too refuses those of other letters. */
 const same = /^[0-9dDsSwWbBfnrtv]$|^[^A-Za-z0-9]$/u
 const anchors: ReadonlyMap<string, string> = new Map([["A", "(?<![^])"], ["Z", "(?![^])"], ["a", "\\x07"]])
 
@@ -29,7 +32,7 @@ const escape = (pattern: string, at: number, inClass: boolean): Scanned => {
   return { text: other ?? `\\${letter}`, next: at + 2 }
 }
 
-/** `[...]`: a bracket that closes at its beginning is one of its characters. */
+/** `[...]`: a closing bracket in first place is a member of the class. */
 const characterClass = (pattern: string, at: number): Scanned => {
   let text = pattern[at + 1] === "^" ? "[^" : "["
   let next = at + text.length
@@ -44,7 +47,7 @@ const characterClass = (pattern: string, at: number): Scanned => {
   return { text: `${text}]`, next: next + 1 }
 }
 
-/** What follows `(?`, where it is not the same in both. */
+/** Constructs after `(?` that differ between the two. */
 const groups: ReadonlyArray<readonly [start: RegExp, becomes: (match: RegExpExecArray) => string]> = [
   [/^\(\?P<(\w+)>/, ([, name]) => `(?<${name}>`],
   [/^\(\?P=(\w+)\)/, ([, name]) => `\\k<${name}>`],
@@ -63,7 +66,7 @@ const group = (pattern: string, at: number): Scanned => {
   return refuse(`the group ${rest.slice(0, 4)}`)
 }
 
-/** A brace is a number of times or itself. */
+/** A brace is a quantifier or a literal. */
 const brace = (pattern: string, at: number): Scanned => {
   const [times, least, most] = /^\{(\d*)(,?\d*)\}/.exec(pattern.slice(at, at + 50)) ?? []
   if (times === undefined || times === "{}" || times === "{,}") return { text: "\\{", next: at + 1 }
@@ -79,7 +82,7 @@ const scan = (pattern: string, at: number): Scanned => {
   return { text: char === "}" || char === "]" ? `\\${char}` : char, next: at + 1 }
 }
 
-/** Flags of the whole, which stand at its beginning: those of letters' kinds say nothing about names. */
+/** Flags at the start of the pattern; those about character classes do not matter for module names. */
 const flagsOf = (pattern: string): readonly [flags: string, length: number] => {
   const [own = "", flags = ""] = /^\(\?([a-zA-Z]+)\)/.exec(pattern) ?? []
   const foreign = /[^aimsu]/.exec(flags)?.[0]
@@ -95,7 +98,7 @@ const translate = (pattern: string): readonly [body: string, flags: string] => {
     if (repeated && pattern[at] === "+") refuse("a possessive repetition")
     const { next, text } = scan(pattern, at)
     const isTimes = /^(?:[*+?]|\{\d.*\})$/.test(text) && pattern[at] !== "\\"
-    /** One more "?" after a repetition makes it reluctant. */
+    /** A further "?" after a quantifier makes it lazy. */
     repeated = isTimes && !(repeated && text === "?")
     body += text
     at = next
@@ -104,8 +107,8 @@ const translate = (pattern: string): readonly [body: string, flags: string] => {
 }
 
 /**
- * A pattern that a text matches as a whole, Python's `re.fullmatch`; with `prefix` after that one. Throws `PatternError`
- * where it is no pattern, or one that JavaScript has not.
+ * A pattern that must match a whole text, as Python's `re.fullmatch`, optionally after `prefix`. Throws `PatternError`
+ * if it is invalid or has no equivalent in JavaScript.
  */
 export const fullMatch = (pattern: string, prefix = ""): RegExp => {
   const [body, flags] = translate(pattern)
@@ -118,7 +121,7 @@ export const fullMatch = (pattern: string, prefix = ""): RegExp => {
   }
 }
 
-/** Why a text is no pattern; `undefined` where it is one. */
+/** Why a text is not a valid pattern; `undefined` if it is one. */
 export const problemOf = (pattern: string): string | undefined => {
   try {
     fullMatch(pattern)

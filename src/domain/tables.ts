@@ -1,10 +1,10 @@
-/** The relations, in the order a question meets them. One row is one question, from file to gradient. */
+/** The tables, in the order in which a question passes through them. One row is one question, from file to gradient. */
 import { integer, integers, ragged, real, reals, text, texts } from "./Columns.ts"
 
 /**
- * A question as it is asked in step `step`, and as the retriever is asked (`query`): `answer` is the text the reader should give, `options` what it may choose
- * from (empty where the answer is free), `answerIndex` the right one (-1 where free), `gold` the passages that hold the
- * answer, as rows of the corpus (none where unknown).
+ * A question as asked in step `step`, with the retriever's `query`: `answer` is the target text of the reader,
+ * `options` its choices (empty if the answer is free text), `answerIndex` the correct one (-1 if free text), `gold`
+ * the passages that contain the answer, as corpus rows (empty if unknown).
  */
 export const Question = {
   step: integer,
@@ -17,12 +17,12 @@ export const Question = {
   gold: ragged
 }
 
-/** The `n` best passages of the index, best first, as rows of the corpus; -1 stands for no passage. */
+/** The `n` best passages of the index, best first, as corpus rows; -1 is padding. */
 export const Candidates = (n: number) => ({ docs: integers(n), docScore: reals(n) })
 
 /**
- * The `m` passages the reader judges one by one, in the order of their draw; the candidates of lowest and highest score, which fix the scale; and the `c` passages the reader learns from
- * together, best last.
+ * The `m` passages that the reader scores one by one, in the order drawn; the candidates of lowest and highest score,
+ * which fix the scale; and the `c` passages of the reader's training prompt, best last.
  */
 export const Draw = (m: number, c: number) => ({
   drawn: integers(m),
@@ -30,21 +30,21 @@ export const Draw = (m: number, c: number) => ({
   context: integers(c)
 })
 
-/** Mean negative log-likelihood of the answer given each drawn passage alone, in nats a token. */
+/** Mean negative log-likelihood of the answer given each drawn passage alone, in nats per token. */
 export const Reading = (m: number) => ({ nll: reals(m) })
 
-/** How much drawn passage i should outrank passage j, for each ordered pair: [m, m] a row. */
+/** How much drawn passage i should outrank passage j, for each ordered pair: [m, m] per row. */
 export const Preference = (m: number) => ({ preference: reals(m * m) })
 
-/** The distribution over the drawn passages that the retriever should have. */
+/** The retriever's target distribution over the drawn passages. */
 export const Target = (m: number) => ({ target: reals(m) })
 
-/** The losses of an update, the same in every row of its batch. */
+/** The losses of an update, the same in every row of the batch. */
 export const Lesson = { retrieverLoss: real, readerLoss: real }
 
 /**
- * What was answered, which option that is (-1 where it is none), the passages it rests on, best last, and what the
- * reader wrote: the text that an option was taken from, an explanation; empty where it wrote nothing.
+ * The answer, the index of the option it names (-1 if none), its supporting passages, best last, and the reader's
+ * generated text: the text an option was read from, or an explanation; empty if nothing was generated.
  */
 export const Answer = (c: number) => ({
   prediction: text,

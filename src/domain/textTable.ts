@@ -1,12 +1,12 @@
-/** Rows of cells as text, the first row being the head: in columns for a terminal, or as a Markdown table. */
+/** Rows of cells as text, with the first row as header: aligned columns for a terminal, or a Markdown table. */
 
-/** Rows of cells; each row has as many as the first, or fewer. */
+/** Rows of cells; none is longer than the first. */
 export type Rows = ReadonlyArray<ReadonlyArray<string>>
 
 const widthsOf = (rows: Rows): ReadonlyArray<number> =>
   (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))
 
-/** Columns two spaces apart, the first flush left and the others flush right, unless `isLeft` says otherwise. */
+/** Columns two spaces apart, the first left-aligned and the others right-aligned, unless `isLeft` says otherwise. */
 export const columns = (rows: Rows, isLeft = (i: number): boolean => i === 0): string => {
   const widths = widthsOf(rows)
   const cell = (text: string, i: number) => isLeft(i) ? text.padEnd(widths[i]!) : text.padStart(widths[i]!)
@@ -15,12 +15,12 @@ export const columns = (rows: Rows, isLeft = (i: number): boolean => i === 0): s
 
 const escaped = (text: string): string => text.replaceAll("|", "\\|").replaceAll(/\r?\n|\r/g, "\\n")
 
-/** Whether the text of a Markdown table is aligned as well: `false` where cells are long. */
+/** Whether to align the source text of a Markdown table; `false` if cells are long. */
 export interface MarkdownOptions {
   readonly aligned?: boolean
 }
 
-/** A Markdown table; bars and line breaks within cells are escaped. */
+/** A Markdown table; vertical bars and line breaks in cells are escaped. */
 export const markdown = (rows: Rows, { aligned = true }: MarkdownOptions = {}): string => {
   const cells = rows.map((row) => row.map(escaped))
   const widths = aligned ? widthsOf(cells) : rows[0]!.map(() => 0)

@@ -1,8 +1,8 @@
-/** The greatest of many scores, kept while they come. */
+/** Streaming top-k. */
 
-/** For each of some rows the `k` greatest scores and whose they are, best first, equal ones in order of place. */
+/** The `k` greatest scores per row with their ids, best first; ties are ordered by id. */
 export class TopK {
-  /** [rows, k]; -1 where there are no more. */
+  /** [rows, k]; -1 is padding. */
   readonly docs: Int32Array
   readonly scores: Float32Array
   private readonly k: number
@@ -12,7 +12,7 @@ export class TopK {
     this.docs = new Int32Array(rows * k).fill(-1)
     this.scores = new Float32Array(rows * k).fill(-Infinity)
   }
-  /** The score, as float32, of a place that the row has not been offered yet, in whatever order. */
+  /** Offers the score of an id new to this row, in any order; the score is rounded to float32. */
   offer(row: number, doc: number, exact: number): void {
     const score = Math.fround(exact)
     const { docs, scores } = this
@@ -28,7 +28,7 @@ export class TopK {
     scores[at] = score
     docs[at] = doc
   }
-  /** Whether it is to stand before what stands at `at`. */
+  /** Whether the score ranks above entry `at`. */
   private before(score: number, doc: number, at: number): boolean {
     const other = this.scores[at]!
     return score > other || (score === other && (this.docs[at]! < 0 || doc < this.docs[at]!))

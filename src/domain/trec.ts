@@ -1,6 +1,6 @@
-/** Rankings and judgements as trec_eval reads them: fields between blanks, equal scores in order of id. */
+/** Rankings and relevance judgements in trec_eval's format: blank-separated fields, ties ordered by id. */
 
-/** What an id may not hold in a file: blanks and control characters of all scripts, half characters, `%` itself. */
+/** Characters not allowed in ids: blanks and control characters of all scripts, lone surrogates, `%` itself. */
 const special = /[\p{Z}\p{Cc}\p{Cs}%]|^#/gu
 
 const percent = (character: string): string =>
@@ -10,12 +10,12 @@ const percent = (character: string): string =>
     : `%u${character.charCodeAt(0).toString(16).toUpperCase()}`
 
 /**
- * An id as one field of a line: percent-encoded as in an address where it must be, so that `decodeURIComponent` gives it
- * back; half a surrogate pair as `%uD800`. A `#` in front would make a comment of the line.
+ * An id as one field of a line: percent-encoded as in a URL where necessary, so that `decodeURIComponent` restores it;
+ * a lone surrogate becomes `%uD800`. A leading `#` would start a comment.
  */
 export const field = (id: string): string => id.replace(special, percent)
 
-/** By the bytes of UTF-8, as C's `strcmp`: by code points. */
+/** Compares by UTF-8 bytes, as C's `strcmp`: by code point. */
 export const compareBytes = (a: string, b: string): number => {
   const [left, right] = [[...a], [...b]]
   for (let i = 0; i < Math.min(left.length, right.length); i++) {
@@ -25,10 +25,10 @@ export const compareBytes = (a: string, b: string): number => {
   return left.length - right.length
 }
 
-/** Ids with their scores; the greater the better. */
+/** Ids with scores; higher is better. */
 export type Ranking = ReadonlyArray<readonly [id: string, score: number]>
 
-/** As trec_eval ranks it: by falling score, equal ones by falling id as it is written; each id once, at its best. */
+/** Sorted as trec_eval does: by falling score, ties by falling encoded id; each id once, with its best score. */
 export const ranked = (ranking: Ranking): Ranking => {
   const best = new Map<string, number>()
   for (const [id, score] of ranking) best.set(id, Math.max(score, best.get(id) ?? -Infinity))
@@ -39,6 +39,6 @@ export const ranked = (ranking: Ranking): Ranking => {
 export const runLines = (query: string, ranking: Ranking): ReadonlyArray<string> =>
   ranking.map(([id, score], i) => [field(query), "Q0", field(id), i + 1, score, "anamnesis"].join("\t"))
 
-/** Lines of a file of judgements: query, 0, document, 1. */
+/** Lines of a qrels file: query, 0, document, 1. */
 export const qrelLines = (query: string, relevant: Iterable<string>): ReadonlyArray<string> =>
   [...new Set(relevant)].map((id) => [field(query), 0, field(id), 1].join("\t"))

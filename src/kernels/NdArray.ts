@@ -1,4 +1,4 @@
-/** Host values of the reference semantics: row-major float64. */
+/** Arrays of the reference interpreter: row-major float64. */
 
 /** An array: its shape, and its elements in row-major order. */
 export interface NdArray {
@@ -38,10 +38,10 @@ export const make = (
   return { shape, data }
 }
 
-/** An array of no axes. */
+/** A zero-dimensional array. */
 export const scalar = (value: number): NdArray => ({ shape: [], data: Float64Array.of(value) })
 
-/** The values in row-major order; they are copied. */
+/** An array of this shape from row-major values, which are copied. */
 export const fromArray = (shape: ReadonlyArray<number>, values: ArrayLike<number>): NdArray => ({
   shape,
   data: Float64Array.from(values)
@@ -58,7 +58,7 @@ export const get = (array: NdArray, index: ReadonlyArray<number>): number => {
   return array.data[flat]!
 }
 
-/** Splits the elements into rows of the last axis: `f(row, out, r)` fills `out` from `row`. */
+/** Maps the rows along the last axis: `f(row, out, r)` fills `out` from row number `r`. */
 export const mapRows = (
   x: NdArray,
   f: (row: Float64Array, out: Float64Array, r: number) => void

@@ -1,6 +1,6 @@
 /**
- * One step of learning, closed: loss × module × optimiser as a single graph from weights and batch to weights and report.
- * Or in parts: the gradients of one batch after the other, added up, then the update.
+ * One training step, from weights and a batch to new weights and a report: module, loss and optimiser as a single
+ * graph; or in parts, with gradients accumulated over micro-batches before the update.
  */
 import { grad } from "./grad.ts"
 import * as Nd from "./NdArray.ts"
@@ -13,14 +13,14 @@ import { min } from "./op/select.ts"
 import type { Optimizer } from "./optim/Optimizer.ts"
 import { byName, type Input, input, scalar, type Tensor, type TensorType } from "./Tensor.ts"
 
-/** How a step learns, whatever it is that it learns. */
+/** Optimisation settings of a step, independent of model and loss. */
 export interface Learning {
-  /** The group of a parameter; `undefined` where it is frozen. */
+  /** Parameter group of a path; `undefined` if it is frozen. */
   readonly group: (path: string) => string | undefined
   readonly optimizer: Optimizer
-  /** Greatest norm of all gradients together; longer ones are scaled down to it. */
+  /** Gradient clipping: maximum global norm of all gradients. */
   readonly maxGradNorm: number
-  /** Compute what lies between saved expressions again in the backward pass. */
+  /** Gradient checkpointing: recompute what lies between saved expressions in the backward pass. */
   readonly checkpointing?: boolean
 }
 
@@ -29,7 +29,7 @@ export interface StepSpec<P extends Params, B extends string, R extends string> 
   readonly name: string
   readonly params: P
   readonly batch: Readonly<Record<B, TensorType>>
-  /** A scalar to descend, and whatever else is to be known of the batch. */
+  /** The scalar loss to minimise, and named tensors to report. */
   readonly loss: (params: Bound<P>, batch: Readonly<Record<B, Tensor>>) => {
     readonly loss: Tensor
     readonly report: Readonly<Record<R, Tensor>>
@@ -45,7 +45,7 @@ export const names = {
   next: (name: string): string => `next/${name}`
 } as const
 
-/** min(1, max/(norm + 1e-6)), PyTorch's clip coefficient, and the norm as it was before. */
+/** PyTorch's clip coefficient, min(1, max/(norm + 1e-6)), and the norm before clipping. */
 const clipping = (squares: ReadonlyArray<Tensor>, most: number): { readonly norm: Tensor; readonly factor: Tensor } => {
   const norm = sqrt(squares.reduce((a, b) => add(a, b)))
   return { norm, factor: min(scalar(1), div(scalar(most), add(norm, scalar(1e-6)))) }
@@ -75,20 +75,20 @@ const advance = (
   }
 }
 
-/** The paths that learn, of all. */
+/** The trainable paths. */
 const learning = ({ group }: Learning, paths: Iterable<string>): ReadonlyArray<string> =>
   [...paths].filter((path) => group(path) !== undefined)
 
 type ByPath = ReadonlyMap<string, Tensor>
 
-/** How large gradients are: `gradNorm`, and `gradSquares`, one a weight, in order; and what they are scaled by. */
+/** The reports `gradNorm` and `gradSquares` (one per weight, in order), and the clip coefficient `factor`. */
 const measured = ({ maxGradNorm }: Learning, gradients: ByPath) => {
   const squares = [...gradients.values()].map((g) => sumAll(mul(g, g)))
   const { factor, norm } = clipping(squares, maxGradNorm)
   return { factor, report: { gradNorm: norm, gradSquares: concat(squares.map((s) => reshape(s, [1])), 0) } }
 }
 
-/** The update of weights by their gradients, times a factor: outputs `next/...`. */
+/** The optimiser's update from gradients times `factor`: outputs `next/...`. */
 const updated = (
   spec: Learning,
   weights: ByPath,
@@ -102,7 +102,7 @@ const updated = (
   }
 }
 
-/** Gradients added to what earlier batches left in `sum/...`. */
+/** Adds the gradients to those accumulated in `sum/...`. */
 const summed = (gradients: ByPath): { readonly inputs: Tensors; readonly outputs: Tensors } => {
   const sums = new Map([...gradients].map(([path, g]) => [path, input(names.sum(path), g.type.shape)]))
   return {
@@ -113,7 +113,7 @@ const summed = (gradients: ByPath): { readonly inputs: Tensors; readonly outputs
 
 type Rest = (gradients: ByPath, weights: ByPath) => { readonly inputs: Tensors; readonly outputs: Tensors }
 
-/** The loss and the report; `rest` makes more of the gradients, where something is trainable. */
+/** The loss and the report, and what `rest` adds from the gradients if anything is trainable. */
 const graph = <P extends Params, B extends string, R extends string>(spec: StepSpec<P, B, R>, rest: Rest): Graph => {
   const { bound, byPath: weights, inputs: given } = entering(spec.params, names.param)
   const batch = record(
@@ -131,8 +131,8 @@ const graph = <P extends Params, B extends string, R extends string>(spec: StepS
 }
 
 /**
- * The closed graph. Outputs: `loss` and the report; where something is trainable also `gradNorm`, `gradSquares` (one a
- * trainable parameter, in order) and the `next/...` state.
+ * The whole step as one graph. Outputs: `loss` and the report; if anything is trainable also `gradNorm`, `gradSquares`
+ * (one per trainable parameter, in order) and the `next/...` state.
  */
 export const step = <P extends Params, B extends string, R extends string>(spec: StepSpec<P, B, R>): Graph =>
   graph(spec, (gradients, weights) => {
@@ -154,10 +154,10 @@ const norm = (spec: Finish): Graph => {
   return { name: `${spec.name}, norm`, inputs: byName(sums.values()), outputs: { ...report, factor } }
 }
 
-/** Scalars whose update is one program, where a weight has no more by itself: its results are there twice for a moment. */
+/** Elements updated per program, unless one weight has more. Outputs briefly exist twice: this bounds peak memory. */
 const TOGETHER = 2 ** 22
 
-/** Consecutive sums, in groups of no more than so many scalars, or of one. */
+/** Consecutive accumulated gradients, grouped up to `TOGETHER` elements; a larger one is a group of its own. */
 const groupsOf = (sums: ReadonlyMap<string, Input>): ReadonlyArray<ReadonlyMap<string, Input>> => {
   const groups: Array<Map<string, Input>> = []
   let room = 0
@@ -182,19 +182,19 @@ const update = (spec: Finish): ReadonlyArray<Graph> => {
   })
 }
 
-/** A step at once, and in parts. */
+/** The graphs of a step: whole, and in parts. */
 export interface Steps {
   /** See `step`. */
   readonly whole: () => Graph
   /** Outputs: `loss`, the report, and `next/sum/...`: the gradients added to the inputs `sum/...`. */
   readonly part: () => Graph
-  /** From `sum/...`: `gradNorm`, `gradSquares`, and the `factor` that clips. */
+  /** From `sum/...`: `gradNorm`, `gradSquares` and the clip coefficient `factor`. */
   readonly norm: () => Graph
-  /** From `sum/...` and the `factor`: outputs `next/...`, of some weights each. */
+  /** From `sum/...` and `factor`: outputs `next/...`, for a group of weights per graph. */
   readonly update: () => ReadonlyArray<Graph>
 }
 
-/** The programs of a step: as a whole, or in parts whose gradients are summed before the update. */
+/** The graphs of a step: whole, or in parts whose gradients are accumulated before the update. */
 export const steps = <P extends Params, B extends string, R extends string>(spec: StepSpec<P, B, R>): Steps => ({
   whole: () => step(spec),
   part: () => graph({ ...spec, name: `${spec.name}, part` }, summed),

@@ -3,11 +3,11 @@ import type { Half } from "./half.ts"
 import type { NdArray } from "./NdArray.ts"
 import * as Nd from "./NdArray.ts"
 
-/** What an element is. `uint16` holds the words of 16-bit floats, see `widen`. */
+/** Element type. `uint16` holds the bits of half-precision floats, see `widen`. */
 export type DType = "float32" | "int32" | "uint16" | "bool"
-/** Sizes of the axes, the slowest first. */
+/** Axis sizes, outermost first. */
 export type Shape = ReadonlyArray<number>
-/** What is known of a tensor before it has values. */
+/** Element type and shape of a tensor. */
 export interface TensorType {
   readonly dtype: DType
   readonly shape: Shape
@@ -33,10 +33,10 @@ export interface Apply {
   readonly inputs: ReadonlyArray<Tensor>
   readonly attrs: any
 }
-/** An expression of tensors. Equal ones that are built twice are two; share the value to share the work. */
+/** A tensor expression. Expressions are compared by reference: share the value to share its work. */
 export type Tensor = Input | Const | Apply
 
-/** ONNX element types an op may use inside its own spelling. */
+/** ONNX element types that an op may use in its own nodes. */
 export type ElementType = DType | Half | "int64" | "uint32"
 
 /** A value of an ONNX node attribute. */
@@ -46,16 +46,16 @@ export type Attribute =
   | { readonly ints: ReadonlyArray<number> }
   | { readonly text: string }
 
-/** An execution provider as graphs are written for it: which operators have a kernel there, and for which types. */
+/** What writing a graph depends on in an execution provider: which operators have a kernel, and for which types. */
 export interface Target {
   readonly name: "cpu" | "cuda" | "webgpu"
-  /** Whether there is a kernel of an operator for elements of a type; float32 where none is given. */
+  /** Whether the operator has a kernel for elements of this type (float32 by default). */
   readonly has: (opType: string, type?: ElementType) => boolean
-  /** Its data lie on a device: a shape that is computed there is waited for on the host. */
+  /** Data is on a device: the host has to wait for a shape that is computed there. */
   readonly device: boolean
 }
 
-/** What an op may write: nodes over value names, and small constants. */
+/** What an op writes with: nodes over value names, and small constants. */
 export interface Emitter {
   /** Adds a node and returns the name of its first output. */
   readonly node: (
@@ -69,11 +69,11 @@ export interface Emitter {
   readonly ints: (values: ReadonlyArray<number>) => string
   readonly scalar: (type: ElementType, value: number) => string
   readonly cast: (input: string, to: ElementType) => string
-  /** Adds a node that multiplies matrices, in the precision that products of float32 are computed in. */
+  /** Adds a matrix-product node, in the precision of float32 products. */
   readonly product: Emitter["node"]
-  /** Who runs it. */
+  /** The provider that runs the graph. */
   readonly target: Target
-  /** Tells what a value is that an operation has yielded. */
+  /** Records the type of a value that an op has yielded. */
   readonly typed: (value: string, type: TensorType) => void
 }
 
@@ -83,36 +83,36 @@ export interface Signature {
   readonly output: TensorType
 }
 
-/** Where the laws may probe an op: shapes and attributes by example, values by range, one range an input. */
+/** Where the law tests probe an op: example shapes and attributes, and one range of values per input. */
 export interface Law<A> {
   readonly ranges: ReadonlyArray<Range>
   readonly cases: ReadonlyArray<{ readonly shapes: ReadonlyArray<Shape>; readonly attrs: A }>
 }
-/** Reals of [low, high], integers of [low, high), or truth values. */
+/** Reals of [low, high], integers of [low, high), or booleans. */
 export type Range =
   | { readonly dtype: "float32"; readonly low: number; readonly high: number }
   | { readonly dtype: "int32" | "uint16"; readonly low: number; readonly high: number }
   | { readonly dtype: "bool" }
 
-/** Everything the system knows of one operation, in one value. */
+/** Everything the system knows about one operation, in one value. */
 export interface Op<in out A> {
   readonly name: string
   /** The shape rule: total over well-typed inputs, throws `ShapeError` otherwise. */
   readonly infer: (inputs: ReadonlyArray<TensorType>, attrs: A) => TensorType
-  /** The meaning, in float64, as plainly as it can be written. */
+  /** The reference semantics in float64, written as plainly as possible. */
   readonly evaluate: (inputs: ReadonlyArray<NdArray>, attrs: A, type: TensorType) => NdArray
   /** The gradient, as expressions; `null` for an input that carries none. A broadcast input may keep the output's shape. */
   readonly vjp: (ct: Tensor, inputs: ReadonlyArray<Tensor>, output: Tensor, attrs: A) => ReadonlyArray<Tensor | null>
-  /** How ONNX spells it; returns the name of the result. */
+  /** Writes the op as ONNX nodes; returns the name of the result. */
   readonly onnx: (emit: Emitter, inputs: ReadonlyArray<string>, attrs: A, types: Signature) => string
   readonly law: Law<A>
-  /** What it stands for, where that is an expression: its value over inputs of the given types. */
+  /** The expression that a composite op stands for, over inputs of the given types. */
   readonly define?: (inputs: ReadonlyArray<TensorType>, attrs: A) => Defined
-  /** Floating-point operations of a product of matrices; all other work is left out. */
+  /** Floating-point operations of a matrix product; other work is not counted. */
   readonly flops?: (types: Signature, attrs: A) => number
-  /** Its result lies in the memory of its first operand. */
+  /** The result shares the memory of the first operand. */
   readonly view?: true
-  /** Bytes that it takes beside its result while it runs, where they are many. */
+  /** Temporary bytes besides the result while the op runs, if they are many. */
   readonly scratch?: (types: Signature) => number
 }
 
@@ -122,18 +122,18 @@ export interface Defined {
   readonly value: Tensor
 }
 
-/** Real values between two bounds, to try an operation on. */
+/** Reals of [low, high], to test an op on. */
 export const real = (low: number, high: number): Range => ({ dtype: "float32", low, high })
-/** Indices from 0 to `high`, which is none of them, to try an operation on. */
+/** Indices of [0, high), to test an op on. */
 export const index = (high: number): Range => ({ dtype: "int32", low: 0, high })
-/** Truth values, to try an operation on. */
+/** Booleans, to test an op on. */
 export const truth: Range = { dtype: "bool" }
 
 const BYTES: Readonly<Record<DType, number>> = { float32: 4, int32: 4, uint16: 2, bool: 1 }
-/** Bytes that the elements take in memory. */
+/** Size of the elements in bytes. */
 export const bytesOf = ({ dtype, shape }: TensorType): number => Nd.size(shape) * BYTES[dtype]
 
-/** Inputs by their names. */
+/** Inputs by name. */
 export const byName = (inputs: Iterable<Input>): Readonly<Record<string, Tensor>> =>
   Object.fromEntries([...inputs].map((t) => [t.name, t]))
 
@@ -148,22 +148,22 @@ export class ShapeError extends Error {
   }
 }
 
-/** A tensor that is fed under this name. */
+/** A tensor fed under this name when the graph runs. */
 export const input = (name: string, shape: Shape, dtype: DType = "float32"): Input => ({
   _tag: "Input",
   type: { dtype, shape },
   name
 })
-/** A tensor of these values. */
+/** A tensor with constant values. */
 export const constant = (value: NdArray, dtype: DType = "float32"): Const => ({
   _tag: "Const",
   type: { dtype, shape: value.shape },
   value
 })
-/** A float32 constant of no axes. */
+/** A float32 scalar constant. */
 export const scalar = (value: number): Const => constant(Nd.scalar(value))
 
-/** The result of an operation; throws `ShapeError` where it does not take operands of these types. */
+/** The result of an op; throws `ShapeError` if it does not take operands of these types. */
 export const apply = <A>(op: Op<A>, inputs: ReadonlyArray<Tensor>, attrs: A): Tensor => ({
   _tag: "Apply",
   type: op.infer(inputs.map((t) => t.type), attrs),

@@ -1,9 +1,9 @@
-/** What a graph takes, by its shapes: work, and memory while it runs. */
+/** Cost of a graph, from its shapes: FLOPs, and peak memory of its results. */
 import type { Graph } from "./onnx/encode.ts"
 import { late } from "./onnx/lateWiden.ts"
 import { bytesOf, type Tensor, topological } from "./Tensor.ts"
 
-/** What equal expressions have in common; inputs and large constants are equal to themselves alone. */
+/** A key shared by equal expressions; inputs and large constants have none and equal only themselves. */
 const keyOf = (t: Tensor, numbers: ReadonlyMap<Tensor, number>): string | undefined => {
   switch (t._tag) {
     case "Input":
@@ -15,7 +15,7 @@ const keyOf = (t: Tensor, numbers: ReadonlyMap<Tensor, number>): string | undefi
   }
 }
 
-/** Expressions as the encoder writes them, operands first: composites by what they stand for, equal ones once. */
+/** Expressions as the encoder writes them, operands first: composites expanded, equal ones once. */
 class Written {
   readonly numbers = new Map<Tensor, number>()
   private readonly made = new Map<Tensor, Tensor>()
@@ -24,7 +24,7 @@ class Written {
   constructor(outputs: ReadonlyArray<Tensor>) {
     this.write(outputs)
   }
-  /** How `t` is written. */
+  /** The expression that is written for `t`. */
   readonly of = (t: Tensor): Tensor => this.made.get(t)!
   private write(outputs: ReadonlyArray<Tensor>): void {
     for (const t of topological(outputs)) if (!this.made.has(t)) this.made.set(t, this.spelled(t))
@@ -51,12 +51,12 @@ class Written {
 const operandsOf = (t: Tensor): ReadonlyArray<Tensor> => t._tag === "Apply" ? t.inputs : []
 const typesOf = (t: Tensor) => ({ inputs: operandsOf(t).map((x) => x.type), output: t.type })
 
-/** Floating-point operations of the matrix products of a run; all other work is left out. */
+/** Floating-point operations of a run's matrix products; other work is not counted. */
 export const flops = (graph: Graph<any, any>): number =>
   [...new Written(late(Object.values<Tensor>(graph.outputs))).numbers.keys()]
     .reduce((sum, t) => sum + (t._tag === "Apply" ? t.op.flops?.(typesOf(t), t.attrs) ?? 0 : 0), 0)
 
-/** ONNX Runtime's order: back from what nobody reads, and of the operands to the one written last first. */
+/** ONNX Runtime's execution order: depth-first from results nobody reads, the operand written last first. */
 const executed = (numbers: ReadonlyMap<Tensor, number>): ReadonlyArray<Tensor> => {
   const read = new Set([...numbers.keys()].flatMap(operandsOf))
   const stack = [...numbers.keys()].filter((t) => !read.has(t)).map((tensor) => ({ tensor, done: false }))
@@ -73,7 +73,7 @@ const executed = (numbers: ReadonlyMap<Tensor, number>): ReadonlyArray<Tensor> =
   return order
 }
 
-/** Where each result lies: its own memory, or its operand's; inputs and constants take none while the graph runs. */
+/** The owner of each result's memory: itself, or the operand it is a view of. Inputs and constants take none. */
 const owners = (order: ReadonlyArray<Tensor>): ReadonlyMap<Tensor, Tensor> => {
   const owner = new Map<Tensor, Tensor>()
   for (const t of order) {
@@ -84,7 +84,7 @@ const owners = (order: ReadonlyArray<Tensor>): ReadonlyMap<Tensor, Tensor> => {
   return owner
 }
 
-/** Memory that one result after the other lies in: from the operation `from` to `to`. */
+/** Memory reused by successive results, live from operation `from` to `to`. */
 interface Buffer {
   readonly bytes: number
   readonly from: number
@@ -92,8 +92,8 @@ interface Buffer {
 }
 
 /**
- * ONNX Runtime's buffers: a result takes one whose last has the same shape and is read no more, the latest left, else a
- * new one. A buffer is there from its first result to its last, in between as well.
+ * ONNX Runtime's buffers: a result reuses the buffer freed last among those of its size and shape, else takes a new
+ * one. A buffer lives from its first result to the last read of its last, gaps included.
  */
 const buffersOf = (
   order: ReadonlyArray<Tensor>,
@@ -123,8 +123,8 @@ const buffersOf = (
 }
 
 /**
- * Bytes that the results of a graph's operations take at most at one time: an estimate. Inputs are not among them, nor
- * outputs for which there is memory already (`given`).
+ * Estimated peak bytes of the results of a graph's operations. Excludes inputs, and outputs with preallocated memory
+ * (`given`).
  */
 export const activations = (graph: Graph<any, any>, given: (output: string) => boolean = () => false): number => {
   const names = Object.keys(graph.outputs)

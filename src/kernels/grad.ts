@@ -5,7 +5,7 @@ import { add } from "./op/elementwise.ts"
 import { isSaved, type Recomputation, recomputation } from "./recompute.ts"
 import { constant, ShapeError, type Tensor, topological } from "./Tensor.ts"
 
-/** The expressions that depend on `wrt` by a path of reals. */
+/** The expressions that depend on `wrt` through float32 values only. */
 const dependents = (order: ReadonlyArray<Tensor>, wrt: ReadonlyArray<Tensor>): ReadonlySet<Tensor> => {
   const found = new Set<Tensor>(wrt)
   for (const t of order) {
@@ -14,18 +14,21 @@ const dependents = (order: ReadonlyArray<Tensor>, wrt: ReadonlyArray<Tensor>): R
   return found
 }
 
-/** How the backward pass is arranged. */
+/** How the backward pass runs. */
 export interface GradOptions {
   /**
-   * Keep of the forward pass only what is `saved`, and compute what lies between again, one group after the other as the
-   * backward pass comes to it: a group waits until the gradients that the one before it yields are there.
+   * Keep only `saved` expressions from the forward pass, and recompute what lies between, group by group, as the
+   * backward pass reaches it: a group waits for the gradients that the group before it yields.
    */
   readonly checkpointing?: boolean
 }
 
 const keepAll: Recomputation = { reach: () => {}, read: (t) => t }
 
-/** The gradients of the scalar `loss`: one expression of the same shape for each of `wrt`, zeros where it has no part. */
+/**
+ * Gradients of the scalar `loss`: one expression per tensor of `wrt`, of its shape; zeros if the loss does not depend
+ * on it. Throws `ShapeError` if `loss` is not a scalar.
+ */
 export const grad = (
   loss: Tensor,
   wrt: ReadonlyArray<Tensor>,
@@ -36,7 +39,7 @@ export const grad = (
   const live = dependents(order, wrt)
   const again = checkpointing ? recomputation(order) : keepAll
   const ends = new Set(wrt)
-  /** Of `wrt` and of what is saved: those whose cotangents have grown since the last saved expression. */
+  /** Tensors of `wrt` and saved expressions whose cotangents grew since the last saved expression. */
   const grown = new Set<Tensor>()
   const one = constant(Nd.make(loss.type.shape, () => 1))
   const cotangent = new Map<Tensor, Tensor>([[loss, one]])

@@ -1,12 +1,12 @@
-/** Numbers of 16 bits as the words they are stored in: IEEE's half, and the upper half of a float32. */
+/** Half-precision floats as their bits: IEEE float16, and bfloat16, the upper half of a float32. */
 
-/** A type of 16-bit floats. */
+/** A half-precision type. */
 export type Half = "float16" | "bfloat16"
 
-/** Values, or words of those stored in 16 bits. */
+/** float32 values, or the bits of half-precision ones. */
 export type Values = Float32Array | Uint16Array
 
-/** The nearest half to a float32, given and returned as bits; ties to even. */
+/** The nearest float16 to a float32, both as bits; ties to even. */
 const toHalf = (bits: number): number => {
   const [sign, magnitude] = [(bits >>> 16) & 0x8000, bits & 0x7fffffff]
   if (magnitude >= 0x38800000) {
@@ -18,10 +18,10 @@ const toHalf = (bits: number): number => {
   return sign | ((fraction + 2 ** (shift - 1) - 1 + ((fraction >>> shift) & 1)) >>> shift)
 }
 
-/** The nearest upper half of a float32, given and returned as bits; ties to even. */
+/** The nearest bfloat16 to a float32, both as bits; ties to even. */
 const toUpper = (bits: number): number => (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16
 
-/** float32 as words, rounded to the nearest; what is out of the type's range is no number then. */
+/** float32 as half-precision bits, rounded to nearest; values out of range become infinite. */
 export const toWords = (data: Float32Array, type: Half): Uint16Array => {
   const bits = new Uint32Array(data.buffer, data.byteOffset, data.length)
   const nearest = type === "float16" ? toHalf : toUpper
@@ -30,10 +30,10 @@ export const toWords = (data: Float32Array, type: Half): Uint16Array => {
   return words
 }
 
-/** Words from this one on, but for their sign, are no finite numbers. */
+/** Sign aside, bits from here on are NaN or infinite. */
 const infinite: Readonly<Record<Half, number>> = { float16: 0x7c00, bfloat16: 0x7f80 }
 
-/** The place of the first word that is no finite number, or -1. */
+/** Index of the first NaN or infinite element, or -1. */
 export const firstInfinite = (words: Uint16Array, type: Half): number =>
   words.findIndex((word) => (word & 0x7fff) >= infinite[type])
 
@@ -44,7 +44,9 @@ const fromHalf = (word: number): number => {
 }
 let halves: Float32Array | undefined
 
-/** Words as float32, into `data`; they may lie in its own second half: each is read before anything is written over it. */
+/**
+ * Half-precision bits as float32, into `data`, whose second half they may be: each is read before being overwritten.
+ */
 export const fromWords = (words: Uint16Array, type: Half, data = new Float32Array(words.length)): Float32Array => {
   if (type === "bfloat16") {
     const bits = new Uint32Array(data.buffer, data.byteOffset, data.length)
@@ -56,15 +58,15 @@ export const fromWords = (words: Uint16Array, type: Half, data = new Float32Arra
   return data
 }
 
-/** How something is stored; in float32 where it does not say. */
+/** Storage dtype; float32 by default. */
 interface Stored {
   readonly stored?: Half | undefined
 }
 
-/** Values as a parameter is stored. */
+/** Values in a parameter's storage dtype. */
 export const asStored = (param: Stored | undefined, values: Values): Values =>
   param?.stored && values instanceof Float32Array ? toWords(values, param.stored) : values
 
-/** Values of a parameter as numbers. */
+/** Values of a parameter as float32. */
 export const asNumbers = (param: Stored | undefined, values: Values): Float32Array =>
   values instanceof Float32Array ? values : fromWords(values, param!.stored!)

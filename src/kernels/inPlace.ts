@@ -1,9 +1,9 @@
-/** Results that may be written over inputs: when nothing reads the input any more. */
+/** Which outputs may overwrite inputs: those whose input is no longer read. */
 import type { Graph } from "./onnx/encode.ts"
 import { Add, Div, Mul, Sub } from "./op/elementwise.ts"
 import { type Op, type Tensor, topological } from "./Tensor.ts"
 
-/** Operations whose result at a place depends on their operands at that place alone. */
+/** Elementwise ops: an element of the result depends only on the same elements of the operands. */
 const byElement: ReadonlySet<Op<any>> = new Set([Add, Sub, Mul, Div])
 
 type Readers = ReadonlyMap<Tensor, Array<Tensor>>
@@ -21,20 +21,20 @@ const readersOf = (all: ReadonlyArray<Tensor>): Readers => {
   return readers
 }
 
-/** Those that read the memory of `t`, by way of views of it as well. */
+/** The readers of `t`'s memory, including through views. */
 const reading = (t: Tensor, readers: Readers): ReadonlyArray<Tensor> => {
   const own = readers.get(t) ?? []
   return own.concat(own.flatMap((r) => r._tag === "Apply" && r.op.view ? reading(r, readers) : []))
 }
 
-/** Reads `given` no later than it writes, and each element of it before it writes that one. */
+/** Whether `writer` reads each element of `given` before it writes that element. */
 const reads = (writer: Tensor, given: Tensor): boolean =>
   writer._tag === "Apply" && byElement.has(writer.op) && String(writer.type.shape) === String(given.type.shape)
 
 /**
- * The outputs of a graph that cannot be written over the inputs paired with them: another operation may read the input
- * after the output is begun, or the output's own operation reads elements that it has written. All others can be,
- * whatever order a provider runs the operations in.
+ * The outputs of a graph that cannot overwrite the inputs paired with them: another op may read the input after the
+ * output is begun, or the output's own op reads elements that it has already written. All others can, in any execution
+ * order.
  */
 export const unsafe = (
   { inputs, outputs }: Graph<any, any>,

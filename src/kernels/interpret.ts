@@ -1,8 +1,8 @@
-/** The reference interpreter: what a graph means, in float64 and without ONNX Runtime. */
+/** The reference interpreter: evaluates a graph in float64, without ONNX Runtime. */
 import type { NdArray } from "./NdArray.ts"
 import { type Tensor, topological } from "./Tensor.ts"
 
-/** The values of `outputs` when every input has the value `feeds` gives its name. */
+/** The values of `outputs` when inputs are fed by name. */
 export const interpret = (
   outputs: ReadonlyArray<Tensor>,
   feeds: Readonly<Record<string, NdArray>>

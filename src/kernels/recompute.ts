@@ -1,11 +1,11 @@
-/** Gradient checkpointing (Chen et al. 2016): what the backward pass computes again instead of keeping it, and when. */
+/** Gradient checkpointing (Chen et al. 2016): what the backward pass recomputes instead of keeping, and when. */
 import { after, Saved } from "./op/scheduling.ts"
 import { type Apply, apply, type Tensor } from "./Tensor.ts"
 
-/** Whether the backward pass reads it as it is. */
+/** Whether checkpointing keeps the expression for the backward pass. */
 export const isSaved = (t: Tensor): boolean => t._tag === "Apply" && t.op === Saved
 
-/** The expressions between saved ones, by the saved one that they lead to, each group in the order given. */
+/** The expressions between saved ones, grouped by the saved one they lead to, each group in the given order. */
 const groups = (order: ReadonlyArray<Tensor>): ReadonlyMap<Tensor, ReadonlyArray<Apply>> => {
   const owner = new Map<Tensor, Tensor>()
   for (const t of order.toReversed()) {
@@ -24,13 +24,13 @@ const groups = (order: ReadonlyArray<Tensor>): ReadonlyMap<Tensor, ReadonlyArray
 
 /** What a backward pass with checkpointing reads. */
 export interface Recomputation {
-  /** What leads to `saved`, from other saved expressions on, is from now on read from copies that wait for `others`. */
+  /** From now on, what lies between other saved expressions and `saved` is read from copies that wait for `others`. */
   readonly reach: (saved: Tensor, others: ReadonlyArray<Tensor>) => void
-  /** What the backward pass reads for `t`. */
+  /** What the backward pass reads in place of `t`. */
   readonly read: (t: Tensor) => Tensor
 }
 
-/** For a graph's expressions, operands first. */
+/** The recomputation of a graph's expressions, listed operands first. */
 export const recomputation = (order: ReadonlyArray<Tensor>): Recomputation => {
   const group = groups(order)
   const copies = new Map<Tensor, Tensor>()

@@ -1,4 +1,4 @@
-/** Several steps as one graph: what one has learned, the next one starts from. */
+/** Several training steps as one graph: each starts from the weights of the one before. */
 import type { Graph, Repeats } from "./onnx/encode.ts"
 import { reshape } from "./op/broadcast.ts"
 import { slice, stack } from "./op/gather.ts"
@@ -7,7 +7,7 @@ import { type Input, input, type Tensor, topological } from "./Tensor.ts"
 
 type Tensors = Readonly<Record<string, Tensor>>
 
-/** The outputs with other expressions in place of inputs. */
+/** The outputs with inputs replaced by other expressions. */
 const substituted = (outputs: ReadonlyArray<Tensor>, by: Tensors): ReadonlyArray<Tensor> => {
   const made = new Map<Tensor, Tensor>()
   for (const t of topological(outputs)) {
@@ -17,13 +17,13 @@ const substituted = (outputs: ReadonlyArray<Tensor>, by: Tensors): ReadonlyArray
   return outputs.map((t) => made.get(t)!)
 }
 
-/** What a step's graph has from the step before, and what each step has of its own: its batch and rates. */
+/** Inputs carried over from the step before, and inputs that each step has of its own: batch and optimiser scalars. */
 const shared = ({ inputs, outputs }: Graph): Pick<Repeats, "carried" | "each"> => ({
   carried: Object.keys(inputs).map((name) => [name, names.next(name)] as const).filter(([, next]) => next in outputs),
   each: Object.keys(inputs).filter((name) => !name.startsWith(names.param("")) && !(names.next(name) in outputs))
 })
 
-/** One step after the other, in so many words: for those who read a graph without running it. */
+/** The steps unrolled, for code that reads expressions and not `repeats`. */
 const unrolled = (
   body: Graph,
   { carried, each }: Pick<Repeats, "carried" | "each">,
@@ -47,8 +47,8 @@ const unrolled = (
 }
 
 /**
- * So many steps of a step's graph. The batch, and what else each step has of its own, has a leading axis of steps, and so
- * have the loss and the report; weights and slots are those before the first step, and `next/...` those after the last.
+ * `times` steps of a step's graph. The inputs of each step (batch, optimiser scalars), the loss and the report have a
+ * leading axis of steps; weights and slots are those before the first step, `next/...` those after the last.
  */
 export const repeated = (body: Graph, times: number): Graph => {
   const parts = shared(body)

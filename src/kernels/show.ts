@@ -1,10 +1,10 @@
-/** A graph as text, one line an operation, for golden files and for the eye. */
+/** A graph as text, one line per op, for golden files and for reading. */
 import { showType, type Tensor, topological } from "./Tensor.ts"
 
 const showAttrs = (attrs: object): string =>
   Object.entries(attrs).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`).join("")
 
-/** The operations that lead to `outputs`, in the order in which they run. */
+/** The ops that lead to `outputs`, in the order in which they run. */
 export const show = (outputs: ReadonlyArray<Tensor>): string => {
   const name = new Map<Tensor, string>()
   const lines = topological(outputs).flatMap((t) => {

@@ -1,4 +1,4 @@
-/** Program: questions answered, with the passages that the answers rest on. */
+/** Program: answers questions, with their supporting passages. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Batches from "../datasets/batches.ts"
@@ -18,13 +18,13 @@ export interface Answered {
   readonly question: string
   readonly options: ReadonlyArray<string>
   readonly answer: string
-  /** What the reader wrote beside: the text that an option was taken from, an explanation. */
+  /** Generated text besides the answer: the text an option was read from, or an explanation. */
   readonly written: string
-  /** Best first. */
+  /** The supporting passages, best first. */
   readonly passages: ReadonlyArray<{ readonly id: string; readonly text: string }>
 }
 
-/** A question as users ask it: nothing is known but its words and, maybe, its options. */
+/** A question as users ask it: only its text and, optionally, its options are known. */
 export const asked = (id: string, question: string, options: ReadonlyArray<string>): QuestionRecord => ({
   id,
   question,
@@ -36,7 +36,7 @@ export const asked = (id: string, question: string, options: ReadonlyArray<strin
   type: ""
 })
 
-/** The questions of a command, as many of them as can be asked; refuses those that are none. */
+/** The questions of a command that can be asked; fails if there are none. */
 export const answerable = Effect.fnUntraced(function*(c: RunConfig, records: ReadonlyArray<QuestionRecord>) {
   const fail = (problem: string) => new ConfigError({ source: "answer", problems: [problem] })
   if (records.length === 0) return yield* fail("a question, or --questions FILE, is needed")
@@ -47,7 +47,7 @@ export const answerable = Effect.fnUntraced(function*(c: RunConfig, records: Rea
 
 type Found = Answered["passages"]
 
-/** The passages of each row, best first, of a block that has them best last, `c` a row. */
+/** The passages of each row, best first, from a block with `c` per row, best last. */
 const passagesOf = Effect.fnUntraced(function*(support: Int32Array, c: number) {
   const docs = [...new Set(support)].filter((doc) => doc >= 0)
   const passages = yield* (yield* Corpus).read(docs)
@@ -59,10 +59,10 @@ const passagesOf = Effect.fnUntraced(function*(support: Int32Array, c: number) {
   )
 })
 
-/** Passages that are ranked for an answer. */
+/** Number of passages to rank for an answer. */
 const ranked = (c: RunConfig, passages: number): number => Math.min(modeOf(c).candidates, passages)
 
-/** Answers in the order of the questions, `per_device_eval_batch_size` of them made at a time. */
+/** Answers in question order, computed `per_device_eval_batch_size` at a time. */
 export const answerAll = (c: RunConfig, records: ReadonlyArray<QuestionRecord>) =>
   Stream.unwrap(Effect.gen(function*() {
     const corpus = yield* Corpus
@@ -95,7 +95,7 @@ const choice = (options: ReadonlyArray<string>, answer: string): ReadonlyArray<s
 ]
 const sources = (passages: Found): ReadonlyArray<string> => passages.map(({ id, text }) => `    [${id}] ${text}`)
 
-/** An answer for people to read. */
+/** An answer formatted for people. */
 export const show = ({ answer, options, passages, question, written }: Answered): string =>
   [
     question,
@@ -104,7 +104,7 @@ export const show = ({ answer, options, passages, question, written }: Answered)
     ...sources(passages)
   ].join("\n")
 
-/** What is shown of a question while it is answered, event by event: what is written goes on one line. */
+/** Output for a question while it is answered, event by event; generated text is printed as it streams. */
 const lines = (options: ReadonlyArray<string>) => {
   let writing: Event["_tag"] | undefined
   let line = ""
@@ -133,7 +133,7 @@ const lines = (options: ReadonlyArray<string>) => {
   return { event, close }
 }
 
-/** What `show` shows of one question, as the reader writes it. */
+/** The output of `show` for one question, streamed as the reader generates it. */
 export const telling = (c: RunConfig, { id, options, question }: QuestionRecord) =>
   Stream.unwrap(Effect.gen(function*() {
     const corpus = yield* Corpus

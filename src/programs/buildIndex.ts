@@ -1,4 +1,4 @@
-/** Program: the passages as vectors on disk, for searches that start at once. */
+/** Program: writes the passage vectors to disk, so that searches can start at once. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -12,7 +12,7 @@ import { Retriever } from "../runtime/ports/Retriever.ts"
 import * as Stored from "../runtime/retrieval/indexes/stored.ts"
 import * as retriever from "../runtime/retrieval/retriever.ts"
 
-/** An index that was written. */
+/** Statistics of a written index. */
 export interface Embedded {
   readonly folder: string
   readonly passages: number
@@ -20,7 +20,7 @@ export interface Embedded {
   readonly seconds: number
 }
 
-/** An index that is told of as it is built: passages so far, and what it is in the end. */
+/** Reports progress while an index is built, and its size at the end. */
 export const watched = (
   encoded: (passages: number) => Effect.Effect<void>,
   built: (stats: IndexStats) => Effect.Effect<void>
@@ -41,7 +41,7 @@ export const watched = (
       }))
   )
 
-/** Writes the index of the settings' retriever and the corpus, in place of the one that the folder holds. */
+/** Writes the index of the configured retriever and corpus, replacing the folder's previous index. */
 export const embed = Effect.fn("embed")(function*(c: RunConfig, folder: string) {
   const [{ size }, reporter] = [yield* Corpus, yield* Reporter]
   const began = yield* Clock.currentTimeMillis

@@ -1,4 +1,4 @@
-/** What a run does, step by step, for whoever runs it: trains, probes or checks it. */
+/** The steps of a run, shared by training, probing and validation. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Batches from "../datasets/batches.ts"
@@ -12,21 +12,21 @@ import { DeadGradient } from "../runtime/ports/Learning.ts"
 import { RetrieverLearner } from "../runtime/ports/Retriever.ts"
 import { modeOf } from "../systems/all.ts"
 
-/** What rows of questions take beside the records. */
+/** Options for turning a run's questions into rows. */
 export const rowsOf = (c: RunConfig, { row }: Pick<Corpus["Service"], "row">): Batches.Rows => ({
   row,
   query: queryOf(c)
 })
 
-/** The parameters of both models. */
+/** The parameter groups of both models. */
 export const parameterGroups = Effect.gen(function*() {
   return [...(yield* RetrieverLearner).groups, ...(yield* LanguageModelLearner).groups]
 })
 
-/** Batches that are looked at, at most, for a gradient of every group. */
+/** Maximum number of batches to look at for a gradient of every group. */
 const GATE = 256
 
-/** The steps of a run of these settings and questions; needs the layers of its mode. */
+/** The steps of a run with these settings and questions; needs the layers of its mode. */
 export const course = Effect.fnUntraced(function*(c: RunConfig, epochs: Batches.Epochs) {
   const corpus = yield* Corpus
   const { gate, learn, learnSeveral } = modeOf(c).study(corpus.size)
@@ -35,11 +35,12 @@ export const course = Effect.fnUntraced(function*(c: RunConfig, epochs: Batches.
     Batches.batches(epochs, { from, to, size: stepSize(c), seed: c.seed }, rowsOf(c, corpus))
   return {
     groups: yield* parameterGroups,
-    /** The questions of steps from..to-1. */
+    /** Batches of the questions for steps from..to-1. */
     steps,
     /**
-     * The gradient norm of every group, of the first batch on which it has one; fails where a group has none on any. A
-     * batch may teach nothing: the reader may find all of its passages equally good.
+     * The gradient norm of every group, from the first batch in which it is non-zero; fails if a group has none in any
+     * batch. Several batches are tried because one may have no signal: the reader may find all of its passages equally
+     * good.
      */
     gate: Effect.gen(function*() {
       const norms = new Map<string, number>()
@@ -54,10 +55,10 @@ export const course = Effect.fnUntraced(function*(c: RunConfig, epochs: Batches.
       const dead = unseen()
       return dead.length > 0 ? yield* new DeadGradient({ groups: dead, batches }) : norms
     }),
-    /** Whether the index is made anew before a step. */
+    /** Whether the index is rebuilt before a step. */
     refreshes: (step: number) => RefreshSchedule.due(schedule, step),
     learn,
-    /** The steps of one run, or of a part of one. */
+    /** `steps_per_run` steps as one program run; fewer steps one by one. */
     learnSeveral: (rows: ReadonlyArray<Batches.QuestionFrame>) => learnSeveral(rows, rows.length === c.steps_per_run)
   }
 })

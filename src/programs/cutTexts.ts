@@ -1,24 +1,24 @@
-/** How many of many texts have more tokens than are read of them, without tokenising all. */
+/** Estimates how many texts exceed a token limit, without tokenising all of them. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
 
-/** No tokenizer makes more of a text: of ASCII a token a character, of others as many as they have bytes. */
+/** An upper bound on a text's tokens for any tokenizer: one per character for ASCII, otherwise one per byte. */
 export const mostTokens = (text: string): number => 4 + text.length * (/^\p{ASCII}*$/u.test(text) ? 1 : 4)
 
-/** Texts by place, with the tokens that each has at most. */
+/** Texts by index, with an upper bound on the tokens of each. */
 export interface Texts<E> {
   readonly most: Int32Array
   readonly read: (places: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<string>, E>
 }
 
-/** Texts that are in memory. */
+/** Texts in memory. */
 export const listed = (texts: ReadonlyArray<string>): Texts<never> => ({
   most: Int32Array.from(texts, mostTokens),
   read: (places) => Effect.succeed(places.map((place) => texts[place]!))
 })
 
-/** The passages of a corpus, each of which is met once. */
+/** The passages of a corpus, in one pass. */
 export const passagesOf = Effect.fnUntraced(function*({ all, read, size }: Corpus["Service"]) {
   const most = new Int32Array(size)
   let row = 0
@@ -32,16 +32,16 @@ export const passagesOf = Effect.fnUntraced(function*({ all, read, size }: Corpu
   } satisfies Texts<CorpusError> as Texts<CorpusError>
 })
 
-/** Texts that are looked at where all would take long. */
+/** Maximum number of texts to tokenise. */
 const SAMPLE = 2000
 
-/** At most `most` of so many places, evenly spread. */
+/** At most `most` of `places` indices, evenly spaced. */
 export const spread = (places: number, most: number): ReadonlyArray<number> => {
   const step = Math.max(1, places / most)
   return Array.from({ length: Math.ceil(places / step) }, (_, i) => Math.floor(i * step))
 }
 
-/** The share of texts, of which `beyond` tells those that are cut; of many, by a sample. */
+/** The share of texts that are truncated, according to `beyond`; estimated from a sample if there are many. */
 export const share = Effect.fnUntraced(function*<E>(
   texts: Texts<E>,
   length: number,
@@ -55,5 +55,5 @@ export const share = Effect.fnUntraced(function*<E>(
     cut: cut === 0 ? 0 : cut / looked.length * long.length / texts.most.length
   }
 })
-/** What `share` tells: the share of texts that are cut, and whether it is by a sample. */
+/** The share of texts that are truncated, and whether it is an estimate from a sample. */
 export type Share = Effect.Success<ReturnType<typeof share>>

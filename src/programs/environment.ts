@@ -1,4 +1,4 @@
-/** What a run ran on. Its fields do not change within a process; two runs that differ in none should agree. */
+/** The environment of a run. It is constant within a process; runs in equal environments should agree. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as ChildProcess from "effect/process/ChildProcess"
@@ -12,24 +12,24 @@ import { names } from "../runtime/engine/providers.ts"
 import { Session } from "../runtime/engine/Session.ts"
 import { located, readBytes, sha256 } from "../runtime/files/disk.ts"
 
-/** What a run ran on, as files have it. */
+/** The environment, as stored in files. */
 export const Environment = Schema.Struct({
   /** Version of this package. */
   version: Schema.String,
-  /** Of the checkout, with "-dirty" where it has changes; null where there is none. */
+  /** Of the checkout, with "-dirty" if it has changes; null if there is none. */
   commit: Schema.NullOr(Schema.String),
   node: Schema.String,
   onnxruntime: Schema.String,
   provider: Schema.Literals(names),
   threads: Schema.Natural,
-  /** The type that products of matrices are computed in; float32 where it is left out. */
+  /** The dtype of matrix products; float32 if omitted. */
   precision: Schema.optionalKey(Schema.Literals(["float32", "float16", "bfloat16"])),
   platform: Schema.String,
   cpu: Schema.String,
-  /** SHA-256 of flake.lock; null where there is none. */
+  /** SHA-256 of flake.lock; null if there is none. */
   flakeLock: Schema.NullOr(Schema.String)
 })
-/** What this process runs on. */
+/** The environment of this process. */
 export type Environment = typeof Environment.Type
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
@@ -39,7 +39,7 @@ const versionOf = (manifest: string): string =>
 
 const exists = (path: string) => FileSystem.FileSystem.use((fs) => fs.exists(path)).pipe(located(path))
 
-/** Git's own answer; none where git is missing or refuses, and none from a checkout that merely contains this one. */
+/** The commit as git reports it; none if git is missing or fails, or if the checkout merely contains this one. */
 const commit = Effect.gen(function*() {
   if (!(yield* exists(join(root, ".git")))) return null
   const spawner = yield* ChildProcessSpawner
@@ -53,7 +53,7 @@ const flakeLock = Effect.gen(function*() {
   return (yield* exists(path)) ? sha256(yield* readBytes(path)) : null
 })
 
-/** What this process runs on. */
+/** The environment of this process. */
 export const environment = Effect.gen(function*() {
   const { precision, provider, threads } = yield* Session
   return {

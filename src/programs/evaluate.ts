@@ -1,4 +1,4 @@
-/** Program: how well questions are answered, and how high their gold passages rank. */
+/** Program: evaluates answers, and the ranks of gold passages. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -15,24 +15,24 @@ import { modeOf } from "../systems/all.ts"
 import type { Judges } from "../systems/System.ts"
 import { rowsOf } from "./course.ts"
 
-/** The verdict on each question, and the figures of all. */
+/** The verdict on each question, and the metrics over all. */
 export interface Evaluation {
   readonly judged: ReadonlyArray<Verdict>
   readonly summary: Summary
 }
 
-/** How questions are evaluated. */
+/** Evaluation options. */
 export interface EvaluateOptions {
-  /** Let the reader answer, or look at the ranking alone. */
+  /** Whether the reader answers; otherwise only the ranking is evaluated. */
   readonly read: boolean
   readonly task: string
-  /** Ids of questions that do not fit the reader, which leaves them unanswered: wrong, and counted by themselves. */
+  /** Ids of questions that do not fit the reader: left unanswered, counted as wrong and reported separately. */
   readonly skipped?: ReadonlySet<string>
 }
 
 type Answered = Frame.Frame<ReturnType<typeof Candidates> & ReturnType<typeof Answer>>
 
-/** The rows of a frame, judged against their records. */
+/** Evaluates a frame's rows against their records. */
 const judgeRows = (
   rows: Answered,
   records: ReadonlyArray<QuestionRecord>,
@@ -55,7 +55,7 @@ const judgeRows = (
   })
 }
 
-/** A mean of figures as they come; nothing while there is none. */
+/** A running mean, omitted until there is a value. */
 class Running {
   private sum = 0
   private count = 0
@@ -68,7 +68,7 @@ class Running {
     this.count === 0 ? {} : { [name]: this.sum / this.count }
 }
 
-/** Judges every question, and gives `keep` what was judged of each batch. */
+/** Evaluates all questions, passing the results of each batch to `keep`. */
 export const evaluate = Effect.fn("evaluate")(function*<E = never, R = never>(
   c: RunConfig,
   records: ReadonlyArray<QuestionRecord>,

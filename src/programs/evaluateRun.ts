@@ -1,4 +1,4 @@
-/** Program: a run judged on a split; its figures, predictions and ranking are written beside it. */
+/** Program: evaluates a run on a split and writes metrics, predictions and ranking to the run's folder. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
@@ -18,7 +18,7 @@ import { fitting, skippedOf } from "./preflight.ts"
 import { answering, corpus, fileOf, judged, type Split } from "./prepare.ts"
 import { type Chosen, json, trained } from "./run.ts"
 
-/** What figures are of: models, data, and the settings, by which they can be told from others'. */
+/** Identifies what was evaluated: models, data and settings. */
 const judgedOf = (
   c: RunConfig,
   split: Split,
@@ -37,12 +37,12 @@ const judgedOf = (
   settings: sha256(JSON.stringify(c))
 })
 
-/** Questions as they were asked and judged. */
+/** The questions as asked and evaluated, one JSON line each. */
 const linesOf = function*(records: ReadonlyArray<QuestionRecord>) {
   for (const record of records) yield `${JSON.stringify(record)}\n`
 }
 
-/** Holds a folder until the scope ends; where it was not there before and nothing comes of it, it goes again. */
+/** Locks a folder until the scope ends; on failure, removes the folder if it is new. */
 const folderFor = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
   const known = yield* exists(folder)
@@ -52,7 +52,7 @@ const folderFor = Effect.fnUntraced(function*(folder: string) {
   yield* Lock.hold(folder)
 })
 
-/** The files of what is judged one by one, written as it is. */
+/** Files with one entry per question, written as results arrive. */
 const filesIn = Effect.fnUntraced(function*(folder: string) {
   yield* folderFor(folder)
   const [predictions, run, qrels] = [

@@ -1,4 +1,4 @@
-/** Programs: a run's model, or an adapter with its base, as a folder for other tools. */
+/** Programs: export a run's model, or an adapter with its base, as a folder for other tools. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import type { PartName } from "../domain/fileNames.ts"
@@ -11,10 +11,10 @@ import { bytesIn } from "../runtime/files/safetensors/shards.ts"
 import * as SavedModel from "../runtime/models/export/folder.ts"
 import * as ModelCard from "./modelCard.ts"
 
-/** How a model is saved. */
+/** The format of a saved model. */
 export interface Format {
   readonly dtype: SavedModel.Options["dtype"]
-  /** As Hugging Face writes it: "5GB". */
+  /** In Hugging Face's notation: "5GB". */
   readonly maxShardSize: string
 }
 
@@ -27,7 +27,7 @@ const sized = ({ dtype, maxShardSize }: Format) => {
     : Effect.succeed({ dtype, maxShardSize: most })
 }
 
-/** Saves a part of the newest whole checkpoint; an adapter is folded in. */
+/** Saves a part of the newest intact checkpoint, with adapters merged. */
 export const exportPart = Effect.fn("exportPart")(
   function*(c: RunConfig, part: PartName, out: string, format: Format) {
     const options = yield* sized(format)
@@ -45,7 +45,7 @@ export const exportPart = Effect.fn("exportPart")(
   }
 )
 
-/** Folds an adapter of ours or of PEFT into its base. */
+/** Merges an adapter of ours or of PEFT into its base. */
 export const merge = Effect.fn("merge")(function*(adapter: string, out: string, format: Format) {
   const options = yield* sized(format)
   if (!(yield* Peft.isIn(adapter))) {

@@ -1,4 +1,4 @@
-/** What a run is a run of: the settings that change what is learned, the questions and the corpus. */
+/** The identity of a run: the settings that affect training, the questions and the corpus. */
 import type * as Batches from "../datasets/batches.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { aboutOf } from "../domain/settings/setting.ts"
@@ -6,14 +6,14 @@ import { sha256Of } from "../runtime/files/disk.ts"
 import type { Identity } from "../runtime/ports/Checkpoints.ts"
 import { systemOf } from "../systems/all.ts"
 
-/** The settings that change what is learned, as JSON by name. */
+/** The settings that affect training, as JSON by name. */
 export const learned = (c: RunConfig): Identity => {
   const { fields } = systemOf(c).spec
   const own = Object.entries(c).filter(([key]) => aboutOf(fields[key]!).affects === "learning")
   return Object.fromEntries(own.map(([key, value]) => [key, JSON.stringify(value)]))
 }
 
-/** What tells a run from others: the settings that change what is learned, hashes of the questions and of the corpus. */
+/** The identity of a run: the settings that affect training, and hashes of the questions and the corpus. */
 export const identity = (c: RunConfig, epochs: Batches.Epochs, corpus: string): Identity => ({
   ...learned(c),
   "the questions": sha256Of(epochs(0).map((record) => `${JSON.stringify(record)}\n`)),

@@ -1,4 +1,7 @@
-/** Program: model folders for a small retriever and a small reader of one's own texts, ready to be trained from scratch. */
+/**
+ * Program: creates model folders for a small retriever and reader with vocabularies of your own texts, to train from
+ * scratch.
+ */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join, resolve } from "node:path"
@@ -20,7 +23,7 @@ import { json } from "./run.ts"
 
 interface Kind {
   readonly vocabulary: VocabularyOptions
-  /** Special tokens by what they are for, as in `tokenizer_config.json`. */
+  /** Special tokens by role, as in `tokenizer_config.json`. */
   readonly tokens: Readonly<Record<string, string>>
   readonly config: Readonly<Record<string, unknown>>
 }
@@ -29,7 +32,7 @@ const width = {
   hidden_size: 128,
   num_attention_heads: 4,
   hidden_dropout_prob: 0,
-  /** Models this narrow do not learn from the customary 0.02. */
+  /** Models this narrow do not train from the usual 0.02. */
   initializer_range: 0.06
 }
 
@@ -53,7 +56,7 @@ const retriever: Kind = {
   }
 }
 
-/** Llama, about a million parameters; rare words are spelled by characters, so that it can copy any of them. */
+/** Llama, about a million parameters; rare words are spelled by character, so that any word can be copied. */
 const reader: Kind = {
   vocabulary: { size: 1200, minCount: 20, rest: "characters", special: readerSpecial },
   tokens: { pad_token: "<pad>", unk_token: "<unk>", bos_token: "<s>", eos_token: "</s>" },
@@ -87,7 +90,7 @@ const make = Effect.fnUntraced(function*(folder: string, kind: Kind, texts: Read
   return { folder, tokens: tokens.length }
 }, Effect.scoped)
 
-/** Makes those model folders of the settings that are not there, with vocabularies of the corpus and the questions. */
+/** Creates the configured model folders that do not exist, with vocabularies from the corpus and the questions. */
 export const init = Effect.fn("init")(function*(c: RunConfig) {
   const fs = yield* FileSystem.FileSystem
   const wanted = [[c.retriever_name_or_path, retriever], [c.reader_name_or_path, reader]] as const

@@ -1,4 +1,7 @@
-/** The `README.md` of a saved model: what it is, what made it, on what, and how well it does, by the run's own files. */
+/**
+ * The `README.md` of a saved model: what it is, how it was trained, on what data, and its metrics, from the run's
+ * files.
+ */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
@@ -14,10 +17,10 @@ import { type FileError, located, readJson } from "../runtime/files/disk.ts"
 import { decode } from "../systems/all.ts"
 import { splits } from "./prepare.ts"
 
-/** What a card tells. */
+/** The contents of a card. */
 export interface Card {
   readonly name: string
-  /** Settings of the front matter, beside those that hold for all. */
+  /** Additional front-matter fields. */
   readonly matter: Readonly<Record<string, string>>
   /** Sections: title and text. */
   readonly sections: ReadonlyArray<readonly [title: string, text: string]>
@@ -38,7 +41,7 @@ const kinds: Readonly<Record<PartName, { readonly tag: string; readonly pipeline
 
 const caution = "Research software, not medical advice."
 
-/** The card as Markdown, with its front matter. */
+/** Renders the card as Markdown with front matter. */
 export const text = ({ matter, name, sections }: Card): string => {
   const front = Object.entries(matter).map(([key, value]) => `${key}: ${value}`)
   const body = sections.map(([title, own]) => `## ${title}\n\n${own}`)
@@ -48,7 +51,7 @@ export const text = ({ matter, name, sections }: Card): string => {
 const Figures = Schema.Record(Schema.String, Schema.Unknown)
 const Ran = Schema.Struct({ corpus: Schema.String, environment: Figures })
 
-/** A file of a run's folder, where it has it; one that is not what it should be is told, and left out. */
+/** An optional file of a run's folder; an invalid one is reported and ignored. */
 const optional = <A, E extends { readonly message: string }>(
   path: string,
   decode: (json: unknown) => Effect.Effect<A, E>
@@ -74,7 +77,7 @@ const decodeSettings = (path: string) => (json: unknown) =>
     )
   )
 
-/** Characters of a value, and levels of figures within figures, at most. */
+/** Maximum characters of a value, and depth of nested figures. */
 const [LONG, DEEP] = [2000, 6]
 
 const show = (value: unknown): string => {
@@ -82,18 +85,18 @@ const show = (value: unknown): string => {
   return typeof value === "string" ? cut(value, LONG) : brief(value, LONG)
 }
 
-/** Figures by dotted names, lists and texts as they are. */
+/** Figures by dotted names; lists and texts unchanged. */
 const figures = (value: unknown, names: ReadonlyArray<string> = []): ReadonlyArray<readonly [string, string]> => {
   const whole = typeof value !== "object" || value === null || Array.isArray(value) || names.length >= DEEP
   if (whole) return [[names.join("."), show(value)]]
   return Object.entries(value).flatMap(([key, own]) => figures(own, [...names, key]))
 }
 
-/** Two columns: names, and values as text. */
+/** A two-column table of names and values. */
 export const table = (head: readonly [string, string], value: object): string =>
   markdown([head, ...figures(value)], { aligned: false })
 
-/** Settings that name the data. */
+/** Whether a setting names data. */
 const isData = (key: string): boolean => /_(file|where)$|^(holdout|group_field|distractors)$/.test(key)
 
 const dataOf = (c: RunConfig, corpus: unknown): string => {
@@ -101,7 +104,7 @@ const dataOf = (c: RunConfig, corpus: unknown): string => {
   return table(["data", "value"], { ...Object.fromEntries(named), ...(corpus === undefined ? {} : { corpus }) })
 }
 
-/** The card of a part of the run in a folder, under the settings that it ran with; its corpus is told by SHA-256. */
+/** The card of a run's part, with the settings it was trained with; the corpus is identified by SHA-256. */
 export const ofRun = Effect.fnUntraced(function*(given: RunConfig, part: PartName) {
   const at = (...names: ReadonlyArray<string>) => join(given.output_dir, ...names)
   const c: RunConfig = (yield* optional(at(runFiles.settings), decodeSettings(at(runFiles.settings)))) ?? given

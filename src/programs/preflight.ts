@@ -1,4 +1,4 @@
-/** Whether questions and passages fit the lengths of the settings, told before either model is loaded. */
+/** Checks whether questions and passages fit the configured lengths, before either model is loaded. */
 import * as Effect from "effect/Effect"
 import * as References from "effect/References"
 import { MOST_OPTIONS, queryOf } from "../domain/records/options.ts"
@@ -17,21 +17,24 @@ import { modeOf } from "../systems/all.ts"
 import { listed, mostTokens, passagesOf, type Share, share, spread, type Texts } from "./cutTexts.ts"
 
 const reads = (c: RunConfig): boolean => modeOf(c).traits.reader !== "none"
-/** Whether a retriever encodes queries and passages. */
+/** Whether the mode's retriever encodes queries and passages. */
 const encodes = (c: RunConfig): boolean => ["frozen", "trained"].includes(modeOf(c).traits.retriever)
 
-/** What the folders have to say is said when they are loaded. */
+/** Suppresses warnings about the folders; they are logged when the models are loaded. */
 const quietly = Effect.provideService(References.MinimumLogLevel, "Error")
 
-/** Tokens of a question's prompt without passages, and of what follows it: what no passage can give way to. */
+/**
+ * Tokens of a question's prompt without passages, plus what follows it: the part that dropping passages cannot
+ * shorten.
+ */
 interface Needs {
-  /** To learn its answer. */
+  /** For training on its answer. */
   readonly learned: number
-  /** All options side by side. */
+  /** For scoring all options side by side. */
   readonly chosen: number
-  /** An answer in writing. */
+  /** For a generated answer. */
   readonly written: number
-  /** An answer, the longest of the options, and its explanation. */
+  /** For an answer, of the greatest length or the longest option, and its explanation. */
   readonly explained: number
 }
 
@@ -52,7 +55,7 @@ const needsOf = (c: RunConfig, { encode }: Tokenizer, { continuation, least }: S
   )
 }
 
-/** The reader's prompts without passages. */
+/** The tokenised length of the reader's prompts without passages. */
 const promptsOf = Effect.fnUntraced(function*(c: RunConfig) {
   const { ends, generation, tokenizer, wrap } = yield* quietly(ReaderFolder.open(c.reader_name_or_path, c))
   const sequences = Sequences.make({ tokenizer, wrap, max_length: c.max_length, end: ends.end })
@@ -60,17 +63,17 @@ const promptsOf = Effect.fnUntraced(function*(c: RunConfig) {
 })
 type Prompts = Effect.Success<ReturnType<typeof promptsOf>>
 
-/** What is done with questions: they are learned from, or answered. */
+/** What the questions are used for: training or answering. */
 export type Use = "learn" | "answer"
 
-/** Tokens that a question takes where no passage is left, for the use that takes most. */
+/** Tokens that a question needs without passages, for its longest prompt. */
 const tokensOf = (c: RunConfig, use: Use, options: number, needs: Needs): number => {
   if (use === "learn") return needs.learned
   const answered = c.answer_by === "likelihood" && options > 0 ? needs.chosen : needs.written
   return c.rationale_prompt === "" ? answered : Math.max(answered, needs.explained)
 }
 
-/** At most the tokens that a question's own texts add to those of a prompt, by the tokens of a text. */
+/** Upper bound on the tokens that a question's own texts add to a prompt, given a token count for texts. */
 const added = (
   c: RunConfig,
   use: Use,
@@ -85,16 +88,16 @@ const added = (
 }
 const times = (text: string, place: string): number => text.split(place).length - 1
 
-/** Tokens by which parts that are tokenised apart may be off from the whole. */
+/** Tokens by which the sum over separately tokenised parts may differ from the whole. */
 const SEAMS = 16
 
-/** A question that does not fit, with the tokens of its prompt. */
+/** A question that does not fit, with the length of its prompt in tokens. */
 export interface Long {
   readonly id: string
   readonly tokens: number
 }
 
-/** The questions that do not fit, each with its tokens; most are known to fit by their letters alone. */
+/** Questions that do not fit, with their tokens; for most, the number of characters already shows that they fit. */
 const tooLong = Effect.fnUntraced(
   function*(c: RunConfig, use: Use, records: ReadonlyArray<QuestionRecord>, p: Prompts) {
     const empty = new Map<number, number>()
@@ -119,7 +122,7 @@ const tooLong = Effect.fnUntraced(
   }
 )
 
-/** Lines that were told: a corpus or a file of questions is met by several parts of a command. */
+/** Lines already logged: several parts of a command may check the same corpus or questions. */
 const told = new Set<string>()
 const warn = (line: string): Effect.Effect<void> =>
   Effect.suspend(() => {
@@ -134,7 +137,7 @@ const named = (long: ReadonlyArray<Long>): string =>
 
 const questions = (n: number): string => `${n} question${n === 1 ? "" : "s"}`
 
-/** Questions with more options than there are letters. */
+/** Refuses questions with more options than there are letters. */
 const unlettered = (source: string, records: ReadonlyArray<QuestionRecord>): Effect.Effect<void, ConfigError> => {
   const many = records.filter(({ options }) => options.length > MOST_OPTIONS)
   if (many.length === 0) return Effect.void
@@ -144,7 +147,7 @@ const unlettered = (source: string, records: ReadonlyArray<QuestionRecord>): Eff
   return Effect.fail(new ConfigError({ source, problems: [problem] }))
 }
 
-/** Refuses what the folder asks of writing and is not known here, where something would be written. */
+/** Refuses unsupported generation settings of the model folder, if anything would be generated. */
 const writable = Effect.fnUntraced(function*(c: RunConfig, records: ReadonlyArray<QuestionRecord>, p: Prompts) {
   const writes = c.answer_by === "generation" || c.rationale_prompt !== "" ||
     records.some((q) => q.options.length === 0)
@@ -152,11 +155,11 @@ const writable = Effect.fnUntraced(function*(c: RunConfig, records: ReadonlyArra
   if (refused) return yield* refused
 })
 
-/** A question without its text, but for a character. */
+/** The question cut to its last character. */
 const lastCharacter = (q: QuestionRecord): QuestionRecord =>
   Object.assign({}, q, { question: [...q.question].at(-1) ?? "" })
 
-/** What is to be done about questions that do not fit; those that are still to be asked. */
+/** Handles questions that do not fit; returns those to ask. */
 const settle = Effect.fnUntraced(function*(
   c: RunConfig,
   source: string,
@@ -207,7 +210,7 @@ const retriever = Effect.fnUntraced(function*(c: RunConfig) {
   return { lengths, text: ColbertText.make(tokenizer, marks, lengths) }
 })
 
-/** Refuses, cuts or leaves out questions that do not fit, and tells which; those that are still to be asked. */
+/** Refuses, truncates or skips questions that do not fit, and logs which; returns those to ask. */
 export const fitting = Effect.fn("fitting")(
   function*(c: RunConfig, source: string, use: Use, records: ReadonlyArray<QuestionRecord>) {
     yield* unlettered(source, records)
@@ -225,7 +228,7 @@ export const fitting = Effect.fn("fitting")(
   Effect.scoped
 )
 
-/** The ids of questions that are to be left unanswered. */
+/** The ids of questions to leave unanswered. */
 export const skippedOf = ({ excess_length }: RunConfig, long: ReadonlyArray<Long>): ReadonlySet<string> =>
   new Set(excess_length === "skip" ? long.map(({ id }) => id) : [])
 
@@ -235,11 +238,11 @@ const tellCutByRetriever = Effect.fnUntraced(function*(c: RunConfig, texts: Text
   yield* tellCut(c.passages_file, "passages", cut, `passage_max_len (${lengths.passage})`)
 }, Effect.scoped)
 
-/** Tells how many passages the retriever cuts. */
+/** Logs how many passages the retriever truncates. */
 export const tellEncoded = (c: RunConfig, corpus: Corpus["Service"]) =>
   Effect.flatMap(passagesOf(corpus), (texts) => tellCutByRetriever(c, texts))
 
-/** Tells how many passages are cut, by the retriever and by the reader, and whether a prompt has room for them. */
+/** Logs how many passages the retriever and the reader truncate, and whether a prompt has room for them. */
 export const tellPassages = Effect.fn("tellPassages")(function*(c: RunConfig, corpus: Corpus["Service"]) {
   const source = c.passages_file
   const texts = yield* passagesOf(corpus)

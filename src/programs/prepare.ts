@@ -1,4 +1,4 @@
-/** From settings to a run: its data, and the layers of its mode. */
+/** Prepares a run: loads its data, and provides the layers of its mode. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -22,7 +22,7 @@ import { fitting, skippedOf, tellEncoded, tellPassages } from "./preflight.ts"
 
 export { type Split, splits } from "../domain/records/Records.ts"
 
-/** What this process has told of its files: each sentence once, however often a file is read. */
+/** Warnings this process has logged about its files: each is logged once, however often a file is read. */
 const Told = Context.Reference<Set<string>>("anamnesis/Told", { defaultValue: () => new Set() })
 
 const tell = Effect.fnUntraced(function*(path: string, sentences: ReadonlyArray<string>) {
@@ -34,23 +34,23 @@ const tell = Effect.fnUntraced(function*(path: string, sentences: ReadonlyArray<
   }
 })
 
-/** Tells what there is to be told of a file that is loaded. */
+/** Logs the warnings of a file after loading it. */
 const told = <A extends { readonly told: ReadonlyArray<string> }, E, R>(path: string, loaded: Effect.Effect<A, E, R>) =>
   Effect.tap(loaded, ({ told }) => tell(path, told))
 
 const reads = (c: RunConfig) => ({ skipBad: c.skip_bad_lines, group: c.group_field, gold: c.gold_field })
 
-/** Questions of a file that belongs to no split: whatever they are to be asked for. */
+/** The questions of a file that is not a split; any use is allowed. */
 export const questionsIn = Effect.fn("questionsIn")(function*(path: string, c: RunConfig) {
   return (yield* told(path, Dataset.questions(path, reads(c)))).records
 })
 
 const isShared = (c: RunConfig, split: Split): boolean => c.test_file === "" && c.holdout > 0 && split !== "validation"
 
-/** The file of a split, or the one that it is held out of; "" where neither is given. */
+/** The file of a split, or the file it is held out from; "" if neither is given. */
 export const fileOf = (c: RunConfig, split: Split): string => c[`${isShared(c, split) ? "train" : split}_file`]
 
-/** The questions of a split's file, or of the part of the train file that stands for it. */
+/** The questions of a split's file, or of the held-out part of the train file. */
 const recordsOf = Effect.fnUntraced(function*(c: RunConfig, split: Split) {
   const shared = isShared(c, split)
   const source = shared ? "train" : split
@@ -65,7 +65,7 @@ const recordsOf = Effect.fnUntraced(function*(c: RunConfig, split: Split) {
   return shared ? heldOut(records, c.holdout, c.seed, split === "test") : records
 })
 
-/** The questions of a split, with the options that the settings ask for. */
+/** The questions of a split, with options as configured. */
 export const questions = Effect.fn("questions")(function*(c: RunConfig, split: Split) {
   const records = yield* recordsOf(c, split)
   if (c.group_field !== aboutOf(data.group_field).default && records.every(({ group, id }) => group === id)) {
@@ -74,7 +74,7 @@ export const questions = Effect.fn("questions")(function*(c: RunConfig, split: S
   return c.distractors === "random" ? withRandomOptions(records, c.seed) : records
 })
 
-/** The passages as their file gives them. */
+/** The passages of the configured file. */
 export const passages = Effect.fn("passages")(function*(c: RunConfig) {
   const options = { where: c.passages_where, skipBad: c.skip_bad_lines }
   return (yield* told(c.passages_file, Dataset.passages(c.passages_file, options))).records
@@ -87,7 +87,7 @@ export interface Corpus {
   readonly empty: ReadonlySet<string>
 }
 
-/** The corpus of a run, which can be read until the scope ends: that of its file, or one that the mode makes up of it. */
+/** The corpus of a run, readable until the scope ends: the file's, or one that the mode generates from it. */
 export const corpus = Effect.fn("corpus")(function*(c: RunConfig) {
   const options = { where: c.passages_where, skipBad: c.skip_bad_lines, memory: c.corpus_in_memory * 2 ** 20 }
   const { corpus, empty } = yield* told(c.passages_file, Dataset.corpus(c.passages_file, options))
@@ -96,7 +96,7 @@ export const corpus = Effect.fn("corpus")(function*(c: RunConfig) {
   return { empty, passages } satisfies Corpus as Corpus
 })
 
-/** Questions without the gold passages that have no text: those can neither be found nor read. */
+/** Removes gold passages without text from the questions: they can be neither retrieved nor read. */
 const withText = Effect.fnUntraced(function*(
   path: string,
   records: ReadonlyArray<QuestionRecord>,
@@ -111,7 +111,7 @@ const withText = Effect.fnUntraced(function*(
   return records.map((q) => ({ ...q, gold: q.gold.filter((id) => !empty.has(id)) }))
 })
 
-/** What a run studies: the questions of its file, or questions made from the corpus. */
+/** What a run trains on: its file's questions, or questions generated from the corpus. */
 const epochsOf = Effect.fnUntraced(function*(c: RunConfig, { empty, passages }: Corpus) {
   const { questions: made } = modeOf(c)
   if (made) return made(yield* Stream.runCollect(passages.all))
@@ -119,7 +119,7 @@ const epochsOf = Effect.fnUntraced(function*(c: RunConfig, { empty, passages }: 
   return (() => records) as Epochs
 })
 
-/** Modes that judge the ranking alone, as a hint. */
+/** Names the modes that evaluate only the ranking, as a hint. */
 const ranking = (c: RunConfig): string => {
   const names = Object.entries(systemOf(c).spec.modes).filter(([, { reader }]) => reader === "none").map(([name]) =>
     name
@@ -127,7 +127,7 @@ const ranking = (c: RunConfig): string => {
   return names.length === 0 ? "" : `; mode ${names.join(", ")} judges the ranking alone`
 }
 
-/** What questions lack for what they are there for. */
+/** What questions lack for their purpose. */
 const lacking = (
   c: RunConfig,
   split: Split,
@@ -157,7 +157,7 @@ const lacking = (
   ].filter((problem) => problem !== false)
 }
 
-/** The questions of a split, to be judged: refused where there are none, or where they cannot be judged. */
+/** The questions of a split, for evaluation; fails if there are none, or if they cannot be evaluated. */
 export const judged = Effect.fn("judged")(function*(c: RunConfig, split: Split, { empty, passages }: Corpus) {
   const records = yield* withText(fileOf(c, split), yield* questions(c, split), empty)
   const problems = lacking(c, split, passages, records)
@@ -165,7 +165,7 @@ export const judged = Effect.fn("judged")(function*(c: RunConfig, split: Split, 
   return records
 })
 
-/** What settings and data make impossible together. */
+/** Conflicts between settings and data. */
 const conflicts = (c: RunConfig, corpus: Port.Corpus["Service"], records: ReadonlyArray<QuestionRecord>) => [
   ...[
     modeOf(c).candidates > corpus.size
@@ -175,14 +175,14 @@ const conflicts = (c: RunConfig, corpus: Port.Corpus["Service"], records: Readon
   ...(modeOf(c).traits.questions === "made" ? [] : lacking(c, "train", corpus, records))
 ]
 
-/** A run that can begin. */
+/** A run that is ready to start. */
 export interface Prepared extends Corpus {
-  /** The settings, with the number of steps spelled out. */
+  /** The settings, with the number of steps filled in. */
   readonly config: RunConfig
   readonly epochs: Epochs
 }
 
-/** Reads the data of a training run, which is there until the scope ends, and refuses what cannot be run. */
+/** Loads the data of a training run, until the scope ends, and refuses runs that cannot work. */
 export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
   const data = yield* corpus(c)
   const epochs = yield* epochsOf(c, data)
@@ -200,24 +200,24 @@ export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
   } satisfies Prepared as Prepared
 })
 
-/** Everything a training run takes, but the provider and the file system. */
+/** All services for training, except the provider and the file system. */
 export const learner = (
   { config, passages }: Pick<Prepared, "config" | "passages">,
   checkpoints: Layer.Layer<Checkpoints, never, FileSystem.FileSystem> = onDisk(config)
 ) => modeOf(config).trains.pipe(Layer.provideMerge(Layer.merge(checkpoints, Layer.succeed(Port.Corpus, passages))))
 
-/** Everything inference over a corpus takes, but the provider and the file system. */
+/** All services for inference over a corpus, except the provider and the file system. */
 export const answering = (config: RunConfig, passages: Port.Corpus["Service"]) =>
   modeOf(config).answers.pipe(Layer.provideMerge(Layer.succeed(Port.Corpus, passages)))
 
-/** What the index of a corpus is built of, until the scope ends. */
+/** The services for building an index, until the scope ends. */
 export const indexing = Effect.fn("indexing")(function*(config: RunConfig) {
   const { passages } = yield* corpus(config)
   yield* tellEncoded(config, passages)
   return Layer.succeed(Port.Corpus, passages)
 })
 
-/** Everything inference takes until the scope ends, but the provider and the file system. */
+/** All services for inference, until the scope ends, except the provider and the file system. */
 export const inference = Effect.fn("inference")(function*(config: RunConfig) {
   const { passages } = yield* corpus(config)
   yield* tellPassages(config, passages)

@@ -1,4 +1,4 @@
-/** Program: one training run, from its settings to its last checkpoint, with a manifest that tells what made it. */
+/** Program: one training run, from its settings to its last checkpoint, with a manifest of how it was made. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Record from "effect/Record"
@@ -19,12 +19,12 @@ import { learner, prepare, type Prepared } from "./prepare.ts"
 import { train } from "./train.ts"
 import * as Trained from "./trained.ts"
 
-/** A value as a JSON file's bytes. */
+/** A value as the bytes of a JSON file. */
 export const json = (value: unknown): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`)
 
 const [SETTINGS, RUN] = [runFiles.settings, runFiles.run]
 
-/** Removes what a killed process left half-written in a run's folder. */
+/** Removes partial files left in a run's folder by a killed process. */
 const tidy = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
   const paths = [join(folder, SETTINGS), join(folder, RUN), Trained.pathOf(folder)].map(partialOf)
@@ -32,7 +32,7 @@ const tidy = Effect.fnUntraced(function*(folder: string) {
   yield* Checkpoints.tidy(folder)
 })
 
-/** Tells of a run that goes on for another number of steps than it was begun for. */
+/** Logs if a run resumes with a different number of steps than it started with. */
 const extended = Effect.fnUntraced(function*(c: RunConfig, start: number) {
   const path = join(c.output_dir, SETTINGS)
   if (start === 0 || !(yield* exists(path))) return
@@ -46,8 +46,8 @@ const extended = Effect.fnUntraced(function*(c: RunConfig, start: number) {
 })
 
 /**
- * Trains, having written what is trained (`settings.json`, which is a config file) and on what (`run.json`). The folder is
- * held while it does; a run that cannot start writes nothing into it.
+ * Trains, after writing the settings (`settings.json`, usable as a config file) and the environment (`run.json`). The
+ * folder is locked meanwhile; a run that cannot start writes nothing to it.
  */
 export const start = Effect.fn("start")(function*({ config, epochs, passages }: Prepared, resume: boolean) {
   const folder = config.output_dir
@@ -61,7 +61,7 @@ export const start = Effect.fn("start")(function*({ config, epochs, passages }: 
   return yield* train(config, epochs, { resume, begin }).pipe(Lock.holding(folder))
 })
 
-/** Trains under the settings. A folder that holds a run already is gone on with where `resume`, else left alone. */
+/** Trains under the settings. An existing run in the folder is resumed if `resume`, and otherwise left alone. */
 export const run = Effect.fn("run")(function*(c: RunConfig, resume: boolean) {
   const existing = (yield* namesIn(c.output_dir)).find((name) => checkpointStep(name) !== undefined)
   if (existing !== undefined && !resume) {
@@ -72,14 +72,14 @@ export const run = Effect.fn("run")(function*(c: RunConfig, resume: boolean) {
   return yield* start(prepared, resume).pipe(Effect.provide(learner(prepared)))
 }, Effect.scoped)
 
-/** The models that a command uses: those of a checkpoint, or of the settings as they are. */
+/** The models that a command uses: a checkpoint's, or those of the settings. */
 export interface Chosen {
   readonly config: RunConfig
-  /** `undefined` where the run has none. */
+  /** `undefined` if the run has none. */
   readonly checkpoint: { readonly path: string; readonly step: number } | undefined
 }
 
-/** Tells the settings that are others than those the checkpoint was trained with. */
+/** Logs the settings that differ from those the checkpoint was trained with. */
 const compare = Effect.fnUntraced(function*(c: RunConfig, path: string, stored: Readonly<Record<string, string>>) {
   const changed = Object.entries(learned(c)).filter(([key, value]) => key in stored && stored[key] !== value)
   if (changed.length === 0) return
@@ -87,7 +87,7 @@ const compare = Effect.fnUntraced(function*(c: RunConfig, path: string, stored: 
   yield* Effect.logWarning(`${path} was trained with other settings: ${told}`)
 })
 
-/** The settings with the models of the newest whole checkpoint of their run, where there is one. */
+/** The settings, with models from the run's newest intact checkpoint if there is one. */
 export const trained = Effect.fn("trained")(function*(c: RunConfig) {
   const found = yield* Checkpoints.latest(c.output_dir)
   if (found === undefined) {

@@ -1,4 +1,4 @@
-/** Settings from where users keep them: a file, and `key=value` pairs of the command line that win over it. */
+/** Reads settings from a file and from `key=value` pairs on the command line, which override the file. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { basename } from "node:path"
@@ -10,8 +10,8 @@ import { literal, readObject } from "../runtime/files/settings.ts"
 import { fieldOf, settingOf, settle } from "../systems/all.ts"
 
 /**
- * A value of the command line, as the setting takes it: numbers, truth values, lists and objects as in a YAML file; where
- * the setting takes a string, the text as it stands, or what is between its quotes.
+ * Parses a command-line value: numbers, booleans, lists and objects as in YAML; for string settings, the literal text,
+ * without surrounding quotes.
  */
 const valueOf = (key: string, text: string): unknown => {
   const read = literal(text)
@@ -21,7 +21,7 @@ const valueOf = (key: string, text: string): unknown => {
   return /^\s*["']/.test(text) ? read : text
 }
 
-/** `key=value` pairs as settings, of which the last of a setting counts; that there are others is told. */
+/** `key=value` pairs as settings; the last of a repeated key counts, and repetitions are logged. */
 export const pairs = Effect.fnUntraced(function*(given: ReadonlyArray<string>) {
   const found = new Map<string, unknown>()
   const [problems, again] = [new Array<string>(), new Set<string>()]
@@ -38,10 +38,10 @@ export const pairs = Effect.fnUntraced(function*(given: ReadonlyArray<string>) {
   return Object.fromEntries(found) as Raw
 })
 
-/** A run's own `settings.json` has all settings in full: nobody gave each of them. */
+/** Whether a file is a run's own `settings.json`, which has every setting, so unused ones need no warning. */
 const isOurs = (path: string): boolean => basename(path) === runFiles.settings
 
-/** What is wrong with a file that was taken for settings, as far as its keys tell. */
+/** Explains a file that does not look like settings, judging by its keys. */
 const mistaken = (path: string, file: Raw, { problems }: ConfigError): ReadonlyArray<string> => {
   if (Object.hasOwn(file, "arms")) return ["is the plan of an experiment: anamnesis experiment runs it"]
   if (Object.hasOwn(file, "model_type")) return ["is the config of a model, not settings"]
@@ -51,7 +51,7 @@ const mistaken = (path: string, file: Raw, { problems }: ConfigError): ReadonlyA
     : problems
 }
 
-/** The settings of a file under those of the command line; what changes nothing is told. */
+/** A file's settings with command-line overrides; settings without effect are logged. */
 export const load = Effect.fn("loadSettings")(function*(path: string, overrides: Raw) {
   const file = yield* readObject(path)
   const given = [{ source: path, settings: file }, { source: COMMAND_LINE, settings: overrides }]

@@ -1,4 +1,6 @@
-/** Program: questions through the stages of their mode, a step at a time; journal, checkpoints and index refresh. */
+/**
+ * Program: runs questions through the stages of their mode, step by step, with journal, checkpoints and index refresh.
+ */
 import type { RecordBatch } from "apache-arrow"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -36,15 +38,15 @@ const lossesOf = (rows: Frame.Frame<typeof Lesson>): Trained.Losses => ({
   readerLoss: mean(Frame.column(rows, "readerLoss"))
 })
 
-/** Those of the last step that the journal tells of. */
+/** Losses of the last step in the journal. */
 const lastLosses = (output: string) =>
   Effect.map(Journal.last(output), (batch) => batch && lossesOf(Frame.fromBatch(Lesson, batch)))
 
-/** What a run of several steps does not know yet. */
+/** Warns that several steps per run use outdated weights. */
 const staleness = ({ steps_per_run }: RunConfig): string =>
   `steps_per_run ${steps_per_run}: passages are found and judged with weights up to ${steps_per_run - 1} steps old`
 
-/** Steps that the journal keeps in memory, at most. */
+/** Maximum number of steps the journal buffers in memory. */
 const FLUSH = 256
 
 /** The journal of a run from step `start` on. */
@@ -64,15 +66,15 @@ const journal = (output: string, start: number) => {
   return { add, flush }
 }
 
-/** How a run begins. */
+/** How a run starts. */
 export interface TrainOptions<E, R> {
-  /** Go on from the newest checkpoint, where there is one. */
+  /** Resume from the newest checkpoint, if there is one. */
   readonly resume: boolean
-  /** Done once it is known that the run can start, and before it writes anything. */
+  /** Called once the run is known to be able to start, before it writes anything. */
   readonly begin?: (start: number) => Effect.Effect<void, E, R>
 }
 
-/** Where a run starts: at its newest checkpoint where it is to go on. */
+/** The first step of a run: that of its newest checkpoint, if it resumes. */
 const startOf = Effect.fnUntraced(function*(c: RunConfig, run: Identity, resume: boolean) {
   const position = resume ? yield* (yield* Checkpoints).restore(run) : undefined
   const start = position?.step ?? 0
@@ -81,7 +83,7 @@ const startOf = Effect.fnUntraced(function*(c: RunConfig, run: Identity, resume:
   return yield* new ConfigError({ source: c.output_dir, problems: [problem] })
 })
 
-/** Trains to the last step of the settings. */
+/** Trains up to the last configured step. */
 export const train = Effect.fn("train")(function*<E = never, R = never>(
   c: RunConfig,
   epochs: Batches.Epochs,

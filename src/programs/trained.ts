@@ -1,4 +1,4 @@
-/** `trained.json`: how far a run has come, in what time, and how well. */
+/** `trained.json`: the progress of a run, its time and its losses. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -10,18 +10,18 @@ const Positive = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 
 const Trained = Schema.Struct({
   steps: Schema.Natural,
-  /** Spent on these steps, those that were lost and made again included; null where the file was lost with a part of it. */
+  /** Spent on these steps, including lost steps that were repeated; null if a lost file held part of it. */
   seconds: Schema.NullOr(Positive),
   questionsPerSecond: Schema.NullOr(Positive),
-  /** Means of the last step; null before the first. */
+  /** Means over the last step; null before the first. */
   retrieverLoss: Schema.NullOr(Schema.Finite),
   readerLoss: Schema.NullOr(Schema.Finite),
   checkpoint: Schema.String
 })
-/** How far a run has come, as the file has it. */
+/** The progress of a run, as stored in the file. */
 export type Trained = typeof Trained.Type
 
-/** The last losses, each of its model. */
+/** The last losses of both models. */
 export interface Losses {
   readonly retrieverLoss: number
   readonly readerLoss: number
@@ -30,7 +30,7 @@ export interface Losses {
 /** Path of the file in a run's folder. */
 export const pathOf = (output: string): string => join(output, runFiles.trained)
 
-/** What a run told of itself; `undefined` where it told nothing. */
+/** Reads the file from a run's folder; `undefined` if there is none. */
 export const read = Effect.fnUntraced(function*(output: string) {
   const path = pathOf(output)
   return (yield* exists(path)) ? yield* decodeFile(path, Schema.decodeUnknownEffect(Trained)) : undefined
@@ -38,17 +38,17 @@ export const read = Effect.fnUntraced(function*(output: string) {
 
 interface Kept {
   readonly step: number
-  /** Questions of a step. */
+  /** Questions per step. */
   readonly size: number
   readonly losses: Losses | undefined
   readonly checkpoint: string
 }
 
-/** The time of a run that goes on from step `start`. */
+/** Measures the time of a run that continues from step `start`. */
 export const clock = Effect.fnUntraced(function*(output: string, start: number) {
   const before = start === 0 ? 0 : (yield* read(output))?.seconds ?? null
   const began = yield* Clock.currentTimeMillis
-  /** Seconds since it went on. */
+  /** Seconds since it continued. */
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
   const keep = Effect.fnUntraced(function*({ checkpoint, losses, size, step }: Kept) {
     const seconds = before === null ? null : before + (step > start ? yield* elapsed : 0)

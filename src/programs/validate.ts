@@ -1,4 +1,4 @@
-/** Program: whether a run could start, without starting it. */
+/** Program: checks whether a run could start, without starting it. */
 import * as Effect from "effect/Effect"
 import { suspicions } from "../domain/settings/contradictions.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
@@ -8,7 +8,7 @@ import { parameterGroups } from "./course.ts"
 import { fitting } from "./preflight.ts"
 import { fileOf, judged, learner, prepare, splits } from "./prepare.ts"
 
-/** What was found of a run that could start. */
+/** Summary of a valid run. */
 export interface Valid {
   readonly settings: RunConfig
   readonly passages: number

@@ -1,4 +1,4 @@
-/** A plan as people read it. */
+/** A plan formatted for people. */
 import { stepSize } from "../domain/settings/training.ts"
 import { columns, type Rows } from "../domain/textTable.ts"
 import { bytesText as bytes, inUnits } from "../domain/units.ts"
@@ -30,7 +30,7 @@ const parameters = (groups: ReadonlyArray<ParameterGroup>): string => {
   return columns([["parameters", "all", "trainable", "weights", "optimiser"], ...models])
 }
 
-/** What each kind of program is for. */
+/** The purpose of each kind of program. */
 const purposes: Readonly<Record<string, string>> = {
   "retriever.encode": "embed the query",
   "retriever.search": "search",
@@ -90,7 +90,7 @@ const run = ({ compileSeconds, index, runSeconds, stepSeconds, timed, work }: Pr
   return `run: ${flop(products)} and ${duration(runSeconds)}: ${step} and ${rest}`
 }
 
-/** What `validate` found, as people read it. */
+/** The result of `validate`, formatted for people. */
 export const validTable = ({ groups, passages, questions, settings }: Valid): string =>
   [
     `a run of mode ${settings.mode} can start: ${count(settings.max_steps)} steps of ${stepSize(settings)} questions`,
@@ -101,7 +101,7 @@ export const validTable = ({ groups, passages, questions, settings }: Valid): st
     parameters(groups)
   ].join("\n\n")
 
-/** What a run takes, as `plan` prints it. */
+/** The estimated cost of a run, as printed by `plan`. */
 export const planTable = (p: Plan): string =>
   [
     `${p.mode} on ${p.provider}, ${p.threads} ${p.threads === 1 ? "thread" : "threads"}: ${count(p.steps)} steps of `

@@ -1,4 +1,4 @@
-/** Outcomes as the tables people read. */
+/** Outcomes as printed tables. */
 import { answers, type Summary } from "../domain/judge.ts"
 import * as Metric from "../domain/Metric.ts"
 import { markdown } from "../domain/textTable.ts"
@@ -8,10 +8,10 @@ const share = (value: number | null | undefined): string => value?.toFixed(3) ??
 const bounds = (interval: Metric.Interval | null): string =>
   interval?.low == null ? "-" : `[${share(interval.low)}, ${share(interval.high)}]`
 
-/** The outcomes of each arm, all seeds together. */
+/** Outcomes grouped by arm, over all seeds. */
 const byArm = (outcomes: ReadonlyArray<Outcome>) => [...Map.groupBy(outcomes, (o) => o.arm)]
 
-/** The answers of all seeds of an arm, each under its seed and the question's id. */
+/** The answers of all seeds of an arm, keyed by seed and question id. */
 const answersOf = (outcomes: ReadonlyArray<Outcome>): ReadonlyArray<Metric.Keyed> =>
   outcomes.flatMap(({ evaluation, seed }) =>
     answers(evaluation.judged).map(({ group, key, value }) => ({ group, value, key: `seed ${seed}, ${key}` }))
@@ -19,14 +19,14 @@ const answersOf = (outcomes: ReadonlyArray<Outcome>): ReadonlyArray<Metric.Keyed
 
 type Figure = (summary: Summary) => number | null
 
-/** Before training and after, where training changed it. */
+/** A figure after training, preceded by its value before training if that was evaluated. */
 const change = (outcomes: ReadonlyArray<Outcome>, figure: Figure): string => {
   const after = share(Metric.mean(outcomes.map((o) => figure(o.evaluation.summary))))
   const before = Metric.mean(outcomes.map((o) => o.before ? figure(o.before) : null))
   return before === null ? after : `${share(before)} → ${after}`
 }
 
-/** Columns that are shown where they tell something. */
+/** Columns that are shown only if they contain something. */
 const counts: ReadonlyArray<readonly [name: string, count: (s: Summary) => number]> = [
   ["unparsed", ({ unparsed }) => unparsed.count],
   ["skipped", ({ skipped }) => skipped]
@@ -44,7 +44,7 @@ const figures: ReadonlyArray<readonly [name: string, figure: Figure]> = [
   ["recall@10", (s) => s.recall["recall@10"]!]
 ]
 
-/** Accuracy with its 95% interval, resampling groups of questions; ranking of the gold passage; time of training. */
+/** Accuracy with its 95% interval (resampling question groups), ranking of gold passages, and training time. */
 export const results = (outcomes: ReadonlyArray<Outcome>): string => {
   const shown = countsOf(outcomes.map((o) => o.evaluation.summary))
   const names = [...shown, ...figures].map(([name]) => name)
@@ -64,7 +64,7 @@ export const results = (outcomes: ReadonlyArray<Outcome>): string => {
   ])
 }
 
-/** Accuracy by type of question. */
+/** Accuracy by question type. */
 export const types = (outcomes: ReadonlyArray<Outcome>): string => {
   const judged = (own: ReadonlyArray<Outcome>) => own.flatMap((o) => o.evaluation.judged)
   const names = [...new Set(judged(outcomes).map((j) => j.type))].toSorted()
@@ -83,7 +83,7 @@ const told = (from: string, to: string, { unpaired }: Metric.Unpaired): string =
   `${from} and ${to} are not compared: ${unpaired.length} questions were answered by one of them alone, or are of other `
   + `groups in the other (first: ${unpaired[0]!}).`
 
-/** Differences in accuracy from each arm to the next, over the same questions and seeds, by a paired bootstrap. */
+/** Differences in accuracy between consecutive arms, over the same questions and seeds, by paired bootstrap. */
 export const comparisons = (outcomes: ReadonlyArray<Outcome>): string => {
   const arms = byArm(outcomes)
   const notes: Array<string> = []
@@ -98,11 +98,11 @@ export const comparisons = (outcomes: ReadonlyArray<Outcome>): string => {
   return [markdown([["from", "to", "difference", "95% interval", "p"], ...rows]), ...notes].join("\n\n")
 }
 
-/** Everything that is told of an experiment. */
+/** All tables of an experiment. */
 export const all = (outcomes: ReadonlyArray<Outcome>): string =>
   [results(outcomes), types(outcomes), comparisons(outcomes)].join("\n\n")
 
-/** One evaluation. */
+/** A single evaluation. */
 export const summary = (s: Summary): string => {
   const { accuracy, questions, ranked, recall } = s
   const shown = countsOf([s])

@@ -1,10 +1,10 @@
-/** A stage reads the columns it needs and answers with the columns it adds. */
+/** A stage reads the columns it needs and returns the columns it adds. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Blocks, Columns } from "../domain/Columns.ts"
 import { append, type Frame } from "../domain/Frame.ts"
 
-/** Row-polymorphic: what was in the row stays in the row. */
+/** Row-polymorphic: all other columns of the row are kept. */
 export interface Stage<in out I extends Columns, in out O extends Columns, out E, out R> {
   readonly name: string
   readonly needs: I
@@ -12,7 +12,7 @@ export interface Stage<in out I extends Columns, in out O extends Columns, out E
   readonly run: <C extends I>(rows: Frame<C>) => Effect.Effect<Frame<C & O>, E, R>
 }
 
-/** A stage from a function of a frame to the blocks it adds; it runs in a span of its name. */
+/** A stage from a function of a frame that returns the added blocks; runs in a span named after the stage. */
 export const make = <const I extends Columns, const O extends Columns, E, R>(
   name: string,
   options: {
@@ -31,7 +31,10 @@ export const make = <const I extends Columns, const O extends Columns, E, R>(
     )
 })
 
-/** One stage after another. The second may need only what the first needs or adds; else the fault is named. */
+/**
+ * Composes two stages. The second may need only columns that the first needs or adds; the type error names a missing
+ * one.
+ */
 export const andThen =
   <I2 extends Columns, O2 extends Columns, E2, R2>(that: Stage<I2, O2, E2, R2>) =>
   <I1 extends Columns, O1 extends Columns, E1, R1>(
@@ -46,7 +49,7 @@ export const andThen =
     run: (rows) => self.run(rows).pipe(Effect.flatMap((next) => that.run(next as any))) as any
   })
 
-/** A stream of frames through a stage, one after another. */
+/** Runs a stage over a stream of frames, one at a time. */
 export const over =
   <I extends Columns, O extends Columns, E, R>(stage: Stage<I, O, E, R>) =>
   <C extends I, E1, R1>(rows: Stream.Stream<Frame<C>, E1, R1>) => Stream.mapEffect(rows, (frame) => stage.run(frame))

@@ -1,4 +1,4 @@
-/** Answer: the reader's choice from the best passages. Nothing is drawn, nothing learns. */
+/** Answer: the reader's choice given the best passages. Nothing is sampled, nothing is trained. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { freeAnswer, optionOf } from "../domain/answers/chosenOption.ts"
@@ -10,12 +10,12 @@ import { LanguageModel } from "../runtime/ports/LanguageModel.ts"
 import { answersOf, ask, type Asked, type PromptOptions, readTexts, toAnswer, toExplain } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
 
-/** How a question is answered. */
+/** How questions are answered. */
 export type AnswerOptions =
   & PromptOptions
   & Pick<Generation, "answer_by" | "max_new_tokens" | "option_score" | "rationale_max_new_tokens">
 
-/** Of `n` candidates a row, best first, the `c` best, best last; -1 in front where there are not so many. */
+/** Of `n` candidates per row, best first, the `c` best, best last; padded with -1 in front if there are fewer. */
 export const supportOf = (docs: Int32Array, n: number, c: number): Int32Array =>
   Int32Array.from({ length: docs.length / n * c }, (_, i) => {
     const place = c - 1 - i % c
@@ -23,9 +23,9 @@ export const supportOf = (docs: Int32Array, n: number, c: number): Int32Array =>
   })
 
 /**
- * What an answer is: a text, and the place of the option that it is; and the text that was written and the choice taken
- * from, empty where there is none or it is the choice itself. The place is -1 where the answer is free, where what was
- * written names no option, and where the question was too long to be asked (`excess_length: skip`); its text is then empty.
+ * An answer: its text, the index of its option, and the generated text it was read from, which is empty if nothing was
+ * generated or it equals the answer. The index is -1 if the answer is free text or if the generated text names no
+ * option. If the question was too long to ask (`excess_length: skip`), it is -1 and the text is empty.
  */
 interface Chosen {
   readonly index: number
@@ -33,7 +33,10 @@ interface Chosen {
   readonly written: string
 }
 
-/** What becomes of questions, in this order: answers are written, chosen, explained. Several may be under way at once. */
+/**
+ * Progress of questions, in this order: answers are written, chosen, explained. Events of several questions may
+ * interleave.
+ */
 export type Event =
   & { readonly row: number }
   & (
@@ -41,14 +44,14 @@ export type Event =
     | { readonly _tag: "Chosen"; readonly chosen: Chosen }
   )
 
-/** What was written, as an answer: the option that it names, or the words that are the answer. */
+/** Reads generated text as an answer: the option it names, or its free answer. */
 const understood = (said: string, options: ReadonlyArray<string>, o: PromptOptions): Chosen => {
   const index = optionOf(said, options, o.answer_format)
   const text = options[index] ?? (options.length === 0 ? freeAnswer(said) : said)
   return { index, text, written: options.length > 0 || text !== said ? said : "" }
 }
 
-/** The option that is likeliest; none where the question was not asked. */
+/** The most likely option; none if the question was not asked. */
 const likeliest = (nll: Float32Array, options: ReadonlyArray<string>): Chosen => {
   const index = nll.indexOf(Math.min(...nll))
   return { index, text: options[index] ?? "", written: "" }
@@ -59,7 +62,7 @@ interface Prompted extends Asked {
   readonly prompt: Chat
 }
 
-/** Whether an answer is written; else the likeliest of the options is chosen. */
+/** Whether to generate the answer; otherwise the most likely option is chosen. */
 const isWritten = (o: AnswerOptions, { options }: Asked): boolean =>
   o.answer_by === "generation" || options.length === 0
 
@@ -105,7 +108,7 @@ const inWriting = (o: AnswerOptions, asked: ReadonlyArray<Prompted>) => {
   )
 }
 
-/** Why the answers are what they are, where the settings ask for that; what was not answered is not explained. */
+/** Generates explanations of the answers, if the settings ask for them; unanswered questions get none. */
 const explained = (o: AnswerOptions, asked: ReadonlyArray<Prompted>, answers: ReadonlyMap<number, string>) => {
   if (o.rationale_prompt === "") return Stream.empty
   const prompts = asked.flatMap((own) => {
@@ -115,14 +118,14 @@ const explained = (o: AnswerOptions, asked: ReadonlyArray<Prompted>, answers: Re
   return write("Explained", prompts, o.rationale_max_new_tokens)
 }
 
-/** Questions with the passages that they are answered from, [rows, c], best last. */
+/** Questions with the passages to answer them from, [rows, c], best last. */
 export interface ToAnswer {
   readonly questions: ReadonlyArray<string>
   readonly options: ReadonlyArray<ReadonlyArray<string>>
   readonly support: Int32Array
 }
 
-/** Answers questions, and tells how. */
+/** Answers questions as a stream of events. */
 export const answering = (o: AnswerOptions) => ({ options, questions, support }: ToAnswer) =>
   Stream.unwrap(Effect.gen(function*() {
     const texts = yield* readTexts(support)
@@ -155,7 +158,7 @@ const answersOfEvents = (events: Iterable<Event>, rows: number) => {
   }
 }
 
-/** From `n` candidates, best first, the `c` best are read, best last. */
+/** Answers from the `c` best of `n` candidates, which are ordered best first; the reader gets the best last. */
 export const answer = (n: number, c: number, o: AnswerOptions) =>
   Stage.make("answer", {
     needs: { ...Question, docs: Candidates(n).docs },

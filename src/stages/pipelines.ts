@@ -1,4 +1,4 @@
-/** The sentences of the system: how a question is studied, and how it is answered. */
+/** The pipelines: how a training step processes a question, and how a question is answered. */
 import * as Effect from "effect/Effect"
 import { pipe } from "effect/Function"
 import type { Columns } from "../domain/Columns.ts"
@@ -14,31 +14,31 @@ import * as Stage from "./Stage.ts"
 import { drawInBatch, drawOracle, drawWithGold, findGold } from "./supervise.ts"
 import { byPairs, byTarget, gate, type Teaching, update, updates } from "./update.ts"
 
-/** How a question is studied. */
+/** Options of a training step. */
 export interface StudyOptions extends SampleOptions, RankOptions, RetrieveOptions, PromptOptions {
   readonly temperatureGold: number
 }
 
-/** A way to study: everything before the update, and what the update teaches from it. */
+/** A training step: the stages before the update, and what the update trains on. */
 export const trainingStep = <O extends Columns, E, R, I extends Columns>(
   study: Stage.Stage<typeof Question, O, E, R>,
   teaching: typeof Question & O extends I ? Teaching<I> : never
 ) => {
   const [lesson, lessons] = [update(teaching as Teaching<I>), updates(teaching as Teaching<I>)]
   return {
-    /** Studies and learns: one step. */
+    /** Runs the stages and the update: one step. */
     learn: (rows: Frame<typeof Question>) =>
       study.run(rows).pipe(
         Effect.flatMap((studied) => lesson.run(studied as unknown as Frame<I>)),
         Effect.map((learned) => learned as unknown as Frame<typeof Question & O & typeof Lesson>)
       ),
-    /** Studies some steps, then learns from them, in one program where `together`. */
+    /** Runs the stages of several steps, then their updates, in one program if `together`. */
     learnSeveral: (steps: ReadonlyArray<Frame<typeof Question>>, together: boolean) =>
       Effect.forEach(steps, study.run).pipe(
         Effect.flatMap((studied) => lessons(studied as unknown as ReadonlyArray<Frame<I>>, together)),
         Effect.map((learned) => learned as unknown as ReadonlyArray<Frame<typeof Question & O & typeof Lesson>>)
       ),
-    /** Studies, and tells the gradient norm of every group that should learn. */
+    /** Runs the stages and returns the gradient norm of every trainable group, without an update. */
     gate: (rows: Frame<typeof Question>) =>
       study.run(rows).pipe(
         Effect.flatMap((studied) => (teaching as Teaching<I>).lessons(studied as unknown as Frame<I>)),
@@ -57,22 +57,22 @@ export const llmRanked = (o: StudyOptions) =>
 export const distilled = (o: StudyOptions) =>
   trainingStep(pipe(candidates(o), Stage.andThen(pdist(o.m, o.temperatureGold))), byTarget(o.m, o.c, o))
 
-/** Supervision by gold passages among retrieved ones. */
+/** Supervised by gold passages, with retrieved ones as negatives. */
 export const goldSupervised = (o: StudyOptions) =>
   trainingStep(
     pipe(retrieve(o), Stage.andThen(drawWithGold(o.n, o.m, o.c, o.seed)), Stage.andThen(goldTarget(o.m))),
     byTarget(o.m, o.c, o)
   )
 
-/** Supervision by gold passages against those of the same batch. */
+/** Supervised by gold passages, with in-batch negatives. */
 export const inBatch = (b: number, o: PromptOptions) =>
   trainingStep(pipe(drawInBatch(b), Stage.andThen(goldTarget(b))), byTarget(b, 1, o))
 
-/** The reader alone, from gold passages. */
+/** Trains only the reader, on gold passages. */
 export const oracle = (c: number, passages: number, seed: number, o: PromptOptions) =>
   trainingStep(pipe(drawOracle(c, passages, seed), Stage.andThen(goldTarget(1))), byTarget(1, c, o))
 
-/** A way to find passages, then the reader's choice from the `c` best of `n`: as columns, or told as it comes about. */
+/** Retrieval, then the reader's choice from the `c` best of `n`: as columns, or as events while it is made. */
 const answered = <E, R>(
   find: Stage.Stage<typeof Question, ReturnType<typeof Candidates>, E, R>,
   n: number,
@@ -80,7 +80,7 @@ const answered = <E, R>(
   o: AnswerOptions
 ) => ({
   stage: pipe(find, Stage.andThen(answer(n, c, o))),
-  /** The passages that one answer rests on, best last, and how it comes about. */
+  /** The passages behind each answer, best last, and the events of answering. */
   tell: (rows: Frame<typeof Question>) =>
     Effect.map(find.run(rows), (found) => {
       const support = supportOf(column(found, "docs"), n, c)
@@ -89,9 +89,9 @@ const answered = <E, R>(
     })
 })
 
-/** The reader's choice given the gold passages, at most `c`: the most that retrieval could do for it. */
+/** The reader's choice given at most `c` gold passages: an upper bound for retrieval. */
 export const answerGold = (c: number, o: AnswerOptions) => answered(findGold(c), c, c, o)
 
-/** Inference: the best passages as they are, then the reader's choice. */
+/** Inference: the best passages without sampling, then the reader's choice. */
 export const answerOne = (o: Pick<StudyOptions, "n" | "c" | "rerank"> & AnswerOptions) =>
   answered(retrieve(o), o.n, o.c, o)

@@ -1,4 +1,4 @@
-/** Prompts: passages, questions and answers as the chats and the continuations that a language model is given. */
+/** Prompts: renders passages, questions and answers as chats and continuations for a language model. */
 import * as Effect from "effect/Effect"
 import type { Chat, Part } from "../domain/Content.ts"
 import { text } from "../domain/Content.ts"
@@ -8,7 +8,7 @@ import { around, fill } from "../domain/settings/placeholders.ts"
 import type { Prompting } from "../domain/settings/prompting.ts"
 import { Corpus } from "../runtime/ports/Corpus.ts"
 
-/** How questions are put. */
+/** How questions are asked. */
 export type PromptOptions =
   & Pick<
     Prompting,
@@ -22,20 +22,20 @@ export type PromptOptions =
   >
   & Pick<Generation, "generation_prompt" | "rationale_prompt">
 
-/** A question that a reader is asked; `options` is empty where the answer is free. */
+/** A question for the reader; `options` is empty if the answer is free text. */
 export interface Asked {
   readonly question: string
   readonly options: ReadonlyArray<string>
 }
 
-/** A passage, which gives way where a prompt is too long. */
+/** A passage; its tokens are dropped first if a prompt is too long. */
 const passage = (o: PromptOptions, own: string): Part => ({
   ...text(fill(o, "document_prompt", own)),
   most: o.text_maxlength,
   yields: true
 })
 
-/** A question with its options, where they are shown; its own words may be cut where the settings say so. */
+/** A question with its options, if shown; its own words may be truncated if the settings allow it. */
 const questionPart = (o: PromptOptions, { options, question }: Asked): Part => {
   const shown = o.options_in_prompt ? withOptions(question, options) : question
   const pieces = around(o, "question_prompt")
@@ -47,7 +47,7 @@ const questionPart = (o: PromptOptions, { options, question }: Asked): Part => {
   return { ...whole, cut: starts.map((from) => [from, from + question.length] as const) }
 }
 
-/** The passages, from worst to best, and the question: a user's message. */
+/** The user's message: passages from worst to best, then the question. */
 export const ask = (o: PromptOptions, passages: ReadonlyArray<string>, asked: Asked): Chat => [
   { role: "user", content: [...passages.map((own) => passage(o, own)), questionPart(o, asked)] }
 ]
@@ -57,24 +57,24 @@ const begin = (chat: Chat, ...texts: ReadonlyArray<string>): Chat => {
   return content.length === 0 ? chat : [...chat, { role: "assistant", content }]
 }
 
-/** To be answered in writing. */
+/** The prompt for generating an answer. */
 export const toAnswer = (o: PromptOptions, chat: Chat): Chat => begin(chat, o.generation_prompt)
 
-/** To be explained, after the answer. */
+/** The prompt for an explanation, after the answer. */
 export const toExplain = (o: PromptOptions, chat: Chat, asked: Asked, answer: string): Chat =>
   begin(chat, answerOf(o, asked, answer), o.rationale_prompt)
 
 const said = (o: PromptOptions, answer: string): string => fill(o, "answer_prompt", answer)
 
-/** The answer as the reader is to give it: the option's text or its letter, or the free answer. */
+/** The target text of the answer: the option's text or letter, or the free answer. */
 export const answerOf = (o: PromptOptions, { options }: Pick<Asked, "options">, answer: string): string =>
   said(o, o.answer_format === "letter" && options.includes(answer) ? letter(options.indexOf(answer)) : answer)
 
-/** Each option as an answer; by letter also those of the same text are told apart. */
+/** All options as answers; letters also distinguish options with equal texts. */
 export const answersOf = (o: PromptOptions, { options }: Pick<Asked, "options">): ReadonlyArray<string> =>
   options.map((option, i) => said(o, o.answer_format === "letter" ? letter(i) : option))
 
-/** The texts of passages, each read once; by row, none of -1. */
+/** Reads the text of each distinct passage once; returns texts by row, skipping -1. */
 export const readTexts = Effect.fnUntraced(function*(rows: Int32Array) {
   const distinct = [...new Set(rows)].filter((row) => row >= 0)
   const passages = yield* (yield* Corpus).read(distinct)

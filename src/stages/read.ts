@@ -1,4 +1,4 @@
-/** Read: how surprised is the reader by the true answer, given each drawn passage alone? */
+/** Read: the reader's likelihood of the correct answer given each drawn passage alone. */
 import * as Effect from "effect/Effect"
 import * as Frame from "../domain/Frame.ts"
 import { Draw, Question, Reading } from "../domain/tables.ts"
@@ -6,7 +6,7 @@ import { LanguageModel } from "../runtime/ports/LanguageModel.ts"
 import { answerOf, ask, type PromptOptions, readTexts } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
 
-/** A frozen pass: no gradient is kept of it. */
+/** A forward pass without gradients. */
 export const read = (m: number, o: PromptOptions) =>
   Stage.make("read", {
     needs: { ...Question, drawn: Draw(m, 1).drawn },

@@ -1,4 +1,4 @@
-/** Retrieve: the best passages of the index for each question, scored afresh where asked. */
+/** Retrieve: the best passages of the index for each question, rescored if requested. */
 import * as Effect from "effect/Effect"
 import { text } from "../domain/Content.ts"
 import * as Frame from "../domain/Frame.ts"
@@ -6,15 +6,15 @@ import { Candidates, Question } from "../domain/tables.ts"
 import { Retriever } from "../runtime/ports/Retriever.ts"
 import * as Stage from "./Stage.ts"
 
-/** How candidates are found. */
+/** How candidates are retrieved. */
 export interface RetrieveOptions {
-  /** Candidates a question. */
+  /** Candidates per question. */
   readonly n: number
-  /** Score the candidates with the retriever's current weights, and rank them by that. */
+  /** Rescore and rank the candidates with the retriever's current weights. */
   readonly rerank: boolean
 }
 
-/** Each row of `docs` in falling order of `scores`; equal scores keep their order. */
+/** Sorts each row of `docs` by falling score; ties keep their order. */
 const rank = (docs: Int32Array, scores: Float32Array, n: number) => {
   const order = Array.from(docs.keys()).toSorted((a, b) =>
     Math.floor(a / n) - Math.floor(b / n) || scores[b]! - scores[a]! || a - b

@@ -1,4 +1,4 @@
-/** Sample: some candidates for the reader to judge, drawn by their scores as JMLR draws them. */
+/** Sample: draws candidates for the reader to score, with weights from their scores, as in JMLR. */
 import * as Effect from "effect/Effect"
 import * as Frame from "../domain/Frame.ts"
 import * as Key from "../domain/Key.ts"
@@ -7,21 +7,21 @@ import * as Stage from "./Stage.ts"
 
 /** How passages are drawn. */
 export interface SampleOptions {
-  /** Candidates a question. */
+  /** Candidates per question. */
   readonly n: number
-  /** Drawn without replacement, for the reader to judge one by one. */
+  /** Passages drawn without replacement, which the reader scores one by one. */
   readonly m: number
-  /** Passages the reader learns from together. */
+  /** Passages in the reader's training prompt. */
   readonly c: number
   /** Draw by weight, or take the best. */
   readonly sampling: "weighted" | "top"
-  /** Take the reader's passages from those drawn, or from the best. */
+  /** Take the prompt's passages from the drawn candidates, or from all. */
   readonly context: "sampled" | "top"
   readonly temperature: number
   readonly seed: number
 }
 
-/** The lowest and the highest of some scores, however many. */
+/** The minimum and maximum of any number of scores. */
 const extent = (scores: Float32Array): readonly [low: number, high: number] => {
   let [low, high] = [Infinity, -Infinity]
   for (const score of scores) {
@@ -31,15 +31,15 @@ const extent = (scores: Float32Array): readonly [low: number, high: number] => {
   return [low, high]
 }
 
-/** JMLR's scaled scores 2u - 1, u the min-max scaled score; 0 where all scores are equal. */
+/** JMLR's scaled scores 2u - 1, where u is the min-max scaled score; 0 if all scores are equal. */
 export const scaledScores = (scores: Float32Array): Float64Array => {
   const [low, high] = extent(scores)
   return Float64Array.from(scores, (s) => high > low ? 2 * (s - low) / (high - low) - 1 : 0)
 }
 
 /**
- * `m` places without replacement from softmax(logits), in the order of their draw: those of the m greatest of
- * logit + Gumbel noise (Kool et al. 2019).
+ * Gumbel top-k: `m` indices drawn without replacement from softmax(logits), in the order drawn: those with the m
+ * largest values of logit + Gumbel noise (Kool et al. 2019).
  */
 export const gumbelTopK = (logits: Float64Array, m: number, key: Key.Key): ReadonlyArray<number> => {
   const noisy = logits.map((logit, i) => logit + Key.gumbel(key, i))
@@ -47,17 +47,17 @@ export const gumbelTopK = (logits: Float64Array, m: number, key: Key.Key): Reado
   return order.slice(0, m)
 }
 
-/** The candidates of lowest and highest score, by place. */
+/** Indices of the candidates of lowest and highest score. */
 const extremesOf = (scores: Float32Array): readonly [number, number] => {
   const [low, high] = extent(scores)
   return [scores.indexOf(low), scores.indexOf(high)]
 }
 
-/** The reader's passages, worst first: the best of what it may choose from. */
+/** The prompt's passages, worst first: the `c` best of the pool. */
 const contextOf = (scores: Float32Array, pool: ReadonlyArray<number>, c: number): ReadonlyArray<number> =>
   pool.toSorted((a, b) => scores[b]! - scores[a]! || a - b).slice(0, c).toReversed()
 
-/** Draws passages of each question's candidates, under a key of seed, step and question. */
+/** Draws passages from each question's candidates, under a key of seed, step and question. */
 export const sample = (options: SampleOptions) => {
   const { c, context, m, n, sampling, seed, temperature } = options
   const draw = (scores: Float32Array, key: Key.Key) => {

@@ -1,20 +1,20 @@
-/** Score: what the reader's verdict asks of the retriever. The objective lives here, as plain arithmetic on columns. */
+/** Score: turns the reader's likelihoods into the retriever's objective, as plain arithmetic on columns. */
 import * as Effect from "effect/Effect"
 import * as Frame from "../domain/Frame.ts"
 import { Draw, Preference, Question, Reading, Target } from "../domain/tables.ts"
 import * as Stage from "./Stage.ts"
 
-/** When a passage is better than another. */
+/** When one passage ranks above another. */
 export interface RankOptions {
-  /** Passages of equal likelihood say nothing ("skip"), or that the later drawn is the better ("later"). */
+  /** Ties in likelihood: skipped, or the later-drawn passage counts as better. */
   readonly ties: "skip" | "later"
   /** Divide the sum over pairs by their number, or by one more as the released code does. */
   readonly mean: "pairs" | "pairs_plus_one"
-  /** Likelihoods that differ by no more than this, in nats a token, are equal; 0 where left out. */
+  /** Likelihoods count as equal if they differ by at most this, in nats per token; 0 if omitted. */
   readonly margin?: number
 }
 
-/** 1/pairs where i should outrank j, for all m² ordered pairs; `nll` in the order of the draw. */
+/** 1/pairs where i should outrank j, for all m² ordered pairs; `nll` is in the order drawn. */
 export const preferences = (nll: Float32Array, { margin = 0, mean, ties }: RankOptions): Float32Array => {
   const m = nll.length
   const weight = 1 / (m * (m - 1) / 2 + (mean === "pairs_plus_one" ? 1 : 0))
@@ -58,7 +58,7 @@ export const softmin = (nll: Float32Array, m: number, temperature: number): Floa
   return target
 }
 
-/** Perplexity distillation (Atlas, PDist): scores distributed as the likelihoods are. */
+/** Perplexity distillation (Atlas, PDist): the likelihoods give the target distribution of the scores. */
 export const pdist = (m: number, temperature: number) =>
   Stage.make("score", {
     needs: Reading(m),
@@ -66,7 +66,7 @@ export const pdist = (m: number, temperature: number) =>
     run: (rows) => Effect.sync(() => ({ target: softmin(Frame.column(rows, "nll"), m, temperature) }))
   })
 
-/** Supervision: the gold passages that were drawn should come first, equally; rows that drew none teach nothing. */
+/** Supervised target: uniform over the gold passages drawn; rows without any do not contribute. */
 export const goldTarget = (m: number) =>
   Stage.make("score", {
     needs: { gold: Question.gold, drawn: Draw(m, 1).drawn },

@@ -1,4 +1,6 @@
-/** Draws that use the gold passage: for supervised baselines, upper bounds and warm starts. None of them retrieves by itself. */
+/**
+ * Sampling that uses the gold passages, for supervised baselines, upper bounds and warm-ups. No stage here retrieves.
+ */
 import * as Effect from "effect/Effect"
 import * as Frame from "../domain/Frame.ts"
 import * as Key from "../domain/Key.ts"
@@ -12,13 +14,13 @@ const blank = (rows: number, m: number, c: number) => ({
   context: new Int32Array(rows * c)
 })
 
-/** At most `most` of the gold passages, drawn by key where there are more; -1 where there is none. */
+/** At most `most` of the gold passages, drawn by key if there are more; -1 if there is none. */
 const some = (gold: Int32Array, most: number, key: Key.Key): ReadonlyArray<number> => {
   if (gold.length === 0) return [-1]
   return gold.length <= most ? [...gold] : [...Key.permutation(key, gold.length).subarray(0, most)].map((i) => gold[i]!)
 }
 
-/** The gold passages, the first `c` of them, as the only candidates: what a perfect retriever finds. */
+/** The first `c` gold passages as the only candidates: perfect retrieval. */
 export const findGold = (c: number) =>
   Stage.make("retrieve", {
     needs: Question,
@@ -32,8 +34,8 @@ export const findGold = (c: number) =>
   })
 
 /**
- * The gold passages, at most `m - 1` of them, and others drawn by score up to `m`; the reader learns from the `c` best
- * of the candidates.
+ * At most `m - 1` gold passages, filled up to `m` with others drawn by score; the reader's prompt has the `c` best
+ * candidates.
  */
 export const drawWithGold = (n: number, m: number, c: number, seed: number) =>
   Stage.make("sample", {
@@ -50,7 +52,7 @@ export const drawWithGold = (n: number, m: number, c: number, seed: number) =>
           const places = gumbelTopK(scaledScores(scores.subarray(r * n, (r + 1) * n)), n, key)
           const first = some(gold[r]!, Math.max(1, m - 1), Key.fold(key, "some"))
           const others = places.filter((place) => !gold[r]!.includes(own[place]!)).slice(0, m - first.length)
-          /** Where nearly all candidates are gold. */
+          /** Needed if nearly all candidates are gold. */
           const spare = [...gold[r]!].filter((doc) => !first.includes(doc)).slice(0, m - first.length - others.length)
           added.drawn.set([...first, ...others.map((place) => own[place]!), ...spare], r * m)
           added.extremes.set([own[n - 1]!, own[0]!], r * 2)
@@ -60,7 +62,7 @@ export const drawWithGold = (n: number, m: number, c: number, seed: number) =>
       })
   })
 
-/** The first gold passage of each row against those of the other rows of the batch of `b`: in-batch negatives. */
+/** The first gold passage of each row, with those of the other rows in the batch of `b` as negatives. */
 export const drawInBatch = (b: number) =>
   Stage.make("sample", {
     needs: Question,
@@ -78,7 +80,9 @@ export const drawInBatch = (b: number) =>
       })
   })
 
-/** `first` and others of `passages` rows, `count` different ones together (-1 where the corpus has no more). */
+/**
+ * `first` plus other rows of the corpus of `passages`, `count` distinct ones in all (-1 if the corpus is too small).
+ */
 const withOthers = (
   first: ReadonlyArray<number>,
   count: number,
@@ -90,7 +94,7 @@ const withOthers = (
   return [...found, ...Array<number>(count - found.size).fill(-1)]
 }
 
-/** The gold passages among others of the corpus, `c` in an order drawn by key: what a perfect retriever gives. */
+/** The gold passages among random others of the corpus, `c` in an order drawn by key, as input to the reader. */
 export const drawOracle = (c: number, passages: number, seed: number) =>
   Stage.make("sample", {
     needs: Question,

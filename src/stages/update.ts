@@ -1,4 +1,4 @@
-/** Update: both learners take one step, each from the columns that concern it. No gradient passes between them. */
+/** Update: one optimiser step for each learner, on its own columns. No gradient passes between the two. */
 import * as Effect from "effect/Effect"
 import type { Columns } from "../domain/Columns.ts"
 import { text } from "../domain/Content.ts"
@@ -10,13 +10,13 @@ import { RetrieverLearner, type RetrieverLesson } from "../runtime/ports/Retriev
 import { answerOf, ask, type PromptOptions, readTexts } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
 
-/** What each model learns from a batch. */
+/** What each model is trained on. */
 export interface Lessons {
   readonly retriever: RetrieverLesson
   readonly reader: LanguageModelLesson
 }
 
-/** Columns side by side: [rows, a] and [rows, b] as [rows, a + b]. */
+/** Concatenates columns: [rows, a] and [rows, b] to [rows, a + b]. */
 const beside = (left: Int32Array, right: Int32Array, rows: number): Int32Array => {
   const [a, b] = [left.length / rows, right.length / rows]
   const both = new Int32Array(left.length + right.length)
@@ -32,7 +32,7 @@ const common = (m: number, c: number) => ({ ...Question, ...Draw(m, c) })
 const queriesOf = (rows: Frame.Frame<Pick<typeof Question, "query">>) =>
   Frame.column(rows, "query").map((query) => [text(query)])
 
-/** The answers, from the passages that are read together. */
+/** The reader's training batch: prompts with their passages, and answers. */
 const readerLesson = Effect.fnUntraced(function*(
   o: PromptOptions,
   rows: Frame.Frame<Pick<ReturnType<typeof common>, "question" | "options" | "answer" | "context">>
@@ -48,13 +48,13 @@ const readerLesson = Effect.fnUntraced(function*(
   } satisfies LanguageModelLesson
 })
 
-/** What each learner is to be taught from a frame. */
+/** Builds both learners' training batches from a frame. */
 export interface Teaching<I extends Columns> {
   readonly needs: I
   readonly lessons: (rows: Frame.Frame<I>) => Effect.Effect<Lessons, CorpusError, Corpus>
 }
 
-/** By pairs: the retriever compares the drawn passages on the scale that the extreme candidates fix. */
+/** Pairwise objective: compares the drawn passages on the scale fixed by the extreme candidates. */
 export const byPairs = (m: number, c: number, o: PromptOptions) => ({
   needs: { ...common(m, c), ...Preference(m) },
   lessons: (rows: Frame.Frame<ReturnType<typeof common> & ReturnType<typeof Preference>>) =>
@@ -65,7 +65,7 @@ export const byPairs = (m: number, c: number, o: PromptOptions) => ({
     })
 })
 
-/** By a distribution over the drawn passages. */
+/** Listwise objective: a target distribution over the drawn passages. */
 export const byTarget = (m: number, c: number, o: PromptOptions) => ({
   needs: { ...common(m, c), ...Target(m) },
   lessons: (rows: Frame.Frame<ReturnType<typeof common> & ReturnType<typeof Target>>) =>
@@ -78,7 +78,7 @@ export const byTarget = (m: number, c: number, o: PromptOptions) => ({
     })
 })
 
-/** One step of both learners; needs a `RetrieverLearner` and a `ReaderLearner`. */
+/** One step of both learners; needs a `RetrieverLearner` and a `LanguageModelLearner`. */
 export const update = <I extends Columns>({ lessons, needs }: Teaching<I>) =>
   Stage.make("update", {
     needs,
@@ -98,7 +98,7 @@ interface Several<L, E> {
 const several = <L, E>({ learn, learnSeveral }: Several<L, E>, lessons: ReadonlyArray<L>, together: boolean) =>
   together && learnSeveral ? learnSeveral(lessons) : Effect.forEach(lessons, learn)
 
-/** Updates one after the other, from frames that were all studied before the first; as one program where `together`. */
+/** Successive updates from frames whose stages all ran before the first update; in one program if `together`. */
 export const updates = <I extends Columns>({ lessons }: Teaching<I>) =>
   Effect.fnUntraced(function*(frames: ReadonlyArray<Frame.Frame<I>>, together: boolean) {
     const all = yield* Effect.forEach(frames, lessons)
@@ -110,7 +110,7 @@ export const updates = <I extends Columns>({ lessons }: Teaching<I>) =>
     )
   })
 
-/** The gradient norms both learners would have on these rows; fails where one is no finite number. */
+/** The gradient norms of both learners on these rows, without an update; fails if one is not finite. */
 export const gate = Effect.fnUntraced(function*({ reader, retriever }: Lessons) {
   const ofRetriever = yield* (yield* RetrieverLearner).gate(retriever)
   const ofReader = yield* (yield* LanguageModelLearner).gate(reader)

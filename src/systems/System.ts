@@ -1,4 +1,4 @@
-/** What a system states of itself. Programs know systems by this alone, and modes by no name. */
+/** The interface of a system. Programs know systems only through this, and no mode by name. */
 import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type { Epochs, QuestionFrame } from "../datasets/batches.ts"
@@ -16,73 +16,73 @@ import type { IndexError } from "../runtime/ports/PassageIndex.ts"
 import type { Retriever, RetrieverError, RetrieverLearner } from "../runtime/ports/Retriever.ts"
 import type { answerOne } from "../stages/pipelines.ts"
 
-/** What a mode asks its models for. */
+/** The ports that a mode uses. */
 export type Ports = Retriever | LanguageModel
-/** What a mode teaches its models by. */
+/** The learners that a mode trains. */
 export type Learners = RetrieverLearner | LanguageModelLearner
-/** Why the layers of a mode cannot be made. */
+/** Errors in building a mode's layers. */
 export type Unready = LoadError | CorpusError | IndexError
-/** Why a mode's models fail. */
+/** Errors of a mode's models at run time. */
 export type PortError = RetrieverError | LanguageModelError | CorpusError
 
-/** A step: questions studied, and the models updated by what came of it. */
+/** Training steps: runs the stages on questions, then updates the models. */
 export interface Study {
   readonly learn: (rows: QuestionFrame) => Effect.Effect<Frame<typeof Lesson>, PortError, Ports | Learners | Corpus>
   /**
-   * Steps that are all studied with the weights before the first of them, and then learned from, one after the other; as
-   * one program where `together`.
+   * Several steps whose stages all run with the weights before the first update, and which are then updated in order;
+   * in one program if `together`.
    */
   readonly learnSeveral: (
     steps: ReadonlyArray<QuestionFrame>,
     together: boolean
   ) => Effect.Effect<ReadonlyArray<Frame<typeof Lesson>>, PortError, Ports | Learners | Corpus>
-  /** The gradient norm of every group that is trained, by its label; nothing moves. */
+  /** The gradient norm of every trainable group, by label, without an update. */
   readonly gate: (
     rows: QuestionFrame
   ) => Effect.Effect<ReadonlyMap<string, number>, PortError, Ports | Learners | Corpus>
 }
 
-/** How a mode is judged. */
+/** How a mode is evaluated. */
 export interface Judges {
-  /** Answers from passages that are found, which are ranked, or from the gold ones. */
+  /** Answers from retrieved passages, which are ranked, or from gold passages. */
   readonly passages: "found" | "gold"
-  /** Whether the reader answers; else the ranking alone is judged. */
+  /** Whether the reader answers; otherwise only the ranking is evaluated. */
   readonly reads: boolean
-  /** Whether the ranking is judged before training too, since it is trained. */
+  /** Whether the ranking is also evaluated before training, because training changes it. */
   readonly before: boolean
 }
 
-/** From questions to answers: a stage, or told as it comes about. */
+/** From questions to answers: as a stage, or as events. */
 export type Answering = ReturnType<typeof answerOne>
 
-/** A mode under settings: what is trained, on what, and how it answers. */
+/** A mode under given settings: what it trains, on what data, and how it answers. */
 export interface Mode {
   readonly name: string
   readonly traits: Traits
   /** Both ports and their learners. */
   readonly trains: Layer.Layer<Ports | Learners, Unready, Surroundings | Corpus | Checkpoints>
-  /** Both ports, for answering with what the mode has trained. */
+  /** Both ports, for answering with the trained models. */
   readonly answers: Layer.Layer<Ports, Unready, Surroundings | Corpus>
-  /** Passages made up from those of the corpus; where it is left out, those themselves are studied. */
+  /** Generates passages from those of the corpus; if omitted, the corpus itself is used. */
   readonly corpus?: (passages: ReadonlyArray<Passage>) => ReadonlyArray<Passage>
-  /** Questions made up from the passages; where it is left out, those of the files are studied. */
+  /** Generates questions from the passages; if omitted, those of the files are used. */
   readonly questions?: (passages: ReadonlyArray<Passage>) => Epochs
-  /** Whether every question needs a gold passage: to be studied, to be judged. */
+  /** Whether every question needs a gold passage, for training and for evaluation. */
   readonly needsGold: { readonly studied: boolean; readonly judged: boolean }
-  /** Passages that the corpus must have, at least. */
+  /** Minimum number of passages in the corpus. */
   readonly candidates: number
   /** Passages that a prompt should have room for. */
   readonly context: number
-  /** Bytes of the columns of so many questions, at least. */
+  /** Lower bound in bytes on the columns of so many questions. */
   readonly columns: (questions: number) => number
-  /** A step over a corpus of so many passages. */
+  /** Training steps over a corpus of this many passages. */
   readonly study: (passages: number) => Study
-  /** From a question to an answer; `n` passages are ranked. */
+  /** Answers questions, ranking `n` passages. */
   readonly answering: (n: number) => Answering
   readonly judges: Judges
 }
 
-/** A system: the spec of its settings, and what each of its modes is under settings that the spec has decoded. */
+/** A system: the spec of its settings, and its modes under decoded settings. */
 export interface System {
   readonly spec: Spec
   readonly mode: (c: RunConfig) => Mode

@@ -1,4 +1,4 @@
-/** The systems: a new one is a line here. */
+/** All systems; add a new one here. */
 import * as Effect from "effect/Effect"
 import {
   COMMAND_LINE,
@@ -14,7 +14,7 @@ import type { Fields } from "../domain/settings/setting.ts"
 import { jmlr } from "./jmlr/jmlr.ts"
 import type { Mode, System } from "./System.ts"
 
-/** The first is the one that is meant where settings name none. */
+/** The first is the default. */
 const systems: readonly [System, ...ReadonlyArray<System>] = [jmlr]
 
 /** The specs of all systems. */
@@ -24,14 +24,14 @@ export const specs = systems.map(({ spec }) => spec) as unknown as Specs
 export const settle = (given: ReadonlyArray<Given>, main?: string): Effect.Effect<Settled, ConfigError> =>
   settleAmong(specs, given, main)
 
-/** The settings of a file, and of overrides that win over it. */
+/** Decodes a file's settings with overrides. */
 export const decode = (source: string, file: Raw, overrides: Raw = {}): Effect.Effect<RunConfig, ConfigError> =>
   Effect.map(
     settle([{ source, settings: file }, { source: COMMAND_LINE, settings: overrides }]),
     ({ config }) => config
   )
 
-/** The setting that a key names, in whatever system. */
+/** The setting that a key names, in any system. */
 export const settingOf = (key: string): string | undefined =>
   specs.map((spec) => named(spec, key)).find((name) => name !== undefined)
 
@@ -41,8 +41,8 @@ export const fieldOf = (key: string): Fields[string] | undefined => {
   return name === undefined ? undefined : specs.find(({ fields }) => Object.hasOwn(fields, name))!.fields[name]
 }
 
-/** The system of settings that were decoded. */
+/** The system of decoded settings. */
 export const systemOf = (c: RunConfig): System => systems.find(({ spec }) => spec.name === c.system)!
 
-/** The mode of settings that were decoded. */
+/** The mode of decoded settings. */
 export const modeOf = (c: RunConfig): Mode => systemOf(c).mode(c)

@@ -1,4 +1,4 @@
-/** Write the index of the passages. */
+/** Write the passage index. */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"

@@ -1,4 +1,4 @@
-/** Judge a run on a split. */
+/** Evaluate a run on a split. */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"

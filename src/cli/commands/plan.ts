@@ -1,4 +1,4 @@
-/** Estimate what a run takes. */
+/** Estimate the cost of a run. */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"

@@ -1,4 +1,4 @@
-/** Train a model, or go on with a run. */
+/** Train models, or resume a run. */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"

@@ -1,4 +1,4 @@
-/** A corpus as it is read: ids in a table, texts in a spool, and no passage an object of its own. */
+/** A corpus in compact form: ids in a table and texts in a spool, without an object per passage. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -12,9 +12,9 @@ import { withRoom } from "./room.ts"
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
-/** Characters that are hashed at once. */
+/** Characters hashed at a time. */
 const HASHED = 1 << 16
-/** Bytes of texts that are read at once where all are. */
+/** Bytes of text read at a time by a full scan. */
 const AT_ONCE = 1 << 17
 
 const onDisk = (what: string) =>
@@ -26,24 +26,24 @@ const onDisk = (what: string) =>
     })
   )
 
-/** Passages that come one by one. What is read of it is there once it has settled after the last of them. */
+/** A corpus under construction. `done` may be read only after `settle` has followed the last `add`. */
 export class Growing {
   private readonly ids = new IdTable()
   private readonly texts: Spool
-  /** Where each text's bytes end. */
+  /** End offset of each text, in bytes. */
   private ends = new Float64Array(1 << 8)
   private readonly sum = createHash("sha256")
   private pending = ""
 
-  /** Bytes of texts beyond `memory` go to the temporary folder. */
+  /** Bytes of text beyond `memory` go to the temporary folder. */
   constructor(memory: number) {
     this.texts = new Spool(memory)
   }
 
   readonly size = (): number => this.ids.size
-  /** Row of an id; -1 where there is none. */
+  /** Row of an id; -1 if the id is unknown. */
   readonly find = (id: string): number => this.ids.find(id)
-  /** Takes a passage, whose id is new. */
+  /** Adds a passage whose id is new. */
   readonly add = ({ id, text }: Passage): void => {
     const row = this.size()
     if (this.ids.add(id) !== row) throw new RangeError(`two passages are called ${id}`)
@@ -54,10 +54,10 @@ export class Growing {
     this.sum.update(this.pending)
     this.pending = ""
   }
-  /** Keeps memory to its limit. */
+  /** Spills texts so that memory stays within its limit. */
   readonly settle = Effect.suspend(() => this.texts.settle.pipe(onDisk("written there")))
 
-  /** All that came. */
+  /** The corpus of all passages added. */
   done(): Corpus["Service"] {
     const { ends, ids, texts } = this
     const { size } = ids
@@ -72,7 +72,7 @@ export class Growing {
         ),
         onDisk("read there")
       )
-    /** The row after those from `row` on whose texts are read at once. */
+    /** The first row after the chunk that starts at `row`. */
     const next = (row: number): number => {
       const most = span(row)[0] + AT_ONCE
       let to = row + 1
@@ -97,7 +97,7 @@ export class Growing {
   }
 }
 
-/** A corpus in memory. Ids must differ. */
+/** A corpus in memory. Ids must be unique. */
 export const fromRecords = (records: ReadonlyArray<Passage>): Corpus["Service"] => {
   const growing = new Growing(Infinity)
   for (const record of records) growing.add(record)

@@ -1,10 +1,10 @@
-/** Ids by row and rows by id, in a few typed arrays: no string is kept. */
+/** A two-way mapping of ids and rows in a few typed arrays, without storing strings. */
 import { withRoom } from "./room.ts"
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
-/** FNV-1a, its bits mixed as MurmurHash3 ends. */
+/** FNV-1a with MurmurHash3's finaliser. */
 const hashOf = (bytes: Uint8Array, from: number, to: number): number => {
   let hash = 0x811c9dc5
   for (let i = from; i < to; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
@@ -13,12 +13,12 @@ const hashOf = (bytes: Uint8Array, from: number, to: number): number => {
   return (hash ^ (hash >>> 16)) >>> 0
 }
 
-/** Ids are told apart by their UTF-8, which follows that of the one before; half a character is U+FFFD. */
+/** Ids are stored as consecutive UTF-8 and compared by their bytes; a lone surrogate becomes U+FFFD. */
 export class IdTable {
   private bytes = new Uint8Array(1 << 12)
-  /** Where each id's bytes end. */
+  /** End offset of each id, in bytes. */
   private ends = new Float64Array(1 << 8)
-  /** Open addressing: 1 + row; 0 where there is none. At most half full. */
+  /** Open-addressing hash table of 1 + row; 0 marks a free slot. At most half full. */
   private table = new Int32Array(1 << 9)
   private count = 0
 
@@ -28,11 +28,11 @@ export class IdTable {
   id(row: number): string {
     return decoder.decode(this.bytes.subarray(this.start(row), this.ends[row]!))
   }
-  /** Row of an id; -1 where there is none. */
+  /** Row of an id; -1 if the id is unknown. */
   find(id: string): number {
     return this.table[this.slot(this.write(id))]! - 1
   }
-  /** Row of an id, which is the next one where the id is new. */
+  /** Row of an id; a new id gets the next row. */
   add(id: string): number {
     const end = this.write(id)
     const slot = this.slot(end)
@@ -48,13 +48,13 @@ export class IdTable {
   private start(row: number): number {
     return row === 0 ? 0 : this.ends[row - 1]!
   }
-  /** Puts an id's bytes after those of the last row; where they end. */
+  /** Writes an id's bytes after those of the last row; returns their end offset. */
   private write(id: string): number {
     const at = this.start(this.count)
     this.bytes = withRoom(this.bytes, at + 3 * id.length)
     return at + encoder.encodeInto(id, this.bytes.subarray(at)).written
   }
-  /** Where the id whose bytes were written stands, or would. */
+  /** The slot that holds the id just written, or the free slot where it belongs. */
   private slot(end: number): number {
     const at = this.start(this.count)
     const last = this.table.length - 1

@@ -1,10 +1,10 @@
-/** Typed arrays that grow. */
+/** Growable typed arrays. */
 
 type Growing = Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Float64Array<ArrayBuffer>
 
 /**
- * The array itself where it has room for so many elements, else one with twice the room that has its memory: the array,
- * which must have a buffer of its own, is empty from then on.
+ * The array itself if it has room for `length` elements, or else an array of twice the room that takes over its
+ * memory: the old array, which must own its buffer, is empty afterwards.
  */
 export const withRoom = <A extends Growing>(array: A, length: number): A => {
   if (length <= array.length) return array

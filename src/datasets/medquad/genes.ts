@@ -1,16 +1,16 @@
 /**
- * Which gene? Closed questions derived by rule from the pages of Genetics Home Reference. The gene of a page is the
- * first that it calls "<SYMBOL> gene"; a question asks for it by one of the disease's names, among four options none of
- * which but the right one occurs in the page. Labels are not checked by hand.
+ * Which gene? Multiple-choice questions derived by rule from the pages of Genetics Home Reference. A page's gene is
+ * the first one it calls "<SYMBOL> gene"; a question asks for the gene by one of the disease's names, with four
+ * options of which only the correct one occurs on the page. Labels are not checked by hand.
  */
 import { scorer, words } from "../../domain/bm25.ts"
 import * as Key from "../../domain/Key.ts"
 import type { Document } from "./xml.ts"
 
-/** Part of the dataset that a question belongs to; those of a disease are all in one. */
+/** A split of the dataset; all questions about a disease are in the same one. */
 export type Split = "train" | "dev" | "test"
 
-/** A question about a disease's gene, as a line of the file that is written. */
+/** A question about a disease's gene, as one line of the output file. */
 export interface GeneQuestion {
   readonly id: string
   readonly split: Split
@@ -21,17 +21,17 @@ export interface GeneQuestion {
   readonly question: string
   readonly gold: string
   readonly doc: string
-  /** The share of the mention's words that the passage has. */
+  /** Share of the mention's words that occur in the passage. */
   readonly mention_in_gold: number
   readonly answer: string
   readonly options: ReadonlyArray<string>
   readonly answer_idx: number
 }
 
-/** Every choice is made under it. */
+/** The key of every random choice. */
 const key = Key.make(1)
 
-/** 70, 10 and 20 of a hundred diseases; all that is about a disease is on one side. */
+/** Splits diseases 70:10:20; everything about a disease is in the same split. */
 export const split = (disease: string): Split => {
   const u = Key.uniform(Key.fold(key, "split", disease), 0)
   return u < 0.7 ? "train" : u < 0.8 ? "dev" : "test"
@@ -45,7 +45,7 @@ interface Page {
   readonly side: Split
 }
 
-/** HLA, DNA and RNA name no one gene. */
+/** HLA, DNA and RNA are not gene symbols. */
 const symbol = /(?<![\w-])(?!(?:HLA|DNA|RNA) gene)([A-Z][A-Z0-9]+(?:orf\d+)?(?:-[A-Z0-9]+)*) gene\b/
 
 const pagesOf = (documents: ReadonlyArray<Document>): ReadonlyArray<Page> =>
@@ -58,10 +58,10 @@ const pagesOf = (documents: ReadonlyArray<Document>): ReadonlyArray<Page> =>
 
 const namesOf = ({ focus, synonyms }: Document): ReadonlyArray<string> => [focus, ...synonyms]
 
-/** A name as it is compared: its words alone. */
+/** The compared form of a name: only its words. */
 const plain = (name: string): string => words(name).join(" ")
 
-/** How many documents go by a name. */
+/** The number of documents that use each name. */
 const holders = (documents: ReadonlyArray<Document>): ReadonlyMap<string, number> => {
   const counts = new Map<string, number>()
   for (const document of documents) {
@@ -70,7 +70,7 @@ const holders = (documents: ReadonlyArray<Document>): ReadonlyMap<string, number
   return counts
 }
 
-/** The names that a question may use: of this document alone, and not giving the gene away; each once. */
+/** The names a question may use, without duplicates: unique to this document, and not revealing the gene. */
 const mentions = ({ document, gene }: Page, counts: ReadonlyMap<string, number>): ReadonlyArray<string> => {
   const reveals = (name: string) => name.includes(gene) || words(name).includes(gene.toLowerCase())
   const names = namesOf(document)
@@ -80,12 +80,12 @@ const mentions = ({ document, gene }: Page, counts: ReadonlyMap<string, number>)
   )
 }
 
-/** From how many of the nearest genes of other diseases two of the options are drawn. */
+/** Two of the options are drawn from this many of the nearest genes of other diseases. */
 const NEAR = 6
 
 /**
- * The genes of other diseases that a page does not name: the nearest by BM25, and all of them. They are genes of the
- * page's split, for else a test question would be answered best by the option least seen in training.
+ * Genes of other diseases that a page does not name: the nearest by BM25, and all of them. They come from the page's
+ * split; otherwise the option least seen in training would be the best guess on test questions.
  */
 const rivals = (pages: ReadonlyArray<Page>) => {
   const titled = pages.map(({ document, text }) => `${document.focus}. ${text}`)
@@ -105,7 +105,7 @@ const rivals = (pages: ReadonlyArray<Page>) => {
 const draw = (key: Key.Key, items: ReadonlyArray<string>, n: number): ReadonlyArray<string> =>
   Array.from(Key.permutation(key, items.length).slice(0, n), (i) => items[i]!)
 
-/** Two near genes, one of any disease, and the right one; fewer where there are too few genes. */
+/** Two near genes, one of any disease, and the correct one; fewer if there are too few genes. */
 const choose = (id: string, gene: string, [near, all]: readonly [ReadonlyArray<string>, ReadonlyArray<string>]) => {
   const own = Key.fold(key, "options", id)
   const hard = draw(Key.fold(own, "near"), near, 2)
@@ -133,7 +133,7 @@ const ask = (page: Page, mention: string, id: string, options: ReadonlyArray<str
   answer_idx: options.indexOf(page.gene)
 })
 
-/** The questions of documents, in their order; a page with fewer than three wrong genes to offer has none. */
+/** The questions of all documents, in order; pages with fewer than three wrong genes are skipped. */
 export const geneQuestions = (documents: ReadonlyArray<Document>): ReadonlyArray<GeneQuestion> => {
   const own = documents.filter(({ source }) => source === "GHR")
   const [pages, counts] = [pagesOf(own), holders(own)]

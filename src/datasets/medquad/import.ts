@@ -1,4 +1,7 @@
-/** Program: a clone of MedQuAD (github.com/abachaa/MedQuAD, CC BY 4.0) as passages and questions, one per line. */
+/**
+ * Program: converts a clone of MedQuAD (github.com/abachaa/MedQuAD, CC BY 4.0) to JSON lines of passages and
+ * questions.
+ */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { basename, join } from "node:path"
@@ -10,7 +13,7 @@ const fileError = (path: string, reason: string) => new FileError({ path, place:
 
 const listing = (path: string) => FileSystem.FileSystem.use((fs) => fs.readDirectory(path)).pipe(located(path))
 
-/** Every XML file of the numbered folders, in their order, with the id its document gets. */
+/** All XML files of the numbered folders, in order, with the id of each document. */
 const filesOf = Effect.fnUntraced(function*(folder: string) {
   const found = (yield* listing(folder)).flatMap((name) => {
     const number = /^(\d+)_\w*QA\w*$/.exec(name)?.[1]
@@ -27,7 +30,7 @@ const filesOf = Effect.fnUntraced(function*(folder: string) {
   return yield* fileError(folder, "no MedQuAD file in it: folders like 1_CancerGov_QA of XML files are looked for")
 })
 
-/** The documents, by file name: the ids inside ten of the files are those of others. */
+/** The documents, identified by file name: the ids inside ten of the files belong to other documents. */
 const readAll = Effect.fnUntraced(function*(folder: string) {
   const [documents, seen] = [new Array<Document>(), new Set<string>()]
   for (const { id, path } of yield* filesOf(folder)) {
@@ -39,7 +42,7 @@ const readAll = Effect.fnUntraced(function*(folder: string) {
   return documents
 })
 
-/** Each answer of a document once. */
+/** Each distinct answer of a document. */
 const passagesOf = (document: Document) =>
   document.pairs.filter(({ gold, id }) => gold === id).map(({ answer, id, type }) => ({
     _id: id,
@@ -65,8 +68,8 @@ const lines = (records: ReadonlyArray<object>): Uint8Array =>
   new TextEncoder().encode(records.map((record) => `${JSON.stringify(record)}\n`).join(""))
 
 /**
- * Writes `passages.jsonl`, `questions.jsonl` and `gene.jsonl` into `out` and tells how many there are of each; the same
- * clone gives the same bytes. Splits are disjoint by disease: a UMLS concept, else the focus.
+ * Writes `passages.jsonl`, `questions.jsonl` and `gene.jsonl` to `out` and reports their counts; the same clone gives
+ * the same bytes. Splits are disjoint by disease: the UMLS concept, or else the focus.
  */
 export const importFolder = Effect.fn("importMedquad")(function*(folder: string, out: string) {
   const documents = yield* readAll(folder)

@@ -1,4 +1,4 @@
-/** MedQuAD's files: one XML document per web page, with what it is about and questions answered by its sections. */
+/** MedQuAD's files: one XML document per web page, with its focus and the questions its sections answer. */
 import * as Effect from "effect/Effect"
 import * as Xml from "effect/encoding/Xml"
 import * as Stream from "effect/Stream"
@@ -10,7 +10,7 @@ export interface Pair {
   readonly type: string
   readonly question: string
   readonly answer: string
-  /** The first pair of its document with the same answer: mostly itself. */
+  /** Id of the first pair in the document with the same answer: usually this pair. */
   readonly gold: string
 }
 
@@ -18,16 +18,16 @@ export interface Pair {
 export interface Document {
   readonly id: string
   readonly source: string
-  /** What it is about; empty in three files. */
+  /** The topic; empty in three files. */
   readonly focus: string
   readonly synonyms: ReadonlyArray<string>
-  /** What tells its disease from others: its first UMLS concept, else its focus, else its id. */
+  /** Identifies the disease: the first UMLS concept, or else the focus, or else the id. */
   readonly disease: string
-  /** The answered ones. */
+  /** The pairs with an answer. */
   readonly pairs: ReadonlyArray<Pair>
 }
 
-/** Elements of these names, in lower case, wherever they are: five files spell and nest them in ways of their own. */
+/** Elements with these names at any depth, ignoring case: five files spell and nest them differently. */
 const within = (element: Xml.Element, ...names: ReadonlyArray<string>): ReadonlyArray<Xml.Element> =>
   element.children.flatMap((child) => {
     if (typeof child === "string") return []
@@ -37,13 +37,13 @@ const within = (element: Xml.Element, ...names: ReadonlyArray<string>): Readonly
 const contents = (element: Xml.Element): string =>
   element.children.map((child) => typeof child === "string" ? child : contents(child)).join("")
 
-/** The texts of such elements, white space collapsed, the empty ones left out. */
+/** The non-empty texts of such elements, white space collapsed. */
 const texts = (element: Xml.Element, ...names: ReadonlyArray<string>): ReadonlyArray<string> =>
   within(element, ...names).map((e) => contents(e).replace(/\s+/g, " ").trim()).filter((text) => text !== "")
 
 const fail = (path: string, place: string, reason: string) => Effect.fail(new FileError({ path, place, reason }))
 
-/** The root of a whole, well-formed file. */
+/** The root element; fails if the file is truncated or malformed. */
 const parse = (path: string, bytes: Uint8Array): Effect.Effect<Xml.Element, FileError> =>
   Stream.make(bytes).pipe(
     Stream.pipeThroughChannel(Xml.decode()),
@@ -53,7 +53,7 @@ const parse = (path: string, bytes: Uint8Array): Effect.Effect<Xml.Element, File
     Effect.catchTag("XmlError", (error) => fail(path, "", `not XML: ${error.message}`))
   )
 
-/** A pair, or `undefined` where its answer is empty. */
+/** A pair, or `undefined` if its answer is empty. */
 const toPair = Effect.fnUntraced(function*(path: string, document: string, element: Xml.Element) {
   const [answer] = texts(element, "answer")
   if (answer === undefined) return undefined
@@ -65,7 +65,7 @@ const toPair = Effect.fnUntraced(function*(path: string, document: string, eleme
   return { id: `${document}#${pid}`, type, question: question.replace(/( \?)+$/, "?"), answer }
 })
 
-/** The answered pairs, with the answers that are given again. */
+/** The answered pairs, with repeated answers linked to the first. */
 const linked = (pairs: ReadonlyArray<Omit<Pair, "gold"> | undefined>): ReadonlyArray<Pair> => {
   const answered = pairs.filter((pair) => pair !== undefined)
   const first = new Map(answered.toReversed().map(({ answer, id }) => [answer, id]))
@@ -74,7 +74,7 @@ const linked = (pairs: ReadonlyArray<Omit<Pair, "gold"> | undefined>): ReadonlyA
 
 const focusNames = ["focus", "doctitle-focus"]
 
-/** The document of a file under the id given to it. */
+/** Reads a file's document under the given id. */
 export const read = Effect.fnUntraced(function*(path: string, id: string) {
   const root = yield* parse(path, yield* readBytes(path))
   if (within(root, ...focusNames).length === 0) return yield* fail(path, "", "no MedQuAD document: it has no Focus")

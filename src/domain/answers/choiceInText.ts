@@ -1,41 +1,41 @@
-/** An option at a place of a text: by its letter or by its words. */
+/** Finds an option at a position in a text, by its letter or its words. */
 import { type Options, optionsOf } from "./optionText.ts"
 
-/** What may be chosen, and how. */
+/** The options and how they may be chosen. */
 export interface Choices {
   readonly options: Options
-  /** What a single letter is that is both an option's text and another's letter. */
+  /** How to read a single letter that is both the text of one option and the letter of another. */
   readonly answers: "letter" | "text"
 }
 
-/** The choices that these options are, A being the first. */
+/** The choices for these options; the first is A. */
 export const choicesOf = (texts: ReadonlyArray<string>, answers: "letter" | "text"): Choices => ({
   options: optionsOf(texts),
   answers
 })
 
-/** An option that a text names at a place. */
+/** An option named at a position in a text. */
 export interface Choice {
   readonly option: number
-  /** The place after it. */
+  /** The position after it. */
   readonly to: number
   readonly byLetter: boolean
-  /** Another one stands beside it, as in "A and C". */
+  /** Another option follows directly, as in "A and C". */
   readonly two: boolean
 }
 
 const punctuation = /^[\s"'“”‘’«([{<:：=>*#•~]*/
-/** Words between a statement and what it states. */
+/** Filler words between "the answer is" and the answer. */
 const filler =
   /^(?:(?:the|an?)(?=\s+[\p{L}("'“])|option|choice|letter|answer|alternative|number)(?![\p{L}\p{N}])[\s"'“‘([:：#]*/iu
-/** What a letter of an option is followed by: an end, a mark, or a word that cannot follow an article. */
+/** What may follow an option's letter: the end, punctuation, or a word that cannot follow the article "a". */
 const boundary = /^(?:$|[\s]*$|[.,;:!?)\]}>"”’'»/&\n|–—。，、]|\s*\n|\s+[-–—(&/])/
 const connective =
   /^\s+(?:because|since|as|is|was|for|based|due|which|with|that|and|or|but|in|given|by|from|here|would|seems|und|oder|et|ou)\b/i
-/** An abbreviated name: E. coli, C. difficile. */
+/** An abbreviated genus: E. coli, C. difficile. */
 const genus = /^\.\s+[a-z]/
 
-/** Whether what follows lets a letter be that of an option. */
+/** Whether the text after a letter allows it to be an option's letter. */
 const isLetter = (letter: string, wrapped: boolean, rest: string, { options }: Choices): boolean => {
   if (wrapped && /^[)\]}>]/.test(rest)) return true
   const word = /^[.):]?\s+(?=\S)/.exec(rest)?.[0].length
@@ -45,7 +45,7 @@ const isLetter = (letter: string, wrapped: boolean, rest: string, { options }: C
   return boundary.test(rest) || connective.test(rest) || named
 }
 
-/** The words of an option at the beginning of a text. */
+/** The option whose words begin the text. */
 const byWords = (text: string, { options }: Choices): Choice | undefined => {
   const words = options.words(text.slice(0, 400))
   const found = words[0] && words[0].from === 0 ? options.at(words, 0) : undefined
@@ -59,7 +59,7 @@ const byLetter = (text: string, wrapped: boolean, c: Choices): Choice | undefine
   return option < c.options.count ? { option, to: 1, byLetter: true, two: false } : undefined
 }
 
-/** The words win over a letter, but for those that are a single letter where answers are letters. */
+/** Words win over a letter, except for options that are a single letter when answers are letters. */
 const one = (text: string, wrapped: boolean, c: Choices): Choice | undefined => {
   const [words, letter] = [byWords(text, c), byLetter(text, wrapped, c)]
   if (!words || !letter) return words ?? letter
@@ -84,7 +84,7 @@ const at = (text: string, from: number, c: Choices): Choice | undefined => {
 const joint = /^["'”’)\]}]*\s*(,|\/|&|\+|(?:and|or|und|oder|et|ou)\b)\s*/i
 const ended = /^["'”’)\]}]*\s*(?:$|[.,;\n]|(?:and|or)\b)/i
 
-/** The option that a text goes on with from a place on, after marks and words such as "option". */
+/** The option at a position in a text, after skipping punctuation and words such as "option". */
 export const choiceAt = (text: string, from: number, c: Choices): Choice | undefined => {
   const first = at(text, from, c)
   if (!first) return undefined
@@ -96,24 +96,24 @@ export const choiceAt = (text: string, from: number, c: Choices): Choice | undef
   return { ...first, two }
 }
 
-/** The letter in brackets after an option's words, where it stands by itself. */
+/** The letter in brackets after an option's words, if it stands by itself. */
 export const labelled = (text: string, { options }: Choices): number | undefined => {
   const letter = /^\s*[([]([A-Za-z])[)\]][.\s]*$/.exec(text)?.[1]?.toUpperCase()
   const option = letter === undefined ? -1 : letter.charCodeAt(0) - 65
   return option >= 0 && option < options.count ? option : undefined
 }
 
-/** An option; -1 where a text settles on several; `undefined` where it settles on none. */
+/** An option; -1 if the text settles on several; `undefined` if it settles on none. */
 export type Verdict = number | undefined
 
-/** The verdict of a choice that was found: its option, -1 where two stand beside each other, nothing where none was. */
+/** The verdict of a choice: its option, -1 if two stand next to each other, `undefined` if none was found. */
 export const settled = (found: Choice | undefined): Verdict => found?.two ? -1 : found?.option
 
-/** Letters as they are written of options within a text: (B), B), [B], option B. */
+/** How option letters are written within a text: (B), B), [B], option B. */
 const letterForms =
   /[([]([A-Za-z])[)\]]|(?<![\p{L}\p{N}(])([A-Z])\)|\b(?:option|choice|answer)\s+["'“‘]?([A-Z])(?![\p{L}\p{N}'’-])/giu
 
-/** The letters of options in a text, with where they begin and end. */
+/** Option letters in a text, with their start and end positions. */
 export const lettersIn = (text: string, c: Choices) =>
   [...text.matchAll(letterForms)].flatMap(({ 0: own, 1: wrapped, 2: closed, 3: named, index }) => {
     const letter = wrapped ?? closed ?? named!

@@ -1,4 +1,4 @@
-/** What a written answer says: the option that it settles on, or its own words. docs/answers.md has the rules. */
+/** Reads a generated answer: the option it settles on, or its own words. The rules are in docs/answers.md. */
 import { forms } from "./answerForms.ts"
 import { choiceAt, type Choices, choicesOf, labelled, lettersIn, settled, type Verdict } from "./choiceInText.ts"
 import { isAsked, isRuledOut } from "./denial.ts"
@@ -8,11 +8,11 @@ import { statements } from "./statements.ts"
 
 type Reading = (text: string, c: Choices) => Verdict
 
-/** What stands before an answer by itself, and after it. */
+/** Punctuation before and after a bare answer. */
 const opening = /^[\s"'“”‘’«([{<#>•–—-]*/
 const closing = /^[\s"'“”’»)\]}>.:;,!。-]*$/
 
-/** A text that is nothing but an option: its letter, its words, or both. Where these disagree the letter counts. */
+/** A text that is only an option: its letter, its words, or both. If they disagree, the letter counts. */
 const bare: Reading = (text, c) => {
   const from = opening.exec(text)![0].length
   const found = choiceAt(text, Math.max(0, from - 1), c)
@@ -25,7 +25,7 @@ const bare: Reading = (text, c) => {
   return found.byLetter && c.options.whole(words) >= 0 ? found.option : undefined
 }
 
-/** The only option that a text names, but for those that it asks about or rules out. */
+/** The only option a text names, ignoring those it asks about or rules out. */
 const only: Reading = (text, c) => {
   const all = [...mentions(text, c.options), ...lettersIn(text, c)]
   const named = new Set(
@@ -34,17 +34,17 @@ const only: Reading = (text, c) => {
   return named.size === 1 ? [...named][0] : undefined
 }
 
-/** The last of some readings that finds something. */
+/** The last reading that finds an option. */
 const last = (found: ReadonlyArray<readonly [at: number, verdict: Verdict]>): Verdict =>
   found.filter(([, verdict]) => verdict !== undefined).toSorted(([a], [b]) => a - b).at(-1)?.[1]
 
-/** The last statement of what the answer is. */
+/** The last statement of the answer. */
 const stated: Reading = (text, c) => last(statements(text, c))
 
-/** What a form that is meant for machines holds. */
+/** The answer in the contents of a machine-readable form. */
 const content: Reading = (text, c) => bare(text, c) ?? settled(choiceAt(text, 0, c)) ?? stated(text, c) ?? only(text, c)
 
-/** \boxed{B}, {"answer_choice": "B"}, <answer>B</answer>: the last that names an option. */
+/** \boxed{B}, {"answer_choice": "B"}, <answer>B</answer>: the last form that names an option. */
 const formal: Reading = (text, c) => {
   for (const inside of forms(text)) {
     const verdict = content(inside, c)
@@ -55,7 +55,7 @@ const formal: Reading = (text, c) => {
 const sentences = (text: string): ReadonlyArray<string> =>
   text.split(/\n+|(?<=[.!?。])(?<!\b\p{L}\.)\s+(?=[\p{Lu}\p{N}("'“[])/u)
 
-/** Sentences and lines that are an option by themselves, where they agree. */
+/** Sentences and lines that are only an option, if they all agree. */
 const byThemselves: Reading = (text, c) => {
   const found = new Set([text.split("\n"), sentences(text)].flat().map((part) => bare(part, c)))
   found.delete(undefined)
@@ -64,7 +64,7 @@ const byThemselves: Reading = (text, c) => {
 
 const conclusion =
   /^[\s"'“(]*(?:therefore|thus|hence|so|consequently|accordingly|overall|in conclusion|in summary|to conclude|based on (?:this|these|that|the)|given (?:this|these|that|the))\b[\s,:]*/i
-/** The last sentence that draws a conclusion which names one option. */
+/** The last concluding sentence that names exactly one option. */
 const concluded: Reading = (text, c) =>
   last(
     sentences(text).map((sentence, at) => {
@@ -75,7 +75,7 @@ const concluded: Reading = (text, c) =>
     })
   )
 
-/** "B, because ...", "Yes, ...": an option at the very beginning that the rest goes on to explain. */
+/** "B, because ...", "Yes, ...": an option at the very beginning, which the rest explains. */
 const leading: Reading = (text, c) => {
   const found = choiceAt(text, 0, c)
   if (!found || found.two) return undefined
@@ -90,7 +90,7 @@ const isReply = (text: string): boolean =>
     text
   )
 
-/** From the plainest way to write an answer to the vaguest. */
+/** Ordered from the most explicit way to write an answer to the vaguest. */
 const readings: ReadonlyArray<Reading> = [bare, formal, stated, byThemselves, concluded, leading, only]
 const read: Reading = (text, c) => {
   for (const reading of readings) {
@@ -100,20 +100,20 @@ const read: Reading = (text, c) => {
   return undefined
 }
 
-/** Where a text that has answered goes on with a question of its own making. */
+/** Where a text that has answered continues with a new question. */
 const nextQuestion = /\n\s*(?:#+\s*)?(?:my\s+|next\s+)?(?:question|q)\s*\d*\s*[:：]/i
 
-/** Characters that nobody sees and TeX's fonts do not matter. */
+/** Removes invisible characters and TeX font commands. */
 const unmarked = (text: string): string =>
   text.normalize("NFKC").replaceAll(/\p{Cf}/gu, "")
     .replaceAll(/\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|boldsymbol|bf|rm)\s*\{([^{}]*)\}/g, "$1")
-/** Nor do marks of emphasis, and of TeX's formulas where no option is a sum of money. */
+/** Also removes emphasis marks, and TeX formula marks unless an option is a sum of money. */
 const plain = (text: string, money = false): string =>
   unmarked(text).replaceAll(money ? /\*\*|__|`|\\[()[\]{}]/g : /\*\*|__|[`$]|\\[()[\]{}]/g, "")
 
 /**
- * The place of the option that a text settles on; -1 where that cannot be told. What is thought aloud is left out. A single
- * letter that is both the text of one option and the letter of another means what `answers` says that answers are.
+ * The index of the option that a text settles on; -1 if there is none. Reasoning is ignored. `answers` says how to
+ * read a single letter that is both the text of one option and the letter of another.
  */
 export const optionOf = (
   text: string,
@@ -127,7 +127,7 @@ export const optionOf = (
   return (all.slice(0, next).trim() === "" ? undefined : read(all.slice(0, next), c)) ?? read(all, c) ?? -1
 }
 
-/** The words of a free answer: those that a form meant for machines holds, else all that is not thought aloud. */
+/** The words of a free answer: the contents of its machine-readable form, or else everything but the reasoning. */
 export const freeAnswer = (text: string): string => {
   const said = spoken(text)
   const [inside] = forms(said)

@@ -3,16 +3,16 @@ import { type QuestionRecord, rightAnswers } from "../records/Records.ts"
 
 const articles: ReadonlySet<string> = new Set(["", "a", "an", "the"])
 
-/** Free answers are compared as SQuAD does: lower case, no punctuation, no articles, single spaces. */
+/** Free answers are normalised as in SQuAD: lower case, no punctuation, no articles, single spaces. */
 export const normalise = (text: string): string =>
   text.toLowerCase().replaceAll(/[\p{P}$+<=>^`|~]/gu, "").split(/\s+/).filter((word) => !articles.has(word)).join(" ")
 
-/** What is compared of a free answer; one that is an article alone (vitamin A) is itself. */
+/** The compared form of a free answer; an answer that is only an article (vitamin A) is kept. */
 const compared = (text: string): string => normalise(text) || text.trim().toLowerCase()
 
 /**
- * Whether a prediction is one of the right answers: among options, whether the one at `index` says what a right one
- * says; else whether the text is a right one but for its normal form.
+ * Whether a prediction is correct. With options: whether the option at `index` has the same text as a correct one.
+ * Without: whether the text equals a correct answer after normalisation.
  */
 export const isCorrect = (q: QuestionRecord, prediction: string, index: number): boolean => {
   const right = rightAnswers(q)

@@ -1,24 +1,24 @@
-/** Options as they are found in a text: by their words, whatever marks and spaces stand between. */
+/** Finds options in a text by their words, ignoring punctuation and spaces between them. */
 
-/** A word, or a number, of a text. */
+/** A word or number in a text. */
 export interface Word {
   readonly key: string
   readonly from: number
   readonly to: number
 }
 
-/** An option in a text, from one place to another. */
+/** An option's start and end in a text. */
 export interface Mention {
   readonly option: number
   readonly from: number
   readonly to: number
 }
 
-/** Words and numbers; where these do not tell the options apart, signs too. */
+/** Words and numbers; signs too if words and numbers do not distinguish the options. */
 const coarse = /\d+(?:[.,]\d+)*|[\p{L}\p{M}][\p{L}\p{M}\p{N}]*|\p{N}/gu
 const fine = /\d+(?:[.,]\d+)*|[\p{L}\p{M}][\p{L}\p{M}\p{N}]*|[^\s\p{L}\p{M}]/gu
 
-/** Upper and lower case, accents and the commas of thousands do not matter. */
+/** Ignores case and thousands separators, and accents unless `exact`. */
 const keyOf = (word: string, exact: boolean): string => {
   const plain = /^\d{1,3}(?:,\d{3})+$/.test(word) ? word.replaceAll(",", "") : word
   return exact ? plain.toLowerCase() : plain.toLowerCase().normalize("NFKD").replaceAll(/\p{M}/gu, "")
@@ -31,35 +31,35 @@ const wordsOf = (text: string, exact: boolean): ReadonlyArray<Word> =>
     to: index + word.length
   }))
 
-/** Options that are too common or too short to be meant wherever they stand. */
+/** Options too common or too short to count wherever they occur. */
 const common = new Set(["yes", "no", "maybe", "true", "false", "both", "none", "all", "either", "neither", "unknown"])
 const isVague = (words: ReadonlyArray<string>): boolean =>
   words.length === 0 ||
   (words.length === 1 && (common.has(words[0]!) || words[0]!.length <= 2 || /^\d/.test(words[0]!)))
 
-/** Options by their words. */
+/** Options indexed by their words. */
 export interface Options {
   readonly count: number
   readonly words: (text: string) => ReadonlyArray<Word>
-  /** The option that is all of these words; -1 for none. */
+  /** The option that consists of exactly these words; -1 if there is none. */
   readonly whole: (words: ReadonlyArray<Word>) => number
-  /** The longest option that these words go on with from a place, and the place after it. */
+  /** The longest option that starts at a position, and the position after it. */
   readonly at: (
     words: ReadonlyArray<Word>,
     place: number
   ) => { readonly option: number; readonly next: number } | undefined
-  /** Whether an option is told by a word that need not mean it. */
+  /** Whether an option is recognised by a word that may mean something else. */
   readonly vague: (option: number) => boolean
 }
 
-/** The words of options; those that differ by marks or case alone are compared exactly. */
+/** Indexes options by their words; if these do not distinguish all options, signs and accents count too. */
 export const optionsOf = (texts: ReadonlyArray<string>): Options => {
   const keys = (exact: boolean) => texts.map((text) => wordsOf(text, exact).map(({ key }) => key))
   const loose = keys(false)
   const distinct = new Set(loose.map((words) => words.join(" ")))
   const exact = distinct.size < texts.length || distinct.has("")
   const own = exact ? keys(true) : loose
-  /** Different options of the same words are told by their letters alone. */
+  /** Different options with the same words can only be distinguished by their letters. */
   const alike = Map.groupBy(own.keys(), (i) => own[i]!.join(" "))
   const isClear = (i: number) => alike.get(own[i]!.join(" "))!.every((other) => texts[other] === texts[i])
   const order = [...own.keys()].filter((i) => own[i]!.length > 0 && isClear(i)).toSorted((a, b) =>
@@ -79,7 +79,7 @@ export const optionsOf = (texts: ReadonlyArray<string>): Options => {
   }
 }
 
-/** Options that stand in a text, none within another; vague ones are left out. */
+/** Non-overlapping options that occur in a text; vague ones are left out. */
 export const mentions = (text: string, options: Options): ReadonlyArray<Mention> => {
   const words = options.words(text)
   const found: Array<Mention> = []

@@ -1,6 +1,6 @@
-/** What is written as an answer and what is thought aloud before it. */
+/** Separates an answer from the reasoning before it. */
 
-/** Tags around thoughts, as reasoning models write them; the first of a pair may stand in the prompt already. */
+/** Tags around reasoning, as reasoning models write them; the opening tag may be part of the prompt. */
 const names = "think|thinking|thoughts?|reason|reasoning|reflection|scratchpad|analysis|seed:think"
 const opens = [
   `<(?:${names})>`,
@@ -20,7 +20,7 @@ const closes = [
 ]
 const tag = new RegExp(`(${opens.join("|")})|(?:${closes.join("|")})`, "gi")
 
-/** Thoughts that are not closed go on to the end; what closes without having begun has begun before the text. */
+/** An unclosed tag extends to the end; a closing tag without an opening one extends to the start. */
 const untagged = (text: string): string => {
   let [kept, from, inside] = ["", 0, false]
   for (const { 0: own, 1: opening, index } of text.matchAll(tag)) {
@@ -36,13 +36,13 @@ const untagged = (text: string): string => {
   return inside ? kept : kept + text.slice(from)
 }
 
-/** What follows the last of some marks; `undefined` where it does not stand in the text. */
+/** The text after the last of some marks; `undefined` if none occurs. */
 const afterLast = (text: string, mark: string): string | undefined => {
   const at = text.lastIndexOf(mark)
   return at < 0 ? undefined : text.slice(at + mark.length)
 }
 
-/** Channels of gpt-oss, whether or not its special tokens are decoded: only the final one is meant to be read. */
+/** Channels of gpt-oss, whether or not its special tokens are decoded: only the final channel is kept. */
 const channelled = (text: string): string => {
   if (text.includes("<|channel|>")) {
     const final = afterLast(text, "<|channel|>final")
@@ -60,5 +60,5 @@ const headed = (text: string): string => {
   return last ? text.slice(last.index + last[0].length) : ""
 }
 
-/** A text without the thoughts that precede its answer: empty, where it is all thought. */
+/** The text without the reasoning before its answer; empty if it is all reasoning. */
 export const spoken = (text: string): string => headed(channelled(untagged(text))).trim()

@@ -1,4 +1,4 @@
-/** Sentences that say what the answer is. */
+/** Sentences that state the answer. */
 import { choiceAt, type Choices, lettersIn, settled, type Verdict } from "./choiceInText.ts"
 import { isAsked, isDoubted } from "./denial.ts"
 import { mentions } from "./optionText.ts"
@@ -15,14 +15,14 @@ const noun = new RegExp(
   `(?<![\\p{L}])${others}(?:${nouns})(?:\\s*\\([^)\\n]{0,20}\\))?(?:\\s+(?:to|for|of|here)\\b[^.:\\n]{0,60}?)??["'”’)]*\\s*(?:${links})${adverbs}`,
   "giu"
 )
-/** Headings, and the answer as a pronoun: these are followed by letters. */
+/** Headings and pronouns that introduce an answer; these must be followed by letters. */
 const headings =
   /\b(?:ans|solution|conclusion|verdict|correct|guess)\.?\s*[:：]|\b(?:it|that)(?:['’]s| is| must be| should be| has to be)\b|\bi(?:['’]d| would)? (?:say|guess)\b:?/gi
 const chinese = /(?:答案|选项|故选|应选|正解|答え)\s*(?:应该?是|应为|是|为|[:：])?/gu
 const verbs =
   /\b(?:choos(?:e|es|ing)|chose|select(?:s|ed|ing)?|pick(?:s|ed|ing)?|go(?:es|ing)? with|opt(?:ed|ing)? for|settl(?:e|ed|ing) on|vote for)\b(?:\s*:)?/gi
 
-/** "The answer is B", "Answer: (B)", "I choose heparin": what stands after the words. */
+/** "The answer is B", "Answer: (B)", "I choose heparin": the option after the words. */
 const after = (text: string, words: RegExp, c: Choices, byLetter = false): ReadonlyArray<readonly [number, Verdict]> =>
   [...text.matchAll(words)].map(({ 0: own, index }) => {
     const from = index + own.length
@@ -43,13 +43,13 @@ const praised = (text: string, c: Choices): ReadonlyArray<readonly [number, Verd
     return [to, holds && !isDoubted(text, from) && !isAsked(text, to) ? option : undefined]
   })
 
-/** Letters that stand by themselves before a verb. */
+/** Letters that stand alone before a verb. */
 const alone = (text: string, c: Choices) =>
   [...text.matchAll(/(?<![\p{L}\p{N}'’-])([A-Z])(?=\s+(?:is|was|would|should|must|seems|appears)\b)/gu)]
     .map(({ 1: letter, index }) => ({ option: letter!.charCodeAt(0) - 65, from: index, to: index + 1 }))
     .filter(({ option }) => option < c.options.count)
 
-/** Each statement of what the answer is, and its place. */
+/** Each statement of the answer, with its position. */
 export const statements = (text: string, c: Choices): ReadonlyArray<readonly [at: number, verdict: Verdict]> => [
   ...after(text, noun, c),
   ...after(text, headings, c, true),

@@ -1,4 +1,4 @@
-/** Passages and questions, as records of the files that users bring say them. */
+/** Passages and questions, decoded from users' records. */
 import * as Schema from "effect/Schema"
 import { rightPlaces } from "./choice.ts"
 import {
@@ -21,7 +21,7 @@ export { RecordError } from "./fields.ts"
 /** A passage of the corpus. */
 export interface Passage {
   readonly id: string
-  /** Title and text, as both models read it. */
+  /** Title and text, as both models read them. */
   readonly text: string
 }
 
@@ -30,28 +30,28 @@ export interface QuestionRecord {
   readonly id: string
   readonly question: string
   readonly options: ReadonlyArray<string>
-  /** The right answer that is learned from; empty where none is known. */
+  /** The correct answer used in training; empty if unknown. */
   readonly answer: string
-  /** Place of the answer among the options; -1 where it is free or unknown. */
+  /** Index of the answer among the options; -1 if it is free text or unknown. */
   readonly answerIndex: number
-  /** Ids of the passages that hold the answer, where known. */
+  /** Ids of the passages that contain the answer, if known. */
   readonly gold: ReadonlyArray<string>
-  /** What questions are counted together in a bootstrap: the disease, say. */
+  /** The question's bootstrap group: its disease, say. */
   readonly group: string
   readonly type: string
-  /** All right answers, `answer` first, where there are several. */
+  /** All correct answers, `answer` first, if there are several. */
   readonly answers?: ReadonlyArray<string>
 }
 
-/** What the questions of a file are for. */
+/** What a file's questions are used for. */
 export const splits = ["train", "validation", "test"] as const
 /** One of `splits`. */
 export type Split = typeof splits[number]
 
-/** Whether the right answer to a question is known. */
+/** Whether a correct answer is known. */
 export const isAnswered = ({ answer }: QuestionRecord): boolean => answer !== ""
 
-/** The texts that are right. */
+/** The correct answers. */
 export const rightAnswers = ({ answer, answers }: QuestionRecord): ReadonlyArray<string> =>
   answers ?? (answer === "" ? [] : [answer])
 
@@ -71,11 +71,11 @@ const bodies = ["text", "contents", "content"] as const
 /** The fields of passages. */
 export const passageFields: ReadonlySet<string> = new Set(["_id", "id", "title", "section", ...bodies])
 
-/** Whether `contents` has its title at its beginning already, plain or in quotation marks. */
+/** Whether `contents` already begins with its title, plain or quoted. */
 const begins = (contents: string, title: string): boolean =>
   contents.trimStart().startsWith(title.trim()) || contents.trimStart().startsWith(`"${title.trim()}"`)
 
-/** How the record of a passage is read. */
+/** How a passage record is read. */
 export interface PassageOptions {
   /** Fields that are used elsewhere. */
   readonly also?: ReadonlySet<string>
@@ -83,9 +83,9 @@ export interface PassageOptions {
 }
 
 /**
- * A passage of BEIR (`_id`, `title`, `text`), FlashRAG (`id`, `contents`), MedRAG (`id`, `title`, `content`, and
- * `contents`, which is both) or Atlas (`id`, `title`, `section`, `text`). A title alone is a passage; the text is empty
- * where there is neither.
+ * A passage in the format of BEIR (`_id`, `title`, `text`), FlashRAG (`id`, `contents`), MedRAG (`id`, `title`,
+ * `content`, and `contents`, which has both) or Atlas (`id`, `title`, `section`, `text`). A title alone makes a
+ * passage; the text is empty if the record has neither.
  */
 export const toPassage = (line: unknown, { also = none, notes = silent }: PassageOptions = {}): Passage => {
   const fields = present(line)
@@ -113,21 +113,21 @@ const having = (line: unknown): string =>
 
 const decodeCommon = decoder(Schema.Struct({ type: optional(Schema.Union([Schema.String, Schema.Finite])) }))
 
-/** How the record of a question is read. */
+/** How a question record is read. */
 export interface QuestionOptions extends PassageOptions {
-  /** The id where the record has none. */
+  /** Fallback id for a record without one. */
   readonly id?: string
-  /** What `cop` counts from, where the file has shown it. */
+  /** Whether `cop` counts from 0 or 1, if the file has shown it. */
   readonly from?: 0 | 1 | undefined
-  /** The fields that stand for `group` and `gold`. */
+  /** Fields to read as `group` and `gold`. */
   readonly group?: string
   readonly gold?: string
 }
 
-/** Fields that make another question of a record, and that nothing here heeds. */
+/** Fields that change the question's meaning and are not supported here. */
 const refused = ["exclude", "excluded_ids"]
 const ofQuestion = new Set([...refused, "type"])
-/** The fields of questions, of whatever form. */
+/** Question fields of all formats. */
 export const questionFields: ReadonlySet<string> = new Set([...formFields, ...ofQuestion])
 
 const refuse = (fields: Fields): void => {
@@ -140,7 +140,7 @@ const refuse = (fields: Fields): void => {
 
 const optionLike = /^(?:[A-H]|(?:option|choice|opt|op|ending|distractor)s?[_ ]?(?:[a-h]|\d))$/i
 
-/** Options that stand in fields of their own would be lost, and their question judged as a free one. */
+/** Refuses options in fields of their own: they would be lost, and the question evaluated as free-form. */
 const refuseLost = (fields: Fields, known: (name: string) => boolean): void => {
   const lost = Object.keys(fields).filter((name) => optionLike.test(name) && !known(name))
   if (lost.length < 2) return
@@ -171,10 +171,10 @@ const groupOf = (fields: Fields, name: string): string | undefined => {
   return ids[0]
 }
 
-/** The articles that BioASQ names are addresses, whose ends are their ids. */
+/** BioASQ names articles by URLs that end in their ids. */
 const pubMed = /^https?:\/\/(?:www\.)?(?:pubmed\.ncbi\.nlm\.nih\.gov|ncbi\.nlm\.nih\.gov\/pubmed)\/(\d+)\/?$/
 
-/** A question of any of the published forms; without an answer where the record has none. */
+/** A question in any published format; without an answer if the record has none. */
 export const toQuestion = (line: unknown, options: QuestionOptions = {}): QuestionRecord => {
   const { also = none, from, gold = "gold", group = "group", id: place, notes = silent } = options
   const fields = present(line)

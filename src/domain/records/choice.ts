@@ -1,7 +1,7 @@
-/** The options of a question, and which of them its record says are right. */
+/** The options of a question, and which of them its record marks as correct. */
 import { type Fields, isExact, RecordError, show } from "./fields.ts"
 
-/** An option: what names it in the record, what it says, and whether the record has it as a number. */
+/** An option: its key in the record, its text, and whether the record gives it as a number. */
 export interface Option {
   readonly key: string
   readonly text: string
@@ -9,8 +9,8 @@ export interface Option {
 }
 
 /**
- * Something a record says of its right answer: an `answer` is a text, a key or a place, whichever of the options it is;
- * a `key` is a key or a place alone. Places count from 0. A list names several right answers.
+ * A statement of the correct answer in a record: an `answer` is an option's text, key or index; a `key` is a key or
+ * index only. Indices count from 0. A list names several correct answers.
  */
 export interface Given {
   readonly field: string
@@ -47,7 +47,7 @@ const element = (field: string, value: unknown, i: number): Option =>
     )
     : option(field, letters[i] ?? String(i), value)
 
-/** The entries of a field of options: a list, an object by letters, or the `text` and `label` lists of an object. */
+/** The entries of an options field: a list, an object keyed by letter, or an object with `text` and `label` lists. */
 const entries = (field: string, value: unknown): ReadonlyArray<Option> => {
   if (isObject(value) && Array.isArray(value["text"])) {
     const labels = Array.isArray(value["label"]) ? value["label"] as ReadonlyArray<unknown> : letters
@@ -63,7 +63,7 @@ const entries = (field: string, value: unknown): ReadonlyArray<Option> => {
   return value.slice(0, last + 1).map((text, i) => element(field, text, i))
 }
 
-/** The options that a field has, in its order; none where it is absent. An option that is null is no option. */
+/** The options of a field, in order; none if the field is absent. Null options are dropped. */
 export const optionsOf = (field: string, value: unknown): ReadonlyArray<Option> => {
   if (value === undefined) return []
   const found = entries(field, value)
@@ -77,13 +77,13 @@ export const optionsOf = (field: string, value: unknown): ReadonlyArray<Option> 
 
 const folded = (text: string): string => text.trim().toLowerCase().replaceAll(/\s+/g, " ")
 
-/** The options whose text is the same; one that differs in case and spaces alone is another. */
+/** The options with the same text; differences in case and spaces count. */
 const alike = (options: ReadonlyArray<Option>, text: string, form: (text: string) => string): ReadonlyArray<number> =>
   options.flatMap((own, i) => form(own.text) === form(text) ? [i] : [])
 
 const trimmed = (text: string): string => text.trim()
 
-/** The ways to find options by a value: by what they say, by their key, by their place. */
+/** Ways to match a value to options: by text, by key, by index. */
 const ways = (options: ReadonlyArray<Option>, as: Given["as"], form: (text: string) => string) => {
   const numeric = options.some(({ number }) => number)
   const byText = (value: unknown) =>
@@ -98,12 +98,12 @@ const ways = (options: ReadonlyArray<Option>, as: Given["as"], form: (text: stri
   return as === "answer" ? [byKey, byPlace, byText] : [byKey, byPlace]
 }
 
-/** Places of right options, those of the same text included; the one that was named comes first. */
+/** Indices of correct options, including those with the same text; the named one comes first. */
 type Reading = ReadonlySet<number>
 
 const same = (a: Reading, b: Reading): boolean => a.size === b.size && [...a].every((place) => b.has(place))
 
-/** Each way to read what is given by which all of it names options, without repetition; in its own spelling, if it can. */
+/** Distinct readings of a value in which all of it names options; exact spelling is preferred. */
 const readings = (options: ReadonlyArray<Option>, { as, value }: Given): ReadonlyArray<Reading> => {
   const values: ReadonlyArray<unknown> = Array.isArray(value) ? value : [value]
   const by = (form: (text: string) => string) =>
@@ -123,8 +123,8 @@ const shown = (options: ReadonlyArray<Option>, reading: Reading): string =>
 const said = ({ field, value }: Given): string => `${field} ${show(value)}`
 
 /**
- * Places of the right options, the named one first: what everything that is given agrees on. Fails where it names no
- * option, where it disagrees, and where it may be read in two ways that nothing else decides between.
+ * Indices of the correct options, the named one first, on which all statements agree. Fails if a statement names no
+ * option, if statements disagree, or if an ambiguity is not resolved by another statement.
  */
 export const rightPlaces = (
   options: ReadonlyArray<Option>,

@@ -1,7 +1,7 @@
-/** JSON files that are one object: which records it holds, and by what name. */
+/** JSON files that are a single object: the records they contain, and their names. */
 import { type Fields, RecordError } from "./fields.ts"
 
-/** A record, and its id among the others or its place, from 1. */
+/** A record with its id, or its position counted from 1. */
 export interface Held {
   readonly key: string | number
   readonly value: unknown
@@ -12,14 +12,14 @@ const isObject = (value: unknown): value is Fields =>
 
 const texts = ["question", "QUESTION", "query", "body", "qtext", "text", "contents", "content", "title"]
 
-/** Whether a value has one of the texts that only a question or a passage has. */
+/** Whether a value has a text field that only questions or passages have. */
 const isRecord = (value: unknown): boolean =>
   isObject(value) && texts.some((name) => typeof value[name] === "string" || value[name] === null)
 
 const listed = (values: ReadonlyArray<unknown>): ReadonlyArray<Held> =>
   values.map((value, i) => ({ key: i + 1, value }))
 
-/** HEAD-QA's exams, each with its questions in `data`, which are named after it. */
+/** HEAD-QA's exams; each has its questions in `data`, and their ids start with its name. */
 const ofExams = (exams: Fields): ReadonlyArray<Held> =>
   Object.entries(exams).flatMap(([name, exam]) =>
     isObject(exam) && Array.isArray(exam["data"])
@@ -30,7 +30,7 @@ const ofExams = (exams: Fields): ReadonlyArray<Held> =>
       : []
   )
 
-/** The records of one dataset: a list, an object by ids, or what has them in `questions`, `exams` or `data`. */
+/** The records of a dataset: a list, an object keyed by id, or an object with `questions`, `exams` or `data`. */
 const recordsOf = (value: unknown): ReadonlyArray<Held> | undefined => {
   if (Array.isArray(value)) return listed(value)
   if (!isObject(value)) return undefined
@@ -48,7 +48,7 @@ const hasRecords = (value: unknown): boolean =>
     ? value.some(isRecord)
     : isObject(value) && (isRecord(value) || Object.values(value).some(isRecord))
 
-/** Whether an object holds records, rather than being one of many. */
+/** Whether an object contains records, rather than being a record itself. */
 export const isContainer = (value: unknown): boolean => {
   if (!isObject(value)) return false
   if (Array.isArray(value["questions"]) || isObject(value["exams"]) || Array.isArray(value["data"])) return true
@@ -64,8 +64,8 @@ const named = (dataset: string, held: ReadonlyArray<Held>): ReadonlyArray<Held> 
   }))
 
 /**
- * The records that a value holds. Where it has several datasets (MIRAGE's benchmark, or splits), `dataset` names one, or
- * is "*" for all, whose ids and types then begin with the names of their datasets.
+ * The records in a value. If it has several datasets (MIRAGE's benchmark, or splits), `dataset` names one, or is "*"
+ * for all; ids and types then start with the dataset's name.
  */
 export const heldBy = (value: unknown, dataset: string | undefined): ReadonlyArray<Held> => {
   const own = dataset === undefined ? recordsOf(value) : undefined

@@ -1,12 +1,12 @@
-/** Fields of a record that users bring: which are there, what they must be, and which are of no use here. */
+/** Fields of users' records: which are present, their types, and which are unused. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { issuesOf } from "../issues.ts"
 
-/** The fields of a record that say something. */
+/** The non-empty fields of a record. */
 export type Fields = Readonly<Record<string, unknown>>
 
-/** A record that does not say what it should; `field` is its path, empty where the record itself is meant. */
+/** An invalid record; `field` is the path of the faulty field, empty for the record itself. */
 export class RecordError extends Error {
   override readonly name = "RecordError"
   readonly field: string
@@ -16,20 +16,20 @@ export class RecordError extends Error {
   }
 }
 
-/** Who is told of what a record has beyond what is read of it. */
+/** Receives notes about the parts of a record that are not read. */
 export interface Notes {
   /** A field that is not used. */
   readonly unused: (field: string) => void
-  /** What was made of the record without its saying so, as the end of a sentence about several of them. */
+  /** An assumption made about a record, as the end of a sentence about several of them. */
   readonly remark: (what: string) => void
 }
 
-/** Nobody is told. */
+/** Discards all notes. */
 export const silent: Notes = { unused: () => undefined, remark: () => undefined }
 
-/** An id as text; numbers beyond 2^53 are refused, because JSON has rounded them already. */
+/** An id as text; numbers beyond 2^53 are refused because JSON has already rounded them. */
 export const Id = Schema.Union([Schema.NonEmptyString, Schema.Int])
-/** Whether a number is as its file spells it: JSON rounds integers beyond 2^53, and has no infinite ones. */
+/** Whether a number is exactly as the file spells it: JSON rounds integers beyond 2^53 and has no infinities. */
 export const isExact = (value: unknown): value is number =>
   Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))
 /** A text, or a number that stands for its digits. */
@@ -37,14 +37,14 @@ export const Value = Schema.Union([Schema.String, Schema.Finite.check(Schema.mak
 /** A field that a record may lack. */
 export const optional: typeof Schema.optionalKey = Schema.optionalKey
 
-/** null, a blank text, an empty list and an empty object say what a missing field says: nothing. */
+/** null, blank texts, empty lists and empty objects count as missing fields. */
 const isBlank = (value: unknown): boolean => {
   if (typeof value === "string") return value === "" || value.trim() === ""
   if (typeof value !== "object") return value === undefined
   return value === null || (Array.isArray(value) ? value.length === 0 : Object.keys(value).length === 0)
 }
 
-/** The beginning of a value, as JSON has it. */
+/** The beginning of a value's JSON. */
 export const show = (value: unknown): string => {
   try {
     const text = JSON.stringify(value) ?? "nothing"
@@ -54,7 +54,7 @@ export const show = (value: unknown): string => {
   }
 }
 
-/** The fields of a JSON value that say something; fails where it is no object. */
+/** The non-empty fields of a JSON object; fails for other values. */
 export const present = (line: unknown): Fields => {
   if (typeof line !== "object" || line === null || Array.isArray(line)) {
     throw new RecordError("", `expected an object of fields, got ${show(line)}`)
@@ -69,7 +69,7 @@ export const present = (line: unknown): Fields => {
 const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
   path.reduce<unknown>((inner, key) => (inner as Readonly<Record<PropertyKey, unknown>> | undefined)?.[key], value)
 
-/** Decodes fields, or throws a `RecordError` that names the first one at fault. */
+/** Decodes fields, or throws a `RecordError` that names the first invalid one. */
 export const decoder = <A>(schema: Schema.Codec<A, any>) => {
   const decode = Schema.decodeUnknownResult(schema)
   return (fields: Fields): A => {
@@ -87,7 +87,7 @@ export const decoder = <A>(schema: Schema.Codec<A, any>) => {
 
 const decodeIds = decoder(Schema.Struct({ ids: Schema.Array(Id) }))
 
-/** The ids of a field that has one or a list of them, each once. */
+/** The distinct ids of a field that has one id or a list of them. */
 export const idsOf = (fields: Fields, name: string): ReadonlyArray<string> => {
   const value = fields[name]
   if (value === undefined) return []
@@ -99,14 +99,14 @@ export const idsOf = (fields: Fields, name: string): ReadonlyArray<string> => {
   }
 }
 
-/** A text as Unicode: JSON can name half of a character, which no file can hold and no tokenizer reads. */
+/** Well-formed Unicode: JSON allows lone surrogates, which neither files nor tokenizers can represent. */
 export const wellFormed = (text: string, notes: Notes): string => {
   if (text.isWellFormed()) return text
   notes.remark("have half of a character (a lone surrogate), which is read as U+FFFD")
   return text.toWellFormed()
 }
 
-/** Tells of the fields that are not known. */
+/** Reports unknown fields. */
 export const tellUnused = (fields: Fields, known: (name: string) => boolean, notes: Notes): void => {
   for (const name in fields) if (!known(name)) notes.unused(name)
 }

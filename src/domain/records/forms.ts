@@ -1,9 +1,9 @@
-/** The forms in which questions are published, each read as what all of them say. */
+/** Published question formats, all decoded to one. */
 import * as Schema from "effect/Schema"
 import { type Given, type Option, optionsOf } from "./choice.ts"
 import { decoder, type Fields, Id, type Notes, optional, RecordError, Value } from "./fields.ts"
 
-/** What every form says of a question. */
+/** The fields that every format yields. */
 export interface Plain {
   readonly id: string | number | undefined
   readonly question: string
@@ -11,17 +11,17 @@ export interface Plain {
   readonly given: ReadonlyArray<Given>
 }
 
-/** What a form is read with beside the record. */
+/** Context for reading a record. */
 export interface Context {
   readonly notes: Notes
-  /** What the file's `cop` counts from, where it is known. */
+  /** Whether the file's `cop` counts from 0 or 1, if known. */
   readonly from: 0 | 1 | undefined
 }
 
-/** A form of questions: which records have it, and what they say. */
+/** A question format: how to recognise and decode its records. */
 export interface Form {
   readonly fits: (fields: Fields) => boolean
-  /** The fields that it reads. */
+  /** The fields it reads. */
   readonly uses: ReadonlySet<string>
   readonly read: (fields: Fields, context: Context) => Plain
 }
@@ -52,18 +52,18 @@ const integer = (value: unknown): number | undefined => {
   return Number.isInteger(number) ? number as number : undefined
 }
 
-/** What a value of `cop` shows its file to count from, if anything: four options have no 0 from 1, and no 4 from 0. */
+/** Whether a value of `cop` shows that the file counts from 0 or 1: with four options, 0 and 4 decide. */
 export const copFrom = (value: unknown): 0 | 1 | undefined => {
   const cop = integer(value)
   return cop === 0 || cop === -1 ? 0 : cop === 4 ? 1 : undefined
 }
 
-/** `cop` cannot be read before it is known what the file counts from. */
+/** `cop` cannot be read until it is known whether the file counts from 0 or 1. */
 export class Unsettled extends RecordError {}
-/** Records contradict each other about what `cop` counts from, so that none can be read. */
+/** Records contradict each other on whether `cop` counts from 0 or 1, so none can be read. */
 export class Contradictory extends RecordError {}
 
-/** MedMCQA: `opa` to `opd`, and `cop` from 1 (the authors' JSON) or from 0, -1 for none (Hugging Face). */
+/** MedMCQA: `opa` to `opd`; `cop` from 1 (the authors' JSON) or from 0, with -1 for none (Hugging Face). */
 const medMcqa = form(
   Schema.Struct({
     id: optional(Id),
@@ -93,7 +93,7 @@ const medMcqa = form(
 
 const yesNoMaybe = ["yes", "no", "maybe"]
 
-/** PubMedQA: the authors' JSON in capitals, or Hugging Face's; the decision is one of three options. */
+/** PubMedQA: the authors' JSON with upper-case fields, or Hugging Face's; the decision is one of three options. */
 const pubMedQa = form(
   Schema.Struct({
     id: optional(Id),
@@ -118,8 +118,8 @@ const pubMedQa = form(
 const Exact = Schema.Union([Value, Schema.Array(Schema.Union([Value, Schema.Array(Value)]))])
 
 /**
- * BioASQ, task B: yes or no; a factoid, all of whose synonyms are right; lists and summaries, which no single text
- * answers.
+ * BioASQ, task B: yes/no questions; factoids, all of whose synonyms are correct; lists and summaries, which have no
+ * single answer.
  */
 const bioAsq = form(
   Schema.Struct({
@@ -144,7 +144,7 @@ const bioAsq = form(
   }
 )
 
-/** HEAD-QA: `ra` is the `aid` of the right answer; `qid` is unique within an exam. */
+/** HEAD-QA: `ra` is the `aid` of the correct answer; `qid` is unique only within an exam. */
 const headQa = form(
   Schema.Struct({
     id: optional(Id),
@@ -165,14 +165,14 @@ const headQa = form(
 
 const Texts = Schema.Union([Value, Schema.Array(Schema.NullOr(Value)), Schema.Struct({ text: Schema.Array(Value) })])
 
-/** The texts of a field of answers; SQuAD's stand in its `text`. */
+/** The texts of an answers field; SQuAD nests them in `text`. */
 const textsOf = (value: typeof Texts.Type | undefined): unknown => {
   if (typeof value !== "object") return value
   const texts = ("text" in value ? value.text : value).filter((text) => text !== null && String(text).trim() !== "")
   return texts.length > 0 ? texts : undefined
 }
 
-/** Ours and most others': MedQA, MMLU, MIRAGE, FlashRAG, Atlas, BEIR. */
+/** The common format: ours, MedQA, MMLU, MIRAGE, FlashRAG, Atlas, BEIR. */
 const common = form(
   Schema.Struct({
     id: optional(Id),
@@ -228,8 +228,8 @@ const common = form(
 
 const forms: ReadonlyArray<Form> = [medMcqa, pubMedQa, bioAsq, headQa, common]
 
-/** The fields of all forms. */
+/** The fields of all formats. */
 export const formFields: ReadonlyArray<string> = forms.flatMap(({ uses }) => [...uses])
 
-/** The form of a record, by the fields that only it has. */
+/** The format of a record, by the fields that only this format has. */
 export const formOf = (fields: Fields): Form => forms.find(({ fits }) => fits(fields))!

@@ -1,16 +1,16 @@
-/** Options of a question, and how they are written out. */
+/** Options of a question, and their rendering. */
 
-/** Options of a question, at most: as many as there are letters. */
+/** Maximum number of options: one per letter. */
 export const MOST_OPTIONS = 26
 
-/** The letter of an option. */
+/** The letter of the `i`-th option. */
 export const letter = (i: number): string => String.fromCharCode(65 + i)
 
-/** The question with its options written out below it. */
+/** The question with its options listed below. */
 export const withOptions = (question: string, options: ReadonlyArray<string>): string =>
   [question, ...options.map((option, i) => `${letter(i)}. ${option}`)].join("\n")
 
-/** What a retriever is asked of a question: its text, with its options below it or without. */
+/** The retriever's query: the question, with or without its options. */
 export const queryOf =
   ({ options_in_query }: { readonly options_in_query: boolean }) =>
   ({ options, question }: { readonly question: string; readonly options: ReadonlyArray<string> }): string =>

@@ -1,4 +1,4 @@
-/** The settings of a run, whatever its system: a flat record, in the spellings of Hugging Face, ColBERT and Atlas. */
+/** The settings of a run, for any system: a flat record with the names of Hugging Face, ColBERT and Atlas. */
 import * as Schema from "effect/Schema"
 import { data } from "./data.ts"
 import { generation } from "./generation.ts"
@@ -8,7 +8,7 @@ import { prompting } from "./prompting.ts"
 import { retrieval } from "./retrieval.ts"
 import { training } from "./training.ts"
 
-/** The sections that all systems share, in the order in which they are documented. */
+/** The sections shared by all systems, in documentation order. */
 export const sections = {
   Data: data,
   Models: models,
@@ -22,15 +22,15 @@ export const sections = {
 /** The settings that every system has. */
 export const shared = { ...data, ...models, ...training, ...retrieval, ...prompting, ...generation, ...output }
 
-/** What every system's settings have. Those of a system of its own stand beside them, see `Spec`. */
+/** The settings that every system has. A system's own settings are added to these, see `Spec`. */
 export const RunConfig = Schema.Struct({
   system: Schema.String,
   preset: Schema.String,
   mode: Schema.String,
   ...shared
 })
-/** The settings of a run, each with a value. */
+/** The settings of a run, all with values. */
 export type RunConfig = typeof RunConfig.Type
 
-/** Settings as they were written. */
+/** Settings before decoding. */
 export type Raw = Readonly<Record<string, unknown>>

@@ -1,28 +1,28 @@
-/** What the settings of a system are: those that all share, its own, its presets and its modes. */
+/** A system's settings: the shared ones, its own, its presets and its modes. */
 import * as Schema from "effect/Schema"
 import { type Raw, type RunConfig, shared } from "./RunConfig.ts"
 import { aboutOf, defaultsOf, type Fields, setting } from "./setting.ts"
 import type { Modes } from "./uses.ts"
 
-/** What a system states of its settings. */
+/** A system's definition of its settings. */
 export interface Own<F extends Fields = Fields> {
   readonly name: string
-  /** Settings of this system alone. */
+  /** Settings that only this system has. */
   readonly fields: F
-  /** Values that win over the defaults, by the name of the preset; the first is the one that holds by itself. */
+  /** Presets by name, which override the defaults; the first is the default preset. */
   readonly presets: Readonly<Record<string, Raw>>
-  /** What the modes do with the models; the first is the one that holds by itself. */
+  /** The traits of each mode; the first is the default mode. */
   readonly modes: Modes
-  /** What of its own settings must hold together and does not: a line each. */
+  /** Conflicts between the system's settings, one line each. */
   readonly conflicts: (c: RunConfig & Schema.Struct.Type<F>) => ReadonlyArray<string>
 }
 
-/** What there is to know of a system's settings. */
+/** Everything known about a system's settings. */
 export interface Spec {
   readonly name: string
   readonly fields: Fields
   readonly defaults: Raw
-  /** Names by their other spellings. */
+  /** Setting names by alias. */
   readonly aliases: ReadonlyMap<string, string>
   readonly presets: Readonly<Record<string, Raw>>
   readonly modes: Modes
@@ -32,7 +32,7 @@ export interface Spec {
 const oneOf = (names: ReadonlyArray<string>, description: string) =>
   setting(Schema.Literals(names), { description, affects: "learning", default: names[0]! })
 
-/** The spec of a system with these settings of its own. */
+/** The spec of a system with its own settings. */
 export const make = <F extends Fields>({ conflicts, fields: own, modes, name, presets }: Own<F>): Spec => {
   const fields: Fields = {
     system: oneOf([name], "Which system is run."),

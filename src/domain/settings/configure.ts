@@ -1,4 +1,4 @@
-/** From what the user wrote to a `RunConfig`, or every reason why not. */
+/** Decodes user settings to a `RunConfig`, or reports everything wrong with them. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { brief, cut, several } from "../brief.ts"
@@ -13,7 +13,7 @@ import { aboutOf } from "./setting.ts"
 import type { Spec } from "./Spec.ts"
 import { wanted } from "./wanted.ts"
 
-/** A configuration that cannot be run: one line a problem, each naming its key. */
+/** An invalid configuration: one line per problem, each naming its key. */
 export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
   source: Schema.String,
   problems: Schema.Array(Schema.String)
@@ -26,16 +26,16 @@ export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError"
   }
 }
 
-/** Settings and where they come from: a file, a part of one, or the command line. */
+/** Settings and their source: a file, part of a file, or the command line. */
 export interface Given {
   readonly source: string
   readonly settings: Raw
 }
 
-/** Where the settings of the command line come from. */
+/** The source name of command-line settings. */
 export const COMMAND_LINE = "--set"
 
-/** The setting that a key names: by its name, an alias, or either in kebab-case; none where it names none. */
+/** The setting that a key names: by name, alias, or either in kebab-case; `undefined` if unknown. */
 export const settingOf = ({ aliases, fields }: Spec, key: string): string | undefined => {
   if (key.length > 64) return undefined
   const snake = key.replaceAll("-", "_")
@@ -43,7 +43,7 @@ export const settingOf = ({ aliases, fields }: Spec, key: string): string | unde
   return Object.hasOwn(fields, name) ? name : undefined
 }
 
-/** How many unknown keys are worth a guess. */
+/** How many unknown keys get a suggestion. */
 const GUESSES = 10
 
 const unknownKey = ({ aliases, fields }: Spec, key: string, guess: boolean): string => {
@@ -51,20 +51,20 @@ const unknownKey = ({ aliases, fields }: Spec, key: string, guess: boolean): str
   return `unknown key ${brief(key)}${near === undefined ? "" : `, did you mean "${aliases.get(near) ?? near}"?`}`
 }
 
-/** What is to be told of a setting, and where that comes from. */
+/** A problem with a setting, and the setting's source. */
 export interface Problem {
   readonly source: string
   readonly text: string
 }
 
-/** Where each setting comes from, and what is wrong. */
+/** Merged settings, the source of each, and problems. */
 interface Merged {
   readonly settings: Raw
   readonly sources: ReadonlyMap<string, string>
   readonly problems: ReadonlyArray<Problem>
 }
 
-/** Keys under their canonical names; one given twice by the same source is a problem. */
+/** Renames keys to canonical names; a setting given twice by the same source is a problem. */
 const rename = (spec: Spec) => ({ settings, source }: Given): Merged => {
   const found = new Map<string, unknown>()
   const problems: Array<string> = []
@@ -81,13 +81,13 @@ const rename = (spec: Spec) => ({ settings, source }: Given): Merged => {
   }
 }
 
-/** A pattern of modules' names that is none. */
+/** Whether a pattern for module names is invalid, and why. */
 const unreadable = (key: string, modules: RunConfig["lora_target_modules"]): string | false => {
   const problem = typeof modules === "string" ? problemOf(modules) : undefined
   return problem !== undefined && `${key}: "${modules}" is no pattern of names: ${problem}`
 }
 
-/** What must hold between settings that all systems share. */
+/** Conflicts between shared settings. */
 const conflicts = (c: RunConfig): ReadonlyArray<string> =>
   [
     c.retriever_lora_r > 0 && c.retriever_trainable === "embeddings"
@@ -98,7 +98,7 @@ const conflicts = (c: RunConfig): ReadonlyArray<string> =>
     && `refresh_index: "${c.refresh_index}" is not "never", a number of steps, or ranges such as "0-100:10,100-1000:500"`
   ].filter((problem) => problem !== false)
 
-/** Later ones win. */
+/** Merges sources; later ones win. */
 const merge = (spec: Spec, given: ReadonlyArray<Given>): Merged => {
   const all = given.map(rename(spec))
   return {
@@ -108,7 +108,7 @@ const merge = (spec: Spec, given: ReadonlyArray<Given>): Merged => {
   }
 }
 
-/** One error of them all; those of another source than the first say so. */
+/** One error for all problems; a problem from another source than the error's names its source. */
 const failure = (problems: ReadonlyArray<Problem>, main: string): ConfigError => {
   const sources = new Set(problems.map(({ source }) => source))
   const source = sources.size === 1 ? [...sources][0]! : main
@@ -132,23 +132,23 @@ const explain = ({ fields }: Spec, settings: Raw, { kind, path, reason }: Issue)
   return `${key}: must be ${what}${place}${remedy}`
 }
 
-/** Of several problems of a setting the first: the others are of the same value. */
+/** Keeps the first problem of each setting: the rest concern the same value. */
 const firstOfEach = (issues: ReadonlyArray<Issue>): ReadonlyArray<Issue> =>
   [
     ...new Map(issues.toReversed().map((issue) => [issue.path[0], issue])).values()
   ].toReversed()
 
-/** Settings that are in order. */
+/** Valid settings. */
 export interface Settled {
   readonly config: RunConfig
-  /** Settings that change nothing under the others, of those that someone gave and that are not the default. */
+  /** Given, non-default settings that have no effect under the others. */
   readonly unused: ReadonlyArray<Problem & { readonly key: string }>
 }
 
 const presetOf = ({ presets }: Spec, name: unknown): Raw =>
   (Object.entries(presets).find(([preset]) => preset === name) ?? Object.entries(presets)[0]!)[1]
 
-/** What the schema finds wrong, each with the source of its setting. */
+/** Schema errors, each with the source of its setting. */
 const misfits = (
   spec: Spec,
   settings: Raw,
@@ -161,17 +161,17 @@ const misfits = (
     text: explain(spec, settings, issue)
   }))
 
-/** Why a setting changes nothing: "holdout (only without test_file)"; none where it may change something. */
+/** Why a setting has no effect: "holdout (only without test_file)"; `undefined` if it may have one. */
 export const unused = (spec: Spec, config: RunConfig, key: string): string | undefined => {
   const where = aboutOf(spec.fields[key]!).matters?.(config, spec.modes)
   if (where === undefined) return undefined
   return where.startsWith("not") ? `${key} (${where})` : `${key} (only ${where})`
 }
 
-/** The systems by name; the first is the one that is meant where none is named. */
+/** The systems by name; the first is the default. */
 export type Specs = readonly [Spec, ...ReadonlyArray<Spec>]
 
-/** The system that the last of the sources names. */
+/** The system named by the last source that names one. */
 const specOf = (specs: Specs, given: ReadonlyArray<Given>): Spec => {
   const name = given.findLast(({ settings }) => Object.hasOwn(settings, "system"))?.settings["system"] ?? specs[0].name
   const known = specs.find((spec) => spec.name === name)
@@ -179,8 +179,8 @@ const specOf = (specs: Specs, given: ReadonlyArray<Given>): Spec => {
 }
 
 /**
- * Decodes the user's settings: later ones win over earlier ones, these over the preset, the preset over the defaults.
- * Contradictions are those of `main`.
+ * Decodes the user's settings: later sources override earlier ones, all override the preset, and the preset overrides
+ * the defaults. Conflicts between settings are attributed to `main`.
  */
 export const settle = Effect.fnUntraced(function*(
   specs: Specs,

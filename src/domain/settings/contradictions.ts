@@ -1,4 +1,4 @@
-/** Settings that are right one by one and wrong together: a line each, with its keys and what to do. */
+/** Settings that are valid one by one but conflict: one line each, with their keys and a remedy. */
 import type { RunConfig } from "./RunConfig.ts"
 import { stepSize } from "./training.ts"
 import type { Traits } from "./uses.ts"
@@ -6,7 +6,7 @@ import type { Traits } from "./uses.ts"
 /** Steps are counted in 32 bits. */
 export const MOST_STEPS = 2 ** 31 - 1
 
-/** [CLS], the marker and [SEP], and a token of the text. */
+/** [CLS], the marker token, [SEP], and one token of text. */
 const LEAST_LENGTH = 4
 
 type Problems = ReadonlyArray<string | false>
@@ -45,11 +45,11 @@ const others = (c: RunConfig, { questions }: Traits): Problems => [
     + "answer_format: text, or options_in_prompt: true"
 ]
 
-/** What must hold between keys. */
+/** Conflicts between settings. */
 export const contradictions = (c: RunConfig, mode: Traits): ReadonlyArray<string> =>
   [...schedule(c), ...lengths(c), ...others(c, mode)].filter((problem) => problem !== false)
 
-/** What may be meant, but would surprise whoever did not mean it. The number of steps is spelled out. */
+/** Valid but surprising combinations. Expects the number of steps to be filled in. */
 export const suspicions = (c: RunConfig, mode: Traits): ReadonlyArray<string> => {
   const same = c.train_file === c.test_file && JSON.stringify(c.train_where) === JSON.stringify(c.test_where)
   return [
@@ -65,7 +65,7 @@ export const suspicions = (c: RunConfig, mode: Traits): ReadonlyArray<string> =>
   ].filter((line) => line !== false)
 }
 
-/** How many steps a run of so many questions takes, or why it cannot be run. */
+/** The number of steps for this many questions, or why the run is impossible. */
 export const stepsOf = (c: RunConfig, questions: number): number | string => {
   if (c.max_steps >= 0) return c.max_steps
   const steps = Math.ceil(c.num_train_epochs * questions / stepSize(c))

@@ -1,10 +1,10 @@
-/** Settings of the data: corpus, questions, splits. */
+/** Data settings: corpus, questions, splits. */
 import * as Schema from "effect/Schema"
 import { MaybePath, Natural, Path, Share, Where } from "./kinds.ts"
 import { setting } from "./setting.ts"
 import { inModes, where } from "./uses.ts"
 
-/** Questions are those of files. */
+/** In modes whose questions come from files. */
 const asked = inModes(({ questions }) => questions === "given")
 const hasFile = (split: string) => where(`with ${split}_file`, (c) => c[`${split}_file`] !== "")
 

@@ -1,11 +1,11 @@
-/** Settings of a model: one schema, instantiated for each model of a system under keys of its own. */
+/** Settings of a model: one schema, instantiated for each of a system's models under its own keys. */
 import * as Schema from "effect/Schema"
 import { Modules, Natural, NonNegative, Path, Positive, Rate } from "./kinds.ts"
 import { type About, aboutOf, setting } from "./setting.ts"
 import type { Training } from "./training.ts"
 import { all, type Use, where } from "./uses.ts"
 
-/** `MODEL` in a description stands for the model's name. */
+/** `MODEL` in a description is replaced by the model's name. */
 const model = {
   name_or_path: setting(Path, {
     description: "Model folder of the MODEL: `config.json`, `tokenizer.json` and, once trained, `model.safetensors`.",
@@ -49,14 +49,14 @@ const model = {
 type Key = keyof typeof model
 const ofAdapters: ReadonlySet<Key> = new Set(["lora_alpha", "lora_dropout", "lora_target_modules", "modules_to_save"])
 
-/** The keys that users write for a model, by the key of the schema. */
+/** User-facing keys of a model's settings, by schema key. */
 type Spelling = Readonly<Partial<Record<Key, string>>>
 type Instance<N extends Spelling> = { readonly [K in keyof N & Key as N[K] & string]: (typeof model)[K] }
 
-/** What is particular to a model's keys. */
+/** Overrides for individual keys of a model. */
 type Particulars = { readonly [K in Key]?: Partial<About> }
 
-/** The settings of a model under its keys; `trained` says when they matter. */
+/** A model's settings under its keys; `trained` says when they matter. */
 export const instance = <const N extends Spelling>(
   name: string,
   spelling: N,
@@ -77,9 +77,9 @@ export const instance = <const N extends Spelling>(
   return Object.fromEntries(fields) as Instance<N>
 }
 
-/** A model's settings as its layers take them. */
+/** A model's settings, as its layers take them. */
 export interface ModelSettings extends Pick<Training, "torch_dtype" | "use_rslora"> {
-  /** What the keys that users write begin with, for messages. */
+  /** Prefix of the user-facing keys, for messages. */
   readonly prefix: string
   readonly name_or_path: string
   readonly learning_rate: number
@@ -91,7 +91,7 @@ export interface ModelSettings extends Pick<Training, "torch_dtype" | "use_rslor
   readonly modules_to_save: ReadonlyArray<string>
 }
 
-/** The settings of a model out of those of a run. */
+/** Extracts a model's settings from those of a run. */
 export const modelOf = (
   prefix: string,
   spelling: Spelling,

@@ -1,4 +1,4 @@
-/** The settings of the two models that every system has so far: a retriever and a reader. */
+/** Settings of the two models that every system has so far: a retriever and a reader. */
 import { instance, modelOf, type ModelSettings } from "./model.ts"
 import type { Training } from "./training.ts"
 import { reads, trainsRetriever } from "./uses.ts"
@@ -24,7 +24,7 @@ const ofRetriever = {
   modules_to_save: "retriever_modules_to_save"
 } as const
 
-/** The settings of both models, under the keys that users write. */
+/** The settings of both models, under their user-facing keys. */
 export const models = {
   ...instance("retriever", ofRetriever, trainsRetriever, {
     learning_rate: { aliases: ["lr_colbert", "retriever_learning_rate"] }
@@ -39,10 +39,10 @@ export const models = {
 
 type Given = Readonly<Record<string, unknown>> & Pick<Training, "torch_dtype" | "use_rslora">
 
-/** The folders of the models, by the part of a run that each is. */
+/** The settings that name the model folders, by part of a run. */
 export const folders = { retriever: "retriever_name_or_path", reader: "reader_name_or_path" } as const
 
-/** The retriever's settings among those of a run. */
+/** Extracts the retriever's settings from those of a run. */
 export const retrieverOf = (c: Given): ModelSettings => modelOf("retriever_", ofRetriever, c)
-/** The reader's settings among those of a run. */
+/** Extracts the reader's settings from those of a run. */
 export const readerOf = (c: Given): ModelSettings => modelOf("", ofReader, c)

@@ -1,4 +1,4 @@
-/** Settings of where results go and what is kept of a run. */
+/** Output settings: where results go and what a run keeps. */
 import type * as Schema from "effect/Schema"
 import { Count, MaybeSteps, Path } from "./kinds.ts"
 import { setting } from "./setting.ts"

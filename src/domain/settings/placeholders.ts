@@ -1,15 +1,15 @@
-/** The parts of a prompt are texts with a place, `{text}`, for what they are of. */
+/** Prompt templates: texts with a placeholder such as `{text}`. */
 import { type Prompting, prompting } from "./prompting.ts"
 import { aboutOf, type Fields } from "./setting.ts"
 
-/** What other libraries call a place, and where it is here. */
+/** Placeholders of other libraries, and what to use instead. */
 const elsewhere: ReadonlyMap<string, string> = new Map([
   ["title", "a passage's title is part of its {text}"],
   ["options", "the options are part of the {question} (options_in_prompt)"],
   ["choices", "the options are part of the {question} (options_in_prompt)"]
 ])
 
-/** Names between braces; what a command of TeX is given, as in `\boxed{answer}`, is none, nor are braces of JSON. */
+/** Names in braces, except the arguments of TeX commands (`\boxed{answer}`) and braces of JSON. */
 const name = /(?<!\\[a-zA-Z]+)\{\{?\s*([A-Za-z_]\w*)\s*\}?\}/g
 
 const strange = (found: RegExpExecArray, place: string | null): string => {
@@ -25,7 +25,7 @@ const wrong = (part: string, place: string | null, text: string): ReadonlyArray<
   return missing ? [`${part}: has no {${place}}, so that the reader would not see it`] : []
 }
 
-/** What is wrong with the prompts of settings: a place that is not there, one that nothing would fill. */
+/** Problems with the prompt templates: a missing placeholder, or one that nothing fills. */
 export const problems = (fields: Fields, c: Readonly<Record<string, unknown>>): ReadonlyArray<string> =>
   Object.entries(fields).flatMap(([part, field]) => {
     const { placeholder } = aboutOf(field)
@@ -34,10 +34,10 @@ export const problems = (fields: Fields, c: Readonly<Record<string, unknown>>): 
 
 type Filled = "document_prompt" | "question_prompt" | "answer_prompt"
 
-/** A part of a prompt cut at its places: what comes before, between and after the texts that are put there. */
+/** A template split at its placeholders: the text before, between and after them. */
 export const around = <P extends Filled>(c: Pick<Prompting, P>, part: P): ReadonlyArray<string> =>
   c[part].split(`{${aboutOf(prompting[part]).placeholder}}`)
 
-/** A part of a prompt with a text at its place, wherever it has it. */
+/** A template with a text in place of every placeholder. */
 export const fill = <P extends Filled>(c: Pick<Prompting, P>, part: P, text: string): string =>
   around(c, part).join(text)

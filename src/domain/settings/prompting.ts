@@ -1,10 +1,10 @@
-/** Settings of the reader's prompts, and of how it is trained on them. */
+/** Settings of the reader's prompts and of its training on them. */
 import * as Schema from "effect/Schema"
 import { Count, NonNegative } from "./kinds.ts"
 import { setting } from "./setting.ts"
 import { all, reads, readsPassages, where } from "./uses.ts"
 
-/** Length of a prompt, in tokens, from which on shifted sparse attention replaces full attention in training. */
+/** Prompt length in tokens from which shifted sparse attention replaces full attention in training. */
 export const LEAST_SHIFTED = 1024
 
 const number = (value: unknown): number => value as number

@@ -1,4 +1,4 @@
-/** Settings of what a retriever is given and of its index. */
+/** Settings of the retriever's inputs and its index. */
 import * as Schema from "effect/Schema"
 import { MaybePath, Natural } from "./kinds.ts"
 import { setting } from "./setting.ts"

@@ -1,24 +1,24 @@
-/** A setting: what it may be, what it is for, and what a change of it changes. All of it stands in one place. */
+/** A setting: its type, its purpose, and what it affects, all in one place. */
 import * as Schema from "effect/Schema"
 import type { Use } from "./uses.ts"
 
 /**
- * What another value changes: what is learned, which makes it another run; what trained models answer; or neither: where
- * results go, what is told, how fast.
+ * What a change of the value affects: what is learned, which makes it a different run; how trained models answer; or
+ * only output, such as paths, logs and speed.
  */
 export type Affects = "learning" | "answers" | "output"
 
-/** What is known of a setting beside what it may be. */
+/** Metadata of a setting. */
 export interface About {
   readonly description: string
   readonly affects: Affects
-  /** What holds where neither the user nor a preset says otherwise; without it one of them has to. */
+  /** The value if neither the user nor a preset gives one; settings without a default are required. */
   readonly default?: unknown
-  /** Other spellings, of other libraries, that mean the same. */
+  /** Names for the same setting in other libraries. */
   readonly aliases?: ReadonlyArray<string>
-  /** Of a part of a prompt: the place in braces that it has for a text, or `null` where it has none. */
+  /** For a prompt template: the name of its placeholder, or `null` if it has none. */
   readonly placeholder?: string | null
-  /** When it matters; always, where it is left out. */
+  /** When the setting matters; always, if omitted. */
   readonly matters?: Use
 }
 
@@ -30,7 +30,7 @@ declare module "effect/Schema" {
   }
 }
 
-/** A schema with what there is to know about the setting that it is of. */
+/** A schema annotated with the setting's metadata. */
 export const setting = <S extends Schema.Top>(
   schema: S,
   about: About & { readonly default?: S["Encoded"] }
@@ -39,14 +39,14 @@ export const setting = <S extends Schema.Top>(
 /** Settings by name. */
 export type Fields = Readonly<Record<string, Schema.Codec<unknown>>>
 
-/** What is known about a setting. */
+/** The metadata of a setting. */
 export const aboutOf = (field: Schema.Top): About => {
   const about = Schema.resolveAnnotations(field)?.["setting"]
   if (about === undefined) throw new Error("a setting has no description")
   return about
 }
 
-/** What holds where nobody says otherwise. */
+/** The default values. */
 export const defaultsOf = (fields: Fields): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
     Object.entries(fields).map(([key, field]) => [key, aboutOf(field).default] as const)

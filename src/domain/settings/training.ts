@@ -1,4 +1,4 @@
-/** Settings of training that hold for every model that is trained. */
+/** Training settings shared by all trained models. */
 import * as Schema from "effect/Schema"
 import { Count, Decay, MaybeSteps, Natural, NonNegative, Positive, Share } from "./kinds.ts"
 import { setting } from "./setting.ts"
@@ -119,7 +119,7 @@ export const training = {
 /** The section's settings, each with a value. */
 export type Training = Schema.Struct.Type<typeof training>
 
-/** Questions per step, which is an update. */
+/** Questions per step (one optimiser update). */
 export const stepSize = (
   c: Pick<Training, "per_device_train_batch_size" | "gradient_accumulation_steps">
 ): number => c.per_device_train_batch_size * c.gradient_accumulation_steps

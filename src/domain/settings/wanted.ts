@@ -1,4 +1,4 @@
-/** What a setting may be, in words, and what a user who gave something else may have meant. */
+/** The values a setting accepts, in words, and suggestions for invalid ones. */
 import * as Schema from "effect/Schema"
 import { didYouMean } from "../nearest.ts"
 
@@ -47,11 +47,11 @@ const inWords = (type: JsonType, many: boolean): string => {
 
 const typeOf = (schema: Schema.Top): JsonType => Schema.toJsonSchemaDocument(schema).schema as JsonType
 
-/** Spellings of other languages and of YAML 1.1. */
+/** Booleans as spelled in other languages and in YAML 1.1. */
 const truths: ReadonlySet<string> = new Set(["yes", "no", "on", "off", "y", "n"])
 const number = /^[+-]?(\d[\d_]*\.?\d*|\.\d+)(e[+-]?\d+)?$/i
 
-/** What to do about a value that is none of the wanted. */
+/** A suggestion for a value of the wrong type. */
 const remedy = (type: JsonType, given: unknown): string => {
   if (typeof given !== "string") return ""
   const near = type.enum && didYouMean(given.toLowerCase(), type.enum)
@@ -63,7 +63,7 @@ const remedy = (type: JsonType, given: unknown): string => {
   return number.test(given.trim()) ? `; write the number without quotes or underscores` : ""
 }
 
-/** What a value of the schema may be, and what to do about one that is not. */
+/** The values that the schema accepts, and a suggestion for an invalid one. */
 export const wanted = (schema: Schema.Top, given: unknown): { readonly what: string; readonly remedy: string } => {
   const type = typeOf(schema)
   return { what: inWords(type, false), remedy: remedy(type, given) }

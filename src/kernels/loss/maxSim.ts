@@ -6,12 +6,12 @@ import { gather } from "../op/gather.ts"
 import { penalise, reduceMax } from "../op/select.ts"
 import type { Tensor } from "../Tensor.ts"
 
-/** Takes the similarity of a document row that does not count below any that does, as in ColBERT's code. */
+/** Added to the similarity of a masked document token, so that no unmasked one ranks below it; as in ColBERT's code. */
 const ABSENT = -9999
 
 /**
- * Scores of every question with every document: queries [b, q, d], docs [n, l, d] -> [b, n]. Without a mask
- * (bool [n, l], one row of each document at least) every row of a document counts.
+ * Scores of every query with every document: queries [b, q, d], docs [n, l, d] -> [b, n]. `mask`, bool [n, l], selects
+ * the document tokens that count, at least one per document; by default all count.
  */
 export const maxSim = (queries: Tensor, docs: Tensor, mask?: Tensor): Tensor => {
   const [b, q, d] = queries.type.shape as readonly [number, number, number]
@@ -22,7 +22,7 @@ export const maxSim = (queries: Tensor, docs: Tensor, mask?: Tensor): Tensor => 
   return transpose(sum(reshape(reduceMax(counted, 1), [n, b, q]), [-1]), [1, 0])
 }
 
-/** The same for k documents of each question's own: places int32 [b, k] among the n documents -> [b, k]. */
+/** The same for k documents per query: `places`, int32 [b, k], are indices into the n documents -> [b, k]. */
 export const maxSimOwn = (queries: Tensor, docs: Tensor, places: Tensor, mask: Tensor): Tensor => {
   const [b, q, d] = queries.type.shape as readonly [number, number, number]
   const [n, l] = docs.type.shape as readonly [number, number, number]

@@ -1,4 +1,4 @@
-/** What the reader's verdict, given as data, asks of the retriever's scores. */
+/** Ranking losses on the retriever's scores; the reader's preferences enter as data. */
 import { reshape, sum } from "../op/broadcast.ts"
 import { div, mul, neg, scale, softplus, sub } from "../op/elementwise.ts"
 import { logSoftmax } from "../op/normalise.ts"
@@ -6,8 +6,8 @@ import { less, reduceMax, reduceMin, where } from "../op/select.ts"
 import { scalar, type Tensor } from "../Tensor.ts"
 
 /**
- * JMLR's scaled scores: 2 (S - min S)/(max S - min S) - 1 over the last axis, 0 where all are equal.
- * The extremes are differentiated, as in the released code.
+ * JMLR's scaled scores: 2 (S - min S)/(max S - min S) - 1 over the last axis, 0 where all are equal. Gradients flow
+ * through the minimum and maximum, as in the released code.
  */
 export const minMaxScale = (scores: Tensor): Tensor => {
   const [low, high] = [reduceMin(scores, -1, true), reduceMax(scores, -1, true)]
@@ -34,5 +34,5 @@ export const pairwise = (scores: Tensor, weights: Tensor): Tensor => {
 export const listwise = (scores: Tensor, target: Tensor, temperature: number): Tensor =>
   neg(sum(mul(target, logSoftmax(scale(scores, 1 / temperature))), [1]))
 
-/** The mean over the batch. */
+/** The mean over the batch: [b] -> []. */
 export const mean = (losses: Tensor): Tensor => scale(sum(losses, [0]), 1 / losses.type.shape[0]!)

@@ -1,4 +1,4 @@
-/** The shapes around attention: heads, and masks as biases. */
+/** Shapes and masks of attention: splitting and merging heads, masks as additive biases. */
 import * as Nd from "../NdArray.ts"
 import { reshape } from "../op/broadcast.ts"
 import { transpose } from "../op/contract.ts"
@@ -7,16 +7,16 @@ import { iota } from "../op/iota.ts"
 import { and, equal, less, not, or, penalise } from "../op/select.ts"
 import { constant, type Tensor } from "../Tensor.ts"
 
-/** A score that no softmax notices; finite, so that a row of nothing else is not NaN. */
+/** Bias of a masked key: vanishes in softmax, but finite, so that a fully masked row is not NaN. */
 const MASKED = -1e9
 
 /**
- * How the queries of a layer meet its keys and values: q [b, heads, n, d] and k [b, groups, n, d], turned by their
- * positions, v [b, groups, n, d] -> [b, heads, n, d].
+ * The attention function of a layer: q [b, heads, n, d] and k [b, groups, n, d], both after RoPE, v [b, groups, n, d],
+ * with `groups` KV heads -> [b, heads, n, d].
  */
 export type Mix = (q: Tensor, k: Tensor, v: Tensor, layer: number) => Tensor
 
-/** Whether a layer sees all, or a window, as `layer_types` of `config.json` has it. */
+/** Full or sliding-window attention, as in `layer_types` of `config.json`. */
 export type LayerType = "full_attention" | "sliding_attention"
 
 /** [b, n, heads·d] -> [b, heads, n, d] */
@@ -31,16 +31,16 @@ export const mergeHeads = (x: Tensor): Tensor => {
   return reshape(transpose(x, [0, 2, 1, 3]), [b!, n!, heads! * d!])
 }
 
-/** What is added to scores so that only the seen keys count: bool [b, n or 1, s] -> bias [b, 1, n or 1, s]. */
+/** The bias added to attention scores, from a mask of visible keys: bool [b, n or 1, s] -> [b, 1, n or 1, s]. */
 export const biasOf = (seen: Tensor): Tensor => {
   const [b, n, s] = seen.type.shape
   return penalise(reshape(seen, [b!, 1, n!, s!]), MASKED)
 }
 
-/** Keys a bidirectional encoder may attend to: bool mask [b, n] -> bias [b, 1, 1, n]. */
+/** The bias of a bidirectional encoder's padding mask: bool [b, n] -> [b, 1, 1, n]. */
 export const keyBias = (mask: Tensor): Tensor => biasOf(reshape(mask, [mask.type.shape[0]!, 1, -1]))
 
-/** The same within a distance of `reach` either way: [b, 1, n, n]. */
+/** The same, with keys limited to a distance of `reach` on either side: [b, 1, n, n]. */
 export const windowBias = (mask: Tensor, reach: number): Tensor => {
   const [b, n] = mask.type.shape
   const distance = sub(iota([1, n!, 1]), iota([1, 1, n!]))
@@ -49,17 +49,17 @@ export const windowBias = (mask: Tensor, reach: number): Tensor => {
   return biasOf(and(reshape(mask, [b!, 1, n!]), within))
 }
 
-/** Whether the key does not come after the query: bool [1, n, n]. */
+/** Causal mask, true for keys up to and including the query: bool [1, n, n]. */
 export const causal = (n: number): Tensor => not(less(iota([1, n, 1]), iota([1, 1, n])))
 
-/** Whether the key lies less than `size` places behind the query: int32 [b, n] and [b, s] -> bool [b, n, s]. */
+/** Whether a key is less than `size` positions behind the query: int32 [b, n] and [b, s] -> bool [b, n, s]. */
 export const near = (queries: Tensor, keys: Tensor, size: number): Tensor => {
   const [[b, n], [k, s]] = [queries.type.shape, keys.type.shape]
   const behind = sub(reshape(queries, [b!, n!, 1]), reshape(keys, [k!, 1, s!]))
   return less(behind, constant(Nd.scalar(size), "int32"))
 }
 
-/** Positions of which a token sees only those nearer to its own than `size`. */
+/** A sliding window: a token does not see keys `size` or more positions behind it. */
 export interface Window {
   /** int32 [b, n] */
   readonly positions: Tensor
@@ -67,10 +67,10 @@ export interface Window {
 }
 
 /**
- * What a decoder position may attend to, from int32 branches [b, n]: bias [b, 1, n, n].
+ * Tree-attention mask of a decoder, from the branch id of each token, int32 [b, n]: bias [b, 1, n, n].
  *
- * Branch 0 is the trunk, every position sees the trunk before it; branch k > 0 also sees itself, and not the other
- * branches; branch -1 is padding, which nobody sees. A plain causal sequence is all trunk.
+ * Branch 0 is the shared prefix, visible to all later tokens. A token of branch k > 0 also sees the earlier tokens of
+ * its own branch, but no other branch. Branch -1 is padding, visible to none. A plain causal sequence is all branch 0.
  */
 export const branchBias = (branches: Tensor, window?: Window): Tensor => {
   const [b, n] = branches.type.shape

@@ -1,4 +1,4 @@
-/** A BERT encoder (Devlin et al. 2019), parameters named as in its checkpoints. */
+/** BERT encoder (Devlin et al. 2019), with the parameter names of its checkpoints. */
 import * as Nd from "../NdArray.ts"
 import { attend } from "../op/attend.ts"
 import { add } from "../op/elementwise.ts"
@@ -22,19 +22,19 @@ export interface BertConfig {
   readonly type_vocab_size: number
   readonly layer_norm_eps: number
   readonly hidden_dropout_prob: number
-  /** Standard deviation of the weights before training. */
+  /** Standard deviation of the initial weights. */
   readonly initializer_range: number
-  /** gelu where it is left out. */
+  /** Default: gelu. */
   readonly hidden_act?: Activation
 }
 
-/** What an encoder reads: b sequences of n tokens. */
+/** Input of an encoder: b sequences of n tokens. */
 export interface EncoderInput {
   /** int32 [b, n] */
   readonly ids: Tensor
-  /** bool [b, n]: positions that others may attend to. */
+  /** bool [b, n]: true for tokens that may be attended to. */
   readonly mask: Tensor
-  /** int32 scalar; dropout is on where it is given. */
+  /** int32 scalar: the dropout key; no dropout without it. */
   readonly key?: Tensor | undefined
 }
 
@@ -47,7 +47,7 @@ const selfAttention = (c: BertConfig) => {
   })
 }
 
-/** Dense, dropout, residual, norm: how BERT ends both halves of a layer. */
+/** Dense, dropout, residual, norm: the end of both halves of a BERT layer. */
 const residual = (c: BertConfig, from: number, site: number) => {
   const dense = linear(from, c.hidden_size, c.initializer_range, true)
   const norm = layerNorm(c.hidden_size, c.layer_norm_eps)

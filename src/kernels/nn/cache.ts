@@ -1,4 +1,4 @@
-/** Attention of new tokens to those that came before, whose keys and values are kept in slots. */
+/** Attention with a key-value cache: new tokens attend to cached ones and to each other. */
 import { attendBlocks } from "../op/attend.ts"
 import { reshape } from "../op/broadcast.ts"
 import { iota } from "../op/iota.ts"
@@ -7,40 +7,40 @@ import type { Tensor } from "../Tensor.ts"
 import { biasOf, causal, type Mix, near } from "./attention.ts"
 import { type DecoderConfig, headSize, windowOf } from "./decoder.ts"
 
-/** The sizes of what a decoder keeps. */
+/** Sizes of a decoder's key-value cache. */
 export interface CacheShape {
   readonly layers: number
-  /** Key heads of a layer, and the size of each. */
+  /** KV heads of a layer, and the size of each. */
   readonly groups: number
   readonly size: number
 }
 
-/** The keys and values that a decoder keeps of each token. */
+/** The key-value cache of a decoder. */
 export const cacheShape = (c: DecoderConfig): CacheShape => ({
   layers: c.num_hidden_layers,
   groups: c.num_key_value_heads,
   size: headSize(c)
 })
 
-/** What a layer keeps of each token: k and v, [b, groups, slots, d]. */
+/** Keys and values of a layer: [b, groups, slots, d], with `groups` KV heads. */
 export interface Kept {
   readonly k: Tensor
   readonly v: Tensor
 }
 
-/** Where new tokens stand among those whose keys and values are kept: c slots for each of b sequences. */
+/** Where new tokens go in a cache of c positions (slots) for each of b sequences, and what they see. */
 export interface Standing {
-  /** Slots that the n new tokens will take: int32 [b or 1, n]. */
+  /** Cache positions of the n new tokens: int32 [b or 1, n]. */
   readonly slots: Tensor
-  /** Whether a slot is taken by a token that may be seen: bool [b, c]. */
+  /** Whether a cache position holds a visible token: bool [b, c]. */
   readonly taken: Tensor
-  /** Whether a new token may be seen by those after it: bool [b, n]; all may where it is left out. */
+  /** Whether a new token is visible to later ones: bool [b, n]; by default all are. */
   readonly real?: Tensor | undefined
 }
 
 const toEveryQuery = (keys: Tensor): Tensor => reshape(keys, [keys.type.shape[0]!, 1, -1])
 
-/** A decoder's attention that remembers `past`, by layer, and leaves what is to be kept of the new tokens in `present`. */
+/** A decoder's attention over the cache `past`, by layer, and new tokens; their keys and values go to `present`. */
 export const remember = (c: DecoderConfig, past: ReadonlyArray<Kept>, { real, slots, taken }: Standing) => {
   const order = causal(slots.type.shape[1]!)
   const [before, among] = [toEveryQuery(taken), real ? and(order, toEveryQuery(real)) : order]

@@ -1,4 +1,4 @@
-/** ColBERT (Khattab & Zaharia 2020): one unit vector a token, of any encoder here. */
+/** ColBERT (Khattab & Zaharia 2020): one unit vector per token, on any of the encoders here. */
 import { l2Normalise } from "../op/normalise.ts"
 import type { Tensor } from "../Tensor.ts"
 import { bert, type BertConfig, type EncoderInput } from "./bert.ts"
@@ -8,13 +8,13 @@ import { type Module, module, optional, type Params } from "./Module.ts"
 
 /** The config of an encoder with ColBERT's head. */
 export type EncoderConfig = (BertConfig | ModernBertConfig) & {
-  /** Size of a token's vector; 0 for hidden states as they are. */
+  /** Size of a token vector; 0 for no projection of the hidden states. */
   readonly dim: number
 }
-/** A model of sequences of tokens: [b, n] to [b, n, size]. */
+/** An encoder of token sequences: [b, n] -> [b, n, size]. */
 export type Encoder = Module<Params, [EncoderInput], Tensor>
 
-/** Hidden states of the model, which has its name in checkpoints that have a head beside it: [b, n, hidden]. */
+/** Hidden states [b, n, hidden]; parameters are nested under the model's name, as in checkpoints with a head. */
 export const backbone = (c: EncoderConfig): Encoder => {
   const [name, model] = c.model_type === "bert" ? ["bert", bert(c)] : ["model", modernBert(c)]
   const inner = model as unknown as Encoder
@@ -24,10 +24,10 @@ export const backbone = (c: EncoderConfig): Encoder => {
   ) as unknown as Encoder
 }
 
-/** Components of a token's vector. */
+/** Size of a token vector. */
 export const vectorSize = ({ dim, hidden_size }: EncoderConfig): number => dim === 0 ? hidden_size : dim
 
-/** Vectors of length 1: [b, n, dim]; `linear` has no bias. */
+/** Unit token vectors [b, n, dim]; `linear` has no bias. */
 export const colbert = (c: EncoderConfig): Encoder => {
   const model = backbone(c)
   const head = optional(c.dim > 0, linear(c.hidden_size, c.dim, c.initializer_range))

@@ -1,4 +1,4 @@
-/** Decoders of Llama's family (Touvron et al. 2023), described by one config, parameters named as in their checkpoints. */
+/** Decoders of the Llama family (Touvron et al. 2023), described by one config, with checkpoint parameter names. */
 import { attendCausal } from "../op/attend.ts"
 import { reshape } from "../op/broadcast.ts"
 import { add, mul, scale } from "../op/elementwise.ts"
@@ -14,7 +14,7 @@ import { listParams, type Module, module, ones, optional, type Param, repeat, ze
 import { ropeAngles, type RopeParameters } from "./rope.ts"
 import { shiftedSparse } from "./shifted.ts"
 
-/** Sizes and traits of a decoder, spelled as in `config.json`; a trait left out is as in Llama. */
+/** Sizes and options of a decoder, spelled as in `config.json`; options default to Llama's. */
 export interface DecoderConfig {
   readonly vocab_size: number
   readonly hidden_size: number
@@ -22,75 +22,75 @@ export interface DecoderConfig {
   readonly num_hidden_layers: number
   readonly num_attention_heads: number
   readonly num_key_value_heads: number
-  /** Size of a head; `hidden_size` shared out among the heads where it is left out. */
+  /** Head size; by default `hidden_size / num_attention_heads`. */
   readonly head_dim?: number
   readonly max_position_embeddings: number
   readonly rms_norm_eps: number
   readonly rope_parameters: RopeParameters
   readonly tie_word_embeddings: boolean
   readonly hidden_dropout_prob: number
-  /** Standard deviation of the weights before training. */
+  /** Standard deviation of the initial weights. */
   readonly initializer_range: number
   readonly hidden_act?: Activation
-  /** Biases of the projections of queries, keys and values; of the output; of the feed-forward layer. */
+  /** Biases of the query, key and value projections; of the output projection; of the feed-forward layer. */
   readonly qkv_bias?: boolean
   readonly output_bias?: boolean
   readonly mlp_bias?: boolean
-  /** Queries and keys are normalised a head (Qwen3). */
+  /** Queries and keys are normalised per head (Qwen3). */
   readonly qk_norm?: boolean
-  /** One `qkv_proj` and one `gate_up_proj` (Phi-3). */
+  /** Fused `qkv_proj` and `gate_up_proj` (Phi-3). */
   readonly fused?: boolean
   /** Norms scale by 1 + weight, embeddings by √hidden_size (Gemma). */
   readonly gemma?: boolean
-  /** What attention and the feed-forward layer yield is normalised too (Gemma 3). */
+  /** Outputs of attention and of the feed-forward layer are normalised too (Gemma 3). */
   readonly post_norms?: boolean
-  /** Scores are divided by its root; by that of the size of a head where it is left out. */
+  /** Attention scores are divided by its square root; by default the head size. */
   readonly query_pre_attn_scalar?: number
-  /** Tokens of context, and of which layers: of all where they are left out. */
+  /** Window in tokens, and the type of each layer; without `layer_types` every layer has the window. */
   readonly sliding_window?: number
   readonly layer_types?: ReadonlyArray<LayerType>
-  /** The rotation in layers with a window, where it is another. */
+  /** RoPE of the layers with a window, if it differs. */
   readonly local_rope_parameters?: RopeParameters
 }
 
-/** What a decoder reads: b rows of n tokens. */
+/** Input of a decoder: b rows of n tokens. */
 export interface DecoderInput {
   /** int32 [b, n] */
   readonly ids: Tensor
-  /** int32 [b, n]: the place of each token in its own sequence. */
+  /** int32 [b, n]: position of each token in its own sequence. */
   readonly positions: Tensor
-  /** int32 [b, n]: who sees whom, see `branchBias`; needed where there is no `mix`. */
+  /** int32 [b, n]: branch id of each token (defines the attention mask, see `branchBias`); needed without `mix`. */
   readonly branches?: Tensor | undefined
-  /** int32 [r]: rows of the flattened [b·n] tokens whose next token is predicted; all where it is left out. */
+  /** int32 [r]: indices into the flattened [b·n] tokens whose next token is predicted; by default all. */
   readonly rows?: Tensor | undefined
-  /** int32 [r]: ids whose negative log-likelihoods [r] are wanted instead of logits. */
+  /** int32 [r]: target ids; the output is their negative log-likelihoods [r] instead of logits. */
   readonly targets?: Tensor | undefined
-  /** int32 scalar; dropout is on where it is given. */
+  /** int32 scalar: the dropout key; no dropout without it. */
   readonly key?: Tensor | undefined
-  /** Attention as `branches` and the config say, where it is left out. */
+  /** The attention function; by default masked by `branches` and the windows of the config. */
   readonly mix?: Mix | undefined
-  /** Attention within shifted groups instead of whole sequences (S2-Attn), for training. */
+  /** Shifted sparse attention (S2-Attn) instead of full attention, for training. */
   readonly shifted?: boolean | undefined
 }
 
-/** What the layers of one pass share. */
+/** What the layers of one forward pass share. */
 interface Pass {
-  /** Of the turning planes of each token in a layer: [b, n, planes]. */
+  /** Rotary angles per token in a layer: [b, n, pairs], one per rotary dimension pair. */
   readonly angles: (layer: number) => Tensor
   readonly mix: Mix
   readonly key: Tensor | undefined
 }
 
-/** The tokens of [..., width] that go on: all, or some as [r, width]. */
+/** Selects the rows kept after the last attention: all of [..., width], or some as [r, width]. */
 type Choice = (x: Tensor) => Tensor
 
 const all: Choice = (x) => x
 const some = (rows: Tensor): Choice => (x) => gather(reshape(x, [-1, x.type.shape.at(-1)!]), rows)
 
-/** Size of an attention head's queries, keys and values. */
+/** Size of a head's queries, keys and values. */
 export const headSize = (c: DecoderConfig): number => c.head_dim ?? c.hidden_size / c.num_attention_heads
 
-/** Tokens of context that a layer sees, where it does not see all. */
+/** Window of a layer in tokens; `undefined` for full attention. */
 export const windowOf = (c: DecoderConfig, index: number): number | undefined =>
   c.layer_types?.[index] === "full_attention" ? undefined : c.sliding_window
 
@@ -104,7 +104,7 @@ const norm = (c: DecoderConfig, size: number): Module<{ weight: Param }, [Tensor
     : module({ weight: ones(size) }, plain.apply)
 }
 
-/** Several linear maps of one input, as modules of their own or as one whose output is cut. */
+/** Several linear maps of one input: separate modules, or one fused module whose output is split. */
 const project = (
   c: DecoderConfig,
   maps: Readonly<Record<string, number>>,
@@ -124,7 +124,7 @@ const project = (
   )
 }
 
-/** Turns the planes that turn, and leaves the rest of a head as it is. */
+/** Applies RoPE to the rotary part of each head; the rest is unchanged. */
 const turn = (rope: RopeParameters, x: Tensor, angles: Tensor): Tensor => {
   const [size, turning] = [x.type.shape[3]!, 2 * angles.type.shape[2]!]
   const turned = rotary(turning === size ? x : slice(x, 3, 0, turning), angles)
@@ -151,7 +151,7 @@ const selfAttention = (c: DecoderConfig, index: number) => {
   })
 }
 
-/** SwiGLU and its kin: down(act(gate x) ∘ up x). */
+/** SwiGLU and its variants: down(act(gate x) ∘ up x). */
 const feedForward = (c: DecoderConfig) => {
   const act = activations[c.hidden_act ?? "silu"]
   const maps = { gate_proj: c.intermediate_size, up_proj: c.intermediate_size }
@@ -171,7 +171,7 @@ const layer = (c: DecoderConfig, index: number) => {
   const params = {
     input_layernorm: level.params,
     self_attn: attention.params,
-    /** Before the feed-forward layer, but for models that normalise what attention yields. */
+    /** Norm before the feed-forward layer; with `post_norms`, of the attention output. */
     post_attention_layernorm: level.params,
     mlp: mlp.params,
     pre_feedforward_layernorm: after.params,
@@ -187,7 +187,7 @@ const layer = (c: DecoderConfig, index: number) => {
   })
 }
 
-/** Attention to what `branches` allow, within the window of the layer. */
+/** Attention masked by `branches` and by the layer's window. */
 const byBranches = (c: DecoderConfig) => (branches: Tensor, positions: Tensor): Mix => {
   const whole = branchBias(branches)
   const window = c.sliding_window && branchBias(branches, { positions, size: c.sliding_window })
@@ -199,7 +199,7 @@ const mixOf = (c: DecoderConfig, { branches, mix, positions, shifted }: DecoderI
   return shifted ? shiftedSparse(branches!, positions, byBranches(c)) : byBranches(c)(branches!, positions)
 }
 
-/** Final hidden states, [b, n, hidden] or [r, hidden]: the last layer needs the other tokens for keys and values alone. */
+/** Final hidden states, [b, n, hidden] or [r, hidden]; the last layer uses the other tokens only as keys and values. */
 const backbone = (c: DecoderConfig) => {
   const embed = embedding(c.vocab_size, c.hidden_size, c.initializer_range)
   const layers = repeat(c.num_hidden_layers, (i) => layer(c, i))
@@ -218,10 +218,10 @@ const backbone = (c: DecoderConfig) => {
   })
 }
 
-/** Rows whose logits are there at a time where they are for a likelihood. */
+/** Rows per logits chunk when likelihoods are computed. */
 const CHUNK = 1024
 
-/** Negative log-likelihoods of targets [r] after rows [r, hidden]; with checkpointing, one chunk's logits at a time. */
+/** Negative log-likelihoods [r] of targets [r] after rows [r, hidden]; checkpointing holds one chunk of logits. */
 const likelihoods = (rows: Tensor, targets: Tensor, logits: (rows: Tensor) => Tensor): Tensor => {
   const count = targets.type.shape[0]!
   if (count <= CHUNK) return crossEntropy(logits(rows), targets)
@@ -234,8 +234,8 @@ const likelihoods = (rows: Tensor, targets: Tensor, logits: (rows: Tensor) => Te
 }
 
 /**
- * Logits of the token after each of `rows`: [r, vocabulary], or the likelihoods of `targets`. A tied head is the
- * embedding and has no weight of its own.
+ * Logits of the token after each of `rows`, [r, vocabulary], or negative log-likelihoods [r] of `targets`. A tied head
+ * reuses the embedding and has no weight of its own.
  */
 export const causalLm = (c: DecoderConfig) => {
   const model = backbone(c)

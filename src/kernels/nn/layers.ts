@@ -1,4 +1,4 @@
-/** Linear maps, embeddings and norms, with PyTorch's parameter names and layouts; adapters add to the first two. */
+/** Linear layers, embeddings and norms, with PyTorch's parameter names and layouts; LoRA adapts the first two. */
 import * as Nd from "../NdArray.ts"
 import { reshape } from "../op/broadcast.ts"
 import { affine, matmul } from "../op/contract.ts"
@@ -10,7 +10,7 @@ import { constant, type Tensor } from "../Tensor.ts"
 import { plus } from "./lora.ts"
 import { lookup, type Module, module, normal, ones, type Param, zeros } from "./Module.ts"
 
-/** By the names of `hidden_act`. */
+/** Activations by their `hidden_act` name. */
 export const activations = {
   silu,
   swish: silu,
@@ -19,10 +19,10 @@ export const activations = {
   gelu_pytorch_tanh: geluTanh,
   relu
 }
-/** Name of an activation, as Hugging Face's configs have it. */
+/** Name of an activation in Hugging Face configs. */
 export type Activation = keyof typeof activations
 
-/** Consecutive parts of the last axis, of the given sizes. */
+/** Splits the last axis into consecutive parts of the given sizes. */
 export const parts = (x: Tensor, sizes: ReadonlyArray<number>): ReadonlyArray<Tensor> => {
   let end = 0
   return sizes.map((size) => slice(x, -1, end, end += size))
@@ -38,7 +38,7 @@ const rowwise = (x: Tensor, f: (rows: Tensor) => Tensor): Tensor => {
 /** weight [out, in], bias [out]. */
 export type LinearParams = { readonly weight: Param; readonly bias?: Param }
 
-/** x Wᵀ, and + b where there is a bias: x [..., in] -> [..., out]. */
+/** x Wᵀ, plus b if there is a bias: x [..., in] -> [..., out]. */
 export const linear = (
   from: number,
   to: number,

@@ -1,8 +1,8 @@
 /**
- * Low-rank adapters (Hu et al. 2021): a module from a module, in which chosen weights W get s B A beside them.
+ * LoRA (Hu et al. 2021): a module whose chosen weights W become W + s B A.
  *
- * Only A and B are new parameters, named as PEFT names them. W need not learn, and then costs nothing in the
- * gradient's graph, as nothing there refers to its gradient.
+ * Only A and B are new parameters, named as in PEFT. A frozen W costs nothing in the backward graph, where nothing
+ * refers to its gradient.
  */
 import { reshape } from "../op/broadcast.ts"
 import { matmul, transpose } from "../op/contract.ts"
@@ -20,16 +20,16 @@ export interface Rank {
 
 /** Which weights are adapted, and how. */
 export interface Lora {
-  /** By the path of the module that has the weight ("model.layers.0.self_attn.q_proj"). */
+  /** Ranks by the path of the module that has the weight ("model.layers.0.self_attn.q_proj"). */
   readonly targets: ReadonlyMap<string, Rank>
-  /** Share of A's inputs that are dropped in training; a look-up has nothing to drop. */
+  /** Dropout rate of A's inputs in training; embeddings have none. */
   readonly dropout: number
 }
 
-/** What is added to a module's output: rows [n, in] -> [n, out], or ids [...] -> [..., size]. */
+/** What an adapter adds to a module's output: rows [n, in] -> [n, out], or ids [...] -> [..., size]. */
 type Delta = (x: Tensor) => Tensor
 
-/** The output `y` of a module at `x`, with what an adapter beside its bound parameters adds. */
+/** The output `y` of a module at `x`, plus what the adapter in its bound parameters adds, if there is one. */
 export const plus = (bound: object, x: Tensor, y: Tensor): Tensor => {
   const { delta } = bound as { readonly delta?: Delta }
   return delta ? add(y, delta(x)) : y
@@ -39,7 +39,7 @@ interface Tree {
   readonly [name: string]: Tree
 }
 
-/** The tree, with parameters or tensors at its leaves, and more children wherever `more` has some for a path. */
+/** The tree with extra children at nodes where `more` returns some; its leaves are parameters or tensors. */
 const extend = (tree: Tree, more: (node: any, path: string) => object, path = ""): Tree => {
   if ("_tag" in tree) return tree
   const extended = Object.entries(tree).map(([name, child]) =>
@@ -48,7 +48,7 @@ const extend = (tree: Tree, more: (node: any, path: string) => object, path = ""
   return { ...Object.fromEntries(extended), ...more(tree, path) }
 }
 
-/** Parameters as PEFT initialises them: B A is zero before training. */
+/** The adapter's parameters, initialised as in PEFT: B A is zero before training. */
 const beside = ({ lookup, shape: [to, from] }: Param, { r }: Rank): Params =>
   lookup
     ? { lora_embedding_A: zeros(r, to!), lora_embedding_B: normal([from!, r], 1) }
@@ -72,10 +72,10 @@ const delta = (node: Matrices | Tables, { r, scaling }: Rank, drop: (x: Tensor) 
       return reshape(rows, [...ids.type.shape, rows.type.shape[1]!])
     }
 
-/** Dropout sites of adapters; those of the models are below. */
+/** First dropout site of adapters; those of the models are below. */
 const SITES = 2 ** 16
 
-/** The module with adapters at the targets; dropout is on where the input has a key. */
+/** The module with adapters at the targets; dropout is on if the input has a key. */
 export const adapt = <P extends Params, I extends { readonly key?: Tensor | undefined }, O>(
   base: Module<P, [I], O>,
   { dropout: rate, targets }: Lora

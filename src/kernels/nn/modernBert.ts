@@ -1,4 +1,4 @@
-/** ModernBERT (Warner et al. 2024): a pre-norm encoder with rotary positions, most of whose layers see a window. */
+/** ModernBERT (Warner et al. 2024): a pre-norm encoder with RoPE and, in most layers, sliding-window attention. */
 import { attend } from "../op/attend.ts"
 import { expand } from "../op/broadcast.ts"
 import { add, mul } from "../op/elementwise.ts"
@@ -13,7 +13,7 @@ import { type Activation, activations, embedding, layerNorm, linear, parts } fro
 import { listParams, module, optional, repeat } from "./Module.ts"
 import { ropeAngles, type RopeParameters } from "./rope.ts"
 
-/** Sizes and traits, spelled as in `config.json`. */
+/** Sizes and options, spelled as in `config.json`. */
 export interface ModernBertConfig {
   readonly model_type: "modernbert"
   readonly vocab_size: number
@@ -29,15 +29,15 @@ export interface ModernBertConfig {
   readonly hidden_activation: Activation
   readonly embedding_dropout: number
   readonly mlp_dropout: number
-  /** Tokens that one sees in a layer of windows: half of them on either side. */
+  /** Window of the local layers in tokens, half on either side. */
   readonly local_attention: number
   readonly layer_types: ReadonlyArray<LayerType>
   readonly rope_parameters: Readonly<Record<LayerType, RopeParameters>>
-  /** Standard deviation of the weights before training. */
+  /** Standard deviation of the initial weights. */
   readonly initializer_range: number
 }
 
-/** What the layers of one type see, and by how much their planes turn. */
+/** Attention bias and rotary angles of the layers of one type. */
 interface View {
   readonly bias: Tensor
   readonly angles: Tensor
@@ -65,7 +65,7 @@ const feedForward = (c: ModernBertConfig, site: number) => {
   })
 }
 
-/** The first layer reads the embeddings, which are normalised already. */
+/** The first layer has no attention norm: the embeddings are already normalised. */
 const layer = (c: ModernBertConfig, index: number) => {
   const norm = layerNorm(c.hidden_size, c.norm_eps, c.norm_bias)
   const first = optional(index > 0, norm)
@@ -78,7 +78,7 @@ const layer = (c: ModernBertConfig, index: number) => {
   })
 }
 
-/** What a layer of each type sees of sequences with the given mask: bool [b, n]. */
+/** Bias and angles of each layer type, from a mask: bool [b, n]. */
 const views = (c: ModernBertConfig, mask: Tensor): Readonly<Record<LayerType, View>> => {
   const positions = expand(iota([1, mask.type.shape[1]!]), mask.type.shape)
   const size = c.hidden_size / c.num_attention_heads

@@ -1,25 +1,25 @@
-/** Angles of rotary position embedding, and the ways in which models stretch them to longer texts. */
+/** Rotary position embedding (RoPE): its angles, and how models scale them to longer contexts. */
 import * as Nd from "../NdArray.ts"
 import { reshape } from "../op/broadcast.ts"
 import { add, exp, float, log, mul, scale } from "../op/elementwise.ts"
 import { less, max, reduceMax, where } from "../op/select.ts"
 import { constant, scalar, type Tensor } from "../Tensor.ts"
 
-/** `rope_parameters` of `config.json`, of those kinds that are computed here. */
+/** `rope_parameters` of `config.json`, of the supported types. */
 export type RopeParameters = {
   readonly rope_theta: number
-  /** Share of a head's planes that turn; all where it is left out. */
+  /** Fraction of a head's dimension pairs that are rotated; by default all. */
   readonly partial_rotary_factor?: number
 } & Stretch
 
-/** `dynamic` and `longrope` follow the length of each row: its greatest position + 1. */
+/** `dynamic` and `longrope` depend on the length of each row: its greatest position + 1. */
 export type Stretch =
   | { readonly rope_type: "default" }
   /** Positions divided by the factor (position interpolation, Chen et al. 2023). */
   | { readonly rope_type: "linear"; readonly factor: number }
   /** NTK: theta grows with rows longer than `max_position_embeddings`. */
   | { readonly rope_type: "dynamic"; readonly factor: number }
-  /** Slow planes by the factor, fast ones not, those between in between. */
+  /** Llama 3: low frequencies divided by `factor`, high ones left alone, those between interpolated. */
   | {
     readonly rope_type: "llama3"
     readonly factor: number
@@ -27,26 +27,26 @@ export type Stretch =
     readonly high_freq_factor: number
     readonly original_max_position_embeddings: number
   }
-  /** A divisor for each plane, others for rows longer than the original length. */
+  /** LongRoPE: one divisor per dimension pair; `long_factor` for rows longer than the original length. */
   | {
     readonly rope_type: "longrope"
     readonly short_factor: ReadonlyArray<number>
     readonly long_factor: ReadonlyArray<number>
     readonly original_max_position_embeddings: number
-    /** Factor of the turned vectors. */
+    /** Scale of the rotated vectors. */
     readonly attention_factor: number
   }
-  /** Planes that turn seldom within the original length by the factor, those that turn often not (Peng et al. 2023). */
+  /** YaRN (Peng et al. 2023): low-frequency dimension pairs interpolated by `factor`, high-frequency ones unchanged. */
   | {
     readonly rope_type: "yarn"
     readonly factor: number
-    /** Turns within the original length from which on a plane is left as it is, and up to which it is stretched whole. */
+    /** Full turns within the original length: a pair is left alone from `beta_fast`, interpolated up to `beta_slow`. */
     readonly beta_fast: number
     readonly beta_slow: number
     readonly original_max_position_embeddings: number
-    /** Factor of the turned vectors. */
+    /** Scale of the rotated vectors. */
     readonly attention_factor: number
-    /** Whether the planes between are counted in whole ones. */
+    /** Whether the two ends of the ramp between them are rounded outwards to whole pairs. */
     readonly truncate: boolean
   }
 
@@ -61,7 +61,7 @@ const llama3 = (frequency: number, r: Llama3): number => {
   return (1 - kept) * frequency / r.factor + kept * frequency
 }
 
-/** YaRN's frequencies: between its two ends a plane is stretched by its share of the way. */
+/** YaRN's frequencies: between the ends of the ramp, interpolated linearly. */
 const yarn = (plain: ReadonlyArray<number>, r: Yarn): ReadonlyArray<number> => {
   const planes = plain.length
   const planeOf = (turns: number) =>
@@ -75,7 +75,7 @@ const yarn = (plain: ReadonlyArray<number>, r: Yarn): ReadonlyArray<number> => {
   })
 }
 
-/** A value a plane, to be broadcast over [b, n, planes]. */
+/** One value per dimension pair, to be broadcast over [b, n, pairs]. */
 const perPlane = (values: ReadonlyArray<number>): Tensor => constant(Nd.fromArray([1, 1, values.length], values))
 
 /** Greatest position + 1 of each row: [b, n] -> [b, 1, 1]. */
@@ -84,7 +84,7 @@ const lengths = (positions: Tensor): Tensor => {
   return reshape(add(greatest, scalar(1)), [-1, 1, 1])
 }
 
-/** Angle a position of each plane, for positions [b, n] as float32: [1 or b, 1, planes]. */
+/** Radians per position of each dimension pair: [1 or b, 1, pairs], for float32 positions [b, n]. */
 const frequencies = (rope: RopeParameters, planes: number, positions: Tensor, most: number): Tensor => {
   const plain = Array.from({ length: planes }, (_, i) => rope.rope_theta ** (-i / planes))
   switch (rope.rope_type) {
@@ -108,18 +108,18 @@ const frequencies = (rope: RopeParameters, planes: number, positions: Tensor, mo
   }
 }
 
-/** Planes of a head that turn. */
+/** Rotary dimension pairs of a head. */
 export const turningPlanes = (rope: RopeParameters, headSize: number): number =>
   Math.floor(headSize * (rope.partial_rotary_factor ?? 1) / 2)
 
-/** The angles of tokens at int32 positions [b, n]: [b, n, planes]; `most` is `max_position_embeddings`. */
+/** Rotary angles in radians at int32 positions [b, n]: [b, n, pairs]; `most` is `max_position_embeddings`. */
 export const ropeAngles = (rope: RopeParameters, headSize: number, most: number, positions: Tensor): Tensor => {
   const at = float(positions)
   const column = reshape(at, [...positions.type.shape, 1])
   return mul(column, frequencies(rope, turningPlanes(rope, headSize), at, most))
 }
 
-/** Positions that a model of `max_position_embeddings` takes when it stretches them. */
+/** Positions that a model takes with its RoPE scaling; `most` is `max_position_embeddings`. */
 export const reach = (rope: RopeParameters, most: number): number => {
   switch (rope.rope_type) {
     case "linear":

@@ -4,18 +4,18 @@ import { concat, slice } from "../op/gather.ts"
 import { ShapeError, type Tensor } from "../Tensor.ts"
 import type { Mix } from "./attention.ts"
 
-/** Groups of a sequence: each has a quarter of it. */
+/** Groups per sequence. */
 const GROUPS = 4
 
 type Span = readonly [start: number, end: number]
 
-/** The spans that cuts at `first`, `first + size`, ... make of n places. */
+/** The spans of n positions when cut at `first`, `first + size`, ... */
 const spans = (n: number, size: number, first: number): ReadonlyArray<Span> => {
   const ends = Array.from({ length: Math.ceil((n - first) / size) + 1 }, (_, i) => Math.min(n, first + i * size))
   return ends.map((end, i) => [i === 0 ? 0 : ends[i - 1]!, end])
 }
 
-/** An odd number of heads twice over, so that both halves of the query heads have as many: [b, g, n, d]. */
+/** Duplicates an odd number of KV heads, so that both halves of the query heads have as many: [b, g, n, d]. */
 const even = (x: Tensor): Tensor => {
   const [b, g, n, d] = x.type.shape as readonly [number, number, number, number]
   return g % 2 === 0 ? x : reshape(expand(reshape(x, [b, g, 1, n, d]), [b, g, 2, n, d]), [b, 2 * g, n, d])
@@ -27,11 +27,12 @@ const half = (x: Tensor, which: number): Tensor => {
 }
 
 /**
- * Attention within groups, each a quarter of the sequence; for the second half of the heads the groups begin half a
- * group later, and the halves of a group that remain at both ends stay apart, as in LongLoRA's flash version. Places
- * and heads are those of the whole sequence: positions turn before the cut. `within` is attention in one group.
+ * Attention within groups, each a quarter of the sequence. For the second half of the heads the groups are shifted by
+ * half a group, and the half groups left at both ends stay separate, as in LongLoRA's flash version. Positions and
+ * heads are those of the whole sequence: RoPE is applied before the split. `within` is attention in one group.
  *
- * Costs sequence × group, in time and memory. The length is a multiple of 8, the number of heads even.
+ * Time and memory are O(sequence × group). Throws `ShapeError` unless the length is a multiple of 8 and the number of
+ * heads even.
  */
 export const shiftedSparse = (
   branches: Tensor,

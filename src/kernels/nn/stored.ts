@@ -1,4 +1,4 @@
-/** A module from a module, of whose weights some are stored in 16 bits. */
+/** A module with some weights stored in half precision. */
 import type { Half } from "../half.ts"
 import { widen } from "../op/widen.ts"
 import type { Tensor } from "../Tensor.ts"
@@ -25,8 +25,8 @@ const widened = (params: Params, bound: Bound<Params>): Bound<Params> =>
   )
 
 /**
- * The module that takes the weights for which `type` names one as words of that type. It computes with them as float32;
- * they have no gradient.
+ * The module with the weights for which `type` returns a dtype stored as bits of that dtype. They are widened to
+ * float32 for computing and have no gradient.
  */
 export const stored = <P extends Params, I extends ReadonlyArray<unknown>, O>(
   base: Module<P, I, O>,

@@ -1,4 +1,4 @@
-/** Collects the nodes and constants of a graph as its operations write them. */
+/** Collects the nodes and constants of a graph as its ops write them. */
 import type { Half } from "../half.ts"
 import {
   type Attribute,
@@ -33,7 +33,7 @@ const raw = (type: ElementType, values: ArrayLike<number>): Uint8Array => {
 
 interface Node {
   readonly opType: string
-  /** Of the operand that it computes with. */
+  /** Element type of the operand that it computes with. */
   readonly element: ElementType
   readonly inputs: ReadonlyArray<string>
   readonly output: string
@@ -51,7 +51,7 @@ const typeAt = (to: Attribute | undefined): ElementType =>
     to && "int" in to && Proto.elementType[type] === to.int
   )!
 
-/** What a node yields that computes with elements of a type. */
+/** Element type of a node's output; `element` is that of the operand it computes with. */
 const yieldedBy = (opType: string, element: ElementType, to: Attribute | undefined): ElementType => {
   if (casts.has(opType)) return typeAt(to)
   if (opType === "Shape") return "int64"
@@ -61,17 +61,17 @@ const yieldedBy = (opType: string, element: ElementType, to: Attribute | undefin
 /** What a graph's nodes are written with. */
 export interface WriterOptions {
   readonly inputs: Inputs
-  /** Of the inputs that are of another type than their tensor. */
+  /** Element types of the inputs that differ from their tensor's. */
   readonly elements: ReadonlyMap<string, ElementType>
   readonly open: Sizes
   readonly target: Target
-  /** Products of float32 matrices are computed in this type; both they and what they are made of are float32. */
+  /** Type to compute float32 matrix products in; their operands and results stay float32. */
   readonly products: Half | undefined
 }
 
 /**
- * Collects nodes and constants. Equal nodes are written once, as are equal small constants: what a gradient spells
- * again of its forward pass costs nothing.
+ * Collects nodes and constants. Equal nodes are written once, as are equal small constants: forward expressions that a
+ * gradient repeats cost nothing.
  */
 export class Writer implements Emitter {
   readonly nodes: Array<Node> = []
@@ -81,7 +81,7 @@ export class Writer implements Emitter {
   private readonly known = new Map<string, string>()
   private readonly tables = new Map<ArrayLike<number>, string>()
   private readonly elements: Map<string, ElementType>
-  /** Values of 16 bits by what they are in float32. */
+  /** Half-precision values by the float32 values they are cast to. */
   private readonly widened = new Map<string, string>()
   private readonly inputs: Inputs
   private readonly open: Sizes
@@ -97,7 +97,7 @@ export class Writer implements Emitter {
   }
   /** The element type of a value. */
   elementOf = (value: string): ElementType => this.elements.get(value)!
-  /** A value under another name, as the body of a loop has it. */
+  /** Registers a value under the name that it has in the body of a loop. */
   alias(name: string, value: string): string {
     this.elements.set(value, this.elementOf(name))
     return value
@@ -150,7 +150,7 @@ export class Writer implements Emitter {
     this.elements.set(name, type)
     return name
   }
-  /** Integers that open sizes are factors of, as they turn out; `undefined` where there are none. */
+  /** Integers with open sizes as factors, computed at run time; `undefined` if there are none. */
   private computed(type: ElementType, dims: ReadonlyArray<number>, values: ArrayLike<number>): string | undefined {
     if (type !== "int64" && type !== "int32") return undefined
     const products = Array.from(values, (value) => factorise(value, this.open))
@@ -165,7 +165,7 @@ export class Writer implements Emitter {
     const sizes = of.map((name) => this.size(name))
     return (factor === 1 ? sizes : [this.ints([factor]), ...sizes]).reduce((a, b) => this.node("Mul", [a, b]))
   }
-  /** An open size as it turns out, an int64 vector of one: the dimension of an input that has it. */
+  /** An open size at run time, an int64 vector [1]: the dimension of an input that has it. */
   private size(name: string): string {
     const axisOf = (t: Tensor) => t.type.shape.indexOf(this.open[name]!)
     const [input, tensor] = Object.entries(this.inputs).find(([_, t]) => axisOf(t) >= 0)!
@@ -173,13 +173,13 @@ export class Writer implements Emitter {
     return this.node("Shape", [input], { start: { int: axis }, end: { int: axis + 1 } })
   }
 
-  /** The least version of the default operators that has all nodes. */
+  /** The lowest opset version that has all nodes. */
   operators(): number {
     return this.nodes.some(({ opType }) => opType === "BitCast") ? 26 : 21
   }
   /**
-   * The types of what nodes yield, but for the given values. Shapes that ONNX Runtime cannot infer (`After`) would cost
-   * it the reuse of memory.
+   * The types of node outputs other than the graph's. Where ONNX Runtime cannot infer a shape (`After`), it would not
+   * reuse memory without them.
    */
   inner(outputs: ReadonlySet<string>): ReadonlyArray<Uint8Array> {
     if (Object.keys(this.open).length > 0) return []
@@ -188,7 +188,7 @@ export class Writer implements Emitter {
       Proto.valueInfo(value, this.elementOf(value), type.shape)
     )
   }
-  /** Nodes without a kernel: operator and type, each once. */
+  /** Nodes without a kernel: operator and type, without duplicates. */
   missing(): ReadonlyArray<string> {
     const { has } = this.target
     const without = this.nodes.filter(({ attributes, element, opType }) =>
@@ -196,7 +196,7 @@ export class Writer implements Emitter {
     )
     return [...new Set(without.map(({ element, opType }) => `${opType} of ${element}`))]
   }
-  /** The nodes, with the given values under the given names: renamed where a node yields them, else copied. */
+  /** The nodes, with the given values under the given names: renamed if a node yields them, else copied. */
   finish(outputs: ReadonlyMap<string, string>): ReadonlyArray<Uint8Array> {
     const yielded = new Set(this.nodes.map((n) => n.output))
     const renamed = new Map<string, string>()

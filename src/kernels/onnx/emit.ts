@@ -1,4 +1,4 @@
-/** Writing an expression as ONNX nodes. */
+/** Writes expressions as ONNX nodes. */
 import { type Emitter, type Tensor, topological } from "../Tensor.ts"
 
 const emitTensor = (emit: Emitter, t: Tensor, name: ReadonlyMap<Tensor, string>): string => {
@@ -16,7 +16,7 @@ const emitTensor = (emit: Emitter, t: Tensor, name: ReadonlyMap<Tensor, string>)
   }
 }
 
-/** Writes each expression once, operands first; `known` ones are already there. Returns the names of the outputs. */
+/** Writes each expression once, operands first, except `known` ones. Returns the names of the outputs. */
 export const emitAll = (
   emit: Emitter,
   outputs: ReadonlyArray<Tensor>,

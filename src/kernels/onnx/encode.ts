@@ -1,4 +1,4 @@
-/** A graph as ONNX bytes. */
+/** Encodes a graph as an ONNX model. */
 import type { Half } from "../half.ts"
 import { Widen } from "../op/widen.ts"
 import {
@@ -17,12 +17,12 @@ import * as Proto from "./proto.ts"
 import { cpu } from "./target.ts"
 import { Writer } from "./Writer.ts"
 
-/** Named expressions in, named expressions out. */
+/** A graph: named inputs, and named outputs computed from them. */
 export interface Graph<in out I extends string = string, in out O extends string = string> {
   readonly name: string
   readonly inputs: Readonly<Record<I, Tensor>>
   readonly outputs: Readonly<Record<O, Tensor>>
-  /** What the outputs are made of, where it is the same again and again: it is written once then. */
+  /** The repeated body, if the outputs repeat one: it is written once. */
   readonly repeats?: Repeats
 }
 
@@ -30,27 +30,27 @@ export interface Graph<in out I extends string = string, in out O extends string
 export interface Repeats {
   readonly body: Graph
   readonly times: number
-  /** The body's inputs of which each turn has its own: slices of the graph's. */
+  /** Body inputs that each iteration has of its own: slices of the graph's inputs. */
   readonly each: ReadonlyArray<string>
-  /** The body's inputs that a turn has from the one before, whose output `of` each is. */
+  /** Body inputs carried over from the iteration before, each with the output that becomes its value. */
   readonly carried: ReadonlyArray<readonly [input: string, output: string]>
 }
 
 /** How a graph becomes an ONNX model. */
 export interface EncodeOptions {
-  /** Sizes of the graph that stand for dimensions left open, by the dimension's name. */
+  /** Sizes that stand for open dimensions, by the dimension's name. */
   readonly open?: Sizes
-  /** Inputs that are part of the model: the file that holds their values and where in it, or `undefined` for this one. */
+  /** Inputs that become part of the model: file and offset of their values, or `undefined` if in the model's file. */
   readonly weights?: ReadonlyMap<string, Proto.Place | undefined>
   /** int32 inputs that are fed as int64. */
   readonly wide?: ReadonlySet<string>
-  /** Who runs it. */
+  /** The provider that runs the model; by default the CPU. */
   readonly target?: Target
-  /** The type that products of float32 matrices are computed in, where it is another. */
+  /** Type that float32 matrix products are computed in, if another. */
   readonly products?: Half | undefined
 }
 
-/** A graph has nodes that its provider would run on the host. */
+/** A graph has nodes without a kernel on its device provider, which would run them on the host. */
 export class KernelError extends Error {
   override readonly name = "KernelError"
   constructor(target: Target, missing: ReadonlyArray<string>) {
@@ -58,14 +58,14 @@ export class KernelError extends Error {
   }
 }
 
-/** What goes before the values of a weight that follows a model in its file. */
+/** What precedes the values of a weight that is appended to a model's file. */
 export const appended = (name: string, type: TensorType): Uint8Array =>
   Proto.appended(name, type.dtype, type.shape, bytesOf(type))
 
 type Named = ReadonlyArray<readonly [string, Tensor]>
 const entries = (tensors: Readonly<Record<string, Tensor>>): Named => Object.entries(tensors)
 
-/** What the inputs are that hold words of 16 bits, where the provider cannot be told by the way. */
+/** Element types of the inputs that hold half-precision bits, for providers without `BitCast`. */
 const halves = (wanted: ReadonlyArray<Tensor>, target: Target): ReadonlyMap<string, ElementType> => {
   const found = new Map<string, ElementType>()
   if (target.has("BitCast")) return found
@@ -78,7 +78,7 @@ const halves = (wanted: ReadonlyArray<Tensor>, target: Target): ReadonlyMap<stri
   return found
 }
 
-/** The expressions as they are written: weights of 16 bits are widened late. */
+/** The expressions as they are written: half-precision weights are widened late. */
 const prepared = (outputs: Named, { target = cpu, weights = new Map() }: EncodeOptions): ReadonlyArray<Tensor> => {
   const wanted = outputs.map(([_, t]) => t)
   if (!target.has("BitCast")) return late(wanted, false)
@@ -92,7 +92,9 @@ const refused = (inputs: Named, { open = {}, weights = new Map() }: EncodeOption
   }
 }
 
-/** Writes expressions, `own` inputs as the body of a loop has them; throws `KernelError` where a provider of a device would leave nodes to the host. */
+/**
+ * Writes a graph, with `own` inputs as in a loop body; throws `KernelError` if a device would leave nodes to the host.
+ */
 const written = (graph: Graph<any, any>, own: ReadonlyArray<string>, options: EncodeOptions) => {
   const { open = {}, products, target = cpu, wide = new Set() } = options
   const outputs = entries(graph.outputs)
@@ -116,7 +118,7 @@ const written = (graph: Graph<any, any>, own: ReadonlyArray<string>, options: En
 
 const inBody = (name: string): string => `turn/${name}`
 
-/** The body of a Scan: what is carried, then what each turn has of its own. */
+/** A Scan over the body: first the carried inputs, then those of each iteration. */
 const turn = ({ body, carried, each }: Repeats, options: EncodeOptions) => {
   const own = [...carried.map(([input]) => input), ...each]
   const next = carried.map(([_, output]) => output)
@@ -142,7 +144,10 @@ const once = (graph: Graph<any, any>, options: EncodeOptions) => {
   return { elements, nodes: writer.finish(valued), initializers, values: inner, operators: writer.operators() }
 }
 
-/** The model of a graph. Weights are inputs like any other, lie outside, or are to be appended: nothing large is inside. */
+/**
+ * A graph as an ONNX model. Weights are inputs like any other, external data, or appended later: nothing large is
+ * inside. Throws `KernelError`, and `ShapeError` if a weight or constant has an open size.
+ */
 export const encode = (graph: Graph<any, any>, options: EncodeOptions = {}): Uint8Array => {
   const { open = {}, weights = new Map(), wide = new Set() } = options
   const [inputs, outputs] = [entries(graph.inputs), entries(graph.outputs)]

@@ -1,4 +1,4 @@
-/** Graphs whose 16-bit weights are widened late: for each reader anew, when it is about to read. */
+/** Late widening of half-precision weights: for each reader separately, just before it reads. */
 import { Gather, gather } from "../op/gather.ts"
 import { after } from "../op/scheduling.ts"
 import { Widen } from "../op/widen.ts"
@@ -6,7 +6,7 @@ import { type Apply, apply, type Tensor, topological } from "../Tensor.ts"
 
 const isWidened = (t: Tensor): t is Apply => t._tag === "Apply" && t.op === Widen
 
-/** Rows of a stored table are looked up first; other weights wait for what they are to meet. */
+/** Rows of a half-precision embedding are looked up before widening; other weights wait for the operand they meet. */
 const read = (t: Apply, inputs: ReadonlyArray<Tensor>, waits: boolean): Tensor => {
   const [table, at] = t.inputs
   if (t.op === Gather && isWidened(table!)) return apply(Widen, [gather(table.inputs[0]!, at!)], table.attrs)
@@ -21,9 +21,10 @@ const read = (t: Apply, inputs: ReadonlyArray<Tensor>, waits: boolean): Tensor =
 }
 
 /**
- * Expressions of the same values. Widened once, a weight would be there in 32 bits from its first reader in the forward
- * pass to its last in the backward pass; all of them would, before the first product. `waits` tells whether others than
- * tables wait: they need not where products take 16 bits as they are, or where there is memory for both.
+ * Expressions of equal value that widen late. Widened once, a weight would be held in float32 from its first reader in
+ * the forward pass to its last in the backward pass, and all weights would be before the first product. `waits` tells
+ * whether weights other than embeddings wait: not needed where products take half precision as it is, or where there is
+ * memory for both.
  */
 export const late = (outputs: ReadonlyArray<Tensor>, waits = true): ReadonlyArray<Tensor> => {
   const made = new Map<Tensor, Tensor>()

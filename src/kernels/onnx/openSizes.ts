@@ -1,6 +1,6 @@
 /**
- * Sizes left open. A graph has numbers for sizes; one that is to serve any size is built with numbers that stand for
- * them: primes that divide no other size it has, so that each number it writes tells of which open sizes it is made.
+ * Open sizes. The sizes of a graph are numbers; a graph for any size is built with stand-ins: primes that divide none
+ * of its other sizes, so that the open sizes a number depends on are its prime factors.
  */
 import type { Shape } from "../Tensor.ts"
 
@@ -13,7 +13,7 @@ export interface Product {
   readonly of: ReadonlyArray<string>
 }
 
-/** The open dimensions that a size is a product of, and the number that is left. */
+/** Splits a size into the open dimensions it is a product of and the remaining factor. */
 export const factorise = (value: number, open: Sizes): Product => {
   const of: Array<string> = []
   let factor = value
@@ -40,10 +40,10 @@ const isPrime = (n: number): boolean => {
   return true
 }
 
-/** Larger than most sizes, and so small that products of four are exact. */
+/** Larger than most sizes, and small enough that products of four are exact. */
 const SMALLEST = 5003
 
-/** A number for each name, none of which divides a dimension of the given shapes. */
+/** A stand-in for each name, none of which divides a dimension of the given shapes. */
 export const standIns = <N extends string>(names: ReadonlyArray<N>, shapes: Iterable<Shape>): Record<N, number> => {
   const dims = new Set([...shapes].flat())
   const found: Array<number> = []

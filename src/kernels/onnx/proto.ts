@@ -1,8 +1,8 @@
 /**
- * The wire format of protocol buffers and the ONNX messages we write, no others.
+ * The protocol-buffer wire format, limited to the ONNX messages written here.
  *
- * Field numbers are those of onnx.proto3. Weights never enter a message: they are graph inputs or lie outside, so a model
- * stays small whatever its parameter count, and the 2 GB limit of a message is out of reach.
+ * Field numbers are those of onnx.proto3. Weights are not encoded here: they are graph inputs, external data or
+ * appended, so a model stays small whatever its parameter count, far from the 2 GB limit of a message.
  */
 import type { Attribute, ElementType } from "../Tensor.ts"
 
@@ -82,13 +82,13 @@ export const node = (
     text(7, domain ?? "")
   ])
 
-/** A file, and the first byte of something in it. */
+/** A file, and a byte offset in it. */
 export interface Place {
   readonly location: string
   readonly offset: number
 }
 
-/** Initialiser whose data lies outside of the message. */
+/** TensorProto of an initialiser with external data. */
 export const external = (
   name: string,
   type: ElementType,
@@ -100,7 +100,7 @@ export const external = (
   return join([...dims.map((d) => int(1, d)), int(2, elementType[type]), text(8, name), ...entries, int(14, 1)])
 }
 
-/** ValueInfoProto of a tensor; dimensions left open have names. */
+/** ValueInfoProto of a tensor; open dimensions have names. */
 export const valueInfo = (name: string, type: ElementType, dims: ReadonlyArray<number | string>): Bytes => {
   const shape = join(dims.map((d) => blob(1, typeof d === "string" ? text(2, d) : int(1, d))))
   return join([text(1, name), blob(2, blob(1, join([int(1, elementType[type]), blob(2, shape)])))])
@@ -113,7 +113,7 @@ export interface GraphParts {
   readonly initializers: ReadonlyArray<Bytes>
   readonly inputs: ReadonlyArray<Bytes>
   readonly outputs: ReadonlyArray<Bytes>
-  /** ValueInfoProtos of values between. */
+  /** ValueInfoProtos of intermediate values. */
   readonly values: ReadonlyArray<Bytes>
 }
 
@@ -128,7 +128,7 @@ export const graph = ({ initializers, inputs, name, nodes, outputs, values }: Gr
     ...values.map((v) => blob(13, v))
   ])
 
-/** ModelProto: IR version 10, the default operators' set of the given version, and Microsoft's contributed operators. */
+/** ModelProto: IR version 10, the default opset of the given version, and Microsoft's contrib operators. */
 export const model = (parts: GraphParts, operators: number): Bytes =>
   join([
     int(1, 10),
@@ -139,8 +139,8 @@ export const model = (parts: GraphParts, operators: number): Bytes =>
   ])
 
 /**
- * What goes before `length` bytes of data so that both together, appended to a ModelProto, add an initialiser to its
- * graph: messages that come twice are merged. So models are written that need not be in memory.
+ * The prefix of `length` bytes of data: both together, appended to a ModelProto, add an initialiser to its graph, since
+ * repeated messages are merged. So a model can be written without holding it in memory.
  */
 export const appended = (name: string, type: ElementType, dims: ReadonlyArray<number>, length: number): Bytes => {
   const data = join([varint(9 << 3 | 2), varint(length)])

@@ -1,7 +1,7 @@
-/** Execution providers as graphs are written for them: which operators have a kernel there, and for which types. */
+/** What each execution provider has: which operators have a kernel, and for which types. */
 import type { Target } from "../Tensor.ts"
 
-/** Operators by the types that their kernels take: of the operand that is computed with. */
+/** Operators by the element types that their kernels take, of the operand that is computed with. */
 type Kernels = Readonly<Record<string, string>>
 
 const target = (name: Target["name"], kernels: Kernels): Target => {
@@ -12,12 +12,12 @@ const target = (name: Target["name"], kernels: Kernels): Target => {
   return { name, device: true, has: (opType, type) => types.get(opType)?.has(type ?? "float32") ?? false }
 }
 
-/** ONNX Runtime on the CPU, which has kernels for all that is written here. */
+/** ONNX Runtime on the CPU, which has kernels for everything written here. */
 export const cpu: Target = { name: "cpu", device: false, has: () => true }
 
 /**
- * Kernels of ONNX Runtime 1.30.0, as its binaries register them, of the operators of version 21 that are written here and
- * of Microsoft's. On CUDA: the axes and shapes that an operator reads on the host are constants.
+ * Kernels that the binaries of ONNX Runtime 1.30.0 register, for the opset 21 and Microsoft operators written here. On
+ * CUDA, the axes and shapes that an operator reads on the host are constants.
  */
 export const cuda: Target = target(
   "cuda",
@@ -40,7 +40,7 @@ export const cuda: Target = target(
   }
 )
 
-/** ONNX Runtime's WebGPU provider. Its sine and cosine, which are coarse, are none. */
+/** ONNX Runtime's WebGPU provider. Its sine and cosine are too imprecise and left out. */
 export const webgpu: Target = target(
   "webgpu",
   {

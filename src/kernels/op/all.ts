@@ -15,7 +15,7 @@ import * as widen from "./widen.ts"
 
 const isOp = (value: unknown): value is Op<any> => typeof value === "object" && value !== null && "vjp" in value
 
-/** All operations, in no order that matters. */
+/** All operations, in no particular order. */
 export const all: ReadonlyArray<Op<any>> = [
   broadcast,
   elementwise,

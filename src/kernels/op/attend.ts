@@ -9,13 +9,13 @@ import { softmax } from "./normalise.ts"
 
 type Shape4 = readonly [number, number, number, number]
 
-/** Stacks the query heads that share a key head, so that both sides have as many: [b, h, n, d] -> [b, g, h/g·n, d]. */
+/** Stacks the query heads that share a KV head: [b, h, n, d] -> [b, g, h/g·n, d]. */
 const fold = (x: Tensor, groups: number): Tensor => {
   const [b, h, n, d] = x.type.shape as Shape4
   return reshape(x, [b, groups, h / groups * n, d])
 }
 
-/** q kᵀ/√d + bias: [b, h, n, s], without copying keys for grouped heads. */
+/** q kᵀ/√d + bias: [b, h, n, s], without repeating keys for grouped heads. */
 const scores = (q: Tensor, k: Tensor, bias: Tensor): Tensor => {
   const [b, h, n, d] = q.type.shape as Shape4
   const [, groups, s] = k.type.shape as Shape4
@@ -25,7 +25,7 @@ const scores = (q: Tensor, k: Tensor, bias: Tensor): Tensor => {
 const weights = (q: Tensor, k: Tensor, bias: Tensor): Tensor => softmax(scores(q, k, bias))
 
 /**
- * q [b, h, n, d], k and v [b, g, s, d] with g dividing h, bias broadcast to [b, h, n, s].
+ * Attention: q [b, h, n, d], k and v [b, g, s, d] with g dividing h, bias broadcast to [b, h, n, s].
  *
  * dS = P ∘ (dP - Σ dO ∘ O): the row sums are taken over the head size, not over the s keys.
  */
@@ -58,19 +58,19 @@ export const Attend: Op<{}> = composite(
     ]
   }
 )
-/** softmax(q kᵀ / √d + bias) v: q [b, h, n, d], k and v [b, g, s, d] with g dividing h, bias broadcast to [b, h, n, s]. */
+/** softmax(q kᵀ/√d + bias) v: q [b, h, n, d], k, v [b, g, s, d], g dividing h, bias broadcast to [b, h, n, s]. */
 export const attend = (q: Tensor, k: Tensor, v: Tensor, bias: Tensor): Tensor => apply(Attend, [q, k, v, bias], {})
 
 interface Blocks {
-  /** Queries of a block. */
+  /** Queries per block. */
   readonly length: number
 }
 
-/** Where each block of queries starts and ends. */
+/** Start and end of each block of queries. */
 const spans = (n: number, length: number): ReadonlyArray<readonly [number, number]> =>
   Array.from({ length: Math.ceil(n / length) }, (_, i) => [i * length, Math.min(n, (i + 1) * length)])
 
-/** The operands of one block: its queries, and the keys up to its last. */
+/** The operands of one block: its queries, and the keys up to its last query. */
 const block = ([q, k, v, bias]: ReadonlyArray<Tensor>, [start, end]: readonly [number, number]) => [
   slice(q!, 2, start, end),
   slice(k!, 2, 0, end),
@@ -79,8 +79,8 @@ const block = ([q, k, v, bias]: ReadonlyArray<Tensor>, [start, end]: readonly [n
 ]
 
 /**
- * `Attend` where q, k and v have n places each and the bias, [b or 1, h or 1, n, n], hides the keys after a query: by
- * blocks of queries, each over the keys that it may see.
+ * Causal `Attend` in blocks of queries, each over the keys that it may see: q, k and v have n positions each, and the
+ * bias, [b or 1, h or 1, n, n], masks the keys after a query.
  */
 export const AttendCausal: Op<Blocks> = composite(
   "AttendCausal",
@@ -109,24 +109,24 @@ export const AttendCausal: Op<Blocks> = composite(
   }
 )
 
-/** Queries of a block: a quarter of them, which spares three eighths of the work, but enough for a product to be fast. */
+/** Queries per block: a quarter of them, which saves three eighths of the work, but at least 80, for fast products. */
 const blockLength = (n: number): number => Math.max(80, Math.ceil(n / 4))
 
-/** `attend` where the bias hides the keys after each query (s = n); by blocks of queries where n is long. */
+/** `attend` with a causal bias, which must mask keys after each query (s = n); in blocks of queries if n is large. */
 export const attendCausal = (q: Tensor, k: Tensor, v: Tensor, bias: Tensor): Tensor => {
   const n = q.type.shape[2]!
   const length = blockLength(n)
   return length < n ? apply(AttendCausal, [q, k, v, bias], { length }) : attend(q, k, v, bias)
 }
 
-/** Keys and values, k and v [b, g, s, d], and what is added to the scores: broadcast to [b, h, n, s]. */
+/** Keys and values [b, g, s, d], and the bias of their scores, broadcast to [b, h, n, s]. */
 export interface KeyBlock {
   readonly k: Tensor
   readonly v: Tensor
   readonly bias: Tensor
 }
 
-/** Attention of q [b, h, n, d] to blocks of keys as if they were one, none of which is copied to lie beside the others. */
+/** Attention of q [b, h, n, d] over several blocks of keys as if they were one, without copying them together. */
 export const attendBlocks = (q: Tensor, blocks: ReadonlyArray<KeyBlock>): Tensor => {
   const groups = blocks[0]!.k.type.shape[1]!
   const shares = softmax(concat(blocks.map(({ bias, k }) => scores(q, k, bias)), 3))

@@ -1,8 +1,8 @@
-/** Shapes: Reshape, and ReduceSum, whose adjoint is Expand. */
+/** Shape ops: Reshape, and ReduceSum with its adjoint Expand. */
 import * as Nd from "../NdArray.ts"
 import { apply, type Op, real, type Shape, ShapeError, type Tensor } from "../Tensor.ts"
 
-/** The shape two operands broadcast to, by NumPy's rule; `undefined` where they do not. */
+/** The shape two operands broadcast to, by NumPy's rule; `undefined` if they do not broadcast. */
 export const broadcastShape = (a: Shape, b: Shape): Shape | undefined => {
   const rank = Math.max(a.length, b.length)
   const shape: Array<number> = []
@@ -15,7 +15,7 @@ export const broadcastShape = (a: Shape, b: Shape): Shape | undefined => {
   return shape
 }
 
-/** The same elements in the same order, under another shape. */
+/** The same elements in the same order, with another shape. */
 export const Reshape: Op<{ readonly shape: Shape }> = {
   name: "Reshape",
   infer: ([x], { shape }) => {
@@ -28,7 +28,7 @@ export const Reshape: Op<{ readonly shape: Shape }> = {
   view: true,
   law: { ranges: [real(-2, 2)], cases: [{ shapes: [[2, 6]], attrs: { shape: [3, 2, 2] } }] }
 }
-/** x under another shape, of which one size may be -1 for what is left; throws `ShapeError` where the counts differ. */
+/** x with another shape, in which one size may be -1 (inferred); throws `ShapeError` if the element counts differ. */
 export const reshape = (x: Tensor, shape: Shape): Tensor => {
   const known = Nd.size(shape.filter((d) => d !== -1))
   return apply(Reshape, [x], { shape: shape.map((d) => d === -1 ? Nd.size(x.type.shape) / known : d) })
@@ -38,11 +38,11 @@ interface Axes {
   readonly axes: ReadonlyArray<number>
   readonly keep: boolean
 }
-/** The shape without some axes, or with 1 in their places. */
+/** The shape without the given axes, or with size 1 in their place. */
 export const reducedShape = (shape: Shape, { axes, keep }: Axes): Shape =>
   keep ? shape.map((d, a) => axes.includes(a) ? 1 : d) : shape.filter((_, a) => !axes.includes(a))
 
-/** Axes counted from the front; negative ones count from the back. */
+/** Axes counted from the front; negative ones are counted from the back. */
 export const axesOf = (x: Tensor, axes: ReadonlyArray<number>): ReadonlyArray<number> =>
   axes.map((a) => a < 0 ? a + x.type.shape.length : a)
 
@@ -96,7 +96,7 @@ export const Expand: Op<{ readonly shape: Shape }> = {
     cases: [{ shapes: [[3, 1]], attrs: { shape: [2, 3, 4] } }, { shapes: [[]], attrs: { shape: [2] } }]
   }
 }
-/** x broadcast to a shape; throws `ShapeError` where it does not broadcast to it. */
+/** x broadcast to a shape; throws `ShapeError` if it does not broadcast to it. */
 export const expand = (x: Tensor, shape: Shape): Tensor =>
   x.type.shape.join() === shape.join() ? x : apply(Expand, [x], { shape })
 

@@ -1,9 +1,9 @@
-/** Ops that are defined by an expression, for the sake of a gradient of their own. */
+/** Composite ops: defined by an expression, with a gradient of their own. */
 import { interpret } from "../interpret.ts"
 import { emitAll } from "../onnx/emit.ts"
 import { type Defined, input, type Law, type Op, type Tensor, type TensorType } from "../Tensor.ts"
 
-/** The op whose value is `define`'s and whose gradient is `vjp`'s; the laws hold one against the other. */
+/** The op with the value of `define` and the gradient `vjp`; the law tests check one against the other. */
 export const composite = <A>(
   name: string,
   define: (inputs: ReadonlyArray<Tensor>, attrs: A) => Tensor,

@@ -3,7 +3,7 @@ import * as Nd from "../NdArray.ts"
 import { apply, type Op, real, ShapeError, type Tensor, type TensorType } from "../Tensor.ts"
 import { sum } from "./broadcast.ts"
 
-/** Axes in another order. */
+/** Permutes the axes. */
 export const Transpose: Op<{ readonly perm: ReadonlyArray<number> }> = {
   name: "Transpose",
   infer: ([x], { perm }) => {
@@ -34,13 +34,13 @@ interface Product {
   readonly alpha: number
 }
 
-/** [batch, rows, columns] of an operand as it is read. */
+/** [batch, rows, columns] of an operand, after any transposition. */
 const matrix = (type: TensorType, transposed: boolean): readonly [ReadonlyArray<number>, number, number] => {
   const [m, n] = [type.shape.at(-2)!, type.shape.at(-1)!]
   return [type.shape.slice(0, -2), ...(transposed ? [n, m] as const : [m, n] as const)]
 }
 
-/** A Gemm for two matrices, a FusedMatMul for stacks of them: neither moves data to transpose. */
+/** Matrix product: a Gemm for two matrices, a FusedMatMul for batches of them; neither moves data to transpose. */
 export const MatMul: Op<Product> = {
   name: "MatMul",
   infer: ([a, b], { transA, transB }) => {
@@ -100,7 +100,7 @@ export const MatMul: Op<Product> = {
     ]
   }
 }
-/** alpha · a b of the last two axes, each transposed where it is said; the axes before them broadcast. */
+/** alpha · a b over the last two axes, transposed if asked; throws `ShapeError` unless inner and batch sizes match. */
 export const matmul = (a: Tensor, b: Tensor, transA = false, transB = false, alpha = 1): Tensor =>
   apply(MatMul, [a, b], { transA, transB, alpha })
 
@@ -125,5 +125,5 @@ export const Affine: Op<{}> = {
     cases: [{ shapes: [[2, 3], [4, 3], [4]], attrs: {} }]
   }
 }
-/** x Wᵀ + b: x [n, in], weight [out, in], bias [out]; [n, out]. */
+/** x Wᵀ + b: x [n, in], weight [out, in], bias [out] -> [n, out]. */
 export const affine = (x: Tensor, weight: Tensor, bias: Tensor): Tensor => apply(Affine, [x, weight, bias], {})

@@ -1,4 +1,4 @@
-/** One element at a time: arithmetic with broadcasting, and the functions of calculus. */
+/** Elementwise ops: arithmetic with broadcasting, and functions of one variable. */
 import * as Nd from "../NdArray.ts"
 import {
   apply,
@@ -105,7 +105,7 @@ const fused =
   (opType: string, attributes: Readonly<Record<string, Attribute>>) =>
   (emit: Emitter, inputs: ReadonlyArray<string>): string => emit.node(opType, inputs, attributes, "com.microsoft")
 
-/** x Φ(x), with the exact normal distribution function. */
+/** x Φ(x), with the exact normal CDF. */
 export const Gelu = unary(
   "Gelu",
   (x) => x * 0.5 * (1 + erf(x * Math.SQRT1_2)),
@@ -118,7 +118,7 @@ export const Gelu = unary(
   fused("Gelu", {})
 )
 
-/** x Φ(x), with the normal distribution function by a hyperbolic tangent (Hendrycks & Gimpel 2016). */
+/** x Φ(x), with the tanh approximation of the normal CDF (Hendrycks & Gimpel 2016). */
 export const GeluTanh = unary(
   "GeluTanh",
   (x) => x * 0.5 * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
@@ -145,7 +145,7 @@ export const Silu = unary(
   (emit, [x]) => emit.node("Mul", [x!, emit.node("Sigmoid", [x!])])
 )
 
-/** Whole numbers as reals, and truth as 1 and 0. */
+/** Integers as float32, and booleans as 1 and 0. */
 export const Float: Op<{}> = {
   name: "Float",
   infer: ([x]) => ({ dtype: "float32", shape: x!.shape }),
@@ -181,7 +181,7 @@ export const sigmoid = (x: Tensor): Tensor => apply(Sigmoid, [x], {})
 export const softplus = (x: Tensor): Tensor => apply(Softplus, [x], {})
 /** x Φ(x), by the error function (Hendrycks & Gimpel 2016). */
 export const gelu = (x: Tensor): Tensor => apply(Gelu, [x], {})
-/** GELU by its approximation with tanh (Hendrycks & Gimpel 2016). */
+/** GELU with the tanh approximation (Hendrycks & Gimpel 2016). */
 export const geluTanh = (x: Tensor): Tensor => apply(GeluTanh, [x], {})
 /** x · sigmoid(x) (Elfwing et al. 2018). */
 export const silu = (x: Tensor): Tensor => apply(Silu, [x], {})
@@ -189,5 +189,3 @@ export const silu = (x: Tensor): Tensor => apply(Silu, [x], {})
 export const float = (x: Tensor): Tensor => apply(Float, [x], {})
 /** x times a number. */
 export const scale = (x: Tensor, by: number): Tensor => mul(x, scalar(by))
-/** Zeros of x's shape. */
-export const zerosLike = (x: Tensor): Tensor => constant(Nd.make(x.type.shape, () => 0))

@@ -1,4 +1,4 @@
-/** The error function in float64, to about 1e-15: what `Erf` and `Gelu` mean. */
+/** The error function in float64, to about 1e-15: the reference for `Erf` and `Gelu`. */
 
 /** Maclaurin series: erf(x) = 2/√π Σ (-1)^n x^(2n+1) / (n! (2n+1)). */
 const series = (x: number): number => {

@@ -1,4 +1,4 @@
-/** Places: Gather ⇄ ScatterAdd (rows), Take ⇄ Deposit (one element a row), Slice ⇄ Pad, Concat. */
+/** Indexing ops: Gather ⇄ ScatterAdd (rows), Take ⇄ Deposit (one element per row), Slice ⇄ Pad, Concat. */
 import * as Nd from "../NdArray.ts"
 import { apply, bytesOf, index, type Op, real, scalar, ShapeError, type Tensor } from "../Tensor.ts"
 import { axesOf, expand, reshape } from "./broadcast.ts"
@@ -24,10 +24,10 @@ export const Gather: Op<{}> = {
 export const gather = (table: Tensor, at: Tensor): Tensor => apply(Gather, [table, at], {})
 
 /**
- * A table of `rows` zero rows to which the given rows are added at the given indices.
+ * A table of `rows` zero rows, with the given rows added at the given indices.
  *
- * Spelled as ScatterElements, which adds in order: ScatterND in ONNX Runtime 1.30 adds the rows of one index from
- * several threads at once and loses some. Over one flat axis it takes half the time that it takes over two.
+ * Written as ScatterElements, which adds in order: ScatterND in ONNX Runtime 1.30 adds rows with the same index from
+ * several threads at once and loses some. Over one flat axis it takes half the time of two.
  */
 export const ScatterAdd: Op<{ readonly rows: number }> = {
   name: "ScatterAdd",
@@ -57,11 +57,11 @@ export const ScatterAdd: Op<{ readonly rows: number }> = {
     const added = emit.node("ScatterElements", [zeros, places!, parts!], { reduction: { text: "add" } })
     return emit.node("Reshape", [added, emit.ints(output.shape)])
   },
-  /** The zeros, and a place for each value. */
+  /** The zeros, and an index per value. */
   scratch: ({ inputs, output }) => bytesOf(output) + bytesOf(inputs[0]!),
   law: { ranges: [real(-2, 2), index(4)], cases: [{ shapes: [[2, 3, 2], [2, 3]], attrs: { rows: 4 } }] }
 }
-/** Zeros of `rows` rows, to which each value is added at its row; the adjoint of `gather`. */
+/** Adds each value to its row of a zero table of `rows` rows; the adjoint of `gather`. */
 export const scatterAdd = (values: Tensor, at: Tensor, rows: number): Tensor =>
   apply(ScatterAdd, [values, at], { rows })
 
@@ -81,7 +81,7 @@ export const Take: Op<{}> = {
   },
   law: { ranges: [real(-2, 2), index(4)], cases: [{ shapes: [[2, 3, 4], [2, 3]], attrs: {} }] }
 }
-/** x [..., n] at int32 indices [...], one a row: [...]. */
+/** x [..., n] at int32 indices [...], one per row: [...]. */
 export const take = (x: Tensor, at: Tensor): Tensor => apply(Take, [x, at], {})
 
 /** x [..., n] with one value added in each row: values [...] at int32 indices [...]. */
@@ -110,7 +110,7 @@ export const Deposit: Op<{}> = {
 /** x with a value added to one element of each row: x [..., n], values and int32 indices [...]. */
 export const deposit = (x: Tensor, values: Tensor, at: Tensor): Tensor => apply(Deposit, [x, values, at], {})
 
-/** The end of an axis, in ONNX, of whatever length. */
+/** The end of an axis of any length, in ONNX. */
 const LAST = 2 ** 31 - 1
 
 interface Span {
@@ -143,7 +143,7 @@ export const Slice: Op<Span> = {
     ]
   }
 }
-/** The places from `start` to `end` of an axis, the last excluded. */
+/** Elements from `start` to `end` (exclusive) of an axis. */
 export const slice = (x: Tensor, axis: number, start: number, end: number): Tensor =>
   start === 0 && end === x.type.shape.at(axis) ? x : apply(Slice, [x], { axis: axesOf(x, [axis])[0]!, start, end })
 
@@ -168,7 +168,7 @@ export const Pad: Op<{ readonly axis: number; readonly before: number; readonly 
 export const pad = (x: Tensor, axis: number, before: number, after: number): Tensor =>
   before === 0 && after === 0 ? x : apply(Pad, [x], { axis: axesOf(x, [axis])[0]!, before, after })
 
-/** Operands laid end to end along an axis. */
+/** Concatenates operands along an axis. */
 export const Concat: Op<{ readonly axis: number }> = {
   name: "Concat",
   infer: (inputs, { axis }) => {
@@ -198,7 +198,7 @@ export const Concat: Op<{ readonly axis: number }> = {
     cases: [{ shapes: [[2, 3], [2, 1]], attrs: { axis: 1 } }]
   }
 }
-/** The tensors one after the other along an axis; throws `ShapeError` where their other axes differ. */
+/** Concatenates tensors along an axis; throws `ShapeError` if their other axes differ. */
 export const concat = (parts: ReadonlyArray<Tensor>, axis: number): Tensor =>
   parts.length === 1 ? parts[0]! : apply(Concat, parts, { axis: axesOf(parts[0]!, [axis])[0]! })
 

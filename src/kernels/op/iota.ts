@@ -1,4 +1,4 @@
-/** Places by themselves: what a mask or an embedding of positions is made of, at any size. */
+/** Integer ranges, for masks and position embeddings of any size. */
 import * as Nd from "../NdArray.ts"
 import { apply, type Op, type Shape, type Tensor } from "../Tensor.ts"
 import { reshape } from "./broadcast.ts"
@@ -24,7 +24,7 @@ export const Iota: Op<Count> = {
   }
 }
 
-/** Places along the one axis of `shape` that is not 1. */
+/** start, start + 1, ... as int32 along the one axis of `shape` that is not 1. */
 export const iota = (shape: Shape, start = 0): Tensor => {
   const places = apply(Iota, [], { start, length: Nd.size(shape) })
   return shape.length === 1 ? places : reshape(places, shape)

@@ -12,7 +12,7 @@ const softmaxRow = (row: Float64Array, out: Float64Array): void => {
   out.forEach((y, j) => out[j] = y / total)
 }
 
-/** eˣ over its sum, of the last axis. */
+/** Softmax over the last axis. */
 export const Softmax: Op<{}> = {
   name: "Softmax",
   infer: ([x]) => x!,
@@ -21,7 +21,7 @@ export const Softmax: Op<{}> = {
   onnx: (emit, inputs) => emit.node("Softmax", inputs, { axis: { int: -1 } }),
   law: { ranges: [real(-3, 3)], cases: [{ shapes: [[2, 3, 4]], attrs: {} }] }
 }
-/** eˣ over its sum, of the last axis. */
+/** Softmax over the last axis. */
 export const softmax = (x: Tensor): Tensor => apply(Softmax, [x], {})
 
 const emitLogSoftmax = (emit: Emitter, x: string): string => {
@@ -31,7 +31,7 @@ const emitLogSoftmax = (emit: Emitter, x: string): string => {
   return emit.node("Sub", [shifted, emit.node("Log", [along("ReduceSum", emit.node("Exp", [shifted]))])])
 }
 
-/** The logarithm of softmax, of the last axis. */
+/** Log-softmax over the last axis. */
 export const LogSoftmax: Op<{}> = {
   name: "LogSoftmax",
   infer: ([x]) => x!,
@@ -45,10 +45,10 @@ export const LogSoftmax: Op<{}> = {
   onnx: (emit, [x]) => emitLogSoftmax(emit, x!),
   law: { ranges: [real(-3, 3)], cases: [{ shapes: [[2, 3, 4]], attrs: {} }] }
 }
-/** The logarithm of softmax, of the last axis. */
+/** Log-softmax over the last axis. */
 export const logSoftmax = (x: Tensor): Tensor => apply(LogSoftmax, [x], {})
 
-/** Negative log-likelihood of one class a row: logits [..., n], int32 classes [...] -> nats [...]. */
+/** Negative log-likelihood of one class per row: logits [..., n], int32 classes [...] -> nats [...]. */
 export const CrossEntropy: Op<{}> = {
   name: "CrossEntropy",
   infer: ([logits, target]) => {
@@ -74,7 +74,7 @@ export const CrossEntropy: Op<{}> = {
   scratch: ({ inputs }) => bytesOf(inputs[0]!),
   law: { ranges: [real(-3, 3), index(4)], cases: [{ shapes: [[2, 3, 4], [2, 3]], attrs: {} }] }
 }
-/** -log softmax(logits) at the target: logits [..., n], int32 targets [...]; [...], in nats. */
+/** -log softmax(logits) at the target: logits [..., n], int32 targets [...] -> nats [...]. */
 export const crossEntropy = (logits: Tensor, target: Tensor): Tensor => apply(CrossEntropy, [logits, target], {})
 
 interface Epsilon {
@@ -136,6 +136,6 @@ export const RmsNorm: Op<Epsilon> = {
 /** x / √(mean square + ε) · weight, over the last axis (Zhang & Sennrich 2019). */
 export const rmsNorm = (x: Tensor, weight: Tensor, epsilon: number): Tensor => apply(RmsNorm, [x, weight], { epsilon })
 
-/** x / √(Σ x² + ε²): rows of unit length, zero rows left zero. */
+/** x / √(Σ x² + ε) over the last axis: rows of unit length, zero rows left zero. */
 export const l2Normalise = (x: Tensor, epsilon = 1e-12): Tensor =>
   div(x, sqrt(add(sum(mul(x, x), [-1], true), scalar(epsilon))))

@@ -6,14 +6,14 @@ import { mul, neg, sub } from "./elementwise.ts"
 import { slice } from "./gather.ts"
 
 interface Rotation {
-  /** Turn backwards: the inverse and the adjoint. */
+  /** Rotate by the negative angle: the inverse and the adjoint. */
   readonly reverse: boolean
 }
 
-/** 2π in parts: the first two have so few bits that their products with whole numbers up to 4,096 are exact. */
+/** 2π in parts: the first two have so few bits that their products with integers up to 4,096 are exact. */
 const TURN = [6.28125, 0.001935482025146484375, 2 * Math.PI - 6.28125 - 0.001935482025146484375] as const
 
-/** Coefficients of Taylor's polynomial in y², from the highest: sin y = y p(y²) and cos y = p(y²), for |y| up to π/2. */
+/** Taylor coefficients in y², highest first: sin y = y p(y²) and cos y = p(y²), for |y| up to π/2. */
 const series = (first: number): ReadonlyArray<number> => {
   const coefficients = [1]
   for (let n = first + 1; n < 16; n += 2) coefficients.unshift(-coefficients[0]! / (n * (n + 1)))
@@ -22,8 +22,8 @@ const series = (first: number): ReadonlyArray<number> => {
 const [ofSine, ofCosine] = [series(1), series(0)]
 
 /**
- * Cosine and sine of angles for providers whose own are coarse: WebGPU promises three digits, and nothing beyond half a
- * turn. Whole turns are taken off, and half of the rest is what a polynomial takes.
+ * Cosine and sine for providers whose own are imprecise: WebGPU guarantees three digits, and nothing beyond ±π. The
+ * angle is reduced modulo 2π, and the polynomials are evaluated at half the remainder.
  */
 const byPolynomials = (emit: Emitter, angle: string): { readonly cosine: string; readonly sine: string } => {
   const real = (x: number) => emit.scalar("float32", x)
@@ -40,7 +40,7 @@ const byPolynomials = (emit: Emitter, angle: string): { readonly cosine: string;
   return { sine: twice(times(s, c)), cosine: emit.node("Sub", [real(1), twice(times(s, s))]) }
 }
 
-/** Turns plane (i, i + d/2) of each head vector by the token's angle: x [b, heads, n, d], angles [b, n, d/2]. */
+/** Rotates dimension pair (i, i + d/2) of a head by the token's i-th angle: x [b, heads, n, d], angles [b, n, d/2]. */
 export const Rotary: Op<Rotation> = {
   name: "Rotary",
   infer: ([x, angles]) => {
@@ -86,5 +86,5 @@ export const Rotary: Op<Rotation> = {
     ]
   }
 }
-/** x [b, heads, n, d] turned by angles [b, n, d/2]: plane (i, i + d/2) of each head's vector by the token's i-th. */
+/** RoPE of x [b, heads, n, d] by angles [b, n, d/2] in radians: pair (i, i + d/2) turns by the token's i-th. */
 export const rotary = (x: Tensor, angles: Tensor): Tensor => apply(Rotary, [x, angles], { reverse: false })

@@ -1,10 +1,10 @@
-/** Dropout whose mask is a pure function of a key, a site and the element's place: the same on every provider. */
+/** Dropout whose mask is a pure function of a key, a site and the element's index: the same on every provider. */
 import { apply, bytesOf, type Emitter, type Op, type Range, real, ShapeError, type Tensor } from "../Tensor.ts"
 
 interface Site {
-  /** Share of elements set to zero, in [0, 1). */
+  /** Fraction of elements set to zero, in [0, 1). */
   readonly rate: number
-  /** Distinguishes the places of a graph that share a key. */
+  /** Distinguishes the dropouts of a graph that share a key. */
   readonly site: number
 }
 
@@ -28,20 +28,20 @@ const byBits: Fold = (emit, x, shift, factor) => {
   return factor === 1 ? folded : emit.node("Mul", [folded, emit.scalar("uint32", factor)])
 }
 
-/** The bits of a number, each with a zero before it. */
+/** The bits of a number, each preceded by a zero. */
 const spread = (bits: number): number => {
   let [x, to] = [0, 1]
   for (let rest = bits; rest > 0; rest = Math.floor(rest / 2), to *= 4) x += (rest % 2) * to
   return x
 }
-/** Every other bit of a number: what `spread` has put there. */
+/** Every other bit of a number: the inverse of `spread`. */
 const gathered = (bits: number): number => {
   let [x, to] = [0, 1]
   for (let rest = bits; rest > 0; rest = Math.floor(rest / 4), to *= 2) x += (rest % 2) * to
   return x
 }
 const tables = new Map<string, Uint32Array>()
-/** The values of a function of 0..size-1, modulo 2^32: computed once. */
+/** Values of a function at 0..size-1, modulo 2^32; computed once per name. */
 const tableOf = (name: string, size: number, f: (x: number) => number): Uint32Array => {
   const made = tables.get(name) ?? Uint32Array.from({ length: size }, (_, x) => f(x))
   tables.set(name, made)
@@ -50,8 +50,8 @@ const tableOf = (name: string, size: number, f: (x: number) => number): Uint32Ar
 const half = 2 ** 16
 
 /**
- * The same without shifts and bitwise operators. Spread bits are added instead: every other bit of the sum is the sum's
- * without carries. What leads there and back is looked up, the factor included.
+ * The same without shifts and bitwise operators: XOR is the sum of spread bits, of which every other bit is kept,
+ * without carries. Spreading and its inverse are table look-ups, the factor included.
  */
 const byTables: Fold = (emit, x, shift, factor) => {
   const unit = 2 ** shift
@@ -110,7 +110,7 @@ export const Dropout: Op<Site> = {
     const scaled = emit.node("Mul", [x!, emit.scalar("float32", 1 / (1 - rate))])
     return emit.node("Where", [dropped, emit.scalar("float32", 0), scaled])
   },
-  /** Random bits before and after a turn of mixing. */
+  /** Random bits before and after a round of mixing. */
   scratch: ({ output }) => 3 * bytesOf(output),
   law: {
     ranges: [real(-2, 2), { dtype: "int32", low: -(2 ** 31), high: 2 ** 31 } satisfies Range],

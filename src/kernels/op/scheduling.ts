@@ -1,7 +1,7 @@
-/** When, not what: expressions that keep their value and tell what a graph keeps and what waits for what. */
+/** Scheduling ops: identities that mark checkpoints (`Saved`) or force an order (`After`). */
 import { apply, index, type Op, real, type Tensor } from "../Tensor.ts"
 
-/** x, kept from the forward pass to the backward pass where what lies between is computed again. Costs nothing. */
+/** x, kept for the backward pass by gradient checkpointing, which recomputes what lies between. Costs nothing. */
 export const Saved: Op<{}> = {
   name: "Saved",
   infer: ([x]) => x!,
@@ -11,15 +11,15 @@ export const Saved: Op<{}> = {
   view: true,
   law: { ranges: [real(-2, 2)], cases: [{ shapes: [[2, 3]], attrs: {} }] }
 }
-/** x, which checkpointing keeps for the backward pass. */
+/** x, marked for checkpointing to keep for the backward pass. */
 export const saved = (x: Tensor): Tensor => apply(Saved, [x], {})
 
 /**
- * x, which nobody reads before the others are computed.
+ * x, not read before the other operands are computed.
  *
- * ONNX Runtime orders nodes as it likes, but for what they read. Here x is given its own shape, by way of a choice
- * between that shape and itself which hangs on an element of each of the others. No data move. On a device the choice is
- * between x and itself, which copies it: the host would wait for the shape.
+ * ONNX Runtime orders nodes only by their inputs. So x is reshaped to its own shape, taken from a Where that depends on
+ * an element of each other operand and has that shape on both sides; no data moves. On a device both sides of the Where
+ * are x, which copies it: the host would have to wait for a shape.
  */
 export const After: Op<{}> = {
   name: "After",
@@ -38,6 +38,6 @@ export const After: Op<{}> = {
   view: true,
   law: { ranges: [real(-2, 2), index(5), index(5)], cases: [{ shapes: [[2, 3], [2], []], attrs: {} }] }
 }
-/** x, which is computed when the others are there. */
+/** x, not read before the others are computed. */
 export const after = (x: Tensor, others: ReadonlyArray<Tensor>): Tensor =>
   others.length === 0 ? x : apply(After, [x, ...others], {})

@@ -1,4 +1,4 @@
-/** Choices: comparisons, Where, and the maxima, whose gradients select. */
+/** Comparisons and logic, Where, and the extrema, whose gradients select an operand. */
 import * as Nd from "../NdArray.ts"
 import {
   apply,
@@ -45,29 +45,29 @@ const logical = (
 export const Less = logical("Less", "any", (a, b) => a! < b!, [real(-2, 2), real(-2, 2)])
 /** a = b, broadcast. */
 export const Equal = logical("Equal", "any", (a, b) => a === b, [index(2), index(2)])
-/** Both, broadcast. */
+/** a and b, broadcast. */
 export const And = logical("And", "bool", (a, b) => a === 1 && b === 1, [truth, truth])
-/** Either or both, broadcast. */
+/** a or b, broadcast. */
 export const Or = logical("Or", "bool", (a, b) => a === 1 || b === 1, [truth, truth], (emit, inputs) => {
   if (emit.target.has("Or", "bool")) return emit.node("Or", inputs)
   const neither = emit.node("And", inputs.map((x) => emit.node("Not", [x])))
   return emit.node("Not", [neither])
 })
-/** The opposite. */
+/** Logical negation. */
 export const Not = logical("Not", "bool", (a) => a !== 1, [truth])
 
 /** a < b, broadcast; bool. */
 export const less = (a: Tensor, b: Tensor): Tensor => apply(Less, [a, b], {})
 /** a = b, broadcast; bool. */
 export const equal = (a: Tensor, b: Tensor): Tensor => apply(Equal, [a, b], {})
-/** Both of two bools, broadcast. */
+/** a and b, broadcast; bool. */
 export const and = (a: Tensor, b: Tensor): Tensor => apply(And, [a, b], {})
-/** Either or both of two bools, broadcast. */
+/** a or b, broadcast; bool. */
 export const or = (a: Tensor, b: Tensor): Tensor => apply(Or, [a, b], {})
-/** The opposite of a bool. */
+/** Logical negation; bool. */
 export const not = (a: Tensor): Tensor => apply(Not, [a], {})
 
-/** Elements of `a` where the condition holds, of `b` elsewhere. */
+/** Elements of `a` where the condition is true, of `b` elsewhere. */
 export const Where: Op<{}> = {
   name: "Where",
   infer: ([c, a, b]) => {
@@ -85,9 +85,9 @@ export const Where: Op<{}> = {
     cases: [{ shapes: [[2, 3], [2, 3], [3]], attrs: {} }, { shapes: [[2, 1], [2, 3], []], attrs: {} }]
   }
 }
-/** a where the condition holds, else b; broadcast. */
+/** a where the condition is true, else b; broadcast. */
 export const where = (condition: Tensor, a: Tensor, b: Tensor): Tensor => apply(Where, [condition, a, b], {})
-/** 0 where the condition holds, `penalty` elsewhere: added to scores, it takes part out of them. */
+/** 0 where the condition is true, `penalty` elsewhere: added to scores, it masks them. */
 export const penalise = (condition: Tensor, penalty: number): Tensor => scale(sub(scalar(1), float(condition)), penalty)
 
 const extremum = (name: "Max" | "Min", f: (a: number, b: number) => number): Op<{}> => ({
@@ -105,13 +105,13 @@ const extremum = (name: "Max" | "Min", f: (a: number, b: number) => number): Op<
   onnx: (emit, inputs) => emit.node(name, inputs),
   law: { ranges: [real(-2, 2), real(-2, 2)], cases: [{ shapes: [[2, 3], [3]], attrs: {} }] }
 })
-/** The greater of two; the first has the gradient of a tie. */
+/** The greater of two; on ties the first has the gradient. */
 export const Max = extremum("Max", Math.max)
-/** The lesser of two; the first has the gradient of a tie. */
+/** The lesser of two; on ties the first has the gradient. */
 export const Min = extremum("Min", Math.min)
-/** The greater, broadcast; the first has the gradient of a tie. */
+/** The greater, broadcast; on ties the first has the gradient. */
 export const max = (a: Tensor, b: Tensor): Tensor => apply(Max, [a, b], {})
-/** The lesser, broadcast; the first has the gradient of a tie. */
+/** The lesser, broadcast; on ties the first has the gradient. */
 export const min = (a: Tensor, b: Tensor): Tensor => apply(Min, [a, b], {})
 /** max(0, x). */
 export const relu = (x: Tensor): Tensor => max(scalar(0), x)
@@ -122,7 +122,7 @@ interface Axis {
 }
 const alongShape = (shape: Shape, { axis, keep }: Axis): Shape => reducedShape(shape, { axes: [axis], keep })
 
-/** The greatest element along an axis; elements that tie share its gradient evenly. */
+/** The maximum along an axis; tied elements share its gradient evenly. */
 export const ReduceMax: Op<Axis> = {
   name: "ReduceMax",
   infer: ([x], attrs) => ({ dtype: x!.dtype, shape: alongShape(x!.shape, attrs) }),
@@ -153,8 +153,8 @@ export const ReduceMax: Op<Axis> = {
     }]
   }
 }
-/** The greatest along an axis, whose gradient ties share; `keep` leaves the axis with size 1. */
+/** The maximum along an axis; tied elements share the gradient. `keep` leaves the axis with size 1. */
 export const reduceMax = (x: Tensor, axis: number, keep = false): Tensor =>
   apply(ReduceMax, [x], { axis: axesOf(x, [axis])[0]!, keep })
-/** The least along an axis, whose gradient ties share; `keep` leaves the axis with size 1. */
+/** The minimum along an axis; tied elements share the gradient. `keep` leaves the axis with size 1. */
 export const reduceMin = (x: Tensor, axis: number, keep = false): Tensor => neg(reduceMax(neg(x), axis, keep))

@@ -1,8 +1,8 @@
-/** Weights that are stored in 16 bits and computed with in 32. */
+/** Weights stored in half precision and computed with in float32. */
 import { fromWords, type Half } from "../half.ts"
 import { apply, type Op, ShapeError, type Tensor } from "../Tensor.ts"
 
-/** Words of 16 bits as the reals they stand for. */
+/** Half-precision bits (uint16) as float32. */
 export const Widen: Op<{ readonly from: Half }> = {
   name: "Widen",
   infer: ([words], { from }) => {
@@ -24,5 +24,5 @@ export const Widen: Op<{ readonly from: Half }> = {
     cases: [{ shapes: [[2, 3]], attrs: { from: "float16" } }, { shapes: [[4]], attrs: { from: "bfloat16" } }]
   }
 }
-/** 16-bit words as the float32 values that they stand for. */
+/** Half-precision bits (uint16) as float32. */
 export const widen = (words: Tensor, from: Half): Tensor => apply(Widen, [words], { from })

@@ -1,12 +1,12 @@
-/** An optimiser is a gradient transformation: symbolic, so that it ends up inside the step's graph. */
+/** An optimiser is a gradient transformation: symbolic, so that it becomes part of the step's graph. */
 import type { Tensor } from "../Tensor.ts"
 
-/** What depends on the step and the group alone: host numbers, computed in float64 and fed as scalars. */
+/** Numbers that depend only on step and parameter group: computed on the host in float64, fed as scalars. */
 export type Scalars<S extends string> = Readonly<Record<S, number>>
 
-/** An optimiser: what it keeps, and how it moves a weight. */
+/** An optimiser: its state, and its update rule. */
 export interface Optimizer<K extends string = string, S extends string = string> {
-  /** Names of the arrays kept beside each parameter; all start at zero. */
+  /** Names of the state arrays of each parameter; all start at zero. */
   readonly slots: ReadonlyArray<K>
   readonly scalars: ReadonlyArray<S>
   /** The scalars of update number `step`, counted from 1. */
@@ -19,7 +19,7 @@ export interface Optimizer<K extends string = string, S extends string = string>
   ) => { readonly weight: Tensor; readonly slots: Readonly<Record<K, Tensor>> }
 }
 
-/** Parameters that share their settings. */
+/** Settings of a parameter group. */
 export interface Group {
   readonly learningRate: (step: number) => number
   readonly weightDecay: number
@@ -31,11 +31,11 @@ export interface Schedule {
   readonly peak: number
   readonly totalSteps: number
   readonly warmupSteps: number
-  /** Share of the peak that is left at the end. */
+  /** Final learning rate as a fraction of the peak. */
   readonly finalRatio: number
 }
 
-/** The learning rate of step 1, 2, ...: linear warm-up to the peak, then the schedule's fall. */
+/** The learning rate at step 1, 2, ...: linear warm-up to the peak, then the schedule's decay. */
 export const learningRate =
   ({ finalRatio, peak, totalSteps, type, warmupSteps }: Schedule) => (step: number): number => {
     if (step <= warmupSteps) return peak * step / warmupSteps

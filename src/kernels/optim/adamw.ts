@@ -1,16 +1,16 @@
-/** AdamW (Loshchilov & Hutter 2019), in the order of operations of PyTorch's. */
+/** AdamW (Loshchilov & Hutter 2019), with PyTorch's order of operations. */
 import { add, div, mul, scale, sqrt, sub } from "../op/elementwise.ts"
 import { scalar } from "../Tensor.ts"
 import type { Optimizer } from "./Optimizer.ts"
 
-/** Decay rates of the two moments, and what is added to the denominator. */
+/** AdamW's β₁, β₂ and ε. */
 export interface AdamWConfig {
   readonly beta1: number
   readonly beta2: number
   readonly epsilon: number
 }
 
-/** Decoupled weight decay (algorithm 2 of the paper), with bias correction. */
+/** AdamW with bias correction and decoupled weight decay (algorithm 2 of the paper). */
 export const adamw = (
   { beta1, beta2, epsilon }: AdamWConfig
 ): Optimizer<"exp_avg" | "exp_avg_sq", "keep" | "rate" | "correction"> => ({

@@ -1,14 +1,14 @@
-/** What is known to be beyond memory by the settings alone. */
+/** Checks for settings that exceed memory, before anything is loaded. */
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
 import { stepSize } from "../../domain/settings/training.ts"
 import { bytesText } from "../../domain/units.ts"
 import * as Memory from "../../runtime/engine/memory.ts"
 import { modeOf } from "../../systems/all.ts"
 
-/** Bytes of JavaScript's objects that a question of a step takes at least: its record, as rows of columns. */
+/** Lower bound on the bytes of JavaScript objects per question of a step: its record and columns. */
 const OBJECTS = 1000
 
-/** Why a step of training cannot be held, if it cannot. */
+/** Why a training step cannot fit in memory; `false` if it may fit. */
 export const beyondMemory = (c: RunConfig, memory = Memory.capacity(), heap = Memory.heap()): string | false => {
   const questions = stepSize(c)
   const [objects, columns] = [OBJECTS * questions, modeOf(c).columns(questions)]

@@ -1,4 +1,4 @@
-/** Program: what a run takes, told before it starts: parameters, work, memory, disk and time. */
+/** Program: estimates a run's parameters, FLOPs, memory, disk and time before it starts. */
 import * as Effect from "effect/Effect"
 import { adapterFiles, checkpointFiles, modelFiles, parts } from "../../domain/fileNames.ts"
 import { ConfigError } from "../../domain/settings/configure.ts"
@@ -21,46 +21,46 @@ import { identity } from "../identity.ts"
 import { learner, prepare } from "../prepare.ts"
 import { type Probe, probe, total } from "./probe.ts"
 
-/** Bytes; `null` for what takes a probe to know. */
+/** Bytes; `null` for what only a probe can tell. */
 export interface Memory {
-  /** Of the process before anything was read. */
+  /** Of the process before anything was loaded. */
   readonly process: number
-  /** Two copies of what learns, where that is little; of the optimiser's state too. */
+  /** Trainable weights, double-buffered if they are few; and the optimiser's state likewise. */
   readonly weights: number
   readonly optimizer: number
-  /** Gradients, where they are there between programs: of the parts of a step, or before much is written over. */
+  /** Gradients kept between programs: accumulated over micro-batches, or while many weights are updated in place. */
   readonly sums: number
-  /** The vectors, and the weights that made them; twice where it is made again while the old one is there. */
+  /** The vectors and the weights that encoded them; twice while an index is rebuilt next to the old one. */
   readonly index: number | null
-  /** What the largest program takes while it runs, by its shapes. */
+  /** Peak of the largest program, from its shapes. */
   readonly largest: Footprint | null
-  /** Of making a checkpoint. */
+  /** Of writing a checkpoint. */
   readonly saving: number
-  /** All of it; of the largest program and of a checkpoint the greater. */
+  /** The total, counting the larger of the largest program and a checkpoint. */
   readonly estimated: number | null
-  /** The greatest resident size of this process, which made the steps and a checkpoint. */
+  /** Peak resident size of this process, including the probe's steps and a checkpoint. */
   readonly measured: number | null
 }
 
-/** Bytes; `null` for what takes a probe to know. */
+/** Bytes; `null` for what only a probe can tell. */
 export interface Disk {
   readonly checkpoint: number
-  /** Of a checkpoint, each model without what it takes to go on learning. */
+  /** Each model of a checkpoint, without the state needed to resume. */
   readonly models: Readonly<Record<string, number>>
-  /** How many checkpoints there are at a time at most, one that is being written included. */
+  /** Maximum number of checkpoints at any time, including one being written. */
   readonly checkpoints: number
   readonly journal: number | null
-  /** As `embed` writes it. */
+  /** As written by `embed`. */
   readonly index: number | null
 }
 
-/** What a run takes. */
+/** The estimated cost of a run. */
 export interface Plan {
   readonly mode: string
   readonly provider: string
   readonly threads: number
   readonly steps: number
-  /** Questions of a step, and of an epoch. */
+  /** Questions per step, and per epoch. */
   readonly stepSize: number
   readonly questions: number
   readonly epochs: number
@@ -74,17 +74,17 @@ export interface Plan {
 type Files = ReadonlyMap<string, number>
 
 const STATE = checkpointFiles.state
-/** Where a checkpoint has the weights of its retriever: all of them, or an adapter's. */
+/** Where a checkpoint stores its retriever's weights: all of them, or an adapter's. */
 const [RETRIEVER] = parts
 const ofRetriever = new Set([modelFiles.weights, adapterFiles.weights].map((name) => `${RETRIEVER}/${name}`))
 const isOf = (part: string) => ([file]: readonly [string, number]): boolean => file.startsWith(`${part}/`)
 const bytesOf = (files: Iterable<readonly [string, number]>): number => total(files, ([, bytes]) => bytes)
 
-/** Whether a mode searches by vectors: its checkpoints hold the weights that made them. */
+/** Whether a mode searches a vector index: its checkpoints then store the weights that encoded it. */
 const searches = ({ passages, retriever }: Traits): boolean =>
   passages === "found" && (retriever === "frozen" || retriever === "trained")
 
-/** Before there is an index a checkpoint lacks the weights that will make it: as many as the model's. */
+/** Before an index exists, a checkpoint lacks the weights that will encode it: as many as the model's. */
 const completed = (files: Files, c: RunConfig): Files => {
   const weights = [...files].find(([file]) => ofRetriever.has(file))
   const state = `${RETRIEVER}/${STATE}`
@@ -99,7 +99,7 @@ interface Sized {
   readonly files: Files
   readonly probed: Probe | null
   readonly largest: Footprint | undefined
-  /** Of the index that is read. */
+  /** Size of the stored index, if one is read. */
   readonly stored: number
   /** Resident size at the start. */
   readonly process: number
@@ -121,13 +121,13 @@ const diskOf = ({ config: c, files, probed, stored }: Sized): Disk => {
   }
 }
 
-/** What is copied of a part, and its files. */
+/** Bytes copied to save a part, plus its files. */
 const savingOf = (part: string, groups: ReadonlyArray<ParameterGroup>, files: Files): number => {
   const learning = groups.filter(({ model, trainable }) => trainable && model === part)
   return bytesOf([...files].filter(isOf(part))) + total(learning, ({ bytes, stateBytes }) => bytes + stateBytes)
 }
 
-/** Arrays of what learns, in so many copies, and the sums of its gradients where those are apart. */
+/** Trainable arrays with their copies, and accumulated gradients where they are stored separately. */
 const learnedOf = (groups: ReadonlyArray<ParameterGroup>, accumulated: boolean) => {
   const bytes = total(groups, (group) => group.bytes)
   const overwritten = total(groups, ({ parameters }) => parameters) > FEW
@@ -166,7 +166,7 @@ const memoryOf = ({ config, files, groups, largest, probed, process: start, stor
   }
 }
 
-/** What a run of the settings takes, by a probe of so many of its steps; nothing is written. */
+/** Estimates a run of these settings from a probe of `steps` steps; writes nothing. */
 export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
   if (steps < 0) {
     return yield* new ConfigError({ source: "--steps", problems: [`${steps} is no number of steps; give 0 or more`] })

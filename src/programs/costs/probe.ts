@@ -1,4 +1,4 @@
-/** Program: a few steps of a run, made as the run would make them, to know what they take. Nothing is kept. */
+/** Program: measures a few steps of a run, executed exactly as the run would, and discards them. */
 import type { RecordBatch } from "apache-arrow"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -15,7 +15,7 @@ import { Retriever } from "../../runtime/ports/Retriever.ts"
 import { modeOf } from "../../systems/all.ts"
 import { course } from "../course.ts"
 
-/** The run would not have come further either. */
+/** The probe failed where the run would fail too. */
 export class ProbeFailed extends Schema.TaggedError<ProbeFailed>()("ProbeFailed", {
   /** "index", "gate", "step 2". */
   phase: Schema.String,
@@ -26,7 +26,7 @@ export class ProbeFailed extends Schema.TaggedError<ProbeFailed>()("ProbeFailed"
   }
 }
 
-/** What the programs of one kind take in the steps, a question. */
+/** Cost per question of one kind of program. */
 export interface Work {
   readonly program: string
   /** Floating-point operations of matrix products. */
@@ -34,42 +34,42 @@ export interface Work {
   readonly seconds: number
 }
 
-/** The index: made before the first step where the run has none, and again as `refresh_index` says. */
+/** The index: built before the first step if the run has none, and rebuilt as `refresh_index` says. */
 export interface Index {
-  /** Of making it once. */
+  /** To build it once. */
   readonly flops: number
   readonly seconds: number
   readonly bytes: number
-  /** How many times the run makes it. */
+  /** How many times the run builds it. */
   readonly times: number
 }
 
-/** What a few steps took. */
+/** Measurements of a few steps. */
 export interface Probe {
   readonly steps: number
-  /** Steps whose time counts: those after the first, where there are any. */
+  /** Steps that were timed: all but the first, if there are more. */
   readonly timed: number
   readonly work: ReadonlyArray<Work>
   readonly index: Index
-  /** Of a step, but for compiling. */
+  /** Per step, without compilation. */
   readonly stepSeconds: number
-  /** Of compiling the programs that the probe met. */
+  /** To compile the programs that the probe used. */
   readonly compileSeconds: number
-  /** Of the whole run, but for writing checkpoints. */
+  /** For the whole run, without writing checkpoints. */
   readonly runSeconds: number
   /** Bytes of the whole run's journal. */
   readonly journal: number
 }
 
-/** The sum of a figure over items. */
+/** Sums a figure over items. */
 export const total = <A>(items: Iterable<A>, f: (item: A) => number): number =>
   [...items].reduce((sum, item) => sum + f(item), 0)
 
-/** What was seen: the seconds of each phase, and the columns of each step. */
+/** Observations: the seconds of each phase, and the columns of each step. */
 interface Seen {
   readonly seconds: ReadonlyMap<string, number>
   readonly batches: ReadonlyArray<RecordBatch>
-  /** How many times the run makes an index. */
+  /** How many times the run builds an index. */
   readonly indexes: number
 }
 
@@ -94,7 +94,7 @@ const workOf = (meter: Meter, questions: number): ReadonlyArray<Work> => {
   }))
 }
 
-/** By what each further step adds to a file. */
+/** Extrapolates the journal's size from what each step after the first adds to a file. */
 const journalOf = (batches: ReadonlyArray<RecordBatch>, steps: number): number => {
   const [one, all] = [batches.slice(0, 1), batches].map((own) => Journal.encode(own).length) as [number, number]
   return Math.round(one + (steps - 1) * (batches.length > 1 ? (all - one) / (batches.length - 1) : one))
@@ -119,7 +119,7 @@ const told = (c: RunConfig, meter: Meter, seen: Seen): Probe => {
   }
 }
 
-/** The index, the gate and the first steps of a run, whose session is metered. */
+/** Runs the index build, the preflight gradient check and the first steps of a run, in a metered session. */
 export const probe = Effect.fn("probe")(function*(c: RunConfig, epochs: Epochs, steps: number, meter: Meter) {
   const reporter = yield* Reporter
   const retriever = yield* Retriever
@@ -137,7 +137,7 @@ export const probe = Effect.fn("probe")(function*(c: RunConfig, epochs: Epochs, 
     seconds.set(phase, Duration.toSeconds(spent))
     return done
   })
-  /** Weights that do not learn keep the index they have. */
+  /** Frozen weights keep their index. */
   const [RETRIEVER] = parts
   const learns = groups.some(({ model, trainable }) => trainable && model === RETRIEVER)
   const again = learns ? Array.from({ length: c.max_steps }, (_, step) => refreshes(step)).filter(Boolean).length : 0

@@ -1,4 +1,4 @@
-/** Program: several runs that start from the same weights, evaluated alike. */
+/** Program: several runs from the same initial weights, evaluated alike. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
@@ -18,22 +18,22 @@ import { start } from "../run.ts"
 import type { Trained } from "../trained.ts"
 import { check, decodePlan, type Plan, type Planned, type Run, runs, settingsOf } from "./experimentPlan.ts"
 
-/** A run of an experiment with its evaluation. */
+/** An arm's run with its evaluation. */
 export interface Outcome {
   readonly arm: string
   readonly seed: number
-  /** The ranking before training, where the retriever learns. */
+  /** The ranking before training, if the retriever is trained. */
   readonly before: Summary | undefined
   readonly trained: Trained
   readonly evaluation: Evaluation
 }
 
-/** The plan in a file; fails with all that is wrong with it. */
+/** Reads a plan from a file; fails with everything that is wrong with it. */
 export const readPlan = Effect.fn("readPlan")(function*(path: string) {
   return yield* decodePlan(path, yield* readObject(path))
 })
 
-/** Questions, with a fresh index. */
+/** Evaluates questions with a refreshed index. */
 const examine = Effect.fnUntraced(function*(c: RunConfig, { long, records }: Fitting, read: boolean) {
   yield* (yield* Retriever).refresh
   const task = `${c.output_dir}, ${read ? "test" : "ranking before"}`
@@ -44,7 +44,7 @@ const examine = Effect.fnUntraced(function*(c: RunConfig, { long, records }: Fit
   })
 })
 
-/** Trains a phase, from where it was left. */
+/** Trains a phase, resuming it if it was interrupted. */
 const warmUp = (config: RunConfig) =>
   Effect.flatMap(
     prepare(config),
@@ -56,7 +56,7 @@ const test = (config: RunConfig, data: Corpus) =>
   Effect.flatMap(judged(config, "test", data), (records) => fitting(config, "test", "answer", records))
 type Fitting = Effect.Success<ReturnType<typeof test>>
 
-/** Ranks, trains, answers. */
+/** Evaluates the ranking, trains, then evaluates the answers. */
 const runArm = (config: RunConfig) =>
   Effect.flatMap(
     prepare(config),
@@ -77,18 +77,18 @@ const models = Effect.fnUntraced(function*(checkpoint: string) {
   return yield* Effect.filter(parts, ([, folder]) => fs.exists(folder).pipe(located(folder)))
 })
 
-/** The settings of a run, which has a folder of its own. */
+/** The settings of a run, with its own output folder. */
 const settle = (planned: Planned, run: Run, weights: Raw) =>
   Effect.map(settingsOf(planned, run, weights), ({ config }) => ({
     ...config,
     output_dir: join(config.output_dir, `seed-${run.seed}`, ...run.folder)
   }))
 
-/** Refuses an arm whose test questions would not fit at its end. */
+/** Refuses an arm whose test questions do not fit the reader, before any training. */
 const askable = (c: RunConfig) =>
   Effect.flatMap(questions(c, "test"), (records) => fitting(c, "test", "answer", records))
 
-/** Runs phases one after the other; the model folders, as settings, that whatever follows begins from. */
+/** Runs phases in order; returns the resulting model folders, as settings for the runs that follow. */
 const inTurn = Effect.fnUntraced(function*(planned: Planned, phases: ReadonlyArray<Run>, begun: Raw) {
   const given = new Map(Object.entries(begun))
   for (const phase of phases) {
@@ -112,14 +112,14 @@ const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
   )
 })
 
-/** Every arm of every seed. Whatever is wrong with a plan is told before hours are spent on its first runs. */
+/** Runs every arm under every seed. Errors in the plan are reported before any training starts. */
 export const experiment = Effect.fn("experiment")(function*(plan: Plan, source: string, overrides: Raw) {
   const planned = { plan, source, overrides }
   for (const notice of yield* check(planned)) yield* Effect.logWarning(notice)
   return (yield* Effect.forEach(plan.seeds, (seed) => ofSeed(planned, seed))).flat()
 })
 
-/** The plan with these arms alone and these seeds instead of its own; what is not named at all stays as it is. */
+/** The plan restricted to these arms, and with these seeds; an empty list leaves the plan's own. */
 export const only = (
   plan: Plan,
   arms: ReadonlyArray<string>,
@@ -143,7 +143,7 @@ export const only = (
   })
 }
 
-/** The figures of an outcome, without its thousands of judgements. */
+/** The metrics of an outcome, without its individual verdicts. */
 export const figures = ({ arm, before, evaluation, seed, trained }: Outcome) => ({
   arm,
   seed,

@@ -1,4 +1,4 @@
-/** The plan of an experiment: what is wrong with one, and the settings of each of its runs. */
+/** An experiment's plan: its validation, and the settings of each of its runs. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { brief } from "../../domain/brief.ts"
@@ -11,7 +11,7 @@ import { settingOf, settle } from "../../systems/all.ts"
 
 const Some = Schema.Record(Schema.String, Schema.Unknown)
 
-/** Phases by name, each trained from the models that those before it made: the settings of each. */
+/** The settings of phases by name; each phase starts from the models of the phases before it. */
 const Recipe = Schema.Record(Schema.String, Some)
 const File = Schema.Struct({
   seeds: Schema.NonEmptyArray(Schema.Natural),
@@ -20,15 +20,15 @@ const File = Schema.Struct({
   arms: Schema.Record(Schema.String, Some)
 })
 
-/** What is trained and evaluated at its end, after phases of its own. */
+/** A run that is trained and evaluated after its own phases. */
 export interface Arm {
   readonly phases: typeof Recipe.Type
   readonly settings: typeof Some.Type
 }
 
 /**
- * For each seed the phases of the warm-up run in order, each from the models that those before it made; then every arm
- * runs from there: its own phases, then itself.
+ * For each seed, the warm-up's phases run in order, each from the models of those before it; every arm then starts
+ * from their models: first its own phases, then the arm itself.
  */
 export interface Plan {
   readonly seeds: readonly [number, ...ReadonlyArray<number>]
@@ -37,7 +37,7 @@ export interface Plan {
   readonly arms: Readonly<Record<string, Arm>>
 }
 
-/** What each part of a plan has to be. */
+/** The expected value of each part of a plan. */
 const [ONE, SOME] = ["settings (key: value)", "settings (key: value) by name"]
 const wanted: Readonly<Record<keyof Plan, string>> = {
   seeds: "a list of whole numbers of at least 0",
@@ -47,11 +47,11 @@ const wanted: Readonly<Record<keyof Plan, string>> = {
 }
 const parts = Object.keys(wanted) as ReadonlyArray<keyof Plan>
 
-/** Folders of these names cannot be made everywhere. */
+/** Folder names that are reserved on some systems. */
 const reserved = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i
 const folderName = /^[\p{L}\p{N}](?:[\p{L}\p{N} ._=+,@()-]*[\p{L}\p{N}_=+@()-])?$/u
 
-/** Why a run cannot be called so: its name is that of its folder, and keeps its place among the others. */
+/** Why a run cannot have this name: it is also a folder name, and must keep its position among the plan's keys. */
 const misnamed = (name: string): string | undefined => {
   if (/^\d+$/.test(name)) return "is a number; add a letter"
   if (name.length > 100 || !folderName.test(name) || reserved.test(name)) {
@@ -60,10 +60,10 @@ const misnamed = (name: string): string | undefined => {
   return undefined
 }
 
-/** Names that mean the same folder, on some disks. */
+/** Equal for names that denote the same folder on some disks. */
 const alike = (name: string): string => name.normalize("NFKC").toLowerCase()
 
-/** What is wrong with the names of runs, of which those of `beside` are others that keep their folders there. */
+/** Problems with the names of runs; `beside` has the names already used in the same folder. */
 const named = (part: string, names: Iterable<string>, beside: Map<string, string>): ReadonlyArray<string> =>
   [...names].flatMap((name) => {
     const place = `${part}, ${brief(name)}`
@@ -73,7 +73,7 @@ const named = (part: string, names: Iterable<string>, beside: Map<string, string
     return other === undefined ? [] : [`${place} would share a folder with ${other}`]
   })
 
-/** The same of a file: a name such as __proto__ is lost when it is decoded. */
+/** The same for an undecoded file, because a name such as __proto__ is lost in decoding. */
 const misnamedIn = (file: Raw): ReadonlyArray<string> => {
   const beside = new Map<string, string>()
   const arms = Object.entries(file["arms"] as Readonly<Record<string, Raw>>)
@@ -84,7 +84,7 @@ const misnamedIn = (file: Raw): ReadonlyArray<string> => {
   ]
 }
 
-/** Where a seed is given that is not one of the plan's. */
+/** Refuses seeds given outside the plan's `seeds`. */
 const seeded = (plan: Plan): ReadonlyArray<string> => {
   const runs = runsOf(plan, plan.seeds[0])
   return [{ place: "settings", settings: plan.settings }, ...runs]
@@ -113,7 +113,7 @@ const misfit = (file: Raw) => ({ path, reason }: Issue): string => {
 
 const isRecipe = Schema.is(Recipe)
 
-/** A plan that can be run, from the object of its file. */
+/** Decodes and validates a plan from its file's object. */
 export const decodePlan = Effect.fnUntraced(function*(source: string, file: Raw) {
   const refuse = (problems: ReadonlyArray<string>) => new ConfigError({ source, problems })
   const unknown = unknownKeys(file)
@@ -145,23 +145,23 @@ export const decodePlan = Effect.fnUntraced(function*(source: string, file: Raw)
 /** A run of a plan: a phase of the warm-up, a phase of an arm, or an arm. */
 export interface Run {
   readonly seed: number
-  /** Where the plan has it: "arms.joint". */
+  /** Its path in the plan: "arms.joint". */
   readonly place: string
-  /** Its folder in that of the seed. */
+  /** Its folder, relative to the seed's. */
   readonly folder: ReadonlyArray<string>
   /** Its own settings. */
   readonly settings: Raw
-  /** The runs, by their place, that make the models that it begins from. */
+  /** Paths of the runs whose models it starts from. */
   readonly after: ReadonlyArray<string>
 }
 
-/** The runs of a seed: the warm-up's in order, and of each arm its phases and itself. */
+/** The runs of a seed: the warm-up's phases in order, and each arm with its phases. */
 export interface Runs {
   readonly warmUp: ReadonlyArray<Run>
   readonly arms: ReadonlyArray<{ readonly name: string; readonly phases: ReadonlyArray<Run>; readonly run: Run }>
 }
 
-/** Phases one after the other, each after all before it. */
+/** Phases in sequence, each after all those before it. */
 const inTurn = (
   phases: typeof Recipe.Type,
   seed: number,
@@ -194,18 +194,18 @@ export const runs = ({ arms, warm_up }: Plan, seed: number): Runs => {
   }
 }
 
-/** The same as one list, in order. */
+/** The same as a single list, in order. */
 export const runsOf = (plan: Plan, seed: number): ReadonlyArray<Run> => {
   const { arms, warmUp } = runs(plan, seed)
   return [...warmUp, ...arms.flatMap(({ phases, run }) => phases.concat(run))]
 }
 
-/** A plan with what it is run under. */
+/** A plan with its source and overrides. */
 export interface Planned {
   readonly plan: Plan
-  /** Its file. */
+  /** The plan's file. */
   readonly source: string
-  /** Settings of the command line. They win over all others, but for model folders: there the first run begins. */
+  /** Command-line settings. They override all others, except model folders, which only the first run starts from. */
   readonly overrides: Raw
 }
 
@@ -216,7 +216,7 @@ const pick = (settings: Raw, wanted: (key: string) => boolean): Raw =>
 const placeOf = ({ source }: Planned, { place }: Run): string => `${source}, ${place}`
 const sharedOf = ({ source }: Planned): string => `${source}, settings`
 
-/** The settings of a run, where the phases before it made the model folders of `weights`. */
+/** The settings of a run, given the model folders `weights` from the phases before it. */
 export const settingsOf = (planned: Planned, run: Run, weights: Raw = {}): Effect.Effect<Settled, ConfigError> => {
   const { overrides, plan } = planned
   if (Object.keys(overrides).some((key) => settingOf(key) === "seed")) {
@@ -233,7 +233,7 @@ export const settingsOf = (planned: Planned, run: Run, weights: Raw = {}): Effec
   ], placeOf(planned, run))
 }
 
-/** A run's own settings that do not decide, or that keep it from what the others share. */
+/** A run's own settings that are overridden, or that keep it from starting at the shared models. */
 const overridden = (planned: Planned, run: Run): ReadonlyArray<string> => {
   const place = placeOf(planned, run)
   const own = Object.keys(run.settings).flatMap((key) => settingOf(key) ?? [])
@@ -251,7 +251,7 @@ const overridden = (planned: Planned, run: Run): ReadonlyArray<string> => {
   ]
 }
 
-/** Decodes the settings of every run; what is to be told of a plan that can be run. */
+/** Decodes the settings of every run; returns warnings about a valid plan. */
 export const check = Effect.fnUntraced(function*(planned: Planned) {
   const runs = runsOf(planned.plan, planned.plan.seeds[0])
   const settled = yield* Effect.forEach(runs, (run) => settingsOf(planned, run))

@@ -1,14 +1,14 @@
-/** Keys and values of the tokens of several rows, kept on the host between runs of a decoder. */
+/** Key-value cache of several rows, kept on the host between runs of a decoder. */
 import type { CacheShape } from "../../kernels/nn/cache.ts"
 import { allocate, type Feeds } from "./Session.ts"
 
-/** Names of a decoder's inputs: what layer `i` keeps. */
+/** Names of the decoder inputs with the cached keys and values of a layer. */
 export const pastNames = (layer: number): { readonly k: string; readonly v: string } => ({
   k: `past/${layer}/k`,
   v: `past/${layer}/v`
 })
 
-/** One array for each input: [rows, groups, slots, size]. */
+/** One array per input: [rows, groups, slots, size], with `groups` KV heads and `slots` positions. */
 export class KeyValueCache {
   readonly rows: number
   readonly slots: number
@@ -27,8 +27,8 @@ export class KeyValueCache {
   }
 
   /**
-   * Writes what a run keeps of `length` new tokens of each of its rows, [arrays, its rows, groups, length, size], to the
-   * rows from `row` on; each row's tokens take the slots from its own `first` on.
+   * Writes the keys and values of `length` new tokens per row, [arrays, rows of the run, groups, length, size], to the
+   * rows from `row` on; each row's tokens take the positions from its own `first` on.
    */
   write(present: Float32Array, length: number, first: ArrayLike<number>, row = 0): void {
     const { groups, size } = this.shape
@@ -43,7 +43,7 @@ export class KeyValueCache {
     }
   }
 
-  /** A cache of other rows and slots that starts with what this one keeps of `rows`. */
+  /** A cache of `slots` positions for the given rows of this one, with their contents as far as both have positions. */
   resized(rows: ReadonlyArray<number>, slots: number): KeyValueCache {
     const { groups, size } = this.shape
     const made = new KeyValueCache(this.shape, rows.length, slots)

@@ -1,4 +1,4 @@
-/** Weights, an optimiser and the step programs that move them. */
+/** Weights, an optimiser and the step programs that update them. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
@@ -11,10 +11,10 @@ import { cached } from "./Programs.ts"
 import { type Data, type Feeds, type NotFinite, notFinite, Session, SessionError } from "./Session.ts"
 import type { Weights } from "./Weights.ts"
 
-/** A bucket of lengths, say. */
+/** The key of a program, such as a bucket of lengths. */
 type Key = ReadonlyArray<number | string>
 
-/** An update of numbers that are none, `what` tells which; where nothing is written over, it is not made. */
+/** An update had NaN or infinite values, `what` says which. It is not applied, unless weights are updated in place. */
 export class Diverged extends Schema.TaggedError<Diverged>()("Diverged", {
   program: Schema.String,
   update: Schema.Int,
@@ -32,46 +32,46 @@ export interface LearnerSpec<K> {
   readonly weights: Weights
   readonly optimizer: Optimizer
   readonly groups: Readonly<Record<string, Group>>
-  /** What is learned from a batch of the given bucket. */
+  /** The training step for a batch of the given bucket. */
   readonly lesson: (key: K) => Steps
 }
 
-/** What a bucket's program takes beside the weights. */
+/** A micro-batch: its bucket, and the program's inputs besides the weights. */
 export interface Part<K> {
   readonly key: K
   readonly batch: Readonly<Record<string, Data>>
 }
-/** What a program yields beside its loss, by name. */
+/** Outputs of a program, by name. */
 export type Report = Readonly<Record<string, Data>>
 
-/** Of all parts together, and what each of them reports; nothing has moved yet. */
+/** Loss and gradient norm of all parts together, and the report of each; no weight has been updated yet. */
 interface Ran {
   readonly loss: number
   readonly gradNorm: number
   readonly gradSquares: Data
   readonly reports: ReadonlyArray<Report>
-  /** Moves the weights, unless the new ones are no numbers; nothing can interrupt it. */
+  /** Applies the update, unless a new weight is NaN or infinite; cannot be interrupted. */
   readonly commit: Effect.Effect<void, SessionError>
 }
 
-/** Updates, and probes, are made one after the other, whichever fibers ask for them: they share sums and spare arrays. */
+/** Updates and probes run one at a time, whichever fibers ask: they share gradient accumulators and spare arrays. */
 export interface Learner<K> {
   /** Updates made so far. */
   readonly updates: () => number
-  /** Goes on counting from `updates`, as after a restart. */
+  /** Continues counting from `updates`, as after a restart. */
   readonly resume: (updates: number) => void
-  /** One update by the sum of the losses of the parts, whose gradients are there one after the other; their reports. */
+  /** One update on the summed loss of the parts, their gradients accumulated one by one; returns their reports. */
   readonly learn: (
     parts: ReadonlyArray<Part<K>>
   ) => Effect.Effect<ReadonlyArray<Report>, SessionError | Diverged>
   /**
-   * Updates one after the other as one program, each by one part, all of one bucket; their reports. Bit by bit what
-   * `learn` makes of one after the other; but where one of them diverges, none is made.
+   * Consecutive updates as one program, each on one part, all of one bucket; returns their reports. Bitwise equal to as
+   * many calls of `learn`, except that if one diverges, none is applied.
    */
   readonly learnSeveral: (
     updates: ReadonlyArray<Part<K>>
   ) => Effect.Effect<ReadonlyArray<Report>, SessionError | Diverged>
-  /** The squared gradient norm of each trainable parameter; nothing moves. */
+  /** The squared gradient norm of each trainable parameter; no weight changes. */
   readonly probe: (parts: ReadonlyArray<Part<K>>) => Effect.Effect<ReadonlyMap<string, number>, SessionError>
 }
 
@@ -87,7 +87,7 @@ const scalars = ({ groups, optimizer }: LearnerSpec<any>, step: number): Record<
 
 const measureOf = (report: Report) => ({ gradNorm: report["gradNorm"]![0]!, gradSquares: report["gradSquares"]! })
 
-/** The weights that an update has written, of which every number is one. */
+/** Fails if an update has written a NaN or infinite weight. */
 const weighed = (program: string, written: Feeds<string>): Effect.Effect<void, SessionError> =>
   Effect.suspend(() => {
     const reason = notFinite(program, Object.fromEntries(Object.entries(written).filter(([name]) => isWeight(name))))
@@ -96,17 +96,17 @@ const weighed = (program: string, written: Feeds<string>): Effect.Effect<void, S
 
 const isWeight = (output: string): boolean => output.startsWith(names.next(names.param("")))
 
-/** Where a program's next weights go: spare arrays, or new ones where there are none. */
+/** Where a program writes the next weights: the spare arrays or, without them, new ones. */
 const spare = (weights: Weights) => weights.overwritten ? undefined : weights.next()
 
-/** Makes what a program has written there the current weights, of which every number is one. */
+/** Makes the weights that a program has written the current ones; fails if one is NaN or infinite. */
 const keeping = (weights: Weights, results: Report): Effect.Effect<void, SessionError> => {
   const next = Object.fromEntries(Object.entries(results).filter(([name]) => name.startsWith(names.next(""))))
   const keep = () => weights.overwritten ? weights.take(next as Record<string, Float32Array>) : weights.commit()
   return Effect.andThen(weighed("update", next), Effect.sync(keep))
 }
 
-/** One program to the next weights. */
+/** The update as one program. */
 const atOnce = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
   const closed = yield* cached((key: K) => lesson(key).whole(), { unchecked: true, fixed: weights.frozen })
   return Effect.fnUntraced(function*({ batch, key }: Part<K>, factors: Feeds<string>) {
@@ -116,7 +116,7 @@ const atOnce = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: L
   })
 })
 
-/** Arrays of consecutive updates, one after the other. */
+/** Concatenates the arrays of consecutive updates. */
 const stacked = (turns: ReadonlyArray<Feeds<string>>): Feeds<string> =>
   Object.fromEntries(
     Object.entries(turns[0]!).map(([name, first]) => {
@@ -126,7 +126,7 @@ const stacked = (turns: ReadonlyArray<Feeds<string>>): Feeds<string> =>
     })
   )
 
-/** The k-th of so many equal parts of each array that is a report. */
+/** The k-th of `times` equal parts of each array of a report. */
 const turnOf = (results: Feeds<string>, times: number, k: number): Report =>
   Object.fromEntries(
     Object.entries(results).filter(([name]) => !name.startsWith(names.next(""))).map(([name, all]) => {
@@ -150,7 +150,7 @@ const inOne = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: Le
   })
 })
 
-/** A graph whose `next/...` outputs may be written over the inputs that they follow; anything else is a bug. */
+/** The graph, if its `next/...` outputs may overwrite the inputs they succeed; otherwise throws: it is a bug. */
 const overwriting = (graph: Graph): Graph => {
   const followed = Object.keys(graph.inputs).map((name) => [names.next(name), name] as const)
   const wrong = unsafe(graph, followed.filter(([output]) => output in graph.outputs))
@@ -158,7 +158,7 @@ const overwriting = (graph: Graph): Graph => {
   return graph
 }
 
-/** What follows the gradients, whatever batch they are of: the measure of their sums, then the updates by them. */
+/** What follows the accumulated gradients, whatever the batch: their norm, then the updates. */
 const finishing = Effect.fnUntraced(function*() {
   let graphs: ReadonlyArray<Graph> | undefined
   const run = yield* cached(([i]: [number]) => graphs![i]!, { kept: Infinity, unchecked: true })
@@ -172,7 +172,7 @@ const finishing = Effect.fnUntraced(function*() {
   }
 })
 
-/** Gradients first, then the update. Sums, and arrays that are written over, are read and written in place. */
+/** Gradients first, then the update. Accumulated gradients, and weights that are overwritten, are updated in place. */
 const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
   const add = yield* cached((key: K) => overwriting(lesson(key).part()), { unchecked: true, fixed: weights.frozen })
   const finish = yield* finishing()
@@ -197,8 +197,8 @@ const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: L
 })
 
 /**
- * Runs parts up to the measure of their gradients. On a device gradients stay where they are: to the host and back they
- * would take longer than the rest.
+ * Runs parts up to the norm of their gradients. On a device a single part is one program: copying gradients to the host
+ * and back would take longer than the rest.
  */
 const runner = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) {
   const { device } = yield* Session
@@ -207,13 +207,13 @@ const runner = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) 
     parts.length === 1 && (device || !spec.weights.overwritten) ? whole(parts[0]!, factors) : apart(parts, factors)
 })
 
-/** A scalar of the optimiser that is no float32 number, if one is. */
+/** An optimiser scalar that is not finite in float32, if there is one. */
 const overflowing = (factors: Feeds<string>): string | undefined => {
   const [name, value] = Object.entries(factors).find(([, [value]]) => !Number.isFinite(value)) ?? []
   return name && `the optimiser's ${name.slice(names.scalar("", "").length - 1)} is ${value![0]}`
 }
 
-/** A learner of these weights: it compiles its programs on first use, and takes one update at a time. */
+/** A learner of these weights: it compiles its programs on first use, and runs one update at a time. */
 export const make = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) {
   const { name, weights } = spec
   const [run, several] = [yield* runner(spec), yield* inOne(spec)]

@@ -1,4 +1,4 @@
-/** What programs take: work, time and memory, told apart by the program's name and by the phase it ran in. */
+/** Metering of programs: FLOPs, time and memory, by program name and phase. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -8,7 +8,7 @@ import type { Graph } from "../../kernels/onnx/encode.ts"
 import { bytesOf, type Tensor } from "../../kernels/Tensor.ts"
 import { listening, type Run, Running } from "./tracing.ts"
 
-/** Of all runs of one program's kind in one phase. */
+/** Totals of all runs of one kind of program in one phase. */
 export interface Used {
   readonly phase: string
   /** A program's name without its sizes: "reader.learn". */
@@ -20,9 +20,9 @@ export interface Used {
   results: number
 }
 
-/** Bytes that a run of a program takes at most beside its inputs and its given results, by its shapes: an estimate. */
+/** Estimated peak bytes of a program's run, from its shapes; excludes inputs and preallocated results. */
 export interface Footprint {
-  /** With its sizes. */
+  /** The program's name, with its sizes. */
   readonly program: string
   readonly bytes: number
 }
@@ -30,11 +30,11 @@ export interface Footprint {
 const resultsOf = (graph: Graph): number =>
   Object.values<Tensor>(graph.outputs).reduce((sum, t) => sum + bytesOf(t.type), 0)
 
-/** onnxruntime-node copies every result when a program has run, those included for which there is an array. */
+/** Temporary bytes of a run. onnxruntime-node copies every result after a run, preallocated ones included. */
 export const transient = (graph: Graph, given: (output: string) => boolean): number =>
   Math.max(activations(graph, given), resultsOf(graph))
 
-/** The phase that a span is in: the nearest around it. */
+/** The phase of a span: that of the nearest span around it with one. */
 const phaseOf = (span: Tracer.AnySpan): string => {
   const own = span._tag === "Span" ? span.attributes.get("phase") : undefined
   if (typeof own === "string") return own
@@ -42,19 +42,19 @@ const phaseOf = (span: Tracer.AnySpan): string => {
   return parent ? phaseOf(parent) : ""
 }
 
-/** Adds up what programs take while they run: listens to their spans. */
+/** Adds up what programs cost as they run, by listening to their spans. */
 export class Meter {
   readonly used: Array<Used> = []
   /** Seconds of compiling, by phase. */
   readonly compiling = new Map<string, number>()
-  /** The program that takes the most memory, of those that ran. */
+  /** The program with the largest footprint of those that ran. */
   largest: Footprint | undefined
   private readonly known = new WeakMap<Graph, Pick<Used, "program" | "flops" | "results">>()
 
-  /** What runs within is counted as of this phase. */
+  /** Counts what runs inside towards this phase. */
   readonly during = (phase: string) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.withSpan(effect, "phase", { attributes: { phase } }) as Effect.Effect<A, E, R>
-  /** To be provided to what is to be metered. */
+  /** The tracer to provide to what is to be metered. */
   readonly tracer = listening((span, seconds) => {
     if (span.name === "program.compile") this.compiles(seconds, phaseOf(span))
     const run = Context.getOption(span.annotations, Running)
@@ -77,7 +77,7 @@ export class Meter {
     used.seconds += seconds
     used.results += cost.results
   }
-  /** To find out takes a while, once a program: as compiling does, and it is counted so. */
+  /** Costing a program takes a while, once per program; its time counts as compile time. */
   private cost({ graph, into }: Run, phase: string) {
     const known = this.known.get(graph)
     if (known) return known

@@ -1,4 +1,4 @@
-/** Programs compiled on first use, one a key (a bucket of lengths, say), for any number of fibers at once. */
+/** Programs compiled on first use, one per key (such as a bucket of lengths), for any number of concurrent fibers. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -13,25 +13,25 @@ export type Run<K> = (
   ...run: Parameters<Program<string, string>["run"]>
 ) => ReturnType<Program<string, string>["run"]>
 
-/** Which programs stay, and what is checked of their results. */
+/** Which programs stay compiled, and how results are checked. */
 export interface CachedOptions {
-  /** Programs that stay compiled while none runs: those used last. */
+  /** Number of programs that stay compiled while idle: the most recently used. */
   readonly kept?: number
-  /** Leave NaN and infinite results to the caller, who tells more of them than `NotFinite` does. */
+  /** Leave NaN and infinite results to the caller, who reports them in more detail than `NotFinite`. */
   readonly unchecked?: boolean
-  /** Inputs that keep their values while the record is the same: programs are compiled for it. */
+  /** Inputs whose values are fixed while the record is the same: programs are compiled for it. */
   readonly fixed?: () => Feeds<string>
 }
 
 const KEPT = 8
 
-/** What a lookup that failed leaves behind is nothing: the next one tries again. */
+/** A failed lookup is not cached: the next one tries again. */
 const lasting = (exit: Exit.Exit<unknown, unknown>): Duration.Duration =>
   Exit.isSuccess(exit) ? Duration.infinity : Duration.zero
 
 /**
- * The value of an effect, acquired once when it is first wanted and kept for the scope; a failure is not kept. An
- * acquisition that has begun ends before an interruption is heard, here and below: native code cannot be stopped.
+ * The value of an effect, acquired on first use and kept for the scope; failures are not kept. Here and below, an
+ * acquisition that has begun finishes before an interruption takes effect: native code cannot be stopped.
  */
 export const lazily = <A, E, R>(acquire: Effect.Effect<A, E, R>) =>
   Effect.map(
@@ -39,7 +39,7 @@ export const lazily = <A, E, R>(acquire: Effect.Effect<A, E, R>) =>
     (cache) => Effect.uninterruptible(ScopedCache.get(cache, "only"))
   )
 
-/** A number for each record that there has been. */
+/** A version number, increased whenever the record is replaced. */
 const versions = (record: () => object): () => number => {
   let [last, count] = [record(), 0]
   return () => {
@@ -49,15 +49,15 @@ const versions = (record: () => object): () => number => {
 }
 
 /**
- * A program is compiled once however many fibers want it, and released when none of them runs it and others were used
- * since. Each of those that run it holds a reference to it, and `recent` another.
+ * Compiles a program once, however many fibers ask for it, and releases it when none runs it and `kept` others were
+ * used since. Each fiber that runs it holds a reference to it, and `recent` another.
  */
 export const cached = Effect.fnUntraced(function*<K extends ReadonlyArray<number | string>>(
   graph: (key: K) => Graph<any, any>,
   { fixed, kept = KEPT, unchecked = false }: CachedOptions = {}
 ) {
   const session = yield* Session
-  /** Keys by name: what is looked up by a text is found the sooner. */
+  /** Keys by name: programs are looked up faster by a string. */
   const keys = new Map<string, K>()
   const version = fixed && versions(fixed)
   const programs = yield* RcMap.make({
@@ -84,18 +84,18 @@ export const cached = Effect.fnUntraced(function*<K extends ReadonlyArray<number
   return run
 })
 
-/** The next length is a quarter of a power of two away, but no more than 32 or a sixteenth. */
+/** Distance to the next bucket: a quarter of the power of two, at most 32 or a sixteenth of it, and at least 8. */
 const stepAfter = (size: number): number => {
   const power = 2 ** Math.floor(Math.log2(size))
   return Math.max(8, Math.min(power / 4, 32), power / 16)
 }
 
-/** Lengths that programs are compiled for: near any length, and few. */
+/** The length to compile for: one of few buckets, near `length`, and no more than `most` unless `length` is. */
 export const bucket = (length: number, most: number): number => {
   let size = 8
   while (size < length) size += stepAfter(size)
   return Math.min(size, Math.max(most, length))
 }
 
-/** The least power of two that is not below `n`. */
+/** The smallest power of two that is at least `n`. */
 export const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(n))

@@ -1,4 +1,4 @@
-/** Where graphs become programs. An execution provider is a layer for this service. */
+/** The service that compiles graphs to programs. Each execution provider is a layer for it. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -9,7 +9,7 @@ import * as Nd from "../../kernels/NdArray.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
 import type { DType, Tensor } from "../../kernels/Tensor.ts"
 
-/** Host data in row-major order: float32, int32, uint16 (words of 16 bits) and bool (one byte an element). */
+/** Host data in row-major order: float32, int32, uint16 (half-precision bits) and bool (one byte per element). */
 export type Data = Float32Array | Int32Array | Uint16Array | Uint8Array
 
 /** Values of a graph's inputs or outputs, by name, row-major. */
@@ -18,17 +18,17 @@ export type Feeds<N extends string> = Readonly<Record<N, Data>>
 /** A compiled graph. Its shapes are static, so data need not carry them. */
 export interface Program<in out I extends string, in out O extends string> {
   readonly graph: Graph<I, O>
-  /** Results go into the arrays of `into` where it names them, and into new ones elsewhere. */
+  /** Results are written to the arrays that `into` names, the others to new arrays. */
   readonly run: (feeds: Feeds<I>, into?: Readonly<Partial<Record<O, Data>>>) => Effect.Effect<Feeds<O>, SessionError>
 }
 
-/** Graphs that differ in some sizes alone, by name. */
+/** Graphs that differ only in the sizes named here. */
 export interface Family<N extends string> {
   readonly sizes: ReadonlyArray<N>
   readonly at: (sizes: Readonly<Record<N, number>>) => Graph
 }
 
-/** One compiled graph as the program of each choice of its sizes. Inputs that are fixed need not be fed. */
+/** One compiled graph as a program for each choice of its sizes. Fixed inputs need not be fed. */
 export type Open<N extends string> = (sizes: Readonly<Record<N, number>>) => Program<string, string>
 
 /** The execution provider's libraries are not on this machine. */
@@ -52,7 +52,7 @@ export class CompileFailed extends Schema.TaggedError<CompileFailed>()("CompileF
   }
 }
 
-/** A program was fed the wrong number of elements, or failed as it ran. */
+/** A program was fed the wrong number of elements, or failed while running. */
 export class RunFailed extends Schema.TaggedError<RunFailed>()("RunFailed", {
   program: Schema.String,
   cause: Schema.Defect()
@@ -62,13 +62,13 @@ export class RunFailed extends Schema.TaggedError<RunFailed>()("RunFailed", {
   }
 }
 
-/** A result of a program is NaN or infinite: from weights that are, or that are too large to compute with. */
+/** A result of a program is NaN or infinite: its weights are, or are too large to compute with. */
 export class NotFinite extends Schema.TaggedError<NotFinite>()("NotFinite", {
   program: Schema.String,
   output: Schema.String,
   element: Schema.Int,
   value: Schema.Number,
-  /** The passage, say, that the element belongs to; empty where that is not known. */
+  /** What the element belongs to, such as a passage; empty if unknown. */
   subject: Schema.String
 }) {
   override get message(): string {
@@ -80,7 +80,7 @@ export class NotFinite extends Schema.TaggedError<NotFinite>()("NotFinite", {
   }
 }
 
-/** A provider that cannot start, a graph that does not compile, a program that fails or yields no numbers. */
+/** A provider that cannot start, a graph that does not compile, a program that fails or yields NaN or infinity. */
 export class SessionError extends Schema.TaggedError<SessionError>()("SessionError", {
   reason: Schema.Union([ProviderUnavailable, CompileFailed, RunFailed, NotFinite])
 }) {
@@ -93,19 +93,19 @@ export class SessionError extends Schema.TaggedError<SessionError>()("SessionErr
 export class Session extends Context.Service<Session, {
   readonly provider: "cpu" | "cuda" | "webgpu" | "reference"
   readonly threads: number
-  /** The type that products of matrices are computed in; all else is float32. */
+  /** Type of matrix products; all other arithmetic is float32. */
   readonly precision: "float32" | Half
-  /** Programs run on a device: what is fed, and what comes of it, is copied there and back. */
+  /** Programs run on a device: inputs are copied to it, and results back. */
   readonly device: boolean
   /**
-   * Inputs that are fixed keep their values for as long as the program lives: where there is a device, they lie there.
-   * They may be fed, and are not read then.
+   * Fixed inputs keep their values for the lifetime of the program. On a device they are stored there, and values fed
+   * for them are not read.
    */
   readonly compile: <I extends string, O extends string>(
     graph: Graph<I, O>,
     fixed?: Feeds<string>
   ) => Effect.Effect<Program<I, O>, SessionError, Scope.Scope>
-  /** Compiles a graph once for all sizes. What is `still` is fixed where there is a device, and fed elsewhere. */
+  /** Compiles a graph once for all sizes. `still` inputs are fixed on a device, and fed elsewhere. */
   readonly open: <N extends string>(
     family: Family<N>,
     fixed: Feeds<string>,
@@ -127,7 +127,7 @@ export const mismatch = (name: string, tensor: Tensor, data: Data | undefined): 
   return data.length === expected ? undefined : `input ${name} has ${data.length} elements, not ${shape.join("x")}`
 }
 
-/** The first result that is NaN or infinite, if any. */
+/** The first element of the results that is NaN or infinite, if any. */
 export const notFinite = (program: string, results: Feeds<string>): NotFinite | undefined => {
   for (const [output, data] of Object.entries(results)) {
     if (!(data instanceof Float32Array)) continue
@@ -137,7 +137,7 @@ export const notFinite = (program: string, results: Feeds<string>): NotFinite | 
   return undefined
 }
 
-/** The results, of which every number is one; else `NotFinite`. */
+/** The results if all are finite; else fails with `NotFinite`. */
 export const finite = <O extends string>(
   program: string,
   results: Feeds<O>
@@ -146,7 +146,7 @@ export const finite = <O extends string>(
   return reason ? Effect.fail(new SessionError({ reason })) : Effect.succeed(results)
 }
 
-/** Names what an element belongs to that is no number. */
+/** Adds to a `NotFinite` error what its element belongs to. */
 export const about = (subject: (element: number) => string) => <A, R>(effect: Effect.Effect<A, SessionError, R>) =>
   Effect.mapError(effect, (error) => {
     const { reason } = error

@@ -1,59 +1,59 @@
 /**
- * The arrays of a model and its optimiser. Of what learns there are two copies while it is small: a step reads one and
- * writes the other. Much is written over, once its gradients are known to be numbers. What is frozen exists once.
+ * The arrays of a model and its optimiser. Small trainable sets are double-buffered: a step reads one copy and writes
+ * the other. Large ones are updated in place, once their gradients are known to be finite. Frozen weights exist once.
  */
 import { asStored, type Values } from "../../kernels/half.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { names } from "../../kernels/Step.ts"
 
-/** Values by their parameter's path. */
+/** Values by parameter path. */
 export type Arrays = ReadonlyMap<string, Values>
 
-/** The parameters of a model with their values, and the optimiser's arrays beside those that learn. */
+/** The parameters of a model with their values, and the optimiser state of the trainable ones. */
 export interface Weights {
   readonly params: Flat
   readonly trainable: ReadonlyArray<string>
   readonly slots: ReadonlyArray<string>
-  /** Graph inputs by name: `param/...` of all, `slot/...` of the trainable. The same record until `commit`. */
+  /** Graph inputs by name: `param/...` of all, `slot/...` of the trainable. The same record until the next update. */
   readonly feeds: () => Readonly<Record<string, Values>>
   /** The parameters alone, for programs that only read. */
   readonly values: () => Readonly<Record<string, Values>>
-  /** Those that do not learn, by graph input: the same record until some of them are overwritten. */
+  /** Frozen parameters by graph input: the same record until some of them are overwritten. */
   readonly frozen: () => Readonly<Record<string, Values>>
-  /** Whether the update is written over the current arrays: so much learns that a second copy would weigh. */
+  /** Whether updates are in place: too many elements are trained to double-buffer them. */
   readonly overwritten: boolean
-  /** Where a step's `next/...` outputs go: the spare arrays, or the current ones. */
+  /** Where a step's `next/...` outputs go: the spare arrays or, in place, the current ones. */
   readonly next: () => Readonly<Record<string, Float32Array>>
-  /** `sum/...` of the trainable, zeroed: gradients are added up there. Made once they are asked for. */
+  /** Gradient accumulators `sum/...` of the trainable, zeroed on each call and allocated on the first. */
   readonly sums: () => Readonly<Record<string, Float32Array>>
-  /** Makes the spare arrays the current ones, where there are any. */
+  /** Makes the spare arrays the current ones, if there are any. */
   readonly commit: () => void
-  /** Makes `next/...` arrays the current ones: where a step could not write into them, since it may be taken back. */
+  /** Makes the given `next/...` arrays current: for steps that may be rejected, and so do not write in place. */
   readonly take: (next: Readonly<Record<string, Values>>) => void
-  /** The parameters by path: copies of those that learn, and the frozen arrays themselves. */
+  /** The parameters by path: copies of the trainable ones, and the frozen arrays themselves. */
   readonly parameters: () => Arrays
   /** A copy of the optimiser's slots, by input name. */
   readonly state: () => Arrays
   /** The current arrays themselves, until the next commit: parameters by path, slots by input name. */
   readonly current: () => Arrays
-  /** Overwrites those of the current arrays that are given. */
+  /** Overwrites the current arrays that are given. */
   readonly restore: (arrays: Arrays) => void
 }
 
 const isParam = (name: string): boolean => name.startsWith(names.param(""))
 const outside = (name: string): string => isParam(name) ? name.slice(names.param("").length) : name
 
-/** Scalars that learn in two copies, at most: 64 MiB of weights. */
+/** Largest trainable set that is double-buffered, in elements: 64 MiB of weights. */
 export const FEW = 2 ** 24
 
-/** The inputs of a program that reads the given parameters. */
+/** The graph inputs of a program that reads the given parameters. */
 export const asInputs = <V extends Values>(params: ReadonlyMap<string, V>): Readonly<Record<string, V>> =>
   Object.fromEntries([...params].map(([path, array]) => [names.param(path), array]))
 
 /**
- * `initial` holds every parameter by path and, where a run resumes, every slot by input name; else slots are zero. Its
- * arrays become the current ones: nothing is copied. More than `few` scalars that learn are written over.
+ * `initial` holds every parameter by path and, on resume, every slot by input name; slots default to zero. Its arrays
+ * become the current ones, without a copy. More than `few` trainable elements are updated in place.
  */
 export const make = (
   params: Flat,

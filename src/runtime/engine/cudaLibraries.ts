@@ -1,24 +1,24 @@
-/** What the CUDA provider needs of a machine, by name: ONNX Runtime's own libraries, and those of CUDA. */
+/** Libraries that the CUDA provider needs, by name: ONNX Runtime's own, and those of CUDA. */
 import { existsSync } from "node:fs"
 import { createRequire } from "node:module"
 import { constants } from "node:os"
 import { dirname, join } from "node:path"
 
-/** The folder in which ONNX Runtime looks for its providers: that of the library itself. */
+/** The folder of the package's native library, in which ONNX Runtime looks for its providers. */
 const packaged = (): string => {
   const root = dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"))
   return join(root, "bin", "napi-v6", process.platform, process.arch)
 }
 
-/** The folder of the core that is loaded: the first on the loader's path that has one, or the package's. */
+/** The folder of the ONNX Runtime library that is loaded: the first on LD_LIBRARY_PATH with one, else the package's. */
 const folder = (): string => {
   const onPath = (process.env["LD_LIBRARY_PATH"] ?? "").split(":").filter(Boolean)
   return onPath.find((one) => existsSync(join(one, "libonnxruntime.so.1"))) ?? packaged()
 }
 
 /**
- * Why the loader does not have a library; empty where it does. It is no addon of Node's, which is what it says of one that
- * is there; anything else that it may say is left to ONNX Runtime.
+ * Why a library is not found or not readable; empty otherwise. A library that is there still fails to load, not being a
+ * Node addon; this and any other error is left to ONNX Runtime.
  */
 const refusal = (library: string): string => {
   try {
@@ -30,7 +30,7 @@ const refusal = (library: string): string => {
   }
 }
 
-/** By the version of CUDA that the provider is built for; the driver's comes last. */
+/** Libraries needed with a version of CUDA; the driver's comes last. */
 const needed = (version: 12 | 13): ReadonlyArray<string> => [
   `libcudart.so.${version}`,
   `libcublas.so.${version}`,
@@ -43,14 +43,14 @@ const needed = (version: 12 | 13): ReadonlyArray<string> => [
 const listed = (names: ReadonlyArray<string>): string =>
   names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`
 
-/** All that is missing, in a phrase; `undefined` where nothing is. */
+/** The missing libraries as a phrase; `undefined` if none is. */
 export const missing = (): string | undefined => {
   const home = folder()
   const own = ["shared", "cuda"].map((kind) => `libonnxruntime_providers_${kind}.so`)
   const absent = own.filter((name) => !existsSync(join(home, name)))
   if (absent.length > 0) return `${listed(absent)} ${absent.length === 1 ? "is" : "are"} not in ${home}`
   const said = refusal(join(home, own[1]!))
-  /** It is loaded with all that it needs but cuDNN, which it looks for later. */
+  /** Loading the provider loads all that it needs except cuDNN, which it looks up later. */
   const asked = said === "" ? ["libcudnn.so.9"] : needed(/\.so\.1[12]\b/.test(said) ? 12 : 13)
   const others = asked.filter((name) => refusal(name) !== "")
   if (others.length === 0) return said === "" ? undefined : said

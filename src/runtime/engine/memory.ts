@@ -1,15 +1,15 @@
-/** How much memory there is: for whoever would rather refuse than run out of it. */
+/** Memory limits, for code that refuses work rather than run out of memory. */
 import { totalmem } from "node:os"
 import { getHeapStatistics } from "node:v8"
 
-/** Bytes of the machine's memory, or of the process's control group where that has less. */
+/** Bytes of the machine's memory, or of the process's control group if that has less. */
 export const capacity = (): number => {
   const allowed = process.constrainedMemory()
   return allowed > 0 ? Math.min(allowed, totalmem()) : totalmem()
 }
 
-/** Bytes of it that this process does not hold yet. */
+/** Bytes of `capacity` that this process does not hold yet. */
 export const left = (): number => capacity() - process.memoryUsage.rss()
 
-/** Bytes that JavaScript's own objects, typed arrays apart, may take. */
+/** Limit of the JavaScript heap in bytes; typed arrays are outside it. */
 export const heap = (): number => getHeapStatistics().heap_size_limit

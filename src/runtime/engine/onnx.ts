@@ -1,4 +1,4 @@
-/** Programs on ONNX Runtime, whichever execution provider. */
+/** Programs on ONNX Runtime, with any execution provider. */
 import * as Effect from "effect/Effect"
 import type * as OrtModule from "onnxruntime-node"
 import type { Half } from "../../kernels/half.ts"
@@ -20,30 +20,30 @@ import {
 
 /** The native library. */
 export type Ort = typeof OrtModule
-/** An array of it, on the host or on a device. */
+/** A tensor of ONNX Runtime, on the host or on a device. */
 export type OrtTensor = OrtModule.Tensor
 
 /** Loaded on first use: commands that run no graph start without the native library. */
 export const load: Effect.Effect<Ort> = Effect.promise(() => import("onnxruntime-node"))
 
-/** How ONNX Runtime is to run a graph. */
+/** How ONNX Runtime runs a graph. */
 export interface Options {
   readonly threads: number
   readonly executionProviders: ReadonlyArray<OrtModule.InferenceSession.ExecutionProviderConfig>
   readonly target: Target
-  /** The type that products of matrices are computed in, where it is not float32. */
+  /** Type of matrix products, if not float32. */
   readonly products?: Half | undefined
 }
 
 /**
- * One intra-op pool a session, on as many threads as asked, whose threads sleep while they wait: programs take turns
- * within a step, and on a machine that does other work too, threads that spin cost half of the speed.
+ * One intra-op thread pool per session, with as many threads as asked, which sleep while they wait: programs take turns
+ * within a step, and on a machine with other work, spinning threads cost half the speed.
  *
- * No memory arena and no plan of it: each program would hold what its largest run took. The allocator keeps what is
- * freed instead, for all of them together (`src/cli/allocator.ts`).
+ * No memory arena and no memory pattern: each program would hold the memory of its largest run. The allocator caches
+ * freed memory instead, for all programs together (`src/cli/allocator.ts`).
  *
- * On a device, a program that is `whole` has no node on the host: it fails where it would. ONNX Runtime's deterministic
- * kernels are slow there, and not all of them are.
+ * On a device, a `whole` program has no node on the host, and fails if it would have one. ONNX Runtime's deterministic
+ * kernels are slow there, and not all kernels are deterministic.
  */
 const sessionOptions = (
   { executionProviders, target, threads }: Options,
@@ -68,7 +68,7 @@ const sessionOptions = (
   }
 })
 
-/** ORT tensors over our arrays, made once an array: weights and buffers are the same arrays every step. */
+/** ORT tensors over our arrays, made once per array: weights and buffers are the same arrays every step. */
 const wrapper = (ort: Ort, tensor: Tensor): (data: Data) => OrtTensor => {
   const known = new WeakMap<Data, OrtTensor>()
   return (data) => {
@@ -84,8 +84,8 @@ const wrappers = (ort: Ort, tensors: Readonly<Record<string, Tensor>>) =>
   new Map(Object.entries(tensors).map(([name, t]) => [name, { tensor: t, wrap: wrapper(ort, t) }]))
 
 /**
- * Where a result is: in the array that was given for it, if one was. onnxruntime-node copies such results all the same;
- * their copies, as large as all the weights that learn, are given back at once.
+ * The array with a result: the preallocated one, if any. onnxruntime-node copies such results all the same; the copies,
+ * as large as all trainable weights, are freed at once.
  */
 const kept = (result: Data, given: Data | undefined): Data => {
   if (given === undefined) return result
@@ -93,7 +93,7 @@ const kept = (result: Data, given: Data | undefined): Data => {
   return given
 }
 
-/** Choices of sizes that an open program remembers: each holds its graph. */
+/** Choices of sizes that an open program caches: each holds its graph. */
 const KEPT = 16
 
 const create = (ort: Ort, name: string, model: Uint8Array, options: OrtModule.InferenceSession.SessionOptions) =>
@@ -105,7 +105,7 @@ const create = (ort: Ort, name: string, model: Uint8Array, options: OrtModule.In
     (session) => Effect.promise(() => session.release())
   )
 
-/** The session as the program of a graph, or of those of its inputs that are fed. */
+/** The session as a program of the graph; only the inputs for which `fed` is true are fed. */
 const programOf = <I extends string, O extends string>(
   ort: Ort,
   session: OrtModule.InferenceSession,
@@ -126,7 +126,7 @@ const programOf = <I extends string, O extends string>(
     }
     return made
   }
-  /** Nothing can interrupt a run: ONNX Runtime would go on with a session that may be released by then. */
+  /** A run cannot be interrupted: ONNX Runtime would continue on a session that may be released by then. */
   const run: Program<I, O>["run"] = (feeds, into) =>
     Effect.uninterruptible(Effect.tryPromise({
       try: async () => {
@@ -145,7 +145,7 @@ const programOf = <I extends string, O extends string>(
   return { graph, run }
 }
 
-/** Refuses a program of which a single array is more than the machine's memory. */
+/** Refuses a program with a single array larger than the machine's memory. */
 const affordable = (graph: Graph<any, any>): Effect.Effect<void, SessionError> => {
   const largest = topological(Object.values<Tensor>(graph.outputs)).reduce(
     (most, t) => Math.max(most, bytesOf(t.type)),
@@ -159,14 +159,14 @@ const affordable = (graph: Graph<any, any>): Effect.Effect<void, SessionError> =
   return Effect.fail(new SessionError({ reason: new CompileFailed({ program: graph.name, cause }) }))
 }
 
-/** The model of a graph, or why the provider cannot have it. */
+/** The encoded model of a graph; fails with `CompileFailed` if it cannot be encoded for the provider. */
 const modelOf = (graph: Graph<any, any>, options: EncodeOptions): Effect.Effect<Uint8Array, SessionError> =>
   Effect.try({
     try: () => encode(graph, options),
     catch: (cause) => new SessionError({ reason: new CompileFailed({ program: graph.name, cause }) })
   })
 
-/** Arrays as the files that a model's weights lie in, by their names. */
+/** Arrays as external-data files of a model, by name. */
 const outside = (fixed: Feeds<string>) => ({
   weights: new Map(Object.keys(fixed).map((name) => [name, { location: name, offset: 0 }])),
   externalData: Object.entries(fixed).map(([path, { buffer, byteLength, byteOffset }]) => ({
@@ -206,7 +206,7 @@ export const compile = Effect.fnUntraced(function*<I extends string, O extends s
   return programOf(ort, session, graph, fed)
 })
 
-/** Fixed inputs become constants of the session, which it lays out once in the way it likes best. */
+/** Fixed inputs become constants of the session, which can choose their layout once. */
 export const open = Effect.fnUntraced(function*<N extends string>(
   ort: Ort,
   { at, sizes }: Family<N>,

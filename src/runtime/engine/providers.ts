@@ -14,13 +14,13 @@ import * as Resident from "./resident.ts"
 import { ProviderUnavailable, Session, SessionError } from "./Session.ts"
 import { traced } from "./tracing.ts"
 
-/** How the CPU is used. */
+/** Options of the CPU provider. */
 export interface CpuOptions {
   /** Threads of each program; by default as many as the process may use. */
   readonly threads?: number | undefined
-  /** Graphs as they are written for another provider: to judge on any machine what is written. */
+  /** Write graphs as for another provider, to test them on any machine. */
   readonly target?: Target
-  /** Products of matrices in this type: to judge that too. The CPU has none in bfloat16. */
+  /** Compute matrix products in this type, for the same purpose. The CPU has no bfloat16 products. */
   readonly products?: "float16" | undefined
 }
 
@@ -64,14 +64,14 @@ export const reference: Layer.Layer<Session> = Layer.succeed(
 const remedy = "Put onnxruntime's CUDA provider of the binding's own version, and CUDA and cuDNN, where the loader "
   + "finds them (docs/cuda.md), or choose --provider cpu."
 
-/** Which GPU is used, by its number, and how it multiplies. */
+/** Index of the GPU, and the type of its matrix products. */
 export interface CudaOptions {
   readonly device: number
-  /** The type that products of matrices are computed in, where it is not float32. */
+  /** Type of matrix products, if not float32. */
   readonly products?: Half | undefined
 }
 
-/** CUDA or nothing: a missing library is an error, never a silent run on the CPU. */
+/** CUDA, or an error: a missing library never means a silent run on the CPU. */
 export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, SessionError> =>
   Layer.effect(
     Session,
@@ -99,7 +99,7 @@ const adapters =
   "Install a driver for Vulkan, Metal or Direct3D 12 that has what ONNX Runtime asks for (docs/webgpu.md), "
   + "or choose --provider cpu."
 
-/** Any GPU, by way of WebGPU, or nothing. */
+/** Any GPU through WebGPU, or an error. */
 export const webgpu: Layer.Layer<Session> = Layer.effect(
   Session,
   Effect.map(Onnx.load, (ort) => {
@@ -126,12 +126,12 @@ const refused = (missing: string): SessionError =>
   new SessionError({ reason: new ProviderUnavailable({ provider: "cuda", missing, remedy }) })
 const unavailable = (missing: string): Effect.Effect<never, SessionError> => Effect.fail(refused(missing))
 
-/** The providers by name. */
+/** Names of the providers. */
 export const names = ["cpu", "cuda", "webgpu", "reference"] as const
 /** One of `names`. */
 export type Provider = typeof names[number]
 
-/** The layer of a provider; fails with `ProviderUnavailable` where it cannot start. */
+/** The layer of a provider; fails with `ProviderUnavailable` if it cannot start. */
 export const make = (
   provider: Provider,
   options: Pick<CpuOptions, "threads"> & CudaOptions
@@ -148,7 +148,7 @@ export const make = (
   }
 }
 
-/** A variable of the environment, or the flag that wins over it, with a value that it cannot have. */
+/** An environment variable, or the flag that overrides it, has an invalid value. */
 export class BadVariable extends Schema.TaggedError<BadVariable>()("BadVariable", {
   name: Schema.String,
   wanted: Schema.String,
@@ -166,7 +166,7 @@ const whole = (name: string, given: string, least: number, most: number): Effect
     : Effect.fail(new BadVariable({ name, wanted: `a whole number from ${least} to ${most}`, given }))
 }
 
-/** Threads of a program: each takes memory, and more than there are cores only stand in each other's way. */
+/** Parses a number of threads, which is limited: each takes memory, and more than cores slow each other down. */
 export const threadsOf = (name: string, given: string): Effect.Effect<number, BadVariable> =>
   whole(name, given, 1, Math.max(64, 4 * availableParallelism()))
 
@@ -177,7 +177,7 @@ const providerOf = (name: string, given: string): Effect.Effect<Provider, BadVar
     : Effect.fail(new BadVariable({ name, wanted: `one of ${names.join(", ")}`, given }))
 }
 
-/** As the process has it; one that is empty is none. */
+/** An environment variable of the process; an empty one counts as unset. */
 const variable = Effect.fnUntraced(function*<A>(
   name: string,
   otherwise: A,
@@ -187,13 +187,13 @@ const variable = Effect.fnUntraced(function*<A>(
   return given.trim() === "" ? otherwise : yield* read(name, given)
 })
 
-/** Products in float16 would need a loss that is scaled; there is none. */
+/** float16 products would need loss scaling, which there is not. */
 const precisionOf = (name: string, given: string): Effect.Effect<"float32" | "bfloat16", BadVariable> =>
   given === "float32" || given === "bfloat16"
     ? Effect.succeed(given)
     : Effect.fail(new BadVariable({ name, wanted: "one of float32, bfloat16", given }))
 
-/** The environment names the provider: `PROVIDER`, `CUDA_DEVICE`, `THREADS`, `PRECISION`. */
+/** The provider named by the environment: `PROVIDER`, `CUDA_DEVICE`, `THREADS`, `PRECISION`. */
 export const fromConfig: Layer.Layer<Session, SessionError | BadVariable | Config.ConfigError> = Layer.unwrap(
   Effect.gen(function*() {
     const provider = yield* variable<Provider>("PROVIDER", "cpu", providerOf)

@@ -1,4 +1,4 @@
-/** Programs on the interpreter: float64 meaning behind the interface of an execution provider. */
+/** Programs on the reference interpreter: float64 semantics behind the interface of an execution provider. */
 import * as Effect from "effect/Effect"
 import { interpret } from "../../kernels/interpret.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
@@ -14,7 +14,7 @@ import {
   SessionError
 } from "./Session.ts"
 
-/** A graph as a program that the interpreter runs; it throws `RangeError` where a feed does not fit its input. */
+/** A graph as a program that the interpreter runs; a feed that does not fit its input fails with `RunFailed`. */
 export const compile = <I extends string, O extends string>(graph: Graph<I, O>): Program<I, O> => {
   const names = Object.keys(graph.outputs) as Array<O>
   const evaluate = (feeds: Readonly<Record<I, Data>>, into?: Readonly<Partial<Record<O, Data>>>): Record<O, Data> => {
@@ -40,7 +40,7 @@ export const compile = <I extends string, O extends string>(graph: Graph<I, O>):
   }
 }
 
-/** A family of graphs as programs, one for each choice of sizes. */
+/** A family of graphs as a program for each choice of sizes. */
 export const open =
   <N extends string>({ at }: Family<N>, fixed: Readonly<Record<string, Data>>): Open<N> => (sizes) => {
     const { graph, run } = compile(at(sizes))

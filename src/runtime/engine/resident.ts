@@ -1,4 +1,4 @@
-/** Programs of several steps where there is no loop on the device: a step at a time, what it carries stays there. */
+/** Programs of several steps, for providers without loops on the device: step by step, carried state staying there. */
 import * as Effect from "effect/Effect"
 import type { Graph } from "../../kernels/onnx/encode.ts"
 import { mul } from "../../kernels/op/elementwise.ts"
@@ -9,7 +9,7 @@ import { type Data, type Feeds, mismatch, type Program, RunFailed, SessionError 
 type Tensors = Readonly<Record<string, Onnx.OrtTensor>>
 type Arrays = Readonly<Record<string, Data>>
 
-/** The tensors as they are, on the host: what was left on the device cannot be read in another way. */
+/** Copies tensors to the host unchanged: what was left on the device cannot be read in another way. */
 const copies = (graph: Graph, carried: ReadonlyArray<readonly [string, string]>): Graph => {
   const inputs = carried.map(([name]) => input(name, graph.inputs[name]!.type.shape))
   return {
@@ -55,7 +55,7 @@ const repeating = Effect.fnUntraced(function*<I extends string, O extends string
   const moving = new Set([...each, ...carried.map(([name]) => name)])
   const others = Object.keys(body.inputs).filter((name) => !moving.has(name) && fed(name))
 
-  /** What comes of tensors, which are freed then. */
+  /** Runs on tensors, and frees them afterwards. */
   const consumed = async (state: Tensors, run: (state: Tensors) => Promise<Tensors>): Promise<Tensors> => {
     try {
       return await run(state)
@@ -100,7 +100,7 @@ const repeating = Effect.fnUntraced(function*<I extends string, O extends string
   return { graph, run } satisfies Program<I, O>
 })
 
-/** A program of the graph; of one that repeats a step, the weights stay on the device between its repetitions. */
+/** A program of the graph. If the graph repeats a step, the weights stay on the device between repetitions. */
 export const compile = <I extends string, O extends string>(
   ort: Onnx.Ort,
   graph: Graph<I, O>,

@@ -1,6 +1,6 @@
 /**
- * Programs as spans: "program.compile" and "program.run", with the program's name as an attribute. Whatever measures listens
- * to spans: those of stages, of ports and of programs lie within each other.
+ * Spans of programs: "program.compile" and "program.run", with the program's name as an attribute. Metering listens to
+ * spans; those of stages, ports and programs are nested.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -9,17 +9,17 @@ import * as Tracer from "effect/Tracer"
 import type { Graph } from "../../kernels/onnx/encode.ts"
 import type { Data, Program, Session } from "./Session.ts"
 
-/** One run of a program: what it is fed, and the results for which there are arrays. */
+/** One run of a program: its inputs, and its preallocated results. */
 export interface Run {
   readonly graph: Graph
   readonly feeds: Readonly<Record<string, Data>>
   readonly into: Readonly<Partial<Record<string, Data>>> | undefined
 }
 
-/** What the span of a run is of; unlike attributes it does not leave the process. */
+/** The run that a span is of; unlike attributes, it does not leave the process. */
 export class Running extends Context.Service<Running, Run>()("anamnesis/runtime/engine/Running") {}
 
-/** Where a span began is told by its parents. */
+/** No stack traces: the parents of a span say where it began. */
 const plain = { captureStackTrace: false }
 
 /** A session whose compilations and runs are spans. */
@@ -45,7 +45,7 @@ export const traced = (session: Session["Service"]): Session["Service"] => {
   }
 }
 
-/** A span that has ended, and its seconds. */
+/** Called with each span that has ended, and its duration in seconds. */
 export type Listener = (span: Tracer.Span, seconds: number) => void
 
 class Heard extends Tracer.NativeSpan {
@@ -60,6 +60,6 @@ class Heard extends Tracer.NativeSpan {
   }
 }
 
-/** A tracer that tells `listener` of every span that ends. */
+/** A tracer that calls `listener` for every span that ends. */
 export const listening = (listener: Listener): Tracer.Tracer =>
   Tracer.make({ span: (options) => new Heard(options, listener) })

@@ -1,7 +1,6 @@
 /**
- * Checkpoints on disk, as Hugging Face lays them out: `checkpoint-<step>/`, in it a model folder or an adapter's for each
- * part, its optimiser state, and `trainer_state.json` with the hash of every file. A checkpoint appears whole or not at
- * all.
+ * Checkpoints on disk in Hugging Face's layout: `checkpoint-<step>/` holds a model or adapter folder and the optimiser
+ * state of each part, and `trainer_state.json` with the hash of every file. A checkpoint appears atomically.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -28,7 +27,7 @@ const asError = (error: FileError): CheckpointError => {
   return new CheckpointError({ path, reason: place ? `${place}: ${reason}` : reason })
 }
 
-/** What a file of a checkpoint holds. */
+/** The content of a checkpoint file. */
 type Content = { readonly tensors: Safetensors.StoredTensors; readonly metadata?: Record<string, string> } | Uint8Array
 
 const contents = (
@@ -44,8 +43,8 @@ const contents = (
 }
 
 /**
- * Gives `put`, which tells the SHA-256 of what it wrote, every file of a checkpoint by its path in it: parts by name,
- * whichever was there first, and the manifest.
+ * Passes every file of a checkpoint, by its relative path, to `put`, which returns its SHA-256: parts sorted by name,
+ * then the manifest.
  */
 const files = Effect.fnUntraced(function*<E, R>(
   parts: ReadonlyMap<string, Part>,
@@ -67,21 +66,21 @@ const put = (path: string, content: Content) =>
     ? writeDurably(path, content)
     : Safetensors.write(path, content.tensors, content.metadata)
 
-/** A folder on its way to be a checkpoint, or on its way from having been one. */
+/** Temporary folder of a checkpoint being written or removed. */
 const partialOf = (folder: string, step: number): string => join(folder, `.${checkpointName(step)}.partial`)
 const isPartial = (name: string): boolean => {
   const [, own] = /^\.(.*)\.partial$/.exec(name) ?? []
   return own !== undefined && checkpointStep(own) !== undefined
 }
 
-/** Removes what a killed process left of checkpoints that it had not finished writing or removing. */
+/** Removes partial checkpoints left by a killed process. */
 export const tidy = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
   const stale = (yield* namesIn(folder)).filter(isPartial).map((name) => join(folder, name))
   yield* Effect.forEach(stale, (path) => fs.remove(path, { recursive: true, force: true }).pipe(located(path)))
 })
 
-/** Removes a checkpoint, which is none from the first moment on. */
+/** Removes a checkpoint: renames it first, so that a partly removed one is never taken for valid. */
 const remove = Effect.fnUntraced(function*(folder: string, step: number) {
   const fs = yield* FileSystem.FileSystem
   const [target, partial] = [join(folder, checkpointName(step)), partialOf(folder, step)]
@@ -91,7 +90,7 @@ const remove = Effect.fnUntraced(function*(folder: string, step: number) {
   yield* fs.remove(partial, { recursive: true, force: true }).pipe(located(partial))
 })
 
-/** Writes into a folder of another name, then renames. */
+/** Writes to a temporary folder, then renames it. */
 const write = Effect.fnUntraced(function*(folder: string, parts: ReadonlyMap<string, Part>, position: Position) {
   const fs = yield* FileSystem.FileSystem
   const [target, partial] = [join(folder, checkpointName(position.step)), partialOf(folder, position.step)]
@@ -104,7 +103,7 @@ const write = Effect.fnUntraced(function*(folder: string, parts: ReadonlyMap<str
   return target
 })
 
-/** The folders of checkpoints by name, as they should be called by their step; the newest first. */
+/** Checkpoint folders, with the step that their names give; newest first. */
 const foldersIn = (folder: string) =>
   Effect.map(namesIn(folder), (names) =>
     names.flatMap((name) => {
@@ -153,7 +152,7 @@ interface Found {
   readonly manifest: Manifest.Manifest
 }
 
-/** The manifest of a checkpoint that is as it was written. */
+/** The manifest of a checkpoint whose files are unchanged. */
 const verify = (
   folder: string,
   { name, step }: { readonly name: string; readonly step: number },
@@ -167,8 +166,8 @@ const verify = (
 }
 
 /**
- * The newest whole checkpoint; damaged ones are passed over with a warning. Fails where all are damaged. A run that goes on
- * beside may remove one while it is read: then there is a newer one.
+ * The newest valid checkpoint; damaged ones are skipped with a warning. Fails if all are damaged. If a concurrent run
+ * removes one while it is read, the folder is listed again.
  */
 const newest = Effect.fnUntraced(function*(folder: string, matters: (file: string) => boolean = () => true) {
   for (;;) {
@@ -190,7 +189,7 @@ const newest = Effect.fnUntraced(function*(folder: string, matters: (file: strin
   }
 })
 
-/** The newest whole checkpoint of a run's folder, as far as its models go; `undefined` where there is none. */
+/** The newest valid checkpoint of a run's folder, checking model files only; `undefined` if there is none. */
 export const latest = (folder: string) =>
   newest(folder, (file) => !file.endsWith(`/${checkpointFiles.state}`)).pipe(
     Effect.map((found) =>
@@ -198,7 +197,7 @@ export const latest = (folder: string) =>
         path: found.path,
         step: found.manifest.global_step,
         run: found.manifest.run,
-        /** The models that it has, by the names of their folders. */
+        /** Names of the parts, which are the names of their folders. */
         parts: new Set(Object.keys(found.manifest.counters))
       }
     ),
@@ -207,11 +206,11 @@ export const latest = (folder: string) =>
 
 const EARLIER = "was written by an earlier version, whose runs cannot be gone on with; start from its model folders"
 
-/** A short value as it is; nothing of a hash, or of a long one. */
+/** A value for messages; `undefined` for hashes and long values. */
 const shown = (value: string | undefined): string | undefined =>
   value === undefined || value.length > 40 ? undefined : value
 
-/** How a checkpoint's run is another than this, if it is. */
+/** How a checkpoint's run differs from this one. */
 const differences = (stored: Identity, own: Identity): ReadonlyArray<string> =>
   [...new Set([...Object.keys(stored), ...Object.keys(own)])].flatMap((key) => {
     const [before, now] = [stored, own].map((run) => Object.hasOwn(run, key) ? run[key] : undefined)
@@ -225,7 +224,7 @@ const another = (path: string, differing: ReadonlyArray<string>) => {
   return new CheckpointError({ path, reason })
 }
 
-/** Checkpoints in a run's folder, of which the newest are kept. */
+/** Checkpoints in a run's folder; only the newest `save_total_limit` are kept. */
 export const layer = (
   { output_dir, save_total_limit }: Pick<Output, "output_dir" | "save_total_limit">
 ): Layer.Layer<Checkpoints, never, FileSystem.FileSystem> =>
@@ -234,7 +233,7 @@ export const layer = (
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const parts = new Map<string, Part>()
-      /** The checkpoint the parts are at, if they are at one: there is no need to write it again. */
+      /** The checkpoint that holds the current state, if any: it need not be written again. */
       let last: { readonly step: number; readonly path: string } | undefined
       const provided = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem>) =>
         Effect.provideService(effect, FileSystem.FileSystem, fs)
@@ -269,10 +268,10 @@ export const layer = (
     })
   )
 
-/** As long as any. */
+/** A placeholder of the length of a hash. */
 const NO_HASH = "0".repeat(64)
 
-/** Checkpoints are made as ever, and `tell` is told of each file instead of a disk. */
+/** Builds checkpoints in memory and reports each file's size instead of writing it. */
 export const weighed = (tell: (file: string, bytes: number) => void): Layer.Layer<Checkpoints> =>
   Layer.sync(Checkpoints, () => {
     const parts = new Map<string, Part>()
@@ -290,10 +289,3 @@ export const weighed = (tell: (file: string, bytes: number) => void): Layer.Laye
       restore: () => Effect.succeed(undefined)
     }
   })
-
-/** Nothing is kept: for tests and for runs that only measure. */
-export const none: Layer.Layer<Checkpoints> = Layer.succeed(Checkpoints, {
-  register: () => Effect.void,
-  save: ({ step }) => Effect.succeed(`step ${step}, not kept`),
-  restore: () => Effect.succeed(undefined)
-})

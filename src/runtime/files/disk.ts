@@ -1,4 +1,4 @@
-/** Files: what is wrong with one, reading it, and writing it so that a reader sees all of it or nothing. */
+/** File access: errors, reading, and atomic, durable writing. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
@@ -10,7 +10,7 @@ import { brief, several } from "../../domain/brief.ts"
 import { problemsOf } from "../../domain/issues.ts"
 import { parse, survey } from "./jsonText.ts"
 
-/** A file that cannot be read, written or believed. `place` is a line, a tensor or a field, where there is one. */
+/** A file cannot be read or written, or is invalid. `place` is a line, a tensor or a field, or "". */
 export class FileError extends Schema.TaggedError<FileError>()("FileError", {
   path: Schema.String,
   place: Schema.String,
@@ -21,7 +21,7 @@ export class FileError extends Schema.TaggedError<FileError>()("FileError", {
   }
 }
 
-/** What the operating system's error codes mean to a user. */
+/** Operating system error codes, explained for users. */
 const reasons: ReadonlyMap<string, string> = new Map([
   ["ENOSPC", "the disk is full"],
   ["EDQUOT", "the disk quota is used up"],
@@ -50,23 +50,23 @@ const explain = (error: PlatformError): string => {
   return error.reason._tag === "PermissionDenied" ? reasons.get("EACCES")! : error.message
 }
 
-/** Names the path in whatever the file system complains of. */
+/** Adds the path to file system errors. */
 export const located =
   (path: string) => <A, R>(effect: Effect.Effect<A, PlatformError, R>): Effect.Effect<A, FileError, R> =>
     Effect.mapError(effect, (error) => new FileError({ path, place: "", reason: explain(error) }))
 
-/** Bytes a system call takes or gives at most. */
+/** Maximum bytes per read or write call. */
 const MOST = 2 ** 30
 
-/** A file read by place. */
+/** A file open for random access. */
 export interface Reading {
   readonly path: string
   readonly size: number
-  /** Fills the array from byte `from` on. `place` is told where the file ends before. */
+  /** Fills the array from offset `from`. If the file ends early, the error names `place`. */
   readonly into: <A extends Uint8Array>(bytes: A, from: number, place?: string) => Effect.Effect<A, FileError>
 }
 
-/** Reads an open file, whatever the path it was opened by leads to by now. */
+/** Reads an open file, regardless of what its path refers to by now. */
 export const readingOf = (path: string, file: FileSystem.File): Reading["into"] =>
   Effect.fnUntraced(function*(bytes, from, place = "") {
     for (let at = 0; at < bytes.length;) {
@@ -88,22 +88,22 @@ export const reading = Effect.fnUntraced(function*(path: string) {
   return { path, size, into: readingOf(path, file) } satisfies Reading as Reading
 })
 
-/** All bytes of a file of at most `most`; a larger one is refused. */
+/** All bytes of a file; fails if there are more than `most`. */
 export const readBytes = Effect.fnUntraced(function*(path: string, most: number = 2 ** 31 - 1) {
   const fs = yield* FileSystem.FileSystem
   const { size, type } = yield* fs.stat(path).pipe(located(path))
   const fail = (reason: string) => new FileError({ path, place: "", reason })
   if (type === "Directory") return yield* fail(reasons.get("EISDIR")!)
   if (Number(size) > most) return yield* fail(`its ${size} bytes are more than the ${most} that are read at once`)
-  /** A plain array even where the file system gives a Buffer, whose `slice` would not copy. */
+  /** A plain array even if the file system returns a Buffer, whose `slice` does not copy. */
   const { buffer, byteLength, byteOffset } = yield* fs.readFile(path).pipe(located(path))
   return new Uint8Array(buffer, byteOffset, byteLength)
 })
 
-/** Longest text that is read as a whole: no config, template or tokenizer comes near it. */
+/** Maximum bytes of a text read at once, far above any config, template or tokenizer. */
 const LONGEST_TEXT = 2 ** 28
 
-/** The text of a UTF-8 file; one byte that is not UTF-8 is refused, a byte order mark is none of the text. */
+/** Reads a UTF-8 file without its byte order mark; fails on invalid UTF-8. */
 export const readText = Effect.fnUntraced(function*(path: string) {
   const bytes = yield* readBytes(path, LONGEST_TEXT)
   return yield* Effect.try({
@@ -112,10 +112,10 @@ export const readText = Effect.fnUntraced(function*(path: string) {
   })
 })
 
-/** Deepest nesting of a JSON file: readers and writers of JSON are recursive. */
+/** Maximum nesting of a JSON file, as JSON parsers and writers are recursive. */
 const DEEPEST = 128
 
-/** A key that is given twice is refused: some programs take the first value, some the last. */
+/** Reads JSON; refuses duplicate keys, for which parsers disagree on the value. */
 export const readJson = Effect.fnUntraced(function*(path: string) {
   const text = yield* readText(path)
   const fail = (reason: string, place = "") => new FileError({ path, place, reason })
@@ -129,11 +129,11 @@ export const readJson = Effect.fnUntraced(function*(path: string) {
   return repeated === undefined ? json : yield* fail("is given twice", brief(repeated.key))
 })
 
-/** A schema's complaints in a line, each with its field. */
+/** A schema error in one line, with the fields concerned. */
 const reasonOf = (error: { readonly message: string }): string =>
   Schema.isSchemaError(error) ? several(problemsOf(error)).join("; ") : error.message
 
-/** The JSON of a file, as a schema's decoder has it. */
+/** Reads JSON and decodes it with a schema. */
 export const decodeFile = <A>(
   path: string,
   decode: (json: unknown) => Effect.Effect<A, { readonly message: string }>
@@ -144,8 +144,8 @@ export const decodeFile = <A>(
   )
 
 /**
- * A folder and those it lies in, where they are not there. One by one: asked for all of them at once, Node tells of a
- * read-only file system that there is no such folder.
+ * Creates a folder and its missing parents. One at a time: with a recursive mkdir on a read-only file system, Node
+ * reports ENOENT.
  */
 export const makeFolder = (path: string): Effect.Effect<void, FileError, FileSystem.FileSystem> =>
   FileSystem.FileSystem.use((fs) =>
@@ -162,30 +162,30 @@ export const makeFolder = (path: string): Effect.Effect<void, FileError, FileSys
     })
   )
 
-/** The names in a folder; none where there is no folder. */
+/** The names in a folder; none if there is no folder. */
 export const namesIn = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
   if (!(yield* fs.exists(folder).pipe(located(folder)))) return []
   return yield* fs.readDirectory(folder).pipe(located(folder))
 })
 
-/** Whether there is something at a path. */
+/** Whether a path exists. */
 export const exists = (path: string): Effect.Effect<boolean, FileError, FileSystem.FileSystem> =>
   FileSystem.FileSystem.use((fs) => fs.exists(path)).pipe(located(path))
 
-/** Whether something of this name is there, be it a link that leads nowhere. */
+/** Whether the folder has an entry of this name, even a dangling link. */
 export const isNamed = Effect.fnUntraced(function*(folder: string, name: string) {
   return (yield* namesIn(folder)).includes(name)
 })
 
-/** Bytes that may be written in a folder; infinite where the system does not tell. */
+/** Free bytes for writing in a folder; infinite if unknown. */
 export const spaceIn = (folder: string): Effect.Effect<number> =>
   Effect.promise(() => statfs(folder).then(({ bavail, bsize }) => bavail * bsize, () => Infinity))
 
-/** SHA-256 of what follows one another. */
+/** SHA-256 of the concatenated parts. */
 export const sha256 = (...parts: ReadonlyArray<Uint8Array | string>): string => sha256Of(parts)
 
-/** SHA-256 of parts laid end to end, in hexadecimal; texts count as UTF-8. */
+/** SHA-256 of the concatenated parts, in hexadecimal; texts are hashed as UTF-8. */
 export const sha256Of = (parts: Iterable<Uint8Array | string>): string => {
   const hash = createHash("sha256")
   for (const part of parts) hash.update(part)
@@ -204,14 +204,14 @@ export const hashOf = Effect.fnUntraced(function*({ into, size }: Reading) {
 /** SHA-256 of a file of any size. */
 export const hashFile = (path: string) => Effect.scoped(Effect.flatMap(reading(path), hashOf))
 
-/** A file that is written in pieces. */
+/** A file being written. */
 export interface Writing {
   readonly add: (bytes: Uint8Array) => Effect.Effect<void, FileError>
-  /** Reaches the disk; the SHA-256 of all that was added. */
+  /** Flushes to disk; returns the SHA-256 of all bytes added. */
   readonly finish: Effect.Effect<string, FileError>
 }
 
-/** A new file, open until the scope ends; what has its name already is removed first, so that no link is followed. */
+/** Creates a file, open until the scope ends; an existing entry is removed first, so that no link is followed. */
 export const writing = Effect.fnUntraced(function*(path: string) {
   const fs = yield* FileSystem.FileSystem
   yield* fs.remove(path, { force: true }).pipe(located(path))
@@ -229,7 +229,7 @@ export const writing = Effect.fnUntraced(function*(path: string) {
   } satisfies Writing as Writing
 })
 
-/** Writes and reaches the disk before it returns; the SHA-256 of the bytes. */
+/** Writes a file and flushes it to disk; returns the SHA-256 of the bytes. */
 export const writeDurably = Effect.fnUntraced(function*(path: string, bytes: Uint8Array) {
   const { add, finish } = yield* writing(path)
   yield* add(bytes)
@@ -242,7 +242,7 @@ const sync = Effect.fnUntraced(function*(path: string) {
   yield* file.sync
 }, Effect.scoped)
 
-/** Renames in one stroke, and reaches the disk before it returns. */
+/** Renames atomically; durable on disk when it returns. */
 export const moveDurably = Effect.fnUntraced(
   function*(from: string, to: string) {
     const fs = yield* FileSystem.FileSystem
@@ -252,10 +252,10 @@ export const moveDurably = Effect.fnUntraced(
   (effect, _, to) => located(to)(effect)
 )
 
-/** What a file is called until all of it is on the disk. */
+/** Name of a file until it is complete. */
 export const partialOf = (path: string): string => `${path}.partial`
 
-/** The file is replaced as a whole: what was there stays until the new bytes are on the disk. */
+/** Replaces a file atomically: the old file stays until the new bytes are on disk. */
 export const replace = Effect.fnUntraced(function*(path: string, bytes: Uint8Array) {
   const fs = yield* FileSystem.FileSystem
   const partial = partialOf(path)

@@ -1,4 +1,4 @@
-/** The journal of a run: every column of every step, as Arrow IPC files between checkpoints. */
+/** The journal of a run: all columns of every step, in one Arrow IPC file per checkpoint interval. */
 import { RecordBatch, RecordBatchFileWriter, RecordBatchReader, Schema } from "apache-arrow"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -14,19 +14,19 @@ const nameOf = (from: number, to: number): string =>
 const arrow = (batches: ReadonlyArray<RecordBatch>): Uint8Array =>
   RecordBatchFileWriter.writeAll(batches).toUint8Array(true)
 
-/** The batches under a schema with this metadata. */
+/** The batches with this schema metadata. */
 const marked = (batches: ReadonlyArray<RecordBatch>, metadata: ReadonlyMap<string, string>) =>
   batches.map((batch) => new RecordBatch(new Schema(batch.schema.fields, new Map(metadata)), batch.data))
 
-/** The key under which a file's schema has the SHA-256 of the file, computed with `BLANK` in the place of the hash. */
+/** Schema metadata key of the file's SHA-256, computed with `BLANK` in place of the hash. */
 const HASH = "sha256"
 const BLANK = "-".repeat(64)
-/** The key as it is stored, behind its length; and how many bytes from it its value is, at most. */
+/** The key as stored, with its length, and the maximum distance in bytes to its value. */
 const [KEY, NEAR] = [`\x06\0\0\0${HASH}\0`, 256]
-/** A byte that Arrow leaves empty behind its magic: 1 where the file has a hash. */
+/** A padding byte after Arrow's magic: 1 if the file has a hash. */
 const MARK = 7
 
-/** A copy of a file with `to` in the place of the last `from`: its schema is at its end. */
+/** A copy of a file with the last `from` replaced by `to`; Arrow repeats the schema at the end of the file. */
 const stamped = (bytes: Uint8Array, from: string, to: string): Uint8Array => {
   const copy = Buffer.from(bytes)
   copy[MARK] = 1
@@ -34,7 +34,7 @@ const stamped = (bytes: Uint8Array, from: string, to: string): Uint8Array => {
   return new Uint8Array(copy.buffer, copy.byteOffset, copy.length)
 }
 
-/** The file of some steps' batches. */
+/** Encodes the batches of some steps as a file. */
 export const encode = (batches: ReadonlyArray<RecordBatch>): Uint8Array => {
   const file = stamped(arrow(marked(batches, new Map([[HASH, BLANK]]))), BLANK, BLANK)
   return stamped(file, BLANK, sha256(file))
@@ -42,10 +42,10 @@ export const encode = (batches: ReadonlyArray<RecordBatch>): Uint8Array => {
 
 const another = () => new RangeError("is not as it was written")
 
-/** Milliseconds in which a file is read, by far: some that are damaged would be read for ever. */
+/** Generous time limit in milliseconds for reading: some damaged files would be read forever. */
 const patience = (bytes: number): number => 2000 + bytes / 2000
 
-/** The batches of a file of an earlier version, which has no hash: so many, or the file is none. */
+/** Decodes a file of an earlier version, which has no hash: at most `count` batches that re-encode to its bytes. */
 const decodeEarlier = (bytes: Uint8Array, count: number): ReadonlyArray<RecordBatch> => {
   const batches = limited(patience(bytes.length), () => {
     const found: Array<RecordBatch> = []
@@ -56,7 +56,7 @@ const decodeEarlier = (bytes: Uint8Array, count: number): ReadonlyArray<RecordBa
   return batches
 }
 
-/** The batches of a file, which must be as it was written: that is known before anything in it is believed. */
+/** Decodes a file after its hash has been verified. */
 const decode = (bytes: Uint8Array, count: number): ReadonlyArray<RecordBatch> => {
   if (bytes[MARK] !== 1) return decodeEarlier(bytes, count)
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -66,7 +66,7 @@ const decode = (bytes: Uint8Array, count: number): ReadonlyArray<RecordBatch> =>
   return marked([...RecordBatchReader.from(bytes)], new Map())
 }
 
-/** Writes the batches of steps from..to-1 as one file, whole or not at all. */
+/** Writes the batches of steps from..to-1 as one file, atomically. */
 export const write = Effect.fnUntraced(function*(
   output: string,
   from: number,
@@ -78,13 +78,13 @@ export const write = Effect.fnUntraced(function*(
   yield* replace(join(folder, nameOf(from, to)), encode(batches))
 })
 
-/** The steps that a file of ours tells of, by its name. */
+/** The steps covered by a journal file, from its name. */
 const stepsOf = (name: string): { readonly from: number; readonly to: number } | undefined => {
   const [, from, to] = /^(\d{8,})-(\d{8,})\.arrow$/.exec(name) ?? []
   return to === undefined ? undefined : { from: Number(from), to: Number(to) }
 }
 
-/** The files of the journal in the order of their steps. */
+/** The journal's files in step order. */
 const filesOf = (output: string) =>
   Effect.map(namesIn(folderOf(output)), (names) =>
     names.flatMap((name) => {
@@ -92,13 +92,13 @@ const filesOf = (output: string) =>
       return steps ? [{ ...steps, name, path: join(folderOf(output), name) }] : []
     }).toSorted((a, b) => a.from - b.from))
 
-/** Whether a batch is all of step `step`. */
+/** Whether a batch has rows, all of step `step`. */
 const isOf = (batch: RecordBatch, step: number): boolean => {
   const column = batch.getChild("step")
   return column !== null && column.length > 0 && [...column].every((own) => own === step)
 }
 
-/** The batches of a file: one a step, those that its name tells of. */
+/** The batches of a file: one for each step in its name. */
 const batchesOf = Effect.fnUntraced(function*({ from, path, to }: { from: number; to: number; path: string }) {
   const bytes = yield* readBytes(path)
   const fail = (reason: string) => new FileError({ path, place: "", reason })
@@ -110,7 +110,7 @@ const batchesOf = Effect.fnUntraced(function*({ from, path, to }: { from: number
   return fits ? batches : yield* fail("does not hold the steps that its name tells of")
 })
 
-/** Removes what was written of step `from` and later: a resumed run writes it again. */
+/** Removes step `from` and later steps, which a resumed run writes again. */
 export const truncate = Effect.fnUntraced(function*(output: string, from: number) {
   const fs = yield* FileSystem.FileSystem
   const folder = folderOf(output)
@@ -123,7 +123,7 @@ export const truncate = Effect.fnUntraced(function*(output: string, from: number
   yield* Effect.forEach(gone, (path) => fs.remove(path).pipe(located(path)))
 })
 
-/** Every batch of a run, one a step, in order. */
+/** All batches of a run, one per step, in order. */
 export const read = Effect.fnUntraced(function*(output: string) {
   return (yield* Effect.forEach(yield* filesOf(output), batchesOf)).flat()
 })

@@ -1,13 +1,13 @@
-/** What the text of a JSON value tells that the value itself does not: how deep it is, and which keys are given twice. */
+/** What parsing a JSON text discards: its nesting depth, and duplicate keys. */
 
-/** A key that its object has already. */
+/** A duplicate key of an object. */
 export interface Repeated {
   readonly key: string
-  /** How deep its object is; 1 is the outermost level. */
+  /** Nesting level of its object; 1 is outermost. */
   readonly level: number
-  /** Characters before the quote that ends it. */
+  /** Offset of its closing quote in the text. */
   readonly at: number
-  /** The element of the outermost array that it is in, from 1. */
+  /** The index of the element of the outermost array that contains it, from 1. */
   readonly element: number
 }
 
@@ -23,30 +23,30 @@ const unescaped = (key: string): string => {
   }
 }
 
-/** How many backslashes end a text, or what is before a place in it. */
+/** Number of consecutive backslashes before `to`. */
 const backslashes = (text: string, to: number): number => {
   let count = 0
   while (count < to && text.charCodeAt(to - count - 1) === BACKSLASH) count++
   return count
 }
 
-/** A JSON text that comes in pieces, looked at once; it need not be well-formed. */
+/** Scans a JSON text in chunks, once; it need not be well-formed. */
 export class Survey {
-  /** How deep brackets are nested. */
+  /** Maximum nesting depth. */
   depth = 0
-  /** How many keys have a backslash. */
+  /** Number of keys that contain a backslash. */
   backslashed = 0
   private readonly told: (repeated: Repeated) => void
-  /** Keys of the objects that are open, by level; none for an array. */
+  /** Keys of the open objects, by level; `undefined` for an array. */
   private readonly open: Array<Set<string> | undefined> = []
-  /** Characters before the piece, and the element of the outermost array. */
+  /** Characters before this chunk, and the current element of the outermost array. */
   private before = 0
   private element = 1
-  /** What earlier pieces have of the string that is open; whether one is, and whether its next character is escaped. */
+  /** The open string so far, whether one is open, and whether its next character is escaped. */
   private begun = ""
   private inside = false
   private escaped = false
-  /** The string that has ended last, from its first character to its quote; a colon makes it a key. */
+  /** The last complete string, without quotes; a colon makes it a key. */
   private last: string | undefined
   private end = 0
 
@@ -69,7 +69,7 @@ export class Survey {
     this.before += text.length
   }
 
-  /** The place after the quote that ends the string, of which the piece has what is from here on. */
+  /** The position after the closing quote of the open string, which continues at `from`. */
   private ended(text: string, from: number): number {
     this.inside = true
     let end = text.indexOf("\"", from)
@@ -86,7 +86,7 @@ export class Survey {
     return end + 1
   }
 
-  /** Whether an odd number of backslashes is before a place in the string. */
+  /** Whether the character at `at` is escaped: an odd number of backslashes precede it. */
   private isEscaped(text: string, from: number, at: number): boolean {
     const count = Math.min(backslashes(text, at), at - from)
     return (count + (count === at - from && this.escaped ? 1 : 0)) % 2 === 1
@@ -97,7 +97,7 @@ export class Survey {
     this.last = undefined
   }
 
-  /** The last string is a key. */
+  /** Records the last string as a key. */
   private key(): void {
     const keys = this.open.at(-1)
     if (keys === undefined || this.last === undefined) return
@@ -109,17 +109,17 @@ export class Survey {
   }
 }
 
-/** What the text of a JSON value was found to be. */
+/** Result of scanning a JSON text. */
 export interface Surveyed {
-  /** How deep brackets are nested. */
+  /** Maximum nesting depth. */
   readonly depth: number
-  /** The first key that its object has already. */
+  /** The first duplicate key. */
   readonly repeated: Repeated | undefined
-  /** How many keys have a backslash. */
+  /** Number of keys that contain a backslash. */
   readonly backslashed: number
 }
 
-/** A text as a whole. */
+/** Scans a whole text. */
 export const survey = (text: string): Surveyed => {
   let repeated: Repeated | undefined
   const own = new Survey((found) => repeated ??= found)
@@ -127,7 +127,7 @@ export const survey = (text: string): Surveyed => {
   return { depth: own.depth, repeated, backslashed: own.backslashed }
 }
 
-/** Stands before a key that is spelled with an escape, while its text is parsed. */
+/** Temporary prefix for keys that are spelled with an escape. */
 const MARK = "\ue000"
 const strings = /"([^"\\]*(?:\\[^][^"\\]*)*)"(\s*:)?/g
 
@@ -139,7 +139,7 @@ const unmarked = (value: unknown): unknown => {
   return Object.fromEntries(own)
 }
 
-/** How many keys of a value have a backslash. */
+/** Number of keys in a value that contain a backslash. */
 const backslashed = (value: unknown): number => {
   if (typeof value !== "object" || value === null) return 0
   if (Array.isArray(value)) return value.reduce<number>((count, member) => count + backslashed(member), 0)
@@ -152,9 +152,9 @@ const backslashed = (value: unknown): number => {
 }
 
 /**
- * What a JSON text says, of which the survey is known. V8 takes a key with an escape for a backslash, or what ends in one,
- * where objects before had that in its place: `{"\""` for `{"\\"`. A text in which that happened is parsed again, such keys
- * under other names.
+ * Parses a surveyed JSON text, working around a V8 bug: a key spelled with an escape can be taken for an earlier key
+ * that is or ends in a backslash (`{"\""` for `{"\\"`). If keys were lost so, the text is parsed again with such keys
+ * prefixed.
  */
 export const parse = (text: string, { backslashed: wanted }: Surveyed): unknown => {
   const value: unknown = JSON.parse(text)
@@ -167,7 +167,7 @@ export const parse = (text: string, { backslashed: wanted }: Surveyed): unknown 
   return unmarked(JSON.parse(marked))
 }
 
-/** How many colons are behind a quote: as many as there are keys, and those in strings that look the same. */
+/** Counts colons after a quote: at least the number of keys, as strings may contain such colons too. */
 const keysIn = (text: string): number => {
   let count = 0
   for (let colon = text.indexOf(":"); colon >= 0; colon = text.indexOf(":", colon + 1)) {
@@ -178,10 +178,10 @@ const keysIn = (text: string): number => {
   return count
 }
 
-/** Levels that are counted by recursion. */
+/** Maximum recursion depth for counting keys. */
 const DEEP = 100
 
-/** How many keys the objects of a JSON value have; fewer than none where it is too deep to be counted. */
+/** Number of keys in a value's objects; -Infinity if it is nested too deeply. */
 const keysOf = (value: object, level = 0): number => {
   if (level > DEEP) return -Infinity
   let count = 0
@@ -198,8 +198,8 @@ const keysOf = (value: object, level = 0): number => {
 }
 
 /**
- * The first key that its object has already in the text of this value. Where the value has as many keys as the text there is
- * none, and the text is not looked at.
+ * The first duplicate key in a value's text. If the value has as many keys as the text, there is none, and the text is
+ * not scanned.
  */
 export const repeatedIn = (text: string, value: unknown): Repeated | undefined =>
   typeof value === "object" && value !== null && keysIn(text) > keysOf(value) ? survey(text).repeated : undefined

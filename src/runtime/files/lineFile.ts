@@ -1,17 +1,17 @@
-/** Files of lines that are written as the lines come, and seen when all of them are there. */
+/** Line files that are written incrementally and appear only when complete. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { type FileError, moveDurably, partialOf, writing } from "./disk.ts"
 
-/** A file of lines that is being written. */
+/** A line file being written. */
 export interface LineFile {
-  /** Appends lines, each ended by a line feed. */
+  /** Appends lines, each terminated by a line feed. */
   readonly add: (lines: ReadonlyArray<string>) => Effect.Effect<void, FileError>
-  /** Puts the file in the place of what was at its path; reaches the disk before it returns. */
+  /** Replaces the file at the path; durable on disk when it returns. */
   readonly finish: Effect.Effect<void, FileError, FileSystem.FileSystem>
 }
 
-/** A file to be; where it is not finished before the scope ends, it leaves nothing. */
+/** Starts a file; if it is not finished before the scope ends, nothing is left. */
 export const make = Effect.fnUntraced(function*(path: string) {
   const fs = yield* FileSystem.FileSystem
   const partial = partialOf(path)

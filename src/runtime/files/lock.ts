@@ -1,6 +1,6 @@
 /**
- * A folder that one process at a time writes to: a file in it names the holder, and is touched while it is held. The lock of
- * a process that is gone, killed or crashed, is taken over.
+ * Locks a folder for one writing process: a lock file names the holder and is touched while held. A dead process's lock
+ * is taken over.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -16,8 +16,8 @@ import { runFiles } from "../../domain/fileNames.ts"
 import { decodeFile, FileError, located, makeFolder } from "./disk.ts"
 
 /**
- * What the file says. `place` tells where process numbers mean the same: a boot of a machine, or of a container on it;
- * `started` tells a process from a later one of the same number.
+ * Contents of the lock file. `place` identifies a PID namespace of one boot of a machine; `started` distinguishes
+ * processes that reuse a PID.
  */
 const Holder = Schema.Struct({
   process: Schema.Int,
@@ -28,10 +28,10 @@ const Holder = Schema.Struct({
 })
 type Holder = typeof Holder.Type
 
-/** Name of the file that says which process writes to its folder. */
+/** Name of the lock file. */
 export const LOCK = runFiles.lock
 
-/** A file of Linux's /proc; empty elsewhere, and where the process is gone. */
+/** A file of Linux's /proc; empty on other systems, or if the process is gone. */
 const proc = (path: string): string => {
   try {
     return readFileSync(join("/proc", path), "utf8")
@@ -40,7 +40,7 @@ const proc = (path: string): string => {
   }
 }
 
-/** Clock ticks from the boot to the start of a process: the 22nd field, behind a name in parentheses. */
+/** Start time of a process in clock ticks since boot: field 22 of stat; the name before it is in parentheses. */
 const startOf = (process: number): string => {
   const stat = proc(`${process}/stat`)
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? ""
@@ -70,28 +70,28 @@ const isAlive = (pid: number): boolean => {
   }
 }
 
-/** A lock that was not touched for so many milliseconds is nobody's, wherever its holder ran; one that says nothing, sooner. */
+/** Milliseconds without a touch until a lock expires; a lock file without a readable holder expires sooner. */
 const [SILENCE, MOMENT] = [300_000, 5000]
 const BEAT = Duration.seconds(20)
 
-/** Milliseconds since the lock was touched; of one that is gone, more than any. */
+/** Milliseconds since the lock was touched; time since the epoch if it is gone. */
 const silence = Effect.fnUntraced(function*(path: string) {
   const fs = yield* FileSystem.FileSystem
   const touched = Option.flatMap(yield* Effect.option(fs.stat(path)), ({ mtime }) => mtime)
   return (yield* Clock.currentTimeMillis) - Option.match(touched, { onNone: () => 0, onSome: (at) => at.getTime() })
 })
 
-/** Whether the holder may still write: by its process where that is of this machine, else by when it touched the lock. */
+/** Whether the holder may still write: by its process if it is on this machine, else by the lock's age. */
 const mayWrite = Effect.fnUntraced(function*(path: string, holder: Holder) {
   if (holder.place === place()) return isAlive(holder.process) && startOf(holder.process) === holder.started
   return (yield* silence(path)) < SILENCE
 })
 
-/** The holder a lock file names; `undefined` where it is gone or names none. */
+/** The holder in a lock file; `undefined` if it is missing or unreadable. */
 const holderOf = (path: string) =>
   Effect.orElseSucceed(decodeFile(path, Schema.decodeUnknownEffect(Holder)), () => undefined)
 
-/** Makes a file of this text unless there is one of its name; whether it did. */
+/** Creates a file exclusively; returns whether it did not exist before. */
 const create = Effect.fnUntraced(
   function*(path: string, text: string) {
     const fs = yield* FileSystem.FileSystem
@@ -106,15 +106,15 @@ const create = Effect.fnUntraced(
 
 const remove = (path: string) => FileSystem.FileSystem.use((fs) => fs.remove(path, { force: true })).pipe(located(path))
 
-/** Whether a lock has a holder that may still write, or is just being written. */
+/** Whether the lock's holder may still write, or the lock is just being written. */
 const isHeld = Effect.fnUntraced(function*(path: string) {
   const holder = yield* holderOf(path)
   return holder === undefined ? (yield* silence(path)) < MOMENT : yield* mayWrite(path, holder)
 })
 
 /**
- * Removes a lock that nobody holds. Who does so has a second file meanwhile, so that one process at a time decides and
- * removes: nobody's new lock is taken for the old one.
+ * Removes a stale lock. A second file guards the removal, so that only one process checks and removes at a time and a
+ * new lock is never mistaken for the stale one.
  */
 const discard = Effect.fnUntraced(function*(path: string) {
   const guard = `${path}.taking`
@@ -145,13 +145,13 @@ const acquire = Effect.fnUntraced(function*(folder: string) {
   return { path, own }
 })
 
-/** Gives the lock back where it is still ours. */
+/** Removes the lock if it is still ours. */
 const release = Effect.fnUntraced(function*({ own, path }: { readonly path: string; readonly own: Holder }) {
   const fs = yield* FileSystem.FileSystem
   if ((yield* holderOf(path))?.token === own.token) yield* Effect.ignore(fs.remove(path, { force: true }))
 })
 
-/** Makes the folder where it is not there, and holds it until the scope ends; fails where another process holds it. */
+/** Creates the folder if needed and locks it until the scope ends; fails if another process holds it. */
 export const hold = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
   const { path } = yield* Effect.acquireRelease(acquire(folder), release)
@@ -159,6 +159,6 @@ export const hold = Effect.fnUntraced(function*(folder: string) {
   yield* Effect.forkScoped(Effect.repeat(Effect.ignore(touch), Schedule.spaced(BEAT)))
 })
 
-/** Runs while the folder is held. */
+/** Runs an effect with the folder locked. */
 export const holding = (folder: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.scoped(Effect.andThen(hold(folder), effect))

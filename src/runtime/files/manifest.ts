@@ -1,4 +1,4 @@
-/** `trainer_state.json` of a checkpoint: its step, its run, the hash of every file beside it, and its own. */
+/** `trainer_state.json` of a checkpoint: step, run identity, and hashes of all files and of itself. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
@@ -7,10 +7,10 @@ import { decodeFile, FileError, hashFile, namesIn, sha256 } from "./disk.ts"
 import * as Peft from "./peft.ts"
 import * as TensorFile from "./safetensors/read.ts"
 
-/** Name of the file. */
+/** File name of the manifest. */
 export const FILE = checkpointFiles.manifest
 
-/** Paths within the checkpoint: a part and a name. */
+/** Paths within the checkpoint: part/name. */
 const Path = Schema.String.check(Schema.isPattern(/^[\w-]+\/[\w-][\w.-]*$/))
 
 const content = {
@@ -22,19 +22,19 @@ const content = {
 const Content = Schema.Struct(content)
 type Content = typeof Content.Type
 
-/** `sha256` is that of all the rest. */
+/** `sha256` covers all other keys. */
 const Manifest = Schema.Struct({ format: Schema.Literal(2), ...content, sha256: Schema.String })
-/** The format before: of its run it has a hash that says nothing now, and none of itself. */
+/** The earlier format: `run` is an obsolete hash, and it has no hash of its own. */
 const Earlier = Schema.Struct({ format: Schema.Literal(1), ...content, run: Schema.String })
 const decode = Schema.decodeUnknownEffect(Schema.Union([Manifest, Earlier]), { onExcessProperty: "error" })
 
-/** What a checkpoint tells of itself. */
+/** The contents of a checkpoint's manifest. */
 export interface Manifest extends Omit<Content, "run"> {
-  /** `undefined` in checkpoints of an earlier version, which can be used but not gone on with. */
+  /** `undefined` in checkpoints of an earlier version, which can be loaded but not resumed. */
   readonly run: Content["run"] | undefined
 }
 
-/** Keys in their order, so that what was read back is hashed as it was written. */
+/** Hashes the keys in a fixed order, so that reading back gives the same hash. */
 const hashOf = ({ counters, files, global_step, run }: Content): string =>
   sha256(JSON.stringify({ global_step, run, counters, files }))
 
@@ -47,18 +47,18 @@ export const encode = (told: Content): Uint8Array => {
 
 const changed = (path: string) => new FileError({ path, place: "", reason: "is not as it was written" })
 
-/** What a part's weights are in: a model's, or an adapter's. */
+/** Weight files of a part: full model or adapter. */
 const WEIGHTS = [modelFiles.weights, Peft.WEIGHTS]
 type Parts = Pick<Content, "counters" | "files">
 const partOf = (file: string): string => file.slice(0, file.indexOf("/"))
 
-/** Whether each part has its counters, its weights and its state. */
+/** Whether each part has counters, weights and state. */
 const isWhole = ({ counters, files }: Parts): boolean =>
   Object.keys(counters).every((part) =>
     `${part}/${checkpointFiles.state}` in files && WEIGHTS.some((name) => `${part}/${name}` in files)
   ) && Object.keys(files).every((file) => Object.hasOwn(counters, partOf(file)))
 
-/** Refuses files that a model folder may have and that were put beside those of a part. */
+/** Fails if model files were added to a part's folder. */
 const checkStrangers = Effect.fnUntraced(function*(folder: string, { counters, files }: Parts) {
   for (const part of Object.keys(counters)) {
     const names = yield* namesIn(join(folder, part))
@@ -70,8 +70,8 @@ const checkStrangers = Effect.fnUntraced(function*(folder: string, { counters, f
 })
 
 /**
- * The manifest of the checkpoint of a step, if it and the files that matter are all as they were written. Of the others,
- * which hold tensors, it is enough that they are whole.
+ * The manifest of a checkpoint, if it and the files that matter are unchanged. The other files, which hold tensors, are
+ * only checked to be complete.
  */
 export const verify = Effect.fnUntraced(function*(folder: string, step: number, matters: (file: string) => boolean) {
   const path = join(folder, FILE)

@@ -1,4 +1,4 @@
-/** An adapter's folder as PEFT lays it out: `adapter_config.json` and `adapter_model.safetensors`. */
+/** PEFT adapter folders: `adapter_config.json` and `adapter_model.safetensors`. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
@@ -14,13 +14,13 @@ import { compiled, isLookup, targeting } from "./peftTargets.ts"
 import * as Safetensors from "./safetensors/write.ts"
 import { limited, TookTooLong } from "./timeLimit.ts"
 
-/** Name of the config's file. */
+/** File name of the adapter config. */
 export const CONFIG = adapterFiles.config
-/** Name of the weights' file. */
+/** File name of the adapter weights. */
 export const WEIGHTS = adapterFiles.weights
-/** What PEFT puts before the names of a model's parameters. */
+/** Prefix that PEFT puts before parameter names. */
 export const PREFIX = "base_model.model."
-/** Key of the file's metadata: the hash of the frozen weights, where we wrote it. */
+/** Metadata key of the weights file, in adapters written here: SHA-256 of the frozen weights. */
 export const BASE = "base_sha256"
 
 const Names = Schema.Array(Schema.String)
@@ -28,7 +28,7 @@ const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
 const Rank = Schema.Int.check(Schema.isGreaterThan(0))
 const OneOrMore = <S extends Schema.Top>(one: S) => or(Schema.NullOr(Schema.Union([one, Schema.Array(one)])), null)
 
-/** The keys that say how to compute. */
+/** Keys that define the computation. */
 const AdapterConfig = Schema.Struct({
   base_model_name_or_path: or(Schema.NullOr(Schema.String), null),
   r: Rank,
@@ -46,7 +46,7 @@ const AdapterConfig = Schema.Struct({
 })
 type AdapterConfig = typeof AdapterConfig.Type
 
-/** Keys that do not change what a trained adapter computes: how it was begun, chosen and made. */
+/** Keys that do not change what a trained adapter computes. */
 const harmless: ReadonlySet<string> = new Set([
   ...Object.keys(AdapterConfig.fields),
   "auto_mapping",
@@ -58,14 +58,14 @@ const harmless: ReadonlySet<string> = new Set([
   "revision",
   "task_type"
 ])
-/** Beginnings that leave the frozen weights as they are; others (PiSSA, OLoRA, LoftQ, ...) write to them. */
+/** `init_lora_weights` values that do not modify the base weights; others (PiSSA, OLoRA, LoftQ, ...) do. */
 const beginnings: ReadonlySet<unknown> = new Set([true, false, "gaussian", "eva", "orthogonal"])
 
 const isOff = (value: unknown): boolean =>
   value === null || value === false || value === "none"
   || (typeof value === "object" && Object.keys(value).length === 0)
 
-/** Keys whose values ask for something else than low-rank adapters. */
+/** Keys whose values request more than plain LoRA. */
 const foreign = (json: object): ReadonlyArray<string> =>
   Object.entries(json).filter(([key, value]) => {
     if (key === "peft_type") return value !== "LORA"
@@ -73,21 +73,21 @@ const foreign = (json: object): ReadonlyArray<string> =>
     return !harmless.has(key) && !isOff(value)
   }).map(([key, value]) => `${cut(key)} ${brief(value)}`)
 
-/** An adapter as its folder has it. */
+/** The adapter of a folder. */
 export interface Adapter {
   readonly folder: string
   readonly config: AdapterConfig
-  /** By the names of the model's parameters, and of adapters beside them. */
+  /** By the names of the model's parameters, and of the adapter matrices beside them. */
   readonly tensors: Safetensors.StoredTensors
-  /** The modules that have adapters; each one's rank is that of its matrices. */
+  /** The modules with adapters, and the rank of each, taken from its matrices. */
   readonly targets: ReadonlyMap<string, Rank>
-  /** Whether the config gives a module one; its patterns may take long. */
+  /** Whether the config targets a module; matching its patterns may be slow. */
   readonly isTarget: (path: string) => boolean
-  /** Hash of the frozen weights it was trained on, where it tells. */
+  /** SHA-256 of the frozen base weights, if the file states it. */
   readonly base: string | undefined
 }
 
-/** Whether a folder is an adapter's. */
+/** Whether a folder holds an adapter. */
 export const isIn = (folder: string): Effect.Effect<boolean, FileError, FileSystem.FileSystem> =>
   FileSystem.FileSystem.use((fs) => fs.exists(join(folder, CONFIG))).pipe(located(folder))
 
@@ -105,17 +105,17 @@ const readConfig = Effect.fnUntraced(function*(path: string) {
   )
 })
 
-/** A tensor's name in the model; PEFT wraps what it adapts, and writes wrapped embeddings out. */
+/** A tensor's name in the model, without PEFT's prefix and wrappers; `undefined` without the prefix. */
 const nameOf = (stored: string): string | undefined =>
   stored.startsWith(PREFIX) ? stored.slice(PREFIX.length).replace(".base_layer.", ".") : undefined
 
-/** What B A is multiplied by: alpha / r, or alpha / √r for rank-stabilised LoRA (Kalajdzievski 2023). */
+/** LoRA scaling: alpha / r, or alpha / √r for rank-stabilised LoRA (Kalajdzievski 2023). */
 export const scalingOf = (alpha: number, r: number, rslora: boolean): number => alpha / (rslora ? Math.sqrt(r) : r)
 
-/** Milliseconds that patterns may take to be held against all modules. */
+/** Time limit in milliseconds for matching patterns against all modules. */
 const PATIENCE = 1000
 
-/** PEFT's rule: the first pattern that a path, or its end after a dot, matches has its value; all others the usual one. */
+/** PEFT's rule: the value of the first pattern that matches the path or a dotted suffix of it, else the default. */
 const byPattern = (key: string, values: Readonly<Record<string, number>>, usual: number) => {
   const patterns = Object.entries(values).map(([pattern, value]) =>
     [compiled(key, pattern, "(.*\\.)?"), value] as const
@@ -123,7 +123,7 @@ const byPattern = (key: string, values: Readonly<Record<string, number>>, usual:
   return (path: string): number => patterns.find(([pattern]) => pattern.test(path))?.[1] ?? usual
 }
 
-/** The modules that have adapters, by their matrices. Throws where the config says otherwise, or a pattern is none. */
+/** The rank of each adapted module, from its matrices. Throws if the config disagrees or a pattern is invalid. */
 const ranks = (c: AdapterConfig, tensors: Safetensors.StoredTensors, isTarget: (path: string) => boolean) => {
   const [alphaOf, rankOf] = [
     byPattern("alpha_pattern", c.alpha_pattern, c.lora_alpha),
@@ -146,7 +146,7 @@ const ranks = (c: AdapterConfig, tensors: Safetensors.StoredTensors, isTarget: (
   }))
 }
 
-/** Runs what holds patterns of an adapter's config against modules, under a limit of time. */
+/** Runs pattern matching on an adapter's config, under a time limit. */
 const matching = <A>(folder: string, run: () => A): Effect.Effect<A, FileError> =>
   Effect.try({
     try: () => limited(PATIENCE, run),
@@ -173,7 +173,7 @@ const named = Effect.fnUntraced(function*(path: string, stored: Safetensors.Stor
   return yield* new FileError({ path, place: `tensor ${twice}`, reason: "is there without base_layer too" })
 })
 
-/** The adapter of a folder; fails with what of its config or weights is not done here or does not fit. */
+/** Reads an adapter; fails if its config or weights are unsupported or do not fit. */
 export const read = Effect.fnUntraced(function*(folder: string) {
   const config = yield* readConfig(join(folder, CONFIG))
   const path = join(folder, WEIGHTS)
@@ -192,7 +192,7 @@ export const read = Effect.fnUntraced(function*(folder: string) {
   return { folder, config, tensors, ...found, base: metadata[BASE] } satisfies Adapter as Adapter
 })
 
-/** Tells the modules of a model, by its parameters' shapes, that the config gives an adapter and the file does not. */
+/** Warns about modules of a model, given its parameters' shapes, that the config targets and the file lacks. */
 export const tellMissing = Effect.fnUntraced(function*(
   { folder, isTarget, targets }: Adapter,
   shapes: ReadonlyMap<string, ReadonlyArray<number>>
@@ -205,13 +205,13 @@ export const tellMissing = Effect.fnUntraced(function*(
   yield* Effect.logWarning(`${join(folder, WEIGHTS)}: there is no adapter for ${names}, which ${CONFIG} names`)
 })
 
-/** Tables with a row a token, by the last names of their modules. */
+/** Tensors with one row per token: embeddings and LM head. */
 export const isTable = (name: string): boolean =>
   /(^|\.)(embed_tokens|word_embeddings|tok_embeddings|lm_head)\.weight$/.test(name)
 
 /**
- * Rows of the tables that an adapter has in full, which grew with its vocabulary where tokens were added; `undefined`
- * where it has none.
+ * Rows of the embedding and LM head tensors that an adapter stores in full, which differ from the base if tokens were
+ * added; `undefined` if it stores none.
  */
 export const vocabulary = ({ folder, tensors }: Adapter): Effect.Effect<number | undefined, FileError> => {
   const own = [...tensors].filter(([name]) => isTable(name))
@@ -221,13 +221,13 @@ export const vocabulary = ({ folder, tensors }: Adapter): Effect.Effect<number |
   return Effect.fail(new FileError({ path: join(folder, WEIGHTS), place: "", reason: `${reason}: one for each token` }))
 }
 
-/** The shape of a weight with the adapter: of a table as many rows as the adapter's own, where it added tokens. */
+/** A weight's shape with the adapter: embeddings and LM heads stored in it determine the number of rows. */
 export const shapeWith = ({ tensors }: Adapter, name: string, shape: ReadonlyArray<number>): ReadonlyArray<number> => {
   const own = isTable(name) ? tensors.get(name)?.shape : undefined
   return own ? [own[0]!, ...shape.slice(1)] : shape
 }
 
-/** The keys that adapters of our own make use of. */
+/** The keys that adapters written here use. */
 type Written = Pick<
   AdapterConfig,
   | "base_model_name_or_path"
@@ -239,7 +239,7 @@ type Written = Pick<
   | "use_rslora"
 >
 
-/** `adapter_config.json` as PEFT writes it, its keys in order. */
+/** `adapter_config.json` as PEFT writes it, keys in PEFT's order. */
 export const text = (config: Written, task: string): string => {
   const own = Object.entries(config).filter(([key]) => Object.hasOwn(AdapterConfig.fields, key))
   const json = {

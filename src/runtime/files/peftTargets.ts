@@ -1,11 +1,11 @@
-/** Which modules `adapter_config.json` gives an adapter, by the rules of PEFT. */
+/** Which modules `adapter_config.json` targets, by PEFT's rules. */
 import { cut } from "../../domain/brief.ts"
 import { fullMatch, PatternError } from "../../domain/pattern.ts"
 
-/** Names of modules: ends of their paths, or a pattern of whole paths. */
+/** Module names: path suffixes, or a pattern for whole paths. */
 type Names = string | ReadonlyArray<string> | null
 
-/** The keys that say which modules have adapters. */
+/** The keys that select modules. */
 export interface Targeting {
   readonly target_modules: Names
   readonly exclude_modules: Names
@@ -16,7 +16,7 @@ export interface Targeting {
 
 type Test = (path: string) => boolean
 
-/** A pattern of the config under its key, after a prefix. Throws `PatternError` where it is none. */
+/** Compiles a pattern of the config, after a prefix. Throws `PatternError` if it is invalid. */
 export const compiled = (key: string, pattern: string, prefix = ""): RegExp => {
   try {
     return fullMatch(pattern, prefix)
@@ -25,7 +25,7 @@ export const compiled = (key: string, pattern: string, prefix = ""): RegExp => {
   }
 }
 
-/** Embeddings, by the last names of their modules. */
+/** Embeddings, by the names of their modules. */
 export const isLookup: Test = (path) => /(^|\.)(embed_tokens|tok_embeddings|\w+_embeddings)$/.test(path)
 
 const isEnd = (names: ReadonlyArray<string>): Test => (path) =>
@@ -37,7 +37,7 @@ const named = (key: string, names: string | ReadonlyArray<string>): Test => {
   return (path) => pattern.test(path)
 }
 
-/** Whether a path lies in one of the layers: the first number behind a name, or behind one of the patterns. */
+/** Whether a path is in one of the layers: by the first number after a module name, or after one of the patterns. */
 const inLayers = ({ layers_pattern, layers_to_transform }: Targeting): Test => {
   const layers = [layers_to_transform ?? []].flat()
   if (layers.length === 0) return () => true
@@ -59,7 +59,7 @@ const targeted = (c: Targeting, names: string | ReadonlyArray<string>): Test => 
   return (path) => names.includes(path) || (test(path) && within(path))
 }
 
-/** Whether a module has an adapter; any may where the config names none. Throws `PatternError` for what is no pattern. */
+/** Whether a module is targeted; all modules if the config names none. Throws `PatternError` for invalid patterns. */
 export const targeting = (c: Targeting): Test => {
   const test: Test = c.target_modules === null ? () => true : targeted(c, c.target_modules)
   const excluded: Test = c.exclude_modules === null ? () => false : named("exclude_modules", c.exclude_modules)

@@ -1,4 +1,4 @@
-/** Objects in files that users write: settings and plans, as JSON or YAML. */
+/** Settings and plans: user-written JSON or YAML files that hold one object. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { isScalar, LineCounter, parse, parseDocument, Scalar, visit } from "yaml"
@@ -6,18 +6,18 @@ import { brief, cut } from "../../domain/brief.ts"
 import type { Raw } from "../../domain/settings/RunConfig.ts"
 import { FileError, located, readText } from "./disk.ts"
 
-/** Bytes of a file of settings, at most: no one writes more by hand. */
+/** Maximum size in bytes of a settings file. */
 const MOST = 2 ** 20
 
 const bad = (path: string, place: string, reason: string) => new FileError({ path, place, reason: cut(reason, 200) })
 
-/** Where in a YAML text something is wrong, and what. */
+/** An error in a YAML text, with its position. */
 interface Fault {
   readonly at: number
   readonly reason: string
 }
 
-/** Keys that a mapping has twice, and numbers that older YAML reads as octal: both would be taken without a word. */
+/** Duplicate keys, and numbers that YAML 1.1 reads as octal: YAML 1.2 would accept both silently. */
 const ambiguities = (document: ReturnType<typeof parseDocument>): ReadonlyArray<Fault> => {
   const faults: Array<Fault> = []
   visit(document, {
@@ -46,7 +46,7 @@ const reasons: Readonly<Record<string, string>> = {
   NON_STRING_KEY: "a key has to be a string"
 }
 
-/** What a YAML 1.2 text holds, or the first thing wrong with it. Aliases are followed a hundredfold at most. */
+/** Parses YAML 1.2; fails with the first error. Alias expansion is limited to a factor of 100. */
 const parseYaml = (path: string, text: string): Effect.Effect<unknown, FileError> => {
   const lineCounter = new LineCounter()
   const place = (at: number) => `line ${lineCounter.linePos(at).line}`
@@ -71,7 +71,7 @@ const parseYaml = (path: string, text: string): Effect.Effect<unknown, FileError
   )
 }
 
-/** What a JSON text holds; a key given twice is an error, which JSON itself would pass over. */
+/** Parses JSON; duplicate keys, which `JSON.parse` accepts, are errors. */
 const parseJson = (path: string, text: string): Effect.Effect<unknown, FileError> =>
   Effect.try({
     try: () => JSON.parse(text) as unknown,
@@ -87,7 +87,7 @@ const parseJson = (path: string, text: string): Effect.Effect<unknown, FileError
     ))
   }))
 
-/** A JSON or YAML file that holds one object. */
+/** Reads a JSON or YAML file that holds one object. */
 export const readObject = Effect.fn("readObject")(function*(path: string) {
   const { size } = yield* FileSystem.FileSystem.use((fs) => fs.stat(path)).pipe(located(path))
   if (size > BigInt(MOST)) return yield* bad(path, "", `is larger than 1 MiB: no file of settings`)
@@ -100,7 +100,7 @@ export const readObject = Effect.fn("readObject")(function*(path: string) {
   return yield* bad(path, "", `${what}: settings are lines of "key: value"`)
 })
 
-/** YAML's reading of a value, or the text where it is none, or no more than a part of it: there are no comments. */
+/** Parses a value as YAML; returns the text itself if YAML would reject it or treat part of it as a comment. */
 export const literal = (text: string): unknown => {
   if (/^\s*[+-]?0\d/.test(text) || /(^|\s)#/.test(text)) return text
   try {

@@ -1,4 +1,4 @@
-/** Texts one after the other: in memory while they are few, then in a file of the temporary folder that has no name. */
+/** A list of texts: in memory while small, then in an unnamed temporary file. */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Scope from "effect/Scope"
@@ -11,11 +11,11 @@ const encoder = new TextEncoder()
 /** Bytes from..to-1. */
 export type Span = readonly [from: number, to: number]
 
-/** Bytes of a block in memory, and of what is on the disk before more is written to it. */
+/** Size in bytes of a block in memory. */
 const BLOCK = 1 << 20
-/** Bytes between two spans, and of several together, that are read in one call rather than two. */
+/** Maximum gap between spans, and maximum bytes, that are merged into one read. */
 const [GAP, TOGETHER] = [1 << 13, 1 << 22]
-/** Calls under way at once. */
+/** Concurrent reads. */
 const CALLS = 8
 
 const joined = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
@@ -28,7 +28,7 @@ const joined = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   return whole
 }
 
-/** Spans that lie close together, in rising order; each with those places of the spans that it covers. */
+/** Groups nearby spans, in ascending order; `places` are the indices of a group's spans. */
 const groups = (spans: ReadonlyArray<Span>) => {
   const order = [...spans.keys()].toSorted((a, b) => spans[a]![0] - spans[b]![0])
   const found: Array<{ readonly from: number; to: number; readonly places: Array<number> }> = []
@@ -43,26 +43,26 @@ const groups = (spans: ReadonlyArray<Span>) => {
   return found
 }
 
-/** Texts are added first, and read once `settle` has run after the last of them. */
+/** Append-only; read only after `settle` has run since the last `add`. */
 export class Spool {
-  /** Bytes so far. */
+  /** Total bytes. */
   size = 0
-  /** Those that are not on the disk: full blocks but the last, of which `filled` bytes are. */
+  /** Blocks not yet on disk; all are full but the last, which holds `filled` bytes. */
   private readonly blocks: Array<Uint8Array> = []
   private filled = BLOCK
   private scratch = new Uint8Array(1 << 12)
   private file: FileSystem.File | undefined
-  /** Bytes on the disk. */
+  /** Bytes on disk. */
   private written = 0
   private into: Reading["into"] | undefined
   private readonly memory: number
 
-  /** Bytes beyond `memory` make all of them go to the disk. */
+  /** Everything goes to disk once there are more than `memory` bytes. */
   constructor(memory: number) {
     this.memory = memory
   }
 
-  /** Takes a text as UTF-8; where its bytes end. */
+  /** Appends a text as UTF-8; returns the end offset of its bytes. */
   add(text: string): number {
     if (3 * text.length > this.scratch.length) this.scratch = new Uint8Array(6 * text.length)
     const { written } = encoder.encodeInto(text, this.scratch)
@@ -79,7 +79,7 @@ export class Spool {
     return this.size += written
   }
 
-  /** Moves to the disk what memory is not to hold. Fails where the temporary folder has no room. */
+  /** Moves data beyond the memory limit to disk. Fails if the temporary folder is full. */
   readonly settle: Effect.Effect<void, FileError, FileSystem.FileSystem | Scope.Scope> = Effect.suspend(() =>
     this.size - this.written > (this.file ? 0 : this.memory) ? this.spill : Effect.void
   )
@@ -96,7 +96,7 @@ export class Spool {
     this.filled = 0
   })
 
-  /** The bytes of each span, in the order of the spans; they may be views of the same array. */
+  /** The bytes of each span, in order; they may be views of the same array. */
   read(spans: ReadonlyArray<Span>): Effect.Effect<ReadonlyArray<Uint8Array>, FileError> {
     const { into } = this
     return into ? this.pread(spans, into) : Effect.sync(() => spans.map((span) => this.held(span)))

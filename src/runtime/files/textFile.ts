@@ -1,4 +1,4 @@
-/** Text files as streams: read in pieces, decompressed in pieces, UTF-8 and nothing else. */
+/** Text files as streams: read and decompressed in chunks, strict UTF-8. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
@@ -9,7 +9,7 @@ import { pipeline, Readable } from "node:stream"
 import { createGunzip } from "node:zlib"
 import { FileError, located } from "./disk.ts"
 
-/** Bytes that are read at a time. */
+/** Chunk size in bytes. */
 const PIECE = 1 << 18
 const NEWLINE = 10
 
@@ -22,7 +22,7 @@ const unzipped = (path: string, bytes: Stream.Stream<Uint8Array, FileError>): St
     const unzip = createGunzip({ chunkSize: PIECE })
     let failure: FileError | undefined
     const source = Stream.tapError(bytes, (error) => Effect.sync(() => void (failure = error)))
-    /** What fails here fails in whoever reads `unzip`. */
+    /** Errors here also reach the reader of `unzip`. */
     pipeline(Readable.from(Stream.toAsyncIterable(source)), unzip, () => undefined)
     return Stream.fromAsyncIterable(
       unzip as AsyncIterable<Uint8Array>,
@@ -30,7 +30,7 @@ const unzipped = (path: string, bytes: Stream.Stream<Uint8Array, FileError>): St
     ).pipe(Stream.ensuring(Effect.sync(() => unzip.destroy())))
   })
 
-/** The bytes of a file or a pipe, decompressed where the name ends in `.gz`. */
+/** The bytes of a file or a pipe, decompressed if the name ends in `.gz`. */
 export const bytesOf = (path: string): Stream.Stream<Uint8Array, FileError, FileSystem.FileSystem> =>
   Stream.unwrap(Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
@@ -45,7 +45,7 @@ export const bytesOf = (path: string): Stream.Stream<Uint8Array, FileError, File
     return path.endsWith(".gz") ? unzipped(path, bytes) : bytes
   }))
 
-/** Bytes at the end that begin a character, and lack the rest of it. */
+/** Number of trailing bytes that belong to an incomplete character. */
 const unfinished = (bytes: Uint8Array): number => {
   for (let n = 1; n <= Math.min(3, bytes.length); n++) {
     const byte = bytes[bytes.length - n]!
@@ -69,7 +69,7 @@ const newlines = (bytes: Uint8Array): number => {
   return count
 }
 
-/** Which line of some bytes is no UTF-8, from 0. */
+/** The first line that is not valid UTF-8, from 0. */
 const badLine = (bytes: Uint8Array): number => {
   let [line, start] = [0, 0]
   for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
@@ -80,15 +80,15 @@ const badLine = (bytes: Uint8Array): number => {
   return line
 }
 
-/** What a file may be instead, by its first bytes. */
+/** Another format the file may have, judging by its first bytes. */
 const guess = ([first, second]: Uint8Array): string => {
   if (first === 0x1f && second === 0x8b) return "; it may be gzip, which is known by a name that ends in .gz"
   return (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff) ? "; it may be UTF-16" : ""
 }
 
 /**
- * Bytes as text, in pieces of whole characters, without the byte order mark that a file may begin with. A byte that is
- * no UTF-8 is an error that names its line.
+ * Decodes bytes to text in chunks of whole characters, dropping a byte order mark. Fails on bytes that are not UTF-8,
+ * giving the line.
  */
 export const decoded = (path: string) => <R>(bytes: Stream.Stream<Uint8Array, FileError, R>) =>
   Stream.suspend(() => {

@@ -1,7 +1,7 @@
-/** Functions that other people's files can make endless, under a limit of time. */
+/** A time limit for functions that untrusted files could make run forever. */
 import * as vm from "node:vm"
 
-/** A function took longer than it may. */
+/** A function exceeded its time limit. */
 export class TookTooLong extends Error {
   override readonly name = "TookTooLong"
 }
@@ -10,8 +10,8 @@ const call = new vm.Script("run()")
 const context: { run?: () => unknown } = vm.createContext({})
 
 /**
- * What a synchronous function returns; what it throws is thrown. After so many milliseconds it is stopped where it is,
- * also within a regular expression, and `TookTooLong` is thrown.
+ * Runs a synchronous function and returns or throws what it does. After the time limit it is interrupted, even within a
+ * regular expression, and `TookTooLong` is thrown.
  */
 export const limited = <A>(milliseconds: number, run: () => A): A => {
   const outer = context.run

@@ -1,6 +1,6 @@
 /**
- * The weights of a model folder, tensor by tensor: of `model.safetensors`, or of the files that
- * `model.safetensors.index.json` lists, and of the dense layers that `modules.json` puts behind the model.
+ * The tensors of a model folder: from `model.safetensors`, or from the shards listed in `model.safetensors.index.json`,
+ * plus those of the dense layers listed in `modules.json`.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -13,13 +13,13 @@ import { tell } from "./config/keys.ts"
 import { decodeFile, exists, FileError, namesIn } from "./disk.ts"
 import * as TensorFile from "./safetensors/read.ts"
 
-/** A tensor in its file. */
+/** Where a tensor is stored, and its shape. */
 export interface Source {
   readonly file: TensorFile.TensorFile
   readonly name: string
   readonly shape: ReadonlyArray<number>
 }
-/** Tensors by name; those of a dense layer have its folder before theirs ("1_Dense.linear.weight"). */
+/** Tensors by name; names in a dense layer are prefixed with its folder ("1_Dense.linear.weight"). */
 export type Sources = ReadonlyMap<string, Source>
 
 const [WHOLE, INDEX, MODULES] = [modelFiles.weights, modelFiles.weightsIndex, modelFiles.modules]
@@ -30,7 +30,7 @@ const decodeModules = Schema.decodeUnknownEffect(
   Schema.Array(Schema.Struct({ path: Schema.String, type: Schema.String }))
 )
 
-/** Modules of sentence-transformers: the encoder, its dense layers, and what a token's unit vector does not depend on. */
+/** Supported sentence-transformers modules. Pooling and Normalize do not affect the unit vectors of tokens. */
 const modules = new Set(["Transformer", "Dense", "Pooling", "Normalize"])
 
 const off = Schema.optionalKey(Schema.Literal(false))
@@ -43,17 +43,17 @@ const Dense = Schema.Struct({
 })
 const known = new Set([...Object.keys(Dense.fields), "module_input_name", "module_output_name"])
 
-/** A dense layer's own config: it only maps. */
+/** Decodes the config of a dense layer: linear only, no activation, bias or residual. */
 const decodeDense = (path: string, tells: boolean) => (json: unknown) =>
   Effect.tap(
     Schema.decodeUnknownEffect(Dense)(json),
     tell(path, Object.keys(Object(json)).filter((key) => tells && !known.has(key)))
   )
 
-/** Names in a folder, no paths: nothing outside of it is read. */
+/** Plain file names, not paths: nothing outside the folder is read. */
 const isPlain = (name: string): boolean => /^[^/\\]+$/.test(name) && name !== "." && name !== ".."
 
-/** Refuses names that lead out of the folder. */
+/** Refuses names that point outside the folder. */
 const plain = (path: string, place: string, names: ReadonlyArray<string>): Effect.Effect<void, FileError> => {
   const strange = names.find((name) => !isPlain(name))
   return strange === undefined
@@ -66,7 +66,7 @@ type Sourced = readonly [name: string, source: Source]
 const sourcesOf = (file: TensorFile.TensorFile, prefix = ""): ReadonlyArray<Sourced> =>
   [...file.entries].map(([name, { shape }]) => [prefix + name, { file, name, shape }])
 
-/** The tensors by name, each of which one file has. */
+/** The tensors by name; fails if two files contain the same name. */
 const once = Effect.fnUntraced(function*(all: ReadonlyArray<Sourced>) {
   const found = new Map<string, Source>()
   for (const [name, source] of all) {
@@ -123,12 +123,12 @@ const denseLayer = Effect.fnUntraced(function*(folder: string, name: string, tel
   return yield* new FileError({ path, place: "", reason })
 })
 
-/** What else has weights in it: shards, and files in formats that are not read. */
+/** Files that indicate weights when `model.safetensors` is missing: shards, and unsupported formats. */
 const isShard = (name: string): boolean => /^model-\d+-of-\d+\.safetensors$/.test(name)
 const isForeign = (name: string): boolean =>
   /^(pytorch|adapter|tf)_model.*\.(bin|h5)$|\.(pt|pth|gguf|h5|msgpack|safetensors)$|^consolidated/.test(name)
 
-/** Why a folder without weights that are read has none, if there is a reason to be told. */
+/** The error for a folder that has weights only in a form that is not read; `undefined` if it has none at all. */
 const lack = (folder: string, names: ReadonlyArray<string>): FileError | undefined => {
   const shard = names.find(isShard)
   if (shard !== undefined) {
@@ -143,8 +143,8 @@ const lack = (folder: string, names: ReadonlyArray<string>): FileError | undefin
 }
 
 /**
- * Held open until the scope ends; none where the folder has no weights, nor anything that looks like them. `tells` is whether
- * keys of which nothing comes are told.
+ * Opens the weights until the scope ends; `undefined` if the folder has none. Fails if it has weights only in a form
+ * that is not read. `tells`: warn about unused config keys.
  */
 export const open = Effect.fnUntraced(function*(folder: string, tells = true) {
   const names = yield* namesIn(folder)
@@ -162,19 +162,19 @@ export const open = Effect.fnUntraced(function*(folder: string, tells = true) {
   return why === undefined ? undefined : yield* why
 })
 
-/** Shapes of the folder's tensors by name; none where it has no weights. */
+/** Shapes of the folder's tensors by name; `undefined` if it has no weights. */
 export const shapes = (folder: string) =>
   Effect.scoped(
     Effect.map(open(folder, false), (sources) =>
       sources && new Map([...sources].map(([name, { shape }]) => [name, shape])))
   )
 
-/** The parameter a stored tensor is; none for one that the model does without. */
+/** Maps a stored tensor name to its parameter path; `undefined` for tensors that the model does not use. */
 export type Naming = (stored: string) => string | undefined
 
 const show = (shape: ReadonlyArray<number>): string => `[${shape.join()}]`
 
-/** Every way in which tensors by path do not fit the parameters. */
+/** All mismatches between stored tensors and parameters: missing, of another shape, or unknown. */
 export const misfits = (
   params: ReadonlyMap<string, Pick<Source, "shape">>,
   stored: ReadonlyMap<string, Pick<Source, "shape">>,
@@ -190,7 +190,7 @@ export const misfits = (
   )
 ]
 
-/** The tensors by the paths of their parameters, and names that mean a path already taken. */
+/** The tensors by parameter path, and the names that map to a path already taken. */
 const byPath = (sources: Sources, naming: Naming) => {
   const found = new Map<string, Source>()
   const twice: Array<string> = []
@@ -203,16 +203,16 @@ const byPath = (sources: Sources, naming: Naming) => {
   return { found, twice }
 }
 
-/** How the tensors of a folder become a model's parameters. */
+/** How a folder's tensors map to a model's parameters. */
 export interface LoadOptions {
   readonly naming: Naming
-  /** Parameters that may be missing. */
+  /** Whether a parameter may be missing. */
   readonly dispensable: (path: string) => boolean
-  /** Paths of parameters that tensors which are not loaded have the values of, by the tensors' names. */
+  /** Tied tensors that are not loaded: stored name -> path of the parameter they must equal. */
   readonly twins?: ReadonlyMap<string, string>
 }
 
-/** Refuses tensors that are to be the same as others, and are not: which of the two is meant nobody knows. */
+/** Fails if a tied tensor differs from its parameter, since it is unclear which of the two is meant. */
 export const same = Effect.fnUntraced(
   function*(sources: Sources, naming: Naming, twins: ReadonlyMap<string, string> = new Map()) {
     for (const [name, path] of twins) {
@@ -227,7 +227,7 @@ export const same = Effect.fnUntraced(
   }
 )
 
-/** The tensors of the parameters; every misfit in one error. */
+/** The tensors of the parameters; all mismatches are reported in one error. */
 export const fitting = Effect.fnUntraced(
   function*(folder: string, params: Flat, sources: Sources, { dispensable, naming, twins }: LoadOptions) {
     yield* same(sources, naming, twins)
@@ -239,7 +239,7 @@ export const fitting = Effect.fnUntraced(
   }
 )
 
-/** A tensor as words of the type; what the type cannot hold is told. */
+/** A tensor as 16-bit words of type `type`; fails on values beyond the range of the type. */
 const words = Effect.fnUntraced(function*({ file, name }: Source, type: Half) {
   if (file.half(name) === type) return yield* file.words(name)
   const { data } = yield* file.read(name)
@@ -250,7 +250,7 @@ const words = Effect.fnUntraced(function*({ file, name }: Source, type: Half) {
   return yield* new FileError({ path: file.path, place: `tensor ${name}`, reason })
 })
 
-/** Values of the parameters, read one after the other. */
+/** Reads the values of the parameters, one tensor at a time. */
 export const load = Effect.fnUntraced(
   function*(folder: string, params: Flat, sources: Sources, options: LoadOptions) {
     const values = new Map<string, Values>()

@@ -1,4 +1,4 @@
-/** A chat as the tokens that a model reads: as one text, or as the model's template puts its messages. */
+/** Tokenises chats: as plain text, or through the model's chat template. */
 import * as Effect from "effect/Effect"
 import type { Chat, Message, Part } from "../../domain/Content.ts"
 import { textOf } from "../../domain/Content.ts"
@@ -8,33 +8,33 @@ import type { ChatTemplate } from "./templates/chatTemplate.ts"
 
 /** Token ids. */
 export type Ids = ReadonlyArray<number>
-/** A chat that does not fit, or that the model's template refuses. */
+/** A chat that does not fit, or that the chat template rejects. */
 export type PromptError = ContextOverflow | ModelRefused
 
-/** What chats become tokens with. */
+/** Options of tokenising chats. */
 export interface ChatTokensOptions {
   readonly tokenizer: Pick<Tokenizer, "encode">
-  /** Ids before the one text that the messages are read as, or the template that they are put into. */
+  /** Ids at the start of the plain text, or the chat template. */
   readonly wrap: Ids | ChatTemplate
-  /** Greatest length of a chat with its continuation. */
+  /** Maximum tokens of a chat with its continuation. */
   readonly max_length: number
 }
 
 /** Chats as token ids. */
 export interface ChatTokens {
   /**
-   * A chat in at most `max_length - after` tokens. Where they do not suffice, the parts that yield lose tokens from the front;
-   * then the words that may be cut lose their beginning. The assistant's beginning is always whole.
+   * A chat in at most `max_length - after` tokens. If it is too long, the parts that yield are truncated from the
+   * front; then the `cut` spans are. The start of the assistant's answer is never truncated.
    */
   readonly fit: (chat: Chat, after: number) => Effect.Effect<Ids, PromptError>
-  /** The tokens of a chat without the parts that yield. */
+  /** Number of tokens of a chat without the parts that yield. */
   readonly least: (chat: Chat) => Effect.Effect<number, ModelRefused>
 }
 
-/** Not within a character of two units. */
+/** Moves an index out of the middle of a surrogate pair. */
 const whole = (text: string, at: number): number => /[\uDC00-\uDFFF]/.test(text[at] ?? "") ? at + 1 : at
 
-/** The least of 0..hi at which a rising condition holds; `hi` where it holds nowhere before. */
+/** Binary search: the smallest of 0..hi at which a monotone condition holds; `hi` if none below. */
 const least = (hi: number, holds: (at: number) => boolean): number => {
   let [from, to] = [0, hi]
   while (from < to) {
@@ -45,7 +45,7 @@ const least = (hi: number, holds: (at: number) => boolean): number => {
   return from
 }
 
-/** Kept values of the last `most` keys. */
+/** Caches the last `most` values by key. */
 const remembering = <A>(most: number) => {
   const kept = new Map<string, A>()
   return (key: string, make: () => A): A => {
@@ -58,19 +58,19 @@ const remembering = <A>(most: number) => {
   }
 }
 
-/** Parts of limited length whose tokens or texts are kept. */
+/** Maximum number of cached parts; only parts with a token limit are cached. */
 const KEPT = 20_000
 
 type Encode = Tokenizer["encode"]
 
-/** The beginning of a text, as much of it as has at most so many tokens. */
+/** The longest prefix of a text with at most `most` tokens. */
 const beginning = (text: string, most: number, encode: Encode): string => {
   if (encode(text).length <= most) return text
   const first = least(text.length, (at) => encode(text.slice(0, whole(text, at))).length > most)
   return text.slice(0, whole(text, Math.max(0, first - 1)))
 }
 
-/** The end of a text, as much of it as has at most so many tokens, from the beginning of a word on, where one begins. */
+/** The longest suffix of a text with at most `most` tokens, from the next start of a word, if there is one. */
 const ending = (text: string, most: number, encode: Encode): string => {
   const first = whole(text, least(text.length, (at) => encode(text.slice(whole(text, at))).length <= most))
   const word = first === 0 ? 0 : /(?<=\s)\S/.exec(text.slice(first - 1))?.index
@@ -79,7 +79,7 @@ const ending = (text: string, most: number, encode: Encode): string => {
 
 interface Composer {
   readonly ids: (messages: Chat) => Effect.Effect<Ids, ModelRefused>
-  /** The tokens before the first part that yields, at most: those that are the same whatever that part says. */
+  /** Upper bound of the tokens before the first part that yields, which do not depend on that part. */
   readonly before: (messages: Chat) => Effect.Effect<number, ModelRefused>
 }
 
@@ -88,14 +88,14 @@ const firstYielding = (chat: Chat): readonly [message: number, part: number] | u
   return message < 0 ? undefined : [message, chat[message]!.content.findIndex((part) => part.yields)]
 }
 
-/** The messages before the first part that yields, the last as far as that part. */
+/** The messages before the first part that yields, up to that part. */
 const untilYielding = (chat: Chat): Chat => {
   const [m, p] = firstYielding(chat) ?? [chat.length, 0]
   const last = chat[m]
   return last ? [...chat.slice(0, m), { ...last, content: last.content.slice(0, p) }] : chat
 }
 
-/** One text: each part is tokenised by itself. */
+/** Plain text: each part is tokenised separately. */
 const plain = ({ tokenizer: { encode } }: ChatTokensOptions, start: Ids): Composer => {
   const known = remembering<Ids>(KEPT)
   const part = ({ most, text }: Part): Ids =>
@@ -107,14 +107,14 @@ const plain = ({ tokenizer: { encode } }: ChatTokensOptions, start: Ids): Compos
   }
 }
 
-/** Tokens at the front that two have in common. */
+/** Length of the common prefix, up to `most`. */
 const shared = (a: Ids, b: Ids, most = Infinity): number => {
   let n = 0
   while (n < most && n < a.length && a[n] === b[n]) n++
   return n
 }
 
-/** Messages: the template has all of them, and what it makes is tokenised as one. */
+/** Chat template: the rendered text is tokenised as a whole. */
 const templated = ({ tokenizer: { encode } }: ChatTokensOptions, { render }: ChatTemplate): Composer => {
   const known = remembering<string>(KEPT)
   const part = ({ most, text }: Part): string =>
@@ -140,7 +140,7 @@ const templated = ({ tokenizer: { encode } }: ChatTokensOptions, { render }: Cha
 const withoutYielding = (chat: Chat): Chat =>
   chat.map((message) => ({ ...message, content: message.content.filter((part) => !part.yields) }))
 
-/** The chat with other words in the place of those that may be cut. */
+/** The chat with its `cut` spans replaced by `words`. */
 const replaced = (chat: Chat, words: string): Chat =>
   chat.map((message) => ({
     ...message,
@@ -151,20 +151,20 @@ const replaced = (chat: Chat, words: string): Chat =>
     })
   }))
 
-/** The words of a chat that may be cut. */
+/** The text of a chat's first `cut` span. */
 const wordsOf = (chat: Chat): string | undefined => {
   const part = chat.flatMap(({ content }) => content).find(({ cut }) => cut && cut.length > 0)
   return part?.text.slice(...part.cut![0]!)
 }
 
-/** A chat in short, for a message about it. */
+/** A short excerpt of a chat for error messages. */
 const brief = (chat: Chat): string => textOf(chat.at(-1)?.content ?? []).trim().slice(0, 80)
 
-/** Chats as the tokens of a model. */
+/** Tokenises chats for a model. */
 export const make = (options: ChatTokensOptions): ChatTokens => {
   const { max_length, tokenizer: { encode }, wrap } = options
   const composer = "render" in wrap ? templated(options, wrap) : plain(options, wrap)
-  /** What there is to answer, and the tokens of the answer's beginning. */
+  /** The messages, and the tokens of the start of the assistant's answer. */
   const parted = (chat: Chat): readonly [messages: Chat, begun: Ids] => {
     const last = chat.at(-1)
     if (last?.role !== "assistant") return [chat, []]
@@ -172,7 +172,7 @@ export const make = (options: ChatTokensOptions): ChatTokens => {
   }
 
   const known = new Map<string, string>()
-  /** The end of the words that may be cut, as much of it as lets the chat fit; "" where nothing does. */
+  /** Shortens the `cut` words from the front until the chat fits; "" if it never does. */
   const shortened = Effect.fnUntraced(function*(bare: Chat, words: string, room: number) {
     const key = JSON.stringify([room, bare])
     let most = encode(words).length

@@ -1,4 +1,4 @@
-/** The model folder of a reader: a decoder, and the tokens that begin, end and fill up its texts. */
+/** The model folder of a reader: a decoder with its bos, eos and pad ids. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import { modelFiles } from "../../domain/fileNames.ts"
@@ -12,18 +12,18 @@ import * as ModelFolder from "../models/folder.ts"
 import { special, type Tokenizer } from "../tokenizers/tokenizer.ts"
 import * as ChatTemplate from "./templates/chatTemplate.ts"
 
-/** Tokens that end and fill up texts, by id. */
+/** Eos and pad ids. */
 export interface Ends {
-  /** After an answer. */
+  /** The eos id appended to a continuation. */
   readonly end: number
-  /** All that end what is generated. */
+  /** All ids that end generation. */
   readonly stops: ReadonlySet<number>
   readonly padding: number
 }
 
 /**
- * Those of `generation_config.json`, else of `config.json`, else the tokenizer's `eos_token`; that one, where it is among
- * several, ends an answer.
+ * Eos ids from `generation_config.json`, else `config.json`, else the tokenizer's `eos_token`. If that token is among
+ * them, it ends a continuation; else the first one does.
  */
 const endsOf = Effect.fnUntraced(function*(
   folder: string,
@@ -47,12 +47,12 @@ const endsOf = Effect.fnUntraced(function*(
   return {
     end: own !== undefined && stops.includes(own) ? own : stops[0]!,
     stops: new Set(stops),
-    /** Nothing attends to it, so that any id does where the config's is none of the vocabulary. */
+    /** Padding is masked in attention, so any id will do if the config's is outside the vocabulary. */
     padding: config.pad_token_id < config.vocab_size ? config.pad_token_id : 0
   } satisfies Ends as Ends
 })
 
-/** Refuses ids that the vocabulary lacks. */
+/** Fails if ids are outside the vocabulary. */
 const within = (
   path: string,
   place: string,
@@ -66,8 +66,8 @@ const within = (
 }
 
 /**
- * A prompt begins as the tokenizer's own post-processor has it, or else with `bos_token_id`, where the tokenizer's config
- * does not say that nothing is put before a text.
+ * Ids at the start of a prompt: from the tokenizer's post-processor, or else `bos_token_id`, unless the tokenizer's
+ * config disables it.
  */
 const begins = Effect.fnUntraced(function*({ bos_token_id }: DecoderConfig, tokenizer: Tokenizer) {
   const { config, folder, start } = tokenizer
@@ -90,7 +90,7 @@ const begins = Effect.fnUntraced(function*({ bos_token_id }: DecoderConfig, toke
   return start
 })
 
-/** A folder under the settings of prompts. */
+/** Opens a folder under the prompt settings. */
 export const open = Effect.fnUntraced(function*(
   path: string,
   settings: Pick<Prompting, "max_length" | "apply_chat_template">

@@ -1,4 +1,4 @@
-/** A language model's programs as graphs. Every one takes the weights as inputs. */
+/** A language model's programs as graphs; all take the weights as inputs. */
 import type { Decoder, DecoderInput } from "../../kernels/nn/decoder.ts"
 import { entering } from "../../kernels/nn/Module.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
@@ -7,7 +7,7 @@ import { mul } from "../../kernels/op/elementwise.ts"
 import { type Learning, names, type Steps, steps } from "../../kernels/Step.ts"
 import { input, type Tensor, type TensorType } from "../../kernels/Tensor.ts"
 
-/** Sequences of a common length with `supervised` predicted tokens among them; as many as tokens means all. */
+/** Shape of a batch: `supervised` tokens are predicted; if rows × length, then at every position. */
 export interface PackShape {
   readonly rows: number
   readonly length: number
@@ -38,7 +38,7 @@ const decoderInput = (batch: Tensors): DecoderInput => ({
 const title = (model: string, what: string, { length, rows, supervised }: PackShape) =>
   `${model}.${what} ${rows}x${length}/${supervised}`
 
-/** Negative log-likelihood of each supervised token, in nats: `nll` [supervised]; `model` is what it is called. */
+/** Negative log-likelihood of each supervised token, in nats: `nll` [supervised]; `model` is the model's name. */
 export const score = (decoder: Decoder, shape: PackShape, model = "decoder"): Graph => {
   const { bound, inputs } = entering(decoder.params, names.param)
   const batch = Object.fromEntries(
@@ -48,16 +48,16 @@ export const score = (decoder: Decoder, shape: PackShape, model = "decoder"): Gr
   return { name: title(model, "score", shape), inputs: { ...inputs, ...batch }, outputs: { nll } }
 }
 
-/** How a training step is made. */
+/** Options of a training step. */
 export interface StepOptions extends Learning {
-  /** What the model is called: "decoder" where it is left out. */
+  /** The model's name; "decoder" by default. */
   readonly model?: string
   readonly shape: PackShape
-  /** Attention within shifted groups (S2-Attn); the length is then a multiple of 8. */
+  /** Shifted sparse attention (S2-Attn); `length` must then be a multiple of 8. */
   readonly shifted: boolean
 }
 
-/** An update descends Σ weight · nll; reports `nll` [supervised]. */
+/** A training step minimising Σ weight · nll; reports `nll` [supervised]. */
 export const lesson = (decoder: Decoder, { model = "decoder", shape, shifted, ...learning }: StepOptions): Steps =>
   steps({
     ...learning,
@@ -74,5 +74,5 @@ export const lesson = (decoder: Decoder, { model = "decoder", shape, shifted, ..
     }
   })
 
-/** One update. */
+/** One update as a single graph. */
 export const learn = (decoder: Decoder, options: StepOptions): Graph => lesson(decoder, options).whole()

@@ -1,4 +1,4 @@
-/** A language model in its roles: one that learns, one that only reads and writes. */
+/** Language model layers: trainable and read-only. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -43,11 +43,11 @@ const portOf = (model: Model.Decoding, asError = inWords()) =>
       model.write(prompts, options).pipe(Stream.mapError(asError), Stream.withSpan("languageModel.write"))
   })
 
-/** A language model that answers, and cannot learn. */
+/** A language model for inference only. */
 export const readOnly = (settings: Model.LanguageModelSettings) =>
   Layer.effect(LanguageModel, Effect.map(Model.make(settings, false), (model) => portOf(model)))
 
-/** One handle on the weights serves both: the next judgement is that of the last step. */
+/** Model and learner share the weights: scoring uses those of the last update. */
 export const trainable = (settings: Model.LanguageModelSettings) =>
   Layer.effectContext(Effect.gen(function*() {
     const { model: own, name, prompting, training } = settings
@@ -91,11 +91,11 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
         return { key: bucket, batch: { ...packed.data, key: Int32Array.of(key) }, own, places: packed.places }
       })
     })
-    /** Lessons of one part each, of one shape: the greatest of theirs. */
+    /** Lessons of one part each, padded to the largest common shape. */
     const alike = Effect.fnUntraced(function*(lessons: ReadonlyArray<LanguageModelLesson>) {
       const made = (least?: PackOptions["least"]) => Effect.forEach(lessons, (lesson, k) => prepare(lesson, k, least))
       let all = (yield* made()).map(([part]) => part!)
-      /** Longer ones may have room for more supervised tokens. */
+      /** A greater length may increase the number of supervised tokens, so repeat until all shapes agree. */
       while (all.some(({ key }) => key.join() !== all[0]!.key.join())) {
         const most = (i: 1 | 2) => Math.max(...all.map(({ key }) => key[i]))
         all = (yield* made({ length: most(1), supervised: most(2) })).map(([part]) => part!)

@@ -1,4 +1,4 @@
-/** A decoder at work: its weights, its prompts as tokens, and the programs over them. */
+/** A decoder with its weights, prompts as tokens, and programs. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { type Chat, textOf } from "../../domain/Content.ts"
@@ -20,14 +20,14 @@ import * as Graphs from "./graphs.ts"
 import { pack } from "./pack.ts"
 import * as Sequences from "./sequences.ts"
 
-/** Tokens a scoring program takes at once, about. */
+/** Approximate number of tokens per scoring run. */
 const TOKENS = 4096
 
 /** Consecutive groups of at most `size`. */
 const groupsOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
 
-/** Sums or means of token likelihoods by the part each token belongs to. */
+/** Sum or mean of the tokens' negative log-likelihoods for each part of a sequence. */
 export const byPart = (
   sequence: Sequences.Sequence,
   nll: (i: number) => number,
@@ -46,9 +46,9 @@ export const byPart = (
 type Shape = [rows: number, length: number, supervised: number]
 const shapeOf = ([rows, length, supervised]: Shape): Graphs.PackShape => ({ rows, length, supervised })
 
-/** A language model's share of the settings. */
+/** The settings of a language model. */
 export interface LanguageModelSettings {
-  /** What it is called in checkpoints, tables and errors: "reader". */
+  /** Its name in checkpoints, tables and errors: "reader". */
   readonly name: string
   readonly model: ModelSettings
   readonly training: Training
@@ -59,12 +59,12 @@ export interface LanguageModelSettings {
   readonly generation: Generation
 }
 
-/** `learns` tells whether the parameters may move. */
+/** `learns`: whether the parameters are trainable. */
 export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings, learns: boolean) {
   const { generation, model: own, prompting, training } = settings
   const opened = yield* Folder.open(own.name_or_path, prompting)
   const { ends, folder, tokenizer, wrap } = opened
-  /** A multiple of 8, as shifted attention takes it. */
+  /** Rounded up to a multiple of 8, as required by shifted sparse attention. */
   const most = Math.ceil(prompting.max_length / 8) * 8
   const shifted = learns && !prompting.use_full_attn && most >= LEAST_SHIFTED
   if (shifted) yield* ModelFolder.shifts(folder, opened.config)
@@ -93,7 +93,10 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
   })
   const padded = { padding: ends.padding, most }
 
-  /** For each sequence, the likelihood of each of its parts; longest sequences first, so that like meets like. */
+  /**
+   * The negative log-likelihoods of each sequence's parts. Sequences are sorted by descending length, so that those in
+   * a batch have similar lengths.
+   */
   const likelihoods = Effect.fnUntraced(function*(
     all: ReadonlyArray<Sequences.Sequence>,
     parts: ReadonlyArray<number>,
@@ -111,7 +114,7 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     return results
   })
 
-  /** What `make` makes of each prompt; nothing of those that are too long where these are to be skipped. */
+  /** Applies `make` to each prompt; overlong prompts are dropped if the settings say "skip". */
   const each = <A>(
     prompts: ReadonlyArray<Chat>,
     make: (prompt: Chat, p: number) => Effect.Effect<A, PromptError>
@@ -135,7 +138,7 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     sequences,
     padded,
     files: yield* ModelFolder.companions(folder),
-    /** Sequences that are the same are looked at once. */
+    /** Identical sequences are scored once. */
     nll: Effect.fnUntraced(function*(prompts: ReadonlyArray<Chat>, continuations: ReadonlyArray<string>) {
       const all = yield* Effect.forEach(prompts, (prompt, p) => sequences.one(prompt, continuations[p]!, 0))
       const keys = all.map(({ ids, supervised }) => `${supervised.length} ${ids.join(" ")}`)

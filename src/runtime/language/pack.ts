@@ -1,9 +1,9 @@
-/** Sequences of different lengths as the rectangular arrays of a program. */
+/** Packs sequences of different lengths into the rectangular arrays of a program. */
 import { bucket, powerOfTwo } from "../engine/Programs.ts"
 import type { PackShape } from "./graphs.ts"
 import type { Sequence } from "./sequences.ts"
 
-/** Sequences as a program's arrays: tokens [rows, length], and the places where a next token is predicted. */
+/** Program inputs: tokens [rows, length], and the positions at which the next token is predicted. */
 export interface Pack {
   readonly shape: PackShape
   readonly data: {
@@ -14,28 +14,28 @@ export interface Pack {
     readonly targets: Int32Array
     readonly weights: Float32Array
   }
-  /** Place in the supervised tokens of each sequence's own, in order. */
+  /** For each sequence, the indices of its predictions among the supervised tokens. */
   readonly places: ReadonlyArray<Int32Array>
 }
 
 const longest = (lengths: ReadonlyArray<number>): number => lengths.reduce((a, b) => Math.max(a, b), 1)
 
-/** What the arrays must hold. */
+/** Options of packing. */
 export interface PackOptions {
-  /** Rows of the arrays; those beyond the sequences are padding, which nothing attends to and no loss counts. */
+  /** Number of rows; rows beyond the sequences are padding, masked in attention and loss. */
   readonly rows: number
   readonly padding: number
-  /** Greatest length of a sequence. */
+  /** Maximum length of a sequence. */
   readonly most: number
-  /** Sequences whose mean the loss is, these among them; these alone where it is left out. */
+  /** Number of sequences over which the loss is averaged; by default those of this batch. */
   readonly of?: number
-  /** Length and supervised tokens, at least: for packs that are to be of one shape. */
+  /** Minimum length and number of supervised tokens, so that batches can have the same shape. */
   readonly least?: Pick<PackShape, "length" | "supervised"> | undefined
-  /** Predict the token after every token, for losses over whole sequences. */
+  /** Predict at every position, for losses over whole sequences. */
   readonly all: boolean
 }
 
-/** The sequences side by side, one a row, filled up to a bucket of lengths. */
+/** One sequence per row, padded to a bucket of lengths. */
 export const pack = (
   sequences: ReadonlyArray<Sequence>,
   { all, least, most, of, padding, rows }: PackOptions

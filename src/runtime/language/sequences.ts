@@ -1,20 +1,22 @@
-/** Prompts with their continuations as sequences of tokens, of which some are to be predicted. */
+/** Prompts with their continuations as token sequences, with the tokens to predict. */
 import * as Effect from "effect/Effect"
 import type { Chat } from "../../domain/Content.ts"
 import * as ChatTokens from "./chatTokens.ts"
 
-/** A token to be predicted. */
+/** A token to predict. */
 export interface Supervised {
-  /** Place of the token that predicts it. */
+  /** Position of the token before it, whose output predicts it. */
   readonly row: number
   readonly target: number
-  /** In the loss of its sequence. */
+  /** Weight in the loss of its sequence. */
   readonly weight: number
-  /** The continuation it belongs to, 0 for the only one, -1 for the prompt. */
+  /** Index of the continuation it belongs to, 0 if there is only one; -1 for the prompt. */
   readonly part: number
 }
 
-/** A sequence, or a prompt with branches that do not see each other (several continuations). */
+/**
+ * A sequence: a shared prefix (the prompt), and one or more branches (continuations) that do not attend to each other.
+ */
 export interface Sequence {
   readonly ids: ReadonlyArray<number>
   readonly positions: ReadonlyArray<number>
@@ -23,34 +25,36 @@ export interface Sequence {
   readonly supervised: ReadonlyArray<Supervised>
 }
 
-/** What sequences are made with. */
+/** Options of building sequences. */
 export interface SequencesOptions extends ChatTokens.ChatTokensOptions {
-  /** The id after a continuation. */
+  /** The eos id appended to a continuation. */
   readonly end: number
 }
 
 type Made<A> = Effect.Effect<A, ChatTokens.PromptError>
 
-/** Prompts and continuations as sequences of tokens; each fails where a prompt does not fit. */
+/** Builds token sequences from prompts and continuations; fails if a prompt does not fit. */
 export interface Sequences {
-  /** A prompt and its continuation, whose tokens weigh 1 together, the prompt's `lm`. */
+  /**
+   * A prompt and its continuation. The weights of the continuation's tokens sum to 1, those of the prompt's to `lm`.
+   */
   readonly one: (prompt: Chat, continuation: string, lm: number) => Made<Sequence>
-  /** A prompt, and one branch a continuation. */
+  /** A prompt with one branch per continuation. */
   readonly several: (prompt: Chat, continuations: ReadonlyArray<string>) => Made<Sequence>
-  /** A prompt with room for `most` tokens after it. */
+  /** A prompt, leaving room for `most` tokens. */
   readonly open: (prompt: Chat, most: number) => Made<ChatTokens.Ids>
-  /** The tokens of a continuation, with its end. */
+  /** The tokens of a continuation, with eos. */
   readonly continuation: (text: string) => ChatTokens.Ids
-  /** The tokens of a prompt without the parts that yield. */
+  /** Number of tokens of a prompt without the parts that yield. */
   readonly least: ChatTokens.ChatTokens["least"]
 }
 
-/** Sequences as the tokens of a model. */
+/** Builds token sequences for a model. */
 export const make = (options: SequencesOptions): Sequences => {
   const { end, tokenizer } = options
   const { fit, least } = ChatTokens.make(options)
   const continuation = (text: string): ChatTokens.Ids => [...tokenizer.encode(text), end]
-  /** The prompt with room for so many tokens after it; never empty. */
+  /** The prompt, leaving room for `after` tokens; never empty. */
   const head = (prompt: Chat, after: number) => Effect.map(fit(prompt, after), (ids) => ids.length > 0 ? ids : [end])
   return {
     one: (prompt, text, lm) => {
@@ -84,7 +88,7 @@ const single = (head: ChatTokens.Ids, tail: ChatTokens.Ids, lm: number): Sequenc
   }
 }
 
-/** Continuations of one head, side by side: each sees the head and itself, at the places it would have alone. */
+/** Continuations that share a prefix: each attends to the prefix and itself, at the positions it would have alone. */
 const branched = (head: ChatTokens.Ids, tails: ReadonlyArray<ChatTokens.Ids>): Sequence => {
   const starts = tails.map((_, k) => head.length + tails.slice(0, k).reduce((n, tail) => n + tail.length, 0))
   return {

@@ -1,4 +1,4 @@
-/** How a model's weights, optimiser and index become its part of a checkpoint. */
+/** A model's part of a checkpoint: weights, optimiser state and index. */
 import * as Effect from "effect/Effect"
 import { modelFiles } from "../../domain/fileNames.ts"
 import { asNumbers, asStored, type Values } from "../../kernels/half.ts"
@@ -8,7 +8,7 @@ import * as Peft from "../files/peft.ts"
 import { CheckpointError, type Part, type PartState, type Stored, type Tensors } from "../ports/Checkpoints.ts"
 import type { Based } from "./load.ts"
 
-/** The index a retriever searches, as the weights it was built from. */
+/** The index a retriever searches, stored as the weights it was built from. */
 export interface Indexed {
   readonly indexState: () => { readonly generation: number; readonly weights: Arrays }
   readonly build: (generation: number, from: Arrays) => Effect.Effect<unknown, { readonly message: string }>
@@ -16,7 +16,7 @@ export interface Indexed {
 
 const INDEX = "index/"
 
-/** The parameter that an array is of, or is a slot of. */
+/** The path of the parameter that an array holds, or is optimiser state of. */
 const pathOf = (name: string): string => name.replace(/^slot\/[^/]*\//, "")
 
 const shaped = (weights: Weights, arrays: Arrays, prefix = ""): Tensors =>
@@ -28,10 +28,10 @@ const shaped = (weights: Weights, arrays: Arrays, prefix = ""): Tensors =>
 const only = (arrays: Arrays, wanted: (name: string) => boolean): Arrays =>
   new Map([...arrays].filter(([name]) => wanted(name)))
 
-/** Whether an array is an optimiser's. */
+/** Whether an array is optimiser state. */
 const isSlot = (name: string): boolean => name !== pathOf(name)
 
-/** A stored tensor that is to be of the parameter's shape. */
+/** Reads a stored tensor, which must have the parameter's shape. */
 const fitting = Effect.fnUntraced(function*(weights: Weights, stored: Stored, name: string, prefix: string) {
   const { data, shape } = yield* stored.read(prefix + name)
   const wanted = weights.params.get(pathOf(name))?.shape
@@ -42,20 +42,20 @@ const fitting = Effect.fnUntraced(function*(weights: Weights, stored: Stored, na
   return yield* new CheckpointError({ path: stored.path, reason })
 })
 
-/** What a part is beside its learner: files, what an adapter rests on, the index of a retriever. */
+/** What a part has besides its learner: files, the base of an adapter, the index of a retriever. */
 export interface Setting {
   readonly files: PartState["files"]
   readonly based: Based | undefined
   readonly indexed?: Indexed
 }
 
-/** An adapter's files: its config in place of its base's. */
+/** An adapter's files: its own config in place of its base's. */
 const adapterFiles = ({ config }: Based, files: PartState["files"]): PartState["files"] => [
   [Peft.CONFIG, config],
   ...files.filter(([name]) => name !== modelFiles.config)
 ]
 
-/** The part of a model that may learn, with its optimiser where it does. */
+/** A model's part of a checkpoint, with the optimiser state if the model is trained. */
 export const learnerPart = (
   weights: Weights,
   learner: Learner<any> | undefined,
@@ -63,9 +63,9 @@ export const learnerPart = (
 ): Part => {
   const learns = new Set(weights.trainable)
   const prefix = based ? Peft.PREFIX : ""
-  /** Of an adapter what learns; what is frozen is its base's. */
+  /** Of an adapter only trainable arrays: the frozen ones are its base's. */
   const isOwn = (name: string): boolean => !based || learns.has(pathOf(name))
-  /** The index as it was: made anew from the weights that it was made from. */
+  /** Rebuilds the index from the weights that it was built from. */
   const rebuild = Effect.fnUntraced(function*({ build }: Indexed, generation: number, extra: Stored) {
     const stored = new Map<string, Values>()
     for (const name of extra.names.filter((own) => own.startsWith(INDEX))) {

@@ -1,6 +1,6 @@
 /**
- * A model folder as Hugging Face lays it out: `config.json`, `tokenizer.json` and, once trained, `model.safetensors`; or
- * an adapter's folder, which names the model folder that it rests on.
+ * A model folder in Hugging Face's layout: `config.json`, `tokenizer.json` and, once trained, `model.safetensors`; or
+ * an adapter folder, which names the folder of its base model.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -22,29 +22,29 @@ import { initialise } from "./initialise.ts"
 
 /** How a folder's weights are loaded. */
 export interface Options extends Partial<WeightFiles.LoadOptions> {
-  /** Draw the weights of a folder that says it has none yet, under the seed. */
+  /** Initialise the weights of a folder marked as untrained, from the seed. */
   readonly draws?: boolean
 }
 
-/** Beside the config of a model that is to be trained from nothing: `init` writes it. */
+/** Marker file of a model to be trained from scratch; `init` writes it. */
 export const UNTRAINED = modelFiles.untrained
 
 /** A model folder whose config and tokenizer have been read. */
 export interface ModelFolder<C> {
-  /** Where the config and the weights lie. */
+  /** Folder of the config and the weights. */
   readonly folder: string
-  /** Of the model with its adapter, whose vocabulary may be larger than that of the weights. */
+  /** Config of the model with its adapter, whose vocabulary may be larger than that of the weights. */
   readonly config: C
-  /** Tokens that the weights of the folder have rows for. */
+  /** Vocabulary size of the folder's weights. */
   readonly rows: number
   readonly tokenizer: Tokenizer.Tokenizer
-  /** What is to be added to the weights. */
+  /** The adapter to apply to the weights. */
   readonly adapter: Peft.Adapter | undefined
-  /** What its tensors are called, and which may be missing. */
+  /** How tensor names map to parameters, and which tensors may be missing. */
   readonly loading?: Options
 }
 
-/** The folder that an adapter rests on: its `base_model_name_or_path` from here, or from the adapter's own folder. */
+/** An adapter's base folder: its `base_model_name_or_path`, from the working directory or the adapter's folder. */
 const baseOf = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
   const fs = yield* FileSystem.FileSystem
   const [path, place] = [join(adapter.folder, Peft.CONFIG), "base_model_name_or_path"]
@@ -63,7 +63,7 @@ const baseOf = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
   })
 })
 
-/** SHA-256 of the bytes of the folder's weights, file by file in the order of names; none where it has no weights. */
+/** SHA-256 of the bytes of the folder's weight files, in the order of their names; `undefined` if it has none. */
 export const fingerprint = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
   const names = yield* fs.readDirectory(folder).pipe(located(folder))
@@ -79,8 +79,8 @@ export const fingerprint = Effect.fnUntraced(function*(folder: string) {
 })
 
 /**
- * Refuses a base that is not the one the adapter was trained on, where the adapter tells. Reads all of the base, unless its
- * fingerprint is given: to be asked for once, by whoever uses the weights.
+ * Refuses a base other than the one the adapter was trained on, if the adapter records it. Reads the whole base unless
+ * its fingerprint is given: to be called once, by whoever uses the weights.
  */
 export const checkBase = Effect.fnUntraced(function*(adapter: Peft.Adapter, folder: string, sha256?: string) {
   if (adapter.base === undefined || adapter.base === (sha256 ?? (yield* fingerprint(folder)))) return
@@ -88,7 +88,7 @@ export const checkBase = Effect.fnUntraced(function*(adapter: Peft.Adapter, fold
   return yield* new FileError({ path: join(adapter.folder, Peft.WEIGHTS), place: "", reason })
 })
 
-/** The model folder, and the adapter on it where an adapter's folder is given; `checkBase` has yet to be asked. */
+/** The model folder and, given an adapter folder, the adapter on it; `checkBase` is left to the caller. */
 export const resolve = Effect.fnUntraced(function*(given: string) {
   if (!(yield* Peft.isIn(given))) return { folder: given, adapter: undefined }
   const adapter = yield* Peft.read(given)
@@ -96,7 +96,7 @@ export const resolve = Effect.fnUntraced(function*(given: string) {
   return { folder, adapter }
 })
 
-/** Reads a folder's config and tokenizer; fails with what is wrong with them. */
+/** Reads a folder's config and tokenizer; fails with `FileError` if either is invalid. */
 export const open = Effect.fnUntraced(function*<C extends { readonly vocab_size: number }>(
   given: string,
   decode: Decode<C>
@@ -116,7 +116,7 @@ export const open = Effect.fnUntraced(function*<C extends { readonly vocab_size:
   return { folder, config, rows, tokenizer, adapter } satisfies ModelFolder<C> as ModelFolder<C>
 })
 
-/** Refuses lengths, by setting, that the model has no positions for. */
+/** Refuses lengths, by setting, that exceed the model's positions. */
 export const fits = (
   folder: string,
   { max_position_embeddings }: { readonly max_position_embeddings: number },
@@ -128,7 +128,7 @@ export const fits = (
   return Effect.fail(new FileError({ path: join(folder, modelFiles.config), place: "max_position_embeddings", reason }))
 }
 
-/** Refuses heads that shifted attention cannot halve. */
+/** Refuses an odd number of heads, which shifted attention cannot halve. */
 export const shifts = (
   folder: string,
   { num_attention_heads }: { readonly num_attention_heads: number }
@@ -138,7 +138,7 @@ export const shifts = (
   return Effect.fail(new FileError({ path: join(folder, modelFiles.config), place: "num_attention_heads", reason }))
 }
 
-/** Refuses a folder without weights, but one that is to be drawn where it may be. */
+/** Refuses a folder without weights, unless it is marked as untrained and `draws` is set. */
 const drawable = Effect.fnUntraced(function*(folder: string, draws: boolean) {
   const marked = yield* exists(join(folder, UNTRAINED))
   if (marked && draws) return
@@ -148,15 +148,15 @@ const drawable = Effect.fnUntraced(function*(folder: string, draws: boolean) {
   return yield* new FileError({ path: folder, place: "", reason })
 })
 
-/** Tells what is drawn. */
+/** Logs which weights are initialised. */
 const tell = (folder: string, missing: ReadonlyMap<string, unknown>, all: boolean, seed: number) => {
   const what = all ? "all weights" : [...missing.keys()].join(", ")
   return missing.size === 0 ? Effect.void : Effect.logInfo(`${folder}: ${what} drawn under seed ${seed}`)
 }
 
 /**
- * The folder's weights as its parameters are stored, which become the caller's own; drawn under the seed where the folder
- * says that it has none yet, and where it lacks one that is dispensable.
+ * The folder's weights in the storage dtypes of its parameters, owned by the caller. Initialised from the seed if the
+ * folder is marked as untrained, and where it lacks a dispensable tensor.
  */
 export const stored = Effect.fnUntraced(
   function*(folder: string, params: Flat, seed: number, options: Options = {}) {
@@ -175,11 +175,11 @@ export const stored = Effect.fnUntraced(
   Effect.scoped
 )
 
-/** The same of parameters that are all float32. */
+/** The same for parameters that are all float32. */
 export const weights = (...given: Parameters<typeof stored>) =>
   Effect.map(stored(...given), (values) => values as Map<string, Float32Array>)
 
-/** What a checkpoint needs beside weights to be a model folder itself. */
+/** The files that a checkpoint needs besides weights to be a model folder itself. */
 export const companions = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
   const names: ReadonlyArray<string> = [

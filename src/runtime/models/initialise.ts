@@ -1,9 +1,9 @@
-/** Weights that no checkpoint gives: drawn under the run's seed, one key a parameter. */
+/** Initial values of weights that no checkpoint has: drawn from the run's seed, with one key per parameter. */
 import * as Key from "../../domain/Key.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import type { Flat, Param } from "../../kernels/nn/Module.ts"
 
-/** Box-Muller over the 2 × 32 bits of each counter. */
+/** Box-Muller on the 2 × 32 random bits of each counter. */
 const normals = (key: Key.Key, count: number, std: number): Float32Array => {
   const values = new Float32Array(count)
   for (let i = 0; i < count; i += 2) {
@@ -25,6 +25,6 @@ const draw = ({ init, shape }: Param, key: Key.Key): Float32Array => {
   return "normal" in init ? normals(key, size, init.normal) : uniforms(key, size, init.uniform)
 }
 
-/** Values of all parameters, each drawn under a key of its path. */
+/** Initial values of all parameters, each drawn with a key derived from its path. */
 export const initialise = (params: Flat, key: Key.Key): Map<string, Float32Array> =>
   new Map([...params].map(([path, param]) => [path, draw(param, Key.fold(key, path))]))

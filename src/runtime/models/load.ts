@@ -1,4 +1,4 @@
-/** A model folder's module with its weights: all its own, or frozen under an adapter that learns. */
+/** A model folder's module with its weights: all its own, or frozen under a trainable adapter. */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
@@ -20,12 +20,12 @@ import * as Adapters from "./lora.ts"
 import * as Budget from "./memoryBudget.ts"
 import * as Folding from "./mergeLora.ts"
 
-/** What a layer over a model asks for: files to load from, a session to run in. */
+/** What loading a model requires: files to read, and a session to run in. */
 export type Surroundings = Session | FileSystem.FileSystem
-/** Why one cannot be made. */
+/** Why a model cannot be loaded. */
 export type LoadError = FileError | SessionError
 
-/** What a checkpoint tells of an adapter. */
+/** What a checkpoint records of an adapter. */
 export interface Based {
   /** SHA-256 of the frozen weights. */
   readonly sha256: string
@@ -38,41 +38,41 @@ export interface Loaded<C, M> {
   readonly module: M
   readonly config: C
   readonly weights: Weights.Weights
-  /** What the weights rest on, where an adapter learns. */
+  /** The base of the weights, if an adapter is trained. */
   readonly based: Based | undefined
 }
 
-/** What of a model learns, and how the rest is stored. */
+/** What is trained, and how the rest is stored. */
 export interface LoadOptions {
   readonly seed: number
-  /** Settings of the adapter that learns; all parameters of which `learns` holds where there are none. */
+  /** Settings of the adapter to train; without them, the parameters for which `learns` holds are trained. */
   readonly lora: Adapters.LoraSettings | undefined
   readonly learns: (path: string) => boolean
   readonly slots: ReadonlyArray<string>
-  /** How what does not learn is stored; as float32 where it is left out. */
+  /** Storage dtype of frozen parameters; float32 by default. */
   readonly stored?: Half | undefined
-  /** Draw the weights of a folder that says it has none yet. */
+  /** Initialise the weights of a folder marked as untrained. */
   readonly draws?: boolean
-  /** PEFT's name of what the model is for. */
+  /** PEFT's `task_type`. */
   readonly task: "CAUSAL_LM" | "FEATURE_EXTRACTION"
 }
 
 type Keyed = { readonly key?: Tensor | undefined }
 type Build<C, P extends Params, I, O> = (config: C) => Module<P, [I], O>
 type Arrays = Map<string, Values>
-/** All of a folder but its tokenizer. */
+/** A model folder without its tokenizer. */
 type Opened<C> = Omit<ModelFolder.ModelFolder<C>, "tokenizer">
 
-/** The config as PEFT sees it: adapters belong to modules, so that a tied head has weights of its own. */
+/** The config with an untied head, as in PEFT: adapters belong to modules, so a tied head gets weights of its own. */
 const untied = <C extends object>(config: C): C =>
   "tie_word_embeddings" in config && config.tie_word_embeddings ? { ...config, tie_word_embeddings: false } : config
 
 const [HEAD, EMBEDDING] = [Folding.HEAD, Folding.EMBEDDING]
 
-/** The config of the weights in the folder, without the tokens that an adapter added. */
+/** The config of the folder's weights, without tokens that an adapter added. */
 const atRest = <C>({ config, rows }: Opened<C>): C => ({ ...config, vocab_size: rows })
 
-/** Refuses tables that an adapter which added tokens left as they were. */
+/** Refuses an adapter that added tokens without saving the enlarged tables. */
 const grown = (values: Arrays, params: Flat, folder: string): Effect.Effect<void, FileError> => {
   const short = [...params].filter(([path, { shape }]) => values.get(path)!.length !== Nd.size(shape))
   if (short.length === 0) return Effect.void
@@ -81,7 +81,7 @@ const grown = (values: Arrays, params: Flat, folder: string): Effect.Effect<void
   return Effect.fail(new FileError({ path: join(folder, Peft.WEIGHTS), place: "", reason }))
 }
 
-/** Refuses to go on with an adapter under settings that would make another. */
+/** Refuses to continue training an adapter under settings that would define another. */
 const alike = (adapter: Peft.Adapter, asked: Adapters.Adapted): Effect.Effect<void, FileError> => {
   const told = ({ lora, saved }: Adapters.Adapted) =>
     JSON.stringify([[...lora.targets].toSorted(([a], [b]) => a < b ? -1 : 1), saved.toSorted()])
@@ -111,21 +111,21 @@ const baseless = (folder: string) =>
     reason: "has no weights for an adapter to rest on; train them first (lora_r 0)"
   })
 
-/** Parameters that the folder has no values of. */
+/** Parameters without values in the folder. */
 const drawn = Effect.fnUntraced(function*({ folder, loading }: Opened<unknown>, params: Flat) {
   const naming = loading?.naming ?? ((stored: string) => stored)
   const found = new Set([...(yield* WeightFiles.shapes(folder)) ?? []].map(([name]) => naming(name)))
   return [...params.keys()].filter((path) => !found.has(path))
 })
 
-/** The module, of whose weights those that are frozen are stored as `type`. */
+/** The module with its frozen weights stored as `type`. */
 const frozenAs = <P extends Params, I extends Keyed, O>(
   module: Module<P, [I], O>,
   type: Half | undefined,
   frozen: (path: string) => boolean
 ): Module<P, [I], O> => type === undefined ? module : stored(module, (path) => frozen(path) ? type : undefined)
 
-/** Weights of the untied head: the embedding's. The array is the same one where neither learns. */
+/** Gives the untied head the embedding's weights; the two share one array unless one of them is trained. */
 const untie = (values: Arrays, params: Flat, saved: ReadonlyArray<string>): void => {
   if (!params.has(HEAD) || values.has(HEAD)) return
   const shared = values.get(EMBEDDING)!
@@ -135,7 +135,7 @@ const untie = (values: Arrays, params: Flat, saved: ReadonlyArray<string>): void
   }
 }
 
-/** Refuses what there is no memory for, before any of it is taken. */
+/** Refuses a model that does not fit into memory, before any of it is allocated. */
 const affordable = (
   { config, folder }: Opened<object>,
   params: Params,
@@ -144,7 +144,7 @@ const affordable = (
   more: Readonly<Record<string, number>> = {}
 ) => Budget.fits({ folder, sizes: { ...config, ...more }, params: flatten(params), trainable, slots: slots.length })
 
-/** The frozen weights under an adapter, and the parameters they are of. */
+/** The base weights under an adapter, by path. */
 const baseWeights = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
   opened: Opened<C>,
   build: Build<C, P, I, O>,
@@ -163,7 +163,7 @@ const baseWeights = Effect.fnUntraced(function*<C extends object, P extends Para
   return values
 })
 
-/** The module with adapters that learn, over frozen weights: new adapters, or those of the folder. */
+/** The module with trainable adapters over frozen weights: new adapters, or those of the folder. */
 const adapting = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
   opened: Opened<C>,
   build: Build<C, P, I, O>,
@@ -200,7 +200,7 @@ const adapting = Effect.fnUntraced(function*<C extends object, P extends Params,
 
 const shapesOf = (params: Flat) => new Map([...params].map(([path, { shape }]) => [path, shape]))
 
-/** The weights as they are to be used, the adapter of the folder folded in: float32. */
+/** The weights to run with, the folder's adapter merged into them: float32. */
 const folded = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
   opened: Opened<C>,
   adapter: Peft.Adapter,
@@ -223,7 +223,7 @@ const folded = Effect.fnUntraced(function*<C extends object, P extends Params, I
   return { module, config, values }
 })
 
-/** The weights as the folder has them, of which those that do not learn may be stored in 16 bits. */
+/** The folder's weights, of which the frozen ones may be stored in half precision. */
 const whole = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
   opened: Opened<C>,
   build: Build<C, P, I, O>,
@@ -236,7 +236,7 @@ const whole = Effect.fnUntraced(function*<C extends object, P extends Params, I 
   return { module, config, values }
 })
 
-/** The module that `build` makes of the folder's config, with the folder's weights. */
+/** The module that `build` makes from the folder's config, with the folder's weights. */
 export const load = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
   opened: Opened<C>,
   build: Build<C, P, I, O>,

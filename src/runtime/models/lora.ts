@@ -1,4 +1,4 @@
-/** Which modules of a model get adapters and which learn beside them, by the settings or by an adapter's folder. */
+/** Which modules of a model get adapters and which are trained in full, by the settings or by an adapter folder. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import { modelFiles } from "../../domain/fileNames.ts"
@@ -11,9 +11,9 @@ import { FileError } from "../files/disk.ts"
 import * as Peft from "../files/peft.ts"
 import { limited } from "../files/timeLimit.ts"
 
-/** A model's share of the settings, in PEFT's spelling. */
+/** LoRA settings of a model, in PEFT's spelling. */
 export interface LoraSettings {
-  /** What its keys begin with among the settings, if with anything. */
+  /** Prefix of the model's keys in the settings, if any. */
   readonly prefix?: string
   readonly r: number
   readonly lora_alpha: number
@@ -23,7 +23,7 @@ export interface LoraSettings {
   readonly use_rslora: boolean
 }
 
-/** Those of a model; none where its own weights are trained. */
+/** The LoRA settings of a model; `undefined` if its own weights are trained. */
 export const loraOf = (model: ModelSettings): LoraSettings | undefined =>
   model.lora_r === 0 ? undefined : {
     prefix: model.prefix,
@@ -35,10 +35,10 @@ export const loraOf = (model: ModelSettings): LoraSettings | undefined =>
     use_rslora: model.use_rslora
   }
 
-/** What learns of a model with adapters. */
+/** What is trained of a model with adapters. */
 export interface Adapted {
   readonly lora: Lora
-  /** Parameters of the model that learn in full. */
+  /** Parameters of the model that are trained in full. */
   readonly saved: ReadonlyArray<string>
 }
 
@@ -48,23 +48,23 @@ export interface Named {
   readonly modules_to_save: ReadonlyArray<string>
 }
 
-/** Whether a parameter is an adapter's own. */
+/** Whether a parameter belongs to an adapter. */
 export const isLora = (path: string): boolean => /\.lora_(A|B|embedding_A|embedding_B)(\.|$)/.test(path)
 
-/** Path of the module that has a parameter. */
+/** Path of a parameter's module. */
 export const moduleOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf(".")))
 
-/** Modules that can have an adapter: linear maps and look-ups. */
+/** Modules that can have an adapter: linear layers and embeddings. */
 const adaptable = (params: Flat): ReadonlyArray<{ readonly path: string; readonly lookup: boolean }> =>
   [...params].filter(([path, { shape }]) => path.endsWith(".weight") && shape.length === 2)
     .map(([path, { lookup }]) => ({ path: moduleOf(path), lookup: lookup === true }))
 
-/** Milliseconds that a pattern may take to be held against all modules. */
+/** Time limit in milliseconds for matching a pattern against all modules. */
 const PATIENCE = 1000
 
 /**
- * PEFT's rule: a list names ends of paths, a text is a pattern of whole paths, or stands for all but the output head.
- * Throws where a text is no pattern, or never ends.
+ * PEFT's rule: a list names path suffixes; a string is a pattern of whole paths, or stands for all linear layers but
+ * the output head. Throws if the pattern is invalid or runs out of time.
  */
 const targeted = (names: LoraSettings["target_modules"], params: Flat): ReadonlyArray<string> => {
   const modules = adaptable(params)
@@ -75,13 +75,13 @@ const targeted = (names: LoraSettings["target_modules"], params: Flat): Readonly
   return limited(PATIENCE, () => paths.filter((path) => pattern.test(path)))
 }
 
-/** A module and those it is within: "model", "model.norm". */
+/** The module of a parameter and the modules around it: "model", "model.norm". */
 const around = (path: string): ReadonlyArray<string> => {
   const names = moduleOf(path).split(".")
   return names.map((_, i) => names.slice(0, i + 1).join("."))
 }
 
-/** PEFT's rule: the parameters of modules whose paths end in the name, and of those within them. */
+/** PEFT's rule: the parameters of modules whose paths end in the name, and of their submodules. */
 export const savedBy = (name: string, params: ReadonlyMap<string, unknown>): ReadonlyArray<string> =>
   [...params.keys()].filter((path) => around(path).some((module) => module.endsWith(name)))
 
@@ -89,7 +89,7 @@ const lastNames = (params: Flat): ReadonlyArray<string> => [
   ...new Set([...params.keys()].map((path) => moduleOf(path).split(".").at(-1)!))
 ]
 
-/** What the settings ask of a model that it does not have, and the modules they target. Throws as `targeted` does. */
+/** The modules that the settings target, and what is wrong with the settings. Throws as `targeted` does. */
 const found = ({ modules_to_save, prefix: given, target_modules }: LoraSettings, params: Flat) => {
   const prefix = given ?? ""
   const has = lastNames(params)
@@ -114,8 +114,8 @@ const found = ({ modules_to_save, prefix: given, target_modules }: LoraSettings,
 }
 
 /**
- * The settings on a model of the given parameters. Those of `drawn` have no values in its folder: they learn in full, or
- * nobody could know them.
+ * The settings applied to a model of the given parameters. Those of `drawn` have no values in the folder: they are
+ * trained in full, so that the adapter's folder has their values.
  */
 export const resolve = Effect.fnUntraced(function*(
   settings: LoraSettings,
@@ -144,7 +144,7 @@ export const resolve = Effect.fnUntraced(function*(
   } satisfies Adapted & Named as Adapted & Named
 })
 
-/** What an adapter's folder holds, as the settings of its training had it. */
+/** What an adapter folder holds, as in the settings of its training. */
 export const ofAdapter = ({ config, targets, tensors }: Peft.Adapter): Adapted => {
   const isSaved = (name: string) => !isLora(name) && !targets.has(moduleOf(name))
   return {

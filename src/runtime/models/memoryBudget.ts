@@ -1,4 +1,4 @@
-/** Whether a model fits into memory, told before any of it is allocated. */
+/** Whether a model fits into memory, checked before any of it is allocated. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import { modelFiles } from "../../domain/fileNames.ts"
@@ -9,18 +9,18 @@ import * as Memory from "../engine/memory.ts"
 import { FEW } from "../engine/Weights.ts"
 import { FileError } from "../files/disk.ts"
 
-/** A model, as far as its memory depends on it. */
+/** What a model's memory depends on. */
 export interface Model {
   readonly folder: string
-  /** Its sizes by key, as `config.json` and the settings have them. */
+  /** Its sizes by key, as in `config.json` and the settings. */
   readonly sizes: Readonly<Record<string, unknown>>
   readonly params: Flat
   readonly trainable: (path: string) => boolean
-  /** Arrays that an optimiser keeps beside each trainable parameter. */
+  /** Optimiser state arrays per trainable parameter. */
   readonly slots: number
 }
 
-/** More of a key than any model has. */
+/** Upper bounds of sizes in real models, by key. */
 const usual: Readonly<Record<string, number>> = {
   vocab_size: 2 ** 19,
   hidden_size: 2 ** 15,
@@ -35,7 +35,7 @@ const usual: Readonly<Record<string, number>> = {
   retriever_lora_r: 2 ** 12
 }
 
-/** The key that is furthest beyond what is usual, if any is. */
+/** The key that exceeds its bound most, if any does. */
 const culprit = (sizes: Model["sizes"]): string | undefined => {
   const beyond = Object.entries(usual).flatMap(([key, most]) => {
     const size = sizes[key]
@@ -44,7 +44,7 @@ const culprit = (sizes: Model["sizes"]): string | undefined => {
   return beyond.toSorted(([, a], [, b]) => b - a)[0]?.[0]
 }
 
-/** Bytes of the weights, and of what training keeps beside them: a second copy while they are few, slots, gradients. */
+/** Bytes of the weights, and of training: slots, and second copies if double-buffered, else accumulated gradients. */
 const needs = ({ params, slots, trainable }: Model): { readonly weights: number; readonly training: number } => {
   let [frozen, learns] = [0, 0]
   for (const [path, { shape, stored }] of params) {
@@ -55,7 +55,7 @@ const needs = ({ params, slots, trainable }: Model): { readonly weights: number;
   return { weights: frozen + 4 * learns, training: 4 * learns * beside }
 }
 
-/** Refuses a model for which there is no memory; `available` is what there is, in bytes. */
+/** Refuses a model that needs more than the `available` bytes of memory. */
 export const fits = (model: Model, available = Memory.left()): Effect.Effect<void, FileError> => {
   const { training, weights } = needs(model)
   if (weights + training <= available) return Effect.void

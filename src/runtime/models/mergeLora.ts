@@ -1,4 +1,4 @@
-/** An adapter folded into the weights it rests on: W + s B A in place of W. */
+/** Merges an adapter into its base weights: W + s B A in place of W. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import { several } from "../../domain/brief.ts"
@@ -14,7 +14,7 @@ import * as Peft from "../files/peft.ts"
 import { misfits } from "../files/weights.ts"
 import { isLora, savedBy } from "./lora.ts"
 
-/** W [out, in] + s B A; for a look-up W [in, out] + s (B A)ᵀ. */
+/** W [out, in] + s B A; for an embedding W [in, out] + s (B A)ᵀ. */
 const folded = (to: number, from: number, r: number, scaling: number, lookup: boolean): Graph => {
   const w = input("w", [to, from])
   const [a, b] = [input("a", [r, lookup ? to : from]), input("b", [lookup ? from : to, r])]
@@ -22,7 +22,7 @@ const folded = (to: number, from: number, r: number, scaling: number, lookup: bo
   return { name: `fold ${to}x${from}/${r}`, inputs: { w, a, b }, outputs: { folded: add(w, product) } }
 }
 
-/** The names of an adapter's two matrices of a module, and whether it is a look-up. */
+/** Names of a module's two adapter matrices, and whether the module is an embedding. */
 const matrices = ({ tensors }: Peft.Adapter, path: string) => {
   const lookup = tensors.has(`${path}.lora_embedding_A`)
   const [a, b] = lookup ? ["lora_embedding_A", "lora_embedding_B"] : ["lora_A.weight", "lora_B.weight"]
@@ -31,7 +31,7 @@ const matrices = ({ tensors }: Peft.Adapter, path: string) => {
 
 type Shapes = ReadonlyMap<string, Shape>
 
-/** The tensors that an adapter of these targets must have, and may have, on weights of these shapes. */
+/** The tensors that an adapter of these targets must or may have, on weights of these shapes. */
 const expected = (adapter: Peft.Adapter, targets: ReadonlyMap<string, Rank>, shapes: Shapes) => {
   const wanted = new Map<string, { readonly shape: Shape }>()
   for (const [path, { r }] of targets) {
@@ -48,7 +48,7 @@ const expected = (adapter: Peft.Adapter, targets: ReadonlyMap<string, Rank>, sha
   return wanted
 }
 
-/** Refuses an adapter whose tensors are not those of weights of these shapes; tells what its config names and it lacks. */
+/** Refuses an adapter whose tensors do not fit weights of these shapes; reports what its config names and it lacks. */
 export const fitting = (adapter: Peft.Adapter, shapes: Shapes): Effect.Effect<void, FileError> => {
   const wrong = misfits(expected(adapter, adapter.targets, shapes), adapter.tensors)
   if (wrong.length === 0) return Peft.tellMissing(adapter, shapes)
@@ -56,7 +56,7 @@ export const fitting = (adapter: Peft.Adapter, shapes: Shapes): Effect.Effect<vo
   return Effect.fail(new FileError({ path: join(adapter.folder, Peft.WEIGHTS), place: "", reason }))
 }
 
-/** What is wrong with an adapter that makes a weight no number. */
+/** The error for an adapter that makes a weight NaN or infinite. */
 const beyond = ({ folder }: Peft.Adapter, path: string, { scaling }: Rank, { element, value }: NotFinite) =>
   new FileError({
     path: join(folder, Peft.WEIGHTS),
@@ -64,7 +64,7 @@ const beyond = ({ folder }: Peft.Adapter, path: string, { scaling }: Rank, { ele
     reason: `element ${element} becomes ${value}; the adapter's factor is ${scaling} (lora_alpha of ${Peft.CONFIG})`
   })
 
-/** The weight of a path as it is with the adapter, which has to fit: the given values where it does not touch them. */
+/** A path's weight with the adapter merged in, which must fit (see `fitting`); the given values without an adapter. */
 export const make = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
   const { targets, tensors } = adapter
   const fold = yield* cached(([to, from, r, scaling, lookup]: [number, number, number, number, number]) =>
@@ -84,10 +84,10 @@ export const make = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
   })
 })
 
-/** The head that shares the embedding's weights, and the embedding. */
+/** The output head that may share the embedding's weights, and the embedding. */
 export const [HEAD, EMBEDDING] = ["lm_head.weight", "model.embed_tokens.weight"]
 
-/** Whether an adapter sets a head apart from the embedding it is tied to. */
+/** Whether an adapter unties the output head from the embedding. */
 export const parts = ({ config, tensors }: Peft.Adapter): boolean =>
   [...tensors.keys()].some((name) => /^(lm_head|model\.embed_tokens)\./.test(name))
   || (config.modules_to_save ?? []).some((name) => savedBy(name, new Map([[HEAD, undefined]])).length > 0)

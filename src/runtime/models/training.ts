@@ -1,4 +1,4 @@
-/** What the two learners have in common: parameter groups, optimiser settings, the gradient gate, provider errors. */
+/** Shared by the two learners: parameter groups, optimiser settings, the preflight gradient check, provider errors. */
 import * as Effect from "effect/Effect"
 import * as Key from "../../domain/Key.ts"
 import type { ModelSettings } from "../../domain/settings/model.ts"
@@ -14,11 +14,11 @@ import type { Weights } from "../engine/Weights.ts"
 import { DeadGradient, Diverged, labelOf, type ParameterGroup, ProgramFailed } from "../ports/Learning.ts"
 import { isLora } from "./lora.ts"
 
-/** The optimiser that the settings ask for. */
+/** The optimiser of the settings. */
 export const optimizerOf = (c: Training): Optimizer =>
   adamw({ beta1: c.adam_beta1, beta2: c.adam_beta2, epsilon: c.adam_epsilon })
 
-/** Biases and norms are not decayed: they are the parameters of one axis. None of what is frozen. */
+/** No weight decay on biases and norm weights, the one-dimensional parameters; frozen parameters have no group. */
 const groupOf = (params: Flat, trainable: ReadonlyArray<string>) => {
   const learns = new Set(trainable)
   return (path: string): "decay" | "no_decay" | undefined => {
@@ -27,7 +27,7 @@ const groupOf = (params: Flat, trainable: ReadonlyArray<string>) => {
   }
 }
 
-/** How the steps of a model learn. */
+/** Optimisation settings of a model's steps. */
 export const learningOf = (c: Training, { params, trainable }: Weights): Learning => ({
   group: groupOf(params, trainable),
   optimizer: optimizerOf(c),
@@ -35,21 +35,21 @@ export const learningOf = (c: Training, { params, trainable }: Weights): Learnin
   checkpointing: c.gradient_checkpointing
 })
 
-/** How what does not learn is stored. */
+/** Storage dtype of frozen parameters; `undefined` for float32. */
 export const storedAs = ({ torch_dtype }: ModelSettings): Half | undefined =>
   torch_dtype === "float32" ? undefined : torch_dtype
 
-/** The questions of an update as those of each of its parts, in order: from..to-1. */
+/** Splits the questions of an update into its micro-batches, in order: from..to-1. */
 export const partsOf = (c: Training, questions: number): ReadonlyArray<readonly [from: number, to: number]> => {
   const size = Math.ceil(questions / c.gradient_accumulation_steps)
   return Array.from({ length: Math.ceil(questions / size) }, (_, i) => [i * size, Math.min(questions, (i + 1) * size)])
 }
 
-/** The dropout key of an update's part: a function of the run's seed and of their numbers. */
+/** The dropout key of a micro-batch: a function of the run's seed, the model, and the numbers of update and part. */
 export const dropoutKey = (seed: number, owner: string, update: number, part: number): number =>
   Key.fold(Key.make(seed), "dropout", owner, update, ...(part === 0 ? [] : [part])).lo | 0
 
-/** Learning rate and weight decay of each group of parameters. */
+/** Learning rate and weight decay of each parameter group. */
 export const groupsOf = (c: Training, peak: number): Readonly<Record<string, Group>> => {
   const schedule = learningRate({
     type: c.lr_scheduler_type,
@@ -64,17 +64,17 @@ export const groupsOf = (c: Training, peak: number): Readonly<Record<string, Gro
   }
 }
 
-/** A parameter's place in its model: the first two names of its module ("bert.encoder", "model.layers"). */
+/** A parameter's component: the first two names of its module's path ("bert.encoder", "model.layers"). */
 const component = (path: string): string =>
   path.replace(/\.lora_.*$/, ".").split(".").slice(0, -1).slice(0, 2).join(".")
 
-/** An adapter's two matrices are told together: before the first update only one of them has a gradient. */
+/** An adapter's two matrices are reported together: before the first update only one of them has a gradient. */
 const kind = (path: string, learns: boolean): string => {
   if (isLora(path)) return " (lora)"
   return learns ? "" : " (frozen)"
 }
 
-/** The parameters of a model by component, for the table a run prints and the gate it passes. */
+/** The parameters of a model by component, for the table a run prints and the preflight gradient check. */
 export const describe = (
   owner: string,
   { params, slots, trainable, values }: Weights,
@@ -84,7 +84,7 @@ export const describe = (
   const groupName = (path: string) => `${component(path)}${kind(path, learns.has(path))}`
   const arrays = values()
   const told = new Set<Values>()
-  /** The arrays of some parameters that none before them has: a tied head has none. */
+  /** Arrays not counted before: a tied head has none of its own. */
   const own = (paths: ReadonlyArray<string>): ReadonlyArray<Values> => {
     const found = [...new Set(paths.map((path) => arrays[names.param(path)]!))].filter((array) => !told.has(array))
     for (const array of found) told.add(array)
@@ -106,7 +106,7 @@ export const describe = (
   return { groups, groupName: (path) => labelOf({ model: owner, name: groupName(path) }) }
 }
 
-/** The gradient norm of each trainable group; fails where one is no finite number. */
+/** The gradient norm of each trainable group; fails with `DeadGradient` if one is not finite. */
 export const judge = (
   squares: ReadonlyMap<string, number>,
   groupName: (path: string) => string
@@ -119,14 +119,14 @@ export const judge = (
     : Effect.succeed(new Map([...norms].map(([name, square]) => [name, Math.sqrt(square)])))
 }
 
-/** A model that learns: its name, and the updates that it has made. */
+/** A model in training: its name, and the updates made so far. */
 export type Taught = Pick<Learner.Learner<any>, "updates"> & { readonly name: string }
 
-/** A provider's failure in the words of the ports. */
+/** A provider's failure as an error of the ports. */
 export const failedProgram = ({ reason }: SessionError): ProgramFailed =>
   new ProgramFailed({ program: "program" in reason ? reason.program : "", cause: reason })
 
-/** The engine's failures in the words of the ports. A model that was taught, and yields no numbers, has diverged. */
+/** The engine's failures as errors of the ports. A model that yields NaN or infinity after an update has diverged. */
 export const translate = (
   error: SessionError | ProgramFailed | Learner.Diverged,
   taught?: Taught

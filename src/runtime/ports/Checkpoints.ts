@@ -1,4 +1,4 @@
-/** What a run must keep to go on, and where it is kept. */
+/** Checkpoints: what a run needs to resume. */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -11,49 +11,49 @@ export interface Tensor {
 /** Tensors by name. */
 export type Tensors = ReadonlyMap<string, Tensor>
 
-/** A model's share of a checkpoint. */
+/** A model's part of a checkpoint. */
 export interface PartState {
-  /** Parameters, which with `files` make a model folder; an adapter's alone where there is a `base`. */
+  /** Parameters, which with `files` form a model folder; if there is a `base`, only the adapter's. */
   readonly weights: Tensors
-  /** SHA-256 of the frozen weights that an adapter rests on. */
+  /** SHA-256 of the frozen base weights of an adapter. */
   readonly base?: string | undefined
-  /** Whatever else it takes to continue: optimiser slots, the weights of the index. */
+  /** Other state needed to resume: optimiser slots, the weights of the index. */
   readonly extra: Tensors
   readonly counters: Readonly<Record<string, number>>
   readonly files: ReadonlyArray<readonly [name: string, text: string]>
 }
 
-/** Tensors where they are stored, one at a time in memory. */
+/** Stored tensors, read one at a time. */
 export interface Stored {
-  /** Where they are. */
+  /** Path of the file. */
   readonly path: string
   readonly names: ReadonlyArray<string>
-  /** Fails where there is none of the name. */
+  /** Fails if there is no such tensor. */
   readonly read: (name: string) => Effect.Effect<Tensor, CheckpointError>
 }
 
-/** What `save` gave, as it was kept. */
+/** The state that `save` returned, as stored. */
 export interface Saved extends Pick<PartState, "base" | "counters"> {
   readonly weights: Stored
   readonly extra: Stored
 }
 
-/** A model that takes part in checkpoints. What `save` gives are its own arrays, good until its next step. */
+/** A model that takes part in checkpoints. The arrays that `save` returns are its own, valid until its next step. */
 export interface Part {
   readonly save: () => PartState
   readonly load: (state: Saved) => Effect.Effect<void, CheckpointError>
 }
 
-/** What a run is a run of, by name: settings as JSON, data as hashes. A run resumes only as itself. */
+/** Identity of a run, by name: settings as JSON, data as hashes. A run resumes only with the same identity. */
 export type Identity = Readonly<Record<string, string>>
 
-/** Where the run stands: the next step, and what it is a run of. */
+/** Position of a run: the next step, and the run's identity. */
 export interface Position {
   readonly step: number
   readonly run: Identity
 }
 
-/** A checkpoint that cannot be written, read or gone on with. */
+/** A checkpoint cannot be written, read or resumed. */
 export class CheckpointError extends Schema.TaggedError<CheckpointError>()("CheckpointError", {
   path: Schema.String,
   reason: Schema.String
@@ -63,14 +63,14 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>()("Chec
   }
 }
 
-/** Where checkpoints are kept. */
+/** Stores checkpoints. */
 export class Checkpoints extends Context.Service<Checkpoints, {
   readonly register: (name: string, part: Part) => Effect.Effect<void>
-  /** Writes a checkpoint as a whole, then removes all but the newest few. */
+  /** Writes a checkpoint atomically, then removes all but the newest few. */
   readonly save: (position: Position) => Effect.Effect<string, CheckpointError>
   /**
-   * Loads the newest checkpoint that is whole into the registered parts; `undefined` where there is none. Fails where
-   * there are checkpoints of which none is whole, or one of another run.
+   * Loads the newest valid checkpoint into the registered parts; `undefined` if there are none. Fails if all are
+   * damaged, or if the checkpoint is of another run.
    */
   readonly restore: (run: Identity) => Effect.Effect<Position | undefined, CheckpointError>
 }>()("anamnesis/runtime/Checkpoints") {}

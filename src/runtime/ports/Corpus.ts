@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import type { Passage } from "../../domain/records/Records.ts"
 
-/** Texts cannot be kept where they should be, or read back. */
+/** Passages cannot be stored or read back. */
 export class CorpusError extends Schema.TaggedError<CorpusError>()("CorpusError", {
   path: Schema.String,
   reason: Schema.String
@@ -15,22 +15,22 @@ export class CorpusError extends Schema.TaggedError<CorpusError>()("CorpusError"
   }
 }
 
-/** Rows are 0 to `size - 1`. To ask for any other is a bug: what takes rows dies of it. */
+/** Rows are 0 to `size - 1`; passing any other row is a bug, and dies. */
 export class Corpus extends Context.Service<Corpus, {
-  /** Passages. */
+  /** Number of passages. */
   readonly size: number
   /** SHA-256 of ids and texts, in order. */
   readonly hash: string
   readonly id: (row: number) => string
-  /** Row of an id; -1 where there is none. */
+  /** Row of an id; -1 if unknown. */
   readonly row: (id: string) => number
-  /** The passages of some rows, in the order and as often as they are asked for. */
+  /** The passages at some rows, in the given order; rows may repeat. */
   readonly read: (rows: ArrayLike<number>) => Effect.Effect<ReadonlyArray<Passage>, CorpusError>
-  /** Every passage, in order of rows. */
+  /** All passages, in row order. */
   readonly all: Stream.Stream<Passage, CorpusError>
 }>()("anamnesis/runtime/Corpus") {}
 
-/** Refuses a row that is none. */
+/** Throws if a row is out of range. */
 export const checkRow = (row: number, size: number): void => {
   if (!(Number.isInteger(row) && row >= 0 && row < size)) {
     throw new RangeError(`row ${row} of a corpus of ${size} passages`)

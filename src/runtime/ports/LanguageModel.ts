@@ -1,4 +1,4 @@
-/** A language model: how likely it finds texts, what it writes; and teaching it. */
+/** Language models: scoring, generation and training. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import type { Chat } from "../../domain/Content.ts"
 import { DeadGradient, Diverged, type ParameterGroup, ProgramFailed } from "./Learning.ts"
 
-/** A prompt and its continuation exceed the model's context, whatever may be left out of the prompt. */
+/** A prompt and its continuation exceed the model's context even after the prompt is truncated. */
 export class ContextOverflow extends Schema.TaggedError<ContextOverflow>()("ContextOverflow", {
   tokens: Schema.Int,
   limit: Schema.Int,
@@ -18,7 +18,7 @@ export class ContextOverflow extends Schema.TaggedError<ContextOverflow>()("Cont
   }
 }
 
-/** The model folder asks for what cannot be done: a template that fails on a text, a way to write. */
+/** The model folder requires something unsupported, or its template fails on a text. */
 export class ModelRefused extends Schema.TaggedError<ModelRefused>()("ModelRefused", {
   path: Schema.String,
   place: Schema.String,
@@ -29,7 +29,7 @@ export class ModelRefused extends Schema.TaggedError<ModelRefused>()("ModelRefus
   }
 }
 
-/** Why a language model does not answer or learn. */
+/** Why a language model failed. */
 export class LanguageModelError extends Schema.TaggedError<LanguageModelError>()("LanguageModelError", {
   reason: Schema.Union([ProgramFailed, Diverged, DeadGradient, ContextOverflow, ModelRefused])
 }) {
@@ -38,37 +38,37 @@ export class LanguageModelError extends Schema.TaggedError<LanguageModelError>()
   }
 }
 
-/** A token of a text that is being written, and the text that it makes certain: whole characters. */
+/** A generated token, and the text it completes, in whole characters. */
 export interface Token {
-  /** Whose text, by place. */
+  /** Index of the prompt. */
   readonly row: number
   readonly id: number
   readonly text: string
-  /** Why the text ends here, where it does. */
+  /** Why generation stopped; `undefined` before the last token. */
   readonly finish: "eos" | "stop" | "length" | undefined
 }
 
-/** How a text is written. */
+/** Options of generation. */
 export interface WriteOptions {
-  /** Tokens of a text, at most. */
+  /** Maximum number of tokens per text. */
   readonly max_new_tokens: number
-  /** Under another key other texts are drawn of the same prompts; "" where it is left out. */
+  /** Sampling key: another key gives other samples for the same prompts; "" by default. */
   readonly key?: string
 }
 
-/** How the likelihoods of a text's tokens become one number. */
+/** How token likelihoods are reduced over a text. */
 export type Reduction = "mean" | "sum"
 
-/** A language model that can be asked. */
+/** A language model for inference. */
 export class LanguageModel extends Context.Service<LanguageModel, {
-  /** Mean negative log-likelihood of each prompt's continuation and of the token that ends it, in nats a token. */
+  /** Mean negative log-likelihood of each continuation given its prompt, including the eos token, in nats per token. */
   readonly nll: (
     prompts: ReadonlyArray<Chat>,
     continuations: ReadonlyArray<string>
   ) => Effect.Effect<Float32Array, LanguageModelError>
   /**
-   * The negative log-likelihoods of several continuations of each prompt, each by itself. None of a prompt that is too long
-   * where such prompts are to be skipped.
+   * Negative log-likelihoods of several independent continuations per prompt. Empty for overlong prompts if these are
+   * to be skipped.
    */
   readonly rank: (
     prompts: ReadonlyArray<Chat>,
@@ -76,42 +76,42 @@ export class LanguageModel extends Context.Service<LanguageModel, {
     reduction: Reduction
   ) => Effect.Effect<ReadonlyArray<Float32Array>, LanguageModelError>
   /**
-   * Texts, token by token. What is drawn depends on the prompt, the key and the seed, not on the prompts beside it. Nothing of
-   * a prompt that is too long where such prompts are to be skipped.
+   * Generates texts, token by token. Samples depend on the prompt, the key and the seed, not on the other prompts.
+   * Nothing for overlong prompts if these are to be skipped.
    */
   readonly write: (prompts: ReadonlyArray<Chat>, options: WriteOptions) => Stream.Stream<Token, LanguageModelError>
 }>()("anamnesis/runtime/LanguageModel") {}
 
-/** Prompts, and what the model should go on with. */
+/** Prompts and their target continuations. */
 export interface LanguageModelLesson {
   readonly prompts: ReadonlyArray<Chat>
   readonly continuations: ReadonlyArray<string>
 }
 
-/** A language model that can be taught. */
+/** A trainable language model. */
 export class LanguageModelLearner extends Context.Service<LanguageModelLearner, {
   readonly groups: ReadonlyArray<ParameterGroup>
-  /** One update; the loss of each continuation, in nats a token. */
+  /** One update; returns the loss of each continuation, in nats per token. */
   readonly learn: (lesson: LanguageModelLesson) => Effect.Effect<Float32Array, LanguageModelError>
-  /**
-   * One update after the other, each by the lesson in its place, as one program; the losses of each. Where it is left
-   * out, `learn` makes them.
-   */
+  /** Successive updates, one per lesson, in one program; returns the losses of each. If absent, `learn` is used. */
   readonly learnSeveral?: (
     lessons: ReadonlyArray<LanguageModelLesson>
   ) => Effect.Effect<ReadonlyArray<Float32Array>, LanguageModelError>
-  /** The gradient norm of every group that is trained, by its label; moves nothing. */
+  /**
+   * Preflight gradient check: the gradient norm of each trainable group, by label. Fails with `DeadGradient` if one is
+   * not finite. Updates nothing.
+   */
   readonly gate: (lesson: LanguageModelLesson) => Effect.Effect<ReadonlyMap<string, number>, LanguageModelError>
 }>()("anamnesis/runtime/LanguageModelLearner") {}
 
-/** No model: every text is as likely as any other, and none is written. */
+/** No model: all texts are equally likely, and nothing is generated. */
 export const none: Layer.Layer<LanguageModel> = Layer.succeed(LanguageModel, {
   nll: (prompts) => Effect.succeed(new Float32Array(prompts.length)),
   rank: (prompts) => Effect.succeed(prompts.map(() => new Float32Array(0))),
   write: () => Stream.empty
 })
 
-/** No model, and nothing is learned. */
+/** No model, for inference or training. */
 export const absent: Layer.Layer<LanguageModel | LanguageModelLearner> = Layer.merge(
   none,
   Layer.succeed(LanguageModelLearner, {

@@ -1,26 +1,26 @@
-/** What both learners tell of themselves. */
+/** Common to both learners: parameter groups and errors. */
 import * as Schema from "effect/Schema"
 
 /** Parameters that are counted, scheduled and checked together. */
 export interface ParameterGroup {
-  /** The model that they are of: "retriever", "reader". */
+  /** The model they belong to: "retriever", "reader". */
   readonly model: string
-  /** A component of it: "bert.encoder", "model.layers (lora)". */
+  /** A component of the model: "bert.encoder", "model.layers (lora)". */
   readonly name: string
-  /** What is shared, as a tied head is, is counted with the first that has it; so are bytes. */
+  /** Elements. A shared weight, such as a tied head, is counted in its first group only; the same holds for bytes. */
   readonly parameters: number
   readonly trainable: boolean
-  /** Of the values as they are stored. */
+  /** Bytes of the stored values. */
   readonly bytes: number
-  /** Of the optimiser's state. */
+  /** Bytes of the optimiser state. */
   readonly stateBytes: number
   readonly learningRate: number
 }
 
-/** A group by its model and name, as errors and tables have it. */
+/** A group's label in errors and tables. */
 export const labelOf = ({ model, name }: Pick<ParameterGroup, "model" | "name">): string => `${model} ${name}`
 
-/** Trainable groups whose gradient is zero on each of the first batches, or no number on one of them. */
+/** Trainable groups whose gradient is zero on each of the first batches, or not finite on one of them. */
 export class DeadGradient extends Schema.TaggedError<DeadGradient>()("DeadGradient", {
   groups: Schema.Array(Schema.String),
   batches: Schema.Int
@@ -34,7 +34,7 @@ export class DeadGradient extends Schema.TaggedError<DeadGradient>()("DeadGradie
   }
 }
 
-/** A program failed, for the provider's reason. */
+/** A program failed; `cause` is the provider's error. */
 export class ProgramFailed extends Schema.TaggedError<ProgramFailed>()("ProgramFailed", {
   program: Schema.String,
   cause: Schema.Defect()
@@ -44,7 +44,7 @@ export class ProgramFailed extends Schema.TaggedError<ProgramFailed>()("ProgramF
   }
 }
 
-/** The loss or its gradient is no number any more. */
+/** The loss or its gradient is no longer finite. */
 export class Diverged extends Schema.TaggedError<Diverged>()("Diverged", { detail: Schema.String }) {
   override get message(): string {
     return this.detail

@@ -1,4 +1,4 @@
-/** Where the index of a corpus is made and kept: the vectors of its passages, searched by late interaction. */
+/** Builds and opens indexes: the vectors of a corpus, searched by late interaction. */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -6,7 +6,7 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { ProgramFailed } from "./Learning.ts"
 
-/** An index cannot be written, read or believed. */
+/** An index cannot be read or written, or is invalid. */
 export class IndexError extends Schema.TaggedError<IndexError>()("IndexError", {
   path: Schema.String,
   reason: Schema.String
@@ -16,76 +16,79 @@ export class IndexError extends Schema.TaggedError<IndexError>()("IndexError", {
   }
 }
 
-/** `k` passages a query, best first: rows of the corpus and their scores, both [queries, k]; behind the last -1 and -Infinity. */
+/**
+ * The best `k` passages per query, best first: corpus rows and scores, both [queries, k], padded with -1 and -Infinity.
+ */
 export interface Ranked {
   readonly docs: Int32Array
   readonly scores: Float32Array
 }
 
-/** Passages that are indexed together. */
+/** A batch of passages that are indexed together. */
 export interface Chunk {
-  /** Their rows of the corpus. */
+  /** Their corpus rows. */
   readonly docs: Int32Array
-  /** Passages that there are vectors of: those, and what fills the chunk up. */
+  /** Passages in the chunk, including padding. */
   readonly rows: number
-  /** Vectors of each. */
+  /** Vectors per passage. */
   readonly length: number
 }
 
 /**
- * A corpus as vectors. How it is cut into chunks is known before the first vector is, so that it is known what the index
- * will take. Each chunk's vectors are [rows, length, dim]; those beyond a passage's own repeat one of its own, which
- * leaves every maximum as it is.
+ * The vectors of a corpus. The chunks are known in advance, and with them the size of the index. A chunk's vectors are
+ * [rows, length, dim]; padding vectors repeat one of the passage's own, which does not change MaxSim.
  */
 export interface PassageVectors<E, R> {
   readonly dim: number
-  /** Every row of the corpus once. */
+  /** Every corpus row once. */
   readonly chunks: ReadonlyArray<Chunk>
-  /** In the order of the chunks. */
+  /** One array per chunk, in order. */
   readonly vectors: Stream.Stream<Float32Array, E, R>
 }
 
-/** The vectors of some queries: [at least `count`, length, dim]. */
+/** Query vectors: [at least `count`, length, dim]. */
 export interface QueryVectors {
   readonly count: number
   readonly length: number
   readonly vectors: Float32Array
 }
 
-/** An index, which stays as it is. */
+/** An immutable index. */
 export interface Index {
-  /** How many there have been before, and 1. */
+  /** 1 for the first index, incremented by each build. */
   readonly generation: number
   readonly stats: IndexStats
   /**
-   * The best passages by MaxSim: the sum over a query's vectors of the greatest product with one of the passage's. Equal
-   * scores are in order of rows; behind the last passage there are -1 and -Infinity.
+   * The best passages by MaxSim: the sum over query vectors of the maximum dot product with a passage vector. Ties are
+   * ordered by row; padded with -1 and -Infinity if there are fewer than `k` passages.
    */
   readonly search: (queries: QueryVectors, k: number) => Effect.Effect<Ranked, IndexError | ProgramFailed>
 }
 
-/** What an index holds. */
+/** Size of an index. */
 export interface IndexStats {
   readonly passages: number
-  /** As they are stored, those that fill chunks up included. */
+  /** Stored vectors, including padding. */
   readonly vectors: number
   readonly dim: number
   readonly bytes: number
 }
 
-/** What an index is an index of. */
+/** The corpus and the weights that an index is built from. */
 export interface Origin {
   /** SHA-256 of the corpus. */
   readonly corpus: string
-  /** SHA-256 of the weights that make the vectors; worked out where it is wanted. */
+  /** SHA-256 of the weights that compute the vectors; computed on demand. */
   readonly weights: () => string
 }
 
 /** An index can be searched until the scope that it was opened or built in ends. */
 export class PassageIndex extends Context.Service<PassageIndex, {
-  /** The index that there is already; none where there is none. Fails where it is one of something else. */
+  /**
+   * Opens the existing index; `undefined` if there is none. Fails if it was built from another corpus or other weights.
+   */
   readonly open: (origin: Origin) => Effect.Effect<Index | undefined, IndexError, Scope.Scope>
-  /** Makes the next generation. What was built before can be searched until it is there, and after. */
+  /** Builds the next generation. Earlier ones remain searchable during and after the build. */
   readonly build: <E, R>(
     generation: number,
     origin: Origin,

@@ -1,4 +1,4 @@
-/** Finding passages for queries, and learning to. */
+/** Retrieval and its training. */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -9,7 +9,7 @@ import { IndexError, type Ranked } from "./PassageIndex.ts"
 
 export type { Ranked } from "./PassageIndex.ts"
 
-/** Why a retriever does not find or learn. */
+/** Why a retriever failed. */
 export class RetrieverError extends Schema.TaggedError<RetrieverError>()("RetrieverError", {
   reason: Schema.Union([ProgramFailed, Diverged, DeadGradient, CorpusError, IndexError])
 }) {
@@ -18,46 +18,46 @@ export class RetrieverError extends Schema.TaggedError<RetrieverError>()("Retrie
   }
 }
 
-/** A retriever that can be asked. */
+/** A retriever for inference. */
 export class Retriever extends Context.Service<Retriever, {
-  /** The best `k` passages for each query, read with the current weights, of the index as it was last refreshed. */
+  /** The best `k` passages per query: queries are encoded with the current weights, passages as of the last refresh. */
   readonly search: (queries: ReadonlyArray<Content>, k: number) => Effect.Effect<Ranked, RetrieverError>
   /**
-   * Scores of given passages with the current weights: docs [queries, n], rows of the corpus -> [queries, n]. -1 for none
-   * scores -Infinity; to ask for another row that is none is a bug.
+   * Scores of given passages with the current weights: docs [queries, n], corpus rows -> [queries, n]. Row -1 (none)
+   * scores -Infinity; any other row out of range is a bug.
    */
   readonly score: (queries: ReadonlyArray<Content>, docs: Int32Array) => Effect.Effect<Float32Array, RetrieverError>
-  /** Encodes the corpus anew, where the weights may have changed; the index's generation, 0 where there is none. */
+  /** Re-encodes the corpus if the weights may have changed; returns the index's generation, 0 if it has none. */
   readonly refresh: Effect.Effect<number, RetrieverError>
 }>()("anamnesis/runtime/Retriever") {}
 
-/** What the scores of a query's passages should be like. */
+/** The training objective for a query's passages. */
 export type Objective =
-  /** The first m of the passages by pairs, weights [queries, m, m]; the others only fix the scale (LLM-Rank). */
+  /** Pairwise over the first m passages, weights [queries, m, m]; the others only set the scale (LLM-Rank). */
   | { readonly _tag: "Pairwise"; readonly m: number; readonly weights: Float32Array }
-  /** All n passages by a distribution, target [queries, n]. */
+  /** Listwise over all n passages, target distribution [queries, n]. */
   | { readonly _tag: "Listwise"; readonly target: Float32Array }
 
-/** Questions with passages, and what the retriever should make of them. */
+/** Queries with passages, and the objective for their scores. */
 export interface RetrieverLesson {
   readonly queries: ReadonlyArray<Content>
-  /** [queries, n] */
+  /** Corpus rows, [queries, n]. */
   readonly docs: Int32Array
   readonly objective: Objective
 }
 
-/** A retriever that can be taught. */
+/** A trainable retriever. */
 export class RetrieverLearner extends Context.Service<RetrieverLearner, {
   readonly groups: ReadonlyArray<ParameterGroup>
-  /** One update; the loss of each query. */
+  /** One update; returns the loss of each query. */
   readonly learn: (lesson: RetrieverLesson) => Effect.Effect<Float32Array, RetrieverError>
-  /**
-   * One update after the other, each by the lesson in its place, as one program; the losses of each. Where it is left
-   * out, `learn` makes them.
-   */
+  /** Successive updates, one per lesson, in one program; returns the losses of each. If absent, `learn` is used. */
   readonly learnSeveral?: (
     lessons: ReadonlyArray<RetrieverLesson>
   ) => Effect.Effect<ReadonlyArray<Float32Array>, RetrieverError>
-  /** Fails with `DeadGradient` where a group that should learn would not; moves nothing. */
+  /**
+   * Preflight gradient check: the gradient norm of each trainable group, by label. Fails with `DeadGradient` if one is
+   * not finite. Updates nothing.
+   */
   readonly gate: (lesson: RetrieverLesson) => Effect.Effect<ReadonlyMap<string, number>, RetrieverError>
 }>()("anamnesis/runtime/RetrieverLearner") {}

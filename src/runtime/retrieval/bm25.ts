@@ -1,4 +1,4 @@
-/** Retrieval by BM25: the lexical baseline. */
+/** BM25 retrieval: the lexical baseline. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
@@ -8,7 +8,7 @@ import { TopK } from "../../domain/topK.ts"
 import { checkRow, Corpus } from "../ports/Corpus.ts"
 import { Retriever } from "../ports/Retriever.ts"
 
-/** The best passages of each question, one question after the other. */
+/** The best passages of each question. */
 const search = (score: Score, questions: ReadonlyArray<string>, k: number) => {
   const best = new TopK(questions.length, k)
   questions.forEach((question, q) => score(question).forEach((own, doc) => best.offer(q, doc, own)))
@@ -29,7 +29,7 @@ const scoresOf = (score: Score, questions: ReadonlyArray<string>, docs: Int32Arr
   return found
 }
 
-/** A retriever by BM25 over the corpus; it has no weights, so that its index never changes. */
+/** A BM25 retriever over the corpus; without weights, so its index never changes. */
 export const layer = Layer.effect(
   Retriever,
   Effect.gen(function*() {

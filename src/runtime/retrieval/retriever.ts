@@ -1,4 +1,4 @@
-/** The retriever in its roles: one that learns, one that is given, one that only reads, none at all. */
+/** Retriever layers: trainable, frozen, read-only, absent. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -55,26 +55,26 @@ const reading = (model: Model.RetrieverModel, fail = failing()) =>
     refresh: Effect.withSpan(fail(model.refresh), "retriever.refresh")
   })
 
-/** How the scores of passages become a loss. */
+/** How scores become a loss. */
 export interface Loss {
-  /** Scores are divided by it where a distribution over passages is learned. */
+  /** Temperature of the scores in the listwise loss. */
   readonly temperature: number
-  /** The loss is multiplied by it. */
+  /** Factor of the loss. */
   readonly weight: number
 }
 
-/** Settings of a retriever that learns. */
+/** Settings of a trainable retriever. */
 export interface RetrieverSettings extends Model.RetrieverSettings {
   readonly loss: Loss
 }
 
-/** Which parameters learn: all, or the embeddings alone, as in the released code. */
+/** The trainable parameters: all, or embeddings only, as in the released code. */
 const trainableBy = ({ trainable }: RetrieverSettings["model"]) => (path: string): boolean =>
   trainable === "all" || path.split(".")[1] === "embeddings"
 
 type StepKey = [
   questions: number,
-  /** Those of the whole update. */
+  /** Questions of the whole update. */
   of: number,
   passages: number,
   length: number,
@@ -98,7 +98,7 @@ const lessonOf = (model: Model.RetrieverModel, { loss, training }: RetrieverSett
 
 type Range = readonly [from: number, to: number]
 
-/** The bucket of a lesson's queries from..to-1, and its arrays. */
+/** The step key and arrays of a lesson's queries from..to-1. */
 const prepare = Effect.fnUntraced(function*(
   model: Model.RetrieverModel,
   lesson: RetrieverLesson,
@@ -119,13 +119,13 @@ const prepare = Effect.fnUntraced(function*(
   return { key: bucket, shape, batch: { ...data, places, wanted, key: Int32Array.of(key) } }
 })
 
-/** Where the indexes of the settings are: that of `index_path`, where there is one, and those that are made of it all. */
+/** The index layer: the stored index at `index_path` if set, else a temporary one. */
 export const indexes = ({ index_in_memory, index_path }: Retrieval) => {
   const memory = index_in_memory * 2 ** 20
   return index_path === "" ? Temporary.layer({ memory }) : Stored.from(index_path, { memory })
 }
 
-/** One handle on the weights serves both: search sees the last step. */
+/** Retriever and learner share the weights: search uses those of the last update. */
 export const trainable = (settings: RetrieverSettings) =>
   Layer.effectContext(Effect.gen(function*() {
     const { model: own, training } = settings
@@ -151,7 +151,7 @@ export const trainable = (settings: RetrieverSettings) =>
         partsOf(training, lesson.queries.length),
         (range, part) => prepare(model, lesson, range, dropoutKey(training.seed, name, learner.updates(), part))
       )
-    /** Batches of one shape: the greatest of theirs. */
+    /** Batches padded to the largest common shape. */
     const alike = Effect.fnUntraced(function*(lessons: ReadonlyArray<RetrieverLesson>) {
       const made = (least?: Least) =>
         Effect.forEach(lessons, (lesson, k) => {
@@ -182,7 +182,7 @@ export const trainable = (settings: RetrieverSettings) =>
     ))
   })).pipe(Layer.provide(indexes(settings.retrieval)))
 
-/** The same loss, reported; the weights, untouched. */
+/** Reports the same loss without updating the weights. */
 export const frozen = (settings: RetrieverSettings) =>
   Layer.effectContext(Effect.gen(function*() {
     const model = yield* Model.make(settings, () => false, { stored: storedAs(settings.model), draws: true })
@@ -204,14 +204,14 @@ export const frozen = (settings: RetrieverSettings) =>
     ))
   })).pipe(Layer.provide(indexes(settings.retrieval)))
 
-/** One that only reads, and searches the index that is provided. */
+/** A read-only retriever over the provided index. */
 export const over = (settings: Model.RetrieverSettings) =>
   Layer.effect(
     Retriever,
     Effect.map(Model.make(settings, () => false, { apart: true }), (model) => reading(model))
   )
 
-/** A retriever that finds, and cannot learn. */
+/** A read-only retriever. */
 export const readOnly = (settings: Model.RetrieverSettings) =>
   over(settings).pipe(Layer.provide(indexes(settings.retrieval)))
 
@@ -220,10 +220,10 @@ const nothing = RetrieverLearner.of({
   learn: ({ queries }) => Effect.succeed(new Float32Array(queries.length)),
   gate: () => Effect.succeed(new Map())
 })
-/** A learner for retrievers that have nothing to learn. */
+/** A learner for retrievers without trainable parameters. */
 export const learnsNothing = Layer.succeed(RetrieverLearner, nothing)
 
-/** No passage for any question: the closed-book baseline. */
+/** Finds no passages: the closed-book baseline. */
 export const absent = Layer.merge(
   learnsNothing,
   Layer.succeed(Retriever, {

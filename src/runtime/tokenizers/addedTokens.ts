@@ -1,11 +1,11 @@
-/** Tokens beside the model's: found in a text before it is split. */
+/** Added tokens: recognised in a text before it is split. */
 import { isWhiteSpace, wordClass } from "./characters/classes.ts"
 import { type Fields, Misfit } from "./fields.ts"
 import type { Model } from "./models/model.ts"
 import { Trie } from "./models/trie.ts"
 import { type Part, type Parts, splitAll } from "./parts.ts"
 
-/** A token of `added_tokens`, with its options. */
+/** An entry of `added_tokens`. */
 export interface AddedToken {
   readonly content: string
   readonly single_word: boolean
@@ -17,7 +17,7 @@ export interface AddedToken {
 
 const options = ["single_word", "lstrip", "rstrip", "normalized", "special"] as const
 
-/** @throws Misfit where an option is missing. */
+/** @throws Misfit if an option is missing. */
 export const readAddedToken = (fields: Fields): AddedToken => ({
   content: fields.text("content"),
   single_word: fields.flag("single_word"),
@@ -30,10 +30,10 @@ export const readAddedToken = (fields: Fields): AddedToken => ({
 const same = (a: AddedToken, b: AddedToken): boolean =>
   a.content === b.content && options.every((option) => a[option] === b[option])
 
-/** Where tokens are found: the leftmost, and of those the longest. */
+/** Finds tokens: leftmost first, longest among those. */
 interface Finder {
   readonly trie: Trie
-  /** Units that a token begins with. */
+  /** UTF-16 units with which tokens begin, as flags. */
   readonly begins: Uint8Array
 }
 
@@ -51,7 +51,7 @@ const finderOf = (forms: ReadonlyMap<string, number>): Finder | undefined => {
 let words: { readonly first: RegExp; readonly last: RegExp } | undefined
 const wordEnds = () => words ??= { first: new RegExp(`^${wordClass()}`, "v"), last: new RegExp(`${wordClass()}$`, "v") }
 
-/** Whether letters on either side make it part of a word. */
+/** Whether a token is part of a longer word, by the characters on either side. */
 const withinWord = (text: string, start: number, end: number): boolean =>
   wordEnds().last.test(text.slice(Math.max(0, start - 2), start)) || wordEnds().first.test(text.slice(end, end + 2))
 
@@ -67,16 +67,16 @@ const spaceAfter = (text: string, at: number): number => {
   return end
 }
 
-/** The tokens of a file that stand beside its model's vocabulary. */
+/** The added tokens of a file. */
 export class AddedTokens {
   private readonly model: Model
   private readonly normalize: (text: string) => string
-  /** Special tokens are taken for text like any other. */
+  /** Whether special tokens are tokenised as ordinary text. */
   private readonly split: boolean
   private readonly ids = new Map<string, number>()
   private readonly tokens = new Map<number, AddedToken>()
   private readonly special = new Set<string>()
-  /** What a token becomes where it is normalised to something else. */
+  /** Normalised forms of tokens, where they differ. */
   private readonly forms = new Map<number, string>()
   private raw: Finder | undefined
   private normal: Finder | undefined
@@ -87,12 +87,12 @@ export class AddedTokens {
     this.split = split
   }
 
-  /** Added tokens first, then the model's. */
+  /** The id of a token; added tokens take precedence over the model's. */
   id(token: string): number | undefined {
     return this.ids.get(token) ?? this.model.id(token)
   }
 
-  /** As it is decoded: a token that is normalised is what it then is. */
+  /** The text of an id for decoding; normalised tokens have their normalised form. */
   token(id: number): string | undefined {
     const added = this.tokens.get(id)
     return added === undefined ? this.model.token(id) : this.forms.get(id) ?? added.content
@@ -112,7 +112,7 @@ export class AddedTokens {
     return greatest
   }
 
-  /** In the order of their ids. */
+  /** All added tokens, in id order. */
   all(): ReadonlyArray<AddedToken> {
     return [...this.tokens].toSorted(([a], [b]) => a - b).map(([, token]) => token)
   }
@@ -122,7 +122,7 @@ export class AddedTokens {
     return id === undefined ? undefined : this.tokens.get(id)
   }
 
-  /** Tokens that are known keep their ids, others get the next ones. One that is added again takes its later options. */
+  /** Adds tokens: known ones keep their ids, new ones get the next. Adding a token again replaces its options. */
   add(tokens: ReadonlyArray<AddedToken>): void {
     let next = Math.max(this.greatestAdded() + 1, this.model.count)
     for (const token of tokens) {
@@ -144,7 +144,7 @@ export class AddedTokens {
     return known !== undefined && same(known, token)
   }
 
-  /** Once all tokens are there. @throws Misfit where two of them would be found by the same text. */
+  /** Call after adding all tokens. @throws Misfit if two of them match the same text, or one normalises to nothing. */
   ready(place: string): void {
     const finder = (normalized: boolean) => {
       const forms = new Map<string, number>()
@@ -165,12 +165,12 @@ export class AddedTokens {
     this.normal = finder(true)
   }
 
-  /** Ids for those that are found as they are written. */
+  /** Replaces unnormalised tokens in the text by their ids. */
   extract(parts: Parts): Parts {
     return this.raw === undefined ? parts : this.extracted(parts, this.raw)
   }
 
-  /** Ids for those that are found in normalised text, of which nothing may be left. */
+  /** Replaces normalised tokens by their ids, in text that may have become empty. */
   extractNormal(parts: Parts): Parts {
     return this.normal === undefined ? splitAll(parts, (text) => [0, text.length]) : this.extracted(parts, this.normal)
   }
@@ -187,11 +187,11 @@ export class AddedTokens {
     return { parts: withIds, heads: cut.heads }
   }
 
-  /** Spans of a text; for each, its id goes to `found`, or -1. */
+  /** The spans of a text; `found` gets the token id of each span, or -1. */
   private spansOf(text: string, finder: Finder, found: Array<number>): ReadonlyArray<number> {
     const spans: Array<number> = []
     const push = (start: number, end: number, id: number) => {
-      /** A token whose space others have taken already is left out. */
+      /** Skips a token that consists of spaces already taken by another. */
       if (start >= end) return
       spans.push(start, end)
       found.push(id)
@@ -223,7 +223,7 @@ export class AddedTokens {
   }
 }
 
-/** The end and the value of the longest text of a trie that stands at `start`; -1 and -1 where none does. */
+/** End and value of the longest text of a trie at `start`; -1 and -1 if there is none. */
 const longest = (text: string, start: number, trie: Trie): readonly [number, number] => {
   let end = -1
   let value = -1

@@ -1,21 +1,21 @@
-/** Decoders of tokenizer.json: tokens back to text. */
+/** Decoders of tokenizer.json: tokens to text. */
 import { fromByteCharacters, textOf } from "./characters/bytes.ts"
 import { component, type Fields, type Kinds } from "./fields.ts"
 import { readReplace, replaceMatches } from "./normalizers.ts"
 import { checkByteLevel, readMetaspace } from "./preTokenizers.ts"
 
-/** Pieces of text, to be joined. */
+/** Maps tokens to pieces of text, which are then concatenated. */
 export type Decoder = (tokens: ReadonlyArray<string>) => ReadonlyArray<string>
 
-/** Every occurrence; nothing is between any two characters, and before and after them all. */
+/** Replaces all occurrences; as in Rust, the empty string occurs between all characters, and at both ends. */
 const replaceAll = (text: string, wanted: string, content: string): string =>
   wanted === "" ? content + Array.from(text, (c) => c + content).join("") : text.replaceAll(wanted, () => content)
 
-/** Spaces that were not in the text but for the words' sake; those before marks of English. */
+/** Spaces introduced by tokenisation, before English punctuation and contractions. */
 const untidy = [" .", " ?", " !", " ,", " ' ", " n't", " 'm", " do not", " 's", " 've", " 're"] as const
 const tidy: Readonly<Record<string, string>> = { " ' ": "'", " do not": " don't" }
 
-/** As WordPiece and CTC tidy up; `contracts` is whether "do not" becomes "don't". */
+/** Cleanup as in WordPiece and CTC; `contracts`: whether "do not" becomes "don't". */
 export const tidied = (text: string, contracts: boolean): string => {
   if (!text.includes(" ")) return text
   let out = text
@@ -128,5 +128,5 @@ const kinds: Kinds<Decoder> = {
   ByteFallback: byteFallback
 }
 
-/** @throws Misfit where it is none that is known. */
+/** @throws Misfit if the type is unknown. */
 export const readDecoder = (fields: Fields): Decoder => component(fields, kinds)

@@ -1,6 +1,6 @@
-/** JSON of unknown origin, read field by field: what does not fit is named with its place. */
+/** Reads untrusted JSON field by field; errors name the place. */
 
-/** What is wrong, and where: "model.vocab". Caught where a file is loaded, and never seen outside. */
+/** An error and its place ("model.vocab"). Caught when a file is loaded; never visible outside. */
 export class Misfit extends Error {
   readonly place: string
   readonly reason: string
@@ -17,23 +17,23 @@ const shown = (value: unknown): string => {
   return text.length > 60 ? `${text.slice(0, 60)}...` : text
 }
 
-/** How deep components may hold others: recursion ends here rather than in an exhausted stack. */
+/** Maximum nesting of components, so that recursion cannot overflow the stack. */
 const maxDepth = 64
 
-/** Unicode text: a lone surrogate is none. */
+/** Well-formed Unicode text, without lone surrogates. */
 export const isText = (value: unknown): value is string => typeof value === "string" && value.isWellFormed()
 
-/** Whether a value can be the id of a token. */
+/** Whether a value is a valid token id. */
 export const isId = (value: unknown): value is number =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31
 
-/** The fields of an object, each read as what it must be. */
+/** The fields of an object, with typed access. */
 export class Fields {
   readonly place: string
   private readonly record: Readonly<Record<string, unknown>>
   private readonly depth: number
 
-  /** @throws Misfit where `value` is no object. */
+  /** @throws Misfit if `value` is not an object, or is nested too deeply. */
   constructor(value: unknown, place: string, depth = 0) {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       throw new Misfit(place, `an object is expected, not ${shown(value)}`)
@@ -52,17 +52,17 @@ export class Fields {
     throw new Misfit(this.at(key), reason)
   }
 
-  /** The keys themselves, never those of a prototype. */
+  /** Own keys only, with their values. */
   entries(): ReadonlyArray<readonly [string, unknown]> {
     return Object.entries(this.record)
   }
 
-  /** The same without a list of them. */
+  /** Visits the entries without building a list. */
   each(visit: (key: string, value: unknown) => void): void {
     for (const key in this.record) if (Object.hasOwn(this.record, key)) visit(key, this.record[key])
   }
 
-  /** `undefined` where there is none. */
+  /** The value of a key; `undefined` if missing. */
   get(key: string): unknown {
     return Object.hasOwn(this.record, key) ? this.record[key] : undefined
   }
@@ -71,7 +71,7 @@ export class Fields {
     return (this.get(key) ?? null) !== null
   }
 
-  /** An option that is not known here may change every id: it is refused. */
+  /** Fails on other keys, since an unknown option could change every id. */
   only(...keys: ReadonlyArray<string>): this {
     for (const [key] of this.entries()) {
       if (!keys.includes(key)) this.fail(key, `not an option that is known here (${keys.join(", ")})`)
@@ -96,7 +96,7 @@ export class Fields {
     return this.expected(key, "a whole number from 0", isId)
   }
 
-  /** One character, which may take two units of UTF-16. */
+  /** One character (code point), of up to two UTF-16 units. */
   character(key: string): string {
     return this.expected(key, "one character", (value): value is string => isText(value) && [...value].length === 1)
   }
@@ -109,7 +109,7 @@ export class Fields {
     return this.expected(key, choices.map((c) => `"${c}"`).join(", "), (v): v is A => choices.includes(v as A))
   }
 
-  /** As `read` has it; `fallback` where the key is missing or null. */
+  /** Reads a key; `fallback` if it is missing or null. */
   optional<A, B>(key: string, read: (key: string) => A, fallback: B): A | B {
     return this.has(key) ? read.call(this, key) : fallback
   }
@@ -118,16 +118,16 @@ export class Fields {
     return new Fields(this.get(key), this.at(key), this.depth + 1)
   }
 
-  /** The objects of a list, each under its number. */
+  /** The objects of a list; places have their indices. */
   items(key: string): ReadonlyArray<Fields> {
     return this.list(key).map((value, i) => new Fields(value, `${this.at(key)}[${i}]`, this.depth + 1))
   }
 }
 
-/** Kinds of component by the name that a file gives under `type`. */
+/** Readers of components, by `type`. */
 export type Kinds<A> = Readonly<Record<string, (fields: Fields) => A>>
 
-/** @throws Misfit where the kind is not one of `kinds`. */
+/** @throws Misfit if the type is not in `kinds`. */
 export const component = <A>(fields: Fields, kinds: Kinds<A>): A => {
   const type = fields.text("type")
   if (!Object.hasOwn(kinds, type)) {

@@ -1,14 +1,14 @@
 /**
- * What tokenizer_config.json and the files beside it change of tokenizer.json, as transformers has it of fast tokenizers:
- * added tokens and special ones are taken from there; options of components must be those of tokenizer.json.
+ * How tokenizer_config.json and related files modify tokenizer.json, as in transformers for fast tokenizers: added and
+ * special tokens are taken from them; component options must agree with tokenizer.json.
  */
 import type { AddedToken, AddedTokens } from "./addedTokens.ts"
 import { Fields, isText, Misfit } from "./fields.ts"
 
-/** Keys of tokens that every tokenizer may have, in the order in which those that are new get their ids. */
+/** Keys of standard special tokens, in the order in which new ones are assigned ids. */
 const named = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"]
 
-/** Options that change texts or ids: another type would be taken for false, or for true, by one program or another. */
+/** Options that change texts or ids; they must be booleans, since programs differ in how they coerce other types. */
 const flags = [
   "add_bos_token",
   "clean_up_tokenization_spaces",
@@ -16,7 +16,9 @@ const flags = [
   "split_special_tokens"
 ]
 
-/** Keys that are read here, or change no id: lengths and sides are the program's, others are of slow tokenizers. */
+/**
+ * Keys that are used here or change no id: lengths and sides are set by the program, others belong to slow tokenizers.
+ */
 const known: ReadonlySet<string> = new Set([
   "added_tokens_decoder",
   "additional_special_tokens",
@@ -77,7 +79,7 @@ const known: ReadonlySet<string> = new Set([
 
 const optionKeys = ["content", "single_word", "lstrip", "rstrip", "normalized", "special", "id", "__type"]
 
-/** An object that describes a token; what it leaves out is as transformers has it. */
+/** A token described by an object; defaults as in transformers. */
 const described = (fields: Fields, special: boolean): AddedToken => {
   fields.only(...optionKeys)
   const flag = (key: string, otherwise: boolean) => fields.get(key) === undefined ? otherwise : fields.flag(key)
@@ -101,7 +103,7 @@ const plainSpecial = (content: string): AddedToken => ({
   special: true
 })
 
-/** `added_tokens_decoder`: tokens by their ids; `undefined` where there is none. */
+/** `added_tokens_decoder`: tokens with their ids, in order; `undefined` if missing. */
 const decoderTokens = (config: Fields): ReadonlyArray<readonly [number, AddedToken]> | undefined => {
   if (config.get("added_tokens_decoder") === undefined) return undefined
   const all = config.fields("added_tokens_decoder")
@@ -119,7 +121,7 @@ const one = (fields: Fields, key: string): ReadonlyArray<AddedToken> => {
   return [isText(value) ? plainSpecial(value) : asSpecial(described(fields.fields(key), true))]
 }
 
-/** Special tokens that have a key each, models' own ones among them. */
+/** Special tokens with a key each, including model-specific ones. */
 const namedTokens = (config: Fields): ReadonlyArray<AddedToken> => {
   const keys = config.entries().map(([key]) => key)
   const own = keys.filter((key) => key.endsWith("_token") && !named.includes(key) && isText(config.get(key)))
@@ -133,10 +135,10 @@ const namedTokens = (config: Fields): ReadonlyArray<AddedToken> => {
   ]
 }
 
-/** Older files leave out that a listed token is special, and do not name its type either. */
+/** In older files, a listed token has no type and is special by default. */
 const listedToken = (fields: Fields): AddedToken => described(fields, !fields.has("__type"))
 
-/** Special tokens of a list, which one of the keys may instead have by names. */
+/** Special tokens given as a list; `extra_special_tokens` may instead be an object with names. */
 const extraTokens = (config: Fields): ReadonlyArray<AddedToken> => {
   const isNamed = typeof config.get("extra_special_tokens") === "object" &&
     !Array.isArray(config.get("extra_special_tokens"))
@@ -148,15 +150,15 @@ const extraTokens = (config: Fields): ReadonlyArray<AddedToken> => {
   )
 }
 
-/** The first of those with the same options. */
+/** Removes duplicates with the same options, keeping the first. */
 const once = (tokens: ReadonlyArray<AddedToken>): ReadonlyArray<AddedToken> => {
   const seen = new Set<string>()
   return tokens.filter((token) => seen.size < seen.add(JSON.stringify(token)).size)
 }
 
 /**
- * Tokens to add to those of tokenizer.json: those that are listed, else its own again, of which the special ones with a
- * key of their own are special now; then special ones that are not there.
+ * Tokens to add to those of tokenizer.json: the listed ones, or else its own again, marked special if they have a key;
+ * then special tokens that are missing there.
  */
 export const additions = (config: Fields): (own: AddedTokens) => ReadonlyArray<AddedToken> => {
   for (const key of flags) config.optional(key, config.flag, false)
@@ -174,10 +176,10 @@ export const additions = (config: Fields): (own: AddedTokens) => ReadonlyArray<A
   }
 }
 
-/** What a token has in tokenizer.json, in words. */
+/** Describes a token's id in tokenizer.json, for messages. */
 export const idOf = (id: number | undefined): string => id === undefined ? "is no token" : `has the id ${id}`
 
-/** @throws Misfit where a token has another id than the config says. */
+/** @throws Misfit if a token's id in tokenizer.json differs from the config's. */
 export const checkIds = (config: Fields, own: AddedTokens): void => {
   for (const [id, { content }] of decoderTokens(config) ?? []) {
     const given = own.id(content)
@@ -190,7 +192,7 @@ export const checkIds = (config: Fields, own: AddedTokens): void => {
   }
 }
 
-/** Components of a kind wherever they are nested. */
+/** All components of a type, including nested ones. */
 const componentsOf = (json: unknown, type: string): ReadonlyArray<Readonly<Record<string, unknown>>> => {
   if (typeof json !== "object" || json === null) return []
   if (Array.isArray(json)) return json.flatMap((each: unknown) => componentsOf(each, type))
@@ -201,7 +203,7 @@ const componentsOf = (json: unknown, type: string): ReadonlyArray<Readonly<Recor
 
 interface Said {
   readonly key: string
-  /** What tokenizer.json does; `undefined` where nothing there can. */
+  /** The value in tokenizer.json; `undefined` if no component has this option. */
   readonly does: boolean | undefined
 }
 
@@ -221,7 +223,7 @@ const said = (json: { readonly normalizer?: unknown; readonly pre_tokenizer?: un
   ]
 }
 
-/** @throws Misfit where config and tokenizer.json contradict each other, or the config asks for what is not done. */
+/** @throws Misfit if the config contradicts tokenizer.json, or requests something unsupported. */
 export const checkOptions = (config: Fields, json: object): void => {
   for (const { does, key } of said(json)) {
     if (!config.has(key) || does === undefined) continue
@@ -234,7 +236,7 @@ export const checkOptions = (config: Fields, json: object): void => {
   }
 }
 
-/** Keys of a file of which nothing comes; those that are null say nothing. */
+/** Keys without effect that are not null. */
 export const unknown = (config: Fields): ReadonlyArray<string> =>
   config.entries().filter(([key, value]) =>
     value !== null && !known.has(key) && !named.includes(key) && !(key.endsWith("_token") && isText(value))

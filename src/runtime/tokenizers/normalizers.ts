@@ -1,4 +1,4 @@
-/** Normalizers of tokenizer.json: text before it is split. */
+/** Normalizers of tokenizer.json: transform text before it is split. */
 import { toByteCharacters } from "./characters/bytes.ts"
 import { readCharsmap, type Replaced } from "./characters/charsmap.ts"
 import { combiningMarks, isAscii, isWhiteSpace, lowercase, nonspacingMarks, whiteSpace } from "./characters/classes.ts"
@@ -7,10 +7,10 @@ import { component, type Fields, type Kinds } from "./fields.ts"
 import { firstLength } from "./parts.ts"
 import { type Pattern, readPattern } from "./patterns/patterns.ts"
 
-/** The normalised text, and how many of its units stand for the first `head` units that were given. */
+/** The normalised text, and how many of its UTF-16 units correspond to the first `head` units of the input. */
 export type Normalizer = (text: string, head: number) => readonly [string, number]
 
-/** What is done character by character; a head that is joined to what follows stays the first character. */
+/** Normalises character by character; if the head merges with what follows, it becomes the first character. */
 const plain = (apply: (text: string) => string): Normalizer => (text, head) => {
   const normal = apply(text)
   if (head === 0) return [normal, 0]
@@ -37,7 +37,7 @@ const without = (has: (code: number) => boolean) => (text: string): string => {
   return out
 }
 
-/** Control, format and private characters of Unicode 8 but for tab and line ends, and U+FFFD. */
+/** Control, format and private-use characters of Unicode 8, except tab and line ends, and U+FFFD. */
 const controls = new RegExp(
   String.raw`[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u202a-\u202e` +
     String.raw`\u2060-\u2064\u2066-\u206f\ue000-\uf8ff\ufeff\ufff9-\ufffb\ufffd\u{110bd}\u{1bca0}-\u{1bca3}` +
@@ -68,7 +68,7 @@ const bert = (fields: Fields): Normalizer => {
   })
 }
 
-/** What takes the place of a match stands where the match ends. */
+/** The new head; a replacement counts as located at the end of its match. */
 const headOf = (matches: ReadonlyArray<number>, length: number, head: number): number => {
   let kept = 0
   let at = 0
@@ -81,7 +81,7 @@ const headOf = (matches: ReadonlyArray<number>, length: number, head: number): n
   return kept + Math.max(0, head - at)
 }
 
-/** The text with `content` in the place of each match; `matches` holds where they begin and end, in turn. */
+/** Replaces each match by `content`; `matches` alternates starts and ends. */
 export const replaceMatches = (text: string, matches: ReadonlyArray<number>, content: string): string => {
   let out = ""
   let at = 0
@@ -92,7 +92,7 @@ export const replaceMatches = (text: string, matches: ReadonlyArray<number>, con
   return out + text.slice(at)
 }
 
-/** The pattern and the text of a `Replace`. */
+/** The pattern and the replacement of a `Replace`. */
 export const readReplace = (fields: Fields): { readonly pattern: Pattern; readonly content: string } => {
   fields.only("type", "pattern", "content")
   return { pattern: readPattern(fields), content: fields.text("content") }
@@ -100,7 +100,7 @@ export const readReplace = (fields: Fields): { readonly pattern: Pattern; readon
 
 const replace = (fields: Fields): Normalizer => {
   const { content, pattern } = readReplace(fields)
-  /** What is put in front of everything so would be there twice after the next normalizer. */
+  /** An insertion at the start would be repeated by the next normalizer. */
   if (pattern.nullable && content !== "") fields.fail("pattern", "matches the empty text, which is not supported here")
   return (text, head) => {
     const matches = text === "" ? [] : pattern.matches(text)
@@ -119,7 +119,7 @@ const nmtSpaces = /[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/g
 
 const nmt = plain((text) => text.replace(nmtControls, "").replace(nmtSpaces, " "))
 
-/** Characters of the start, where what is replaced is longer than it. */
+/** The new head; within a longer replacement, it is counted in characters. */
 const charsmapHead = (pieces: ReadonlyArray<Replaced>, normal: string, head: number): number => {
   let kept = 0
   let at = 0
@@ -178,5 +178,5 @@ const kinds: Kinds<Normalizer> = {
   ByteLevel: simple(plain(toByteCharacters))
 }
 
-/** @throws Misfit where it is none that is known, or asks for what cannot be done exactly. */
+/** @throws Misfit if the type is unknown, or an option cannot be supported exactly. */
 export const readNormalizer = (fields: Fields): Normalizer => component(fields, kinds)

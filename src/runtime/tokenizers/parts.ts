@@ -1,25 +1,25 @@
 /** A text in parts, on its way from characters to ids. */
 import type { Pattern } from "./patterns/patterns.ts"
 
-/** A part is text that is to be split further, or the id of an added token that was found there. */
+/** Text to be split further, or the id of an added token. */
 export type Part = string | number
 
 /** Parts of a text, in order. */
 export interface Parts {
   readonly parts: ReadonlyArray<Part>
-  /** For the first parts, how many of their units stand at the very start of the text. */
+  /** For the leading parts: how many of their UTF-16 units come from the very start of the text. */
   readonly heads: ReadonlyArray<number>
 }
 
-/** Units of the first character. */
+/** Length of the first character in UTF-16 units. */
 export const firstLength = (text: string): number => text === "" ? 0 : (text.codePointAt(0)! > 0xffff ? 2 : 1)
 
 /** A text as one part. */
 export const whole = (text: string): Parts => ({ parts: [text], heads: [firstLength(text)] })
 
-/** What is done with a delimiter, by the names that files give it. */
+/** How delimiters are treated, named as in tokenizer.json. */
 export type Behavior = "Removed" | "Isolated" | "MergedWithPrevious" | "MergedWithNext" | "Contiguous"
-/** What becomes of what a text is split at. */
+/** All values of `Behavior`. */
 export const behaviors: ReadonlyArray<Behavior> = [
   "Removed",
   "Isolated",
@@ -28,10 +28,10 @@ export const behaviors: ReadonlyArray<Behavior> = [
   "Contiguous"
 ]
 
-/** Stretches of a text, as first unit and the one after the last, one after the other. */
+/** Spans of a text as a flat list of starts and ends, in UTF-16 units. */
 export type Spans = ReadonlyArray<number>
 
-/** The stretches that matches leave and the matches themselves, in turn, and which of them are matches. */
+/** Alternates unmatched spans and matches, covering the text; `flags` marks the matches. */
 const covering = (matches: Spans, length: number) => {
   const spans: Array<number> = []
   const flags: Array<boolean> = []
@@ -49,7 +49,7 @@ const covering = (matches: Spans, length: number) => {
   return { spans, flags }
 }
 
-/** Joins each stretch to the one before where `joins` says so of the two. */
+/** Joins each span to the previous one if `joins` holds for their flags. */
 const joined = (
   spans: Spans,
   flags: ReadonlyArray<boolean>,
@@ -65,7 +65,7 @@ const joined = (
   return out
 }
 
-/** From the end: a delimiter goes with the stretch after it, unless that is a delimiter. */
+/** Joins each delimiter to the following span, unless that is a delimiter. */
 const joinedBackwards = (spans: Spans, flags: ReadonlyArray<boolean>): Spans => {
   const out: Array<readonly [number, number]> = []
   let last = false
@@ -78,7 +78,7 @@ const joinedBackwards = (spans: Spans, flags: ReadonlyArray<boolean>): Spans => 
   return out.toReversed().flat()
 }
 
-/** The stretches that a text is split into by its matches, or, inverted, by what they leave. */
+/** The spans into which matches, or if inverted the rest, split a text. */
 export const cut = (matches: Spans, length: number, behavior: Behavior, invert: boolean): Spans => {
   if (behavior === "Removed" && invert) return matches
   const { flags, spans } = covering(matches, length)
@@ -97,7 +97,7 @@ export const cut = (matches: Spans, length: number, behavior: Behavior, invert: 
   }
 }
 
-/** Every part of text split; empty stretches are no parts. */
+/** Splits every text part; empty spans are dropped. */
 export const splitAll = ({ heads, parts }: Parts, spansOf: (text: string) => Spans): Parts => {
   const out: Array<Part> = []
   const outHeads: Array<number> = []
@@ -121,11 +121,11 @@ export const splitAll = ({ heads, parts }: Parts, spansOf: (text: string) => Spa
   return { parts: out, heads: outHeads }
 }
 
-/** Splits at what a pattern matches, or at what it does not. */
+/** Splits at the matches of a pattern, or if inverted at the rest. */
 export const byPattern = (pattern: Pattern, behavior: Behavior, invert: boolean) => (parts: Parts): Parts =>
   splitAll(parts, (text) => cut(pattern.matches(text), text.length, behavior, invert))
 
-/** Split at characters of a class. */
+/** Splits at the characters of a class. */
 export const byCharacter = (is: (code: number) => boolean, behavior: Behavior) => (parts: Parts): Parts =>
   splitAll(parts, (text) => {
     const matches: Array<number> = []
@@ -138,7 +138,7 @@ export const byCharacter = (is: (code: number) => boolean, behavior: Behavior) =
     return cut(matches, text.length, behavior, false)
   })
 
-/** Text put in front of the parts that `where` asks for; `first` is whether a part stands at the start of the text. */
+/** Prepends a text to the parts selected by `where`; `first`: whether the part is at the start of the text. */
 export const prepend = (
   { heads, parts }: Parts,
   text: string,

@@ -1,4 +1,4 @@
-/** tokenizer.json as a whole: text to ids and back, exactly as Hugging Face's Rust library does both. */
+/** tokenizer.json as a whole: encodes and decodes exactly as Hugging Face's Rust library. */
 import { type AddedToken, AddedTokens, readAddedToken } from "./addedTokens.ts"
 import { type Decoder, readDecoder } from "./decoders.ts"
 import { Fields, type Kinds } from "./fields.ts"
@@ -13,7 +13,7 @@ import { type PreTokenizer, readPreTokenizer } from "./preTokenizers.ts"
 
 const models: Kinds<Model> = { BPE: readBpe, WordPiece: readWordPiece, WordLevel: readWordLevel, Unigram: readUnigram }
 
-/** Older files do not say which model it is; it shows. */
+/** Infers the model type, which older files do not state. */
 const typeOf = (fields: Fields): string => {
   if (fields.get("type") !== undefined) return fields.text("type")
   if (fields.has("merges")) return "BPE"
@@ -31,7 +31,7 @@ const readModel = (fields: Fields): Model => {
 
 const remembered = 1 << 16
 
-/** Words come again: their ids are remembered, of short ones. What is remembered is forgotten once it is much. */
+/** Caches the ids of short words; the cache is cleared when full. */
 const remembering = ({ tokenize }: Model): Model["tokenize"] => {
   const known = new Map<string, ReadonlyArray<number>>()
   return (word) => {
@@ -46,15 +46,15 @@ const remembering = ({ tokenize }: Model): Model["tokenize"] => {
   }
 }
 
-/** A tokenizer as its file describes it. */
+/** The tokenizer described by a file. */
 export interface Pipeline {
   /**
-   * Ids of the text alone. A lone surrogate is read as U+FFFD.
+   * Ids of the text without added special tokens. Lone surrogates become U+FFFD.
    *
-   * @throws Misfit where a pattern of the file takes too long.
+   * @throws Misfit if a pattern of the file takes too long to match.
    */
   readonly encode: (text: string) => ReadonlyArray<number>
-  /** Without special tokens; ids that are none are passed over. */
+  /** Omits special tokens and unknown ids. */
   readonly decode: (ids: ReadonlyArray<number>) => string
   readonly tokens: AddedTokens
   readonly model: Model["type"]
@@ -101,7 +101,7 @@ const decoding = (tokens: AddedTokens, decoder: Decoder | undefined): Pipeline["
   return decoder === undefined ? found.join(" ") : decoder(found as ReadonlyArray<string>).join("")
 }
 
-/** @throws Misfit where a token would have another id than the file gives it. */
+/** @throws Misfit if a token would get another id than the file states. */
 const addOwn = (fields: Fields, tokens: AddedTokens): void => {
   const entries = fields.get("added_tokens") === undefined ? [] : fields.items("added_tokens")
   const read = entries.map((entry) => ({
@@ -120,17 +120,17 @@ const addOwn = (fields: Fields, tokens: AddedTokens): void => {
   }
 }
 
-/** What more a model folder says of its tokens. */
+/** Token settings of a model folder, besides tokenizer.json. */
 export interface Additions {
   readonly tokens: (own: AddedTokens) => ReadonlyArray<AddedToken>
-  /** Whether special tokens that a text spells out are text. */
+  /** Whether special tokens in a text are tokenised as ordinary text. */
   readonly split: boolean
 }
 
 const part = <A>(fields: Fields, key: string, read: (fields: Fields) => A): A | undefined =>
   fields.has(key) ? read(fields.fields(key)) : undefined
 
-/** @throws Misfit where the file is malformed, or asks for what cannot be done exactly. */
+/** @throws Misfit if the file is malformed, or requires something that cannot be supported exactly. */
 export const readPipeline = (json: unknown, additions: Additions): Pipeline => {
   const fields = new Fields(json, "").only(
     "version",

@@ -1,8 +1,8 @@
-/** Post-processors of tokenizer.json: what stands before a text. Prompts are ended by the program itself. */
+/** Post-processors of tokenizer.json: only the ids before a text are used; the program itself ends prompts. */
 import { type Fields, isId, isText, Misfit } from "./fields.ts"
 import { checkByteLevel } from "./preTokenizers.ts"
 
-/** Ids that it puts before a text, and whether it puts any around it. */
+/** Ids put before a text, and whether any are put around it. */
 interface PostProcessor {
   readonly before: ReadonlyArray<number>
   readonly adds: boolean
@@ -13,7 +13,7 @@ type Known = (id: number) => boolean
 const known = (fields: Fields, key: string, id: number, is: Known): number =>
   is(id) ? id : fields.fail(key, `${id} is not the id of a token`)
 
-/** A token and its id. */
+/** The id of a (token, id) pair. */
 const special = (fields: Fields, key: string, is: Known): number => {
   const pair = fields.list(key)
   if (pair.length !== 2 || !isText(pair[0]) || !isId(pair[1])) {
@@ -27,7 +27,7 @@ const framed = (fields: Fields, is: Known): PostProcessor => {
   return { before: [special(fields, "cls", is)], adds: true }
 }
 
-/** Ids by the name that a template has for them. */
+/** Ids of special tokens, by their names in a template. */
 const specials = (fields: Fields, is: Known): ReadonlyMap<string, ReadonlyArray<number>> => {
   const all = fields.fields("special_tokens")
   return new Map(
@@ -44,7 +44,7 @@ const specials = (fields: Fields, is: Known): ReadonlyMap<string, ReadonlyArray<
   )
 }
 
-/** A sequence as "A" or "B", or the ids of a special token. */
+/** A sequence "A" or "B", or the ids of a special token. */
 type Piece = "A" | "B" | ReadonlyArray<number>
 
 const readPiece = (fields: Fields, tokens: ReadonlyMap<string, ReadonlyArray<number>>): Piece => {
@@ -77,7 +77,7 @@ const bytes = (fields: Fields): PostProcessor => {
 const sequence = (fields: Fields, is: Known): PostProcessor => {
   const all = fields.only("type", "processors").items("processors").map((each) => read(each, is))
   const adding = all.filter(({ adds }) => adds)
-  /** The second one would take the first's tokens for the text. */
+  /** A second one would treat the first's tokens as text. */
   if (adding.length > 1) fields.fail("processors", "more than one of them adds tokens")
   return adding[0] ?? { before: [], adds: false }
 }
@@ -104,9 +104,9 @@ const read = (fields: Fields, is: Known): PostProcessor => {
 }
 
 /**
- * Ids that are put before a text.
+ * Ids put before a text.
  *
  * @param is whether an id is that of a token.
- * @throws Misfit where it is none that is known, or not whole.
+ * @throws Misfit if the type is unknown, or its options are malformed.
  */
 export const readStart = (fields: Fields, is: Known): ReadonlyArray<number> => read(fields, is).before

@@ -1,14 +1,14 @@
-/** Pre-tokenizers of tokenizer.json: text split into what a model takes for words. */
+/** Pre-tokenizers of tokenizer.json: split text into the words that a model tokenises. */
 import { toByteCharacters } from "./characters/bytes.ts"
 import { isWhiteSpace, numeric, punctuation, scriptOf, whiteSpace, wordClass } from "./characters/classes.ts"
 import { component, type Fields, type Kinds } from "./fields.ts"
 import { behaviors, byCharacter, byPattern, type Parts, prepend, splitAll } from "./parts.ts"
 import { gpt2, readPattern } from "./patterns/patterns.ts"
 
-/** Splits parts further, and may change them. */
+/** Splits parts further, and may change their text. */
 export type PreTokenizer = (parts: Parts) => Parts
 
-/** Each text as another one, of which the head is that of its beginning. */
+/** Maps each text; a head becomes the length of its mapped prefix. */
 const mapped = (apply: (text: string) => string) => ({ heads, parts }: Parts): Parts => ({
   parts: parts.map((part) => typeof part === "number" ? part : apply(part)),
   heads: heads.map((head, i) => {
@@ -17,7 +17,7 @@ const mapped = (apply: (text: string) => string) => ({ heads, parts }: Parts): P
   })
 })
 
-/** Also those of the post-processor and of the decoder, to whom they mean nothing. */
+/** Checks ByteLevel options; also for post-processors and decoders, where they have no effect. */
 export const checkByteLevel = (fields: Fields): { readonly spaced: boolean; readonly splits: boolean } => {
   fields.only("type", "add_prefix_space", "trim_offsets", "use_regex")
   fields.flag("trim_offsets")
@@ -36,17 +36,17 @@ const byteLevel = (fields: Fields): PreTokenizer => {
 }
 
 const schemes = ["first", "never", "always"] as const
-/** Which parts have the replacement put before them. */
+/** Which parts the replacement is prepended to. */
 export type PrependScheme = typeof schemes[number]
 
-/** Options of `Metaspace`: spaces become a character. */
+/** Options of `Metaspace`, which replaces spaces by a character. */
 export interface MetaspaceOptions {
   readonly replacement: string
   readonly scheme: PrependScheme
   readonly split: boolean
 }
 
-/** Also those of the decoder, which shares them. `add_prefix_space` is what older files say instead of a scheme. */
+/** Reads Metaspace options; also for decoders. Older files have `add_prefix_space` instead of `prepend_scheme`. */
 export const readMetaspace = (fields: Fields): MetaspaceOptions => {
   fields.only("type", "replacement", "add_prefix_space", "prepend_scheme", "split", "str_rep")
   const scheme = fields.get("prepend_scheme") === undefined ? "always" : fields.oneOf("prepend_scheme", schemes)
@@ -93,7 +93,7 @@ const byScripts = (parts: Parts): Parts =>
       at += c.length
     }
     cuts.push(text.length)
-    /** What comes before the first script is lost, there as here. */
+    /** As in the library, text before the first script is dropped. */
     return cuts.slice(1).flatMap((end, i) => [cuts[i]!, end])
   })
 
@@ -163,5 +163,5 @@ const kinds: Kinds<PreTokenizer> = {
   FixedLength: fixedLength
 }
 
-/** @throws Misfit where it is none that is known, or asks for what cannot be done exactly. */
+/** @throws Misfit if the type is unknown, or an option cannot be supported exactly. */
 export const readPreTokenizer = (fields: Fields): PreTokenizer => component(fields, kinds)

@@ -1,4 +1,4 @@
-/** Text as token ids, by the `tokenizer.json` and `tokenizer_config.json` of a model folder. */
+/** Tokenises text by the `tokenizer.json` and `tokenizer_config.json` of a model folder. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
@@ -14,26 +14,26 @@ import { type Pipeline, readPipeline } from "./pipeline.ts"
 /** A model folder's tokenizer. */
 export interface Tokenizer {
   /**
-   * Ids of the text alone, without special tokens; those that the text spells out are found. A lone surrogate is read as
-   * U+FFFD. Lengths are the program's: `truncation` and `padding` of the file have no effect.
+   * Ids of the text without added special tokens; those spelled out in the text are recognised. Lone surrogates become
+   * U+FFFD. The file's `truncation` and `padding` have no effect.
    *
-   * @throws FileError where a pattern of the file does not come to an end.
+   * @throws FileError if a pattern of the file takes too long to match.
    */
   readonly encode: (text: string) => ReadonlyArray<number>
-  /** Without special tokens; ids that are none are passed over. */
+  /** Omits special tokens and unknown ids. */
   readonly decode: (ids: ReadonlyArray<number>) => string
   readonly id: (token: string) => number | undefined
-  /** One more than the greatest id. */
+  /** One more than the largest id. */
   readonly size: number
-  /** Ids that its own post-processor puts before a text; `undefined` where it has none. */
+  /** Ids that the post-processor puts before a text; `undefined` without a post-processor. */
   readonly start: ReadonlyArray<number> | undefined
-  /** Where it lies. */
+  /** Path of the folder. */
   readonly folder: string
-  /** `tokenizer_config.json` without keys that are null, with what `special_tokens_map.json` says where that counts. */
+  /** `tokenizer_config.json` without null keys, merged with `special_tokens_map.json` where that applies. */
   readonly config: Readonly<Record<string, unknown>>
 }
 
-/** A special token of the config by its key ("eos_token"): a text, or an object that holds it. */
+/** A special token of the config by key ("eos_token"), given as a text or as an object. */
 export const special = ({ config }: Pick<Tokenizer, "config">, key: string): string | undefined => {
   const value = Object.hasOwn(config, key) ? config[key] : undefined
   const content = typeof value === "object" && value !== null
@@ -44,7 +44,7 @@ export const special = ({ config }: Pick<Tokenizer, "config">, key: string): str
 
 type Json = Readonly<Record<string, unknown>>
 
-/** A file of the folder; no keys where it is not there. */
+/** Reads a file of the folder as an object; empty if it does not exist. */
 const read = Effect.fnUntraced(function*(folder: string, name: string) {
   const fs = yield* FileSystem.FileSystem
   const path = join(folder, name)
@@ -57,7 +57,7 @@ const read = Effect.fnUntraced(function*(folder: string, name: string) {
 const errorOf = (path: string, misfit: Misfit): FileError =>
   new FileError({ path, place: misfit.place, reason: misfit.reason })
 
-/** `work` with what it throws of a file as an error of that file. */
+/** Runs `work`, converting a `Misfit` to an error of the file. */
 const guarded = <A>(path: string, work: () => A): A => {
   try {
     return work()
@@ -75,7 +75,7 @@ const reading = <A>(path: string, work: () => A): Effect.Effect<A, FileError> =>
     }
   })
 
-/** A file whose keys are to be known, or told. */
+/** Reads a file, and warns about unknown keys. */
 const readKnown = Effect.fnUntraced(function*(folder: string, name: string) {
   const path = join(folder, name)
   const json = yield* read(folder, name)
@@ -87,19 +87,22 @@ const readKnown = Effect.fnUntraced(function*(folder: string, name: string) {
   return Object.fromEntries(Object.entries(json).filter(([, value]) => value !== null))
 })
 
-/** As transformers has it, the older file counts for more, or for nothing where the newer one lists added tokens. */
+/**
+ * As in transformers, special_tokens_map.json takes precedence, but is ignored if the config has
+ * `added_tokens_decoder`.
+ */
 const readConfig = Effect.fnUntraced(function*(folder: string) {
   const config = yield* readKnown(folder, modelFiles.tokenizerConfig)
   if (Object.hasOwn(config, "added_tokens_decoder")) return config
   return { ...config, ...(yield* readKnown(folder, modelFiles.specialTokens)) }
 })
 
-/** As transformers has it: byte-pair encodings are decoded to the spaces they were made from. */
+/** As in transformers, decoded spaces are not cleaned up for BPE, unless explicitly enabled. */
 const tidies = (config: Json, { model }: Pipeline): boolean =>
   config["clean_up_tokenization_spaces"] === true &&
   (model !== "BPE" || config["clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"] === true)
 
-/** Words that are listed in a file of its own by older folders have to be those of tokenizer.json. */
+/** The tokens in `added_tokens.json` of older folders must match tokenizer.json. */
 const checkAddedFile = Effect.fnUntraced(function*(folder: string, { tokens }: Pipeline) {
   const path = join(folder, modelFiles.addedTokens)
   const added = yield* read(folder, modelFiles.addedTokens)
@@ -113,7 +116,7 @@ const checkAddedFile = Effect.fnUntraced(function*(folder: string, { tokens }: P
   })
 })
 
-/** The tokenizer of a folder; fails where a file is missing or says what is not done here. */
+/** Loads a folder's tokenizer; fails if a file is missing or requires something unsupported. */
 export const load = Effect.fnUntraced(function*(folder: string) {
   const path = join(folder, modelFiles.tokenizer)
   const configPath = join(folder, modelFiles.tokenizerConfig)

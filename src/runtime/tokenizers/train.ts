@@ -1,16 +1,16 @@
-/** Program: a WordPiece vocabulary from texts, written as a `tokenizer.json` that any Hugging Face library reads. */
+/** Trains a WordPiece vocabulary on texts, and writes it as a `tokenizer.json` for Hugging Face libraries. */
 import { Fields } from "./fields.ts"
 import { readNormalizer } from "./normalizers.ts"
 import { readPreTokenizer } from "./preTokenizers.ts"
 
-/** What a vocabulary holds. */
+/** Options of a vocabulary. */
 export interface VocabularyOptions {
   readonly size: number
-  /** Words and pieces seen fewer times are not in it. */
+  /** Minimum count of a word or piece. */
   readonly minCount: number
   /**
-   * What a word outside the vocabulary is spelled with: pieces, merged by frequency as in byte-pair encoding, or single
-   * characters, which a reader can copy one by one.
+   * How words outside the vocabulary are spelled: in pieces, merged by frequency as in BPE, or in single characters,
+   * which a reader can copy one by one.
    */
   readonly rest: "pieces" | "characters"
   readonly special: ReadonlyArray<string>
@@ -31,8 +31,8 @@ const normalize = readNormalizer(new Fields(normalizer, "normalizer"))
 const split = readPreTokenizer(new Fields(preTokenizer, "pre_tokenizer"))
 
 /**
- * BERT's basic tokenisation: lower case without accents, split at white space and around each punctuation mark and each
- * Chinese character.
+ * BERT's basic tokenisation: lowercase, accents stripped, split at whitespace and around punctuation and Chinese
+ * characters.
  */
 export const basicWords = (text: string): ReadonlyArray<string> =>
   split({ parts: [normalize(text.toWellFormed(), 0)[0]], heads: [] }).parts.map(String)
@@ -46,7 +46,7 @@ const countWords = (texts: Iterable<string>): ReadonlyMap<string, number> => {
 const spelled = (word: string): Array<string> => [...word].map((c, i) => i === 0 ? c : PREFIX + c)
 const joined = (a: string, b: string): string => a + b.slice(PREFIX.length)
 
-/** Falls by count, then rises by text: the same texts give the same order. */
+/** Descending by count, then ascending by text, for a deterministic order. */
 const byCount = ([a, n]: readonly [string, number], [b, m]: readonly [string, number]): number =>
   m - n || (a < b ? -1 : 1)
 
@@ -55,7 +55,7 @@ interface Word {
   pieces: Array<string>
 }
 
-/** Words indexed by the pairs of neighbouring pieces in them. */
+/** Counts pairs of adjacent pieces, and indexes words by them. */
 class Pairs {
   readonly counts = new Map<string, number>()
   private readonly holders = new Map<string, Set<Word>>()
@@ -106,7 +106,7 @@ const mergedPieces = (counts: ReadonlyMap<string, number>, room: number, minCoun
   return [...found]
 }
 
-/** Tokens in the order of their ids: special ones, characters, then words or pieces. */
+/** Tokens in id order: special tokens, characters, then words or pieces. */
 export const vocabulary = (texts: Iterable<string>, options: VocabularyOptions): ReadonlyArray<string> => {
   const { minCount, rest, size, special } = options
   const counts = countWords(texts)
@@ -120,7 +120,7 @@ export const vocabulary = (texts: Iterable<string>, options: VocabularyOptions):
   return [...base, ...words]
 }
 
-/** An encoder's texts begin and end with tokens of their own, where it has them. */
+/** Puts [CLS] and [SEP] around texts, if the vocabulary has them. */
 const around = (tokens: ReadonlyArray<string>) => {
   const [cls, sep] = ["[CLS]", "[SEP]"].map((token) => [token, tokens.indexOf(token)] as const)
   return cls![1] < 0 || sep![1] < 0 ? null : { type: "BertProcessing", cls, sep }

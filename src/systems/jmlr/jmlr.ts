@@ -1,6 +1,6 @@
 /**
- * JMLR (Wang et al. 2024): a retriever and a reader are trained together; how likely the reader finds the answer given
- * each passage ranks the passages. Beside it the systems that it is compared with, and the warm-ups of both models.
+ * JMLR (Wang et al. 2024): trains a retriever and a reader together; the reader's likelihood of the answer given each
+ * passage ranks the passages. Includes the baselines it is compared with, and warm-ups of both models.
  */
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
 import { answerGold, answerOne } from "../../stages/pipelines.ts"
@@ -10,7 +10,7 @@ import { type JmlrConfig, type ModeName, spec, traits } from "./settings.ts"
 import { answerOptions, studies } from "./study.ts"
 import { cloze, lexical, scrambled } from "./warmUps.ts"
 
-/** What is particular to a mode; the rest follows from its traits. */
+/** Properties of a mode that do not follow from its traits. */
 interface Particulars {
   readonly trains: (c: JmlrConfig) => Mode["trains"]
   readonly answers: (c: JmlrConfig) => Mode["answers"]
@@ -43,7 +43,7 @@ const modes: Readonly<Record<ModeName, Particulars>> = {
   }
 }
 
-/** Bytes of the columns of a step: candidates with their scores, draws, and what the retriever is to be taught by them. */
+/** Bytes of a step's columns: candidates with their scores, draws, and the retriever's targets. */
 const columns = (c: JmlrConfig) => (questions: number): number =>
   c.mode === "lexical"
     ? 12 * questions ** 2
@@ -78,5 +78,5 @@ const modeOf = (c: JmlrConfig): Mode => {
   }
 }
 
-/** JMLR (Wang et al. 2024), and what it is compared with. */
+/** JMLR (Wang et al. 2024) and its baselines. */
 export const jmlr: System = { spec, mode: (c: RunConfig) => modeOf(c as JmlrConfig) }

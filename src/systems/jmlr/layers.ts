@@ -1,4 +1,4 @@
-/** The layers of the modes, side by side. */
+/** The layers of each mode. */
 import * as Layer from "effect/Layer"
 import { readerOf, retrieverOf } from "../../domain/settings/models.ts"
 import * as languageModel from "../../runtime/language/languageModel.ts"
@@ -24,24 +24,24 @@ export const ofReader = (c: JmlrConfig): LanguageModelSettings => ({
   generation: c
 })
 
-/** Both are trained. */
+/** Both models are trained. */
 export const joint = (c: JmlrConfig) =>
   Layer.mergeAll(retriever.trainable(ofRetriever(c)), languageModel.trainable(ofReader(c)))
-/** The retriever is given, the reader is trained to use it. */
+/** The retriever is frozen, the reader is trained. */
 export const frozenRag = (c: JmlrConfig) =>
   Layer.mergeAll(retriever.frozen(ofRetriever(c)), languageModel.trainable(ofReader(c)))
-/** The same with lexical retrieval. */
+/** The same with lexical retrieval (BM25). */
 export const bm25Rag = (c: JmlrConfig) =>
   Layer.mergeAll(bm25.layer, retriever.learnsNothing, languageModel.trainable(ofReader(c)))
-/** Fine-tuning only: the reader is trained without passages that are found. */
+/** Fine-tuning only: the reader is trained without retrieved passages. */
 export const noRetrieval = (c: JmlrConfig) => Layer.mergeAll(retriever.absent, languageModel.trainable(ofReader(c)))
-/** The retriever alone is trained, from gold passages. */
+/** Only the retriever is trained, on gold passages. */
 export const retrieverOnly = (c: JmlrConfig) => Layer.mergeAll(retriever.trainable(ofRetriever(c)), absent)
 
-/** Neither can learn, and a pipeline that tries does not typecheck. */
+/** Both models are frozen; a pipeline that trains them does not typecheck. */
 export const inference = (c: JmlrConfig) =>
   Layer.mergeAll(retriever.readOnly(ofRetriever(c)), languageModel.readOnly(ofReader(c)))
-/** The same with lexical retrieval. */
+/** The same with lexical retrieval (BM25). */
 export const bm25Reading = (c: JmlrConfig) => Layer.mergeAll(bm25.layer, languageModel.readOnly(ofReader(c)))
-/** The reader alone, without passages that are found. */
+/** The reader alone, without retrieved passages. */
 export const closedBook = (c: JmlrConfig) => Layer.mergeAll(retriever.absent, languageModel.readOnly(ofReader(c)))

@@ -8,16 +8,16 @@ import { setting } from "../../domain/settings/setting.ts"
 import * as Spec from "../../domain/settings/Spec.ts"
 import { all, encodes, finds, inModes, ranks, readsPassages, type Traits, where } from "../../domain/settings/uses.ts"
 
-/** What the modes do with the two models. */
+/** The traits of the modes. */
 export const traits = {
-  /** The retriever learns from the reader's likelihoods, the reader from what is found. */
+  /** The retriever is trained on the reader's likelihoods, the reader on retrieved passages. */
   joint: { retriever: "trained", reader: "trained", passages: "found", questions: "given" },
   frozen_rag: { retriever: "frozen", reader: "trained", passages: "found", questions: "given" },
   no_retrieval: { retriever: "none", reader: "trained", passages: "none", questions: "given" },
   bm25_rag: { retriever: "lexical", reader: "trained", passages: "found", questions: "given" },
   gold_supervised: { retriever: "trained", reader: "trained", passages: "found", questions: "given" },
   oracle: { retriever: "none", reader: "trained", passages: "gold", questions: "given" },
-  /** Warm-ups: of a retriever, of a reader. */
+  /** Warm-ups: `lexical` for a retriever, `copy` for a reader. */
   lexical: { retriever: "trained", reader: "none", passages: "none", questions: "made" },
   copy: { retriever: "none", reader: "trained", passages: "gold", questions: "made" }
 } as const satisfies Readonly<Record<string, Traits>>
@@ -26,13 +26,13 @@ export type ModeName = keyof typeof traits
 
 const inNamed = (...names: ReadonlyArray<ModeName>) =>
   where(`in mode ${names.join(", ")}`, ({ mode }) => names.includes(mode as ModeName))
-/** Candidates are drawn for the reader. */
+/** Modes that sample candidates for the reader. */
 const draws = inNamed("joint", "frozen_rag", "bm25_rag")
-/** The reader's likelihoods rank what was drawn. */
+/** Modes in which the reader's likelihoods rank the drawn passages. */
 const judges = inNamed("joint", "frozen_rag")
 const byPairs = all(judges, where("with gold_score_mode llm_rank", (c) => c["gold_score_mode"] === "llm_rank"))
 const asDistribution = where("with gold_score_mode pdist", (c) => c["gold_score_mode"] === "pdist")
-/** The ranking of questions that are given is trained. */
+/** Modes that train the retriever on given questions. */
 const trainsRanking = inModes(({ questions, retriever }) => retriever === "trained" && questions === "given")
 
 /** The system's own settings by name. */
@@ -133,7 +133,7 @@ export const fields = {
 /** The settings of a run of this system. */
 export type JmlrConfig = RunConfig & Schema.Struct.Type<typeof fields>
 
-/** JMLR as the paper states it, and as its released code runs. Adam's and the schedule's defaults are JMLR's too. */
+/** JMLR as in the paper, and as in its released code. Adam's and the schedule's defaults are JMLR's too. */
 export const presets = {
   paper: {
     n_candidates: 30,
@@ -167,7 +167,7 @@ export const presets = {
   }
 } as const
 
-/** What must hold between them. */
+/** Conflicts between the system's settings. */
 const conflicts = (c: JmlrConfig): ReadonlyArray<string> =>
   [
     c.retriever_n_context > c.n_candidates
@@ -182,10 +182,10 @@ const conflicts = (c: JmlrConfig): ReadonlyArray<string> =>
     && `copy_words (${c.copy_words}) exceeds text_maxlength (${c.text_maxlength}): a word takes at least a token`
   ].filter((problem) => problem !== false)
 
-/** All that there is to know of the system's settings. */
+/** JMLR's spec. */
 export const spec = Spec.make({ name: "jmlr", fields, presets, modes: traits, conflicts })
 
-/** JMLR's settings of a file, and of overrides that win over it. */
+/** Decodes a file's JMLR settings with overrides. */
 export const decode = (source: string, file: Raw, overrides: Raw = {}): Effect.Effect<JmlrConfig, ConfigError> =>
   Effect.map(
     settle([spec], [{ source, settings: file }, { source: COMMAND_LINE, settings: overrides }]),

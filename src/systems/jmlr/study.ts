@@ -1,11 +1,11 @@
-/** How each mode studies a question: the settings of a run as the options of a pipeline. */
+/** How each mode trains and answers: maps a run's settings to pipeline options. */
 import { stepSize } from "../../domain/settings/training.ts"
 import type { AnswerOptions } from "../../stages/answer.ts"
 import * as Pipelines from "../../stages/pipelines.ts"
 import type { Study } from "../System.ts"
 import type { JmlrConfig, ModeName } from "./settings.ts"
 
-/** How the reader is asked, and what is made of what it says. */
+/** How the reader is asked, and how its output is read. */
 export const answerOptions = (c: JmlrConfig): AnswerOptions => ({
   document_prompt: c.document_prompt,
   text_maxlength: c.text_maxlength,
@@ -22,7 +22,7 @@ export const answerOptions = (c: JmlrConfig): AnswerOptions => ({
   rationale_max_new_tokens: c.rationale_max_new_tokens
 })
 
-/** The options of a pipeline that a run's settings ask for. */
+/** The pipeline options of a run's settings. */
 export const studyOptions = (c: JmlrConfig): Pipelines.StudyOptions & AnswerOptions => ({
   ...answerOptions(c),
   n: c.n_candidates,
@@ -45,7 +45,7 @@ const byLikelihood: Studies = (c) =>
   c.gold_score_mode === "llm_rank" ? Pipelines.llmRanked(studyOptions(c)) : Pipelines.distilled(studyOptions(c))
 const fromGold: Studies = (c, passages) => Pipelines.oracle(c.n_context, passages, c.seed, answerOptions(c))
 
-/** A step of each mode, over a corpus of so many passages. */
+/** Training steps of each mode, over a corpus of this many passages. */
 export const studies: Readonly<Record<ModeName, Studies>> = {
   joint: byLikelihood,
   frozen_rag: byLikelihood,

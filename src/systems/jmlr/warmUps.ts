@@ -1,9 +1,9 @@
-/** Self-supervision that a corpus gives by itself: for a retriever, and for a reader that is to copy. */
+/** Self-supervised warm-ups from the corpus alone: for a retriever, and for a reader that learns to copy. */
 import type { Epochs } from "../../datasets/batches.ts"
 import * as Key from "../../domain/Key.ts"
 import type { Passage } from "../../domain/records/Records.ts"
 
-/** For each word, the log of how many times fewer passages hold it than there are. */
+/** For each word, the log of the number of passages over the number that contain the word. */
 const rarity = (passages: ReadonlyArray<Passage>): ReadonlyMap<string, number> => {
   const holders = new Map<string, number>()
   for (const { text } of passages) {
@@ -12,15 +12,15 @@ const rarity = (passages: ReadonlyArray<Passage>): ReadonlyMap<string, number> =
   return new Map([...holders].map(([word, count]) => [word, Math.log(passages.length / count)]))
 }
 
-/** The `count` places of greatest log weight + Gumbel noise, in rising order: a weighted draw without replacement. */
+/** Weighted draw without replacement: the `count` places of greatest log weight + Gumbel noise, in rising order. */
 const drawPlaces = (weights: ReadonlyArray<number>, count: number, key: Key.Key): ReadonlyArray<number> => {
   const noisy = weights.map((weight, i) => Math.log(weight) + Key.gumbel(key, i))
   return [...weights.keys()].toSorted((a, b) => noisy[b]! - noisy[a]!).slice(0, count).toSorted((a, b) => a - b)
 }
 
 /**
- * Self-supervision for a retriever: each passage asked for by 2 to 6 of its own words, drawn by their rarity and in
- * their order, among 0 to 6 that it need not contain; other ones every epoch.
+ * Retriever warm-up: each passage's query is 2 to 6 of its own words, drawn by rarity and kept in order, after 0 to 6
+ * random words; redrawn every epoch.
  */
 export const lexical = (passages: ReadonlyArray<Passage>, seed: number): Epochs => {
   const rare = rarity(passages)
@@ -40,8 +40,8 @@ export const lexical = (passages: ReadonlyArray<Passage>, seed: number): Epochs 
 }
 
 /**
- * Passages of words drawn from the corpus by key, one for each of its own: nothing but the passage itself tells how a
- * part of it goes on, so a reader that is to continue it has to learn to copy.
+ * Passages of words drawn from the corpus by key, one for each original: only the passage itself tells how a span
+ * continues, so a reader can continue the span only by copying.
  */
 export const scrambled = (passages: ReadonlyArray<Passage>, length: number, seed: number): ReadonlyArray<Passage> => {
   const words = [...new Set(passages.flatMap(({ text }) => text.split(/\s+/)))]
@@ -52,8 +52,8 @@ export const scrambled = (passages: ReadonlyArray<Passage>, length: number, seed
 }
 
 /**
- * Self-supervision for a reader: each passage asked to go on after some of its own words, 2 to 5 of them, with the next
- * 1 to 6; other ones every epoch. Short passages leave at least a word to go on with.
+ * Reader warm-up: continue a span of 2 to 5 of a passage's own words with the next 1 to 6; redrawn every epoch. Short
+ * passages keep at least one word to predict.
  */
 export const cloze = (passages: ReadonlyArray<Passage>, seed: number): Epochs => (epoch) =>
   passages.map(({ id, text }) => {

@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import { mkdtempSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { layer, none, weighed } from "../../../src/runtime/files/checkpoints.ts"
+import { layer, weighed } from "../../../src/runtime/files/checkpoints.ts"
 import type { Checkpoints } from "../../../src/runtime/ports/Checkpoints.ts"
 import * as Memory from "../../support/memory.ts"
 import { checkpointsSuite, type Place } from "../ports/checkpoints.suite.ts"
@@ -24,5 +24,4 @@ const inFolder = () => {
 
 checkpointsSuite("on the disk", places(inFolder), { keeps: true })
 checkpointsSuite("that weighs them", places(() => () => weighed(() => undefined)), { keeps: false })
-checkpointsSuite("that keeps none", places(() => () => none), { keeps: false })
 checkpointsSuite("of the tests", places(() => () => Memory.checkpoints().layer), { keeps: false })

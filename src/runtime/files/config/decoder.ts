@@ -1,4 +1,4 @@
-/** `config.json` of decoders, in Hugging Face's spelling, as the one config of their family. */
+/** `config.json` of decoders, in the Hugging Face format, decoded to one common config. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { brief } from "../../../domain/brief.ts"
@@ -31,7 +31,7 @@ import { places, placesOf, ropeKeys, ropeOf, strangers } from "./rope.ts"
 
 const optional = Schema.optionalKey
 const TokenId = Schema.Natural
-/** Keys that mean the same for every member of the family. */
+/** Keys that mean the same in every family. */
 const sizes = {
   vocab_size: Count,
   hidden_size: Count,
@@ -70,33 +70,33 @@ const Keys = Schema.Struct({
 })
 type Keys = typeof Keys.Type
 
-/** Ids that the config, but not the model, knows of. */
+/** Token ids that the config defines but the model does not use. */
 export interface TokenIds {
   readonly bos_token_id?: number
   readonly eos_token_id: ReadonlyArray<number>
-  /** Of what fills up the rows of a batch; nothing attends to it. */
+  /** Padding id; padding is masked in attention. */
   readonly pad_token_id: number
 }
-/** The config of a decoder, with the ids of its special tokens. */
+/** Config of a decoder, with its special token ids. */
 export type DecoderConfig = Decoder & TokenIds
 
 type Traits = Partial<Decoder>
 
 const biases = (c: Keys): Traits => ({ qkv_bias: c.attention_bias, output_bias: c.attention_bias })
 
-/** All layers attend to the window, if there is one. */
+/** If there is a sliding window, all layers use it. */
 const windows = (c: Keys): Traits =>
   c.sliding_window === undefined
     ? {}
     : { sliding_window: c.sliding_window, layer_types: typesOf(c.num_hidden_layers, () => true) }
 
-/** Layers of Qwen attend to a window from `max_window_layers` on, if at all. */
+/** Qwen: layers from `max_window_layers` on use a sliding window, if enabled. */
 const laterWindows = ({ max_window_layers: first = 28, ...c }: Keys): Traits =>
   c.sliding_window === undefined || !c.use_sliding_window
     ? {}
     : { sliding_window: c.sliding_window, layer_types: typesOf(c.num_hidden_layers, (i) => i >= first) }
 
-/** Of Gemma 3 all layers but every sixth have a window, and a rotation of their own. */
+/** Gemma 3: all layers but every sixth use a sliding window, with their own RoPE. */
 const gemma3 = (c: Keys): Traits => ({
   gemma: true,
   head_dim: 256,
@@ -111,23 +111,23 @@ const gemma3 = (c: Keys): Traits => ({
 
 const gelu = "gelu_pytorch_tanh"
 
-/** Gemma's published configs say "gelu" and mean the approximation. */
+/** Gemma's published configs say "gelu" but mean the tanh approximation. */
 const gemma = (c: Keys): Traits => {
   const told = c.hidden_activation ?? c.hidden_act ?? gelu
   return { ...biases(c), gemma: true, head_dim: 256, hidden_act: (told === "gelu" ? gelu : told) as Activation }
 }
 
-/** A member of the family: what distinguishes it. */
+/** What distinguishes a family. */
 interface Member {
-  /** Keys that not all members have. */
+  /** Keys that not all families have. */
   readonly keys: string
   readonly traits: (c: Keys) => Traits
-  /** What transformers takes where a key is not there, which is not the same as null. */
+  /** The default that transformers uses if a key is missing, as opposed to null. */
   readonly absent?: Json
 }
 
 const qwen = "hidden_act sliding_window use_sliding_window max_window_layers"
-/** The members by `model_type`. */
+/** The families by `model_type`. */
 const families = {
   llama: {
     keys: "hidden_act attention_bias mlp_bias",
@@ -156,10 +156,10 @@ const families = {
 type Family = keyof typeof families
 
 const keysOf = (family: Family): ReadonlySet<string> => names(families[family].keys)
-/** Keys that only some members have. */
+/** Keys that only some families have. */
 const special = new Set((Object.keys(families) as Array<Family>).flatMap((family) => Array.from(keysOf(family))))
 
-/** Which layers the config says have windows, against which the family has. */
+/** A problem if the config's layer types differ from those its other keys imply. */
 const otherWindows = (c: Keys, { layer_types: own, sliding_window }: Traits): string | false =>
   c.layer_types !== undefined && (
     miscounted(c.layer_types, c.num_hidden_layers) ||
@@ -169,14 +169,14 @@ const otherWindows = (c: Keys, { layer_types: own, sliding_window }: Traits): st
       && `layer_types ${brief(c.layer_types)} are not those that have a window by the other keys`
   )
 
-/** The rotations: of layers with a window another, where the family has two. */
+/** RoPE parameters; Gemma 3 has separate ones for sliding-window layers. */
 const rotations = Effect.fnUntraced(function*(family: Family, c: Keys, headSize: number) {
   const context = { max_position_embeddings: c.max_position_embeddings, headSize, theta: 10_000 }
   if (family !== "gemma3_text") {
-    /** Phi-3's first long models call it so. */
+    /** Phi-3's first long-context models use this name. */
     const called = family === "phi3" ? { yarn: "longrope" } : {}
     const { passed, rope } = yield* ropeOf(places(c), { ...context, called })
-    /** Phi-3's configs have it whatever their kind. */
+    /** Phi-3's configs contain this key for every RoPE type. */
     const idle = family === "phi3" ? "original_max_position_embeddings" : ""
     return { turned: { rope_parameters: rope }, passed: passed.filter((key) => key !== idle) }
   }
@@ -188,14 +188,14 @@ const rotations = Effect.fnUntraced(function*(family: Family, c: Keys, headSize:
   return { turned, passed: [...whole.passed, ...local.passed] }
 })
 
-/** transformers turns a part of Phi-3's heads, and whole heads of all others. */
+/** Problems with `partial_rotary_factor`, which transformers applies to Phi-3 only. */
 const partly = (family: Family, all: ReadonlyArray<RopeParameters>): ReadonlyArray<string | false> =>
   all.map(({ partial_rotary_factor: share = 1 }) =>
     (family === "phi3" ? share > 1 : share !== 1) &&
     `partial_rotary_factor ${share} is ${family === "phi3" ? "more than 1" : "known of phi3 alone"}`
   )
 
-/** Keys of which null says something else than that they are left out. */
+/** Keys for which null differs from leaving them out. */
 const nullable: ReadonlySet<string> = names("sliding_window head_dim")
 
 const decodeAs = (family: Family): Decode<DecoderConfig> =>
@@ -244,7 +244,7 @@ const decodeAs = (family: Family): Decode<DecoderConfig> =>
     }
   })
 
-/** The config of a decoder of any family here; fails with what is wrong or unknown about it. */
+/** Decodes the config of any supported decoder; fails with what is invalid or unsupported. */
 export const decodeDecoder: Decode<DecoderConfig> = byType(
   Object.fromEntries(
     (Object.keys(families) as Array<Family>).map((family) => [family, decodeAs(family)])

@@ -1,4 +1,4 @@
-/** `config.json` of encoders, in Hugging Face's spelling. */
+/** `config.json` of encoders, in the Hugging Face format. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { modelFiles } from "../../../domain/fileNames.ts"
@@ -25,7 +25,7 @@ import {
 } from "./keys.ts"
 import { placesOf, ropeOf, strangers } from "./rope.ts"
 
-/** An encoder, and the size of a token's vector where the config says it. */
+/** Config of an encoder, with the dimension of a token vector if the file gives it. */
 export type EncoderConfig = (BertConfig | ModernBertConfig) & { readonly dim?: number }
 
 const optional = Schema.optionalKey
@@ -37,7 +37,7 @@ const sizes = {
   num_attention_heads: Count,
   max_position_embeddings: Count,
   initializer_range: or(Positive, 0.02),
-  /** ColBERT's; 0 for hidden states as they are. */
+  /** Output dimension of the ColBERT head; 0 for the hidden states themselves. */
   dim: optional(Schema.Natural)
 }
 const heads = (c: { readonly hidden_size: number; readonly num_attention_heads: number }) =>
@@ -122,5 +122,5 @@ const modernBert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path
   }
 })
 
-/** The config of an encoder of any kind here; fails with what is wrong or unknown about it. */
+/** Decodes the config of any supported encoder; fails with what is invalid or unsupported. */
 export const decodeEncoder: Decode<EncoderConfig> = byType({ bert, modernbert: modernBert })

@@ -1,12 +1,12 @@
-/** Keys of a model's `config.json` that no model here reads: those that change nothing, or nothing at some values. */
+/** Keys of `config.json` that no model here reads: harmless always, or only at some values. */
 import * as Effect from "effect/Effect"
 import { brief } from "../../../domain/brief.ts"
 import { generationKeys } from "./generation.ts"
 import { BadConfig, isObject, names, tell } from "./keys.ts"
 
 /**
- * What is written of a model, and how it is stored, started, trained elsewhere or used for other tasks. Dropout of
- * attention there is none (decision 14), and what is drawn follows `initializer_range` alone.
+ * Keys about documentation, storage, initialisation, training elsewhere or other tasks. Attention dropout is not
+ * supported (decision 14); initialisation uses `initializer_range` only.
  */
 const harmless: ReadonlySet<string> = new Set([
   ...names(
@@ -29,7 +29,7 @@ const harmless: ReadonlySet<string> = new Set([
 
 const isEmpty = (value: unknown): boolean => typeof value === "object" && Object.keys(Object(value)).length === 0
 
-/** Keys that ask for something that no model here does, but at these values. */
+/** Keys that request unsupported features, except at these values. */
 const neutral: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
   ["quantization_config", isEmpty],
   ["compression_config", isEmpty],
@@ -43,19 +43,18 @@ const neutral: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
   ["embd_pdrop", (value) => value === 0]
 ])
 
-/** What is done with the keys of a config. */
+/** How the keys of a config are treated. */
 export interface Reading {
-  /** Keys that the model is made of. */
+  /** Keys that define the model. */
   readonly used: Iterable<string>
-  /** Others that its architecture has, and that say nothing of it here. */
+  /** Other keys of the architecture that have no effect here. */
   readonly idle?: Iterable<string>
-  /** Keys of other architectures, at whose values transformers would compute something else here as well. */
+  /** Keys of other architectures that would change what transformers computes for this one too. */
   readonly refused?: Iterable<string>
 }
 
 /**
- * Refuses keys that change what transformers computes and are not known here, by name; tells, as a warning, those that
- * neither knows.
+ * Fails, naming them, if there are unsupported keys that change what transformers computes; warns about unknown keys.
  */
 export const check = (json: unknown, path: string, { idle = [], refused = [], used }: Reading) => {
   const [reads, passes, stops] = [new Set(used), new Set(idle), new Set(refused)]

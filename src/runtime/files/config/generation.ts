@@ -1,4 +1,4 @@
-/** How a model folder says its texts are generated: `generation_config.json`. */
+/** The generation defaults of a model folder: `generation_config.json`. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
@@ -14,7 +14,7 @@ const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
 const Ids = Schema.Array(Schema.Natural)
 const oneOrMore = <S extends Schema.Top>(schema: S) => optional(Schema.Union([schema, Schema.Array(schema)]))
 
-/** What is done as transformers does it. */
+/** Supported keys, with the same effect as in transformers. */
 const Known = Schema.Struct({
   do_sample: optional(Schema.Boolean),
   temperature: optional(NonNegative),
@@ -32,7 +32,7 @@ const Known = Schema.Struct({
   stop_strings: oneOrMore(Schema.NonEmptyString)
 })
 
-/** Keys that do not change the text: of its length, which the settings say, of beams alone, of speed, of what is told. */
+/** Keys that do not change the text: lengths (taken from the settings), beam-only options, speed, what is returned. */
 const harmless: ReadonlySet<string> = names(
   "max_length max_new_tokens early_stopping length_penalty diversity_penalty num_return_sequences output_attentions",
   "output_hidden_states output_logits output_scores return_dict_in_generate bos_token_id pad_token_id",
@@ -47,7 +47,7 @@ const is = (neutral: unknown) => (value: unknown): boolean => value === neutral
 const never = (): boolean => false
 const inside = (value: unknown): boolean => typeof value === "number" && value > 0 && value < 1
 
-/** Keys that nothing here does: whether they change nothing at a value, where tokens are drawn or not. */
+/** Unsupported keys: whether one has no effect at a value, when sampling or not. */
 const neutral: ReadonlyMap<string, (value: unknown, draws: boolean) => boolean> = new Map([
   ["num_beams", is(1)],
   ["num_beam_groups", is(1)],
@@ -74,11 +74,11 @@ const neutral: ReadonlyMap<string, (value: unknown, draws: boolean) => boolean> 
 /** All keys that transformers' `generate` knows. */
 export const generationKeys: ReadonlyArray<string> = [...Object.keys(Known.fields), ...harmless, ...neutral.keys()]
 
-/** A folder's `generation_config.json`; that of a folder without one says nothing. */
+/** A folder's generation defaults; `known` is empty if it has none. */
 export interface GenerationConfig {
   readonly path: string
   readonly known: typeof Known.Type
-  /** Keys and values that nothing here does. */
+  /** Unsupported keys with their values. */
   readonly others: ReadonlyArray<readonly [string, unknown]>
 }
 
@@ -88,7 +88,7 @@ const decode = (json: unknown, path: string) =>
     return { path, known, others: entries.filter(([key, value]) => neutral.has(key) && value !== null) }
   })
 
-/** What the folder says: in its own file, else, as models of old do, in `config.json`. */
+/** Reads `generation_config.json`, or else the generation keys of `config.json`, as in older models. */
 export const read = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
   const path = join(folder, modelFiles.generation)
@@ -109,7 +109,7 @@ export const read = Effect.fnUntraced(function*(folder: string) {
   return found
 })
 
-/** Keys of the folder that change what is generated and that nothing here does, each with its value. */
+/** Unsupported keys of the folder that change what is generated, each with its value. */
 export const unsupported = ({ others }: GenerationConfig, draws: boolean): ReadonlyArray<string> =>
   others.filter(([key, value]) => !neutral.get(key)!(value, draws)).map(([key, value]) => `${key} ${brief(value)}`)
 
@@ -117,7 +117,7 @@ export const unsupported = ({ others }: GenerationConfig, draws: boolean): Reado
 const given = (json: unknown): ReadonlyArray<string> =>
   Object.entries(isObject(json) ? json : {}).filter(([, value]) => value !== null).map(([key]) => key)
 
-/** Keys of how tokens are chosen, which config.json has in models of old; ids are there in all. */
+/** Decoding keys, which older models have in `config.json`; without `eos_token_id`, which all models have there. */
 const choosing: ReadonlySet<string> = new Set(
   [...Object.keys(Known.fields), ...neutral.keys()].filter((key) => key !== "eos_token_id")
 )

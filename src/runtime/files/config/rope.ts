@@ -1,4 +1,4 @@
-/** `rope_parameters` of `config.json`, also where they are spelled as before: `rope_scaling` beside `rope_theta`. */
+/** `rope_parameters` of `config.json`, or the older `rope_scaling` and `rope_theta`. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { brief, cut } from "../../../domain/brief.ts"
@@ -42,11 +42,11 @@ const kinds = {
   readonly [K in RopeParameters["rope_type"]]: Schema.Codec<Extract<RopeParameters, { rope_type: K }>, any>
 }
 
-/** Names that models gave to a kind before it had its own. */
+/** Older names of RoPE types. */
 const former = { su: "longrope" }
 
 const Given = Schema.Record(Schema.String, Schema.Unknown)
-/** The keys of a config that say how positions turn. */
+/** The keys of a config that define RoPE. */
 export const ropeKeys = {
   original_max_position_embeddings: Schema.optionalKey(Count),
   rope_theta: Schema.optionalKey(Positive),
@@ -57,17 +57,17 @@ export const ropeKeys = {
 const RopeKeys = Schema.Struct(ropeKeys)
 type RopeKeys = typeof RopeKeys.Type
 
-/** A place of a config that says something of a rotation: its name, "" for the config itself. */
+/** A part of a config that sets RoPE keys, with its name; "" for the top level. */
 export type Place = readonly [name: string, said: Json]
 
-/** The places of a config that has one rotation. */
+/** The places of a config with a single RoPE. */
 export const places = ({ rope_parameters, rope_scaling, ...plain }: Partial<RopeKeys>): ReadonlyArray<Place> => [
   ["", pick(plain, ["rope_theta", "partial_rotary_factor", "original_max_position_embeddings"])],
   ["rope_scaling", rope_scaling ?? {}],
   ["rope_parameters", rope_parameters ?? {}]
 ]
 
-/** Those of one that has a rotation for each type of layer; `theta` is what the config itself says of it. */
+/** The places of a config with one RoPE per layer type; `theta` is the base given at the top level. */
 export const placesOf = (type: string, c: Partial<RopeKeys>, theta: number | undefined): ReadonlyArray<Place> => {
   const own = c.rope_parameters?.[type]
   return [
@@ -82,19 +82,19 @@ const pick = (from: Json, keys: ReadonlyArray<string>): Json =>
 
 const TYPES: ReadonlySet<string> = new Set(["full_attention", "sliding_attention"])
 
-/** What `rope_parameters` has beside the types of layers, where it has them: it may be meant for both, or for none. */
+/** Problems: entries of `rope_parameters` that are not layer types, so it is unclear which types they apply to. */
 export const strangers = ({ rope_parameters = {} }: Partial<RopeKeys>): ReadonlyArray<string | false> =>
   Object.entries(rope_parameters).filter(([type, own]) => !TYPES.has(type) || !isObject(own))
     .map(([type]) => `rope_parameters.${cut(type)} is not the rotation of a type of layers`)
 
-/** By how much longrope scales what it turns, where the config does not say (Ding et al. 2024). */
+/** Default attention factor of LongRoPE (Ding et al. 2024). */
 const longropeFactor = (factor: number, original: number): number =>
   factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original))
 
-/** The same of YaRN (Peng et al. 2023, equation 22). */
+/** Default attention factor of YaRN (Peng et al. 2023, equation 22). */
 const yarnFactor = (factor: number, share: number): number => factor <= 1 ? 1 : 0.1 * share * Math.log(factor) + 1
 
-/** DeepSeek tells YaRN's as a ratio. */
+/** The default attention factor; DeepSeek gives YaRN's as a ratio of `mscale` and `mscale_all_dim`. */
 const attentionFactor = (
   kind: string,
   factor: number,
@@ -106,7 +106,7 @@ const attentionFactor = (
   return over && under ? yarnFactor(factor, over) / yarnFactor(factor, under) : yarnFactor(factor, 1)
 }
 
-/** What all places say together. Where two say otherwise of a key, nobody knows which is meant. */
+/** Merges all places; fails if two give different values for a key. */
 const together = Effect.fnUntraced(function*(all: ReadonlyArray<Place>) {
   const said = new Map<string, Place>()
   const apart: Array<string> = []
@@ -128,7 +128,7 @@ const together = Effect.fnUntraced(function*(all: ReadonlyArray<Place>) {
 
 const Names = Schema.Struct({ rope_type: Schema.optionalKey(Schema.String), type: Schema.optionalKey(Schema.String) })
 
-/** The kind, under whichever of its names; two of them may not be of two kinds. */
+/** The RoPE type from `rope_type` or the older `type`; fails if they differ. */
 const kindOf = Effect.fnUntraced(function*(said: Json, called: object) {
   const names = new Map(Object.entries({ ...former, ...called }))
   const { rope_type, type } = yield* keys(Names)(said)
@@ -141,7 +141,7 @@ const kindOf = Effect.fnUntraced(function*(said: Json, called: object) {
   return (kind ?? older ?? "default") as keyof typeof kinds
 })
 
-/** All that a kind may ask for, where it is left out worked out. */
+/** All parameters a type may need, with defaults for those left out. */
 const gathered = (said: Json, kind: string, { max_position_embeddings: most, theta }: Context) => {
   const original = said["original_max_position_embeddings"] ?? most
   const factor = said["factor"] ?? most / (original as number)
@@ -156,28 +156,28 @@ const gathered = (said: Json, kind: string, { max_position_embeddings: most, the
   }
 }
 
-/** Spellings that say nothing more, and YaRN's own. */
+/** Redundant keys, and those that only YaRN has. */
 const beside = (kind: string): ReadonlyArray<string> =>
   kind === "yarn" ? ["type", "mscale", "mscale_all_dim", "finetuned"] : ["type"]
 
-/** What the rest of a config says of positions. */
+/** What the rest of the config defines for RoPE. */
 export interface Context {
   readonly max_position_embeddings: number
   readonly headSize: number
-  /** Where no place says it. */
+  /** Default for `rope_theta`. */
   readonly theta: number
-  /** Names of kinds of its own. */
+  /** Additional names of RoPE types in this architecture. */
   readonly called?: object
 }
 
-/** What a config says of positions, read. */
+/** The decoded RoPE parameters. */
 export interface Rotation {
   readonly rope: RopeParameters
-  /** Keys that are not of its kind, and say nothing. */
+  /** Keys that do not apply to this RoPE type, and are ignored. */
   readonly passed: ReadonlyArray<string>
 }
 
-/** The rotation that the places of a config give to a model. */
+/** RoPE parameters from the places of a config; fails if they conflict or are invalid. */
 export const ropeOf = Effect.fnUntraced(function*(all: ReadonlyArray<Place>, context: Context) {
   const said = yield* together(all)
   const kind = yield* kindOf(said, context.called ?? {})

@@ -1,4 +1,4 @@
-/** A safetensors file held open: its header is read once, its tensors one at a time from where they lie. */
+/** An open safetensors file: the header is read once, tensors on demand. */
 import * as Effect from "effect/Effect"
 import { brief } from "../../../domain/brief.ts"
 import * as Finite from "../../../kernels/finite.ts"
@@ -13,7 +13,7 @@ export interface StoredTensor {
   readonly data: Float32Array
 }
 
-/** A tensor as the header tells of it. */
+/** A tensor's entry in the header. */
 export interface Entry {
   readonly dtype: string
   readonly shape: ReadonlyArray<number>
@@ -26,20 +26,20 @@ export interface TensorFile {
   /** Element types and shapes by name. */
   readonly entries: ReadonlyMap<string, Entry>
   readonly metadata: Readonly<Record<string, string>>
-  /** A tensor's values as float32; takes no memory but theirs. */
+  /** A tensor's values as float32, with no second buffer. Fails on values that are not finite. */
   readonly read: (name: string) => Effect.Effect<StoredTensor, FileError>
-  /** Fills `data`, of its size, with the values of a float32 tensor. */
+  /** Reads a float32 tensor into `data`, which has its size. */
   readonly into: (name: string, data: Float32Array) => Effect.Effect<Float32Array, FileError>
-  /** The type of a tensor that is stored in 16 bits. */
+  /** The half-precision type of a tensor, if it has one. */
   readonly half: (name: string) => Half | undefined
-  /** The words of such a tensor, as they are stored. */
+  /** The half-precision bits of such a tensor. */
   readonly words: (name: string) => Effect.Effect<Uint16Array, FileError>
 }
 
-/** No header is longer (the format's own limit): what claims to be is something else. */
+/** The format's own limit on the header, in bytes. */
 const LONGEST_HEADER = 1e8
 
-/** Bits of an element, by the names of the format. */
+/** Bits per element, by type. */
 const bits: ReadonlyMap<string, number> = new Map([
   ...["F4"].map((type) => [type, 4] as const),
   ...["F6_E2M3", "F6_E3M2"].map((type) => [type, 6] as const),
@@ -49,15 +49,15 @@ const bits: ReadonlyMap<string, number> = new Map([
   ...["F64", "I64", "U64", "C64"].map((type) => [type, 64] as const)
 ])
 
-/** Types that weights are read from, with their bytes. */
+/** Bytes per element of the types that weights can be read from. */
 const widths: ReadonlyMap<string, number> = new Map([["F32", 4], ["F16", 2], ["BF16", 2]])
 
-/** Types of half the width. */
+/** Half-precision types. */
 const narrow: ReadonlyMap<string, Half> = new Map([["F16", "float16"], ["BF16", "bfloat16"]])
 
 const isNatural = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
 
-/** What is wrong with a header, and where. */
+/** An error in a header, with its place. */
 class Malformed extends Error {
   readonly place: string
   constructor(place: string, reason: string) {
@@ -66,11 +66,11 @@ class Malformed extends Error {
   }
 }
 
-/** Bits of a tensor; none where they, or sizes on the way to them, are more than the format counts. */
+/** Bits of a tensor; NaN if the total or a partial product exceeds the format's limit. */
 const sizeOf = (dtype: string, shape: ReadonlyArray<number>): number =>
   [...shape, bits.get(dtype)!].reduce((size, n) => size * n < 2 ** 64 ? size * n : NaN, 1)
 
-/** The entry that a value of the header is, or what is wrong with it. */
+/** Parses an entry of the header; returns a message if it is malformed. */
 const entryOf = (value: unknown): Entry | string => {
   const { data_offsets: offsets, dtype, shape } = Object(value) as Readonly<Record<string, unknown>>
   if (typeof dtype !== "string" || !bits.has(dtype)) return `${brief(dtype ?? null)} is no element type of the format`
@@ -84,7 +84,7 @@ const entryOf = (value: unknown): Entry | string => {
   return { dtype, shape, data_offsets: [start, end] }
 }
 
-/** Refuses tensors that do not lie one after the other from the first byte to the last. */
+/** Fails unless the tensors cover the data exactly, without gaps or overlaps. */
 const checkPlaces = (entries: ReadonlyMap<string, Entry>, available: number): void => {
   const order = [...entries].toSorted(([, a], [, b]) =>
     a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1]
@@ -99,7 +99,7 @@ const checkPlaces = (entries: ReadonlyMap<string, Entry>, available: number): vo
   if (at < available) throw new Malformed("header", `${available - at} bytes at the end belong to no tensor`)
 }
 
-/** Refuses values of which one is no finite number. */
+/** Fails on values that are not finite. */
 export const finite = (path: string, name: string, data: Float32Array): Effect.Effect<void, FileError> => {
   const bad = Finite.firstInfinite(data)
   return bad < 0
@@ -114,7 +114,7 @@ interface Header {
 
 const METADATA = "__metadata__"
 
-/** Of numbers only integers in digits are any here; texts are of whole characters. */
+/** JSON reviver: numbers must be plain digits (else NaN), strings well-formed Unicode. */
 const strict = (key: string, value: unknown, { source }: { readonly source?: string }): unknown => {
   if (!key.isWellFormed() || (typeof value === "string" && !value.isWellFormed())) {
     throw new Malformed("header", `has half a character in ${brief(key)}`)
@@ -144,7 +144,7 @@ const parseHeader = (text: string): Header => {
   return { metadata: metadata as Header["metadata"], entries }
 }
 
-/** The header, and the byte after it. */
+/** Reads the header, and the offset of the data. */
 const readHeader = Effect.fnUntraced(function*({ into, path, size }: Reading) {
   const fail = (place: string, reason: string) => new FileError({ path, place, reason })
   if (size < 8) return yield* fail("header", "the file is truncated")
@@ -167,7 +167,7 @@ const readHeader = Effect.fnUntraced(function*({ into, path, size }: Reading) {
   })
 })
 
-/** Reads `data`, whose last bytes are those of the file from `from` on. */
+/** Fills the last `bytes` bytes of `data` from offset `from` of the file. */
 const fill = <A extends Float32Array | Uint16Array>(
   { into }: Reading,
   data: A,
@@ -196,7 +196,7 @@ export const of = Effect.fnUntraced(function*(file: Reading) {
     const reason = `element ${bad} is ${fromWords(data.slice(bad, bad + 1), half(name)!)[0]}`
     return yield* new FileError({ path, place, reason })
   })
-  /** Stored halves lie in the second half of their own array first. */
+  /** Half-precision bits are first read into the second half of the float32 array, then widened in place. */
   const read = Effect.fnUntraced(function*(name: string) {
     const { bytes, count, dtype, from, place, shape } = whereIs(name)
     if (!widths.has(dtype)) {

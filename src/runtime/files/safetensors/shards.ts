@@ -1,4 +1,4 @@
-/** Weights in safetensors files of a greatest size, as Hugging Face splits and names them, a tensor in memory at a time. */
+/** Sharded safetensors files, split and named as by Hugging Face; one tensor in memory at a time. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import { modelFiles } from "../../../domain/fileNames.ts"
@@ -8,20 +8,20 @@ import { FileError, writeDurably, writing } from "../disk.ts"
 import * as TensorFile from "./read.ts"
 import * as Safetensors from "./write.ts"
 
-/** Element types by the names of `config.json`. */
+/** Element types by their names in `config.json`. */
 export const dtypes = { float32: "F32", float16: "F16", bfloat16: "BF16" } as const
-/** A type that weights can be saved in. */
+/** A dtype that weights can be saved in. */
 export type SavedType = keyof typeof dtypes
 const widths: Readonly<Record<SavedType, number>> = { float32: 4, float16: 2, bfloat16: 2 }
 
-/** A tensor to be written, read when its turn comes. */
+/** A tensor to be written, read when it is needed. */
 export interface Pending<E, R> {
   readonly name: string
   readonly shape: ReadonlyArray<number>
   readonly values: Effect.Effect<Float32Array, E, R>
 }
 
-/** The bytes of finite values, or the first one that the type cannot hold. */
+/** The bytes of finite values, or the first value that overflows the dtype. */
 const bytesOf = (data: Float32Array, dtype: SavedType): Uint8Array | { readonly beyond: number } => {
   if (dtype === "float32") return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   const words = toWords(data, dtype)
@@ -29,7 +29,7 @@ const bytesOf = (data: Float32Array, dtype: SavedType): Uint8Array | { readonly 
   return beyond >= 0 ? { beyond: data[beyond]! } : new Uint8Array(words.buffer)
 }
 
-/** Names by file: in order, each file as full as it can be; a tensor that is too large has one of its own. */
+/** Assigns names to files in order, filling each; an oversized tensor gets a file of its own. */
 export const split = (
   tensors: ReadonlyArray<{ readonly name: string; readonly bytes: number }>,
   most: number
@@ -57,10 +57,10 @@ const nameOf = (i: number, files: number): string => {
   return files === 1 ? modelFiles.weights : `model-${number(i + 1)}-of-${number(files)}.safetensors`
 }
 
-/** How weights are laid out in files. */
+/** How weights are split into files. */
 export interface Options {
   readonly dtype: SavedType
-  /** Bytes of tensors in a file. */
+  /** Maximum bytes of tensors per file. */
   readonly maxShardSize: number
 }
 
@@ -89,7 +89,7 @@ const writeFile = Effect.fnUntraced(
   Effect.scoped
 )
 
-/** Writes the files into a folder that is there, and their index where they are several; the names of the files. */
+/** Writes the files into an existing folder, with an index if there are several; returns their names. */
 export const write = Effect.fnUntraced(
   function*<E, R>(folder: string, tensors: ReadonlyArray<Pending<E, R>>, { dtype, maxShardSize }: Options) {
     const sized = tensors.map((t) => ({ ...t, bytes: widths[dtype] * Nd.size(t.shape) }))
@@ -118,7 +118,7 @@ export const write = Effect.fnUntraced(
 
 const units: Readonly<Record<string, number>> = { KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 }
 
-/** "5GB" in bytes, by powers of ten as Hugging Face counts; none for what is no size. */
+/** Parses a size such as "5GB" (powers of ten, as in Hugging Face) into bytes; `undefined` if malformed. */
 export const bytesIn = (size: string): number | undefined => {
   const [, digits, unit] = /^(\d+(?:\.\d+)?)\s*([KMGT]B)$/i.exec(size.trim()) ?? []
   return digits === undefined ? undefined : Math.floor(Number(digits) * units[unit!.toUpperCase()]!)

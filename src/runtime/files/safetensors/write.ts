@@ -1,4 +1,4 @@
-/** The safetensors format: an 8-byte length, a JSON header of names, types, shapes and offsets, then the bytes. */
+/** Writes safetensors: 8-byte length, JSON header (names, types, shapes, offsets), tensor data. */
 import * as Effect from "effect/Effect"
 import * as Nd from "../../../kernels/NdArray.ts"
 import { writing as bytesInto } from "../disk.ts"
@@ -9,7 +9,7 @@ export type { StoredTensor }
 /** Tensors by name. */
 export type StoredTensors = ReadonlyMap<string, StoredTensor>
 
-/** A tensor as the header tells of it. */
+/** A tensor's entry in the header. */
 export interface Entry {
   readonly name: string
   readonly dtype: string
@@ -17,7 +17,7 @@ export interface Entry {
   readonly bytes: number
 }
 
-/** What comes before the tensors, whose order is that of the entries; padded to 8 bytes. */
+/** The bytes before the tensor data, padded to 8 bytes; tensors follow in the order of the entries. */
 export const header = (entries: ReadonlyArray<Entry>, metadata: Readonly<Record<string, string>>): Uint8Array => {
   let end = 0
   const told = entries.map(({ bytes, dtype, name, shape }) => {
@@ -32,7 +32,7 @@ export const header = (entries: ReadonlyArray<Entry>, metadata: Readonly<Record<
   return bytes
 }
 
-/** Order of names by their UTF-16 code units. */
+/** Compares names by UTF-16 code units. */
 export const byName = (a: { readonly name: string }, b: { readonly name: string }): number => a.name < b.name ? -1 : 1
 
 type Metadata = Readonly<Record<string, string>>
@@ -42,7 +42,7 @@ type Shaped = Pick<StoredTensor, "shape"> & { readonly name: string }
 const entriesOf = (tensors: ReadonlyArray<Shaped>): ReadonlyArray<Entry> =>
   tensors.map(({ name, shape }) => ({ name, dtype: "F32", shape, bytes: 4 * Nd.size(shape) }))
 
-/** Float32 tensors sorted by name, and the header that tells of them: equal tensors make equal bytes. */
+/** Float32 tensors sorted by name, and their header: equal tensors give equal bytes. */
 const layout = (tensors: StoredTensors, metadata: Metadata) => {
   const sorted = [...tensors].map(([name, { data, shape }]) => ({ name, data, shape })).toSorted(byName)
   return { head: header(entriesOf(sorted), metadata), sorted }
@@ -51,21 +51,21 @@ const layout = (tensors: StoredTensors, metadata: Metadata) => {
 const bytesOf = ({ buffer, byteLength, byteOffset }: Float32Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength)
 
-/** Bytes of the file of some tensors. */
+/** Size in bytes of a file of these tensors. */
 export const size = (tensors: StoredTensors, metadata: Metadata = {}): number => {
   const { head, sorted } = layout(tensors, metadata)
   return sorted.reduce((n, { data }) => n + data.byteLength, head.length)
 }
 
-/** The bytes of a small file. */
+/** A small file as bytes. */
 export const encode = (tensors: StoredTensors, metadata: Metadata = {}): Uint8Array => {
   const { head, sorted } = layout(tensors, metadata)
   return new Uint8Array(Buffer.concat([head, ...sorted.map(({ data }) => bytesOf(data))]))
 }
 
 /**
- * A new file of any size, whose tensors are added in the order in which they are named; its SHA-256 at the end. A tensor
- * that holds what is no finite number is refused, as it would be when it is read.
+ * A new file of any size, to which tensors are added in the order of `tensors`; finishing returns its SHA-256. Fails on
+ * values that are not finite, as reading would.
  */
 export const writing = Effect.fnUntraced(
   function*(path: string, tensors: ReadonlyArray<Shaped>, metadata: Metadata = {}) {
@@ -82,7 +82,7 @@ export const writing = Effect.fnUntraced(
   }
 )
 
-/** Writes a new file, from where the tensors lie; its SHA-256. */
+/** Writes a new file without copying the tensors; returns its SHA-256. */
 export const write = Effect.fnUntraced(function*(path: string, tensors: StoredTensors, metadata: Metadata = {}) {
   const { sorted } = layout(tensors, metadata)
   const { add, finish } = yield* writing(path, sorted, metadata)
@@ -90,7 +90,7 @@ export const write = Effect.fnUntraced(function*(path: string, tensors: StoredTe
   return yield* finish
 }, Effect.scoped)
 
-/** All tensors of a file, and what it tells of itself. */
+/** Reads all tensors of a file, and its metadata. */
 export const open = Effect.fnUntraced(function*(path: string) {
   const file = yield* TensorFile.open(path)
   const tensors = new Map<string, StoredTensor>()
@@ -98,5 +98,5 @@ export const open = Effect.fnUntraced(function*(path: string) {
   return { metadata: file.metadata, tensors: tensors as StoredTensors }
 }, Effect.scoped)
 
-/** All tensors of a file, as float32. */
+/** Reads all tensors of a file as float32. */
 export const read = (path: string) => Effect.map(open(path), ({ tensors }) => tensors)

@@ -1,22 +1,22 @@
-/** Tokens that a text may not go on with, as Hugging Face's generate leaves them out. */
+/** Tokens excluded from generation, as in Hugging Face's `generate`. */
 
-/** What may not be written; each is Hugging Face's of the same name. */
+/** Constraints, with Hugging Face's names and meanings. */
 export interface Constraints {
-  /** No run of so many tokens stands twice in the text, its prompt included; 0 for no such rule. */
+  /** No n-gram of this size repeats, prompt included; 0 for no limit. */
   readonly no_repeat_ngram_size: number
-  /** The text does not end before it has so many tokens, its prompt included. */
+  /** No eos token before the text has this many tokens, prompt included. */
   readonly min_length: number
-  /** It does not end before so many tokens are written. */
+  /** No eos token before this many new tokens. */
   readonly min_new_tokens: number
-  /** Tokens that are never written. */
+  /** Tokens that are never generated. */
   readonly suppress_tokens: ReadonlyArray<number>
-  /** Tokens that nothing that is written begins with. */
+  /** Tokens that are never generated first. */
   readonly begin_suppress_tokens: ReadonlyArray<number>
-  /** Runs of tokens that are never written. */
+  /** Token sequences that are never generated. */
   readonly bad_words_ids: ReadonlyArray<ReadonlyArray<number>>
 }
 
-/** No constraint at all. */
+/** No constraints. */
 export const unconstrained: Constraints = {
   no_repeat_ngram_size: 0,
   min_length: 0,
@@ -26,11 +26,11 @@ export const unconstrained: Constraints = {
   bad_words_ids: []
 }
 
-/** Whether the tokens `text[from..]` begin with a run. */
+/** Whether `text[from..]` starts with a token sequence. */
 const goesOn = (text: ReadonlyArray<number>, from: number, run: ReadonlyArray<number>): boolean =>
   run.every((id, i) => text[from + i] === id)
 
-/** The tokens that followed the last n - 1 of a text wherever these stood before. */
+/** The tokens that followed earlier occurrences of the text's last n - 1 tokens. */
 const repeated = (text: ReadonlyArray<number>, n: number): ReadonlyArray<number> => {
   const end = text.length - (n - 1)
   if (n === 0 || end < 0) return []
@@ -40,16 +40,13 @@ const repeated = (text: ReadonlyArray<number>, n: number): ReadonlyArray<number>
   return found
 }
 
-/** The last tokens of the runs that a text is about to complete; an end by itself is always allowed. */
+/** Last tokens of the sequences that the text is about to complete; a single eos token is always allowed. */
 const completed = (text: ReadonlyArray<number>, runs: Constraints["bad_words_ids"], ends: ReadonlySet<number>) =>
   runs.filter((run) => !(run.length === 1 && ends.has(run[0]!)))
     .filter((run) => text.length >= run.length - 1 && goesOn(text, text.length - run.length + 1, run.slice(0, -1)))
     .map((run) => run.at(-1)!)
 
-/**
- * Makes impossible what may not follow a text, of which the first `prompted` tokens are its prompt: the logits of these
- * tokens become -Infinity.
- */
+/** Sets the logits of excluded tokens to -Infinity; the first `prompted` tokens of `text` are the prompt. */
 export const constrain = (
   logits: Float32Array,
   text: ReadonlyArray<number>,

@@ -1,18 +1,15 @@
-/** How texts are decoded: as the settings say, else as the model folder does. */
+/** Decoding parameters: from the settings, else from the model folder. */
 import type { Generation } from "../../../domain/settings/generation.ts"
 import { type GenerationConfig, unsupported } from "../../files/config/generation.ts"
 import type { Constraints } from "./constraints.ts"
 import type { Sampling } from "./sampling.ts"
 
-/** Settings of generation, but for those of how a text ends. */
+/** Decoding parameters, without length limits and eos tokens. */
 export interface Decoding extends Sampling, Constraints {
   readonly stop_strings: ReadonlyArray<string>
 }
 
-/**
- * The settings where they say something, else the folder, else Hugging Face's defaults. A temperature of 0 means that
- * nothing is drawn.
- */
+/** From the settings, else from the folder, else Hugging Face's defaults. Temperature 0 means greedy decoding. */
 export const resolve = (c: Generation, { known }: GenerationConfig): Decoding => {
   const temperature = c.temperature ?? known.temperature ?? 1
   const min_new_tokens = c.min_new_tokens ?? known.min_new_tokens
@@ -33,6 +30,6 @@ export const resolve = (c: Generation, { known }: GenerationConfig): Decoding =>
   }
 }
 
-/** Keys of the folder that change what is written and that nothing here does, each with its value. */
+/** Unsupported keys of the folder that change what is generated, each with its value. */
 export const foreign = (c: Generation, config: GenerationConfig): ReadonlyArray<string> =>
   unsupported(config, resolve(c, config).do_sample)

@@ -1,4 +1,4 @@
-/** Texts continued token by token, several at a time, none of which notices the others. */
+/** Batched generation, token by token; a text does not depend on the others in its batch. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -12,13 +12,13 @@ import { constrain, type Constraints } from "./constraints.ts"
 import { choose, type Sampling, unusable } from "./sampling.ts"
 import { TextStream } from "./textStream.ts"
 
-/** A text to go on with, of one token at least, and the key of all that is drawn for it. */
+/** A prompt of at least one token, and its sampling key. */
 export interface Prompt {
   readonly ids: ReadonlyArray<number>
   readonly key: Key.Key
 }
 
-/** How a text goes on, and what ends it. */
+/** How tokens are chosen, and what ends a text. */
 export interface GenerationOptions extends Sampling, Constraints {
   readonly max_new_tokens: number
   /** Tokens that end a text. */
@@ -26,17 +26,17 @@ export interface GenerationOptions extends Sampling, Constraints {
   readonly stop_strings: ReadonlyArray<string>
 }
 
-/** What texts are written with. */
+/** The program and cache of a decoder. */
 export interface Generator {
   readonly program: Open<"rows" | "length" | "slots">
   readonly cache: CacheShape
-  /** Inputs that the program does not have fixed. */
+  /** Program inputs that are not compiled in. */
   readonly weights: () => Feeds<string>
   readonly padding: number
   readonly decode: (ids: ReadonlyArray<number>) => string
 }
 
-/** A text that is being written: its prompt and what came after. */
+/** A text being generated: prompt and new tokens. */
 interface Writing {
   readonly row: number
   readonly key: Key.Key
@@ -45,26 +45,26 @@ interface Writing {
   readonly text: TextStream
 }
 
-/** Each writing has a row of the cache, which holds all of its tokens but the last; there is none before the first step. */
+/** A row of the KV cache for each text, holding all its tokens but the last; no cache before the first step. */
 interface State {
   readonly writings: ReadonlyArray<Writing>
   readonly cache: KeyValueCache | undefined
 }
 
-/** New tokens of a row, at the positions from `first` on. */
+/** New tokens of a row, at positions from `first` on. */
 interface Row {
   readonly ids: ReadonlyArray<number>
   readonly first: number
 }
 
-/** Tokens of prompts that are read at once, about. */
+/** Approximate number of prompt tokens per prefill run. */
 const TOKENS = 4096
 
-/** Slots for the tokens of each and some more. */
+/** Cache positions for the longest text, rounded up to a bucket. */
 const slotsFor = (writings: ReadonlyArray<Writing>): number =>
   bucket(writings.reduce((n, { ids }) => Math.max(n, ids.length), 1), Infinity)
 
-/** Rows as the arrays of a program; shorter ones are padded on the right. */
+/** Rows as the arrays of a program, padded on the right. */
 const pack = (rows: ReadonlyArray<Row>, padding: number) => {
   const length = rows.reduce((n, { ids }) => Math.max(n, ids.length), 1)
   const ids = new Int32Array(rows.length * length).fill(padding)
@@ -77,7 +77,7 @@ const pack = (rows: ReadonlyArray<Row>, padding: number) => {
   return { length, feeds: { ids, positions, last } }
 }
 
-/** Runs the decoder over new tokens of a cache's rows: the logits of each row, and what is to be kept. */
+/** Runs the decoder on new tokens: logits of each row's last token, and the keys and values to cache. */
 const forward = Effect.fnUntraced(function*(g: Generator, cache: KeyValueCache, rows: ReadonlyArray<Row>) {
   const { feeds, length } = pack(rows, g.padding)
   const program = g.program({ rows: rows.length, length, slots: cache.slots })
@@ -93,14 +93,14 @@ const forward = Effect.fnUntraced(function*(g: Generator, cache: KeyValueCache, 
   }
 })
 
-/** How many of the first rows are read at once: as many as have so many tokens when they are padded to the longest. */
+/** How many of the first rows fit in one prefill run, padded to the longest. */
 const together = (rows: ReadonlyArray<Row>): number => {
   let longest = 0
   const tooMany = rows.findIndex(({ ids }, i) => (longest = Math.max(longest, ids.length)) * (i + 1) > TOKENS)
   return tooMany < 0 ? rows.length : Math.max(1, tooMany)
 }
 
-/** Reads the prompts, several at once where they are short. */
+/** Prefill: runs the prompts, batching short ones. */
 const read = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<Writing>) {
   const cache = new KeyValueCache(g.cache, writings.length, slotsFor(writings))
   const logits: Array<Float32Array> = []
@@ -114,7 +114,7 @@ const read = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<W
   return { cache, logits }
 })
 
-/** Adds the last token of each to the cache, which has a slot for it. */
+/** Runs one decoding step: adds the last token of each text to the cache, which must have room for it. */
 const advance = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<Writing>, cache: KeyValueCache) {
   const rows = writings.map(({ ids }) => ({ ids: ids.slice(-1), first: ids.length - 1 }))
   const { logits, present } = yield* forward(g, cache, rows)
@@ -122,7 +122,7 @@ const advance = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArra
   return { cache, logits }
 })
 
-/** The next token of a text, whose logits are overwritten. */
+/** Chooses the next token of a text; overwrites the logits. */
 const write = ({ ids, key, prompted, row, text }: Writing, logits: Float32Array, options: GenerationOptions): Token => {
   const id = choose(logits, ids, options, () => Key.uniform(key, ids.length - prompted))
   if (options.eos.has(id)) return { row, id, text: text.end().text, finish: "eos" }
@@ -133,7 +133,7 @@ const write = ({ ids, key, prompted, row, text }: Writing, logits: Float32Array,
   return { row, id, text: piece.text + text.end().text, finish: "length" }
 }
 
-/** Leaves each text the tokens that it may go on with; fails where one has none. */
+/** Applies the constraints to the logits; fails if a text has no token left. */
 const writable = (
   g: Generator,
   writings: ReadonlyArray<Writing>,
@@ -150,7 +150,7 @@ const writable = (
     return Effect.fail(new SessionError({ reason: new RunFailed({ program: name, cause }) }))
   }, { discard: true })
 
-/** The state before the next step: finished texts leave, and those that go on have a slot for their last token. */
+/** The next state: drops finished texts, and makes room in the cache for the last tokens. */
 const proceed = (writings: ReadonlyArray<Writing>, tokens: ReadonlyArray<Token>, cache: KeyValueCache): State => {
   const rows = [...writings.keys()].filter((r) => tokens[r]!.finish === undefined)
   const left = rows.map((r) => writings[r]!)
@@ -159,7 +159,7 @@ const proceed = (writings: ReadonlyArray<Writing>, tokens: ReadonlyArray<Token>,
   return { writings: left, cache: fits ? cache : cache.resized(rows, slots) }
 }
 
-/** The tokens of all prompts, a step of each at a time; `row` tells whose. */
+/** The tokens of all prompts, one step of each text at a time; `row` is the index of the prompt. */
 export const generate = (
   g: Generator,
   prompts: ReadonlyArray<Prompt>,

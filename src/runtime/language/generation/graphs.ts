@@ -1,4 +1,4 @@
-/** The program that continues texts: new tokens in, the logits of the next ones and what is to be kept of them out. */
+/** Decoding step: new tokens in; next-token logits and their keys and values out. */
 import { cacheShape, remember } from "../../../kernels/nn/cache.ts"
 import type { Decoder, DecoderConfig } from "../../../kernels/nn/decoder.ts"
 import { entering } from "../../../kernels/nn/Module.ts"
@@ -10,7 +10,7 @@ import { byName, input, type Shape } from "../../../kernels/Tensor.ts"
 import { pastNames } from "../../engine/KeyValueCache.ts"
 import type { Family } from "../../engine/Session.ts"
 
-/** What each layer keeps of earlier tokens, as inputs of the given shape. */
+/** Cached keys and values of each layer, as inputs of the given shape. */
 const pastInputs = (layers: number, shape: Shape) =>
   Array.from({ length: layers }, (_, i) => {
     const { k, v } = pastNames(i)
@@ -18,10 +18,11 @@ const pastInputs = (layers: number, shape: Shape) =>
   })
 
 /**
- * Rows of new tokens at their positions, in a cache whose slots are positions: a row sees the slots before its first new
- * position. `last` are the flattened places of the tokens whose next is asked for.
+ * Rows of new tokens at their positions, with a KV cache indexed by position: a row attends to the cached positions
+ * before its first new one. `last`: flat indices of the tokens whose next token is predicted.
  *
- * `model` is what it is called. Outputs: `logits` [rows, vocabulary] and `present` [2 · layers, rows, groups, length, size], keys and values in turn.
+ * `model` is the model's name. Outputs: `logits` [rows, vocabulary] and `present` [2 · layers, rows, KV heads, length,
+ * head size], alternating keys and values.
  */
 export const generation = (
   c: DecoderConfig,

@@ -1,29 +1,29 @@
-/** The next token from its logits, as Hugging Face's generate chooses it. */
+/** Chooses the next token from its logits, like Hugging Face's `generate`. */
 
-/** How a token is chosen; each is Hugging Face's of the same name. */
+/** Sampling parameters, with Hugging Face's names and meanings. */
 export interface Sampling {
-  /** Draw, instead of taking the likeliest. */
+  /** Sample instead of greedy decoding. */
   readonly do_sample: boolean
-  /** Logits are divided by it before a draw. */
+  /** Logits are divided by it before sampling. */
   readonly temperature: number
-  /** Draw from so many likeliest tokens; 0 for all. */
+  /** Sample from the `top_k` most likely tokens; 0 for all. */
   readonly top_k: number
-  /** Draw from the likeliest tokens that together are so likely. */
+  /** Sample from the smallest set of most likely tokens whose total probability is at least `top_p`. */
   readonly top_p: number
-  /** Draw from tokens that are at least so likely, as a share of the likeliest one's probability. */
+  /** Sample from tokens with at least `min_p` times the highest probability. */
   readonly min_p: number
-  /** Makes tokens of the text so far less likely: positive logits are divided by it, others multiplied. */
+  /** Penalises tokens already in the text: positive logits are divided by it, negative ones multiplied. */
   readonly repetition_penalty: number
 }
 
-/** The place of the greatest; the first of those that tie. */
+/** Argmax; the first of ties. */
 const greatest = (logits: Float32Array): number => {
   let best = 0
   for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[best]!) best = i
   return best
 }
 
-/** Places by logit, greatest first, as far as they are asked for: a heap that is emptied. */
+/** Token ids by descending logit, lazily, from a heap. */
 function* descending(logits: Float32Array): Generator<number> {
   const heap = new Int32Array(logits.length).map((_, i) => i)
   const sink = (from: number, size: number): void => {
@@ -45,7 +45,7 @@ function* descending(logits: Float32Array): Generator<number> {
   }
 }
 
-/** The `k` greatest and those that tie with the last of them. */
+/** The `k` largest, and any that tie with the last of them. */
 const topK = (logits: Float32Array, k: number): ReadonlyArray<number> => {
   const kept: Array<number> = []
   for (const i of descending(logits)) {
@@ -55,7 +55,7 @@ const topK = (logits: Float32Array, k: number): ReadonlyArray<number> => {
   return kept
 }
 
-/** exp(x - greatest) of the logits at some places, or of all. */
+/** Unnormalised probabilities of the tokens in `places`: exp((x - max) / temperature). */
 const masses = (logits: Float32Array, places: Iterable<number>, temperature: number): Float64Array => {
   const top = logits[greatest(logits)]!
   return Float64Array.from(places, (i) => Math.exp((logits[i]! - top) / temperature))
@@ -63,7 +63,7 @@ const masses = (logits: Float32Array, places: Iterable<number>, temperature: num
 
 const total = (values: Float64Array): number => values.reduce((a, b) => a + b, 0)
 
-/** Places, likeliest first, as long as those before are together less likely than `p`. */
+/** The most likely tokens, while the probability of those before is less than `top_p`. */
 const topP = (logits: Float32Array, places: Iterable<number>, whole: number, { temperature, top_p }: Sampling) => {
   const top = logits[greatest(logits)]!
   const kept: Array<number> = []
@@ -76,7 +76,7 @@ const topP = (logits: Float32Array, places: Iterable<number>, whole: number, { t
   return kept
 }
 
-/** Tokens that may be drawn by `top_k` and `top_p`: `undefined` for all. */
+/** Tokens left by `top_k` and `top_p`; `undefined` for all. */
 const likeliest = (logits: Float32Array, sampling: Sampling): ReadonlyArray<number> | undefined => {
   const { temperature, top_k, top_p } = sampling
   const first = top_k > 0 && top_k < logits.length ? topK(logits, top_k) : undefined
@@ -85,7 +85,7 @@ const likeliest = (logits: Float32Array, sampling: Sampling): ReadonlyArray<numb
   return topP(logits, first ?? descending(logits), whole, sampling)
 }
 
-/** Tokens that may be drawn: `undefined` for all. */
+/** Tokens that may be sampled; `undefined` for all. */
 const candidates = (logits: Float32Array, sampling: Sampling): ReadonlyArray<number> | undefined => {
   const kept = likeliest(logits, sampling)
   if (sampling.min_p === 0) return kept
@@ -94,7 +94,7 @@ const candidates = (logits: Float32Array, sampling: Sampling): ReadonlyArray<num
   return places.filter((_, i) => mass[i]! >= sampling.min_p)
 }
 
-/** Why no token can be chosen: logits that are no numbers, or that leave none; `undefined` where one can. */
+/** Why no token can be chosen: a logit is NaN or Infinity, or all are -Infinity; `undefined` if one can. */
 export const unusable = (logits: Float32Array): string | undefined => {
   let possible = false
   for (let i = 0; i < logits.length; i++) {
@@ -105,7 +105,7 @@ export const unusable = (logits: Float32Array): string | undefined => {
   return possible ? undefined : "no token is left to go on with"
 }
 
-/** The place at which the sum of masses passes the share `u` of their total. */
+/** Inverse transform sampling: the index at which the cumulative mass exceeds `u` times the total. */
 const drawn = (mass: Float64Array, u: number): number => {
   let rest = u * total(mass)
   let last = 0
@@ -118,7 +118,7 @@ const drawn = (mass: Float64Array, u: number): number => {
   return last
 }
 
-/** The next token of a text of tokens `text`, whose logits are overwritten; `u` is uniform on [0, 1). */
+/** The next token after the tokens `text`; overwrites the logits. `u` is uniform on [0, 1). */
 export const choose = (
   logits: Float32Array,
   text: ReadonlyArray<number>,

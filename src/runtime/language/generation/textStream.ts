@@ -1,15 +1,15 @@
-/** Text as its tokens come: pieces that are whole characters, up to a stop string. */
+/** Streams text as tokens arrive: whole characters only, up to a stop string. */
 
-/** What an added token makes certain of the text, and whether a stop string ended it. */
+/** The text completed by an added token, and whether a stop string ended the text. */
 export interface Piece {
   readonly text: string
   readonly stopped: boolean
 }
 
-/** Bytes of a character that is not whole yet are decoded as this. */
+/** An incomplete character is decoded as this. */
 const UNFINISHED = "\uFFFD"
 
-/** The length of the longest end of `text` that a stop string may go on from. */
+/** Length of the longest suffix of `text` that could begin a stop string. */
 const heldBack = (text: string, stops: ReadonlyArray<string>): number => {
   const longest = Math.max(0, ...stops.map((stop) => stop.length - 1))
   for (let n = Math.min(longest, text.length); n > 0; n--) {
@@ -18,18 +18,18 @@ const heldBack = (text: string, stops: ReadonlyArray<string>): number => {
   return 0
 }
 
-/** The place of the first stop string in `text`; -1 where there is none. */
+/** Position of the first stop string in `text`; Infinity if there is none. */
 const firstStop = (text: string, stops: ReadonlyArray<string>): number =>
   Math.min(...stops.map((stop) => text.indexOf(stop)).map((at) => at < 0 ? Infinity : at))
 
 /**
- * Tokens are decoded together with those of the piece before, since a token's text depends on its neighbour. Texts do
- * not hold the stop string that ended them.
+ * Tokens are decoded together with those of the previous piece, as a token's text depends on its predecessors. The stop
+ * string that ends a text is not part of it.
  */
 export class TextStream {
   private readonly decode: (ids: ReadonlyArray<number>) => string
   private readonly stops: ReadonlyArray<string>
-  /** Tokens of the last piece, then those that are not told yet. */
+  /** Tokens of the previous piece, then those not yet output. */
   private ids: Array<number> = []
   private told = 0
   private waiting = ""
@@ -46,7 +46,7 @@ export class TextStream {
     return this.release(text, false)
   }
 
-  /** What is left when no token follows. */
+  /** The remaining text after the last token. */
   end(): Piece {
     return this.release(this.fresh(), true)
   }

@@ -1,4 +1,4 @@
-/** A decoder that writes: prompts in, tokens out as they come. */
+/** Text generation with a decoder: prompts in, a stream of tokens out. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Key from "../../../domain/Key.ts"
@@ -16,15 +16,15 @@ import * as Decoding from "./decoding.ts"
 import { generate } from "./generate.ts"
 import { generation } from "./graphs.ts"
 
-/** A prompt as tokens, and the texts under which its continuation is drawn. */
+/** A tokenised prompt, and the texts that form its sampling key. */
 export interface Asked {
   readonly ids: ReadonlyArray<number>
   readonly about: ReadonlyArray<string>
 }
 
-/** What a decoder writes with. */
+/** What a decoder needs to generate. */
 export interface WritingOptions {
-  /** What the model is called. */
+  /** The model's name. */
   readonly model: string
   readonly settings: Generation
   readonly seed: number
@@ -34,11 +34,11 @@ export interface WritingOptions {
   readonly generation: GenerationConfig
   readonly tokenizer: Pick<Tokenizer, "decode">
   readonly weights: Weights
-  /** Weights that move are fed to the program; others become part of it, when it is first needed. */
+  /** Trainable weights are fed to the program; frozen ones become part of it on first use. */
   readonly learns: boolean
 }
 
-/** Why nothing is written: the folder asks for a way to write that is none of ours. */
+/** The error for a folder that requires unsupported decoding; `undefined` if it does not. */
 export const refusal = (
   settings: Generation,
   generation: GenerationConfig
@@ -51,7 +51,7 @@ export const refusal = (
   return new ModelRefused({ path: generation.path, place: "", reason })
 }
 
-/** The writer of a decoder; its program is opened when the first text is asked for. */
+/** A generator of text for a decoder; its program is compiled on first use. */
 export const make = Effect.fnUntraced(function*(o: WritingOptions) {
   const { config, decoder, ends, learns, seed, settings, tokenizer, weights } = o
   const session = yield* Session

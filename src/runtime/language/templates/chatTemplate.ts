@@ -1,4 +1,4 @@
-/** The chat template of a model folder: what is said, as the model reads it before it answers. */
+/** The chat template of a model folder. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
@@ -10,15 +10,15 @@ import { special, type Tokenizer } from "../../tokenizers/tokenizer.ts"
 import type { Said } from "./jinja/render.ts"
 import * as Templates from "./templates.ts"
 
-/** A folder's template, ready to be filled in. */
+/** A loaded chat template. */
 export interface ChatTemplate {
-  /** Each chat as the template puts it, with the beginning of the assistant's answer. */
+  /** Renders each chat, with the generation prompt for the assistant's answer. */
   readonly render: (chats: ReadonlyArray<ReadonlyArray<Said>>) => Effect.Effect<ReadonlyArray<string>, ModelRefused>
 }
 
 const FILE = modelFiles.chatTemplate
 const CONFIG = modelFiles.tokenizerConfig
-/** Stands for the user's words where it is asked what the template does with them. */
+/** A placeholder for the user's message, to test the template. */
 const WORDS = "\uE000"
 
 interface Found {
@@ -27,13 +27,13 @@ interface Found {
   readonly text: string
 }
 
-/** Templates by name: a list of names and texts, or an object of them. */
+/** Templates by name, from a list of names and texts or an object. */
 const named = (given: unknown): ReadonlyMap<string, unknown> => {
   if (!Array.isArray(given)) return new Map(Object.entries(isObject(given) ? given : {}))
   return new Map(given.filter(isObject).map(({ name, template }) => [String(name), template]))
 }
 
-/** The template of a file of its own, or of the config: a text, or the "default" of several by name. */
+/** The template from its own file, or from the config: a text, or "default" among several. */
 const find = Effect.fnUntraced(function*({ config, folder }: Tokenizer) {
   const fs = yield* FileSystem.FileSystem
   const own = join(folder, FILE)
@@ -53,7 +53,7 @@ const find = Effect.fnUntraced(function*({ config, folder }: Tokenizer) {
   )
 })
 
-/** As transformers has it: special tokens that there are none of are not defined, nor is the day. */
+/** As in transformers: missing special tokens are undefined, and so is the date. */
 const variablesOf = (tokenizer: Tokenizer) => {
   const names = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"].map((name) => `${name}_token`)
   const tokens = names.flatMap((name) => {
@@ -63,7 +63,10 @@ const variablesOf = (tokenizer: Tokenizer) => {
   return { add_generation_prompt: true, tools: null, documents: null, ...Object.fromEntries(tokens) }
 }
 
-/** The template, in a process of its own for as long as the scope lasts. */
+/**
+ * Loads the template; its process runs until the scope ends. Fails unless the template inserts a user message exactly
+ * once.
+ */
 export const load = Effect.fnUntraced(function*(tokenizer: Tokenizer) {
   const { path, place, text }: Found = yield* find(tokenizer)
   const refuse = (reason: string) => new ModelRefused({ path, place, reason })

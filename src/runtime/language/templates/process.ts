@@ -1,17 +1,17 @@
 /**
- * A process that renders one chat template, since a template can be endless or eat all memory: a limit of the heap ends the
- * process, not the program. Told by `templates.ts`, one message a request.
+ * A process that renders one chat template, as templates can loop forever or exhaust memory: the heap limit ends this
+ * process, not the program. Started by `templates.ts`; one message per request.
  */
 import { limited } from "../../files/timeLimit.ts"
 import { render, type Said } from "./jinja/render.ts"
 import { compile, type Template } from "./jinja/source.ts"
 
-/** What the process is told first. */
+/** The first message to the process. */
 export interface Begin {
   readonly template: string
-  /** Milliseconds that a text may take. */
+  /** Time limit per text in milliseconds. */
   readonly patience: number
-  /** Variables of the template, beside the messages. */
+  /** Variables of the template, besides the messages. */
   readonly variables: Readonly<Record<string, unknown>>
 }
 export interface Request {
@@ -19,7 +19,7 @@ export interface Request {
 }
 export type Reply = { readonly texts: ReadonlyArray<string> } | { readonly reason: string }
 
-/** Characters that a template may add to what is said. */
+/** Maximum length of a rendered text beyond twice that of the messages, in characters. */
 const MOST = 200_000
 
 const rendered = (template: Template, { patience, variables }: Begin, messages: ReadonlyArray<Said>): string => {
@@ -37,7 +37,7 @@ const answered = (work: () => Reply): Reply => {
   }
 }
 
-/** Why rendering ended, where the engine ended it. */
+/** The error message, with engine errors explained. */
 const reasonOf = (cause: Error): string => {
   if (!(cause instanceof RangeError)) return cause.message
   return /call stack/.test(cause.message)
@@ -45,7 +45,7 @@ const reasonOf = (cause: Error): string => {
     : `makes a text that is too long (${cause.message})`
 }
 
-/** Reads the template, then renders it as often as it is asked to. */
+/** Compiles the template, then renders it on request. */
 const serve = (begin: Begin): void => {
   let template: Template | undefined
   const first = answered(() => {
@@ -60,7 +60,7 @@ const serve = (begin: Begin): void => {
   process.send!(first)
 }
 
-/** Signals may go to every process of a terminal or a job; when this one ends, its program says. */
+/** A terminal or job may signal all its processes; the parent program decides when this one ends. */
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined)
 process.on("disconnect", () => process.exit())
 process.once("message", serve)

@@ -1,4 +1,4 @@
-/** Chat templates under a limit of time and memory, each rendered by a process of its own. */
+/** Chat templates with time and memory limits, each rendered in its own process. */
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import { type ChildProcess, fork } from "node:child_process"
@@ -6,10 +6,10 @@ import { fileURLToPath } from "node:url"
 import type { Said } from "./jinja/render.ts"
 import type { Begin, Reply, Request } from "./process.ts"
 
-/** Milliseconds for a text, in the process and, with its start, out of it. */
+/** Time limits in milliseconds: per text in the process, and the extra allowed for its start. */
 const PATIENCE = 4000
 const START = 10_000
-/** Megabytes of its heap. */
+/** Heap limit of the process in megabytes. */
 const HEAP = 256
 
 const program = fileURLToPath(new URL("./process.ts", import.meta.url))
@@ -26,7 +26,7 @@ const start = (): ChildProcess => {
   return child
 }
 
-/** Sends a message and waits for its answer; without one in time the process is ended. */
+/** Sends a message and awaits the reply; on timeout, kills the process. */
 const ask = (
   child: ChildProcess,
   message: Begin | Request,
@@ -54,10 +54,10 @@ const ask = (
     })
   })
 
-/** Chats of one message to the process, at most. */
+/** Maximum chats per message to the process. */
 const TOGETHER = 64
 
-/** Renders chats, in order; fails with the reason why the template does not. */
+/** Renders chats in order; fails with the template's error. */
 export const make = Effect.fnUntraced(function*(template: string, variables: Begin["variables"]) {
   const child = yield* Effect.acquireRelease(Effect.sync(start), (own) => Effect.sync(() => own.kill("SIGKILL")))
   const turns = yield* Semaphore.make(1)

@@ -1,4 +1,4 @@
-/** A model folder for other tools: weights of one type in files of a greatest size, config, tokenizer, generation config, card. */
+/** A model folder for other tools: sharded weights of one dtype, config, tokenizer, generation config, model card. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
@@ -21,12 +21,12 @@ import * as WeightFiles from "../../files/weights.ts"
 import * as ModelFolder from "../folder.ts"
 import * as Folding from "../mergeLora.ts"
 
-/** Types that a model can be saved in. */
+/** Dtypes that a model can be saved in. */
 export const savedTypes = ["auto", "float32", "float16", "bfloat16"] as const
 
 /** How a model is saved. */
 export interface Options {
-  /** "auto" for the type that the config names, else float32. */
+  /** "auto" for the dtype that the config names, else float32. */
   readonly dtype: typeof savedTypes[number]
   readonly maxShardSize: number
   /** Text of `README.md`. */
@@ -42,7 +42,7 @@ export interface Saved {
 
 type Json = Readonly<Record<string, unknown>>
 
-/** Files that go with a model, where they are there: what reads its text, how it is to be used. */
+/** Files copied with a model if present: its tokenizer, chat template, generation config and ColBERT metadata. */
 const companions = [
   modelFiles.tokenizer,
   modelFiles.tokenizerConfig,
@@ -59,14 +59,14 @@ const companions = [
 
 const textOf = (json: Json): Uint8Array => new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`)
 
-/** The type to save in, which the config tells under a new and an old name. */
+/** The dtype to save in; the config names it `dtype` or, formerly, `torch_dtype`. */
 const typeOf = (config: Json, asked: Options["dtype"]): Shards.SavedType => {
   if (asked !== "auto") return asked
   const told = String(config["dtype"] ?? config["torch_dtype"])
   return told in Shards.dtypes ? told as Shards.SavedType : "float32"
 }
 
-/** What the tensors of the folder are called, and whether its head is its embedding. */
+/** How the folder names its tensors, and whether its head is tied to the embedding. */
 const kindOf = Effect.fnUntraced(function*(folder: string, config: Json) {
   const shapes = yield* WeightFiles.shapes(folder)
   const encoder = encoderType(config["model_type"], shapes?.has(HEAD) ?? false)
@@ -76,13 +76,13 @@ const kindOf = Effect.fnUntraced(function*(folder: string, config: Json) {
   return { naming: ofDecoder(decoder), tied: decoder.tie_word_embeddings, twins: twinsOf(decoder) }
 })
 
-/** The architecture, where the config does not tell it; ColBERT's under the name by which others know its head. */
+/** The config with an architecture if it lacks one; ColBERT always gets the name by which other tools know its head. */
 const architectureOf = (config: Json, names: ReadonlySet<string>): Json =>
   names.has(HEAD)
     ? { model_type: "bert", ...config, architectures: ["HF_ColBERT"] }
     : { model_type: "llama", architectures: ["LlamaForCausalLM"], ...config }
 
-/** `config.json` of what is saved, its keys in order. */
+/** `config.json` of the saved model, with sorted keys. */
 const configOf = (config: Json, dtype: Shards.SavedType, names: ReadonlySet<string>): Json => {
   const apart = names.has(Folding.HEAD) ? { tie_word_embeddings: false } : {}
   const whole = Object.entries({ ...architectureOf(config, names), ...apart, dtype }).filter(([key]) =>
@@ -91,7 +91,7 @@ const configOf = (config: Json, dtype: Shards.SavedType, names: ReadonlySet<stri
   return Object.fromEntries(whole.toSorted(([a], [b]) => a < b ? -1 : 1))
 }
 
-/** How to generate with a model whose folder does not say: by its special tokens. */
+/** Default generation config, from the special tokens of the config; `undefined` without an eos token. */
 const generationOf = (config: Json): Json | undefined => {
   const tokens = ["bos_token_id", "eos_token_id", "pad_token_id"].filter((key) => (config[key] ?? null) !== null)
   return tokens.includes("eos_token_id")
@@ -104,11 +104,11 @@ interface Origin {
   readonly adapter: Peft.Adapter | undefined
   readonly naming: WeightFiles.Naming
   readonly twins: ReadonlyMap<string, string> | undefined
-  /** A head that was tied to the embedding is one of its own. */
+  /** Whether the head, tied to the embedding in the base, gets weights of its own. */
   readonly apart: boolean
 }
 
-/** What an adapter has in full that its base lacks: a head of its own. */
+/** Weights that an adapter has in full and its base lacks: an untied head. */
 const beside = (adapter: Peft.Adapter, known: ReadonlySet<string>) => {
   const modules = adapter.config.modules_to_save ?? []
   const isOwn = (name: string) => !known.has(name) && modules.some((module) => name === `${module}.weight`)
@@ -119,7 +119,7 @@ const beside = (adapter: Peft.Adapter, known: ReadonlySet<string>) => {
   }))
 }
 
-/** Refuses tables of different numbers of tokens: an adapter added some to one of them alone. */
+/** Refuses tables of different vocabulary sizes: the adapter added tokens to only some of them. */
 const sameRows = (
   own: ReadonlyArray<{ readonly name: string; readonly shape: ReadonlyArray<number> }>,
   folder: string
@@ -131,7 +131,7 @@ const sameRows = (
   return Effect.fail(new FileError({ path: join(folder, Peft.WEIGHTS), place: "", reason }))
 }
 
-/** The tensors to be written: those of the folder under our names, with the adapter folded in. */
+/** The tensors to write: those of the folder under our names, with the adapter merged in. */
 const pending = Effect.fnUntraced(function*({ adapter, apart, folder, naming, twins }: Origin) {
   const found = yield* WeightFiles.open(folder)
   if (!found) return yield* new FileError({ path: folder, place: "", reason: "has no weights to save" })
@@ -158,7 +158,7 @@ const pending = Effect.fnUntraced(function*({ adapter, apart, folder, naming, tw
   }))
 })
 
-/** The companions of the folders, the first that has one giving it. */
+/** The companions in the folders, each from the first folder that has it. */
 const files = Effect.fnUntraced(function*(folders: ReadonlyArray<string>) {
   const fs = yield* FileSystem.FileSystem
   const found = new Map<string, Uint8Array>()
@@ -172,7 +172,7 @@ const files = Effect.fnUntraced(function*(folders: ReadonlyArray<string>) {
   return found
 })
 
-/** Refuses a folder that has something in it. */
+/** Refuses a folder that is not empty. */
 const vacant = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
   if (!(yield* fs.exists(folder).pipe(located(folder)))) return
@@ -180,7 +180,7 @@ const vacant = Effect.fnUntraced(function*(folder: string) {
   return yield* new FileError({ path: folder, place: "", reason: "is there already; choose another folder" })
 })
 
-/** Everything but the weights. */
+/** All files but the weights, by name. */
 const texts = (
   config: Json,
   given: ReadonlyMap<string, Uint8Array>,
@@ -196,7 +196,7 @@ const texts = (
   ])
 }
 
-/** Writes the model of a folder, or an adapter's with its base, to a new folder: whole, or not at all. */
+/** Writes the model of a folder, or an adapter merged into its base, to a new folder: whole, or not at all. */
 export const save = Effect.fnUntraced(
   function*(given: string, out: string, { card, dtype: asked, maxShardSize }: Options) {
     const fs = yield* FileSystem.FileSystem

@@ -1,4 +1,4 @@
-/** Models as graphs for other tools, with the inputs and outputs that Hugging Face's exporters give them. */
+/** Models as graphs for other tools, with the inputs and outputs of Hugging Face's exporters. */
 import * as Nd from "../../../kernels/NdArray.ts"
 import { cacheShape, remember } from "../../../kernels/nn/cache.ts"
 import { backbone, colbert, type EncoderConfig } from "../../../kernels/nn/colbert.ts"
@@ -12,7 +12,7 @@ import { iota } from "../../../kernels/op/iota.ts"
 import { less } from "../../../kernels/op/select.ts"
 import { byName, constant, type Input, input, type Tensor } from "../../../kernels/Tensor.ts"
 
-/** A graph whose parameters, inputs under their own names, are to be part of it. */
+/** A graph, and the parameters, inputs under their own names, that become part of its model. */
 export interface Exported {
   readonly graph: Graph
   readonly params: Flat
@@ -22,12 +22,12 @@ export interface Exported {
 const shapesOf = (params: Flat) => [...params.values()].map(({ shape }) => shape)
 const integers = (name: string, ...shape: ReadonlyArray<number>): Input => input(name, shape, "int32")
 
-/** Where int32 values are not 0, as in an attention mask. */
+/** int32 attention mask as bool: true where positive. */
 const isSet = (mask: Tensor): Tensor => less(constant(Nd.scalar(0), "int32"), mask)
 
 /**
- * Logits of every token, and the keys and values of all, earlier ones first. Rows may be padded on either side, as
- * `attention_mask` tells.
+ * Logits of every new token, and the keys and values of all tokens, cached ones first. Rows may be padded on either
+ * side, as given by `attention_mask`.
  */
 export const decoder = (c: DecoderConfig): Exported => {
   const model = causalLm(c)
@@ -66,7 +66,7 @@ export const decoder = (c: DecoderConfig): Exported => {
   }
 }
 
-/** Hidden states of every token and, of an encoder with a head, vectors of length 1. */
+/** Hidden states of every token and, for an encoder with a head, unit token vectors. */
 export const encoder = (c: EncoderConfig): Exported => {
   const model = colbert(c)
   const [params, { bound, inputs }] = [flatten(model.params), entering(model.params)]

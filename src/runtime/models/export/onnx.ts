@@ -1,4 +1,4 @@
-/** A model folder's ONNX form, in the layout that transformers.js looks for: `onnx/model.onnx`. */
+/** ONNX export of a model folder, in the layout that transformers.js expects: `onnx/model.onnx`. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
@@ -24,23 +24,23 @@ import * as Graphs from "./graphs.ts"
 
 const [FOLDER, MODEL, DATA] = ["onnx", "model.onnx", "model.onnx_data"] as const
 
-/** A message of 2 GB is the longest there is; the graph itself takes less than this leaves. */
+/** A protobuf message is at most 2 GiB; this leaves 64 MiB for the graph itself. */
 const MOST = 2 ** 31 - 2 ** 26
 
-/** How the ONNX form is written. */
+/** Options of the export. */
 export interface Options {
-  /** Bytes of weights that go into the model's own file, at most; more lie beside it. */
+  /** Maximum bytes of weights in the model's own file; larger models have them in an external data file. */
   readonly most?: number
 }
 
-/** The ONNX form that was written. */
+/** A written export. */
 export interface Written {
   readonly folder: string
   readonly kind: "encoder" | "decoder"
   readonly files: ReadonlyArray<string>
 }
 
-/** The graph of the folder's model, and the tensors of its parameters, held open until the scope ends. */
+/** The graph of the folder's model, and the tensors of its parameters, open until the scope ends. */
 const opened = Effect.fnUntraced(function*(folder: string) {
   const path = join(folder, modelFiles.config)
   const { model_type: type } = (yield* readJson(path)) as { readonly model_type?: unknown }
@@ -61,7 +61,7 @@ const opened = Effect.fnUntraced(function*(folder: string) {
   return { kind: "decoder" as const, type: "llama", exported, tensors }
 })
 
-/** Writes the model and its weights, a tensor in memory at a time; the names of its files. */
+/** Writes the model and its weights, holding one tensor in memory at a time; returns the names of the files. */
 const write = Effect.fnUntraced(
   function*(folder: string, { params, ...one }: Graphs.Exported, tensors: WeightFiles.Sources, most: number) {
     const size = (path: string) => 4 * Nd.size(params.get(path)!.shape)
@@ -85,7 +85,7 @@ const write = Effect.fnUntraced(
   Effect.scoped
 )
 
-/** What transformers.js has to know of the model beside its config: its type, and that its weights lie beside it. */
+/** Adds what transformers.js needs to know to the config: the model type, and that the weights are external data. */
 const configured = Effect.fnUntraced(function*(folder: string, type: string, beside: boolean) {
   const path = join(folder, modelFiles.config)
   const config = (yield* readJson(path)) as Readonly<Record<string, unknown>>
@@ -97,7 +97,7 @@ const configured = Effect.fnUntraced(function*(folder: string, type: string, bes
   )
 })
 
-/** Adds the ONNX form to a model folder: whole, or not at all. */
+/** Adds an ONNX export to a model folder: whole, or not at all. */
 export const add = Effect.fnUntraced(
   function*(folder: string, { most = MOST }: Options = {}) {
     const fs = yield* FileSystem.FileSystem

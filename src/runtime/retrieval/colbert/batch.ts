@@ -1,4 +1,4 @@
-/** Questions with passages of their own, as one batch over the distinct passages among them. */
+/** A batch of questions with their passages, deduplicated. */
 import * as Effect from "effect/Effect"
 import { bucket } from "../../engine/Programs.ts"
 import type { CorpusError } from "../../ports/Corpus.ts"
@@ -6,7 +6,7 @@ import type { BatchShape } from "./graphs.ts"
 import type { PassageTokens } from "./passageTokens.ts"
 import type { ColbertText, Lengths } from "./text.ts"
 
-/** A batch as a program's arrays: token ids and masks [questions or passages, length]. */
+/** Inputs of a program: token ids and masks [questions or passages, length]. */
 export interface Batch {
   readonly shape: BatchShape
   readonly data: {
@@ -16,14 +16,14 @@ export interface Batch {
     readonly docMask: Uint8Array
     readonly docKeep: Uint8Array
   }
-  /** [questions, n]; which of the batch's passages are each question's. */
+  /** [questions, n]: index of each question's passages among the batch's passages. */
   readonly places: Int32Array
 }
 
-/** Passages and their length, at least: for batches that are to be of one shape. */
+/** Minimum number and length of passages, so that batches can have the same shape. */
 export type Least = Pick<BatchShape, "passages" | "passageLength">
 
-/** The batch of questions and their passages, rows of the corpus: docs [questions, n]. */
+/** Builds the batch of questions and their passages: docs [questions, n], corpus rows. */
 export type Assemble = (
   questions: ReadonlyArray<string>,
   docs: Int32Array,
@@ -31,8 +31,8 @@ export type Assemble = (
 ) => Effect.Effect<Batch, CorpusError>
 
 /**
- * `docs` is [questions, n], rows of the corpus. The distinct ones are filled up to a bucket with
- * copies of the first: few shapes, few programs.
+ * Builds batches. Distinct passages are padded to a bucket with copies of the first, to limit the number of shapes and
+ * programs.
  */
 export const assemble = (
   text: ColbertText,

@@ -1,4 +1,4 @@
-/** The index that is searched now. Another takes its place at once; it goes when the searches of it have ended. */
+/** The index in use. It can be replaced at any time; the old one is released when its searches have ended. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
@@ -11,21 +11,21 @@ interface Held {
   replaced: boolean
 }
 
-/** The index that searches go to, which another may replace. */
+/** A replaceable index. */
 export interface CurrentIndex {
   readonly get: () => Index | undefined
-  /** Makes an index, and puts it in the place of the one that there is. Where that fails, the one before stays. */
+  /** Makes an index and replaces the current one; if that fails, the current one stays. */
   readonly put: <E, R>(
     make: Effect.Effect<Index, E, R | Scope.Scope>
   ) => Effect.Effect<Index, E, Exclude<R, Scope.Scope>>
-  /** What there is now, and stays until `use` has ended; there must be one. */
+  /** Uses the current index, which must exist and is kept until `use` ends. */
   readonly use: <A, E, R>(use: (index: Index) => Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
 const release = (held: Held) =>
   Effect.suspend(() => held.replaced && held.searches === 0 ? Scope.close(held.scope, Exit.void) : Effect.void)
 
-/** All of them go with the scope. */
+/** All indexes are released with the scope. */
 export const currentIndex = Effect.map(Effect.scope, (scope): CurrentIndex => {
   let current: Held | undefined
   return {

@@ -1,4 +1,4 @@
-/** The model folder of a retriever: an encoder with a ColBERT head, in ColBERT's layout or PyLate's, or without one. */
+/** The model folder of a retriever: an encoder with or without a ColBERT head, in ColBERT's or PyLate's layout. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import { modelFiles } from "../../../domain/fileNames.ts"
@@ -13,13 +13,13 @@ import * as ModelFolder from "../../models/folder.ts"
 import * as Convention from "./metadata.ts"
 import type { Lengths } from "./text.ts"
 
-/** Rows of the head among the folder's weights, where there is one. */
+/** Output dimension of the head in the folder's weights; `undefined` without a head. */
 const headSize = Effect.fnUntraced(function*(folder: string, naming: WeightFiles.Naming) {
   const shapes = yield* WeightFiles.shapes(folder)
   return [...shapes ?? []].find(([name]) => naming(name) === HEAD)?.[1][0]
 })
 
-/** Refuses a folder that has vectors of two sizes. */
+/** Fails if the folder states different vector dimensions. */
 const alike = (folder: string, said: Readonly<Record<string, number | undefined>>): Effect.Effect<void, FileError> => {
   const sizes = Object.entries(said).filter(([, size]) => size !== undefined)
   if (new Set(sizes.map(([, size]) => size)).size < 2) return Effect.void
@@ -27,7 +27,7 @@ const alike = (folder: string, said: Readonly<Record<string, number | undefined>
   return Effect.fail(new FileError({ path: folder, place: "", reason }))
 }
 
-/** `config.json` with the size of a token's vector, and the convention under these lengths: ColBERT's beside a BERT. */
+/** `config.json` with `dim`, and ColBERT metadata with these lengths, for a copy of the model. */
 const files = Effect.fnUntraced(function*(
   folder: string,
   dim: number,
@@ -42,12 +42,12 @@ const files = Effect.fnUntraced(function*(
   ]
 })
 
-/** Lengths of texts, and the size of the vectors of a folder without a head. */
+/** Maximum lengths of texts, and the vector dimension for folders without a head. */
 export type FolderSettings = Pick<Retrieval, "query_max_len" | "passage_max_len" | "dim">
 
 /**
- * A folder under the settings. A head's size is its own, else the config's or the convention's, else the setting `dim`,
- * under which one is drawn.
+ * Opens a folder under the settings. The vector dimension is the head's, else the config's or the metadata's, else the
+ * setting `dim`, and then a head is initialised.
  */
 export const open = Effect.fnUntraced(function*(path: string, settings: FolderSettings) {
   const opened = yield* ModelFolder.open(path, decodeEncoder)

@@ -1,4 +1,4 @@
-/** The retriever's programs as graphs. Every one takes the weights as inputs. */
+/** The retriever's programs as graphs; all take the weights as inputs. */
 import { maxSim, maxSimOwn } from "../../../kernels/loss/maxSim.ts"
 import { listwise, mean, minMaxScale, pairwise } from "../../../kernels/loss/rank.ts"
 import * as Nd from "../../../kernels/NdArray.ts"
@@ -20,7 +20,7 @@ const flags = (rows: number, length: number): TensorType => ({ dtype: "bool", sh
 const inputsOf = (types: Readonly<Record<string, TensorType>>): Tensors =>
   Object.fromEntries(Object.entries(types).map(([name, t]) => [name, input(name, t.shape, t.dtype)]))
 
-/** Vectors of tokens: [rows, length] -> [rows, length, dim]. */
+/** Token vectors: [rows, length] -> [rows, length, dim]. */
 export const encode = (encoder: Encoder, rows: number, length: number): Graph => {
   const { bound, inputs } = entering(encoder.params, names.param)
   const batch = inputsOf({ ids: ids(rows, length), mask: flags(rows, length) })
@@ -28,7 +28,7 @@ export const encode = (encoder: Encoder, rows: number, length: number): Graph =>
   return { name: `retriever.encode ${rows}x${length}`, inputs: { ...inputs, ...batch }, outputs: { vectors } }
 }
 
-/** A batch of questions against the distinct passages they share. */
+/** Shape of a batch of questions and the distinct passages they share. */
 export interface BatchShape {
   readonly questions: number
   readonly queryLength: number
@@ -44,7 +44,7 @@ const batchTypes = ({ passageLength, passages, queryLength, questions }: BatchSh
   docKeep: flags(passages, passageLength)
 })
 
-/** Another key for each key: with the same one, questions and passages would lose the same places to dropout. */
+/** A different dropout key for passages: with the same key, they would share the questions' dropout mask. */
 const other = (key: Tensor): Tensor => sub(constant(Nd.scalar(-1), "int32"), key)
 
 const encodeBoth = (encoder: Encoder, params: EncoderParams, batch: Tensors, key?: Tensor) => ({
@@ -53,8 +53,8 @@ const encodeBoth = (encoder: Encoder, params: EncoderParams, batch: Tensors, key
 })
 
 /**
- * Scores of each question with its passages: [questions, n]. By way of all pairs where most of them are wanted; else of
- * its own alone.
+ * Scores of each question with its own passages: [questions, n]. Computes all pairs if at least half of them are
+ * needed, else only those needed.
  */
 const ownScores = (encoder: Encoder, params: EncoderParams, batch: Tensors, key: Tensor): Tensor => {
   const { docs, queries } = encodeBoth(encoder, params, batch, key)
@@ -66,7 +66,7 @@ const ownScores = (encoder: Encoder, params: EncoderParams, batch: Tensors, key:
   return gather(reshape(maxSim(queries, docs, keep), [b * passages]), add(places, rows))
 }
 
-/** Scores of the batch's passages for each of its questions, by MaxSim: [questions, passages]. */
+/** MaxSim scores of the batch's passages for each question: [questions, passages]. */
 export const score = (encoder: Encoder, shape: BatchShape): Graph => {
   const { bound, inputs } = entering(encoder.params, names.param)
   const batch = inputsOf(batchTypes(shape))
@@ -76,18 +76,20 @@ export const score = (encoder: Encoder, shape: BatchShape): Graph => {
   return { name, inputs: { ...inputs, ...batch }, outputs: { scores } }
 }
 
-/** How a training step is made. */
+/** Options of a training step. */
 export interface StepOptions extends Learning {
   readonly shape: BatchShape
-  /** Passages a question, of the batch's passages. */
+  /** Passages per question, out of the batch's passages. */
   readonly n: number
-  /** The first m of them compared by pairs, or all n as a distribution. */
+  /** Pairwise over the first m, or listwise over all n. */
   readonly objective: { readonly _tag: "Pairwise"; readonly m: number } | { readonly _tag: "Listwise" }
   readonly temperature: number
   readonly weight: number
 }
 
-/** An update reports `losses` [questions]. Inputs beside the batch: `places` [questions, n], `wanted`, `key`. */
+/**
+ * A training step; reports `losses` [questions]. Inputs besides the batch: `places` [questions, n], `wanted`, `key`.
+ */
 export const lesson = (
   encoder: Encoder,
   { n, objective, shape, temperature, weight, ...learning }: StepOptions
@@ -114,5 +116,5 @@ export const lesson = (
   })
 }
 
-/** One update. */
+/** One update as a single graph. */
 export const learn = (encoder: Encoder, options: StepOptions): Graph => lesson(encoder, options).whole()

@@ -1,4 +1,7 @@
-/** How a ColBERT checkpoint marks, cuts and counts texts, as it tells in the files of ColBERT or of PyLate. */
+/**
+ * ColBERT metadata of a checkpoint, in the files of ColBERT or PyLate: markers, maximum lengths, tokens masked in
+ * MaxSim.
+ */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
@@ -10,25 +13,25 @@ import { decodeFile, FileError, located } from "../../files/disk.ts"
 import { special, type Tokenizer } from "../../tokenizers/tokenizer.ts"
 import { type Lengths, MARKERS, type Marks } from "./text.ts"
 
-/** ColBERT's file, whose spelling is ours too. */
+/** ColBERT's metadata file, which is also our format. */
 export const METADATA = modelFiles.colbert
 const PYLATE = modelFiles.pylate
 
 const Length = Schema.Int.check(Schema.isGreaterThanOrEqualTo(4))
 const Convention = Schema.Struct({
-  /** The tokens put after [CLS]. */
+  /** Marker tokens inserted after [CLS]. */
   query_token_id: or(Schema.String, "[unused0]"),
   doc_token_id: or(Schema.String, "[unused1]"),
   query_maxlen: Schema.optionalKey(Length),
   doc_maxlen: Schema.optionalKey(Length),
   attend_to_mask_tokens: or(Schema.Boolean, false),
   mask_punctuation: or(Schema.Boolean, true),
-  /** Instead of punctuation, where it is given. */
+  /** If given, replaces the punctuation list. */
   skiplist_words: Schema.optionalKey(Schema.Array(Schema.String)),
   similarity: or(Schema.Literal("cosine"), "cosine"),
   dim: Schema.optionalKey(Schema.Natural)
 })
-/** What a checkpoint says of texts. */
+/** The ColBERT metadata of a checkpoint. */
 export type Convention = typeof Convention.Type
 
 const PyLate = Schema.Struct({
@@ -41,7 +44,7 @@ const PyLate = Schema.Struct({
   skiplist_words: Schema.optionalKey(Schema.Array(Schema.String))
 })
 
-/** Keys of ColBERT's file that are about training, indexes, searches and where things lie. */
+/** Keys of ColBERT's file about training, indexing, search and paths. */
 const elsewhere: ReadonlySet<string> = names(
   "query_token doc_token reranker",
   "accumsteps amp avoid_fork_if_possible bsize checkpoint collection distillation_alpha epochs experiment",
@@ -51,12 +54,12 @@ const elsewhere: ReadonlySet<string> = names(
   "root save_every seed total_visible_gpus triples use_ib_negatives version warmup warmup_bert load_index_with_mmap"
 )
 
-/** The same of PyLate's. */
+/** Keys of PyLate's file without effect here. */
 const beside: ReadonlySet<string> = names(
   "__version__ default_prompt_name model_type prompts similarity_fn_name truncate_dim"
 )
 
-/** Values that ask for another way to compare or to ask; sentence-transformers' of a model for single vectors do not. */
+/** Unsupported values of keys about scoring or prompts; not applied to single-vector sentence-transformers models. */
 const problems = (own: Json): ReadonlyArray<string | false> => {
   const unlike = (key: string, ...usual: ReadonlyArray<unknown>) =>
     own[key] !== undefined && own[key] !== null && !usual.includes(own[key]) &&
@@ -72,7 +75,7 @@ const problems = (own: Json): ReadonlyArray<string | false> => {
 }
 const asks = ({ prompts }: Json): boolean => isObject(prompts) && Object.values(prompts).some((text) => text !== "")
 
-/** PyLate's names of what ColBERT calls otherwise. */
+/** PyLate's keys and their ColBERT names. */
 const renamed = {
   query_prefix: "query_token_id",
   document_prefix: "doc_token_id",
@@ -91,13 +94,13 @@ const decodePyLate = (json: unknown) =>
 
 const known = (fields: object, others: ReadonlySet<string>) =>
   new Set([...Object.keys(fields), ...others, "interaction"])
-/** The files, each with what it is read by and the keys that it is known to have. */
+/** The metadata files, with their decoders and known keys. */
 const files = [
   { name: METADATA, decode: decodeOwn, keys: known(Convention.fields, elsewhere) },
   { name: PYLATE, decode: decodePyLate, keys: known(PyLate.fields, beside) }
 ] as const
 
-/** What the folder tells; ColBERT's own ways where it tells nothing. */
+/** Reads a folder's metadata; ColBERT's defaults if there is none. */
 export const read = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
   for (const { decode, keys: all, name } of files) {
@@ -119,7 +122,7 @@ export const read = Effect.fnUntraced(function*(folder: string) {
 })
 
 const Sentences = Schema.Struct({ do_lower_case: or(Schema.Boolean, false) })
-/** Refuses texts in lower case where the tokenizer tells upper case apart, as sentence-transformers can be told. */
+/** Fails if `do_lower_case` (sentence-transformers) is set but the tokenizer is case-sensitive. */
 const cased = Effect.fnUntraced(function*(folder: string, { encode }: Tokenizer) {
   const fs = yield* FileSystem.FileSystem
   const path = join(folder, modelFiles.lengths)
@@ -130,12 +133,12 @@ const cased = Effect.fnUntraced(function*(folder: string, { encode }: Tokenizer)
   return yield* new FileError({ path, place: "do_lower_case", reason })
 })
 
-/** The convention as a file of ColBERT, for a copy of the model. */
+/** The metadata in ColBERT's format, for a copy of the model. */
 export const text = (convention: Convention): string => JSON.stringify(convention, null, 2)
 
 const punctuation = [..."!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"]
 
-/** The ids of a tokenizer that the convention means. */
+/** The marker and special token ids, and the ids masked in MaxSim; fails if the vocabulary lacks a token. */
 export const marks = Effect.fnUntraced(function*(folder: string, convention: Convention, tokenizer: Tokenizer) {
   yield* cased(folder, tokenizer)
   const named = (name: string) => special(tokenizer, `${name}_token`) ?? `[${name.toUpperCase()}]`
@@ -173,10 +176,12 @@ export const marks = Effect.fnUntraced(function*(folder: string, convention: Con
   } satisfies Marks as Marks
 })
 
-/** Tokens of a question and of a passage where neither settings nor checkpoint tell. */
+/** Default maximum lengths in tokens. */
 const usual = { query: 32, passage: 220 }
 
-/** The settings', or where those are 0 the checkpoint's, or as many as is usual and the model has positions for. */
+/**
+ * Maximum lengths: from the settings, or if 0 from the checkpoint, or else the defaults, up to the model's positions.
+ */
 export const lengths = Effect.fnUntraced(function*(
   folder: string,
   { doc_maxlen, query_maxlen }: Convention,

@@ -1,4 +1,4 @@
-/** A ColBERT retriever: its weights, the programs over them and the index they made. */
+/** A ColBERT retriever: weights, programs and index. */
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import type { ModelSettings } from "../../../domain/settings/model.ts"
@@ -36,25 +36,25 @@ const programs = Effect.fnUntraced(function*(encoder: Encoder, query: number, { 
   }
 })
 
-/** A retriever's share of the settings. */
+/** The settings of a retriever. */
 export interface RetrieverSettings {
   readonly model: ModelSettings
   readonly training: Training
   readonly retrieval: Retrieval
 }
 
-/** How the model is loaded and runs. */
+/** How the model is loaded and run. */
 export interface Options extends Pick<Partial<Model.LoadOptions>, "draws" | "lora" | "stored"> {
   /**
-   * Encode each question by itself. ONNX Runtime cuts a product by its number of rows, and so rounds a question's vectors
-   * by what is asked beside it: in the last bit, where layers are narrow or threads many.
+   * Encode each question separately. ONNX Runtime partitions a matrix product by rows, so a question's vectors depend
+   * on the batch: in the last bit, with narrow layers or many threads.
    */
   readonly apart?: boolean
 }
 
 /**
- * `learns` tells which parameters learn, by path, where no adapter does; `stored`, how the others are; `draws`, whether a
- * folder that says it has no weights yet is given some.
+ * `learns`: the trainable parameters, by path, unless there is an adapter; `stored`: storage dtype of the others;
+ * `draws`: initialise a folder that declares it has no weights yet.
  */
 export const make = Effect.fnUntraced(function*(
   { model, retrieval, training }: RetrieverSettings,
@@ -83,7 +83,7 @@ export const make = Effect.fnUntraced(function*(
     return (yield* encode([ids.length / length, length], { ...values, ids, mask }))["vectors"] as Float32Array
   })
 
-  /** Vectors of questions [b, query length, dim]; what is asked beyond the questions is the empty one. */
+  /** Question vectors [b, query length, dim]; padded with the empty question. */
   const asked = Effect.fnUntraced(function*(questions: ReadonlyArray<string>, b: number) {
     const rows = text.queries(Array.from({ length: b }, (_, i) => questions[i] ?? ""))
     const question = (element: number) => `question "${questions[Math.floor(element / rows.length / dim)] ?? ""}"`
@@ -97,7 +97,7 @@ export const make = Effect.fnUntraced(function*(
   })
 
   const originOf = (from: () => Arrays) => ({ corpus: corpus.hash, weights: () => hashOf(from()) })
-  /** New adapters add nothing: the index that there is may be that of the weights they rest on. */
+  /** New adapters change nothing, so an existing index of the base weights is still valid. */
   const given = () => {
     const all = weights.parameters()
     return based && !opened.adapter ? new Map([...all].filter(([path]) => !isLora(path))) : all
@@ -105,7 +105,7 @@ export const make = Effect.fnUntraced(function*(
   const made = yield* indexes.open(originOf(given))
   if (made) yield* current.put(Effect.succeed(made))
   let indexed: Arrays = made ? weights.parameters() : new Map()
-  /** The index of the given weights: a function of them and the corpus. */
+  /** Builds the index from the given weights; deterministic in weights and corpus. */
   const build = Effect.fnUntraced(function*(generation: number, from: Arrays) {
     const values = asInputs(from)
     const encode = (ids: Int32Array, mask: Uint8Array, length: number) => vectors(values, ids, mask, length)
@@ -114,9 +114,9 @@ export const make = Effect.fnUntraced(function*(
     indexed = from
     return index
   })
-  /** One index is built at a time, whichever fibers ask for one. */
+  /** Only one index is built at a time, across fibers. */
   const alone = Semaphore.withPermit(yield* Semaphore.make(1))
-  /** Weights that cannot learn keep the index they have. */
+  /** Without trainable weights, an existing index is kept. */
   const refresh = alone(Effect.suspend(() => {
     const index = current.get()
     return index && weights.trainable.length === 0

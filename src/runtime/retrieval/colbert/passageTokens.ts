@@ -1,20 +1,20 @@
-/** The corpus in tokens: those of the passages that were wanted last are kept. */
+/** Tokenises the corpus, caching the most recent passages. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Corpus, CorpusError } from "../../ports/Corpus.ts"
 
-/** Tokens of a block, and blocks that are kept: 64 MiB. */
+/** Tokens per block, and blocks cached: 64 MiB. */
 const [BLOCK, KEPT] = [2 ** 20, 16]
 
 type Tokenize = (text: string) => ReadonlyArray<number>
 
-/** Tokens by row, in blocks of which the oldest goes when there are too many. */
+/** Token cache by corpus row, in blocks; the oldest block is evicted. */
 class Kept {
   private readonly blocks: Array<Int32Array> = []
   private room = 0
-  /** Number of the first of the blocks; those before it are gone. */
+  /** Index of the oldest block that is cached. */
   private first = 0
-  /** Where each passage's begin: number of block × BLOCK + place; -1 where they were not made yet. */
+  /** Start of each passage: block index × BLOCK + offset; -1 if not yet tokenised. */
   private readonly starts: Float64Array
   private readonly lengths: Int32Array
   private readonly most: number
@@ -24,7 +24,7 @@ class Kept {
     this.lengths = new Int32Array(size)
     this.most = most
   }
-  /** None where they are not kept. A block that is gone stays for who has a part of it. */
+  /** The cached tokens; `undefined` if evicted. Views of an evicted block stay valid. */
   of(row: number): Int32Array | undefined {
     const start = this.starts[row]!
     const block = this.blocks[Math.floor(start / BLOCK) - this.first]
@@ -50,15 +50,15 @@ class Kept {
   }
 }
 
-/** The corpus as token ids. */
+/** Token ids of the corpus. */
 export interface PassageTokens {
-  /** The tokens of some passages, in the order and as often as they are asked for. */
+  /** The tokens of some passages, in the given order; rows may repeat. */
   readonly of: (rows: ArrayLike<number>) => Effect.Effect<ReadonlyArray<Int32Array>, CorpusError>
-  /** How many each passage has, by row. */
+  /** Number of tokens of each passage, by row. */
   readonly lengths: Effect.Effect<Int32Array, CorpusError>
 }
 
-/** At least one block is kept, and the one that a passage needs by itself. */
+/** Caches the last `blocks` blocks (at least 1); a passage larger than a block gets a block of its size. */
 export const make = (
   { all, read, size }: Pick<Corpus["Service"], "all" | "read" | "size">,
   tokenize: Tokenize,

@@ -1,4 +1,4 @@
-/** The corpus as vectors: passages of similar length are encoded together. */
+/** Encodes the corpus in chunks of passages of similar length. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { bucket } from "../../engine/Programs.ts"
@@ -8,12 +8,12 @@ import type { Chunk, PassageVectors } from "../../ports/PassageIndex.ts"
 import type { PassageTokens } from "./passageTokens.ts"
 import type { ColbertText } from "./text.ts"
 
-/** Passages a program takes at once. */
+/** Passages per program run. */
 const ROWS = 64
 
 type Encode = (ids: Int32Array, mask: Uint8Array, length: number) => Effect.Effect<Float32Array, SessionError>
 
-/** Rows that do not count become copies of the passage's first, which leaves every maximum as it is. */
+/** Replaces masked vectors by the passage's first vector, which does not change MaxSim. */
 const repeatFirst = (vectors: Float32Array, keep: Uint8Array, length: number): void => {
   const dim = vectors.length / keep.length
   for (let row = 0; row < keep.length; row++) {
@@ -23,7 +23,7 @@ const repeatFirst = (vectors: Float32Array, keep: Uint8Array, length: number): v
   }
 }
 
-/** Rows of the corpus in order of their length, equal ones in order of place. */
+/** Corpus rows by ascending length; ties in row order. */
 const byLength = (lengths: Int32Array): Int32Array => {
   const ends = new Int32Array(lengths.reduce((most, length) => Math.max(most, length), 0) + 2)
   for (const length of lengths) ends[length + 1]!++
@@ -33,19 +33,19 @@ const byLength = (lengths: Int32Array): Int32Array => {
   return order
 }
 
-/** What is encoded, and how. */
+/** Inputs of encoding a corpus. */
 export interface Source {
   readonly text: Pick<ColbertText, "passages">
   readonly tokens: PassageTokens
   readonly id: (row: number) => string
-  /** Tokens of a passage, at most. */
+  /** Maximum tokens per passage. */
   readonly longest: number
-  /** Size of a vector. */
+  /** Dimension of a vector. */
   readonly dim: number
   readonly encode: Encode
 }
 
-/** The vectors of a chunk, whose last passage is there as often as it takes to fill it up. */
+/** The vectors of a chunk, padded with copies of its last passage. */
 const encodeChunk = Effect.fnUntraced(
   function*({ dim, encode, id, text, tokens }: Source, { docs, length, rows }: Chunk) {
     const at = (i: number) => docs[Math.min(i, docs.length - 1)]!

@@ -1,31 +1,34 @@
-/** Questions and passages as ColBERT reads them (Khattab & Zaharia 2020): query augmentation, markers, punctuation mask. */
+/**
+ * ColBERT's tokenisation of questions and passages (Khattab & Zaharia 2020): query augmentation, markers, punctuation
+ * mask.
+ */
 import type { Tokenizer } from "../../tokenizers/tokenizer.ts"
 
-/** Token ids padded to a common length, with what may be attended to and what takes part in MaxSim. */
+/** Token ids padded to a common length, with the attention mask and the MaxSim mask. */
 export interface TokenRows {
   readonly rows: number
   readonly length: number
   /** [rows, length] */
   readonly ids: Int32Array
-  /** [rows, length]; 1 where others may attend. */
+  /** Attention mask, [rows, length]: 1 if the token can be attended to. */
   readonly mask: Uint8Array
-  /** [rows, length]; 1 where the token's vector counts. */
+  /** MaxSim mask, [rows, length]: 1 if the token's vector is used. */
   readonly keep: Uint8Array
 }
 
-/** Texts as token ids. */
+/** Tokenises texts. */
 export interface ColbertText {
-  /** [CLS] [Q] words [SEP] [MASK] ..., exactly the query length; the masks do count. */
+  /** [CLS] [Q] words [SEP] [MASK] ..., exactly the query length; [MASK] tokens take part in MaxSim. */
   readonly queries: (texts: ReadonlyArray<string>) => TokenRows
   /** [CLS] [D] words [SEP], at most the passage length. */
   readonly passage: (text: string) => ReadonlyArray<number>
-  /** Tokens of a text with its markers, of which those beyond the length are cut. */
+  /** Number of tokens of a text with markers, before truncation. */
   readonly tokens: (text: string) => number
-  /** Passages padded to `length`; punctuation and padding do not count. */
+  /** Passages padded to `length`; punctuation and padding are masked in MaxSim. */
   readonly passages: (tokens: ReadonlyArray<ArrayLike<number>>, length: number) => TokenRows
 }
 
-/** Ids of the tokens around a text, and of those whose vectors do not count. */
+/** Ids of special and marker tokens, and of tokens that are masked in MaxSim. */
 export interface Marks {
   readonly cls: number
   readonly sep: number
@@ -34,20 +37,20 @@ export interface Marks {
   readonly query: number
   readonly doc: number
   readonly skip: ReadonlySet<number>
-  /** Others may attend to the masks that fill up a question. */
+  /** Whether the [MASK] tokens that pad a question can be attended to. */
   readonly attendToMasks: boolean
 }
 
-/** Greatest lengths in tokens, markers included. */
+/** Maximum lengths in tokens, markers included. */
 export interface Lengths {
   readonly query: number
   readonly passage: number
 }
 
-/** Tokens around a text. */
+/** Number of tokens added to each text. */
 export const MARKERS = 3
 
-/** Texts as a checkpoint of these markers reads them. */
+/** Tokenises texts with a checkpoint's marker tokens. */
 export const make = ({ encode }: Pick<Tokenizer, "encode">, marks: Marks, lengths: Lengths): ColbertText => {
   const { cls, doc, mask, pad, query, sep } = marks
   const uncounted = new Set([...marks.skip, pad])

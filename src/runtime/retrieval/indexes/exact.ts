@@ -4,7 +4,7 @@ import * as Layer from "effect/Layer"
 import { type Index, PassageIndex, type PassageVectors } from "../../ports/PassageIndex.ts"
 import { eachChunk, type Searching, searching, searchOf, statsOf } from "./search.ts"
 
-/** The index of a source's vectors; `encoded` is told how many passages are there so far. */
+/** Builds an index in memory. */
 export const build =
   (run: Searching) => <E, R>(generation: number, corpus: PassageVectors<E, R>): Effect.Effect<Index, E, R> =>
     Effect.gen(function*() {
@@ -18,7 +18,7 @@ export const build =
       }
     })
 
-/** There is none until it is built. */
+/** In-memory indexes; none exists until one is built. */
 export const layer = Layer.effect(
   PassageIndex,
   Effect.map(searching, (run) => {

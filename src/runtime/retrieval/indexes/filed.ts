@@ -1,4 +1,4 @@
-/** An index whose vectors lie in a file, from where they are read as it is searched. */
+/** An index whose vectors are read from a file during search. */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { bytesText } from "../../../domain/units.ts"
@@ -6,17 +6,17 @@ import { spaceIn } from "../../files/disk.ts"
 import { type Chunk, type Index, IndexError } from "../../ports/PassageIndex.ts"
 import { type Reader, type Searching, searchOf, sizeOf, statsOf } from "./search.ts"
 
-/** Vectors in a file, read a chunk at a time. */
+/** Vectors in a file, read one chunk at a time. */
 export interface Filed {
   readonly dim: number
   readonly chunks: ReadonlyArray<Chunk>
-  /** Fills an array with the vectors of a chunk. */
+  /** Reads the vectors of a chunk into an array of its size. */
   readonly into: (chunk: number, vectors: Float32Array) => Effect.Effect<Float32Array, IndexError>
 }
 
 /**
- * Chunks are read one ahead of the one that is searched, into two arrays of a search's own. The first of them, as many
- * as `memory` bytes hold, stay once they are read.
+ * Prefetches the next chunk while one is searched, with two buffers per search. As many of the first chunks as fit in
+ * `memory` bytes are cached.
  */
 const readerOf = ({ chunks, dim, into }: Filed, memory: number) => {
   const held: Array<Float32Array> = []
@@ -39,14 +39,14 @@ const readerOf = ({ chunks, dim, into }: Filed, memory: number) => {
   }
 }
 
-/** The index of vectors in a file, of which `memory` bytes stay in memory. */
+/** An index over vectors in a file, caching up to `memory` bytes of them. */
 export const indexOf = (run: Searching, generation: number, memory: number) => (opened: Filed): Index => ({
   generation,
   stats: statsOf(opened),
   search: searchOf(opened, run, readerOf(opened, memory))
 })
 
-/** Refuses to begin what the disk has no room for. */
+/** Fails if the disk has no room for the index. */
 export const checkRoom = Effect.fnUntraced(function*(folder: string, { bytes }: Index["stats"], advice = "") {
   const space = yield* spaceIn(folder)
   if (bytes <= space) return

@@ -1,4 +1,4 @@
-/** An index on disk: `metadata.json`, which tells what it is an index of, and its vectors as safetensors. */
+/** An index on disk: `metadata.json`, with its origin and chunks, and its vectors as safetensors. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
@@ -29,14 +29,14 @@ const content = {
   dim: Size,
   /** SHA-256 of the passages, as `Corpus.hash`. */
   corpus: Schema.String,
-  /** SHA-256 of the weights that made the vectors. */
+  /** SHA-256 of the weights that computed the vectors. */
   weights: Schema.String,
-  /** SHA-256 of the vectors' file. */
+  /** SHA-256 of the vectors file. */
   vectors: Schema.String,
   chunks: Schema.Array(Schema.Struct({ docs: Schema.Array(Schema.Natural), length: Size }))
 }
 const Content = Schema.Struct(content)
-/** `sha256` is that of all the rest; earlier versions wrote none. */
+/** `sha256` covers all other keys; earlier versions did not write it. */
 const Metadata = Schema.Struct({ ...content, sha256: Schema.optionalKey(Schema.String) })
 type Metadata = typeof Metadata.Type
 
@@ -46,18 +46,18 @@ const nameOf = (chunk: number): string => String(chunk).padStart(6, "0")
 const textOf = ({ chunks, corpus, dim, format, passages, vectors, weights }: typeof Content.Type): string =>
   JSON.stringify({ format, passages, dim, corpus, weights, vectors, chunks })
 
-/** Files' errors as those of an index. */
+/** Converts file errors to index errors. */
 export const failing = <A, R>(effect: Effect.Effect<A, FileError, R>): Effect.Effect<A, IndexError, R> =>
   Effect.mapError(
     effect,
     ({ path, place, reason }) => new IndexError({ path: place ? `${path}, ${place}` : path, reason })
   )
 
-/** Removes what is half-written where it is not to be finished. */
+/** Removes a partial file after a failure. */
 const abandoned = (file: string) =>
   FileSystem.FileSystem.use((fs) => Effect.ignore(fs.remove(partialOf(file), { force: true })))
 
-/** Writes the vectors as they come; their SHA-256. */
+/** Streams the vectors to a partial file; returns its SHA-256. */
 const writeVectors = Effect.fnUntraced(function*<E, R>(file: string, corpus: PassageVectors<E, R>) {
   const { chunks, dim } = corpus
   const tensors = chunks.map(({ length, rows }, i) => ({ name: nameOf(i), shape: [rows, length, dim] }))
@@ -66,7 +66,9 @@ const writeVectors = Effect.fnUntraced(function*<E, R>(file: string, corpus: Pas
   return yield* failing(finish)
 }, Effect.scoped)
 
-/** Writes the index of a folder anew: its vectors, then what they are. What was there before stays until all are. */
+/**
+ * Writes a folder's index: the vectors, then the metadata. A previous index stays until the new vectors are complete.
+ */
 export const write = Effect.fnUntraced(function*<E, R>(
   folder: string,
   { corpus: hash, weights }: Origin,
@@ -90,19 +92,19 @@ export const write = Effect.fnUntraced(function*<E, R>(
   )
 })
 
-/** Bytes of a folder's vectors. */
+/** Size in bytes of a folder's vectors file. */
 export const size = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
   const path = join(folder, VECTORS)
   return Number((yield* fs.stat(path).pipe(located(path))).size)
 })
 
-/** The chunks, each passage once among them, with as many vectors as they tell; or what is wrong with them. */
+/** The chunks, if they match the vectors file and hold each passage once; else a description of the error. */
 const chunksOf = (metadata: Metadata, { entries }: TensorFile.TensorFile): ReadonlyArray<Chunk> | string => {
   const { length: chunks } = metadata.chunks
   if (entries.size !== chunks) return `${chunks} chunks are not the ${entries.size} of ${VECTORS}`
   const passages = metadata.chunks.reduce((n, { docs }) => n + docs.length, 0)
-  /** One more than there are of is in no chunk. */
+  /** If metadata claims more passages than the chunks hold, the first missing one is still detected. */
   const seen = new Uint8Array(Math.min(metadata.passages, passages + 1))
   const found: Array<Chunk> = []
   for (const [i, { docs, length }] of metadata.chunks.entries()) {
@@ -119,7 +121,7 @@ const chunksOf = (metadata: Metadata, { entries }: TensorFile.TensorFile): Reado
   return seen.includes(0) ? `passage ${seen.indexOf(0)} is in no chunk` : found
 }
 
-/** What a folder's metadata tells; fails where it is the index of another corpus or of other weights. */
+/** Reads a folder's metadata; fails if it is for another corpus or other weights. */
 const believed = Effect.fnUntraced(function*(path: string, origin: Origin) {
   const metadata = yield* decodeFile(path, Schema.decodeUnknownEffect(Metadata))
   const reasons = [
@@ -140,7 +142,7 @@ const opened = (
   tensors: TensorFile.TensorFile
 ): Filed => ({ dim, chunks, into: (chunk, own) => failing(tensors.into(nameOf(chunk), own)) })
 
-/** The index of a folder, which stays what it is until the scope ends, whatever the folder comes to hold. */
+/** Opens a folder's index until the scope ends; later changes of the folder do not affect it. */
 export const open = Effect.fnUntraced(function*(folder: string, origin: Origin) {
   const [path, vectors] = [join(folder, METADATA), join(folder, VECTORS)]
   const metadata = yield* believed(path, origin)
@@ -151,6 +153,6 @@ export const open = Effect.fnUntraced(function*(folder: string, origin: Origin) 
   return typeof chunks === "string" ? yield* stale(path, chunks) : opened({ ...metadata, chunks }, tensors)
 }, failing)
 
-/** What was just written, without a look at what it says. */
+/** Opens an index just written, without verification. */
 export const reopen = (folder: string, corpus: Pick<PassageVectors<never, never>, "chunks" | "dim">) =>
   failing(Effect.map(TensorFile.open(join(folder, VECTORS)), (tensors) => opened(corpus, tensors)))

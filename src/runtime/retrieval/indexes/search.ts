@@ -1,4 +1,4 @@
-/** Exact late-interaction search, a chunk of passages at a time. */
+/** Exact late-interaction search, one chunk of passages at a time. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { TopK } from "../../../domain/topK.ts"
@@ -9,7 +9,7 @@ import { cached, powerOfTwo, type Run } from "../../engine/Programs.ts"
 import { failedProgram } from "../../models/training.ts"
 import type { Chunk, IndexStats, PassageVectors, QueryVectors } from "../../ports/PassageIndex.ts"
 
-/** Scores of a chunk's passages: queries [b, q, dim], docs [n, l, dim] whose absent rows repeat a present one. */
+/** Scores of a chunk's passages: queries [b, q, dim], docs [n, l, dim], padded with copies of real rows. */
 export const search = (b: number, q: number, n: number, l: number, dim: number): Graph => {
   const [queries, docs] = [input("queries", [b, q, dim], "float32"), input("docs", [n, l, dim], "float32")]
   return {
@@ -20,13 +20,13 @@ export const search = (b: number, q: number, n: number, l: number, dim: number):
 }
 
 type Shape = [b: number, q: number, n: number, l: number, dim: number]
-/** The programs of searches, by their sizes. */
+/** The search programs, by size. */
 export type Searching = Run<Shape>
 
-/** The programs of all searches. */
+/** Compiles search programs on demand, and caches them. */
 export const searching = cached((shape: Shape) => search(...shape))
 
-/** What an index of these chunks holds. */
+/** Size of an index of these chunks. */
 export const statsOf = ({ chunks, dim }: Pick<PassageVectors<never, never>, "chunks" | "dim">): IndexStats => {
   const sum = (of: (chunk: Chunk) => number) => chunks.reduce((n, chunk) => n + of(chunk), 0)
   const vectors = sum(({ length, rows }) => rows * length)
@@ -38,10 +38,10 @@ export const statsOf = ({ chunks, dim }: Pick<PassageVectors<never, never>, "chu
   }
 }
 
-/** Numbers of a chunk's vectors. */
+/** Elements of a chunk's vectors. */
 export const sizeOf = ({ length, rows }: Chunk, dim: number): number => rows * length * dim
 
-/** Queries of a power of two, for which programs are compiled: those that are asked, and others that are not looked at. */
+/** Pads the queries to a power of two, to limit the number of programs; scores of padding are ignored. */
 const padded = ({ count, length, vectors }: QueryVectors, dim: number) => {
   const b = powerOfTwo(count)
   const size = b * length * dim
@@ -51,10 +51,10 @@ const padded = ({ count, length, vectors }: QueryVectors, dim: number) => {
   return { b, queries }
 }
 
-/** Gives the vectors of a search's chunks, asked for one after the other. */
+/** Reads the vectors of a search's chunks, in order. */
 export type Reader<E> = (chunk: number) => Effect.Effect<Float32Array, E>
 
-/** Searches chunks whose vectors `begin` gives a reader of; takes the memory of one chunk beside them. */
+/** Searches the chunks with a new reader per search, from `begin`; needs the memory of one chunk in addition. */
 export const searchOf = <E>(
   { chunks, dim }: Pick<PassageVectors<never, never>, "chunks" | "dim">,
   run: Searching,
@@ -77,7 +77,7 @@ export const searchOf = <E>(
     return { docs: best.docs, scores: best.scores }
   })
 
-/** The vectors of each chunk in turn; a stream that does not give what the chunks say is a bug. */
+/** Passes on the vectors of each chunk in turn; dies if the stream does not match the chunks. */
 export const eachChunk = Effect.fnUntraced(function*<E, R, E2, R2>(
   { chunks, dim, vectors }: PassageVectors<E, R>,
   take: (vectors: Float32Array, i: number) => Effect.Effect<void, E2, R2>

@@ -1,4 +1,4 @@
-/** An index on disk, searched from where it lies. */
+/** An index on disk, searched in place. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -12,11 +12,11 @@ import * as Temporary from "./temporary.ts"
 
 /** How an index on disk is read. */
 export interface StoredOptions {
-  /** Bytes of vectors that are kept in memory once they are read. */
+  /** Maximum bytes of vectors cached in memory. */
   readonly memory: number
 }
 
-/** Indexes are built into the folder, in place of the one that it holds; that is not opened. */
+/** Builds indexes into the folder, replacing the existing one, which is never opened. */
 export const into = (folder: string, { memory }: StoredOptions) =>
   Layer.effect(
     PassageIndex,
@@ -38,7 +38,9 @@ export const into = (folder: string, { memory }: StoredOptions) =>
     })
   )
 
-/** The index of a folder, written for the same corpus and weights; those that are built are as in `temporary.ts`. */
+/**
+ * Opens the folder's index, which must match corpus and weights; newly built indexes are temporary (`temporary.ts`).
+ */
 export const from = (folder: string, { memory }: StoredOptions) =>
   Layer.effect(
     PassageIndex,

@@ -1,4 +1,4 @@
-/** Indexes of a run's own: in memory where they fit, else in a file of the temporary folder, as long as they are used. */
+/** Indexes for one run: in memory if they fit, else in a temporary file. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -21,7 +21,7 @@ const failing = Effect.mapError(({ path, reason }: FileError) =>
 const bytesOf = ({ buffer, byteLength, byteOffset }: Float32Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength)
 
-/** Puts the vectors into a file as they come; the file goes with the scope. */
+/** Streams the vectors into a temporary file, which is removed when the scope ends. */
 const filed = Effect.fnUntraced(function*<E, R>(corpus: PassageVectors<E, R>) {
   const path = tmpdir()
   const { chunks, dim } = corpus
@@ -37,7 +37,10 @@ const filed = Effect.fnUntraced(function*<E, R>(corpus: PassageVectors<E, R>) {
   }
 })
 
-/** An index of more than `memory` bytes goes to the disk, but for the first of it; that is told. */
+/**
+ * Builds an index in memory, or, if larger than `memory` bytes, on disk with its first chunks cached; the latter is
+ * logged.
+ */
 export const build = (run: Searching, memory: number) =>
   Effect.fnUntraced(function*<E, R>(generation: number, corpus: PassageVectors<E, R>) {
     const { bytes } = statsOf(corpus)
@@ -50,7 +53,7 @@ export const build = (run: Searching, memory: number) =>
     return indexOf(run, generation, memory)(yield* filed(corpus)) as Index
   })
 
-/** Indexes in temporary files, of which `memory` bytes stay in memory. */
+/** Temporary indexes, with up to `memory` bytes of vectors in memory. */
 export const layer = ({ memory }: { readonly memory: number }) =>
   Layer.effect(
     PassageIndex,

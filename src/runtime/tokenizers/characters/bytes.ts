@@ -1,9 +1,9 @@
-/** Bytes as characters that can be seen: the alphabet of byte-level tokenizers. */
+/** The alphabet of byte-level tokenizers: each byte as a printable character. */
 
 const isPlain = (byte: number): boolean =>
   (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff)
 
-/** Bytes that stand for themselves, and the others in their order from U+0100 on. */
+/** Printable bytes map to themselves, the others in order to characters from U+0100 on. */
 const characters: ReadonlyArray<string> = (() => {
   let others = 0
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPlain(byte) ? byte : 0x100 + others++))
@@ -36,13 +36,13 @@ const fromUnits = (text: string): string => {
   return out
 }
 
-/** The bytes of a text in UTF-8, a character each. */
+/** The UTF-8 bytes of a text, one character each. */
 export const toByteCharacters = (text: string): string => /^[!-~]*$/.test(text) ? text : fromUnits(text)
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
-/** The text whose bytes the tokens are; bytes that are none of UTF-8 become U+FFFD. */
+/** Decodes byte characters to text; invalid UTF-8 becomes U+FFFD. */
 export const fromByteCharacters = (tokens: ReadonlyArray<string>): string => {
   const bytes: Array<number> = []
   for (const token of tokens) {
@@ -53,15 +53,15 @@ export const fromByteCharacters = (tokens: ReadonlyArray<string>): string => {
   return decoder.decode(Uint8Array.from(bytes))
 }
 
-/** The name that byte fallback gives a byte. */
+/** The byte-fallback token of a byte. */
 export const byteToken = (byte: number): string => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`
 
-/** The bytes of a text in UTF-8, as names. */
+/** The UTF-8 bytes of a text as byte-fallback tokens. */
 export const byteTokens = (text: string): ReadonlyArray<string> => Array.from(encoder.encode(text), byteToken)
 
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** The text of these bytes; where they are none of UTF-8, U+FFFD for each. */
+/** Decodes bytes to text; if they are not valid UTF-8, each byte becomes U+FFFD. */
 export const textOf = (bytes: ReadonlyArray<number>): ReadonlyArray<string> => {
   try {
     return [strict.decode(Uint8Array.from(bytes))]

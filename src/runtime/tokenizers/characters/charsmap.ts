@@ -1,4 +1,4 @@
-/** SentencePiece's precompiled normalisation: a double array of beginnings, and the texts that take their place. */
+/** SentencePiece's precompiled normalisation: a double-array trie of prefixes, and their replacements. */
 import { type Fields, isText, Misfit } from "../fields.ts"
 
 interface Charsmap {
@@ -30,7 +30,7 @@ const read = (fields: Fields): Charsmap => {
 
 const offset = (unit: number): number => (unit >>> 10) << ((unit & 0x200) >>> 6)
 
-/** What the shortest beginning that is known is given; `undefined` where none is. */
+/** Offset of the replacement of the shortest prefix in the trie; `undefined` if there is none. */
 const lookup = ({ texts, units }: Charsmap, key: Uint8Array): number | undefined => {
   let at = offset(units[0]!)
   for (const byte of key) {
@@ -46,27 +46,27 @@ const lookup = ({ texts, units }: Charsmap, key: Uint8Array): number | undefined
   return undefined
 }
 
-/** @throws Misfit where there is no text at that place. */
+/** @throws Misfit if there is no text at that offset. */
 const upToNul = ({ place, texts }: Charsmap, start: number): string => {
   const end = texts.indexOf(0, start)
   try {
     if (start < texts.length) return text.decode(texts.subarray(start, end === -1 ? texts.length : end))
   } catch {
-    /** It begins within a character. */
+    /** `start` is within a character. */
   }
   throw new Misfit(place, `has no text at ${start}`)
 }
 
-/** Some bytes of a text, and what takes their place. */
+/** A piece of text and its replacement. */
 export interface Replaced {
   readonly old: string
   readonly text: string
 }
 
-/** Graphemes of more bytes are looked up character by character. */
+/** Graphemes of this many bytes or more are looked up character by character. */
 const maxGrapheme = 6
 
-/** Which piece of a text becomes what. A grapheme becomes what its shortest known beginning does. */
+/** Replaces each grapheme by the replacement of its shortest known prefix. */
 export const readCharsmap = (fields: Fields): (text: string) => ReadonlyArray<Replaced> => {
   const charsmap = read(fields)
   const segmenter = new Intl.Segmenter("und", { granularity: "grapheme" })

@@ -1,10 +1,10 @@
-/** Classes of characters as Hugging Face's Rust library has them: each source of its own Unicode version. */
+/** Character classes as in Hugging Face's Rust library, where each uses its own Unicode version. */
 import * as tables from "./tables.ts"
 
-/** Membership of code points; a bit each, made when first asked. */
+/** A set of code points; its bitmap is built on first use. */
 export interface CharacterClass {
   readonly has: (code: number) => boolean
-  /** First and last code point of each range, rising. */
+  /** First and last code point of each range, in ascending order. */
   readonly ranges: ReadonlyArray<readonly [number, number]>
 }
 
@@ -55,17 +55,17 @@ export const isAscii = (text: string): boolean =>
   // eslint-disable-next-line no-control-regex
   /^[\0-\x7f]*$/.test(text)
 
-/** The property White_Space: U+0085 is, U+FEFF is not. */
+/** The White_Space property, which includes U+0085 but not U+FEFF. */
 export const isWhiteSpace = (code: number): boolean =>
   code === 32 || (code >= 9 && code <= 13) || (code > 127 && (
     code === 0x85 || code === 0xa0 || code === 0x1680 || (code >= 0x2000 && code <= 0x200a) || code === 0x2028 ||
     code === 0x2029 || code === 0x202f || code === 0x205f || code === 0x3000
   ))
 
-/** White_Space in a regular expression's class. */
+/** White_Space as members of a regular expression class. */
 export const whiteSpace = String.raw`\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000`
 
-/** A code point as regular expressions write it, in classes and outside. */
+/** A code point as a regular expression escape, valid in and outside classes. */
 export const escaped = (code: number): string => `\\u{${code.toString(16)}}`
 
 const rangesIn = (matches: Iterable<RegExpMatchArray>): string =>
@@ -79,12 +79,12 @@ const rangesIn = (matches: Iterable<RegExpMatchArray>): string =>
 
 let young: string | undefined
 
-/** Ranges, for a class, of what this machine's Unicode assigns and the library's does not. */
+/** Ranges of characters that this machine's Unicode version assigns but the library's does not. */
 export const younger = (): string => {
   if (young !== undefined) return young
   let all = ""
   for (const [first, last] of unassigned.ranges) {
-    /** Planes without characters, now and for long, and private ones are not looked through. */
+    /** Skips private-use planes and planes without assigned characters. */
     for (let code = first; code <= Math.min(last, 0x3ffff); code++) all += String.fromCodePoint(code)
   }
   young = rangesIn(all.matchAll(/\P{Cn}+/gu))
@@ -93,7 +93,7 @@ export const younger = (): string => {
 
 let words: string | undefined
 
-/** Characters of words as `\w` of the library's own expressions has them, as a class for the flag `v`. */
+/** Word characters as in the `\w` of the library's own expressions, as a class for the `v` flag. */
 export const wordClass = (): string =>
   words ??= String.raw`[[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]--[${escaped(0x10ffff)}${younger()}]]`
 
@@ -111,14 +111,14 @@ const readScripts = (): Uint8Array => {
   return found
 }
 
-/** A number for the script of a character; 0 where it is of none, and goes with any. */
+/** The script number of a character; 0 for characters without a script, which go with any. */
 export const scriptOf = (code: number): number => (scriptNumbers ??= readScripts())[code]!
 
-/** Capitals that this machine's Unicode may not know yet, and the distance of their small letters. */
+/** Offset to the lowercase letter of capitals that this machine's Unicode version may lack. */
 const youngCapitals = (code: number): number =>
   code === 0xa7ce || code === 0xa7d2 || code === 0xa7d4 ? 1 : code >= 0x16ea0 && code <= 0x16eb8 ? 27 : 0
 
-/** Small letters one by one: what a capital becomes does not depend on its neighbours. */
+/** Lowercases characters one by one, independent of context. */
 export const lowercase = (text: string): string => {
   if (isAscii(text)) return text.toLowerCase()
   let out = ""

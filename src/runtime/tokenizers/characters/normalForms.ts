@@ -1,11 +1,11 @@
-/** Normal forms as the library has them: those of Unicode 9, to which later characters are strange. */
+/** Unicode normal forms as in the library, which uses Unicode 9. */
 import { escaped, isAscii, unnormalised } from "./classes.ts"
 
 export type NormalForm = "NFC" | "NFD" | "NFKC" | "NFKD"
 
 let strangers: RegExp | undefined
 
-/** Later characters stay as they are, and nothing is moved past them or joined to them. */
+/** Characters added after Unicode 9 are unchanged, and nothing is reordered across or composed with them. */
 export const normalForm = (text: string, form: NormalForm): string => {
   if (isAscii(text)) return text
   strangers ??= new RegExp(

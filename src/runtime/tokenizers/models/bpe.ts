@@ -1,4 +1,4 @@
-/** Byte-pair encoding: characters of a word, merged by rank. */
+/** Byte-pair encoding: the characters of a word, merged in order of rank. */
 import { byteAlphabet, byteToken, byteTokens } from "../characters/bytes.ts"
 import { type Fields, isText } from "../fields.ts"
 import { MergeQueue } from "./mergeQueue.ts"
@@ -8,7 +8,7 @@ import { PairTable } from "./pairTable.ts"
 interface Merges {
   /** Rank of a pair of ids. */
   readonly ranks: PairTable
-  /** By rank, what the pair becomes. */
+  /** By rank: the id of the merged pair. */
   readonly results: Int32Array
 }
 
@@ -22,7 +22,7 @@ interface Options {
   readonly unknown: number | undefined
 }
 
-/** A pair is, in older files, a text with one space. */
+/** A merge; in older files, a string with one space. */
 const pairOf = (merge: unknown): readonly [string, string] | undefined => {
   const pair = typeof merge === "string" ? merge.split(" ") : merge
   return Array.isArray(pair) && pair.length === 2 && pair.every(isText) ? pair as [string, string] : undefined
@@ -43,7 +43,7 @@ const readMerges = (fields: Fields, vocabulary: Vocabulary, prefix: string): Mer
     if (!right.startsWith(prefix)) fail(`${JSON.stringify(right)} does not begin with "${prefix}"`)
     ranks.set(id(left), id(right), rank)
     const result = left + right.slice(prefix.length)
-    /** What a merge makes mostly follows what the one before made, and is not looked up. */
+    /** A merge's result usually has the id after the previous one's, which saves a lookup. */
     last = vocabulary.token(last + 1) === result ? last + 1 : id(result)
     results[rank] = last
   })
@@ -51,8 +51,8 @@ const readMerges = (fields: Fields, vocabulary: Vocabulary, prefix: string): Mer
 }
 
 /**
- * Ids of a word's characters. What is unknown becomes bytes, if all of them are known, or the unknown token, or nothing
- * where there is none; it is written once something known follows, after bytes.
+ * Ids of a word's characters. An unknown character becomes its byte tokens, if all are known, else the unknown token,
+ * else nothing. As in the library, an unknown token is emitted after any byte tokens that directly follow it.
  */
 const charactersOf = (
   { byteFallback, fuses, prefix, suffix, unknown, vocabulary }: Options,
@@ -87,7 +87,7 @@ const charactersOf = (
   return ids
 }
 
-/** Merges in place. Symbols point to their neighbours; one that has been merged into another is -1. */
+/** Merges in place, over a linked list of symbols; a symbol merged into another becomes -1. */
 const merger = ({ ranks, results }: Merges) => {
   const queue = new MergeQueue()
   let next = new Int32Array(64)
@@ -113,7 +113,7 @@ const merger = ({ ranks, results }: Merges) => {
       const left = top % 2 ** 31
       const right = next[left]!
       if (ids[left] === -1 || right === -1) continue
-      /** What waits may be of symbols that are no more; the same result by another pair is as good. */
+      /** Queue entries may be stale; another pair with the same result is equally valid. */
       const rank = ranks.get(ids[left]!, ids[right]!)
       const result = results[Math.floor(top / 2 ** 31)]!
       if (rank === -1 || results[rank] !== result) continue
@@ -128,7 +128,7 @@ const merger = ({ ranks, results }: Merges) => {
   }
 }
 
-/** Where every byte has a token, nothing is unknown. */
+/** If every byte has a token, nothing is unknown. */
 const knowsAll = (vocabulary: Vocabulary, byteFallback: boolean): boolean =>
   byteAlphabet.every((character) => vocabulary.id(character) !== undefined) ||
   (byteFallback && byteAlphabet.every((_, byte) => vocabulary.id(byteToken(byte)) !== undefined))

@@ -1,4 +1,4 @@
-/** Merges that wait: the lowest rank first, and of equal ones the leftmost. */
+/** A heap of pending merges: lowest rank first, then leftmost. */
 
 /** Positions are below 2^31, ranks below 2^22. */
 export class MergeQueue {
@@ -22,7 +22,7 @@ export class MergeQueue {
     this.keys[at] = key
   }
 
-  /** Rank times 2^31 and position; -1 where nothing waits. */
+  /** Rank times 2^31 plus position; -1 if the queue is empty. */
   pop(): number {
     if (this.size === 0) return -1
     const top = this.keys[0]!

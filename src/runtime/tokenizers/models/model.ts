@@ -1,18 +1,18 @@
-/** What the models of tokenizer.json have in common: a vocabulary, and words as ids. */
+/** Common to all models of tokenizer.json: a vocabulary, and words as ids. */
 import { type Fields, isId, isText } from "../fields.ts"
 
 export interface Model {
   readonly type: "BPE" | "WordPiece" | "WordLevel" | "Unigram"
-  /** Ids of a word, which is not empty. */
+  /** Ids of a non-empty word. */
   readonly tokenize: (word: string) => ReadonlyArray<number>
   readonly id: (token: string) => number | undefined
   readonly token: (id: number) => string | undefined
-  /** How many tokens there are; the next added one has this id. */
+  /** Number of tokens; also the id of the next added token. */
   readonly count: number
   readonly greatest: number
 }
 
-/** Tokens and their ids, each of which is that of one token. */
+/** A bijection of tokens and ids. */
 export class Vocabulary {
   private readonly ids = new Map<string, number>()
   private readonly tokens: Array<string> = []
@@ -43,7 +43,7 @@ export class Vocabulary {
   }
 }
 
-/** What a model knows by its vocabulary. */
+/** The vocabulary lookups of a model. */
 export const byVocabulary = (vocabulary: Vocabulary): Pick<Model, "count" | "greatest" | "id" | "token"> => ({
   id: (token) => vocabulary.id(token),
   token: (id) => vocabulary.token(id),
@@ -51,7 +51,7 @@ export const byVocabulary = (vocabulary: Vocabulary): Pick<Model, "count" | "gre
   greatest: vocabulary.greatest
 })
 
-/** What is wrong with one token; `undefined` where nothing is. */
+/** What is wrong with a vocabulary entry; `undefined` if it is valid. */
 const faultOf = (token: string, id: unknown, owner: string | undefined): string | undefined => {
   const name = JSON.stringify(token)
   if (!isText(token)) return `${name} is no text of Unicode`
@@ -59,7 +59,7 @@ const faultOf = (token: string, id: unknown, owner: string | undefined): string 
   return owner === undefined ? undefined : `${id} is the id of ${JSON.stringify(owner)} and of ${name}`
 }
 
-/** @throws Misfit where a token is no text, or an id none or that of two tokens. */
+/** @throws Misfit if a token is not valid Unicode, or an id is invalid or used twice. */
 export const readVocabulary = (fields: Fields): Vocabulary => {
   const vocabulary = new Vocabulary()
   fields.fields("vocab").each((token, id) => {
@@ -71,7 +71,7 @@ export const readVocabulary = (fields: Fields): Vocabulary => {
   return vocabulary
 }
 
-/** The id of the token for what is unknown. @throws Misfit where the vocabulary lacks it. */
+/** The id of the unknown token. @throws Misfit if it is not in the vocabulary. */
 export const readUnknown = (fields: Fields, vocabulary: Vocabulary): number => {
   const token = fields.text("unk_token")
   return vocabulary.id(token) ?? fields.fail("unk_token", `${JSON.stringify(token)} is not in the vocabulary`)

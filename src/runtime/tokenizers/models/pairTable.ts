@@ -1,14 +1,14 @@
-/** Numbers by pairs of numbers, in flat arrays: a few hundred thousand take some megabytes. */
+/** A compact hash table from pairs of integers to integers: a few MB for several hundred thousand entries. */
 
-/** Values are not negative. */
+/** Values must not be negative. */
 export class PairTable {
   private lefts: Int32Array
   private rights: Int32Array
-  /** One more than the value; 0 where the slot is free. */
+  /** The value plus one; 0 if the slot is free. */
   private values: Int32Array
   private count = 0
 
-  /** @param capacity how many are expected; more make it grow. */
+  /** @param capacity expected number of entries; the table grows beyond it. */
   constructor(capacity: number) {
     const slots = 2 ** Math.ceil(Math.log2(Math.max(16, capacity * 2)))
     this.lefts = new Int32Array(slots)
@@ -25,12 +25,12 @@ export class PairTable {
     return slot
   }
 
-  /** -1 where there is none. */
+  /** The value of a pair; -1 if there is none. */
   get(left: number, right: number): number {
     return this.values[this.slot(left, right)]! - 1
   }
 
-  /** A later value takes the place of an earlier one. */
+  /** Sets the value of a pair; a later value overwrites. */
   set(left: number, right: number, value: number): void {
     const slot = this.slot(left, right)
     if (this.values[slot] === 0 && ++this.count * 2 > this.values.length) {

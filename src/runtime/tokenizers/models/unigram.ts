@@ -1,4 +1,4 @@
-/** Unigram: the pieces of a text whose scores have the greatest sum. */
+/** Unigram: the segmentation with the highest total score (Viterbi). */
 import { byteTokens } from "../characters/bytes.ts"
 import { type Fields, isText } from "../fields.ts"
 import type { Model } from "./model.ts"
@@ -23,10 +23,10 @@ const readPieces = (fields: Fields): Pieces => {
   return { tokens, scores }
 }
 
-/** What an unknown character costs beyond the least likely piece. */
+/** Score of an unknown character below that of the least likely piece. */
 const penalty = 10
 
-/** By place in a text: how the best pieces up to there end. */
+/** Viterbi state, by end position: best score, and start and id of the last piece. */
 class Paths {
   scores = new Float64Array(256)
   starts = new Int32Array(256)
@@ -42,7 +42,7 @@ class Paths {
     this.scores[0] = 0
   }
 
-  /** Of equal scores the first one stays. */
+  /** Of equal scores, the first is kept. */
   offer(start: number, end: number, id: number, score: number): void {
     const total = score + this.scores[start]!
     if (this.starts[end] !== -1 && total <= this.scores[end]!) return
@@ -72,7 +72,7 @@ const search = ({ scores, tokens }: Pieces, unknown: number) => {
     if (!single) paths.offer(start, next, unknown, least - penalty)
     return next
   }
-  /** Ends of the pieces, from the last to the first. Unknown ones side by side are one piece. */
+  /** Ends of the best pieces, last to first; adjacent unknown pieces are fused. */
   return (text: string): ReadonlyArray<number> => {
     paths.reset(text.length)
     for (let start = 0; start < text.length;) start = offerFrom(text, start)

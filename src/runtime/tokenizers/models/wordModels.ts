@@ -1,4 +1,4 @@
-/** Models that look up words: WordLevel whole ones, WordPiece the longest pieces of one. */
+/** Vocabulary lookup models: WordLevel (whole words) and WordPiece (greedy longest pieces). */
 import type { Fields } from "../fields.ts"
 import { byVocabulary, type Model, readUnknown, readVocabulary, type Vocabulary } from "./model.ts"
 import { Trie } from "./trie.ts"

@@ -1,19 +1,19 @@
-/** Classes of characters in Oniguruma's expressions, as classes under JavaScript's flag `v`. */
+/** Oniguruma's character classes as JavaScript classes under the `v` flag. */
 import type { CharacterClassElementNode, CharacterClassNode, CharacterSetNode } from "oniguruma-parser/parser"
 import { escaped, whiteSpace, younger } from "../characters/classes.ts"
 import { foldedRange } from "./ignoreCase.ts"
 import { unsupported } from "./unsupported.ts"
 
-/** Without characters that Oniguruma's Unicode does not have yet. U+10FFFF is no character of any class. */
+/** Removes characters that Oniguruma's Unicode version lacks. In Oniguruma, U+10FFFF is in no class. */
 const old = (members: string): string => `[[${members}]--[${escaped(0x10ffff)}${younger()}]]`
 
-/** Unassigned characters are in these, and so are those that are unassigned there. */
+/** Categories with unassigned characters, including those unassigned only in Oniguruma's Unicode version. */
 const other: Readonly<Record<string, string>> = {
   C: String.raw`\p{C}`,
   Cn: String.raw`\p{Cn}`
 }
 
-/** POSIX names, which are names of properties too. */
+/** POSIX classes, whose names are also property names. */
 const posix: Readonly<Record<string, () => string>> = {
   alnum: () => old(String.raw`\p{Alphabetic}\p{Nd}`),
   alpha: () => old(String.raw`\p{Alphabetic}`),
@@ -31,7 +31,7 @@ const posix: Readonly<Record<string, () => string>> = {
   xdigit: () => "[0-9A-Fa-f]"
 }
 
-/** Categories by their long names; the short ones are those of Unicode. */
+/** Long names of general categories, with their abbreviations. */
 const categories: Readonly<Record<string, string>> = {
   letter: "L",
   casedletter: "LC",
@@ -74,7 +74,7 @@ const categories: Readonly<Record<string, string>> = {
 
 const short = /^(?:C[cfno]?|L[Clmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?)$/i
 
-/** U+0295 is a small letter there, and one without case since. */
+/** U+0295 is lowercase (Ll) in Oniguruma's Unicode version, but Lo in later ones. */
 const categorySource = (category: string): string => {
   if (Object.hasOwn(other, category)) return `[${other[category]}${younger()}]`
   if (category === "Ll" || category === "LC") return old(String.raw`\p{${category}}\u0295`)
@@ -83,7 +83,7 @@ const categorySource = (category: string): string => {
 
 const capitalised = (name: string): string => name.slice(0, 1).toUpperCase() + name.slice(1).toLowerCase()
 
-/** Scripts as they are written or as Unicode mostly writes them: `old_italic` is Old_Italic. */
+/** Scripts, by the name as written or in Unicode's usual spelling: `old_italic` is Old_Italic. */
 const scriptSource = (name: string): string => {
   for (const script of [name, name.split(/[ _-]/).map(capitalised).join("_")]) {
     try {
@@ -103,7 +103,7 @@ const propertySource = (name: string): string => {
   return plain === "alphabetic" ? posix["alpha"]!() : scriptSource(name)
 }
 
-/** Outside of brackets alone, superscripts and fractions of Latin-1 are of words there. */
+/** Outside brackets only, Oniguruma's `\w` includes Latin-1 superscripts and fractions. */
 const wordSource = (): string => String.raw`[${posix["word"]!()}\xb2\xb3\xb9\xbc-\xbe]`
 
 const positive = (set: CharacterSetNode): string => {
@@ -129,7 +129,7 @@ const positive = (set: CharacterSetNode): string => {
   }
 }
 
-/** A class for one of Oniguruma's names, such as `\w` or `\p{Han}`. */
+/** The class of an Oniguruma escape such as `\w` or `\p{Han}`. */
 export const setSource = (set: CharacterSetNode): string => set.negate === true ? `[^${positive(set)}]` : positive(set)
 
 const memberSet = (set: CharacterSetNode): string =>
@@ -150,7 +150,7 @@ const memberSource = (member: CharacterClassElementNode, ignoreCase: boolean): s
   }
 }
 
-/** What brackets enclose; the members of an intersection are classes each. */
+/** A bracketed class; each member of an intersection becomes a class of its own. */
 export const classSource = (node: CharacterClassNode, ignoreCase: boolean): string => {
   if (ignoreCase && node.negate) unsupported("a negated class under (?i)")
   const members = node.body.map((member) => memberSource(member, ignoreCase))

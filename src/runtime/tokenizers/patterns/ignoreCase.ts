@@ -1,6 +1,6 @@
 /**
- * Letters without regard to case, as Oniguruma has them: by full case folding, where "ss" is ß. Letters of ASCII are
- * spelled out with all that fold to them, and any other is refused, as are pairs of letters that one character folds to.
+ * Case-insensitive matching as in Oniguruma: full case folding, where "ss" matches ß. ASCII letters are expanded to all
+ * characters that fold to them; other letters are refused, as are letter pairs that a single character folds to.
  */
 import type { OnigurumaAst } from "oniguruma-parser/parser"
 import { escaped } from "../characters/classes.ts"
@@ -11,7 +11,7 @@ type Element = Alternative["body"][number]
 
 const isLetter = (code: number): boolean => (code >= 65 && code <= 90) || (code >= 97 && code <= 122)
 
-/** KELVIN SIGN and LONG S are the letters elsewhere that fold to ASCII. */
+/** KELVIN SIGN and LONG S: the non-ASCII letters that fold to ASCII. */
 const elsewhere: Readonly<Record<string, string>> = { k: escaped(0x212a), s: escaped(0x17f) }
 
 const bothCases = (code: number): string => {
@@ -19,7 +19,7 @@ const bothCases = (code: number): string => {
   return small + small.toUpperCase() + (elsewhere[small] ?? "")
 }
 
-/** Letters, marks, and what else has a case or is part of a folding. */
+/** Characters with a case, or that may be part of a case folding. */
 const foldable = /[\p{L}\p{M}\p{Changes_When_Casefolded}\p{Cased}]/u
 
 const refuseFoldable = (code: number): void => {
@@ -27,14 +27,14 @@ const refuseFoldable = (code: number): void => {
   if (code > 127 && foldable.test(character)) unsupported(`"${character}" under (?i)`)
 }
 
-/** A character outside of brackets. */
+/** A character outside brackets. */
 export const foldedCharacter = (code: number, ignoreCase: boolean): string => {
   if (!ignoreCase) return escaped(code)
   refuseFoldable(code)
   return isLetter(code) ? `[${bothCases(code)}]` : escaped(code)
 }
 
-/** A range within brackets, and what folds to it. */
+/** A range inside brackets, with all characters that fold into it. */
 export const foldedRange = (first: number, last: number, ignoreCase: boolean): string => {
   const range = first === last ? escaped(first) : `${escaped(first)}-${escaped(last)}`
   if (!ignoreCase) return range
@@ -45,17 +45,17 @@ export const foldedRange = (first: number, last: number, ignoreCase: boolean): s
   return all
 }
 
-/** What ß, the ligatures of f, and that of s and t fold to. */
+/** The foldings of ß and of the ligatures of f and st. */
 const pairs = /ss|st|ff|fi|fl/
 
-/** Characters as they are joined before they are folded: across groups of one alternative, not across repetitions. */
+/** The characters to fold as one string: joined across groups with a single alternative, but not across repetitions. */
 const spelled = (element: Element): string => {
   if (element.type === "Character") return String.fromCodePoint(element.value).toLowerCase()
   const group = element.type === "Group" && element.body.length === 1
   return group ? element.body[0]!.body.map(spelled).join("") : " "
 }
 
-/** @throws Unsupported where letters side by side are what one character folds to. */
+/** @throws Unsupported if adjacent letters are the folding of a single character. */
 export const refusePairs = ({ body }: Alternative): void => {
   const [pair] = pairs.exec(body.map(spelled).join("")) ?? []
   if (pair !== undefined) unsupported(`"${pair}" under (?i)`)

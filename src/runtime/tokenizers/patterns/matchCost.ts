@@ -1,22 +1,22 @@
-/** How long an expression may take to match, at worst: backtracking tries every way in which its parts can match. */
+/** Upper bounds on matching time: backtracking tries every way in which the parts can match. */
 import type { Alternatives, Element } from "./oniguruma.ts"
 
 interface Effort {
-  /** Ways in which a part may match from one place on; each is tried if what follows does not match. */
+  /** Ways in which a part can match from one position; each is tried if what follows fails. */
   readonly ways: number
-  /** Characters looked at to find them all. */
+  /** Characters examined to find them all. */
   readonly steps: number
 }
 
 type Quantifier = Extract<Element, { readonly type: "Quantifier" }>
 
-/** Whether it matches anywhere, if only the empty text. */
+/** Whether it matches at every position, if only the empty string. */
 const always = (element: Element): boolean =>
   (element.type === "Quantifier" && element.min === 0) ||
   ((element.type === "Group" || element.type === "CapturingGroup") &&
     element.body.some(({ body }) => body.every(always)))
 
-/** @param last whether nothing that may fail follows: a part that has matched then need not match otherwise. */
+/** @param last whether nothing that can fail follows, so that a match is never backtracked into. */
 const ofSequence = (elements: ReadonlyArray<Element>, length: number, last: boolean): Effort => {
   let rest: Effort = { ways: 1, steps: 0 }
   let ends = last
@@ -36,7 +36,7 @@ const ofAlternatives = (alternatives: Alternatives, length: number, last: boolea
 const ofQuantifier = ({ body, kind, max, min }: Quantifier, length: number, last: boolean): Effort => {
   const one = ofElement(body as Element, length, false)
   const least = Math.min(min, length + 1)
-  /** What need not match otherwise fails at its first few, or not at all. */
+  /** Without backtracking, it fails within the first `least` iterations or not at all. */
   const most = last && one.ways === 1 ? least : Math.min(max, length + 1)
   const power = (count: number) => one.ways === 1 ? 1 : one.ways ** count
   const ways = kind === "possessive" || last ? 1 : (most - least + 1) * power(most)
@@ -60,6 +60,6 @@ const ofElement = (element: Element, length: number, last: boolean): Effort => {
   }
 }
 
-/** Steps that a search through a text of so many units takes at most; Infinity where that is beyond all measure. */
+/** Maximum steps of a search in a text of `length` UTF-16 units; Infinity on overflow. */
 export const worstCase = (alternatives: Alternatives, length: number): number =>
   (length + 1) * (ofAlternatives(alternatives, length, true).steps + length)

@@ -1,7 +1,6 @@
 /**
- * Regular expressions of Oniguruma as JavaScript's. Those of a tokenizer are Oniguruma's, over Unicode 16: what a class,
- * an anchor or a repetition means here differs from JavaScript, and is spelled out. What cannot be spelled out exactly
- * is refused by name.
+ * Translates Oniguruma expressions, as used by tokenizers (over Unicode 16), to JavaScript. Classes, anchors and
+ * repetitions that differ are spelled out; what cannot be translated exactly is refused by name.
  */
 import { type OnigurumaAst, parse } from "oniguruma-parser/parser"
 import { classSource, setSource } from "./characterSets.ts"
@@ -14,17 +13,17 @@ type Of<Type extends Element["type"]> = Extract<Element, { readonly type: Type }
 
 interface Flags {
   readonly ignoreCase: boolean
-  /** A dot is any character. */
+  /** Whether a dot also matches line feeds. */
   readonly dotAll: boolean
 }
 
 interface Context {
   readonly flags: Flags
-  /** Counts the groups that stand for atomic ones. */
+  /** Number of groups that emulate atomic groups. */
   readonly atoms: { count: number }
 }
 
-/** Whether it can match the empty text. */
+/** Whether it can match the empty string. */
 const nullable = (element: Element): boolean => {
   switch (element.type) {
     case "Character":
@@ -43,7 +42,7 @@ const nullable = (element: Element): boolean => {
 
 const anyNullable = (alternatives: Alternatives): boolean => alternatives.some(({ body }) => body.every(nullable))
 
-/** No way back into it: what a lookahead has found is taken as it is. */
+/** Emulates an atomic group by a lookahead and a backreference, as lookaheads are not backtracked into. */
 const atomic = (source: string, { atoms }: Context): string => {
   const name = `a${atoms.count++}`
   return `(?:(?=(?<${name}>${source}))\\k<${name}>)`
@@ -55,13 +54,13 @@ const counts = (min: number, max: number): string => {
 }
 
 const quantifier = ({ body, kind, max, min }: Of<"Quantifier">, context: Context): string => {
-  /** Whether a repetition goes on after an empty one is decided otherwise there. */
+  /** Oniguruma decides differently whether to continue after an empty iteration. */
   if (min !== max && nullable(body as Element)) unsupported("a repetition of what may be empty")
   const repeated = `(?:${elementSource(body as Element, context)})${counts(min, max)}`
   return kind === "possessive" ? atomic(repeated, context) : kind === "lazy" ? `${repeated}?` : repeated
 }
 
-/** Lines end with a line feed alone, and one at the end of the text begins no line. */
+/** In Oniguruma, only a line feed ends a line, and one at the end of the text does not start a line. */
 const assertion = ({ kind, negate }: Of<"Assertion">): string => {
   const word = setSource({ type: "CharacterSet", kind: "word", negate: false })
   switch (kind) {
@@ -135,12 +134,12 @@ const alternativesSource = (alternatives: Alternatives, context: Context): strin
     return alternative.body.map((element) => elementSource(element, context)).join("")
   }).join("|")
 
-/** Both characters of a line end that has two are taken together. */
+/** CRLF is matched as a unit. */
 const lineEnd = String.raw`(?:\r\n|(?!\r\n)[\n-\r\x85\u2028\u2029])`
 
 const isFlags = (element: Element): boolean => element.type === "Directive" && element.kind === "flags"
 
-/** Flags set in the middle enclose the rest, further alternatives included: a(?i)b|c is a(?i:b|c). */
+/** Mid-pattern flags apply to the rest of the group, later alternatives included: a(?i)b|c is a(?i:b|c). */
 const enclosed = (alternatives: Alternatives): Alternatives => {
   const i = alternatives.findIndex(({ body }) => body.some(isFlags))
   if (i === -1) return alternatives.map((alternative) => ({ ...alternative, body: alternative.body.map(inside) }))
@@ -169,19 +168,19 @@ const inside = (element: Element): Element => {
 }
 
 export interface Expression {
-  /** With the flags `g` and `v`; what it captures means nothing. */
+  /** Has the flags `g` and `v`; its capture groups have no meaning. */
   readonly regex: RegExp
   readonly alternatives: Alternatives
   readonly nullable: boolean
 }
 
-/** A longer expression is none that people write, and may take gigabytes to compile. */
+/** Maximum length of an expression; longer ones are not written by people, and may take gigabytes to compile. */
 const maxLength = 10_000
 
 /**
- * An expression of Oniguruma as JavaScript's.
+ * Translates an Oniguruma expression to JavaScript.
  *
- * @throws Unsupported where it is none, or means what JavaScript cannot say.
+ * @throws Unsupported if it is invalid or cannot be translated.
  */
 export const translate = (pattern: string): Expression => {
   if (pattern.length > maxLength) unsupported(`an expression of ${pattern.length} characters (more than ${maxLength})`)

@@ -1,4 +1,4 @@
-/** The patterns of Split and Replace: where they match a text, found in bounded time. */
+/** Patterns of Split and Replace, matched in bounded time. */
 import { brief, cut } from "../../../domain/brief.ts"
 import { limited, TookTooLong } from "../../files/timeLimit.ts"
 import { type Fields, Misfit } from "../fields.ts"
@@ -8,19 +8,22 @@ import { Unsupported } from "./unsupported.ts"
 
 export interface Pattern {
   /**
-   * First unit and the one after the last of every match, one after the other.
+   * Start and end of each match, in UTF-16 units, as a flat list.
    *
-   * @throws Misfit where that takes too long.
+   * @throws Misfit if matching takes too long.
    */
   readonly matches: (text: string) => ReadonlyArray<number>
-  /** Whether it may match the empty text. */
+  /** Whether it can match the empty string. */
   readonly nullable: boolean
 }
 
-/** As many steps take a fraction of a second; what may take more is watched. */
+/** Worst-case steps that take a fraction of a second; beyond that, matching has a time limit. */
 const unwatched = 3e7
 
-/** Seconds for so many units of text: ten times what a slow machine needs for a slow pattern. */
+/**
+ * Time limit in seconds for a text of this length in UTF-16 units: ten times what a slow pattern needs on a slow
+ * machine.
+ */
 const secondsFor = (length: number): number => 5 + length / 20_000
 
 const tooLong = (place: string, text: string): Misfit =>
@@ -29,7 +32,7 @@ const tooLong = (place: string, text: string): Misfit =>
     `no end of matching after ${secondsFor(text.length).toFixed(0)} s: ${JSON.stringify(text.slice(0, 40))}`
   )
 
-/** An empty match right after another is none; the search goes on a character further. */
+/** As in Oniguruma, an empty match directly after another match is skipped. */
 const found = (regex: RegExp, text: string): ReadonlyArray<number> => {
   const spans: Array<number> = []
   let ended = -1
@@ -58,7 +61,7 @@ const literally = (wanted: string, text: string): ReadonlyArray<number> => {
   return spans
 }
 
-/** The worst case grows with the length, so what it is for the next power of two bounds it. */
+/** An upper bound of the worst case, cached for the next power of two of the length. */
 const bounded = (alternatives: Alternatives): (length: number) => number => {
   const known: Array<number> = []
   return (length) => {
@@ -67,7 +70,7 @@ const bounded = (alternatives: Alternatives): (length: number) => number => {
   }
 }
 
-/** @throws Unsupported where it cannot be matched exactly as there. */
+/** @throws Unsupported if it cannot be matched exactly as in Oniguruma. */
 const ofRegex = (source: string, place: string): Pattern => {
   const { alternatives, nullable, regex } = translate(source)
   const worst = bounded(alternatives)
@@ -78,7 +81,7 @@ const ofRegex = (source: string, place: string): Pattern => {
         : found(regex, text)
     } catch (cause) {
       if (cause instanceof TookTooLong) throw tooLong(place, text)
-      /** What matching remembers to go back to. */
+      /** The backtracking stack is exhausted. */
       if (cause instanceof RangeError) throw new Misfit(place, "matching takes more memory than there is")
       throw cause
     }
@@ -90,9 +93,9 @@ const ofText = (wanted: string, place: string): Pattern =>
   wanted === "" ? ofRegex("", place) : { matches: (text) => literally(wanted, text), nullable: false }
 
 /**
- * `{"String": ...}`, which stands for itself, or `{"Regex": ...}`, an expression of Oniguruma.
+ * `{"String": ...}`, matched literally, or `{"Regex": ...}`, an Oniguruma expression.
  *
- * @throws Misfit where it is neither, or cannot be matched exactly as there.
+ * @throws Misfit if it is neither, or cannot be matched exactly as in Oniguruma.
  */
 export const readPattern = (component: Fields): Pattern => {
   const fields = component.fields("pattern").only("String", "Regex")
@@ -109,6 +112,6 @@ export const readPattern = (component: Fields): Pattern => {
   }
 }
 
-/** The pattern of `ByteLevel`, which models of OpenAI's began with. */
+/** The pattern of `ByteLevel`, from GPT-2. */
 export const gpt2 = (place: string): Pattern =>
   ofRegex(String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`, place)

@@ -1,4 +1,4 @@
-/** Expressions that mean what JavaScript cannot say. */
+/** Expressions that cannot be translated to JavaScript. */
 
 /** Why an expression is refused. */
 export class Unsupported extends Error {}

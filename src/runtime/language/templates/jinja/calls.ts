@@ -1,4 +1,4 @@
-/** Calls, filters and tests of templates: what is done as Python does it, of the values that each is for. */
+/** Calls, filters and tests of templates, as in Python, for supported argument types. */
 import type { Node, Value } from "./library.ts"
 import { ofMaps, ofStrings, type Signature } from "./names.ts"
 import type { Run } from "./source.ts"
@@ -20,7 +20,7 @@ type Nodes = ReadonlyArray<Node>
 const isPlain = (args: Nodes): boolean =>
   args.every(({ type }) => !["SpreadExpression", "KeywordSpreadExpression", "KeywordArgumentExpression"].includes(type))
 
-/** Most numbers of a range, as the sandbox has it. */
+/** Maximum size of a range, as in Jinja's sandbox. */
 const MOST = 100_000
 
 const checkRange = (args: ReadonlyArray<Value>): void => {
@@ -32,7 +32,7 @@ const checkRange = (args: ReadonlyArray<Value>): void => {
   if (step === 0 || Math.abs(to - from) > MOST * Math.abs(step)) refuse(`range of more than ${MOST} numbers`)
 }
 
-/** Methods of strings that the library has otherwise. */
+/** String methods for which the library differs from Python. */
 const ours: Readonly<Record<string, (text: string, of?: string) => string>> = {
   capitalize: capitalized,
   lstrip: (text, of) => stripped(text, of, "left"),
@@ -44,7 +44,7 @@ const ours: Readonly<Record<string, (text: string, of?: string) => string>> = {
 // oxlint-disable-next-line no-control-regex -- white space to Python alone, or to JavaScript alone
 const blank = /[\x1c-\x1f\x85\ufeff]/
 
-/** Refuses arguments that a method does not take, or that are taken otherwise here. */
+/** Refuses arguments that a method does not accept, or that are treated differently here. */
 const checkArguments = (name: string, { kinds, least }: Signature, args: ReadonlyArray<Value>, text = ""): void => {
   const fits = args.length >= least && args.length <= kinds.length &&
     args.every((own, i) => kinds[i]!.includes(kindOf(own)))
@@ -53,7 +53,7 @@ const checkArguments = (name: string, { kinds, least }: Signature, args: Readonl
   if (name === "split" && typeof args[0]?.value !== "string" && blank.test(text)) refuse("split() at such white space")
 }
 
-/** Views and iterators of Python can be gone through, and no more. */
+/** Refuses Python views and iterators, unless they are iterated or made a list. */
 const checkView = (node: Node, name: string, { roles }: Run): void => {
   if (!roles.consumed.has(node)) refuse(`${name} that is neither gone through nor made a list`)
 }
@@ -80,13 +80,13 @@ export const method = (run: Run, node: Node): Value => {
   return usual({ ...node, callee: bound, args: given.map(known) })
 }
 
-/** A filter of values of these kinds; what it gives, where the library's own is not it. */
+/** A filter for values of these types; `give` replaces the library's implementation. */
 interface Filter {
   readonly of: ReadonlyArray<Kind>
-  /** How many arguments it may have; those by name are refused where they are not named here. */
+  /** Maximum number of positional arguments; named ones must be in `names`. */
   readonly most?: number
   readonly names?: ReadonlyArray<string>
-  /** Whether it gives an iterator. */
+  /** Whether it returns an iterator. */
   readonly iterates?: true
   readonly give?: (value: Value, args: ReadonlyArray<Value>) => Value | undefined
 }
@@ -108,7 +108,7 @@ const joined = (value: Value, [separator]: ReadonlyArray<Value>): Value =>
     ? made(items(value).map(textOf).join(separator === undefined ? "" : String(separator.value)))
     : refuse("join by what is no string")
 
-/** Refuses what JSON has not, or Python writes otherwise. */
+/** Refuses values that JSON lacks, or that Python writes differently. */
 const checkJson = (value: Value): undefined => {
   const kind = kindOf(value)
   if (!all.includes(kind)) refuse(`tojson of ${called[kind]}`)
@@ -121,7 +121,7 @@ const integer = ({ value }: Value): Value | undefined => {
   return /^\s*[+-]?\d{1,15}\s*$/.test(value) ? made(Number(value)) : refuse("int of such a string")
 }
 
-/** By an attribute of mappings: that it is so, or equal to a string. */
+/** Allows only tests of a mapping's attribute for truth or for equality with a string. */
 const checkAttribute = (value: Value, args: ReadonlyArray<Value>): undefined => {
   const names = args.map((own) => kindOf(own) === "text" ? String(own.value) : refuse("an attribute that is no string"))
   const fits = names.length === 1 || (names.length === 3 && ["eq", "equalto"].includes(names[1]!))

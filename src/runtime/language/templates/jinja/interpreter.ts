@@ -1,6 +1,6 @@
 /**
- * Renders templates as Python's Jinja does. The library reads and runs them; every step at which it is more lenient than
- * Python, or means something else, is made here as Python makes it, or refused by name when it is reached.
+ * Renders templates as Python's Jinja does. The library parses and evaluates; wherever it is more lenient than Python
+ * or differs, the step is done here as in Python, or refused by name when reached.
  */
 import { applied, method, tested } from "./calls.ts"
 import { type Environment, Interpreter, type Node, type Value } from "./library.ts"
@@ -34,7 +34,7 @@ const numbers: Readonly<Record<string, (a: number, b: number) => Value>> = {
   ">=": (a, b) => made(a >= b)
 }
 
-/** In Jinja ~ binds closer than + and -, in the library not: it makes no difference to strings alone. */
+/** In Jinja, ~ binds tighter than + and -, but not in the library; for strings alone the result is the same. */
 const checkOrder = (node: Node, values: ReadonlyArray<Value>): void => {
   const operators = [node["left"], node["right"]].map((side: Node) => side["operator"]?.value as unknown)
   values.forEach((value, i) => {
@@ -61,7 +61,7 @@ const binary: Rule = ({ evaluate, usual }, node) => {
   return usual({ ...node, left: known(left), right: known(right) })
 }
 
-/** The value of an attribute or an item that only Python, or only the library has. */
+/** The value of an attribute or item where Python and the library differ; `undefined` where they agree. */
 const special = (object: Value, key: Value, node: Node): Value | undefined => {
   const [kind, name] = [kindOf(object), key.value]
   if (kind === "undefined") refuse(`${JSON.stringify(name)} of what is not defined`)
@@ -146,7 +146,7 @@ export class PythonInterpreter extends Interpreter {
     if (node === undefined) return made(undefined)
     if (node.type === "Known") return node["value"] as Value
     const keeps = this.roles.firsts.get(node)
-    /** What a loop sets is gone in its next turn. */
+    /** Variables set in a loop's body do not persist to the next iteration. */
     if (keeps) {
       for (const name of environment.variables.keys()) if (!keeps.has(name)) environment.variables.delete(name)
     }

@@ -1,4 +1,4 @@
-/** The template library with types, which the declarations of its package do not resolve to. */
+/** Types for the template library, whose own declarations do not resolve. */
 import * as library from "@huggingface/jinja"
 
 export interface Value {
@@ -17,7 +17,7 @@ export interface Token {
 /** Variables of a scope. */
 export interface Environment {
   readonly variables: Map<string, Value>
-  /** Declares a variable of a plain value, and gives what it is now. */
+  /** Declares a variable with a plain value; returns the wrapped value. */
   readonly set: (name: string, value: unknown) => Value
 }
 

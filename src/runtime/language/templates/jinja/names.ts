@@ -1,8 +1,8 @@
-/** Names that templates may use: what Jinja knows, and of it what is done here exactly as Python does it. */
+/** Names that templates may use: those of Jinja, and those supported here with Python's exact semantics. */
 
 import type { Kind } from "./values.ts"
 
-/** Filters and tests of Jinja: other names are errors wherever they stand. */
+/** Filters and tests of Jinja; other names are errors wherever they occur. */
 export const filters: ReadonlySet<string> = new Set([
   "abs",
   "attr",
@@ -95,7 +95,7 @@ export const tests: ReadonlySet<string> = new Set([
   "upper"
 ])
 
-/** Globals and names of Jinja that are none of a template's variables. */
+/** Globals and names of Jinja that are not variables of the template. */
 export const globals: ReadonlySet<string> = new Set([
   "caller",
   "context",
@@ -110,10 +110,10 @@ export const globals: ReadonlySet<string> = new Set([
   "varargs"
 ])
 
-/** What a loop tells beside what is told here. */
+/** Loop attributes that are not supported here. */
 export const ofLoops: ReadonlySet<string> = new Set(["changed", "cycle", "depth", "depth0"])
 
-/** Arguments of a method: the kinds that each may be, and how many there are at least. */
+/** Signature of a method: minimum number of arguments, and the types of each. */
 export interface Signature {
   readonly least: number
   readonly kinds: ReadonlyArray<ReadonlyArray<Kind>>
@@ -141,7 +141,7 @@ export const ofMaps: Readonly<Record<string, Signature>> = {
   values: takes(0)
 }
 
-/** Other attributes of Python's strings and mappings: what is not one of them is not defined. */
+/** Other attributes of Python's strings and mappings; any name not listed is undefined. */
 export const others: Readonly<Record<"text" | "map", ReadonlySet<string>>> = {
   text: new Set([
     "casefold",

@@ -1,11 +1,11 @@
-/** A template rendered: a chat, and the beginning of the answer. */
+/** Renders a template: a chat, and the start of the answer. */
 import { PythonInterpreter } from "./interpreter.ts"
 import { Environment } from "./library.ts"
 import type { Template } from "./source.ts"
 import { strftime } from "./strftime.ts"
 import { textOf } from "./values.ts"
 
-/** A template that asks for the day gets the same one every day. */
+/** A fixed date, so that rendering is deterministic. */
 const DAY = new Date(2024, 6, 26)
 
 const raise = (reason: unknown): never => {
@@ -29,13 +29,13 @@ const globals = {
   strftime_now: (format: string) => strftime(DAY, format)
 }
 
-/** A message as templates take it. */
+/** A message as passed to templates. */
 export interface Said {
   readonly role: string
   readonly content: string
 }
 
-/** @throws Error with the reason why it cannot be rendered. */
+/** @throws Error if the template cannot be rendered. */
 export const render = (
   { program, roles }: Template,
   variables: Readonly<Record<string, unknown>>,

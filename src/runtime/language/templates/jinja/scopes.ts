@@ -1,7 +1,7 @@
-/** Which names a template binds where, and what reads them. */
+/** Name binding in templates. */
 import type { Node } from "./library.ts"
 
-/** Visits a node and all in it. */
+/** Visits a node and all its descendants. */
 export const walk = (node: unknown, visit: (node: Node) => void): void => {
   if (typeof node !== "object" || node === null) return
   if (node instanceof Map) {
@@ -15,7 +15,7 @@ export const walk = (node: unknown, visit: (node: Node) => void): void => {
   for (const own of Object.values(node)) walk(own, visit)
 }
 
-/** Names that a target of a loop or an assignment binds. */
+/** Names bound by the target of a loop or an assignment. */
 export const bound = (target: Node): ReadonlyArray<string> =>
   target.type === "Identifier"
     ? [target["value"]]
@@ -23,7 +23,7 @@ export const bound = (target: Node): ReadonlyArray<string> =>
     ? target["value"].flatMap(bound)
     : []
 
-/** Names that are bound within a node. */
+/** Names bound within a node. */
 const boundIn = (node: unknown): ReadonlySet<string> => {
   const names = new Set<string>()
   walk(node, (own) => {
@@ -40,13 +40,13 @@ const boundIn = (node: unknown): ReadonlySet<string> => {
   return names
 }
 
-/** Parts of a node that are names without being variables. */
+/** The field of a node that holds a name, not a variable. */
 const unread = ({ computed, type }: Node): string | undefined => {
   if (type === "MemberExpression" && computed !== true) return "property"
   return type === "TestExpression" ? "test" : type === "KeywordArgumentExpression" ? "key" : undefined
 }
 
-/** Names that a node reads and does not bind: a loop binds its own for its body. */
+/** Free variables of a node; a loop binds its variables for its body. */
 const read = (node: unknown, own: ReadonlySet<string>): ReadonlyArray<Node> => {
   if (typeof node !== "object" || node === null) return []
   if (node instanceof Map) return [...node].flatMap((pair) => read(pair, own))
@@ -62,7 +62,7 @@ const read = (node: unknown, own: ReadonlySet<string>): ReadonlyArray<Node> => {
   return [...read(iterable, inner), ...read(body, inner), ...read(defaultBlock, own)]
 }
 
-/** Names in macros that are of where these are called: the library finds them there, Jinja does not. */
+/** Names in macros that belong to the caller's scope: the library finds them there, Jinja does not. */
 export const strangersOf = (program: Node): ReadonlySet<Node> => {
   const [scoped, found] = [new Set<string>(), new Set<Node>()]
   walk(program, (node) => {
@@ -78,7 +78,7 @@ export const strangersOf = (program: Node): ReadonlySet<Node> => {
   return found
 }
 
-/** A name that is set in a block of "call" and stands outside of it too, where Jinja does not know what was set. */
+/** A name set in a `call` block and also used outside it, where Jinja does not see the assignment. */
 export const leaked = (program: Node): string | undefined => {
   const count = (node: unknown, name: string): number => {
     let found = 0

@@ -1,22 +1,22 @@
-/** Templates as they are read: refused where the library is more lenient than Jinja, or reads something else. */
+/** Compiles templates; refuses source that the library accepts but Jinja does not, or that they parse differently. */
 import { type Node, parse, type Token, tokenize, type Value } from "./library.ts"
 import { filters, tests } from "./names.ts"
 import { bound, leaked, strangersOf, walk } from "./scopes.ts"
 import { refuse } from "./values.ts"
 
-/** What a node is to those around it. */
+/** Roles of nodes in their context. */
 export interface Roles {
-  /** Expressions of which the text is part of what is rendered. */
+  /** Expressions whose text is rendered. */
   readonly printed: ReadonlySet<Node>
-  /** Expressions that are gone through once, or made a list. */
+  /** Expressions that are iterated once or made a list. */
   readonly consumed: ReadonlySet<Node>
-  /** What a loop's turn begins with, and the names that it has from outside. */
+  /** The first node of each loop body, with the names that each iteration starts with. */
   readonly firsts: ReadonlyMap<Node, ReadonlySet<string>>
-  /** Names in macros that Jinja does not know there. */
+  /** Names in macros that are undefined there in Jinja. */
   readonly strangers: ReadonlySet<Node>
 }
 
-/** How an expression of one type comes to its value: `evaluate` is for its parts, `usual` the library's own way. */
+/** Context for evaluating a node: `evaluate` for its parts, `usual` for the library's own evaluation. */
 export interface Run {
   readonly evaluate: (node: Node) => Value
   readonly usual: (node: Node) => Value
@@ -30,7 +30,7 @@ export interface Template {
 
 const options = { lstrip_blocks: true, trim_blocks: true }
 
-/** White space to one of the languages alone, and what the library takes for the beginning or the end of a comment. */
+/** Whitespace in only one of the two languages, and what the library takes for comment delimiters. */
 // oxlint-disable-next-line no-control-regex -- white space to Python
 // oxlint-disable-next-line no-control-regex -- they are white space
 const strangeSpace = /[\x1c-\x1f\x85\ufeff\u2028\u2029]/
@@ -49,7 +49,7 @@ const endsOperand = ({ type }: Token): boolean =>
 const words: ReadonlySet<string> = new Set(["and", "else", "if", "in", "is", "not", "or"])
 const isWord = ({ type, value }: Token): boolean => type === "Identifier" && words.has(value)
 
-/** A comma that is left out, of which the library makes nothing. */
+/** Detects a missing comma, which the library ignores. */
 const lacksComma = (tokens: ReadonlyArray<Token>): boolean =>
   tokens.some((token, i) => {
     const [before, two] = [tokens[i - 1], tokens[i - 2]]
@@ -64,19 +64,19 @@ const lacksComma = (tokens: ReadonlyArray<Token>): boolean =>
     return token.type !== "StringLiteral" || before.type !== "StringLiteral"
   })
 
-/** A comma too many. */
+/** Detects a superfluous comma. */
 const doublesComma = (tokens: ReadonlyArray<Token>): boolean =>
   tokens.some(({ type }, i) =>
     type === "Comma" &&
     ["OpenParen", "OpenSquareBracket", "OpenCurlyBracket", "Comma"].includes(tokens[i - 1]?.type ?? "")
   )
 
-/** Where a comparison ends, or what is of another. */
+/** Tokens that end a comparison, or separate it from another. */
 const bounds: ReadonlySet<string> = new Set(["and", "or", "if", "elif", "else", ",", "=", ":"])
 
-/** Comparisons in a row, which Python joins by "and". */
+/** Detects chained comparisons, which Python joins by "and". */
 const chains = (tokens: ReadonlyArray<Token>): boolean => {
-  /** Whether there was a comparison, in the brackets that are open and around them; and whether a loop's "in" is to come. */
+  /** Whether there was a comparison in each enclosing bracket, and whether a loop's "in" is still to come. */
   const around: Array<boolean> = []
   let [compared, target] = [false, false]
   return tokens.some(({ type, value }, i) => {
@@ -96,7 +96,7 @@ const chains = (tokens: ReadonlyArray<Token>): boolean => {
   })
 }
 
-/** Choices by "if" that stand as a condition, or as what is gone through, without brackets. */
+/** Detects unbracketed conditional expressions as a condition or as the iterable of a loop. */
 const choices = (tokens: ReadonlyArray<Token>): boolean => {
   let [depth, bare] = [0, ""]
   return tokens.some(({ type, value }, i) => {
@@ -113,7 +113,7 @@ const choices = (tokens: ReadonlyArray<Token>): boolean => {
 const count = (text: string, of: RegExp): number => text.match(of)?.length ?? 0
 const generation = /\{%(-?)\s*(end)?generation\s*(-?)%\}/g
 
-/** The library stumbles over the end of a template. */
+/** Parses tokens; the library throws a TypeError if a template ends early. */
 const parsed = (tokens: ReadonlyArray<Token>): Node => {
   try {
     return parse(tokens)
@@ -122,7 +122,7 @@ const parsed = (tokens: ReadonlyArray<Token>): Node => {
   }
 }
 
-/** Refuses tags of generations that are not nested, and what is set in one, which Jinja forgets after it. */
+/** Refuses unbalanced generation tags, and variables set in one but used outside, where Jinja discards them. */
 const checkGenerations = (text: string): void => {
   if (count(text, generation) === 0) return
   const calls = text.replace(
@@ -153,7 +153,7 @@ const filterName = ({ filter }: Node): string => {
 
 const constants: ReadonlySet<string> = new Set(["False", "None", "True", "false", "none", "true"])
 
-/** Refuses what is no target of an assignment. */
+/** Refuses invalid assignment targets. */
 const checkTarget = (target: Node): void => {
   if (target.type === "TupleLiteral") target["value"].forEach(checkTarget)
   else if (target.type === "MemberExpression") {
@@ -189,7 +189,7 @@ const rolesOf = (program: Node): Roles => {
   return { printed, consumed, firsts, strangers: strangersOf(program) }
 }
 
-/** Reads a template. @throws Error with what is wrong with it, or is not supported here. */
+/** Compiles a template. @throws Error if it is invalid or unsupported. */
 export const compile = (source: string): Template => {
   const text = source.replaceAll(/\r\n?/g, "\n")
   for (const [pattern, what] of ambiguous) if (pattern.test(text)) refuse(what)

@@ -1,4 +1,4 @@
-/** Days as Python's `strftime` writes them, in English. */
+/** Dates as formatted by Python's `strftime`, in English. */
 
 const days = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
 const months = [
@@ -39,7 +39,7 @@ const parts: Readonly<Record<string, (date: Date) => string>> = {
   "%": () => "%"
 }
 
-/** Other directives are an error, not themselves. A minus leaves zeros and blanks at the beginning out. */
+/** Unknown directives are errors. A minus removes leading zeros and blanks. */
 export const strftime = (date: Date, format: string): string =>
   format.replaceAll(/%(-?)(.?)/gs, (directive, minus: string, letter: string) => {
     const part = Object.hasOwn(parts, letter) ? parts[letter]!(date) : undefined

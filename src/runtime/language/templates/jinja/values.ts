@@ -1,4 +1,4 @@
-/** Values of templates as Python has them, where JavaScript has them otherwise. */
+/** Template values with Python semantics, where JavaScript differs. */
 import { Environment, type Node, type Value } from "./library.ts"
 
 export type Kind = "flag" | "float" | "function" | "int" | "list" | "map" | "namespace" | "none" | "text" | "undefined"
@@ -20,7 +20,7 @@ const kinds: Readonly<Record<string, Kind>> = {
 
 export const kindOf = ({ type }: Value): Kind => kinds[type]!
 
-/** How messages call a value. */
+/** Names of types in error messages. */
 export const called: Readonly<Record<Kind, string>> = {
   flag: "a truth value",
   float: "a float",
@@ -34,20 +34,20 @@ export const called: Readonly<Record<Kind, string>> = {
   undefined: "what is not defined"
 }
 
-/** What a template asks for that is not done here as Python does it, or not at all. */
+/** A template uses something that is unsupported, or that would differ from Python. */
 export class Unsupported extends Error {}
 
 export const refuse = (what: string): never => {
   throw new Unsupported(`${what} is not supported here`)
 }
 
-/** A value of plain JavaScript. */
+/** Wraps a plain JavaScript value. */
 export const made = (value: unknown): Value => new Environment().set("value", value)
 
-/** A node whose value is known. */
+/** A node with a known value. */
 export const known = (value: Value): Node => ({ type: "Known", value })
 
-/** As Python prints it. */
+/** A value as Python prints it. */
 export const textOf = (value: Value): string => {
   const kind = kindOf(value)
   if (kind === "flag") return value.value ? "True" : "False"
@@ -58,7 +58,7 @@ export const textOf = (value: Value): string => {
 
 const isNumeric = (kind: Kind): boolean => kind === "int" || kind === "flag" || kind === "float"
 
-/** As Python compares them: never by their spelling, and truth values as numbers. */
+/** Equality as in Python: types matter, not spelling; booleans compare as numbers. */
 export const equal = (a: Value, b: Value): boolean => {
   const [one, other] = [kindOf(a), kindOf(b)]
   if (isNumeric(one) && isNumeric(other)) return Number(a.value) === Number(b.value)
@@ -67,11 +67,11 @@ export const equal = (a: Value, b: Value): boolean => {
   return one === "text" ? a.value === b.value : refuse(`== of ${called[one]}`)
 }
 
-/** White space to Python's strip(). */
+/** Whitespace for Python's strip(). */
 // oxlint-disable-next-line no-control-regex -- they are
 const isSpace = (character: string): boolean => character !== "\ufeff" && /[\s\x1c-\x1f\x85]/.test(character)
 
-/** Without the characters at the ends that are white space, or any of these. */
+/** Strips whitespace, or the characters in `of`, from the ends. */
 export const stripped = (text: string, of?: string, side: "both" | "left" | "right" = "both"): string => {
   const all = characters(text)
   const goes = of === undefined ? isSpace : (character: string) => characters(of).includes(character)
@@ -81,7 +81,7 @@ export const stripped = (text: string, of?: string, side: "both" | "left" | "rig
   return begin < 0 ? "" : all.slice(begin, end).join("")
 }
 
-/** Characters, not halves of them. */
+/** Characters as code points: surrogate pairs are kept together. */
 export const characters = (text: string): ReadonlyArray<string> =>
   /[\ud800-\udfff]/.test(text) ? [...text] : text.split("")
 
@@ -89,7 +89,7 @@ const isAscii = (text: string): boolean => Array.from(text).every((character) =>
 
 const capital = (word: string): string => word.slice(0, 1).toUpperCase() + word.slice(1).toLowerCase()
 
-/** As Python's capitalize() and title() have it, which is told for ASCII alone. */
+/** Python's capitalize() and title(), for ASCII only. */
 export const capitalized = (text: string): string => isAscii(text) ? capital(text) : refuse("a capital beyond ASCII")
 export const titled = (text: string): string =>
   isAscii(text) ? text.replaceAll(/[a-z]+/gi, capital) : refuse("a title beyond ASCII")
