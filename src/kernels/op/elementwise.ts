@@ -3,7 +3,6 @@ import * as Nd from "../NdArray.ts"
 import {
   apply,
   type Attribute,
-  constant,
   type Emitter,
   index,
   type Op,
