@@ -16,7 +16,7 @@ export interface Batch {
     readonly docMask: Uint8Array
     readonly docKeep: Uint8Array
   }
-  /** [questions, n]: index of each question's passages among the batch's passages. */
+  /** Index of each question's passages among the batch's passages: [questions, n]. */
   readonly places: Int32Array
 }
 

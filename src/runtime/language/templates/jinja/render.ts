@@ -26,7 +26,10 @@ const globals = {
   None: null,
   raise_exception: raise,
   range,
-  strftime_now: (format: string) => strftime(DAY, format)
+  strftime_now: (format: unknown) => {
+    if (typeof format !== "string") throw new Error("strftime_now: its format is no text")
+    return strftime(DAY, format)
+  }
 }
 
 /** A message as passed to templates. */
