@@ -8,6 +8,7 @@ import type { Columns } from "../src/domain/Columns.ts"
 import { sections } from "../src/domain/settings/RunConfig.ts"
 import { aboutOf, type Fields } from "../src/domain/settings/setting.ts"
 import type { Spec } from "../src/domain/settings/Spec.ts"
+import type { JsonType } from "../src/domain/settings/wanted.ts"
 import * as tables from "../src/domain/tables.ts"
 import { markdown, type Rows } from "../src/domain/textTable.ts"
 import { cpu } from "../src/kernels/onnx/target.ts"
@@ -213,18 +214,6 @@ const columnTables = ({ sources }: Material): string => {
     order,
     table([["stage", "file", "needs", "adds", "ports"], ...rows])
   )
-}
-
-interface JsonType {
-  readonly type?: string
-  readonly enum?: ReadonlyArray<string>
-  readonly anyOf?: ReadonlyArray<JsonType>
-  readonly additionalProperties?: JsonType
-  readonly items?: JsonType
-  readonly minLength?: number
-  readonly minimum?: number
-  readonly maximum?: number
-  readonly exclusiveMinimum?: number
 }
 
 const bounds = ({ exclusiveMinimum, maximum, minimum }: JsonType): string => {

@@ -6,7 +6,7 @@ import * as Frame from "../domain/Frame.ts"
 import type { QuestionRecord } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
-import { Corpus } from "../runtime/ports/Corpus.ts"
+import { Corpus, distinct } from "../runtime/ports/Corpus.ts"
 import type { Event } from "../stages/answer.ts"
 import { modeOf } from "../systems/all.ts"
 import { rowsOf } from "./course.ts"
@@ -49,9 +49,7 @@ type Found = Answered["passages"]
 
 /** The passages of each row, best first, from a block with `c` per row, best last. */
 const passagesOf = Effect.fnUntraced(function*(support: Int32Array, c: number) {
-  const docs = [...new Set(support)].filter((doc) => doc >= 0)
-  const passages = yield* (yield* Corpus).read(docs)
-  const found = new Map(docs.map((doc, i) => [doc, passages[i]!]))
+  const found = yield* distinct(support)
   return Array.from(
     { length: support.length / c },
     (_, r): Found =>

@@ -6,7 +6,7 @@ import { letter, withOptions } from "../domain/records/options.ts"
 import type { Generation } from "../domain/settings/generation.ts"
 import { around, fill } from "../domain/settings/placeholders.ts"
 import type { Prompting } from "../domain/settings/prompting.ts"
-import { Corpus } from "../runtime/ports/Corpus.ts"
+import { distinct } from "../runtime/ports/Corpus.ts"
 
 /** How questions are asked. */
 export type PromptOptions =
@@ -75,10 +75,9 @@ export const answersOf = (o: PromptOptions, { options }: Pick<Asked, "options">)
   options.map((option, i) => said(o, o.answer_format === "letter" ? letter(i) : option))
 
 /** Reads the text of each distinct passage once; returns texts by row, skipping -1. */
-export const readTexts = Effect.fnUntraced(function*(rows: Int32Array) {
-  const distinct = [...new Set(rows)].filter((row) => row >= 0)
-  const passages = yield* (yield* Corpus).read(distinct)
-  const texts = new Map(distinct.map((row, i) => [row, passages[i]!.text]))
-  return (some: Int32Array): ReadonlyArray<string> =>
-    Array.from(some.filter((row) => row >= 0), (row) => texts.get(row)!)
-})
+export const readTexts = (rows: Int32Array) =>
+  Effect.map(
+    distinct(rows),
+    (passages) => (some: Int32Array): ReadonlyArray<string> =>
+      Array.from(some.filter((row) => row >= 0), (row) => passages.get(row)!.text)
+  )

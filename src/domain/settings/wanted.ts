@@ -2,7 +2,8 @@
 import * as Schema from "effect/Schema"
 import { didYouMean } from "../nearest.ts"
 
-interface JsonType {
+/** A JSON schema, as far as the types of settings need one. */
+export interface JsonType {
   readonly type?: string
   readonly enum?: ReadonlyArray<string>
   readonly anyOf?: ReadonlyArray<JsonType>

@@ -9,6 +9,7 @@ import { repeated } from "../../kernels/repeat.ts"
 import { names, type Steps } from "../../kernels/Step.ts"
 import { cached } from "./Programs.ts"
 import { type Data, type Feeds, type NotFinite, notFinite, Session, SessionError } from "./Session.ts"
+import { joined } from "./turns.ts"
 import type { Weights } from "./Weights.ts"
 
 /** The key of a program, such as a bucket of lengths. */
@@ -116,16 +117,6 @@ const atOnce = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: L
   })
 })
 
-/** Concatenates the arrays of consecutive updates. */
-const stacked = (turns: ReadonlyArray<Feeds<string>>): Feeds<string> =>
-  Object.fromEntries(
-    Object.entries(turns[0]!).map(([name, first]) => {
-      const all = new (first.constructor as new(length: number) => Data)(turns.length * first.length)
-      turns.forEach((turn, k) => all.set(turn[name]!, k * first.length))
-      return [name, all]
-    })
-  )
-
 /** The k-th of `times` equal parts of each array of a report. */
 const turnOf = (results: Feeds<string>, times: number, k: number): Report =>
   Object.fromEntries(
@@ -144,7 +135,7 @@ const inOne = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: Le
   return Effect.fnUntraced(function*(updates: ReadonlyArray<Part<K>>, factors: ReadonlyArray<Feeds<string>>) {
     const own = updates.map(({ batch }, k) => ({ ...batch, ...factors[k] }))
     const key: [number, ...Key] = [updates.length, ...updates[0]!.key]
-    const results: Report = yield* closed(key, { ...weights.feeds(), ...stacked(own) }, spare(weights))
+    const results: Report = yield* closed(key, { ...weights.feeds(), ...joined(own) }, spare(weights))
     const reports = updates.map((_, k) => turnOf(results, updates.length, k))
     return { reports, commit: keeping(weights, results) }
   })

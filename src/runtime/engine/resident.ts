@@ -5,6 +5,7 @@ import { mul } from "../../kernels/op/elementwise.ts"
 import { input, scalar, type Tensor } from "../../kernels/Tensor.ts"
 import * as Onnx from "./onnx.ts"
 import { type Data, type Feeds, mismatch, type Program, RunFailed, SessionError } from "./Session.ts"
+import { joined } from "./turns.ts"
 
 type Tensors = Readonly<Record<string, Onnx.OrtTensor>>
 type Arrays = Readonly<Record<string, Data>>
@@ -26,15 +27,6 @@ const freed = (tensors: Tensors): void => {
 /** The k-th of `times` equal parts. */
 const part = (data: Data, times: number, k: number): Data =>
   data.slice(k * data.length / times, (k + 1) * data.length / times)
-
-const joined = (turns: ReadonlyArray<Arrays>): Record<string, Data> =>
-  Object.fromEntries(
-    Object.entries(turns[0]!).map(([name, first]) => {
-      const all = new (first.constructor as new(length: number) => Data)(turns.length * first.length)
-      turns.forEach((turn, k) => all.set(turn[name]!, k * first.length))
-      return [name, all]
-    })
-  )
 
 const repeating = Effect.fnUntraced(function*<I extends string, O extends string>(
   ort: Onnx.Ort,

@@ -1,6 +1,6 @@
 /** The corpus: passages by row. */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import type { Passage } from "../../domain/records/Records.ts"
@@ -36,3 +36,10 @@ export const checkRow = (row: number, size: number): void => {
     throw new RangeError(`row ${row} of a corpus of ${size} passages`)
   }
 }
+
+/** The passages of some rows by row, each read once; none of -1. */
+export const distinct = Effect.fnUntraced(function*(rows: Int32Array) {
+  const wanted = [...new Set(rows)].filter((row) => row >= 0)
+  const passages = yield* (yield* Corpus).read(wanted)
+  return new Map(wanted.map((row, i) => [row, passages[i]!])) as ReadonlyMap<number, Passage>
+})
