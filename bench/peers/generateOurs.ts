@@ -45,7 +45,14 @@ const serve = Effect.gen(function*() {
   const weights = yield* ModelFolder.weights(options.model, flatten(decoder.params), 0, { naming: ofDecoder(config) })
   const session = yield* Session
   const program = yield* session.open(generation(config, decoder), asInputs(weights))
-  const generator = { program, cache: cacheShape(config), kept: session.kept, weights: () => ({}), padding: 0, decode: () => "" }
+  const generator = {
+    program,
+    cache: cacheShape(config),
+    kept: session.kept,
+    weights: () => ({}),
+    padding: 0,
+    decode: () => ""
+  }
   const settings = {
     ...unconstrained,
     do_sample: false,

@@ -36,7 +36,14 @@ const texts = Effect.fnUntraced(function*(about: string, together: boolean) {
   const weights = asInputs(new Map([...tensors].map(([name, { data }]) => [name, data])))
   const program = yield* (yield* Session).open(generation(config, decoder), weights)
   const decode = (ids: ReadonlyArray<number>) => ids.join(" ")
-  const generator = { program, cache: cacheShape(config), kept: onHost, weights: () => ({}), padding: config.pad_token_id, decode }
+  const generator = {
+    program,
+    cache: cacheShape(config),
+    kept: onHost,
+    weights: () => ({}),
+    padding: config.pad_token_id,
+    decode
+  }
   const found = cases.find((one) => one.about === about)!
   const options: GenerationOptions = { ...greedy, eos: new Set(config.eos_token_id), ...found.settings }
   const asked = prompts.map((ids) => ({ ids, key: Key.make(0) }))

@@ -200,7 +200,7 @@ export class Writer implements Emitter {
   private needed(values: Iterable<string>): ReadonlyArray<Node> {
     const wanted = new Set(values)
     const found = this.nodes.toReversed().filter(({ inputs, output }) => {
-      if (wanted.has(output)) for (const value of inputs) wanted.add(value)
+      if (wanted.has(output)) { for (const value of inputs) wanted.add(value) }
       return wanted.has(output)
     })
     return found.toReversed()

@@ -4,11 +4,11 @@ import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import { unsafe } from "../../kernels/inPlace.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
-import type { Group, Optimizer } from "../../kernels/optim/Optimizer.ts"
-import { repeated } from "../../kernels/repeat.ts"
 import { reshape, sumAll } from "../../kernels/op/broadcast.ts"
 import { mul } from "../../kernels/op/elementwise.ts"
 import { concat } from "../../kernels/op/gather.ts"
+import type { Group, Optimizer } from "../../kernels/optim/Optimizer.ts"
+import { repeated } from "../../kernels/repeat.ts"
 import { names, type Steps } from "../../kernels/Step.ts"
 import { byName, input, scalar } from "../../kernels/Tensor.ts"
 import { cached } from "./Programs.ts"
@@ -116,7 +116,9 @@ const weighing = Effect.fnUntraced(function*(weights: Weights) {
     const all = Object.fromEntries(Object.entries(written).filter(([name]) => isWeight(name)))
     if (kept === onHost) return yield* weighed(all)
     const { sums } = yield* run([], all)
-    const wrong = weights.trainable.filter((_, i) => Number.isNaN(sums![i])).map((path) => names.next(names.param(path)))
+    const wrong = weights.trainable.filter((_, i) => Number.isNaN(sums![i])).map((path) =>
+      names.next(names.param(path))
+    )
     kept.read(wrong.map((name) => all[name]!))
     yield* weighed(Object.fromEntries(wrong.map((name) => [name, all[name]!])))
   })

@@ -57,18 +57,22 @@ const after = Effect.fnUntraced(function*(actions: ReadonlyArray<Action>) {
 })
 
 describe("arrays that a device keeps", () => {
-  it.live("have the values that they would have on the host, whatever happens to them", () =>
-    Effect.promise(() =>
-      fc.assert(
-        fc.asyncProperty(fc.array(action, { maxLength: 12 }), (actions) =>
-          Effect.gen(function*() {
-            const host = yield* after(actions).pipe(Effect.scoped, Effect.provide(cpu({ threads: 1 })))
-            const device = yield* after(actions).pipe(Effect.scoped, Effect.provide(simulated))
-            assert.deepStrictEqual(device, host)
-          }).pipe(Effect.runPromise)),
-        { numRuns: 60, seed: 5 }
-      )
-    ), 60_000)
+  it.live(
+    "have the values that they would have on the host, whatever happens to them",
+    () =>
+      Effect.promise(() =>
+        fc.assert(
+          fc.asyncProperty(fc.array(action, { maxLength: 12 }), (actions) =>
+            Effect.gen(function*() {
+              const host = yield* after(actions).pipe(Effect.scoped, Effect.provide(cpu({ threads: 1 })))
+              const device = yield* after(actions).pipe(Effect.scoped, Effect.provide(simulated))
+              assert.deepStrictEqual(device, host)
+            }).pipe(Effect.runPromise)),
+          { numRuns: 60, seed: 5 }
+        )
+      ),
+    60_000
+  )
   it.live("are arrays of the host as before once they are released", () =>
     Effect.gen(function*() {
       const { compile, kept } = yield* Session

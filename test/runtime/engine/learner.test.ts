@@ -52,7 +52,8 @@ const cases = [
   ["kept on a device", undefined, simulated, simulated]
 ] as const
 for (const [how, few, exact, native] of cases) {
-  const scoped = <A, E>(effect: Effect.Effect<A, E, Session | Scope>) => effect.pipe(Effect.scoped, Effect.provide(exact))
+  const scoped = <A, E>(effect: Effect.Effect<A, E, Session | Scope>) =>
+    effect.pipe(Effect.scoped, Effect.provide(exact))
 
   describe(`a learner whose weights are ${how}`, () => {
     const learner = squares(few)

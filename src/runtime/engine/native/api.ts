@@ -46,7 +46,15 @@ const functions = {
   CreateCUDAProviderOptions: [205, "void *", ["void *"]],
   UpdateCUDAProviderOptions: [206, "void *", ["void *", "void *", "void *", "size_t"]],
   ReleaseCUDAProviderOptions: [208, "void", ["void *"]],
-  CreateAndRegisterAllocatorV2: [259, "void *", ["void *", "const char *", "void *", "void *", "void *", "void *", "size_t"]],
+  CreateAndRegisterAllocatorV2: [259, "void *", [
+    "void *",
+    "const char *",
+    "void *",
+    "void *",
+    "void *",
+    "void *",
+    "size_t"
+  ]],
   AddExternalInitializersFromFilesInMemory: [279, "void *", ["void *", "void *", "void *", "void *", "size_t"]]
 } as const satisfies Record<string, readonly [number, string, ReadonlyArray<string>]>
 
@@ -98,7 +106,9 @@ export class Api {
   private static one: Promise<Api> | undefined
   /** The interface; the same object each time. */
   static readonly load = (): Promise<Api> =>
-    Api.one ??= Promise.all([koffi(), library(join(CudaLibraries.folder(), LIBRARY))]).then(([k, ort]) => new Api(k, ort))
+    Api.one ??= Promise.all([koffi(), library(join(CudaLibraries.folder(), LIBRARY))]).then(([k, ort]) =>
+      new Api(k, ort)
+    )
 
   private function(name: Name) {
     const found = this.known.get(name)
@@ -122,7 +132,10 @@ export class Api {
   /** Calls a function on another thread; what the addresses point to must stay until it has ended. */
   async later(name: Name, ...args: ReadonlyArray<Argument>): Promise<void> {
     const status = await new Promise<Address | null>((resolve, reject) => {
-      this.function(name).async(...args, (error: unknown, result: Address | null) => error ? reject(error) : resolve(result))
+      this.function(name).async(
+        ...args,
+        (error: unknown, result: Address | null) => error ? reject(error) : resolve(result)
+      )
     })
     this.checked(status)
   }

@@ -18,7 +18,8 @@ const refused = (provider: string) => (cause: unknown) =>
     })
   })
 
-const opened = <A>(provider: string, open: () => Promise<A>) => Effect.tryPromise({ try: open, catch: refused(provider) })
+const opened = <A>(provider: string, open: () => Promise<A>) =>
+  Effect.tryPromise({ try: open, catch: refused(provider) })
 
 /** The interface, and arrays kept in the memory of a device until the scope ends. */
 const arraysIn = (provider: string, memoryOf: (api: Api) => Promise<DeviceMemory>) =>

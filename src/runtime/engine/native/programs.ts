@@ -1,12 +1,12 @@
 /** Programs on ONNX Runtime's C interface, which read and write kept arrays on a device. */
 import * as Effect from "effect/Effect"
-import { elementTypes, type Graph } from "../../../kernels/onnx/encode.ts"
-import { elementType } from "../../../kernels/onnx/proto.ts"
-import { standIns } from "../../../kernels/onnx/openSizes.ts"
 import type { Half } from "../../../kernels/half.ts"
 import * as Nd from "../../../kernels/NdArray.ts"
+import { elementTypes, type Graph } from "../../../kernels/onnx/encode.ts"
+import { standIns } from "../../../kernels/onnx/openSizes.ts"
+import { elementType } from "../../../kernels/onnx/proto.ts"
 import type { Target, Tensor } from "../../../kernels/Tensor.ts"
-import { affordable, modelOf, outside, KEPT } from "../onnx.ts"
+import { affordable, KEPT, modelOf, outside } from "../onnx.ts"
 import {
   allocate,
   CompileFailed,
