@@ -28,15 +28,16 @@ export interface DeviceMemory {
 /** ONNX Runtime's OrtDeviceAllocator and OrtMemTypeDefault. */
 const [ALLOCATOR, DEFAULT] = [0, 0]
 
-const names = {
-  linux: ["libc.so.6", "libcudart.so.13"],
-  darwin: ["libSystem.dylib", ""],
-  win32: ["msvcrt.dll", "cudart64_13.dll"]
-}[process.platform as "linux" | "darwin" | "win32"]
+/** The C library, by platform. */
+const standard: Readonly<Record<string, string>> = {
+  linux: "libc.so.6",
+  darwin: "libSystem.dylib",
+  win32: "msvcrt.dll"
+}
 
 /** The host's own memory in place of a device's, to run everything else without one. */
 export const ofHost = async (api: Api): Promise<DeviceMemory> => {
-  const c = await library(names[0]!)
+  const c = await library(standard[process.platform] ?? "libc.so.6")
   const [malloc, release] = [c.func("void *malloc(size_t n)"), c.func("void free(void *p)")]
   const copy = c.func("void *memcpy(void *to, void *from, size_t n)")
   const move = (to: Address, from: Address, bytes: number) => void copy(to, from, bytes)
@@ -61,7 +62,7 @@ export const ofHost = async (api: Api): Promise<DeviceMemory> => {
 
 /** Memory of a GPU, through CUDA's runtime library, which ONNX Runtime's provider has loaded. */
 export const ofCuda = async (api: Api, device: number): Promise<DeviceMemory> => {
-  const runtime = await library(names[1]!)
+  const runtime = await library("libcudart.so.13").catch(() => library("libcudart.so.12"))
   const said = runtime.func("const char *cudaGetErrorString(int code)")
   const choose = runtime.func("int cudaSetDevice(int device)")
   const malloc = runtime.func("int cudaMalloc(void *out, size_t bytes)")
