@@ -7,9 +7,10 @@ import * as Nd from "./NdArray.ts"
 import { type Bound, entering, flatten, inputs as inputsOf, type Params } from "./nn/Module.ts"
 import type { Graph } from "./onnx/encode.ts"
 import { reshape, sumAll } from "./op/broadcast.ts"
-import { add, div, mul, sqrt } from "./op/elementwise.ts"
+import { add, div, float, mul, sqrt } from "./op/elementwise.ts"
 import { concat } from "./op/gather.ts"
-import { min } from "./op/select.ts"
+import { less, min, not, where } from "./op/select.ts"
+import * as GradScaler from "./optim/gradScaler.ts"
 import type { Optimizer } from "./optim/Optimizer.ts"
 import { byName, type Input, input, scalar, type Tensor, type TensorType } from "./Tensor.ts"
 
@@ -20,6 +21,8 @@ export interface Learning {
   readonly optimizer: Optimizer
   /** Gradient clipping: maximum global norm of all gradients. */
   readonly maxGradNorm: number
+  /** Loss scaling, for products in float16: updates whose gradients are not finite are skipped. */
+  readonly scaler?: GradScaler.GradScaler | undefined
   /** Gradient checkpointing: recompute what lies between saved expressions in the backward pass. */
   readonly checkpointing?: boolean
 }
@@ -42,6 +45,7 @@ export const names = {
   slot: (slot: string, path: string): string => `slot/${slot}/${path}`,
   sum: (path: string): string => `sum/${path}`,
   scalar: (name: string, group: string): string => `scalar/${name}/${group}`,
+  scaler: (name: string): string => `scaler/${name}`,
   next: (name: string): string => `next/${name}`
 } as const
 
@@ -56,22 +60,39 @@ const record = <N extends string>(all: ReadonlyArray<N>, f: (name: N) => Input):
 
 type Tensors = Record<string, Tensor>
 
+type Scaling = GradScaler.ScalerState<Input>
+
+/** The state of the loss scale, as inputs; `undefined` without one. */
+const scalingOf = ({ scaler }: Learning): Scaling | undefined =>
+  scaler && record(GradScaler.state, (name) => input(names.scaler(name), []))
+
+/** `next` where the update is made, else `before`, unchanged. */
+const unlessSkipped = (finite: Tensor | undefined, next: Tensor, before: Tensor): Tensor =>
+  finite ? where(finite, next, before) : next
+
 /** The optimiser's inputs and `next/...` outputs for one parameter. */
 const advance = (
   { group, optimizer }: Pick<StepSpec<any, any, any>, "group" | "optimizer">,
   path: string,
   weight: Tensor,
-  gradient: Tensor
+  gradient: Tensor,
+  finite: Tensor | undefined
 ): { readonly inputs: Tensors; readonly outputs: Tensors } => {
   const slot = (name: string) => names.slot(name, path)
   const factor = (name: string) => names.scalar(name, group(path)!)
   const slots = record(optimizer.slots, (name) => input(slot(name), weight.type.shape))
   const scalars = record(optimizer.scalars, (name) => input(factor(name), []))
   const next = optimizer.update(weight, gradient, slots, scalars)
-  const outputs = optimizer.slots.map((name) => [names.next(slot(name)), next.slots[name]!])
+  const outputs = optimizer.slots.map((name) => [
+    names.next(slot(name)),
+    unlessSkipped(finite, next.slots[name]!, slots[name]!)
+  ])
   return {
     inputs: byName(Object.values({ ...slots, ...scalars })),
-    outputs: { [names.next(names.param(path))]: next.weight, ...Object.fromEntries(outputs) }
+    outputs: {
+      [names.next(names.param(path))]: unlessSkipped(finite, next.weight, weight),
+      ...Object.fromEntries(outputs)
+    }
   }
 }
 
@@ -81,21 +102,42 @@ const learning = ({ group }: Learning, paths: Iterable<string>): ReadonlyArray<s
 
 type ByPath = ReadonlyMap<string, Tensor>
 
-/** The reports `gradNorm` and `gradSquares` (one per weight, in order), and the clip coefficient `factor`. */
-const measured = ({ maxGradNorm }: Learning, gradients: ByPath) => {
-  const squares = [...gradients.values()].map((g) => sumAll(mul(g, g)))
-  const { factor, norm } = clipping(squares, maxGradNorm)
-  return { factor, report: { gradNorm: norm, gradSquares: concat(squares.map((s) => reshape(s, [1])), 0) } }
+/** Whether the update is made, and the loss scale after it: reports `skipped` (1 or 0) and `lossScale`, its next state. */
+const judged = (
+  scaler: GradScaler.GradScaler,
+  scaling: Scaling,
+  gradNorm: Tensor
+): { readonly finite: Tensor; readonly report: Tensors } => {
+  const finite = less(gradNorm, scalar(Infinity))
+  const after = GradScaler.advanced(scaler, scaling, finite)
+  const next = GradScaler.state.map((name) => [names.next(names.scaler(name)), after[name]])
+  return { finite, report: { skipped: float(not(finite)), lossScale: after.scale, ...Object.fromEntries(next) } }
 }
 
-/** The optimiser's update from gradients times `factor`: outputs `next/...`. */
+/**
+ * The reports `gradNorm` and `gradSquares` (one per weight, in order), and the clip coefficient `factor`; with a loss
+ * scale also those of `judged`.
+ */
+const measured = ({ maxGradNorm, scaler }: Learning, gradients: ByPath, scaling: Scaling | undefined) => {
+  const squares = [...gradients.values()].map((g) => sumAll(mul(g, g)))
+  const { factor, norm } = clipping(squares, maxGradNorm)
+  const { finite, report } = scaler && scaling ? judged(scaler, scaling, norm) : {}
+  return {
+    factor,
+    finite,
+    report: { gradNorm: norm, gradSquares: concat(squares.map((s) => reshape(s, [1])), 0), ...report }
+  }
+}
+
+/** The optimiser's update from gradients times `factor`, if they are `finite`: outputs `next/...`. */
 const updated = (
   spec: Learning,
   weights: ByPath,
   gradients: ByPath,
-  factor: Tensor
+  factor: Tensor,
+  finite?: Tensor
 ): { readonly inputs: Tensors; readonly outputs: Tensors } => {
-  const parts = [...gradients].map(([path, g]) => advance(spec, path, weights.get(path)!, mul(g, factor)))
+  const parts = [...gradients].map(([path, g]) => advance(spec, path, weights.get(path)!, mul(g, factor), finite))
   return {
     inputs: Object.assign({}, ...parts.map((part) => part.inputs)),
     outputs: Object.assign({}, ...parts.map((part) => part.outputs))
@@ -111,7 +153,15 @@ const summed = (gradients: ByPath): { readonly inputs: Tensors; readonly outputs
   }
 }
 
-type Rest = (gradients: ByPath, weights: ByPath) => { readonly inputs: Tensors; readonly outputs: Tensors }
+type Rest = (
+  gradients: ByPath,
+  weights: ByPath,
+  scaling: Scaling | undefined
+) => { readonly inputs: Tensors; readonly outputs: Tensors }
+
+/** Gradients of the loss; with a scale, those of the loss times it, divided by it again in float32. */
+const gradientsOf = (loss: Tensor, wrt: ReadonlyArray<Tensor>, spec: Learning, scale: Tensor | undefined) =>
+  scale ? grad(mul(loss, scale), wrt, spec).map((g) => div(g, scale)) : grad(loss, wrt, spec)
 
 /** The loss and the report, and what `rest` adds from the gradients if anything is trainable. */
 const graph = <P extends Params, B extends string, R extends string>(spec: StepSpec<P, B, R>, rest: Rest): Graph => {
@@ -125,20 +175,23 @@ const graph = <P extends Params, B extends string, R extends string>(spec: StepS
   const outputs: Tensors = { loss, ...report }
   const trainable = learning(spec, weights.keys())
   if (trainable.length === 0) return { name: spec.name, inputs, outputs }
-  const all = grad(loss, trainable.map((path) => weights.get(path)!), spec)
-  const more = rest(new Map(trainable.map((path, i) => [path, all[i]!])), weights)
-  return { name: spec.name, inputs: { ...inputs, ...more.inputs }, outputs: { ...outputs, ...more.outputs } }
+  const scaling = scalingOf(spec)
+  const all = gradientsOf(loss, trainable.map((path) => weights.get(path)!), spec, scaling?.scale)
+  const more = rest(new Map(trainable.map((path, i) => [path, all[i]!])), weights, scaling)
+  const scale = byName(scaling ? [scaling.scale] : [])
+  return { name: spec.name, inputs: { ...inputs, ...scale, ...more.inputs }, outputs: { ...outputs, ...more.outputs } }
 }
 
 /**
  * The whole step as one graph. Outputs: `loss` and the report; if anything is trainable also `gradNorm`, `gradSquares`
- * (one per trainable parameter, in order) and the `next/...` state.
+ * (one per trainable parameter, in order) and the `next/...` state. With a loss scale also `skipped`, 1 if the gradients
+ * were not finite and the state is as before, else 0; and `lossScale`, the scale after the step.
  */
 export const step = <P extends Params, B extends string, R extends string>(spec: StepSpec<P, B, R>): Graph =>
-  graph(spec, (gradients, weights) => {
-    const { factor, report } = measured(spec, gradients)
-    const { inputs, outputs } = updated(spec, weights, gradients, factor)
-    return { inputs, outputs: { ...report, ...outputs } }
+  graph(spec, (gradients, weights, scaling) => {
+    const { factor, finite, report } = measured(spec, gradients, scaling)
+    const { inputs, outputs } = updated(spec, weights, gradients, factor, finite)
+    return { inputs: { ...inputs, ...byName(Object.values(scaling ?? {})) }, outputs: { ...report, ...outputs } }
   })
 
 type Finish = Learning & { readonly name: string; readonly params: Params }
@@ -150,8 +203,10 @@ const sumsOf = ({ params, ...spec }: Finish): ReadonlyMap<string, Input> => {
 
 const norm = (spec: Finish): Graph => {
   const sums = sumsOf(spec)
-  const { factor, report } = measured(spec, sums)
-  return { name: `${spec.name}, norm`, inputs: byName(sums.values()), outputs: { ...report, factor } }
+  const scaling = scalingOf(spec)
+  const { factor, report } = measured(spec, sums, scaling)
+  const inputs = byName([...sums.values(), ...Object.values(scaling ?? {})])
+  return { name: `${spec.name}, norm`, inputs, outputs: { ...report, factor } }
 }
 
 /** Elements updated per program, unless one weight has more. Outputs briefly exist twice: this bounds peak memory. */
@@ -188,9 +243,12 @@ export interface Steps {
   readonly whole: () => Graph
   /** Outputs: `loss`, the report, and `next/sum/...`: the gradients added to the inputs `sum/...`. */
   readonly part: () => Graph
-  /** From `sum/...`: `gradNorm`, `gradSquares` and the clip coefficient `factor`. */
+  /**
+   * From `sum/...`: `gradNorm`, `gradSquares` and the clip coefficient `factor`; with a loss scale also `skipped`,
+   * `lossScale` and its next state.
+   */
   readonly norm: () => Graph
-  /** From `sum/...` and `factor`: outputs `next/...`, for a group of weights per graph. */
+  /** From `sum/...` and `factor`: outputs `next/...`, for a group of weights per graph. Not to run if `skipped`. */
   readonly update: () => ReadonlyArray<Graph>
 }
 

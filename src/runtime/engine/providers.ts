@@ -187,11 +187,14 @@ const variable = Effect.fnUntraced(function*<A>(
   return given.trim() === "" ? otherwise : yield* read(name, given)
 })
 
-/** float16 products would need loss scaling, which there is not. */
-const precisionOf = (name: string, given: string): Effect.Effect<"float32" | "bfloat16", BadVariable> =>
-  given === "float32" || given === "bfloat16"
-    ? Effect.succeed(given)
-    : Effect.fail(new BadVariable({ name, wanted: "one of float32, bfloat16", given }))
+const precisions = ["float32", "float16", "bfloat16"] as const
+
+const precisionOf = (name: string, given: string): Effect.Effect<typeof precisions[number], BadVariable> => {
+  const found = precisions.find((precision) => precision === given)
+  return found
+    ? Effect.succeed(found)
+    : Effect.fail(new BadVariable({ name, wanted: `one of ${precisions.join(", ")}`, given }))
+}
 
 /** The provider named by the environment: `PROVIDER`, `CUDA_DEVICE`, `THREADS`, `PRECISION`. */
 export const fromConfig: Layer.Layer<Session, SessionError | BadVariable | Config.ConfigError> = Layer.unwrap(
