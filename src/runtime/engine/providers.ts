@@ -20,8 +20,8 @@ export interface CpuOptions {
   readonly threads?: number | undefined
   /** Write graphs as for another provider, to test them on any machine. */
   readonly target?: Target
-  /** Compute matrix products in this type, for the same purpose. The CPU has no bfloat16 products. */
-  readonly products?: "float16" | undefined
+  /** Round operands and results of matrix products to this type, for the same purpose: slower than float32. */
+  readonly products?: Half | undefined
 }
 
 /** ONNX Runtime on the CPU. */
