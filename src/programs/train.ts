@@ -124,7 +124,6 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
   const keep = Effect.gen(function*() {
     yield* written.flush
     const checkpoint = yield* checkpoints.save({ step, run })
-    yield* Effect.forEach(toldSkips(scales(), step), reporter.note, { discard: true })
     return yield* clock.keep({ step, size: stepSize(c), losses, skipped: skippedOf(scales()), checkpoint })
   })
   const told = Effect.fnUntraced(function*(learned: Frame.Frame<typeof Lesson>) {
@@ -148,7 +147,11 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
     yield* Effect.forEach(learned, told, { discard: true })
     if (c.save_steps > 0 && step % c.save_steps === 0 && step < c.max_steps) yield* keep
   })
-  const stop = keep.pipe(
+  const ended = Effect.tap(
+    keep,
+    () => Effect.forEach(toldSkips(scales(), step), reporter.note, { discard: true })
+  )
+  const stop = ended.pipe(
     Effect.flatMap(({ checkpoint }) => reporter.note(`stopped, saved ${checkpoint}`)),
     Effect.catch((error) => reporter.note(`stopped after step ${step}, which could not be saved: ${error.message}`))
   )
@@ -165,5 +168,5 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
     }),
     Effect.onInterrupt(() => stop)
   )
-  return yield* keep
+  return yield* ended
 })
