@@ -8,9 +8,10 @@ import type { GradScaler } from "../../kernels/optim/gradScaler.ts"
 import type { Group, Optimizer } from "../../kernels/optim/Optimizer.ts"
 import { repeated } from "../../kernels/repeat.ts"
 import { names, type Steps } from "../../kernels/Step.ts"
+import { keeping, weighing } from "./keeping.ts"
 import { cached } from "./Programs.ts"
 import { after, isSkipped, type Progress, resumed, scalingOf, start, tooSmall } from "./progress.ts"
-import { type Data, type Feeds, type NotFinite, notFinite, Session, SessionError } from "./Session.ts"
+import { type Data, type Feeds, type NotFinite, Session, type SessionError } from "./Session.ts"
 import { joined } from "./turns.ts"
 import type { Weights } from "./Weights.ts"
 
@@ -95,31 +96,13 @@ const scalars = ({ groups, optimizer }: LearnerSpec<any>, step: number): Record<
     )
   )
 
-/** Fails if an update has written a NaN or infinite weight. */
-const weighed = (program: string, written: Feeds<string>): Effect.Effect<void, SessionError> =>
-  Effect.suspend(() => {
-    const reason = notFinite(program, Object.fromEntries(Object.entries(written).filter(([name]) => isWeight(name))))
-    return reason ? Effect.fail(new SessionError({ reason })) : Effect.void
-  })
-
-const isWeight = (output: string): boolean => output.startsWith(names.next(names.param("")))
-
-/** Where a program writes the next weights: the spare arrays or, without them, new ones. */
-const spare = (weights: Weights) => weights.overwritten ? undefined : weights.next()
-
-/** Makes the weights that a program has written the current ones; fails if one is NaN or infinite. */
-const keeping = (weights: Weights, results: Report): Effect.Effect<void, SessionError> => {
-  const next = Object.fromEntries(Object.entries(results).filter(([name]) => name.startsWith(names.next(""))))
-  const keep = () => weights.overwritten ? weights.take(next as Record<string, Float32Array>) : weights.commit()
-  return Effect.andThen(weighed("update", next), Effect.sync(keep))
-}
-
 /** The update as one program. */
 const atOnce = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
   const closed = yield* cached((key: K) => lesson(key).whole(), { unchecked: true, fixed: weights.frozen })
+  const { into, keep } = yield* keeping(weights)
   return Effect.fnUntraced(function*({ batch, key }: Part<K>, factors: Feeds<string>) {
-    const report: Report = yield* closed(key, { ...weights.feeds(), ...factors, ...batch }, spare(weights))
-    const commit = keeping(weights, report)
+    const report: Report = yield* closed(key, { ...weights.feeds(), ...factors, ...batch }, into())
+    const commit = keep(report)
     return { measured: report, loss: report["loss"]![0]!, reports: [report], commit } satisfies Ran
   })
 })
@@ -139,6 +122,7 @@ const inOne = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: Le
     ([times, ...key]: [number, ...Key]) => repeated(lesson(key as unknown as K).whole(), times),
     { unchecked: true, fixed: weights.frozen }
   )
+  const { into, keep } = yield* keeping(weights)
   return Effect.fnUntraced(function*(
     updates: ReadonlyArray<Part<K>>,
     factors: ReadonlyArray<Feeds<string>>,
@@ -146,9 +130,9 @@ const inOne = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: Le
   ) {
     const own = updates.map(({ batch }, k) => ({ ...batch, ...factors[k] }))
     const key: [number, ...Key] = [updates.length, ...updates[0]!.key]
-    const results: Report = yield* closed(key, { ...weights.feeds(), ...scaling, ...joined(own) }, spare(weights))
+    const results: Report = yield* closed(key, { ...weights.feeds(), ...scaling, ...joined(own) }, into())
     const reports = updates.map((_, k) => turnOf(results, updates.length, k))
-    return { reports, results, commit: keeping(weights, results) }
+    return { reports, results, commit: keep(results) }
   })
 })
 
@@ -178,6 +162,7 @@ const finishing = Effect.fnUntraced(function*() {
 const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
   const add = yield* cached((key: K) => overwriting(lesson(key).part()), { unchecked: true, fixed: weights.frozen })
   const finish = yield* finishing()
+  const weigh = yield* weighing(weights)
   return Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>, factors: Feeds<string>) {
     const sums = weights.sums()
     const into = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [names.next(name), sum]))
@@ -189,7 +174,7 @@ const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: L
     const measured: Report = yield* norm({ ...factors, ...sums })
     const next = weights.next()
     const made = update({ ...weights.feeds(), ...factors, ...sums, factor: measured["factor"]! }, next).pipe(
-      Effect.andThen(weighed("update", next)),
+      Effect.andThen(weigh(next)),
       Effect.andThen(Effect.sync(weights.commit)),
       Effect.uninterruptible
     )

@@ -11,8 +11,8 @@ import { adamw } from "../../../src/kernels/optim/adamw.ts"
 import { type GradScaler, gradScaler } from "../../../src/kernels/optim/gradScaler.ts"
 import { names, steps } from "../../../src/kernels/Step.ts"
 import * as Learner from "../../../src/runtime/engine/Learner.ts"
-import { cpu } from "../../../src/runtime/engine/providers.ts"
-import type { Session } from "../../../src/runtime/engine/Session.ts"
+import { cpu, simulating } from "../../../src/runtime/engine/providers.ts"
+import { Session } from "../../../src/runtime/engine/Session.ts"
 import * as Weights from "../../../src/runtime/engine/Weights.ts"
 
 const optimizer = adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-5 })
@@ -27,8 +27,12 @@ interface Options {
 
 /** A learner of Σ (x w v - y)², and its weights; more than `few` of those are written over. */
 const regression = Effect.fnUntraced(function*({ few, scaler: own }: Options = {}) {
+  const { kept } = yield* Session
   const values = new Map(Object.entries(initial).map(([path, value]) => [path, Float32Array.from(value)]))
-  const weights = Weights.make(flatten(tree), ["w", "v"], optimizer.slots, values, few)
+  const weights = Weights.make(flatten(tree), ["w", "v"], optimizer.slots, values, {
+    kept,
+    ...(few === undefined ? {} : { few })
+  })
   const scaler = { ...gradScaler, ...own }
   const lesson = ([rows]: [number]) =>
     steps({
@@ -48,9 +52,6 @@ const regression = Effect.fnUntraced(function*({ few, scaler: own }: Options = {
   const learner = yield* Learner.make({ name: "regression", weights, optimizer, groups, scaler, lesson })
   return { weights, learner }
 })
-const halves = <A, E>(effect: Effect.Effect<A, E, Session | Scope>): Effect.Effect<A, E> =>
-  effect.pipe(Effect.scoped, Effect.provide(cpu({ threads: 1, products: "float16" })))
-
 const part = (x: ReadonlyArray<number>, y: ReadonlyArray<number>): Learner.Part<[number]> => ({
   key: [x.length / 2],
   batch: { x: Float32Array.from(x), y: Float32Array.from(y) }
@@ -69,7 +70,15 @@ const bytes = ({ weights }: Made) =>
 const all = (made: Made) => ({ ...made.learner.progress(), bytes: bytes(made) })
 const scaleOf = ({ learner }: Made) => learner.progress().scaling[names.scaler("scale")]![0]
 
-for (const [how, few] of [["in two copies", undefined], ["written over", 0]] as const) {
+const cases = [
+  ["in two copies", undefined, cpu({ threads: 1, products: "float16" })],
+  ["written over", 0, cpu({ threads: 1, products: "float16" })],
+  ["kept on a device", undefined, simulating("float16")]
+] as const
+for (const [how, few, session] of cases) {
+  const halves = <A, E>(effect: Effect.Effect<A, E, Session | Scope>) =>
+    effect.pipe(Effect.scoped, Effect.provide(session))
+
   describe(`learning in float16, weights ${how}`, () => {
     it.effect("skips updates whose gradients overflow, changing no weight, until the scale fits them", () =>
       halves(Effect.gen(function*() {
@@ -125,7 +134,7 @@ for (const [how, few] of [["in two copies", undefined], ["written over", 0]] as 
           error.message,
           /^regression diverged in update 3: gradients are not finite in float16 at any loss scale down to 1; bfloat16/
         )
-        const several = yield* Effect.flip(made.learner.learnSeveral([lessons[0]!, huge, huge].map((one) => one)))
+        const several = yield* Effect.flip(made.learner.learnSeveral([lessons[0]!, huge, huge]))
         assert.match(several.message, /^regression diverged in update 4: gradients are not finite/)
         assert.deepStrictEqual(bytes(made), before)
         assert.deepInclude(made.learner.progress(), { updates: 2, skipped: 2 })
