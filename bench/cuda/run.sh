@@ -55,6 +55,7 @@ large reader-f32-8 60 --part reader --steps 8
 large score-bf16 40 --part score --products bfloat16 --stored bfloat16
 large reader-bf16-32 50 --part reader --steps 32 --runs 2 --products bfloat16 --stored bfloat16
 torch torch-compiled 80 bfloat16-compiled reader
+large reader-f16-8 60 --part reader --steps 8 --products float16 --stored float16
 large reader-bf16-1 40 --part reader --steps 1 --products bfloat16 --stored bfloat16
 large retriever-f32-8 45 --part retriever --steps 8
 torch torch-f32 45 float32 reader retriever
