@@ -43,6 +43,14 @@ export class KeyValueCache {
     }
   }
 
+  /** The inputs for the rows from..to-1 alone: views of this cache. */
+  feedsOf(from: number, to: number): Feeds<string> {
+    const size = this.shape.groups * this.slots * this.shape.size
+    return Object.fromEntries(
+      Object.entries(this.feeds).map(([name, array]) => [name, array.subarray(from * size, to * size)])
+    )
+  }
+
   /** A cache of `slots` positions for the given rows of this one, with their contents as far as both have positions. */
   resized(rows: ReadonlyArray<number>, slots: number): KeyValueCache {
     const { groups, size } = this.shape

@@ -8,7 +8,7 @@ import type { Group, Optimizer } from "../../kernels/optim/Optimizer.ts"
 import { repeated } from "../../kernels/repeat.ts"
 import { names, type Steps } from "../../kernels/Step.ts"
 import { cached } from "./Programs.ts"
-import { type Data, type Feeds, type NotFinite, notFinite, Session, SessionError } from "./Session.ts"
+import { type Data, type Feeds, type NotFinite, notFinite, RunFailed, Session, SessionError } from "./Session.ts"
 import { joined } from "./turns.ts"
 import type { Weights } from "./Weights.ts"
 
@@ -152,7 +152,7 @@ const overwriting = (graph: Graph): Graph => {
 /** What follows the accumulated gradients, whatever the batch: their norm, then the updates. */
 const finishing = Effect.fnUntraced(function*() {
   let graphs: ReadonlyArray<Graph> | undefined
-  const run = yield* cached(([i]: [number]) => graphs![i]!, { kept: Infinity, unchecked: true })
+  const run = yield* cached(([i]: [number]) => graphs![i]!, { kept: Infinity, unchecked: true, inPlace: true })
   return ({ norm, update }: Steps) => {
     const [, ...updates] = graphs ??= [norm(), ...update().map(overwriting)]
     return {
@@ -165,7 +165,11 @@ const finishing = Effect.fnUntraced(function*() {
 
 /** Gradients first, then the update. Accumulated gradients, and weights that are overwritten, are updated in place. */
 const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
-  const add = yield* cached((key: K) => overwriting(lesson(key).part()), { unchecked: true, fixed: weights.frozen })
+  const add = yield* cached((key: K) => overwriting(lesson(key).part()), {
+    unchecked: true,
+    inPlace: true,
+    fixed: weights.frozen
+  })
   const finish = yield* finishing()
   return Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>, factors: Feeds<string>) {
     const sums = weights.sums()
@@ -198,6 +202,12 @@ const runner = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) 
     parts.length === 1 && (device || !spec.weights.overwritten) ? whole(parts[0]!, factors) : apart(parts, factors)
 })
 
+/** Memory that runs out while an update is applied: no smaller batch helps, and some weights may be new already. */
+const begun = ({ reason }: SessionError): SessionError =>
+  new SessionError({
+    reason: reason._tag === "OutOfMemory" ? new RunFailed({ program: reason.program, cause: reason.message }) : reason
+  })
+
 /** An optimiser scalar that is not finite in float32, if there is one. */
 const overflowing = (factors: Feeds<string>): string | undefined => {
   const [name, value] = Object.entries(factors).find(([, [value]]) => !Number.isFinite(value)) ?? []
@@ -223,7 +233,7 @@ export const make = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec
     const { commit, gradNorm, loss, reports } = yield* run(parts, factors)
     const wrong = fault(loss, gradNorm, factors)
     if (wrong) return yield* diverged(wrong)
-    yield* Effect.mapError(commit, (e) => e.reason._tag === "NotFinite" ? ofWeights(e.reason) : e)
+    yield* Effect.mapError(commit, (e) => e.reason._tag === "NotFinite" ? ofWeights(e.reason) : begun(e))
     updates++
     return reports
   })

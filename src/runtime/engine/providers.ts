@@ -82,7 +82,9 @@ export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, Se
       const executionProviders = [{ name: "cuda", deviceId: device } as const]
       const options = { threads: 1, executionProviders, target: Targets.cuda, products }
       const explained = Effect.mapError((error: SessionError) =>
-        /load library|CUDA failure|cuDNN/.test(error.message) ? refused(error.message) : error
+        error.reason._tag !== "OutOfMemory" && /load library|CUDA failure|cuDNN/.test(error.message)
+          ? refused(error.message)
+          : error
       )
       return traced({
         provider: "cuda",
