@@ -31,13 +31,21 @@ const words = (left: number, bytes: number) =>
       + "size_t, bool, onnxruntime::Stream*) Available memory of " + left + " is smaller than requested bytes of " + bytes
   )
 
-/**
- * A device of so many bytes. A program takes its fixed weights and the memory of its largest run for as long as it is
- * compiled, as an arena does, if `arenas`; else only while it runs.
- */
-export const smallDevice = (capacity: number, { arenas = false } = {}) => {
+export interface DeviceOptions {
+  /**
+   * A program takes its fixed weights and the memory of its largest run for as long as it is compiled, as those of CUDA
+   * do; else only while it runs.
+   */
+  readonly arenas?: boolean
+  /** Programs that the limit is for, by name; others have room. */
+  readonly only?: RegExp
+}
+
+/** A device of so many bytes. */
+export const smallDevice = (capacity: number, { arenas = false, only = /./ }: DeviceOptions = {}) => {
   const held = new Map<object, number>()
   const seen: Array<Seen> = []
+  let peak = 0
   const taken = () => [...held.values()].reduce((sum, bytes) => sum + bytes, 0)
 
   const limited = <I extends string, O extends string>(
@@ -51,9 +59,10 @@ export const smallDevice = (capacity: number, { arenas = false } = {}) => {
       run: (feeds, into) =>
         Effect.suspend(() => {
           const own = arenas ? Math.max(0, (held.get(owner) ?? 0) - sizeOf(fixed)) : 0
-          const left = capacity - taken() + own
+          const left = only.test(graph.name) ? capacity - taken() + own : Infinity
           seen.push({ program: graph.name, bytes, fits: bytes <= left })
           if (bytes > left) return Effect.fail(runFailed(graph.name, words(left, bytes)))
+          peak = Math.max(peak, taken() - own + Math.max(own, bytes))
           if (arenas) held.set(owner, sizeOf(fixed) + Math.max(own, bytes))
           return run(feeds, into)
         })
@@ -84,5 +93,5 @@ export const smallDevice = (capacity: number, { arenas = false } = {}) => {
         })
       }))
   ).pipe(Layer.provide(cpu({ threads: 1 })))
-  return { layer, seen: seen as ReadonlyArray<Seen>, taken }
+  return { layer, seen: seen as ReadonlyArray<Seen>, taken, peak: () => peak }
 }
