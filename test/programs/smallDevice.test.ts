@@ -46,7 +46,7 @@ const whole = Effect.fnUntraced(function*(made: string, out: string, capacity: n
     heard(warnings)
   )
   const losses = (yield* Journal.read(config.output_dir)).flatMap((batch) =>
-    ["retrieverLoss", "readerLoss"].flatMap((name) => [...batch.getChild(name)!])
+    ["retrieverLoss", "readerLoss"].flatMap((name) => Array.from(batch.getChild(name)!))
   )
   const models = {
     retriever_name_or_path: join(checkpoint, "retriever"),

@@ -28,7 +28,8 @@ const words = (left: number, bytes: number) =>
   new Error(
     "Non-zero status code returned while running MatMul node. Name:'t7' Status Message: "
       + "/onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:359 void* onnxruntime::BFCArena::AllocateRawInternal("
-      + "size_t, bool, onnxruntime::Stream*) Available memory of " + left + " is smaller than requested bytes of " + bytes
+      + "size_t, bool, onnxruntime::Stream*) Available memory of " + left + " is smaller than requested bytes of " +
+      bytes
   )
 
 export interface DeviceOptions {

@@ -1,5 +1,6 @@
 /** Key-value cache of several rows, kept on the host between runs of a decoder. */
 import type { CacheShape } from "../../kernels/nn/cache.ts"
+import { slice } from "./halving.ts"
 import { allocate, type Feeds } from "./Session.ts"
 
 /** Names of the decoder inputs with the cached keys and values of a layer. */
@@ -47,7 +48,7 @@ export class KeyValueCache {
   feedsOf(from: number, to: number): Feeds<string> {
     const size = this.shape.groups * this.slots * this.shape.size
     return Object.fromEntries(
-      Object.entries(this.feeds).map(([name, array]) => [name, array.subarray(from * size, to * size)])
+      Object.entries(this.feeds).map(([name, array]) => [name, slice(array, from * size, to * size)])
     )
   }
 

@@ -1,6 +1,7 @@
 /** Work on rows in batches that fit into memory: a batch that does not is halved, and later ones start smaller. */
 import * as Effect from "effect/Effect"
 import { isOutOfMemory } from "./outOfMemory.ts"
+import type { Data } from "./Session.ts"
 
 /** Rows from..to-1. */
 export type Range = readonly [from: number, to: number]
@@ -97,6 +98,10 @@ export const fallingBack = (told: string) => {
       fits ? Effect.catchIf(whole, isOutOfMemory, () => Effect.andThen(give, instead)) : instead
     )
 }
+
+/** Elements from..to-1; all of them are the array itself, not a view. */
+export const slice = <A extends Data>(array: A, from: number, to: number): A =>
+  from === 0 && to === array.length ? array : array.subarray(from, to) as A
 
 /** Arrays one after another; a single one is not copied. */
 export const joined = (parts: ReadonlyArray<Float32Array>): Float32Array => {

@@ -107,7 +107,7 @@ export const webgpu: Layer.Layer<Session> = Layer.effect(
   Effect.map(Onnx.load, (ort) => {
     const options = { threads: 1, executionProviders: ["webgpu"], target: Targets.webgpu }
     const explained = Effect.mapError((error: SessionError) =>
-      /adapter|WebGPU device/i.test(error.message)
+      error.reason._tag !== "OutOfMemory" && /adapter|WebGPU device/i.test(error.message)
         ? new SessionError({
           reason: new ProviderUnavailable({ provider: "webgpu", missing: error.message, remedy: adapters })
         })

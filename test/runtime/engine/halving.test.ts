@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as fc from "fast-check"
 import * as Halving from "../../../src/runtime/engine/halving.ts"
 import { runFailed } from "../../../src/runtime/engine/outOfMemory.ts"
-import { CompileFailed, SessionError } from "../../../src/runtime/engine/Session.ts"
+import { CompileFailed, NotFinite, partFrom, SessionError } from "../../../src/runtime/engine/Session.ts"
 import { heard } from "../../support/warnings.ts"
 
 const rowsOf: Halving.Weigh = ([from, to]) => to - from
@@ -91,8 +91,10 @@ describe("work that is halved", () => {
       assert.deepStrictEqual([runs, halving.most()], [2, Infinity])
     }))
   it.effect("of no rows is none", () =>
-    Effect.map(Halving.make("work", "rows").each(0, rowsOf, working(1).work), (done) => assert.deepStrictEqual(done, []))
-  )
+    Effect.map(
+      Halving.make("work", "rows").each(0, rowsOf, working(1).work),
+      (done) => assert.deepStrictEqual(done, [])
+    ))
 })
 
 describe("work that is done together", () => {
@@ -141,5 +143,15 @@ describe("what falls back", () => {
         either(whole, Effect.succeed("parts"))
       ]).pipe(heard(warnings))
       assert.deepStrictEqual([results, tries, warnings], [["whole", "parts", "parts"], 1, ["one at a time"]])
+    }))
+})
+
+describe("an element of a part", () => {
+  it.effect("that is no number is counted from the start of the whole", () =>
+    Effect.gen(function*() {
+      const reason = new NotFinite({ program: "p", output: "y", element: 3, value: NaN, subject: "" })
+      const error = yield* Effect.flip(partFrom(40)(Effect.fail(new SessionError({ reason }))))
+      assert.match(error.message, /^Program p: element 43 of y is NaN/)
+      assert.strictEqual((yield* Effect.flip(partFrom(40)(Effect.fail(full(1))))).reason._tag, "OutOfMemory")
     }))
 })

@@ -49,7 +49,7 @@ const said = Effect.gen(function*() {
       yield* retriever.score(queries.slice(0, 1), everyDoc.slice(0, Tiny.passages.length)),
       yield* model.nll(lesson.prompts, lesson.continuations),
       ...(yield* model.rank(Reading.promptsOf(asked), options, "sum"))
-    ].map((numbers) => [...numbers])
+    ].map((numbers) => Array.from(numbers))
   }
 })
 
@@ -101,34 +101,41 @@ describe("both models on a device of little memory", () => {
     return { result, seen }
   })
 
-  it.live.each(kinds)("say what they say where there is plenty, if it ends in %s", ([kind, only]) =>
-    onDisk(Effect.gen(function*() {
-      const made = yield* Tiny.weighted
-      const plenty = yield* answering(made, only, Infinity)
-      const whole = most(plenty.seen, only)
-      const least = yield* leastOf((capacity) => Effect.exit(answering(made, only, capacity)), whole)
-      assert.isBelow(least, whole / 2)
-      const compare = async (capacity: number) => {
-        const warnings: Array<string> = []
-        const { result, seen } = await Effect.runPromise(onDisk(answering(made, only, capacity, warnings)))
-        assert.deepStrictEqual([result.docs, result.texts], [plenty.result.docs, plenty.result.texts])
-        plenty.result.numbers.forEach((want, i) => near(result.numbers[i]!, want, `result ${i}`))
-        const refused = seen.filter(({ fits }) => !fits)
-        assert.strictEqual(warnings.length > 0, capacity < whole)
-        assert.isTrue(warnings.every((line) => line.startsWith(`${kind}: memory does not hold`)))
-        /** Halving 64 rows down to one, of two sorts of them; a run may be refused once more when idle programs went. */
-        assert.isAtMost(warnings.length, 2 * 6)
-        assert.isAtMost(refused.length, 2 * warnings.length)
-      }
-      yield* Effect.promise(() =>
-        fc.assert(
-          fc.asyncProperty(fc.integer({ min: least, max: whole }), compare),
-          { numRuns: 3, examples: [[least], [whole]] }
+  it.live.each(kinds)(
+    "say what they say where there is plenty, if it ends in %s",
+    ([kind, only]) =>
+      onDisk(Effect.gen(function*() {
+        const made = yield* Tiny.weighted
+        const plenty = yield* answering(made, only, Infinity)
+        const whole = most(plenty.seen, only)
+        const least = yield* leastOf((capacity) => Effect.exit(answering(made, only, capacity)), whole)
+        assert.isBelow(least, whole / 2)
+        const compare = async (capacity: number) => {
+          const warnings: Array<string> = []
+          const { result, seen } = await Effect.runPromise(onDisk(answering(made, only, capacity, warnings)))
+          assert.deepStrictEqual([result.docs, result.texts], [plenty.result.docs, plenty.result.texts])
+          plenty.result.numbers.forEach((want, i) => near(result.numbers[i]!, want, `result ${i}`))
+          const refused = seen.filter(({ fits }) => !fits)
+          assert.strictEqual(warnings.length > 0, capacity < whole)
+          assert.isTrue(warnings.every((line) => line.startsWith(`${kind}: memory does not hold`)))
+          /** Halving 64 rows down to one, of two sorts of them; a run may be refused once more when idle programs went. */
+          assert.isAtMost(warnings.length, 2 * 6)
+          assert.isAtMost(refused.length, 2 * warnings.length)
+        }
+        yield* Effect.promise(() =>
+          fc.assert(
+            fc.asyncProperty(fc.integer({ min: least, max: whole }), compare),
+            { numRuns: 3, examples: [[least], [whole]] }
+          )
         )
-      )
-      const error = yield* Effect.flip(answering(made, only, Math.floor(least / 2)))
-      assert.match(error.message, new RegExp(`^Program ${kind} .*ran out of memory for \\d+\\.\\d MiB: .*use shorter texts`))
-    })), 300_000)
+        const error = yield* Effect.flip(answering(made, only, Math.floor(least / 2)))
+        assert.match(
+          error.message,
+          new RegExp(`^Program ${kind} .*ran out of memory for \\d+\\.\\d MiB: .*use shorter texts`)
+        )
+      })),
+    300_000
+  )
 })
 
 /** Model folders whose dropout, which goes by the place in a batch, is off. */
@@ -161,7 +168,7 @@ describe("updates on a device of little memory", () => {
           ...(yield* retriever.learnSeveral!([retrieverLesson, retrieverLesson])),
           ...(yield* reader.learnSeveral!([lesson, lesson]))
         ]
-        return { norms: [], losses: losses.flatMap((own) => [...own]) }
+        return { norms: [], losses: losses.flatMap((own) => Array.from(own)) }
       }
       const norms = [...(yield* retriever.gate(retrieverLesson)), ...(yield* reader.gate(lesson))]
       const first = [...(yield* retriever.learn(retrieverLesson)), ...(yield* reader.learn(lesson))]
@@ -190,22 +197,28 @@ describe("updates on a device of little memory", () => {
   }
 
   for (const [name, layers] of [["of both models", joint], ["beside a frozen retriever", frozenRag]] as const) {
-    it.live(`${name} accumulate gradients over halves, and leave what the whole batch leaves`, () =>
-      onDisk(Effect.gen(function*() {
-        const made = yield* folder
-        const plenty = yield* learned(made, layers, Infinity, {})
-        for (const model of ["retriever", "reader"]) {
-          const only = new RegExp(`^${model}\\.learn`)
-          for (const share of [0.9, 0.6]) {
-            const little = yield* learned(made, layers, Math.floor(share * most(plenty.seen, only)), { only })
-            alike(little, plenty)
-            assert.isTrue(little.warnings[0]!.startsWith(`${model}.learn: memory does not hold 6 questions at a time`))
-            const learns = layers === joint || model === "reader"
-            const told = / with at most \d, their gradients accumulated: .*gradient_accumulation_steps$/
-            assert.isTrue(little.warnings.every((line) => told.test(line) === learns))
+    it.live(
+      `${name} accumulate gradients over halves, and leave what the whole batch leaves`,
+      () =>
+        onDisk(Effect.gen(function*() {
+          const made = yield* folder
+          const plenty = yield* learned(made, layers, Infinity, {})
+          for (const model of ["retriever", "reader"]) {
+            const only = new RegExp(`^${model}\\.learn`)
+            for (const share of [0.9, 0.6]) {
+              const little = yield* learned(made, layers, Math.floor(share * most(plenty.seen, only)), { only })
+              alike(little, plenty)
+              assert.isTrue(
+                little.warnings[0]!.startsWith(`${model}.learn: memory does not hold 6 questions at a time`)
+              )
+              const learns = layers === joint || model === "reader"
+              const told = / with at most \d, their gradients accumulated: .*gradient_accumulation_steps$/
+              assert.isTrue(little.warnings.every((line) => told.test(line) === learns))
+            }
           }
-        }
-      })), 120_000)
+        })),
+      120_000
+    )
   }
   it.live("of several steps in one run are made one by one", () =>
     onDisk(Effect.gen(function*() {

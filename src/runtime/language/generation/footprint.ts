@@ -1,6 +1,6 @@
 /** Memory that generation takes, from the shapes of its graph. */
-import { bytesOf, type Tensor } from "../../../kernels/Tensor.ts"
 import { causalLm, type DecoderConfig } from "../../../kernels/nn/decoder.ts"
+import { bytesOf, type Tensor } from "../../../kernels/Tensor.ts"
 import { transient } from "../../engine/Meter.ts"
 import { bucket } from "../../engine/Programs.ts"
 import { generation } from "./graphs.ts"

@@ -78,7 +78,7 @@ export const searchOf = <E>(
         if (from >= docs.length) return
         const rows = to - from
         if (scores.length !== b * rows) scores = new Float32Array(b * rows)
-        const feeds = { queries, docs: vectors.subarray(from * length * dim, to * length * dim) }
+        const feeds = { queries, docs: Halving.slice(vectors, from * length * dim, to * length * dim) }
         yield* run([b, asked.length, rows, length, dim], feeds, { scores })
         for (let q = 0; q < asked.count; q++) {
           for (let d = from; d < Math.min(to, docs.length); d++) best.offer(q, docs[d]!, scores[q * rows + d - from]!)
