@@ -202,7 +202,9 @@ interface Taught {
 }
 const learn = Effect.fnUntraced(function*({ batch, learns, lesson, params }: Taught) {
   const trainable = [...params.keys()].filter(learns)
-  const weights = Weights.make(params, trainable, optimizer.slots, initial(params))
+  const weights = Weights.make(params, trainable, optimizer.slots, initial(params), {
+    kept: (yield* Session).kept
+  })
   const learner = yield* Learner.make({
     name: options.part,
     weights,

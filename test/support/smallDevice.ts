@@ -6,7 +6,7 @@ import { bytesOf, type Tensor } from "../../src/kernels/Tensor.ts"
 import { transient } from "../../src/runtime/engine/Meter.ts"
 import { runFailed } from "../../src/runtime/engine/outOfMemory.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
-import { type Feeds, type Program, Session } from "../../src/runtime/engine/Session.ts"
+import { type Feeds, type Program, Session, type SessionError } from "../../src/runtime/engine/Session.ts"
 
 /** What a run on the device was, and whether there was room for it. */
 export interface Seen {
@@ -40,10 +40,15 @@ export interface DeviceOptions {
   readonly arenas?: boolean
   /** Programs that the limit is for, by name; others have room. */
   readonly only?: RegExp
+  /** What computes; the CPU, with one thread, by default. */
+  readonly provider?: Layer.Layer<Session, SessionError>
 }
 
 /** A device of so many bytes. */
-export const smallDevice = (capacity: number, { arenas = false, only = /./ }: DeviceOptions = {}) => {
+export const smallDevice = (
+  capacity: number,
+  { arenas = false, only = /./, provider = cpu({ threads: 1 }) }: DeviceOptions = {}
+) => {
   const held = new Map<object, number>()
   const seen: Array<Seen> = []
   let peak = 0
@@ -93,6 +98,6 @@ export const smallDevice = (capacity: number, { arenas = false, only = /./ }: De
           return (sizes) => limited(open(sizes), { ...fixed, ...still }, owner)
         })
       }))
-  ).pipe(Layer.provide(cpu({ threads: 1 })))
+  ).pipe(Layer.provide(provider))
   return { layer, seen: seen as ReadonlyArray<Seen>, taken, peak: () => peak }
 }

@@ -12,6 +12,7 @@ const signs: Readonly<Record<string, ReadonlyArray<RegExp>>> = {
     /Failed to find a free memory block despite calling Extend\. rounded_bytes=(\d+)/
   ],
   cuda: [
+    /out of memory[:;] (\d+) bytes/,
     /out of memory/i,
     /CUBLAS_STATUS_ALLOC_FAILED|CUBLAS failure 3\b/,
     /CUDNN_STATUS_(INTERNAL_ERROR_(HOST|DEVICE)_)?ALLOC(ATION)?_FAILED/
@@ -51,3 +52,10 @@ export const runFailed = (program: string, cause: unknown): SessionError => {
 /** Whether memory ran out. */
 export const isOutOfMemory = (error: unknown): boolean =>
   error instanceof SessionError && error.reason._tag === "OutOfMemory"
+
+/** The error for work that no smaller batch can help, such as applying an update: `RunFailed` if memory ran out. */
+export const final = (error: SessionError): SessionError => {
+  const { reason } = error
+  if (reason._tag !== "OutOfMemory") return error
+  return new SessionError({ reason: new RunFailed({ program: reason.program, cause: reason.message }) })
+}

@@ -16,6 +16,7 @@ const memory: ReadonlyArray<readonly [string, number]> = [
   [`${node}${arena}Available memory of 387667456 is smaller than requested bytes of 390021120`, 390021120],
   [`${node}${arena}Failed to find a free memory block despite calling Extend. rounded_bytes=1048576`, 1048576],
   [call("CUDA", 2, "out of memory"), 0],
+  ["CUDA failure 2: out of memory; 1048576 bytes for arrays kept on the GPU", 1048576],
   [call("CUBLAS", 3, "the resource allocation failed"), 0],
   [call("CUBLAS", 3, "CUBLAS_STATUS_ALLOC_FAILED"), 0],
   [call("CUDNN", 4, "CUDNN_STATUS_ALLOC_FAILED"), 0],

@@ -10,7 +10,7 @@ import { input, scalar } from "../../../src/kernels/Tensor.ts"
 import { isOutOfMemory } from "../../../src/runtime/engine/outOfMemory.ts"
 import { cached, lazily } from "../../../src/runtime/engine/Programs.ts"
 import { reference } from "../../../src/runtime/engine/providers.ts"
-import { CompileFailed, Session, SessionError } from "../../../src/runtime/engine/Session.ts"
+import { CompileFailed, onHost, Session, SessionError } from "../../../src/runtime/engine/Session.ts"
 import { smallDevice } from "../../support/smallDevice.ts"
 
 /** Lets others run so many times. */
@@ -58,6 +58,7 @@ const watched = (options: { readonly turns: number; readonly fails: (program: st
   const session = Session.of({
     provider: "reference",
     device: false,
+    kept: onHost,
     precision: "float32",
     threads: 1,
     compile: (graph) =>

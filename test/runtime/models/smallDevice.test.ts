@@ -8,13 +8,14 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { text } from "../../../src/domain/Content.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
+import { simulated } from "../../../src/runtime/engine/providers.ts"
 import { LanguageModel, LanguageModelLearner } from "../../../src/runtime/ports/LanguageModel.ts"
 import { Retriever, RetrieverLearner } from "../../../src/runtime/ports/Retriever.ts"
 import { frozenRag, inference, joint } from "../../../src/systems/jmlr/layers.ts"
 import { onDisk } from "../../support/files.ts"
 import * as Memory from "../../support/memory.ts"
 import * as Reading from "../../support/reading.ts"
-import { type Seen, smallDevice } from "../../support/smallDevice.ts"
+import { type DeviceOptions, type Seen, smallDevice } from "../../support/smallDevice.ts"
 import * as Tiny from "../../support/tiny.ts"
 import { heard } from "../../support/warnings.ts"
 
@@ -154,14 +155,14 @@ describe("updates on a device of little memory", () => {
     made: string,
     layers: typeof joint | typeof frozenRag,
     capacity: number,
-    { only = /\.learn/, several = false, ...overrides }: Raw & { readonly only?: RegExp; readonly several?: boolean }
+    { only = /\.learn/, provider, several = false, ...overrides }: Raw & DeviceOptions & { readonly several?: boolean }
   ) {
-    const { layer, seen } = smallDevice(capacity, { only })
+    const { layer, seen } = smallDevice(capacity, { only, ...(provider ? { provider } : {}) })
     const checkpoints = Memory.checkpoints()
     const config = yield* Tiny.settings(made, { ...smooth, ...overrides })
     const session = Layer.mergeAll(Tiny.surroundings, layer, checkpoints.layer)
     const warnings: Array<string> = []
-    const outcome = yield* Effect.gen(function*() {
+    const learning = Effect.gen(function*() {
       const [retriever, reader] = [yield* RetrieverLearner, yield* LanguageModelLearner]
       if (several) {
         const losses = [
@@ -176,17 +177,19 @@ describe("updates on a device of little memory", () => {
       const second = [...(yield* retriever.learn(retrieverLesson)), ...(yield* reader.learn(lesson))]
       assert.strictEqual(seen.filter(({ fits }) => !fits).length, refused, "the limit is remembered")
       return { norms: norms.map(([, norm]) => norm), losses: [...first, ...second] }
-    }).pipe(
+    })
+    /** By name: which model is there first depends on whose files are read first. */
+    const weights = () =>
+      new Map(
+        [...checkpoints.parts].flatMap(([name, part]) =>
+          [...part.save().weights].map(([path, { data }]) => [`${name}, ${path}`, Array.from(data)] as const)
+        )
+      )
+    const outcome = yield* Effect.map(learning, (told) => ({ ...told, weights: weights() })).pipe(
       Effect.provide(layers(config).pipe(Layer.provide(session)), { local: true }),
       heard(warnings)
     )
-    /** By name: which model is there first depends on whose files are read first. */
-    const weights = new Map(
-      [...checkpoints.parts].flatMap(([name, part]) =>
-        [...part.save().weights].map(([path, { data }]) => [`${name}, ${path}`, [...data]] as const)
-      )
-    )
-    return { ...outcome, weights, warnings, seen }
+    return { ...outcome, warnings, seen }
   })
 
   const alike = (got: Effect.Success<ReturnType<typeof learned>>, want: typeof got) => {
@@ -196,17 +199,26 @@ describe("updates on a device of little memory", () => {
     for (const [name, values] of want.weights) near(got.weights.get(name)!, values, name)
   }
 
-  for (const [name, layers] of [["of both models", joint], ["beside a frozen retriever", frozenRag]] as const) {
+  const kinds = [
+    ["of both models", joint, undefined],
+    ["beside a frozen retriever", frozenRag, undefined],
+    ["of weights that stay on the device", joint, simulated]
+  ] as const
+  for (const [name, layers, provider] of kinds) {
     it.live(
       `${name} accumulate gradients over halves, and leave what the whole batch leaves`,
       () =>
         onDisk(Effect.gen(function*() {
           const made = yield* folder
-          const plenty = yield* learned(made, layers, Infinity, {})
+          const device = provider ? { provider } : {}
+          const plenty = yield* learned(made, layers, Infinity, device)
           for (const model of ["retriever", "reader"]) {
             const only = new RegExp(`^${model}\\.learn`)
             for (const share of [0.9, 0.6]) {
-              const little = yield* learned(made, layers, Math.floor(share * most(plenty.seen, only)), { only })
+              const little = yield* learned(made, layers, Math.floor(share * most(plenty.seen, only)), {
+                ...device,
+                only
+              })
               alike(little, plenty)
               assert.isTrue(
                 little.warnings[0]!.startsWith(`${model}.learn: memory does not hold 6 questions at a time`)
