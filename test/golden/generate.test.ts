@@ -10,7 +10,7 @@ import * as Key from "../../src/domain/Key.ts"
 import { cacheShape } from "../../src/kernels/nn/cache.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
-import { Session } from "../../src/runtime/engine/Session.ts"
+import { onHost, Session } from "../../src/runtime/engine/Session.ts"
 import { asInputs } from "../../src/runtime/engine/Weights.ts"
 import { decodeDecoder } from "../../src/runtime/files/config/decoder.ts"
 import { batches, generate, type GenerationOptions } from "../../src/runtime/language/generation/generate.ts"
@@ -39,6 +39,7 @@ const texts = Effect.fnUntraced(function*(about: string, together: boolean) {
   const generator = {
     program,
     cache: cacheShape(config),
+    kept: onHost,
     weights: () => ({}),
     padding: config.pad_token_id,
     decode,

@@ -122,10 +122,12 @@ export interface Kept {
   readonly read: (arrays: Iterable<Data>) => void
   /** The host has written the array, or a region of it: the device takes it over before the next run. */
   readonly wrote: (array: Data, region?: Region) => void
+  /** The arrays are no longer needed: frees their memory on the device. Arrays that are collected are freed as well. */
+  readonly release: (arrays: Iterable<Data>) => void
 }
 
 /** Without a device, arrays are where they are. */
-export const onHost: Kept = { keep: () => {}, read: () => {}, wrote: () => {} }
+export const onHost: Kept = { keep: () => {}, read: () => {}, wrote: () => {}, release: () => {} }
 
 /** An execution provider. */
 export class Session extends Context.Service<Session, {

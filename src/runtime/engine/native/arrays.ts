@@ -107,7 +107,7 @@ export class DeviceArrays implements Kept {
       const held: Held = { bytes, block: undefined, spare: undefined, host: [whole(bytes)], device: false }
       this.held.set(array, held)
       this.all.add(held)
-      this.gone.register(array, held)
+      this.gone.register(array, held, array)
     }
   }
   read(arrays: Iterable<Data>): void {
@@ -127,9 +127,19 @@ export class DeviceArrays implements Kept {
       return
     }
     if (held.device) throw new Error("a part is written on the host while the device has newer values")
+    if (held.host[0]?.length === held.bytes) return
     const { BYTES_PER_ELEMENT: size } = array
     const { count, length, start, stride } = region
     held.host.push({ start: start * size, length: length * size, stride: stride * size, count })
+  }
+  release(arrays: Iterable<Data>): void {
+    for (const array of arrays) {
+      const held = this.held.get(array)
+      if (!held) continue
+      this.held.delete(array)
+      this.gone.unregister(array)
+      this.forget(held)
+    }
   }
   /** A tensor to read an array from. */
   input(array: Data, form: Form): Lent {
