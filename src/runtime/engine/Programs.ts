@@ -32,7 +32,7 @@ interface Idle {
   readonly release: Effect.Effect<void>
 }
 
-/** Of all caches of a session. Idle programs hold memory of the device: their arenas, and copies of frozen weights. */
+/** Of all caches of a session. Idle programs hold memory of the device, such as their arenas. */
 const idlers = new WeakMap<Session["Service"], Set<Idle>>()
 
 /** Registers a cache's idle programs until the scope ends. */

@@ -62,13 +62,13 @@ const near = (got: ReadonlyArray<number>, want: ReadonlyArray<number>, what: str
 const most = (seen: ReadonlyArray<Seen>, kind: RegExp) =>
   Math.max(...seen.filter(({ program }) => kind.test(program)).map(({ bytes }) => bytes))
 
-/** The least capacity with which a run succeeds, to a tenth. */
+/** The least capacity with which a run succeeds, to a quarter. */
 const leastOf = Effect.fnUntraced(function*<E, R>(
   run: (capacity: number) => Effect.Effect<{ readonly _tag: "Success" | "Failure" }, E, R>,
   whole: number
 ) {
   let [fails, works] = [0, whole]
-  while (works - fails > works / 10) {
+  while (works - fails > works / 4) {
     const middle = Math.floor((fails + works) / 2)
     if ((yield* run(middle))._tag === "Success") works = middle
     else fails = middle
@@ -82,17 +82,18 @@ const kinds = [
   ["retriever.search", /^retriever\.search/],
   ["retriever.score", /^retriever\.score/],
   ["reader.score", /^reader\.score/],
-  ["reader.generate", /^reader\.generate/]
+  ["reader.generate", /^reader\.generate/],
+  ["reader.generate", /^reader\.generate/, simulated]
 ] as const
 
 describe("both models on a device of little memory", () => {
   const answering = Effect.fnUntraced(function*(
     made: string,
-    only: RegExp,
+    options: DeviceOptions,
     capacity: number,
     warnings: Array<string> = []
   ) {
-    const { layer, seen } = smallDevice(capacity, { only })
+    const { layer, seen } = smallDevice(capacity, options)
     const config = yield* Tiny.settings(made)
     const session = Layer.mergeAll(Tiny.surroundings, layer)
     const result = yield* said.pipe(
@@ -104,16 +105,17 @@ describe("both models on a device of little memory", () => {
 
   it.live.each(kinds)(
     "say what they say where there is plenty, if it ends in %s",
-    ([kind, only]) =>
+    ([kind, only, provider]) =>
       onDisk(Effect.gen(function*() {
+        const device = { only, ...(provider ? { provider } : {}) }
         const made = yield* Tiny.weighted
-        const plenty = yield* answering(made, only, Infinity)
+        const plenty = yield* answering(made, device, Infinity)
         const whole = most(plenty.seen, only)
-        const least = yield* leastOf((capacity) => Effect.exit(answering(made, only, capacity)), whole)
+        const least = yield* leastOf((capacity) => Effect.exit(answering(made, device, capacity)), whole)
         assert.isBelow(least, whole / 2)
         const compare = async (capacity: number) => {
           const warnings: Array<string> = []
-          const { result, seen } = await Effect.runPromise(onDisk(answering(made, only, capacity, warnings)))
+          const { result, seen } = await Effect.runPromise(onDisk(answering(made, device, capacity, warnings)))
           assert.deepStrictEqual([result.docs, result.texts], [plenty.result.docs, plenty.result.texts])
           plenty.result.numbers.forEach((want, i) => near(result.numbers[i]!, want, `result ${i}`))
           const refused = seen.filter(({ fits }) => !fits)
@@ -129,7 +131,7 @@ describe("both models on a device of little memory", () => {
             { numRuns: 3, examples: [[least], [whole]] }
           )
         )
-        const error = yield* Effect.flip(answering(made, only, Math.floor(least / 2)))
+        const error = yield* Effect.flip(answering(made, device, Math.floor(least / 2)))
         assert.match(
           error.message,
           new RegExp(`^Program ${kind} .*ran out of memory for \\d+\\.\\d MiB: .*use shorter texts`)
