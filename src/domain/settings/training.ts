@@ -25,7 +25,7 @@ export const training = {
   }),
   steps_per_run: setting(Count, {
     description:
-      "Updates that a model makes in one run of its program: on a GPU its weights then come to the host once. "
+      "Updates that a model makes in one run of its program: on a GPU through WebGPU its weights then come to the host once. "
       + "Passages are found and judged with the weights before the first of them, which for the last are so many less one "
       + "steps old.",
     affects: "learning",
