@@ -3,29 +3,45 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { folders } from "../domain/settings/models.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
-import { pinned } from "../runtime/models/folder.ts"
+import { type Pinned, pinned } from "../runtime/models/folder.ts"
 import { modeOf } from "../systems/all.ts"
 
-/** The commits of the models that this process has looked up: all its runs use the same. */
-const Pins = Context.Reference<Map<string, string>>("anamnesis/Pins", { defaultValue: () => new Map() })
+/** What this process has looked up, by the name that was given and by that with the commit: all its runs use the same. */
+const Pins = Context.Reference<Map<string, Pinned>>("anamnesis/Pins", { defaultValue: () => new Map() })
 
 /** Fetches a model of the Hub, once a process; returns its name with its commit, or a folder's as it is. */
 export const atHand = Effect.fnUntraced(function*(name: string) {
   const pins = yield* Pins
   const known = pins.get(name)
-  if (known !== undefined) return known
+  if (known !== undefined) return known.name
   const found = yield* pinned(name)
-  if (found !== name) pins.set(name, found)
-  return found
+  if (found.name === name && found.base === undefined) return name
+  for (const key of [name, found.name]) pins.set(key, found)
+  return found.name
 })
 
-/** The settings of a run, whose mode's models are at hand, named with their commits if they are of the Hub. */
-export const withModels = Effect.fn("withModels")(function*(c: RunConfig) {
+/** The settings that name the models that a mode uses. */
+const used = (c: RunConfig) => {
   const { reader, retriever } = modeOf(c).traits
-  const used = [
+  return [
     ...(retriever === "frozen" || retriever === "trained" ? [folders.retriever] : []),
     ...(reader === "none" ? [] : [folders.reader])
   ]
-  const names = yield* Effect.forEach(used, (key) => Effect.map(atHand(c[key]), (name) => [key, name] as const))
+}
+
+/** The settings of a run, whose mode's models are at hand, named with their commits if they are of the Hub. */
+export const withModels = Effect.fn("withModels")(function*(c: RunConfig) {
+  const names = yield* Effect.forEach(used(c), (key) => Effect.map(atHand(c[key]), (name) => [key, name] as const))
   return { ...c, ...Object.fromEntries(names) }
+})
+
+/** The bases of those of a run's models that are adapters, by the models' settings. */
+export const basesOf = Effect.fnUntraced(function*(c: RunConfig) {
+  const pins = yield* Pins
+  return Object.fromEntries(
+    used(c).flatMap((key) => {
+      const base = pins.get(c[key])?.base
+      return base === undefined ? [] : [[key, base]]
+    })
+  )
 })

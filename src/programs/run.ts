@@ -16,7 +16,7 @@ import { Reporter } from "../runtime/ports/Reporter.ts"
 import { modeOf } from "../systems/all.ts"
 import { environment } from "./environment.ts"
 import { learned } from "./identity.ts"
-import { withModels } from "./models.ts"
+import { basesOf, withModels } from "./models.ts"
 import { learner, prepare, type Prepared } from "./prepare.ts"
 import { train } from "./train.ts"
 import * as Trained from "./trained.ts"
@@ -58,7 +58,10 @@ export const start = Effect.fn("start")(function*({ config, epochs, passages }: 
     for (const line of suspicions(config, modeOf(config).traits)) yield* Effect.logWarning(line)
     yield* tidy(folder)
     yield* replace(join(folder, SETTINGS), json(config))
-    yield* replace(join(folder, RUN), json({ corpus: passages.hash, environment: yield* environment }))
+    yield* replace(
+      join(folder, RUN),
+      json({ corpus: passages.hash, bases: yield* basesOf(config), environment: yield* environment })
+    )
   })
   return yield* train(config, epochs, { resume, begin }).pipe(Lock.holding(folder))
 })

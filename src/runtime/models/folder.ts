@@ -105,18 +105,23 @@ export const resolve = Effect.fnUntraced(function*(given: string) {
   return yield* new FileError({ path: join(own.folder, Peft.CONFIG), place: "base_model_name_or_path", reason })
 })
 
+/** A model by its name: `organisation/name@commit` of one of the Hub, a folder's path otherwise. */
+export interface Pinned {
+  readonly name: string
+  /** The name of an adapter's base. */
+  readonly base: string | undefined
+}
+
 /**
- * Fetches a model of the Hub, and the base of an adapter, unless the cache has them; returns the model's name with its
- * commit (`organisation/name@commit`), or as it is if it is that of a folder. To be called before a model is opened.
+ * Fetches a model of the Hub, and the base of an adapter, unless the cache has them; to be called before a model is
+ * opened by its name. Fails with `HubError` if they cannot be had.
  */
 export const pinned = Effect.fnUntraced(function*(name: string) {
   const own = yield* pin(name)
   const { folder } = yield* locate(own)
-  if (!(yield* Effect.orElseSucceed(Peft.isIn(folder), () => false))) return own
+  if (!(yield* Effect.orElseSucceed(Peft.isIn(folder), () => false))) return { name: own, base: undefined } as Pinned
   const base = yield* baseOf({ folder, config: yield* Peft.readConfig(join(folder, Peft.CONFIG)) })
-  const found = yield* pin(base)
-  if (found !== base) yield* Effect.logInfo(`${name}: its base is ${found}`)
-  return own
+  return { name: own, base: yield* pin(base) } satisfies Pinned as Pinned
 })
 
 /** Reads a folder's config and tokenizer; fails with `FileError` if either is invalid. */

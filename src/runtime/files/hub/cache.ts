@@ -102,9 +102,9 @@ const filesIn = Effect.fnUntraced(function*(snapshot: string) {
 /** What a cached snapshot amounts to: all that is needed, too little, or what looks like it while no list says so. */
 export type State = "whole" | "partial" | "unlisted"
 
-/** The state of a commit's snapshot. */
-export const stateOf = Effect.fnUntraced(function*(folder: string, commit: string) {
-  const [snapshot, all] = [snapshotOf(folder, commit), yield* listingOf(folder, commit)]
+/** The state of a commit's snapshot, by the list of its files that is given, or else kept. */
+export const stateOf = Effect.fnUntraced(function*(folder: string, commit: string, told?: Listing) {
+  const [snapshot, all] = [snapshotOf(folder, commit), told ?? (yield* listingOf(folder, commit))]
   const wanted = needed(all ? [...all.keys()] : yield* filesIn(snapshot))
   if (typeof wanted === "string") return "partial" satisfies State as State
   const { files, sharded } = wanted

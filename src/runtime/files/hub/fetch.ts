@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { modelFiles } from "../../../domain/fileNames.ts"
 import { bytesText } from "../../../domain/units.ts"
 import { Reporter } from "../../ports/Reporter.ts"
-import { exists, makeFolder, spaceIn } from "../disk.ts"
+import { makeFolder, spaceIn } from "../disk.ts"
 import * as Lock from "../lock.ts"
 import { shardsIn } from "../weights.ts"
 import * as Cache from "./cache.ts"
@@ -22,7 +22,10 @@ export const lookUp = (requests: Requests, attempts?: number) => {
   const model = show(requests.id)
   const asked = Effect.gen(function*() {
     const response = yield* get(requests, infoPath(requests.id), "the model's list of files")
-    const json = yield* Effect.mapError(response.json, () => new Transient({ reason: "a list of files was cut" }))
+    const json = yield* Effect.mapError(
+      response.json,
+      () => new Transient({ reason: "the list of files was cut, or is no JSON" })
+    )
     return yield* Effect.mapError(decodeInfo(json), ({ message }) => {
       const reason = `${requests.online.endpoint} answers in another form than the Hub's: ${message}`
       return new HubError({ model, kind: "unreachable", reason })
@@ -53,12 +56,18 @@ const entriesOf = Effect.fnUntraced(function*(fetching: Fetching, files: Readonl
   return files.map((file) => [file, fetching.all.get(file)!] as const) as Files
 })
 
-/** The files whose contents the cache lacks, one of those with the same contents; and the bytes still to come. */
-const missingOf = Effect.fnUntraced(function*({ folder }: Fetching, files: Files) {
+/**
+ * The files whose contents the cache lacks, one of those with the same contents; their bytes, and those of them that an
+ * earlier download left.
+ */
+const missingOf = Effect.fnUntraced(function*({ commit, folder }: Fetching, files: Files) {
   const fs = yield* FileSystem.FileSystem
   const lacking = yield* Effect.filter(
     files,
-    ([, entry]) => Effect.map(Cache.isWhole(Cache.blobOf(folder, entry), entry), (there) => !there)
+    Effect.fnUntraced(function*([file, entry]) {
+      const paths = [Cache.blobOf(folder, entry), join(Cache.snapshotOf(folder, commit), file)]
+      return !(yield* Cache.isWhole(paths[0]!, entry)) && !(yield* Cache.isWhole(paths[1]!, entry))
+    })
   )
   const missing: Files = [...new Map(lacking.map((one) => [tagOf(one[1]), one])).values()]
   let begun = 0
@@ -155,7 +164,8 @@ const complete = Effect.fnUntraced(function*(fetching: Fetching) {
 /** Brings all needed files of a commit into the cache, one process at a time. */
 export const fetch = Effect.fnUntraced(function*(fetching: Fetching) {
   const { all, cache, commit, folder, requests: { id } } = fetching
-  if ((yield* exists(Cache.snapshotOf(folder, commit))) && (yield* Cache.stateOf(folder, commit)) === "whole") {
+  /** The cache may be one that only others write to. */
+  if ((yield* Cache.stateOf(folder, commit, all)) === "whole") {
     return yield* Effect.ignore(Cache.keep(folder, id, commit, all))
   }
   const { note } = yield* Reporter
