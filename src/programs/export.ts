@@ -54,8 +54,12 @@ export const merge = Effect.fn("merge")(function*(name: string, out: string, for
   if (!(yield* Peft.isIn(adapter))) {
     return yield* new FileError({ path: adapter, place: "", reason: `is no adapter: it has no ${Peft.CONFIG}` })
   }
-  const { base, config } = yield* Peft.read(adapter)
-  const told = { ...config, ...(base === undefined ? {} : { base_sha256: base }) }
+  const { base, config: { revision, ...config } } = yield* Peft.read(adapter)
+  const told = {
+    ...config,
+    ...(revision === null ? {} : { revision }),
+    ...(base === undefined ? {} : { base_sha256: base })
+  }
   const card = ModelCard.text({
     name: "Merged model",
     matter: {
