@@ -43,8 +43,16 @@ const serve = Effect.gen(function*() {
   const config = yield* decodeFile(join(options.model, "config.json"), decodeDecoder)
   const decoder = causalLm(config)
   const weights = yield* ModelFolder.weights(options.model, flatten(decoder.params), 0, { naming: ofDecoder(config) })
-  const program = yield* (yield* Session).open(generation(config, decoder), asInputs(weights))
-  const generator = { program, cache: cacheShape(config), weights: () => ({}), padding: 0, decode: () => "" }
+  const session = yield* Session
+  const program = yield* session.open(generation(config, decoder), asInputs(weights))
+  const generator = {
+    program,
+    cache: cacheShape(config),
+    kept: session.kept,
+    weights: () => ({}),
+    padding: 0,
+    decode: () => ""
+  }
   const settings = {
     ...unconstrained,
     do_sample: false,

@@ -3,7 +3,9 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import { systemError } from "effect/PlatformError"
 import {
   existsSync,
   lstatSync,
@@ -67,6 +69,18 @@ const setting = Effect.fnUntraced(function*(own: Partial<Hub.Repo> = {}) {
     notes,
     snapshot: join(folder, "snapshots", COMMIT),
     pin: (name: string, variables: Variables = {}) => warned(pin(name)).pipe(Effect.provide(within(variables))),
+    /** The same on a file system on which these operations are denied. */
+    pinDenied: (name: string, ...denied: ReadonlyArray<"makeDirectory" | "rename" | "symlink" | "link">) => {
+      const over = Layer.effect(
+        FileSystem.FileSystem,
+        Effect.map(FileSystem.FileSystem, (fs) => {
+          const deny = (method: string) => () =>
+            Effect.fail(systemError({ _tag: "PermissionDenied", module: "FileSystem", method }))
+          return { ...fs, ...Object.fromEntries(denied.map((method) => [method, deny(method)])) }
+        })
+      ).pipe(Layer.provide(NodeFileSystem.layer))
+      return warned(pin(name)).pipe(Effect.provide(over), Effect.provide(within({})))
+    },
     locate: (name: string) => locate(name).pipe(Effect.provide(within({})))
   }
 })
@@ -274,6 +288,34 @@ describe("a model of the Hub", () => {
       assert.strictEqual((yield* refused(s.pin(NAME, { HF_HUB_OFFLINE: "1" }))).kind, "offline")
       yield* s.pin(`${NAME}@${COMMIT}`)
       assert.isTrue(existsSync(join(s.snapshot, "part-2.safetensors")))
+    }))
+  live(
+    "is used out of a cache that cannot be written to, even one without lists or references",
+    {},
+    (s) =>
+      Effect.gen(function*() {
+        yield* s.pin(NAME)
+        for (const part of ["trees", "refs"]) rmSync(join(s.folder, part), { recursive: true })
+        const { lines, value } = yield* s.pinDenied(NAME, "makeDirectory", "rename", "symlink", "link")
+        assert.strictEqual(value, `${NAME}@${COMMIT}`)
+        assert.deepStrictEqual(lines, [])
+        assert.isFalse(existsSync(join(s.folder, "refs")))
+      })
+  )
+  live("has hard links or copies where there are no symbolic ones", {}, (s) =>
+    Effect.gen(function*() {
+      for (const denied of [["symlink"], ["symlink", "link"]] as const) {
+        rmSync(s.folder, { recursive: true, force: true })
+        yield* s.pinDenied(NAME, ...denied)
+        const path = join(s.snapshot, "model.safetensors")
+        assert.isTrue(lstatSync(path).isFile())
+        assert.strictEqual(lstatSync(path).nlink, denied.length === 1 ? 2 : 1)
+        assert.isTrue(readFileSync(path).equals(weights))
+        rmSync(join(s.folder, "blobs"), { recursive: true })
+        s.hub.asked()
+        yield* s.pin(NAME)
+        assert.lengthOf(s.hub.asked(), 1)
+      }
     }))
   live("is a folder where there is one of its name", {}, (s) =>
     Effect.gen(function*() {
