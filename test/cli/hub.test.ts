@@ -62,7 +62,7 @@ const live = (name: string, test: (s: Effect.Success<typeof setting>) => Effect.
   it.live(
     name,
     () => Effect.flatMap(setting, test).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer)),
-    120_000
+    300_000
   )
 
 const well = ({ code, err, out }: Ended): string => {

@@ -79,7 +79,7 @@ const setting = Effect.fnUntraced(function*(own: Partial<Hub.Repo> = {}) {
           return { ...fs, ...Object.fromEntries(denied.map((method) => [method, deny(method)])) }
         })
       ).pipe(Layer.provide(NodeFileSystem.layer))
-      return warned(pin(name)).pipe(Effect.provide(over), Effect.provide(within({})))
+      return warned(pin(name)).pipe(Effect.provide(Layer.provideMerge(over, within({}))))
     },
     locate: (name: string) => locate(name).pipe(Effect.provide(within({})))
   }
