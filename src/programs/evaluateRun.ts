@@ -27,7 +27,7 @@ const judgedOf = (
   data: {
     readonly records: ReadonlyArray<QuestionRecord>
     readonly corpus: string
-    readonly bases: Readonly<Record<string, string>>
+    readonly bases: Readonly<Record<string, string>> | undefined
   }
 ) => ({
   models: {

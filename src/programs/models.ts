@@ -35,13 +35,12 @@ export const withModels = Effect.fn("withModels")(function*(c: RunConfig) {
   return { ...c, ...Object.fromEntries(names) }
 })
 
-/** The bases of those of a run's models that are adapters, by the models' settings. */
+/** The bases of those of a run's models that are adapters, by the models' settings; `undefined` if none is. */
 export const basesOf = Effect.fnUntraced(function*(c: RunConfig) {
   const pins = yield* Pins
-  return Object.fromEntries(
-    used(c).flatMap((key) => {
-      const base = pins.get(c[key])?.base
-      return base === undefined ? [] : [[key, base]]
-    })
-  )
+  const bases = used(c).flatMap((key) => {
+    const base = pins.get(c[key])?.base
+    return base === undefined ? [] : [[key, base] as const]
+  })
+  return bases.length === 0 ? undefined : Object.fromEntries(bases) as Readonly<Record<string, string>>
 })

@@ -65,7 +65,10 @@ export interface WriterOptions {
   readonly elements: ReadonlyMap<string, ElementType>
   readonly open: Sizes
   readonly target: Target
-  /** Type to compute float32 matrix products in; their operands and results stay float32. */
+  /**
+   * Type to compute float32 matrix products in; their operands and results stay float32. Without kernels of this type,
+   * operands and results are rounded to it.
+   */
   readonly products: Half | undefined
 }
 
@@ -116,11 +119,10 @@ export class Writer implements Emitter {
   product: Emitter["product"] = (opType, inputs, attributes, domain) => {
     const { half } = this
     if (half === undefined) return this.node(opType, inputs, attributes, domain)
-    const narrow = inputs.map((x) => {
-      const own = this.widened.get(x)
-      return own !== undefined && this.elementOf(own) === half ? own : this.cast(x, half)
-    })
-    return this.cast(this.node(opType, narrow, attributes, domain), "float32")
+    const narrow = inputs.map((x) => this.narrowed(x, half))
+    if (this.target.has(opType, half)) return this.cast(this.node(opType, narrow, attributes, domain), "float32")
+    const product = this.node(opType, narrow.map((x) => this.cast(x, "float32")), attributes, domain)
+    return this.cast(this.cast(product, half), "float32")
   }
   constant: Emitter["constant"] = (type, dims, values) => {
     const key = values.length <= 16 ? `${type}[${dims.join()}]${Array.from(values).join()}` : undefined
@@ -141,6 +143,11 @@ export class Writer implements Emitter {
     return cast
   }
 
+  /** A float32 value in half precision: what it was widened from, or rounded. */
+  private narrowed(value: string, half: Half): string {
+    const own = this.widened.get(value)
+    return own !== undefined && this.elementOf(own) === half ? own : this.cast(value, half)
+  }
   private stored(type: ElementType, dims: ReadonlyArray<number>, values: ArrayLike<number>): string {
     if (dims.some((d) => isOpen(d, this.open))) {
       throw new ShapeError("Const", [{ dtype: "float32", shape: dims }], "a constant cannot have an open size")
