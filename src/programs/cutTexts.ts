@@ -37,8 +37,8 @@ const SAMPLE = 2000
 
 /** At most `most` of `places` indices, evenly spaced. */
 export const spread = (places: number, most: number): ReadonlyArray<number> => {
-  const step = Math.max(1, places / most)
-  return Array.from({ length: Math.ceil(places / step) }, (_, i) => Math.floor(i * step))
+  const count = Math.min(places, most)
+  return Array.from({ length: count }, (_, i) => Math.floor(i * places / count))
 }
 
 /** The share of texts that are truncated, according to `beyond`; estimated from a sample if there are many. */

@@ -14,6 +14,7 @@ import * as Lock from "../runtime/files/lock.ts"
 import { modeOf } from "../systems/all.ts"
 import { environment } from "./environment.ts"
 import { evaluate } from "./evaluate.ts"
+import { basesOf } from "./models.ts"
 import { fitting, skippedOf } from "./preflight.ts"
 import { answering, corpus, fileOf, judged, type Split } from "./prepare.ts"
 import { type Chosen, json, trained } from "./run.ts"
@@ -23,11 +24,17 @@ const judgedOf = (
   c: RunConfig,
   split: Split,
   { checkpoint, config }: Chosen,
-  data: { readonly records: ReadonlyArray<QuestionRecord>; readonly corpus: string }
+  data: {
+    readonly records: ReadonlyArray<QuestionRecord>
+    readonly corpus: string
+    readonly bases: Readonly<Record<string, string>> | undefined
+  }
 ) => ({
   models: {
     retriever: config.retriever_name_or_path,
     reader: config.reader_name_or_path,
+    /** Of adapters, by the setting that names them. */
+    bases: data.bases,
     checkpoint: checkpoint?.path ?? null,
     step: checkpoint?.step ?? null
   },
@@ -85,7 +92,7 @@ export const evaluateRun = Effect.fn("evaluateRun")(function*(c: RunConfig, spli
   return yield* Effect.gen(function*() {
     const files = yield* filesIn(folder)
     const { summary } = yield* evaluate(config, records, options, files.keep)
-    const of = judgedOf(c, split, chosen, { records, corpus: data.passages.hash })
+    const of = judgedOf(c, split, chosen, { records, corpus: data.passages.hash, bases: yield* basesOf(config) })
     yield* files.finish
     yield* replace(
       join(folder, evaluationFiles.metrics),

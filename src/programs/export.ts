@@ -6,10 +6,12 @@ import { ConfigError } from "../domain/settings/configure.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import * as Checkpoints from "../runtime/files/checkpoints.ts"
 import { FileError } from "../runtime/files/disk.ts"
+import { locate } from "../runtime/files/hub/models.ts"
 import * as Peft from "../runtime/files/peft.ts"
 import { bytesIn } from "../runtime/files/safetensors/shards.ts"
 import * as SavedModel from "../runtime/models/export/folder.ts"
 import * as ModelCard from "./modelCard.ts"
+import { atHand } from "./models.ts"
 
 /** The format of a saved model. */
 export interface Format {
@@ -38,21 +40,26 @@ export const exportPart = Effect.fn("exportPart")(
     if (!checkpoint.parts.has(part)) {
       return yield* new ConfigError({ source: checkpoint.path, problems: [`mode ${c.mode} has no ${part}`] })
     }
-    return yield* SavedModel.save(join(checkpoint.path, part), out, {
+    return yield* SavedModel.save(yield* atHand(join(checkpoint.path, part)), out, {
       ...options,
       card: yield* ModelCard.ofRun(c, part)
     })
   }
 )
 
-/** Merges an adapter of ours or of PEFT into its base. */
-export const merge = Effect.fn("merge")(function*(adapter: string, out: string, format: Format) {
+/** Merges an adapter of ours or of PEFT, a folder or a model of the Hub, into its base. */
+export const merge = Effect.fn("merge")(function*(name: string, out: string, format: Format) {
   const options = yield* sized(format)
+  const { folder: adapter } = yield* locate(yield* atHand(name))
   if (!(yield* Peft.isIn(adapter))) {
     return yield* new FileError({ path: adapter, place: "", reason: `is no adapter: it has no ${Peft.CONFIG}` })
   }
-  const { base, config } = yield* Peft.read(adapter)
-  const told = { ...config, ...(base === undefined ? {} : { base_sha256: base }) }
+  const { base, config: { revision, ...config } } = yield* Peft.read(adapter)
+  const told = {
+    ...config,
+    ...(revision === null ? {} : { revision }),
+    ...(base === undefined ? {} : { base_sha256: base })
+  }
   const card = ModelCard.text({
     name: "Merged model",
     matter: {

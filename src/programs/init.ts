@@ -9,6 +9,7 @@ import { modelFiles } from "../domain/fileNames.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { located, replace } from "../runtime/files/disk.ts"
+import { idOf } from "../runtime/files/hub/models.ts"
 import * as Lock from "../runtime/files/lock.ts"
 import { UNTRAINED } from "../runtime/models/folder.ts"
 import {
@@ -90,7 +91,10 @@ const make = Effect.fnUntraced(function*(folder: string, kind: Kind, texts: Read
   return { folder, tokens: tokens.length }
 }, Effect.scoped)
 
-/** Creates the configured model folders that do not exist, with vocabularies from the corpus and the questions. */
+/**
+ * Creates the configured model folders that do not exist, with vocabularies from the corpus and the questions. A name of
+ * the form of a Hub's id is none of a folder to create.
+ */
 export const init = Effect.fn("init")(function*(c: RunConfig) {
   const fs = yield* FileSystem.FileSystem
   const wanted = [[c.retriever_name_or_path, retriever], [c.reader_name_or_path, reader]] as const
@@ -100,7 +104,11 @@ export const init = Effect.fn("init")(function*(c: RunConfig) {
   }
   const absent = yield* Effect.filter(
     wanted,
-    ([folder]) => Effect.map(fs.exists(join(folder, modelFiles.config)).pipe(located(folder)), (there) => !there)
+    ([folder]) =>
+      Effect.gen(function*() {
+        if ((yield* idOf(folder)) !== undefined) return false
+        return !(yield* fs.exists(join(folder, modelFiles.config)).pipe(located(folder)))
+      })
   )
   if (absent.length === 0) return []
   const corpus = (yield* passages(c)).map(({ text }) => text)

@@ -14,6 +14,7 @@ import { folders } from "../domain/settings/models.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { markdown } from "../domain/textTable.ts"
 import { type FileError, located, readJson } from "../runtime/files/disk.ts"
+import { parse } from "../runtime/files/hub/ids.ts"
 import { decode } from "../systems/all.ts"
 import { splits } from "./prepare.ts"
 
@@ -126,7 +127,7 @@ export const ofRun = Effect.fnUntraced(function*(given: RunConfig, part: PartNam
     matter: {
       library_name: "transformers",
       pipeline_tag: pipeline,
-      base_model: JSON.stringify(c[folders[part]]),
+      base_model: JSON.stringify(parse(c[folders[part]])?.repo ?? c[folders[part]]),
       tags: `[anamnesis, ${tag}]`
     },
     sections: [

@@ -18,6 +18,7 @@ import type { Checkpoints } from "../runtime/ports/Checkpoints.ts"
 import * as Port from "../runtime/ports/Corpus.ts"
 import { modeOf, systemOf } from "../systems/all.ts"
 import { beyondMemory } from "./costs/limits.ts"
+import { withModels } from "./models.ts"
 import { fitting, skippedOf, tellEncoded, tellPassages } from "./preflight.ts"
 
 export { type Split, splits } from "../domain/records/Records.ts"
@@ -177,13 +178,14 @@ const conflicts = (c: RunConfig, corpus: Port.Corpus["Service"], records: Readon
 
 /** A run that is ready to start. */
 export interface Prepared extends Corpus {
-  /** The settings, with the number of steps filled in. */
+  /** The settings, with the number of steps and the commits of models filled in. */
   readonly config: RunConfig
   readonly epochs: Epochs
 }
 
-/** Loads the data of a training run, until the scope ends, and refuses runs that cannot work. */
-export const prepare = Effect.fn("prepare")(function*(c: RunConfig) {
+/** Has the models of a training run at hand, loads its data until the scope ends, and refuses runs that cannot work. */
+export const prepare = Effect.fn("prepare")(function*(given: RunConfig) {
+  const c = yield* withModels(given)
   const data = yield* corpus(c)
   const epochs = yield* epochsOf(c, data)
   const problems = conflicts(c, data.passages, epochs(0))

@@ -10,11 +10,13 @@ import { folders } from "../domain/settings/models.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import * as Checkpoints from "../runtime/files/checkpoints.ts"
 import { exists, located, namesIn, partialOf, readJson, replace } from "../runtime/files/disk.ts"
+import { isPinned } from "../runtime/files/hub/ids.ts"
 import * as Lock from "../runtime/files/lock.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
 import { modeOf } from "../systems/all.ts"
 import { environment } from "./environment.ts"
 import { learned } from "./identity.ts"
+import { basesOf, withModels } from "./models.ts"
 import { learner, prepare, type Prepared } from "./prepare.ts"
 import { train } from "./train.ts"
 import * as Trained from "./trained.ts"
@@ -56,7 +58,10 @@ export const start = Effect.fn("start")(function*({ config, epochs, passages }: 
     for (const line of suspicions(config, modeOf(config).traits)) yield* Effect.logWarning(line)
     yield* tidy(folder)
     yield* replace(join(folder, SETTINGS), json(config))
-    yield* replace(join(folder, RUN), json({ corpus: passages.hash, environment: yield* environment }))
+    yield* replace(
+      join(folder, RUN),
+      json({ corpus: passages.hash, bases: yield* basesOf(config), environment: yield* environment })
+    )
   })
   return yield* train(config, epochs, { resume, begin }).pipe(Lock.holding(folder))
 })
@@ -81,7 +86,10 @@ export interface Chosen {
 
 /** Logs the settings that differ from those the checkpoint was trained with. */
 const compare = Effect.fnUntraced(function*(c: RunConfig, path: string, stored: Readonly<Record<string, string>>) {
-  const changed = Object.entries(learned(c)).filter(([key, value]) => key in stored && stored[key] !== value)
+  const pins = (text: string, name: string) => isPinned(String(JSON.parse(text)), String(JSON.parse(name)))
+  const changed = Object.entries(learned(c)).filter(([key, value]) =>
+    key in stored && stored[key] !== value && !pins(stored[key]!, value)
+  )
   if (changed.length === 0) return
   const told = changed.map(([key, value]) => `${key} ${value} (trained with ${stored[key]})`).join(", ")
   yield* Effect.logWarning(`${path} was trained with other settings: ${told}`)
@@ -94,7 +102,7 @@ export const trained = Effect.fn("trained")(function*(c: RunConfig) {
     yield* Effect.logWarning(
       `${c.output_dir} holds no checkpoint yet: the models of the settings are used as they are`
     )
-    return { config: c, checkpoint: undefined } satisfies Chosen as Chosen
+    return { config: yield* withModels(c), checkpoint: undefined } satisfies Chosen as Chosen
   }
   const { parts, path, run, step } = found
   if (run) yield* compare(c, path, run)
@@ -102,5 +110,5 @@ export const trained = Effect.fn("trained")(function*(c: RunConfig) {
     [part, setting]
   ) => [setting, parts.has(part) ? join(path, part) : c[setting]])
   const models = Object.fromEntries(own)
-  return { config: { ...c, ...models }, checkpoint: { path, step } } satisfies Chosen as Chosen
+  return { config: yield* withModels({ ...c, ...models }), checkpoint: { path, step } } satisfies Chosen as Chosen
 })

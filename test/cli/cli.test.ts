@@ -248,9 +248,9 @@ describe("embed", () => {
 
 describe("init", () => {
   it("makes model folders that a run can start from, where there are none", async () => {
-    const models = ["retriever", "reader"].map((part) => `${part}_name_or_path=made/${part}`)
+    const models = ["retriever", "reader"].map((part) => `${part}_name_or_path=./made/${part}`)
     const made = parse<ReadonlyArray<{ readonly folder: string }>>(await run("init", ["--json", ...set(...models)]))
-    assert.deepStrictEqual(made.map((m) => m.folder), ["made/retriever", "made/reader"])
+    assert.deepStrictEqual(made.map((m) => m.folder), ["./made/retriever", "./made/reader"])
     const { groups } = parse<Valid>(await run("validate", ["--json", ...set(...models)]))
     assert.isTrue(groups.every((g) => g.trainable && g.parameters > 0))
   })

@@ -6,6 +6,7 @@ import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { merge } from "../../src/programs/export.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
+import { silent } from "../../src/runtime/ports/Reporter.ts"
 import { pathOf } from "./adapted.ts"
 
 export const SAVED = join("test", "golden", "saved")
@@ -18,7 +19,7 @@ export const saved = {
 } as const
 
 export const save = (name: keyof typeof saved, folder: string) =>
-  merge(pathOf(saved[name].adapter), join(folder, name), saved[name])
+  Effect.provide(merge(pathOf(saved[name].adapter), join(folder, name), saved[name]), silent)
 
 if (import.meta.main) {
   rmSync(SAVED, { recursive: true, force: true })

@@ -6,6 +6,7 @@ import * as Logger from "effect/Logger"
 import { join } from "node:path"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { corpus, judged, passages, prepare, questionsIn } from "../../src/programs/prepare.ts"
+import { silent } from "../../src/runtime/ports/Reporter.ts"
 import { jsonLines } from "../support/cli.ts"
 import { folderOf, onDisk } from "../support/files.ts"
 import * as Tiny from "../support/tiny.ts"
@@ -29,7 +30,7 @@ const made = Effect.fnUntraced(function*(files: Readonly<Record<string, Readonly
 })
 
 const training = (files: Parameters<typeof made>[0], overrides?: Raw) =>
-  Effect.flatMap(made(files, overrides), (c) => prepare(c))
+  Effect.flatMap(made(files, overrides), (c) => Effect.provide(prepare(c), silent))
 const judging = Effect.fnUntraced(function*(files: Parameters<typeof made>[0], overrides?: Raw) {
   const c = yield* made(files, overrides)
   return yield* judged(c, "test", yield* corpus(c))
@@ -123,7 +124,7 @@ describe("passages without text", () => {
       const c = yield* made(files)
       yield* passages(c)
       yield* judged(c, "test", yield* corpus(c))
-      yield* prepare(c)
+      yield* Effect.provide(prepare(c), silent)
       const about = (words: string) =>
         heard.filter((sentence) => sentence.startsWith(c.passages_file.slice(0, -14)) && sentence.includes(words))
       assert.lengthOf(about("1 passages have no text, and are left out (first: p11)"), 1)

@@ -1,17 +1,24 @@
 /** Make small untrained models. */
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
+import { folders } from "../../domain/settings/models.ts"
 import { init } from "../../programs/init.ts"
+import { idOf } from "../../runtime/files/hub/models.ts"
 import { runtime, settings, settle, tell } from "../command.ts"
 
 export const initCommand = Command.make(
   "init",
   settings,
   Effect.fnUntraced(function*(flags) {
+    const config = yield* settle(flags)
+    const made = yield* init(config)
+    for (const name of Object.values(folders).map((key) => config[key])) {
+      if ((yield* idOf(name)) === undefined) continue
+      yield* Effect.logWarning(`${name} is the name of a model of the Hub; for a folder to create, write ./${name}`)
+    }
     yield* tell(
-      yield* init(yield* settle(flags)),
-      (made) =>
-        made.map(({ folder, tokens }) => `${folder}: ${tokens} tokens`).join("\n") || "both model folders are there"
+      made,
+      () => made.map(({ folder, tokens }) => `${folder}: ${tokens} tokens`).join("\n") || "there is no folder to create"
     )
   })
 ).pipe(

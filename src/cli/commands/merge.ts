@@ -10,7 +10,9 @@ export const mergeCommand = Command.make(
   "merge",
   {
     ...format,
-    adapter: Argument.Directory("adapter").pipe(Argument.withDescription("Folder of the adapter, ours or PEFT's")),
+    adapter: Argument.String("adapter").pipe(
+      Argument.withDescription("The adapter, ours or PEFT's: its folder, or its id at the Hub")
+    ),
     out: Argument.Path("out").pipe(Argument.withDescription("New folder to write to"))
   },
   Effect.fnUntraced(function*({ adapter, out, ...flags }) {

@@ -12,6 +12,7 @@ import { Retriever } from "../../runtime/ports/Retriever.ts"
 import { modeOf } from "../../systems/all.ts"
 import { evaluate, type Evaluation } from "../evaluate.ts"
 import { init } from "../init.ts"
+import { withModels } from "../models.ts"
 import { fitting, skippedOf } from "../preflight.ts"
 import { type Corpus, judged, learner, prepare, questions } from "../prepare.ts"
 import { start } from "../run.ts"
@@ -77,12 +78,13 @@ const models = Effect.fnUntraced(function*(checkpoint: string) {
   return yield* Effect.filter(parts, ([, folder]) => fs.exists(folder).pipe(located(folder)))
 })
 
-/** The settings of a run, with its own output folder. */
+/** The settings of a run, with its own output folder, and with its models at hand. */
 const settle = (planned: Planned, run: Run, weights: Raw) =>
-  Effect.map(settingsOf(planned, run, weights), ({ config }) => ({
-    ...config,
-    output_dir: join(config.output_dir, `seed-${run.seed}`, ...run.folder)
-  }))
+  Effect.flatMap(settingsOf(planned, run, weights), ({ config }) =>
+    withModels({
+      ...config,
+      output_dir: join(config.output_dir, `seed-${run.seed}`, ...run.folder)
+    }))
 
 /** Refuses an arm whose test questions do not fit the reader, before any training. */
 const askable = (c: RunConfig) =>
@@ -100,7 +102,9 @@ const inTurn = Effect.fnUntraced(function*(planned: Planned, phases: ReadonlyArr
 
 const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
   const { arms, warmUp: phases } = runs(planned.plan, seed)
-  yield* init(yield* settle(planned, { seed, place: "settings", folder: [], settings: {}, after: [] }, {}))
+  const { config } = yield* settingsOf(planned, { seed, place: "settings", folder: [], settings: {}, after: [] }, {})
+  yield* init(config)
+  for (const phase of [...phases, ...arms.flatMap((arm) => arm.phases)]) yield* settle(planned, phase, {})
   for (const { run } of arms) yield* askable(yield* settle(planned, run, {}))
   const warmed = yield* inTurn(planned, phases, {})
   return yield* Effect.forEach(

@@ -152,7 +152,7 @@ export const makeFolder = (path: string): Effect.Effect<void, FileError, FileSys
     Effect.catch(fs.makeDirectory(path), (error) => {
       const { _tag } = error.reason
       if (_tag === "NotFound" && dirname(path) !== path) {
-        return Effect.andThen(makeFolder(dirname(path)), fs.makeDirectory(path).pipe(located(path)))
+        return Effect.andThen(makeFolder(dirname(path)), makeFolder(path))
       }
       if (_tag !== "AlreadyExists") return located(path)(Effect.fail(error))
       return Effect.flatMap(located(path)(fs.stat(path)), ({ type }) =>

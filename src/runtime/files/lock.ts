@@ -131,15 +131,15 @@ const held = (path: string, holder: Holder) => {
   return new FileError({ path, place: "", reason })
 }
 
-const acquire = Effect.fnUntraced(function*(folder: string) {
+/** Takes the lock; while another process holds it, `wait` is run with the holder. */
+const acquire = Effect.fnUntraced(function*<E>(folder: string, wait: (holder: Holder) => Effect.Effect<void, E>) {
   yield* makeFolder(folder)
   const [path, own] = [join(folder, LOCK), self()]
   while (!(yield* create(path, JSON.stringify(own)))) {
     if (!(yield* isHeld(path))) yield* discard(path)
     else {
       const holder = yield* holderOf(path)
-      if (holder !== undefined) return yield* held(folder, holder)
-      yield* Effect.sleep("20 millis")
+      yield* holder === undefined ? Effect.sleep("20 millis") : wait(holder)
     }
   }
   return { path, own }
@@ -151,13 +151,27 @@ const release = Effect.fnUntraced(function*({ own, path }: { readonly path: stri
   if ((yield* holderOf(path))?.token === own.token) yield* Effect.ignore(fs.remove(path, { force: true }))
 })
 
-/** Creates the folder if needed and locks it until the scope ends; fails if another process holds it. */
-export const hold = Effect.fnUntraced(function*(folder: string) {
+/** Holds the lock until the scope ends, touching it now and then. */
+const keep = Effect.fnUntraced(function*<E>(folder: string, wait: (holder: Holder) => Effect.Effect<void, E>) {
   const fs = yield* FileSystem.FileSystem
-  const { path } = yield* Effect.acquireRelease(acquire(folder), release)
+  const { path } = yield* Effect.acquireRelease(acquire(folder, wait), release)
   const touch = Effect.flatMap(Clock.currentTimeMillis, (now) => fs.utimes(path, new Date(now), new Date(now)))
   yield* Effect.forkScoped(Effect.repeat(Effect.ignore(touch), Schedule.spaced(BEAT)))
 })
+
+/** Creates the folder if needed and locks it until the scope ends; fails if another process holds it. */
+export const hold = (folder: string) => keep(folder, (holder) => Effect.fail(held(folder, holder)))
+
+/** The same, but waits for the other process, whose number is told once. */
+export const waiting = (folder: string, tell: (process: number) => Effect.Effect<void>) => {
+  let told = false
+  return keep(folder, ({ process }) =>
+    Effect.gen(function*() {
+      if (!told) yield* tell(process)
+      told = true
+      yield* Effect.interruptible(Effect.sleep("200 millis"))
+    }))
+}
 
 /** Runs an effect with the folder locked. */
 export const holding = (folder: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>

@@ -31,6 +31,8 @@ const OneOrMore = <S extends Schema.Top>(one: S) => or(Schema.NullOr(Schema.Unio
 /** Keys that define the computation. */
 const AdapterConfig = Schema.Struct({
   base_model_name_or_path: or(Schema.NullOr(Schema.String), null),
+  /** Of a base that is a model of the Hub. */
+  revision: or(Schema.NullOr(Schema.String), null),
   r: Rank,
   lora_alpha: Positive,
   lora_dropout: or(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })), 0),
@@ -55,7 +57,6 @@ const harmless: ReadonlySet<string> = new Set([
   "megatron_core",
   "peft_version",
   "qalora_group_size",
-  "revision",
   "task_type"
 ])
 /** `init_lora_weights` values that do not modify the base weights; others (PiSSA, OLoRA, LoftQ, ...) do. */
@@ -91,7 +92,8 @@ export interface Adapter {
 export const isIn = (folder: string): Effect.Effect<boolean, FileError, FileSystem.FileSystem> =>
   FileSystem.FileSystem.use((fs) => fs.exists(join(folder, CONFIG))).pipe(located(folder))
 
-const readConfig = Effect.fnUntraced(function*(path: string) {
+/** Reads an adapter's config; fails if it asks for more than plain LoRA. */
+export const readConfig = Effect.fnUntraced(function*(path: string) {
   const json = yield* readJson(path)
   if (!isObject(json)) return yield* new FileError({ path, place: "", reason: `is ${brief(json)}, not an object` })
   const beyond = foreign(json)
@@ -173,6 +175,10 @@ const named = Effect.fnUntraced(function*(path: string, stored: Safetensors.Stor
   return yield* new FileError({ path, place: `tensor ${twice}`, reason: "is there without base_layer too" })
 })
 
+/** The base that a config names, with its revision if it names one; "" if it names none. */
+export const baseName = ({ base_model_name_or_path: name, revision }: AdapterConfig): string =>
+  `${name ?? ""}${name && revision ? `@${revision}` : ""}`
+
 /** Reads an adapter; fails if its config or weights are unsupported or do not fit. */
 export const read = Effect.fnUntraced(function*(folder: string) {
   const config = yield* readConfig(join(folder, CONFIG))
@@ -228,16 +234,18 @@ export const shapeWith = ({ tensors }: Adapter, name: string, shape: ReadonlyArr
 }
 
 /** The keys that adapters written here use. */
-type Written = Pick<
-  AdapterConfig,
-  | "base_model_name_or_path"
-  | "r"
-  | "lora_alpha"
-  | "lora_dropout"
-  | "target_modules"
-  | "modules_to_save"
-  | "use_rslora"
->
+type Written =
+  & Pick<
+    AdapterConfig,
+    | "base_model_name_or_path"
+    | "r"
+    | "lora_alpha"
+    | "lora_dropout"
+    | "target_modules"
+    | "modules_to_save"
+    | "use_rslora"
+  >
+  & { readonly revision?: string }
 
 /** `adapter_config.json` as PEFT writes it, keys in PEFT's order. */
 export const text = (config: Written, task: string): string => {

@@ -80,11 +80,20 @@ const once = Effect.fnUntraced(function*(all: ReadonlyArray<Sourced>) {
   return found as Sources
 })
 
-const shards = Effect.fnUntraced(function*(folder: string) {
-  const path = join(folder, INDEX)
+/** What an index says: the file of each tensor, and the names of all files, sorted. */
+const indexed = Effect.fnUntraced(function*(path: string) {
   const { weight_map } = yield* decodeFile(path, decodeIndex)
   const names = [...new Set(Object.values(weight_map))].toSorted()
   yield* plain(path, "weight_map", names)
+  return { weight_map, names }
+})
+
+/** The names of the shards that an index file lists, sorted. */
+export const shardsIn = (path: string) => Effect.map(indexed(path), ({ names }) => names)
+
+const shards = Effect.fnUntraced(function*(folder: string) {
+  const path = join(folder, INDEX)
+  const { names, weight_map } = yield* indexed(path)
   const files = yield* Effect.forEach(names, (name) => TensorFile.open(join(folder, name)))
   const byName = new Map(names.map((name, i) => [name, files[i]!.entries]))
   const lost = Object.entries(weight_map).filter(([name, file]) => !byName.get(file)!.has(name))

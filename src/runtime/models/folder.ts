@@ -1,6 +1,6 @@
 /**
  * A model folder in Hugging Face's layout: `config.json`, `tokenizer.json` and, once trained, `model.safetensors`; or
- * an adapter folder, which names the folder of its base model.
+ * an adapter folder, which names its base model. It is named by its path, or by its id if the Hub's cache has it.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -15,6 +15,8 @@ import { asStored, type Values } from "../../kernels/half.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import type { Decode } from "../files/config/keys.ts"
 import { decodeFile, exists, FileError, located, readText } from "../files/disk.ts"
+import { type ModelId, parse } from "../files/hub/ids.ts"
+import { locate, pin } from "../files/hub/models.ts"
 import * as Peft from "../files/peft.ts"
 import * as WeightFiles from "../files/weights.ts"
 import * as Tokenizer from "../tokenizers/tokenizer.ts"
@@ -33,6 +35,8 @@ export const UNTRAINED = modelFiles.untrained
 export interface ModelFolder<C> {
   /** Folder of the config and the weights. */
   readonly folder: string
+  /** Of a model of the Hub, whose folder is then in the cache. */
+  readonly id?: ModelId | undefined
   /** Config of the model with its adapter, whose vocabulary may be larger than that of the weights. */
   readonly config: C
   /** Vocabulary size of the folder's weights. */
@@ -44,8 +48,8 @@ export interface ModelFolder<C> {
   readonly loading?: Options
 }
 
-/** An adapter's base folder: its `base_model_name_or_path`, from the working directory or the adapter's folder. */
-const baseOf = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
+/** The name of an adapter's base: a path from the working directory or the adapter's folder, or an id of the Hub. */
+const baseOf = Effect.fnUntraced(function*(adapter: Pick<Peft.Adapter, "folder" | "config">) {
   const fs = yield* FileSystem.FileSystem
   const [path, place] = [join(adapter.folder, Peft.CONFIG), "base_model_name_or_path"]
   const name = adapter.config.base_model_name_or_path ?? ""
@@ -56,6 +60,8 @@ const baseOf = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
     }
     if (yield* Effect.orElseSucceed(fs.exists(join(folder, modelFiles.config)), () => false)) return folder
   }
+  const named = Peft.baseName(adapter.config)
+  if (parse(named) !== undefined) return named
   return yield* new FileError({
     path,
     place,
@@ -90,19 +96,41 @@ export const checkBase = Effect.fnUntraced(function*(adapter: Peft.Adapter, fold
 
 /** The model folder and, given an adapter folder, the adapter on it; `checkBase` is left to the caller. */
 export const resolve = Effect.fnUntraced(function*(given: string) {
-  if (!(yield* Peft.isIn(given))) return { folder: given, adapter: undefined }
-  const adapter = yield* Peft.read(given)
-  const folder = yield* baseOf(adapter)
-  return { folder, adapter }
+  const own = yield* locate(given)
+  if (!(yield* Peft.isIn(own.folder))) return { ...own, given: own.folder, adapter: undefined }
+  const adapter = yield* Peft.read(own.folder)
+  const base = yield* locate(yield* baseOf(adapter))
+  if (base.id === undefined || !(yield* Peft.isIn(base.folder))) return { ...base, given: own.folder, adapter }
+  const reason = `${base.id.repo} is an adapter itself; merge it first (anamnesis merge)`
+  return yield* new FileError({ path: join(own.folder, Peft.CONFIG), place: "base_model_name_or_path", reason })
+})
+
+/** A model by its name: `organisation/name@commit` of one of the Hub, a folder's path otherwise. */
+export interface Pinned {
+  readonly name: string
+  /** The name of an adapter's base. */
+  readonly base: string | undefined
+}
+
+/**
+ * Fetches a model of the Hub, and the base of an adapter, unless the cache has them; to be called before a model is
+ * opened by its name. Fails with `HubError` if they cannot be had.
+ */
+export const pinned = Effect.fnUntraced(function*(name: string) {
+  const own = yield* pin(name)
+  const { folder } = yield* locate(own)
+  if (!(yield* Effect.orElseSucceed(Peft.isIn(folder), () => false))) return { name: own, base: undefined } as Pinned
+  const base = yield* baseOf({ folder, config: yield* Peft.readConfig(join(folder, Peft.CONFIG)) })
+  return { name: own, base: yield* pin(base) } satisfies Pinned as Pinned
 })
 
 /** Reads a folder's config and tokenizer; fails with `FileError` if either is invalid. */
 export const open = Effect.fnUntraced(function*<C extends { readonly vocab_size: number }>(
-  given: string,
+  name: string,
   decode: Decode<C>
 ) {
   const fs = yield* FileSystem.FileSystem
-  const { adapter, folder } = yield* resolve(given)
+  const { adapter, folder, given, id } = yield* resolve(name)
   const path = join(folder, modelFiles.config)
   const found = yield* decodeFile(path, (json) => decode(json, path))
   const rows = found.vocab_size
@@ -113,7 +141,7 @@ export const open = Effect.fnUntraced(function*<C extends { readonly vocab_size:
     const reason = `${config.vocab_size} are fewer than the ids of tokenizer.json (${tokenizer.size})`
     return yield* new FileError({ path, place: "vocab_size", reason })
   }
-  return { folder, config, rows, tokenizer, adapter } satisfies ModelFolder<C> as ModelFolder<C>
+  return { folder, id, config, rows, tokenizer, adapter } satisfies ModelFolder<C> as ModelFolder<C>
 })
 
 /** Refuses lengths, by setting, that exceed the model's positions. */

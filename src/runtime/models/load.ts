@@ -94,12 +94,13 @@ const alike = (adapter: Peft.Adapter, asked: Adapters.Adapted): Effect.Effect<vo
 const peftConfig = (
   lora: Adapters.LoraSettings,
   { modules_to_save, target_modules }: Adapters.Named,
-  folder: string,
+  { folder, id }: Pick<Opened<unknown>, "folder" | "id">,
   task: string
 ): string =>
   Peft.text({
     ...lora,
-    base_model_name_or_path: folder,
+    base_model_name_or_path: id?.repo ?? folder,
+    ...(id === undefined ? {} : { revision: id.revision }),
     target_modules,
     modules_to_save: modules_to_save.length === 0 ? null : modules_to_save
   }, task)
@@ -195,7 +196,7 @@ const adapting = Effect.fnUntraced(function*<C extends object, P extends Params,
   }
   const { kept } = yield* Session
   const weights = Weights.make(flatten(module.params), trainable, options.slots, values, { kept })
-  const based: Based = { sha256, config: peftConfig(options.lora, asked, folder, options.task) }
+  const based: Based = { sha256, config: peftConfig(options.lora, asked, opened, options.task) }
   return { module, config, weights, based }
 })
 

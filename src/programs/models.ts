@@ -1,0 +1,46 @@
+/** Program: has the models of a run at hand before it starts, those of the Hub included. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { folders } from "../domain/settings/models.ts"
+import type { RunConfig } from "../domain/settings/RunConfig.ts"
+import { type Pinned, pinned } from "../runtime/models/folder.ts"
+import { modeOf } from "../systems/all.ts"
+
+/** What this process has looked up, by the name that was given and by that with the commit: all its runs use the same. */
+const Pins = Context.Reference<Map<string, Pinned>>("anamnesis/Pins", { defaultValue: () => new Map() })
+
+/** Fetches a model of the Hub, once a process; returns its name with its commit, or a folder's as it is. */
+export const atHand = Effect.fnUntraced(function*(name: string) {
+  const pins = yield* Pins
+  const known = pins.get(name)
+  if (known !== undefined) return known.name
+  const found = yield* pinned(name)
+  if (found.name === name && found.base === undefined) return name
+  for (const key of [name, found.name]) pins.set(key, found)
+  return found.name
+})
+
+/** The settings that name the models that a mode uses. */
+const used = (c: RunConfig) => {
+  const { reader, retriever } = modeOf(c).traits
+  return [
+    ...(retriever === "frozen" || retriever === "trained" ? [folders.retriever] : []),
+    ...(reader === "none" ? [] : [folders.reader])
+  ]
+}
+
+/** The settings of a run, whose mode's models are at hand, named with their commits if they are of the Hub. */
+export const withModels = Effect.fn("withModels")(function*(c: RunConfig) {
+  const names = yield* Effect.forEach(used(c), (key) => Effect.map(atHand(c[key]), (name) => [key, name] as const))
+  return { ...c, ...Object.fromEntries(names) }
+})
+
+/** The bases of those of a run's models that are adapters, by the models' settings; `undefined` if none is. */
+export const basesOf = Effect.fnUntraced(function*(c: RunConfig) {
+  const pins = yield* Pins
+  const bases = used(c).flatMap((key) => {
+    const base = pins.get(c[key])?.base
+    return base === undefined ? [] : [[key, base] as const]
+  })
+  return bases.length === 0 ? undefined : Object.fromEntries(bases) as Readonly<Record<string, string>>
+})
