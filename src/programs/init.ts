@@ -3,13 +3,13 @@
  * scratch.
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import { join, resolve } from "node:path"
 import { modelFiles } from "../domain/fileNames.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
-import { located, replace } from "../runtime/files/disk.ts"
+import { replace } from "../runtime/files/disk.ts"
 import * as Lock from "../runtime/files/lock.ts"
+import { exists } from "../runtime/files/model.ts"
 import { UNTRAINED } from "../runtime/models/folder.ts"
 import {
   readerSpecial,
@@ -92,7 +92,6 @@ const make = Effect.fnUntraced(function*(folder: string, kind: Kind, texts: Read
 
 /** Creates the configured model folders that do not exist, with vocabularies from the corpus and the questions. */
 export const init = Effect.fn("init")(function*(c: RunConfig) {
-  const fs = yield* FileSystem.FileSystem
   const wanted = [[c.retriever_name_or_path, retriever], [c.reader_name_or_path, reader]] as const
   if (resolve(c.retriever_name_or_path) === resolve(c.reader_name_or_path)) {
     const problem = `retriever_name_or_path and reader_name_or_path are the same folder (${c.reader_name_or_path})`
@@ -100,7 +99,7 @@ export const init = Effect.fn("init")(function*(c: RunConfig) {
   }
   const absent = yield* Effect.filter(
     wanted,
-    ([folder]) => Effect.map(fs.exists(join(folder, modelFiles.config)).pipe(located(folder)), (there) => !there)
+    ([folder]) => Effect.map(exists(join(folder, modelFiles.config)), (there) => !there)
   )
   if (absent.length === 0) return []
   const corpus = (yield* passages(c)).map(({ text }) => text)

@@ -1,6 +1,6 @@
 /**
  * A model folder in Hugging Face's layout: `config.json`, `tokenizer.json` and, once trained, `model.safetensors`; or
- * an adapter folder, which names the folder of its base model.
+ * an adapter folder, which names the folder of its base model; or a GGUF file, which is read as such a folder.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -14,7 +14,8 @@ import * as Key from "../../domain/Key.ts"
 import { asStored, type Values } from "../../kernels/half.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import type { Decode } from "../files/config/keys.ts"
-import { decodeFile, exists, FileError, located, readText } from "../files/disk.ts"
+import { FileError, hashFile, located } from "../files/disk.ts"
+import { decodeFile, exists, isFile, readText } from "../files/model.ts"
 import * as Peft from "../files/peft.ts"
 import * as WeightFiles from "../files/weights.ts"
 import * as Tokenizer from "../tokenizers/tokenizer.ts"
@@ -46,7 +47,6 @@ export interface ModelFolder<C> {
 
 /** An adapter's base folder: its `base_model_name_or_path`, from the working directory or the adapter's folder. */
 const baseOf = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
-  const fs = yield* FileSystem.FileSystem
   const [path, place] = [join(adapter.folder, Peft.CONFIG), "base_model_name_or_path"]
   const name = adapter.config.base_model_name_or_path ?? ""
   for (const folder of name === "" ? [] : [name, Path.resolve(adapter.folder, name)]) {
@@ -54,7 +54,7 @@ const baseOf = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
       const reason = `${folder} is an adapter itself; merge it first (anamnesis merge)`
       return yield* new FileError({ path, place, reason })
     }
-    if (yield* Effect.orElseSucceed(fs.exists(join(folder, modelFiles.config)), () => false)) return folder
+    if (yield* Effect.orElseSucceed(exists(join(folder, modelFiles.config)), () => false)) return folder
   }
   return yield* new FileError({
     path,
@@ -63,8 +63,9 @@ const baseOf = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
   })
 })
 
-/** SHA-256 of the bytes of the folder's weight files, in the order of their names; `undefined` if it has none. */
+/** SHA-256 of the bytes of the folder's weight files, in the order of their names, or of a GGUF file; `undefined` if it has none. */
 export const fingerprint = Effect.fnUntraced(function*(folder: string) {
+  if (yield* isFile(folder)) return yield* hashFile(folder)
   const fs = yield* FileSystem.FileSystem
   const names = yield* fs.readDirectory(folder).pipe(located(folder))
   const files = names.filter((name) => /^model.*\.safetensors$/.test(name)).toSorted()
@@ -101,13 +102,12 @@ export const open = Effect.fnUntraced(function*<C extends { readonly vocab_size:
   given: string,
   decode: Decode<C>
 ) {
-  const fs = yield* FileSystem.FileSystem
   const { adapter, folder } = yield* resolve(given)
   const path = join(folder, modelFiles.config)
   const found = yield* decodeFile(path, (json) => decode(json, path))
   const rows = found.vocab_size
   const config = { ...found, vocab_size: (adapter && (yield* Peft.vocabulary(adapter))) ?? rows }
-  const own = yield* fs.exists(join(given, modelFiles.tokenizer)).pipe(located(given))
+  const own = yield* exists(join(given, modelFiles.tokenizer))
   const tokenizer = yield* Tokenizer.load(own ? given : folder)
   if (tokenizer.size > config.vocab_size) {
     const reason = `${config.vocab_size} are fewer than the ids of tokenizer.json (${tokenizer.size})`
@@ -181,7 +181,6 @@ export const weights = (...given: Parameters<typeof stored>) =>
 
 /** The files that a checkpoint needs besides weights to be a model folder itself. */
 export const companions = Effect.fnUntraced(function*(folder: string) {
-  const fs = yield* FileSystem.FileSystem
   const names: ReadonlyArray<string> = [
     modelFiles.config,
     modelFiles.generation,
@@ -190,7 +189,7 @@ export const companions = Effect.fnUntraced(function*(folder: string) {
     modelFiles.specialTokens,
     modelFiles.chatTemplate
   ]
-  const present = yield* Effect.filter(names, (name) => fs.exists(join(folder, name)).pipe(located(folder)))
+  const present = yield* Effect.filter(names, (name) => exists(join(folder, name)))
   return yield* Effect.forEach(
     present,
     (name) => Effect.map(readText(join(folder, name)), (text) => [name, text] as const)
