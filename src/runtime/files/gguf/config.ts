@@ -46,11 +46,11 @@ const tokensOf = (metadata: Metadata): Json =>
     })
   )
 
-/** Element types of matrices as dtypes of `config.json`; of quantised ones, the type that holds their values. */
+/** The dtype of `config.json` for the element types beside float32; of quantised values float32 itself. */
 const dtypeOf = ({ tensors }: Header): string => {
-  const matrices = new Set([...tensors.values()].filter(({ shape }) => shape.length > 1).map(({ type }) => type.name))
-  const [only] = matrices
-  return matrices.size !== 1 ? "float32" : only === "F16" ? "float16" : only === "BF16" ? "bfloat16" : "float32"
+  const types = new Set([...tensors.values()].map(({ type }) => type.name).filter((name) => name !== "F32"))
+  const [only] = types
+  return types.size === 1 && only === "F16" ? "float16" : types.size === 1 && only === "BF16" ? "bfloat16" : "float32"
 }
 
 const sizesOf = (header: Header, own: Section): Json & { readonly max_position_embeddings: number } => {

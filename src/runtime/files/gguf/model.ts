@@ -4,12 +4,12 @@ import { modelFiles } from "../../../domain/fileNames.ts"
 import { fromWords, toWords } from "../../../kernels/half.ts"
 import { configOf } from "./config.ts"
 import { generationOf } from "./generation.ts"
-import type { Header } from "./header.ts"
 import { guarded } from "./malformed.ts"
 import type { Metadata } from "./metadata.ts"
 import { ropeTables } from "./names.ts"
 import { type GgufFile, open } from "./read.ts"
 import type { Tables } from "./rope.ts"
+import { type Named as Tensors, named } from "./tensors.ts"
 import { tokenizerConfigOf, tokenizerOf } from "./tokens/tokenizer.ts"
 
 type Json = Readonly<Record<string, unknown>>
@@ -21,17 +21,16 @@ const tablesOf = Effect.fnUntraced(function*({ read, tensors }: GgufFile) {
   return tables as Tables
 })
 
-const vectors = ({ tensors }: Header): ReadonlyArray<string> =>
-  [...tensors].filter(([, { shape, type }]) => shape.length === 1 && type.name === "F32").map(([name]) => name)
+/** Tensors of the state dict in float32: most files have vectors in it, whatever their matrices have. */
+const float32s = (file: Tensors): ReadonlyArray<string> =>
+  [...file.shapes.keys()].filter((name) => file.half(name) === undefined)
 
-/**
- * The dtype in which a folder has the same values: half precision if the matrices have it and it holds the vectors too,
- * which files have in float32. The vectors are read for it.
- */
+/** The dtype in which a folder has the same values: half precision if it holds what the file has in float32, too. */
 const dtypeOf = Effect.fnUntraced(function*(file: GgufFile, dtype: unknown) {
   if (dtype !== "float16" && dtype !== "bfloat16") return "float32"
-  for (const name of vectors(file)) {
-    const { data } = yield* file.read(name)
+  const tensors = yield* named(file)
+  for (const name of float32s(tensors)) {
+    const { data } = yield* tensors.read(name)
     const again = fromWords(toWords(data, dtype), dtype)
     if (data.some((value, i) => value !== again[i])) return "float32"
   }
