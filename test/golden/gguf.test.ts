@@ -118,7 +118,8 @@ const encodes = Effect.fnUntraced(function*(name: string) {
 })
 
 describe("a checkpoint in GGUF", () => {
-  const decoders = "llama llama-linear llama-llama3 llama-yarn mistral-whole qwen2 qwen3 phi3 phi3-longrope gemma gemma3"
+  const decoders =
+    "llama llama-linear llama-llama3 llama-yarn mistral-whole qwen2 qwen3 phi3 phi3-longrope gemma gemma3"
   for (const name of [...decoders.split(" "), "bert"]) {
     it.live(`computes what transformers computes with the folder it was made of: ${name}`, () =>
       (name === "bert" ? encodes(name) : decodes(name)).pipe(

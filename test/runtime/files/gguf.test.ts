@@ -6,10 +6,10 @@ import { join } from "node:path"
 import * as Key from "../../../src/domain/Key.ts"
 import { quantised, writtenTypes } from "../../../src/runtime/files/gguf/blocks/quantise.ts"
 import { types } from "../../../src/runtime/files/gguf/blocks/types.ts"
-import { llama3Divisors } from "../../../src/runtime/files/gguf/rope.ts"
-import { turned, unturned } from "../../../src/runtime/files/gguf/rows.ts"
 import { guarded } from "../../../src/runtime/files/gguf/malformed.ts"
 import * as Gguf from "../../../src/runtime/files/gguf/read.ts"
+import { llama3Divisors } from "../../../src/runtime/files/gguf/rope.ts"
+import { turned, unturned } from "../../../src/runtime/files/gguf/rows.ts"
 import { type Entry, write } from "../../../src/runtime/files/gguf/write.ts"
 import { readBytes, readJson } from "../../../src/runtime/files/model.ts"
 import * as WeightFiles from "../../../src/runtime/files/weights.ts"
@@ -131,9 +131,13 @@ describe("a GGUF file", () => {
         Effect.runPromise(onDisk(Effect.gen(function*() {
           const bytes = (yield* written(some)).slice()
           const at = place % bytes.length
-          if (!cuts) bytes[at] = byte
+          if (!cuts) {
+            bytes[at] = byte
+          }
           const outcome = yield* Effect.exit(readAll(cuts ? bytes.subarray(0, at) : bytes))
-          if (outcome._tag === "Success") return
+          if (outcome._tag === "Success") {
+            return
+          }
           const [reason] = outcome.cause.reasons
           assert.strictEqual(reason?._tag === "Fail" && reason.error._tag, "FileError", String(outcome.cause))
         })))),
@@ -262,7 +266,11 @@ describe("a model in GGUF", () => {
     })))
   for (
     const [more, place, reason] of [
-      [{ "general.architecture": { text: "mamba" } }, "general.architecture", /"mamba" is not known here \(known: llama/],
+      [
+        { "general.architecture": { text: "mamba" } },
+        "general.architecture",
+        /"mamba" is not known here \(known: llama/
+      ],
       [{ "general.type": { text: "adapter" } }, "general.type", /only models/],
       [{ "split.count": { u32: 3 } }, "split.count", /in 3 files/],
       [{ "llama.expert_count": { u32: 8 } }, "llama.expert_count", /llama.expert_count 8/],
@@ -282,7 +290,10 @@ describe("a model in GGUF", () => {
   it.live("is refused with a tensor that the architecture has no name for", () =>
     onDisk(Effect.gen(function*() {
       const error = yield* Effect.flip(WeightFiles.open(yield* headerOf({}, ["blk.0.ssm_a.weight"])))
-      assert.match(`${error.place} ${error.reason}`, /tensor blk\.0\.ssm_a\.weight is unknown to the architecture llama/)
+      assert.match(
+        `${error.place} ${error.reason}`,
+        /tensor blk\.0\.ssm_a\.weight is unknown to the architecture llama/
+      )
     })))
   it.live("tells of keys of other programs, and of no others", () =>
     onDisk(Effect.map(configOf({ "quantize.imatrix.file": { text: "x" }, "maker.note": { text: "y" } }), (config) => {
@@ -323,9 +334,12 @@ describe("RoPE's divisors", () => {
       const entries = new Map<string, Entry>(
         file.metadata.keys.map((key) => {
           const value = file.metadata.value(key)
-          return [key, typeof value === "string" ? { text: value } : key.endsWith("epsilon") ? { f32: Number(value) } : {
-            u32: Number(value)
-          }]
+          return [
+            key,
+            typeof value === "string" ? { text: value } : key.endsWith("epsilon") ? { f32: Number(value) } : {
+              u32: Number(value)
+            }
+          ]
         })
       )
       yield* write(path, entries, [

@@ -19,34 +19,37 @@ const extreme = (data: Float32Array, from: number): number => {
   return found
 }
 
-/** One block: its scale as float16 bits, then `fill` with the reciprocal of the scale in float32. */
-const block = (out: Uint8Array, at: number, scale: number, fill: (inverse: number) => void): void => {
-  const [bits] = toWords(Float32Array.of(scale), "float16")
-  out[at] = bits! & 255
-  out[at + 1] = bits! >> 8
-  fill(scale === 0 ? 0 : fround(1 / scale))
-}
-
-const q8_0 = (data: Float32Array): Uint8Array => {
-  const out = new Uint8Array(data.length / BLOCK * 34)
-  for (let from = 0, at = 0; from < data.length; from += BLOCK, at += 34) {
-    block(out, at, fround(Math.abs(extreme(data, from)) / 127), (inverse) => {
-      for (let j = 0; j < BLOCK; j++) out[at + 2 + j] = rounded(fround(data[from + j]! * inverse))
-    })
-  }
+/**
+ * Blocks of `bytes` bytes: the scale (the extreme value over `divisor`) as float16, then what `fill` makes of the values from
+ * `from` on with the reciprocal of the scale in float32.
+ */
+const blocks = (
+  data: Float32Array,
+  bytes: number,
+  scaleOf: (extreme: number) => number,
+  fill: (out: Uint8Array, at: number, from: number, inverse: number) => void
+): Uint8Array => {
+  const scales = Float32Array.from({ length: data.length / BLOCK }, (_, i) => scaleOf(extreme(data, i * BLOCK)))
+  const words = toWords(scales, "float16")
+  const out = new Uint8Array(scales.length * bytes)
+  scales.forEach((scale, i) => {
+    out[i * bytes] = words[i]! & 255
+    out[i * bytes + 1] = words[i]! >> 8
+    fill(out, i * bytes + 2, i * BLOCK, scale === 0 ? 0 : fround(1 / scale))
+  })
   return out
 }
 
-const q4_0 = (data: Float32Array): Uint8Array => {
-  const out = new Uint8Array(data.length / BLOCK * 18)
-  for (let from = 0, at = 0; from < data.length; from += BLOCK, at += 18) {
-    block(out, at, fround(extreme(data, from) / -8), (inverse) => {
-      const nibble = (i: number) => Math.min(15, Math.trunc(fround(fround(data[i]! * inverse) + 8.5)))
-      for (let j = 0; j < 16; j++) out[at + 2 + j] = nibble(from + j) | (nibble(from + 16 + j) << 4)
-    })
-  }
-  return out
-}
+const q8_0 = (data: Float32Array): Uint8Array =>
+  blocks(data, 34, (most) => Math.abs(most) / 127, (out, at, from, inverse) => {
+    for (let j = 0; j < BLOCK; j++) out[at + j] = rounded(fround(data[from + j]! * inverse))
+  })
+
+const q4_0 = (data: Float32Array): Uint8Array =>
+  blocks(data, 18, (most) => most / -8, (out, at, from, inverse) => {
+    const nibble = (i: number) => Math.min(15, Math.trunc(fround(fround(data[i]! * inverse) + 8.5)))
+    for (let j = 0; j < 16; j++) out[at + j] = nibble(from + j) | (nibble(from + 16 + j) << 4)
+  })
 
 /** The bytes of finite values in a type, or the first value that the type cannot hold. */
 export const quantised = (data: Float32Array, type: WrittenType): Uint8Array | { readonly beyond: number } => {
