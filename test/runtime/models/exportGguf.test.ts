@@ -15,12 +15,20 @@ import type { Session } from "../../../src/runtime/engine/Session.ts"
 import { decodeDecoder } from "../../../src/runtime/files/config/decoder.ts"
 import { decodeEncoder } from "../../../src/runtime/files/config/encoder.ts"
 import * as Gguf from "../../../src/runtime/files/gguf/read.ts"
+import { hashFile } from "../../../src/runtime/files/disk.ts"
 import { readText } from "../../../src/runtime/files/model.ts"
 import * as Safetensors from "../../../src/runtime/files/safetensors/write.ts"
+import * as WeightFiles from "../../../src/runtime/files/weights.ts"
+import * as ReaderFolder from "../../../src/runtime/language/folder.ts"
 import * as SavedModel from "../../../src/runtime/models/export/folder.ts"
 import * as SavedGguf from "../../../src/runtime/models/export/gguf.ts"
+import * as ModelFolder from "../../../src/runtime/models/folder.ts"
 import { initialise } from "../../../src/runtime/models/initialise.ts"
+import { load } from "../../../src/runtime/models/load.ts"
+import * as RetrieverFolder from "../../../src/runtime/retrieval/colbert/folder.ts"
 import * as Tokenizer from "../../../src/runtime/tokenizers/tokenizer.ts"
+import { ofReader } from "../../../src/systems/jmlr/layers.ts"
+import * as Tiny from "../../support/tiny.ts"
 import { folderOf, onDisk } from "../../support/files.ts"
 
 const root = join(import.meta.dirname, "..", "..", "..")
@@ -208,6 +216,50 @@ describe("a model written as GGUF and read again", () => {
           Math.max(a, Math.abs(b)), 0)
         assert.isAtMost(furthest(data, given), most * (type === "Q8_0" ? 0.01 : 0.13))
       }
+    })))
+  it.live("is a retriever", () =>
+    run(Effect.gen(function*() {
+      const folder = yield* modelOf(models["bert"]!, "wordpiece")
+      const file = join(yield* folderOf({}), "m.gguf")
+      yield* SavedGguf.save(folder, file, "m", "Q8_0")
+      const lengths = { query_max_len: 12, passage_max_len: 20, dim: 16 }
+      const [one, other] = yield* Effect.forEach([folder, file], (path) => RetrieverFolder.open(path, lengths))
+      assert.deepStrictEqual(other!.marks, one!.marks)
+      assert.strictEqual(other!.config.dim, 16)
+    })))
+  it.live("is a reader that learns, under an adapter that names the file as its base", () =>
+    run(Effect.gen(function*() {
+      const folder = yield* modelOf(models["qwen2"]!, "llama3")
+      const file = join(folder, "m.gguf")
+      yield* SavedGguf.save(folder, file, "m", "Q4_0")
+      const config = yield* Tiny.settings(folder, { reader_name_or_path: file, max_length: 32, lora_r: 2 })
+      const opened = yield* ReaderFolder.open(file, ofReader(config).prompting)
+      const loaded = yield* load(opened, causalLm, {
+        seed: 1,
+        lora: { r: 2, lora_alpha: 4, lora_dropout: 0, use_rslora: false, target_modules: "all-linear", modules_to_save: [] },
+        learns: () => false,
+        slots: [],
+        task: "CAUSAL_LM"
+      })
+      assert.strictEqual(loaded.based!.sha256, yield* hashFile(file))
+      assert.strictEqual((JSON.parse(loaded.based!.config) as Json)["base_model_name_or_path"], file)
+      const adapter = yield* folderOf({
+        "adapter_config.json": loaded.based!.config,
+        "adapter_model.safetensors": Safetensors.encode(
+          new Map([...loaded.weights.current()].filter(([path]) => path.includes("lora_")).map(([path, data]) => [
+            `base_model.model.${path}`,
+            { shape: loaded.weights.params.get(path)!.shape, data: data as Float32Array }
+          ])),
+          { base_sha256: loaded.based!.sha256 }
+        )
+      })
+      assert.strictEqual((yield* ModelFolder.resolve(adapter)).folder, file)
+      const merged = join(folder, "merged")
+      yield* SavedModel.save(adapter, merged, { dtype: "float32", maxShardSize: 1e9, card: "" })
+      const name = "model.layers.0.mlp.up_proj.weight"
+      const got = (yield* Safetensors.read(join(merged, "model.safetensors"))).get(name)!
+      const source = (yield* WeightFiles.open(file))!.get(name)!
+      assert.strictEqual(furthest(got.data, (yield* source.file.read(name)).data), 0)
     })))
   it.live("is not written over a file, and leaves none if it fails", () =>
     run(Effect.gen(function*() {

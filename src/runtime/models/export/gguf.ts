@@ -186,6 +186,9 @@ const spoken = Effect.fnUntraced(function*({ config, folders }: Contents, archit
   return [
     ...entries,
     ...[...ids].map(([name, id]) => [`tokenizer.ggml.${name}_token_id`, { u32: id }] as const),
+    ...(isEncoder
+      ? [["tokenizer.ggml.token_type_count", { u32: Number(config["type_vocab_size"] ?? 2) }]] as const
+      : []),
     ["tokenizer.ggml.add_bos_token", { flag: isEncoder || start.length > 0 }],
     [isEncoder ? "tokenizer.ggml.add_sep_token" : "tokenizer.ggml.add_eos_token", { flag: isEncoder }],
     ...(yield* templatesOf(home, tokenizer.config["chat_template"]))
