@@ -19,9 +19,6 @@ const { getLlama } = (await import(pathToFileURL(entry).href)) as {
 const model = await (await getLlama({ gpu: false, build: "never" })).loadModel({ modelPath: process.argv[2]! })
 const folder = join(import.meta.dirname, "tokenizers")
 const lines = JSON.parse(readFileSync(join(folder, "lines.json"), "utf8")) as ReadonlyArray<string>
-const words = lines.flatMap((line) => {
-  const ids = model.tokenize(line, false)
-  return [ids.length, ...ids]
-})
+const words = lines.map((line) => model.tokenize(line, false)).flatMap((ids) => [ids.length].concat(ids))
 writeFileSync(join(folder, "smollm2.ids"), new Uint8Array(Uint16Array.from(words).buffer))
 process.exit(0)

@@ -8,7 +8,8 @@ import { all, type Use, where } from "./uses.ts"
 /** `MODEL` in a description is replaced by the model's name. */
 const model = {
   name_or_path: setting(Path, {
-    description: "Model folder of the MODEL: `config.json`, `tokenizer.json` and, once trained, `model.safetensors`.",
+    description:
+      "Model folder of the MODEL: `config.json`, `tokenizer.json` and, once trained, `model.safetensors`; or a GGUF file.",
     affects: "learning"
   }),
   learning_rate: setting(NonNegative, { description: "Learning rate of the MODEL.", affects: "learning" }),

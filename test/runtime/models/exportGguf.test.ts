@@ -14,8 +14,8 @@ import { reference } from "../../../src/runtime/engine/providers.ts"
 import type { Session } from "../../../src/runtime/engine/Session.ts"
 import { decodeDecoder } from "../../../src/runtime/files/config/decoder.ts"
 import { decodeEncoder } from "../../../src/runtime/files/config/encoder.ts"
-import * as Gguf from "../../../src/runtime/files/gguf/read.ts"
 import { hashFile } from "../../../src/runtime/files/disk.ts"
+import * as Gguf from "../../../src/runtime/files/gguf/read.ts"
 import { readText } from "../../../src/runtime/files/model.ts"
 import * as Safetensors from "../../../src/runtime/files/safetensors/write.ts"
 import * as WeightFiles from "../../../src/runtime/files/weights.ts"
@@ -28,8 +28,8 @@ import { load } from "../../../src/runtime/models/load.ts"
 import * as RetrieverFolder from "../../../src/runtime/retrieval/colbert/folder.ts"
 import * as Tokenizer from "../../../src/runtime/tokenizers/tokenizer.ts"
 import { ofReader } from "../../../src/systems/jmlr/layers.ts"
-import * as Tiny from "../../support/tiny.ts"
 import { folderOf, onDisk } from "../../support/files.ts"
+import * as Tiny from "../../support/tiny.ts"
 
 const root = join(import.meta.dirname, "..", "..", "..")
 const tokenizers = join(root, "test", "golden", "tokenizers")
@@ -206,14 +206,15 @@ describe("a model written as GGUF and read again", () => {
           return [type, yield* SavedGguf.save(folder, file, "m", type), yield* Gguf.open(file)] as const
         }))
       assert.deepStrictEqual(
-        others.map(([, { types }]) => types),
+        others.map(([, { types }]) =>
+          types
+        ),
         [{ Q8_0: 15, F32: 11 }, { Q8_0: 1, Q4_0: 14, F32: 11 }]
       )
       for (const [type, , file] of others) {
         const name = "blk.1.ffn_down.weight"
         const [{ data }, { data: given }] = [yield* file.read(name), yield* whole![2].read(name)]
-        const most = given.reduce((a, b) =>
-          Math.max(a, Math.abs(b)), 0)
+        const most = given.reduce((a, b) => Math.max(a, Math.abs(b)), 0)
         assert.isAtMost(furthest(data, given), most * (type === "Q8_0" ? 0.01 : 0.13))
       }
     })))
@@ -236,7 +237,14 @@ describe("a model written as GGUF and read again", () => {
       const opened = yield* ReaderFolder.open(file, ofReader(config).prompting)
       const loaded = yield* load(opened, causalLm, {
         seed: 1,
-        lora: { r: 2, lora_alpha: 4, lora_dropout: 0, use_rslora: false, target_modules: "all-linear", modules_to_save: [] },
+        lora: {
+          r: 2,
+          lora_alpha: 4,
+          lora_dropout: 0,
+          use_rslora: false,
+          target_modules: "all-linear",
+          modules_to_save: []
+        },
         learns: () => false,
         slots: [],
         task: "CAUSAL_LM"
@@ -246,10 +254,12 @@ describe("a model written as GGUF and read again", () => {
       const adapter = yield* folderOf({
         "adapter_config.json": loaded.based!.config,
         "adapter_model.safetensors": Safetensors.encode(
-          new Map([...loaded.weights.current()].filter(([path]) => path.includes("lora_")).map(([path, data]) => [
-            `base_model.model.${path}`,
-            { shape: loaded.weights.params.get(path)!.shape, data: data as Float32Array }
-          ])),
+          new Map(
+            [...loaded.weights.current()].filter(([path]) => path.includes("lora_")).map(([path, data]) => [
+              `base_model.model.${path}`,
+              { shape: loaded.weights.params.get(path)!.shape, data: data as Float32Array }
+            ])
+          ),
           { base_sha256: loaded.based!.sha256 }
         )
       })
