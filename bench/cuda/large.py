@@ -1,8 +1,11 @@
 """The programs of `large.ts` in PyTorch: a line of JSON each, of the medians of several steps.
 
     python3 bench/cuda/large.py OUT KIND PART...        KIND: float32 (TF32), bfloat16, bfloat16-compiled
+
+With WAIT=FOLDER it makes FOLDER/PART.ready once it is warm, and measures when there is FOLDER/PART.go: compiling takes
+minutes of all cores, and nothing else is measured meanwhile.
 """
-import json, sys, time, torch
+import json, os, sys, time, torch
 from torch.nn import functional as F
 from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM
 from peft import LoraConfig, get_peft_model
@@ -13,6 +16,7 @@ torch.backends.cuda.matmul.allow_tf32 = True
 torch.set_float32_matmul_precision("high")
 torch.manual_seed(0)
 PASSAGES, PASSAGE, QUERY, TEXT, PREDICTED = 7, 256, 32, 2048, 16
+ROWS, PROMPT, NEW = 8, 512, 64
 
 
 def reader():
@@ -58,6 +62,11 @@ def timed(name, step, learn, runs=8):
     for _ in range(3):
         step()
     first = time.time() - began
+    folder = os.environ.get("WAIT")
+    if folder:
+        open(f"{folder}/{name}.ready", "w").close()
+        while not os.path.exists(f"{folder}/{name}.go"):
+            time.sleep(0.05)
     times = []
     for _ in range(runs):
         torch.cuda.synchronize()
@@ -86,7 +95,31 @@ def learning(model, loss):
     return step, sum(p.numel() for p in weights)
 
 
+def writing():
+    model, ids = reader().eval(), torch.randint(5, 32000, (ROWS, PROMPT), device="cuda")
+
+    def generate(tokens):
+        torch.cuda.synchronize()
+        began = time.perf_counter()
+        with torch.no_grad(), torch.autocast("cuda", dtype=torch.bfloat16, enabled=half):
+            model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, min_new_tokens=tokens,
+                           max_new_tokens=tokens, pad_token_id=0)
+        torch.cuda.synchronize()
+        return 1e3 * (time.perf_counter() - began)
+    generate(NEW)
+    torch.cuda.reset_peak_memory_stats()
+    first, whole = min(generate(1) for _ in range(2)), min(generate(NEW) for _ in range(2))
+    ms = (whole - first) / (NEW - 1)
+    line = json.dumps({"torch": kind, "part": "write", "ms": ms, "first": first, "tokensPerSecond": 1e3 * ROWS / ms,
+                       "peakMiB": torch.cuda.max_memory_allocated() / 2**20})
+    print(line, flush=True)
+    open(out, "a").write(line + "\n")
+
+
 for part in parts:
+    if part == "write":
+        writing()
+        continue
     if part == "reader":
         model = adapted()
         run, ids = (torch.compile(model) if compiled else model), torch.randint(5, 32000, (1, TEXT), device="cuda")

@@ -24,7 +24,7 @@ import { decodeDecoder } from "../../src/runtime/files/config/decoder.ts"
 import { decodeEncoder } from "../../src/runtime/files/config/encoder.ts"
 import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
 import { unconstrained } from "../../src/runtime/language/generation/constraints.ts"
-import { generate } from "../../src/runtime/language/generation/generate.ts"
+import { batches, generate } from "../../src/runtime/language/generation/generate.ts"
 import { generation } from "../../src/runtime/language/generation/graphs.ts"
 import * as OnnxFolder from "../../src/runtime/models/export/onnx.ts"
 import * as ModelFolder from "../../src/runtime/models/folder.ts"
@@ -105,13 +105,16 @@ const check = Effect.gen(function*() {
 
   const read = texts.map(decoder.tokenizer.encode)
   report(`decoder: token ids ${JSON.stringify(read) === JSON.stringify(written.ids) ? "the same" : "DIFFER"}`)
-  const program = yield* (yield* Session).open(generation(decoder.config, decodes), asInputs(decoderWeights))
+  const session = yield* Session
+  const program = yield* session.open(generation(decoder.config, decodes), asInputs(decoderWeights))
   const generator = {
     program,
     cache: cacheShape(decoder.config),
+    kept: session.kept,
     weights: () => ({}),
     padding: 0,
-    decode: () => ""
+    decode: () => "",
+    ...batches("reader")
   }
   const settings = { do_sample: false, temperature: 1, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1 }
   const options = { ...unconstrained, ...settings, max_new_tokens: TOKENS, eos: new Set<number>(), stop_strings: [] }

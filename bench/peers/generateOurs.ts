@@ -22,7 +22,7 @@ import { decodeDecoder } from "../../src/runtime/files/config/decoder.ts"
 import { decodeFile } from "../../src/runtime/files/disk.ts"
 import { ofDecoder } from "../../src/runtime/files/stateDict.ts"
 import { unconstrained } from "../../src/runtime/language/generation/constraints.ts"
-import { generate } from "../../src/runtime/language/generation/generate.ts"
+import { batches, generate } from "../../src/runtime/language/generation/generate.ts"
 import { generation } from "../../src/runtime/language/generation/graphs.ts"
 import * as ModelFolder from "../../src/runtime/models/folder.ts"
 
@@ -43,8 +43,17 @@ const serve = Effect.gen(function*() {
   const config = yield* decodeFile(join(options.model, "config.json"), decodeDecoder)
   const decoder = causalLm(config)
   const weights = yield* ModelFolder.weights(options.model, flatten(decoder.params), 0, { naming: ofDecoder(config) })
-  const program = yield* (yield* Session).open(generation(config, decoder), asInputs(weights))
-  const generator = { program, cache: cacheShape(config), weights: () => ({}), padding: 0, decode: () => "" }
+  const session = yield* Session
+  const program = yield* session.open(generation(config, decoder), asInputs(weights))
+  const generator = {
+    program,
+    cache: cacheShape(config),
+    kept: session.kept,
+    weights: () => ({}),
+    padding: 0,
+    decode: () => "",
+    ...batches("reader")
+  }
   const settings = {
     ...unconstrained,
     do_sample: false,

@@ -9,7 +9,7 @@ import { type Input, input } from "../../src/kernels/Tensor.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
 import { asInputs } from "../../src/runtime/engine/Weights.ts"
 import { unconstrained } from "../../src/runtime/language/generation/constraints.ts"
-import type { GenerationOptions, Generator } from "../../src/runtime/language/generation/generate.ts"
+import { batches, type GenerationOptions, type Generator } from "../../src/runtime/language/generation/generate.ts"
 import { generation } from "../../src/runtime/language/generation/graphs.ts"
 import { initialise } from "../../src/runtime/models/initialise.ts"
 
@@ -50,9 +50,11 @@ export const generator = Effect.fnUntraced(function*(c: DecoderConfig, fixed: bo
   const made: Generator = {
     program,
     cache: cacheShape(c),
+    kept: session.kept,
     weights: () => fixed ? {} : weights,
     padding: 0,
-    decode: (ids) => ids.join(" ")
+    decode: (ids) => ids.join(" "),
+    ...batches("decoder")
   }
   return { decoder, generator: made, weights }
 })

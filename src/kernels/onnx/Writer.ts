@@ -65,7 +65,10 @@ export interface WriterOptions {
   readonly elements: ReadonlyMap<string, ElementType>
   readonly open: Sizes
   readonly target: Target
-  /** Type to compute float32 matrix products in; their operands and results stay float32. */
+  /**
+   * Type to compute float32 matrix products in; their operands and results stay float32. Without kernels of this type,
+   * operands and results are rounded to it.
+   */
   readonly products: Half | undefined
 }
 
@@ -116,11 +119,10 @@ export class Writer implements Emitter {
   product: Emitter["product"] = (opType, inputs, attributes, domain) => {
     const { half } = this
     if (half === undefined) return this.node(opType, inputs, attributes, domain)
-    const narrow = inputs.map((x) => {
-      const own = this.widened.get(x)
-      return own !== undefined && this.elementOf(own) === half ? own : this.cast(x, half)
-    })
-    return this.cast(this.node(opType, narrow, attributes, domain), "float32")
+    const narrow = inputs.map((x) => this.narrowed(x, half))
+    if (this.target.has(opType, half)) return this.cast(this.node(opType, narrow, attributes, domain), "float32")
+    const product = this.node(opType, narrow.map((x) => this.cast(x, "float32")), attributes, domain)
+    return this.cast(this.cast(product, half), "float32")
   }
   constant: Emitter["constant"] = (type, dims, values) => {
     const key = values.length <= 16 ? `${type}[${dims.join()}]${Array.from(values).join()}` : undefined
@@ -141,6 +143,11 @@ export class Writer implements Emitter {
     return cast
   }
 
+  /** A float32 value in half precision: what it was widened from, or rounded. */
+  private narrowed(value: string, half: Half): string {
+    const own = this.widened.get(value)
+    return own !== undefined && this.elementOf(own) === half ? own : this.cast(value, half)
+  }
   private stored(type: ElementType, dims: ReadonlyArray<number>, values: ArrayLike<number>): string {
     if (dims.some((d) => isOpen(d, this.open))) {
       throw new ShapeError("Const", [{ dtype: "float32", shape: dims }], "a constant cannot have an open size")
@@ -196,7 +203,16 @@ export class Writer implements Emitter {
     )
     return [...new Set(without.map(({ element, opType }) => `${opType} of ${element}`))]
   }
-  /** The nodes, with the given values under the given names: renamed if a node yields them, else copied. */
+  /** The nodes that the values depend on: a cast is not needed if all that use it take the value as it was before. */
+  private needed(values: Iterable<string>): ReadonlyArray<Node> {
+    const wanted = new Set(values)
+    const found = this.nodes.toReversed().filter(({ inputs, output }) => {
+      if (wanted.has(output)) { for (const value of inputs) wanted.add(value) }
+      return wanted.has(output)
+    })
+    return found.toReversed()
+  }
+  /** The needed nodes, with the given values under the given names: renamed if a node yields them, else copied. */
   finish(outputs: ReadonlyMap<string, string>): ReadonlyArray<Uint8Array> {
     const yielded = new Set(this.nodes.map((n) => n.output))
     const renamed = new Map<string, string>()
@@ -206,7 +222,7 @@ export class Writer implements Emitter {
       else copies.push(Proto.node("Identity", [renamed.get(value) ?? value], [name]))
     }
     const called = (value: string) => renamed.get(value) ?? value
-    const nodes = this.nodes.map((n) =>
+    const nodes = this.needed(outputs.values()).map((n) =>
       Proto.node(n.opType, n.inputs.map(called), [called(n.output)], n.attributes, n.domain)
     )
     return [...nodes, ...copies]

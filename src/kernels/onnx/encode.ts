@@ -78,6 +78,10 @@ const halves = (wanted: ReadonlyArray<Tensor>, target: Target): ReadonlyMap<stri
   return found
 }
 
+/** Element types of a graph's inputs where they differ from their tensors': half-precision bits, typed as such. */
+export const elementTypes = ({ outputs, repeats }: Graph<any, any>, target: Target): ReadonlyMap<string, ElementType> =>
+  halves(Object.values<Tensor>(repeats?.body.outputs ?? outputs), target)
+
 /** The expressions as they are written: half-precision weights are widened late. */
 const prepared = (outputs: Named, { target = cpu, weights = new Map() }: EncodeOptions): ReadonlyArray<Tensor> => {
   const wanted = outputs.map(([_, t]) => t)

@@ -4,11 +4,15 @@ import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import { unsafe } from "../../kernels/inPlace.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
+import type { GradScaler } from "../../kernels/optim/gradScaler.ts"
 import type { Group, Optimizer } from "../../kernels/optim/Optimizer.ts"
 import { repeated } from "../../kernels/repeat.ts"
 import { names, type Steps } from "../../kernels/Step.ts"
+import { keeping, weighing } from "./keeping.ts"
+import { final } from "./outOfMemory.ts"
 import { cached } from "./Programs.ts"
-import { type Data, type Feeds, type NotFinite, notFinite, Session, SessionError } from "./Session.ts"
+import { after, isSkipped, type Progress, resumed, scalingOf, start, tooSmall } from "./progress.ts"
+import { type Data, type Feeds, type NotFinite, Session, type SessionError } from "./Session.ts"
 import { joined } from "./turns.ts"
 import type { Weights } from "./Weights.ts"
 
@@ -33,6 +37,8 @@ export interface LearnerSpec<K> {
   readonly weights: Weights
   readonly optimizer: Optimizer
   readonly groups: Readonly<Record<string, Group>>
+  /** The loss scaling of the steps, if they have it. */
+  readonly scaler?: GradScaler | undefined
   /** The training step for a batch of the given bucket. */
   readonly lesson: (key: K) => Steps
 }
@@ -45,11 +51,11 @@ export interface Part<K> {
 /** Outputs of a program, by name. */
 export type Report = Readonly<Record<string, Data>>
 
-/** Loss and gradient norm of all parts together, and the report of each; no weight has been updated yet. */
+/** Loss and gradients of all parts together, and the report of each; no weight has been updated yet. */
 interface Ran {
   readonly loss: number
-  readonly gradNorm: number
-  readonly gradSquares: Data
+  /** The gradient norm, the squares and, with a loss scale, its next state. */
+  readonly measured: Report
   readonly reports: ReadonlyArray<Report>
   /** Applies the update, unless a new weight is NaN or infinite; cannot be interrupted. */
   readonly commit: Effect.Effect<void, SessionError>
@@ -57,11 +63,16 @@ interface Ran {
 
 /** Updates and probes run one at a time, whichever fibers ask: they share gradient accumulators and spare arrays. */
 export interface Learner<K> {
-  /** Updates made so far. */
+  /** Updates so far, with those skipped. */
   readonly updates: () => number
-  /** Continues counting from `updates`, as after a restart. */
-  readonly resume: (updates: number) => void
-  /** One update on the summed loss of the parts, their gradients accumulated one by one; returns their reports. */
+  /** Everything that is carried over: what to resume from. */
+  readonly progress: () => Progress
+  /** Continues from there, as after a restart. A loss scale that is not given is as before the first update. */
+  readonly resume: (from: Progress) => void
+  /**
+   * One update on the summed loss of the parts, their gradients accumulated one by one; returns their reports. With a loss
+   * scale, an update whose gradients are not finite is skipped: weights and slots stay as they are, bit by bit.
+   */
   readonly learn: (
     parts: ReadonlyArray<Part<K>>
   ) => Effect.Effect<ReadonlyArray<Report>, SessionError | Diverged>
@@ -86,34 +97,19 @@ const scalars = ({ groups, optimizer }: LearnerSpec<any>, step: number): Record<
     )
   )
 
-const measureOf = (report: Report) => ({ gradNorm: report["gradNorm"]![0]!, gradSquares: report["gradSquares"]! })
-
-/** Fails if an update has written a NaN or infinite weight. */
-const weighed = (program: string, written: Feeds<string>): Effect.Effect<void, SessionError> =>
-  Effect.suspend(() => {
-    const reason = notFinite(program, Object.fromEntries(Object.entries(written).filter(([name]) => isWeight(name))))
-    return reason ? Effect.fail(new SessionError({ reason })) : Effect.void
-  })
-
-const isWeight = (output: string): boolean => output.startsWith(names.next(names.param("")))
-
-/** Where a program writes the next weights: the spare arrays or, without them, new ones. */
-const spare = (weights: Weights) => weights.overwritten ? undefined : weights.next()
-
-/** Makes the weights that a program has written the current ones; fails if one is NaN or infinite. */
-const keeping = (weights: Weights, results: Report): Effect.Effect<void, SessionError> => {
-  const next = Object.fromEntries(Object.entries(results).filter(([name]) => name.startsWith(names.next(""))))
-  const keep = () => weights.overwritten ? weights.take(next as Record<string, Float32Array>) : weights.commit()
-  return Effect.andThen(weighed("update", next), Effect.sync(keep))
-}
+/** Elements of the weights that a device updates together; each operation on them takes a fraction of a millisecond. */
+const TOGETHER = 2 ** 24
 
 /** The update as one program. */
 const atOnce = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
-  const closed = yield* cached((key: K) => lesson(key).whole(), { unchecked: true, fixed: weights.frozen })
+  const { device } = yield* Session
+  const options = { unchecked: true, fixed: weights.frozen }
+  const closed = yield* cached((key: K) => lesson(key).whole(device ? TOGETHER : 0), options)
+  const { into, keep } = yield* keeping(weights)
   return Effect.fnUntraced(function*({ batch, key }: Part<K>, factors: Feeds<string>) {
-    const report: Report = yield* closed(key, { ...weights.feeds(), ...factors, ...batch }, spare(weights))
-    const commit = keeping(weights, report)
-    return { ...measureOf(report), loss: report["loss"]![0]!, reports: [report], commit } satisfies Ran
+    const report: Report = yield* closed(key, { ...weights.feeds(), ...factors, ...batch }, into())
+    const commit = keep(report)
+    return { measured: report, loss: report["loss"]![0]!, reports: [report], commit } satisfies Ran
   })
 })
 
@@ -128,16 +124,22 @@ const turnOf = (results: Feeds<string>, times: number, k: number): Report =>
 
 /** Several updates as one program. */
 const inOne = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
+  const { device } = yield* Session
   const closed = yield* cached(
-    ([times, ...key]: [number, ...Key]) => repeated(lesson(key as unknown as K).whole(), times),
+    ([times, ...key]: [number, ...Key]) => repeated(lesson(key as unknown as K).whole(device ? TOGETHER : 0), times),
     { unchecked: true, fixed: weights.frozen }
   )
-  return Effect.fnUntraced(function*(updates: ReadonlyArray<Part<K>>, factors: ReadonlyArray<Feeds<string>>) {
+  const { into, keep } = yield* keeping(weights)
+  return Effect.fnUntraced(function*(
+    updates: ReadonlyArray<Part<K>>,
+    factors: ReadonlyArray<Feeds<string>>,
+    scaling: Feeds<string>
+  ) {
     const own = updates.map(({ batch }, k) => ({ ...batch, ...factors[k] }))
     const key: [number, ...Key] = [updates.length, ...updates[0]!.key]
-    const results: Report = yield* closed(key, { ...weights.feeds(), ...joined(own) }, spare(weights))
+    const results: Report = yield* closed(key, { ...weights.feeds(), ...scaling, ...joined(own) }, into())
     const reports = updates.map((_, k) => turnOf(results, updates.length, k))
-    return { reports, commit: keeping(weights, results) }
+    return { reports, results, commit: keep(results) }
   })
 })
 
@@ -149,10 +151,13 @@ const overwriting = (graph: Graph): Graph => {
   return graph
 }
 
+/** Programs whose results are written over their inputs. */
+const inPlace = { unchecked: true, inPlace: true }
+
 /** What follows the accumulated gradients, whatever the batch: their norm, then the updates. */
 const finishing = Effect.fnUntraced(function*() {
   let graphs: ReadonlyArray<Graph> | undefined
-  const run = yield* cached(([i]: [number]) => graphs![i]!, { kept: Infinity, unchecked: true })
+  const run = yield* cached(([i]: [number]) => graphs![i]!, { ...inPlace, kept: Infinity })
   return ({ norm, update }: Steps) => {
     const [, ...updates] = graphs ??= [norm(), ...update().map(overwriting)]
     return {
@@ -165,25 +170,27 @@ const finishing = Effect.fnUntraced(function*() {
 
 /** Gradients first, then the update. Accumulated gradients, and weights that are overwritten, are updated in place. */
 const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
-  const add = yield* cached((key: K) => overwriting(lesson(key).part()), { unchecked: true, fixed: weights.frozen })
+  const add = yield* cached((key: K) => overwriting(lesson(key).part()), { ...inPlace, fixed: weights.frozen })
   const finish = yield* finishing()
+  const weigh = yield* weighing(weights)
   return Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>, factors: Feeds<string>) {
     const sums = weights.sums()
     const into = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [names.next(name), sum]))
     const reports: ReadonlyArray<Report> = yield* Effect.forEach(
       parts,
-      ({ batch, key }) => add(key, { ...weights.values(), ...sums, ...batch }, into)
+      ({ batch, key }) => add(key, { ...weights.values(), ...factors, ...sums, ...batch }, into)
     )
     const { norm, update } = finish(lesson(parts[0]!.key))
-    const measured: Report = yield* norm(sums)
+    const measured: Report = yield* norm({ ...factors, ...sums })
     const next = weights.next()
-    const commit = update({ ...weights.feeds(), ...factors, ...sums, factor: measured["factor"]! }, next).pipe(
-      Effect.andThen(weighed("update", next)),
+    const made = update({ ...weights.feeds(), ...factors, ...sums, factor: measured["factor"]! }, next).pipe(
+      Effect.andThen(weigh(next)),
       Effect.andThen(Effect.sync(weights.commit)),
       Effect.uninterruptible
     )
+    const commit = isSkipped(measured) ? Effect.void : made
     const loss = reports.reduce((sum, one) => sum + one["loss"]![0]!, 0)
-    return { ...measureOf(measured), loss, reports, commit } satisfies Ran
+    return { measured, loss, reports, commit } satisfies Ran
   })
 })
 
@@ -209,43 +216,53 @@ export const make = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec
   const { name, weights } = spec
   const [run, several] = [yield* runner(spec), yield* inOne(spec)]
   const alone = Semaphore.withPermit(yield* Semaphore.make(1))
-  let updates = 0
-  const diverged = (what: string, after = 0) => new Diverged({ program: name, update: updates + 1 + after, what })
+  let progress = start(spec.scaler)
+  const updates = () => progress.updates
+  const diverged = (what: string, after = 0) => new Diverged({ program: name, update: updates() + 1 + after, what })
   /** What is wrong with an update, if anything. */
-  const fault = (loss: number, gradNorm: number, factors: Feeds<string>): string | undefined =>
-    Number.isFinite(loss) && Number.isFinite(gradNorm)
+  const fault = (loss: number, measured: Report, factors: Feeds<string>): string | undefined => {
+    if (isSkipped(measured)) return tooSmall(spec.scaler, measured) ?? overflowing(factors)
+    const gradNorm = measured["gradNorm"]![0]!
+    return Number.isFinite(loss) && Number.isFinite(gradNorm)
       ? overflowing(factors)
       : `loss ${loss}, gradient norm ${gradNorm}`
+  }
   const ofWeights = ({ element, output, value }: NotFinite, after = 0) =>
     diverged(`element ${element} of ${output.slice(names.next(names.param("")).length)} becomes ${value}`, after)
   const learn = Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>) {
-    const factors = scalars(spec, updates + 1)
-    const { commit, gradNorm, loss, reports } = yield* run(parts, factors)
-    const wrong = fault(loss, gradNorm, factors)
+    const factors = scalars(spec, updates() + 1)
+    const { commit, loss, measured, reports } = yield* run(parts, { ...factors, ...progress.scaling })
+    const wrong = fault(loss, measured, factors)
     if (wrong) return yield* diverged(wrong)
-    yield* Effect.mapError(commit, (e) => e.reason._tag === "NotFinite" ? ofWeights(e.reason) : e)
-    updates++
+    yield* Effect.mapError(commit, (e) => e.reason._tag === "NotFinite" ? ofWeights(e.reason) : final(e))
+    progress = after(progress, [measured], measured)
     return reports
   })
   const learnSeveral = Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>) {
-    const factors = parts.map((_, k) => scalars(spec, updates + 1 + k))
-    const { commit, reports } = yield* several(parts, factors)
+    const factors = parts.map((_, k) => scalars(spec, updates() + 1 + k))
+    const { commit, reports, results } = yield* several(parts, factors, progress.scaling)
     for (const [k, report] of reports.entries()) {
-      const wrong = fault(report["loss"]![0]!, report["gradNorm"]![0]!, factors[k]!)
+      const wrong = fault(report["loss"]![0]!, report, factors[k]!)
       if (wrong) return yield* diverged(wrong, k)
     }
     yield* Effect.mapError(commit, (e) => e.reason._tag === "NotFinite" ? ofWeights(e.reason, parts.length - 1) : e)
-    updates += parts.length
+    progress = after(progress, reports, results)
     return reports
   })
   const probe = Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>) {
-    const { gradSquares } = yield* run(parts, scalars(spec, updates + 1))
-    return new Map(weights.trainable.map((path, i) => [path, gradSquares[i]!]))
+    const factors = scalars(spec, updates() + 1)
+    let { measured } = yield* run(parts, { ...factors, ...progress.scaling })
+    /** At the scale that updates would come to. */
+    while (isSkipped(measured) && tooSmall(spec.scaler, measured) === undefined) {
+      measured = (yield* run(parts, { ...factors, ...scalingOf(progress, measured) })).measured
+    }
+    return new Map(weights.trainable.map((path, i) => [path, measured["gradSquares"]![i]!]))
   })
   const learner: Learner<K> = {
-    updates: () => updates,
+    updates,
+    progress: () => progress,
     resume: (from) => {
-      updates = from
+      progress = resumed(from, spec.scaler)
     },
     learn: (parts) => alone(learn(parts)),
     learnSeveral: (parts) => alone(learnSeveral(parts)),

@@ -62,6 +62,22 @@ export class RunFailed extends Schema.TaggedError<RunFailed>()("RunFailed", {
   }
 }
 
+/** Memory of the host or the device ran out while a program was compiled or run. */
+export class OutOfMemory extends Schema.TaggedError<OutOfMemory>()("OutOfMemory", {
+  program: Schema.String,
+  /** Bytes of the array that found no room; 0 if the provider does not say. */
+  needed: Schema.Number,
+  cause: Schema.Defect()
+}) {
+  override get message(): string {
+    const { cause, needed, program } = this
+    const size = needed < 2 ** 30 ? `${(needed / 2 ** 20).toFixed(1)} MiB` : `${(needed / 2 ** 30).toFixed(1)} GiB`
+    return `Program ${program} ran out of memory${needed === 0 ? "" : ` for ${size}`}: ${String(cause)}. `
+      + "Free memory on the device or use a larger one, use shorter texts (max_length, passage_max_len), or, if this is "
+      + "training, gradient_checkpointing."
+  }
+}
+
 /** A result of a program is NaN or infinite: its weights are, or are too large to compute with. */
 export class NotFinite extends Schema.TaggedError<NotFinite>()("NotFinite", {
   program: Schema.String,
@@ -76,18 +92,43 @@ export class NotFinite extends Schema.TaggedError<NotFinite>()("NotFinite", {
     return `Program ${program}: element ${element} of ${output} is ${value}${
       subject === "" ? "" : `, for ${subject}`
     }. `
-      + "The model's weights are too large or damaged; use another checkpoint, or train with a lower learning rate."
+      + "The model's weights are damaged, or too large to compute with (in float16 sooner than in float32 or bfloat16); "
+      + "use another checkpoint, or train with a lower learning rate."
   }
 }
 
-/** A provider that cannot start, a graph that does not compile, a program that fails or yields NaN or infinity. */
+/** A provider that cannot start, a graph that does not compile, a program that fails, for want of memory or not, or
+ * yields NaN or infinity. */
 export class SessionError extends Schema.TaggedError<SessionError>()("SessionError", {
-  reason: Schema.Union([ProviderUnavailable, CompileFailed, RunFailed, NotFinite])
+  reason: Schema.Union([ProviderUnavailable, CompileFailed, RunFailed, OutOfMemory, NotFinite])
 }) {
   override get message(): string {
     return this.reason.message
   }
 }
+
+/** `count` runs of `length` elements, the first at `start`, each `stride` elements after the one before. */
+export interface Region {
+  readonly start: number
+  readonly length: number
+  readonly stride: number
+  readonly count: number
+}
+
+/** Host arrays whose values are kept on a device between runs: until it is told or asked, the host's values are stale. */
+export interface Kept {
+  /** From now on programs read and write these arrays on the device. */
+  readonly keep: (arrays: Iterable<Data>) => void
+  /** Brings values to the host that programs have written since. */
+  readonly read: (arrays: Iterable<Data>) => void
+  /** The host has written the array, or a region of it: the device takes it over before the next run. */
+  readonly wrote: (array: Data, region?: Region) => void
+  /** The arrays are no longer needed: frees their memory on the device. Arrays that are collected are freed as well. */
+  readonly release: (arrays: Iterable<Data>) => void
+}
+
+/** Without a device, arrays are where they are. */
+export const onHost: Kept = { keep: () => {}, read: () => {}, wrote: () => {}, release: () => {} }
 
 /** An execution provider. */
 export class Session extends Context.Service<Session, {
@@ -97,6 +138,8 @@ export class Session extends Context.Service<Session, {
   readonly precision: "float32" | Half
   /** Programs run on a device: inputs are copied to it, and results back. */
   readonly device: boolean
+  /** Arrays that stay on the device. */
+  readonly kept: Kept
   /**
    * Fixed inputs keep their values for the lifetime of the program. On a device they are stored there, and values fed
    * for them are not read.
@@ -152,4 +195,12 @@ export const about = (subject: (element: number) => string) => <A, R>(effect: Ef
     const { reason } = error
     if (reason._tag !== "NotFinite") return error
     return new SessionError({ reason: new NotFinite({ ...reason, subject: subject(reason.element) }) })
+  })
+
+/** Counts the element of a `NotFinite` error from the start of an array of which the results are a part. */
+export const partFrom = (first: number) => <A, R>(effect: Effect.Effect<A, SessionError, R>) =>
+  Effect.mapError(effect, (error) => {
+    const { reason } = error
+    if (reason._tag !== "NotFinite") return error
+    return new SessionError({ reason: new NotFinite({ ...reason, element: first + reason.element }) })
   })

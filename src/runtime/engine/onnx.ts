@@ -6,6 +6,7 @@ import { encode, type EncodeOptions, type Graph } from "../../kernels/onnx/encod
 import { standIns } from "../../kernels/onnx/openSizes.ts"
 import { bytesOf, type Target, type Tensor, topological } from "../../kernels/Tensor.ts"
 import { capacity } from "./memory.ts"
+import { compileFailed, runFailed } from "./outOfMemory.ts"
 import {
   CompileFailed,
   type Data,
@@ -13,8 +14,8 @@ import {
   type Feeds,
   mismatch,
   type Open,
+  OutOfMemory,
   type Program,
-  RunFailed,
   SessionError
 } from "./Session.ts"
 
@@ -94,13 +95,13 @@ const kept = (result: Data, given: Data | undefined): Data => {
 }
 
 /** Choices of sizes that an open program caches: each holds its graph. */
-const KEPT = 16
+export const KEPT = 16
 
 const create = (ort: Ort, name: string, model: Uint8Array, options: OrtModule.InferenceSession.SessionOptions) =>
   Effect.acquireRelease(
     Effect.tryPromise({
       try: () => ort.InferenceSession.create(model, options),
-      catch: (cause) => new SessionError({ reason: new CompileFailed({ program: name, cause }) })
+      catch: (cause) => compileFailed(name, cause)
     }),
     (session) => Effect.promise(() => session.release())
   )
@@ -114,7 +115,7 @@ const programOf = <I extends string, O extends string>(
 ): Program<I, O> => {
   const inputs = wrappers(ort, Object.fromEntries(Object.entries<Tensor>(graph.inputs).filter(([name]) => fed(name))))
   const outputs = wrappers(ort, graph.outputs)
-  const fail = (cause: unknown) => new SessionError({ reason: new RunFailed({ program: graph.name, cause }) })
+  const fail = (cause: unknown) => runFailed(graph.name, cause)
 
   const feed = (feeds: Readonly<Record<string, Data>>): Record<string, OrtTensor> => {
     const made: Record<string, OrtTensor> = {}
@@ -146,28 +147,26 @@ const programOf = <I extends string, O extends string>(
 }
 
 /** Refuses a program with a single array larger than the machine's memory. */
-const affordable = (graph: Graph<any, any>): Effect.Effect<void, SessionError> => {
+export const affordable = (graph: Graph<any, any>): Effect.Effect<void, SessionError> => {
   const largest = topological(Object.values<Tensor>(graph.outputs)).reduce(
     (most, t) => Math.max(most, bytesOf(t.type)),
     0
   )
   if (largest <= capacity()) return Effect.void
   const [takes, has] = [largest, capacity()].map((bytes) => `${(bytes / 2 ** 30).toFixed(1)} GiB`)
-  const cause = new Error(
-    `an array of it takes ${takes}, the machine has ${has}: smaller batches or shorter texts take less`
-  )
-  return Effect.fail(new SessionError({ reason: new CompileFailed({ program: graph.name, cause }) }))
+  const cause = new Error(`an array of it takes ${takes}, the machine has ${has}`)
+  return Effect.fail(new SessionError({ reason: new OutOfMemory({ program: graph.name, needed: largest, cause }) }))
 }
 
 /** The encoded model of a graph; fails with `CompileFailed` if it cannot be encoded for the provider. */
-const modelOf = (graph: Graph<any, any>, options: EncodeOptions): Effect.Effect<Uint8Array, SessionError> =>
+export const modelOf = (graph: Graph<any, any>, options: EncodeOptions): Effect.Effect<Uint8Array, SessionError> =>
   Effect.try({
     try: () => encode(graph, options),
     catch: (cause) => new SessionError({ reason: new CompileFailed({ program: graph.name, cause }) })
   })
 
 /** Arrays as external-data files of a model, by name. */
-const outside = (fixed: Feeds<string>) => ({
+export const outside = (fixed: Feeds<string>) => ({
   weights: new Map(Object.keys(fixed).map((name) => [name, { location: name, offset: 0 }])),
   externalData: Object.entries(fixed).map(([path, { buffer, byteLength, byteOffset }]) => ({
     path,

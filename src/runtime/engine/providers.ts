@@ -8,10 +8,12 @@ import type { Half } from "../../kernels/half.ts"
 import * as Targets from "../../kernels/onnx/target.ts"
 import type { Target } from "../../kernels/Tensor.ts"
 import * as CudaLibraries from "./cudaLibraries.ts"
+import * as Devices from "./native/devices.ts"
+import * as Native from "./native/programs.ts"
 import * as Onnx from "./onnx.ts"
 import * as Reference from "./reference.ts"
 import * as Resident from "./resident.ts"
-import { ProviderUnavailable, Session, SessionError } from "./Session.ts"
+import { onHost, ProviderUnavailable, Session, SessionError } from "./Session.ts"
 import { traced } from "./tracing.ts"
 
 /** Options of the CPU provider. */
@@ -20,8 +22,8 @@ export interface CpuOptions {
   readonly threads?: number | undefined
   /** Write graphs as for another provider, to test them on any machine. */
   readonly target?: Target
-  /** Compute matrix products in this type, for the same purpose. The CPU has no bfloat16 products. */
-  readonly products?: "float16" | undefined
+  /** Round operands and results of matrix products to this type, for the same purpose: slower than float32. */
+  readonly products?: Half | undefined
 }
 
 /** ONNX Runtime on the CPU. */
@@ -41,6 +43,7 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
         threads,
         precision: options.products ?? "float32",
         device: false,
+        kept: onHost,
         compile: (graph, fixed) => Onnx.compile(ort, graph, own, fixed),
         open: (family, fixed) => Onnx.open(ort, family, fixed, own)
       })
@@ -56,6 +59,7 @@ export const reference: Layer.Layer<Session> = Layer.succeed(
     threads: 1,
     precision: "float32",
     device: false,
+    kept: onHost,
     compile: (graph) => Effect.sync(() => Reference.compile(graph)),
     open: (family, fixed) => Effect.sync(() => Reference.open(family, fixed))
   })
@@ -78,22 +82,47 @@ export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, Se
     Effect.gen(function*() {
       const missing = CudaLibraries.missing()
       if (missing) return yield* unavailable(missing)
-      const ort = yield* Onnx.load
-      const executionProviders = [{ name: "cuda", deviceId: device } as const]
-      const options = { threads: 1, executionProviders, target: Targets.cuda, products }
+      const gpu = yield* Devices.cuda(device, products)
       const explained = Effect.mapError((error: SessionError) =>
-        /load library|CUDA failure|cuDNN/.test(error.message) ? refused(error.message) : error
+        error.reason._tag !== "OutOfMemory" && /load library|CUDA failure|cuDNN/.test(error.message)
+          ? refused(error.message)
+          : error
       )
       return traced({
         provider: "cuda",
         threads: 1,
         precision: products ?? "float32",
         device: true,
-        compile: (graph, fixed) => explained(Onnx.compile(ort, graph, options, fixed)),
-        open: (family, fixed, still) => explained(Onnx.open(ort, family, { ...still, ...fixed }, options))
+        kept: gpu.arrays,
+        compile: (graph, fixed) => explained(Native.compile(gpu, graph, fixed)),
+        open: (family, fixed, still) => explained(Native.open(gpu, family, { ...still, ...fixed }))
       })
     })
   )
+
+/**
+ * Programs of the CPU provider that run as on a device, whose memory is the host's: to test that on any machine. Products
+ * as in `CpuOptions`.
+ */
+export const simulating = (products?: Half): Layer.Layer<Session, SessionError> =>
+  Layer.effect(
+    Session,
+    Effect.map(Devices.host, (device) => {
+      const host = { ...device, products }
+      return traced({
+        provider: "cpu",
+        threads: 1,
+        precision: products ?? "float32",
+        device: true,
+        kept: host.arrays,
+        compile: (graph, fixed) => Native.compile(host, graph, fixed),
+        open: (family, fixed, still) => Native.open(host, family, { ...still, ...fixed })
+      })
+    })
+  )
+
+/** The same in float32. */
+export const simulated = simulating()
 
 const adapters =
   "Install a driver for Vulkan, Metal or Direct3D 12 that has what ONNX Runtime asks for (docs/webgpu.md), "
@@ -105,7 +134,7 @@ export const webgpu: Layer.Layer<Session> = Layer.effect(
   Effect.map(Onnx.load, (ort) => {
     const options = { threads: 1, executionProviders: ["webgpu"], target: Targets.webgpu }
     const explained = Effect.mapError((error: SessionError) =>
-      /adapter|WebGPU device/i.test(error.message)
+      error.reason._tag !== "OutOfMemory" && /adapter|WebGPU device/i.test(error.message)
         ? new SessionError({
           reason: new ProviderUnavailable({ provider: "webgpu", missing: error.message, remedy: adapters })
         })
@@ -116,6 +145,7 @@ export const webgpu: Layer.Layer<Session> = Layer.effect(
       threads: 1,
       precision: "float32",
       device: true,
+      kept: onHost,
       compile: (graph, fixed) => explained(Resident.compile(ort, graph, options, fixed)),
       open: (family, fixed, still) => explained(Onnx.open(ort, family, { ...still, ...fixed }, options))
     })
@@ -187,11 +217,14 @@ const variable = Effect.fnUntraced(function*<A>(
   return given.trim() === "" ? otherwise : yield* read(name, given)
 })
 
-/** float16 products would need loss scaling, which there is not. */
-const precisionOf = (name: string, given: string): Effect.Effect<"float32" | "bfloat16", BadVariable> =>
-  given === "float32" || given === "bfloat16"
-    ? Effect.succeed(given)
-    : Effect.fail(new BadVariable({ name, wanted: "one of float32, bfloat16", given }))
+const precisions = ["float32", "float16", "bfloat16"] as const
+
+const precisionOf = (name: string, given: string): Effect.Effect<typeof precisions[number], BadVariable> => {
+  const found = precisions.find((precision) => precision === given)
+  return found
+    ? Effect.succeed(found)
+    : Effect.fail(new BadVariable({ name, wanted: `one of ${precisions.join(", ")}`, given }))
+}
 
 /** The provider named by the environment: `PROVIDER`, `CUDA_DEVICE`, `THREADS`, `PRECISION`. */
 export const fromConfig: Layer.Layer<Session, SessionError | BadVariable | Config.ConfigError> = Layer.unwrap(

@@ -9,7 +9,7 @@ import { adapt } from "../../kernels/nn/lora.ts"
 import { type Flat, flatten, type Module, type Params } from "../../kernels/nn/Module.ts"
 import { stored } from "../../kernels/nn/stored.ts"
 import type { Tensor } from "../../kernels/Tensor.ts"
-import type { Session, SessionError } from "../engine/Session.ts"
+import { Session, type SessionError } from "../engine/Session.ts"
 import * as Weights from "../engine/Weights.ts"
 import { FileError } from "../files/disk.ts"
 import * as Peft from "../files/peft.ts"
@@ -193,7 +193,8 @@ const adapting = Effect.fnUntraced(function*<C extends object, P extends Params,
   } else {
     for (const [path, data] of initialise(added, Key.fold(Key.make(options.seed), "adapter"))) values.set(path, data)
   }
-  const weights = Weights.make(flatten(module.params), trainable, options.slots, values)
+  const { kept } = yield* Session
+  const weights = Weights.make(flatten(module.params), trainable, options.slots, values, { kept })
   const based: Based = { sha256, config: peftConfig(options.lora, asked, folder, options.task) }
   return { module, config, weights, based }
 })
@@ -248,6 +249,7 @@ export const load = Effect.fnUntraced(function*<C extends object, P extends Para
     ? yield* folded(opened, opened.adapter, build, options)
     : yield* whole(opened, build, options)
   const params = flatten(module.params)
-  const weights = Weights.make(params, [...params.keys()].filter(learns), slots, values)
+  const { kept } = yield* Session
+  const weights = Weights.make(params, [...params.keys()].filter(learns), slots, values, { kept })
   return { module, config, weights, based: undefined } as Loaded<C, Module<P, [I], O>>
 })

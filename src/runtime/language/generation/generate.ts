@@ -4,9 +4,10 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Key from "../../../domain/Key.ts"
 import type { CacheShape } from "../../../kernels/nn/cache.ts"
+import * as Halving from "../../engine/halving.ts"
 import { KeyValueCache } from "../../engine/KeyValueCache.ts"
 import { bucket } from "../../engine/Programs.ts"
-import { type Feeds, finite, type Open, RunFailed, SessionError } from "../../engine/Session.ts"
+import { type Feeds, finite, type Kept, onHost, type Open, RunFailed, SessionError } from "../../engine/Session.ts"
 import type { Token } from "../../ports/LanguageModel.ts"
 import { constrain, type Constraints } from "./constraints.ts"
 import { choose, type Sampling, unusable } from "./sampling.ts"
@@ -30,11 +31,23 @@ export interface GenerationOptions extends Sampling, Constraints {
 export interface Generator {
   readonly program: Open<"rows" | "length" | "slots">
   readonly cache: CacheShape
+  /** Where the caches are kept between steps. */
+  readonly kept: Kept
   /** Program inputs that are not compiled in. */
   readonly weights: () => Feeds<string>
   readonly padding: number
   readonly decode: (ids: ReadonlyArray<number>) => string
+  /** Batches of prompts that memory allows, in tokens. */
+  readonly prompts: Halving.Halving
+  /** Batches of texts that memory allows in a step, in cached positions. */
+  readonly steps: Halving.Halving
 }
+
+/** The batches of a model that generates, by its name. */
+export const batches = (model: string): Pick<Generator, "prompts" | "steps"> => ({
+  prompts: Halving.make(`${model}.generate`, "tokens of prompts"),
+  steps: Halving.make(`${model}.generate`, "positions of texts")
+})
 
 /** A text being generated: prompt and new tokens. */
 interface Writing {
@@ -57,6 +70,9 @@ interface Row {
   readonly first: number
 }
 
+/** Cached keys and values of the rows of a run. */
+type Past = Pick<KeyValueCache, "slots" | "feeds">
+
 /** Approximate number of prompt tokens per prefill run. */
 const TOKENS = 4096
 
@@ -64,9 +80,12 @@ const TOKENS = 4096
 const slotsFor = (writings: ReadonlyArray<Writing>): number =>
   bucket(writings.reduce((n, { ids }) => Math.max(n, ids.length), 1), Infinity)
 
+/** Length of the longest row. */
+const longest = (rows: ReadonlyArray<Row>): number => rows.reduce((n, { ids }) => Math.max(n, ids.length), 1)
+
 /** Rows as the arrays of a program, padded on the right. */
 const pack = (rows: ReadonlyArray<Row>, padding: number) => {
-  const length = rows.reduce((n, { ids }) => Math.max(n, ids.length), 1)
+  const length = longest(rows)
   const ids = new Int32Array(rows.length * length).fill(padding)
   const positions = new Int32Array(rows.length * length)
   rows.forEach((row, r) => {
@@ -78,11 +97,11 @@ const pack = (rows: ReadonlyArray<Row>, padding: number) => {
 }
 
 /** Runs the decoder on new tokens: logits of each row's last token, and the keys and values to cache. */
-const forward = Effect.fnUntraced(function*(g: Generator, cache: KeyValueCache, rows: ReadonlyArray<Row>) {
+const forward = Effect.fnUntraced(function*(g: Generator, past: Past, rows: ReadonlyArray<Row>) {
   const { feeds, length } = pack(rows, g.padding)
-  const program = g.program({ rows: rows.length, length, slots: cache.slots })
+  const program = g.program({ rows: rows.length, length, slots: past.slots })
   const { logits, present } = yield* Effect.flatMap(
-    program.run({ ...g.weights(), ...cache.feeds, ...feeds }),
+    program.run({ ...g.weights(), ...past.feeds, ...feeds }),
     (results) => finite(program.graph.name, results)
   )
   const width = logits!.length / rows.length
@@ -102,14 +121,22 @@ const together = (rows: ReadonlyArray<Row>): number => {
 
 /** Prefill: runs the prompts, batching short ones. */
 const read = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<Writing>) {
-  const cache = new KeyValueCache(g.cache, writings.length, slotsFor(writings))
+  const cache = new KeyValueCache(g.cache, writings.length, slotsFor(writings), g.kept)
   const logits: Array<Float32Array> = []
   while (logits.length < writings.length) {
     const rest = writings.slice(logits.length).map(({ ids }) => ({ ids, first: 0 }))
     const rows = rest.slice(0, together(rest))
-    const found = yield* forward(g, new KeyValueCache(g.cache, rows.length, 1), rows)
-    cache.write(found.present, found.length, rows.map(() => 0), logits.length)
-    logits.push(...found.logits)
+    const done = logits.length
+    const tokens = ([from, to]: Halving.Range) => (to - from) * longest(rows.slice(from, to))
+    const found = yield* g.prompts.each(rows.length, tokens, ([from, to]) =>
+      Effect.map(
+        forward(g, new KeyValueCache(g.cache, to - from, 1, onHost), rows.slice(from, to)),
+        ({ length, logits, present }) => {
+          cache.write(present, length, rows.slice(from, to).map(() => 0), done + from)
+          return logits
+        }
+      ))
+    logits.push(...found.flatMap((own) => own))
   }
   return { cache, logits }
 })
@@ -117,9 +144,18 @@ const read = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<W
 /** Runs one decoding step: adds the last token of each text to the cache, which must have room for it. */
 const advance = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<Writing>, cache: KeyValueCache) {
   const rows = writings.map(({ ids }) => ({ ids: ids.slice(-1), first: ids.length - 1 }))
-  const { logits, present } = yield* forward(g, cache, rows)
-  cache.write(present, 1, rows.map(({ first }) => first))
-  return { cache, logits }
+  const positions = ([from, to]: Halving.Range) => (to - from) * cache.slots
+  const found = yield* g.steps.each(rows.length, positions, ([from, to]) => {
+    const own = rows.slice(from, to)
+    return Effect.map(
+      forward(g, { slots: cache.slots, feeds: cache.feedsOf(from, to) }, own),
+      ({ logits, present }) => {
+        cache.write(present, 1, own.map(({ first }) => first), from)
+        return logits
+      }
+    )
+  })
+  return { cache, logits: found.flatMap((own) => own) }
 })
 
 /** Chooses the next token of a text; overwrites the logits. */
@@ -155,8 +191,10 @@ const proceed = (writings: ReadonlyArray<Writing>, tokens: ReadonlyArray<Token>,
   const rows = [...writings.keys()].filter((r) => tokens[r]!.finish === undefined)
   const left = rows.map((r) => writings[r]!)
   const slots = slotsFor(left)
-  const fits = rows.length === cache.rows && slots <= cache.slots
-  return { writings: left, cache: fits ? cache : cache.resized(rows, slots) }
+  if (rows.length === cache.rows && slots <= cache.slots) return { writings: left, cache }
+  const resized = cache.resized(rows, slots)
+  cache.release()
+  return { writings: left, cache: resized }
 }
 
 /** The tokens of all prompts, one step of each text at a time; `row` is the index of the prompt. */
@@ -175,7 +213,10 @@ export const generate = (
       start,
       Effect.fnUntraced(function*(state) {
         const { writings } = state
-        if (writings.length === 0) return [[], Option.none<State>()] as const
+        if (writings.length === 0) {
+          state.cache?.release()
+          return [[], Option.none<State>()] as const
+        }
         const { cache, logits } = yield* state.cache ? advance(g, writings, state.cache) : read(g, writings)
         yield* writable(g, writings, logits, options)
         const tokens = writings.map((writing, r) => write(writing, logits[r]!, options))
