@@ -326,14 +326,13 @@ export const material = async (): Promise<Material> => {
   const paths = globSync("src/{domain,stages,kernels/op}/**/*.ts").map((path) => path.replaceAll("\\", "/")).toSorted()
   const own = await helpOf()
   const commands = [...own.slice(own.indexOf("SUBCOMMANDS")).matchAll(/^  (\w+) /gm)].map((match) => match[1]!)
-  const nested = (text: string) => [...(text.split("\nSUBCOMMANDS\n")[1] ?? "").matchAll(/^  ([a-z]+)/gm)].map(([, name]) => name!)
-  const texts = (await Promise.all(commands.map(async (command) => {
+  const nested = (text: string) => [...(text.split("\nSUBCOMMANDS\n")[1] ?? "").matchAll(/^  ([a-z]+)/gm)]
+  const textsOf = async (command: string) => {
     const text = await helpOf(command)
-    const inner = await Promise.all(
-      nested(text).map(async (name) => [`${command} ${name}`, await helpOf(command, name)] as const)
-    )
-    return [[command, text] as const, ...inner]
-  }))).flat()
+    const inner = nested(text).map(async ([, name]) => [`${command} ${name}`, await helpOf(command, name!)] as const)
+    return [[command, text] as const].concat(await Promise.all(inner))
+  }
+  const texts = (await Promise.all(commands.map(textsOf))).flat()
   const help = { anamnesis: own, ...Object.fromEntries(texts) }
   return {
     sources: Object.fromEntries(paths.map((path) => [path, readFileSync(path, "utf8")])),
