@@ -180,7 +180,9 @@ const spoken = Effect.fnUntraced(function*({ config, folders }: Contents, archit
   )
   const isEncoder = architecture === "bert"
   const start = yield* begins(tokenizer, ids, isEncoder ? undefined : config["bos_token_id"])
-  if (!isEncoder) { for (const [name, id] of yield* endsOf(home, config, ids.get("eos"))) ids.set(name, Number(id)) }
+  if (!isEncoder) {
+    for (const [name, id] of yield* endsOf(folders.at(-1)!, config, ids.get("eos"))) ids.set(name, Number(id))
+  }
   if (start.length > 0) ids.set("bos", start[0]!)
   if (isEncoder && !ids.has("bos") && ids.has("cls")) ids.set("bos", ids.get("cls")!)
   return [

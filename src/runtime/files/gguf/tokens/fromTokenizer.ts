@@ -5,7 +5,7 @@ import { Malformed } from "../malformed.ts"
 import type { Entry } from "../write.ts"
 import { preTokenizers } from "./preTokenizers.ts"
 import { mergesBy } from "./sentencePiece.ts"
-import { bertText } from "./tokenizer.ts"
+import { bertText, isBracketed } from "./tokenizer.ts"
 import { fillerOf, kinds, type Token } from "./vocabulary.ts"
 
 type Json = Readonly<Record<string, unknown>>
@@ -62,7 +62,11 @@ const tokensOf = (json: Json, size: number): ReadonlyArray<Token> => {
   }))
 }
 
+const unknownOf = (tokens: ReadonlyArray<Token>): Stated =>
+  tokens.filter(({ kind }) => kind === kinds.unknown).map(({ id }) => ["tokenizer.ggml.unknown_token_id", { u32: id }])
+
 const stated = (model: string, pre: string, tokens: ReadonlyArray<Token>): Stated => [
+  ...unknownOf(tokens),
   ["tokenizer.ggml.model", { text: model }],
   ["tokenizer.ggml.pre", { text: pre }],
   ["tokenizer.ggml.tokens", { texts: tokens.map(({ text }) => text) }],
@@ -126,12 +130,11 @@ const wordPiece = (json: Json, model: Json, tokens: ReadonlyArray<Token>): State
   if (object(json["pre_tokenizer"])["type"] !== "BertPreTokenizer") refuse("pre_tokenizer", "it is not BERT's")
   if (model["continuing_subword_prefix"] !== "##") refuse("model.continuing_subword_prefix", "it is not ##")
   const marked = tokens.map((token) => {
-    const { kind, text } = token
-    const isWhole = kind !== kinds.normal || /^\[\w+\]$/.test(text)
-    return { ...token, text: isWhole ? text : text.startsWith("##") ? text.slice(2) : SPACE + text }
+    const { text } = token
+    return { ...token, text: isBracketed(token) ? text : text.startsWith("##") ? text.slice(2) : SPACE + text }
   })
   const lost = tokens.find((token, i) => bertText(marked[i]!) !== token.text)
-  if (lost && lost.kind !== kinds.added) refuse("model.vocab", `${brief(lost.text)} would be another token`)
+  if (lost) refuse("model.vocab", `${brief(lost.text)} would be another token`)
   return stated("bert", "default", marked)
 }
 

@@ -86,8 +86,9 @@ const llama = (metadata: Metadata, tokens: ReadonlyArray<Token>): Parts => {
   }
 }
 
-/** A token in brackets, such as [CLS] or [unused1]; converters leave its text as it is. */
-const isBracketed = ({ kind, text }: Token): boolean => kind === kinds.control || /^\[\w+\]$/.test(text)
+/** A special token, or one in brackets, such as [unused1]; converters leave its text as it is. */
+export const isBracketed = ({ kind, text }: Token): boolean =>
+  kind === kinds.control || kind === kinds.unknown || /^\[\w+\]$/.test(text)
 
 /** BERT's spelling of a token: GGUF marks the beginnings of words, BERT what continues them. */
 export const bertText = (token: Token): string =>
@@ -116,7 +117,8 @@ const bert = (metadata: Metadata, tokens: ReadonlyArray<Token>): Parts => {
     decoder: { type: "WordPiece", prefix: "##", cleanup: true },
     model: {
       type: "WordPiece",
-      unk_token: specialsOf(metadata).get("unk_token")?.text ?? "[UNK]",
+      unk_token: (specialsOf(metadata).get("unk_token") ?? tokens.find(({ kind }) => kind === kinds.unknown))?.text ??
+        "[UNK]",
       continuing_subword_prefix: "##",
       max_input_chars_per_word: 100,
       vocab
