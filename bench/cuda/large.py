@@ -2,10 +2,9 @@
 
     python3 bench/cuda/large.py OUT KIND PART...        KIND: float32 (TF32), bfloat16, bfloat16-compiled
 
-With WAIT=FOLDER it makes FOLDER/PART.ready once it is warm, and measures when there is FOLDER/PART.go: compiling takes
-minutes of all cores, and nothing else is measured meanwhile.
+Models are compiled layer by layer: the layers are alike and share their code; compiling a whole model takes minutes.
 """
-import json, os, sys, time, torch
+import json, sys, time, torch
 from torch.nn import functional as F
 from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM
 from peft import LoraConfig, get_peft_model
@@ -62,11 +61,6 @@ def timed(name, step, learn, runs=8):
     for _ in range(3):
         step()
     first = time.time() - began
-    folder = os.environ.get("WAIT")
-    if folder:
-        open(f"{folder}/{name}.ready", "w").close()
-        while not os.path.exists(f"{folder}/{name}.go"):
-            time.sleep(0.05)
     times = []
     for _ in range(runs):
         torch.cuda.synchronize()
@@ -116,22 +110,28 @@ def writing():
     open(out, "a").write(line + "\n")
 
 
+def ready(model, layers):
+    for layer in layers if compiled else []:
+        layer.compile()
+    return model
+
+
 for part in parts:
     if part == "write":
         writing()
         continue
     if part == "reader":
         model = adapted()
-        run, ids = (torch.compile(model) if compiled else model), torch.randint(5, 32000, (1, TEXT), device="cuda")
+        run, ids = ready(model, model.base_model.model.model.layers), torch.randint(5, 32000, (1, TEXT), device="cuda")
         step, count = learning(model, lambda: likelihoods(run, ids).mean())
     elif part == "retriever":
         model = Retriever().cuda().train()
-        run = torch.compile(model) if compiled else model
+        run = ready(model, model.bert.encoder.layer)
         query, docs = (torch.randint(5, 30522, shape, device="cuda") for shape in ((1, QUERY), (PASSAGES, PASSAGE)))
         step, count = learning(model, lambda: run(query, docs))
     else:
         model = reader().eval()
-        run, ids, count = (torch.compile(model) if compiled else model), torch.randint(5, 32000, (PASSAGES, 320), device="cuda"), 0
+        run, ids, count = ready(model, model.model.layers), torch.randint(5, 32000, (PASSAGES, 320), device="cuda"), 0
 
         def step():
             with torch.no_grad(), torch.autocast("cuda", dtype=torch.bfloat16, enabled=half):

@@ -3,7 +3,6 @@
  * graph; or in parts, with gradients accumulated over micro-batches before the update.
  */
 import { grad } from "./grad.ts"
-import { grouped, joined, parted } from "./joined.ts"
 import * as Nd from "./NdArray.ts"
 import { type Bound, entering, flatten, inputs as inputsOf, type Params } from "./nn/Module.ts"
 import type { Graph } from "./onnx/encode.ts"
@@ -71,30 +70,29 @@ const scalingOf = ({ scaler }: Learning): Scaling | undefined =>
 const unlessSkipped = (finite: Tensor | undefined, next: Tensor, before: Tensor): Tensor =>
   finite ? where(finite, next, before) : next
 
-/** The optimiser's inputs and `next/...` outputs for some parameters of one group, computed as if they were one. */
+/** The optimiser's inputs and `next/...` outputs for one parameter. */
 const advance = (
   { group, optimizer }: Pick<StepSpec<any, any, any>, "group" | "optimizer">,
-  paths: ReadonlyArray<string>,
-  weights: ReadonlyArray<Tensor>,
+  path: string,
+  weight: Tensor,
   gradient: Tensor,
   finite: Tensor | undefined
 ): { readonly inputs: Tensors; readonly outputs: Tensors } => {
-  const factor = (name: string) => names.scalar(name, group(paths[0]!)!)
-  const slots = Object.fromEntries(
-    optimizer.slots.map((name) => [name, paths.map((path, i) => input(names.slot(name, path), weights[i]!.type.shape))])
-  )
+  const slot = (name: string) => names.slot(name, path)
+  const factor = (name: string) => names.scalar(name, group(path)!)
+  const slots = record(optimizer.slots, (name) => input(slot(name), weight.type.shape))
   const scalars = record(optimizer.scalars, (name) => input(factor(name), []))
-  const before = Object.fromEntries(optimizer.slots.map((name) => [name, joined(slots[name]!)]))
-  const weight = joined(weights)
-  const after = optimizer.update(weight, gradient, before, scalars)
-  const next = (name: (path: string) => string, all: Tensor, old: Tensor) =>
-    parted(unlessSkipped(finite, all, old), weights).map((t, i) => [names.next(name(paths[i]!)), t] as const)
+  const next = optimizer.update(weight, gradient, slots, scalars)
+  const outputs = optimizer.slots.map((name) => [
+    names.next(slot(name)),
+    unlessSkipped(finite, next.slots[name]!, slots[name]!)
+  ])
   return {
-    inputs: byName([...Object.values(slots).flat(), ...Object.values(scalars)]),
-    outputs: Object.fromEntries([
-      ...next(names.param, after.weight, weight),
-      ...optimizer.slots.flatMap((name) => next((path) => names.slot(name, path), after.slots[name]!, before[name]!))
-    ])
+    inputs: byName(Object.values({ ...slots, ...scalars })),
+    outputs: {
+      [names.next(names.param(path))]: unlessSkipped(finite, next.weight, weight),
+      ...Object.fromEntries(outputs)
+    }
   }
 }
 
@@ -131,28 +129,15 @@ const measured = ({ maxGradNorm, scaler }: Learning, gradients: ByPath, scaling:
   }
 }
 
-/** The paths of each parameter group, those of up to `most` elements together. */
-const together = ({ group }: Learning, gradients: ByPath, most: number): ReadonlyArray<ReadonlyArray<string>> =>
-  [...Map.groupBy(gradients.keys(), (path) => group(path)!).values()].flatMap((paths) =>
-    grouped(paths, (path) => Nd.size(gradients.get(path)!.type.shape), most)
-  )
-
-/**
- * The optimiser's update from gradients times `factor`, if they are `finite`: outputs `next/...`. Parameters of up to
- * `most` elements are updated together.
- */
+/** The optimiser's update from gradients times `factor`, if they are `finite`: outputs `next/...`. */
 const updated = (
   spec: Learning,
   weights: ByPath,
   gradients: ByPath,
   factor: Tensor,
-  finite?: Tensor,
-  most = 0
+  finite?: Tensor
 ): { readonly inputs: Tensors; readonly outputs: Tensors } => {
-  const parts = together(spec, gradients, most).map((paths) => {
-    const gradient = joined(paths.map((path) => gradients.get(path)!))
-    return advance(spec, paths, paths.map((path) => weights.get(path)!), mul(gradient, factor), finite)
-  })
+  const parts = [...gradients].map(([path, g]) => advance(spec, path, weights.get(path)!, mul(g, factor), finite))
   return {
     inputs: Object.assign({}, ...parts.map((part) => part.inputs)),
     outputs: Object.assign({}, ...parts.map((part) => part.outputs))
@@ -201,17 +186,11 @@ const graph = <P extends Params, B extends string, R extends string>(spec: StepS
  * The whole step as one graph. Outputs: `loss` and the report; if anything is trainable also `gradNorm`, `gradSquares`
  * (one per trainable parameter, in order) and the `next/...` state. With a loss scale also `skipped`, 1 if the gradients
  * were not finite and the state is as before, else 0; and `lossScale`, the scale after the step.
- *
- * Weights of up to `most` elements are updated together: the same numbers by fewer and larger operations, which costs
- * copies and saves the time that a device takes to begin one.
  */
-export const step = <P extends Params, B extends string, R extends string>(
-  spec: StepSpec<P, B, R>,
-  most = 0
-): Graph =>
+export const step = <P extends Params, B extends string, R extends string>(spec: StepSpec<P, B, R>): Graph =>
   graph(spec, (gradients, weights, scaling) => {
     const { factor, finite, report } = measured(spec, gradients, scaling)
-    const { inputs, outputs } = updated(spec, weights, gradients, factor, finite, most)
+    const { inputs, outputs } = updated(spec, weights, gradients, factor, finite)
     return { inputs: { ...inputs, ...byName(Object.values(scaling ?? {})) }, outputs: { ...report, ...outputs } }
   })
 
@@ -233,12 +212,27 @@ const norm = (spec: Finish): Graph => {
 /** Elements updated per program, unless one weight has more. Outputs briefly exist twice: this bounds peak memory. */
 const TOGETHER = 2 ** 22
 
+/** Consecutive accumulated gradients, grouped up to `TOGETHER` elements; a larger one is a group of its own. */
+const groupsOf = (sums: ReadonlyMap<string, Input>): ReadonlyArray<ReadonlyMap<string, Input>> => {
+  const groups: Array<Map<string, Input>> = []
+  let room = 0
+  for (const [path, sum] of sums) {
+    const scalars = Nd.size(sum.type.shape)
+    if (scalars > room) {
+      groups.push(new Map())
+      room = TOGETHER
+    }
+    groups.at(-1)!.set(path, sum)
+    room -= scalars
+  }
+  return groups
+}
+
 const update = (spec: Finish): ReadonlyArray<Graph> => {
   const [weights, factor] = [inputsOf(spec.params, names.param), input("factor", [])]
-  const groups = grouped(sumsOf(spec), ([_, sum]) => Nd.size(sum.type.shape), TOGETHER)
-  return groups.map((sums, i) => {
-    const { inputs, outputs } = updated(spec, weights, new Map(sums), factor)
-    const read = [factor, ...sums.flatMap(([path, sum]) => [sum, weights.get(path)!])]
+  return groupsOf(sumsOf(spec)).map((sums, i) => {
+    const { inputs, outputs } = updated(spec, weights, sums, factor)
+    const read = [factor, ...[...sums].flatMap(([path, sum]) => [sum, weights.get(path)!])]
     return { name: `${spec.name}, update ${i + 1}`, inputs: { ...inputs, ...byName(read) }, outputs }
   })
 }
@@ -246,7 +240,7 @@ const update = (spec: Finish): ReadonlyArray<Graph> => {
 /** The graphs of a step: whole, and in parts. */
 export interface Steps {
   /** See `step`. */
-  readonly whole: (most?: number) => Graph
+  readonly whole: () => Graph
   /** Outputs: `loss`, the report, and `next/sum/...`: the gradients added to the inputs `sum/...`. */
   readonly part: () => Graph
   /**
@@ -260,7 +254,7 @@ export interface Steps {
 
 /** The graphs of a step: whole, or in parts whose gradients are accumulated before the update. */
 export const steps = <P extends Params, B extends string, R extends string>(spec: StepSpec<P, B, R>): Steps => ({
-  whole: (most) => step(spec, most),
+  whole: () => step(spec),
   part: () => graph({ ...spec, name: `${spec.name}, part` }, summed),
   norm: () => norm(spec),
   update: () => update(spec)

@@ -97,14 +97,9 @@ const scalars = ({ groups, optimizer }: LearnerSpec<any>, step: number): Record<
     )
   )
 
-/** Elements of the weights that a device updates together; each operation on them takes a fraction of a millisecond. */
-const TOGETHER = 2 ** 24
-
 /** The update as one program. */
 const atOnce = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
-  const { device } = yield* Session
-  const options = { unchecked: true, fixed: weights.frozen }
-  const closed = yield* cached((key: K) => lesson(key).whole(device ? TOGETHER : 0), options)
+  const closed = yield* cached((key: K) => lesson(key).whole(), { unchecked: true, fixed: weights.frozen })
   const { into, keep } = yield* keeping(weights)
   return Effect.fnUntraced(function*({ batch, key }: Part<K>, factors: Feeds<string>) {
     const report: Report = yield* closed(key, { ...weights.feeds(), ...factors, ...batch }, into())
@@ -124,9 +119,8 @@ const turnOf = (results: Feeds<string>, times: number, k: number): Report =>
 
 /** Several updates as one program. */
 const inOne = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
-  const { device } = yield* Session
   const closed = yield* cached(
-    ([times, ...key]: [number, ...Key]) => repeated(lesson(key as unknown as K).whole(device ? TOGETHER : 0), times),
+    ([times, ...key]: [number, ...Key]) => repeated(lesson(key as unknown as K).whole(), times),
     { unchecked: true, fixed: weights.frozen }
   )
   const { into, keep } = yield* keeping(weights)

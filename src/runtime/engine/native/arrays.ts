@@ -114,7 +114,8 @@ export class DeviceArrays implements Kept {
     for (const array of arrays) {
       const held = this.held.get(array)
       if (!held?.device) continue
-      this.memory.download(this.api.addressOf(array), held.block!.at, held.bytes)
+      if (!held.block) throw new Error("an array is read after its device was closed")
+      this.memory.download(this.api.addressOf(array), held.block.at, held.bytes)
       held.device = false
     }
   }
@@ -189,5 +190,6 @@ export class DeviceArrays implements Kept {
   private forget(held: Held): void {
     if (!this.all.delete(held)) return
     for (const block of [held.block, held.spare]) block?.retire()
+    held.block = held.spare = undefined
   }
 }
