@@ -291,12 +291,14 @@ const settings = ({ sources, systems }: Material): string => {
 
 const GLOBAL = /\n*GLOBAL FLAGS\n(?:  .*\n?)*/
 const INHERITED = /\n*INHERITED FLAGS\n(?:  .*\n?)*/
+/** Flags may stand between two sections, which stay apart. */
+const between = (_: string, at: number, text: string): string => text.slice(at).includes("SUBCOMMANDS") ? "\n\n" : ""
 const fence = (text: string): string =>
   ["```text", ...text.trim().split("\n").map((l) => l.trimEnd()), "```"].join("\n")
 
 const cli = ({ help }: Material): string => {
   const parts = Object.entries(help).map(([name, text], i) =>
-    [`## ${name}`, fence(i === 0 ? text : text.replace(GLOBAL, "").replace(INHERITED, ""))].join("\n\n")
+    [`## ${name}`, fence(i === 0 ? text : text.replace(GLOBAL, "").replace(INHERITED, between))].join("\n\n")
   )
   const intro =
     "`npm run --silent anamnesis -- COMMAND`, or `node src/bin.ts COMMAND` with Node 22.19 or later. Flags of "
@@ -324,7 +326,13 @@ export const material = async (): Promise<Material> => {
   const paths = globSync("src/{domain,stages,kernels/op}/**/*.ts").map((path) => path.replaceAll("\\", "/")).toSorted()
   const own = await helpOf()
   const commands = [...own.slice(own.indexOf("SUBCOMMANDS")).matchAll(/^  (\w+) /gm)].map((match) => match[1]!)
-  const texts = await Promise.all(commands.map(async (command) => [command, await helpOf(command)] as const))
+  const nested = (text: string) => [...(text.split("\nSUBCOMMANDS\n")[1] ?? "").matchAll(/^  ([a-z]+)/gm)]
+  const textsOf = async (command: string) => {
+    const text = await helpOf(command)
+    const inner = nested(text).map(async ([, name]) => [`${command} ${name}`, await helpOf(command, name!)] as const)
+    return [[command, text] as const].concat(await Promise.all(inner))
+  }
+  const texts = (await Promise.all(commands.map(textsOf))).flat()
   const help = { anamnesis: own, ...Object.fromEntries(texts) }
   return {
     sources: Object.fromEntries(paths.map((path) => [path, readFileSync(path, "utf8")])),

@@ -15,6 +15,7 @@ export interface Manifest {
   readonly sideEffects: ReadonlyArray<string>
   readonly dependencies: Readonly<Record<string, string>>
   readonly peerDependencies: Readonly<Record<string, string>>
+  readonly optionalDependencies: Readonly<Record<string, string>>
   readonly [field: string]: unknown
 }
 

@@ -47,7 +47,11 @@ let halves: Float32Array | undefined
 /**
  * Half-precision bits as float32, into `data`, whose second half they may be: each is read before being overwritten.
  */
-export const fromWords = (words: Uint16Array, type: Half, data = new Float32Array(words.length)): Float32Array => {
+export const fromWords = (
+  words: Uint16Array,
+  type: Half,
+  data: Float32Array = new Float32Array(words.length)
+): Float32Array => {
   if (type === "bfloat16") {
     const bits = new Uint32Array(data.buffer, data.byteOffset, data.length)
     for (let i = 0; i < words.length; i++) bits[i] = words[i]! << 16

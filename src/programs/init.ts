@@ -3,14 +3,14 @@
  * scratch.
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import { join, resolve } from "node:path"
 import { modelFiles } from "../domain/fileNames.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
-import { located, replace } from "../runtime/files/disk.ts"
+import { replace } from "../runtime/files/disk.ts"
 import { idOf } from "../runtime/files/hub/models.ts"
 import * as Lock from "../runtime/files/lock.ts"
+import { exists } from "../runtime/files/model.ts"
 import { UNTRAINED } from "../runtime/models/folder.ts"
 import {
   readerSpecial,
@@ -96,7 +96,6 @@ const make = Effect.fnUntraced(function*(folder: string, kind: Kind, texts: Read
  * the form of a Hub's id is none of a folder to create.
  */
 export const init = Effect.fn("init")(function*(c: RunConfig) {
-  const fs = yield* FileSystem.FileSystem
   const wanted = [[c.retriever_name_or_path, retriever], [c.reader_name_or_path, reader]] as const
   if (resolve(c.retriever_name_or_path) === resolve(c.reader_name_or_path)) {
     const problem = `retriever_name_or_path and reader_name_or_path are the same folder (${c.reader_name_or_path})`
@@ -107,7 +106,7 @@ export const init = Effect.fn("init")(function*(c: RunConfig) {
     ([folder]) =>
       Effect.gen(function*() {
         if ((yield* idOf(folder)) !== undefined) return false
-        return !(yield* fs.exists(join(folder, modelFiles.config)).pipe(located(folder)))
+        return !(yield* exists(join(folder, modelFiles.config)))
       })
   )
   if (absent.length === 0) return []

@@ -1,6 +1,7 @@
 /**
  * What the commands of the documents find: a folder with the files that they name, small enough for a test. Each file stands
- * for one of a reader's own: `Llama-3.2-1B-Instruct`, `colbertv2.0` and `some/adapter` are models of a few thousand weights.
+ * for one of a reader's own: `Llama-3.2-1B-Instruct`, `SmolLM2-135M-Instruct.Q4_1.gguf`, `colbertv2.0` and `some/adapter` are
+ * models of a few thousand weights.
  */
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -69,5 +70,8 @@ export const world = async (): Promise<string> => {
   if (code !== 0) throw new Error(err)
   cpSync(join(folder, "adapter/checkpoint-1/reader"), join(folder, "some/adapter"), { recursive: true })
   rmSync(join(folder, "adapter"), { recursive: true })
+  const gguf = ["some/adapter", "SmolLM2-135M-Instruct.Q4_1.gguf", "--gguf", "F16"]
+  const merged = await anamnesis(folder, ["merge", ...gguf])
+  if (merged.code !== 0) throw new Error(merged.err)
   return folder
 }

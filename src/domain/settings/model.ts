@@ -9,8 +9,9 @@ import { all, type Use, where } from "./uses.ts"
 const model = {
   name_or_path: setting(Path, {
     description:
-      "The MODEL: a folder with `config.json`, `tokenizer.json` and, once trained, `model.safetensors`; or a model of the "
-      + "Hugging Face Hub, `organisation/name` or `organisation/name@revision`, which is fetched unless the cache has it.",
+      "The MODEL: a folder with `config.json`, `tokenizer.json` and, once trained, `model.safetensors`; a GGUF file; or a "
+      + "model of the Hugging Face Hub, `organisation/name` or `organisation/name@revision`, which is fetched unless the "
+      + "cache has it.",
     affects: "learning"
   }),
   learning_rate: setting(NonNegative, { description: "Learning rate of the MODEL.", affects: "learning" }),

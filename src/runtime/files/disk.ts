@@ -115,9 +115,8 @@ export const readText = Effect.fnUntraced(function*(path: string) {
 /** Maximum nesting of a JSON file, as JSON parsers and writers are recursive. */
 const DEEPEST = 128
 
-/** Reads JSON; refuses duplicate keys, for which parsers disagree on the value. */
-export const readJson = Effect.fnUntraced(function*(path: string) {
-  const text = yield* readText(path)
+/** The JSON that a file holds; refuses duplicate keys, for which parsers disagree on the value. */
+export const jsonOf = Effect.fnUntraced(function*(path: string, text: string) {
   const fail = (reason: string, place = "") => new FileError({ path, place, reason })
   const surveyed = survey(text)
   const { depth, repeated } = surveyed
@@ -129,19 +128,25 @@ export const readJson = Effect.fnUntraced(function*(path: string) {
   return repeated === undefined ? json : yield* fail("is given twice", brief(repeated.key))
 })
 
+/** Reads JSON; refuses duplicate keys. */
+export const readJson = (path: string): Effect.Effect<unknown, FileError, FileSystem.FileSystem> =>
+  Effect.flatMap(readText(path), (text) => jsonOf(path, text))
+
 /** A schema error in one line, with the fields concerned. */
 const reasonOf = (error: { readonly message: string }): string =>
   Schema.isSchemaError(error) ? several(problemsOf(error)).join("; ") : error.message
+
+/** Decodes the JSON of a file; a decoder's error becomes one of the file. */
+export const decoding =
+  <A>(path: string, decode: (json: unknown) => Effect.Effect<A, { readonly message: string }>) =>
+  (json: unknown): Effect.Effect<A, FileError> =>
+    Effect.mapError(decode(json), (error) => new FileError({ path, place: "", reason: reasonOf(error) }))
 
 /** Reads JSON and decodes it with a schema. */
 export const decodeFile = <A>(
   path: string,
   decode: (json: unknown) => Effect.Effect<A, { readonly message: string }>
-): Effect.Effect<A, FileError, FileSystem.FileSystem> =>
-  Effect.flatMap(
-    readJson(path),
-    (json) => Effect.mapError(decode(json), (error) => new FileError({ path, place: "", reason: reasonOf(error) }))
-  )
+): Effect.Effect<A, FileError, FileSystem.FileSystem> => Effect.flatMap(readJson(path), decoding(path, decode))
 
 /**
  * Creates a folder and its missing parents. One at a time: with a recursive mkdir on a read-only file system, Node

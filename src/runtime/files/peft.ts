@@ -1,6 +1,6 @@
 /** PEFT adapter folders: `adapter_config.json` and `adapter_model.safetensors`. */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import { brief, cut, several } from "../../domain/brief.ts"
@@ -9,7 +9,8 @@ import { problemsOf } from "../../domain/issues.ts"
 import { PatternError } from "../../domain/pattern.ts"
 import type { Rank } from "../../kernels/nn/lora.ts"
 import { isObject, or } from "./config/keys.ts"
-import { FileError, located, readJson } from "./disk.ts"
+import { FileError, readJson } from "./disk.ts"
+import { exists } from "./model.ts"
 import { compiled, isLookup, targeting } from "./peftTargets.ts"
 import * as Safetensors from "./safetensors/write.ts"
 import { limited, TookTooLong } from "./timeLimit.ts"
@@ -90,7 +91,7 @@ export interface Adapter {
 
 /** Whether a folder holds an adapter. */
 export const isIn = (folder: string): Effect.Effect<boolean, FileError, FileSystem.FileSystem> =>
-  FileSystem.FileSystem.use((fs) => fs.exists(join(folder, CONFIG))).pipe(located(folder))
+  exists(join(folder, CONFIG))
 
 /** Reads an adapter's config; fails if it asks for more than plain LoRA. */
 export const readConfig = Effect.fnUntraced(function*(path: string) {

@@ -1,6 +1,6 @@
 /**
  * The tensors of a model folder: from `model.safetensors`, or from the shards listed in `model.safetensors.index.json`,
- * plus those of the dense layers listed in `modules.json`.
+ * plus those of the dense layers listed in `modules.json`; or of a GGUF file.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -11,11 +11,15 @@ import { firstInfinite, type Half, toWords, type Values } from "../../kernels/ha
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { tell } from "./config/keys.ts"
 import { decodeFile, exists, FileError, namesIn } from "./disk.ts"
+import * as Gguf from "./gguf/read.ts"
+import * as GgufTensors from "./gguf/tensors.ts"
+import { isFile } from "./model.ts"
 import * as TensorFile from "./safetensors/read.ts"
+import type { Tensors } from "./tensors.ts"
 
 /** Where a tensor is stored, and its shape. */
 export interface Source {
-  readonly file: TensorFile.TensorFile
+  readonly file: Tensors
   readonly name: string
   readonly shape: ReadonlyArray<number>
 }
@@ -146,16 +150,25 @@ const lack = (folder: string, names: ReadonlyArray<string>): FileError | undefin
   const other = names.find(isForeign)
   const remedy = other?.endsWith(".safetensors")
     ? "which is the name that weights have"
+    : other?.endsWith(".gguf")
+    ? "name the file itself, which is a model"
     : "convert it with save_pretrained(..., safe_serialization=True)"
   const reason = `there is no ${WHOLE} beside it; ${remedy}`
   return other === undefined ? undefined : new FileError({ path: join(folder, other), place: "", reason })
 }
+
+/** The tensors of a GGUF file, by their names in a state dict. */
+const ofFile = Effect.fnUntraced(function*(path: string) {
+  const file = yield* GgufTensors.named(yield* Gguf.open(path))
+  return new Map([...file.shapes].map(([name, shape]) => [name, { file, name, shape }])) as Sources
+})
 
 /**
  * Opens the weights until the scope ends; `undefined` if the folder has none. Fails if it has weights only in a form
  * that is not read. `tells`: warn about unused config keys.
  */
 export const open = Effect.fnUntraced(function*(folder: string, tells = true) {
+  if (yield* isFile(folder)) return yield* ofFile(folder)
   const names = yield* namesIn(folder)
   const has = Effect.fnUntraced(function*(name: string) {
     const path = join(folder, name)

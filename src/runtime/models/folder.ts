@@ -1,6 +1,7 @@
 /**
  * A model folder in Hugging Face's layout: `config.json`, `tokenizer.json` and, once trained, `model.safetensors`; or
- * an adapter folder, which names its base model. It is named by its path, or by its id if the Hub's cache has it.
+ * an adapter folder, which names its base model; or a GGUF file, which is read as such a folder. It is named by its path, or
+ * by its id if the Hub's cache has it.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -14,9 +15,10 @@ import * as Key from "../../domain/Key.ts"
 import { asStored, type Values } from "../../kernels/half.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import type { Decode } from "../files/config/keys.ts"
-import { decodeFile, exists, FileError, located, readText } from "../files/disk.ts"
+import { FileError, hashFile, located } from "../files/disk.ts"
 import { type ModelId, parse } from "../files/hub/ids.ts"
 import { locate, pin } from "../files/hub/models.ts"
+import { decodeFile, exists, isFile, readText } from "../files/model.ts"
 import * as Peft from "../files/peft.ts"
 import * as WeightFiles from "../files/weights.ts"
 import * as Tokenizer from "../tokenizers/tokenizer.ts"
@@ -50,7 +52,6 @@ export interface ModelFolder<C> {
 
 /** The name of an adapter's base: a path from the working directory or the adapter's folder, or an id of the Hub. */
 const baseOf = Effect.fnUntraced(function*(adapter: Pick<Peft.Adapter, "folder" | "config">) {
-  const fs = yield* FileSystem.FileSystem
   const [path, place] = [join(adapter.folder, Peft.CONFIG), "base_model_name_or_path"]
   const name = adapter.config.base_model_name_or_path ?? ""
   for (const folder of name === "" ? [] : [name, Path.resolve(adapter.folder, name)]) {
@@ -58,7 +59,7 @@ const baseOf = Effect.fnUntraced(function*(adapter: Pick<Peft.Adapter, "folder" 
       const reason = `${folder} is an adapter itself; merge it first (anamnesis merge)`
       return yield* new FileError({ path, place, reason })
     }
-    if (yield* Effect.orElseSucceed(fs.exists(join(folder, modelFiles.config)), () => false)) return folder
+    if (yield* Effect.orElseSucceed(exists(join(folder, modelFiles.config)), () => false)) return folder
   }
   const named = Peft.baseName(adapter.config)
   if (parse(named) !== undefined) return named
@@ -69,8 +70,9 @@ const baseOf = Effect.fnUntraced(function*(adapter: Pick<Peft.Adapter, "folder" 
   })
 })
 
-/** SHA-256 of the bytes of the folder's weight files, in the order of their names; `undefined` if it has none. */
+/** SHA-256 of the bytes of the folder's weight files, in the order of their names, or of a GGUF file; `undefined` if it has none. */
 export const fingerprint = Effect.fnUntraced(function*(folder: string) {
+  if (yield* isFile(folder)) return yield* hashFile(folder)
   const fs = yield* FileSystem.FileSystem
   const names = yield* fs.readDirectory(folder).pipe(located(folder))
   const files = names.filter((name) => /^model.*\.safetensors$/.test(name)).toSorted()
@@ -129,13 +131,12 @@ export const open = Effect.fnUntraced(function*<C extends { readonly vocab_size:
   name: string,
   decode: Decode<C>
 ) {
-  const fs = yield* FileSystem.FileSystem
   const { adapter, folder, given, id } = yield* resolve(name)
   const path = join(folder, modelFiles.config)
   const found = yield* decodeFile(path, (json) => decode(json, path))
   const rows = found.vocab_size
   const config = { ...found, vocab_size: (adapter && (yield* Peft.vocabulary(adapter))) ?? rows }
-  const own = yield* fs.exists(join(given, modelFiles.tokenizer)).pipe(located(given))
+  const own = yield* exists(join(given, modelFiles.tokenizer))
   const tokenizer = yield* Tokenizer.load(own ? given : folder)
   if (tokenizer.size > config.vocab_size) {
     const reason = `${config.vocab_size} are fewer than the ids of tokenizer.json (${tokenizer.size})`
@@ -209,7 +210,6 @@ export const weights = (...given: Parameters<typeof stored>) =>
 
 /** The files that a checkpoint needs besides weights to be a model folder itself. */
 export const companions = Effect.fnUntraced(function*(folder: string) {
-  const fs = yield* FileSystem.FileSystem
   const names: ReadonlyArray<string> = [
     modelFiles.config,
     modelFiles.generation,
@@ -218,7 +218,7 @@ export const companions = Effect.fnUntraced(function*(folder: string) {
     modelFiles.specialTokens,
     modelFiles.chatTemplate
   ]
-  const present = yield* Effect.filter(names, (name) => fs.exists(join(folder, name)).pipe(located(folder)))
+  const present = yield* Effect.filter(names, (name) => exists(join(folder, name)))
   return yield* Effect.forEach(
     present,
     (name) => Effect.map(readText(join(folder, name)), (text) => [name, text] as const)

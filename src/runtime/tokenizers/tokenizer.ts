@@ -1,11 +1,11 @@
 /** Tokenises text by the `tokenizer.json` and `tokenizer_config.json` of a model folder. */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
 import { brief } from "../../domain/brief.ts"
 import { modelFiles } from "../../domain/fileNames.ts"
 import { tell } from "../files/config/keys.ts"
-import { FileError, located, readJson } from "../files/disk.ts"
+import { FileError } from "../files/disk.ts"
+import { exists, readJson } from "../files/model.ts"
 import { tidied } from "./decoders.ts"
 import { Fields, Misfit } from "./fields.ts"
 import * as FolderConfig from "./folderConfig.ts"
@@ -46,9 +46,8 @@ type Json = Readonly<Record<string, unknown>>
 
 /** Reads a file of the folder as an object; empty if it does not exist. */
 const read = Effect.fnUntraced(function*(folder: string, name: string) {
-  const fs = yield* FileSystem.FileSystem
   const path = join(folder, name)
-  if (!(yield* fs.exists(path).pipe(located(path)))) return {}
+  if (!(yield* exists(path))) return {}
   const json = yield* readJson(path)
   if (typeof json === "object" && json !== null && !Array.isArray(json)) return json as Json
   return yield* new FileError({ path, place: "", reason: "an object is expected" })

@@ -1,11 +1,10 @@
 /** The generation defaults of a model folder: `generation_config.json`. */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import { brief, several } from "../../../domain/brief.ts"
 import { modelFiles } from "../../../domain/fileNames.ts"
-import { decodeFile, located, readJson } from "../disk.ts"
+import { decodeFile, exists, readJson } from "../model.ts"
 import { isObject, keys, names, Positive, tell } from "./keys.ts"
 
 const optional = Schema.optionalKey
@@ -90,9 +89,8 @@ const decode = (json: unknown, path: string) =>
 
 /** Reads `generation_config.json`, or else the generation keys of `config.json`, as in older models. */
 export const read = Effect.fnUntraced(function*(folder: string) {
-  const fs = yield* FileSystem.FileSystem
   const path = join(folder, modelFiles.generation)
-  if (!(yield* fs.exists(path).pipe(located(path)))) {
+  if (!(yield* exists(path))) {
     const config = join(folder, modelFiles.config)
     return yield* decodeFile(config, (json) => decode(json, config))
   }

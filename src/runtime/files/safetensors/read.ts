@@ -6,12 +6,9 @@ import { firstInfinite, fromWords, type Half } from "../../../kernels/half.ts"
 import * as Nd from "../../../kernels/NdArray.ts"
 import { FileError, type Reading, reading } from "../disk.ts"
 import { survey } from "../jsonText.ts"
+import type { StoredTensor, Tensors } from "../tensors.ts"
 
-/** A tensor's values, row-major, as float32. */
-export interface StoredTensor {
-  readonly shape: ReadonlyArray<number>
-  readonly data: Float32Array
-}
+export type { StoredTensor }
 
 /** A tensor's entry in the header. */
 export interface Entry {
@@ -21,19 +18,12 @@ export interface Entry {
 }
 
 /** A file whose header has been read. */
-export interface TensorFile {
-  readonly path: string
+export interface TensorFile extends Tensors {
   /** Element types and shapes by name. */
   readonly entries: ReadonlyMap<string, Entry>
   readonly metadata: Readonly<Record<string, string>>
-  /** A tensor's values as float32, with no second buffer. Fails on values that are not finite. */
-  readonly read: (name: string) => Effect.Effect<StoredTensor, FileError>
   /** Reads a float32 tensor into `data`, which has its size. */
   readonly into: (name: string, data: Float32Array) => Effect.Effect<Float32Array, FileError>
-  /** The half-precision type of a tensor, if it has one. */
-  readonly half: (name: string) => Half | undefined
-  /** The half-precision bits of such a tensor. */
-  readonly words: (name: string) => Effect.Effect<Uint16Array, FileError>
 }
 
 /** The format's own limit on the header, in bytes. */

@@ -1,10 +1,10 @@
 /** The chat template of a model folder. */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
 import { modelFiles } from "../../../domain/fileNames.ts"
 import { isObject } from "../../files/config/keys.ts"
-import { FileError, located, readText } from "../../files/disk.ts"
+import { FileError } from "../../files/disk.ts"
+import { exists, readText } from "../../files/model.ts"
 import { ModelRefused } from "../../ports/LanguageModel.ts"
 import { special, type Tokenizer } from "../../tokenizers/tokenizer.ts"
 import type { Said } from "./jinja/render.ts"
@@ -35,9 +35,8 @@ const named = (given: unknown): ReadonlyMap<string, unknown> => {
 
 /** The template from its own file, or from the config: a text, or "default" among several. */
 const find = Effect.fnUntraced(function*({ config, folder }: Tokenizer) {
-  const fs = yield* FileSystem.FileSystem
   const own = join(folder, FILE)
-  if (yield* fs.exists(own).pipe(located(own))) return { path: own, place: "", text: yield* readText(own) }
+  if (yield* exists(own)) return { path: own, place: "", text: yield* readText(own) }
   const [path, place, given] = [join(folder, CONFIG), "chat_template", config["chat_template"]]
   const fail = (reason: string) => new FileError({ path, place, reason })
   if (given === undefined || given === null) {

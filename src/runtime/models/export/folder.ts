@@ -4,16 +4,8 @@ import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
 import { modelFiles } from "../../../domain/fileNames.ts"
 import { decodeDecoder } from "../../files/config/decoder.ts"
-import {
-  decodeFile,
-  FileError,
-  located,
-  makeFolder,
-  moveDurably,
-  partialOf,
-  readJson,
-  writeDurably
-} from "../../files/disk.ts"
+import { FileError, located, makeFolder, moveDurably, partialOf, writeDurably } from "../../files/disk.ts"
+import { decodeFile, exists, readBytes, readJson } from "../../files/model.ts"
 import * as Peft from "../../files/peft.ts"
 import * as Shards from "../../files/safetensors/shards.ts"
 import { encoderType, HEAD, ofDecoder, ofEncoder, twinsOf } from "../../files/stateDict.ts"
@@ -160,13 +152,12 @@ const pending = Effect.fnUntraced(function*({ adapter, apart, folder, naming, tw
 
 /** The companions in the folders, each from the first folder that has it. */
 const files = Effect.fnUntraced(function*(folders: ReadonlyArray<string>) {
-  const fs = yield* FileSystem.FileSystem
   const found = new Map<string, Uint8Array>()
   for (const folder of folders) {
     for (const name of companions) {
       const path = join(folder, name)
-      if (found.has(name) || !(yield* fs.exists(path).pipe(located(path)))) continue
-      found.set(name, yield* fs.readFile(path).pipe(located(path)))
+      if (found.has(name) || !(yield* exists(path))) continue
+      found.set(name, yield* readBytes(path))
     }
   }
   return found
@@ -196,21 +187,32 @@ const texts = (
   ])
 }
 
+/** The model of a folder, or an adapter merged into its base, as it is to be written; open until the scope ends. */
+export const contents = Effect.fnUntraced(function*(given: string) {
+  const { adapter, folder } = yield* ModelFolder.resolve(given)
+  if (adapter) yield* ModelFolder.checkBase(adapter, folder)
+  const config = (yield* readJson(join(folder, modelFiles.config))) as Json
+  const { naming, tied, twins } = yield* kindOf(folder, config)
+  const apart = adapter !== undefined && tied && Folding.parts(adapter)
+  const tensors = yield* pending({ folder, adapter, naming, twins, apart })
+  const vocab_size = (adapter && (yield* Peft.vocabulary(adapter))) ?? config["vocab_size"]
+  return {
+    /** Folders of companions, from the first that has one. */
+    folders: adapter ? [given, folder] : [folder],
+    config: { ...config, vocab_size } as Json,
+    tensors,
+    names: new Set(tensors.map(({ name }) => name))
+  }
+})
+
 /** Writes the model of a folder, or an adapter merged into its base, to a new folder: whole, or not at all. */
 export const save = Effect.fnUntraced(
   function*(given: string, out: string, { card, dtype: asked, maxShardSize }: Options) {
     const fs = yield* FileSystem.FileSystem
     yield* vacant(out)
-    const { adapter, folder } = yield* ModelFolder.resolve(given)
-    if (adapter) yield* ModelFolder.checkBase(adapter, folder)
-    const config = (yield* readJson(join(folder, modelFiles.config))) as Json
-    const { naming, tied, twins } = yield* kindOf(folder, config)
-    const apart = adapter !== undefined && tied && Folding.parts(adapter)
+    const { config, folders, names, tensors } = yield* contents(given)
     const dtype = typeOf(config, asked)
-    const tensors = yield* pending({ folder, adapter, naming, twins, apart })
-    const vocab_size = (adapter && (yield* Peft.vocabulary(adapter))) ?? config["vocab_size"]
-    const whole = configOf({ ...config, vocab_size }, dtype, new Set(tensors.map(({ name }) => name)))
-    const written = texts(whole, yield* files(adapter ? [given, folder] : [folder]), card)
+    const written = texts(configOf(config, dtype, names), yield* files(folders), card)
     const partial = partialOf(out)
     const clear = fs.remove(partial, { recursive: true, force: true }).pipe(located(partial))
     yield* clear

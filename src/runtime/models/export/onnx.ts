@@ -7,16 +7,8 @@ import * as Nd from "../../../kernels/NdArray.ts"
 import { appended, encode } from "../../../kernels/onnx/encode.ts"
 import { decodeDecoder } from "../../files/config/decoder.ts"
 import { decodeEncoder } from "../../files/config/encoder.ts"
-import {
-  decodeFile,
-  FileError,
-  located,
-  makeFolder,
-  moveDurably,
-  readJson,
-  replace,
-  writing
-} from "../../files/disk.ts"
+import { FileError, located, makeFolder, moveDurably, replace, writing } from "../../files/disk.ts"
+import { decodeFile, readJson } from "../../files/model.ts"
 import * as Peft from "../../files/peft.ts"
 import { encoderType, HEAD, ofDecoder, ofEncoder, twinsOf } from "../../files/stateDict.ts"
 import * as WeightFiles from "../../files/weights.ts"

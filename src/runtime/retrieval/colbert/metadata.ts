@@ -3,13 +3,13 @@
  * MaxSim.
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import { brief, several } from "../../../domain/brief.ts"
 import { modelFiles } from "../../../domain/fileNames.ts"
 import { isObject, type Json, keys, names, or, refuse, tell } from "../../files/config/keys.ts"
-import { decodeFile, FileError, located } from "../../files/disk.ts"
+import { FileError } from "../../files/disk.ts"
+import { decodeFile, exists } from "../../files/model.ts"
 import { special, type Tokenizer } from "../../tokenizers/tokenizer.ts"
 import { type Lengths, MARKERS, type Marks } from "./text.ts"
 
@@ -102,10 +102,9 @@ const files = [
 
 /** Reads a folder's metadata; ColBERT's defaults if there is none. */
 export const read = Effect.fnUntraced(function*(folder: string) {
-  const fs = yield* FileSystem.FileSystem
   for (const { decode, keys: all, name } of files) {
     const path = join(folder, name)
-    if (!(yield* fs.exists(path).pipe(located(path)))) continue
+    if (!(yield* exists(path))) continue
     return yield* decodeFile(
       path,
       Effect.fnUntraced(function*(json) {
@@ -124,9 +123,8 @@ export const read = Effect.fnUntraced(function*(folder: string) {
 const Sentences = Schema.Struct({ do_lower_case: or(Schema.Boolean, false) })
 /** Fails if `do_lower_case` (sentence-transformers) is set but the tokenizer is case-sensitive. */
 const cased = Effect.fnUntraced(function*(folder: string, { encode }: Tokenizer) {
-  const fs = yield* FileSystem.FileSystem
   const path = join(folder, modelFiles.lengths)
-  if (!(yield* fs.exists(path).pipe(located(path)))) return
+  if (!(yield* exists(path))) return
   const { do_lower_case } = yield* decodeFile(path, keys(Sentences))
   if (!do_lower_case || encode("ABC").join() === encode("abc").join()) return
   const reason = "true, though the tokenizer tells upper case apart, is not known here"
