@@ -14,6 +14,10 @@ export interface Param {
   readonly lookup?: true
   /** Storage dtype of a frozen parameter; float32 by default. */
   readonly stored?: Half
+  /** Of packed integers: their dtype. */
+  readonly packed?: "uint8"
+  /** Elements that a part of a quantised parameter counts as; by default those of its shape. */
+  readonly elements?: number
 }
 
 /** Parameters by name; the path of names, joined by dots, is the tensor's name in a checkpoint. */
@@ -73,9 +77,9 @@ export const bind = <P extends Params>(params: P, f: (path: string, param: Param
 /** One graph input per parameter, by path; the input's name is the path, or `nameOf` of it. */
 export const inputs = (params: Params, nameOf: (path: string) => string = (path) => path): ReadonlyMap<string, Input> =>
   new Map(
-    [...flatten(params)].map(([path, { shape, stored }]) => [
+    [...flatten(params)].map(([path, { packed, shape, stored }]) => [
       path,
-      input(nameOf(path), shape, stored ? "uint16" : "float32")
+      input(nameOf(path), shape, packed ?? (stored ? "uint16" : "float32"))
     ])
   )
 

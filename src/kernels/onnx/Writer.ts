@@ -26,6 +26,7 @@ const raw = (type: ElementType, values: ArrayLike<number>): Uint8Array => {
       return new Uint8Array(Uint16Array.from(values).buffer)
     case "int64":
       return new Uint8Array(BigInt64Array.from(Array.from(values, BigInt)).buffer)
+    case "uint8":
     case "bool":
       return Uint8Array.from(values)
   }
@@ -45,6 +46,8 @@ type Inputs = Readonly<Record<string, Tensor>>
 
 const truths: ReadonlySet<string> = new Set(["Less", "Equal", "And", "Or", "Not"])
 const casts: ReadonlySet<string> = new Set(["Cast", "BitCast"])
+/** Which operand an operator computes with, if not the first. */
+const computing: Readonly<Record<string, number>> = { Where: 1, GatherBlockQuantized: 2 }
 
 const typeAt = (to: Attribute | undefined): ElementType =>
   (Object.keys(Proto.elementType) as Array<ElementType>).find((type) =>
@@ -107,7 +110,7 @@ export class Writer implements Emitter {
     const existing = this.known.get(key)
     if (existing) return existing
     const output = `t${this.count++}`
-    const element = this.elementOf(inputs[opType === "Where" ? 1 : 0]!)
+    const element = this.elementOf(inputs[computing[opType] ?? 0]!)
     this.nodes.push({ opType, element, inputs, output, attributes, domain })
     this.elements.set(output, yieldedBy(opType, element, attributes["to"]))
     this.known.set(key, output)
@@ -117,6 +120,7 @@ export class Writer implements Emitter {
     const { half } = this
     if (half === undefined) return this.node(opType, inputs, attributes, domain)
     const narrow = inputs.map((x) => {
+      if (this.elementOf(x) !== "float32") return x
       const own = this.widened.get(x)
       return own !== undefined && this.elementOf(own) === half ? own : this.cast(x, half)
     })

@@ -14,6 +14,7 @@ import { emitAll } from "./emit.ts"
 import { late } from "./lateWiden.ts"
 import { dimension, isOpen, type Sizes } from "./openSizes.ts"
 import * as Proto from "./proto.ts"
+import { readQuantised } from "./readQuantised.ts"
 import { cpu } from "./target.ts"
 import { Writer } from "./Writer.ts"
 
@@ -78,9 +79,9 @@ const halves = (wanted: ReadonlyArray<Tensor>, target: Target): ReadonlyMap<stri
   return found
 }
 
-/** The expressions as they are written: half-precision weights are widened late. */
+/** The expressions as they are written: quantised weights are read as they are, half-precision ones widened late. */
 const prepared = (outputs: Named, { target = cpu, weights = new Map() }: EncodeOptions): ReadonlyArray<Tensor> => {
-  const wanted = outputs.map(([_, t]) => t)
+  const wanted = readQuantised(outputs.map(([_, t]) => t))
   if (!target.has("BitCast")) return late(wanted, false)
   return weights.size === 0 ? late(wanted, true) : wanted
 }

@@ -22,11 +22,11 @@ export const cpu: Target = { name: "cpu", device: false, has: () => true }
 export const cuda: Target = target(
   "cuda",
   {
+    "float32 float16 bfloat16 int32 int64 uint8 uint16 uint32 bool": "Reshape",
     "float32 float16 bfloat16 int32 int64 uint16 uint32 bool":
-      "Cast Concat Expand Gather GatherElements Identity Reshape Scan ScatterElements Shape Slice Squeeze "
-      + "Transpose",
-    "float32 float16 bfloat16": "Erf Exp FusedMatMul Gelu Gemm LayerNormalization MatMul RotaryEmbedding Sigmoid "
-      + "SimplifiedLayerNormalization Softmax Sqrt Tanh",
+      "Cast Concat Expand Gather GatherElements Identity Scan ScatterElements Shape Slice Squeeze Transpose",
+    "float32 float16 bfloat16": "Erf Exp FusedMatMul GatherBlockQuantized Gelu Gemm LayerNormalization MatMul "
+      + "MatMulNBits RotaryEmbedding Sigmoid SimplifiedLayerNormalization Softmax Sqrt Tanh",
     "float32 float16": "Cos Log LogSoftmax Reciprocal Sin Softplus",
     "float32 float16 bfloat16 int32 int64 uint16 uint32": "Add Div Mul Sub",
     "bool": "And Not Or",
@@ -47,9 +47,10 @@ export const webgpu: Target = target(
     "float32 float16 int32 uint32":
       "Add Concat Div Equal Gemm Identity Less Max Min Mul Pad ReduceMax ReduceSum ScatterElements Shape "
       + "Softmax Squeeze Sub Transpose",
-    "float32 float16": "Erf Exp Floor GatherElements Gelu LayerNormalization Log MatMul Neg Reciprocal RotaryEmbedding "
-      + "Sigmoid SimplifiedLayerNormalization Slice Softplus Sqrt Tanh",
-    "float32 float16 int32 uint32 bool": "Cast Expand Gather Reshape Where",
+    "float32 float16": "Erf Exp Floor GatherBlockQuantized GatherElements Gelu LayerNormalization Log MatMul "
+      + "MatMulNBits Neg Reciprocal RotaryEmbedding Sigmoid SimplifiedLayerNormalization Slice Softplus Sqrt Tanh",
+    "float32 float16 int32 uint8 uint32 bool": "Reshape",
+    "float32 float16 int32 uint32 bool": "Cast Expand Gather Where",
     "bool": "And Not",
     "float32 int32": "Range"
   }
