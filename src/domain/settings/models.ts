@@ -10,7 +10,9 @@ const ofReader = {
   lora_alpha: "lora_alpha",
   lora_dropout: "lora_dropout",
   lora_target_modules: "lora_target_modules",
-  modules_to_save: "modules_to_save"
+  modules_to_save: "modules_to_save",
+  quantization: "quantization",
+  quantization_block_size: "quantization_block_size"
 } as const
 
 const ofRetriever = {

@@ -1,6 +1,6 @@
 /** A model is a tree of parameters and a function of their tensors. */
 import type { Half } from "../half.ts"
-import { byName, type Input, input, type Shape, type Tensor } from "../Tensor.ts"
+import { byName, type DType, type Input, input, type Shape, type Tensor } from "../Tensor.ts"
 
 /** Initialisation: normal with a standard deviation, uniform within ± a bound, or constant. */
 export type Init = { readonly normal: number } | { readonly uniform: number } | { readonly constant: number }
@@ -74,13 +74,13 @@ export const bind = <P extends Params>(params: P, f: (path: string, param: Param
     ])
   ) as Bound<P>
 
+/** Element type of a parameter's values as they are stored. */
+export const dtypeOf = ({ packed, stored }: Param): DType => packed ?? (stored ? "uint16" : "float32")
+
 /** One graph input per parameter, by path; the input's name is the path, or `nameOf` of it. */
 export const inputs = (params: Params, nameOf: (path: string) => string = (path) => path): ReadonlyMap<string, Input> =>
   new Map(
-    [...flatten(params)].map(([path, { packed, shape, stored }]) => [
-      path,
-      input(nameOf(path), shape, packed ?? (stored ? "uint16" : "float32"))
-    ])
+    [...flatten(params)].map(([path, param]) => [path, input(nameOf(path), param.shape, dtypeOf(param))])
   )
 
 /** Parameters as graph inputs: by path, by name, and bound into the tree. */

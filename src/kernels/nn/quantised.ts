@@ -3,7 +3,7 @@ import * as Nd from "../NdArray.ts"
 import { dequantise } from "../op/quantised.ts"
 import { type Blocks, partShapes, type Quantised } from "../quantise.ts"
 import type { Tensor } from "../Tensor.ts"
-import { type Bound, type Flat, isParam, type Module, type Param, type Params, zeros } from "./Module.ts"
+import { type Bound, isParam, type Module, type Param, type Params, zeros } from "./Module.ts"
 
 /** The blocks of a parameter that is to be quantised. */
 type Chosen = (path: string, param: Param) => Blocks | undefined
@@ -50,17 +50,24 @@ export const quantised = <P extends Params, I extends ReadonlyArray<unknown>, O>
   chosen: Chosen
 ): Module<P, I, O> => ({
   params: divided(base.params, chosen) as P,
-  apply: (bound, ...input) =>
-    base.apply(widened(base.params, bound as Bound<Params>, chosen) as Bound<P>, ...input)
+  apply: (bound, ...input) => base.apply(widened(base.params, bound as Bound<Params>, chosen) as Bound<P>, ...input)
 })
 
 /** The arrays of a quantised parameter, by the paths of the parameters in its place. */
-export const arraysOf = (path: string, values: Quantised): ReadonlyArray<readonly [string, Float32Array | Uint8Array]> =>
-  names.map((name) => [`${path}.${name}`, values[name]])
+export const arraysOf = (
+  path: string,
+  values: Quantised
+): ReadonlyArray<readonly [string, Float32Array | Uint8Array]> => names.map((name) => [`${path}.${name}`, values[name]])
 
-/** The paths in place of a parameter's: its own, or those of its parts if it is quantised. */
-export const pathsOf = (path: string, params: Flat): ReadonlyArray<string> =>
-  params.has(path) ? [path] : names.map((name) => `${path}.${name}`).filter((part) => params.has(part))
+/** The paths in place of a parameter's: its own, or those of its parts if it is quantised; none if it is not there. */
+export const pathsOf = (path: string, all: ReadonlyMap<string, unknown>): ReadonlyArray<string> =>
+  [path, ...names.map((name) => `${path}.${name}`)].filter((own) => all.has(own))
+
+/** Whether there are values of a parameter, or of its parts. */
+export const isHeld = (path: string, all: ReadonlyMap<string, unknown>): boolean => pathsOf(path, all).length > 0
+
+/** The parameter that a path belongs to: itself, or the quantised one that it is a part of. */
+export const wholeOf = (path: string): string => path.replace(/\.weight\.(quants|scales|zeros)$/, ".weight")
 
 /** Number of elements that a parameter stands for: those of a quantised matrix count once. */
 export const elementsOf = ({ elements, shape }: Param): number => elements ?? Nd.size(shape)

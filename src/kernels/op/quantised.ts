@@ -170,7 +170,7 @@ export const QuantisedMatMul: Op<Matrix> = {
     return bytesOf({ dtype: "float32", shape: [rows, blocks, 2 * bytes] })
   },
   law: {
-    ranges: [real(-2, 2), near, real(-0.1, 0.1), near],
+    ranges: [real(-0.2, 0.2), near, real(-1, 1), near],
     cases: [
       { shapes: [[2, 32], [3, 2, 8], [3, 2], [3, 1]], attrs: { bits: 4, size: 16, columns: 32 } },
       { shapes: [[3, 42], [2, 3, 8], [2, 3], [2, 2]], attrs: { bits: 4, size: 16, columns: 42 } },
