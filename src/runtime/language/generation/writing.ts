@@ -38,6 +38,13 @@ export interface WritingOptions {
   readonly learns: boolean
 }
 
+/**
+ * What is part of a program while the model learns: quantised weights with all else that is frozen. Packed once, they
+ * are small, and not widened anew for every token.
+ */
+const within = ({ frozen, params }: Weights): ReturnType<Weights["frozen"]> =>
+  [...params.values()].some(({ packed }) => packed) ? frozen() : {}
+
 /** The error for a folder that requires unsupported decoding; `undefined` if it does not. */
 export const refusal = (
   settings: Generation,
@@ -59,7 +66,7 @@ export const make = Effect.fnUntraced(function*(o: WritingOptions) {
   const refused = refusal(settings, o.generation)
   const program = yield* lazily(
     Effect.suspend(() =>
-      session.open(generation(config, decoder, o.model), learns ? {} : weights.values(), weights.frozen())
+      session.open(generation(config, decoder, o.model), learns ? within(weights) : weights.values(), weights.frozen())
     )
   )
   const key = Key.fold(Key.make(seed), "write")
