@@ -99,7 +99,7 @@ describe("quantised matrices", () => {
       assert.notDeepEqual(want, meant(graph(base), values))
     })
     it(`are the same after they are read directly: ${blocks.bits} bits`, () => {
-      const read = { ...made, outputs: { ...readQuantised(Object.values(made.outputs)) } }
+      const read = { ...made, outputs: Object.fromEntries(readQuantised(Object.values(made.outputs)).entries()) }
       meant(read, packed(blocks)).forEach((got, i) => near(got.data, want[i]!, 1e-12))
     })
     for (const fixed of [false, true]) {

@@ -210,12 +210,12 @@ export interface LoadOptions {
   readonly dispensable: (path: string) => boolean
   /** Tied tensors that are not loaded: stored name -> path of the parameter they must equal. */
   readonly twins?: ReadonlyMap<string, string>
-  /** What is kept instead of a parameter's values, by path; `undefined` to keep them. Fails with the reason. */
+  /** What is kept in place of a parameter's finite values, by path; `undefined` to keep them. */
   readonly pack?: (
     path: string,
     param: Param,
     values: Float32Array
-  ) => Effect.Effect<ReadonlyArray<readonly [string, Values]>, string> | undefined
+  ) => ReadonlyArray<readonly [string, Values]> | undefined
 }
 
 /** Fails if a tied tensor differs from its parameter, since it is unclear which of the two is meant. */
@@ -260,12 +260,7 @@ const words = Effect.fnUntraced(function*({ file, name }: Source, type: Half) {
 const kept = Effect.fnUntraced(function*(path: string, param: Param, source: Source, pack: LoadOptions["pack"]) {
   if (param.stored) return [[path, yield* words(source, param.stored)]] as const
   const { data } = yield* source.file.read(source.name)
-  const packed = pack?.(path, param, data)
-  if (packed === undefined) return [[path, data]] as const
-  return yield* Effect.mapError(
-    packed,
-    (reason) => new FileError({ path: source.file.path, place: `tensor ${source.name}`, reason })
-  )
+  return pack?.(path, param, data) ?? [[path, data]] as const
 })
 
 /** Reads the values of the parameters, one tensor at a time. */

@@ -5,7 +5,6 @@ import { type Flat, flatten, type Module, type Params } from "../../kernels/nn/M
 import { isHeld, pathsOf, quantised } from "../../kernels/nn/quantised.ts"
 import { stored } from "../../kernels/nn/stored.ts"
 import type { Tensor } from "../../kernels/Tensor.ts"
-import { FileError } from "../files/disk.ts"
 import * as ModelFolder from "./folder.ts"
 import * as Folding from "./mergeLora.ts"
 import * as Quantisation from "./quantisation.ts"
@@ -46,15 +45,13 @@ export const frozenAs = <P extends Params, I extends Keyed, O>(
   return type === undefined ? module : stored(module, (path) => frozen(path) ? type : undefined)
 }
 
-type Packed = Effect.Effect<ReadonlyArray<readonly [string, Values]>, FileError> | undefined
-
 /** Gives the untied head the embedding's weights; the two share their arrays unless one of them is trained. */
-export const untie = Effect.fnUntraced(function*(
+export const untie = (
   values: Arrays,
   params: Flat,
   saved: ReadonlyArray<string>,
-  packed: (path: string, values: Float32Array) => Packed = () => undefined
-) {
+  pack: (path: string, values: Float32Array) => ReadonlyArray<readonly [string, Values]> | undefined = () => undefined
+): void => {
   if (!isHeld(HEAD, params) || isHeld(HEAD, values)) return
   const shared = values.get(EMBEDDING)
   if (shared === undefined) {
@@ -63,13 +60,11 @@ export const untie = Effect.fnUntraced(function*(
   }
   values.delete(EMBEDDING)
   for (const path of [HEAD, EMBEDDING]) {
-    const parts = shared instanceof Float32Array ? packed(path, shared) : undefined
-    for (const [own, part] of parts ? yield* parts : []) values.set(own, part)
-    if (parts === undefined) {
-      values.set(path, asStored(params.get(path), saved.includes(path) ? shared.slice() : shared))
-    }
+    const own = saved.includes(path) ? shared.slice() : shared
+    const packed = shared instanceof Float32Array ? pack(path, shared) : undefined
+    for (const [part, array] of packed ?? [[path, asStored(params.get(path), own)] as const]) values.set(part, array)
   }
-})
+}
 
 /** The base weights under an adapter, by path. */
 export const baseWeights = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
@@ -85,20 +80,19 @@ export const baseWeights = Effect.fnUntraced(function*<C extends object, P exten
   const tied = config !== untied(config)
   const apart = (path: string) => tied && path === EMBEDDING && (saved.includes(HEAD) || saved.includes(EMBEDDING))
   const frozen = (path: string) => !saved.includes(path)
+  const params = flatten(frozenAs(module, options, frozen).params)
   if (quantisation) {
-    const [base, packer] = [flatten(build(config).params), Quantisation.packer(quantisation, frozen)]
-    const pack: Quantisation.Pack = (path, param, values) => apart(path) ? undefined : packer.pack(path, param, values)
-    const values = yield* ModelFolder.stored(folder, base, seed, { ...loading, pack })
-    const located = (path: string) => (reason: string) => new FileError({ path: folder, place: path, reason })
-    yield* untie(values, flatten(frozenAs(module, options, frozen).params), saved, (path, shared) => {
-      const packed = packer.pack(path, base.get(EMBEDDING)!, shared)
-      return packed && Effect.mapError(packed, located(path))
+    const [base, { pack, tell }] = [flatten(build(config).params), Quantisation.packer(quantisation, frozen)]
+    const values = yield* ModelFolder.stored(folder, base, seed, {
+      ...loading,
+      pack: (path, param, own) => apart(path) ? undefined : pack(path, param, own)
     })
-    yield* packer.tell(folder)
+    untie(values, params, saved, (path, shared) => pack(path, base.get(EMBEDDING)!, shared))
+    yield* tell(folder)
     return values
   }
   const read = frozenAs(build(config), options, (path) => frozen(path) && !apart(path))
   const values = yield* ModelFolder.stored(folder, flatten(read.params), seed, loading)
-  yield* untie(values, flatten(frozenAs(module, options, frozen).params), saved)
+  untie(values, params, saved)
   return values
 })

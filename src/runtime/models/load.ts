@@ -205,7 +205,7 @@ const folded = Effect.fnUntraced(function*<C extends object, P extends Params, I
   const values = yield* ModelFolder.stored(folder, flatten(base), seed, loading)
   const config = Folding.parts(adapter) ? untied(opened.config) : opened.config
   const module = build(config)
-  yield* untie(values, flatten(module.params), [])
+  untie(values, flatten(module.params), [])
   const shapes = shapesOf(flatten(module.params))
   yield* Folding.fitting(adapter, shapes)
   const fold = yield* Folding.make(adapter)

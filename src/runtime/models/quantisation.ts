@@ -2,11 +2,10 @@
 import * as Effect from "effect/Effect"
 import type { ModelSettings } from "../../domain/settings/model.ts"
 import { bytesText } from "../../domain/units.ts"
-import { firstInfinite } from "../../kernels/finite.ts"
-import type { Values } from "../../kernels/half.ts"
 import type { Param } from "../../kernels/nn/Module.ts"
 import { arraysOf } from "../../kernels/nn/quantised.ts"
 import { type Blocks, quantise, type rules } from "../../kernels/quantise.ts"
+import type { LoadOptions } from "../files/weights.ts"
 
 /** How matrices are quantised. */
 export interface Quantisation extends Blocks {
@@ -30,18 +29,12 @@ export const quantisationOf = (
   }
 }
 
-/** Replaces a parameter's values by those of its parts; `undefined` if it is not quantised. Fails with the reason. */
-export type Pack = (
-  path: string,
-  param: Param,
-  values: Float32Array
-) => Effect.Effect<ReadonlyArray<readonly [string, Values]>, string> | undefined
-
 /** Quantises the matrices of the paths for which `frozen` holds. */
 export interface Packer {
   /** The blocks of a parameter; `undefined` if it is not quantised. */
   readonly chosen: (path: string, param: Param) => Blocks | undefined
-  readonly pack: Pack
+  /** The values of a parameter's parts in place of its own; `undefined` if it is not quantised. */
+  readonly pack: NonNullable<LoadOptions["pack"]>
   /** Logs how many matrices were quantised, their size before and after, and the largest error. */
   readonly tell: (folder: string) => Effect.Effect<void>
 }
@@ -51,20 +44,19 @@ export const packer = (quantisation: Quantisation, frozen: (path: string) => boo
   const { bits, rule, size } = quantisation
   let [matrices, before, after, most, worst] = [0, 0, 0, 0, ""]
   const chosen: Packer["chosen"] = (path, { shape }) => shape.length === 2 && frozen(path) ? { bits, size } : undefined
-  const packed = (path: string, { shape }: Param, values: Float32Array) => {
-    const strange = firstInfinite(values)
-    if (strange >= 0) return Effect.fail(`${values[strange]} cannot be quantised; set quantization: none`)
-    const made = quantise(values, shape[1]!, { bits, size }, rule)
-    const arrays = arraysOf(path, made)
-    matrices++
-    before += values.byteLength
-    after += arrays.reduce((sum, [, { byteLength }]) => sum + byteLength, 0)
-    if (made.error >= most) [most, worst] = [made.error, path]
-    return Effect.succeed(arrays)
-  }
   return {
     chosen,
-    pack: (path, param, values) => chosen(path, param) && Effect.suspend(() => packed(path, param, values)),
+    pack: (path, param, values) => {
+      const blocks = chosen(path, param)
+      if (blocks === undefined) return undefined
+      const made = quantise(values, param.shape[1]!, blocks, rule)
+      const arrays = arraysOf(path, made)
+      matrices++
+      before += values.byteLength
+      after += arrays.reduce((sum, [, { byteLength }]) => sum + byteLength, 0)
+      if (made.error >= most) [most, worst] = [made.error, path]
+      return arrays
+    },
     tell: (folder) =>
       matrices === 0 ? Effect.void : Effect.logInfo(
         `${folder}: ${matrices} frozen matrices in ${bits} bits (blocks of ${size}), ${
