@@ -73,6 +73,8 @@ export interface Emitter {
   readonly product: Emitter["node"]
   /** The provider that runs the graph. */
   readonly target: Target
+  /** Whether what is multiplied by a quantised matrix may be rounded to 8 bits a block, on the CPU. */
+  readonly rounds: boolean
   /** Records the type of a value that an op has yielded. */
   readonly typed: (value: string, type: TensorType) => void
 }

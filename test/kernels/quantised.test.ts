@@ -8,14 +8,15 @@ import * as Nd from "../../src/kernels/NdArray.ts"
 import { embedding, linear, rmsNorm } from "../../src/kernels/nn/layers.ts"
 import { bind, flatten, inputs, module } from "../../src/kernels/nn/Module.ts"
 import { arraysOf, elementsOf, quantised } from "../../src/kernels/nn/quantised.ts"
-import { encode } from "../../src/kernels/onnx/encode.ts"
+import { encode, type Graph } from "../../src/kernels/onnx/encode.ts"
 import { readQuantised } from "../../src/kernels/onnx/readQuantised.ts"
+import { cpu as onCpu, cuda } from "../../src/kernels/onnx/target.ts"
 import { sumAll } from "../../src/kernels/op/broadcast.ts"
 import { mul, tanh } from "../../src/kernels/op/elementwise.ts"
 import { Dequantise, QuantisedMatMul, QuantisedRows } from "../../src/kernels/op/quantised.ts"
 import { After } from "../../src/kernels/op/scheduling.ts"
 import { type Blocks, eachOf, quantise } from "../../src/kernels/quantise.ts"
-import { type Apply, input, ShapeError, type Tensor, topological } from "../../src/kernels/Tensor.ts"
+import { type Apply, input, ShapeError, type Target, type Tensor, topological } from "../../src/kernels/Tensor.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
 
@@ -143,6 +144,30 @@ describe("quantised matrices", () => {
     }
     assert.isBelow(activations({ ...made, outputs: { y: made.outputs["y"]! } }), activations(made))
   })
+  it.live("are multiplied by operands rounded to 8 bits where the graph allows it, on the CPU and as part of it", () =>
+    Effect.gen(function*() {
+      for (const blocks of forms) {
+        const [y, own] = [graph(quantised(base, chosen(blocks))), Object.fromEntries(packed(blocks))]
+        const exact = { ...y, outputs: { y: y.outputs["y"]! } }
+        const run = Effect.fnUntraced(function*(rounds: boolean) {
+          const open = yield* (yield* Session).open({ sizes: [], at: () => ({ ...exact, rounds }) }, own)
+          return (yield* open({}).run({ ids: places }))["y"] as Float32Array
+        })
+        const [kept, rounded] = [yield* run(false), yield* run(true)]
+        near(rounded, Nd.fromArray([kept.length], kept), 0.02)
+        assert.notDeepEqual(rounded, kept)
+        const written = (graph: Graph, target: Target) =>
+          Buffer.from(encode(graph, { target })).toString("latin1").includes("accuracy_level")
+        assert.deepStrictEqual(
+          [
+            written(exact, onCpu),
+            written({ ...exact, rounds: true }, onCpu),
+            written({ ...exact, rounds: true }, cuda)
+          ],
+          [false, true, false]
+        )
+      }
+    }).pipe(Effect.scoped, Effect.provide(cpu({ threads: 1 }))))
   it("leave other graphs as they are", () => {
     const outputs = Object.values(graph(base).outputs)
     assert.isTrue(readQuantised(outputs).every((t, i) => t === outputs[i]))

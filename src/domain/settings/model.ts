@@ -52,6 +52,13 @@ const model = {
     affects: "learning",
     default: 32
   }),
+  quantization_activations: setting(Schema.Literals(["int8", "float32"]), {
+    description:
+      "What quantised matrices of the MODEL are multiplied by while it writes text on the CPU: int8 rounds it to 8 bits "
+      + "for each block, many times as fast with int8 matrices; float32 keeps it. All else is float32.",
+    affects: "answers",
+    default: "int8"
+  }),
   modules_to_save: setting(Schema.Array(Schema.NonEmptyString), {
     description: "Modules of the MODEL trained in full beside the adapters, by the ends of their paths.",
     affects: "learning",
@@ -79,7 +86,7 @@ export const instance = <const N extends Spelling>(
   const packs = where(`with ${spelling.quantization} int8 or int4`, (c) => c[spelling.quantization ?? ""] !== "none")
   const use = (key: Key): { readonly matters?: Use } => {
     if (key === "name_or_path") return {}
-    if (key === "quantization_block_size") return { matters: all(trained, packs) }
+    if (key === "quantization_block_size" || key === "quantization_activations") return { matters: all(trained, packs) }
     return { matters: ofAdapters.has(key) ? all(trained, adapts) : trained }
   }
   const fields = Object.entries(spelling as Record<Key, string>).map(([key, spelled]) => {
@@ -105,6 +112,7 @@ export interface ModelSettings extends Pick<Training, "torch_dtype" | "use_rslor
   readonly modules_to_save: ReadonlyArray<string>
   readonly quantization: "none" | "int8" | "int4"
   readonly quantization_block_size: 32 | 128
+  readonly quantization_activations: "int8" | "float32"
 }
 
 /** Extracts a model's settings from those of a run. */
@@ -115,6 +123,11 @@ export const modelOf = (
 ): ModelSettings => {
   const { torch_dtype, use_rslora } = c
   const own = Object.entries(spelling).map(([key, spelled]) => [key, c[spelled] as unknown])
-  const absent = { trainable: "all", quantization: "none", quantization_block_size: 32 } as const
+  const absent = {
+    trainable: "all",
+    quantization: "none",
+    quantization_block_size: 32,
+    quantization_activations: "int8"
+  } as const
   return Object.assign({ prefix, ...absent, torch_dtype, use_rslora }, Object.fromEntries(own))
 }

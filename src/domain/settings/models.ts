@@ -12,7 +12,8 @@ const ofReader = {
   lora_target_modules: "lora_target_modules",
   modules_to_save: "modules_to_save",
   quantization: "quantization",
-  quantization_block_size: "quantization_block_size"
+  quantization_block_size: "quantization_block_size",
+  quantization_activations: "quantization_activations"
 } as const
 
 const ofRetriever = {

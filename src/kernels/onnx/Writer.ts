@@ -70,6 +70,8 @@ export interface WriterOptions {
   readonly target: Target
   /** Type to compute float32 matrix products in; their operands and results stay float32. */
   readonly products: Half | undefined
+  /** Whether operands of quantised matrices may be rounded. */
+  readonly rounds: boolean
 }
 
 /**
@@ -81,6 +83,7 @@ export class Writer implements Emitter {
   readonly initializers: Array<Uint8Array> = []
   readonly types = new Map<string, TensorType>()
   readonly target: Target
+  readonly rounds: boolean
   private readonly known = new Map<string, string>()
   private readonly tables = new Map<ArrayLike<number>, string>()
   private readonly elements: Map<string, ElementType>
@@ -91,11 +94,12 @@ export class Writer implements Emitter {
   private readonly half: Half | undefined
   private count = 0
 
-  constructor({ elements, inputs, open, products, target }: WriterOptions) {
+  constructor({ elements, inputs, open, products, rounds, target }: WriterOptions) {
     this.inputs = inputs
     this.open = open
     this.target = target
     this.half = products
+    this.rounds = rounds
     this.elements = new Map(Object.entries(inputs).map(([name, t]) => [name, elements.get(name) ?? t.type.dtype]))
   }
   /** The element type of a value. */

@@ -25,6 +25,8 @@ export interface Graph<in out I extends string = string, in out O extends string
   readonly outputs: Readonly<Record<O, Tensor>>
   /** The repeated body, if the outputs repeat one: it is written once. */
   readonly repeats?: Repeats
+  /** Whether the CPU may round to 8 bits a block what it multiplies by quantised matrices: faster, and less exact. */
+  readonly rounds?: boolean
 }
 
 /** A graph that runs another several times, one after the other. */
@@ -102,7 +104,14 @@ const written = (graph: Graph<any, any>, own: ReadonlyArray<string>, options: En
   const wanted = prepared(outputs, options)
   const elements = halves(wanted, target)
   const fed = new Map<string, ElementType>([...wide].map((name) => [name, "int64"]))
-  const writer = new Writer({ inputs: graph.inputs, elements: new Map([...elements, ...fed]), open, products, target })
+  const writer = new Writer({
+    inputs: graph.inputs,
+    elements: new Map([...elements, ...fed]),
+    open,
+    products,
+    rounds: graph.rounds ?? false,
+    target
+  })
   const renamed = new Map(
     [...wide].filter((name) => name in graph.inputs).map((name) => [name, writer.cast(name, "int32")])
   )

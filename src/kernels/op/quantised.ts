@@ -62,6 +62,9 @@ const ofScales = (ct: Tensor, [quants, scales, zeros]: Three, matrix: Matrix): T
   return sum(reshape(padded, [rows, blocks, matrix.size]), [2])
 }
 
+/** `accuracy_level` of MatMulNBits: operands in 8 bits. */
+const INT8 = 4
+
 /** Rows of a quantised matrix at int32 indices of any shape, as float32 [...indices, columns]. */
 export const QuantisedRows: Op<Matrix> = {
   name: "QuantisedRows",
@@ -127,8 +130,8 @@ export const dequantise = (parts: Parts, { bits, columns, size }: Matrix): Tenso
   apply(Dequantise, listed(parts), { bits, size, columns })
 
 /**
- * x Wᵀ for rows x [m, columns] and a quantised W [n, columns]: [m, n]. W is widened block by block, in registers where
- * ONNX Runtime has such a kernel; products and sums are float32.
+ * x Wᵀ for rows x [m, columns] and a quantised W [n, columns]: [m, n]. Products and sums are float32, unless the graph
+ * allows the CPU to round x to 8 bits a block (`rounds`) and to multiply integers, for which it has the faster kernels.
  */
 export const QuantisedMatMul: Op<Matrix> = {
   name: "QuantisedMatMul",
@@ -161,7 +164,8 @@ export const QuantisedMatMul: Op<Matrix> = {
       K: { int: columns },
       N: { int: output.shape[1]! },
       bits: { int: bits },
-      block_size: { int: size }
+      block_size: { int: size },
+      ...(emit.rounds && !emit.target.device ? { accuracy_level: { int: INT8 } } : {})
     }, "com.microsoft"),
   flops: ({ output }, { columns }) => 2 * Nd.size(output.shape) * columns,
   /** A matrix that is fed, and so not packed beforehand, is widened for the product. */

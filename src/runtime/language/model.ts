@@ -91,7 +91,8 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     config,
     decoder,
     weights,
-    learns
+    learns,
+    rounds: own.quantization_activations === "int8"
   })
   const padded = { padding: ends.padding, most }
 

@@ -36,6 +36,8 @@ export interface WritingOptions {
   readonly weights: Weights
   /** Trainable weights are fed to the program; frozen ones become part of it on first use. */
   readonly learns: boolean
+  /** Whether operands of quantised matrices are rounded (see `Graph`). */
+  readonly rounds: boolean
 }
 
 /**
@@ -66,7 +68,11 @@ export const make = Effect.fnUntraced(function*(o: WritingOptions) {
   const refused = refusal(settings, o.generation)
   const program = yield* lazily(
     Effect.suspend(() =>
-      session.open(generation(config, decoder, o.model), learns ? within(weights) : weights.values(), weights.frozen())
+      session.open(
+        generation(config, decoder, o.model, o.rounds),
+        learns ? within(weights) : weights.values(),
+        weights.frozen()
+      )
     )
   )
   const key = Key.fold(Key.make(seed), "write")
