@@ -13,6 +13,7 @@ torch.backends.cuda.matmul.allow_tf32 = True
 torch.set_float32_matmul_precision("high")
 torch.manual_seed(0)
 PASSAGES, PASSAGE, QUERY, TEXT, PREDICTED = 7, 256, 32, 2048, 16
+ROWS, PROMPT, NEW = 8, 512, 64
 
 
 def reader():
@@ -86,7 +87,31 @@ def learning(model, loss):
     return step, sum(p.numel() for p in weights)
 
 
+def writing():
+    model, ids = reader().eval(), torch.randint(5, 32000, (ROWS, PROMPT), device="cuda")
+
+    def generate(tokens):
+        torch.cuda.synchronize()
+        began = time.perf_counter()
+        with torch.no_grad(), torch.autocast("cuda", dtype=torch.bfloat16, enabled=half):
+            model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, min_new_tokens=tokens,
+                           max_new_tokens=tokens, pad_token_id=0)
+        torch.cuda.synchronize()
+        return 1e3 * (time.perf_counter() - began)
+    generate(NEW)
+    torch.cuda.reset_peak_memory_stats()
+    first, whole = min(generate(1) for _ in range(2)), min(generate(NEW) for _ in range(2))
+    ms = (whole - first) / (NEW - 1)
+    line = json.dumps({"torch": kind, "part": "write", "ms": ms, "first": first, "tokensPerSecond": 1e3 * ROWS / ms,
+                       "peakMiB": torch.cuda.max_memory_allocated() / 2**20})
+    print(line, flush=True)
+    open(out, "a").write(line + "\n")
+
+
 for part in parts:
+    if part == "write":
+        writing()
+        continue
     if part == "reader":
         model = adapted()
         run, ids = (torch.compile(model) if compiled else model), torch.randint(5, 32000, (1, TEXT), device="cuda")

@@ -1,24 +1,28 @@
 /**
  * The programs of a joint step of large models, one at a time: how long, how much memory, how much of the chip.
  *
- *     node bench/cuda/large.ts --part reader|retriever|score [--steps 8] [--products bfloat16] [--stored bfloat16]
+ *     node bench/cuda/large.ts --part reader|retriever|score|write [--steps 8] [--products bfloat16] [--stored bfloat16]
  *         [--runs 3] [--provider cuda|cpu] [--layers 22] [--dropout 0] [--out FILE]
  *
  * The reader is shaped as a Llama of 1.1 billion parameters with adapters of rank 128 on all linear maps, and learns from
- * one text of 2,048 tokens: 7 passages of 256 tokens, question and answer. It judges the passages one by one. The
+ * one text of 2,048 tokens: 7 passages of 256 tokens, question and answer. It judges the passages one by one, and writes
+ * 64 tokens after each of 8 prompts of 512. The
  * retriever is a ColBERT of BERT-base's size, all of which learns from one question and its 7 passages. Weights mean
  * nothing. A line of JSON a run.
  */
 import "../../src/cli/allocator.ts"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { execFileSync } from "node:child_process"
 import { appendFileSync } from "node:fs"
 import { parseArgs } from "node:util"
+import * as Key from "../../src/domain/Key.ts"
 import { flops } from "../../src/kernels/cost.ts"
 import { type Half, toWords, type Values } from "../../src/kernels/half.ts"
 import * as Nd from "../../src/kernels/NdArray.ts"
+import { cacheShape } from "../../src/kernels/nn/cache.ts"
 import { colbert } from "../../src/kernels/nn/colbert.ts"
-import { causalLm } from "../../src/kernels/nn/decoder.ts"
+import { causalLm, type DecoderConfig } from "../../src/kernels/nn/decoder.ts"
 import { adapt } from "../../src/kernels/nn/lora.ts"
 import { type Flat, flatten } from "../../src/kernels/nn/Module.ts"
 import { stored } from "../../src/kernels/nn/stored.ts"
@@ -28,6 +32,9 @@ import * as Learner from "../../src/runtime/engine/Learner.ts"
 import { cpu, cuda } from "../../src/runtime/engine/providers.ts"
 import { type Data, Session } from "../../src/runtime/engine/Session.ts"
 import * as Weights from "../../src/runtime/engine/Weights.ts"
+import { unconstrained } from "../../src/runtime/language/generation/constraints.ts"
+import { generate } from "../../src/runtime/language/generation/generate.ts"
+import { generation } from "../../src/runtime/language/generation/graphs.ts"
 import * as ReaderGraphs from "../../src/runtime/language/graphs.ts"
 import * as RetrieverGraphs from "../../src/runtime/retrieval/colbert/graphs.ts"
 
@@ -99,29 +106,30 @@ const optimizer = adamw({ beta1: 0.9, beta2: 0.999, epsilon: 1e-8 })
 const learning = { optimizer, maxGradNorm: 1 }
 type Batch = Readonly<Record<string, Data>>
 
+const llama: DecoderConfig = {
+  vocab_size: 32000,
+  hidden_size: 2048,
+  intermediate_size: 5632,
+  num_hidden_layers: Number(options.layers || 22),
+  num_attention_heads: 32,
+  num_key_value_heads: 4,
+  max_position_embeddings: 4096,
+  rms_norm_eps: 1e-5,
+  rope_parameters: { rope_type: "default", rope_theta: 10000 },
+  tie_word_embeddings: false,
+  hidden_dropout_prob: 0,
+  initializer_range: 0.02
+}
+/** Norms are few, and are multiplied by as they are. */
+const storedAs = (path: string) => path.includes("norm") ? undefined : half(options.stored)
+
 const readerOf = () => {
-  const decoder = causalLm({
-    vocab_size: 32000,
-    hidden_size: 2048,
-    intermediate_size: 5632,
-    num_hidden_layers: Number(options.layers || 22),
-    num_attention_heads: 32,
-    num_key_value_heads: 4,
-    max_position_embeddings: 4096,
-    rms_norm_eps: 1e-5,
-    rope_parameters: { rope_type: "default", rope_theta: 10000 },
-    tie_word_embeddings: false,
-    hidden_dropout_prob: 0,
-    initializer_range: 0.02
-  })
+  const decoder = causalLm(llama)
   const linear = [...flatten(decoder.params).keys()].filter((path) => path.includes("_proj."))
   const targets = new Map(linear.map((path) => [path.replace(/\.weight$/, ""), { r: 128, scaling: 2 }] as const))
   const adapted = adapt(decoder, { targets, dropout })
-  const type = half(options.stored)
   const learns = (path: string) => path.includes(".lora_")
-  /** Norms are few, and are multiplied by as they are. */
-  const how = (path: string) => learns(path) || path.includes("norm") ? undefined : type
-  return { module: type ? stored(adapted, how) : adapted, learns }
+  return { module: stored(adapted, (path) => learns(path) ? undefined : storedAs(path)), learns }
 }
 /** `rows` texts of `length` tokens, of which the last 16 of each are predicted. */
 const textsOf = (rows: number, length: number) => {
@@ -202,7 +210,9 @@ interface Taught {
 }
 const learn = Effect.fnUntraced(function*({ batch, learns, lesson, params }: Taught) {
   const trainable = [...params.keys()].filter(learns)
-  const weights = Weights.make(params, trainable, optimizer.slots, initial(params))
+  const weights = Weights.make(params, trainable, optimizer.slots, initial(params), {
+    kept: (yield* Session).kept
+  })
   const learner = yield* Learner.make({
     name: options.part,
     weights,
@@ -241,12 +251,48 @@ const score = Effect.gen(function*() {
   }
 })
 
+const write = Effect.gen(function*() {
+  const [rows, prompt, fresh] = [8, 512, 64]
+  const decoder = stored(causalLm(llama), storedAs)
+  const session = yield* Session
+  const fixed = Weights.asInputs(initial(flatten(decoder.params)))
+  const program = yield* session.open(generation(llama, decoder), fixed)
+  const generator = {
+    program,
+    cache: cacheShape(llama),
+    kept: session.kept,
+    weights: () => ({}),
+    padding: 0,
+    decode: () => ""
+  }
+  const prompts = Array.from({ length: rows }, (_, r) => ({
+    ids: [...ids(prompt + r, 32000).subarray(r)],
+    key: Key.make(r)
+  }))
+  const greedy = { do_sample: false, temperature: 1, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1 }
+  const settings = { ...unconstrained, ...greedy, max_new_tokens: fresh, eos: new Set<number>(), stop_strings: [] }
+  say({ prepared: seconds(began) })
+  for (let run = 0; run < runs; run++) {
+    const started = performance.now()
+    let first = 0
+    let written = 0
+    yield* Stream.runForEach(generate(generator, prompts, settings), () =>
+      Effect.sync(() => {
+        first ||= performance.now()
+        written++
+      }))
+    const ms = (performance.now() - first) / (written / rows - 1)
+    say({ run, ms, first: first - started, tokensPerSecond: 1000 * rows / ms, gpuMiB: taken() })
+  }
+})
+
 const layer = options.provider === "cuda"
   ? cuda({ device: 0, products: half(options.products) })
   : cpu({ threads: 2 })
 const parts: Readonly<Record<string, () => Effect.Effect<void, unknown, any>>> = {
   reader: () => learn(reader()),
   retriever: () => learn(retriever()),
-  score: () => score
+  score: () => score,
+  write: () => write
 }
 await Effect.runPromise(parts[options.part]!().pipe(Effect.scoped, Effect.provide(layer)) as Effect.Effect<void>)

@@ -54,7 +54,7 @@ pack() { # FILE NAME: compressed once, kept by its content
 }
 
 # Programs only: no types, maps or sources, no other platform's binaries.
-roots=$("$node" -p "Object.keys(require('./package.json').dependencies).join(' ')")
+roots=$("$node" -p "const p = require('./package.json'); Object.keys({ ...p.dependencies, ...p.optionalDependencies }).join(' ')")
 "$node" "$here/closure.ts" . $roots fast-check vitest @effect/vitest > "$stage/packages"
 while read -r folder; do
   find "$folder" -type f ! -path "$folder/node_modules/*" ! -name '*.d.ts' ! -name '*.d.mts' ! -name '*.d.cts' ! -name '*.map' \

@@ -105,10 +105,12 @@ const check = Effect.gen(function*() {
 
   const read = texts.map(decoder.tokenizer.encode)
   report(`decoder: token ids ${JSON.stringify(read) === JSON.stringify(written.ids) ? "the same" : "DIFFER"}`)
-  const program = yield* (yield* Session).open(generation(decoder.config, decodes), asInputs(decoderWeights))
+  const session = yield* Session
+  const program = yield* session.open(generation(decoder.config, decodes), asInputs(decoderWeights))
   const generator = {
     program,
     cache: cacheShape(decoder.config),
+    kept: session.kept,
     weights: () => ({}),
     padding: 0,
     decode: () => ""

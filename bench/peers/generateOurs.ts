@@ -62,11 +62,19 @@ const serve = Effect.gen(function*() {
     naming: ofDecoder(config),
     ...(packer ? { pack: packer.pack } : {})
   })
-  const program = yield* (yield* Session).open(
+  const session = yield* Session
+  const program = yield* session.open(
     generation(config, decoder, "decoder", options.activations === "int8"),
     asInputs(weights)
   )
-  const generator = { program, cache: cacheShape(config), weights: () => ({}), padding: 0, decode: () => "" }
+  const generator = {
+    program,
+    cache: cacheShape(config),
+    kept: session.kept,
+    weights: () => ({}),
+    padding: 0,
+    decode: () => ""
+  }
   const settings = {
     ...unconstrained,
     do_sample: false,

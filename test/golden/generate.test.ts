@@ -10,7 +10,7 @@ import * as Key from "../../src/domain/Key.ts"
 import { cacheShape } from "../../src/kernels/nn/cache.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
-import { Session } from "../../src/runtime/engine/Session.ts"
+import { onHost, Session } from "../../src/runtime/engine/Session.ts"
 import { asInputs } from "../../src/runtime/engine/Weights.ts"
 import { decodeDecoder } from "../../src/runtime/files/config/decoder.ts"
 import { generate, type GenerationOptions } from "../../src/runtime/language/generation/generate.ts"
@@ -36,7 +36,14 @@ const texts = Effect.fnUntraced(function*(about: string, together: boolean) {
   const weights = asInputs(new Map([...tensors].map(([name, { data }]) => [name, data])))
   const program = yield* (yield* Session).open(generation(config, decoder), weights)
   const decode = (ids: ReadonlyArray<number>) => ids.join(" ")
-  const generator = { program, cache: cacheShape(config), weights: () => ({}), padding: config.pad_token_id, decode }
+  const generator = {
+    program,
+    cache: cacheShape(config),
+    kept: onHost,
+    weights: () => ({}),
+    padding: config.pad_token_id,
+    decode
+  }
   const found = cases.find((one) => one.about === about)!
   const options: GenerationOptions = { ...greedy, eos: new Set(config.eos_token_id), ...found.settings }
   const asked = prompts.map((ids) => ({ ids, key: Key.make(0) }))

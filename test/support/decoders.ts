@@ -50,6 +50,7 @@ export const generator = Effect.fnUntraced(function*(c: DecoderConfig, fixed: bo
   const made: Generator = {
     program,
     cache: cacheShape(c),
+    kept: session.kept,
     weights: () => fixed ? {} : weights,
     padding: 0,
     decode: (ids) => ids.join(" ")

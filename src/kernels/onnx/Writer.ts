@@ -204,7 +204,16 @@ export class Writer implements Emitter {
     )
     return [...new Set(without.map(({ element, opType }) => `${opType} of ${element}`))]
   }
-  /** The nodes, with the given values under the given names: renamed if a node yields them, else copied. */
+  /** The nodes that the values depend on: a cast is not needed if all that use it take the value as it was before. */
+  private needed(values: Iterable<string>): ReadonlyArray<Node> {
+    const wanted = new Set(values)
+    const found = this.nodes.toReversed().filter(({ inputs, output }) => {
+      if (wanted.has(output)) { for (const value of inputs) wanted.add(value) }
+      return wanted.has(output)
+    })
+    return found.toReversed()
+  }
+  /** The needed nodes, with the given values under the given names: renamed if a node yields them, else copied. */
   finish(outputs: ReadonlyMap<string, string>): ReadonlyArray<Uint8Array> {
     const yielded = new Set(this.nodes.map((n) => n.output))
     const renamed = new Map<string, string>()
@@ -214,7 +223,7 @@ export class Writer implements Emitter {
       else copies.push(Proto.node("Identity", [renamed.get(value) ?? value], [name]))
     }
     const called = (value: string) => renamed.get(value) ?? value
-    const nodes = this.nodes.map((n) =>
+    const nodes = this.needed(outputs.values()).map((n) =>
       Proto.node(n.opType, n.inputs.map(called), [called(n.output)], n.attributes, n.domain)
     )
     return [...nodes, ...copies]

@@ -81,6 +81,10 @@ const halves = (wanted: ReadonlyArray<Tensor>, target: Target): ReadonlyMap<stri
   return found
 }
 
+/** Element types of a graph's inputs where they differ from their tensors': half-precision bits, typed as such. */
+export const elementTypes = ({ outputs, repeats }: Graph<any, any>, target: Target): ReadonlyMap<string, ElementType> =>
+  halves(Object.values<Tensor>(repeats?.body.outputs ?? outputs), target)
+
 /** The expressions as they are written: quantised weights are read as they are, half-precision ones widened late. */
 const prepared = (outputs: Named, { target = cpu, weights = new Map() }: EncodeOptions): ReadonlyArray<Tensor> => {
   const wanted = readQuantised(outputs.map(([_, t]) => t))

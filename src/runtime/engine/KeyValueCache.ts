@@ -1,6 +1,6 @@
-/** Key-value cache of several rows, kept on the host between runs of a decoder. */
+/** Key-value cache of several rows, kept between runs of a decoder on the host and, if there is one, on the device. */
 import type { CacheShape } from "../../kernels/nn/cache.ts"
-import { allocate, type Feeds } from "./Session.ts"
+import { allocate, type Feeds, type Kept } from "./Session.ts"
 
 /** Names of the decoder inputs with the cached keys and values of a layer. */
 export const pastNames = (layer: number): { readonly k: string; readonly v: string } => ({
@@ -15,8 +15,9 @@ export class KeyValueCache {
   readonly feeds: Feeds<string>
   private readonly shape: CacheShape
   private readonly arrays: ReadonlyArray<Float32Array>
+  private readonly kept: Kept
 
-  constructor(shape: CacheShape, rows: number, slots: number) {
+  constructor(shape: CacheShape, rows: number, slots: number, kept: Kept) {
     const names = Array.from({ length: shape.layers }, (_, i) => Object.values(pastNames(i))).flat()
     const size = rows * shape.groups * slots * shape.size
     this.arrays = names.map(() => allocate("float32", size) as Float32Array)
@@ -24,6 +25,8 @@ export class KeyValueCache {
     this.shape = shape
     this.rows = rows
     this.slots = slots
+    this.kept = kept
+    kept.keep(this.arrays)
   }
 
   /**
@@ -32,21 +35,26 @@ export class KeyValueCache {
    */
   write(present: Float32Array, length: number, first: ArrayLike<number>, row = 0): void {
     const { groups, size } = this.shape
+    const slotOf = (r: number) => (row + r) * groups * this.slots + first[r]!
+    const stride = this.slots * size
     let at = 0
     for (const array of this.arrays) {
       for (let r = 0; r < first.length; r++) {
-        for (let g = 0; g < groups; g++) {
-          const slot = ((row + r) * groups + g) * this.slots + first[r]!
-          array.set(present.subarray(at, at += length * size), slot * size)
-        }
+        const start = slotOf(r) * size
+        for (let g = 0; g < groups; g++) array.set(present.subarray(at, at += length * size), start + g * stride)
+        this.kept.wrote(array, { start, length: length * size, stride, count: groups })
       }
     }
+  }
+  /** Frees what the device keeps of it; it is not used any more. */
+  release(): void {
+    this.kept.release(this.arrays)
   }
 
   /** A cache of `slots` positions for the given rows of this one, with their contents as far as both have positions. */
   resized(rows: ReadonlyArray<number>, slots: number): KeyValueCache {
     const { groups, size } = this.shape
-    const made = new KeyValueCache(this.shape, rows.length, slots)
+    const made = new KeyValueCache(this.shape, rows.length, slots, this.kept)
     const width = Math.min(this.slots, slots) * size
     this.arrays.forEach((array, i) => {
       rows.forEach((row, r) => {

@@ -4,11 +4,15 @@ import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import { unsafe } from "../../kernels/inPlace.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
+import { reshape, sumAll } from "../../kernels/op/broadcast.ts"
+import { mul } from "../../kernels/op/elementwise.ts"
+import { concat } from "../../kernels/op/gather.ts"
 import type { Group, Optimizer } from "../../kernels/optim/Optimizer.ts"
 import { repeated } from "../../kernels/repeat.ts"
 import { names, type Steps } from "../../kernels/Step.ts"
+import { byName, input, scalar } from "../../kernels/Tensor.ts"
 import { cached } from "./Programs.ts"
-import { type Data, type Feeds, type NotFinite, notFinite, Session, SessionError } from "./Session.ts"
+import { type Data, type Feeds, type NotFinite, notFinite, onHost, Session, SessionError } from "./Session.ts"
 import { joined } from "./turns.ts"
 import type { Weights } from "./Weights.ts"
 
@@ -88,31 +92,60 @@ const scalars = ({ groups, optimizer }: LearnerSpec<any>, step: number): Record<
 
 const measureOf = (report: Report) => ({ gradNorm: report["gradNorm"]![0]!, gradSquares: report["gradSquares"]! })
 
-/** Fails if an update has written a NaN or infinite weight. */
-const weighed = (program: string, written: Feeds<string>): Effect.Effect<void, SessionError> =>
+const isWeight = (output: string): boolean => output.startsWith(names.next(names.param("")))
+
+/** Fails if one of the weights, on the host, is NaN or infinite. */
+const weighed = (written: Feeds<string>): Effect.Effect<void, SessionError> =>
   Effect.suspend(() => {
-    const reason = notFinite(program, Object.fromEntries(Object.entries(written).filter(([name]) => isWeight(name))))
+    const reason = notFinite("update", written)
     return reason ? Effect.fail(new SessionError({ reason })) : Effect.void
   })
 
-const isWeight = (output: string): boolean => output.startsWith(names.next(names.param("")))
-
-/** Where a program writes the next weights: the spare arrays or, without them, new ones. */
-const spare = (weights: Weights) => weights.overwritten ? undefined : weights.next()
-
-/** Makes the weights that a program has written the current ones; fails if one is NaN or infinite. */
-const keeping = (weights: Weights, results: Report): Effect.Effect<void, SessionError> => {
-  const next = Object.fromEntries(Object.entries(results).filter(([name]) => name.startsWith(names.next(""))))
-  const keep = () => weights.overwritten ? weights.take(next as Record<string, Float32Array>) : weights.commit()
-  return Effect.andThen(weighed("update", next), Effect.sync(keep))
+/** For each weight 0, or NaN if one of its elements is NaN or infinite. */
+const zeros = (weights: Weights): Graph => {
+  const inputs = weights.trainable.map((path) => input(names.next(names.param(path)), weights.params.get(path)!.shape))
+  const sums = inputs.map((x) => reshape(sumAll(mul(x, scalar(0))), [1]))
+  return { name: "learner.check", inputs: byName(inputs), outputs: { sums: concat(sums, 0) } }
 }
+
+/** Fails if an update has written a NaN or infinite weight. What a device keeps is looked through there. */
+const weighing = Effect.fnUntraced(function*(weights: Weights) {
+  const { kept } = yield* Session
+  const run = yield* cached((_: []) => zeros(weights), { unchecked: true })
+  return Effect.fnUntraced(function*(written: Feeds<string>) {
+    const all = Object.fromEntries(Object.entries(written).filter(([name]) => isWeight(name)))
+    if (kept === onHost) return yield* weighed(all)
+    const { sums } = yield* run([], all)
+    const wrong = weights.trainable.filter((_, i) => Number.isNaN(sums![i])).map((path) =>
+      names.next(names.param(path))
+    )
+    kept.read(wrong.map((name) => all[name]!))
+    yield* weighed(Object.fromEntries(wrong.map((name) => [name, all[name]!])))
+  })
+})
+
+/** How a program's `next/...` outputs become the current weights. */
+const keeping = Effect.fnUntraced(function*(weights: Weights) {
+  const weigh = yield* weighing(weights)
+  return {
+    /** Where the program writes them: the spare arrays or, without them, new ones. */
+    into: () => weights.overwritten ? undefined : weights.next(),
+    /** Fails if a new weight is NaN or infinite. */
+    keep: (results: Report) => {
+      const next = Object.fromEntries(Object.entries(results).filter(([name]) => name.startsWith(names.next(""))))
+      const keep = () => weights.overwritten ? weights.take(next as Record<string, Float32Array>) : weights.commit()
+      return Effect.andThen(weigh(next), Effect.sync(keep))
+    }
+  }
+})
 
 /** The update as one program. */
 const atOnce = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
   const closed = yield* cached((key: K) => lesson(key).whole(), { unchecked: true, fixed: weights.frozen })
+  const { into, keep } = yield* keeping(weights)
   return Effect.fnUntraced(function*({ batch, key }: Part<K>, factors: Feeds<string>) {
-    const report: Report = yield* closed(key, { ...weights.feeds(), ...factors, ...batch }, spare(weights))
-    const commit = keeping(weights, report)
+    const report: Report = yield* closed(key, { ...weights.feeds(), ...factors, ...batch }, into())
+    const commit = keep(report)
     return { ...measureOf(report), loss: report["loss"]![0]!, reports: [report], commit } satisfies Ran
   })
 })
@@ -132,12 +165,13 @@ const inOne = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: Le
     ([times, ...key]: [number, ...Key]) => repeated(lesson(key as unknown as K).whole(), times),
     { unchecked: true, fixed: weights.frozen }
   )
+  const { into, keep } = yield* keeping(weights)
   return Effect.fnUntraced(function*(updates: ReadonlyArray<Part<K>>, factors: ReadonlyArray<Feeds<string>>) {
     const own = updates.map(({ batch }, k) => ({ ...batch, ...factors[k] }))
     const key: [number, ...Key] = [updates.length, ...updates[0]!.key]
-    const results: Report = yield* closed(key, { ...weights.feeds(), ...joined(own) }, spare(weights))
+    const results: Report = yield* closed(key, { ...weights.feeds(), ...joined(own) }, into())
     const reports = updates.map((_, k) => turnOf(results, updates.length, k))
-    return { reports, commit: keeping(weights, results) }
+    return { reports, commit: keep(results) }
   })
 })
 
@@ -167,6 +201,7 @@ const finishing = Effect.fnUntraced(function*() {
 const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
   const add = yield* cached((key: K) => overwriting(lesson(key).part()), { unchecked: true, fixed: weights.frozen })
   const finish = yield* finishing()
+  const weigh = yield* weighing(weights)
   return Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>, factors: Feeds<string>) {
     const sums = weights.sums()
     const into = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [names.next(name), sum]))
@@ -178,7 +213,7 @@ const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: L
     const measured: Report = yield* norm(sums)
     const next = weights.next()
     const commit = update({ ...weights.feeds(), ...factors, ...sums, factor: measured["factor"]! }, next).pipe(
-      Effect.andThen(weighed("update", next)),
+      Effect.andThen(weigh(next)),
       Effect.andThen(Effect.sync(weights.commit)),
       Effect.uninterruptible
     )

@@ -89,6 +89,29 @@ export class SessionError extends Schema.TaggedError<SessionError>()("SessionErr
   }
 }
 
+/** `count` runs of `length` elements, the first at `start`, each `stride` elements after the one before. */
+export interface Region {
+  readonly start: number
+  readonly length: number
+  readonly stride: number
+  readonly count: number
+}
+
+/** Host arrays whose values are kept on a device between runs: until it is told or asked, the host's values are stale. */
+export interface Kept {
+  /** From now on programs read and write these arrays on the device. */
+  readonly keep: (arrays: Iterable<Data>) => void
+  /** Brings values to the host that programs have written since. */
+  readonly read: (arrays: Iterable<Data>) => void
+  /** The host has written the array, or a region of it: the device takes it over before the next run. */
+  readonly wrote: (array: Data, region?: Region) => void
+  /** The arrays are no longer needed: frees their memory on the device. Arrays that are collected are freed as well. */
+  readonly release: (arrays: Iterable<Data>) => void
+}
+
+/** Without a device, arrays are where they are. */
+export const onHost: Kept = { keep: () => {}, read: () => {}, wrote: () => {}, release: () => {} }
+
 /** An execution provider. */
 export class Session extends Context.Service<Session, {
   readonly provider: "cpu" | "cuda" | "webgpu" | "reference"
@@ -97,6 +120,8 @@ export class Session extends Context.Service<Session, {
   readonly precision: "float32" | Half
   /** Programs run on a device: inputs are copied to it, and results back. */
   readonly device: boolean
+  /** Arrays that stay on the device. */
+  readonly kept: Kept
   /**
    * Fixed inputs keep their values for the lifetime of the program. On a device they are stored there, and values fed
    * for them are not read.

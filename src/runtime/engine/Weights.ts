@@ -6,6 +6,7 @@ import { asStored, type Values } from "../../kernels/half.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { names } from "../../kernels/Step.ts"
+import { type Kept, onHost } from "./Session.ts"
 
 /** Values by parameter path. */
 export type Arrays = ReadonlyMap<string, Values>
@@ -53,20 +54,21 @@ export const asInputs = <V extends Values>(params: ReadonlyMap<string, V>): Read
 
 /**
  * `initial` holds every parameter by path and, on resume, every slot by input name; slots default to zero. Its arrays
- * become the current ones, without a copy. More than `few` trainable elements are updated in place.
+ * become the current ones, without a copy. More than `few` trainable elements are updated in place, unless they are kept
+ * on a device: then the arrays here are brought up to date when they are asked for.
  */
 export const make = (
   params: Flat,
   trainable: ReadonlyArray<string>,
   slots: ReadonlyArray<string>,
   initial: Arrays,
-  few = FEW
+  { few = FEW, kept = onHost }: { readonly few?: number; readonly kept?: Kept } = {}
 ): Weights => {
   const learning = new Set(
     trainable.flatMap((path) => [names.param(path), ...slots.map((slot) => names.slot(slot, path))])
   )
   const size = (name: string) => Nd.size(params.get(name.replace(/^(param|slot\/[^/]*)\//, ""))!.shape)
-  const overwritten = trainable.reduce((sum, path) => sum + size(names.param(path)), 0) > few
+  const overwritten = kept === onHost && trainable.reduce((sum, path) => sum + size(names.param(path)), 0) > few
   const start = (name: string): Values => initial.get(outside(name)) ?? new Float32Array(size(name))
   const all = new Set([...[...params.keys()].map(names.param), ...learning])
   const front = Object.fromEntries([...all].map((name) => [name, start(name)]))
@@ -78,12 +80,17 @@ export const make = (
     outputs: Object.fromEntries([...learning].map((name) => [names.next(name), record[name] as Float32Array]))
   })
   let [current, next] = [view(front), view(back)]
+  kept.keep([...Object.values(front), ...Object.values(back)])
   const still = () => Object.fromEntries(Object.entries(front).filter(([name]) => !learning.has(name)))
   let frozen = still()
   let sums: Readonly<Record<string, Float32Array>> | undefined
+  const read = () => {
+    kept.read(Object.values(current.feeds))
+    return current.feeds
+  }
   const copy = (wanted: (name: string) => boolean): Arrays =>
     new Map(
-      Object.entries(current.feeds).filter(([name]) => wanted(name))
+      Object.entries(read()).filter(([name]) => wanted(name))
         .map(([name, array]) => [outside(name), learning.has(name) ? array.slice() : array])
     )
   return {
@@ -97,7 +104,11 @@ export const make = (
     next: () => next.outputs,
     sums: () => {
       sums ??= Object.fromEntries(trainable.map((path) => [names.sum(path), new Float32Array(size(names.param(path)))]))
-      for (const sum of Object.values(sums)) sum.fill(0)
+      kept.keep(Object.values(sums))
+      for (const sum of Object.values(sums)) {
+        sum.fill(0)
+        kept.wrote(sum)
+      }
       return sums
     },
     commit: () => {
@@ -112,12 +123,14 @@ export const make = (
     },
     parameters: () => copy(isParam),
     state: () => copy((name) => !isParam(name)),
-    current: () => new Map(Object.entries(current.feeds).map(([name, array]) => [outside(name), array])),
+    current: () => new Map(Object.entries(read()).map(([name, array]) => [outside(name), array])),
     restore: (arrays) => {
       for (const [name, array] of Object.entries(current.feeds)) {
         const given = arrays.get(outside(name))
-        if (given) array.set(asStored(params.get(outside(name)), given))
-        if (given && !learning.has(name)) frozen = still()
+        if (!given) continue
+        array.set(asStored(params.get(outside(name)), given))
+        kept.wrote(array)
+        if (!learning.has(name)) frozen = still()
       }
     }
   }

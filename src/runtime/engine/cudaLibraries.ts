@@ -11,7 +11,7 @@ const packaged = (): string => {
 }
 
 /** The folder of the ONNX Runtime library that is loaded: the first on LD_LIBRARY_PATH with one, else the package's. */
-const folder = (): string => {
+export const folder = (): string => {
   const onPath = (process.env["LD_LIBRARY_PATH"] ?? "").split(":").filter(Boolean)
   return onPath.find((one) => existsSync(join(one, "libonnxruntime.so.1"))) ?? packaged()
 }

@@ -94,7 +94,7 @@ const kept = (result: Data, given: Data | undefined): Data => {
 }
 
 /** Choices of sizes that an open program caches: each holds its graph. */
-const KEPT = 16
+export const KEPT = 16
 
 const create = (ort: Ort, name: string, model: Uint8Array, options: OrtModule.InferenceSession.SessionOptions) =>
   Effect.acquireRelease(
@@ -146,7 +146,7 @@ const programOf = <I extends string, O extends string>(
 }
 
 /** Refuses a program with a single array larger than the machine's memory. */
-const affordable = (graph: Graph<any, any>): Effect.Effect<void, SessionError> => {
+export const affordable = (graph: Graph<any, any>): Effect.Effect<void, SessionError> => {
   const largest = topological(Object.values<Tensor>(graph.outputs)).reduce(
     (most, t) => Math.max(most, bytesOf(t.type)),
     0
@@ -160,14 +160,14 @@ const affordable = (graph: Graph<any, any>): Effect.Effect<void, SessionError> =
 }
 
 /** The encoded model of a graph; fails with `CompileFailed` if it cannot be encoded for the provider. */
-const modelOf = (graph: Graph<any, any>, options: EncodeOptions): Effect.Effect<Uint8Array, SessionError> =>
+export const modelOf = (graph: Graph<any, any>, options: EncodeOptions): Effect.Effect<Uint8Array, SessionError> =>
   Effect.try({
     try: () => encode(graph, options),
     catch: (cause) => new SessionError({ reason: new CompileFailed({ program: graph.name, cause }) })
   })
 
 /** Arrays as external-data files of a model, by name. */
-const outside = (fixed: Feeds<string>) => ({
+export const outside = (fixed: Feeds<string>) => ({
   weights: new Map(Object.keys(fixed).map((name) => [name, { location: name, offset: 0 }])),
   externalData: Object.entries(fixed).map(([path, { buffer, byteLength, byteOffset }]) => ({
     path,

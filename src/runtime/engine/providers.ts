@@ -8,10 +8,12 @@ import type { Half } from "../../kernels/half.ts"
 import * as Targets from "../../kernels/onnx/target.ts"
 import type { Target } from "../../kernels/Tensor.ts"
 import * as CudaLibraries from "./cudaLibraries.ts"
+import * as Devices from "./native/devices.ts"
+import * as Native from "./native/programs.ts"
 import * as Onnx from "./onnx.ts"
 import * as Reference from "./reference.ts"
 import * as Resident from "./resident.ts"
-import { ProviderUnavailable, Session, SessionError } from "./Session.ts"
+import { onHost, ProviderUnavailable, Session, SessionError } from "./Session.ts"
 import { traced } from "./tracing.ts"
 
 /** Options of the CPU provider. */
@@ -41,6 +43,7 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
         threads,
         precision: options.products ?? "float32",
         device: false,
+        kept: onHost,
         compile: (graph, fixed) => Onnx.compile(ort, graph, own, fixed),
         open: (family, fixed) => Onnx.open(ort, family, fixed, own)
       })
@@ -56,6 +59,7 @@ export const reference: Layer.Layer<Session> = Layer.succeed(
     threads: 1,
     precision: "float32",
     device: false,
+    kept: onHost,
     compile: (graph) => Effect.sync(() => Reference.compile(graph)),
     open: (family, fixed) => Effect.sync(() => Reference.open(family, fixed))
   })
@@ -78,9 +82,7 @@ export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, Se
     Effect.gen(function*() {
       const missing = CudaLibraries.missing()
       if (missing) return yield* unavailable(missing)
-      const ort = yield* Onnx.load
-      const executionProviders = [{ name: "cuda", deviceId: device } as const]
-      const options = { threads: 1, executionProviders, target: Targets.cuda, products }
+      const gpu = yield* Devices.cuda(device, products)
       const explained = Effect.mapError((error: SessionError) =>
         /load library|CUDA failure|cuDNN/.test(error.message) ? refused(error.message) : error
       )
@@ -89,11 +91,27 @@ export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, Se
         threads: 1,
         precision: products ?? "float32",
         device: true,
-        compile: (graph, fixed) => explained(Onnx.compile(ort, graph, options, fixed)),
-        open: (family, fixed, still) => explained(Onnx.open(ort, family, { ...still, ...fixed }, options))
+        kept: gpu.arrays,
+        compile: (graph, fixed) => explained(Native.compile(gpu, graph, fixed)),
+        open: (family, fixed, still) => explained(Native.open(gpu, family, { ...still, ...fixed }))
       })
     })
   )
+
+/** Programs of the CPU provider that run as on a device, whose memory is the host's: to test that on any machine. */
+export const simulated: Layer.Layer<Session, SessionError> = Layer.effect(
+  Session,
+  Effect.map(Devices.host, (host) =>
+    traced({
+      provider: "cpu",
+      threads: 1,
+      precision: "float32",
+      device: true,
+      kept: host.arrays,
+      compile: (graph, fixed) => Native.compile(host, graph, fixed),
+      open: (family, fixed, still) => Native.open(host, family, { ...still, ...fixed })
+    }))
+)
 
 const adapters =
   "Install a driver for Vulkan, Metal or Direct3D 12 that has what ONNX Runtime asks for (docs/webgpu.md), "
@@ -116,6 +134,7 @@ export const webgpu: Layer.Layer<Session> = Layer.effect(
       threads: 1,
       precision: "float32",
       device: true,
+      kept: onHost,
       compile: (graph, fixed) => explained(Resident.compile(ort, graph, options, fixed)),
       open: (family, fixed, still) => explained(Onnx.open(ort, family, { ...still, ...fixed }, options))
     })

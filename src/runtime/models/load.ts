@@ -6,7 +6,7 @@ import * as Key from "../../domain/Key.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import { adapt } from "../../kernels/nn/lora.ts"
 import { type Flat, flatten, type Module, type Params } from "../../kernels/nn/Module.ts"
-import type { Session, SessionError } from "../engine/Session.ts"
+import { Session, type SessionError } from "../engine/Session.ts"
 import * as Weights from "../engine/Weights.ts"
 import { FileError } from "../files/disk.ts"
 import * as Peft from "../files/peft.ts"
@@ -170,7 +170,8 @@ const adapting = Effect.fnUntraced(function*<C extends object, P extends Params,
   } else {
     for (const [path, data] of initialise(added, Key.fold(Key.make(options.seed), "adapter"))) values.set(path, data)
   }
-  const weights = Weights.make(flatten(module.params), trainable, options.slots, values)
+  const { kept } = yield* Session
+  const weights = Weights.make(flatten(module.params), trainable, options.slots, values, { kept })
   const based: Based = { sha256, config: peftConfig(options.lora, asked, folder, options.task) }
   return { module, config, weights, based }
 })
@@ -258,6 +259,7 @@ export const load = Effect.fnUntraced(function*<C extends object, P extends Para
     ? yield* merged(opened, opened.adapter, build, options)
     : yield* whole(opened, build, options)
   const params = flatten(module.params)
-  const weights = Weights.make(params, [...params.keys()].filter(learns), slots, values)
+  const { kept } = yield* Session
+  const weights = Weights.make(params, [...params.keys()].filter(learns), slots, values, { kept })
   return { module, config, weights, based: undefined } as Loaded<C, Module<P, [I], O>>
 })

@@ -9,8 +9,8 @@ import { mul, sub } from "../../../src/kernels/op/elementwise.ts"
 import { adamw } from "../../../src/kernels/optim/adamw.ts"
 import { steps } from "../../../src/kernels/Step.ts"
 import * as Learner from "../../../src/runtime/engine/Learner.ts"
-import { cpu, reference } from "../../../src/runtime/engine/providers.ts"
-import type { Session } from "../../../src/runtime/engine/Session.ts"
+import { cpu, reference, simulated } from "../../../src/runtime/engine/providers.ts"
+import { Session } from "../../../src/runtime/engine/Session.ts"
 import * as Weights from "../../../src/runtime/engine/Weights.ts"
 
 const optimizer = adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-5 })
@@ -19,10 +19,11 @@ const group = (path: string) => path === "w" ? "decay" : undefined
 
 /** A learner of Σ (w - x)² over rows x of a batch, and its weights; more than `few` of those are written over. */
 const squares = Effect.fnUntraced(function*(few?: number, rate = 0.1, weightDecay = 0) {
+  const { kept } = yield* Session
   const params = flatten(tree)
   const initial = new Map([["w", Float32Array.of(1, 2)], ["frozen", Float32Array.of(3, 4)]])
   const own = new Map([...initial].map(([path, values]) => [path, values.slice()]))
-  const weights = Weights.make(params, ["w"], optimizer.slots, own, few)
+  const weights = Weights.make(params, ["w"], optimizer.slots, own, { kept, ...(few === undefined ? {} : { few }) })
   const lesson = ([rows]: [number]) =>
     steps({
       name: "squares",
@@ -37,8 +38,6 @@ const squares = Effect.fnUntraced(function*(few?: number, rate = 0.1, weightDeca
   const made = yield* Learner.make({ name: "squares", weights, optimizer, groups, lesson })
   return { weights, initial, learner: made }
 })
-const scoped = <A, E>(effect: Effect.Effect<A, E, Session | Scope>): Effect.Effect<A, E> =>
-  effect.pipe(Effect.scoped, Effect.provide(reference))
 
 const rows = (...x: ReadonlyArray<number>): Learner.Part<[number]> => ({
   key: [x.length / 2],
@@ -46,7 +45,16 @@ const rows = (...x: ReadonlyArray<number>): Learner.Part<[number]> => ({
 })
 const batch = [rows(0, 5)]
 
-for (const [how, few] of [["in two copies", undefined], ["written over", 0]] as const) {
+const host = [reference, cpu({ threads: 1 })] as const
+const cases = [
+  ["in two copies", undefined, ...host],
+  ["written over", 0, ...host],
+  ["kept on a device", undefined, simulated, simulated]
+] as const
+for (const [how, few, exact, native] of cases) {
+  const scoped = <A, E>(effect: Effect.Effect<A, E, Session | Scope>) =>
+    effect.pipe(Effect.scoped, Effect.provide(exact))
+
   describe(`a learner whose weights are ${how}`, () => {
     const learner = squares(few)
 
@@ -71,7 +79,7 @@ for (const [how, few] of [["in two copies", undefined], ["written over", 0]] as 
         assert.deepStrictEqual(told.map((t) => t["loss"]![0]), reports.map(([t]) => t!["loss"]![0]))
         assert.deepStrictEqual([same.parameters(), same.state()], [weights.parameters(), weights.state()])
         assert.strictEqual(many.updates(), 4)
-      }).pipe(Effect.scoped, Effect.provide(cpu({ threads: 1 }))))
+      }).pipe(Effect.scoped, Effect.provide(native)))
     it.effect("makes none of several updates of which one has no number, and says which", () =>
       scoped(Effect.gen(function*() {
         const { learner: one, weights } = yield* learner
@@ -125,7 +133,7 @@ for (const [how, few] of [["in two copies", undefined], ["written over", 0]] as 
         assert.strictEqual(other.learner.updates(), 4)
         assert.deepStrictEqual(other.weights.parameters(), one.weights.parameters())
         assert.deepStrictEqual(other.weights.state(), one.weights.state())
-      }).pipe(Effect.scoped, Effect.provide(cpu({ threads: 1 }))))
+      }).pipe(Effect.scoped, Effect.provide(native)))
     it.effect("goes on as if it had never stopped, from its weights, moments and count", () =>
       scoped(Effect.gen(function*() {
         const straight = yield* learner

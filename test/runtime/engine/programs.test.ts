@@ -9,7 +9,7 @@ import { add, div } from "../../../src/kernels/op/elementwise.ts"
 import { input, scalar } from "../../../src/kernels/Tensor.ts"
 import { cached, lazily } from "../../../src/runtime/engine/Programs.ts"
 import { reference } from "../../../src/runtime/engine/providers.ts"
-import { CompileFailed, Session, SessionError } from "../../../src/runtime/engine/Session.ts"
+import { CompileFailed, onHost, Session, SessionError } from "../../../src/runtime/engine/Session.ts"
 
 /** Lets others run so many times. */
 const pause = (turns: number) => Effect.repeat(Effect.yieldNow, { times: turns })
@@ -56,6 +56,7 @@ const watched = (options: { readonly turns: number; readonly fails: (program: st
   const session = Session.of({
     provider: "reference",
     device: false,
+    kept: onHost,
     precision: "float32",
     threads: 1,
     compile: (graph) =>

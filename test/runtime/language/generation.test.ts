@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
 import * as Key from "../../../src/domain/Key.ts"
 import type { DecoderConfig } from "../../../src/kernels/nn/decoder.ts"
-import { cpu, reference } from "../../../src/runtime/engine/providers.ts"
+import { cpu, reference, simulated } from "../../../src/runtime/engine/providers.ts"
 import { generate, type GenerationOptions, type Prompt } from "../../../src/runtime/language/generation/generate.ts"
 import type { Token } from "../../../src/runtime/ports/LanguageModel.ts"
 import { config, generator, greedy, logitsAfter } from "../../support/decoders.ts"
@@ -73,11 +74,11 @@ const prompts = fc.array(fc.array(fc.nat(30), { minLength: 1, maxLength: 11 }).m
   maxLength: 4
 })
 
-const providers: ReadonlyArray<readonly [string, typeof reference, number]> = [["cpu", cpu({ threads: 1 }), 12], [
-  "reference",
-  reference,
-  2
-]]
+const providers: ReadonlyArray<readonly [string, typeof reference, number]> = [
+  ["cpu", cpu({ threads: 1 }), 12],
+  ["a device that keeps its cache", Layer.orDie(simulated), 6],
+  ["reference", reference, 2]
+]
 
 describe("generation", () => {
   for (const [name, layer, runs] of providers) {

@@ -6,7 +6,7 @@ import * as Key from "../../../domain/Key.ts"
 import type { CacheShape } from "../../../kernels/nn/cache.ts"
 import { KeyValueCache } from "../../engine/KeyValueCache.ts"
 import { bucket } from "../../engine/Programs.ts"
-import { type Feeds, finite, type Open, RunFailed, SessionError } from "../../engine/Session.ts"
+import { type Feeds, finite, type Kept, onHost, type Open, RunFailed, SessionError } from "../../engine/Session.ts"
 import type { Token } from "../../ports/LanguageModel.ts"
 import { constrain, type Constraints } from "./constraints.ts"
 import { choose, type Sampling, unusable } from "./sampling.ts"
@@ -30,6 +30,8 @@ export interface GenerationOptions extends Sampling, Constraints {
 export interface Generator {
   readonly program: Open<"rows" | "length" | "slots">
   readonly cache: CacheShape
+  /** Where the caches are kept between steps. */
+  readonly kept: Kept
   /** Program inputs that are not compiled in. */
   readonly weights: () => Feeds<string>
   readonly padding: number
@@ -102,12 +104,12 @@ const together = (rows: ReadonlyArray<Row>): number => {
 
 /** Prefill: runs the prompts, batching short ones. */
 const read = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<Writing>) {
-  const cache = new KeyValueCache(g.cache, writings.length, slotsFor(writings))
+  const cache = new KeyValueCache(g.cache, writings.length, slotsFor(writings), g.kept)
   const logits: Array<Float32Array> = []
   while (logits.length < writings.length) {
     const rest = writings.slice(logits.length).map(({ ids }) => ({ ids, first: 0 }))
     const rows = rest.slice(0, together(rest))
-    const found = yield* forward(g, new KeyValueCache(g.cache, rows.length, 1), rows)
+    const found = yield* forward(g, new KeyValueCache(g.cache, rows.length, 1, onHost), rows)
     cache.write(found.present, found.length, rows.map(() => 0), logits.length)
     logits.push(...found.logits)
   }
@@ -155,8 +157,10 @@ const proceed = (writings: ReadonlyArray<Writing>, tokens: ReadonlyArray<Token>,
   const rows = [...writings.keys()].filter((r) => tokens[r]!.finish === undefined)
   const left = rows.map((r) => writings[r]!)
   const slots = slotsFor(left)
-  const fits = rows.length === cache.rows && slots <= cache.slots
-  return { writings: left, cache: fits ? cache : cache.resized(rows, slots) }
+  if (rows.length === cache.rows && slots <= cache.slots) return { writings: left, cache }
+  const resized = cache.resized(rows, slots)
+  cache.release()
+  return { writings: left, cache: resized }
 }
 
 /** The tokens of all prompts, one step of each text at a time; `row` is the index of the prompt. */
@@ -175,7 +179,10 @@ export const generate = (
       start,
       Effect.fnUntraced(function*(state) {
         const { writings } = state
-        if (writings.length === 0) return [[], Option.none<State>()] as const
+        if (writings.length === 0) {
+          state.cache?.release()
+          return [[], Option.none<State>()] as const
+        }
         const { cache, logits } = yield* state.cache ? advance(g, writings, state.cache) : read(g, writings)
         yield* writable(g, writings, logits, options)
         const tokens = writings.map((writing, r) => write(writing, logits[r]!, options))

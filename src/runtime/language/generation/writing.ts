@@ -78,6 +78,7 @@ export const make = Effect.fnUntraced(function*(o: WritingOptions) {
   const key = Key.fold(Key.make(seed), "write")
   const generator = {
     cache: cacheShape(config),
+    kept: session.kept,
     weights: () => learns ? weights.values() : {},
     padding: ends.padding,
     decode: tokenizer.decode
