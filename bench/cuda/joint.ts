@@ -1,7 +1,8 @@
 /**
  * A block of joint steps on a provider, the same ones from the same weights as everywhere: how long, and its losses.
  *
- *     node bench/cuda/joint.ts --provider cpu|cuda|webgpu|simulated [--size demo|wide] [--steps 1|8] [--products bfloat16]
+ *     node bench/cuda/joint.ts --provider cpu|cuda|webgpu|simulated [--size demo|wide] [--steps 1|8]
+ *         [--products float16|bfloat16]
  *         [--save FILE] [--against FILE] [--out FILE]
  *
  * With `--steps 8` the block is one run of each model's program, from what was found before the first. Losses are saved,
@@ -15,6 +16,7 @@ import { appendFileSync, readFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import * as Frame from "../../src/domain/Frame.ts"
 import type { Lesson } from "../../src/domain/tables.ts"
+import type { Half } from "../../src/kernels/half.ts"
 import { cpu, cuda, simulated, webgpu } from "../../src/runtime/engine/providers.ts"
 import { Retriever } from "../../src/runtime/ports/Retriever.ts"
 import { llmRanked } from "../../src/stages/pipelines.ts"
@@ -39,7 +41,7 @@ const { values: options } = parseArgs({
 const size = options.size as SizeName
 const sessions = {
   cpu: () => cpu({ threads: Number(options.threads) }),
-  cuda: () => cuda({ device: 0, products: options.products === "bfloat16" ? "bfloat16" : undefined }),
+  cuda: () => cuda({ device: 0, products: options.products === "float32" ? undefined : options.products as Half }),
   webgpu: () => webgpu,
   simulated: () => simulated
 }

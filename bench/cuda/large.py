@@ -1,8 +1,11 @@
 """The programs of `large.ts` in PyTorch: a line of JSON each, of the medians of several steps.
 
     python3 bench/cuda/large.py OUT KIND PART...        KIND: float32 (TF32), bfloat16, bfloat16-compiled
+
+With WAIT=FOLDER it makes FOLDER/PART.ready once it is warm, and measures when there is FOLDER/PART.go: compiling takes
+minutes of all cores, and nothing else is measured meanwhile.
 """
-import json, sys, time, torch
+import json, os, sys, time, torch
 from torch.nn import functional as F
 from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM
 from peft import LoraConfig, get_peft_model
@@ -59,6 +62,11 @@ def timed(name, step, learn, runs=8):
     for _ in range(3):
         step()
     first = time.time() - began
+    folder = os.environ.get("WAIT")
+    if folder:
+        open(f"{folder}/{name}.ready", "w").close()
+        while not os.path.exists(f"{folder}/{name}.go"):
+            time.sleep(0.05)
     times = []
     for _ in range(runs):
         torch.cuda.synchronize()

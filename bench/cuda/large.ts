@@ -1,7 +1,8 @@
 /**
  * The programs of a joint step of large models, one at a time: how long, how much memory, how much of the chip.
  *
- *     node bench/cuda/large.ts --part reader|retriever|score|write [--steps 8] [--products bfloat16] [--stored bfloat16]
+ *     node bench/cuda/large.ts --part reader|retriever|score|write [--steps 8] [--products float16|bfloat16]
+ *         [--stored bfloat16]
  *         [--runs 3] [--provider cuda|cpu] [--layers 22] [--dropout 0] [--out FILE]
  *
  * The reader is shaped as a Llama of 1.1 billion parameters with adapters of rank 128 on all linear maps, and learns from
@@ -27,6 +28,7 @@ import { adapt } from "../../src/kernels/nn/lora.ts"
 import { type Flat, flatten } from "../../src/kernels/nn/Module.ts"
 import { stored } from "../../src/kernels/nn/stored.ts"
 import { adamw } from "../../src/kernels/optim/adamw.ts"
+import { gradScaler } from "../../src/kernels/optim/gradScaler.ts"
 import type { Steps } from "../../src/kernels/Step.ts"
 import * as Learner from "../../src/runtime/engine/Learner.ts"
 import { cpu, cuda } from "../../src/runtime/engine/providers.ts"
@@ -103,7 +105,8 @@ const initial = (params: Flat): ReadonlyMap<string, Values> =>
   }))
 
 const optimizer = adamw({ beta1: 0.9, beta2: 0.999, epsilon: 1e-8 })
-const learning = { optimizer, maxGradNorm: 1 }
+const scaler = options.products === "float16" ? gradScaler : undefined
+const learning = { optimizer, maxGradNorm: 1, scaler }
 type Batch = Readonly<Record<string, Data>>
 
 const llama: DecoderConfig = {
@@ -217,6 +220,7 @@ const learn = Effect.fnUntraced(function*({ batch, learns, lesson, params }: Tau
     name: options.part,
     weights,
     optimizer,
+    scaler,
     groups: { all: { learningRate: () => 1e-4, weightDecay: 0.01 } },
     lesson: (_: [number]) => lesson
   })
@@ -230,7 +234,8 @@ const learn = Effect.fnUntraced(function*({ batch, learns, lesson, params }: Tau
       : yield* learner.learnSeveral(Array.from({ length: K }, () => part))
     const took = (performance.now() - started) / 1000 / K
     const losses = reports.map((report) => Number(report["loss"]![0]!.toFixed(5)))
-    say({ run, ms: 1000 * took, tflops: work / took / 1e12, gpuMiB: taken(), losses })
+    const { skipped } = learner.progress()
+    say({ run, ms: 1000 * took, tflops: work / took / 1e12, gpuMiB: taken(), losses, ...(scaler ? { skipped } : {}) })
   }
 })
 

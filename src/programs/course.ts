@@ -2,13 +2,14 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Batches from "../datasets/batches.ts"
+import { parts } from "../domain/fileNames.ts"
 import { queryOf } from "../domain/records/options.ts"
 import * as RefreshSchedule from "../domain/RefreshSchedule.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { stepSize } from "../domain/settings/training.ts"
 import { Corpus } from "../runtime/ports/Corpus.ts"
 import { LanguageModelLearner } from "../runtime/ports/LanguageModel.ts"
-import { DeadGradient } from "../runtime/ports/Learning.ts"
+import { DeadGradient, type LossScale } from "../runtime/ports/Learning.ts"
 import { RetrieverLearner } from "../runtime/ports/Retriever.ts"
 import { modeOf } from "../systems/all.ts"
 
@@ -21,6 +22,19 @@ export const rowsOf = (c: RunConfig, { row }: Pick<Corpus["Service"], "row">): B
 /** The parameter groups of both models. */
 export const parameterGroups = Effect.gen(function*() {
   return [...(yield* RetrieverLearner).groups, ...(yield* LanguageModelLearner).groups]
+})
+
+/** Loss scales with the names of their models. */
+export type LossScales = ReadonlyArray<LossScale & { readonly name: string }>
+
+/** The loss scales of the models that have one, by the model's name. */
+export const lossScales = Effect.gen(function*() {
+  const learners = { retriever: yield* RetrieverLearner, reader: yield* LanguageModelLearner }
+  return (): LossScales =>
+    parts.flatMap((name) => {
+      const found = learners[name].lossScale?.()
+      return found ? [{ name, ...found }] : []
+    })
 })
 
 /** Maximum number of batches to look at for a gradient of every group. */

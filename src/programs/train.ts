@@ -17,7 +17,7 @@ import { Corpus } from "../runtime/ports/Corpus.ts"
 import { labelOf, type ParameterGroup } from "../runtime/ports/Learning.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
 import { Retriever } from "../runtime/ports/Retriever.ts"
-import { course } from "./course.ts"
+import { course, type LossScales, lossScales } from "./course.ts"
 import { identity } from "./identity.ts"
 import * as Trained from "./trained.ts"
 
@@ -37,6 +37,22 @@ const lossesOf = (rows: Frame.Frame<typeof Lesson>): Trained.Losses => ({
   retrieverLoss: mean(Frame.column(rows, "retrieverLoss")),
   readerLoss: mean(Frame.column(rows, "readerLoss"))
 })
+
+/** Loss scales as figures of a report. */
+const scaleFigures = (scales: LossScales): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    scales.flatMap(({ name, scale, skipped }) => [[`${name}LossScale`, scale], [`${name}Skipped`, skipped]])
+  )
+
+/** Updates skipped, by model; `undefined` without a loss scale. */
+const skippedOf = (scales: LossScales): Readonly<Record<string, number>> | undefined =>
+  scales.length === 0 ? undefined : Object.fromEntries(scales.map(({ name, skipped }) => [name, skipped]))
+
+/** Tells of the updates that were skipped, up to a step. */
+const toldSkips = (scales: LossScales, step: number): ReadonlyArray<string> =>
+  scales.filter(({ skipped }) => skipped > 0).map(({ name, scale, skipped }) =>
+    `${name}: ${skipped} of ${step} updates skipped, gradients not finite in float16; loss scale now ${scale}`
+  )
 
 /** Losses of the last step in the journal. */
 const lastLosses = (output: string) =>
@@ -93,6 +109,7 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
   const retriever = yield* Retriever
   const reporter = yield* Reporter
   const { gate, groups, learn: learning, learnSeveral, refreshes, steps } = yield* course(c, epochs)
+  const scales = yield* lossScales
   const run = identity(c, epochs, (yield* Corpus).hash)
 
   const start = yield* startOf(c, run, resume)
@@ -107,7 +124,7 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
   const keep = Effect.gen(function*() {
     yield* written.flush
     const checkpoint = yield* checkpoints.save({ step, run })
-    return yield* clock.keep({ step, size: stepSize(c), losses, checkpoint })
+    return yield* clock.keep({ step, size: stepSize(c), losses, skipped: skippedOf(scales()), checkpoint })
   })
   const told = Effect.fnUntraced(function*(learned: Frame.Frame<typeof Lesson>) {
     yield* written.add(learned.batch)
@@ -121,7 +138,7 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
       seconds: yield* clock.elapsed,
       unit: "questions",
       each: stepSize(c),
-      figures: { ...losses },
+      figures: { ...losses, ...scaleFigures(scales()) },
       every: c.logging_steps
     })
   })
@@ -130,7 +147,11 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
     yield* Effect.forEach(learned, told, { discard: true })
     if (c.save_steps > 0 && step % c.save_steps === 0 && step < c.max_steps) yield* keep
   })
-  const stop = keep.pipe(
+  const ended = Effect.tap(
+    keep,
+    () => Effect.forEach(toldSkips(scales(), step), reporter.note, { discard: true })
+  )
+  const stop = ended.pipe(
     Effect.flatMap(({ checkpoint }) => reporter.note(`stopped, saved ${checkpoint}`)),
     Effect.catch((error) => reporter.note(`stopped after step ${step}, which could not be saved: ${error.message}`))
   )
@@ -147,5 +168,5 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
     }),
     Effect.onInterrupt(() => stop)
   )
-  return yield* keep
+  return yield* ended
 })

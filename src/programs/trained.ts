@@ -13,9 +13,11 @@ const Trained = Schema.Struct({
   /** Spent on these steps, including lost steps that were repeated; null if a lost file held part of it. */
   seconds: Schema.NullOr(Positive),
   questionsPerSecond: Schema.NullOr(Positive),
-  /** Means over the last step; null before the first. */
+  /** Means over the last step; null before the first, and where it was skipped because they were not finite. */
   retrieverLoss: Schema.NullOr(Schema.Finite),
   readerLoss: Schema.NullOr(Schema.Finite),
+  /** Updates that were skipped, by model, where there is a loss scale: their gradients were not finite in float16. */
+  skipped: Schema.optionalKey(Schema.Record(Schema.String, Schema.Natural)),
   checkpoint: Schema.String
 })
 /** The progress of a run, as stored in the file. */
@@ -41,8 +43,12 @@ interface Kept {
   /** Questions per step. */
   readonly size: number
   readonly losses: Losses | undefined
+  /** Updates skipped, by model; `undefined` without a loss scale. */
+  readonly skipped: Readonly<Record<string, number>> | undefined
   readonly checkpoint: string
 }
+
+const finite = (loss: number | undefined): number | null => loss !== undefined && Number.isFinite(loss) ? loss : null
 
 /** Measures the time of a run that continues from step `start`. */
 export const clock = Effect.fnUntraced(function*(output: string, start: number) {
@@ -50,14 +56,15 @@ export const clock = Effect.fnUntraced(function*(output: string, start: number) 
   const began = yield* Clock.currentTimeMillis
   /** Seconds since it continued. */
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
-  const keep = Effect.fnUntraced(function*({ checkpoint, losses, size, step }: Kept) {
+  const keep = Effect.fnUntraced(function*({ checkpoint, losses, size, skipped, step }: Kept) {
     const seconds = before === null ? null : before + (step > start ? yield* elapsed : 0)
     const trained: Trained = {
       steps: step,
       seconds,
       questionsPerSecond: seconds === null ? null : step * size / Math.max(seconds, 1e-9),
-      retrieverLoss: losses?.retrieverLoss ?? null,
-      readerLoss: losses?.readerLoss ?? null,
+      retrieverLoss: finite(losses?.retrieverLoss),
+      readerLoss: finite(losses?.readerLoss),
+      ...(skipped ? { skipped } : {}),
       checkpoint
     }
     yield* replace(pathOf(output), new TextEncoder().encode(`${JSON.stringify(trained, null, 2)}\n`))

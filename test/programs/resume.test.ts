@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawn } from "node:child_process"
-import { existsSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Key from "../../src/domain/Key.ts"
 import { onDisk } from "../support/files.ts"
@@ -51,13 +51,16 @@ const fates: Readonly<Record<string, Fate>> = {
 }
 
 describe("a run", () => {
-  it.live.each(["weights", "adapters", "margin", "runs"])(
+  it.live.each(["weights", "adapters", "margin", "runs", "halves"])(
     "of %s that is killed and resumed ends as one that was not",
     (kind) =>
       onDisk(Effect.gen(function*() {
         const folder = yield* Tiny.weighted
         const whole = yield* straight(folder, kind)
         assert.strictEqual(whole.rows.length, 2 * STEPS)
+        const { skipped } = JSON.parse(readFileSync(join(folder, `${kind}-straight`, "trained.json"), "utf8"))
+        if (kind === "halves") { for (const part of ["retriever", "reader"]) assert.isAbove(skipped[part], 0) }
+        else assert.isUndefined(skipped)
         assert.strictEqual(whole.files.has(join("reader", "adapter_model.safetensors")), kind === "adapters")
         for (const [how, fate] of Object.entries(fates)) {
           const out = join(folder, `${kind}-${how.replaceAll(" ", "-")}`)
@@ -70,6 +73,6 @@ describe("a run", () => {
           assert.deepStrictEqual(yield* differences(out, whole), [], told)
         }
       })),
-    120_000
+    240_000
   )
 })

@@ -7,6 +7,7 @@ import { quantised } from "../../src/kernels/nn/quantised.ts"
 import { stored } from "../../src/kernels/nn/stored.ts"
 import type { Graph } from "../../src/kernels/onnx/encode.ts"
 import { adamw } from "../../src/kernels/optim/adamw.ts"
+import { gradScaler } from "../../src/kernels/optim/gradScaler.ts"
 import type { Blocks } from "../../src/kernels/quantise.ts"
 import { repeated } from "../../src/kernels/repeat.ts"
 import type { Steps } from "../../src/kernels/Step.ts"
@@ -65,12 +66,9 @@ const inParts = (name: string, { norm, part, update }: Steps) => [
 
 /** By name; frozen weights stored in `type`. */
 export const hotGraphs = (type: Half | Blocks | undefined): Readonly<Record<string, Graph>> => {
-  const reader = ReaderGraphs.lesson(adapted(type), {
-    ...learning,
-    shape,
-    shifted: false,
-    group: (path) => isLora(path) ? "decay" : undefined
-  })
+  const options = { ...learning, shape, shifted: false, group: (path: string) => isLora(path) ? "decay" : undefined }
+  const reader = ReaderGraphs.lesson(adapted(type), options)
+  const scaled = ReaderGraphs.lesson(adapted(type), { ...options, scaler: gradScaler })
   const whole = { ...learning, group: () => "all" }
   const retrieving = RetrieverGraphs.lesson(modern, { ...retriever, ...whole, objective: { _tag: "Listwise" } })
   return {
@@ -81,6 +79,9 @@ export const hotGraphs = (type: Half | Blocks | undefined): Readonly<Record<stri
     "the reader's adapters": reader.whole(),
     "the reader's adapters, four steps": repeated(reader.whole(), 4),
     ...Object.fromEntries(inParts("the reader's adapters", reader)),
+    "the reader's adapters, loss scaled": scaled.whole(),
+    "the reader's adapters, loss scaled, four steps": repeated(scaled.whole(), 4),
+    ...Object.fromEntries(inParts("the reader's adapters, loss scaled", scaled)),
     "a ModernBERT retriever": retrieving.whole(),
     "the reader's judgement": ReaderGraphs.score(adapted(type), shape),
     "the retriever's scores": RetrieverGraphs.score(encoder, retriever.shape),

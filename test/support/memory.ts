@@ -5,6 +5,10 @@ import { sha256 } from "../../src/runtime/files/disk.ts"
 import { encode } from "../../src/runtime/files/safetensors/write.ts"
 import { Checkpoints, type Part } from "../../src/runtime/ports/Checkpoints.ts"
 
+/** A hash of each parameter of a model, as its bytes are now. */
+export const hashesOf = (part: Part): ReadonlyMap<string, string> =>
+  new Map([...part.save().weights].map(([path, tensor]) => [path, sha256(encode(new Map([["w", tensor]])))]))
+
 /** A place for checkpoints that keeps none, but knows its parts. */
 export const checkpoints = () => {
   const parts = new Map<string, Part>()
@@ -13,11 +17,7 @@ export const checkpoints = () => {
     save: ({ step }) => Effect.succeed(`step ${step}`),
     restore: () => Effect.succeed(undefined)
   })
-  /** A hash of each parameter of a model, as its bytes are now. */
-  const hashes = (part: string): ReadonlyMap<string, string> =>
-    new Map(
-      [...parts.get(part)!.save().weights].map(([path, tensor]) => [path, sha256(encode(new Map([["w", tensor]])))])
-    )
+  const hashes = (part: string): ReadonlyMap<string, string> => hashesOf(parts.get(part)!)
   return { layer, hashes, parts }
 }
 

@@ -13,6 +13,7 @@ import { basename } from "node:path"
 import { fromRecords } from "../../src/datasets/dataset.ts"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { start } from "../../src/programs/run.ts"
+import { cpu } from "../../src/runtime/engine/providers.ts"
 import * as Checkpoints from "../../src/runtime/files/checkpoints.ts"
 import { Reporter, silent } from "../../src/runtime/ports/Reporter.ts"
 import { joint } from "../../src/systems/jmlr/layers.ts"
@@ -36,17 +37,20 @@ const adapters = {
 const margin = { per_device_train_batch_size: 2, rank_tie_margin: 1 }
 /** Steps of one run learn from what was found before the first; the index is refreshed within one. */
 const runs = { steps_per_run: 3 }
-const variants: Readonly<Record<string, Raw>> = { adapters, margin, runs }
+/** Products in float16: the first updates are skipped, until the loss scale fits. */
+const halves = runs
+const variants: Readonly<Record<string, Raw>> = { adapters, margin, runs, halves }
+const variantOf = (out: string): string => basename(out).split("-")[0]!
 
-/** Dropout is on, the index is refreshed now and then, and every third step is kept. In "adapters*", "margin*"
- * and "runs*" as above. */
+/** Dropout is on, the index is refreshed now and then, and every third step is kept. In "adapters*", "margin*",
+ * "runs*" and "halves*" as above. */
 export const config = (folder: string, out: string) =>
   Tiny.settings(folder, {
     output_dir: out,
     max_steps: STEPS,
     save_steps: 3,
     refresh_index: 5,
-    ...variants[basename(out).split("-")[0]!]
+    ...variants[variantOf(out)]
   })
 
 /** Trains to the last step, from the newest checkpoint where there is one. */
@@ -56,7 +60,8 @@ export const run = Effect.fnUntraced(function*(
   around: Layer.Layer<Reporter | FileSystem.FileSystem> = Layer.merge(silent, NodeFileSystem.layer)
 ) {
   const own = yield* config(folder, out)
-  const surroundings = Layer.merge(Tiny.core, around).pipe(Layer.provideMerge(NodeServices.layer))
+  const session = cpu({ threads: 1, products: variantOf(out) === "halves" ? "float16" : undefined })
+  const surroundings = Layer.mergeAll(Tiny.corpusLayer, session, around).pipe(Layer.provideMerge(NodeServices.layer))
   const layer = joint(own).pipe(Layer.provideMerge(Checkpoints.layer(own)), Layer.provideMerge(surroundings))
   const prepared = {
     config: own,

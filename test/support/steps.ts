@@ -4,6 +4,7 @@ import * as Nd from "../../src/kernels/NdArray.ts"
 import { colbert } from "../../src/kernels/nn/colbert.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
 import type { Graph } from "../../src/kernels/onnx/encode.ts"
+import type { GradScaler } from "../../src/kernels/optim/gradScaler.ts"
 import type { Optimizer } from "../../src/kernels/optim/Optimizer.ts"
 import * as ReaderGraphs from "../../src/runtime/language/graphs.ts"
 import * as RetrieverGraphs from "../../src/runtime/retrieval/colbert/graphs.ts"
@@ -70,9 +71,10 @@ const shiftedBatch: Values = {
 export const steps = (
   optimizer: Optimizer,
   maxGradNorm: number,
-  checkpointing = false
+  checkpointing = false,
+  scaler?: GradScaler
 ): Readonly<Record<string, readonly [Graph, Values]>> => {
-  const learning = { optimizer, maxGradNorm, checkpointing, group: () => "all" }
+  const learning = { optimizer, maxGradNorm, checkpointing, scaler, group: () => "all" }
   return {
     "the retriever by pairs": [
       RetrieverGraphs.learn(encoder, { ...retriever, ...learning, objective: { _tag: "Pairwise", m: 3 } }),

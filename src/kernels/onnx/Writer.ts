@@ -68,7 +68,10 @@ export interface WriterOptions {
   readonly elements: ReadonlyMap<string, ElementType>
   readonly open: Sizes
   readonly target: Target
-  /** Type to compute float32 matrix products in; their operands and results stay float32. */
+  /**
+   * Type to compute float32 matrix products in; their operands and results stay float32. Without kernels of this type,
+   * operands and results are rounded to it.
+   */
   readonly products: Half | undefined
   /** Whether operands of quantised matrices may be rounded. */
   readonly rounds: boolean
@@ -123,12 +126,11 @@ export class Writer implements Emitter {
   product: Emitter["product"] = (opType, inputs, attributes, domain) => {
     const { half } = this
     if (half === undefined) return this.node(opType, inputs, attributes, domain)
-    const narrow = inputs.map((x) => {
-      if (this.elementOf(x) !== "float32") return x
-      const own = this.widened.get(x)
-      return own !== undefined && this.elementOf(own) === half ? own : this.cast(x, half)
-    })
-    return this.cast(this.node(opType, narrow, attributes, domain), "float32")
+    const isWide = inputs.map((x) => this.elementOf(x) === "float32")
+    const narrow = inputs.map((x, i) => isWide[i] ? this.narrowed(x, half) : x)
+    if (this.target.has(opType, half)) return this.cast(this.node(opType, narrow, attributes, domain), "float32")
+    const rounded = narrow.map((x, i) => isWide[i] ? this.cast(x, "float32") : x)
+    return this.cast(this.cast(this.node(opType, rounded, attributes, domain), half), "float32")
   }
   constant: Emitter["constant"] = (type, dims, values) => {
     const key = values.length <= 16 ? `${type}[${dims.join()}]${Array.from(values).join()}` : undefined
@@ -149,6 +151,11 @@ export class Writer implements Emitter {
     return cast
   }
 
+  /** A float32 value in half precision: what it was widened from, or rounded. */
+  private narrowed(value: string, half: Half): string {
+    const own = this.widened.get(value)
+    return own !== undefined && this.elementOf(own) === half ? own : this.cast(value, half)
+  }
   private stored(type: ElementType, dims: ReadonlyArray<number>, values: ArrayLike<number>): string {
     if (dims.some((d) => isOpen(d, this.open))) {
       throw new ShapeError("Const", [{ dtype: "float32", shape: dims }], "a constant cannot have an open size")

@@ -12,8 +12,18 @@ const target = (name: Target["name"], kernels: Kernels): Target => {
   return { name, device: true, has: (opType, type) => types.get(opType)?.has(type ?? "float32") ?? false }
 }
 
-/** ONNX Runtime on the CPU, which has kernels for everything written here. */
-export const cpu: Target = { name: "cpu", device: false, has: () => true }
+const products: ReadonlySet<string> = new Set(["Gemm", "MatMul", "FusedMatMul"])
+const halves: ReadonlySet<string> = new Set(["float16", "bfloat16"])
+
+/**
+ * ONNX Runtime on the CPU, which has kernels for everything written here but products in half precision. Given one, it
+ * would multiply in float32 and leave out the casts that round its operands and its result.
+ */
+export const cpu: Target = {
+  name: "cpu",
+  device: false,
+  has: (opType, type = "float32") => !(products.has(opType) && halves.has(type))
+}
 
 /**
  * Kernels that the binaries of ONNX Runtime 1.30.0 register, for the opset 21 and Microsoft operators written here. On

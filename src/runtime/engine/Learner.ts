@@ -4,15 +4,14 @@ import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import { unsafe } from "../../kernels/inPlace.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
-import { reshape, sumAll } from "../../kernels/op/broadcast.ts"
-import { mul } from "../../kernels/op/elementwise.ts"
-import { concat } from "../../kernels/op/gather.ts"
+import type { GradScaler } from "../../kernels/optim/gradScaler.ts"
 import type { Group, Optimizer } from "../../kernels/optim/Optimizer.ts"
 import { repeated } from "../../kernels/repeat.ts"
 import { names, type Steps } from "../../kernels/Step.ts"
-import { byName, input, scalar } from "../../kernels/Tensor.ts"
+import { keeping, weighing } from "./keeping.ts"
 import { cached } from "./Programs.ts"
-import { type Data, type Feeds, type NotFinite, notFinite, onHost, Session, SessionError } from "./Session.ts"
+import { after, isSkipped, type Progress, resumed, scalingOf, start, tooSmall } from "./progress.ts"
+import { type Data, type Feeds, type NotFinite, Session, type SessionError } from "./Session.ts"
 import { joined } from "./turns.ts"
 import type { Weights } from "./Weights.ts"
 
@@ -37,6 +36,8 @@ export interface LearnerSpec<K> {
   readonly weights: Weights
   readonly optimizer: Optimizer
   readonly groups: Readonly<Record<string, Group>>
+  /** The loss scaling of the steps, if they have it. */
+  readonly scaler?: GradScaler | undefined
   /** The training step for a batch of the given bucket. */
   readonly lesson: (key: K) => Steps
 }
@@ -49,11 +50,11 @@ export interface Part<K> {
 /** Outputs of a program, by name. */
 export type Report = Readonly<Record<string, Data>>
 
-/** Loss and gradient norm of all parts together, and the report of each; no weight has been updated yet. */
+/** Loss and gradients of all parts together, and the report of each; no weight has been updated yet. */
 interface Ran {
   readonly loss: number
-  readonly gradNorm: number
-  readonly gradSquares: Data
+  /** The gradient norm, the squares and, with a loss scale, its next state. */
+  readonly measured: Report
   readonly reports: ReadonlyArray<Report>
   /** Applies the update, unless a new weight is NaN or infinite; cannot be interrupted. */
   readonly commit: Effect.Effect<void, SessionError>
@@ -61,11 +62,16 @@ interface Ran {
 
 /** Updates and probes run one at a time, whichever fibers ask: they share gradient accumulators and spare arrays. */
 export interface Learner<K> {
-  /** Updates made so far. */
+  /** Updates so far, with those skipped. */
   readonly updates: () => number
-  /** Continues counting from `updates`, as after a restart. */
-  readonly resume: (updates: number) => void
-  /** One update on the summed loss of the parts, their gradients accumulated one by one; returns their reports. */
+  /** Everything that is carried over: what to resume from. */
+  readonly progress: () => Progress
+  /** Continues from there, as after a restart. A loss scale that is not given is as before the first update. */
+  readonly resume: (from: Progress) => void
+  /**
+   * One update on the summed loss of the parts, their gradients accumulated one by one; returns their reports. With a loss
+   * scale, an update whose gradients are not finite is skipped: weights and slots stay as they are, bit by bit.
+   */
   readonly learn: (
     parts: ReadonlyArray<Part<K>>
   ) => Effect.Effect<ReadonlyArray<Report>, SessionError | Diverged>
@@ -90,63 +96,19 @@ const scalars = ({ groups, optimizer }: LearnerSpec<any>, step: number): Record<
     )
   )
 
-const measureOf = (report: Report) => ({ gradNorm: report["gradNorm"]![0]!, gradSquares: report["gradSquares"]! })
-
-const isWeight = (output: string): boolean => output.startsWith(names.next(names.param("")))
-
-/** Fails if one of the weights, on the host, is NaN or infinite. */
-const weighed = (written: Feeds<string>): Effect.Effect<void, SessionError> =>
-  Effect.suspend(() => {
-    const reason = notFinite("update", written)
-    return reason ? Effect.fail(new SessionError({ reason })) : Effect.void
-  })
-
-/** For each weight 0, or NaN if one of its elements is NaN or infinite. */
-const zeros = (weights: Weights): Graph => {
-  const inputs = weights.trainable.map((path) => input(names.next(names.param(path)), weights.params.get(path)!.shape))
-  const sums = inputs.map((x) => reshape(sumAll(mul(x, scalar(0))), [1]))
-  return { name: "learner.check", inputs: byName(inputs), outputs: { sums: concat(sums, 0) } }
-}
-
-/** Fails if an update has written a NaN or infinite weight. What a device keeps is looked through there. */
-const weighing = Effect.fnUntraced(function*(weights: Weights) {
-  const { kept } = yield* Session
-  const run = yield* cached((_: []) => zeros(weights), { unchecked: true })
-  return Effect.fnUntraced(function*(written: Feeds<string>) {
-    const all = Object.fromEntries(Object.entries(written).filter(([name]) => isWeight(name)))
-    if (kept === onHost) return yield* weighed(all)
-    const { sums } = yield* run([], all)
-    const wrong = weights.trainable.filter((_, i) => Number.isNaN(sums![i])).map((path) =>
-      names.next(names.param(path))
-    )
-    kept.read(wrong.map((name) => all[name]!))
-    yield* weighed(Object.fromEntries(wrong.map((name) => [name, all[name]!])))
-  })
-})
-
-/** How a program's `next/...` outputs become the current weights. */
-const keeping = Effect.fnUntraced(function*(weights: Weights) {
-  const weigh = yield* weighing(weights)
-  return {
-    /** Where the program writes them: the spare arrays or, without them, new ones. */
-    into: () => weights.overwritten ? undefined : weights.next(),
-    /** Fails if a new weight is NaN or infinite. */
-    keep: (results: Report) => {
-      const next = Object.fromEntries(Object.entries(results).filter(([name]) => name.startsWith(names.next(""))))
-      const keep = () => weights.overwritten ? weights.take(next as Record<string, Float32Array>) : weights.commit()
-      return Effect.andThen(weigh(next), Effect.sync(keep))
-    }
-  }
-})
+/** Elements of the weights that a device updates together; each operation on them takes a fraction of a millisecond. */
+const TOGETHER = 2 ** 24
 
 /** The update as one program. */
 const atOnce = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
-  const closed = yield* cached((key: K) => lesson(key).whole(), { unchecked: true, fixed: weights.frozen })
+  const { device } = yield* Session
+  const options = { unchecked: true, fixed: weights.frozen }
+  const closed = yield* cached((key: K) => lesson(key).whole(device ? TOGETHER : 0), options)
   const { into, keep } = yield* keeping(weights)
   return Effect.fnUntraced(function*({ batch, key }: Part<K>, factors: Feeds<string>) {
     const report: Report = yield* closed(key, { ...weights.feeds(), ...factors, ...batch }, into())
     const commit = keep(report)
-    return { ...measureOf(report), loss: report["loss"]![0]!, reports: [report], commit } satisfies Ran
+    return { measured: report, loss: report["loss"]![0]!, reports: [report], commit } satisfies Ran
   })
 })
 
@@ -161,17 +123,22 @@ const turnOf = (results: Feeds<string>, times: number, k: number): Report =>
 
 /** Several updates as one program. */
 const inOne = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
+  const { device } = yield* Session
   const closed = yield* cached(
-    ([times, ...key]: [number, ...Key]) => repeated(lesson(key as unknown as K).whole(), times),
+    ([times, ...key]: [number, ...Key]) => repeated(lesson(key as unknown as K).whole(device ? TOGETHER : 0), times),
     { unchecked: true, fixed: weights.frozen }
   )
   const { into, keep } = yield* keeping(weights)
-  return Effect.fnUntraced(function*(updates: ReadonlyArray<Part<K>>, factors: ReadonlyArray<Feeds<string>>) {
+  return Effect.fnUntraced(function*(
+    updates: ReadonlyArray<Part<K>>,
+    factors: ReadonlyArray<Feeds<string>>,
+    scaling: Feeds<string>
+  ) {
     const own = updates.map(({ batch }, k) => ({ ...batch, ...factors[k] }))
     const key: [number, ...Key] = [updates.length, ...updates[0]!.key]
-    const results: Report = yield* closed(key, { ...weights.feeds(), ...joined(own) }, into())
+    const results: Report = yield* closed(key, { ...weights.feeds(), ...scaling, ...joined(own) }, into())
     const reports = updates.map((_, k) => turnOf(results, updates.length, k))
-    return { reports, commit: keep(results) }
+    return { reports, results, commit: keep(results) }
   })
 })
 
@@ -207,18 +174,19 @@ const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: L
     const into = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [names.next(name), sum]))
     const reports: ReadonlyArray<Report> = yield* Effect.forEach(
       parts,
-      ({ batch, key }) => add(key, { ...weights.values(), ...sums, ...batch }, into)
+      ({ batch, key }) => add(key, { ...weights.values(), ...factors, ...sums, ...batch }, into)
     )
     const { norm, update } = finish(lesson(parts[0]!.key))
-    const measured: Report = yield* norm(sums)
+    const measured: Report = yield* norm({ ...factors, ...sums })
     const next = weights.next()
-    const commit = update({ ...weights.feeds(), ...factors, ...sums, factor: measured["factor"]! }, next).pipe(
+    const made = update({ ...weights.feeds(), ...factors, ...sums, factor: measured["factor"]! }, next).pipe(
       Effect.andThen(weigh(next)),
       Effect.andThen(Effect.sync(weights.commit)),
       Effect.uninterruptible
     )
+    const commit = isSkipped(measured) ? Effect.void : made
     const loss = reports.reduce((sum, one) => sum + one["loss"]![0]!, 0)
-    return { ...measureOf(measured), loss, reports, commit } satisfies Ran
+    return { measured, loss, reports, commit } satisfies Ran
   })
 })
 
@@ -244,43 +212,53 @@ export const make = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec
   const { name, weights } = spec
   const [run, several] = [yield* runner(spec), yield* inOne(spec)]
   const alone = Semaphore.withPermit(yield* Semaphore.make(1))
-  let updates = 0
-  const diverged = (what: string, after = 0) => new Diverged({ program: name, update: updates + 1 + after, what })
+  let progress = start(spec.scaler)
+  const updates = () => progress.updates
+  const diverged = (what: string, after = 0) => new Diverged({ program: name, update: updates() + 1 + after, what })
   /** What is wrong with an update, if anything. */
-  const fault = (loss: number, gradNorm: number, factors: Feeds<string>): string | undefined =>
-    Number.isFinite(loss) && Number.isFinite(gradNorm)
+  const fault = (loss: number, measured: Report, factors: Feeds<string>): string | undefined => {
+    if (isSkipped(measured)) return tooSmall(spec.scaler, measured) ?? overflowing(factors)
+    const gradNorm = measured["gradNorm"]![0]!
+    return Number.isFinite(loss) && Number.isFinite(gradNorm)
       ? overflowing(factors)
       : `loss ${loss}, gradient norm ${gradNorm}`
+  }
   const ofWeights = ({ element, output, value }: NotFinite, after = 0) =>
     diverged(`element ${element} of ${output.slice(names.next(names.param("")).length)} becomes ${value}`, after)
   const learn = Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>) {
-    const factors = scalars(spec, updates + 1)
-    const { commit, gradNorm, loss, reports } = yield* run(parts, factors)
-    const wrong = fault(loss, gradNorm, factors)
+    const factors = scalars(spec, updates() + 1)
+    const { commit, loss, measured, reports } = yield* run(parts, { ...factors, ...progress.scaling })
+    const wrong = fault(loss, measured, factors)
     if (wrong) return yield* diverged(wrong)
     yield* Effect.mapError(commit, (e) => e.reason._tag === "NotFinite" ? ofWeights(e.reason) : e)
-    updates++
+    progress = after(progress, [measured], measured)
     return reports
   })
   const learnSeveral = Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>) {
-    const factors = parts.map((_, k) => scalars(spec, updates + 1 + k))
-    const { commit, reports } = yield* several(parts, factors)
+    const factors = parts.map((_, k) => scalars(spec, updates() + 1 + k))
+    const { commit, reports, results } = yield* several(parts, factors, progress.scaling)
     for (const [k, report] of reports.entries()) {
-      const wrong = fault(report["loss"]![0]!, report["gradNorm"]![0]!, factors[k]!)
+      const wrong = fault(report["loss"]![0]!, report, factors[k]!)
       if (wrong) return yield* diverged(wrong, k)
     }
     yield* Effect.mapError(commit, (e) => e.reason._tag === "NotFinite" ? ofWeights(e.reason, parts.length - 1) : e)
-    updates += parts.length
+    progress = after(progress, reports, results)
     return reports
   })
   const probe = Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>) {
-    const { gradSquares } = yield* run(parts, scalars(spec, updates + 1))
-    return new Map(weights.trainable.map((path, i) => [path, gradSquares[i]!]))
+    const factors = scalars(spec, updates() + 1)
+    let { measured } = yield* run(parts, { ...factors, ...progress.scaling })
+    /** At the scale that updates would come to. */
+    while (isSkipped(measured) && tooSmall(spec.scaler, measured) === undefined) {
+      measured = (yield* run(parts, { ...factors, ...scalingOf(progress, measured) })).measured
+    }
+    return new Map(weights.trainable.map((path, i) => [path, measured["gradSquares"]![i]!]))
   })
   const learner: Learner<K> = {
-    updates: () => updates,
+    updates,
+    progress: () => progress,
     resume: (from) => {
-      updates = from
+      progress = resumed(from, spec.scaler)
     },
     learn: (parts) => alone(learn(parts)),
     learnSeveral: (parts) => alone(learnSeveral(parts)),

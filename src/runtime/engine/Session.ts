@@ -76,7 +76,8 @@ export class NotFinite extends Schema.TaggedError<NotFinite>()("NotFinite", {
     return `Program ${program}: element ${element} of ${output} is ${value}${
       subject === "" ? "" : `, for ${subject}`
     }. `
-      + "The model's weights are too large or damaged; use another checkpoint, or train with a lower learning rate."
+      + "The model's weights are damaged, or too large to compute with (in float16 sooner than in float32 or bfloat16); "
+      + "use another checkpoint, or train with a lower learning rate."
   }
 }
 

@@ -22,8 +22,8 @@ export interface CpuOptions {
   readonly threads?: number | undefined
   /** Write graphs as for another provider, to test them on any machine. */
   readonly target?: Target
-  /** Compute matrix products in this type, for the same purpose. The CPU has no bfloat16 products. */
-  readonly products?: "float16" | undefined
+  /** Round operands and results of matrix products to this type, for the same purpose: slower than float32. */
+  readonly products?: Half | undefined
 }
 
 /** ONNX Runtime on the CPU. */
@@ -98,20 +98,29 @@ export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, Se
     })
   )
 
-/** Programs of the CPU provider that run as on a device, whose memory is the host's: to test that on any machine. */
-export const simulated: Layer.Layer<Session, SessionError> = Layer.effect(
-  Session,
-  Effect.map(Devices.host, (host) =>
-    traced({
-      provider: "cpu",
-      threads: 1,
-      precision: "float32",
-      device: true,
-      kept: host.arrays,
-      compile: (graph, fixed) => Native.compile(host, graph, fixed),
-      open: (family, fixed, still) => Native.open(host, family, { ...still, ...fixed })
-    }))
-)
+/**
+ * Programs of the CPU provider that run as on a device, whose memory is the host's: to test that on any machine. Products
+ * as in `CpuOptions`.
+ */
+export const simulating = (products?: Half): Layer.Layer<Session, SessionError> =>
+  Layer.effect(
+    Session,
+    Effect.map(Devices.host, (device) => {
+      const host = { ...device, products }
+      return traced({
+        provider: "cpu",
+        threads: 1,
+        precision: products ?? "float32",
+        device: true,
+        kept: host.arrays,
+        compile: (graph, fixed) => Native.compile(host, graph, fixed),
+        open: (family, fixed, still) => Native.open(host, family, { ...still, ...fixed })
+      })
+    })
+  )
+
+/** The same in float32. */
+export const simulated = simulating()
 
 const adapters =
   "Install a driver for Vulkan, Metal or Direct3D 12 that has what ONNX Runtime asks for (docs/webgpu.md), "
@@ -206,11 +215,14 @@ const variable = Effect.fnUntraced(function*<A>(
   return given.trim() === "" ? otherwise : yield* read(name, given)
 })
 
-/** float16 products would need loss scaling, which there is not. */
-const precisionOf = (name: string, given: string): Effect.Effect<"float32" | "bfloat16", BadVariable> =>
-  given === "float32" || given === "bfloat16"
-    ? Effect.succeed(given)
-    : Effect.fail(new BadVariable({ name, wanted: "one of float32, bfloat16", given }))
+const precisions = ["float32", "float16", "bfloat16"] as const
+
+const precisionOf = (name: string, given: string): Effect.Effect<typeof precisions[number], BadVariable> => {
+  const found = precisions.find((precision) => precision === given)
+  return found
+    ? Effect.succeed(found)
+    : Effect.fail(new BadVariable({ name, wanted: `one of ${precisions.join(", ")}`, given }))
+}
 
 /** The provider named by the environment: `PROVIDER`, `CUDA_DEVICE`, `THREADS`, `PRECISION`. */
 export const fromConfig: Layer.Layer<Session, SessionError | BadVariable | Config.ConfigError> = Layer.unwrap(

@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { LEAST_SHIFTED } from "../../domain/settings/prompting.ts"
 import * as Learner from "../engine/Learner.ts"
-import type { SessionError } from "../engine/Session.ts"
+import { Session, type SessionError } from "../engine/Session.ts"
 import { learnerPart } from "../models/checkpointPart.ts"
 import {
   describe,
@@ -13,7 +13,9 @@ import {
   groupsOf,
   judge,
   learningOf,
+  lossScaleOf,
   partsOf,
+  scalerOf,
   type Taught,
   translate
 } from "../models/training.ts"
@@ -52,12 +54,14 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
   Layer.effectContext(Effect.gen(function*() {
     const { model: own, name, prompting, training } = settings
     const model = yield* Model.make(settings, true)
-    const learning = learningOf(training, model.weights)
+    const scaler = scalerOf(yield* Session)
+    const learning = learningOf(training, model.weights, scaler)
     const learner = yield* Learner.make({
       name,
       weights: model.weights,
       optimizer: learning.optimizer,
       groups: groupsOf(training, own.learning_rate),
+      scaler,
       lesson: ([rows, length, supervised]: [number, number, number]) =>
         Graphs.lesson(model.decoder, {
           ...learning,
@@ -110,6 +114,7 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
       LanguageModelLearner,
       LanguageModelLearner.of({
         groups,
+        ...lossScaleOf(learner),
         learn: Effect.fn("languageModel.learn")(function*(lesson) {
           const parts = yield* fail(prepare(lesson))
           const reports = yield* fail(learner.learn(parts))

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { modelFiles } from "../../domain/fileNames.ts"
 import { asNumbers, asStored, type Values } from "../../kernels/half.ts"
 import type { Learner } from "../engine/Learner.ts"
+import { type Progress, start } from "../engine/progress.ts"
 import type { Arrays, Weights } from "../engine/Weights.ts"
 import * as Peft from "../files/peft.ts"
 import { CheckpointError, type Part, type PartState, type Stored, type Tensors } from "../ports/Checkpoints.ts"
@@ -40,6 +41,20 @@ const fitting = Effect.fnUntraced(function*(weights: Weights, stored: Stored, na
     wanted?.join() ?? ""
   }]: the model folder was another`
   return yield* new CheckpointError({ path: stored.path, reason })
+})
+
+const SCALAR = { shape: [] }
+
+/** The state of a loss scale as tensors of a checkpoint. */
+const scalars = (scaling: Progress["scaling"]): Tensors =>
+  new Map(Object.entries(scaling).map(([name, data]) => [name, { ...SCALAR, data }]))
+
+/** The stored state of a loss scale, as far as there is one: a checkpoint of another precision has none. */
+const storedScaling = Effect.fnUntraced(function*({ scaling }: Progress, { names, read }: Stored) {
+  const found = Object.keys(scaling).filter((name) => names.includes(name))
+  return Object.fromEntries(
+    yield* Effect.forEach(found, (name) => Effect.map(read(name), ({ data }) => [name, data] as const))
+  )
 })
 
 /** What a part has besides its learner: files, the base of an adapter, the index of a retriever. */
@@ -80,11 +95,12 @@ export const learnerPart = (
     save: () => {
       const [index, arrays] = [indexed?.indexState(), weights.current()]
       const ofIndex = shaped(weights, only(index?.weights ?? new Map(), isOwn), INDEX)
+      const { scaling, skipped, updates } = learner?.progress() ?? start(undefined)
       return {
         weights: shaped(weights, only(arrays, (name) => !isSlot(name) && isOwn(name)), prefix),
         base: based?.sha256,
-        extra: new Map([...shaped(weights, only(arrays, isSlot)), ...ofIndex]),
-        counters: { updates: learner?.updates() ?? 0, generation: index?.generation ?? 0 },
+        extra: new Map([...shaped(weights, only(arrays, isSlot)), ...scalars(scaling), ...ofIndex]),
+        counters: { updates, generation: index?.generation ?? 0, ...(skipped > 0 ? { skipped } : {}) },
         files: based ? adapterFiles(based, files) : files
       }
     },
@@ -97,7 +113,11 @@ export const learnerPart = (
         const [from, own] = isSlot(name) ? [state.extra, ""] : [state.weights, prefix]
         weights.restore(new Map([[name, yield* fitting(weights, from, name, own)]]))
       }
-      learner?.resume(state.counters["updates"] ?? 0)
+      learner?.resume({
+        updates: state.counters["updates"] ?? 0,
+        skipped: state.counters["skipped"] ?? 0,
+        scaling: yield* storedScaling(learner.progress(), state.extra)
+      })
       const generation = state.counters["generation"] ?? 0
       if (indexed && generation > 0) yield* rebuild(indexed, generation, state.extra)
     })

@@ -7,12 +7,20 @@ import type { Half, Values } from "../../kernels/half.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
 import { elementsOf, wholeOf } from "../../kernels/nn/quantised.ts"
 import { adamw } from "../../kernels/optim/adamw.ts"
+import { type GradScaler, gradScaler } from "../../kernels/optim/gradScaler.ts"
 import { type Group, learningRate, type Optimizer } from "../../kernels/optim/Optimizer.ts"
 import { type Learning, names } from "../../kernels/Step.ts"
 import * as Learner from "../engine/Learner.ts"
-import { NotFinite, type SessionError } from "../engine/Session.ts"
+import { NotFinite, type Session, type SessionError } from "../engine/Session.ts"
 import type { Weights } from "../engine/Weights.ts"
-import { DeadGradient, Diverged, labelOf, type ParameterGroup, ProgramFailed } from "../ports/Learning.ts"
+import {
+  DeadGradient,
+  Diverged,
+  labelOf,
+  type LossScale,
+  type ParameterGroup,
+  ProgramFailed
+} from "../ports/Learning.ts"
 import { isLora } from "./lora.ts"
 
 /** The optimiser of the settings. */
@@ -28,11 +36,16 @@ const groupOf = (params: Flat, trainable: ReadonlyArray<string>) => {
   }
 }
 
+/** What steps with products of this type need: float16's range is too small for gradients as they are. */
+export const scalerOf = ({ precision }: Pick<Session["Service"], "precision">): GradScaler | undefined =>
+  precision === "float16" ? gradScaler : undefined
+
 /** Optimisation settings of a model's steps. */
-export const learningOf = (c: Training, { params, trainable }: Weights): Learning => ({
+export const learningOf = (c: Training, { params, trainable }: Weights, scaler?: GradScaler): Learning => ({
   group: groupOf(params, trainable),
   optimizer: optimizerOf(c),
   maxGradNorm: c.max_grad_norm,
+  scaler,
   checkpointing: c.gradient_checkpointing
 })
 
@@ -120,6 +133,12 @@ export const judge = (
     ? Effect.fail(new DeadGradient({ groups: dead, batches: 1 }))
     : Effect.succeed(new Map([...norms].map(([name, square]) => [name, Math.sqrt(square)])))
 }
+
+/** A learner's loss scale as part of a port; nothing if it has none. */
+export const lossScaleOf = ({ progress }: Pick<Learner.Learner<any>, "progress">): { lossScale?: () => LossScale } =>
+  names.scaler("scale") in progress().scaling
+    ? { lossScale: () => ({ scale: progress().scaling[names.scaler("scale")]![0]!, skipped: progress().skipped }) }
+    : {}
 
 /** A model in training: its name, and the updates made so far. */
 export type Taught = Pick<Learner.Learner<any>, "updates"> & { readonly name: string }

@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Chat } from "../../domain/Content.ts"
-import { DeadGradient, Diverged, type ParameterGroup, ProgramFailed } from "./Learning.ts"
+import { DeadGradient, Diverged, type LossScale, type ParameterGroup, ProgramFailed } from "./Learning.ts"
 
 /** A prompt and its continuation exceed the model's context even after the prompt is truncated. */
 export class ContextOverflow extends Schema.TaggedError<ContextOverflow>()("ContextOverflow", {
@@ -97,6 +97,8 @@ export class LanguageModelLearner extends Context.Service<LanguageModelLearner, 
   readonly learnSeveral?: (
     lessons: ReadonlyArray<LanguageModelLesson>
   ) => Effect.Effect<ReadonlyArray<Float32Array>, LanguageModelError>
+  /** The loss scale, if there is one; an update that is skipped returns its losses, which may be infinite or NaN. */
+  readonly lossScale?: () => LossScale
   /**
    * Preflight gradient check: the gradient norm of each trainable group, by label. Fails with `DeadGradient` if one is
    * not finite. Updates nothing.

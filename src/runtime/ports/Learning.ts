@@ -17,6 +17,14 @@ export interface ParameterGroup {
   readonly learningRate: number
 }
 
+/** Loss scaling, where matrix products are in float16. */
+export interface LossScale {
+  /** The factor of the loss in the next update. */
+  readonly scale: number
+  /** Updates of the run, in all of its processes, that were skipped because their gradients were not finite. */
+  readonly skipped: number
+}
+
 /** A group's label in errors and tables. */
 export const labelOf = ({ model, name }: Pick<ParameterGroup, "model" | "name">): string => `${model} ${name}`
 

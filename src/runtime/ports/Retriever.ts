@@ -4,7 +4,7 @@ import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Content } from "../../domain/Content.ts"
 import { CorpusError } from "./Corpus.ts"
-import { DeadGradient, Diverged, type ParameterGroup, ProgramFailed } from "./Learning.ts"
+import { DeadGradient, Diverged, type LossScale, type ParameterGroup, ProgramFailed } from "./Learning.ts"
 import { IndexError, type Ranked } from "./PassageIndex.ts"
 
 export type { Ranked } from "./PassageIndex.ts"
@@ -55,6 +55,8 @@ export class RetrieverLearner extends Context.Service<RetrieverLearner, {
   readonly learnSeveral?: (
     lessons: ReadonlyArray<RetrieverLesson>
   ) => Effect.Effect<ReadonlyArray<Float32Array>, RetrieverError>
+  /** The loss scale, if there is one; an update that is skipped returns its losses, which may be infinite or NaN. */
+  readonly lossScale?: () => LossScale
   /**
    * Preflight gradient check: the gradient norm of each trainable group, by label. Fails with `DeadGradient` if one is
    * not finite. Updates nothing.

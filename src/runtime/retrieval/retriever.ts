@@ -5,8 +5,10 @@ import * as Layer from "effect/Layer"
 import { textOf } from "../../domain/Content.ts"
 import { parts } from "../../domain/fileNames.ts"
 import type { Retrieval } from "../../domain/settings/retrieval.ts"
+import type { GradScaler } from "../../kernels/optim/gradScaler.ts"
 import * as Learner from "../engine/Learner.ts"
 import { cached } from "../engine/Programs.ts"
+import { Session } from "../engine/Session.ts"
 import { learnerPart } from "../models/checkpointPart.ts"
 import { loraOf } from "../models/lora.ts"
 import {
@@ -15,8 +17,10 @@ import {
   groupsOf,
   judge,
   learningOf,
+  lossScaleOf,
   optimizerOf,
   partsOf,
+  scalerOf,
   storedAs,
   type Taught,
   translate
@@ -83,8 +87,8 @@ type StepKey = [
   m: number
 ]
 
-const lessonOf = (model: Model.RetrieverModel, { loss, training }: RetrieverSettings) => {
-  const learning = learningOf(training, model.weights)
+const lessonOf = (model: Model.RetrieverModel, { loss, training }: RetrieverSettings, scaler?: GradScaler) => {
+  const learning = learningOf(training, model.weights, scaler)
   return ([questions, of, passages, passageLength, n, tag, m]: StepKey) =>
     Graphs.lesson(model.encoder, {
       ...learning,
@@ -135,12 +139,14 @@ export const trainable = (settings: RetrieverSettings) =>
       draws: true
     })
     const name = NAME
+    const scaler = scalerOf(yield* Session)
     const learner = yield* Learner.make({
       name,
       weights: model.weights,
       optimizer: optimizerOf(training),
       groups: groupsOf(training, own.learning_rate),
-      lesson: lessonOf(model, settings)
+      scaler,
+      lesson: lessonOf(model, settings, scaler)
     })
     const fail = failing({ name, ...learner })
     const checkpoints = yield* Checkpoints
@@ -166,6 +172,7 @@ export const trainable = (settings: RetrieverSettings) =>
       RetrieverLearner,
       RetrieverLearner.of({
         groups,
+        ...lossScaleOf(learner),
         learn: Effect.fn("retriever.learn")(function*(lesson) {
           const reports = yield* fail(Effect.flatMap(parts(lesson), learner.learn))
           return Float32Array.from(reports.flatMap(({ losses }) => Array.from(losses!)))

@@ -141,7 +141,7 @@ for (const [how, few, exact, native] of cases) {
         const [before, after] = [yield* learner, yield* learner]
         for (let i = 0; i < 2; i++) yield* before.learner.learn(batch)
         after.weights.restore(new Map([...before.weights.parameters(), ...before.weights.state()]))
-        after.learner.resume(before.learner.updates())
+        after.learner.resume(before.learner.progress())
         for (let i = 0; i < 2; i++) yield* after.learner.learn(batch)
         assert.deepStrictEqual(after.weights.parameters(), straight.weights.parameters())
         assert.deepStrictEqual(after.weights.state(), straight.weights.state())

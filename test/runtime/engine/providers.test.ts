@@ -73,7 +73,8 @@ describe("the environment", () => {
       ["THREADS", "1e1", /given "1e1"$/],
       ["THREADS", "1000000", /given "1000000"$/],
       ["THREADS", "9".repeat(10_000), /given "9{40}"$/],
-      ["PRECISION", "float16", /must be one of float32, bfloat16; given "float16"$/],
+      ["PRECISION", "fp16", /must be one of float32, float16, bfloat16; given "fp16"$/],
+      ["PRECISION", "float16", /must be float32 on cpu; given "float16"$/],
       ["PRECISION", "bfloat16", /must be float32 on cpu; given "bfloat16"$/],
       ["CUDA_DEVICE", "all", /must be a whole number from 0 to 1023; given "all"$/]
     ] as const

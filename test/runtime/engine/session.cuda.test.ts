@@ -7,6 +7,8 @@ import { suite } from "./session.suite.ts"
 const gpu = cuda({ device: 0 })
 const missing = await unavailable(gpu)
 if (missing === undefined) {
-  suite("cuda", gpu, 1e-5)
-  suite("cuda, products in bfloat16", cuda({ device: 0, products: "bfloat16" }), 1e-1)
+  suite("cuda", gpu, "float32")
+  for (const products of ["float16", "bfloat16"] as const) {
+    suite(`cuda, products in ${products}`, cuda({ device: 0, products }), products)
+  }
 } else describe("Session on cuda", () => it.skip(`is not run: ${missing}`, () => assert.fail("not run")))

@@ -1,4 +1,4 @@
 import { reference } from "../../../src/runtime/engine/providers.ts"
 import { suite } from "./session.suite.ts"
 
-suite("reference", reference, 1e-6)
+suite("reference", reference, "float64")

@@ -2,4 +2,4 @@
 import { simulated } from "../../../src/runtime/engine/providers.ts"
 import { suite } from "./session.suite.ts"
 
-suite("cpu as a device", simulated, 1e-5)
+suite("cpu as a device", simulated, "float32")

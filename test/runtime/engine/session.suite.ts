@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Layer } from "effect/Layer"
 import * as fc from "fast-check"
+import { flops } from "../../../src/kernels/cost.ts"
 import { grad } from "../../../src/kernels/grad.ts"
 import { interpret } from "../../../src/kernels/interpret.ts"
 import * as Nd from "../../../src/kernels/NdArray.ts"
@@ -37,9 +38,21 @@ const judged = (op: Op<any>, law: Case): Graph => {
   }
 }
 
-const agree = Effect.fnUntraced(function*(op: Op<any>, law: Case, tolerance: number) {
+/**
+ * Greatest error of an element, relative to its size or 1, by the type of matrix products: sums of few products of
+ * numbers up to 2, rounded before and after. Everything else is float32 (on the interpreter float64, rounded once).
+ */
+const tolerances = { float64: 1e-6, float32: 1e-5, float16: 1e-2, bfloat16: 8e-2 } as const
+type Precision = keyof typeof tolerances
+
+/** The tolerance for a graph: that of float32 if it has no matrix product, whatever their type. */
+const toleranceOf = (graph: Graph, precision: Precision): number =>
+  flops(graph) > 0 ? tolerances[precision] : Math.min(tolerances.float32, tolerances[precision])
+
+const agree = Effect.fnUntraced(function*(op: Op<any>, law: Case, precision: Precision) {
   const session = yield* Session
   const graph = judged(op, law)
+  const tolerance = toleranceOf(graph, precision)
   /** Words of 16 bits, and bytes, are weights that do not learn, everywhere they are used: they are fixed. */
   const words = Object.values<Tensor>(graph.inputs).some(({ type: { dtype } }) =>
     dtype === "uint16" || dtype === "uint8"
@@ -65,7 +78,7 @@ const agree = Effect.fnUntraced(function*(op: Op<any>, law: Case, tolerance: num
 export const suite = <E>(
   name: string,
   layer: Layer<Session, E>,
-  tolerance: number,
+  precision: Precision,
   refused: (op: Op<any>, law: Case) => boolean = () => false
 ) =>
   describe(`Session on ${name}`, () => {
@@ -82,7 +95,7 @@ export const suite = <E>(
           continue
         }
         it.live(`means what ${op.name} means, and its gradient ${JSON.stringify(law)}`, () =>
-          agree(op, law, tolerance).pipe(Effect.scoped, Effect.provide(layer)))
+          agree(op, law, precision).pipe(Effect.scoped, Effect.provide(layer)))
       }
     }
     it.live("refuses data of the wrong size, naming the input", () =>
@@ -113,7 +126,8 @@ export const suite = <E>(
             const feeds = { x: Nd.fromArray([batch, length, 3], x), w: Nd.fromArray([2, 3], w) }
             const [want] = interpret(Object.values(at({ batch, length }).outputs), feeds)
             assert.strictEqual(y!.length, want!.data.length)
-            want!.data.forEach((value, i) => assert.closeTo(y![i]!, value, 10 * tolerance))
+            const tolerance = 10 * tolerances[precision]
+            want!.data.forEach((value, i) => assert.closeTo(y![i]!, value, tolerance))
             const error = yield* Effect.flip(open({ batch: batch + 1, length }).run({ x, w }))
             assert.match(error.message, /input x has/)
           }

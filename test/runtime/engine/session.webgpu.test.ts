@@ -5,5 +5,5 @@ import { unavailable } from "../../support/providers.ts"
 import { suite } from "./session.suite.ts"
 
 const missing = await unavailable(webgpu)
-if (missing === undefined) suite("webgpu", webgpu, 1e-5, (_, { attrs }) => attrs.from === "bfloat16")
+if (missing === undefined) suite("webgpu", webgpu, "float32", (_, { attrs }) => attrs.from === "bfloat16")
 else describe("Session on webgpu", () => it.skip(`is not run: ${missing}`, () => assert.fail("not run")))

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import { interpret } from "../../../src/kernels/interpret.ts"
 import * as Nd from "../../../src/kernels/NdArray.ts"
 import { adamw } from "../../../src/kernels/optim/adamw.ts"
+import { gradScaler } from "../../../src/kernels/optim/gradScaler.ts"
 import { names } from "../../../src/kernels/Step.ts"
 import { cpu } from "../../../src/runtime/engine/providers.ts"
 import { allocate, Session } from "../../../src/runtime/engine/Session.ts"
@@ -25,8 +26,13 @@ const again = Object.fromEntries(
   Object.entries(steps(optimizer, 1, true)).map(([name, one]) => [`${name}, checkpointed`, one])
 )
 
+/** The same with a loss scale. */
+const scaled = Object.fromEntries(
+  Object.entries(steps(optimizer, 1, false, gradScaler)).map(([name, one]) => [`${name}, loss scaled`, one])
+)
+
 describe("a whole step on cpu", () => {
-  for (const [name, [graph, batch]] of Object.entries({ ...steps(optimizer, 1), ...again })) {
+  for (const [name, [graph, batch]] of Object.entries({ ...steps(optimizer, 1), ...again, ...scaled })) {
     it.live(`does what it means: ${name}`, () =>
       Effect.gen(function*() {
         const program = yield* (yield* Session).compile(graph)
