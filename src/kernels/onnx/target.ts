@@ -12,7 +12,7 @@ const target = (name: Target["name"], kernels: Kernels): Target => {
   return { name, device: true, has: (opType, type) => types.get(opType)?.has(type ?? "float32") ?? false }
 }
 
-const products: ReadonlySet<string> = new Set(["Gemm", "MatMul", "FusedMatMul"])
+const products: ReadonlySet<string> = new Set(["Gemm", "MatMul", "MatMulNBits", "FusedMatMul"])
 const halves: ReadonlySet<string> = new Set(["float16", "bfloat16"])
 
 /**
