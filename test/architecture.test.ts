@@ -26,7 +26,10 @@ const table: Readonly<Record<string, Zone>> = {
   domain: { zones: ["domain"], packages: ["effect", "apache-arrow"] },
   kernels: { zones: ["kernels"], packages: [] },
   "runtime/ports": { zones: ["runtime/ports", "domain"], packages: ["effect"] },
-  "runtime/engine": { zones: ["runtime/engine", "kernels"], packages: ["effect", "onnxruntime-node", "node:"] },
+  "runtime/engine": {
+    zones: ["runtime/engine", "kernels"],
+    packages: ["effect", "koffi", "onnxruntime-node", "node:"]
+  },
   "runtime/files": {
     zones: ["runtime/files", "runtime/ports", "kernels", "domain"],
     packages: ["effect", "apache-arrow", "yaml", "node:"]

@@ -35,7 +35,7 @@ import { cpu, cuda } from "../../src/runtime/engine/providers.ts"
 import { type Data, Session } from "../../src/runtime/engine/Session.ts"
 import * as Weights from "../../src/runtime/engine/Weights.ts"
 import { unconstrained } from "../../src/runtime/language/generation/constraints.ts"
-import { generate } from "../../src/runtime/language/generation/generate.ts"
+import { batches, generate } from "../../src/runtime/language/generation/generate.ts"
 import { generation } from "../../src/runtime/language/generation/graphs.ts"
 import * as ReaderGraphs from "../../src/runtime/language/graphs.ts"
 import * as RetrieverGraphs from "../../src/runtime/retrieval/colbert/graphs.ts"
@@ -268,7 +268,8 @@ const write = Effect.gen(function*() {
     kept: session.kept,
     weights: () => ({}),
     padding: 0,
-    decode: () => ""
+    decode: () => "",
+    ...batches("reader")
   }
   const prompts = Array.from({ length: rows }, (_, r) => ({
     ids: [...ids(prompt + r, 32000).subarray(r)],

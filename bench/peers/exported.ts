@@ -24,7 +24,7 @@ import { decodeDecoder } from "../../src/runtime/files/config/decoder.ts"
 import { decodeEncoder } from "../../src/runtime/files/config/encoder.ts"
 import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
 import { unconstrained } from "../../src/runtime/language/generation/constraints.ts"
-import { generate } from "../../src/runtime/language/generation/generate.ts"
+import { batches, generate } from "../../src/runtime/language/generation/generate.ts"
 import { generation } from "../../src/runtime/language/generation/graphs.ts"
 import * as OnnxFolder from "../../src/runtime/models/export/onnx.ts"
 import * as ModelFolder from "../../src/runtime/models/folder.ts"
@@ -113,7 +113,8 @@ const check = Effect.gen(function*() {
     kept: session.kept,
     weights: () => ({}),
     padding: 0,
-    decode: () => ""
+    decode: () => "",
+    ...batches("reader")
   }
   const settings = { do_sample: false, temperature: 1, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1 }
   const options = { ...unconstrained, ...settings, max_new_tokens: TOKENS, eos: new Set<number>(), stop_strings: [] }

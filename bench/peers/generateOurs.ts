@@ -25,7 +25,7 @@ import { decodeDecoder } from "../../src/runtime/files/config/decoder.ts"
 import { decodeFile } from "../../src/runtime/files/disk.ts"
 import { ofDecoder } from "../../src/runtime/files/stateDict.ts"
 import { unconstrained } from "../../src/runtime/language/generation/constraints.ts"
-import { generate } from "../../src/runtime/language/generation/generate.ts"
+import { batches, generate } from "../../src/runtime/language/generation/generate.ts"
 import { generation } from "../../src/runtime/language/generation/graphs.ts"
 import * as ModelFolder from "../../src/runtime/models/folder.ts"
 import * as Quantisation from "../../src/runtime/models/quantisation.ts"
@@ -73,7 +73,8 @@ const serve = Effect.gen(function*() {
     kept: session.kept,
     weights: () => ({}),
     padding: 0,
-    decode: () => ""
+    decode: () => "",
+    ...batches("reader")
   }
   const settings = {
     ...unconstrained,

@@ -9,6 +9,7 @@ import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { Corpus, distinct } from "../runtime/ports/Corpus.ts"
 import type { Event } from "../stages/answer.ts"
 import { modeOf } from "../systems/all.ts"
+import { evalBatch } from "./costs/evalBatch.ts"
 import { rowsOf } from "./course.ts"
 import { fitting } from "./preflight.ts"
 
@@ -65,7 +66,7 @@ export const answerAll = (c: RunConfig, records: ReadonlyArray<QuestionRecord>) 
   Stream.unwrap(Effect.gen(function*() {
     const corpus = yield* Corpus
     const stage = modeOf(c).answering(ranked(c, corpus.size)).stage
-    const size = c.per_device_eval_batch_size
+    const size = yield* evalBatch(c)
     const answered = Effect.fnUntraced(function*(questions: Batches.QuestionFrame, batch: number) {
       const rows = yield* stage.run(questions)
       const [predictions, support] = [Frame.column(rows, "prediction"), Frame.column(rows, "support")]

@@ -13,6 +13,7 @@ import * as LanguageModel from "../runtime/ports/LanguageModel.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
 import { modeOf } from "../systems/all.ts"
 import type { Judges } from "../systems/System.ts"
+import { evalBatch } from "./costs/evalBatch.ts"
 import { rowsOf } from "./course.ts"
 
 /** The verdict on each question, and the metrics over all. */
@@ -82,7 +83,7 @@ export const evaluate = Effect.fn("evaluate")(function*<E = never, R = never>(
   const { run } = mode.answering(n).stage
   const answers = (rows: Batches.QuestionFrame) =>
     options.read ? run(rows) : Effect.provide(run(rows), LanguageModel.none)
-  const size = c.per_device_eval_batch_size
+  const size = yield* evalBatch(c)
   const [began, verdicts] = [yield* Clock.currentTimeMillis, new Array<Verdict>()]
   const [accuracy, mrr] = [new Running(), new Running()]
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)

@@ -13,7 +13,7 @@ import { cpu } from "../../src/runtime/engine/providers.ts"
 import { onHost, Session } from "../../src/runtime/engine/Session.ts"
 import { asInputs } from "../../src/runtime/engine/Weights.ts"
 import { decodeDecoder } from "../../src/runtime/files/config/decoder.ts"
-import { generate, type GenerationOptions } from "../../src/runtime/language/generation/generate.ts"
+import { batches, generate, type GenerationOptions } from "../../src/runtime/language/generation/generate.ts"
 import { generation } from "../../src/runtime/language/generation/graphs.ts"
 import { greedy } from "../support/decoders.ts"
 import * as Golden from "./golden.ts"
@@ -42,7 +42,8 @@ const texts = Effect.fnUntraced(function*(about: string, together: boolean) {
     kept: onHost,
     weights: () => ({}),
     padding: config.pad_token_id,
-    decode
+    decode,
+    ...batches("decoder")
   }
   const found = cases.find((one) => one.about === about)!
   const options: GenerationOptions = { ...greedy, eos: new Set(config.eos_token_id), ...found.settings }

@@ -1,4 +1,5 @@
 /** Questions answered a batch at a time, on ports in memory. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -26,7 +27,7 @@ const run = Effect.fnUntraced(
       per_device_eval_batch_size: size
     })
     const { calls, layer } = Fakes.ports(passages.map(({ text }) => text))
-    const given = [Layer.succeed(Corpus, fromRecords(passages)), layer] as const
+    const given = [Layer.succeed(Corpus, fromRecords(passages)), NodeFileSystem.layer, layer] as const
     const answered = yield* Stream.runCollect(answerAll(config, questions)).pipe(
       Effect.provide(Layer.mergeAll(...given), { local: true })
     )

@@ -1,4 +1,5 @@
 /** Questions judged: the figures against formulas written out, and the program on ports in memory. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -165,6 +166,7 @@ const run = Effect.fnUntraced(
     const { calls, layer } = Fakes.ports(Tiny.passages.map(({ text }) => text))
     const given = [
       Layer.succeed(Corpus, fromRecords(Tiny.passages)),
+      NodeFileSystem.layer,
       silent
     ] as const
     const ports = retrieves ? layer : Layer.merge(layer, absent)

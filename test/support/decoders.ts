@@ -9,7 +9,7 @@ import { type Input, input } from "../../src/kernels/Tensor.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
 import { asInputs } from "../../src/runtime/engine/Weights.ts"
 import { unconstrained } from "../../src/runtime/language/generation/constraints.ts"
-import type { GenerationOptions, Generator } from "../../src/runtime/language/generation/generate.ts"
+import { batches, type GenerationOptions, type Generator } from "../../src/runtime/language/generation/generate.ts"
 import { generation } from "../../src/runtime/language/generation/graphs.ts"
 import { initialise } from "../../src/runtime/models/initialise.ts"
 
@@ -53,7 +53,8 @@ export const generator = Effect.fnUntraced(function*(c: DecoderConfig, fixed: bo
     kept: session.kept,
     weights: () => fixed ? {} : weights,
     padding: 0,
-    decode: (ids) => ids.join(" ")
+    decode: (ids) => ids.join(" "),
+    ...batches("decoder")
   }
   return { decoder, generator: made, weights }
 })

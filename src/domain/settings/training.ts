@@ -31,8 +31,10 @@ export const training = {
     affects: "learning",
     default: 1
   }),
-  per_device_eval_batch_size: setting(Count, {
-    description: "Questions per batch in evaluation.",
+  per_device_eval_batch_size: setting(Schema.Union([Count, Schema.Literals(["auto"])]), {
+    description:
+      "Questions per batch in evaluation; \"auto\" for as many, up to 128, as the host's memory holds generated answers "
+      + "of.",
     affects: "output",
     default: 16
   }),

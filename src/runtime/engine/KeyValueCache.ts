@@ -46,9 +46,23 @@ export class KeyValueCache {
       }
     }
   }
-  /** Frees what the device keeps of it; it is not used any more. */
+
+  /** Frees what a device keeps of it. */
   release(): void {
     this.kept.release(this.arrays)
+  }
+
+  /**
+   * The inputs for the rows from..to-1. For some of them, these are views of the host's arrays: a device that has no
+   * memory to run all rows keeps none of them either.
+   */
+  feedsOf(from: number, to: number): Feeds<string> {
+    if (from === 0 && to === this.rows) return this.feeds
+    this.release()
+    const size = this.shape.groups * this.slots * this.shape.size
+    return Object.fromEntries(
+      Object.entries(this.feeds).map(([name, array]) => [name, array.subarray(from * size, to * size)])
+    )
   }
 
   /** A cache of `slots` positions for the given rows of this one, with their contents as far as both have positions. */

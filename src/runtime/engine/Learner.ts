@@ -9,6 +9,7 @@ import type { Group, Optimizer } from "../../kernels/optim/Optimizer.ts"
 import { repeated } from "../../kernels/repeat.ts"
 import { names, type Steps } from "../../kernels/Step.ts"
 import { keeping, weighing } from "./keeping.ts"
+import { final } from "./outOfMemory.ts"
 import { cached } from "./Programs.ts"
 import { after, isSkipped, type Progress, resumed, scalingOf, start, tooSmall } from "./progress.ts"
 import { type Data, type Feeds, type NotFinite, Session, type SessionError } from "./Session.ts"
@@ -150,10 +151,13 @@ const overwriting = (graph: Graph): Graph => {
   return graph
 }
 
+/** Programs whose results are written over their inputs. */
+const inPlace = { unchecked: true, inPlace: true }
+
 /** What follows the accumulated gradients, whatever the batch: their norm, then the updates. */
 const finishing = Effect.fnUntraced(function*() {
   let graphs: ReadonlyArray<Graph> | undefined
-  const run = yield* cached(([i]: [number]) => graphs![i]!, { kept: Infinity, unchecked: true })
+  const run = yield* cached(([i]: [number]) => graphs![i]!, { ...inPlace, kept: Infinity })
   return ({ norm, update }: Steps) => {
     const [, ...updates] = graphs ??= [norm(), ...update().map(overwriting)]
     return {
@@ -166,7 +170,7 @@ const finishing = Effect.fnUntraced(function*() {
 
 /** Gradients first, then the update. Accumulated gradients, and weights that are overwritten, are updated in place. */
 const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
-  const add = yield* cached((key: K) => overwriting(lesson(key).part()), { unchecked: true, fixed: weights.frozen })
+  const add = yield* cached((key: K) => overwriting(lesson(key).part()), { ...inPlace, fixed: weights.frozen })
   const finish = yield* finishing()
   const weigh = yield* weighing(weights)
   return Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>, factors: Feeds<string>) {
@@ -230,7 +234,7 @@ export const make = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec
     const { commit, loss, measured, reports } = yield* run(parts, { ...factors, ...progress.scaling })
     const wrong = fault(loss, measured, factors)
     if (wrong) return yield* diverged(wrong)
-    yield* Effect.mapError(commit, (e) => e.reason._tag === "NotFinite" ? ofWeights(e.reason) : e)
+    yield* Effect.mapError(commit, (e) => e.reason._tag === "NotFinite" ? ofWeights(e.reason) : final(e))
     progress = after(progress, [measured], measured)
     return reports
   })

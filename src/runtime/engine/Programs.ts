@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as RcMap from "effect/RcMap"
 import * as ScopedCache from "effect/ScopedCache"
 import type { Graph } from "../../kernels/onnx/encode.ts"
+import { isOutOfMemory } from "./outOfMemory.ts"
 import { type Feeds, finite, type Program, Session } from "./Session.ts"
 
 /** Runs the program of a key. */
@@ -21,7 +22,38 @@ export interface CachedOptions {
   readonly unchecked?: boolean
   /** Inputs whose values are fixed while the record is the same: programs are compiled for it. */
   readonly fixed?: () => Feeds<string>
+  /** Results are written over inputs: a run that failed cannot be tried again. */
+  readonly inPlace?: boolean
 }
+
+/** The programs that a cache keeps although they are idle. */
+interface Idle {
+  readonly count: Effect.Effect<number>
+  readonly release: Effect.Effect<void>
+}
+
+/** Of all caches of a session. Idle programs hold memory of the device, such as their arenas. */
+const idlers = new WeakMap<Session["Service"], Set<Idle>>()
+
+/** Registers a cache's idle programs until the scope ends. */
+const idling = (session: Session["Service"], idle: Idle) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const all = idlers.get(session) ?? new Set()
+      idlers.set(session, all.add(idle))
+    }),
+    () => Effect.sync(() => idlers.get(session)!.delete(idle))
+  )
+
+/** Releases the idle programs of all caches of the session; returns how many there were. */
+const relieve = Effect.fnUntraced(function*(session: Session["Service"]) {
+  let released = 0
+  for (const { count, release } of idlers.get(session) ?? []) {
+    released += yield* count
+    yield* release
+  }
+  return released
+})
 
 const KEPT = 8
 
@@ -50,11 +82,12 @@ const versions = (record: () => object): () => number => {
 
 /**
  * Compiles a program once, however many fibers ask for it, and releases it when none runs it and `kept` others were
- * used since. Each fiber that runs it holds a reference to it, and `recent` another.
+ * used since. Each fiber that runs it holds a reference to it, and `recent` another. If memory runs out, idle programs
+ * are released, and the run is tried once more if there were others.
  */
 export const cached = Effect.fnUntraced(function*<K extends ReadonlyArray<number | string>>(
   graph: (key: K) => Graph<any, any>,
-  { fixed, kept = KEPT, unchecked = false }: CachedOptions = {}
+  { fixed, inPlace = false, kept = KEPT, unchecked = false }: CachedOptions = {}
 ) {
   const session = yield* Session
   /** Keys by name: programs are looked up faster by a string. */
@@ -68,18 +101,25 @@ export const cached = Effect.fnUntraced(function*<K extends ReadonlyArray<number
     capacity: kept,
     timeToLive: lasting
   })
+  yield* idling(session, { count: ScopedCache.size(recent), release: ScopedCache.invalidateAll(recent) })
   const held = (name: string) =>
     Effect.tap(Effect.uninterruptible(RcMap.get(programs, name)), () => ScopedCache.get(recent, name))
   const run: Run<K> = (key, feeds, into) => {
     const name = version ? `${key.join()} ${version()}` : key.join()
     keys.set(name, key)
-    return held(name).pipe(
+    const once = held(name).pipe(
       Effect.flatMap((program) => {
         const results = program.run(feeds, into)
         return unchecked ? results : Effect.flatMap(results, (made) => finite(program.graph.name, made))
       }),
       Effect.scoped
     )
+    return Effect.catchIf(once, isOutOfMemory, (error) =>
+      Effect.gen(function*() {
+        const own = (yield* ScopedCache.has(recent, name)) ? 1 : 0
+        const others = (yield* relieve(session)) - own
+        return yield* others > 0 && !inPlace ? once : Effect.fail(error)
+      }))
   }
   return run
 })

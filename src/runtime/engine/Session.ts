@@ -62,6 +62,22 @@ export class RunFailed extends Schema.TaggedError<RunFailed>()("RunFailed", {
   }
 }
 
+/** Memory of the host or the device ran out while a program was compiled or run. */
+export class OutOfMemory extends Schema.TaggedError<OutOfMemory>()("OutOfMemory", {
+  program: Schema.String,
+  /** Bytes of the array that found no room; 0 if the provider does not say. */
+  needed: Schema.Number,
+  cause: Schema.Defect()
+}) {
+  override get message(): string {
+    const { cause, needed, program } = this
+    const size = needed < 2 ** 30 ? `${(needed / 2 ** 20).toFixed(1)} MiB` : `${(needed / 2 ** 30).toFixed(1)} GiB`
+    return `Program ${program} ran out of memory${needed === 0 ? "" : ` for ${size}`}: ${String(cause)}. `
+      + "Free memory on the device or use a larger one, use shorter texts (max_length, passage_max_len), or, if this is "
+      + "training, gradient_checkpointing."
+  }
+}
+
 /** A result of a program is NaN or infinite: its weights are, or are too large to compute with. */
 export class NotFinite extends Schema.TaggedError<NotFinite>()("NotFinite", {
   program: Schema.String,
@@ -81,9 +97,10 @@ export class NotFinite extends Schema.TaggedError<NotFinite>()("NotFinite", {
   }
 }
 
-/** A provider that cannot start, a graph that does not compile, a program that fails or yields NaN or infinity. */
+/** A provider that cannot start, a graph that does not compile, a program that fails, for want of memory or not, or
+ * yields NaN or infinity. */
 export class SessionError extends Schema.TaggedError<SessionError>()("SessionError", {
-  reason: Schema.Union([ProviderUnavailable, CompileFailed, RunFailed, NotFinite])
+  reason: Schema.Union([ProviderUnavailable, CompileFailed, RunFailed, OutOfMemory, NotFinite])
 }) {
   override get message(): string {
     return this.reason.message
@@ -178,4 +195,12 @@ export const about = (subject: (element: number) => string) => <A, R>(effect: Ef
     const { reason } = error
     if (reason._tag !== "NotFinite") return error
     return new SessionError({ reason: new NotFinite({ ...reason, subject: subject(reason.element) }) })
+  })
+
+/** Counts the element of a `NotFinite` error from the start of an array of which the results are a part. */
+export const partFrom = (first: number) => <A, R>(effect: Effect.Effect<A, SessionError, R>) =>
+  Effect.mapError(effect, (error) => {
+    const { reason } = error
+    if (reason._tag !== "NotFinite") return error
+    return new SessionError({ reason: new NotFinite({ ...reason, element: first + reason.element }) })
   })

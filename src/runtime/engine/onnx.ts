@@ -6,6 +6,7 @@ import { encode, type EncodeOptions, type Graph } from "../../kernels/onnx/encod
 import { standIns } from "../../kernels/onnx/openSizes.ts"
 import { bytesOf, type Target, type Tensor, topological } from "../../kernels/Tensor.ts"
 import { capacity } from "./memory.ts"
+import { compileFailed, runFailed } from "./outOfMemory.ts"
 import {
   CompileFailed,
   type Data,
@@ -13,8 +14,8 @@ import {
   type Feeds,
   mismatch,
   type Open,
+  OutOfMemory,
   type Program,
-  RunFailed,
   SessionError
 } from "./Session.ts"
 
@@ -100,7 +101,7 @@ const create = (ort: Ort, name: string, model: Uint8Array, options: OrtModule.In
   Effect.acquireRelease(
     Effect.tryPromise({
       try: () => ort.InferenceSession.create(model, options),
-      catch: (cause) => new SessionError({ reason: new CompileFailed({ program: name, cause }) })
+      catch: (cause) => compileFailed(name, cause)
     }),
     (session) => Effect.promise(() => session.release())
   )
@@ -114,7 +115,7 @@ const programOf = <I extends string, O extends string>(
 ): Program<I, O> => {
   const inputs = wrappers(ort, Object.fromEntries(Object.entries<Tensor>(graph.inputs).filter(([name]) => fed(name))))
   const outputs = wrappers(ort, graph.outputs)
-  const fail = (cause: unknown) => new SessionError({ reason: new RunFailed({ program: graph.name, cause }) })
+  const fail = (cause: unknown) => runFailed(graph.name, cause)
 
   const feed = (feeds: Readonly<Record<string, Data>>): Record<string, OrtTensor> => {
     const made: Record<string, OrtTensor> = {}
@@ -153,10 +154,8 @@ export const affordable = (graph: Graph<any, any>): Effect.Effect<void, SessionE
   )
   if (largest <= capacity()) return Effect.void
   const [takes, has] = [largest, capacity()].map((bytes) => `${(bytes / 2 ** 30).toFixed(1)} GiB`)
-  const cause = new Error(
-    `an array of it takes ${takes}, the machine has ${has}: smaller batches or shorter texts take less`
-  )
-  return Effect.fail(new SessionError({ reason: new CompileFailed({ program: graph.name, cause }) }))
+  const cause = new Error(`an array of it takes ${takes}, the machine has ${has}`)
+  return Effect.fail(new SessionError({ reason: new OutOfMemory({ program: graph.name, needed: largest, cause }) }))
 }
 
 /** The encoded model of a graph; fails with `CompileFailed` if it cannot be encoded for the provider. */

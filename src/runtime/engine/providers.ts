@@ -84,7 +84,9 @@ export const cuda = ({ device, products }: CudaOptions): Layer.Layer<Session, Se
       if (missing) return yield* unavailable(missing)
       const gpu = yield* Devices.cuda(device, products)
       const explained = Effect.mapError((error: SessionError) =>
-        /load library|CUDA failure|cuDNN/.test(error.message) ? refused(error.message) : error
+        error.reason._tag !== "OutOfMemory" && /load library|CUDA failure|cuDNN/.test(error.message)
+          ? refused(error.message)
+          : error
       )
       return traced({
         provider: "cuda",
@@ -132,7 +134,7 @@ export const webgpu: Layer.Layer<Session> = Layer.effect(
   Effect.map(Onnx.load, (ort) => {
     const options = { threads: 1, executionProviders: ["webgpu"], target: Targets.webgpu }
     const explained = Effect.mapError((error: SessionError) =>
-      /adapter|WebGPU device/i.test(error.message)
+      error.reason._tag !== "OutOfMemory" && /adapter|WebGPU device/i.test(error.message)
         ? new SessionError({
           reason: new ProviderUnavailable({ provider: "webgpu", missing: error.message, remedy: adapters })
         })

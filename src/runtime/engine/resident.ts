@@ -4,7 +4,8 @@ import type { Graph } from "../../kernels/onnx/encode.ts"
 import { mul } from "../../kernels/op/elementwise.ts"
 import { input, scalar, type Tensor } from "../../kernels/Tensor.ts"
 import * as Onnx from "./onnx.ts"
-import { type Data, type Feeds, mismatch, type Program, RunFailed, SessionError } from "./Session.ts"
+import { runFailed } from "./outOfMemory.ts"
+import { type Data, type Feeds, mismatch, type Program } from "./Session.ts"
 import { joined } from "./turns.ts"
 
 type Tensors = Readonly<Record<string, Onnx.OrtTensor>>
@@ -87,7 +88,7 @@ const repeating = Effect.fnUntraced(function*<I extends string, O extends string
         })
         return Object.fromEntries(placed) as Feeds<O>
       },
-      catch: (cause) => new SessionError({ reason: new RunFailed({ program: graph.name, cause }) })
+      catch: (cause) => runFailed(graph.name, cause)
     }))
   return { graph, run } satisfies Program<I, O>
 })

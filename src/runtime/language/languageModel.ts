@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { LEAST_SHIFTED } from "../../domain/settings/prompting.ts"
+import type { Range } from "../engine/halving.ts"
 import * as Learner from "../engine/Learner.ts"
 import { Session, type SessionError } from "../engine/Session.ts"
 import { learnerPart } from "../models/checkpointPart.ts"
@@ -17,7 +18,8 @@ import {
   partsOf,
   scalerOf,
   type Taught,
-  translate
+  translate,
+  updates
 } from "../models/training.ts"
 import { Checkpoints } from "../ports/Checkpoints.ts"
 import {
@@ -76,8 +78,10 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
     yield* checkpoints.register(name, learnerPart(model.weights, learner, model))
     const { groupName, groups } = describe(name, model.weights, own.learning_rate)
 
+    const { batches, several } = updates(name)
     const prepare = Effect.fnUntraced(function*(
       { continuations, prompts }: LanguageModelLesson,
+      ranges: ReadonlyArray<Range>,
       after = 0,
       least?: PackOptions["least"]
     ) {
@@ -86,7 +90,7 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
         prompts,
         (prompt, p) => model.sequences.one(prompt, continuations[p]!, lm)
       )
-      return partsOf(training, prompts.length).map(([from, to], part) => {
+      return ranges.map(([from, to], part) => {
         const own = sequences.slice(from, to)
         const packed = pack(own, { rows: own.length, all: lm > 0, of: prompts.length, least, ...model.padded })
         const { length, rows, supervised } = packed.shape
@@ -97,7 +101,8 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
     })
     /** Lessons of one part each, padded to the largest common shape. */
     const alike = Effect.fnUntraced(function*(lessons: ReadonlyArray<LanguageModelLesson>) {
-      const made = (least?: PackOptions["least"]) => Effect.forEach(lessons, (lesson, k) => prepare(lesson, k, least))
+      const made = (least?: PackOptions["least"]) =>
+        Effect.forEach(lessons, (lesson, k) => prepare(lesson, partsOf(training, lesson.prompts.length), k, least))
       let all = (yield* made()).map(([part]) => part!)
       /** A greater length may increase the number of supervised tokens, so repeat until all shapes agree. */
       while (all.some(({ key }) => key.join() !== all[0]!.key.join())) {
@@ -110,23 +115,35 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
     const losses = ({ own, places }: Prepared, { nll }: Learner.Report): ReadonlyArray<number> =>
       own.map((s, r) => Model.byPart(s, (t) => nll![places[r]![t]!]!, 1, "mean")[0]!)
 
+    /** Uses a lesson's micro-batches, smaller ones if memory does not hold them. */
+    const inParts = <A, E>(lesson: LanguageModelLesson, use: (parts: ReadonlyArray<Prepared>) => Effect.Effect<A, E>) =>
+      batches.together(
+        partsOf(training, lesson.prompts.length),
+        (ranges) => Effect.flatMap(prepare(lesson, ranges), use)
+      )
+    const learn = (lesson: LanguageModelLesson) =>
+      inParts(lesson, (parts) =>
+        Effect.map(
+          learner.learn(parts),
+          (reports) => Float32Array.from(parts.flatMap((part, i) => losses(part, reports[i]!)))
+        ))
+
     return Context.make(LanguageModel, portOf(model, asError)).pipe(Context.add(
       LanguageModelLearner,
       LanguageModelLearner.of({
         groups,
         ...lossScaleOf(learner),
-        learn: Effect.fn("languageModel.learn")(function*(lesson) {
-          const parts = yield* fail(prepare(lesson))
-          const reports = yield* fail(learner.learn(parts))
-          return Float32Array.from(parts.flatMap((part, i) => losses(part, reports[i]!)))
-        }),
-        learnSeveral: Effect.fn("languageModel.learnSeveral")(function*(lessons) {
-          const parts = yield* fail(alike(lessons))
-          const reports = yield* fail(learner.learnSeveral(parts))
-          return parts.map((part, k) => Float32Array.from(losses(part, reports[k]!)))
-        }),
+        learn: Effect.fn("languageModel.learn")(learn, fail),
+        learnSeveral: Effect.fn("languageModel.learnSeveral")((lessons) => {
+          const whole = Effect.flatMap(alike(lessons), (parts) =>
+            Effect.map(
+              learner.learnSeveral(parts),
+              (reports) => parts.map((part, k) => Float32Array.from(losses(part, reports[k]!)))
+            ))
+          return several(whole, Effect.forEach(lessons, learn))
+        }, fail),
         gate: Effect.fn("languageModel.gate")(function*(lesson) {
-          const squares = yield* fail(learner.probe(yield* fail(prepare(lesson))))
+          const squares = yield* fail(inParts(lesson, learner.probe))
           return yield* Effect.mapError(judge(squares, groupName), (reason) => new LanguageModelError({ reason }))
         })
       })

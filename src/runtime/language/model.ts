@@ -7,6 +7,7 @@ import type { ModelSettings } from "../../domain/settings/model.ts"
 import { LEAST_SHIFTED, type Prompting } from "../../domain/settings/prompting.ts"
 import type { Training } from "../../domain/settings/training.ts"
 import { causalLm } from "../../kernels/nn/decoder.ts"
+import * as Halving from "../engine/halving.ts"
 import { cached, powerOfTwo } from "../engine/Programs.ts"
 import * as ModelFolder from "../models/folder.ts"
 import * as Model from "../models/load.ts"
@@ -95,6 +96,14 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     rounds: own.quantization_activations === "int8"
   })
   const padded = { padding: ends.padding, most }
+  const scoring = Halving.make(`${settings.name}.score`, "tokens")
+
+  /** For each sequence, the negative log-likelihood of its i-th supervised token; in one run. */
+  const scored = Effect.fnUntraced(function*(own: ReadonlyArray<Sequences.Sequence>) {
+    const { data, places, shape } = pack(own, { rows: powerOfTwo(own.length), all: false, ...padded })
+    const { nll } = yield* score([shape.rows, shape.length, shape.supervised], { ...weights.values(), ...data })
+    return places.map((place) => (i: number) => nll![place[i]!]!)
+  })
 
   /**
    * The negative log-likelihoods of each sequence's parts. Sequences are sorted by descending length, so that those in
@@ -110,9 +119,10 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     const most = Math.max(1, Math.floor(TOKENS / (all[order[0]!]?.ids.length ?? 1)))
     for (const group of groupsOf(order, 2 ** Math.floor(Math.log2(most)))) {
       const own = group.map((i) => all[i]!)
-      const { data, places, shape } = pack(own, { rows: powerOfTwo(group.length), all: false, ...padded })
-      const { nll } = yield* score([shape.rows, shape.length, shape.supervised], { ...weights.values(), ...data })
-      group.forEach((i, r) => results[i] = byPart(own[r]!, (t) => nll![places[r]![t]!]!, parts[i]!, reduction))
+      const tokens = ([from, to]: Halving.Range) => powerOfTwo(to - from) * own[from]!.ids.length
+      const found = yield* scoring.each(own.length, tokens, (range) => scored(own.slice(...range)))
+      const nlls = found.flatMap((rows) => rows)
+      group.forEach((i, r) => results[i] = byPart(own[r]!, nlls[r]!, parts[i]!, reduction))
     }
     return results
   })

@@ -10,6 +10,7 @@ import { adamw } from "../../kernels/optim/adamw.ts"
 import { type GradScaler, gradScaler } from "../../kernels/optim/gradScaler.ts"
 import { type Group, learningRate, type Optimizer } from "../../kernels/optim/Optimizer.ts"
 import { type Learning, names } from "../../kernels/Step.ts"
+import * as Halving from "../engine/halving.ts"
 import * as Learner from "../engine/Learner.ts"
 import { NotFinite, type Session, type SessionError } from "../engine/Session.ts"
 import type { Weights } from "../engine/Weights.ts"
@@ -58,6 +59,19 @@ export const partsOf = (c: Training, questions: number): ReadonlyArray<readonly 
   const size = Math.ceil(questions / c.gradient_accumulation_steps)
   return Array.from({ length: Math.ceil(questions / size) }, (_, i) => [i * size, Math.min(questions, (i + 1) * size)])
 }
+
+/** The micro-batches of a model's updates that memory allows: smaller ones mean that gradients are accumulated. */
+export const updates = (owner: string) => ({
+  batches: Halving.make(
+    `${owner}.learn`,
+    "questions",
+    ", their gradients accumulated: a run repeats these results bit by bit only if memory ends at the same place, or with "
+      + "as many gradient_accumulation_steps"
+  ),
+  several: Halving.fallingBack(
+    `${owner}.learn: memory does not hold steps_per_run updates in one program; going on with one at a time`
+  )
+})
 
 /** The dropout key of a micro-batch: a function of the run's seed, the model, and the numbers of update and part. */
 export const dropoutKey = (seed: number, owner: string, update: number, part: number): number =>

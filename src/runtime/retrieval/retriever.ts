@@ -6,6 +6,7 @@ import { textOf } from "../../domain/Content.ts"
 import { parts } from "../../domain/fileNames.ts"
 import type { Retrieval } from "../../domain/settings/retrieval.ts"
 import type { GradScaler } from "../../kernels/optim/gradScaler.ts"
+import * as Halving from "../engine/halving.ts"
 import * as Learner from "../engine/Learner.ts"
 import { cached } from "../engine/Programs.ts"
 import { Session } from "../engine/Session.ts"
@@ -23,7 +24,8 @@ import {
   scalerOf,
   storedAs,
   type Taught,
-  translate
+  translate,
+  updates
 } from "../models/training.ts"
 import { Checkpoints } from "../ports/Checkpoints.ts"
 import { checkRow, type CorpusError } from "../ports/Corpus.ts"
@@ -152,11 +154,20 @@ export const trainable = (settings: RetrieverSettings) =>
     const checkpoints = yield* Checkpoints
     yield* checkpoints.register(name, learnerPart(model.weights, learner, { ...model, indexed: model }))
     const { groupName, groups } = describe(name, model.weights, own.learning_rate)
-    const parts = (lesson: RetrieverLesson) =>
-      Effect.forEach(
-        partsOf(training, lesson.queries.length),
-        (range, part) => prepare(model, lesson, range, dropoutKey(training.seed, name, learner.updates(), part))
-      )
+    const { batches, several } = updates(name)
+    /** Uses a lesson's micro-batches, smaller ones if memory does not hold them. */
+    const inParts = <A, E>(
+      lesson: RetrieverLesson,
+      use: (parts: ReadonlyArray<Learner.Part<StepKey>>) => Effect.Effect<A, E>
+    ) =>
+      batches.together(partsOf(training, lesson.queries.length), (ranges) => {
+        const key = (part: number) => dropoutKey(training.seed, name, learner.updates(), part)
+        return Effect.flatMap(Effect.forEach(ranges, (range, part) => prepare(model, lesson, range, key(part))), use)
+      })
+    const learn = Effect.fnUntraced(function*(lesson: RetrieverLesson) {
+      const reports = yield* inParts(lesson, learner.learn)
+      return Float32Array.from(reports.flatMap(({ losses }) => Array.from(losses!)))
+    })
     /** Batches padded to the largest common shape. */
     const alike = Effect.fnUntraced(function*(lessons: ReadonlyArray<RetrieverLesson>) {
       const made = (least?: Least) =>
@@ -173,16 +184,16 @@ export const trainable = (settings: RetrieverSettings) =>
       RetrieverLearner.of({
         groups,
         ...lossScaleOf(learner),
-        learn: Effect.fn("retriever.learn")(function*(lesson) {
-          const reports = yield* fail(Effect.flatMap(parts(lesson), learner.learn))
-          return Float32Array.from(reports.flatMap(({ losses }) => Array.from(losses!)))
-        }),
-        learnSeveral: Effect.fn("retriever.learnSeveral")(function*(lessons) {
-          const reports = yield* fail(Effect.flatMap(alike(lessons), learner.learnSeveral))
-          return reports.map(({ losses }) => losses as Float32Array)
-        }),
+        learn: Effect.fn("retriever.learn")(learn, fail),
+        learnSeveral: Effect.fn("retriever.learnSeveral")((lessons) => {
+          const whole = Effect.map(
+            Effect.flatMap(alike(lessons), learner.learnSeveral),
+            (reports) => reports.map(({ losses }) => losses as Float32Array)
+          )
+          return several(whole, Effect.forEach(lessons, learn))
+        }, fail),
         gate: Effect.fn("retriever.gate")(function*(lesson) {
-          const squares = yield* fail(Effect.flatMap(parts(lesson), learner.probe))
+          const squares = yield* fail(inParts(lesson, learner.probe))
           return yield* Effect.mapError(judge(squares, groupName), (reason) => new RetrieverError({ reason }))
         })
       })
@@ -194,6 +205,7 @@ export const frozen = (settings: RetrieverSettings) =>
   Layer.effectContext(Effect.gen(function*() {
     const model = yield* Model.make(settings, () => false, { stored: storedAs(settings.model), draws: true })
     const lesson = lessonOf(model, settings)
+    const batches = Halving.make(`${NAME}.learn`, "questions")
     const run = yield* cached((key: StepKey) => lesson(key).whole(), { fixed: model.weights.frozen })
     const checkpoints = yield* Checkpoints
     yield* checkpoints.register(NAME, learnerPart(model.weights, undefined, { ...model, indexed: model }))
@@ -202,9 +214,14 @@ export const frozen = (settings: RetrieverSettings) =>
       RetrieverLearner.of({
         groups: describe(NAME, model.weights, 0).groups,
         learn: Effect.fn("retriever.learn")(function*(lesson) {
-          const { batch, key } = yield* failing()(prepare(model, lesson, [0, lesson.queries.length], 0))
-          const { losses } = yield* failing()(run(key, { ...model.weights.values(), ...batch }))
-          return losses as Float32Array
+          const parts = yield* failing()(batches.each(lesson.queries.length, ([from, to]) => to - from, (range) =>
+            Effect.flatMap(
+              prepare(model, lesson, range, 0),
+              ({ batch, key }) => run(key, { ...model.weights.values(), ...batch })
+            )))
+          return Halving.joined(parts.map(({ losses }) =>
+            losses as Float32Array
+          ))
         }),
         gate: () => Effect.succeed(new Map())
       })

@@ -12,6 +12,7 @@ import * as Learner from "../../../src/runtime/engine/Learner.ts"
 import { cpu, reference, simulated } from "../../../src/runtime/engine/providers.ts"
 import { Session } from "../../../src/runtime/engine/Session.ts"
 import * as Weights from "../../../src/runtime/engine/Weights.ts"
+import { smallDevice } from "../../support/smallDevice.ts"
 
 const optimizer = adamw({ beta1: 0.9, beta2: 0.95, epsilon: 1e-5 })
 const tree = { w: normal([2], 1), frozen: normal([2], 1) }
@@ -189,3 +190,18 @@ for (const [how, few, exact, native] of cases) {
       })))
   })
 }
+
+describe("an update whose memory runs out while it is applied", () => {
+  it.effect("fails for good: no smaller batch helps, and weights that are overwritten may be new already", () =>
+    Effect.gen(function*() {
+      const { layer, seen } = smallDevice(0, { only: /, update / })
+      const error = yield* squares(0).pipe(
+        Effect.flatMap(({ learner }) => Effect.flip(learner.learn(batch))),
+        Effect.scoped,
+        Effect.provide(layer)
+      )
+      assert.strictEqual(error._tag === "SessionError" && error.reason._tag, "RunFailed")
+      assert.match(error.message, /^Program squares, update 1 failed: Program squares, update 1 ran out of memory for/)
+      assert.deepStrictEqual(seen.map(({ fits }) => fits), [true, true, false])
+    }))
+})

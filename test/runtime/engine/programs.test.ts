@@ -5,11 +5,13 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as fc from "fast-check"
-import { add, div } from "../../../src/kernels/op/elementwise.ts"
+import { add, div, sub } from "../../../src/kernels/op/elementwise.ts"
 import { input, scalar } from "../../../src/kernels/Tensor.ts"
+import { isOutOfMemory } from "../../../src/runtime/engine/outOfMemory.ts"
 import { cached, lazily } from "../../../src/runtime/engine/Programs.ts"
 import { reference } from "../../../src/runtime/engine/providers.ts"
 import { CompileFailed, onHost, Session, SessionError } from "../../../src/runtime/engine/Session.ts"
+import { smallDevice } from "../../support/smallDevice.ts"
 
 /** Lets others run so many times. */
 const pause = (turns: number) => Effect.repeat(Effect.yieldNow, { times: turns })
@@ -190,4 +192,56 @@ describe("a program's results", () => {
       const run = yield* cached(quotient, { unchecked: true })
       assert.deepStrictEqual([...(yield* run([3], feeds))["quotient"]!], [1, NaN, 3])
     }).pipe(Effect.scoped, Effect.provide(reference)))
+})
+
+describe("programs on a device whose memory is full", () => {
+  /** Each takes 80 bytes: two inputs and two results, of 5 numbers of 4 bytes. */
+  const sums = ([name]: [string]) => {
+    const [a, b] = [input("a", [5]), input("b", [5])]
+    return { name, inputs: { a, b }, outputs: { sum: add(a, b), difference: sub(a, b) } }
+  }
+  const feeds = { a: Float32Array.of(1, 2, 3, 4, 5), b: new Float32Array(5) }
+  const onDevice = <A, E>(
+    capacity: number,
+    use: (device: ReturnType<typeof smallDevice>) => Effect.Effect<A, E, Session | Scope.Scope>
+  ) =>
+    Effect.suspend(() => {
+      const device = smallDevice(capacity, { arenas: true })
+      return use(device).pipe(Effect.scoped, Effect.provide(device.layer))
+    })
+
+  it.live("give way to one that runs, whichever cache they are of", () =>
+    onDevice(200, ({ seen, taken }) =>
+      Effect.gen(function*() {
+        const [one, other] = [yield* cached(sums), yield* cached(sums)]
+        yield* one(["first"], feeds)
+        yield* one(["second"], feeds)
+        assert.strictEqual(taken(), 160)
+        const { sum } = yield* other(["third"], feeds)
+        assert.deepStrictEqual([...sum!], [1, 2, 3, 4, 5])
+        assert.deepStrictEqual(seen.map(({ fits, program }) => [program, fits]), [
+          ["first", true],
+          ["second", true],
+          ["third", false],
+          ["third", true]
+        ])
+        assert.strictEqual(taken(), 80)
+      })))
+  it.live("that have none to give way to them fail at once", () =>
+    onDevice(70, ({ seen, taken }) =>
+      Effect.gen(function*() {
+        const run = yield* cached(sums)
+        const error = yield* Effect.flip(run(["only"], feeds))
+        assert.match(error.message, /^Program only ran out of memory for 0\.0 MiB: .*Available memory of 70 is smaller/)
+        assert.deepStrictEqual([seen.length, taken()], [1, 0])
+      })))
+  it.live("give way, but nothing is run again over what it may have written", () =>
+    onDevice(100, ({ seen, taken }) =>
+      Effect.gen(function*() {
+        const run = yield* cached(sums, { inPlace: true })
+        yield* run(["first"], feeds)
+        assert.isTrue(isOutOfMemory(yield* Effect.flip(run(["second"], feeds))))
+        assert.deepStrictEqual([seen.length, taken()], [2, 0])
+        yield* run(["second"], feeds)
+      })))
 })

@@ -7,18 +7,8 @@ import { standIns } from "../../../kernels/onnx/openSizes.ts"
 import { elementType } from "../../../kernels/onnx/proto.ts"
 import type { Target, Tensor } from "../../../kernels/Tensor.ts"
 import { affordable, KEPT, modelOf, outside } from "../onnx.ts"
-import {
-  allocate,
-  CompileFailed,
-  type Data,
-  type Family,
-  type Feeds,
-  mismatch,
-  type Open,
-  type Program,
-  RunFailed,
-  SessionError
-} from "../Session.ts"
+import { compileFailed, runFailed } from "../outOfMemory.ts"
+import { allocate, type Data, type Family, type Feeds, mismatch, type Open, type Program } from "../Session.ts"
 import { type Address, alive, type Api, type Texts } from "./api.ts"
 import { type DeviceArrays, type Form, form, type Lent } from "./arrays.ts"
 
@@ -86,7 +76,7 @@ const create = (device: Device, name: string, model: Uint8Array, whole: boolean,
           alive(model, constants)
           return out[0]!
         }),
-      catch: (cause) => new SessionError({ reason: new CompileFailed({ program: name, cause }) })
+      catch: (cause) => compileFailed(name, cause)
     }),
     (session) => Effect.sync(() => device.api.release("ReleaseSession", session))
   )
@@ -159,7 +149,7 @@ const programOf = <I extends string, O extends string>(
   const run: Program<I, O>["run"] = (feeds, into) =>
     Effect.uninterruptible(Effect.tryPromise({
       try: () => runs(feeds, into ?? {}),
-      catch: (cause) => new SessionError({ reason: new RunFailed({ program: graph.name, cause }) })
+      catch: (cause) => runFailed(graph.name, cause)
     }))
   return { graph, run }
 }

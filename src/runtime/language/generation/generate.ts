@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Key from "../../../domain/Key.ts"
 import type { CacheShape } from "../../../kernels/nn/cache.ts"
+import * as Halving from "../../engine/halving.ts"
 import { KeyValueCache } from "../../engine/KeyValueCache.ts"
 import { bucket } from "../../engine/Programs.ts"
 import { type Feeds, finite, type Kept, onHost, type Open, RunFailed, SessionError } from "../../engine/Session.ts"
@@ -36,7 +37,17 @@ export interface Generator {
   readonly weights: () => Feeds<string>
   readonly padding: number
   readonly decode: (ids: ReadonlyArray<number>) => string
+  /** Batches of prompts that memory allows, in tokens. */
+  readonly prompts: Halving.Halving
+  /** Batches of texts that memory allows in a step, in cached positions. */
+  readonly steps: Halving.Halving
 }
+
+/** The batches of a model that generates, by its name. */
+export const batches = (model: string): Pick<Generator, "prompts" | "steps"> => ({
+  prompts: Halving.make(`${model}.generate`, "tokens of prompts"),
+  steps: Halving.make(`${model}.generate`, "positions of texts")
+})
 
 /** A text being generated: prompt and new tokens. */
 interface Writing {
@@ -59,6 +70,9 @@ interface Row {
   readonly first: number
 }
 
+/** Cached keys and values of the rows of a run. */
+type Past = Pick<KeyValueCache, "slots" | "feeds">
+
 /** Approximate number of prompt tokens per prefill run. */
 const TOKENS = 4096
 
@@ -66,9 +80,12 @@ const TOKENS = 4096
 const slotsFor = (writings: ReadonlyArray<Writing>): number =>
   bucket(writings.reduce((n, { ids }) => Math.max(n, ids.length), 1), Infinity)
 
+/** Length of the longest row. */
+const longest = (rows: ReadonlyArray<Row>): number => rows.reduce((n, { ids }) => Math.max(n, ids.length), 1)
+
 /** Rows as the arrays of a program, padded on the right. */
 const pack = (rows: ReadonlyArray<Row>, padding: number) => {
-  const length = rows.reduce((n, { ids }) => Math.max(n, ids.length), 1)
+  const length = longest(rows)
   const ids = new Int32Array(rows.length * length).fill(padding)
   const positions = new Int32Array(rows.length * length)
   rows.forEach((row, r) => {
@@ -80,11 +97,11 @@ const pack = (rows: ReadonlyArray<Row>, padding: number) => {
 }
 
 /** Runs the decoder on new tokens: logits of each row's last token, and the keys and values to cache. */
-const forward = Effect.fnUntraced(function*(g: Generator, cache: KeyValueCache, rows: ReadonlyArray<Row>) {
+const forward = Effect.fnUntraced(function*(g: Generator, past: Past, rows: ReadonlyArray<Row>) {
   const { feeds, length } = pack(rows, g.padding)
-  const program = g.program({ rows: rows.length, length, slots: cache.slots })
+  const program = g.program({ rows: rows.length, length, slots: past.slots })
   const { logits, present } = yield* Effect.flatMap(
-    program.run({ ...g.weights(), ...cache.feeds, ...feeds }),
+    program.run({ ...g.weights(), ...past.feeds, ...feeds }),
     (results) => finite(program.graph.name, results)
   )
   const width = logits!.length / rows.length
@@ -109,9 +126,17 @@ const read = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<W
   while (logits.length < writings.length) {
     const rest = writings.slice(logits.length).map(({ ids }) => ({ ids, first: 0 }))
     const rows = rest.slice(0, together(rest))
-    const found = yield* forward(g, new KeyValueCache(g.cache, rows.length, 1, onHost), rows)
-    cache.write(found.present, found.length, rows.map(() => 0), logits.length)
-    logits.push(...found.logits)
+    const done = logits.length
+    const tokens = ([from, to]: Halving.Range) => (to - from) * longest(rows.slice(from, to))
+    const found = yield* g.prompts.each(rows.length, tokens, ([from, to]) =>
+      Effect.map(
+        forward(g, new KeyValueCache(g.cache, to - from, 1, onHost), rows.slice(from, to)),
+        ({ length, logits, present }) => {
+          cache.write(present, length, rows.slice(from, to).map(() => 0), done + from)
+          return logits
+        }
+      ))
+    logits.push(...found.flatMap((own) => own))
   }
   return { cache, logits }
 })
@@ -119,9 +144,18 @@ const read = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<W
 /** Runs one decoding step: adds the last token of each text to the cache, which must have room for it. */
 const advance = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<Writing>, cache: KeyValueCache) {
   const rows = writings.map(({ ids }) => ({ ids: ids.slice(-1), first: ids.length - 1 }))
-  const { logits, present } = yield* forward(g, cache, rows)
-  cache.write(present, 1, rows.map(({ first }) => first))
-  return { cache, logits }
+  const positions = ([from, to]: Halving.Range) => (to - from) * cache.slots
+  const found = yield* g.steps.each(rows.length, positions, ([from, to]) => {
+    const own = rows.slice(from, to)
+    return Effect.map(
+      forward(g, { slots: cache.slots, feeds: cache.feedsOf(from, to) }, own),
+      ({ logits, present }) => {
+        cache.write(present, 1, own.map(({ first }) => first), from)
+        return logits
+      }
+    )
+  })
+  return { cache, logits: found.flatMap((own) => own) }
 })
 
 /** Chooses the next token of a text; overwrites the logits. */

@@ -13,7 +13,7 @@ import { ModelRefused, type Token } from "../../ports/LanguageModel.ts"
 import type { Tokenizer } from "../../tokenizers/tokenizer.ts"
 import type { Ends } from "../folder.ts"
 import * as Decoding from "./decoding.ts"
-import { generate } from "./generate.ts"
+import { batches, generate } from "./generate.ts"
 import { generation } from "./graphs.ts"
 
 /** A tokenised prompt, and the texts that form its sampling key. */
@@ -81,7 +81,8 @@ export const make = Effect.fnUntraced(function*(o: WritingOptions) {
     kept: session.kept,
     weights: () => learns ? weights.values() : {},
     padding: ends.padding,
-    decode: tokenizer.decode
+    decode: tokenizer.decode,
+    ...batches(o.model)
   }
   return (asked: ReadonlyArray<Asked>, max_new_tokens: number): Stream.Stream<Token, SessionError | ModelRefused> => {
     if (asked.length === 0) return Stream.empty

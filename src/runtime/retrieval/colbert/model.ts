@@ -5,8 +5,9 @@ import type { ModelSettings } from "../../../domain/settings/model.ts"
 import type { Retrieval } from "../../../domain/settings/retrieval.ts"
 import type { Training } from "../../../domain/settings/training.ts"
 import { colbert, type Encoder, vectorSize } from "../../../kernels/nn/colbert.ts"
+import * as Halving from "../../engine/halving.ts"
 import { cached, powerOfTwo } from "../../engine/Programs.ts"
-import { about } from "../../engine/Session.ts"
+import { about, partFrom } from "../../engine/Session.ts"
 import { type Arrays, asInputs, type Weights } from "../../engine/Weights.ts"
 import * as Model from "../../models/load.ts"
 import { isLora } from "../../models/lora.ts"
@@ -78,9 +79,19 @@ export const make = Effect.fnUntraced(function*(
   const dim = vectorSize(config)
   const { encode, score } = yield* programs(encoder, lengths.query, weights)
   const batch = assemble(text, tokens, lengths)
+  const encoding = Halving.make("retriever.encode", "tokens")
+  const scoring = Halving.make("retriever.score", "questions")
+  const scoringOne = Halving.make("retriever.score", "passages of a question")
 
   const vectors = Effect.fnUntraced(function*(values: Inputs, ids: Int32Array, mask: Uint8Array, length: number) {
-    return (yield* encode([ids.length / length, length], { ...values, ids, mask }))["vectors"] as Float32Array
+    const parts = yield* encoding.each(ids.length / length, ([from, to]) => (to - from) * length, ([from, to]) => {
+      const [own, marked] = [ids.subarray(from * length, to * length), mask.subarray(from * length, to * length)]
+      return encode([to - from, length], { ...values, ids: own, mask: marked }).pipe(
+        partFrom(from * length * dim),
+        Effect.map(({ vectors }) => vectors as Float32Array)
+      )
+    })
+    return Halving.joined(parts)
   })
 
   /** Question vectors [b, query length, dim]; padded with the empty question. */
@@ -94,6 +105,20 @@ export const make = Effect.fnUntraced(function*(
     const queries = new Float32Array(b * size)
     for (const [i, question] of questions.entries()) queries.set(yield* asked([question], 1), i * size)
     return queries
+  })
+
+  /** Scores of the questions with their own passages, in one run. */
+  const scored = Effect.fnUntraced(function*(questions: ReadonlyArray<string>, docs: Int32Array) {
+    const known = docs.find((doc) => doc !== -1)
+    if (known === undefined) return new Float32Array(docs.length).fill(-Infinity)
+    const { data, places, shape } = yield* batch(questions, docs.map((doc) => doc === -1 ? known : doc))
+    const key: [number, number, number] = [shape.questions, shape.passages, shape.passageLength]
+    const { scores } = yield* score(key, { ...weights.values(), ...data })
+    const n = docs.length / questions.length
+    return Float32Array.from(
+      places,
+      (at, i) => docs[i] === -1 ? -Infinity : scores![Math.floor(i / n) * shape.passages + at]!
+    )
   })
 
   const originOf = (from: () => Arrays) => ({ corpus: corpus.hash, weights: () => hashOf(from()) })
@@ -143,15 +168,15 @@ export const make = Effect.fnUntraced(function*(
       return yield* current.use((index) => index.search({ count, length: lengths.query, vectors }, k))
     }),
     score: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, docs: Int32Array) {
-      const known = docs.find((doc) => doc !== -1)
-      if (known === undefined) return new Float32Array(docs.length).fill(-Infinity)
-      const { data, places, shape } = yield* batch(questions, docs.map((doc) => doc === -1 ? known : doc))
-      const key: [number, number, number] = [shape.questions, shape.passages, shape.passageLength]
-      const { scores } = yield* score(key, { ...weights.values(), ...data })
       const n = docs.length / questions.length
-      return Float32Array.from(
-        places,
-        (at, i) => docs[i] === -1 ? -Infinity : scores![Math.floor(i / n) * shape.passages + at]!
+      const rows = ([from, to]: Halving.Range) => to - from
+      return Halving.joined(
+        yield* scoring.each(questions.length, rows, ([from, to]) => {
+          const own = docs.subarray(from * n, to * n)
+          if (to - from > 1) return scored(questions.slice(from, to), own)
+          const one = scoringOne.each(n, rows, (part) => scored([questions[from]!], own.subarray(...part)))
+          return Effect.map(one, Halving.joined)
+        })
       )
     }),
     indexState: () => ({ generation: current.get()?.generation ?? 0, weights: indexed }),

@@ -5,6 +5,7 @@ import { TopK } from "../../../domain/topK.ts"
 import { maxSim } from "../../../kernels/loss/maxSim.ts"
 import type { Graph } from "../../../kernels/onnx/encode.ts"
 import { input } from "../../../kernels/Tensor.ts"
+import * as Halving from "../../engine/halving.ts"
 import { cached, powerOfTwo, type Run } from "../../engine/Programs.ts"
 import { failedProgram } from "../../models/training.ts"
 import type { Chunk, IndexStats, PassageVectors, QueryVectors } from "../../ports/PassageIndex.ts"
@@ -20,11 +21,17 @@ export const search = (b: number, q: number, n: number, l: number, dim: number):
 }
 
 type Shape = [b: number, q: number, n: number, l: number, dim: number]
-/** The search programs, by size. */
-export type Searching = Run<Shape>
+/** The search programs, by size, and how many passages memory lets them score at a time. */
+export interface Searching {
+  readonly run: Run<Shape>
+  readonly passages: Halving.Halving
+}
 
 /** Compiles search programs on demand, and caches them. */
-export const searching = cached((shape: Shape) => search(...shape))
+export const searching = Effect.map(
+  cached((shape: Shape) => search(...shape)),
+  (run): Searching => ({ run, passages: Halving.make("retriever.search", "pairs of vectors") })
+)
 
 /** Size of an index of these chunks. */
 export const statsOf = ({ chunks, dim }: Pick<PassageVectors<never, never>, "chunks" | "dim">): IndexStats => {
@@ -57,7 +64,7 @@ export type Reader<E> = (chunk: number) => Effect.Effect<Float32Array, E>
 /** Searches the chunks with a new reader per search, from `begin`; needs the memory of one chunk in addition. */
 export const searchOf = <E>(
   { chunks, dim }: Pick<PassageVectors<never, never>, "chunks" | "dim">,
-  run: Searching,
+  { passages, run }: Searching,
   begin: () => Reader<E>
 ) =>
   Effect.fnUntraced(function*(asked: QueryVectors, k: number) {
@@ -65,14 +72,24 @@ export const searchOf = <E>(
     const read = begin()
     const { b, queries } = padded(asked, dim)
     let scores = new Float32Array(0)
-    for (let i = 0; i < chunks.length && asked.count > 0; i++) {
-      const { docs, length, rows } = chunks[i]!
-      if (scores.length !== b * rows) scores = new Float32Array(b * rows)
-      const feeds = { queries, docs: yield* read(i) }
-      yield* Effect.mapError(run([b, asked.length, rows, length, dim], feeds, { scores }), failedProgram)
-      for (let q = 0; q < asked.count; q++) {
-        for (let d = 0; d < docs.length; d++) best.offer(q, docs[d]!, scores[q * rows + d]!)
+    /** Scores passages from..to-1 of a chunk. */
+    const part = Effect.fnUntraced(
+      function*({ docs, length }: Chunk, vectors: Float32Array, [from, to]: Halving.Range) {
+        if (from >= docs.length) return
+        const rows = to - from
+        if (scores.length !== b * rows) scores = new Float32Array(b * rows)
+        const feeds = { queries, docs: Halving.slice(vectors, from * length * dim, to * length * dim) }
+        yield* run([b, asked.length, rows, length, dim], feeds, { scores })
+        for (let q = 0; q < asked.count; q++) {
+          for (let d = from; d < Math.min(to, docs.length); d++) best.offer(q, docs[d]!, scores[q * rows + d - from]!)
+        }
       }
+    )
+    for (let i = 0; i < chunks.length && asked.count > 0; i++) {
+      const chunk = chunks[i]!
+      const vectors = yield* read(i)
+      const pairs = ([from, to]: Halving.Range) => b * asked.length * (to - from) * chunk.length
+      yield* Effect.mapError(passages.each(chunk.rows, pairs, (range) => part(chunk, vectors, range)), failedProgram)
     }
     return { docs: best.docs, scores: best.scores }
   })
