@@ -71,6 +71,7 @@ const spelling = (op: Op<any>, { attrs, shapes }: Op<any>["law"]["cases"][number
     cast: (x) => node("Cast", [x]),
     product: node,
     target: cpu,
+    rounds: false,
     typed: () => {}
   }
   const types = shapes.map((shape, i) => ({ shape, dtype: op.law.ranges[i]!.dtype }))

@@ -1,7 +1,8 @@
 /**
  * Texts generated on request, greedily: `{ batch, prompt, tokens }` in, times and tokens out, a line of JSON each.
  *
- *     node bench/peers/generateOurs.ts --model FOLDER [--threads 2]
+ *     node bench/peers/generateOurs.ts --model FOLDER [--threads 2] [--quantization none|int8|int4] [--block 32|128]
+ *       [--activations int8|float32]
  */
 import "../../src/cli/allocator.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -12,9 +13,11 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
 import * as Key from "../../src/domain/Key.ts"
+import type { ModelSettings } from "../../src/domain/settings/model.ts"
 import { cacheShape } from "../../src/kernels/nn/cache.ts"
 import { causalLm } from "../../src/kernels/nn/decoder.ts"
 import { flatten } from "../../src/kernels/nn/Module.ts"
+import { quantised } from "../../src/kernels/nn/quantised.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
 import { asInputs } from "../../src/runtime/engine/Weights.ts"
@@ -25,10 +28,22 @@ import { unconstrained } from "../../src/runtime/language/generation/constraints
 import { batches, generate } from "../../src/runtime/language/generation/generate.ts"
 import { generation } from "../../src/runtime/language/generation/graphs.ts"
 import * as ModelFolder from "../../src/runtime/models/folder.ts"
+import * as Quantisation from "../../src/runtime/models/quantisation.ts"
 
 const { values: options } = parseArgs({
-  options: { model: { type: "string", default: "" }, threads: { type: "string", default: "2" } }
+  options: {
+    model: { type: "string", default: "" },
+    threads: { type: "string", default: "2" },
+    quantization: { type: "string", default: "none" },
+    block: { type: "string", default: "32" },
+    activations: { type: "string", default: "int8" }
+  }
 })
+const quantisation = Quantisation.quantisationOf({
+  quantization: options.quantization as ModelSettings["quantization"],
+  quantization_block_size: Number(options.block) as ModelSettings["quantization_block_size"]
+})
+const packer = quantisation && Quantisation.packer(quantisation, () => true)
 
 export interface Asked {
   readonly batch: number
@@ -41,10 +56,17 @@ const say = (value: unknown): void => void process.stdout.write(`${JSON.stringif
 const serve = Effect.gen(function*() {
   const began = performance.now()
   const config = yield* decodeFile(join(options.model, "config.json"), decodeDecoder)
-  const decoder = causalLm(config)
-  const weights = yield* ModelFolder.weights(options.model, flatten(decoder.params), 0, { naming: ofDecoder(config) })
+  const base = causalLm(config)
+  const decoder = packer ? quantised(base, packer.chosen) : base
+  const weights = yield* ModelFolder.stored(options.model, flatten(base.params), 0, {
+    naming: ofDecoder(config),
+    ...(packer ? { pack: packer.pack } : {})
+  })
   const session = yield* Session
-  const program = yield* session.open(generation(config, decoder), asInputs(weights))
+  const program = yield* session.open(
+    generation(config, decoder, "decoder", options.activations === "int8"),
+    asInputs(weights)
+  )
   const generator = {
     program,
     cache: cacheShape(config),
@@ -84,7 +106,8 @@ const serve = Effect.gen(function*() {
         })
     )
     const { system, user } = process.cpuUsage(cpuBefore)
-    say({ first: first / 1000, seconds: (performance.now() - start) / 1000, cpu: (user + system) / 1e6, texts })
+    const [seconds, peak] = [(performance.now() - start) / 1000, process.resourceUsage().maxRSS * 1024]
+    say({ first: first / 1000, seconds, cpu: (user + system) / 1e6, peak, texts })
   })
   const asked = Stream.fromAsyncIterable(createInterface({ input: process.stdin }), String)
   yield* Stream.runForEach(asked, (line) => once(JSON.parse(line) as Asked))

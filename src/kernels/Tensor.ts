@@ -3,8 +3,8 @@ import type { Half } from "./half.ts"
 import type { NdArray } from "./NdArray.ts"
 import * as Nd from "./NdArray.ts"
 
-/** Element type. `uint16` holds the bits of half-precision floats, see `widen`. */
-export type DType = "float32" | "int32" | "uint16" | "bool"
+/** Element type. `uint16` holds the bits of half-precision floats, see `widen`; `uint8` packed integers, see `dequantise`. */
+export type DType = "float32" | "int32" | "uint16" | "uint8" | "bool"
 /** Axis sizes, outermost first. */
 export type Shape = ReadonlyArray<number>
 /** Element type and shape of a tensor. */
@@ -73,6 +73,8 @@ export interface Emitter {
   readonly product: Emitter["node"]
   /** The provider that runs the graph. */
   readonly target: Target
+  /** Whether what is multiplied by a quantised matrix may be rounded to 8 bits a block, on the CPU. */
+  readonly rounds: boolean
   /** Records the type of a value that an op has yielded. */
   readonly typed: (value: string, type: TensorType) => void
 }
@@ -91,7 +93,7 @@ export interface Law<A> {
 /** Reals of [low, high], integers of [low, high), or booleans. */
 export type Range =
   | { readonly dtype: "float32"; readonly low: number; readonly high: number }
-  | { readonly dtype: "int32" | "uint16"; readonly low: number; readonly high: number }
+  | { readonly dtype: "int32" | "uint16" | "uint8"; readonly low: number; readonly high: number }
   | { readonly dtype: "bool" }
 
 /** Everything the system knows about one operation, in one value. */
@@ -129,7 +131,7 @@ export const index = (high: number): Range => ({ dtype: "int32", low: 0, high })
 /** Booleans, to test an op on. */
 export const truth: Range = { dtype: "bool" }
 
-const BYTES: Readonly<Record<DType, number>> = { float32: 4, int32: 4, uint16: 2, bool: 1 }
+const BYTES: Readonly<Record<DType, number>> = { float32: 4, int32: 4, uint16: 2, uint8: 1, bool: 1 }
 /** Size of the elements in bytes. */
 export const bytesOf = ({ dtype, shape }: TensorType): number => Nd.size(shape) * BYTES[dtype]
 

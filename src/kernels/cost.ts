@@ -1,6 +1,7 @@
 /** Cost of a graph, from its shapes: FLOPs, and peak memory of its results. */
 import type { Graph } from "./onnx/encode.ts"
 import { late } from "./onnx/lateWiden.ts"
+import { readQuantised } from "./onnx/readQuantised.ts"
 import { bytesOf, type Tensor, topological } from "./Tensor.ts"
 
 /** A key shared by equal expressions; inputs and large constants have none and equal only themselves. */
@@ -51,9 +52,13 @@ class Written {
 const operandsOf = (t: Tensor): ReadonlyArray<Tensor> => t._tag === "Apply" ? t.inputs : []
 const typesOf = (t: Tensor) => ({ inputs: operandsOf(t).map((x) => x.type), output: t.type })
 
+/** A graph's outputs as they are written. */
+const spelled = (graph: Graph<any, any>): ReadonlyArray<Tensor> =>
+  late(readQuantised(Object.values<Tensor>(graph.outputs)))
+
 /** Floating-point operations of a run's matrix products; other work is not counted. */
 export const flops = (graph: Graph<any, any>): number =>
-  [...new Written(late(Object.values<Tensor>(graph.outputs))).numbers.keys()]
+  [...new Written(spelled(graph)).numbers.keys()]
     .reduce((sum, t) => sum + (t._tag === "Apply" ? t.op.flops?.(typesOf(t), t.attrs) ?? 0 : 0), 0)
 
 /** ONNX Runtime's execution order: depth-first from results nobody reads, the operand written last first. */
@@ -128,7 +133,7 @@ const buffersOf = (
  */
 export const activations = (graph: Graph<any, any>, given: (output: string) => boolean = () => false): number => {
   const names = Object.keys(graph.outputs)
-  const outputs = late(Object.values<Tensor>(graph.outputs))
+  const outputs = spelled(graph)
   const written = new Written(outputs)
   const order = executed(written.numbers)
   const owner = owners(order)

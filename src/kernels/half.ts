@@ -3,8 +3,8 @@
 /** A half-precision type. */
 export type Half = "float16" | "bfloat16"
 
-/** float32 values, or the bits of half-precision ones. */
-export type Values = Float32Array | Uint16Array
+/** float32 values, the bits of half-precision ones, or packed integers of quantised ones. */
+export type Values = Float32Array | Uint16Array | Uint8Array
 
 /** The nearest float16 to a float32, both as bits; ties to even. */
 const toHalf = (bits: number): number => {
@@ -71,6 +71,8 @@ interface Stored {
 export const asStored = (param: Stored | undefined, values: Values): Values =>
   param?.stored && values instanceof Float32Array ? toWords(values, param.stored) : values
 
-/** Values of a parameter as float32. */
-export const asNumbers = (param: Stored | undefined, values: Values): Float32Array =>
-  values instanceof Float32Array ? values : fromWords(values, param!.stored!)
+/** Values of a parameter as float32; packed integers are none without their scales. */
+export const asNumbers = (param: Stored | undefined, values: Values): Float32Array => {
+  if (values instanceof Uint8Array) throw new TypeError("packed integers are no parameter of their own")
+  return values instanceof Float32Array ? values : fromWords(values, param!.stored!)
+}

@@ -14,6 +14,7 @@ const element = (range: Range): fc.Arbitrary<number> => {
       )
     case "int32":
     case "uint16":
+    case "uint8":
       return fc.integer({ min: range.low, max: range.high - 1 })
     case "bool":
       return fc.integer({ min: 0, max: 1 })

@@ -6,14 +6,19 @@ import { Or } from "../../src/kernels/op/select.ts"
 import { apply, input } from "../../src/kernels/Tensor.ts"
 import { hotGraphs } from "../support/hotGraphs.ts"
 
+const [int4, int8] = [{ bits: 4, size: 32 }, { bits: 8, size: 32 }] as const
 const targets = [
-  { target: cuda, stored: [undefined, "float16", "bfloat16"], products: [undefined, "float16", "bfloat16"] },
-  { target: webgpu, stored: [undefined, "float16"], products: [undefined, "float16"] }
+  {
+    target: cuda,
+    stored: [undefined, "float16", "bfloat16", int4, int8],
+    products: [undefined, "float16", "bfloat16"]
+  },
+  { target: webgpu, stored: [undefined, "float16", int4, int8], products: [undefined, "float16"] }
 ] as const
 
 for (const { products, stored, target } of targets) {
   for (const type of stored) {
-    describe(`on ${target.name}, frozen weights ${type ?? "float32"}`, () => {
+    describe(`on ${target.name}, frozen weights ${typeof type === "object" ? `int${type.bits}` : type ?? "float32"}`, () => {
       for (const [name, graph] of Object.entries(hotGraphs(type))) {
         /** A loop runs on the host there. */
         if (graph.repeats && !target.has("Scan")) continue

@@ -3,10 +3,12 @@ import type { Half } from "../../src/kernels/half.ts"
 import { colbert } from "../../src/kernels/nn/colbert.ts"
 import { adapt } from "../../src/kernels/nn/lora.ts"
 import { flatten } from "../../src/kernels/nn/Module.ts"
+import { quantised } from "../../src/kernels/nn/quantised.ts"
 import { stored } from "../../src/kernels/nn/stored.ts"
 import type { Graph } from "../../src/kernels/onnx/encode.ts"
 import { adamw } from "../../src/kernels/optim/adamw.ts"
 import { gradScaler } from "../../src/kernels/optim/gradScaler.ts"
+import type { Blocks } from "../../src/kernels/quantise.ts"
 import { repeated } from "../../src/kernels/repeat.ts"
 import type { Steps } from "../../src/kernels/Step.ts"
 import * as ReaderGraphs from "../../src/runtime/language/graphs.ts"
@@ -24,8 +26,11 @@ const [targets, dropout] = [
   0.3
 ]
 /** A reader that learns by adapters, whose other weights are stored in `type`. */
-const adapted = (type: Half | undefined) => {
+const adapted = (type: Half | Blocks | undefined) => {
   const module = adapt(decoder, { targets: new Map(targets), dropout })
+  if (typeof type === "object") {
+    return quantised(module, (path, { shape }) => shape.length === 2 && !isLora(path) ? type : undefined)
+  }
   return type === undefined ? module : stored(module, (path) => isLora(path) ? undefined : type)
 }
 const modern = colbert({
@@ -60,7 +65,7 @@ const inParts = (name: string, { norm, part, update }: Steps) => [
 ]
 
 /** By name; frozen weights stored in `type`. */
-export const hotGraphs = (type: Half | undefined): Readonly<Record<string, Graph>> => {
+export const hotGraphs = (type: Half | Blocks | undefined): Readonly<Record<string, Graph>> => {
   const options = { ...learning, shape, shifted: false, group: (path: string) => isLora(path) ? "decay" : undefined }
   const reader = ReaderGraphs.lesson(adapted(type), options)
   const scaled = ReaderGraphs.lesson(adapted(type), { ...options, scaler: gradScaler })

@@ -61,7 +61,8 @@ export const project = async (tarball?: string): Promise<string> => {
     mkdirSync(dirname(join(modules, name)), { recursive: true })
     symlinkSync(to, join(modules, name), "junction")
   }
-  for (const name of Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })) {
+  const { dependencies, optionalDependencies, peerDependencies } = manifest
+  for (const name of Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies })) {
     link(name, join(root, "node_modules", name))
   }
   if (tarball === undefined) link(manifest.name, root)

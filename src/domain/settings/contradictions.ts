@@ -25,6 +25,12 @@ const schedule = (c: RunConfig): Problems => [
     + "more: a step would undo the weights"
 ]
 
+const frozen = (c: RunConfig, { reader }: Traits): Problems => [
+  reader === "trained" && c.quantization !== "none" && c.lora_r === 0
+  && `quantization (${c.quantization}) with lora_r 0: the reader's own weights are trained, and only frozen ones can be `
+    + "quantised; set a lora_r above 0, or quantization: none"
+]
+
 const lengths = (c: RunConfig): Problems => {
   const short = (["query_max_len", "passage_max_len"] as const).filter((key) => c[key] > 0 && c[key] < LEAST_LENGTH)
   const writes = (key: "max_new_tokens" | "rationale_max_new_tokens") =>
@@ -47,7 +53,7 @@ const others = (c: RunConfig, { questions }: Traits): Problems => [
 
 /** Conflicts between settings. */
 export const contradictions = (c: RunConfig, mode: Traits): ReadonlyArray<string> =>
-  [...schedule(c), ...lengths(c), ...others(c, mode)].filter((problem) => problem !== false)
+  [...schedule(c), ...frozen(c, mode), ...lengths(c), ...others(c, mode)].filter((problem) => problem !== false)
 
 /** Valid but surprising combinations. Expects the number of steps to be filled in. */
 export const suspicions = (c: RunConfig, mode: Traits): ReadonlyArray<string> => {

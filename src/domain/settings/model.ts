@@ -43,6 +43,25 @@ const model = {
     affects: "learning",
     default: "all-linear"
   }),
+  quantization: setting(Schema.Literals(["none", "int8", "int4"]), {
+    description:
+      "Frozen matrices of the MODEL (linear layers, embeddings, output head) as integers of 8 or 4 bits with a scale for "
+      + "each block; norms, biases and what is trained stay float32, as does all arithmetic.",
+    affects: "learning",
+    default: "none"
+  }),
+  quantization_block_size: setting(Schema.Literals([32, 128]), {
+    description: "Consecutive weights of a row that share a scale in quantised matrices of the MODEL.",
+    affects: "learning",
+    default: 32
+  }),
+  quantization_activations: setting(Schema.Literals(["int8", "float32"]), {
+    description:
+      "What quantised matrices of the MODEL are multiplied by while it writes text on the CPU: int8 rounds it to 8 bits "
+      + "for each block, many times as fast with int8 matrices; float32 keeps it. All else is float32.",
+    affects: "answers",
+    default: "int8"
+  }),
   modules_to_save: setting(Schema.Array(Schema.NonEmptyString), {
     description: "Modules of the MODEL trained in full beside the adapters, by the ends of their paths.",
     affects: "learning",
@@ -67,8 +86,10 @@ export const instance = <const N extends Spelling>(
   particulars: Particulars = {}
 ): Instance<N> => {
   const adapts = where(`with a ${spelling.lora_r} above 0`, (c) => c[spelling.lora_r ?? ""] !== 0)
+  const packs = where(`with ${spelling.quantization} int8 or int4`, (c) => c[spelling.quantization ?? ""] !== "none")
   const use = (key: Key): { readonly matters?: Use } => {
     if (key === "name_or_path") return {}
+    if (key === "quantization_block_size" || key === "quantization_activations") return { matters: all(trained, packs) }
     return { matters: ofAdapters.has(key) ? all(trained, adapts) : trained }
   }
   const fields = Object.entries(spelling as Record<Key, string>).map(([key, spelled]) => {
@@ -92,6 +113,9 @@ export interface ModelSettings extends Pick<Training, "torch_dtype" | "use_rslor
   readonly lora_dropout: number
   readonly lora_target_modules: string | ReadonlyArray<string>
   readonly modules_to_save: ReadonlyArray<string>
+  readonly quantization: "none" | "int8" | "int4"
+  readonly quantization_block_size: 32 | 128
+  readonly quantization_activations: "int8" | "float32"
 }
 
 /** Extracts a model's settings from those of a run. */
@@ -102,5 +126,11 @@ export const modelOf = (
 ): ModelSettings => {
   const { torch_dtype, use_rslora } = c
   const own = Object.entries(spelling).map(([key, spelled]) => [key, c[spelled] as unknown])
-  return Object.assign({ prefix, trainable: "all" as const, torch_dtype, use_rslora }, Object.fromEntries(own))
+  const absent = {
+    trainable: "all",
+    quantization: "none",
+    quantization_block_size: 32,
+    quantization_activations: "int8"
+  } as const
+  return Object.assign({ prefix, ...absent, torch_dtype, use_rslora }, Object.fromEntries(own))
 }

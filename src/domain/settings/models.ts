@@ -10,7 +10,10 @@ const ofReader = {
   lora_alpha: "lora_alpha",
   lora_dropout: "lora_dropout",
   lora_target_modules: "lora_target_modules",
-  modules_to_save: "modules_to_save"
+  modules_to_save: "modules_to_save",
+  quantization: "quantization",
+  quantization_block_size: "quantization_block_size",
+  quantization_activations: "quantization_activations"
 } as const
 
 const ofRetriever = {

@@ -1,6 +1,6 @@
 /** A model is a tree of parameters and a function of their tensors. */
 import type { Half } from "../half.ts"
-import { byName, type Input, input, type Shape, type Tensor } from "../Tensor.ts"
+import { byName, type DType, type Input, input, type Shape, type Tensor } from "../Tensor.ts"
 
 /** Initialisation: normal with a standard deviation, uniform within ± a bound, or constant. */
 export type Init = { readonly normal: number } | { readonly uniform: number } | { readonly constant: number }
@@ -14,6 +14,10 @@ export interface Param {
   readonly lookup?: true
   /** Storage dtype of a frozen parameter; float32 by default. */
   readonly stored?: Half
+  /** Of packed integers: their dtype. */
+  readonly packed?: "uint8"
+  /** Elements that a part of a quantised parameter counts as; by default those of its shape. */
+  readonly elements?: number
 }
 
 /** Parameters by name; the path of names, joined by dots, is the tensor's name in a checkpoint. */
@@ -70,13 +74,13 @@ export const bind = <P extends Params>(params: P, f: (path: string, param: Param
     ])
   ) as Bound<P>
 
+/** Element type of a parameter's values as they are stored. */
+export const dtypeOf = ({ packed, stored }: Param): DType => packed ?? (stored ? "uint16" : "float32")
+
 /** One graph input per parameter, by path; the input's name is the path, or `nameOf` of it. */
 export const inputs = (params: Params, nameOf: (path: string) => string = (path) => path): ReadonlyMap<string, Input> =>
   new Map(
-    [...flatten(params)].map(([path, { shape, stored }]) => [
-      path,
-      input(nameOf(path), shape, stored ? "uint16" : "float32")
-    ])
+    [...flatten(params)].map(([path, param]) => [path, input(nameOf(path), param.shape, dtypeOf(param))])
   )
 
 /** Parameters as graph inputs: by path, by name, and bound into the tree. */

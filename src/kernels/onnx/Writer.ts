@@ -26,6 +26,7 @@ const raw = (type: ElementType, values: ArrayLike<number>): Uint8Array => {
       return new Uint8Array(Uint16Array.from(values).buffer)
     case "int64":
       return new Uint8Array(BigInt64Array.from(Array.from(values, BigInt)).buffer)
+    case "uint8":
     case "bool":
       return Uint8Array.from(values)
   }
@@ -45,6 +46,8 @@ type Inputs = Readonly<Record<string, Tensor>>
 
 const truths: ReadonlySet<string> = new Set(["Less", "Equal", "And", "Or", "Not"])
 const casts: ReadonlySet<string> = new Set(["Cast", "BitCast"])
+/** Which operand an operator computes with, if not the first. */
+const computing: Readonly<Record<string, number>> = { Where: 1, GatherBlockQuantized: 2 }
 
 const typeAt = (to: Attribute | undefined): ElementType =>
   (Object.keys(Proto.elementType) as Array<ElementType>).find((type) =>
@@ -70,6 +73,8 @@ export interface WriterOptions {
    * operands and results are rounded to it.
    */
   readonly products: Half | undefined
+  /** Whether operands of quantised matrices may be rounded. */
+  readonly rounds: boolean
 }
 
 /**
@@ -81,6 +86,7 @@ export class Writer implements Emitter {
   readonly initializers: Array<Uint8Array> = []
   readonly types = new Map<string, TensorType>()
   readonly target: Target
+  readonly rounds: boolean
   private readonly known = new Map<string, string>()
   private readonly tables = new Map<ArrayLike<number>, string>()
   private readonly elements: Map<string, ElementType>
@@ -91,11 +97,12 @@ export class Writer implements Emitter {
   private readonly half: Half | undefined
   private count = 0
 
-  constructor({ elements, inputs, open, products, target }: WriterOptions) {
+  constructor({ elements, inputs, open, products, rounds, target }: WriterOptions) {
     this.inputs = inputs
     this.open = open
     this.target = target
     this.half = products
+    this.rounds = rounds
     this.elements = new Map(Object.entries(inputs).map(([name, t]) => [name, elements.get(name) ?? t.type.dtype]))
   }
   /** The element type of a value. */
@@ -110,7 +117,7 @@ export class Writer implements Emitter {
     const existing = this.known.get(key)
     if (existing) return existing
     const output = `t${this.count++}`
-    const element = this.elementOf(inputs[opType === "Where" ? 1 : 0]!)
+    const element = this.elementOf(inputs[computing[opType] ?? 0]!)
     this.nodes.push({ opType, element, inputs, output, attributes, domain })
     this.elements.set(output, yieldedBy(opType, element, attributes["to"]))
     this.known.set(key, output)
@@ -119,10 +126,11 @@ export class Writer implements Emitter {
   product: Emitter["product"] = (opType, inputs, attributes, domain) => {
     const { half } = this
     if (half === undefined) return this.node(opType, inputs, attributes, domain)
-    const narrow = inputs.map((x) => this.narrowed(x, half))
+    const isWide = inputs.map((x) => this.elementOf(x) === "float32")
+    const narrow = inputs.map((x, i) => isWide[i] ? this.narrowed(x, half) : x)
     if (this.target.has(opType, half)) return this.cast(this.node(opType, narrow, attributes, domain), "float32")
-    const product = this.node(opType, narrow.map((x) => this.cast(x, "float32")), attributes, domain)
-    return this.cast(this.cast(product, half), "float32")
+    const rounded = narrow.map((x, i) => isWide[i] ? this.cast(x, "float32") : x)
+    return this.cast(this.cast(this.node(opType, rounded, attributes, domain), half), "float32")
   }
   constant: Emitter["constant"] = (type, dims, values) => {
     const key = values.length <= 16 ? `${type}[${dims.join()}]${Array.from(values).join()}` : undefined

@@ -14,6 +14,7 @@ import { emitAll } from "./emit.ts"
 import { late } from "./lateWiden.ts"
 import { dimension, isOpen, type Sizes } from "./openSizes.ts"
 import * as Proto from "./proto.ts"
+import { readQuantised } from "./readQuantised.ts"
 import { cpu } from "./target.ts"
 import { Writer } from "./Writer.ts"
 
@@ -24,6 +25,8 @@ export interface Graph<in out I extends string = string, in out O extends string
   readonly outputs: Readonly<Record<O, Tensor>>
   /** The repeated body, if the outputs repeat one: it is written once. */
   readonly repeats?: Repeats
+  /** Whether the CPU may round to 8 bits a block what it multiplies by quantised matrices: faster, and less exact. */
+  readonly rounds?: boolean
 }
 
 /** A graph that runs another several times, one after the other. */
@@ -82,9 +85,9 @@ const halves = (wanted: ReadonlyArray<Tensor>, target: Target): ReadonlyMap<stri
 export const elementTypes = ({ outputs, repeats }: Graph<any, any>, target: Target): ReadonlyMap<string, ElementType> =>
   halves(Object.values<Tensor>(repeats?.body.outputs ?? outputs), target)
 
-/** The expressions as they are written: half-precision weights are widened late. */
+/** The expressions as they are written: quantised weights are read as they are, half-precision ones widened late. */
 const prepared = (outputs: Named, { target = cpu, weights = new Map() }: EncodeOptions): ReadonlyArray<Tensor> => {
-  const wanted = outputs.map(([_, t]) => t)
+  const wanted = readQuantised(outputs.map(([_, t]) => t))
   if (!target.has("BitCast")) return late(wanted, false)
   return weights.size === 0 ? late(wanted, true) : wanted
 }
@@ -105,7 +108,14 @@ const written = (graph: Graph<any, any>, own: ReadonlyArray<string>, options: En
   const wanted = prepared(outputs, options)
   const elements = halves(wanted, target)
   const fed = new Map<string, ElementType>([...wide].map((name) => [name, "int64"]))
-  const writer = new Writer({ inputs: graph.inputs, elements: new Map([...elements, ...fed]), open, products, target })
+  const writer = new Writer({
+    inputs: graph.inputs,
+    elements: new Map([...elements, ...fed]),
+    open,
+    products,
+    rounds: graph.rounds ?? false,
+    target
+  })
   const renamed = new Map(
     [...wide].filter((name) => name in graph.inputs).map((name) => [name, writer.cast(name, "int32")])
   )

@@ -40,6 +40,7 @@ const packed = (field: number, values: ReadonlyArray<number>): Bytes => blob(fie
 /** TensorProto.DataType. */
 export const elementType: Readonly<Record<ElementType, number>> = {
   float32: 1,
+  uint8: 2,
   uint16: 4,
   int32: 6,
   int64: 7,

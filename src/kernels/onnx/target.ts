@@ -12,7 +12,7 @@ const target = (name: Target["name"], kernels: Kernels): Target => {
   return { name, device: true, has: (opType, type) => types.get(opType)?.has(type ?? "float32") ?? false }
 }
 
-const products: ReadonlySet<string> = new Set(["Gemm", "MatMul", "FusedMatMul"])
+const products: ReadonlySet<string> = new Set(["Gemm", "MatMul", "MatMulNBits", "FusedMatMul"])
 const halves: ReadonlySet<string> = new Set(["float16", "bfloat16"])
 
 /**
@@ -32,11 +32,11 @@ export const cpu: Target = {
 export const cuda: Target = target(
   "cuda",
   {
+    "float32 float16 bfloat16 int32 int64 uint8 uint16 uint32 bool": "Reshape",
     "float32 float16 bfloat16 int32 int64 uint16 uint32 bool":
-      "Cast Concat Expand Gather GatherElements Identity Reshape Scan ScatterElements Shape Slice Squeeze "
-      + "Transpose",
-    "float32 float16 bfloat16": "Erf Exp FusedMatMul Gelu Gemm LayerNormalization MatMul RotaryEmbedding Sigmoid "
-      + "SimplifiedLayerNormalization Softmax Sqrt Tanh",
+      "Cast Concat Expand Gather GatherElements Identity Scan ScatterElements Shape Slice Squeeze Transpose",
+    "float32 float16 bfloat16": "Erf Exp FusedMatMul GatherBlockQuantized Gelu Gemm LayerNormalization MatMul "
+      + "MatMulNBits RotaryEmbedding Sigmoid SimplifiedLayerNormalization Softmax Sqrt Tanh",
     "float32 float16": "Cos Log LogSoftmax Reciprocal Sin Softplus",
     "float32 float16 bfloat16 int32 int64 uint16 uint32": "Add Div Mul Sub",
     "bool": "And Not Or",
@@ -57,9 +57,10 @@ export const webgpu: Target = target(
     "float32 float16 int32 uint32":
       "Add Concat Div Equal Gemm Identity Less Max Min Mul Pad ReduceMax ReduceSum ScatterElements Shape "
       + "Softmax Squeeze Sub Transpose",
-    "float32 float16": "Erf Exp Floor GatherElements Gelu LayerNormalization Log MatMul Neg Reciprocal RotaryEmbedding "
-      + "Sigmoid SimplifiedLayerNormalization Slice Softplus Sqrt Tanh",
-    "float32 float16 int32 uint32 bool": "Cast Expand Gather Reshape Where",
+    "float32 float16": "Erf Exp Floor GatherBlockQuantized GatherElements Gelu LayerNormalization Log MatMul "
+      + "MatMulNBits Neg Reciprocal RotaryEmbedding Sigmoid SimplifiedLayerNormalization Slice Softplus Sqrt Tanh",
+    "float32 float16 int32 uint8 uint32 bool": "Reshape",
+    "float32 float16 int32 uint32 bool": "Cast Expand Gather Where",
     "bool": "And Not",
     "float32 int32": "Range"
   }

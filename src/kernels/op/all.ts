@@ -8,6 +8,7 @@ import * as gather from "./gather.ts"
 import * as iota from "./iota.ts"
 import * as normalise from "./normalise.ts"
 import * as position from "./position.ts"
+import * as quantised from "./quantised.ts"
 import * as random from "./random.ts"
 import * as order from "./scheduling.ts"
 import * as select from "./select.ts"
@@ -28,5 +29,6 @@ export const all: ReadonlyArray<Op<any>> = [
   order,
   iota,
   random,
+  quantised,
   widen
 ].flatMap((file) => Object.values<unknown>(file).filter(isOp))

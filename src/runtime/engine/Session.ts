@@ -9,7 +9,7 @@ import * as Nd from "../../kernels/NdArray.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
 import type { DType, Tensor } from "../../kernels/Tensor.ts"
 
-/** Host data in row-major order: float32, int32, uint16 (half-precision bits) and bool (one byte per element). */
+/** Host data in row-major order: float32, int32, uint16 (half-precision bits), uint8 and bool (one byte per element). */
 export type Data = Float32Array | Int32Array | Uint16Array | Uint8Array
 
 /** Values of a graph's inputs or outputs, by name, row-major. */
@@ -156,7 +156,7 @@ export class Session extends Context.Service<Session, {
   ) => Effect.Effect<Open<N>, SessionError, Scope.Scope>
 }>()("anamnesis/runtime/engine/Session") {}
 
-const arrays = { float32: Float32Array, int32: Int32Array, uint16: Uint16Array, bool: Uint8Array }
+const arrays = { float32: Float32Array, int32: Int32Array, uint16: Uint16Array, uint8: Uint8Array, bool: Uint8Array }
 
 /** A zeroed array of the given type. */
 export const allocate = (dtype: DType, length: number): Data => new arrays[dtype](length)

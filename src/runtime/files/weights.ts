@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { brief, several } from "../../domain/brief.ts"
 import { modelFiles } from "../../domain/fileNames.ts"
 import { firstInfinite, type Half, toWords, type Values } from "../../kernels/half.ts"
-import type { Flat } from "../../kernels/nn/Module.ts"
+import type { Flat, Param } from "../../kernels/nn/Module.ts"
 import { tell } from "./config/keys.ts"
 import { decodeFile, exists, FileError, namesIn } from "./disk.ts"
 import * as Gguf from "./gguf/read.ts"
@@ -232,6 +232,12 @@ export interface LoadOptions {
   readonly dispensable: (path: string) => boolean
   /** Tied tensors that are not loaded: stored name -> path of the parameter they must equal. */
   readonly twins?: ReadonlyMap<string, string>
+  /** What is kept in place of a parameter's finite values, by path; `undefined` to keep them. */
+  readonly pack?: (
+    path: string,
+    param: Param,
+    values: Float32Array
+  ) => ReadonlyArray<readonly [string, Values]> | undefined
 }
 
 /** Fails if a tied tensor differs from its parameter, since it is unclear which of the two is meant. */
@@ -272,13 +278,19 @@ const words = Effect.fnUntraced(function*({ file, name }: Source, type: Half) {
   return yield* new FileError({ path: file.path, place: `tensor ${name}`, reason })
 })
 
+/** A parameter's values as they are kept, by path. */
+const kept = Effect.fnUntraced(function*(path: string, param: Param, source: Source, pack: LoadOptions["pack"]) {
+  if (param.stored) return [[path, yield* words(source, param.stored)]] as const
+  const { data } = yield* source.file.read(source.name)
+  return pack?.(path, param, data) ?? [[path, data]] as const
+})
+
 /** Reads the values of the parameters, one tensor at a time. */
 export const load = Effect.fnUntraced(
   function*(folder: string, params: Flat, sources: Sources, options: LoadOptions) {
     const values = new Map<string, Values>()
     for (const [path, source] of yield* fitting(folder, params, sources, options)) {
-      const { stored } = params.get(path)!
-      values.set(path, stored ? yield* words(source, stored) : (yield* source.file.read(source.name)).data)
+      for (const [name, array] of yield* kept(path, params.get(path)!, source, options.pack)) values.set(name, array)
     }
     return values
   }

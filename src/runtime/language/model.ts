@@ -12,6 +12,7 @@ import { cached, powerOfTwo } from "../engine/Programs.ts"
 import * as ModelFolder from "../models/folder.ts"
 import * as Model from "../models/load.ts"
 import { loraOf } from "../models/lora.ts"
+import { quantisationOf } from "../models/quantisation.ts"
 import { optimizerOf, storedAs } from "../models/training.ts"
 import { ContextOverflow, type Reduction, type WriteOptions } from "../ports/LanguageModel.ts"
 import type { PromptError } from "./chatTokens.ts"
@@ -74,6 +75,7 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     lora: learns ? loraOf(own) : undefined,
     learns: () => learns,
     stored: learns ? storedAs(own) : undefined,
+    quantisation: quantisationOf(own),
     slots: optimizerOf(training).slots,
     draws: learns,
     task: "CAUSAL_LM"
@@ -90,7 +92,8 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     config,
     decoder,
     weights,
-    learns
+    learns,
+    rounds: own.quantization_activations === "int8"
   })
   const padded = { padding: ends.padding, most }
   const scoring = Halving.make(`${settings.name}.score`, "tokens")

@@ -14,6 +14,7 @@ import { modelFiles } from "../../domain/fileNames.ts"
 import * as Key from "../../domain/Key.ts"
 import { asStored, type Values } from "../../kernels/half.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
+import { isHeld } from "../../kernels/nn/quantised.ts"
 import type { Decode } from "../files/config/keys.ts"
 import { FileError, hashFile, located } from "../files/disk.ts"
 import { type ModelId, parse } from "../files/hub/ids.ts"
@@ -184,18 +185,18 @@ const tell = (folder: string, missing: ReadonlyMap<string, unknown>, all: boolea
 }
 
 /**
- * The folder's weights in the storage dtypes of its parameters, owned by the caller. Initialised from the seed if the
+ * The folder's weights in the storage dtypes of its parameters, or packed, owned by the caller. Initialised from the seed if the
  * folder is marked as untrained, and where it lacks a dispensable tensor.
  */
 export const stored = Effect.fnUntraced(
   function*(folder: string, params: Flat, seed: number, options: Options = {}) {
-    const { dispensable = () => false, draws = false, naming = (stored) => stored, twins = new Map() } = options
+    const { dispensable = () => false, draws = false, naming = (stored) => stored, pack, twins = new Map() } = options
     const sources = yield* WeightFiles.open(folder)
     if (!sources) yield* drawable(folder, draws)
     const found = sources
-      ? yield* WeightFiles.load(folder, params, sources, { naming, dispensable, twins })
+      ? yield* WeightFiles.load(folder, params, sources, { naming, dispensable, twins, ...(pack ? { pack } : {}) })
       : new Map<string, Values>()
-    const missing = new Map([...params].filter(([path]) => !found.has(path)))
+    const missing = new Map([...params].filter(([path]) => !isHeld(path, found)))
     yield* tell(folder, missing, sources === undefined, seed)
     const drawn = initialise(missing, Key.fold(Key.make(seed), "initialise"))
     for (const [path, values] of drawn) found.set(path, asStored(params.get(path), values))

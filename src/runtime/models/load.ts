@@ -3,22 +3,32 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
 import * as Key from "../../domain/Key.ts"
-import { asStored, type Half, type Values } from "../../kernels/half.ts"
 import * as Nd from "../../kernels/NdArray.ts"
 import { adapt } from "../../kernels/nn/lora.ts"
 import { type Flat, flatten, type Module, type Params } from "../../kernels/nn/Module.ts"
-import { stored } from "../../kernels/nn/stored.ts"
-import type { Tensor } from "../../kernels/Tensor.ts"
 import { Session, type SessionError } from "../engine/Session.ts"
 import * as Weights from "../engine/Weights.ts"
 import { FileError } from "../files/disk.ts"
 import * as Peft from "../files/peft.ts"
 import * as WeightFiles from "../files/weights.ts"
+import {
+  type Arrays,
+  atRest,
+  baseWeights,
+  type Build,
+  frozenAs,
+  type Keyed,
+  type Opened,
+  type Storage,
+  untie,
+  untied
+} from "./base.ts"
 import * as ModelFolder from "./folder.ts"
 import { initialise } from "./initialise.ts"
 import * as Adapters from "./lora.ts"
 import * as Budget from "./memoryBudget.ts"
 import * as Folding from "./mergeLora.ts"
+import * as Quantisation from "./quantisation.ts"
 
 /** What loading a model requires: files to read, and a session to run in. */
 export type Surroundings = Session | FileSystem.FileSystem
@@ -43,34 +53,17 @@ export interface Loaded<C, M> {
 }
 
 /** What is trained, and how the rest is stored. */
-export interface LoadOptions {
+export interface LoadOptions extends Storage {
   readonly seed: number
   /** Settings of the adapter to train; without them, the parameters for which `learns` holds are trained. */
   readonly lora: Adapters.LoraSettings | undefined
   readonly learns: (path: string) => boolean
   readonly slots: ReadonlyArray<string>
-  /** Storage dtype of frozen parameters; float32 by default. */
-  readonly stored?: Half | undefined
   /** Initialise the weights of a folder marked as untrained. */
   readonly draws?: boolean
   /** PEFT's `task_type`. */
   readonly task: "CAUSAL_LM" | "FEATURE_EXTRACTION"
 }
-
-type Keyed = { readonly key?: Tensor | undefined }
-type Build<C, P extends Params, I, O> = (config: C) => Module<P, [I], O>
-type Arrays = Map<string, Values>
-/** A model folder without its tokenizer. */
-type Opened<C> = Omit<ModelFolder.ModelFolder<C>, "tokenizer">
-
-/** The config with an untied head, as in PEFT: adapters belong to modules, so a tied head gets weights of its own. */
-const untied = <C extends object>(config: C): C =>
-  "tie_word_embeddings" in config && config.tie_word_embeddings ? { ...config, tie_word_embeddings: false } : config
-
-const [HEAD, EMBEDDING] = [Folding.HEAD, Folding.EMBEDDING]
-
-/** The config of the folder's weights, without tokens that an adapter added. */
-const atRest = <C>({ config, rows }: Opened<C>): C => ({ ...config, vocab_size: rows })
 
 /** Refuses an adapter that added tokens without saving the enlarged tables. */
 const grown = (values: Arrays, params: Flat, folder: string): Effect.Effect<void, FileError> => {
@@ -119,23 +112,6 @@ const drawn = Effect.fnUntraced(function*({ folder, loading }: Opened<unknown>, 
   return [...params.keys()].filter((path) => !found.has(path))
 })
 
-/** The module with its frozen weights stored as `type`. */
-const frozenAs = <P extends Params, I extends Keyed, O>(
-  module: Module<P, [I], O>,
-  type: Half | undefined,
-  frozen: (path: string) => boolean
-): Module<P, [I], O> => type === undefined ? module : stored(module, (path) => frozen(path) ? type : undefined)
-
-/** Gives the untied head the embedding's weights; the two share one array unless one of them is trained. */
-const untie = (values: Arrays, params: Flat, saved: ReadonlyArray<string>): void => {
-  if (!params.has(HEAD) || values.has(HEAD)) return
-  const shared = values.get(EMBEDDING)!
-  for (const path of [HEAD, EMBEDDING]) {
-    const own = saved.includes(path) ? shared.slice() : shared
-    values.set(path, asStored(params.get(path), own))
-  }
-}
-
 /** Refuses a model that does not fit into memory, before any of it is allocated. */
 const affordable = (
   { config, folder }: Opened<object>,
@@ -145,23 +121,29 @@ const affordable = (
   more: Readonly<Record<string, number>> = {}
 ) => Budget.fits({ folder, sizes: { ...config, ...more }, params: flatten(params), trainable, slots: slots.length })
 
-/** The base weights under an adapter, by path. */
-const baseWeights = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
+/** The module with adapters over frozen weights, and the values of those. */
+const onBase = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
   opened: Opened<C>,
   build: Build<C, P, I, O>,
-  { seed, stored }: LoadOptions,
-  module: Module<P, [I], O>,
-  saved: ReadonlyArray<string>
+  options: LoadOptions,
+  { lora, saved }: Adapters.Adapted,
+  learns: (path: string) => boolean,
+  rank: Readonly<Record<string, number>> = {}
 ) {
-  const { folder, loading } = opened
-  const config = atRest(opened)
-  const tied = config !== untied(config)
-  const apart = (path: string) => tied && path === EMBEDDING && (saved.includes(HEAD) || saved.includes(EMBEDDING))
-  const frozen = (path: string) => !saved.includes(path)
-  const read = frozenAs(build(config), stored, (path) => frozen(path) && !apart(path))
-  const values = yield* ModelFolder.stored(folder, flatten(read.params), seed, loading)
-  untie(values, flatten(frozenAs(module, stored, frozen).params), saved)
-  return values
+  const config = untied(opened.config)
+  const base = build(config)
+  const adapted = adapt(base, lora)
+  const module = frozenAs(adapted, options, (path) => !saved.includes(path) && !Adapters.isLora(path))
+  yield* affordable(opened, module.params, learns, options, rank)
+  const values = yield* baseWeights(opened, build, options, base, saved)
+  return { config, base, adapted, module, values }
+})
+
+/** Puts an adapter's own values, which must fit, among those of its base. */
+const put = Effect.fnUntraced(function*(adapter: Peft.Adapter, values: Arrays, base: Params, module: Params) {
+  yield* Folding.fitting(adapter, shapesOf(flatten(base)))
+  for (const [path, { data }] of adapter.tensors) values.set(path, data)
+  yield* grown(values, flatten(module), adapter.folder)
 })
 
 /** The module with trainable adapters over frozen weights: new adapters, or those of the folder. */
@@ -176,21 +158,16 @@ const adapting = Effect.fnUntraced(function*<C extends object, P extends Params,
   if (sha256 === undefined) return yield* baseless(folder)
   if (adapter) yield* ModelFolder.checkBase(adapter, folder, sha256)
   const own = yield* drawn(opened, flatten(build(opened.config).params))
-  const config = untied(opened.config)
-  const base = build(config)
-  const asked = yield* Adapters.resolve(options.lora, flatten(base.params), own, folder)
-  const adapted = adapt(base, asked.lora)
+  const asked = yield* Adapters.resolve(options.lora, flatten(build(untied(opened.config)).params), own, folder)
+  const learns = (path: string) => Adapters.isLora(path) || asked.saved.includes(path)
+  const { adapted, base, config, module, values } = yield* onBase(opened, build, options, asked, learns, {
+    [rank]: options.lora.r
+  })
   const added = new Map([...flatten(adapted.params)].filter(([path]) => Adapters.isLora(path)))
   const trainable = [...added.keys(), ...asked.saved]
-  const learns = new Set(trainable)
-  const module = frozenAs(adapted, options.stored, (path) => !learns.has(path))
-  yield* affordable(opened, module.params, (path) => learns.has(path), options, { [rank]: options.lora.r })
-  const values = yield* baseWeights(opened, build, options, base, asked.saved)
   if (adapter) {
     yield* alike(adapter, asked)
-    yield* Folding.fitting(adapter, shapesOf(flatten(base.params)))
-    for (const [path, { data }] of adapter.tensors) values.set(path, data)
-    yield* grown(values, flatten(adapted.params), adapter.folder)
+    yield* put(adapter, values, base.params, module.params)
   } else {
     for (const [path, data] of initialise(added, Key.fold(Key.make(options.seed), "adapter"))) values.set(path, data)
   }
@@ -201,6 +178,20 @@ const adapting = Effect.fnUntraced(function*<C extends object, P extends Params,
 })
 
 const shapesOf = (params: Flat) => new Map([...params].map(([path, { shape }]) => [path, shape]))
+
+/** The folder's adapter on its base, as it was trained: a quantised base cannot take it in. */
+const resting = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
+  opened: Opened<C>,
+  adapter: Peft.Adapter,
+  build: Build<C, P, I, O>,
+  options: LoadOptions
+) {
+  yield* ModelFolder.checkBase(adapter, opened.folder)
+  const asked = Adapters.ofAdapter(adapter)
+  const { base, config, module, values } = yield* onBase(opened, build, options, asked, () => false)
+  yield* put(adapter, values, base.params, module.params)
+  return { module, config, values }
+})
 
 /** The weights to run with, the folder's adapter merged into them: float32. */
 const folded = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
@@ -225,18 +216,36 @@ const folded = Effect.fnUntraced(function*<C extends object, P extends Params, I
   return { module, config, values }
 })
 
-/** The folder's weights, of which the frozen ones may be stored in half precision. */
+/** The folder's weights, of which the frozen ones may be stored in half precision or quantised. */
 const whole = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
   opened: Opened<C>,
   build: Build<C, P, I, O>,
-  { draws = false, learns, seed, slots, stored: type }: LoadOptions
+  options: LoadOptions
 ) {
   const { config, folder, loading } = opened
-  const module = frozenAs(build(config), type, (path) => !learns(path))
-  yield* affordable(opened, module.params, learns, { slots })
-  const values = yield* ModelFolder.stored(folder, flatten(module.params), seed, { ...loading, draws })
+  const { draws = false, learns, quantisation, seed } = options
+  const frozen = (path: string) => !learns(path)
+  const base = build(config)
+  const module = frozenAs(base, options, frozen)
+  yield* affordable(opened, module.params, learns, options)
+  if (!quantisation) {
+    const values = yield* ModelFolder.stored(folder, flatten(module.params), seed, { ...loading, draws })
+    return { module, config, values }
+  }
+  if ([...flatten(base.params).keys()].some(learns)) return yield* trained(folder)
+  const { pack, tell } = Quantisation.packer(quantisation, frozen)
+  const values = yield* ModelFolder.stored(folder, flatten(base.params), seed, { ...loading, draws, pack })
+  yield* tell(folder)
   return { module, config, values }
 })
+
+/** The error for quantising weights that are trained. */
+const trained = (folder: string) =>
+  new FileError({
+    path: folder,
+    place: "",
+    reason: "its weights are trained, and only frozen ones can be quantised; train an adapter, or quantise nothing"
+  })
 
 /** The module that `build` makes from the folder's config, with the folder's weights. */
 export const load = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
@@ -246,8 +255,9 @@ export const load = Effect.fnUntraced(function*<C extends object, P extends Para
 ) {
   const { learns, lora, slots } = options
   if (lora) return (yield* adapting(opened, build, { ...options, lora })) as Loaded<C, Module<P, [I], O>>
+  const merged = options.quantisation ? resting : folded
   const { config, module, values } = opened.adapter
-    ? yield* folded(opened, opened.adapter, build, options)
+    ? yield* merged(opened, opened.adapter, build, options)
     : yield* whole(opened, build, options)
   const params = flatten(module.params)
   const { kept } = yield* Session

@@ -4,7 +4,8 @@ import { join } from "node:path"
 import { modelFiles } from "../../domain/fileNames.ts"
 import { bytesText } from "../../domain/units.ts"
 import * as Nd from "../../kernels/NdArray.ts"
-import type { Flat } from "../../kernels/nn/Module.ts"
+import { dtypeOf, type Flat } from "../../kernels/nn/Module.ts"
+import { bytesOf } from "../../kernels/Tensor.ts"
 import * as Memory from "../engine/memory.ts"
 import { FEW } from "../engine/Weights.ts"
 import { FileError } from "../files/disk.ts"
@@ -47,9 +48,9 @@ const culprit = (sizes: Model["sizes"]): string | undefined => {
 /** Bytes of the weights, and of training: slots, and second copies if double-buffered, else accumulated gradients. */
 const needs = ({ params, slots, trainable }: Model): { readonly weights: number; readonly training: number } => {
   let [frozen, learns] = [0, 0]
-  for (const [path, { shape, stored }] of params) {
-    if (trainable(path)) learns += Nd.size(shape)
-    else frozen += (stored ? 2 : 4) * Nd.size(shape)
+  for (const [path, param] of params) {
+    if (trainable(path)) learns += Nd.size(param.shape)
+    else frozen += bytesOf({ dtype: dtypeOf(param), shape: param.shape })
   }
   const beside = learns > FEW ? slots + 1 : 1 + 2 * slots
   return { weights: frozen + 4 * learns, training: 4 * learns * beside }

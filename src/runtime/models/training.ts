@@ -5,6 +5,7 @@ import type { ModelSettings } from "../../domain/settings/model.ts"
 import type { Training } from "../../domain/settings/training.ts"
 import type { Half, Values } from "../../kernels/half.ts"
 import type { Flat } from "../../kernels/nn/Module.ts"
+import { elementsOf, wholeOf } from "../../kernels/nn/quantised.ts"
 import { adamw } from "../../kernels/optim/adamw.ts"
 import { type GradScaler, gradScaler } from "../../kernels/optim/gradScaler.ts"
 import { type Group, learningRate, type Optimizer } from "../../kernels/optim/Optimizer.ts"
@@ -93,7 +94,7 @@ export const groupsOf = (c: Training, peak: number): Readonly<Record<string, Gro
 
 /** A parameter's component: the first two names of its module's path ("bert.encoder", "model.layers"). */
 const component = (path: string): string =>
-  path.replace(/\.lora_.*$/, ".").split(".").slice(0, -1).slice(0, 2).join(".")
+  wholeOf(path).replace(/\.lora_.*$/, ".").split(".").slice(0, -1).slice(0, 2).join(".")
 
 /** An adapter's two matrices are reported together: before the first update only one of them has a gradient. */
 const kind = (path: string, learns: boolean): string => {
@@ -111,21 +112,22 @@ export const describe = (
   const groupName = (path: string) => `${component(path)}${kind(path, learns.has(path))}`
   const arrays = values()
   const told = new Set<Values>()
-  /** Arrays not counted before: a tied head has none of its own. */
-  const own = (paths: ReadonlyArray<string>): ReadonlyArray<Values> => {
-    const found = [...new Set(paths.map((path) => arrays[names.param(path)]!))].filter((array) => !told.has(array))
-    for (const array of found) told.add(array)
-    return found
-  }
+  /** Parameters whose arrays were not counted before: a tied head has none of its own. */
+  const own = (paths: ReadonlyArray<string>): ReadonlyArray<readonly [path: string, array: Values]> =>
+    paths.map((path) => [path, arrays[names.param(path)]!] as const).filter(([, array]) => {
+      const first = !told.has(array)
+      told.add(array)
+      return first
+    })
   const groups = [...Map.groupBy(params.keys(), groupName)].map(([name, paths]) => {
     const [held, trainable] = [own(paths), learns.has(paths[0]!)]
-    const parameters = held.reduce((sum, { length }) => sum + length, 0)
+    const parameters = held.reduce((sum, [path]) => sum + elementsOf(params.get(path)!), 0)
     return {
       model: owner,
       name,
       parameters,
       trainable,
-      bytes: held.reduce((sum, { byteLength }) => sum + byteLength, 0),
+      bytes: held.reduce((sum, [, { byteLength }]) => sum + byteLength, 0),
       stateBytes: trainable ? parameters * slots.length * Float32Array.BYTES_PER_ELEMENT : 0,
       learningRate: trainable ? peak : 0
     }

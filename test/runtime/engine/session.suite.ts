@@ -53,8 +53,10 @@ const agree = Effect.fnUntraced(function*(op: Op<any>, law: Case, precision: Pre
   const session = yield* Session
   const graph = judged(op, law)
   const tolerance = toleranceOf(graph, precision)
-  /** Words of 16 bits are weights that do not learn, everywhere they are used: they are fixed. */
-  const words = Object.values<Tensor>(graph.inputs).some((t) => t.type.dtype === "uint16")
+  /** Words of 16 bits, and bytes, are weights that do not learn, everywhere they are used: they are fixed. */
+  const words = Object.values<Tensor>(graph.inputs).some(({ type: { dtype } }) =>
+    dtype === "uint16" || dtype === "uint8"
+  )
   const compiled = words ? undefined : yield* session.compile(graph)
   for (const values of fc.sample(operands(op.law, law.shapes), { numRuns: 5, seed: 2 })) {
     const feeds = feedsOf(values)

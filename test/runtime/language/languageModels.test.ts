@@ -44,7 +44,12 @@ const fake = on<Both>(() => Fakes.languageModel({ searched: [], retrieverLessons
 languageModelSuite("that only reads", tiny(readOnly), { speaks: true })
 languageModelSuite("with a chat template", tiny(readOnly, { apply_chat_template: true }), { speaks: true })
 languageModelSuite("that is none", on(() => none), { speaks: false })
-for (const own of [{}, { lora_r: 2, lora_dropout: 0 }, { lora_r: 2, torch_dtype: "bfloat16" }]) {
+for (
+  const own of [{}, { lora_r: 2, lora_dropout: 0 }, { lora_r: 2, torch_dtype: "bfloat16" }, {
+    lora_r: 2,
+    quantization: "int8"
+  }]
+) {
   const name = `that is trained ${JSON.stringify(own)}`
   languageModelSuite(name, tiny<Both>(trainable, own), { speaks: true })
   languageModelLearnerSuite(name, tiny<Both>(trainable, own), { speaks: true, learns: true })

@@ -46,6 +46,16 @@ describe("a model", () => {
     assert.strictEqual(outcome(2 * 500_000, { params: half }), "fits")
     assert.notStrictEqual(outcome(2 * 500_000 - 1, { params: half }), "fits")
   })
+  it("takes a quarter of it for weights of 8 bits, and their scales", () => {
+    const scales = param(1000, 4)
+    const packed: Flat = new Map([
+      ["a.weight.quants", { ...param(1000, 4, 128), packed: "uint8" }],
+      ["a.weight.scales", scales],
+      ["a.weight.zeros", { ...param(1000, 4), packed: "uint8" }]
+    ])
+    assert.strictEqual(outcome(512_000 + 16_000 + 4000, { params: packed }), "fits")
+    assert.notStrictEqual(outcome(512_000 + 16_000 + 3999, { params: packed }), "fits")
+  })
   it("is refused by the key that is beyond all others", () => {
     const sizes = { vocab_size: 2 ** 20, hidden_size: 2 ** 40, lora_r: 8 }
     assert.match(

@@ -61,6 +61,7 @@ const learned = Effect.fnUntraced(function*(made: string, together: boolean, ove
 describe("several updates in one program", () => {
   const cases: Readonly<Record<string, Raw>> = {
     "all weights": {},
+    "adapters on quantised weights": { lora_r: 2, quantization: "int4" },
     "adapters on weights of 16 bits": { lora_r: 2, torch_dtype: "bfloat16", lora_dropout: 0.2 }
   }
   for (const [name, overrides] of Object.entries(cases)) {

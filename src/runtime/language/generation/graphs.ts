@@ -21,13 +21,14 @@ const pastInputs = (layers: number, shape: Shape) =>
  * Rows of new tokens at their positions, with a KV cache indexed by position: a row attends to the cached positions
  * before its first new one. `last`: flat indices of the tokens whose next token is predicted.
  *
- * `model` is the model's name. Outputs: `logits` [rows, vocabulary] and `present` [2 · layers, rows, KV heads, length,
+ * `model` is the model's name; with `rounds` operands of quantised matrices are rounded (see `Graph`). Outputs: `logits` [rows, vocabulary] and `present` [2 · layers, rows, KV heads, length,
  * head size], alternating keys and values.
  */
 export const generation = (
   c: DecoderConfig,
   decoder: Decoder,
-  model = "decoder"
+  model = "decoder",
+  rounds = false
 ): Family<"rows" | "length" | "slots"> => ({
   sizes: ["rows", "length", "slots"],
   at: ({ length, rows, slots }) => {
@@ -42,7 +43,8 @@ export const generation = (
     return {
       name: `${model}.generate ${rows}x${length} after ${slots}`,
       inputs: { ...weights.inputs, ids, positions, last, ...byName(past.flatMap(({ k, v }) => [k, v])) },
-      outputs: { logits, present: stack(present.flatMap(({ k, v }) => [k, v])) }
+      outputs: { logits, present: stack(present.flatMap(({ k, v }) => [k, v])) },
+      rounds
     }
   }
 })

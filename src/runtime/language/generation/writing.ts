@@ -36,7 +36,16 @@ export interface WritingOptions {
   readonly weights: Weights
   /** Trainable weights are fed to the program; frozen ones become part of it on first use. */
   readonly learns: boolean
+  /** Whether operands of quantised matrices are rounded (see `Graph`). */
+  readonly rounds: boolean
 }
+
+/**
+ * What is part of a program while the model learns: quantised weights with all else that is frozen. Packed once, they
+ * are small, and not widened anew for every token.
+ */
+const within = ({ frozen, params }: Weights): ReturnType<Weights["frozen"]> =>
+  [...params.values()].some(({ packed }) => packed) ? frozen() : {}
 
 /** The error for a folder that requires unsupported decoding; `undefined` if it does not. */
 export const refusal = (
@@ -59,7 +68,11 @@ export const make = Effect.fnUntraced(function*(o: WritingOptions) {
   const refused = refusal(settings, o.generation)
   const program = yield* lazily(
     Effect.suspend(() =>
-      session.open(generation(config, decoder, o.model), learns ? {} : weights.values(), weights.frozen())
+      session.open(
+        generation(config, decoder, o.model, o.rounds),
+        learns ? within(weights) : weights.values(),
+        weights.frozen()
+      )
     )
   )
   const key = Key.fold(Key.make(seed), "write")

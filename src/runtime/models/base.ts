@@ -1,0 +1,98 @@
+/** The frozen base of a model: how its weights are stored, and how they are read. */
+import * as Effect from "effect/Effect"
+import { asStored, type Half, type Values } from "../../kernels/half.ts"
+import { type Flat, flatten, type Module, type Params } from "../../kernels/nn/Module.ts"
+import { isHeld, pathsOf, quantised } from "../../kernels/nn/quantised.ts"
+import { stored } from "../../kernels/nn/stored.ts"
+import type { Tensor } from "../../kernels/Tensor.ts"
+import * as ModelFolder from "./folder.ts"
+import * as Folding from "./mergeLora.ts"
+import * as Quantisation from "./quantisation.ts"
+
+/** Input of a module with dropout. */
+export type Keyed = { readonly key?: Tensor | undefined }
+/** A model of a config. */
+export type Build<C, P extends Params, I, O> = (config: C) => Module<P, [I], O>
+/** Values by parameter path. */
+export type Arrays = Map<string, Values>
+/** A model folder without its tokenizer. */
+export type Opened<C> = Omit<ModelFolder.ModelFolder<C>, "tokenizer">
+
+/** The config with an untied head, as in PEFT: adapters belong to modules, so a tied head gets weights of its own. */
+export const untied = <C extends object>(config: C): C =>
+  "tie_word_embeddings" in config && config.tie_word_embeddings ? { ...config, tie_word_embeddings: false } : config
+
+const [HEAD, EMBEDDING] = [Folding.HEAD, Folding.EMBEDDING]
+
+/** The config of the folder's weights, without tokens that an adapter added. */
+export const atRest = <C>({ config, rows }: Opened<C>): C => ({ ...config, vocab_size: rows })
+
+/** How frozen weights are stored. */
+export interface Storage {
+  /** Storage dtype of frozen parameters; float32 by default. */
+  readonly stored?: Half | undefined
+  /** How frozen matrices are quantised, if they are; all other weights are then float32. */
+  readonly quantisation?: Quantisation.Quantisation | undefined
+}
+
+/** The module with its frozen weights as they are stored. */
+export const frozenAs = <P extends Params, I extends Keyed, O>(
+  module: Module<P, [I], O>,
+  { quantisation, stored: type }: Storage,
+  frozen: (path: string) => boolean
+): Module<P, [I], O> => {
+  if (quantisation) return quantised(module, Quantisation.packer(quantisation, frozen).chosen)
+  return type === undefined ? module : stored(module, (path) => frozen(path) ? type : undefined)
+}
+
+/** Gives the untied head the embedding's weights; the two share their arrays unless one of them is trained. */
+export const untie = (
+  values: Arrays,
+  params: Flat,
+  saved: ReadonlyArray<string>,
+  pack: (path: string, values: Float32Array) => ReadonlyArray<readonly [string, Values]> | undefined = () => undefined
+): void => {
+  if (!isHeld(HEAD, params) || isHeld(HEAD, values)) return
+  const shared = values.get(EMBEDDING)
+  if (shared === undefined) {
+    for (const path of pathsOf(EMBEDDING, values)) values.set(path.replace(EMBEDDING, HEAD), values.get(path)!)
+    return
+  }
+  values.delete(EMBEDDING)
+  for (const path of [HEAD, EMBEDDING]) {
+    const own = saved.includes(path) ? shared.slice() : shared
+    const packed = shared instanceof Float32Array ? pack(path, shared) : undefined
+    for (const [part, array] of packed ?? [[path, asStored(params.get(path), own)] as const]) values.set(part, array)
+  }
+}
+
+/** The base weights under an adapter, by path. */
+export const baseWeights = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
+  opened: Opened<C>,
+  build: Build<C, P, I, O>,
+  options: Storage & { readonly seed: number },
+  module: Module<P, [I], O>,
+  saved: ReadonlyArray<string>
+) {
+  const { folder, loading } = opened
+  const { quantisation, seed } = options
+  const config = atRest(opened)
+  const tied = config !== untied(config)
+  const apart = (path: string) => tied && path === EMBEDDING && (saved.includes(HEAD) || saved.includes(EMBEDDING))
+  const frozen = (path: string) => !saved.includes(path)
+  const params = flatten(frozenAs(module, options, frozen).params)
+  if (quantisation) {
+    const [base, { pack, tell }] = [flatten(build(config).params), Quantisation.packer(quantisation, frozen)]
+    const values = yield* ModelFolder.stored(folder, base, seed, {
+      ...loading,
+      pack: (path, param, own) => apart(path) ? undefined : pack(path, param, own)
+    })
+    untie(values, params, saved, (path, shared) => pack(path, base.get(EMBEDDING)!, shared))
+    yield* tell(folder)
+    return values
+  }
+  const read = frozenAs(build(config), options, (path) => frozen(path) && !apart(path))
+  const values = yield* ModelFolder.stored(folder, flatten(read.params), seed, loading)
+  untie(values, params, saved)
+  return values
+})
