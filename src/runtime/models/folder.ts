@@ -17,6 +17,7 @@ import type { Flat } from "../../kernels/nn/Module.ts"
 import { isHeld } from "../../kernels/nn/quantised.ts"
 import type { Decode } from "../files/config/keys.ts"
 import { FileError, hashFile, located } from "../files/disk.ts"
+import * as Gguf from "../files/gguf/read.ts"
 import { type ModelId, parse } from "../files/hub/ids.ts"
 import { locate, pin } from "../files/hub/models.ts"
 import { decodeFile, exists, isFile, readText } from "../files/model.ts"
@@ -59,6 +60,10 @@ const baseOf = Effect.fnUntraced(function*(adapter: Pick<Peft.Adapter, "folder" 
     if (yield* Effect.orElseSucceed(Peft.isIn(folder), () => false)) {
       const reason = `${folder} is an adapter itself; merge it first (anamnesis merge)`
       return yield* new FileError({ path, place, reason })
+    }
+    if (yield* isFile(folder)) {
+      const refused = ({ message }: FileError) => new FileError({ path, place, reason: `is no model: ${message}` })
+      return yield* Effect.as(Effect.mapError(Effect.scoped(Gguf.open(folder)), refused), folder)
     }
     if (yield* Effect.orElseSucceed(exists(join(folder, modelFiles.config)), () => false)) return folder
   }

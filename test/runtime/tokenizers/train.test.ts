@@ -21,7 +21,10 @@ const tokenizer = (tokens: ReadonlyArray<string>): Tokenizer.Tokenizer => {
   const json = JSON.stringify(tokenizerJson(tokens, special, "[UNK]"))
   const files = FileSystem.layerNoop({
     exists: (path) => Effect.succeed(path.endsWith("tokenizer.json")),
-    stat: () => Effect.succeed({ size: 0n, type: "File" } as FileSystem.File.Info),
+    stat: (path) => {
+      const type = path.endsWith("tokenizer.json") ? "File" : "Directory"
+      return Effect.succeed({ size: 0n, type } as FileSystem.File.Info)
+    },
     readFile: () => Effect.succeed(new TextEncoder().encode(json))
   })
   return Effect.runSync(Tokenizer.load("model").pipe(Effect.provide(files)))
