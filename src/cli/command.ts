@@ -76,6 +76,15 @@ export const settings = {
   )
 }
 
+/** Where plans find models that they name by ids of the Hub. */
+export const models = Flag.Directory("models").pipe(
+  Flag.withDescription(
+    "Take models named by ids of the Hub from this folder: each by the last part of its id, as a model folder or as a "
+      + "folder with one GGUF file"
+  ),
+  Flag.optional
+)
+
 export interface SettingsFlags {
   readonly config: string
   readonly set: ReadonlyArray<string>

@@ -1,4 +1,4 @@
-/** Held-out questions and random distractors, both drawn by key. */
+/** Held-out questions and random distractors, both drawn by key; samples at even distances. */
 import * as Key from "../domain/Key.ts"
 import { isAnswered, type QuestionRecord, rightAnswers } from "../domain/records/Records.ts"
 
@@ -10,6 +10,12 @@ export const heldOut = (
   held: boolean
 ): ReadonlyArray<QuestionRecord> =>
   records.filter(({ group }) => Key.uniform(Key.fold(Key.make(seed), "holdout", group), 0) < share === held)
+
+/** `count` of the records, the first and others at even distances, in their order; all of them if there are no more. */
+export const spread = <A>(records: ReadonlyArray<A>, count: number): ReadonlyArray<A> =>
+  count >= records.length
+    ? records
+    : Array.from({ length: count }, (_, k) => records[Math.ceil(k * records.length / count)]!)
 
 /**
  * Replaces the wrong options by correct answers to other questions of the same type, drawn by key, then, if there are

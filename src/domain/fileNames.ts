@@ -48,6 +48,7 @@ export const runFiles = {
   settings: "settings.json",
   run: "run.json",
   trained: "trained.json",
+  clock: "clock.json",
   lock: ".lock",
   /** Folders. */
   journal: "journal",

@@ -98,7 +98,7 @@ export const table = (head: readonly [string, string], value: object): string =>
   markdown([head, ...figures(value)], { aligned: false })
 
 /** Whether a setting names data. */
-const isData = (key: string): boolean => /_(file|where)$|^(holdout|group_field|distractors)$/.test(key)
+const isData = (key: string): boolean => /_(file|where)$|^(holdout|group_field|distractors|max_eval_samples)$/.test(key)
 
 const dataOf = (c: RunConfig, corpus: unknown): string => {
   const named = Object.entries(c).filter(([key, v]) => isData(key) && v !== "" && JSON.stringify(v) !== "{}")

@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type { Epochs } from "../datasets/batches.ts"
 import * as Dataset from "../datasets/dataset.ts"
-import { heldOut, withRandomOptions } from "../datasets/splits.ts"
+import { heldOut, spread, withRandomOptions } from "../datasets/splits.ts"
 import { isAnswered, type QuestionRecord, type Split } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import { stepsOf } from "../domain/settings/contradictions.ts"
@@ -66,13 +66,22 @@ const recordsOf = Effect.fnUntraced(function*(c: RunConfig, split: Split) {
   return shared ? heldOut(records, c.holdout, c.seed, split === "test") : records
 })
 
+/** As many questions of a test or validation split as are to be asked. */
+const sampled = Effect.fnUntraced(function*(c: RunConfig, split: Split, records: ReadonlyArray<QuestionRecord>) {
+  if (split === "train" || c.max_eval_samples === 0 || records.length <= c.max_eval_samples) return records
+  yield* tell(fileOf(c, split), [
+    `${c.max_eval_samples} of ${records.length} ${split} questions are asked (max_eval_samples)`
+  ])
+  return spread(records, c.max_eval_samples)
+})
+
 /** The questions of a split, with options as configured. */
 export const questions = Effect.fn("questions")(function*(c: RunConfig, split: Split) {
   const records = yield* recordsOf(c, split)
   if (c.group_field !== aboutOf(data.group_field).default && records.every(({ group, id }) => group === id)) {
     yield* tell(fileOf(c, split), [`no question has a ${c.group_field} (group_field): each is a group of its own`])
   }
-  return c.distractors === "random" ? withRandomOptions(records, c.seed) : records
+  return yield* sampled(c, split, c.distractors === "random" ? withRandomOptions(records, c.seed) : records)
 })
 
 /** The passages of the configured file. */

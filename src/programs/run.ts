@@ -29,7 +29,9 @@ const [SETTINGS, RUN] = [runFiles.settings, runFiles.run]
 /** Removes partial files left in a run's folder by a killed process. */
 const tidy = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
-  const paths = [join(folder, SETTINGS), join(folder, RUN), Trained.pathOf(folder)].map(partialOf)
+  const paths = [join(folder, SETTINGS), join(folder, RUN), Trained.pathOf(folder), Trained.clockOf(folder)].map(
+    partialOf
+  )
   yield* Effect.forEach(paths, (path) => fs.remove(path, { force: true }).pipe(located(path)))
   yield* Checkpoints.tidy(folder)
 })

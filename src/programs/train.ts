@@ -119,7 +119,7 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
   yield* reporter.note(table(groups, norms))
 
   const written = journal(c.output_dir, start)
-  const clock = yield* Trained.clock(c.output_dir, start)
+  const clock = yield* Trained.clock(c.output_dir, start, run)
   let [step, losses] = [start, yield* lastLosses(c.output_dir)]
   const keep = Effect.gen(function*() {
     yield* written.flush
@@ -141,6 +141,7 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
       figures: { ...losses, ...scaleFigures(scales()) },
       every: c.logging_steps
     })
+    yield* clock.tick
   })
   const learn = Effect.fnUntraced(function*(run: ReadonlyArray<Batches.QuestionFrame>) {
     const learned = c.steps_per_run === 1 ? [yield* learning(run[0]!)] : yield* learnSeveral(run)

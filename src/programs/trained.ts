@@ -1,10 +1,11 @@
-/** `trained.json`: the progress of a run, its time and its losses. */
+/** `trained.json`: the progress of a run, its time and its losses; `clock.json`: its time between checkpoints. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import { runFiles } from "../domain/fileNames.ts"
-import { decodeFile, exists, replace } from "../runtime/files/disk.ts"
+import { decodeFile, exists, replace, sha256 } from "../runtime/files/disk.ts"
+import type { Identity } from "../runtime/ports/Checkpoints.ts"
 
 const Positive = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 
@@ -38,6 +39,30 @@ export const read = Effect.fnUntraced(function*(output: string) {
   return (yield* exists(path)) ? yield* decodeFile(path, Schema.decodeUnknownEffect(Trained)) : undefined
 })
 
+/** The time a run has taken so far, whatever became of its steps. */
+const Spent = Schema.Struct({
+  /** SHA-256 of the run's identity: another run in the same folder starts at 0. */
+  run: Schema.String,
+  seconds: Positive
+})
+
+/** Path of the time's file in a run's folder. */
+export const clockOf = (output: string): string => join(output, runFiles.clock)
+
+/** Seconds between two writes of the time: as much is lost, at most, besides a step, when a run is killed. */
+const TICK = 10
+
+/** A value as the bytes of a JSON file. */
+const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`)
+
+/** Seconds of all earlier starts of a run; `null` if a file that held part of them is gone. */
+const earlier = Effect.fnUntraced(function*(output: string, start: number, run: string) {
+  const path = clockOf(output)
+  const spent = (yield* exists(path)) ? yield* decodeFile(path, Schema.decodeUnknownEffect(Spent)) : undefined
+  if (spent?.run === run) return spent.seconds
+  return start === 0 ? 0 : (yield* read(output))?.seconds ?? null
+})
+
 interface Kept {
   readonly step: number
   /** Questions per step. */
@@ -50,14 +75,28 @@ interface Kept {
 
 const finite = (loss: number | undefined): number | null => loss !== undefined && Number.isFinite(loss) ? loss : null
 
-/** Measures the time of a run that continues from step `start`. */
-export const clock = Effect.fnUntraced(function*(output: string, start: number) {
-  const before = start === 0 ? 0 : (yield* read(output))?.seconds ?? null
+/**
+ * Measures the time of a run that continues from step `start`: that of all its starts, those included that were killed
+ * before they saved a step.
+ */
+export const clock = Effect.fnUntraced(function*(output: string, start: number, identity: Identity) {
+  const run = sha256(JSON.stringify(identity))
+  const before = yield* earlier(output, start, run)
   const began = yield* Clock.currentTimeMillis
+  let written = 0
   /** Seconds since it continued. */
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => (now - began) / 1000)
+  const write = Effect.fnUntraced(function*(seconds: number) {
+    if (before === null) return
+    written = seconds
+    yield* replace(clockOf(output), bytes({ run, seconds: before + seconds } satisfies typeof Spent.Type))
+  })
+  /** To be called after each step: writes the time now and then. */
+  const tick = Effect.flatMap(elapsed, (seconds) => seconds - written < TICK ? Effect.void : write(seconds))
   const keep = Effect.fnUntraced(function*({ checkpoint, losses, size, skipped, step }: Kept) {
-    const seconds = before === null ? null : before + (step > start ? yield* elapsed : 0)
+    const own = step > start ? yield* elapsed : 0
+    const seconds = before === null ? null : before + own
+    yield* write(own)
     const trained: Trained = {
       steps: step,
       seconds,
@@ -67,8 +106,8 @@ export const clock = Effect.fnUntraced(function*(output: string, start: number) 
       ...(skipped ? { skipped } : {}),
       checkpoint
     }
-    yield* replace(pathOf(output), new TextEncoder().encode(`${JSON.stringify(trained, null, 2)}\n`))
+    yield* replace(pathOf(output), bytes(trained))
     return trained
   })
-  return { elapsed, keep }
+  return { elapsed, keep, tick }
 })

@@ -64,12 +64,13 @@ export const results = (outcomes: ReadonlyArray<Outcome>): string => {
   ])
 }
 
-/** Accuracy by question type. */
-export const types = (outcomes: ReadonlyArray<Outcome>): string => {
+/** Accuracy by question type; `undefined` if no question has one. */
+export const types = (outcomes: ReadonlyArray<Outcome>): string | undefined => {
   const judged = (own: ReadonlyArray<Outcome>) => own.flatMap((o) => o.evaluation.judged)
   const names = [...new Set(judged(outcomes).map((j) => j.type))].toSorted()
+  if (names.every((type) => type === "")) return undefined
   return markdown([
-    ["arm", ...names],
+    ["arm", ...names.map((type) => type || "(no type)")],
     ...byArm(outcomes).map(([arm, own]) => {
       const all = Map.groupBy(judged(own), (j) => j.type)
       const accuracy = (type: string) => share(Metric.mean((all.get(type) ?? []).map((j) => j.correct)))
@@ -98,9 +99,9 @@ export const comparisons = (outcomes: ReadonlyArray<Outcome>): string => {
   return [markdown([["from", "to", "difference", "95% interval", "p"], ...rows]), ...notes].join("\n\n")
 }
 
-/** All tables of an experiment. */
+/** All tables of an experiment: that of types only where questions have one. */
 export const all = (outcomes: ReadonlyArray<Outcome>): string =>
-  [results(outcomes), types(outcomes), comparisons(outcomes)].join("\n\n")
+  [results(outcomes), types(outcomes), comparisons(outcomes)].filter((table) => table !== undefined).join("\n\n")
 
 /** A single evaluation. */
 export const summary = (s: Summary): string => {

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
 import { batches, once } from "../../src/datasets/batches.ts"
-import { heldOut, withRandomOptions } from "../../src/datasets/splits.ts"
+import { heldOut, spread, withRandomOptions } from "../../src/datasets/splits.ts"
 import * as Frame from "../../src/domain/Frame.ts"
 import type { QuestionRecord } from "../../src/domain/records/Records.ts"
 import { cloze, lexical, scrambled } from "../../src/systems/jmlr/warmUps.ts"
@@ -214,5 +214,17 @@ describe("scrambled passages", () => {
     assert.strictEqual(new Set(made.map((p) => p.text)).size, made.length)
     assert.notDeepEqual(scrambled(Tiny.passages, 12, 4), made)
     assert.deepStrictEqual(scrambled(Tiny.passages, 12, 3), made)
+  })
+})
+
+describe("a sample at even distances", () => {
+  const ten = Array.from({ length: 10 }, (_, i) => i)
+  it("has the first and others in their order, or all where there are no more", () => {
+    assert.deepStrictEqual(spread(ten, 4), [0, 3, 5, 8])
+    assert.deepStrictEqual(spread(ten, 1), [0])
+    for (const count of [10, 11]) assert.deepStrictEqual(spread(ten, count), ten)
+  })
+  it("has as many as asked, none twice", () => {
+    for (const count of ten.slice(1)) assert.strictEqual(new Set(spread(ten, count)).size, count)
   })
 })

@@ -93,9 +93,10 @@ describe("in a folder", () => {
       refusedOf(folder, { language: "yaml", text: "lora_ranks: 4\n" }),
       refusedOf(folder, { language: "json", text: "{\"seed\": \"one\"}" }),
       refusedOf(folder, { language: "yaml", text: readFileSync("experiments/own.yaml", "utf8") }),
+      refusedOf(folder, { language: "yaml", text: readFileSync("experiments/own-from-scratch.yaml", "utf8") }),
       refusedOf(folder, { language: "yaml", text: "seeds: [1]\narms: {}\nwarmup: {}\n" })
     ])
-    assert.deepStrictEqual(said.map((text) => text === ""), [true, false, false, true, false])
+    assert.deepStrictEqual(said.map((text) => text === ""), [true, false, false, true, true, false])
   })
 })
 

@@ -1,7 +1,7 @@
 /**
  * What the commands of the documents find: a folder with the files that they name, small enough for a test. Each file stands
- * for one of a reader's own: `Llama-3.2-1B-Instruct`, `SmolLM2-135M-Instruct.Q4_1.gguf`, `colbertv2.0` and `some/adapter` are
- * models of a few thousand weights.
+ * for one of a reader's own: `Llama-3.2-1B-Instruct`, `SmolLM2-135M-Instruct.Q4_1.gguf`, `colbertv2.0`, `some/adapter` and those
+ * in folders of the names that the Hub has are models of a few thousand weights; nothing is fetched.
  */
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -16,7 +16,7 @@ import { anamnesis, jsonLines, prepare } from "../support/cli.ts"
 export const substitutions: ReadonlyArray<readonly [file: string, from: RegExp, to: string]> = [
   ["experiments/own.yaml", /max_steps: \d+/g, "max_steps: 2"],
   ["experiments/own.yaml", /per_device_train_batch_size: \d+/g, "per_device_train_batch_size: 4"],
-  ["experiments/own.yaml", /rank_tie_margin: \d+/g, "rank_tie_margin: 0"]
+  ["experiments/own.yaml", /rank_tie_margin: [\d.]+/g, "rank_tie_margin: 0"]
 ]
 
 const lines = <A>(path: string): ReadonlyArray<A> =>
@@ -63,6 +63,8 @@ export const world = async (): Promise<string> => {
   write(folder, "package.json", JSON.stringify({ name: "world", private: true, scripts: { anamnesis: script } }))
 
   cpSync(join(folder, "retriever"), join(folder, "colbertv2.0"), { recursive: true })
+  cpSync(join(folder, "retriever"), join(folder, "sentence-transformers/all-MiniLM-L6-v2"), { recursive: true })
+  cpSync(join(folder, "reader"), join(folder, "HuggingFaceTB/SmolLM2-135M-Instruct"), { recursive: true })
   cpSync(join(folder, "reader"), join(folder, "Llama-3.2-1B-Instruct"), { recursive: true })
   write(folder, "Llama-3.2-1B-Instruct/tokenizer_config.json", JSON.stringify({ chat_template: template }))
   const adapter = ["output_dir=adapter", "lora_r=2", "max_steps=1"].flatMap((setting) => ["--set", setting])

@@ -25,7 +25,13 @@ describe("the tarball", () => {
     assert.strictEqual(counts.size, 1)
     const rest = here.shipped.filter((path) => /\.\w+$/.test(path) && !/^(dist|src)\//.test(path))
     const demo = /^(data\/world\/(passages|questions\.\w+)\.jsonl|experiments\/demo\/[\w/]+\.(json|yaml))$/
-    const known = ["CHANGELOG.md", "README.md", "package.json", "experiments/own.yaml"]
+    const known = [
+      "CHANGELOG.md",
+      "README.md",
+      "package.json",
+      "experiments/own.yaml",
+      "experiments/own-from-scratch.yaml"
+    ]
     assert.deepStrictEqual(rest.filter((path) => !demo.test(path) && !known.includes(path)), [])
     for (const path of ["LICENSE", "data/LICENSE", ...known]) assert.include(here.shipped, path)
   })

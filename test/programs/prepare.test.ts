@@ -3,6 +3,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
+import * as References from "effect/References"
 import { join } from "node:path"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { corpus, judged, passages, prepare, questionsIn } from "../../src/programs/prepare.ts"
@@ -131,4 +132,27 @@ describe("passages without text", () => {
       assert.lengthOf(about("1 questions name passages without text as gold, which are left out (first: q1)"), 1)
     }).pipe(Effect.scoped, Effect.provide([NodeFileSystem.layer, Logger.layer([logger])]))
   })
+})
+
+describe("max_eval_samples", () => {
+  it.live("asks as many test questions, says so, and leaves training and wrong options as they are", () =>
+    onDisk(Effect.gen(function*() {
+      const size = Tiny.questions.length
+      const settings = { distractors: "random", max_eval_samples: 2 }
+      const two = yield* judging({}, settings)
+      assert.deepStrictEqual(two.map(({ id }) => id), [0, Math.ceil(size / 2)].map((i) => Tiny.questions[i]!.id))
+      const all = yield* judging({}, { distractors: "random" })
+      assert.deepStrictEqual(two, all.filter(({ id }) => two.some((own) => own.id === id)))
+      assert.strictEqual((yield* training({}, settings)).epochs(0).length, size)
+      const said: Array<string> = []
+      const logger = Logger.make(({ message }) => void said.push(String(message)))
+      const c = yield* made({}, settings)
+      yield* Effect.provide(judged(c, "test", yield* corpus(c)), Logger.layer([logger])).pipe(
+        Effect.provideService(References.MinimumLogLevel, "Warn")
+      )
+      assert.isTrue(
+        said.some((line) => line.endsWith(`2 of ${size} test questions are asked (max_eval_samples)`)),
+        `${said}`
+      )
+    })))
 })

@@ -70,6 +70,18 @@ describe("what has no figure", () => {
   })
 })
 
+describe("the table of types", () => {
+  const typed = (...types: ReadonlyArray<string>) =>
+    judged(() => true).map((v, i) => Object.assign({}, v, { type: types[i % types.length]! }))
+  const types = (...given: ReadonlyArray<string>) => Report.types([outcome("a", 1, typed(...given))])
+  it("is left out where no question has one", () => {
+    assert.isUndefined(types(""))
+    assert.strictEqual(Report.all([outcome("a", 1, typed(""))]).split("\n\n").length, 2)
+    assert.strictEqual(Report.all([outcome("a", 1, judged(() => true))]).split("\n\n").length, 3)
+  })
+  it("names those that have none", () => assert.match(types("", "gene")!, /^\| arm +\| \(no type\) +\| gene +\|\n/))
+})
+
 describe("answers that name no option", () => {
   it("are counted in a column of their own, where there are some", () => {
     const parsed = outcome("parsed", 1, judged(() => true))

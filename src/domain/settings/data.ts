@@ -61,6 +61,12 @@ export const data = {
     default: {},
     matters: hasFile("test")
   }),
+  max_eval_samples: setting(Natural, {
+    description: "Greatest number of questions of a test or validation split that are asked, spread evenly over it; 0 "
+      + "for all.",
+    affects: "output",
+    default: 0
+  }),
   holdout: setting(Share, {
     description: "Share of the groups of `train_file` held out for testing where there is no `test_file`.",
     affects: "learning",
