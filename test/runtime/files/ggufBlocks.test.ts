@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { fromWords, toWords } from "../../../src/kernels/half.ts"
 import { dequantise } from "../../../src/kernels/quantise.ts"
-import { type BlockType, fromGguf } from "../../../src/runtime/files/ggufBlocks.ts"
+import { type BlockType, fromGguf } from "../../../src/runtime/files/gguf/blocks/asQuantised.ts"
 
 const strides = { Q4_0: 18, Q4_1: 20, Q8_0: 34 } as const
 const half = (view: DataView, at: number): number => fromWords(Uint16Array.of(view.getUint16(at, true)), "float16")[0]!

@@ -2,8 +2,8 @@
  * GGUF's quantised blocks (llama.cpp's `ggml-common.h`) as ours, where they say the same: blocks of 32 weights of a row,
  * each with a float16 scale d.
  */
-import { fromWords } from "../../kernels/half.ts"
-import { type Blocks, partShapes, type Quantised } from "../../kernels/quantise.ts"
+import { fromWords } from "../../../../kernels/half.ts"
+import { type Blocks, partShapes, type Quantised } from "../../../../kernels/quantise.ts"
 
 /** Types of GGUF tensors whose blocks have the form of ours. */
 export type BlockType = "Q4_0" | "Q4_1" | "Q8_0"
@@ -21,6 +21,13 @@ const layouts: Readonly<Record<BlockType, Layout>> = {
   Q4_1: { bits: 4, bytes: 20, head: 4 },
   Q8_0: { bits: 8, bytes: 34, head: 2 }
 }
+
+/** The blocks as which those of a type can be taken over; `undefined` for types of another form. */
+export const formOf = (type: string): Blocks | undefined =>
+  isBlockType(type) ? { bits: layouts[type].bits, size: SIZE } : undefined
+
+/** Whether the blocks of a type have the form of ours. */
+export const isBlockType = (type: string): type is BlockType => Object.hasOwn(layouts, type)
 
 /** The zero point for which d · (q - zero) is d · q + m to the bit for all q; `undefined` if there is none. */
 const zeroOf = (d: number, m: number): number | undefined => {
