@@ -4,68 +4,27 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
-import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import * as Key from "../../../src/domain/Key.ts"
 import { readerOf } from "../../../src/domain/settings/models.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { causalLm } from "../../../src/kernels/nn/decoder.ts"
-import { flatten } from "../../../src/kernels/nn/Module.ts"
 import { dequantise } from "../../../src/kernels/quantise.ts"
 import * as Disk from "../../../src/runtime/files/checkpoints.ts"
-import { decodeDecoder } from "../../../src/runtime/files/config/decoder.ts"
 import * as Gguf from "../../../src/runtime/files/gguf/read.ts"
-import * as Safetensors from "../../../src/runtime/files/safetensors/write.ts"
 import * as ReaderFolder from "../../../src/runtime/language/folder.ts"
 import * as languageModel from "../../../src/runtime/language/languageModel.ts"
-import * as SavedGguf from "../../../src/runtime/models/export/gguf.ts"
-import { initialise } from "../../../src/runtime/models/initialise.ts"
 import { load } from "../../../src/runtime/models/load.ts"
 import { loraOf } from "../../../src/runtime/models/lora.ts"
 import { quantisationOf } from "../../../src/runtime/models/quantisation.ts"
 import { Checkpoints } from "../../../src/runtime/ports/Checkpoints.ts"
 import { LanguageModelLearner } from "../../../src/runtime/ports/LanguageModel.ts"
 import { noRetrieval, ofReader } from "../../../src/systems/jmlr/layers.ts"
-import { folderOf, onDisk } from "../../support/files.ts"
+import { onDisk } from "../../support/files.ts"
+import { fileOf } from "../../support/ggufReader.ts"
 import * as Reading from "../../support/reading.ts"
 import * as Tiny from "../../support/tiny.ts"
 
-const root = join(import.meta.dirname, "..", "..", "..")
-const sizes = {
-  model_type: "llama",
-  vocab_size: 4000,
-  hidden_size: 32,
-  intermediate_size: 64,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  max_position_embeddings: 400,
-  rms_norm_eps: 1e-5,
-  bos_token_id: 0,
-  eos_token_id: 1,
-  initializer_range: 0.3,
-  tie_word_embeddings: true
-}
 const [MATRICES, EMBEDDING, HEAD] = [14, "model.embed_tokens.weight", "lm_head.weight"]
-
-/** A model of weights that no format has exactly, as a GGUF file: in Q4_0 its embedding, which is its head too, is in Q8_0. */
-const fileOf = Effect.fnUntraced(function*(type: SavedGguf.Type) {
-  const params = flatten(causalLm(yield* decodeDecoder(sizes)).params)
-  const folder = yield* folderOf({
-    "config.json": JSON.stringify(sizes),
-    "tokenizer.json": readFileSync(join(root, "test", "golden", "tokenizers", "llama3", "tokenizer.json"), "utf8"),
-    "tokenizer_config.json": JSON.stringify({ bos_token: "<|begin_of_text|>", eos_token: "<|end_of_text|>" }),
-    "model.safetensors": Safetensors.encode(
-      new Map([...initialise(params, Key.make(1))].map(([path, data]) => [path, {
-        shape: params.get(path)!.shape,
-        data
-      }]))
-    )
-  })
-  const file = join(folder, "m.gguf")
-  yield* SavedGguf.save(folder, file, "m", type).pipe(Effect.provide(Tiny.core))
-  return file
-})
 
 const questions = Tiny.questions.map((q) => q.question)
 const judged = {
