@@ -58,7 +58,7 @@ const WIDE = 6
  */
 const blocksOf = ({ bits = Infinity, type = "" }: Held, asked: Blocks, mixed: boolean): Blocks => {
   const own = formOf(type)
-  if (asked.size === own?.size && own.bits < asked.bits && type === "Q4_0") return own
+  if (asked.size === own?.size && own.bits <= asked.bits) return own
   return { bits: mixed && bits > WIDE ? 8 : asked.bits, size: asked.size }
 }
 
@@ -106,7 +106,7 @@ const taken = Effect.fnUntraced(function*({ file, name, shape }: WeightFiles.Sou
   const own = file.blocks?.(name)
   if (own === undefined || !isBlockType(own.type)) return undefined
   const form = formOf(own.type)
-  if (form?.bits !== blocks.bits || form.size !== blocks.size) return undefined
+  if (form?.bits !== blocks.bits || form.size !== blocks.size || form.shifted !== blocks.shifted) return undefined
   return fromGguf(own.type, yield* own.bytes, shape[0]!, shape[1]!)?.matrix
 })
 
