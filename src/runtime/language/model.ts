@@ -12,7 +12,7 @@ import { cached, powerOfTwo } from "../engine/Programs.ts"
 import * as ModelFolder from "../models/folder.ts"
 import * as Model from "../models/load.ts"
 import { loraOf } from "../models/lora.ts"
-import { quantisationOf } from "../models/quantisation.ts"
+import { quantisationOf, tellWidened } from "../models/quantisation.ts"
 import { optimizerOf, storedAs } from "../models/training.ts"
 import { ContextOverflow, type Reduction, type WriteOptions } from "../ports/LanguageModel.ts"
 import type { PromptError } from "./chatTokens.ts"
@@ -80,6 +80,7 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     draws: learns,
     task: "CAUSAL_LM"
   })
+  if (own.quantization === "none" && (based || !learns)) yield* tellWidened(opened, `${own.prefix}quantization`)
   const sequences = Sequences.make({ tokenizer, wrap, max_length: prompting.max_length, end: ends.end })
   const score = yield* cached((shape: Shape) => Graphs.score(decoder, shapeOf(shape), settings.name), {
     fixed: weights.frozen
