@@ -1,6 +1,6 @@
 /**
- * Matrices as small integers in blocks: w = scale · (q - zero), one scale and one zero point for each block of a row.
- * The layout is that of ONNX Runtime's `MatMulNBits`.
+ * Matrices as small integers in blocks: w = scale · (q - zero), one scale and one zero point for each block of a row, in the
+ * layout of ONNX Runtime's `MatMulNBits`; or w = scale · (q - zero) + offset, where 0 need be no multiple of the scale.
  */
 
 /** How a matrix is quantised. */
@@ -9,6 +9,8 @@ export interface Blocks {
   readonly bits: 4 | 8
   /** Columns that share a scale, a power of two from 16 to 256; the last block of a row may be filled in part. */
   readonly size: number
+  /** Whether each block has an offset, that is added to its values. */
+  readonly shifted?: boolean
 }
 
 /** A quantised matrix [rows, columns], all parts row-major. */
@@ -19,6 +21,8 @@ export interface Quantised {
   readonly scales: Float32Array
   /** Zero points [rows, ⌈blocks · bits / 8⌉], packed as the integers are. */
   readonly zeros: Uint8Array
+  /** Offsets [rows, blocks], if blocks are shifted. */
+  readonly offsets?: Float32Array
 }
 
 /** Shapes of the parts of a quantised matrix. */
@@ -27,7 +31,8 @@ export const partShapes = ({ bits, size }: Blocks, rows: number, columns: number
   return {
     quants: [rows, blocks, size * bits / 8],
     scales: [rows, blocks],
-    zeros: [rows, Math.ceil(blocks * bits / 8)]
+    zeros: [rows, Math.ceil(blocks * bits / 8)],
+    offsets: [rows, blocks]
   } as const
 }
 
@@ -118,9 +123,9 @@ export const quantise = (
 /** The parts of a quantised matrix as any arrays of numbers. */
 type Parts = { readonly [P in keyof Quantised]: ArrayLike<number> }
 
-/** Calls `visit` with each value w = scale · (q - zero) of a row, in order. */
+/** Calls `visit` with each value w = scale · (q - zero) + offset of a row, in order. */
 export const eachOf = (
-  { quants, scales, zeros }: Parts,
+  { offsets, quants, scales, zeros }: Parts,
   row: number,
   columns: number,
   { bits, size }: Blocks,
@@ -132,7 +137,7 @@ export const eachOf = (
     const block = Math.floor(column / size)
     const q = unpacked(quants, bits, row * perRow * size + column)
     const zero = unpacked(zeros, bits, row * zerosPerRow + block)
-    visit(scales[row * perRow + block]! * (q - zero), column)
+    visit(scales[row * perRow + block]! * (q - zero) + (offsets?.[row * perRow + block] ?? 0), column)
   }
 }
 

@@ -47,10 +47,22 @@ export const course = Effect.fnUntraced(function*(c: RunConfig, epochs: Batches.
   const schedule = RefreshSchedule.parse(c.refresh_index) ?? []
   const steps = (from: number, to: number) =>
     Batches.batches(epochs, { from, to, size: stepSize(c), seed: c.seed }, rowsOf(c, corpus))
+  /** Whether the index is rebuilt before a step. */
+  const refreshes = (step: number) => RefreshSchedule.due(schedule, step)
   return {
     groups: yield* parameterGroups,
-    /** Batches of the questions for steps from..to-1. */
-    steps,
+    /** Batches of the questions for steps from..to-1, those of one program run together. */
+    runs: (from: number, to: number) =>
+      Stream.suspend(() => {
+        let [next, waiting] = [from, new Array<Batches.QuestionFrame>()]
+        const ends = () => next % c.steps_per_run === 0 || next === to || refreshes(next)
+        const complete = (rows: Batches.QuestionFrame): ReadonlyArray<Batches.QuestionFrame> => {
+          next++
+          waiting.push(rows)
+          return ends() ? waiting.splice(0) : []
+        }
+        return steps(from, to).pipe(Stream.map(complete), Stream.filter((run) => run.length > 0))
+      }),
     /**
      * The gradient norm of every group, from the first batch in which it is non-zero; fails if a group has none in any
      * batch. Several batches are tried because one may have no signal: the reader may find all of its passages equally
@@ -69,10 +81,11 @@ export const course = Effect.fnUntraced(function*(c: RunConfig, epochs: Batches.
       const dead = unseen()
       return dead.length > 0 ? yield* new DeadGradient({ groups: dead, batches }) : norms
     }),
-    /** Whether the index is rebuilt before a step. */
-    refreshes: (step: number) => RefreshSchedule.due(schedule, step),
-    learn,
-    /** `steps_per_run` steps as one program run; fewer steps one by one. */
-    learnSeveral: (rows: ReadonlyArray<Batches.QuestionFrame>) => learnSeveral(rows, rows.length === c.steps_per_run)
+    refreshes,
+    /** The steps of a run: `steps_per_run` as one program run, fewer one by one. */
+    learn: (run: ReadonlyArray<Batches.QuestionFrame>) =>
+      c.steps_per_run === 1
+        ? Effect.map(learn(run[0]!), (learned) => [learned])
+        : learnSeveral(run, run.length === c.steps_per_run)
   }
 })

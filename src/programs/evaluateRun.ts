@@ -14,7 +14,7 @@ import * as Lock from "../runtime/files/lock.ts"
 import { modeOf } from "../systems/all.ts"
 import { environment } from "./environment.ts"
 import { evaluate } from "./evaluate.ts"
-import { basesOf } from "./models.ts"
+import { basesOf, quantizationOf } from "./models.ts"
 import { fitting, skippedOf } from "./preflight.ts"
 import { answering, corpus, fileOf, judged, type Split } from "./prepare.ts"
 import { type Chosen, json, trained } from "./run.ts"
@@ -35,6 +35,8 @@ const judgedOf = (
     reader: config.reader_name_or_path,
     /** Of adapters, by the setting that names them. */
     bases: data.bases,
+    /** Of the reader; figures of other quantisations are not its. */
+    quantization: quantizationOf(config),
     checkpoint: checkpoint?.path ?? null,
     step: checkpoint?.step ?? null
   },

@@ -16,6 +16,7 @@ import { markdown } from "../domain/textTable.ts"
 import { type FileError, located, readJson } from "../runtime/files/disk.ts"
 import { parse } from "../runtime/files/hub/ids.ts"
 import { decode } from "../systems/all.ts"
+import { quantizationOf } from "./models.ts"
 import { splits } from "./prepare.ts"
 
 /** The contents of a card. */
@@ -105,6 +106,14 @@ const dataOf = (c: RunConfig, corpus: unknown): string => {
   return table(["data", "value"], { ...Object.fromEntries(named), ...(corpus === undefined ? {} : { corpus }) })
 }
 
+/** What a reader trained on quantised weights differs in from what is saved; nothing of others. */
+const roundedBase = (c: RunConfig, part: PartName): string => {
+  const own = part === "reader" ? quantizationOf(c) : undefined
+  if (own === undefined) return ""
+  return ` Its adapter was trained, and the figures below were measured, on a base quantised to ${own.type} in blocks of `
+    + `${own.block_size}; the weights here are in the base's own precision, so that their figures may differ.`
+}
+
 /** The card of a run's part, with the settings it was trained with; the corpus is identified by SHA-256. */
 export const ofRun = Effect.fnUntraced(function*(given: RunConfig, part: PartName) {
   const at = (...names: ReadonlyArray<string>) => join(given.output_dir, ...names)
@@ -131,7 +140,7 @@ export const ofRun = Effect.fnUntraced(function*(given: RunConfig, part: PartNam
       tags: `[anamnesis, ${tag}]`
     },
     sections: [
-      ["Model", `${about} Trained by Anamnesis, mode ${c.mode}, seed ${c.seed}.`],
+      ["Model", `${about} Trained by Anamnesis, mode ${c.mode}, seed ${c.seed}.${roundedBase(c, part)}`],
       ["Data", dataOf(c, run?.corpus)],
       ...measured,
       ...(trained ? [["Training", table(["figure", "value"], trained)] as const] : []),

@@ -44,3 +44,9 @@ export const basesOf = Effect.fnUntraced(function*(c: RunConfig) {
   })
   return bases.length === 0 ? undefined : Object.fromEntries(bases) as Readonly<Record<string, string>>
 })
+
+/** How a run's reader is quantised, as its results record it; `undefined` if it is not. */
+export const quantizationOf = (c: RunConfig) => {
+  const { quantization: type, quantization_activations: activations, quantization_block_size: block_size } = c
+  return modeOf(c).traits.reader === "none" || type === "none" ? undefined : { type, block_size, activations }
+}

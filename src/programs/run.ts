@@ -16,7 +16,7 @@ import { Reporter } from "../runtime/ports/Reporter.ts"
 import { modeOf } from "../systems/all.ts"
 import { environment } from "./environment.ts"
 import { learned } from "./identity.ts"
-import { basesOf, withModels } from "./models.ts"
+import { basesOf, quantizationOf, withModels } from "./models.ts"
 import { learner, prepare, type Prepared } from "./prepare.ts"
 import { train } from "./train.ts"
 import * as Trained from "./trained.ts"
@@ -60,7 +60,12 @@ export const start = Effect.fn("start")(function*({ config, epochs, passages }: 
     yield* replace(join(folder, SETTINGS), json(config))
     yield* replace(
       join(folder, RUN),
-      json({ corpus: passages.hash, bases: yield* basesOf(config), environment: yield* environment })
+      json({
+        corpus: passages.hash,
+        bases: yield* basesOf(config),
+        quantization: quantizationOf(config),
+        environment: yield* environment
+      })
     )
   })
   return yield* train(config, epochs, { resume, begin }).pipe(Lock.holding(folder))

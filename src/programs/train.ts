@@ -108,7 +108,7 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
   const checkpoints = yield* Checkpoints
   const retriever = yield* Retriever
   const reporter = yield* Reporter
-  const { gate, groups, learn: learning, learnSeveral, refreshes, steps } = yield* course(c, epochs)
+  const { gate, groups, learn: learning, refreshes, runs } = yield* course(c, epochs)
   const scales = yield* lossScales
   const run = identity(c, epochs, (yield* Corpus).hash)
 
@@ -143,8 +143,7 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
     })
   })
   const learn = Effect.fnUntraced(function*(run: ReadonlyArray<Batches.QuestionFrame>) {
-    const learned = c.steps_per_run === 1 ? [yield* learning(run[0]!)] : yield* learnSeveral(run)
-    yield* Effect.forEach(learned, told, { discard: true })
+    yield* Effect.forEach(yield* learning(run), told, { discard: true })
     if (c.save_steps > 0 && step % c.save_steps === 0 && step < c.max_steps) yield* keep
   })
   const ended = Effect.tap(
@@ -156,16 +155,10 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
     Effect.catch((error) => reporter.note(`stopped after step ${step}, which could not be saved: ${error.message}`))
   )
   if (c.steps_per_run > 1) yield* reporter.note(staleness(c))
-  const ends = (next: number) => next % c.steps_per_run === 0 || next === c.max_steps || refreshes(next)
-  let waiting = new Array<Batches.QuestionFrame>()
-  yield* steps(start, c.max_steps).pipe(
-    Stream.runForEach((rows) => {
-      waiting.push(rows)
-      if (!ends(step + waiting.length)) return Effect.void
-      const run = waiting
-      waiting = []
-      return Effect.andThen(refreshes(step) ? retriever.refresh : Effect.void, Effect.uninterruptible(learn(run)))
-    }),
+  yield* runs(start, c.max_steps).pipe(
+    Stream.runForEach((run) =>
+      Effect.andThen(refreshes(step) ? retriever.refresh : Effect.void, Effect.uninterruptible(learn(run)))
+    ),
     Effect.onInterrupt(() => stop)
   )
   return yield* ended

@@ -70,6 +70,7 @@ const memory = (m: Memory): string =>
     ...maybe("index", m.index),
     ...maybe(`largest program (${m.largest?.program})`, m.largest && m.largest.bytes),
     ...maybe("making a checkpoint", m.saving),
+    ...maybe("reader's weights again, while it writes answers (not of training)", m.writing),
     ...maybe("peak, by these shapes (an estimate)", m.estimated),
     ...maybe("peak of the probe, measured", m.measured)
   ])
@@ -105,7 +106,9 @@ export const validTable = ({ groups, passages, questions, settings }: Valid): st
 export const planTable = (p: Plan): string =>
   [
     `${p.mode} on ${p.provider}, ${p.threads} ${p.threads === 1 ? "thread" : "threads"}: ${count(p.steps)} steps of `
-    + `${p.stepSize} questions, ${few(p.epochs)} epochs of ${count(p.questions)}`,
+    + `${p.stepSize} questions${p.stepsPerRun > 1 ? ` (${p.stepsPerRun} steps in a program)` : ""}, ${
+      few(p.epochs)
+    } epochs of ${count(p.questions)}`,
     parameters(p.groups),
     ...(p.probe ? [work(p.probe, p.stepSize)] : []),
     ...(p.probe && p.probe.index.times > 0 ? [index(p.probe)] : []),

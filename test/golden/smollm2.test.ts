@@ -6,6 +6,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Stream from "effect/Stream"
 import { existsSync, readFileSync } from "node:fs"
 import { homedir } from "node:os"
@@ -101,4 +102,38 @@ describe.skipIf(!existsSync(file))("SmolLM2-135M-Instruct in GGUF", () => {
       assert.deepStrictEqual(tokens.map(({ id }) => id), [...data])
       assert.strictEqual(tokens.map((token) => token.text).join(""), "The capital of France is Paris.")
     }).pipe(Effect.scoped, Effect.provide(around)), 300_000)
+
+  it.live(
+    "reads in its own 4 and 8 bits as in float32, and tells that nothing was rounded",
+    () =>
+      Effect.gen(function*() {
+        const texts = ["The capital of France is Paris.", "Wilson disease: copper stays in the liver (ATP7B, 13q14)."]
+        const chats = texts.map(() => [{ role: "user" as const, content: [text("Tell me something.")] }])
+        const lines: Array<string> = []
+        const logger = Logger.make(({ message }) => void lines.push([message].flat().join(" ")))
+        const nll = Effect.fnUntraced(function*(quantization: string) {
+          const config = yield* Tiny.settings(".", {
+            reader_name_or_path: file,
+            lora_r: 2,
+            max_length: 64,
+            quantization
+          })
+          return yield* LanguageModel.use((model) => model.nll(chats, texts))
+            .pipe(Effect.provide(readOnly(ofReader(config)).pipe(Layer.provide(around)), { local: true }))
+        }, Effect.provide(Logger.layer([logger])))
+        const wide = yield* nll("none")
+        for (const quantization of ["int4", "int8"]) {
+          const own = yield* nll(quantization)
+          wide.forEach((x, i) => assert.closeTo(own[i]!, x, 1e-4))
+        }
+        assert.match(
+          lines[0]!,
+          /211 matrices \(Q4_1, Q8_0\) are widened to float32, from 92\.0 MiB to 513 MiB; quantization: int4/
+        )
+        const told =
+          /211 frozen matrices in 4 and 8 bits \(blocks of 32\), 513 MiB .*; all are as the file has them, without loss/
+        assert.deepStrictEqual(lines.slice(1).map((line) => told.test(line)), [true, true])
+      }).pipe(Effect.scoped, Effect.provide(around)),
+    600_000
+  )
 })

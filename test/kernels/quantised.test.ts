@@ -42,7 +42,12 @@ const values = new Map(
 const ids = input("ids", [4], "int32")
 const places = Int32Array.of(0, 6, 3, 3)
 const learns = ["first.bias", "norm.weight"]
-const forms = [{ bits: 4, size: 16 }, { bits: 8, size: 32 }] as const satisfies ReadonlyArray<Blocks>
+const forms = [
+  { bits: 4, size: 16 },
+  { bits: 8, size: 32 },
+  { bits: 4, size: 16, shifted: true }
+] as const satisfies ReadonlyArray<Blocks>
+const title = ({ bits, shifted = false }: Blocks) => `${bits} bits${shifted ? ", shifted" : ""}`
 const chosen = (blocks: Blocks) => (_: string, { shape }: { readonly shape: ReadonlyArray<number> }) =>
   shape.length === 2 ? blocks : undefined
 
@@ -54,8 +59,10 @@ const graph = (model: typeof base) => {
   const outputs: Record<string, Tensor> = { y, ...Object.fromEntries(gradients.map((t, i) => [`g${i}`, t])) }
   return { name: "quantised", inputs: { ...Object.fromEntries(weights), ids }, outputs }
 }
-const matrix = (path: string, blocks: Blocks) =>
-  quantise(values.get(path)!, flat.get(path)!.shape[1]!, blocks, "asymmetric")
+const matrix = (path: string, blocks: Blocks) => {
+  const made = quantise(values.get(path)!, flat.get(path)!.shape[1]!, blocks, "asymmetric")
+  return blocks.shifted ? { ...made, offsets: made.scales.map((scale, i) => scale * Math.sin(i)) } : made
+}
 const isMatrix = (path: string) => flat.get(path)!.shape.length === 2
 const packed = (blocks: Blocks) =>
   new Map(
@@ -95,16 +102,16 @@ describe("quantised matrices", () => {
   for (const blocks of forms) {
     const made = graph(quantised(base, chosen(blocks)))
     const want = meant(graph(base), rounded(blocks))
-    it(`are those of the module, rounded, and so are the gradients through them: ${blocks.bits} bits`, () => {
+    it(`are those of the module, rounded, and so are the gradients through them: ${title(blocks)}`, () => {
       meant(made, packed(blocks)).forEach((got, i) => near(got.data, want[i]!, 1e-12))
       assert.notDeepEqual(want, meant(graph(base), values))
     })
-    it(`are the same after they are read directly: ${blocks.bits} bits`, () => {
+    it(`are the same after they are read directly: ${title(blocks)}`, () => {
       const read = { ...made, outputs: Object.fromEntries(readQuantised(Object.values(made.outputs)).entries()) }
       meant(read, packed(blocks)).forEach((got, i) => near(got.data, want[i]!, 1e-12))
     })
     for (const fixed of [false, true]) {
-      it.live(`mean the same on cpu${fixed ? ", as part of the program" : ""}: ${blocks.bits} bits`, () =>
+      it.live(`mean the same on cpu${fixed ? ", as part of the program" : ""}: ${title(blocks)}`, () =>
         Effect.gen(function*() {
           const own = Object.fromEntries(packed(blocks))
           const session = yield* Session
@@ -138,6 +145,17 @@ describe("quantised matrices", () => {
       return ["MatMulNBits", "GatherBlockQuantized"].map((name) => model.split(name).length - 1)
     }
     assert.deepStrictEqual([written(cuda), written(onCpu), written(onCpu, true)], [[3, 1], [0, 0], [3, 0]])
+  })
+  it("are never whole in float32 but for a gradient, each once, where blocks are shifted", () => {
+    const { outputs } = graph(quantised(base, chosen(forms[2])))
+    const copies = (read: ReadonlyArray<Tensor>) =>
+      readers(read).all.filter(({ type }) => type.dtype === "float32" && matrices.has(type.shape.join()))
+    assert.deepStrictEqual(copies([outputs["y"]!]), [])
+    assert.deepStrictEqual(copies(Object.values(outputs)).map(({ op }) => op), [
+      QuantisedRows,
+      QuantisedRows,
+      QuantisedRows
+    ])
   })
   it("are widened in the backward pass, each once and when the gradient is there", () => {
     const { all, wide } = readers(Object.values(made.outputs))

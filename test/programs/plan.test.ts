@@ -1,9 +1,12 @@
 /** The plan of a run, from outside: its figures against what a run leaves, and that it leaves nothing itself. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { globSync, readFileSync, rmSync, statSync } from "node:fs"
+import * as Effect from "effect/Effect"
+import { copyFileSync, globSync, readFileSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 import type { Plan } from "../../src/programs/costs/plan.ts"
 import { anamnesis, type Ended, type Options, prepare } from "../support/cli.ts"
+import { onDisk } from "../support/files.ts"
+import { fileOf } from "../support/ggufReader.ts"
 
 let folder: string
 const run = (command: string, args: ReadonlyArray<string> = [], options: Options = {}) =>
@@ -139,6 +142,35 @@ describe("plan", { timeout: 240_000 }, () => {
       parse(await run("plan", ["--json", "--steps", "0", ...set("index_path=index")])).disk.checkpoint,
       disk.checkpoint
     )
+  })
+  it("knows a GGUF reader in 4 bits, and the copy that writing answers takes", async () => {
+    const made = fileOf("Q4_0").pipe(Effect.map((path) => copyFileSync(path, join(folder, "m.gguf"))))
+    await Effect.runPromise(onDisk(made))
+    const reader = set("reader_name_or_path=m.gguf", "mode=no_retrieval", "max_length=400", "lora_r=2")
+    const figures = async (...more: ReadonlyArray<string>) =>
+      parse(await run("plan", ["--json", "--steps", "1", ...reader, ...set(...more)]))
+    const [wide, narrow] = [await figures(), await figures("quantization=int4", "answer_by=generation")]
+    const frozen = ({ groups }: Plan) => groups.filter(({ trainable }) => !trainable)
+    const [parameters, bytes] = [total(frozen(wide), (g) => g.parameters), total(frozen(wide), (g) => g.bytes)]
+    assert.strictEqual(total(frozen(narrow), (g) => g.parameters), parameters)
+    assert.strictEqual(bytes, 4 * parameters)
+    /** Most of them are the embedding, in 9.25 bits. */
+    assert.isBelow(total(frozen(narrow), (g) => g.bytes), 9.5 / 32 * bytes)
+    assert.strictEqual(wide.memory.weights - narrow.memory.weights, bytes - total(frozen(narrow), (g) => g.bytes))
+    assert.deepStrictEqual([wide.memory.writing, narrow.memory.writing], [0, total(narrow.groups, (g) => g.bytes)])
+    assert.strictEqual(narrow.disk.checkpoint - wide.disk.checkpoint, 0)
+  })
+  it("runs as many steps in a program as the run does", async () => {
+    const runs = set("steps_per_run=2", "mode=no_retrieval")
+    const ended = await run("plan", ["--json", "--steps", "3", ...runs])
+    const { memory, probe, stepsPerRun } = parse(ended)
+    assert.match(ended.err, /probe: steps 1 to 2\n(.*\n)*.*probe: steps 3 to 4\n/)
+    assert.deepStrictEqual([stepsPerRun, probe!.steps, probe!.timed], [2, 4, 2])
+    const one = parse(await run("plan", ["--json", "--steps", "4", ...set("mode=no_retrieval")]))
+    assert.match(memory.largest!.program, /^reader\.learn .*2 steps/)
+    assert.isAbove(memory.largest!.bytes, one.memory.largest!.bytes)
+    const flops = ({ work }: NonNullable<Plan["probe"]>) => total(work, (own) => own.flops)
+    assert.approximately(flops(probe!) / flops(one.probe!), 1, 0.1)
   })
   it("fails as the run would, and tells where", async () => {
     refused(await run("plan", set("rank_tie_margin=1000000")), /the probe failed \(gate\): No training: retriever/)

@@ -46,7 +46,8 @@ const model = {
   quantization: setting(Schema.Literals(["none", "int8", "int4"]), {
     description:
       "Frozen matrices of the MODEL (linear layers, embeddings, output head) as integers of 8 or 4 bits with a scale for "
-      + "each block; norms, biases and what is trained stay float32, as does all arithmetic.",
+      + "each block; norms, biases and what is trained stay float32, as does all arithmetic. A GGUF file's Q4_0, Q4_1 and "
+      + "(int8, or where others have fewer bits) Q8_0 are kept as they are, in blocks of 32.",
     affects: "learning",
     default: "none"
   }),

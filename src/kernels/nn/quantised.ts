@@ -9,14 +9,15 @@ import { type Bound, isParam, type Module, type Param, type Params, zeros } from
 type Chosen = (path: string, param: Param) => Blocks | undefined
 
 /** Names of the parameters in place of a quantised one, below its path. */
-const names = ["quants", "scales", "zeros"] as const satisfies ReadonlyArray<keyof Quantised>
+const names = ["quants", "scales", "zeros", "offsets"] as const satisfies ReadonlyArray<keyof Quantised>
 
 /** The parameters in place of a quantised one; all its elements are counted as those of its integers. */
-const parts = ({ shape: [rows, columns] }: Param, blocks: Blocks): Record<keyof Quantised, Param> => {
+const parts = ({ shape: [rows, columns] }: Param, blocks: Blocks): Readonly<Record<string, Param>> => {
   const shapes = partShapes(blocks, rows!, columns!)
   return {
     quants: { ...zeros(...shapes.quants), packed: "uint8", elements: rows! * columns! },
     scales: { ...zeros(...shapes.scales), elements: 0 },
+    ...(blocks.shifted ? { offsets: { ...zeros(...shapes.offsets), elements: 0 } } : {}),
     zeros: { ...zeros(...shapes.zeros), packed: "uint8", elements: 0 }
   }
 }
@@ -37,13 +38,14 @@ const widened = (params: Params, bound: Bound<Params>, chosen: Chosen, prefix = 
       if (!isParam(node)) return [name, widened(node, own as Bound<Params>, chosen, `${prefix}${name}.`)]
       const blocks = chosen(prefix + name, node)
       if (!blocks) return [name, own]
-      return [name, dequantise(own as Record<keyof Quantised, Tensor>, { ...blocks, columns: node.shape[1]! })]
+      const { offsets, ...parts } = own as Record<Exclude<keyof Quantised, "offsets">, Tensor> & { offsets?: Tensor }
+      return [name, dequantise(parts, { ...blocks, columns: node.shape[1]! }, offsets)]
     })
   )
 
 /**
  * The module with the matrices for which `chosen` returns blocks quantised in them: in place of such a parameter there
- * are its integers, scales and zero points, under its path. The integers have no gradient.
+ * are its integers, scales, zero points and, of shifted blocks, offsets, under its path. The integers have no gradient.
  */
 export const quantised = <P extends Params, I extends ReadonlyArray<unknown>, O>(
   base: Module<P, I, O>,
@@ -57,7 +59,8 @@ export const quantised = <P extends Params, I extends ReadonlyArray<unknown>, O>
 export const arraysOf = (
   path: string,
   values: Quantised
-): ReadonlyArray<readonly [string, Float32Array | Uint8Array]> => names.map((name) => [`${path}.${name}`, values[name]])
+): ReadonlyArray<readonly [string, Float32Array | Uint8Array]> =>
+  names.flatMap((name) => values[name] ? [[`${path}.${name}`, values[name]]] : [])
 
 /** The paths in place of a parameter's: its own, or those of its parts if it is quantised; none if it is not there. */
 export const pathsOf = (path: string, all: ReadonlyMap<string, unknown>): ReadonlyArray<string> =>
@@ -67,7 +70,7 @@ export const pathsOf = (path: string, all: ReadonlyMap<string, unknown>): Readon
 export const isHeld = (path: string, all: ReadonlyMap<string, unknown>): boolean => pathsOf(path, all).length > 0
 
 /** The parameter that a path belongs to: itself, or the quantised one that it is a part of. */
-export const wholeOf = (path: string): string => path.replace(/\.weight\.(quants|scales|zeros)$/, ".weight")
+export const wholeOf = (path: string): string => path.replace(/\.weight\.(quants|scales|zeros|offsets)$/, ".weight")
 
 /** Number of elements that a parameter stands for: those of a quantised matrix count once. */
 export const elementsOf = ({ elements, shape }: Param): number => elements ?? Nd.size(shape)

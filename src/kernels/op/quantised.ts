@@ -8,6 +8,7 @@ import { type Blocks, eachOf, partShapes } from "../quantise.ts"
 import {
   apply,
   bytesOf,
+  constant,
   type Emitter,
   index,
   input,
@@ -23,7 +24,7 @@ import {
 import { expand, reshape, sum } from "./broadcast.ts"
 import { composite } from "./composite.ts"
 import { matmul } from "./contract.ts"
-import { mul } from "./elementwise.ts"
+import { add, mul } from "./elementwise.ts"
 import { pad, scatterAdd } from "./gather.ts"
 import { iota } from "./iota.ts"
 import { after } from "./scheduling.ts"
@@ -53,6 +54,39 @@ const rowsOf = (op: string, inputs: ReadonlyArray<TensorType>, first: number, ma
   }
   return rows
 }
+
+/** For each block of `size` columns, 1 in its columns: [blocks, columns]. */
+const membership = (columns: number, size: number): Tensor => {
+  const key = `${columns} ${size}`
+  const known = memberships.get(key)
+  if (known) return known
+  const blocks = Math.ceil(columns / size)
+  const made = constant(Nd.make([blocks, columns], ([b, c]) => Math.floor(c! / size) === b ? 1 : 0))
+  memberships.set(key, made)
+  return made
+}
+/** One of each size, so that a graph has it once. */
+const memberships = new Map<string, Tensor>()
+
+/** Numbers of blocks [m, blocks] for each column of its block: [m, columns]. */
+export const spread = (numbers: Tensor, { columns, size }: Pick<Matrix, "columns" | "size">): Tensor =>
+  matmul(numbers, membership(columns, size))
+/** Sums over the columns of each block of x [m, columns]: [m, blocks]. */
+export const blockSums = (x: Tensor, size: number): Tensor => matmul(x, membership(x.type.shape[1]!, size), false, true)
+
+/** A matrix w [n, columns] with an offset [n, blocks] added to each block of `size` columns. */
+export const Shift: Op<Pick<Blocks, "size">> = composite<Pick<Blocks, "size">>(
+  "Shift",
+  ([w, offsets], { size }) => add(w!, spread(offsets!, { columns: w!.type.shape[1]!, size })),
+  (ct, _, __, { size }) => [ct, blockSums(ct, size)],
+  {
+    ranges: [real(-2, 2), real(-2, 2)],
+    cases: [
+      { shapes: [[3, 32], [3, 2]], attrs: { size: 16 } },
+      { shapes: [[2, 42], [2, 3]], attrs: { size: 16 } }
+    ]
+  }
+)
 
 /** Two packed integers or one, not far from the zero points: sums of a block's are exact enough in float32 to compare. */
 const near: Range = { dtype: "uint8", low: 0x70, high: 0x90 }
@@ -163,9 +197,11 @@ export const Dequantise: Op<Matrix> = composite<Matrix>(
     ]
   }
 )
-/** A quantised matrix as float32 [n, columns]. */
-export const dequantise = (parts: Parts, { bits, columns, size }: Matrix): Tensor =>
-  apply(Dequantise, listed(parts), { bits, size, columns })
+/** A quantised matrix as float32 [n, columns]; with offsets [n, blocks], these are added to its blocks. */
+export const dequantise = (parts: Parts, { bits, columns, size }: Matrix, offsets?: Tensor): Tensor => {
+  const whole = apply(Dequantise, listed(parts), { bits, size, columns })
+  return offsets ? apply(Shift, [whole, offsets], { size }) : whole
+}
 
 /**
  * Whether the operator made for the product does not widen the matrix each time, which takes longer than `computed`: on the

@@ -34,6 +34,8 @@ export interface Memory {
   readonly index: number | null
   /** Peak of the largest program, from its shapes. */
   readonly largest: Footprint | null
+  /** The reader's weights a second time, in the program that writes answers: after training, and where answers are written. */
+  readonly writing: number
   /** Of writing a checkpoint. */
   readonly saving: number
   /** The total, counting the larger of the largest program and a checkpoint. */
@@ -60,6 +62,8 @@ export interface Plan {
   readonly provider: string
   readonly threads: number
   readonly steps: number
+  /** Steps of one program run. */
+  readonly stepsPerRun: number
   /** Questions per step, and per epoch. */
   readonly stepSize: number
   readonly questions: number
@@ -75,7 +79,7 @@ type Files = ReadonlyMap<string, number>
 
 const STATE = checkpointFiles.state
 /** Where a checkpoint stores its retriever's weights: all of them, or an adapter's. */
-const [RETRIEVER] = parts
+const [RETRIEVER, READER] = parts
 const ofRetriever = new Set([modelFiles.weights, adapterFiles.weights].map((name) => `${RETRIEVER}/${name}`))
 const isOf = (part: string) => ([file]: readonly [string, number]): boolean => file.startsWith(`${part}/`)
 const bytesOf = (files: Iterable<readonly [string, number]>): number => total(files, ([, bytes]) => bytes)
@@ -139,6 +143,10 @@ const learnedOf = (groups: ReadonlyArray<ParameterGroup>, accumulated: boolean) 
   }
 }
 
+/** Whether a run's reader writes when it answers. */
+const writes = (c: RunConfig): boolean =>
+  modeOf(c).traits.reader !== "none" && (c.answer_by === "generation" || c.rationale_prompt !== "")
+
 const memoryOf = ({ config, files, groups, largest, probed, process: start, stored }: Sized): Memory => {
   const learning = groups.filter(({ trainable }) => trainable)
   const of = (part: string) => learning.filter(({ model }) => model === part)
@@ -160,13 +168,14 @@ const memoryOf = ({ config, files, groups, largest, probed, process: start, stor
     sums,
     index,
     largest: largest ?? null,
+    writing: writes(config) ? total(groups.filter(({ model }) => model === READER), ({ bytes }) => bytes) : 0,
     saving,
     estimated: index === null ? null : always + index + Math.max(largest?.bytes ?? 0, saving),
     measured: probed && process.resourceUsage().maxRSS * 1024
   }
 }
 
-/** Estimates a run of these settings from a probe of `steps` steps; writes nothing. */
+/** Estimates a run of these settings from a probe of `steps` steps, or of whole program runs; writes nothing. */
 export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
   if (steps < 0) {
     return yield* new ConfigError({ source: "--steps", problems: [`${steps} is no number of steps; give 0 or more`] })
@@ -180,7 +189,7 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
   const weighing = weighed((file, bytes) => void files.set(file, bytes))
   const seen = Effect.gen(function*() {
     const groups = yield* parameterGroups
-    const most = Math.min(steps, config.max_steps)
+    const most = Math.min(Math.ceil(steps / config.steps_per_run) * config.steps_per_run, config.max_steps)
     const probed = most > 0 ? yield* probe(config, epochs, most, meter) : null
     yield* (yield* Checkpoints).save({ step: most, run: identity(config, epochs, prepared.passages.hash) })
     return { groups, probed }
@@ -212,6 +221,7 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
     provider,
     threads,
     steps: config.max_steps,
+    stepsPerRun: config.steps_per_run,
     stepSize: stepSize(config),
     questions,
     epochs: config.max_steps * stepSize(config) / questions,

@@ -47,7 +47,7 @@ export interface Index {
 /** Measurements of a few steps. */
 export interface Probe {
   readonly steps: number
-  /** Steps that were timed: all but the first, if there are more. */
+  /** Steps that were timed: all but those of the first program run, if there are more. */
   readonly timed: number
   readonly work: ReadonlyArray<Work>
   readonly index: Index
@@ -69,11 +69,16 @@ export const total = <A>(items: Iterable<A>, f: (item: A) => number): number =>
 interface Seen {
   readonly seconds: ReadonlyMap<string, number>
   readonly batches: ReadonlyArray<RecordBatch>
+  /** The steps of each phase that has any. */
+  readonly runs: ReadonlyMap<string, number>
   /** How many times the run builds an index. */
   readonly indexes: number
 }
 
-const isStep = (phase: string): boolean => phase.startsWith("step ")
+/** A phase of one step, or of the steps of one program run. */
+const stepping = (first: number, count: number): string =>
+  count === 1 ? `step ${first}` : `steps ${first} to ${first + count - 1}`
+const isStep = (phase: string): boolean => /^steps? \d/.test(phase)
 
 const indexOf = (meter: Meter, { indexes, seconds }: Seen): Index => {
   const used = meter.used.filter(({ phase }) => phase === "index")
@@ -101,16 +106,19 @@ const journalOf = (batches: ReadonlyArray<RecordBatch>, steps: number): number =
 }
 
 const told = (c: RunConfig, meter: Meter, seen: Seen): Probe => {
-  const steps = [...seen.seconds].filter(([phase]) => isStep(phase)).map(([phase, s]) => s - meter.compiled(phase))
-  const timed = steps.length > 1 ? steps.slice(1) : steps
-  const stepSeconds = total(timed, (s) => s) / timed.length
+  const runs = [...seen.runs].map(([phase, steps]) => ({
+    steps,
+    seconds: seen.seconds.get(phase)! - meter.compiled(phase)
+  }))
+  const timed = runs.length > 1 ? runs.slice(1) : runs
+  const stepSeconds = total(timed, ({ seconds }) => seconds) / total(timed, ({ steps }) => steps)
   const compileSeconds = total(meter.compiling.values(), (s) => s)
   const index = indexOf(meter, seen)
   const gate = seen.seconds.get("gate")! - meter.compiled("gate")
   return {
-    steps: steps.length,
-    timed: timed.length,
-    work: workOf(meter, steps.length * stepSize(c)),
+    steps: seen.batches.length,
+    timed: total(timed, ({ steps }) => steps),
+    work: workOf(meter, seen.batches.length * stepSize(c)),
     index,
     stepSeconds,
     compileSeconds,
@@ -123,9 +131,10 @@ const told = (c: RunConfig, meter: Meter, seen: Seen): Probe => {
 export const probe = Effect.fn("probe")(function*(c: RunConfig, epochs: Epochs, steps: number, meter: Meter) {
   const reporter = yield* Reporter
   const retriever = yield* Retriever
-  const { gate, groups, learn, refreshes, steps: questions } = yield* course(c, epochs)
+  const { gate, groups, learn, refreshes, runs } = yield* course(c, epochs)
   const seconds = new Map<string, number>()
   const batches: Array<RecordBatch> = []
+  const phases = new Map<string, number>()
   const during = Effect.fnUntraced(function*<A, E extends { readonly message: string }, R>(
     phase: string,
     effect: Effect.Effect<A, E, R>
@@ -144,10 +153,12 @@ export const probe = Effect.fn("probe")(function*(c: RunConfig, epochs: Epochs, 
   const indexes = (c.index_path === "" && modeOf(c).traits.passages === "found" ? 1 : 0) + again
   if (indexes > 0) yield* during("index", retriever.refresh)
   yield* during("gate", gate)
-  yield* questions(0, steps).pipe(
-    Stream.runForEach((rows) =>
-      Effect.map(during(`step ${batches.length + 1}`, learn(rows)), ({ batch }) => void batches.push(batch))
-    )
+  yield* runs(0, steps).pipe(
+    Stream.runForEach((run) => {
+      const phase = stepping(batches.length + 1, run.length)
+      phases.set(phase, run.length)
+      return Effect.map(during(phase, learn(run)), (learned) => void batches.push(...learned.map(({ batch }) => batch)))
+    })
   )
-  return told(c, meter, { seconds, batches, indexes })
+  return told(c, meter, { seconds, batches, runs: phases, indexes })
 })

@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import type * as OrtModule from "onnxruntime-node"
 import type { Half } from "../../kernels/half.ts"
 import { encode, type EncodeOptions, type Graph } from "../../kernels/onnx/encode.ts"
-import { standIns } from "../../kernels/onnx/openSizes.ts"
 import { bytesOf, type Target, type Tensor, topological } from "../../kernels/Tensor.ts"
 import { capacity } from "./memory.ts"
+import { bySizes, standing } from "./opened.ts"
 import { compileFailed, runFailed } from "./outOfMemory.ts"
 import {
   CompileFailed,
@@ -13,7 +13,6 @@ import {
   type Family,
   type Feeds,
   mismatch,
-  type Open,
   OutOfMemory,
   type Program,
   SessionError
@@ -93,9 +92,6 @@ const kept = (result: Data, given: Data | undefined): Data => {
   if (result.buffer !== given.buffer) (result.buffer as ArrayBuffer).transfer(0)
   return given
 }
-
-/** Choices of sizes that an open program caches: each holds its graph. */
-export const KEPT = 16
 
 const create = (ort: Ort, name: string, model: Uint8Array, options: OrtModule.InferenceSession.SessionOptions) =>
   Effect.acquireRelease(
@@ -208,27 +204,16 @@ export const compile = Effect.fnUntraced(function*<I extends string, O extends s
 /** Fixed inputs become constants of the session, which can choose their layout once. */
 export const open = Effect.fnUntraced(function*<N extends string>(
   ort: Ort,
-  { at, sizes }: Family<N>,
+  family: Family<N>,
   fixed: Readonly<Record<string, Data>>,
   options: Options
 ) {
-  const smallest = at(Object.fromEntries(sizes.map((name) => [name, 1])) as Record<N, number>)
-  const standing = standIns(sizes, Object.values<Tensor>(smallest.inputs).map((t) => t.type.shape))
-  const graph = at(standing)
+  const { graph, open: sizes } = standing(family)
   const { externalData, weights } = outside(fixed)
-  const model = yield* modelOf(graph, { ...options, open: standing, weights })
+  const model = yield* modelOf(graph, { ...options, open: sizes, weights })
   const session = yield* create(ort, graph.name, model, {
-    ...sessionOptions(options, sizes.length === 0),
+    ...sessionOptions(options, family.sizes.length === 0),
     externalData
   })
-  const known = new Map<string, Program<string, string>>()
-  const program: Open<N> = (chosen) => {
-    const key = sizes.map((name) => chosen[name]).join()
-    const found = known.get(key) ?? programOf(ort, session, at(chosen), (name) => !(name in fixed))
-    known.delete(key)
-    known.set(key, found)
-    if (known.size > KEPT) known.delete(known.keys().next().value!)
-    return found
-  }
-  return program
+  return bySizes(family, (own) => programOf(ort, session, own, (name) => !(name in fixed)))
 })

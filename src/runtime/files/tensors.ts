@@ -13,6 +13,8 @@ export interface StoredTensor {
 export interface Blocks {
   /** The type of the blocks, by its name in GGUF: "Q4_0". */
   readonly type: string
+  /** Bits of a value, scales included. */
+  readonly bits: number
   readonly shape: ReadonlyArray<number>
   /** Reads the blocks, row after row, in the order of the tensor's values. */
   readonly bytes: Effect.Effect<Uint8Array<ArrayBuffer>, FileError>

@@ -232,13 +232,16 @@ export interface LoadOptions {
   readonly dispensable: (path: string) => boolean
   /** Tied tensors that are not loaded: stored name -> path of the parameter they must equal. */
   readonly twins?: ReadonlyMap<string, string>
-  /** What is kept in place of a parameter's finite values, by path; `undefined` to keep them. */
-  readonly pack?: (
-    path: string,
-    param: Param,
-    values: Float32Array
-  ) => ReadonlyArray<readonly [string, Values]> | undefined
+  /** Reads what is kept in place of a parameter's values, by path; `undefined` to keep them. */
+  readonly pack?: Pack
 }
+
+/** Reads a parameter in another form from where it is stored: the arrays in its place, by path. */
+export type Pack = (
+  path: string,
+  param: Param,
+  source: Source
+) => Effect.Effect<ReadonlyArray<readonly [string, Values]> | undefined, FileError>
 
 /** Fails if a tied tensor differs from its parameter, since it is unclear which of the two is meant. */
 export const same = Effect.fnUntraced(
@@ -279,10 +282,10 @@ const words = Effect.fnUntraced(function*({ file, name }: Source, type: Half) {
 })
 
 /** A parameter's values as they are kept, by path. */
-const kept = Effect.fnUntraced(function*(path: string, param: Param, source: Source, pack: LoadOptions["pack"]) {
+const kept = Effect.fnUntraced(function*(path: string, param: Param, source: Source, pack?: Pack) {
   if (param.stored) return [[path, yield* words(source, param.stored)]] as const
-  const { data } = yield* source.file.read(source.name)
-  return pack?.(path, param, data) ?? [[path, data]] as const
+  const packed = pack && (yield* pack(path, param, source))
+  return packed ?? [[path, (yield* source.file.read(source.name)).data]] as const
 })
 
 /** Reads the values of the parameters, one tensor at a time. */

@@ -10,7 +10,7 @@ import { causalLm } from "../../kernels/nn/decoder.ts"
 import * as ModelFolder from "../models/folder.ts"
 import * as Model from "../models/load.ts"
 import { loraOf } from "../models/lora.ts"
-import { quantisationOf } from "../models/quantisation.ts"
+import { quantisationOf, tellWidened } from "../models/quantisation.ts"
 import { optimizerOf, storedAs } from "../models/training.ts"
 import { ContextOverflow, type Reduction, type WriteOptions } from "../ports/LanguageModel.ts"
 import type { PromptError } from "./chatTokens.ts"
@@ -51,6 +51,7 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     draws: learns,
     task: "CAUSAL_LM"
   })
+  if (own.quantization === "none" && (based || !learns)) yield* tellWidened(opened, `${own.prefix}quantization`)
   const sequences = Sequences.make({ tokenizer, wrap, max_length: prompting.max_length, end: ends.end })
   const continued = yield* Writing.make({
     ...opened,

@@ -1,10 +1,11 @@
 /** The frozen base of a model: how its weights are stored, and how they are read. */
 import * as Effect from "effect/Effect"
 import { asStored, type Half, type Values } from "../../kernels/half.ts"
-import { type Flat, flatten, type Module, type Params } from "../../kernels/nn/Module.ts"
+import { type Flat, flatten, type Module, type Param, type Params } from "../../kernels/nn/Module.ts"
 import { isHeld, pathsOf, quantised } from "../../kernels/nn/quantised.ts"
 import { stored } from "../../kernels/nn/stored.ts"
 import type { Tensor } from "../../kernels/Tensor.ts"
+import type { Source } from "../files/weights.ts"
 import * as ModelFolder from "./folder.ts"
 import * as Folding from "./mergeLora.ts"
 import * as Quantisation from "./quantisation.ts"
@@ -46,12 +47,7 @@ export const frozenAs = <P extends Params, I extends Keyed, O>(
 }
 
 /** Gives the untied head the embedding's weights; the two share their arrays unless one of them is trained. */
-export const untie = (
-  values: Arrays,
-  params: Flat,
-  saved: ReadonlyArray<string>,
-  pack: (path: string, values: Float32Array) => ReadonlyArray<readonly [string, Values]> | undefined = () => undefined
-): void => {
+export const untie = (values: Arrays, params: Flat, saved: ReadonlyArray<string>): void => {
   if (!isHeld(HEAD, params) || isHeld(HEAD, values)) return
   const shared = values.get(EMBEDDING)
   if (shared === undefined) {
@@ -60,9 +56,7 @@ export const untie = (
   }
   values.delete(EMBEDDING)
   for (const path of [HEAD, EMBEDDING]) {
-    const own = saved.includes(path) ? shared.slice() : shared
-    const packed = shared instanceof Float32Array ? pack(path, shared) : undefined
-    for (const [part, array] of packed ?? [[path, asStored(params.get(path), own)] as const]) values.set(part, array)
+    values.set(path, asStored(params.get(path), saved.includes(path) ? shared.slice() : shared))
   }
 }
 
@@ -83,11 +77,19 @@ export const baseWeights = Effect.fnUntraced(function*<C extends object, P exten
   const params = flatten(frozenAs(module, options, frozen).params)
   if (quantisation) {
     const [base, { pack, tell }] = [flatten(build(config).params), Quantisation.packer(quantisation, frozen)]
+    const each = (path: string, param: Param, source: Source) =>
+      Effect.flatMap(pack(path, param, source), (packed) =>
+        packed
+          ? Effect.succeed(packed)
+          : Effect.map(source.file.read(source.name), ({ data }) => [[path, data] as const]))
     const values = yield* ModelFolder.stored(folder, base, seed, {
       ...loading,
-      pack: (path, param, own) => apart(path) ? undefined : pack(path, param, own)
+      pack: (path, param, source) =>
+        apart(path)
+          ? Effect.map(Effect.forEach([HEAD, EMBEDDING], (own) => each(own, param, source)), (both) => both.flat())
+          : pack(path, param, source)
     })
-    untie(values, params, saved, (path, shared) => pack(path, base.get(EMBEDDING)!, shared))
+    untie(values, params, saved)
     yield* tell(folder)
     return values
   }

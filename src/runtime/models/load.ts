@@ -251,8 +251,11 @@ const trained = (folder: string) =>
 export const load = Effect.fnUntraced(function*<C extends object, P extends Params, I extends Keyed, O>(
   opened: Opened<C>,
   build: Build<C, P, I, O>,
-  options: LoadOptions
+  given: LoadOptions
 ) {
+  const options = given.quantisation
+    ? { ...given, quantisation: yield* Quantisation.over(opened, given.quantisation) }
+    : given
   const { learns, lora, slots } = options
   if (lora) return (yield* adapting(opened, build, { ...options, lora })) as Loaded<C, Module<P, [I], O>>
   const merged = options.quantisation ? resting : folded

@@ -32,7 +32,7 @@ export const bits: Readonly<Record<string, number>> = {
 const power = (exponent: number, fraction: number): number => fraction * 2 ** exponent
 
 /** The number of a word of so many bits of exponent and fraction. */
-const float = (word: number, exponents: number, fractions: number): number => {
+export const float = (word: number, exponents: number, fractions: number): number => {
   const sign = word >> (exponents + fractions) & 1 ? -1 : 1
   const [exponent, fraction] = [word >> fractions & 2 ** exponents - 1, word & 2 ** fractions - 1]
   const bias = 2 ** (exponents - 1) - 1

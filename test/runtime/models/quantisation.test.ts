@@ -27,7 +27,7 @@ import * as languageModel from "../../../src/runtime/language/languageModel.ts"
 import * as ModelFolder from "../../../src/runtime/models/folder.ts"
 import * as Model from "../../../src/runtime/models/load.ts"
 import { isLora, loraOf } from "../../../src/runtime/models/lora.ts"
-import { quantisationOf } from "../../../src/runtime/models/quantisation.ts"
+import { quantisationOf, ruleOf } from "../../../src/runtime/models/quantisation.ts"
 import { Checkpoints } from "../../../src/runtime/ports/Checkpoints.ts"
 import { LanguageModel, LanguageModelLearner } from "../../../src/runtime/ports/LanguageModel.ts"
 import { noRetrieval, ofReader } from "../../../src/systems/jmlr/layers.ts"
@@ -91,7 +91,7 @@ describe("a reader's frozen matrices", () => {
     it.live(`are quantised as they are read, and nothing else is: ${JSON.stringify(form)}`, () =>
       onDisk(Effect.gen(function*() {
         const folder = yield* Tiny.weighted
-        const { rule, ...blocks } = quantisationOf(form)!
+        const blocks = quantisationOf(form)!
         for (const saved of [["norm"], ["norm", "embed_tokens"], ["norm", "lm_head"]]) {
           const own: Raw = { modules_to_save: saved }
           const [wide, narrow] = [yield* loaded(folder, own), yield* loaded(folder, { ...own, ...form })]
@@ -103,7 +103,9 @@ describe("a reader's frozen matrices", () => {
               continue
             }
             assert.isFalse(values.has(path), path)
-            for (const [part, array] of arraysOf(path, quantise(data as Float32Array, shape[1]!, blocks, rule))) {
+            for (
+              const [part, array] of arraysOf(path, quantise(data as Float32Array, shape[1]!, blocks, ruleOf(blocks)))
+            ) {
               assert.deepStrictEqual(values.get(part), array, part)
             }
           }
@@ -163,7 +165,7 @@ describe("a reader's frozen matrices", () => {
       const asked = yield* Effect.exit(Tiny.settings(folder, { quantization: "int4" }))
       assert.match(String(asked), /quantization \(int4\) with lora_r 0: the reader's own weights are trained/)
       const opened = yield* ModelFolder.open(join(folder, "reader"), decodeDecoder)
-      const quantisation = { bits: 8, size: 32, rule: "symmetric" } as const
+      const quantisation = { bits: 8, size: 32 } as const
       const options = {
         seed: 1,
         lora: undefined,

@@ -3,12 +3,12 @@ import * as Effect from "effect/Effect"
 import type { Half } from "../../../kernels/half.ts"
 import * as Nd from "../../../kernels/NdArray.ts"
 import { elementTypes, type Graph } from "../../../kernels/onnx/encode.ts"
-import { standIns } from "../../../kernels/onnx/openSizes.ts"
 import { elementType } from "../../../kernels/onnx/proto.ts"
 import type { Target, Tensor } from "../../../kernels/Tensor.ts"
-import { affordable, KEPT, modelOf, outside } from "../onnx.ts"
+import { modelOf, outside } from "../onnx.ts"
+import { bySizes, standing } from "../opened.ts"
 import { compileFailed, runFailed } from "../outOfMemory.ts"
-import { allocate, type Data, type Family, type Feeds, mismatch, type Open, type Program } from "../Session.ts"
+import { allocate, type Data, type Family, type Feeds, mismatch, type Program } from "../Session.ts"
 import { type Address, alive, type Api, type Texts } from "./api.ts"
 import { type DeviceArrays, type Form, form, type Lent } from "./arrays.ts"
 
@@ -169,7 +169,6 @@ export const compile = Effect.fnUntraced(function*<I extends string, O extends s
   graph: Graph<I, O>,
   fixed: Feeds<string> = {}
 ) {
-  yield* affordable(graph)
   const given = Object.fromEntries(Object.entries(fixed).filter(([name]) => name in graph.inputs))
   const model = yield* modelOf(graph, device)
   const session = yield* create(device, graph.name, model, true, [])
@@ -181,27 +180,16 @@ export const compile = Effect.fnUntraced(function*<I extends string, O extends s
 /** Fixed inputs become constants of the session, which can choose their layout once. */
 export const open = Effect.fnUntraced(function*<N extends string>(
   device: Device,
-  { at, sizes }: Family<N>,
+  family: Family<N>,
   fixed: Feeds<string>
 ) {
-  const smallest = at(Object.fromEntries(sizes.map((name) => [name, 1])) as Record<N, number>)
-  const standing = standIns(sizes, Object.values<Tensor>(smallest.inputs).map((t) => t.type.shape))
-  const graph = at(standing)
+  const { target, products } = device
+  const { graph, open: sizes } = standing(family)
   const { externalData, weights } = outside(fixed)
-  const model = yield* modelOf(graph, { target: device.target, products: device.products, open: standing, weights })
-  const session = yield* create(device, graph.name, model, sizes.length === 0, externalData)
-  const known = new Map<string, Program<string, string>>()
-  const program: Open<N> = (chosen) => {
-    const key = sizes.map((name) => chosen[name]).join()
-    const found = known.get(key) ?? made(at(chosen))
-    known.delete(key)
-    known.set(key, found)
-    if (known.size > KEPT) known.delete(known.keys().next().value!)
-    return found
-  }
-  const made = (own: Graph) => {
+  const model = yield* modelOf(graph, { target, products, open: sizes, weights })
+  const session = yield* create(device, graph.name, model, family.sizes.length === 0, externalData)
+  return bySizes(family, (own) => {
     const { inputs, outputs } = portsOf(device, own, (name) => !(name in fixed))
     return programOf(device, session, own, inputs, outputs, {})
-  }
-  return program
+  })
 })

@@ -88,7 +88,9 @@ export const named = Effect.fnUntraced(function*(file: GgufFile) {
   const blocks = (name: string) => {
     const place = places.get(name)!
     const { shape, type } = place.entry
-    return plain.has(type.name) || place.shifted ? undefined : { type: type.name, shape, bytes: bytesOf(place) }
+    if (plain.has(type.name) || place.shifted) return undefined
+    const bits = 8 * type.bytes / type.block
+    return { type: type.name, bits, shape, bytes: Effect.suspend(() => bytesOf(place)) }
   }
   const shapes = new Map([...places].map(([name, { entry }]) => [name, entry.shape]))
   return { path, read, half, words, blocks, shapes } satisfies Named as Named
