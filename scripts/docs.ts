@@ -72,6 +72,7 @@ const spelling = (op: Op<any>, { attrs, shapes }: Op<any>["law"]["cases"][number
     product: node,
     target: cpu,
     rounds: false,
+    within: true,
     typed: () => {}
   }
   const types = shapes.map((shape, i) => ({ shape, dtype: op.law.ranges[i]!.dtype }))

@@ -75,6 +75,8 @@ export interface Emitter {
   readonly target: Target
   /** Whether what is multiplied by a quantised matrix may be rounded to 8 bits a block, on the CPU. */
   readonly rounds: boolean
+  /** Whether weights are part of the program, and may be laid out for it once, rather than fed to every run. */
+  readonly within: boolean
   /** Records the type of a value that an op has yielded. */
   readonly typed: (value: string, type: TensorType) => void
 }

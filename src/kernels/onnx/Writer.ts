@@ -75,6 +75,7 @@ export interface WriterOptions {
   readonly products: Half | undefined
   /** Whether operands of quantised matrices may be rounded. */
   readonly rounds: boolean
+  readonly within: boolean
 }
 
 /**
@@ -87,6 +88,7 @@ export class Writer implements Emitter {
   readonly types = new Map<string, TensorType>()
   readonly target: Target
   readonly rounds: boolean
+  readonly within: boolean
   private readonly known = new Map<string, string>()
   private readonly tables = new Map<ArrayLike<number>, string>()
   private readonly elements: Map<string, ElementType>
@@ -97,12 +99,13 @@ export class Writer implements Emitter {
   private readonly half: Half | undefined
   private count = 0
 
-  constructor({ elements, inputs, open, products, rounds, target }: WriterOptions) {
+  constructor({ elements, inputs, open, products, rounds, target, within }: WriterOptions) {
     this.inputs = inputs
     this.open = open
     this.target = target
     this.half = products
     this.rounds = rounds
+    this.within = within
     this.elements = new Map(Object.entries(inputs).map(([name, t]) => [name, elements.get(name) ?? t.type.dtype]))
   }
   /** The element type of a value. */
@@ -180,12 +183,15 @@ export class Writer implements Emitter {
     const sizes = of.map((name) => this.size(name))
     return (factor === 1 ? sizes : [this.ints([factor]), ...sizes]).reduce((a, b) => this.node("Mul", [a, b]))
   }
-  /** An open size at run time, an int64 vector [1]: the dimension of an input that has it. */
+  /** An open size at run time, an int64 vector [1]: from the dimension of an input that is its least multiple. */
   private size(name: string): string {
-    const axisOf = (t: Tensor) => t.type.shape.indexOf(this.open[name]!)
-    const [input, tensor] = Object.entries(this.inputs).find(([_, t]) => axisOf(t) >= 0)!
-    const axis = axisOf(tensor)
-    return this.node("Shape", [input], { start: { int: axis }, end: { int: axis + 1 } })
+    const multiples = Object.entries(this.inputs).flatMap(([input, { type }]) =>
+      type.shape.map((d, axis) => ({ input, axis, ...factorise(d, this.open) }))
+        .filter(({ of }) => of.length === 1 && of[0] === name)
+    )
+    const { axis, factor, input } = multiples.reduce((least, one) => one.factor < least.factor ? one : least)
+    const size = this.node("Shape", [input], { start: { int: axis }, end: { int: axis + 1 } })
+    return factor === 1 ? size : this.node("Div", [size, this.ints([factor])])
   }
 
   /** The lowest opset version that has all nodes. */

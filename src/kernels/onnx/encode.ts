@@ -103,7 +103,7 @@ const refused = (inputs: Named, { open = {}, weights = new Map() }: EncodeOption
  * Writes a graph, with `own` inputs as in a loop body; throws `KernelError` if a device would leave nodes to the host.
  */
 const written = (graph: Graph<any, any>, own: ReadonlyArray<string>, options: EncodeOptions) => {
-  const { open = {}, products, target = cpu, wide = new Set() } = options
+  const { open = {}, products, target = cpu, weights = new Map(), wide = new Set() } = options
   const outputs = entries(graph.outputs)
   const wanted = prepared(outputs, options)
   const elements = halves(wanted, target)
@@ -114,7 +114,8 @@ const written = (graph: Graph<any, any>, own: ReadonlyArray<string>, options: En
     open,
     products,
     rounds: graph.rounds ?? false,
-    target
+    target,
+    within: weights.size > 0
   })
   const renamed = new Map(
     [...wide].filter((name) => name in graph.inputs).map((name) => [name, writer.cast(name, "int32")])

@@ -3,6 +3,7 @@
  * zeros uint8 [n, ⌈blocks · bits / 8⌉]. They are looked up in, multiplied by, and only as a last resort widened.
  */
 import * as Nd from "../NdArray.ts"
+import { emitAll } from "../onnx/emit.ts"
 import { type Blocks, eachOf, partShapes } from "../quantise.ts"
 import {
   apply,
@@ -10,6 +11,7 @@ import {
   constant,
   type Emitter,
   index,
+  input,
   type Op,
   type Range,
   real,
@@ -25,6 +27,7 @@ import { matmul } from "./contract.ts"
 import { add, mul } from "./elementwise.ts"
 import { pad, scatterAdd } from "./gather.ts"
 import { iota } from "./iota.ts"
+import { after } from "./scheduling.ts"
 
 /** Blocks and number of columns of a quantised matrix. */
 export interface Matrix extends Blocks {
@@ -99,6 +102,52 @@ const ofScales = (ct: Tensor, [quants, scales, zeros]: Three, matrix: Matrix): T
 /** `accuracy_level` of MatMulNBits: operands in 8 bits. */
 const INT8 = 4
 
+type Writing = Op<Matrix>["onnx"]
+
+/** Rows by the operator that is made for it. */
+const gathered: Writing = (emit, [quants, scales, zeros, at], { bits, columns, size }, { inputs }) => {
+  const [rows, blocks, bytes] = inputs[0]!.shape as [number, number, number]
+  const table = emit.node("Reshape", [quants!, emit.ints([rows, blocks * bytes])])
+  const attributes = {
+    bits: { int: bits },
+    block_size: { int: size },
+    gather_axis: { int: 0 },
+    quantize_axis: { int: 1 }
+  }
+  const found = emit.node("GatherBlockQuantized", [table, at!, scales!, zeros!], attributes, "com.microsoft")
+  if (columns === blocks * size) return found
+  return emit.node("Slice", [found, emit.ints([0]), emit.ints([columns]), emit.ints([-1])])
+}
+
+/** The integers of packed bytes, as float32; of two in a byte, the lower half comes first. */
+const integers = (emit: Emitter, bytes: string, bits: Blocks["bits"]): string => {
+  if (bits === 8) return emit.cast(bytes, "float32")
+  const flat = emit.node("Reshape", [bytes, emit.ints([1, -1])])
+  const low = emit.node("BitwiseAnd", [flat, emit.scalar("uint8", 15)])
+  const high = emit.node("BitShift", [flat, emit.scalar("uint8", 4)], { direction: { text: "RIGHT" } })
+  const pairs = emit.node("Transpose", [emit.node("Concat", [low, high], { axis: { int: 0 } })], {
+    perm: { ints: [1, 0] }
+  })
+  return emit.cast(pairs, "float32")
+}
+
+/** Rows by arithmetic on the parts' rows: on the CPU, where that operator takes several times as long. */
+const computed: Writing = (emit, [quants, scales, zeros, at], { bits, columns, size }, { inputs, output }) => {
+  const blocks = inputs[1]!.shape[1]!
+  const shaped = (value: string, ...shape: ReadonlyArray<number>) => emit.node("Reshape", [value, emit.ints(shape)])
+  const first = (value: string, count: number) =>
+    emit.node("Slice", [value, emit.ints([0]), emit.ints([count]), emit.ints([1])])
+  const rowsOf = (part: string) => emit.node("Gather", [part, at!])
+  const packed = inputs[2]!.shape[1]! * 8 / bits
+  const zero = first(shaped(integers(emit, rowsOf(zeros!), bits), -1, packed), blocks)
+  const steps = emit.node("Sub", [
+    shaped(integers(emit, rowsOf(quants!), bits), -1, blocks, size),
+    shaped(zero, -1, blocks, 1)
+  ])
+  const whole = emit.node("Mul", [steps, shaped(rowsOf(scales!), -1, blocks, 1)])
+  return shaped(first(shaped(whole, -1, blocks * size), columns), ...output.shape)
+}
+
 /** Rows of a quantised matrix at int32 indices of any shape, as float32 [...indices, columns]. */
 export const QuantisedRows: Op<Matrix> = {
   name: "QuantisedRows",
@@ -119,19 +168,8 @@ export const QuantisedRows: Op<Matrix> = {
     const [quants, scales, zeros, at] = inputs as [Tensor, Tensor, Tensor, Tensor]
     return [null, ofScales(scatterAdd(ct, at, scales.type.shape[0]!), [quants, scales, zeros], matrix), null, null]
   },
-  onnx: (emit: Emitter, [quants, scales, zeros, at], { bits, columns, size }, { inputs }) => {
-    const [rows, blocks, bytes] = inputs[0]!.shape as [number, number, number]
-    const table = emit.node("Reshape", [quants!, emit.ints([rows, blocks * bytes])])
-    const attributes = {
-      bits: { int: bits },
-      block_size: { int: size },
-      gather_axis: { int: 0 },
-      quantize_axis: { int: 1 }
-    }
-    const found = emit.node("GatherBlockQuantized", [table, at!, scales!, zeros!], attributes, "com.microsoft")
-    if (columns === blocks * size) return found
-    return emit.node("Slice", [found, emit.ints([0]), emit.ints([columns]), emit.ints([-1])])
-  },
+  onnx: (emit, inputs, matrix, types) =>
+    emit.target.device ? gathered(emit, inputs, matrix, types) : computed(emit, inputs, matrix, types),
   law: {
     ranges: [near, real(-2, 2), near, index(3)],
     cases: [
@@ -166,6 +204,31 @@ export const dequantise = (parts: Parts, { bits, columns, size }: Matrix, offset
 }
 
 /**
+ * Whether the operator made for the product does not widen the matrix each time, which takes longer than `computed`: on the
+ * CPU, it has kernels for 4 bits, and for 8 where x may be rounded, if it can lay the matrix out beforehand.
+ */
+const packs = ({ rounds, target, within }: Emitter, { bits }: Matrix): boolean =>
+  target.device || (within && (bits === 4 || rounds))
+
+const multiplied: Writing = (emit, inputs, { bits, columns, size }, { output }) =>
+  emit.product("MatMulNBits", inputs, {
+    K: { int: columns },
+    N: { int: output.shape[1]! },
+    bits: { int: bits },
+    block_size: { int: size },
+    ...(emit.rounds && !emit.target.device ? { accuracy_level: { int: INT8 } } : {})
+  }, "com.microsoft")
+
+/** The product with the matrix in float32, which is widened once x is there. */
+const widened: Writing = (emit, names, matrix, { inputs }) => {
+  const operands = inputs.map((t, i) => input(`operand${i}`, t.shape, t.dtype))
+  const [x, quants, scales, zeros] = operands as [Tensor, Tensor, Tensor, Tensor]
+  const rows = after(iota([scales.type.shape[0]!]), [x])
+  const product = matmul(x, quantisedRows({ quants, scales, zeros }, rows, matrix), false, true)
+  return emitAll(emit, [product], new Map(operands.map((t, i) => [t, names[i]!])))[0]!
+}
+
+/**
  * x Wᵀ for rows x [m, columns] and a quantised W [n, columns]: [m, n]. Products and sums are float32, unless the graph
  * allows the CPU to round x to 8 bits a block (`rounds`) and to multiply integers, for which it has the faster kernels.
  */
@@ -195,16 +258,10 @@ export const QuantisedMatMul: Op<Matrix> = {
     const whole = dequantise({ quants, scales, zeros }, matrix)
     return [matmul(ct, whole), null, ofScales(matmul(ct, x, true), [quants, scales, zeros], matrix), null]
   },
-  onnx: (emit, inputs, { bits, columns, size }, { output }) =>
-    emit.product("MatMulNBits", inputs, {
-      K: { int: columns },
-      N: { int: output.shape[1]! },
-      bits: { int: bits },
-      block_size: { int: size },
-      ...(emit.rounds && !emit.target.device ? { accuracy_level: { int: INT8 } } : {})
-    }, "com.microsoft"),
+  onnx: (emit, inputs, matrix, types) =>
+    packs(emit, matrix) ? multiplied(emit, inputs, matrix, types) : widened(emit, inputs, matrix, types),
   flops: ({ output }, { columns }) => 2 * Nd.size(output.shape) * columns,
-  /** A matrix that is fed, and so not packed beforehand, is widened for the product. */
+  /** At most: a matrix that is fed, and so not laid out beforehand, is widened for the product. */
   scratch: ({ inputs }) => {
     const [rows, blocks, bytes] = inputs[1]!.shape as [number, number, number]
     return bytesOf({ dtype: "float32", shape: [rows, blocks, 2 * bytes] })

@@ -8,6 +8,10 @@ import type { Graph } from "../../kernels/onnx/encode.ts"
 import { isOutOfMemory } from "./outOfMemory.ts"
 import { type Feeds, finite, type Program, Session } from "./Session.ts"
 
+/** Runs a program, and fails with `NotFinite` if a result is not finite. */
+export const finitely = (program: Program<string, string>, ...run: Parameters<Program<string, string>["run"]>) =>
+  Effect.flatMap(program.run(...run), (results) => finite(program.graph.name, results))
+
 /** Runs the program of a key. */
 export type Run<K> = (
   key: K,
@@ -108,10 +112,7 @@ export const cached = Effect.fnUntraced(function*<K extends ReadonlyArray<number
     const name = version ? `${key.join()} ${version()}` : key.join()
     keys.set(name, key)
     const once = held(name).pipe(
-      Effect.flatMap((program) => {
-        const results = program.run(feeds, into)
-        return unchecked ? results : Effect.flatMap(results, (made) => finite(program.graph.name, made))
-      }),
+      Effect.flatMap((program) => unchecked ? program.run(feeds, into) : finitely(program, feeds, into)),
       Effect.scoped
     )
     return Effect.catchIf(once, isOutOfMemory, (error) =>

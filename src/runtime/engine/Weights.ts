@@ -45,6 +45,10 @@ export interface Weights {
 const isParam = (name: string): boolean => name.startsWith(names.param(""))
 const outside = (name: string): string => isParam(name) ? name.slice(names.param("").length) : name
 
+/** Whether some of the weights are quantised. */
+export const isQuantised = ({ params }: Pick<Weights, "params">): boolean =>
+  [...params.values()].some(({ packed }) => packed === "uint8")
+
 /** Largest trainable set that is double-buffered, in elements: 64 MiB of weights. */
 export const FEW = 2 ** 24
 

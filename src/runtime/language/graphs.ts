@@ -4,8 +4,10 @@ import { entering } from "../../kernels/nn/Module.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
 import { sumAll } from "../../kernels/op/broadcast.ts"
 import { mul } from "../../kernels/op/elementwise.ts"
+import { crossEntropy } from "../../kernels/op/normalise.ts"
 import { type Learning, names, type Steps, steps } from "../../kernels/Step.ts"
 import { input, type Tensor, type TensorType } from "../../kernels/Tensor.ts"
+import type { Family } from "../engine/Session.ts"
 
 /** Shape of a batch: `supervised` tokens are predicted; if rows × length, then at every position. */
 export interface PackShape {
@@ -47,6 +49,26 @@ export const score = (decoder: Decoder, shape: PackShape, model = "decoder"): Gr
   const nll = decoder.apply(bound, decoderInput(batch))
   return { name: title(model, "score", shape), inputs: { ...inputs, ...batch }, outputs: { nll } }
 }
+
+/** Most supervised tokens whose logits `scoring` holds at once: a program of open sizes cannot divide them. */
+export const LOGITS = 1024
+
+/**
+ * `score` as one program of all shapes with at most `LOGITS` supervised tokens. `quarter` is that of the length: attention
+ * is computed in as many blocks. It is fed `rows` whatever their number.
+ */
+export const scoring = (decoder: Decoder, model = "decoder"): Family<"rows" | "quarter" | "supervised"> => ({
+  sizes: ["rows", "quarter", "supervised"],
+  at: ({ quarter, rows, supervised }) => {
+    const shape = { rows, length: 4 * quarter, supervised }
+    const { bound, inputs } = entering(decoder.params, names.param)
+    const types = { ...batchTypes(shape), rows: int32(shape.supervised) }
+    const batch = Object.fromEntries(Object.entries(types).map(([name, t]) => [name, input(name, t.shape, t.dtype)]))
+    const { targets, ...read } = decoderInput(batch)
+    const nll = crossEntropy(decoder.apply(bound, read), targets!)
+    return { name: title(model, "score", shape), inputs: { ...inputs, ...batch }, outputs: { nll } }
+  }
+})
 
 /** Options of a training step. */
 export interface StepOptions extends Learning {

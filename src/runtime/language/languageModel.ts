@@ -32,6 +32,7 @@ import type { PromptError } from "./chatTokens.ts"
 import * as Graphs from "./graphs.ts"
 import * as Model from "./model.ts"
 import { pack, type PackOptions } from "./pack.ts"
+import { byPart } from "./scoring.ts"
 
 type Failure = SessionError | Learner.Diverged | PromptError
 const inWords = (taught?: Taught) => (error: Failure): LanguageModelError =>
@@ -113,7 +114,7 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
     })
     type Prepared = Effect.Success<ReturnType<typeof prepare>>[number]
     const losses = ({ own, places }: Prepared, { nll }: Learner.Report): ReadonlyArray<number> =>
-      own.map((s, r) => Model.byPart(s, (t) => nll![places[r]![t]!]!, 1, "mean")[0]!)
+      own.map((s, r) => byPart(s, (t) => nll![places[r]![t]!]!, 1, "mean")[0]!)
 
     /** Uses a lesson's micro-batches, smaller ones if memory does not hold them. */
     const inParts = <A, E>(lesson: LanguageModelLesson, use: (parts: ReadonlyArray<Prepared>) => Effect.Effect<A, E>) =>

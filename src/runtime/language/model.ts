@@ -7,8 +7,6 @@ import type { ModelSettings } from "../../domain/settings/model.ts"
 import { LEAST_SHIFTED, type Prompting } from "../../domain/settings/prompting.ts"
 import type { Training } from "../../domain/settings/training.ts"
 import { causalLm } from "../../kernels/nn/decoder.ts"
-import * as Halving from "../engine/halving.ts"
-import { cached, powerOfTwo } from "../engine/Programs.ts"
 import * as ModelFolder from "../models/folder.ts"
 import * as Model from "../models/load.ts"
 import { loraOf } from "../models/lora.ts"
@@ -18,35 +16,8 @@ import { ContextOverflow, type Reduction, type WriteOptions } from "../ports/Lan
 import type { PromptError } from "./chatTokens.ts"
 import * as Folder from "./folder.ts"
 import * as Writing from "./generation/writing.ts"
-import * as Graphs from "./graphs.ts"
-import { pack } from "./pack.ts"
+import * as Scoring from "./scoring.ts"
 import * as Sequences from "./sequences.ts"
-
-/** Approximate number of tokens per scoring run. */
-const TOKENS = 4096
-
-/** Consecutive groups of at most `size`. */
-const groupsOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
-  Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
-
-/** Sum or mean of the tokens' negative log-likelihoods for each part of a sequence. */
-export const byPart = (
-  sequence: Sequences.Sequence,
-  nll: (i: number) => number,
-  parts: number,
-  reduction: Reduction
-): Float32Array => {
-  const [sums, counts] = [new Float64Array(parts), new Float64Array(parts)]
-  sequence.supervised.forEach(({ part }, i) => {
-    if (part < 0) return
-    sums[part]! += nll(i)
-    counts[part]! += 1
-  })
-  return Float32Array.from(sums, (sum, part) => reduction === "sum" ? sum : sum / counts[part]!)
-}
-
-type Shape = [rows: number, length: number, supervised: number]
-const shapeOf = ([rows, length, supervised]: Shape): Graphs.PackShape => ({ rows, length, supervised })
 
 /** The settings of a language model. */
 export interface LanguageModelSettings {
@@ -82,9 +53,6 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
   })
   if (own.quantization === "none" && (based || !learns)) yield* tellWidened(opened, `${own.prefix}quantization`)
   const sequences = Sequences.make({ tokenizer, wrap, max_length: prompting.max_length, end: ends.end })
-  const score = yield* cached((shape: Shape) => Graphs.score(decoder, shapeOf(shape), settings.name), {
-    fixed: weights.frozen
-  })
   const continued = yield* Writing.make({
     ...opened,
     model: settings.name,
@@ -97,36 +65,7 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     rounds: own.quantization_activations === "int8"
   })
   const padded = { padding: ends.padding, most }
-  const scoring = Halving.make(`${settings.name}.score`, "tokens")
-
-  /** For each sequence, the negative log-likelihood of its i-th supervised token; in one run. */
-  const scored = Effect.fnUntraced(function*(own: ReadonlyArray<Sequences.Sequence>) {
-    const { data, places, shape } = pack(own, { rows: powerOfTwo(own.length), all: false, ...padded })
-    const { nll } = yield* score([shape.rows, shape.length, shape.supervised], { ...weights.values(), ...data })
-    return places.map((place) => (i: number) => nll![place[i]!]!)
-  })
-
-  /**
-   * The negative log-likelihoods of each sequence's parts. Sequences are sorted by descending length, so that those in
-   * a batch have similar lengths.
-   */
-  const likelihoods = Effect.fnUntraced(function*(
-    all: ReadonlyArray<Sequences.Sequence>,
-    parts: ReadonlyArray<number>,
-    reduction: Reduction
-  ) {
-    const results: Array<Float32Array> = []
-    const order = [...all.keys()].toSorted((a, b) => all[b]!.ids.length - all[a]!.ids.length || a - b)
-    const most = Math.max(1, Math.floor(TOKENS / (all[order[0]!]?.ids.length ?? 1)))
-    for (const group of groupsOf(order, 2 ** Math.floor(Math.log2(most)))) {
-      const own = group.map((i) => all[i]!)
-      const tokens = ([from, to]: Halving.Range) => powerOfTwo(to - from) * own[from]!.ids.length
-      const found = yield* scoring.each(own.length, tokens, (range) => scored(own.slice(...range)))
-      const nlls = found.flatMap((rows) => rows)
-      group.forEach((i, r) => results[i] = byPart(own[r]!, nlls[r]!, parts[i]!, reduction))
-    }
-    return results
-  })
+  const likelihoods = yield* Scoring.make({ model: settings.name, decoder, weights, ...padded })
 
   /** Applies `make` to each prompt; overlong prompts are dropped if the settings say "skip". */
   const each = <A>(

@@ -6,6 +6,7 @@ import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { text } from "../../../src/domain/Content.ts"
 import { readerOf } from "../../../src/domain/settings/models.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import { causalLm } from "../../../src/kernels/nn/decoder.ts"
@@ -15,6 +16,8 @@ import { readQuantised } from "../../../src/kernels/onnx/readQuantised.ts"
 import { adamw } from "../../../src/kernels/optim/adamw.ts"
 import { quantise } from "../../../src/kernels/quantise.ts"
 import { type Tensor, topological } from "../../../src/kernels/Tensor.ts"
+import { Session } from "../../../src/runtime/engine/Session.ts"
+import { asInputs } from "../../../src/runtime/engine/Weights.ts"
 import * as Disk from "../../../src/runtime/files/checkpoints.ts"
 import { decodeDecoder } from "../../../src/runtime/files/config/decoder.ts"
 import * as Safetensors from "../../../src/runtime/files/safetensors/write.ts"
@@ -26,7 +29,7 @@ import * as Model from "../../../src/runtime/models/load.ts"
 import { isLora, loraOf } from "../../../src/runtime/models/lora.ts"
 import { quantisationOf, ruleOf } from "../../../src/runtime/models/quantisation.ts"
 import { Checkpoints } from "../../../src/runtime/ports/Checkpoints.ts"
-import { LanguageModelLearner } from "../../../src/runtime/ports/LanguageModel.ts"
+import { LanguageModel, LanguageModelLearner } from "../../../src/runtime/ports/LanguageModel.ts"
 import { noRetrieval, ofReader } from "../../../src/systems/jmlr/layers.ts"
 import { onDisk } from "../../support/files.ts"
 import * as Reading from "../../support/reading.ts"
@@ -225,6 +228,57 @@ describe("a reader on quantised weights", () => {
       120_000
     )
   }
+  it.live("judges in one program of all shapes as in one for each", () =>
+    onDisk(
+      Effect.gen(function*() {
+        const folder = yield* Tiny.weighted
+        for (const { quantization, quantization_block_size } of forms) {
+          const form = { quantization, quantization_block_size }
+          const { config: { vocab_size }, module, weights } = yield* loaded(folder, form, false)
+          const session = yield* Session
+          const own = asInputs(weights.parameters())
+          const open = yield* session.open(Graphs.scoring(module), own)
+          for (const [rows, length, supervised] of [[1, 8, 8], [3, 8, 5], [2, 336, 64], [1, 672, 672]] as const) {
+            const draw = (count: number, most: number) =>
+              Int32Array.from({ length: count }, (_, i) => (5 * i + 3) % most)
+            const data = {
+              ids: draw(rows * length, vocab_size),
+              positions: Int32Array.from({ length: rows * length }, (_, i) => i % length),
+              branches: Int32Array.from({ length: rows * length }, (_, i) => i % length < length / 2 ? 0 : i % 3 - 1),
+              rows: Int32Array.from({ length: supervised }, (_, i) => (7 * i + length / 4) % (rows * length)),
+              targets: draw(supervised, vocab_size)
+            }
+            const shape = { rows, length, supervised }
+            /** Without a choice of rows, the program predicts at all of them, in order. */
+            const given = supervised === rows * length ? { ...data, rows: Int32Array.from(data.rows.keys()) } : data
+            const each = yield* session.compile<string, string>(Graphs.score(module, shape))
+            const { nll: want } = yield* each.run({ ...own, ...given })
+            const { nll: got } = yield* open({ rows, quarter: length / 4, supervised }).run(given)
+            near(got as Float32Array, want as Float32Array, 1e-5)
+          }
+        }
+      }).pipe(Effect.scoped, Effect.provide(Tiny.core))
+    ), 120_000)
+  it.live(
+    "judges texts with more supervised tokens than that program may hold as it does one by one",
+    () =>
+      onDisk(Effect.gen(function*() {
+        const folder = yield* Tiny.weighted
+        const layer = yield* reading(folder, { quantization: "int4" })
+        const prompts = Array.from(
+          { length: 16 },
+          (_, i) => [{ role: "user" as const, content: [text(`${i} fever and rash`)] }]
+        )
+        const continuations = prompts.map((_, i) => `${i} joints `.repeat(35))
+        yield* Effect.gen(function*() {
+          const reader = yield* LanguageModel
+          const together = yield* reader.nll(prompts, continuations)
+          const apart = yield* Effect.forEach(prompts, (prompt, i) => reader.nll([prompt], [continuations[i]!]))
+          near(together, Float32Array.from(apart, ([nll]) => nll!), 1e-5)
+        }).pipe(Effect.provide(layer, { local: true }))
+      })),
+    120_000
+  )
   it.live("has no float32 copy of them in what judges and writes, and one at a time in what learns", () =>
     onDisk(Effect.gen(function*() {
       const folder = yield* Tiny.weighted

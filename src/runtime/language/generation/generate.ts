@@ -6,8 +6,8 @@ import * as Key from "../../../domain/Key.ts"
 import type { CacheShape } from "../../../kernels/nn/cache.ts"
 import * as Halving from "../../engine/halving.ts"
 import { KeyValueCache } from "../../engine/KeyValueCache.ts"
-import { bucket } from "../../engine/Programs.ts"
-import { type Feeds, finite, type Kept, onHost, type Open, RunFailed, SessionError } from "../../engine/Session.ts"
+import { bucket, finitely } from "../../engine/Programs.ts"
+import { type Feeds, type Kept, onHost, type Open, RunFailed, SessionError } from "../../engine/Session.ts"
 import type { Token } from "../../ports/LanguageModel.ts"
 import { constrain, type Constraints } from "./constraints.ts"
 import { choose, type Sampling, unusable } from "./sampling.ts"
@@ -100,10 +100,7 @@ const pack = (rows: ReadonlyArray<Row>, padding: number) => {
 const forward = Effect.fnUntraced(function*(g: Generator, past: Past, rows: ReadonlyArray<Row>) {
   const { feeds, length } = pack(rows, g.padding)
   const program = g.program({ rows: rows.length, length, slots: past.slots })
-  const { logits, present } = yield* Effect.flatMap(
-    program.run({ ...g.weights(), ...past.feeds, ...feeds }),
-    (results) => finite(program.graph.name, results)
-  )
+  const { logits, present } = yield* finitely(program, { ...g.weights(), ...past.feeds, ...feeds })
   const width = logits!.length / rows.length
   return {
     length,

@@ -7,7 +7,7 @@ import { cacheShape } from "../../../kernels/nn/cache.ts"
 import type { Decoder, DecoderConfig } from "../../../kernels/nn/decoder.ts"
 import { lazily } from "../../engine/Programs.ts"
 import { Session, type SessionError } from "../../engine/Session.ts"
-import type { Weights } from "../../engine/Weights.ts"
+import { isQuantised, type Weights } from "../../engine/Weights.ts"
 import type { GenerationConfig } from "../../files/config/generation.ts"
 import { ModelRefused, type Token } from "../../ports/LanguageModel.ts"
 import type { Tokenizer } from "../../tokenizers/tokenizer.ts"
@@ -44,8 +44,7 @@ export interface WritingOptions {
  * What is part of a program while the model learns: quantised weights with all else that is frozen. Packed once, they
  * are small, and not widened anew for every token.
  */
-const within = ({ frozen, params }: Weights): ReturnType<Weights["frozen"]> =>
-  [...params.values()].some(({ packed }) => packed) ? frozen() : {}
+const within = (weights: Weights): ReturnType<Weights["frozen"]> => isQuantised(weights) ? weights.frozen() : {}
 
 /** The error for a folder that requires unsupported decoding; `undefined` if it does not. */
 export const refusal = (
