@@ -104,9 +104,13 @@ const INT8 = 4
 
 type Writing = Op<Matrix>["onnx"]
 
-/** Rows by the operator that is made for it. */
+/** Rows by the operator that is made for it. WebGPU's counts two zero points for every byte: blocks must be even. */
 const gathered: Writing = (emit, [quants, scales, zeros, at], { bits, columns, size }, { inputs }) => {
   const [rows, blocks, bytes] = inputs[0]!.shape as [number, number, number]
+  if (emit.target.name === "webgpu" && bits === 4 && blocks % 2 === 1) {
+    const reason = `WebGPU reads rows of 4 bits in an even number of blocks only, not ${blocks} of ${size}`
+    throw new ShapeError("QuantisedRows", inputs, `${reason}; set quantization_block_size: 32, or quantization: int8`)
+  }
   const table = emit.node("Reshape", [quants!, emit.ints([rows, blocks * bytes])])
   const attributes = {
     bits: { int: bits },

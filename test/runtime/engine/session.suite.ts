@@ -90,7 +90,7 @@ export const suite = <E>(
               const graph = judged(op, law)
               const x0 = new Uint16Array(Nd.size(law.shapes[0]!))
               const error = yield* Effect.flip(Effect.flatMap(Session, ({ compile }) => compile(graph, { x0 })))
-              assert.match(error.message, /has no kernel for Cast of bfloat16/)
+              assert.match(error.message, /has no kernel for Cast of bfloat16|in an even number of blocks only/)
             }).pipe(Effect.scoped, Effect.provide(layer)))
           continue
         }
