@@ -13,7 +13,8 @@ const targets = [
     stored: [undefined, "float16", "bfloat16", int4, int8],
     products: [undefined, "float16", "bfloat16"]
   },
-  { target: webgpu, stored: [undefined, "float16", int4, int8], products: [undefined, "float16"] }
+  /** 4 bits have the operators of 8; rows of one block, as these models' are, are refused there. */
+  { target: webgpu, stored: [undefined, "float16", int8], products: [undefined, "float16"] }
 ] as const
 
 for (const { products, stored, target } of targets) {
