@@ -74,6 +74,10 @@ const agree = Effect.fnUntraced(function*(op: Op<any>, law: Case, precision: Pre
   }
 })
 
+/** What WebGPU refuses by name: bfloat16, and 4-bit rows of an odd number of blocks. */
+export const refusedByWebgpu = (_: Op<any>, { attrs: { bits, columns, from, size } }: Case): boolean =>
+  from === "bfloat16" || (bits === 4 && Math.ceil(columns / size) % 2 === 1)
+
 /** `refused` are operations that a provider cannot have, and says so. */
 export const suite = <E>(
   name: string,

@@ -1,14 +1,14 @@
 /** Graphs as they are written for providers that lack kernels: on the CPU they mean the same. */
 import { cuda, webgpu } from "../../../src/kernels/onnx/target.ts"
 import { cpu } from "../../../src/runtime/engine/providers.ts"
-import { suite } from "./session.suite.ts"
+import { refusedByWebgpu, suite } from "./session.suite.ts"
 
 suite("cpu, written for cuda", cpu({ threads: 1, target: cuda }), "float32")
 suite(
   "cpu, written for webgpu",
   cpu({ threads: 1, target: webgpu }),
   "float32",
-  (_, { attrs }) => attrs.from === "bfloat16"
+  refusedByWebgpu
 )
 
 /** Which ONNX Runtime multiplies in float32 here, leaving out the casts. */
