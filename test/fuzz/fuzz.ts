@@ -35,8 +35,10 @@ export interface Asked {
   readonly preload?: { readonly module: string; readonly environment: Readonly<Record<string, string>> }
 }
 
-/** Milliseconds for a case and for all before the first, and bytes for a process, at most. */
-const [PATIENCE, START, ROOM] = [20_000, 120_000, 1.5e9]
+/** Milliseconds for a case, unless asked otherwise. */
+export const PATIENCE = 20_000
+/** Milliseconds for all before the first case, and bytes for a process, at most. */
+const [START, ROOM] = [120_000, 1.5e9]
 
 const program = join(import.meta.dirname, "child.ts")
 
