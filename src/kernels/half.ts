@@ -43,6 +43,9 @@ const fromHalf = (word: number): number => {
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
 }
 let halves: Float32Array | undefined
+/** All float16 values by their bits, made on first use. */
+export const float16s = (): Float32Array =>
+  halves ??= Float32Array.from({ length: 2 ** 16 }, (_, word) => fromHalf(word))
 
 /**
  * Half-precision bits as float32, into `data`, whose second half they may be: each is read before being overwritten.
@@ -56,7 +59,7 @@ export const fromWords = (
     const bits = new Uint32Array(data.buffer, data.byteOffset, data.length)
     for (let i = 0; i < words.length; i++) bits[i] = words[i]! << 16
   } else {
-    const table = halves ??= Float32Array.from({ length: 2 ** 16 }, (_, word) => fromHalf(word))
+    const table = float16s()
     for (let i = 0; i < words.length; i++) data[i] = table[words[i]!]!
   }
   return data

@@ -217,16 +217,16 @@ export class Writer implements Emitter {
     )
     return [...new Set(without.map(({ element, opType }) => `${opType} of ${element}`))]
   }
-  /** The nodes that the values depend on: a cast is not needed if all that use it take the value as it was before. */
-  private needed(values: Iterable<string>): ReadonlyArray<Node> {
+  /** Drops nodes that the values do not depend on: a cast whose readers all take the value as it was before. */
+  prune(values: Iterable<string>): void {
     const wanted = new Set(values)
-    const found = this.nodes.toReversed().filter(({ inputs, output }) => {
+    const needed = this.nodes.toReversed().filter(({ inputs, output }) => {
       if (wanted.has(output)) { for (const value of inputs) wanted.add(value) }
       return wanted.has(output)
     })
-    return found.toReversed()
+    this.nodes.splice(0, this.nodes.length, ...needed.toReversed())
   }
-  /** The needed nodes, with the given values under the given names: renamed if a node yields them, else copied. */
+  /** The nodes, with the given values under the given names: renamed if a node yields them, else copied. */
   finish(outputs: ReadonlyMap<string, string>): ReadonlyArray<Uint8Array> {
     const yielded = new Set(this.nodes.map((n) => n.output))
     const renamed = new Map<string, string>()
@@ -236,7 +236,7 @@ export class Writer implements Emitter {
       else copies.push(Proto.node("Identity", [renamed.get(value) ?? value], [name]))
     }
     const called = (value: string) => renamed.get(value) ?? value
-    const nodes = this.needed(outputs.values()).map((n) =>
+    const nodes = this.nodes.map((n) =>
       Proto.node(n.opType, n.inputs.map(called), [called(n.output)], n.attributes, n.domain)
     )
     return [...nodes, ...copies]

@@ -125,6 +125,7 @@ const written = (graph: Graph<any, any>, own: ReadonlyArray<string>, options: En
     t._tag === "Input" && renamed.has(t.name) ? [[t, renamed.get(t.name)!] as const] : []
   )
   const values = emitAll(writer, wanted, new Map(read))
+  writer.prune(values)
   const missing = Object.keys(open).length === 0 ? writer.missing() : []
   if (missing.length > 0) throw new KernelError(target, missing)
   const valued = new Map(outputs.map(([name], i) => [name, values[i]!]))

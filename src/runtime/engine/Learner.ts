@@ -8,7 +8,7 @@ import type { GradScaler } from "../../kernels/optim/gradScaler.ts"
 import type { Group, Optimizer } from "../../kernels/optim/Optimizer.ts"
 import { repeated } from "../../kernels/repeat.ts"
 import { names, type Steps } from "../../kernels/Step.ts"
-import { keeping, weighing } from "./keeping.ts"
+import { keeping, type Weigh, weighing } from "./keeping.ts"
 import { final } from "./outOfMemory.ts"
 import { cached } from "./Programs.ts"
 import { after, isSkipped, type Progress, resumed, scalingOf, start, tooSmall } from "./progress.ts"
@@ -98,9 +98,9 @@ const scalars = ({ groups, optimizer }: LearnerSpec<any>, step: number): Record<
   )
 
 /** The update as one program. */
-const atOnce = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
+const atOnce = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>, weigh: Weigh) {
   const closed = yield* cached((key: K) => lesson(key).whole(), { unchecked: true, fixed: weights.frozen })
-  const { into, keep } = yield* keeping(weights)
+  const { into, keep } = keeping(weights, weigh)
   return Effect.fnUntraced(function*({ batch, key }: Part<K>, factors: Feeds<string>) {
     const report: Report = yield* closed(key, { ...weights.feeds(), ...factors, ...batch }, into())
     const commit = keep(report)
@@ -118,12 +118,12 @@ const turnOf = (results: Feeds<string>, times: number, k: number): Report =>
   )
 
 /** Several updates as one program. */
-const inOne = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
+const inOne = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>, weigh: Weigh) {
   const closed = yield* cached(
     ([times, ...key]: [number, ...Key]) => repeated(lesson(key as unknown as K).whole(), times),
     { unchecked: true, fixed: weights.frozen }
   )
-  const { into, keep } = yield* keeping(weights)
+  const { into, keep } = keeping(weights, weigh)
   return Effect.fnUntraced(function*(
     updates: ReadonlyArray<Part<K>>,
     factors: ReadonlyArray<Feeds<string>>,
@@ -163,10 +163,9 @@ const finishing = Effect.fnUntraced(function*() {
 })
 
 /** Gradients first, then the update. Accumulated gradients, and weights that are overwritten, are updated in place. */
-const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>) {
+const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: LearnerSpec<K>, weigh: Weigh) {
   const add = yield* cached((key: K) => overwriting(lesson(key).part()), { ...inPlace, fixed: weights.frozen })
   const finish = yield* finishing()
-  const weigh = yield* weighing(weights)
   return Effect.fnUntraced(function*(parts: ReadonlyArray<Part<K>>, factors: Feeds<string>) {
     const sums = weights.sums()
     const into = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [names.next(name), sum]))
@@ -192,9 +191,9 @@ const inTurn = Effect.fnUntraced(function*<K extends Key>({ lesson, weights }: L
  * Runs parts up to the norm of their gradients. On a device a single part is one program: copying gradients to the host
  * and back would take longer than the rest.
  */
-const runner = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) {
+const runner = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>, weigh: Weigh) {
   const { device } = yield* Session
-  const [whole, apart] = [yield* atOnce(spec), yield* inTurn(spec)]
+  const [whole, apart] = [yield* atOnce(spec, weigh), yield* inTurn(spec, weigh)]
   return (parts: ReadonlyArray<Part<K>>, factors: Feeds<string>): Effect.Effect<Ran, SessionError> =>
     parts.length === 1 && (device || !spec.weights.overwritten) ? whole(parts[0]!, factors) : apart(parts, factors)
 })
@@ -208,7 +207,8 @@ const overflowing = (factors: Feeds<string>): string | undefined => {
 /** A learner of these weights: it compiles its programs on first use, and runs one update at a time. */
 export const make = Effect.fnUntraced(function*<K extends Key>(spec: LearnerSpec<K>) {
   const { name, weights } = spec
-  const [run, several] = [yield* runner(spec), yield* inOne(spec)]
+  const weigh = yield* weighing(weights)
+  const [run, several] = [yield* runner(spec, weigh), yield* inOne(spec, weigh)]
   const alone = Semaphore.withPermit(yield* Semaphore.make(1))
   let progress = start(spec.scaler)
   const updates = () => progress.updates

@@ -97,8 +97,10 @@ export class NotFinite extends Schema.TaggedError<NotFinite>()("NotFinite", {
   }
 }
 
-/** A provider that cannot start, a graph that does not compile, a program that fails, for want of memory or not, or
- * yields NaN or infinity. */
+/**
+ * A provider that cannot start, a graph that does not compile, a program that fails, for want of memory or not, or yields
+ * NaN or infinity.
+ */
 export class SessionError extends Schema.TaggedError<SessionError>()("SessionError", {
   reason: Schema.Union([ProviderUnavailable, CompileFailed, RunFailed, OutOfMemory, NotFinite])
 }) {

@@ -26,6 +26,9 @@ const zeros = (weights: Weights): Graph => {
   return { name: "learner.check", inputs: byName(inputs), outputs: { sums: concat(sums, 0) } }
 }
 
+/** Looks through what an update has written. */
+export type Weigh = Effect.Success<ReturnType<typeof weighing>>
+
 /** Fails if an update has written a NaN or infinite weight. What a device keeps is looked through there. */
 export const weighing = Effect.fnUntraced(function*(weights: Weights) {
   const { kept } = yield* Session
@@ -43,16 +46,13 @@ export const weighing = Effect.fnUntraced(function*(weights: Weights) {
 })
 
 /** How a program's `next/...` outputs become the current weights. */
-export const keeping = Effect.fnUntraced(function*(weights: Weights) {
-  const weigh = yield* weighing(weights)
-  return {
-    /** Where the program writes them: the spare arrays or, without them, new ones. */
-    into: () => weights.overwritten ? undefined : weights.next(),
-    /** Fails if a new weight is NaN or infinite. */
-    keep: (results: Feeds<string>) => {
-      const next = Object.fromEntries(Object.entries(results).filter(([name]) => name.startsWith(names.next(""))))
-      const keep = () => weights.overwritten ? weights.take(next as Record<string, Float32Array>) : weights.commit()
-      return Effect.andThen(weigh(next), Effect.sync(keep))
-    }
+export const keeping = (weights: Weights, weigh: Weigh) => ({
+  /** Where the program writes them: the spare arrays or, without them, new ones. */
+  into: () => weights.overwritten ? undefined : weights.next(),
+  /** Fails if a new weight is NaN or infinite. */
+  keep: (results: Feeds<string>) => {
+    const next = Object.fromEntries(Object.entries(results).filter(([name]) => name.startsWith(names.next(""))))
+    const keep = () => weights.overwritten ? weights.take(next as Record<string, Float32Array>) : weights.commit()
+    return Effect.andThen(weigh(next), Effect.sync(keep))
   }
 })

@@ -17,6 +17,7 @@ import {
   type Program,
   SessionError
 } from "./Session.ts"
+import { sessionSettings } from "./sessionSettings.ts"
 
 /** The native library. */
 export type Ort = typeof OrtModule
@@ -36,14 +37,10 @@ export interface Options {
 }
 
 /**
- * One intra-op thread pool per session, with as many threads as asked, which sleep while they wait: programs take turns
- * within a step, and on a machine with other work, spinning threads cost half the speed.
+ * One intra-op thread pool per session, with as many threads as asked.
  *
  * No memory arena and no memory pattern: each program would hold the memory of its largest run. The allocator caches
  * freed memory instead, for all programs together (`src/cli/allocator.ts`).
- *
- * On a device, a `whole` program has no node on the host, and fails if it would have one. ONNX Runtime's deterministic
- * kernels are slow there, and not all kernels are deterministic.
  */
 const sessionOptions = (
   { executionProviders, target, threads }: Options,
@@ -57,15 +54,7 @@ const sessionOptions = (
   enableCpuMemArena: false,
   enableMemPattern: false,
   logSeverityLevel: 3,
-  extra: {
-    session: {
-      intra_op: { allow_spinning: "0" },
-      set_denormal_as_zero: "1",
-      ...(target.device && !executionProviders.includes("cpu")
-        ? { disable_cpu_ep_fallback: whole ? "1" : "0", use_device_allocator_for_initializers: "1" }
-        : { use_deterministic_compute: "1" })
-    }
-  }
+  extra: sessionSettings(target.device && !executionProviders.includes("cpu"), whole)
 })
 
 /** ORT tensors over our arrays, made once per array: weights and buffers are the same arrays every step. */

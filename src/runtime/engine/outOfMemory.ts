@@ -33,21 +33,21 @@ const asked = (cause: unknown): number | undefined => {
   return found && (Number(found[1]) || 0)
 }
 
+/** The error of a program that failed: `OutOfMemory` if the cause says so. */
+const failed =
+  (Otherwise: typeof CompileFailed | typeof RunFailed) => (program: string, cause: unknown): SessionError => {
+    const needed = asked(cause)
+    const reason = needed === undefined
+      ? new Otherwise({ program, cause })
+      : new OutOfMemory({ program, needed, cause })
+    return new SessionError({ reason })
+  }
+
 /** The error of a program whose compilation failed: `OutOfMemory` if the cause says so, else `CompileFailed`. */
-export const compileFailed = (program: string, cause: unknown): SessionError => {
-  const needed = asked(cause)
-  const reason = needed === undefined
-    ? new CompileFailed({ program, cause })
-    : new OutOfMemory({ program, needed, cause })
-  return new SessionError({ reason })
-}
+export const compileFailed = failed(CompileFailed)
 
 /** The error of a program whose run failed: `OutOfMemory` if the cause says so, else `RunFailed`. */
-export const runFailed = (program: string, cause: unknown): SessionError => {
-  const needed = asked(cause)
-  const reason = needed === undefined ? new RunFailed({ program, cause }) : new OutOfMemory({ program, needed, cause })
-  return new SessionError({ reason })
-}
+export const runFailed = failed(RunFailed)
 
 /** Whether memory ran out. */
 export const isOutOfMemory = (error: unknown): boolean =>

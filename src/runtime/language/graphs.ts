@@ -40,15 +40,22 @@ const decoderInput = (batch: Tensors): DecoderInput => ({
 const title = (model: string, what: string, { length, rows, supervised }: PackShape) =>
   `${model}.${what} ${rows}x${length}/${supervised}`
 
-/** Negative log-likelihood of each supervised token, in nats: `nll` [supervised]; `model` is the model's name. */
-export const score = (decoder: Decoder, shape: PackShape, model = "decoder"): Graph => {
+/** The graph of `nllOf` a decoder on a batch of these types. */
+const judging = (
+  decoder: Decoder,
+  name: string,
+  types: Readonly<Record<string, TensorType>>,
+  nllOf: (apply: (read: DecoderInput) => Tensor, batch: DecoderInput) => Tensor
+): Graph => {
   const { bound, inputs } = entering(decoder.params, names.param)
-  const batch = Object.fromEntries(
-    Object.entries(batchTypes(shape)).map(([name, t]) => [name, input(name, t.shape, t.dtype)])
-  )
-  const nll = decoder.apply(bound, decoderInput(batch))
-  return { name: title(model, "score", shape), inputs: { ...inputs, ...batch }, outputs: { nll } }
+  const batch = Object.fromEntries(Object.entries(types).map(([name, t]) => [name, input(name, t.shape, t.dtype)]))
+  const nll = nllOf((read) => decoder.apply(bound, read), decoderInput(batch))
+  return { name, inputs: { ...inputs, ...batch }, outputs: { nll } }
 }
+
+/** Negative log-likelihood of each supervised token, in nats: `nll` [supervised]; `model` is the model's name. */
+export const score = (decoder: Decoder, shape: PackShape, model = "decoder"): Graph =>
+  judging(decoder, title(model, "score", shape), batchTypes(shape), (apply, batch) => apply(batch))
 
 /** Most supervised tokens whose logits `scoring` holds at once: a program of open sizes cannot divide them. */
 export const LOGITS = 1024
@@ -61,12 +68,13 @@ export const scoring = (decoder: Decoder, model = "decoder"): Family<"rows" | "q
   sizes: ["rows", "quarter", "supervised"],
   at: ({ quarter, rows, supervised }) => {
     const shape = { rows, length: 4 * quarter, supervised }
-    const { bound, inputs } = entering(decoder.params, names.param)
-    const types = { ...batchTypes(shape), rows: int32(shape.supervised) }
-    const batch = Object.fromEntries(Object.entries(types).map(([name, t]) => [name, input(name, t.shape, t.dtype)]))
-    const { targets, ...read } = decoderInput(batch)
-    const nll = crossEntropy(decoder.apply(bound, read), targets!)
-    return { name: title(model, "score", shape), inputs: { ...inputs, ...batch }, outputs: { nll } }
+    const types = { ...batchTypes(shape), rows: int32(supervised) }
+    return judging(
+      decoder,
+      title(model, "score", shape),
+      types,
+      (apply, { targets, ...read }) => crossEntropy(apply(read), targets!)
+    )
   }
 })
 

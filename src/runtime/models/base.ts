@@ -42,7 +42,7 @@ export const frozenAs = <P extends Params, I extends Keyed, O>(
   { quantisation, stored: type }: Storage,
   frozen: (path: string) => boolean
 ): Module<P, [I], O> => {
-  if (quantisation) return quantised(module, Quantisation.packer(quantisation, frozen).chosen)
+  if (quantisation) return quantised(module, Quantisation.chosen(quantisation, frozen))
   return type === undefined ? module : stored(module, (path) => frozen(path) ? type : undefined)
 }
 

@@ -91,10 +91,14 @@ export const tellWidened = Effect.fnUntraced(
   }
 )
 
+/** The blocks of frozen matrices, linear maps and embedding tables; norms and biases, `undefined`, stay as they are. */
+export const chosen =
+  ({ bits, others = new Map(), size }: Quantisation, frozen: (path: string) => boolean) =>
+  (path: string, { shape }: Param): Blocks | undefined =>
+    shape.length === 2 && frozen(path) ? others.get(path) ?? { bits, size } : undefined
+
 /** Quantises the matrices of the paths for which `frozen` holds. */
 export interface Packer {
-  /** The blocks of a parameter; `undefined` if it is not quantised. */
-  readonly chosen: (path: string, param: Param) => Blocks | undefined
   /** Reads a parameter's parts in place of its values; `undefined` if it is not quantised. */
   readonly pack: WeightFiles.Pack
   /** Logs how many matrices were quantised or taken over, their size before and after, and the largest error. */
@@ -141,18 +145,13 @@ const tally = (size: number) => {
   }
 }
 
-/** A packer of the frozen matrices: linear maps and embedding tables; norms and biases stay as they are. */
-export const packer = (
-  { bits, others = new Map(), size }: Quantisation,
-  frozen: (path: string) => boolean
-): Packer => {
-  const told = tally(size)
-  const chosen: Packer["chosen"] = (path, { shape }) =>
-    shape.length === 2 && frozen(path) ? others.get(path) ?? { bits, size } : undefined
+/** A packer of the frozen matrices. */
+export const packer = (quantisation: Quantisation, frozen: (path: string) => boolean): Packer => {
+  const told = tally(quantisation.size)
+  const blocksFor = chosen(quantisation, frozen)
   return {
-    chosen,
     pack: Effect.fnUntraced(function*(path, param, source) {
-      const blocks = chosen(path, param)
+      const blocks = blocksFor(path, param)
       if (blocks === undefined) return undefined
       const own = yield* taken(source, blocks)
       if (own) {

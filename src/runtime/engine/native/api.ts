@@ -16,7 +16,7 @@ const STACK = 2 ** 24
 let loaded: Promise<typeof Koffi.default> | undefined
 
 /** koffi, with stacks that are large enough. */
-export const koffi = (): Promise<typeof Koffi.default> =>
+const koffi = (): Promise<typeof Koffi.default> =>
   loaded ??= import("koffi").then(({ default: k }) => {
     k.config({ ...k.config(), sync_stack_size: STACK, async_stack_size: STACK })
     return k
@@ -46,17 +46,13 @@ const functions = {
   CreateCUDAProviderOptions: [205, "void *", ["void *"]],
   UpdateCUDAProviderOptions: [206, "void *", ["void *", "void *", "void *", "size_t"]],
   ReleaseCUDAProviderOptions: [208, "void", ["void *"]],
-  CreateAndRegisterAllocatorV2: [259, "void *", [
-    "void *",
-    "const char *",
-    "void *",
-    "void *",
-    "void *",
-    "void *",
-    "size_t"
-  ]],
   AddExternalInitializersFromFilesInMemory: [279, "void *", ["void *", "void *", "void *", "void *", "size_t"]]
 } as const satisfies Record<string, readonly [number, string, ReadonlyArray<string>]>
+
+/** ONNX Runtime's own library, in its folder. */
+const LIBRARY = { linux: "libonnxruntime.so.1", win32: "onnxruntime.dll", darwin: "libonnxruntime.dylib" }[
+  process.platform as "linux"
+]
 
 const libraries: Array<Koffi.LibraryHandle> = []
 
@@ -164,7 +160,3 @@ export class Api {
     return { bytes, addresses }
   }
 }
-
-const LIBRARY = { linux: "libonnxruntime.so.1", win32: "onnxruntime.dll", darwin: "libonnxruntime.dylib" }[
-  process.platform as "linux"
-]

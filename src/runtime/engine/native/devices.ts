@@ -4,6 +4,7 @@ import type * as Scope from "effect/Scope"
 import type { Half } from "../../../kernels/half.ts"
 import * as Targets from "../../../kernels/onnx/target.ts"
 import { ProviderUnavailable, SessionError } from "../Session.ts"
+import { sessionSettings } from "../sessionSettings.ts"
 import { alive, Api } from "./api.ts"
 import { DeviceArrays } from "./arrays.ts"
 import { type DeviceMemory, ofCuda, ofHost } from "./memory.ts"
@@ -32,16 +33,7 @@ const arraysIn = (provider: string, memoryOf: (api: Api) => Promise<DeviceMemory
     ({ arrays }) => Effect.sync(() => arrays.close())
   )
 
-const settings = (own: Readonly<Record<string, string>>) => ({
-  "session.intra_op.allow_spinning": "0",
-  "session.set_denormal_as_zero": "1",
-  ...own
-})
-
-/**
- * A GPU of CUDA. Programs have no node on the host, and fail if they would have one; ONNX Runtime's deterministic kernels
- * are slow there, and not all kernels are deterministic.
- */
+/** A GPU of CUDA. */
 export const cuda = (index: number, products: Half | undefined): Effect.Effect<Device, SessionError, Scope.Scope> =>
   Effect.map(arraysIn("cuda", (api) => ofCuda(api, index)), ({ api, arrays }) => {
     const append: Device["append"] = (options) => {
@@ -62,11 +54,7 @@ export const cuda = (index: number, products: Half | undefined): Effect.Effect<D
       products,
       append,
       threads: 1,
-      settings: (whole) =>
-        settings({
-          "session.disable_cpu_ep_fallback": whole ? "1" : "0",
-          "session.use_device_allocator_for_initializers": "1"
-        })
+      settings: (whole) => sessionSettings(true, whole)
     }
   })
 
@@ -79,6 +67,6 @@ export const host: Effect.Effect<Device, SessionError, Scope.Scope> = Effect.map
     target: Targets.cpu,
     append: () => {},
     threads: 1,
-    settings: () => settings({ "session.use_deterministic_compute": "1" })
+    settings: (whole) => sessionSettings(false, whole)
   })
 )

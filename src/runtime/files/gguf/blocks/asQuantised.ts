@@ -3,34 +3,25 @@
  * each with a float16 scale d.
  */
 import { firstInfinite } from "../../../../kernels/finite.ts"
-import { fromWords } from "../../../../kernels/half.ts"
 import { type Blocks, partShapes, type Quantised } from "../../../../kernels/quantise.ts"
+import { half } from "./dequantise.ts"
+import { named } from "./types.ts"
 
+/** Bits of an integer, by the type of GGUF tensors whose blocks have the form of ours. */
+const widths = { Q4_0: 4, Q4_1: 4, Q8_0: 8 } as const satisfies Readonly<Record<string, Blocks["bits"]>>
 /** Types of GGUF tensors whose blocks have the form of ours. */
-export type BlockType = "Q4_0" | "Q4_1" | "Q8_0"
-
-/** A block's layout: bits, bytes in all, and bytes before its integers. */
-interface Layout {
-  readonly bits: Blocks["bits"]
-  readonly bytes: number
-  readonly head: number
-}
+export type BlockType = keyof typeof widths
 
 const SIZE = 32
-const layouts: Readonly<Record<BlockType, Layout>> = {
-  Q4_0: { bits: 4, bytes: 18, head: 2 },
-  Q4_1: { bits: 4, bytes: 20, head: 4 },
-  Q8_0: { bits: 8, bytes: 34, head: 2 }
-}
 
 /** The blocks as which those of a type can be taken over; `undefined` for types of another form. */
 export const formOf = (type: string): Blocks | undefined =>
   isBlockType(type)
-    ? { bits: layouts[type].bits, size: SIZE, ...(type === "Q4_1" ? { shifted: true } : {}) }
+    ? { bits: widths[type], size: SIZE, ...(type === "Q4_1" ? { shifted: true } : {}) }
     : undefined
 
 /** Whether the blocks of a type have the form of ours. */
-export const isBlockType = (type: string): type is BlockType => Object.hasOwn(layouts, type)
+export const isBlockType = (type: string): type is BlockType => Object.hasOwn(widths, type)
 
 /** Bytes of zero points: two of 8 or of 0, or one of 128. */
 const zero: Readonly<Record<BlockType, number>> = { Q4_0: 0x88, Q4_1: 0, Q8_0: 0x80 }
@@ -45,10 +36,8 @@ const copy = (from: Uint8Array, to: Uint8Array, bits: Blocks["bits"]): void => {
 }
 
 /** The float16 at a place of every block, as float32. */
-const fields = (bytes: Uint8Array, count: number, stride: number, place: number): Float32Array => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  return fromWords(Uint16Array.from({ length: count }, (_, i) => view.getUint16(i * stride + place, true)), "float16")
-}
+const fields = (bytes: Uint8Array, count: number, stride: number, place: number): Float32Array =>
+  Float32Array.from({ length: count }, (_, i) => half(bytes, i * stride + place))
 
 /**
  * A GGUF tensor [rows, columns] as a quantised matrix of the same values, from the bytes of its blocks: Q4_0 is d · (q - 8),
@@ -61,7 +50,7 @@ export const fromGguf = (
   rows: number,
   columns: number
 ): { readonly blocks: Blocks; readonly matrix: Quantised } | undefined => {
-  const { bits, bytes: stride, head } = layouts[type]
+  const [bits, [, { bytes: stride }]] = [widths[type], named(type)]
   const count = rows * columns / SIZE
   if (columns % SIZE !== 0 || bytes.length !== count * stride) {
     throw new RangeError(`${bytes.length} bytes are no ${type} blocks of [${rows},${columns}]`)
@@ -69,6 +58,7 @@ export const fromGguf = (
   const blocks = formOf(type)!
   const shapes = partShapes(blocks, rows, columns)
   const size = SIZE * bits / 8
+  const head = stride - size
   const scales = fields(bytes, count, stride, 0)
   const offsets = blocks.shifted ? fields(bytes, count, stride, 2) : undefined
   if (![scales, offsets].every((own) => own === undefined || firstInfinite(own) < 0)) return undefined

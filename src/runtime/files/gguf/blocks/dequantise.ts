@@ -3,7 +3,7 @@
  * a block are its first 16 values, high halves its last 16. Every product is exact in float64, so each value is rounded
  * once, as in float32 arithmetic. Layouts: ggml, `ggml-common.h`.
  */
-import { fromWords } from "../../../../kernels/half.ts"
+import { float16s } from "../../../../kernels/half.ts"
 
 /** Decodes blocks to float32. */
 type Decode = (bytes: Uint8Array, data: Float32Array) => void
@@ -11,14 +11,8 @@ type Decode = (bytes: Uint8Array, data: Float32Array) => void
 /** Values per block. */
 const BLOCK = 32
 
-const every16 = Uint16Array.from({ length: 2 ** 16 }, (_, word) => word)
-let halves: Float32Array | undefined
-
 /** The float16 whose bits are the two bytes at `at`. */
-export const half = (bytes: Uint8Array, at: number): number => {
-  halves ??= fromWords(every16, "float16")
-  return halves[bytes[at]! | (bytes[at + 1]! << 8)]!
-}
+export const half = (bytes: Uint8Array, at: number): number => float16s()[bytes[at]! | (bytes[at + 1]! << 8)]!
 
 /** Blocks of nibbles after `head` bytes, each value the scale times `values[nibble]`. */
 const nibbles = (values: ArrayLike<number>): Decode => (bytes, data) => {
