@@ -37,6 +37,7 @@ import * as Weights from "../../src/runtime/engine/Weights.ts"
 import { unconstrained } from "../../src/runtime/language/generation/constraints.ts"
 import { batches, generate } from "../../src/runtime/language/generation/generate.ts"
 import { generation } from "../../src/runtime/language/generation/graphs.ts"
+import { greedy } from "../../src/runtime/language/generation/sampling.ts"
 import * as ReaderGraphs from "../../src/runtime/language/graphs.ts"
 import * as RetrieverGraphs from "../../src/runtime/retrieval/colbert/graphs.ts"
 
@@ -275,7 +276,6 @@ const write = Effect.gen(function*() {
     ids: [...ids(prompt + r, 32000).subarray(r)],
     key: Key.make(r)
   }))
-  const greedy = { do_sample: false, temperature: 1, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1 }
   const settings = { ...unconstrained, ...greedy, max_new_tokens: fresh, eos: new Set<number>(), stop_strings: [] }
   say({ prepared: seconds(began) })
   for (let run = 0; run < runs; run++) {

@@ -26,6 +26,7 @@ import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
 import { unconstrained } from "../../src/runtime/language/generation/constraints.ts"
 import { batches, generate } from "../../src/runtime/language/generation/generate.ts"
 import { generation } from "../../src/runtime/language/generation/graphs.ts"
+import { greedy } from "../../src/runtime/language/generation/sampling.ts"
 import * as OnnxFolder from "../../src/runtime/models/export/onnx.ts"
 import * as ModelFolder from "../../src/runtime/models/folder.ts"
 import { initialise } from "../../src/runtime/models/initialise.ts"
@@ -116,8 +117,7 @@ const check = Effect.gen(function*() {
     decode: () => "",
     ...batches("reader")
   }
-  const settings = { do_sample: false, temperature: 1, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1 }
-  const options = { ...unconstrained, ...settings, max_new_tokens: TOKENS, eos: new Set<number>(), stop_strings: [] }
+  const options = { ...unconstrained, ...greedy, max_new_tokens: TOKENS, eos: new Set<number>(), stop_strings: [] }
   const tokens = yield* Stream.runCollect(
     generate(generator, read.map((own) => ({ ids: own, key: Key.make(0) })), options)
   )

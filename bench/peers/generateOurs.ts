@@ -27,6 +27,7 @@ import { ofDecoder } from "../../src/runtime/files/stateDict.ts"
 import { unconstrained } from "../../src/runtime/language/generation/constraints.ts"
 import { batches, generate } from "../../src/runtime/language/generation/generate.ts"
 import { generation } from "../../src/runtime/language/generation/graphs.ts"
+import { greedy } from "../../src/runtime/language/generation/sampling.ts"
 import * as ModelFolder from "../../src/runtime/models/folder.ts"
 import * as Quantisation from "../../src/runtime/models/quantisation.ts"
 
@@ -57,7 +58,7 @@ const serve = Effect.gen(function*() {
   const began = performance.now()
   const config = yield* decodeFile(join(options.model, "config.json"), decodeDecoder)
   const base = causalLm(config)
-  const decoder = packer ? quantised(base, packer.chosen) : base
+  const decoder = quantisation ? quantised(base, Quantisation.chosen(quantisation, () => true)) : base
   const weights = yield* ModelFolder.stored(options.model, flatten(base.params), 0, {
     naming: ofDecoder(config),
     ...(packer ? { pack: packer.pack } : {})
@@ -78,12 +79,7 @@ const serve = Effect.gen(function*() {
   }
   const settings = {
     ...unconstrained,
-    do_sample: false,
-    temperature: 1,
-    top_k: 0,
-    top_p: 1,
-    min_p: 0,
-    repetition_penalty: 1,
+    ...greedy,
     eos: new Set<number>(),
     stop_strings: []
   }

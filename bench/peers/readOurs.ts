@@ -26,6 +26,7 @@ import * as Folder from "../../src/runtime/language/folder.ts"
 import { unconstrained } from "../../src/runtime/language/generation/constraints.ts"
 import { batches, generate } from "../../src/runtime/language/generation/generate.ts"
 import { generation } from "../../src/runtime/language/generation/graphs.ts"
+import { greedy } from "../../src/runtime/language/generation/sampling.ts"
 import * as Graphs from "../../src/runtime/language/graphs.ts"
 import { pack } from "../../src/runtime/language/pack.ts"
 import * as Scoring from "../../src/runtime/language/scoring.ts"
@@ -53,12 +54,7 @@ const say = (value: unknown): void => void process.stdout.write(`${JSON.stringif
 
 const chosen = {
   ...unconstrained,
-  do_sample: false,
-  temperature: 1,
-  top_k: 0,
-  top_p: 1,
-  min_p: 0,
-  repetition_penalty: 1,
+  ...greedy,
   eos: new Set<number>(),
   stop_strings: []
 }

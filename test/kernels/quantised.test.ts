@@ -3,7 +3,6 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { activations } from "../../src/kernels/cost.ts"
 import { grad } from "../../src/kernels/grad.ts"
-import { interpret } from "../../src/kernels/interpret.ts"
 import * as Nd from "../../src/kernels/NdArray.ts"
 import { embedding, linear, rmsNorm } from "../../src/kernels/nn/layers.ts"
 import { bind, flatten, inputs, module } from "../../src/kernels/nn/Module.ts"
@@ -19,6 +18,7 @@ import { type Blocks, eachOf, quantise } from "../../src/kernels/quantise.ts"
 import { type Apply, input, ShapeError, type Target, type Tensor, topological } from "../../src/kernels/Tensor.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
+import { meaningOf } from "./meaning.ts"
 
 const [embed, first, second, norm] = [
   embedding(7, 20, 1),
@@ -85,16 +85,8 @@ const rounded = (blocks: Blocks) =>
     isMatrix(path) ? whole(path, blocks) : data
   ]))
 
-const meant = ({ inputs, outputs }: ReturnType<typeof graph>, data: ReadonlyMap<string, ArrayLike<number>>) =>
-  interpret(
-    Object.values(outputs),
-    Object.fromEntries(
-      Object.entries<Tensor>(inputs).map(([name, t]) => [
-        name,
-        Nd.fromArray(t.type.shape, name === "ids" ? places : data.get(name)!)
-      ])
-    )
-  )
+const meant = (made: ReturnType<typeof graph>, weights: ReadonlyMap<string, ArrayLike<number>>) =>
+  meaningOf(made, new Map([...weights, ["ids", places]]))
 const near = (got: ArrayLike<number>, want: Nd.NdArray, tolerance: number) =>
   want.data.forEach((x, i) => assert.closeTo(got[i]!, x, tolerance * Math.max(1, Math.abs(x))))
 

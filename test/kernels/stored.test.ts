@@ -3,7 +3,6 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { grad } from "../../src/kernels/grad.ts"
 import { fromWords, type Half, toWords } from "../../src/kernels/half.ts"
-import { interpret } from "../../src/kernels/interpret.ts"
 import * as Nd from "../../src/kernels/NdArray.ts"
 import { embedding, linear, rmsNorm } from "../../src/kernels/nn/layers.ts"
 import { bind, flatten, inputs, module } from "../../src/kernels/nn/Module.ts"
@@ -17,6 +16,7 @@ import { Widen } from "../../src/kernels/op/widen.ts"
 import { type Apply, input, type Tensor, topological } from "../../src/kernels/Tensor.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { Session } from "../../src/runtime/engine/Session.ts"
+import { meaningOf } from "./meaning.ts"
 
 const [embed, first, second, norm] = [embedding(7, 3, 1), linear(3, 4, 1), linear(4, 3, 1), rmsNorm(3, 1e-6)]
 const params = { embed: embed.params, norm: norm.params, first: first.params, second: second.params }
@@ -48,16 +48,8 @@ const words = (type: Half) =>
   new Map([...values].map(([path, data]) => [path, path === learns ? data : toWords(data, type)]))
 const places = Int32Array.of(0, 6, 3, 3)
 
-const meant = ({ inputs, outputs }: ReturnType<typeof graph>, data: ReadonlyMap<string, ArrayLike<number>>) =>
-  interpret(
-    Object.values(outputs),
-    Object.fromEntries(
-      Object.entries<Tensor>(inputs).map(([name, t]) => [
-        name,
-        Nd.fromArray(t.type.shape, name === "ids" ? places : data.get(name)!)
-      ])
-    )
-  )
+const meant = (made: ReturnType<typeof graph>, weights: ReadonlyMap<string, ArrayLike<number>>) =>
+  meaningOf(made, new Map([...weights, ["ids", places]]))
 
 describe("weights stored in 16 bits", () => {
   for (const type of ["float16", "bfloat16"] as const) {

@@ -11,6 +11,7 @@ import { asInputs } from "../../src/runtime/engine/Weights.ts"
 import { unconstrained } from "../../src/runtime/language/generation/constraints.ts"
 import { batches, type GenerationOptions, type Generator } from "../../src/runtime/language/generation/generate.ts"
 import { generation } from "../../src/runtime/language/generation/graphs.ts"
+import * as Sampling from "../../src/runtime/language/generation/sampling.ts"
 import { initialise } from "../../src/runtime/models/initialise.ts"
 
 export const config: DecoderConfig = {
@@ -30,12 +31,7 @@ export const config: DecoderConfig = {
 
 export const greedy: GenerationOptions = {
   ...unconstrained,
-  do_sample: false,
-  temperature: 1,
-  top_k: 0,
-  top_p: 1,
-  min_p: 0,
-  repetition_penalty: 1,
+  ...Sampling.greedy,
   max_new_tokens: 12,
   eos: new Set(),
   stop_strings: []

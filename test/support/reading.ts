@@ -30,6 +30,14 @@ export interface Asked {
   readonly context: Int32Array
 }
 
+/** Every question with its answer and two passages. */
+export const judged = {
+  questions: Tiny.questions.map((q) => q.question),
+  options: Tiny.questions.map((q) => q.options),
+  answers: Tiny.questions.map((q) => q.answer),
+  context: Int32Array.from(Tiny.questions.flatMap((_, q) => [q, q + 1]))
+}
+
 const rowOf = ({ context, questions }: Asked, q: number): Int32Array => {
   const c = context.length / questions.length
   return context.subarray(q * c, (q + 1) * c)

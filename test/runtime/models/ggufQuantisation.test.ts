@@ -26,14 +26,7 @@ import * as Tiny from "../../support/tiny.ts"
 
 const [MATRICES, EMBEDDING, HEAD] = [14, "model.embed_tokens.weight", "lm_head.weight"]
 
-const questions = Tiny.questions.map((q) => q.question)
-const judged = {
-  questions,
-  options: Tiny.questions.map((q) => q.options),
-  answers: Tiny.questions.map((q) => q.answer),
-  context: Int32Array.from(questions.flatMap((_, q) => [q, q + 1]))
-}
-const nll = Reading.nll(judged)
+const nll = Reading.nll(Reading.judged)
 const settings = (file: string, overrides: Raw) =>
   Tiny.settings(join(file, ".."), { reader_name_or_path: file, max_length: 400, mode: "no_retrieval", ...overrides })
 const reading = Effect.fnUntraced(function*(file: string, overrides: Raw) {
@@ -167,7 +160,10 @@ describe("a GGUF file's blocks", { timeout: 120_000 }, () => {
       const own: Raw = { quantization: "int4" }
       const teach = Effect.gen(function*() {
         const learner = yield* LanguageModelLearner
-        return [...yield* learner.learn(Reading.lessonOf(judged)), ...yield* learner.learn(Reading.lessonOf(judged))]
+        return [
+          ...yield* learner.learn(Reading.lessonOf(Reading.judged)),
+          ...yield* learner.learn(Reading.lessonOf(Reading.judged))
+        ]
       })
       const made = yield* Effect.gen(function*() {
         const losses = yield* teach

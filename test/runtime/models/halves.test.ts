@@ -14,14 +14,12 @@ import * as Memory from "../../support/memory.ts"
 import * as Reading from "../../support/reading.ts"
 import * as Tiny from "../../support/tiny.ts"
 
-const [questions, options] = [Tiny.questions.map((q) => q.question), Tiny.questions.map((q) => q.options)]
-const docs = Int32Array.from(questions.flatMap((_, q) => [q, q + 1]))
+const { context: docs, questions } = Reading.judged
 const queries = questions.map((question) => [text(question)])
 const target = Float32Array.from(questions.flatMap((_, q) => q % 2 ? [1, 0] : [0.2, 0.8]))
-const judged = { questions, options, context: docs, answers: Tiny.questions.map((q) => q.answer) }
 const lessons = {
   retriever: { queries, docs, objective: { _tag: "Listwise", target } },
-  reader: Reading.lessonOf(judged)
+  reader: Reading.lessonOf(Reading.judged)
 } as const
 
 type Precision = "float32" | "float16"
@@ -98,8 +96,13 @@ describe("models with products in float16", () => {
         const retriever = yield* Retriever
         yield* retriever.refresh
         const found = yield* retriever.search(queries, 5)
-        const written = yield* Reading.written(judged)
-        return [found.scores, yield* retriever.score(queries, docs), yield* Reading.nll(judged), written] as const
+        const written = yield* Reading.written(Reading.judged)
+        return [
+          found.scores,
+          yield* retriever.score(queries, docs),
+          yield* Reading.nll(Reading.judged),
+          written
+        ] as const
       })
       const want = yield* withModels(folder, "float32", () => read)
       const got = yield* withModels(folder, "float16", () => read)

@@ -30,15 +30,13 @@ import * as Memory from "../../support/memory.ts"
 import * as Reading from "../../support/reading.ts"
 import * as Tiny from "../../support/tiny.ts"
 
-const [asked, options] = [Tiny.questions.map((q) => q.question), Tiny.questions.map((q) => q.options)]
+const asked = Reading.judged.questions
 const retrieverLesson = {
   queries: asked.map((question) => [text(question)]),
   docs: Int32Array.from(asked.flatMap((_, q) => [q, q + 1, q + 2])),
   objective: { _tag: "Listwise", target: Float32Array.from(asked.flatMap(() => [1, 0, 0])) }
 } as const
-const context = Int32Array.from(asked.flatMap((_, q) => [q, q + 1]))
-const judged = { questions: asked, options, answers: Tiny.questions.map((q) => q.answer), context }
-const readerLesson = Reading.lessonOf(judged)
+const readerLesson = Reading.lessonOf(Reading.judged)
 
 const adapters: Raw = {
   lora_r: 3,
@@ -72,7 +70,7 @@ const running = Effect.fnUntraced(function*(folder: string, overrides: Raw = {})
 const checkpoint = Effect.fnUntraced(function*(folder: string, overrides: Raw = {}) {
   return yield* Effect.gen(function*() {
     yield* teach(3)
-    const nll = yield* Reading.nll(judged)
+    const nll = yield* Reading.nll(Reading.judged)
     return { nll, path: yield* (yield* Checkpoints).save({ step: 3, run: {} }) }
   }).pipe(Effect.provide(yield* running(folder, overrides), { local: true }))
 })
@@ -81,7 +79,7 @@ const checkpoint = Effect.fnUntraced(function*(folder: string, overrides: Raw = 
 const reads = Effect.fnUntraced(function*(folder: string, name: string) {
   const config = yield* Tiny.settings(folder, { reader_name_or_path: name })
   const layer = languageModel.readOnly(ofReader(config)).pipe(Layer.provide(Tiny.surroundings))
-  return yield* Reading.nll(judged).pipe(Effect.provide(layer, { local: true }))
+  return yield* Reading.nll(Reading.judged).pipe(Effect.provide(layer, { local: true }))
 })
 
 /** The reader's model of a folder under the settings, as a learner has it. */
@@ -193,7 +191,7 @@ describe("a checkpoint of adapters", () => {
       const { nll, path } = yield* checkpoint(folder)
       const own = { reader_name_or_path: join(path, "reader"), output_dir: join(folder, "next") }
       const layer = yield* running(folder, own)
-      const again = yield* Reading.nll(judged).pipe(Effect.provide(layer, { local: true }))
+      const again = yield* Reading.nll(Reading.judged).pipe(Effect.provide(layer, { local: true }))
       assert.deepStrictEqual(again, nll)
       const other = yield* Effect.flip(Effect.scoped(Layer.build(yield* running(folder, { ...own, lora_alpha: 7 }))))
       assert.match(other.message, /adapter_config.json: has other ranks, factors or modules than the settings/)
@@ -204,7 +202,7 @@ describe("a checkpoint of adapters", () => {
       const folder = yield* trainedFolder
       const { nll, path } = yield* checkpoint(folder)
       const own = { reader_name_or_path: join(path, "reader"), output_dir: join(folder, "next"), lora_r: 0 }
-      const again = yield* Reading.nll(judged).pipe(
+      const again = yield* Reading.nll(Reading.judged).pipe(
         Effect.provide(yield* running(folder, own), { local: true })
       )
       nll.forEach((x, i) => assert.closeTo(again[i]!, x, 1e-5))

@@ -20,14 +20,11 @@ import * as Memory from "../../support/memory.ts"
 import * as Reading from "../../support/reading.ts"
 import * as Tiny from "../../support/tiny.ts"
 
-const [questions, options] = [Tiny.questions.map((q) => q.question), Tiny.questions.map((q) => q.options)]
-const docs = Int32Array.from(questions.flatMap((_, q) => [q, q + 1]))
-const asked = { questions, options, context: docs }
+const { context: docs, questions } = Reading.judged
 const target = Float32Array.from(questions.flatMap(() => [1, 0]))
 const queries = questions.map((question) => [text(question)])
 const retrieverLesson = { queries, docs, objective: { _tag: "Listwise", target } } as const
-const judged = { ...asked, answers: Tiny.questions.map((q) => q.answer) }
-const readerLesson = Reading.lessonOf(judged)
+const readerLesson = Reading.lessonOf(Reading.judged)
 
 /** Model folders whose queries and keys are numbers, but the products of both are none. */
 const spoilt = Effect.fnUntraced(function*(part: "retriever" | "reader") {
@@ -70,12 +67,12 @@ describe("a model whose weights are too large", () => {
     it.live(`gives no answer: ${answer_by}`, () =>
       onDisk(Effect.gen(function*() {
         const folder = yield* spoilt("reader")
-        const answering = Reading.answered(asked, { ...Reading.defaults, answer_by })
+        const answering = Reading.answered(Reading.judged, { ...Reading.defaults, answer_by })
         const said = yield* failure(folder, inference, answering)
         assert.match(said, /^Program (reader.score .* of nll|.* of logits) is (NaN|Infinity)/)
-        const writing = Reading.written(asked)
+        const writing = Reading.written(Reading.judged)
         assert.match(yield* failure(folder, inference, writing), /of logits is (NaN|Infinity)/)
-        const reading = Reading.nll(judged)
+        const reading = Reading.nll(Reading.judged)
         assert.match(yield* failure(folder, inference, reading), /of nll is (NaN|Infinity)/)
       })))
   }
@@ -96,7 +93,7 @@ describe("a model that was trained until it diverged", () => {
       assert.match(said, /^retriever diverged in update \d+: .*(NaN|Infinity).*\. Lower the learning rate/)
       const reading = Effect.gen(function*() {
         for (let i = 0; i < 30; i++) {
-          yield* Reading.answered(asked)
+          yield* Reading.answered(Reading.judged)
           yield* (yield* LanguageModelLearner).learn(readerLesson)
         }
       })

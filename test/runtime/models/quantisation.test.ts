@@ -35,14 +35,7 @@ import { onDisk } from "../../support/files.ts"
 import * as Reading from "../../support/reading.ts"
 import * as Tiny from "../../support/tiny.ts"
 
-const questions = Tiny.questions.map((q) => q.question)
-const judged = {
-  questions,
-  options: Tiny.questions.map((q) => q.options),
-  answers: Tiny.questions.map((q) => q.answer),
-  context: Int32Array.from(questions.flatMap((_, q) => [q, q + 1]))
-}
-const nll = Reading.nll(judged)
+const nll = Reading.nll(Reading.judged)
 const lora: Raw = { lora_r: 2, lora_dropout: 0, modules_to_save: ["norm"] }
 const forms = [
   { quantization: "int8", quantization_block_size: 32, near: 0.01 },
@@ -77,7 +70,7 @@ const reading = Effect.fnUntraced(function*(folder: string, overrides: Raw) {
 const teach = Effect.fnUntraced(function*(times: number) {
   const losses: Array<number> = []
   for (let i = 0; i < times; i++) {
-    const own = yield* (yield* LanguageModelLearner).learn(Reading.lessonOf(judged))
+    const own = yield* (yield* LanguageModelLearner).learn(Reading.lessonOf(Reading.judged))
     losses.push(own.reduce((a, b) => a + b) / own.length)
   }
   return losses
@@ -216,7 +209,7 @@ describe("a reader on quantised weights", () => {
       () =>
         onDisk(Effect.gen(function*() {
           const folder = yield* Tiny.weighted
-          const texts = Reading.written(judged)
+          const texts = Reading.written(Reading.judged)
           const read = yield* texts.pipe(Effect.provide(yield* reading(folder, form), { local: true }))
           assert.isTrue(read.some((text) => text !== ""))
           yield* Effect.gen(function*() {

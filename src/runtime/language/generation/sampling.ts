@@ -16,6 +16,16 @@ export interface Sampling {
   readonly repetition_penalty: number
 }
 
+/** Greedy decoding of the logits as they are. */
+export const greedy: Sampling = {
+  do_sample: false,
+  temperature: 1,
+  top_k: 0,
+  top_p: 1,
+  min_p: 0,
+  repetition_penalty: 1
+}
+
 /** Argmax; the first of ties. */
 const greatest = (logits: Float32Array): number => {
   let best = 0
