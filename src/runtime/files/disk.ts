@@ -78,14 +78,25 @@ export const readingOf = (path: string, file: FileSystem.File): Reading["into"] 
     return bytes
   })
 
-/** Open until the scope ends. */
+/** How a Git LFS pointer starts, which stands for a large file where a repository was cloned without Git LFS. */
+const POINTER = "version https://git-lfs"
+
+const isPointer = (bytes: Uint8Array): boolean =>
+  [...POINTER].every((character, i) => bytes[i] === character.charCodeAt(0))
+
+const pointerError = (path: string): FileError =>
+  new FileError({ path, place: "", reason: "is a Git LFS pointer, not the file itself: fetch it by `git lfs pull`" })
+
+/** Open until the scope ends. Refuses a Git LFS pointer. */
 export const reading = Effect.fnUntraced(function*(path: string) {
   const fs = yield* FileSystem.FileSystem
   const { type } = yield* fs.stat(path).pipe(located(path))
   if (type === "Directory") return yield* new FileError({ path, place: "", reason: reasons.get("EISDIR")! })
   const file = yield* fs.open(path, { flag: "r" }).pipe(located(path))
   const size = Number((yield* file.stat.pipe(located(path))).size)
-  return { path, size, into: readingOf(path, file) } satisfies Reading as Reading
+  const into = readingOf(path, file)
+  if (isPointer(yield* into(new Uint8Array(Math.min(size, POINTER.length)), 0))) return yield* pointerError(path)
+  return { path, size, into } satisfies Reading as Reading
 })
 
 /** All bytes of a file; fails if there are more than `most`. */
@@ -103,9 +114,10 @@ export const readBytes = Effect.fnUntraced(function*(path: string, most: number 
 /** Maximum bytes of a text read at once, far above any config, template or tokenizer. */
 const LONGEST_TEXT = 2 ** 28
 
-/** Reads a UTF-8 file without its byte order mark; fails on invalid UTF-8. */
+/** Reads a UTF-8 file without its byte order mark; fails on invalid UTF-8, and on a Git LFS pointer. */
 export const readText = Effect.fnUntraced(function*(path: string) {
   const bytes = yield* readBytes(path, LONGEST_TEXT)
+  if (isPointer(bytes)) return yield* pointerError(path)
   return yield* Effect.try({
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
     catch: () => new FileError({ path, place: "", reason: "is not UTF-8" })

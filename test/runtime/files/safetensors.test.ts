@@ -74,6 +74,12 @@ describe("a safetensors file", () => {
       ["has a header that is not JSON", file("{not json"), "header", /JSON/],
       ["has a header of another kind", file({ w: 3 }), "tensor w", /element type/],
       ["is something else", new TextEncoder().encode("<!doctype html>"), "header", /not safetensors/],
+      [
+        "is a Git LFS pointer",
+        new TextEncoder().encode(`version https://git-lfs.github.com/spec/v1\noid sha256:${"a".repeat(64)}\nsize 9\n`),
+        "",
+        /Git LFS pointer.*git lfs pull/
+      ],
       ["holds too few bytes for a shape", file(entry("F32", [3], 0, 8)), "tensor w", /8 bytes do not hold 3 F32/],
       ["holds numbers of another type", file(entry("I64", [1], 0, 8)), "tensor w", /I64 is not one of F32, F16, BF16/],
       ["ends before it starts", file(entry("F32", [1], 8, 4)), "tensor w", /do not hold/],
