@@ -8,6 +8,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import { cpus } from "node:os"
 import { parseArgs } from "node:util"
+import { logger } from "../src/cli/terminal.ts"
 import { flops } from "../src/kernels/cost.ts"
 import { cpu } from "../src/runtime/engine/providers.ts"
 import type { Run } from "../src/runtime/engine/tracing.ts"
@@ -65,7 +66,7 @@ const measure = Effect.gen(function*() {
     }
     return { samples, indexing, passages: prepared.passages.length }
   }).pipe(Effect.provide(system.layer))
-}).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
+}).pipe(Effect.scoped, Effect.provide([NodeFileSystem.layer, logger]))
 
 /** Milliseconds a step: medians over blocks. */
 const report = ({ indexing, passages, samples }: Effect.Success<typeof measure>) => {

@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
+import { logger } from "../../src/cli/terminal.ts"
 import * as Frame from "../../src/domain/Frame.ts"
 import type { Lesson } from "../../src/domain/tables.ts"
 import type { Half } from "../../src/kernels/half.ts"
@@ -92,7 +93,7 @@ const main = Effect.gen(function*() {
     )
     return { losses, told: { index, first, ms, questionsPerSecond: sizes[size].batch * 1000 / ms, programs } }
   }).pipe(Effect.provide(system.layer))
-}).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
+}).pipe(Effect.scoped, Effect.provide([NodeFileSystem.layer, logger]))
 
 const { losses, told } = await Effect.runPromise(main)
 if (options.save) writeFileSync(options.save, JSON.stringify(losses))

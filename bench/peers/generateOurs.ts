@@ -12,6 +12,7 @@ import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
+import { logger } from "../../src/cli/terminal.ts"
 import * as Key from "../../src/domain/Key.ts"
 import type { ModelSettings } from "../../src/domain/settings/model.ts"
 import { cacheShape } from "../../src/kernels/nn/cache.ts"
@@ -112,6 +113,6 @@ const serve = Effect.gen(function*() {
 await Effect.runPromise(
   serve.pipe(
     Effect.scoped,
-    Effect.provide(Layer.merge(cpu({ threads: Number(options.threads) }), NodeFileSystem.layer))
+    Effect.provide(Layer.mergeAll(cpu({ threads: Number(options.threads) }), NodeFileSystem.layer, logger))
   )
 )

@@ -13,6 +13,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
+import { logger } from "../../src/cli/terminal.ts"
 import * as Key from "../../src/domain/Key.ts"
 import { readerOf } from "../../src/domain/settings/models.ts"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
@@ -145,6 +146,9 @@ const serve = Effect.gen(function*() {
   })
   const asked = Stream.fromAsyncIterable(createInterface({ input: process.stdin }), String)
   yield* Stream.runForEach(asked, () => once)
-}).pipe(Effect.scoped, Effect.provide(Layer.merge(NodeFileSystem.layer, cpu({ threads: Number(options.threads) }))))
+}).pipe(
+  Effect.scoped,
+  Effect.provide(Layer.mergeAll(NodeFileSystem.layer, cpu({ threads: Number(options.threads) }), logger))
+)
 
 await Effect.runPromise(serve)

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
+import { logger } from "../../src/cli/terminal.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import type { Run } from "../../src/runtime/engine/tracing.ts"
 import { Retriever } from "../../src/runtime/ports/Retriever.ts"
@@ -52,6 +53,6 @@ const serve = Effect.gen(function*() {
     const asked = Stream.fromAsyncIterable(createInterface({ input: process.stdin }), String)
     yield* Stream.runForEach(asked, () => once)
   }).pipe(Effect.provide(system.layer))
-}).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
+}).pipe(Effect.scoped, Effect.provide([NodeFileSystem.layer, logger]))
 
 await Effect.runPromise(serve)
