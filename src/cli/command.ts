@@ -21,7 +21,9 @@ export const anamnesis = Command.make("anamnesis").pipe(
     ),
     threads: Flag.String("threads").pipe(
       Flag.withMetavar("count"),
-      Flag.withDescription("Threads per program (or THREADS; default: all cores)"),
+      Flag.withDescription(
+        "Threads per program (or THREADS; default: all cores); SPIN=0 where other work runs beside it"
+      ),
       Flag.optional
     ),
     json: Flag.Boolean("json").pipe(Flag.withDescription("Print results as JSON"), Flag.withDefault(false))

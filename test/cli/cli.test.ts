@@ -161,6 +161,10 @@ describe("misuse", () => {
       await anamnesis(folder, ["env"], { env: { THREADS: "1e6" } }),
       /^anamnesis: THREADS: must be a whole number/
     )
+    refused(
+      await anamnesis(folder, ["env"], { env: { SPIN: "-1" } }),
+      /^anamnesis: SPIN: must be a whole number from 0 to/
+    )
     assert.isFalse(exists("no"))
   }, 60_000)
   it("is to ask for what memory cannot hold, told by its key", async () => {

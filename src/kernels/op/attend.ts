@@ -70,6 +70,10 @@ interface Blocks {
 const spans = (n: number, length: number): ReadonlyArray<readonly [number, number]> =>
   Array.from({ length: Math.ceil(n / length) }, (_, i) => [i * length, Math.min(n, (i + 1) * length)])
 
+/** The sum along axis 2 of parts that all start at 0, each ending where its span ends: span by span, without padding. */
+const prefixSum = (parts: ReadonlyArray<Tensor>, spans: ReadonlyArray<readonly [number, number]>): Tensor =>
+  concat(spans.map(([start, end], i) => parts.slice(i).map((part) => slice(part, 2, start, end)).reduce(add)), 2)
+
 /** The operands of one block: its queries, and the keys up to its last query. */
 const block = ([q, k, v, bias]: ReadonlyArray<Tensor>, [start, end]: readonly [number, number]) => [
   slice(q!, 2, start, end),
@@ -88,15 +92,16 @@ export const AttendCausal: Op<Blocks> = composite(
     concat(spans(inputs[0]!.type.shape[2]!, length).map((span) => apply(Attend, block(inputs, span), {})), 2),
   (ct, inputs, output, { length }) => {
     const n = inputs[0]!.type.shape[2]!
-    const parts = spans(n, length).map(([start, end]) => {
+    const blocks = spans(n, length)
+    const parts = blocks.map(([start, end]) => {
       const own = (t: Tensor) => slice(t, 2, start, end)
       const [dq, dk, dv, dbias] = Attend.vjp(own(ct), block(inputs, [start, end]), own(output), {})
-      return { dq: dq!, dk: pad(dk!, 2, 0, n - end), dv: pad(dv!, 2, 0, n - end), dbias: pad(dbias!, 3, 0, n - end) }
+      return { dq: dq!, dk: dk!, dv: dv!, dbias: pad(dbias!, 3, 0, n - end) }
     })
     return [
       concat(parts.map((part) => part.dq), 2),
-      parts.map((part) => part.dk).reduce(add),
-      parts.map((part) => part.dv).reduce(add),
+      prefixSum(parts.map((part) => part.dk), blocks),
+      prefixSum(parts.map((part) => part.dv), blocks),
       concat(parts.map((part) => part.dbias), 2)
     ]
   },

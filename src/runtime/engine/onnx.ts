@@ -30,6 +30,8 @@ export const load: Effect.Effect<Ort> = Effect.promise(() => import("onnxruntime
 /** How ONNX Runtime runs a graph. */
 export interface Options {
   readonly threads: number
+  /** See `sessionSettings`. */
+  readonly spin?: number | undefined
   readonly executionProviders: ReadonlyArray<OrtModule.InferenceSession.ExecutionProviderConfig>
   readonly target: Target
   /** Type of matrix products, if not float32. */
@@ -43,7 +45,7 @@ export interface Options {
  * freed memory instead, for all programs together (`src/cli/allocator.ts`).
  */
 const sessionOptions = (
-  { executionProviders, target, threads }: Options,
+  { executionProviders, spin, target, threads }: Options,
   whole: boolean
 ): OrtModule.InferenceSession.SessionOptions => ({
   executionProviders,
@@ -54,7 +56,7 @@ const sessionOptions = (
   enableCpuMemArena: false,
   enableMemPattern: false,
   logSeverityLevel: 3,
-  extra: sessionSettings(target.device && !executionProviders.includes("cpu"), whole)
+  extra: sessionSettings(target.device && !executionProviders.includes("cpu"), whole, spin)
 })
 
 /** ORT tensors over our arrays, made once per array: weights and buffers are the same arrays every step. */

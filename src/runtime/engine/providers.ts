@@ -14,12 +14,15 @@ import * as Onnx from "./onnx.ts"
 import * as Reference from "./reference.ts"
 import * as Resident from "./resident.ts"
 import { onHost, ProviderUnavailable, Session, SessionError } from "./Session.ts"
+import { SPIN } from "./sessionSettings.ts"
 import { traced } from "./tracing.ts"
 
 /** Options of the CPU provider. */
 export interface CpuOptions {
   /** Threads of each program; by default as many as the process may use. */
   readonly threads?: number | undefined
+  /** Microseconds for which a thread waits awake before it sleeps; 0 for a machine with other work. */
+  readonly spin?: number | undefined
   /** Write graphs as for another provider, to test them on any machine. */
   readonly target?: Target
   /** Round operands and results of matrix products to this type, for the same purpose: slower than float32. */
@@ -34,6 +37,7 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Session> => {
     Effect.map(Onnx.load, (ort) => {
       const own = {
         threads,
+        spin: options.spin,
         executionProviders: ["cpu"],
         target: options.target ?? Targets.cpu,
         products: options.products
@@ -164,11 +168,11 @@ export type Provider = typeof names[number]
 /** The layer of a provider; fails with `ProviderUnavailable` if it cannot start. */
 export const make = (
   provider: Provider,
-  options: Pick<CpuOptions, "threads"> & CudaOptions
+  options: Pick<CpuOptions, "threads" | "spin"> & CudaOptions
 ): Layer.Layer<Session, SessionError> => {
   switch (provider) {
     case "cpu":
-      return cpu({ threads: options.threads })
+      return cpu({ threads: options.threads, spin: options.spin })
     case "cuda":
       return cuda(options)
     case "webgpu":
@@ -226,16 +230,17 @@ const precisionOf = (name: string, given: string): Effect.Effect<typeof precisio
     : Effect.fail(new BadVariable({ name, wanted: `one of ${precisions.join(", ")}`, given }))
 }
 
-/** The provider named by the environment: `PROVIDER`, `CUDA_DEVICE`, `THREADS`, `PRECISION`. */
+/** The provider named by the environment: `PROVIDER`, `CUDA_DEVICE`, `THREADS`, `SPIN`, `PRECISION`. */
 export const fromConfig: Layer.Layer<Session, SessionError | BadVariable | Config.ConfigError> = Layer.unwrap(
   Effect.gen(function*() {
     const provider = yield* variable<Provider>("PROVIDER", "cpu", providerOf)
     const device = yield* variable("CUDA_DEVICE", 0, (name, given) => whole(name, given, 0, 1023))
     const threads = yield* variable("THREADS", availableParallelism(), threadsOf)
+    const spin = yield* variable("SPIN", SPIN, (name, given) => whole(name, given, 0, 1_000_000))
     const precision = yield* variable("PRECISION", "float32", precisionOf)
     if (precision !== "float32" && provider !== "cuda") {
       return yield* new BadVariable({ name: "PRECISION", wanted: `float32 on ${provider}`, given: precision })
     }
-    return make(provider, { device, threads, products: precision === "float32" ? undefined : precision })
+    return make(provider, { device, threads, spin, products: precision === "float32" ? undefined : precision })
   })
 )

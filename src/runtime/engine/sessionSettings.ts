@@ -1,14 +1,22 @@
 /** ONNX Runtime's settings of a session by key, the same whichever of its interfaces creates it. */
 
+/** Microseconds for which a thread waits awake before it sleeps. */
+export const SPIN = 100
+
 /**
- * Threads sleep while they wait: programs take turns within a step, and on a machine with other work, spinning threads
- * cost half the speed.
+ * Threads wait awake for `spin` microseconds, then sleep: waking one takes as long as a small operation. Without a limit
+ * they would spin while other programs and processes run, at half the speed of these.
  *
  * On a device, a `whole` program has no node on the host, and fails if it would have one. ONNX Runtime's deterministic
  * kernels are slow there, and not all kernels are deterministic.
  */
-export const sessionSettings = (device: boolean, whole: boolean): Readonly<Record<string, string>> => ({
-  "session.intra_op.allow_spinning": "0",
+export const sessionSettings = (
+  device: boolean,
+  whole: boolean,
+  spin: number = SPIN
+): Readonly<Record<string, string>> => ({
+  "session.intra_op.allow_spinning": spin > 0 ? "1" : "0",
+  ...(spin > 0 ? { "session.intra_op.spin_duration_us": String(spin) } : {}),
   "session.set_denormal_as_zero": "1",
   ...(device
     ? {
