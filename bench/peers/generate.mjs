@@ -1,7 +1,9 @@
 /**
  * The same texts from transformers.js: `{ batch, prompt, tokens }` in, times and tokens out, a line of JSON each.
  *
- *     node bench/peers/generate.mjs --model FOLDER [--threads 2] [--spin]
+ *     node bench/peers/generate.mjs --model FOLDER [--dtype fp32|q8|q4] [--threads 2] [--spin]
+ *
+ * Without new tokens, the prompts are read and the logits of all their tokens computed.
  */
 import { AutoModelForCausalLM, BaseStreamer, env, Tensor } from "@huggingface/transformers"
 import { dirname, basename } from "node:path"
@@ -11,6 +13,7 @@ import { parseArgs } from "node:util"
 const { values: options } = parseArgs({
   options: {
     model: { type: "string", default: "" },
+    dtype: { type: "string", default: "fp32" },
     threads: { type: "string", default: "2" },
     spin: { type: "boolean", default: false }
   }
@@ -22,7 +25,7 @@ env.localModelPath = dirname(options.model)
 
 const began = performance.now()
 const model = await AutoModelForCausalLM.from_pretrained(basename(options.model), {
-  dtype: "fp32",
+  dtype: options.dtype,
   device: "cpu",
   session_options: {
     intraOpNumThreads: Number(options.threads),
@@ -38,11 +41,19 @@ class Watch extends BaseStreamer {
   constructor(start) {
     super()
     this.start = start
+    this.before = process.cpuUsage()
     this.puts = 0
     this.first = 0
+    this.firstCpu = 0
+  }
+  spent() {
+    const { system, user } = process.cpuUsage(this.before)
+    return (user + system) / 1e6
   }
   put() {
-    if (this.puts++ === 1) this.first = performance.now() - this.start
+    if (this.puts++ !== 1) return
+    this.first = (performance.now() - this.start) / 1000
+    this.firstCpu = this.spent()
   }
   end() {}
 }
@@ -52,20 +63,23 @@ const once = async ({ batch, prompt, tokens }) => {
     Array.from({ length: prompt }, (_, i) => BigInt((7919 * i + 104_729 * r) % vocabulary))
   ).flat()
   const shape = [batch, prompt]
-  const before = process.cpuUsage()
+  const inputs = new Tensor("int64", ids, shape)
+  const mask = new Tensor("int64", ids.map(() => 1n), shape)
   const watch = new Watch(performance.now())
-  const out = await model.generate({
-    inputs: new Tensor("int64", ids, shape),
-    attention_mask: new Tensor("int64", ids.map(() => 1n), shape),
-    max_new_tokens: tokens,
-    eos_token_id: null,
-    do_sample: false,
-    streamer: watch
-  })
-  const seconds = (performance.now() - watch.start) / 1000
-  const { system, user } = process.cpuUsage(before)
-  const texts = out.tolist().map((row) => row.slice(prompt).map(Number))
-  say({ first: watch.first / 1000, seconds, cpu: (user + system) / 1e6, texts })
+  const out = tokens === 0
+    ? await model({ input_ids: inputs, attention_mask: mask })
+    : await model.generate({
+      inputs,
+      attention_mask: mask,
+      max_new_tokens: tokens,
+      eos_token_id: null,
+      do_sample: false,
+      streamer: watch
+    })
+  const [seconds, cpu] = [(performance.now() - watch.start) / 1000, watch.spent()]
+  const texts = tokens === 0 ? ids.map(() => []) : out.tolist().map((row) => row.slice(prompt).map(Number))
+  const { first, firstCpu } = tokens === 0 ? { first: seconds, firstCpu: cpu } : watch
+  say({ first, firstCpu, seconds, cpu, peak: process.resourceUsage().maxRSS * 1024, texts })
 }
 
 for await (const line of createInterface({ input: process.stdin })) await once(JSON.parse(line))

@@ -3,12 +3,14 @@
  * prebuilt) from the same GGUF files, turn by turn, so that all meet the machine in the same moods. The files are
  * exported from the model into a temporary folder.
  *
- *     node bench/peers/read.ts --model FOLDER|FILE.gguf [--contestants none,int4,Q4_0] [--batch 1,8] [--prompt 256]
- *       [--tokens 16] [--rounds 3] [--threads 2] [--only read,write] [--llama bench/peers/node_modules] [--json]
+ *     node bench/peers/read.ts --model FOLDER|FILE.gguf [--contestants none,int4,Q4_0,q4] [--batch 1,8] [--prompt 256]
+ *       [--tokens 16] [--rounds 3] [--threads 2] [--only read,write] [--llama bench/peers/node_modules] [--exported FOLDER]
+ *       [--python PYTHON] [--json]
  *
  * Contestants: `none`, `int8` and `int4`, read from Q8_0 and Q4_0 (`none` from Q8_0); each with `-fed`, whose likelihoods
  * are computed from weights that are fed, and `-exact`, which writes with float32 activations; `Q8_0` and `Q4_0` are
- * llama.cpp's.
+ * llama.cpp's, with `-native` by llama-cpp-python of PYTHON, built for the machine; `fp32`, `q8` and `q4` are transformers.js',
+ * from FOLDER, an export with `--onnx` that quantise.py has written in 8 and 4 bits.
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
@@ -33,6 +35,8 @@ const { values: options } = parseArgs({
     threads: { type: "string", default: "2" },
     only: { type: "string", default: "read,write" },
     llama: { type: "string", default: join(import.meta.dirname, "node_modules") },
+    exported: { type: "string", default: "" },
+    python: { type: "string", default: "python3" },
     json: { type: "boolean", default: false }
   }
 })
@@ -70,7 +74,13 @@ const started = (name: string) => {
   const [form, ...how] = name.split("-")
   if (form!.startsWith("Q")) {
     const room = ["--batch", String(Math.max(...batches)), "--context", String(prompt + tokens + 8)]
-    return contestant<Turn>(name, process.execPath, [peer, ...own, ...room])
+    return how.includes("native")
+      ? contestant<Turn>(name, options.python, [join(import.meta.dirname, "read_llama.py"), ...own, ...room])
+      : contestant<Turn>(name, process.execPath, [peer, ...own, ...room])
+  }
+  if (/^(fp32|q[48])$/.test(form!)) {
+    const from = ["--model", resolve(options.exported), "--threads", options.threads, "--dtype", form!, "--spin"]
+    return contestant<Turn>(name, process.execPath, [join(import.meta.dirname, "generate.mjs"), ...from])
   }
   const flags = [
     ...(how.includes("fed") ? ["--fed"] : []),
