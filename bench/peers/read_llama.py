@@ -30,6 +30,7 @@ quiet = llama_cpp.llama_log_callback(lambda *_: None)
 llama_cpp.llama_log_set(quiet, None)
 began = time.perf_counter()
 llama_cpp.llama_backend_init()
+
 model = llama_cpp.llama_model_load_from_file(options.model.encode(), llama_cpp.llama_model_default_params())
 settings = llama_cpp.llama_context_default_params()
 settings.n_ctx = options.batch * options.context

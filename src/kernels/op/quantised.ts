@@ -266,10 +266,7 @@ export const QuantisedMatMul: Op<Matrix> = {
     packs(emit, matrix) ? multiplied(emit, inputs, matrix, types) : widened(emit, inputs, matrix, types),
   flops: ({ output }, { columns }) => 2 * Nd.size(output.shape) * columns,
   /** At most: a matrix that is fed, and so not laid out beforehand, is widened for the product. */
-  scratch: ({ inputs }) => {
-    const [rows, blocks, bytes] = inputs[1]!.shape as [number, number, number]
-    return bytesOf({ dtype: "float32", shape: [rows, blocks, 2 * bytes] })
-  },
+  scratch: ({ inputs: [x], output }) => bytesOf({ dtype: "float32", shape: [output.shape[1]!, x!.shape[1]!] }),
   law: {
     ranges: [real(-0.2, 0.2), near, real(-1, 1), near],
     cases: [
