@@ -16,6 +16,7 @@ import { exportCommand } from "./commands/export.ts"
 import { importCommand } from "./commands/import.ts"
 import { initCommand } from "./commands/init.ts"
 import { mergeCommand } from "./commands/merge.ts"
+import { mineCommand } from "./commands/mine.ts"
 import { onnxCommand } from "./commands/onnx.ts"
 import { planCommand } from "./commands/plan.ts"
 import { trainCommand } from "./commands/train.ts"
@@ -38,6 +39,7 @@ export const start = (): void => {
       envCommand,
       initCommand,
       experimentCommand,
+      mineCommand,
       exportCommand,
       mergeCommand,
       onnxCommand,
