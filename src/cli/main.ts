@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import { createRequire } from "node:module"
 import { anamnesis } from "./command.ts"
 import { answerCommand } from "./commands/answer.ts"
+import { benchCommand } from "./commands/bench.ts"
 import { demoCommand } from "./commands/demo.ts"
 import { embedCommand } from "./commands/embed.ts"
 import { envCommand } from "./commands/env.ts"
@@ -40,6 +41,7 @@ export const start = (): void => {
       initCommand,
       experimentCommand,
       mineCommand,
+      benchCommand,
       exportCommand,
       mergeCommand,
       onnxCommand,

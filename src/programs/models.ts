@@ -60,7 +60,9 @@ export const weightsOf = Effect.fnUntraced(function*(name: string) {
       hashes.push(yield* hashFile(path))
       continue
     }
-    const names = (yield* fs.readDirectory(path, { recursive: true }).pipe(located(path))).filter((own) => ofModel.test(own))
+    const names = (yield* fs.readDirectory(path, { recursive: true }).pipe(located(path))).filter((own) =>
+      ofModel.test(own)
+    )
     for (const own of names.toSorted()) hashes.push(own, yield* hashFile(join(path, own)))
   }
   return sha256Of(hashes)

@@ -116,5 +116,8 @@ export const trained = Effect.fn("trained")(function*(c: RunConfig, models: type
   const own = Record.toEntries(folders).map((
     [part, setting]
   ) => [setting, parts.has(part) ? join(path, part) : c[setting]])
-  return { config: yield* models({ ...c, ...Object.fromEntries(own) }), checkpoint: { path, step } } satisfies Chosen as Chosen
+  return {
+    config: yield* models({ ...c, ...Object.fromEntries(own) }),
+    checkpoint: { path, step }
+  } satisfies Chosen as Chosen
 })

@@ -100,12 +100,15 @@ describe("mine", () => {
       [["--set", "mode=oracle"], /mode oracle has no retriever; set mode to bm25_rag/],
       [[...lexical, "--num-negatives", "0"], /num_negatives \(0\) must be at least 1/],
       [[...lexical, "--range-min", "4", "--range-max", "4"], /range_min \(4\) must be less than range_max \(4\)/],
-      [[...lexical, "--set", "train_file=lost.jsonl"], /1 questions name gold passages that passages\.jsonl lacks \(first: q0\)/]
+      [
+        [...lexical, "--set", "train_file=lost.jsonl"],
+        /1 questions name gold passages that passages\.jsonl lacks \(first: q0\)/
+      ]
     ]
-    for (const [args, why] of refusals) {
+    await Promise.all(refusals.map(async ([args, why]) => {
       const { code, err, out } = await into("refused")(...args)
       assert.deepStrictEqual([code, out], [1, ""])
       assert.match(err, why)
-    }
+    }))
   })
 }, 120_000)

@@ -89,7 +89,9 @@ describe("hard negatives", () => {
       }
     }).pipe(Effect.provide(Layer.merge(given, corpus))))
   it("are of queries with too few of them, with several positives and with a positive below zero", () => {
-    const tuples = golden.cases.filter(({ output_format }) => output_format === "n-tuple").map(({ rows }) => rows.length)
+    const tuples = golden.cases.filter(({ output_format }) => output_format === "n-tuple").map(({ rows }) =>
+      rows.length
+    )
     const all = positives.flat().length
     assert.isTrue(tuples.some((count) => count > 0 && count < all) && tuples.includes(all))
     assert.isTrue(positives.some(({ length }) => length > 2))

@@ -22,7 +22,9 @@ const flags = {
     Flag.withDefault("train" as const)
   ),
   rangeMin: count("range-min", "Best ranks to pass over").pipe(Flag.withDefault(defaults.range_min)),
-  rangeMax: count("range-max", "Last rank to take (default: as many as the filters are likely to need)").pipe(Flag.optional),
+  rangeMax: count("range-max", "Last rank to take (default: as many as the filters are likely to need)").pipe(
+    Flag.optional
+  ),
   maxScore: score("max-score", "Greatest score of a negative"),
   minScore: score("min-score", "Least score of a negative"),
   absoluteMargin: score("absolute-margin", "Least distance below the score of the query's lowest positive"),

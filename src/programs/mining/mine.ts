@@ -137,7 +137,12 @@ const mineQueries = Effect.fnUntraced(function*(file: string, work: Work, option
   const { lines, start } = yield* searched(work)
   const records = yield* written(file, work, lines, options)
   const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
-  return { ...summaryOf(file, lines, options.mining), records, kept: start, seconds } satisfies MineSummary as MineSummary
+  return {
+    ...summaryOf(file, lines, options.mining),
+    records,
+    kept: start,
+    seconds
+  } satisfies MineSummary as MineSummary
 })
 
 /** SHA-256 of what all negatives depend on. */
@@ -152,8 +157,10 @@ const conditions = Effect.fnUntraced(function*(c: RunConfig, mining: MiningOptio
 export const mine = Effect.fn("mine")(function*(c: RunConfig, options: MineOptions) {
   const { mining, split } = options
   if (modeOf(c).traits.retriever === "none") {
-    return yield* refused([`mode ${c.mode} has no retriever; set mode to bm25_rag for BM25, or to frozen_rag for the retriever of `
-      + "retriever_name_or_path"])
+    return yield* refused([
+      `mode ${c.mode} has no retriever; set mode to bm25_rag for BM25, or to frozen_rag for the retriever of `
+      + "retriever_name_or_path"
+    ])
   }
   const { config } = yield* trained(c, withRetriever)
   const data = yield* corpus(config)
@@ -167,7 +174,11 @@ export const mine = Effect.fn("mine")(function*(c: RunConfig, options: MineOptio
   if (problems.length > 0) return yield* refused(problems)
   if (mining.answer_text === "absent") {
     const mute = queries.filter(({ answers }) => answers.length === 0).length
-    if (mute > 0) yield* Effect.logWarning(`${source}: ${mute} of ${queries.length} queries have no answer to look for (answer_text)`)
+    if (mute > 0) {
+      yield* Effect.logWarning(
+        `${source}: ${mute} of ${queries.length} queries have no answer to look for (answer_text)`
+      )
+    }
   }
   yield* tellRanked(config, data.passages, source, records)
   const folder = join(config.output_dir, minedFolder)

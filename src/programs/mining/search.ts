@@ -2,7 +2,14 @@
 import * as Effect from "effect/Effect"
 import { text } from "../../domain/Content.ts"
 import * as Key from "../../domain/Key.ts"
-import { type Candidate, choose, type Chosen, depthOf, type MiningOptions, rangeEnd } from "../../domain/mining/negatives.ts"
+import {
+  type Candidate,
+  choose,
+  type Chosen,
+  depthOf,
+  type MiningOptions,
+  rangeEnd
+} from "../../domain/mining/negatives.ts"
 import { Corpus, distinct } from "../../runtime/ports/Corpus.ts"
 import { type Ranked, Retriever } from "../../runtime/ports/Retriever.ts"
 import type { Query } from "./queries.ts"
