@@ -9,7 +9,17 @@ import * as Tiny from "../support/tiny.ts"
 
 let folder: string
 const into = (out: string) => (...args: ReadonlyArray<string>) =>
-  anamnesis(folder, ["bench", "--config", "run.yaml", "--json", "--set", "options_in_query=false", "--out", out, ...args])
+  anamnesis(folder, [
+    "bench",
+    "--config",
+    "run.yaml",
+    "--json",
+    "--set",
+    "options_in_query=false",
+    "--out",
+    out,
+    ...args
+  ])
 const lexical = ["--set", "mode=bm25_rag"]
 const told = ({ code, err, out }: Ended): BenchSummary => {
   assert.strictEqual(code, 0, err)
@@ -35,8 +45,14 @@ task:
 /** The tiny system's data as a folder of BEIR's. */
 const writeBeir = (name: string, questions = Tiny.questions): void => {
   mkdirSync(join(folder, name, "qrels"), { recursive: true })
-  writeFileSync(join(folder, name, "corpus.jsonl"), jsonLines(Tiny.passages.map(({ id, text }) => ({ _id: id, title: "", text }))))
-  writeFileSync(join(folder, name, "queries.jsonl"), jsonLines(questions.map(({ id, question }) => ({ _id: id, text: question }))))
+  writeFileSync(
+    join(folder, name, "corpus.jsonl"),
+    jsonLines(Tiny.passages.map(({ id, text }) => ({ _id: id, title: "", text })))
+  )
+  writeFileSync(
+    join(folder, name, "queries.jsonl"),
+    jsonLines(questions.map(({ id, question }) => ({ _id: id, text: question })))
+  )
   const judged = questions.flatMap(({ gold, id }) => gold.map((own) => `${id}\t${own}\t1\n`))
   writeFileSync(join(folder, name, "qrels", "test.tsv"), `query-id\tcorpus-id\tscore\n${judged.join("")}`)
 }
@@ -89,20 +105,30 @@ describe("bench", () => {
     assert.deepStrictEqual(summary.tasks.map(({ recall_at_100 }) => recall_at_100), [1, 1])
     assert.notStrictEqual(
       result("dense", "Tiny.json").anamnesis["test"]!.key,
-      told(await into("dense-lexical")("tasks.yaml", ...lexical)) && result("dense-lexical", "Tiny.json").anamnesis["test"]!.key
+      told(await into("dense-lexical")("tasks.yaml", ...lexical)) &&
+        result("dense-lexical", "Tiny.json").anamnesis["test"]!.key
     )
   })
   it("leaves out what training has seen, and says so", async () => {
     const [first, second] = Tiny.questions
     const passage = Tiny.passages.find(({ id }) => id === second!.gold[0])!
-    writeFileSync(join(folder, "seen.jsonl"), jsonLines([{ query: first!.question.toUpperCase(), pos: [passage.text] }]))
+    writeFileSync(
+      join(folder, "seen.jsonl"),
+      jsonLines([{ query: first!.question.toUpperCase(), pos: [passage.text] }])
+    )
     const ended = await into("leaks")("tasks.yaml", ...lexical, "--train", "seen.jsonl")
     const [tiny] = told(ended).tasks
     assert.deepStrictEqual([tiny!.documents, tiny!.queries, tiny!.removed], [10, 4, { documents: 1, queries: 2 }])
-    assert.match(ended.err, /Tiny: training has seen 1 queries and 1 documents, which are left out, and with them 1 queries/)
+    assert.match(
+      ended.err,
+      /Tiny: training has seen 1 queries and 1 documents, which are left out, and with them 1 queries/
+    )
   })
   it("refuses, before anything is computed, what cannot be evaluated", async () => {
-    writeFileSync(join(folder, "other.yaml"), "task: Tiny\noutput_type: retrieval\ndataset_path: tiny\ntest_split: dev\n")
+    writeFileSync(
+      join(folder, "other.yaml"),
+      "task: Tiny\noutput_type: retrieval\ndataset_path: tiny\ntest_split: dev\n"
+    )
     const refusals: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
       [["stm", "tasks.yaml"], /SciFact: there is no folder scifact; it is mteb\/scifact at d56462d/],
       [["SciFact", "tasks.yaml"], /the others can be named by themselves: Tiny Own/],

@@ -15,7 +15,8 @@ const parquet = (rows: Rows): Uint8Array =>
   new Uint8Array(parquetWriteBuffer({
     columnData: Object.keys(rows[0]!).map((name) => ({ name, data: rows.map((row) => row[name]) as Array<any> }))
   }))
-const tsv = (rows: Rows): string => [Object.keys(rows[0]!), ...rows.map(Object.values)].map((r) => r.join("\t")).join("\n")
+const tsv = (rows: Rows): string =>
+  [Object.keys(rows[0]!), ...rows.map(Object.values)].map((r) => r.join("\t")).join("\n")
 
 const corpus = (id: string) => [
   { [id]: "d1", title: "Wilson", text: "Copper in the liver." },
@@ -103,7 +104,8 @@ describe("a dataset", () => {
     onDisk(Effect.gen(function*() {
       const folder = yield* tree({
         "p.jsonl": lines(corpus("id")),
-        "q.jsonl": JSON.stringify({ id: "a", split: "test", question: "Copper?", answer: "liver", doc: ["d1", "d2"] }) + "\n"
+        "q.jsonl": JSON.stringify({ id: "a", split: "test", question: "Copper?", answer: "liver", doc: ["d1", "d2"] }) +
+          "\n"
           + JSON.stringify({ id: "b", split: "train", question: "Hair?", doc: "d3" }) + "\n"
           + JSON.stringify({ id: "c", split: "test", question: "Nothing?" }) + "\n"
       })
@@ -133,13 +135,21 @@ describe("a dataset", () => {
     [bare, {}, /holds no corpus\.jsonl, nor a folder corpus/],
     [beir, { test_split: "train" }, /qrels holds dev, test, and no train/],
     [{ ...bare, "corpus/a.jsonl": "", "corpus/b.jsonl": "" }, {}, /corpus holds a, b, and no test/],
-    [{ ...beir, "qrels/test.tsv": tsv([{ "query-id": "x", "corpus-id": "d1", score: 1 }]) }, {}, /judges none of the queries/],
+    [
+      { ...beir, "qrels/test.tsv": tsv([{ "query-id": "x", "corpus-id": "d1", score: 1 }]) },
+      {},
+      /judges none of the queries/
+    ],
     [{ ...beir, "qrels/test.tsv": "query-id\tcorpus-id\tscore\nq1\td1\tyes\n" }, {}, /line 2: expected query-id/],
-    [{
-      "corpus.jsonl": beir["corpus.jsonl"],
-      "queries.jsonl": beir["queries.jsonl"],
-      "qrels/test.jsonl": "{\"query-id\":\"q1\"}\n"
-    }, {}, /test\.jsonl, line 1: expected query-id, corpus-id, score/]
+    [
+      {
+        "corpus.jsonl": beir["corpus.jsonl"],
+        "queries.jsonl": beir["queries.jsonl"],
+        "qrels/test.jsonl": "{\"query-id\":\"q1\"}\n"
+      },
+      {},
+      /test\.jsonl, line 1: expected query-id, corpus-id, score/
+    ]
   ]
   for (const [files, keys, why] of refusals) {
     it.live(`is refused: ${why.source}`, () =>
@@ -164,7 +174,11 @@ describe("what training has seen", () => {
       assert.match(told.join(), /the gold passages of 1 questions are named by their ids alone/)
       const error = yield* Effect.flip(load(folder, undefined, seen))
       assert.match(error.message, /training has seen every query, or all of its relevant documents/)
-      const more = [...qrels, { "query-id": "q3", "corpus-id": "d2", score: 1 }, { "query-id": "q3", "corpus-id": "d3", score: 1 }]
+      const more = [...qrels, { "query-id": "q3", "corpus-id": "d2", score: 1 }, {
+        "query-id": "q3",
+        "corpus-id": "d3",
+        score: 1
+      }]
       const other = yield* tree({ ...beir, "qrels/test.tsv": tsv(more) })
       const loaded = yield* load(other, undefined, seen)
       assert.deepStrictEqual(loaded.removed, { documents: 1, queries: 1, emptied: 1 })
@@ -174,7 +188,13 @@ describe("what training has seen", () => {
     onDisk(Effect.gen(function*() {
       const folder = yield* tree({ ...beir, "qrels/train.tsv": tsv(qrels) })
       const { seen } = yield* seenIn([folder])
-      const texts = ["Where is copper?", "Wilson. Copper in the liver", "Menkes kinky hair", "Long fingers and tall people", "Not judged in this split"]
+      const texts = [
+        "Where is copper?",
+        "Wilson. Copper in the liver",
+        "Menkes kinky hair",
+        "Long fingers and tall people",
+        "Not judged in this split"
+      ]
       assert.deepStrictEqual(texts.map(seen), [true, true, true, false, false])
     })))
   it.live("needs records with texts", () =>

@@ -36,8 +36,9 @@ const VERSION = 1
 
 /** SHA-256 of what a split's figures depend on. */
 const keyOf = (task: RetrievalTask, identity: Identity, { corpus, queries }: TaskData): string => {
-  const { ignore_identical_ids, main_score, prompt } = task
-  const conditions = { version: VERSION, identity, ignore_identical_ids, main_score, prompt, corpus: corpus.hash }
+  const { dataset_name, ignore_identical_ids, languages, main_score, prompt } = task
+  const own = { dataset_name, ignore_identical_ids, languages, main_score, prompt }
+  const conditions = { version: VERSION, identity, ...own, corpus: corpus.hash }
   const lines = function*() {
     yield JSON.stringify(conditions)
     for (const { grades, id, text } of queries) yield `\n${JSON.stringify([id, text, [...grades]])}`
