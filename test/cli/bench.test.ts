@@ -130,12 +130,11 @@ describe("bench", () => {
       "task: Tiny\noutput_type: retrieval\ndataset_path: tiny\ntest_split: dev\n"
     )
     const refusals: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
-      [["stm", "tasks.yaml"], /SciFact: there is no folder scifact; it is mteb\/scifact at d56462d/],
-      [["SciFact", "tasks.yaml"], /the others can be named by themselves: Tiny Own/],
-      [["SciFct"], /SciFct is neither a file nor a shipped task, did you mean SciFact\?/],
-      [["nothing.yaml"], /there is no file nothing\.yaml/],
+      [
+        ["SciFact", "tasks.yaml"],
+        /SciFact: there is no folder scifact; it is mteb\/scifact at d56462d[^]*the others can be named by themselves: Tiny Own/
+      ],
       [["other.yaml"], /Tiny: tiny: qrels holds test, and no dev/],
-      [["tasks.yaml", "other.yaml"], /two different tasks are called Tiny/],
       [["tasks.yaml", "--set", "mode=oracle"], /mode oracle has no retriever/]
     ]
     await Promise.all(refusals.map(async ([args, why]) => {
@@ -145,4 +144,4 @@ describe("bench", () => {
     }))
     assert.isFalse(existsSync(join(folder, "refused")))
   })
-}, 180_000)
+}, 300_000)
