@@ -249,6 +249,15 @@ const tellCutByRetriever = Effect.fnUntraced(function*(c: RunConfig, texts: Text
 export const tellEncoded = (c: RunConfig, corpus: Corpus["Service"]) =>
   Effect.flatMap(passagesOf(corpus), (texts) => tellCutByRetriever(c, texts))
 
+/** Refuses a mode without a retriever, for a command that only ranks. */
+export const needsRetriever = (c: RunConfig, command: string): Effect.Effect<void, ConfigError> => {
+  if (modeOf(c).traits.retriever !== "none") return Effect.void
+  const problem =
+    `mode ${c.mode} has no retriever; set mode to bm25_rag for BM25, or to frozen_rag for the retriever of `
+    + "retriever_name_or_path"
+  return Effect.fail(new ConfigError({ source: command, problems: [problem] }))
+}
+
 /** Logs how many passages and questions the mode's retriever truncates, for a command that only ranks. */
 export const tellRanked = Effect.fn("tellRanked")(function*(
   c: RunConfig,

@@ -9,9 +9,9 @@ import { ConfigError } from "../../domain/settings/configure.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
 import { exists, replace } from "../../runtime/files/disk.ts"
 import * as Lock from "../../runtime/files/lock.ts"
-import { modeOf } from "../../systems/all.ts"
 import { retrieverIdentity } from "../identity.ts"
 import { withRetriever } from "../models.ts"
+import { needsRetriever } from "../preflight.ts"
 import { json, trained } from "../run.ts"
 import { type Bench, evaluateTask } from "./evaluateTask.ts"
 import { seenIn } from "./leaks.ts"
@@ -74,12 +74,7 @@ const notices = (c: RunConfig, tasks: ReadonlyArray<RetrievalTask>): ReadonlyArr
 export const bench = Effect.fn("bench")(function*(c: RunConfig, options: BenchOptions) {
   const tasks = yield* tasksNamed(options.tasks)
   yield* present(options.data, tasks)
-  if (modeOf(c).traits.retriever === "none") {
-    return yield* refused([
-      `mode ${c.mode} has no retriever; set mode to bm25_rag for BM25, or to frozen_rag for the `
-      + "retriever of retriever_name_or_path"
-    ])
-  }
+  yield* needsRetriever(c, "bench")
   const { config } = yield* trained(c, withRetriever)
   const { seen, size, told } = yield* seenIn(options.train)
   for (const line of [...notices(config, tasks), ...told]) yield* Effect.logWarning(line)

@@ -17,8 +17,8 @@ import { modeOf } from "../../systems/all.ts"
 import { searchBatch } from "../costs/evalBatch.ts"
 import { retrieverIdentity } from "../identity.ts"
 import { withRetriever } from "../models.ts"
-import { tellRanked } from "../preflight.ts"
-import { corpus, fileOf, type Split, withGold } from "../prepare.ts"
+import { needsRetriever, tellRanked } from "../preflight.ts"
+import { type Corpus as Loaded, corpus, fileOf, type Split, withGold } from "../prepare.ts"
 import { trained } from "../run.ts"
 import * as Kept from "./kept.ts"
 import { queriesOf, type Query } from "./queries.ts"
@@ -153,46 +153,41 @@ const conditions = Effect.fnUntraced(function*(c: RunConfig, mining: MiningOptio
   return sha256(JSON.stringify([1, yield* retrieverIdentity(c), hash, resolved, seed]))
 })
 
-/** Mines the questions of a split with the mode's retriever; what was found is kept in `mined` of the run's folder. */
-export const mine = Effect.fn("mine")(function*(c: RunConfig, options: MineOptions) {
-  const { mining, split } = options
-  if (modeOf(c).traits.retriever === "none") {
-    return yield* refused([
-      `mode ${c.mode} has no retriever; set mode to bm25_rag for BM25, or to frozen_rag for the retriever of `
-      + "retriever_name_or_path"
-    ])
-  }
-  const { config } = yield* trained(c, withRetriever)
-  const data = yield* corpus(config)
-  const source = fileOf(config, split)
-  const here = Layer.succeed(Corpus, data.passages)
-  const records = yield* withGold(config, split, data)
-  const { queries, told } = yield* queriesOf(config, source, records).pipe(Effect.provide(here))
-  for (const line of told) yield* Effect.logWarning(`${source}: ${line}`)
+/** The queries of a split and where what is found for them is kept; logs what is odd about them. */
+const workOf = Effect.fnUntraced(function*(c: RunConfig, data: Loaded, { mining, split }: MineOptions) {
+  const source = fileOf(c, split)
+  const records = yield* withGold(c, split, data)
+  const { queries, told } = yield* queriesOf(c, source, records)
   const positives = queries.reduce((most, query) => Math.max(most, query.positives.length), 0)
   const problems = problemsOf(mining, positives)
   if (problems.length > 0) return yield* refused(problems)
-  if (mining.answer_text === "absent") {
-    const mute = queries.filter(({ answers }) => answers.length === 0).length
-    if (mute > 0) {
-      yield* Effect.logWarning(
-        `${source}: ${mute} of ${queries.length} queries have no answer to look for (answer_text)`
-      )
-    }
-  }
-  yield* tellRanked(config, data.passages, source, records)
-  const folder = join(config.output_dir, minedFolder)
-  const work: Work = {
+  const mute = queries.filter(({ answers }) => answers.length === 0).length
+  const silent = mining.answer_text === "absent" && mute > 0
+    ? [`${mute} of ${queries.length} queries have no answer to look for (answer_text)`]
+    : []
+  for (const line of [...told, ...silent]) yield* Effect.logWarning(`${source}: ${line}`)
+  yield* tellRanked(c, data.passages, source, records)
+  return {
     mining,
     positives,
     queries,
     hashes: queries.map((query) => Kept.hashOf(data.passages.id, query)),
-    seed: config.seed,
-    floor: modeOf(config).traits.retriever === "lexical" ? 0 : undefined,
-    batch: searchBatch(config),
-    kept: join(folder, minedKept(yield* conditions(config, mining, positives).pipe(Effect.provide(here))))
-  }
-  return yield* mineQueries(options.out ?? join(folder, minedName(split)), work, options).pipe(
+    seed: c.seed,
+    floor: modeOf(c).traits.retriever === "lexical" ? 0 : undefined,
+    batch: searchBatch(c),
+    kept: join(c.output_dir, minedFolder, minedKept(yield* conditions(c, mining, positives)))
+  } satisfies Work as Work
+})
+
+/** Mines the questions of a split with the mode's retriever; what was found is kept in `mined` of the run's folder. */
+export const mine = Effect.fn("mine")(function*(c: RunConfig, options: MineOptions) {
+  yield* needsRetriever(c, "mine")
+  const { config } = yield* trained(c, withRetriever)
+  const data = yield* corpus(config)
+  const here = Layer.succeed(Corpus, data.passages)
+  const work = yield* workOf(config, data, options).pipe(Effect.provide(here))
+  const folder = join(config.output_dir, minedFolder)
+  return yield* mineQueries(options.out ?? join(folder, minedName(options.split)), work, options).pipe(
     Effect.provide(modeOf(config).ranks.pipe(Layer.provideMerge(here))),
     Lock.holding(folder)
   )
