@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import { createRequire } from "node:module"
 import { anamnesis } from "./command.ts"
 import { answerCommand } from "./commands/answer.ts"
+import { benchCommand } from "./commands/bench.ts"
 import { demoCommand } from "./commands/demo.ts"
 import { embedCommand } from "./commands/embed.ts"
 import { envCommand } from "./commands/env.ts"
@@ -16,6 +17,7 @@ import { exportCommand } from "./commands/export.ts"
 import { importCommand } from "./commands/import.ts"
 import { initCommand } from "./commands/init.ts"
 import { mergeCommand } from "./commands/merge.ts"
+import { mineCommand } from "./commands/mine.ts"
 import { onnxCommand } from "./commands/onnx.ts"
 import { planCommand } from "./commands/plan.ts"
 import { trainCommand } from "./commands/train.ts"
@@ -38,6 +40,8 @@ export const start = (): void => {
       envCommand,
       initCommand,
       experimentCommand,
+      mineCommand,
+      benchCommand,
       exportCommand,
       mergeCommand,
       onnxCommand,

@@ -14,7 +14,7 @@ import {
 } from "../domain/records/Records.ts"
 import type { Corpus } from "../runtime/ports/Corpus.ts"
 import { Growing } from "./corpus/corpus.ts"
-import { corpusFiles, questionFile } from "./datasetFiles.ts"
+import { corpusFiles, questionFile, type RecordFile } from "./datasetFiles.ts"
 import { load, type Loaded, type LoadOptions, type Read, type Reading, type Store } from "./loading.ts"
 import { readQrels } from "./qrels.ts"
 import { type Raw, recordsOf } from "./recordFile.ts"
@@ -124,6 +124,10 @@ export const questions = Effect.fnUntraced(function*(path: string, options: Ques
 export interface CorpusOptions extends LoadOptions {
   /** Bytes of text kept in memory, with the rest in the temporary folder; all of it, if omitted. */
   readonly memory?: number
+  /** Between title and text; ". ", if omitted. */
+  readonly title?: string
+  /** Passages to leave out. */
+  readonly without?: (passage: Passage) => boolean
 }
 
 /** A corpus that can be read by row. */
@@ -133,15 +137,16 @@ export interface LoadedCorpus extends Read {
   readonly empty: ReadonlySet<string>
 }
 
-/** The passages of a file or of a folder's files; readable until the scope ends. */
-export const corpus = Effect.fnUntraced(function*(path: string, options: CorpusOptions = {}) {
-  const files = yield* corpusFiles(path)
+/** The passages of a file, of several, or of a folder's files; readable until the scope ends. */
+export const corpus = Effect.fnUntraced(function*(from: string | ReadonlyArray<string>, options: CorpusOptions = {}) {
+  const files = typeof from === "string" ? yield* corpusFiles(from) : from.map((path): RecordFile => ({ path }))
+  const path = [from].flat().join(", ")
   const also = new Set(Object.keys(options.where ?? {}))
   const empty = new Set<string>()
   const wanted = (name: string) => passageFields.has(name) || also.has(name)
   const read = (line: unknown, _: Raw, notes: Notes): Passage | undefined => {
-    const passage = toPassage(line, { also, notes })
-    if (passage.text !== "") return passage
+    const passage = toPassage(line, { also, notes, ...(options.title === undefined ? {} : { title: options.title }) })
+    if (passage.text !== "") return options.without?.(passage) ? undefined : passage
     empty.add(passage.id)
     return undefined
   }

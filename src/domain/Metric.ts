@@ -112,10 +112,38 @@ export const reciprocalRankAt = (ranking: ReadonlyArray<string>, relevant: Reado
 export const recallAt = (ranking: ReadonlyArray<string>, relevant: ReadonlySet<string>, k: number): number =>
   ranking.slice(0, k).filter((doc) => relevant.has(doc)).length / relevant.size
 
-/** Normalised discounted cumulative gain with binary relevance, as in trec_eval's ndcg_cut. */
-export const ndcgAt = (ranking: ReadonlyArray<string>, relevant: ReadonlySet<string>, k: number): number => {
-  const gain = (rank: number) => 1 / Math.log2(rank + 2)
-  const ideal = Array.from({ length: Math.min(k, relevant.size) }, (_, rank) => gain(rank))
-  const found = ranking.slice(0, k).map((doc, rank) => relevant.has(doc) ? gain(rank) : 0)
-  return found.reduce((a, b) => a + b, 0) / ideal.reduce((a, b) => a + b, 0)
+/** Share of the first `k` places that hold relevant passages, as in trec_eval's P: places without a passage count too. */
+export const precisionAt = (ranking: ReadonlyArray<string>, relevant: ReadonlySet<string>, k: number): number =>
+  ranking.slice(0, k).filter((doc) => relevant.has(doc)).length / k
+
+/** Precision at the rank of each relevant passage among the first `k`, summed over all of them, as in trec_eval's map_cut. */
+export const averagePrecisionAt = (
+  ranking: ReadonlyArray<string>,
+  relevant: ReadonlySet<string>,
+  k: number
+): number => {
+  let [found, sum] = [0, 0]
+  ranking.slice(0, k).forEach((doc, rank) => {
+    if (relevant.has(doc)) sum += ++found / (rank + 1)
+  })
+  return sum / relevant.size
 }
+
+/**
+ * Normalised discounted cumulative gain, as in trec_eval's ndcg_cut: the gain of a passage is its grade, above 0; those
+ * without a grade have none.
+ */
+export const gradedNdcgAt = (
+  ranking: ReadonlyArray<string>,
+  grades: ReadonlyMap<string, number>,
+  k: number
+): number => {
+  const dcg = (gains: ReadonlyArray<number>) =>
+    gains.slice(0, k).reduce((sum, gain, rank) => sum + Math.max(0, gain) / Math.log2(rank + 2), 0)
+  const ideal = [...grades.values()].toSorted((a, b) => b - a)
+  return dcg(ranking.slice(0, k).map((doc) => grades.get(doc) ?? 0)) / dcg(ideal)
+}
+
+/** The same with binary relevance. */
+export const ndcgAt = (ranking: ReadonlyArray<string>, relevant: ReadonlySet<string>, k: number): number =>
+  gradedNdcgAt(ranking, new Map([...relevant].map((doc) => [doc, 1])), k)

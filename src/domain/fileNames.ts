@@ -66,5 +66,19 @@ export const evaluationFiles = {
   judgements: "qrels.trec"
 } as const
 
+/** Folder of mined negatives, within the run's folder: its files, and what is kept to go on from. */
+export const minedFolder = "mined"
+/** Name of the file of a split's mined negatives. */
+export const minedName = (split: string): string => `${split}.jsonl`
+/** Name of the file that keeps what has been mined under some conditions, by their hash. */
+export const minedKept = (hash: string): string => `kept-${hash.slice(0, 16)}.jsonl`
+
+/** Folder of results of tasks, within the run's folder. */
+export const benchFolder = "bench"
+/** Name of the file of a task's results. */
+export const benchFile = (task: string): string => `${task}.json`
+/** Name of the file of all tasks' figures. */
+export const benchSummary = "summary.json"
+
 /** The folder of an index. */
 export const indexFiles = { metadata: "metadata.json", vectors: "vectors.safetensors" } as const

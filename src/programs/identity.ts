@@ -1,10 +1,13 @@
-/** The identity of a run: the settings that affect training, the questions and the corpus. */
+/** What results depend on: the identity of a run, and that of a retriever. */
+import * as Effect from "effect/Effect"
 import type * as Batches from "../datasets/batches.ts"
-import type { RunConfig } from "../domain/settings/RunConfig.ts"
+import { folders } from "../domain/settings/models.ts"
+import { type RunConfig, sections } from "../domain/settings/RunConfig.ts"
 import { aboutOf } from "../domain/settings/setting.ts"
 import { sha256Of } from "../runtime/files/disk.ts"
 import type { Identity } from "../runtime/ports/Checkpoints.ts"
-import { systemOf } from "../systems/all.ts"
+import { modeOf, systemOf } from "../systems/all.ts"
+import { weightsOf } from "./models.ts"
 
 /** The settings that affect training, as JSON by name. */
 export const learned = (c: RunConfig): Identity => {
@@ -18,4 +21,15 @@ export const identity = (c: RunConfig, epochs: Batches.Epochs, corpus: string): 
   ...learned(c),
   "the questions": sha256Of(epochs(0).map((record) => `${JSON.stringify(record)}\n`)),
   "the corpus": corpus
+})
+
+/** Where the settings of a retriever stand, beside those of the reader. */
+const ofModels = new Set([...Object.keys(sections.Models), ...Object.keys(sections.Retrieval)])
+
+/** The identity of a mode's retriever, whose model is at hand: BM25, or its weights and the settings of models. */
+export const retrieverIdentity = Effect.fnUntraced(function*(c: RunConfig) {
+  if (modeOf(c).traits.retriever === "lexical") return { retriever: "bm25" } as Identity
+  const named: ReadonlyArray<string> = Object.values(folders)
+  const own = Object.entries(learned(c)).filter(([key]) => ofModels.has(key) && !named.includes(key))
+  return { retriever: yield* weightsOf(c[folders.retriever]), ...Object.fromEntries(own) } as Identity
 })

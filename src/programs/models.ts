@@ -1,9 +1,12 @@
 /** Program: has the models of a run at hand before it starts, those of the Hub included. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { join } from "node:path"
 import { folders } from "../domain/settings/models.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
-import { type Pinned, pinned } from "../runtime/models/folder.ts"
+import { hashFile, located, sha256Of } from "../runtime/files/disk.ts"
+import { type Pinned, pinned, resolve } from "../runtime/models/folder.ts"
 import { modeOf } from "../systems/all.ts"
 
 /** What this process has looked up, by the name that was given and by that with the commit: all its runs use the same. */
@@ -29,10 +32,40 @@ const used = (c: RunConfig) => {
   ]
 }
 
+const having = Effect.fnUntraced(function*(c: RunConfig, keys: ReadonlyArray<ReturnType<typeof used>[number]>) {
+  const names = yield* Effect.forEach(keys, (key) => Effect.map(atHand(c[key]), (name) => [key, name] as const))
+  return { ...c, ...Object.fromEntries(names) }
+})
+
 /** The settings of a run, whose mode's models are at hand, named with their commits if they are of the Hub. */
 export const withModels = Effect.fn("withModels")(function*(c: RunConfig) {
-  const names = yield* Effect.forEach(used(c), (key) => Effect.map(atHand(c[key]), (name) => [key, name] as const))
-  return { ...c, ...Object.fromEntries(names) }
+  return yield* having(c, used(c))
+})
+
+/** The same for a command that needs the retriever alone. */
+export const withRetriever = Effect.fn("withRetriever")(function*(c: RunConfig) {
+  return yield* having(c, used(c).filter((key) => key === folders.retriever))
+})
+
+/** Files of a model folder that determine what its model computes. */
+const ofModel = /\.(?:json|safetensors|metadata|bin|gguf|txt|model)$/
+
+/** SHA-256 of the files of a model at hand, and of its base if it is an adapter. */
+export const weightsOf = Effect.fnUntraced(function*(name: string) {
+  const fs = yield* FileSystem.FileSystem
+  const { folder, given } = yield* resolve(name)
+  const hashes: Array<string> = []
+  for (const path of new Set([folder, given])) {
+    if ((yield* fs.stat(path).pipe(located(path))).type !== "Directory") {
+      hashes.push(yield* hashFile(path))
+      continue
+    }
+    const names = (yield* fs.readDirectory(path, { recursive: true }).pipe(located(path))).filter((own) =>
+      ofModel.test(own)
+    )
+    for (const own of names.toSorted()) hashes.push(own, yield* hashFile(join(path, own)))
+  }
+  return sha256Of(hashes)
 })
 
 /** The bases of those of a run's models that are adapters, by the models' settings; `undefined` if none is. */

@@ -210,16 +210,23 @@ const retriever = Effect.fnUntraced(function*(c: RunConfig) {
   return { lengths, text: ColbertText.make(tokenizer, marks, lengths) }
 })
 
+/** Logs how many questions the retriever truncates. */
+const tellQueries = Effect.fnUntraced(
+  function*(c: RunConfig, source: string, records: ReadonlyArray<QuestionRecord>) {
+    if (!encodes(c)) return
+    const { lengths, text } = yield* retriever(c)
+    const queries = records.map(queryOf(c))
+    const cut = yield* share(listed(queries), lengths.query, (own) => text.tokens(own) > lengths.query)
+    yield* tellCut(source, "queries", cut, `query_max_len (${lengths.query})`)
+  },
+  Effect.scoped
+)
+
 /** Refuses, truncates or skips questions that do not fit, and logs which; returns those to ask. */
 export const fitting = Effect.fn("fitting")(
   function*(c: RunConfig, source: string, use: Use, records: ReadonlyArray<QuestionRecord>) {
     yield* unlettered(source, records)
-    if (encodes(c)) {
-      const { lengths, text } = yield* retriever(c)
-      const queries = records.map(queryOf(c))
-      const cut = yield* share(listed(queries), lengths.query, (own) => text.tokens(own) > lengths.query)
-      yield* tellCut(source, "queries", cut, `query_max_len (${lengths.query})`)
-    }
+    yield* tellQueries(c, source, records)
     if (!reads(c)) return { records, long: [] }
     const prompts = yield* promptsOf(c)
     if (use === "answer") yield* writable(c, records, prompts)
@@ -241,6 +248,26 @@ const tellCutByRetriever = Effect.fnUntraced(function*(c: RunConfig, texts: Text
 /** Logs how many passages the retriever truncates. */
 export const tellEncoded = (c: RunConfig, corpus: Corpus["Service"]) =>
   Effect.flatMap(passagesOf(corpus), (texts) => tellCutByRetriever(c, texts))
+
+/** Refuses a mode without a retriever, for a command that only ranks. */
+export const needsRetriever = (c: RunConfig, command: string): Effect.Effect<void, ConfigError> => {
+  if (modeOf(c).traits.retriever !== "none") return Effect.void
+  const problem =
+    `mode ${c.mode} has no retriever; set mode to bm25_rag for BM25, or to frozen_rag for the retriever of `
+    + "retriever_name_or_path"
+  return Effect.fail(new ConfigError({ source: command, problems: [problem] }))
+}
+
+/** Logs how many passages and questions the mode's retriever truncates, for a command that only ranks. */
+export const tellRanked = Effect.fn("tellRanked")(function*(
+  c: RunConfig,
+  corpus: Corpus["Service"],
+  source: string,
+  records: ReadonlyArray<QuestionRecord>
+) {
+  if (encodes(c)) yield* tellEncoded(c, corpus)
+  yield* tellQueries(c, source, records)
+})
 
 /** Logs how many passages the retriever and the reader truncate, and whether a prompt has room for them. */
 export const tellPassages = Effect.fn("tellPassages")(function*(c: RunConfig, corpus: Corpus["Service"]) {

@@ -137,6 +137,11 @@ const ranking = (c: RunConfig): string => {
   return names.length === 0 ? "" : `; mode ${names.join(", ")} judges the ranking alone`
 }
 
+/** The questions of a split, with those of their gold passages that have a text; nothing else is checked. */
+export const withGold = Effect.fn("withGold")(function*(c: RunConfig, split: Split, { empty }: Corpus) {
+  return yield* withText(fileOf(c, split), yield* questions(c, split), empty)
+})
+
 /** What questions lack for their purpose. */
 const lacking = (
   c: RunConfig,
@@ -168,9 +173,9 @@ const lacking = (
 }
 
 /** The questions of a split, for evaluation; fails if there are none, or if they cannot be evaluated. */
-export const judged = Effect.fn("judged")(function*(c: RunConfig, split: Split, { empty, passages }: Corpus) {
-  const records = yield* withText(fileOf(c, split), yield* questions(c, split), empty)
-  const problems = lacking(c, split, passages, records)
+export const judged = Effect.fn("judged")(function*(c: RunConfig, split: Split, data: Corpus) {
+  const records = yield* withGold(c, split, data)
+  const problems = lacking(c, split, data.passages, records)
   if (problems.length > 0) return yield* new ConfigError({ source: `${split} questions`, problems })
   return records
 })

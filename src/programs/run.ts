@@ -102,20 +102,22 @@ const compare = Effect.fnUntraced(function*(c: RunConfig, path: string, stored: 
   yield* Effect.logWarning(`${path} was trained with other settings: ${told}`)
 })
 
-/** The settings, with models from the run's newest intact checkpoint if there is one. */
-export const trained = Effect.fn("trained")(function*(c: RunConfig) {
+/** The settings, with models from the run's newest intact checkpoint if there is one; `models` has them at hand. */
+export const trained = Effect.fn("trained")(function*(c: RunConfig, models: typeof withModels = withModels) {
   const found = yield* Checkpoints.latest(c.output_dir)
   if (found === undefined) {
     yield* Effect.logWarning(
       `${c.output_dir} holds no checkpoint yet: the models of the settings are used as they are`
     )
-    return { config: yield* withModels(c), checkpoint: undefined } satisfies Chosen as Chosen
+    return { config: yield* models(c), checkpoint: undefined } satisfies Chosen as Chosen
   }
   const { parts, path, run, step } = found
   if (run) yield* compare(c, path, run)
   const own = Record.toEntries(folders).map((
     [part, setting]
   ) => [setting, parts.has(part) ? join(path, part) : c[setting]])
-  const models = Object.fromEntries(own)
-  return { config: yield* withModels({ ...c, ...models }), checkpoint: { path, step } } satisfies Chosen as Chosen
+  return {
+    config: yield* models({ ...c, ...Object.fromEntries(own) }),
+    checkpoint: { path, step }
+  } satisfies Chosen as Chosen
 })

@@ -63,6 +63,8 @@ export interface Mode {
   readonly trains: Layer.Layer<Ports | Learners, Unready, Surroundings | Corpus | Checkpoints>
   /** Both ports, for answering with the trained models. */
   readonly answers: Layer.Layer<Ports, Unready, Surroundings | Corpus>
+  /** The trained retriever alone, for ranking; it finds nothing where the mode has none. */
+  readonly ranks: Layer.Layer<Retriever, Unready, Surroundings | Corpus>
   /** Generates passages from those of the corpus; if omitted, the corpus itself is used. */
   readonly corpus?: (passages: ReadonlyArray<Passage>) => ReadonlyArray<Passage>
   /** Generates questions from the passages; if omitted, those of the files are used. */

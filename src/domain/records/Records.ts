@@ -75,11 +75,17 @@ export const passageFields: ReadonlySet<string> = new Set(["_id", "id", "title",
 const begins = (contents: string, title: string): boolean =>
   contents.trimStart().startsWith(title.trim()) || contents.trimStart().startsWith(`"${title.trim()}"`)
 
-/** How a passage record is read. */
-export interface PassageOptions {
+/** How a record is read. */
+interface RecordOptions {
   /** Fields that are used elsewhere. */
   readonly also?: ReadonlySet<string>
   readonly notes?: Notes
+}
+
+/** How a passage record is read. */
+export interface PassageOptions extends RecordOptions {
+  /** Between title and text. */
+  readonly title?: string
 }
 
 /**
@@ -87,7 +93,10 @@ export interface PassageOptions {
  * `content`, and `contents`, which has both) or Atlas (`id`, `title`, `section`, `text`). A title alone makes a
  * passage; the text is empty if the record has neither.
  */
-export const toPassage = (line: unknown, { also = none, notes = silent }: PassageOptions = {}): Passage => {
+export const toPassage = (
+  line: unknown,
+  { also = none, notes = silent, title: between = ". " }: PassageOptions = {}
+): Passage => {
   const fields = present(line)
   const passage = decodePassage(fields)
   const id = passage._id ?? passage.id
@@ -104,7 +113,7 @@ export const toPassage = (line: unknown, { also = none, notes = silent }: Passag
   const head = title && section ? `${title}: ${section}` : title ?? section
   const whole = from === "contents" && head !== undefined && (begins(body!, head) || begins(body!, title ?? head))
   const parts = whole ? [body] : [head, body]
-  const text = parts.filter((part) => part !== undefined).join(". ")
+  const text = parts.filter((part) => part !== undefined).join(between)
   return { id: wellFormed(String(id), notes), text: wellFormed(text, notes) }
 }
 
@@ -114,7 +123,7 @@ const having = (line: unknown): string =>
 const decodeCommon = decoder(Schema.Struct({ type: optional(Schema.Union([Schema.String, Schema.Finite])) }))
 
 /** How a question record is read. */
-export interface QuestionOptions extends PassageOptions {
+export interface QuestionOptions extends RecordOptions {
   /** Fallback id for a record without one. */
   readonly id?: string
   /** Whether `cop` counts from 0 or 1, if the file has shown it. */

@@ -18,6 +18,9 @@ export const largest = (bytesOf: (questions: number) => number, available: numbe
   return size
 }
 
+/** Questions per batch where nothing is generated. */
+export const searchBatch = ({ per_device_eval_batch_size: size }: RunConfig): number => size === "auto" ? MOST : size
+
 /**
  * `per_device_eval_batch_size`; for "auto", as many questions as the estimated memory of generating their answers leaves
  * half of the host's free memory for. What a device holds is not known: there, batches are halved (`engine/halving.ts`).

@@ -1,7 +1,9 @@
 /** Line files that are written incrementally and appear only when complete. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import { type FileError, moveDurably, partialOf, writing } from "./disk.ts"
+import * as Stream from "effect/Stream"
+import { exists, type FileError, located, moveDurably, partialOf, reading, writing } from "./disk.ts"
+import { bytesOf, decoded } from "./textFile.ts"
 
 /** A line file being written. */
 export interface LineFile {
@@ -21,4 +23,43 @@ export const make = Effect.fnUntraced(function*(path: string) {
     add: (lines) => add(new TextEncoder().encode(lines.map((line) => `${line}\n`).join(""))),
     finish: Effect.andThen(finish, moveDurably(partial, path))
   } satisfies LineFile as LineFile
+})
+
+/** Bytes read at a time in search of the last line's end. */
+const TAIL = 1 << 16
+
+/** Cuts off what follows the last line feed: a line that a killed process left unfinished. */
+const mend = Effect.fnUntraced(function*(path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const { into, size } = yield* reading(path)
+  for (let end = size; end > 0;) {
+    const from = Math.max(0, end - TAIL)
+    const at = (yield* into(new Uint8Array(end - from), from)).lastIndexOf(10)
+    if (at >= 0 || from === 0) {
+      const whole = from + at + 1
+      return whole < size ? yield* fs.truncate(path, whole).pipe(located(path)) : undefined
+    }
+    end = from
+  }
+}, Effect.scoped)
+
+/**
+ * A file that gains lines over several runs: `see` is given the lines that are there, then lines are appended until the
+ * scope ends.
+ */
+export const growing = Effect.fnUntraced(function*(path: string, see: (line: string) => void) {
+  const fs = yield* FileSystem.FileSystem
+  if (yield* exists(path)) {
+    yield* mend(path)
+    yield* bytesOf(path).pipe(
+      decoded(path),
+      Stream.splitLines,
+      Stream.runForEach((line) => Effect.sync(() => see(line)))
+    )
+  }
+  const file = yield* fs.open(path, { flag: "a" }).pipe(located(path))
+  return {
+    add: (lines: ReadonlyArray<string>) =>
+      file.writeAll(new TextEncoder().encode(lines.map((line) => `${line}\n`).join(""))).pipe(located(path))
+  } satisfies Pick<LineFile, "add"> as Pick<LineFile, "add">
 })

@@ -59,6 +59,7 @@ const modeOf = (c: JmlrConfig): Mode => {
     traits: traits[name],
     trains: trains(c),
     answers: answers(c),
+    ranks: layers.ranking(c, retriever),
     ...(corpus ? { corpus: corpus(c) } : {}),
     ...(questions ? { questions: questions(c) } : {}),
     needsGold: needsGold ?? { studied: false, judged: false },

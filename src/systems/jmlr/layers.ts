@@ -1,11 +1,13 @@
 /** The layers of each mode. */
 import * as Layer from "effect/Layer"
 import { readerOf, retrieverOf } from "../../domain/settings/models.ts"
+import type { Traits } from "../../domain/settings/uses.ts"
 import * as languageModel from "../../runtime/language/languageModel.ts"
 import type { LanguageModelSettings } from "../../runtime/language/model.ts"
 import { absent } from "../../runtime/ports/LanguageModel.ts"
 import * as bm25 from "../../runtime/retrieval/bm25.ts"
 import * as retriever from "../../runtime/retrieval/retriever.ts"
+import type { Mode } from "../System.ts"
 import type { JmlrConfig } from "./settings.ts"
 
 /** The retriever's sections of a run's settings. */
@@ -37,6 +39,10 @@ export const bm25Rag = (c: JmlrConfig) =>
 export const noRetrieval = (c: JmlrConfig) => Layer.mergeAll(retriever.absent, languageModel.trainable(ofReader(c)))
 /** Only the retriever is trained, on gold passages. */
 export const retrieverOnly = (c: JmlrConfig) => Layer.mergeAll(retriever.trainable(ofRetriever(c)), absent)
+
+/** The retriever alone, frozen: none, BM25 or an encoder. */
+export const ranking = (c: JmlrConfig, kind: Traits["retriever"]): Mode["ranks"] =>
+  kind === "none" ? retriever.absent : kind === "lexical" ? bm25.layer : retriever.readOnly(ofRetriever(c))
 
 /** Both models are frozen; a pipeline that trains them does not typecheck. */
 export const inference = (c: JmlrConfig) =>

@@ -1,0 +1,142 @@
+/** Evaluates a retriever on one task: split by split, each of which is kept once it is done. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { loadTask, type Query, type TaskData } from "../../datasets/benchmarks/load.ts"
+import { DEEPEST, figuresOf, means } from "../../domain/benchmarks/scores.ts"
+import type { RetrievalTask } from "../../domain/benchmarks/task.ts"
+import { text } from "../../domain/Content.ts"
+import type { RunConfig } from "../../domain/settings/RunConfig.ts"
+import { sha256Of } from "../../runtime/files/disk.ts"
+import type { Identity } from "../../runtime/ports/Checkpoints.ts"
+import { Corpus } from "../../runtime/ports/Corpus.ts"
+import { Reporter } from "../../runtime/ports/Reporter.ts"
+import { Retriever } from "../../runtime/ports/Retriever.ts"
+import { modeOf } from "../../systems/all.ts"
+import { asked } from "../answer.ts"
+import { searchBatch } from "../costs/evalBatch.ts"
+import { environment } from "../environment.ts"
+import { tellRanked } from "../preflight.ts"
+import type { Seen } from "./leaks.ts"
+import { resultOf, type SplitResult, store, stored } from "./results.ts"
+
+/** What tasks are evaluated with. */
+export interface Bench {
+  readonly config: RunConfig
+  /** The folder that the tasks' paths are relative to. */
+  readonly data: string
+  /** The folder of the results. */
+  readonly out: string
+  readonly seen: Seen["seen"]
+  readonly identity: Identity
+}
+
+/** Results of another version of this are computed again. */
+const VERSION = 1
+
+/** SHA-256 of what a split's figures depend on. */
+const keyOf = (task: RetrievalTask, identity: Identity, { corpus, queries }: TaskData): string => {
+  const { dataset_name, ignore_identical_ids, languages, main_score, prompt } = task
+  const own = { dataset_name, ignore_identical_ids, languages, main_score, prompt }
+  const conditions = { version: VERSION, identity, ...own, corpus: corpus.hash }
+  const lines = function*() {
+    yield JSON.stringify(conditions)
+    for (const { grades, id, text } of queries) yield `\n${JSON.stringify([id, text, [...grades]])}`
+  }
+  return sha256Of(lines())
+}
+
+/** The figures of some queries, in order. */
+const ranked = Effect.fnUntraced(
+  function*(queries: ReadonlyArray<Query>, { ignore_identical_ids }: RetrievalTask, floor: number) {
+    const [corpus, retriever] = [yield* Corpus, yield* Retriever]
+    const k = Math.min(DEEPEST, corpus.size)
+    const { docs, scores } = yield* retriever.search(queries.map((query) => [text(query.text)]), k)
+    return queries.map(({ grades, id }, q) => {
+      const found = Array.from({ length: k }, (_, i) => q * k + i).filter((i) => docs[i]! >= 0 && scores[i]! > floor)
+      const ranking = found.map((i) => [corpus.id(docs[i]!), scores[i]!] as const)
+      return figuresOf(ignore_identical_ids ? ranking.filter(([doc]) => doc !== id) : ranking, grades)
+    })
+  }
+)
+
+/** The mean figures of all queries; needs the retriever over their corpus. */
+const measured = Effect.fnUntraced(function*(c: RunConfig, task: RetrievalTask, queries: ReadonlyArray<Query>) {
+  const [reporter, began, size] = [yield* Reporter, yield* Clock.currentTimeMillis, searchBatch(c)]
+  const floor = modeOf(c).traits.retriever === "lexical" ? 0 : -Infinity
+  const figures: Array<Float64Array> = []
+  for (let from = 0; from < queries.length; from += size) {
+    figures.push(...yield* ranked(queries.slice(from, from + size), task, floor))
+    const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
+    const [done, total] = [figures.length, queries.length]
+    yield* reporter.report({ task: task.task, done, total, start: 0, seconds, unit: "queries", each: 1, figures: {} })
+  }
+  return means(figures)
+})
+
+/** Warnings about data of another size than the task says. */
+const sizes = ({ metadata, splits, task }: RetrievalTask, { corpus, queries, removed }: TaskData) => {
+  const counts = [
+    ["documents", corpus.size + removed.documents, metadata?.documents],
+    ["queries", queries.length + removed.queries + removed.emptied, metadata?.queries]
+  ] as const
+  return counts.filter(([, found, wanted]) => splits.length === 1 && wanted !== undefined && found !== wanted).map(
+    ([what, found, wanted]) => `${task}: ${found} ${what}, where its dataset has ${wanted}`
+  )
+}
+
+const leaks = (task: string, { removed: { documents, emptied, queries } }: TaskData): ReadonlyArray<string> =>
+  documents + queries === 0 ? [] : [
+    `${task}: training has seen ${queries} queries and ${documents} documents, which are left out, and with them `
+    + `${emptied} queries whose relevant documents were all among these`
+  ]
+
+/** Evaluates a split, unless it has been under the same conditions. */
+const ofSplit = Effect.fnUntraced(
+  function*({ config, data, identity, seen }: Bench, task: RetrievalTask, split: string, before?: SplitResult) {
+    const memory = config.corpus_in_memory * 2 ** 20
+    const loaded = yield* loadTask(task, split, { folder: data, memory, skipBad: config.skip_bad_lines, seen })
+    const lines = [...loaded.told, ...sizes(task, loaded), ...leaks(task.task, loaded)]
+    for (const line of lines) yield* Effect.logWarning(line)
+    const key = keyOf(task, identity, loaded)
+    if (before?.evaluated.key === key) return before
+    const { corpus, queries, removed } = loaded
+    const began = yield* Clock.currentTimeMillis
+    const c = { ...config, passages_file: task.task, index_path: "" }
+    yield* tellRanked(c, corpus, task.task, queries.map(({ id, text }) => asked(id, text, [])))
+    const layer = modeOf(c).ranks.pipe(Layer.provideMerge(Layer.succeed(Corpus, corpus)))
+    const scores = yield* measured(c, task, queries).pipe(Effect.provide(layer))
+    const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
+    return {
+      scores: {
+        ...scores,
+        main_score: scores[task.main_score]!,
+        hf_subset: task.dataset_name ?? "default",
+        languages: task.languages
+      },
+      evaluated: {
+        key,
+        documents: corpus.size,
+        queries: queries.length,
+        removed,
+        seconds,
+        environment: yield* environment
+      }
+    } satisfies SplitResult as SplitResult
+  },
+  Effect.scoped
+)
+
+/** Evaluates a task and stores its result, after each of its splits. */
+export const evaluateTask = Effect.fn("evaluateTask")(function*(bench: Bench, task: RetrievalTask) {
+  const before = yield* stored(bench.out, task)
+  const done = new Map<string, SplitResult>()
+  for (const split of task.splits) {
+    const own = yield* ofSplit(bench, task, split, before.get(split))
+    done.set(split, own)
+    if (own === before.get(split)) continue
+    const date = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    yield* store(bench.out, resultOf(task, done, date))
+  }
+  return done as ReadonlyMap<string, SplitResult>
+})

@@ -1,0 +1,83 @@
+/** Results of tasks, in the files that MTEB (2.26) writes and reads: one a task, with what is ours under one key. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { join } from "node:path"
+import type { RetrievalTask } from "../../domain/benchmarks/task.ts"
+import { benchFile } from "../../domain/fileNames.ts"
+import { decodeFile, exists, replace } from "../../runtime/files/disk.ts"
+import { Environment } from "../environment.ts"
+import { json } from "../run.ts"
+
+/** Figures of a split and a subset, with MTEB's names of these. */
+const Entry = Schema.StructWithRest(
+  Schema.Struct({
+    main_score: Schema.Finite,
+    hf_subset: Schema.String,
+    languages: Schema.Array(Schema.String)
+  }),
+  [Schema.Record(Schema.String, Schema.Unknown)]
+)
+
+/** How a split was evaluated. */
+const Evaluated = Schema.Struct({
+  /** SHA-256 of retriever, settings, task and data. */
+  key: Schema.String,
+  documents: Schema.Natural,
+  queries: Schema.Natural,
+  /** Left out because training has seen them. */
+  removed: Schema.Struct({ documents: Schema.Natural, queries: Schema.Natural, emptied: Schema.Natural }),
+  seconds: Schema.Finite,
+  environment: Environment
+})
+
+const Result = Schema.Struct({
+  dataset_revision: Schema.String,
+  task_name: Schema.String,
+  /** The version of MTEB that computed the scores: none did. */
+  mteb_version: Schema.Null,
+  scores: Schema.Record(Schema.String, Schema.Array(Entry)),
+  /** Seconds. */
+  evaluation_time: Schema.Finite,
+  kg_co2_emissions: Schema.Null,
+  /** Seconds since 1970. */
+  date: Schema.Finite,
+  /** By split. */
+  anamnesis: Schema.Record(Schema.String, Evaluated)
+})
+/** The result of a task. */
+export type Result = typeof Result.Type
+
+/** The figures of a split, and how they were computed. */
+export interface SplitResult {
+  readonly scores: typeof Entry.Type
+  readonly evaluated: typeof Evaluated.Type
+}
+
+/** The results of a task's splits as one. */
+export const resultOf = (task: RetrievalTask, splits: ReadonlyMap<string, SplitResult>, date: number): Result => ({
+  dataset_revision: task.metadata?.revision ?? "local",
+  task_name: task.task,
+  mteb_version: null,
+  scores: Object.fromEntries([...splits].map(([split, { scores }]) => [split, [scores]])),
+  evaluation_time: [...splits.values()].reduce((sum, { evaluated }) => sum + evaluated.seconds, 0),
+  kg_co2_emissions: null,
+  date,
+  anamnesis: Object.fromEntries([...splits].map(([split, { evaluated }]) => [split, evaluated]))
+})
+
+/** The stored results of a task's splits; none if it has no file. */
+export const stored = Effect.fnUntraced(function*(folder: string, task: RetrievalTask) {
+  const path = join(folder, benchFile(task.task))
+  if (!(yield* exists(path))) return new Map<string, SplitResult>()
+  const { anamnesis, scores } = yield* decodeFile(path, Schema.decodeUnknownEffect(Result))
+  return new Map(
+    Object.entries(anamnesis).flatMap(([split, evaluated]) => {
+      const own = scores[split]?.[0]
+      return own === undefined ? [] : [[split, { scores: own, evaluated }] as const]
+    })
+  )
+})
+
+/** Stores the result of a task. */
+export const store = (folder: string, result: Result) =>
+  replace(join(folder, benchFile(result.task_name)), json(result))

@@ -1,0 +1,147 @@
+/** `bench` from outside: results in MTEB's files, going on task by task, leaks, and what is refused before anything runs. */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import type { Result } from "../../src/programs/benchmarks/results.ts"
+import type { BenchSummary } from "../../src/programs/benchmarks/summary.ts"
+import { anamnesis, type Ended, jsonLines, prepare } from "../support/cli.ts"
+import * as Tiny from "../support/tiny.ts"
+
+let folder: string
+const into = (out: string) => (...args: ReadonlyArray<string>) =>
+  anamnesis(folder, [
+    "bench",
+    "--config",
+    "run.yaml",
+    "--json",
+    "--set",
+    "options_in_query=false",
+    "--out",
+    out,
+    ...args
+  ])
+const lexical = ["--set", "mode=bm25_rag"]
+const told = ({ code, err, out }: Ended): BenchSummary => {
+  assert.strictEqual(code, 0, err)
+  return JSON.parse(out) as BenchSummary
+}
+const text = (...path: ReadonlyArray<string>): string => readFileSync(join(folder, ...path), "utf8")
+const result = (...path: ReadonlyArray<string>) => JSON.parse(text(...path)) as Result
+
+const tasks = `group: tiny
+task:
+  - task: Tiny
+    output_type: retrieval
+    dataset_path: tiny
+    prompt: Find it
+    metadata: { dataset: us/tiny, revision: abc, documents: 11, queries: 7 }
+  - task: Own
+    output_type: retrieval
+    passages_file: passages.jsonl
+    test_file: questions.jsonl
+    main_score: recall_at_1
+`
+
+/** The tiny system's data as a folder of BEIR's. */
+const writeBeir = (name: string, questions = Tiny.questions): void => {
+  mkdirSync(join(folder, name, "qrels"), { recursive: true })
+  writeFileSync(
+    join(folder, name, "corpus.jsonl"),
+    jsonLines(Tiny.passages.map(({ id, text }) => ({ _id: id, title: "", text })))
+  )
+  writeFileSync(
+    join(folder, name, "queries.jsonl"),
+    jsonLines(questions.map(({ id, question }) => ({ _id: id, text: question })))
+  )
+  const judged = questions.flatMap(({ gold, id }) => gold.map((own) => `${id}\t${own}\t1\n`))
+  writeFileSync(join(folder, name, "qrels", "test.tsv"), `query-id\tcorpus-id\tscore\n${judged.join("")}`)
+}
+
+beforeAll(async () => {
+  folder = await prepare()
+  writeBeir("tiny")
+  writeFileSync(join(folder, "tasks.yaml"), tasks)
+}, 60_000)
+afterAll(() => rmSync(folder, { recursive: true }))
+
+describe("bench", () => {
+  it("writes each task's figures as MTEB does, and the means over tasks", async () => {
+    const ended = await into("first")("tasks.yaml", ...lexical)
+    const summary = told(ended)
+    assert.deepStrictEqual(summary.tasks.map(({ documents, queries, task }) => [task, documents, queries]), [
+      ["Tiny", 11, 6],
+      ["Own", 11, 6]
+    ])
+    const { anamnesis: own, dataset_revision, scores, task_name } = result("first", "Tiny.json")
+    assert.deepStrictEqual([task_name, dataset_revision, Object.keys(scores)], ["Tiny", "abc", ["test"]])
+    const [entry] = scores["test"]!
+    assert.deepStrictEqual([entry!.hf_subset, entry!.languages], ["default", ["eng-Latn"]])
+    assert.strictEqual(entry!.main_score, entry!["ndcg_at_10"])
+    assert.isAbove(entry!.main_score, 0.3)
+    assert.strictEqual(own["test"]!.queries, 6)
+    const [tiny, files] = summary.tasks
+    assert.deepStrictEqual([files!.main, files!.ndcg_at_10], ["recall_at_1", tiny!.ndcg_at_10])
+    assert.closeTo(summary.mean.main_score, (tiny!.main_score + files!.main_score) / 2, 1e-5)
+    assert.deepStrictEqual(JSON.parse(text("first", "summary.json")), summary)
+    assert.match(ended.err, /Tiny: 6 queries, where its dataset has 7/)
+    assert.match(ended.err, /the prompts of 1 tasks are not used/)
+  })
+  it("does not compute again what is there, and does what has changed", async () => {
+    writeBeir("changing")
+    writeFileSync(join(folder, "changing.yaml"), tasks.replace("dataset_path: tiny", "dataset_path: changing"))
+    const run = () => into("again")("changing.yaml", ...lexical)
+    told(await run())
+    const before = ["Tiny.json", "Own.json"].map((name) => text("again", name))
+    rmSync(join(folder, "again", "Own.json"))
+    told(await run())
+    assert.strictEqual(text("again", "Tiny.json"), before[0])
+    assert.deepStrictEqual(result("again", "Own.json").scores, (JSON.parse(before[1]!) as Result).scores)
+    writeBeir("changing", Tiny.questions.slice(1))
+    assert.deepStrictEqual(told(await run()).tasks[0]!.queries, 5)
+    assert.notStrictEqual(text("again", "Tiny.json"), before[0])
+  })
+  it("evaluates the encoder of the settings", async () => {
+    const summary = told(await into("dense")("tasks.yaml", "--set", "mode=frozen_rag"))
+    assert.deepStrictEqual(summary.tasks.map(({ recall_at_100 }) => recall_at_100), [1, 1])
+    assert.notStrictEqual(
+      result("dense", "Tiny.json").anamnesis["test"]!.key,
+      told(await into("dense-lexical")("tasks.yaml", ...lexical)) &&
+        result("dense-lexical", "Tiny.json").anamnesis["test"]!.key
+    )
+  })
+  it("leaves out what training has seen, and says so", async () => {
+    const [first, second] = Tiny.questions
+    const passage = Tiny.passages.find(({ id }) => id === second!.gold[0])!
+    writeFileSync(
+      join(folder, "seen.jsonl"),
+      jsonLines([{ query: first!.question.toUpperCase(), pos: [passage.text] }])
+    )
+    const ended = await into("leaks")("tasks.yaml", ...lexical, "--train", "seen.jsonl")
+    const [tiny] = told(ended).tasks
+    assert.deepStrictEqual([tiny!.documents, tiny!.queries, tiny!.removed], [10, 4, { documents: 1, queries: 2 }])
+    assert.match(
+      ended.err,
+      /Tiny: training has seen 1 queries and 1 documents, which are left out, and with them 1 queries/
+    )
+  })
+  it("refuses, before anything is computed, what cannot be evaluated", async () => {
+    writeFileSync(
+      join(folder, "other.yaml"),
+      "task: Tiny\noutput_type: retrieval\ndataset_path: tiny\ntest_split: dev\n"
+    )
+    const refusals: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
+      [
+        ["SciFact", "tasks.yaml"],
+        /SciFact: there is no folder scifact; it is mteb\/scifact at d56462d[^]*the others can be named by themselves: Tiny Own/
+      ],
+      [["other.yaml"], /Tiny: tiny: qrels holds test, and no dev/],
+      [["tasks.yaml", "--set", "mode=oracle"], /mode oracle has no retriever/]
+    ]
+    await Promise.all(refusals.map(async ([args, why]) => {
+      const { code, err, out } = await into("refused")(...lexical, ...args)
+      assert.deepStrictEqual([code, out], [1, ""], err)
+      assert.match(err, why)
+    }))
+    assert.isFalse(existsSync(join(folder, "refused")))
+  })
+}, 300_000)
