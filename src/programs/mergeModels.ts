@@ -4,6 +4,7 @@ import { basename } from "node:path"
 import { modelFiles } from "../domain/fileNames.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import { readText } from "../runtime/files/disk.ts"
+import { parse } from "../runtime/files/hub/ids.ts"
 import { pin } from "../runtime/files/hub/models.ts"
 import { bytesIn } from "../runtime/files/safetensors/shards.ts"
 import { readObject } from "../runtime/files/settings.ts"
@@ -39,13 +40,14 @@ export const referencesOf = Effect.fnUntraced(function*(config: MergeConfig) {
 
 /** The models of a merge, each with the SHA-256 of its weights. */
 const table = Effect.fnUntraced(
-  function*(references: ReadonlyMap<string, Reference>, folders: ReadonlyMap<string, string>) {
-    const rows = yield* Effect.forEach([...references], ([name, { adapter, model }]) =>
-      Effect.map(fingerprint(folders.get(name)!), (sha256) => [
-        name,
-        `${model}${adapter === undefined ? "" : ` + ${adapter}`}; weights ${sha256 ?? "unknown"}`
-      ]))
-    return ModelCard.table(["model", "read from; SHA-256"], Object.fromEntries(rows))
+  function*({ models, options: { references } }: Merge.Prepared) {
+    const rows = yield* Effect.forEach([...models], ([name, { folders }]) => {
+      const { adapter, model } = references.get(name)!
+      const from = adapter === undefined ? model : `${model}+${adapter}`
+      const told = from === name ? "" : `${from}, `
+      return Effect.map(fingerprint(folders.at(-1)!), (sha256) => [name, `${told}SHA-256 ${sha256}`])
+    })
+    return ModelCard.table(["model", "weights"], Object.fromEntries(rows))
   }
 )
 
@@ -53,7 +55,6 @@ const table = Effect.fnUntraced(
 const cardOf = Effect.fnUntraced(function*(name: string, prepared: Merge.Prepared, text: string, seed: number) {
   const { donor, models, options: { config, references }, plan } = prepared
   const { method } = config
-  const folders = new Map([...models].map(([own, { folders }]) => [own, folders.at(-1)!]))
   const title = method.reference === undefined ? method.title : `[${method.title}](${method.reference})`
   const base = config.base === undefined ? "" : ` with ${config.base} as its base`
   const masks = method.random ? ` Random masks were drawn under seed ${seed}.` : ""
@@ -61,7 +62,10 @@ const cardOf = Effect.fnUntraced(function*(name: string, prepared: Merge.Prepare
     name,
     matter: {
       library_name: "transformers",
-      base_model: JSON.stringify([...references.values()].map(({ model }) => model)),
+      base_model: JSON.stringify([...models.keys()].map((own) => {
+        const { model } = references.get(own)!
+        return parse(model)?.repo ?? model
+      })),
       base_model_relation: "merge",
       tags: "[anamnesis, mergekit, merge]"
     },
@@ -70,7 +74,7 @@ const cardOf = Effect.fnUntraced(function*(name: string, prepared: Merge.Prepare
         "Merge",
         `${plan.steps.length} tensors were merged by ${title}${base}.${masks} Config and names of tensors are those of ${donor.name}.`
       ],
-      ["Models", yield* table(references, folders)],
+      ["Models", yield* table(prepared)],
       ["Configuration", `\`\`\`yaml\n${text.replace(/\n+$/, "")}\n\`\`\``]
     ]
   })

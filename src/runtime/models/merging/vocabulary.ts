@@ -48,7 +48,9 @@ export const disagreement = (own: Tokens, base: Tokens): string | undefined => {
   const examples = differing.slice(0, 3).map((token) =>
     `${brief(token, 40)} (${id(own, token)}, there ${id(base, token)})`
   )
-  return `${differing.length} tokens differ: ${examples.join(", ")}${differing.length > 3 ? ", ..." : ""}`
+  return `${differing.length === 1 ? "1 token differs" : `${differing.length} tokens differ`}: ${examples.join(", ")}${
+    differing.length > 3 ? ", ..." : ""
+  }`
 }
 
 /** Parts of two tokenizers of the same tokens that differ, so that they may cut the same text differently. */
