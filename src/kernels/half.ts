@@ -40,6 +40,17 @@ export const rounding = (type: Half): (x: number) => number => {
   }
 }
 
+/** Rounds float32 values to the nearest numbers of the type, in place. */
+export const round = (data: Float32Array, type: Half): void => {
+  const bits = new Uint32Array(data.buffer, data.byteOffset, data.length)
+  if (type === "bfloat16") {
+    for (let i = 0; i < bits.length; i++) bits[i] = toUpper(bits[i]!) << 16
+  } else {
+    const table = float16s()
+    for (let i = 0; i < bits.length; i++) data[i] = table[toHalf(bits[i]!)]!
+  }
+}
+
 /** float32 as half-precision bits, rounded to nearest; values out of range become infinite. */
 export const toWords = (data: Float32Array, type: Half): Uint16Array => {
   const bits = new Uint32Array(data.buffer, data.byteOffset, data.length)

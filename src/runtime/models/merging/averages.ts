@@ -1,5 +1,5 @@
 /** Methods that average weights themselves. */
-import { baseOf, type Group, numberOf, othersOf, type Round, rounded, sum } from "./group.ts"
+import { baseOf, type Group, length, numberOf, othersOf, type Round, rounded, settle } from "./group.ts"
 
 /** Weighted sum in float32, by fused multiply-add in the order of the models, divided by the weights' sum. */
 export const linear = ({ dtype, inputs, shared }: Group): Float32Array => {
@@ -10,17 +10,17 @@ export const linear = ({ dtype, inputs, shared }: Group): Float32Array => {
     divisor = Math.fround(divisor + weight)
     for (let i = 0; i < result.length; i++) result[i] = result[i]! + values[i]! * weight
   }
-  const round = rounded(dtype)
-  const by = shared["normalize"] === true ? divisor : 1
-  for (let i = 0; i < result.length; i++) result[i] = round(Math.fround(result[i]! / by))
+  if (shared["normalize"] === true) { for (let i = 0; i < result.length; i++) result[i] = result[i]! / divisor }
+  settle(result, dtype)
   return result
 }
 
 /** Cosine of the angle between two offsets from the base, clamped; offsets of almost no length count as orthogonal. */
 const cosine = (a: Float32Array, b: Float32Array, round: Round): number => {
-  const norm = (v: Float32Array) => round(Math.sqrt(sum(v, (x) => x * x)))
-  const dot = round(sum(a, (x, i) => round(x * b[i]!)))
-  return Math.max(-1, Math.min(1, round(dot / Math.max(round(norm(a) * norm(b)), 1e-6))))
+  let product = 0
+  for (let i = 0; i < a.length; i++) product += round(a[i]! * b[i]!)
+  const norms = round(round(length(a)) * round(length(b)))
+  return Math.max(-1, Math.min(1, round(round(product) / Math.max(norms, 1e-6))))
 }
 
 /** How far from the base to the models' mean: K c / (1 + (K - 1) c) for the mean cosine c, not clamped. */

@@ -1,5 +1,5 @@
 /** Methods that add task vectors, the differences from the base, to the base: task arithmetic and its kin. */
-import { baseOf, type Dtype, type Group, numberOf, othersOf, rounded } from "./group.ts"
+import { baseOf, type Dtype, type Group, numberOf, othersOf, rounded, settle } from "./group.ts"
 import type { Delta } from "./sparsify.ts"
 
 /** How the task vectors are sparsified, and whether signs are elected. */
@@ -9,64 +9,99 @@ export interface Kind {
   readonly elects: boolean
 }
 
+/** Elements that are mixed at a time. */
+const BLOCK = 2 ** 15
+
+/** `values` minus `base`, in place. */
+const subtract = (values: Float32Array, base: Float32Array, dtype: Dtype): void => {
+  for (let i = 0; i < values.length; i++) values[i] = values[i]! - base[i]!
+  settle(values, dtype)
+}
+
+const scale = (values: Float32Array, factor: number, dtype: Dtype): void => {
+  for (let i = 0; i < values.length; i++) values[i] = values[i]! * factor
+  settle(values, dtype)
+}
+
 /** Weighted task vectors, in place of the inputs. */
 const weighted = (group: Group, base: Float32Array, { sparsify }: Kind) => {
-  const [round, rescale] = [rounded(group.dtype), group.shared["rescale"] === true]
+  const { dtype, shape, shared } = group
   return othersOf(group).map(({ parameters, uniform, values }) => {
-    for (let i = 0; i < values.length; i++) values[i] = round(values[i]! - base[i]!)
-    sparsify?.({ values, shape: group.shape, dtype: group.dtype, rescale, parameters, uniform })
-    const weight = round(numberOf(parameters, "weight"))
-    for (let i = 0; i < values.length; i++) values[i] = round(values[i]! * weight)
+    subtract(values, base, dtype)
+    sparsify?.({ values, shape, dtype, rescale: shared["rescale"] === true, parameters, uniform })
+    const weight = rounded(dtype)(numberOf(parameters, "weight"))
+    scale(values, weight, dtype)
     return { values, weight }
   })
 }
 type Weighted = ReturnType<typeof weighted>
 
-/** The sum over models of their `i`-th elements, in float32. */
-const total = (all: Weighted, i: number): number => {
-  let sum = 0
-  for (const { values } of all) sum = Math.fround(sum + values[i]!)
-  return sum
+/** The sum over models, and what it is divided by where it is normalised, of elements from a place on. */
+interface Mix {
+  readonly sum: Float32Array
+  readonly divisor: Float32Array
+}
+/** Fills a mix, which is as long as the elements are many, from place `from` on. */
+type Mixing = (all: Weighted, from: number, dtype: Dtype, mix: Mix) => void
+
+/** Fills `sum` with the sum of all models' elements, in float32, rounded once. */
+const total = (all: Weighted, from: number, dtype: Dtype, sum: Float32Array): void => {
+  sum.fill(0)
+  for (const { values } of all) for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + values[from + i]!
+  settle(sum, dtype)
 }
 
-/** The sum and its divisor, at an element. */
-type Mix = (i: number) => readonly [sum: number, divisor: number]
-
 /** Of all models; weights that cancel divide by one. */
-const plain = (all: Weighted, dtype: Dtype): Mix => {
-  const round = rounded(dtype)
-  const sum = round(all.reduce((s, { weight }) => Math.fround(s + weight), 0))
-  const divisor = Math.abs(sum) < 1e-8 ? 1 : sum
-  return (i) => [round(total(all, i)), divisor]
+const plain: Mixing = (all, from, dtype, { divisor, sum }) => {
+  const weights = rounded(dtype)(all.reduce((s, { weight }) => Math.fround(s + weight), 0))
+  divisor.fill(Math.abs(weights) < 1e-8 ? 1 : weights)
+  total(all, from, dtype, sum)
 }
 
 /** Of the models whose sign is the elected one: that of the sum, a sum of zero counting as positive. */
-const elected = (all: Weighted, dtype: Dtype): Mix => {
-  const round = rounded(dtype)
-  return (i) => {
-    const sign = round(total(all, i)) >= 0 ? 1 : -1
-    let [sum, divisor] = [0, 0]
-    for (const { values, weight } of all) {
-      const v = values[i]!
-      if (Math.sign(v) !== sign) continue
-      sum = Math.fround(sum + v)
-      divisor = Math.fround(divisor + weight)
+const elected = (all: Weighted, from: number, dtype: Dtype, { divisor, sum }: Mix, whole: Float32Array): void => {
+  total(all, from, dtype, whole)
+  sum.fill(0)
+  divisor.fill(0)
+  for (const { values, weight } of all) {
+    for (let i = 0; i < sum.length; i++) {
+      const v = values[from + i]!
+      if (v === 0 || v > 0 !== whole[i]! >= 0) continue
+      sum[i] = sum[i]! + v
+      divisor[i] = divisor[i]! + weight
     }
-    return [round(sum), round(divisor) || 1]
   }
+  settle(sum, dtype)
+  settle(divisor, dtype)
+  for (let i = 0; i < divisor.length; i++) divisor[i] = divisor[i]! || 1
+}
+
+/** How a kind mixes, with arrays that all blocks use again. */
+const mixingOf = ({ elects }: Kind): Mixing => {
+  if (!elects) return plain
+  const whole = new Float32Array(BLOCK)
+  return (all, from, dtype, mix) => elected(all, from, dtype, mix, whole.subarray(0, mix.sum.length))
 }
 
 /** The merge of a kind: the base plus `lambda` times the mix of the task vectors. */
 export const merged = (kind: Kind) => (group: Group): Float32Array => {
-  const [base, round] = [baseOf(group)!, rounded(group.dtype)]
+  const [base, { dtype, shared }] = [baseOf(group)!, group]
   const all = weighted(group, base, kind)
-  const [normalizes, lambda] = [group.shared["normalize"] === true, Math.fround(numberOf(group.shared, "lambda"))]
-  const mix = (kind.elects ? elected : plain)(all, group.dtype)
-  return base.map((b, i) => {
-    const [sum, divisor] = mix(i)
-    const normal = normalizes ? round(sum / divisor) : sum
-    return round(b + (lambda === 1 ? normal : round(normal * lambda)))
-  })
+  const lambda = Math.fround(numberOf(shared, "lambda"))
+  const [mixing, sums, divisors] = [mixingOf(kind), new Float32Array(BLOCK), new Float32Array(BLOCK)]
+  for (let from = 0; from < base.length; from += BLOCK) {
+    const n = Math.min(BLOCK, base.length - from)
+    const [sum, divisor] = [sums.subarray(0, n), divisors.subarray(0, n)]
+    mixing(all, from, dtype, { sum, divisor })
+    if (shared["normalize"] === true) {
+      for (let i = 0; i < n; i++) sum[i] = sum[i]! / divisor[i]!
+      settle(sum, dtype)
+    }
+    if (lambda !== 1) scale(sum, lambda, dtype)
+    for (let i = 0; i < n; i++) base[from + i] = base[from + i]! + sum[i]!
+  }
+  settle(base, dtype)
+  return base
 }
 
 /** Elements whose variance over the task vectors is in the share `select_topk` of the largest that are not zero. */

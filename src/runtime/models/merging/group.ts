@@ -1,5 +1,5 @@
 /** What a merge method computes with: one tensor as all models have it, and the parameters of its merge. */
-import { type Half, rounding } from "../../../kernels/half.ts"
+import { type Half, round, rounding } from "../../../kernels/half.ts"
 
 /** The element type that a tensor is merged in. */
 export type Dtype = "float32" | Half
@@ -9,6 +9,11 @@ export type Round = (x: number) => number
 
 /** The rounding of an element type. */
 export const rounded = (dtype: Dtype): Round => dtype === "float32" ? Math.fround : rounding(dtype)
+
+/** Rounds values, which are float32, to an element type in place. */
+export const settle = (values: Float32Array, dtype: Dtype): void => {
+  if (dtype !== "float32") round(values, dtype)
+}
 
 /** Values of parameters by name; a parameter whose default is null may be left out. */
 export type Parameters = Readonly<Record<string, number | boolean>>
@@ -49,9 +54,12 @@ export const numberOf = (parameters: Parameters, name: string): number => Number
 /** A condition under which a tensor cannot be merged, such as vectors that cancel; the message says which. */
 export class Unmergeable extends Error {}
 
-/** Sum of `f` over the elements, in float64. */
-export const sum = (values: Float32Array, f: (x: number, i: number) => number): number => {
+/** The inner product of two vectors, in float64. */
+export const dot = (a: Float32Array, b: Float32Array): number => {
   let total = 0
-  for (let i = 0; i < values.length; i++) total += f(values[i]!, i)
+  for (let i = 0; i < a.length; i++) total += a[i]! * b[i]!
   return total
 }
+
+/** Euclidean length of a vector, in float64. */
+export const length = (v: Float32Array): number => Math.sqrt(dot(v, v))

@@ -95,8 +95,10 @@ export const prepare = Effect.fnUntraced(function*(options: Options) {
 })
 
 /** An input's values, rounded to the type that they are merged in. */
-const valuesOf = Effect.fnUntraced(function*({ tensor }: Plan.Part, { dtype }: Plan.Step) {
-  const values = (yield* tensor.values).slice()
+const valuesOf = Effect.fnUntraced(function*({ model, tensor }: Plan.Part, { dtype }: Plan.Step) {
+  const read = yield* tensor.values
+  /** An adapter keeps its own tensors in memory. */
+  const values = model.folders.length > 1 ? read.slice() : read
   if (tensor.type === dtype || dtype === "float32") return values
   const round = rounded(dtype)
   for (let i = 0; i < values.length; i++) values[i] = round(values[i]!)

@@ -1,5 +1,5 @@
 /** Sparsification of task vectors, in place: which elements are kept, and the rescaling of what is left. */
-import { type Dtype, numberOf, type Parameters, type Round, rounded, type Uniform } from "./group.ts"
+import { type Dtype, numberOf, type Parameters, rounded, settle, type Uniform } from "./group.ts"
 
 /** A task vector, and how it is sparsified. */
 export interface Delta {
@@ -16,17 +16,19 @@ export interface Delta {
 const TINY = 1e-7
 
 /** Sets elements that are not kept to zero; multiplies the others by the ratio of the L1 norms before and after. */
-const keep = (values: Float32Array, kept: (i: number) => boolean, rescale: boolean, round: Round): void => {
+const keep = (values: Float32Array, kept: Uint8Array, rescale: boolean, dtype: Dtype): void => {
+  const round = rounded(dtype)
   let [before, after] = [0, 0]
   for (let i = 0; i < values.length; i++) {
     const size = Math.abs(values[i]!)
     before += size
-    if (kept(i)) after += size
+    if (kept[i] === 1) after += size
     else values[i] = 0
   }
   if (!rescale || round(before) < TINY || round(after) < TINY) return
   const ratio = round(round(before) / round(after))
-  for (let i = 0; i < values.length; i++) values[i] = round(values[i]! * ratio)
+  for (let i = 0; i < values.length; i++) values[i] = values[i]! * ratio
+  settle(values, dtype)
 }
 
 /** Magnitudes as integers of the same order. */
@@ -38,23 +40,21 @@ const magnitudes = (values: Float32Array): Uint32Array => {
 
 /** The value at a rank in ascending order, and how many are smaller: two counts of 16 bits each. */
 const valueAt = (bits: Uint32Array, rank: number) => {
-  const count = (of: (b: number) => number) => {
-    const counts = new Uint32Array(2 ** 16)
-    for (let i = 0; i < bits.length; i++) {
-      const at = of(bits[i]!)
-      if (at >= 0) counts[at] = counts[at]! + 1
-    }
-    return counts
-  }
   let below = 0
   const find = (counts: Uint32Array) => {
     let at = 0
     while (below + counts[at]! <= rank) below += counts[at++]!
     return at
   }
-  const high = find(count((b) => b >>> 16))
-  const low = find(count((b) => b >>> 16 === high ? b & 0xffff : -1))
-  return { value: ((high << 16) | low) >>> 0, below }
+  const counts = new Uint32Array(2 ** 16)
+  for (let i = 0; i < bits.length; i++) counts[bits[i]! >>> 16] = counts[bits[i]! >>> 16]! + 1
+  const high = find(counts)
+  counts.fill(0)
+  for (let i = 0; i < bits.length; i++) {
+    const b = bits[i]!
+    if (b >>> 16 === high) counts[b & 0xffff] = counts[b & 0xffff]! + 1
+  }
+  return { value: ((high << 16) | find(counts)) >>> 0, below }
 }
 
 /**
@@ -69,11 +69,11 @@ const ranked = (values: Float32Array, from: number, to: number, backwards: boole
   for (let j = 0; j < bits.length; j++) {
     const i = backwards ? bits.length - 1 - j : j
     const b = bits[i]!
-    const inside = b > lower.value && b < upper.value
-    const low = b === lower.value ? rankLow++ : -1
-    const high = b === upper.value ? rankHigh++ : -1
-    const rank = Math.max(low, high)
-    if (inside || (rank >= from && rank < to)) kept[i] = 1
+    if (b > lower.value && b < upper.value) kept[i] = 1
+    else if (b === lower.value || b === upper.value) {
+      const rank = b === lower.value ? rankLow++ : rankHigh++
+      if (rank >= from && rank < to) kept[i] = 1
+    }
   }
   return kept
 }
@@ -87,7 +87,7 @@ export const magnitude = ({ dtype, parameters, rescale, values }: Delta): void =
   if (density <= 0) return void values.fill(0)
   const n = values.length
   const kept = ranked(values, n - Math.max(1, countOf(density, n)), n, true)
-  keep(values, (i) => kept[i] === 1, rescale, rounded(dtype))
+  keep(values, kept, rescale, dtype)
 }
 
 /** Model Breadcrumbs: without the share `gamma` of largest magnitude, then the share `density` of what is largest. */
@@ -98,23 +98,24 @@ export const outliers = ({ dtype, parameters, rescale, values }: Delta): void =>
   const target = countOf(density, n)
   const from = Math.max(0, n - target - countOf(numberOf(parameters, "gamma"), n))
   const kept = ranked(values, from, Math.min(n, from + target), false)
-  keep(values, (i) => kept[i] === 1, rescale, rounded(dtype))
+  keep(values, kept, rescale, dtype)
 }
 
 /** Random masks of float16 are applied in float32. */
-const working = (dtype: Dtype): Round => dtype === "float16" ? Math.fround : rounded(dtype)
+const working = (dtype: Dtype): Dtype => dtype === "float16" ? "float32" : dtype
 
-const applied = ({ dtype, rescale, values }: Delta, kept: (i: number) => boolean): void => {
+/** Keeps each element with its probability. */
+const drawn = ({ dtype, rescale, uniform, values }: Delta, probability: (i: number) => number): void => {
+  const kept = new Uint8Array(values.length)
+  for (let i = 0; i < kept.length; i++) kept[i] = uniform(i) < probability(i) ? 1 : 0
   keep(values, kept, rescale, working(dtype))
-  if (dtype !== "float16") return
-  const round = rounded(dtype)
-  for (let i = 0; i < values.length; i++) values[i] = round(values[i]!)
+  settle(values, dtype)
 }
 
 /** DARE: each element with probability `density`. */
 export const bernoulli = (delta: Delta): void => {
   const density = numberOf(delta.parameters, "density")
-  if (density < 1) applied(delta, (i) => delta.uniform(i) < density)
+  if (density < 1) drawn(delta, () => density)
 }
 
 /** Ranks of a row's magnitudes, from 0, equal ones in their order. */
@@ -131,7 +132,7 @@ const ranksOf = (row: Float32Array): Uint32Array => {
  */
 export const keeping = ({ dtype, parameters, shape, values }: Delta): Float32Array => {
   const [density, epsilon] = [numberOf(parameters, "density"), numberOf(parameters, "epsilon")]
-  const [round, width] = [working(dtype), shape.at(-1) ?? 1]
+  const [round, width] = [rounded(working(dtype)), shape.at(-1) ?? 1]
   const probabilities = new Float32Array(values.length)
   const last = round(round(round(width - 1) + 1) - 1)
   for (let start = 0; start < values.length; start += width) {
@@ -150,5 +151,5 @@ export const magprune = (delta: Delta): void => {
   if (density >= 1) return
   if (density <= 0) return void delta.values.fill(0)
   const probabilities = keeping(delta)
-  applied(delta, (i) => delta.uniform(i) < probabilities[i]!)
+  drawn(delta, (i) => probabilities[i]!)
 }

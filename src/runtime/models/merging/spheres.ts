@@ -1,22 +1,36 @@
 /** Methods that interpolate along great circles. */
-import { baseOf, type Dtype, type Group, numberOf, othersOf, type Round, rounded, sum, Unmergeable } from "./group.ts"
+import {
+  baseOf,
+  dot,
+  type Dtype,
+  type Group,
+  length,
+  numberOf,
+  othersOf,
+  type Round,
+  rounded,
+  settle,
+  Unmergeable
+} from "./group.ts"
 
 const clamped = (cosine: number): number => Math.max(-1, Math.min(1, cosine))
 
 /** Interpolates from the base (t = 0) to the other model (t = 1); linearly where they are nearly collinear. */
 export const slerp = (group: Group): Float32Array => {
-  const [base, other, round] = [baseOf(group)!, othersOf(group)[0]!.values, rounded(group.dtype)]
+  const [base, other] = [baseOf(group)!, othersOf(group)[0]!.values]
   const t = Math.fround(numberOf(group.shared, "t"))
   const norm = (v: Float32Array) => {
-    const length = Math.sqrt(sum(v, (x) => x * x))
-    return length > 1e-8 ? length : 1
+    const size = length(v)
+    return size > 1e-8 ? size : 1
   }
-  const cosine = clamped(sum(base, (x, i) => x * other[i]!) / norm(base) / norm(other))
+  const cosine = clamped(dot(base, other) / norm(base) / norm(other))
   const theta = Math.acos(cosine)
   const [a, b] = Math.abs(cosine) > 0.9995
     ? [1 - t, t]
     : [Math.sin((1 - t) * theta) / Math.sin(theta), Math.sin(t * theta) / Math.sin(theta)]
-  return base.map((x, i) => round(Math.fround(a * x) + Math.fround(b * other[i]!)))
+  for (let i = 0; i < base.length; i++) base[i] = Math.fround(a * base[i]!) + Math.fround(b * other[i]!)
+  settle(base, group.dtype)
+  return base
 }
 
 /** A vector within a tensor: the elements at `start`, `start + step`, ... */
@@ -49,17 +63,17 @@ const arc = (cosine: number, t: number, r: Round) => {
 }
 
 /** Overwrites the vector of `a` with the interpolation to that of `b`. */
-const turn = (a: Float32Array, b: Float32Array, { length, start, step }: Line, t: number, dtype: Dtype): void => {
+const turn = (a: Float32Array, b: Float32Array, { length: n, start, step }: Line, t: number, dtype: Dtype): void => {
   const r = inner(dtype)
   const over = (f: (at: number) => number): number => {
     let total = 0
-    for (let i = 0; i < length; i++) total += f(start + i * step)
+    for (let i = 0; i < n; i++) total += f(start + i * step)
     return total
   }
   const norm = (v: Float32Array) => Math.max(r(Math.sqrt(over((at) => v[at]! ** 2))), 1e-7)
   const [normA, normB] = [norm(a), norm(b)]
   const coefficients = arc(clamped(r(over((at) => r(r(a[at]! / normA) * r(b[at]! / normB))))), t, r)
-  for (let i = 0, at = start; i < length; i++, at += step) {
+  for (let i = 0, at = start; i < n; i++, at += step) {
     const [x, y] = [a[at]!, b[at]!]
     a[at] = coefficients === undefined
       ? r(r((1 - t) * x) + r(t * y))
@@ -82,9 +96,6 @@ export const nuslerp = (group: Group): Float32Array => {
   for (const line of whole ? [{ start: 0, step: 1, length: a.length }] : lines(shape, axis)) turn(a, b, line, t, dtype)
   return base ? base.map((x, i) => round(x + a[i]!)) : a
 }
-
-const dot = (a: Float32Array, b: Float32Array): number => sum(a, (x, i) => x * b[i]!)
-const length = (v: Float32Array): number => Math.sqrt(dot(v, v))
 
 /** One step of Karcher's iteration from `mean`: the mean of the tangents towards the unit vectors. */
 const tangentAt = (mean: Float32Array, units: ReadonlyArray<Float32Array>, tolerance: number, r: Round) => {
@@ -153,7 +164,7 @@ const barycentre = (units: ReadonlyArray<Float32Array>, weights: ReadonlyArray<n
   })
   const tangent = blend(tangents, weights, r)
   const angle = r(r(length(tangent)) + eps)
-  const [cosine, share] = [r(Math.cos(angle)), r(r(Math.sin(angle)) / angle)]
+  const [cosine, share] = [r(Math.cos(angle)), angle === 0 ? 1 : r(r(Math.sin(angle)) / angle)]
   return mean.map((m, i) => r(r(m * cosine) + r(tangent[i]! * share)))
 }
 
@@ -171,9 +182,11 @@ export const multislerp = (group: Group): Float32Array => {
   const [eps, weights] = [numberOf(group.shared, "eps"), weightsOf(group, r)]
   const all = others.map(({ values }) => base ? values.map((x, i) => round(x - base[i]!)) : values)
   const norms = all.map((v) => r(length(v)))
-  const units = all.map((v, k) => v.map((x) => r(x / r(norms[k]! + eps))))
+  const units = all.map((v, k) => v.map((x) => r(x / (r(norms[k]! + eps) || 1))))
   const point = barycentre(units, weights, eps, r)
-  if (!point && all.length > 2) throw new Unmergeable("the weighted unit vectors cancel; choose other weights")
+  if (!point && all.length > 2 && norms.some((norm) => norm > 0)) {
+    throw new Unmergeable("the weighted unit vectors cancel; choose other weights")
+  }
   const size = r(norms.reduce((s, norm, k) => s + r(norm * weights[k]!), 0))
   const merged = point ? point.map((x) => round(x * size)) : blend(all, weights, r)
   return base ? merged.map((x, i) => round(base[i]! + x)) : merged
