@@ -49,7 +49,7 @@ export const namesIn = ({ base, models, slices = [] }: MergeConfig): ReadonlyArr
   return [...new Set([...base === undefined ? [] : [base], ...listed, ...bases])]
 }
 
-/** The models of a config that is not a model's name. */
+/** Whether a tokenizer is taken from a model that is named. */
 const isModel = (source: string | undefined): source is string =>
   source !== undefined && source !== "base" && source !== "union"
 
@@ -156,7 +156,7 @@ const configOf = ({ donor, options, plan, tokenizers: { target } }: Prepared, dt
   return { ...own, ...apart, ...sliced, ...ids, ...(target ? { vocab_size: target.rows } : {}), dtype }
 }
 
-/** Files of a tokenizer, whose ids `generation_config.json` has too. */
+/** Files that are the donor's; all others are of the model that the tokenizer is from. */
 const ofDonor: ReadonlyArray<string> = [modelFiles.colbert, modelFiles.lengths, modelFiles.pylate, modelFiles.modules]
 
 /** The configs of sentence-transformers' modules. */

@@ -43,7 +43,12 @@ export interface Target {
   readonly from: Model
 }
 
-const sizeOf = (tokens: Vocabulary.Tokens): number => 1 + Math.max(-1, ...tokens.values())
+/** One more than the greatest id. */
+const sizeOf = (tokens: Vocabulary.Tokens): number => {
+  let size = 0
+  for (const id of tokens.values()) size = Math.max(size, id + 1)
+  return size
+}
 
 /** An added token without options, as Hugging Face's library adds a text. */
 const plain = (content: string) => ({
