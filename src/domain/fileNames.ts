@@ -22,6 +22,8 @@ export const modelFiles = {
   /** Maximum text lengths, in sentence-transformers folders. */
   lengths: "sentence_bert_config.json",
   card: "README.md",
+  /** The config of a merge, under mergekit's name. */
+  recipe: "mergekit_config.yml",
   colbert: "artifact.metadata",
   pylate: "config_sentence_transformers.json",
   /** Marks a folder without weights whose model is trained from scratch. */

@@ -21,6 +21,36 @@ const toHalf = (bits: number): number => {
 /** The nearest bfloat16 to a float32, both as bits; ties to even. */
 const toUpper = (bits: number): number => (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16
 
+const one = new Float32Array(1)
+const itsBits = new Uint32Array(one.buffer)
+
+/** Rounds a number to float32, then to the nearest number of the type; those out of range become infinite. */
+export const rounding = (type: Half): (x: number) => number => {
+  if (type === "float16") {
+    const table = float16s()
+    return (x) => {
+      one[0] = x
+      return table[toHalf(itsBits[0]!)]!
+    }
+  }
+  return (x) => {
+    one[0] = x
+    itsBits[0] = toUpper(itsBits[0]!) << 16
+    return one[0]
+  }
+}
+
+/** Rounds float32 values to the nearest numbers of the type, in place. */
+export const round = (data: Float32Array, type: Half): void => {
+  const bits = new Uint32Array(data.buffer, data.byteOffset, data.length)
+  if (type === "bfloat16") {
+    for (let i = 0; i < bits.length; i++) bits[i] = toUpper(bits[i]!) << 16
+  } else {
+    const table = float16s()
+    for (let i = 0; i < bits.length; i++) data[i] = table[toHalf(bits[i]!)]!
+  }
+}
+
 /** float32 as half-precision bits, rounded to nearest; values out of range become infinite. */
 export const toWords = (data: Float32Array, type: Half): Uint16Array => {
   const bits = new Uint32Array(data.buffer, data.byteOffset, data.length)

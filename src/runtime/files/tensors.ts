@@ -27,6 +27,8 @@ export interface Tensors {
   readonly read: (name: string) => Effect.Effect<StoredTensor, FileError>
   /** The half-precision type of a tensor, if it has one. */
   readonly half: (name: string) => Half | undefined
+  /** The element type of a tensor in the format's own notation ("I64"), where the format has such types. */
+  readonly type?: (name: string) => string
   /** The half-precision bits of such a tensor. */
   readonly words: (name: string) => Effect.Effect<Uint16Array, FileError>
   /** The blocks of a tensor, if it has them; of formats without such types there are none. */

@@ -113,6 +113,17 @@ export const resolve = Effect.fnUntraced(function*(given: string) {
   return yield* new FileError({ path: join(own.folder, Peft.CONFIG), place: "base_model_name_or_path", reason })
 })
 
+/** An adapter on a base of one's choice, which must not be an adapter itself; `checkBase` is left to the caller. */
+export const resolveOn = Effect.fnUntraced(function*(adapter: string, on: string) {
+  const [own, base] = [yield* locate(adapter), yield* locate(on)]
+  const fail = (path: string, reason: string) => new FileError({ path, place: "", reason })
+  if (!(yield* Peft.isIn(own.folder))) return yield* fail(own.folder, `is no adapter: it has no ${Peft.CONFIG}`)
+  if (yield* Peft.isIn(base.folder)) {
+    return yield* fail(base.folder, "is an adapter itself; merge it first (anamnesis merge)")
+  }
+  return { ...base, given: own.folder, adapter: yield* Peft.read(own.folder) }
+})
+
 /** A model by its name: `organisation/name@commit` of one of the Hub, a folder's path otherwise. */
 export interface Pinned {
   readonly name: string

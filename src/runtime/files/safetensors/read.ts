@@ -42,6 +42,9 @@ const bits: ReadonlyMap<string, number> = new Map([
 /** Bytes per element of the types that weights can be read from. */
 const widths: ReadonlyMap<string, number> = new Map([["F32", 4], ["F16", 2], ["BF16", 2]])
 
+/** Whether weights can be read from tensors of a type. */
+export const isReadable = (type: string): boolean => widths.has(type)
+
 /** Half-precision types. */
 const narrow: ReadonlyMap<string, Half> = new Map([["F16", "float16"], ["BF16", "bfloat16"]])
 
@@ -205,7 +208,8 @@ export const of = Effect.fnUntraced(function*(file: Reading) {
     yield* finite(path, name, data)
     return data
   })
-  return { path, entries, metadata, read, into, half, words } satisfies TensorFile as TensorFile
+  const type = (name: string) => entries.get(name)!.dtype
+  return { path, entries, metadata, read, into, half, type, words } satisfies TensorFile as TensorFile
 })
 
 /** Open until the scope ends. */

@@ -18,6 +18,8 @@ const widths: Readonly<Record<SavedType, number>> = { float32: 4, float16: 2, bf
 export interface Pending<E, R> {
   readonly name: string
   readonly shape: ReadonlyArray<number>
+  /** If it is not that of all others. */
+  readonly dtype?: SavedType | undefined
   readonly values: Effect.Effect<Float32Array, E, R>
 }
 
@@ -64,17 +66,19 @@ export interface Options {
   readonly maxShardSize: number
 }
 
+/** A tensor with its dtype and its size in bytes. */
+const sized = <E, R>(tensor: Pending<E, R>, usual: SavedType) => {
+  const dtype = tensor.dtype ?? usual
+  return { ...tensor, dtype, bytes: widths[dtype] * Nd.size(tensor.shape) }
+}
+type Sized<E, R> = ReturnType<typeof sized<E, R>>
+
 const writeFile = Effect.fnUntraced(
-  function*<E, R>(path: string, tensors: ReadonlyArray<Pending<E, R>>, dtype: SavedType) {
+  function*<E, R>(path: string, tensors: ReadonlyArray<Sized<E, R>>) {
     const { add, finish } = yield* writing(path)
-    const entries = tensors.map(({ name, shape }) => ({
-      name,
-      dtype: dtypes[dtype],
-      shape,
-      bytes: widths[dtype] * Nd.size(shape)
-    }))
+    const entries = tensors.map(({ bytes, dtype, name, shape }) => ({ name, dtype: dtypes[dtype], shape, bytes }))
     yield* add(Safetensors.header(entries, {}))
-    for (const { name, values } of tensors) {
+    for (const { dtype, name, values } of tensors) {
       const data = yield* values
       yield* TensorFile.finite(path, name, data)
       const bytes = bytesOf(data, dtype)
@@ -92,20 +96,20 @@ const writeFile = Effect.fnUntraced(
 /** Writes the files into an existing folder, with an index if there are several; returns their names. */
 export const write = Effect.fnUntraced(
   function*<E, R>(folder: string, tensors: ReadonlyArray<Pending<E, R>>, { dtype, maxShardSize }: Options) {
-    const sized = tensors.map((t) => ({ ...t, bytes: widths[dtype] * Nd.size(t.shape) }))
-    const files = split(sized, maxShardSize)
-    const byName = new Map(tensors.map((t) => [t.name, t]))
+    const all = tensors.map((tensor) => sized(tensor, dtype))
+    const files = split(all, maxShardSize)
+    const byName = new Map(all.map((t) => [t.name, t]))
     const placed = files.map((names, i) => [nameOf(i, files.length), names] as const)
     for (const [file, names] of placed) {
       const own = names.map((name) => byName.get(name)!).toSorted(Safetensors.byName)
-      yield* writeFile(join(folder, file), own, dtype)
+      yield* writeFile(join(folder, file), own)
     }
     const written = placed.map(([file]) => file)
     if (files.length > 1) {
       const total_parameters = tensors.reduce((n, { shape }) => n + Nd.size(shape), 0)
       const map = placed.flatMap(([file, names]) => names.map((name) => [name, file] as const))
       const index = {
-        metadata: { total_parameters, total_size: widths[dtype] * total_parameters },
+        metadata: { total_parameters, total_size: all.reduce((n, { bytes }) => n + bytes, 0) },
         weight_map: Object.fromEntries(map.toSorted(([a], [b]) => a < b ? -1 : 1))
       }
       const text = `${JSON.stringify(index, null, 2)}\n`

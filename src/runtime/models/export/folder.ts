@@ -7,6 +7,7 @@ import { decodeDecoder } from "../../files/config/decoder.ts"
 import { FileError, located, makeFolder, moveDurably, partialOf, writeDurably } from "../../files/disk.ts"
 import { decodeFile, exists, readBytes, readJson } from "../../files/model.ts"
 import * as Peft from "../../files/peft.ts"
+import { isReadable } from "../../files/safetensors/read.ts"
 import * as Shards from "../../files/safetensors/shards.ts"
 import { encoderType, HEAD, ofDecoder, ofEncoder, twinsOf } from "../../files/stateDict.ts"
 import * as WeightFiles from "../../files/weights.ts"
@@ -35,7 +36,7 @@ export interface Saved {
 type Json = Readonly<Record<string, unknown>>
 
 /** Files copied with a model if present: its tokenizer, chat template, generation config and ColBERT metadata. */
-const companions = [
+export const companions: ReadonlyArray<string> = [
   modelFiles.tokenizer,
   modelFiles.tokenizerConfig,
   modelFiles.specialTokens,
@@ -100,12 +101,20 @@ interface Origin {
   readonly apart: boolean
 }
 
+/** The element type of a stored tensor: one that is read, or the format's name of one that is not. */
+const typeIn = ({ file, name }: WeightFiles.Source): string => {
+  const type = file.type?.(name)
+  return type === undefined || isReadable(type) ? file.half(name) ?? "float32" : type
+}
+
 /** Weights that an adapter has in full and its base lacks: an untied head. */
-const beside = (adapter: Peft.Adapter, known: ReadonlySet<string>) => {
+const beside = (adapter: Peft.Adapter, known: ReadonlySet<string>, type: string) => {
   const modules = adapter.config.modules_to_save ?? []
   const isOwn = (name: string) => !known.has(name) && modules.some((module) => name === `${module}.weight`)
   return [...adapter.tensors].filter(([name]) => isOwn(name)).map(([name, { data, shape }]) => ({
     name,
+    stored: name,
+    type,
     shape,
     values: Effect.succeed(data)
   }))
@@ -130,31 +139,37 @@ const pending = Effect.fnUntraced(function*({ adapter, apart, folder, naming, tw
   yield* WeightFiles.same(found, naming, twins)
   const sources = new Map([...found].flatMap(([stored, source]) => {
     const name = naming(stored)
-    return name === undefined ? [] : [[name, source] as const]
+    return name === undefined ? [] : [[name, { ...source, stored }] as const]
   }))
-  if (apart) sources.set(Folding.HEAD, sources.get(Folding.EMBEDDING)!)
-  const own = [...sources].map(([name, { file, name: stored, shape }]) => ({
+  if (apart) sources.set(Folding.HEAD, { ...sources.get(Folding.EMBEDDING)!, stored: Folding.HEAD })
+  const own = [...sources].map(([name, source]) => ({
     name,
-    shape: adapter ? Peft.shapeWith(adapter, name, shape) : shape,
-    values: Effect.map(file.read(stored), ({ data }) => data)
+    stored: source.stored,
+    type: typeIn(source),
+    shape: adapter ? Peft.shapeWith(adapter, name, source.shape) : source.shape,
+    values: Effect.map(source.file.read(source.name), ({ data }) => data)
   }))
-  if (!adapter) return own
+  const unused = [...found.keys()].filter((stored) => naming(stored) === undefined)
+  if (!adapter) return { tensors: own, unused }
   yield* sameRows(own.filter(({ name }) => Peft.isTable(name)), adapter.folder)
-  const all = [...own, ...beside(adapter, new Set(sources.keys()))]
+  const all = [...own, ...beside(adapter, new Set(sources.keys()), own[0]?.type ?? "float32")]
   yield* Folding.fitting(adapter, new Map(all.map(({ name, shape }) => [name, shape])))
   const folded = yield* Folding.make(adapter)
-  return all.map(({ name, shape, values }) => ({
+  const tensors = all.map(({ name, shape, stored, type, values }) => ({
     name,
+    stored,
+    type,
     shape,
     values: Effect.flatMap(values, (given) => folded(name, given, shape))
   }))
+  return { tensors, unused }
 })
 
-/** The companions in the folders, each from the first folder that has it. */
-const files = Effect.fnUntraced(function*(folders: ReadonlyArray<string>) {
+/** The files of these names in the folders, each from the first folder that has it. */
+export const filesIn = Effect.fnUntraced(function*(folders: ReadonlyArray<string>, names: ReadonlyArray<string>) {
   const found = new Map<string, Uint8Array>()
   for (const folder of folders) {
-    for (const name of companions) {
+    for (const name of names) {
       const path = join(folder, name)
       if (found.has(name) || !(yield* exists(path))) continue
       found.set(name, yield* readBytes(path))
@@ -164,7 +179,7 @@ const files = Effect.fnUntraced(function*(folders: ReadonlyArray<string>) {
 })
 
 /** Refuses a folder that is not empty. */
-const vacant = Effect.fnUntraced(function*(folder: string) {
+export const vacant = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
   if (!(yield* fs.exists(folder).pipe(located(folder)))) return
   if ((yield* fs.readDirectory(folder).pipe(located(folder))).length === 0) return
@@ -187,43 +202,60 @@ const texts = (
   ])
 }
 
-/** The model of a folder, or an adapter merged into its base, as it is to be written; open until the scope ends. */
-export const contents = Effect.fnUntraced(function*(given: string) {
-  const { adapter, folder } = yield* ModelFolder.resolve(given)
+/**
+ * The model of a folder, or an adapter merged into its base (`on`, or the one that it names), as it is to be written;
+ * open until the scope ends.
+ */
+export const contents = Effect.fnUntraced(function*(name: string, on?: string) {
+  const { adapter, folder, given } = yield* on === undefined
+    ? ModelFolder.resolve(name)
+    : ModelFolder.resolveOn(name, on)
   if (adapter) yield* ModelFolder.checkBase(adapter, folder)
   const config = (yield* readJson(join(folder, modelFiles.config))) as Json
   const { naming, tied, twins } = yield* kindOf(folder, config)
   const apart = adapter !== undefined && tied && Folding.parts(adapter)
-  const tensors = yield* pending({ folder, adapter, naming, twins, apart })
+  const { tensors, unused } = yield* pending({ folder, adapter, naming, twins, apart })
   const vocab_size = (adapter && (yield* Peft.vocabulary(adapter))) ?? config["vocab_size"]
   return {
     /** Folders of companions, from the first that has one. */
     folders: adapter ? [given, folder] : [folder],
     config: { ...config, vocab_size } as Json,
+    /** By our names, with the names and types that they are stored under. */
     tensors,
+    /** Stored tensors that the model does not use. */
+    unused,
     names: new Set(tensors.map(({ name }) => name))
   }
 })
 
-/** Writes the model of a folder, or an adapter merged into its base, to a new folder: whole, or not at all. */
-export const save = Effect.fnUntraced(
-  function*(given: string, out: string, { card, dtype: asked, maxShardSize }: Options) {
+/** Makes a new folder whole, or not at all: `fill` writes to a temporary one, which is then renamed. */
+export const whole = Effect.fnUntraced(
+  function*<A, E, R>(out: string, fill: (folder: string) => Effect.Effect<A, E, R>) {
     const fs = yield* FileSystem.FileSystem
-    yield* vacant(out)
-    const { config, folders, names, tensors } = yield* contents(given)
-    const dtype = typeOf(config, asked)
-    const written = texts(configOf(config, dtype, names), yield* files(folders), card)
     const partial = partialOf(out)
     const clear = fs.remove(partial, { recursive: true, force: true }).pipe(located(partial))
     yield* clear
     yield* makeFolder(partial)
-    const weights = yield* Effect.gen(function*() {
-      const own = yield* Shards.write(partial, tensors, { dtype, maxShardSize })
-      for (const [name, bytes] of written) yield* writeDurably(join(partial, name), bytes)
-      return own
-    }).pipe(Effect.tapError(() => Effect.ignore(clear)))
+    const made = yield* Effect.onError(fill(partial), () => Effect.ignore(clear))
     yield* fs.remove(out, { recursive: true, force: true }).pipe(located(out))
     yield* moveDurably(partial, out)
+    return made
+  }
+)
+
+/** Writes the model of a folder, or an adapter merged into its base, to a new folder: whole, or not at all. */
+export const save = Effect.fnUntraced(
+  function*(given: string, out: string, { card, dtype: asked, maxShardSize }: Options) {
+    yield* vacant(out)
+    const { config, folders, names, tensors } = yield* contents(given)
+    const dtype = typeOf(config, asked)
+    const written = texts(configOf(config, dtype, names), yield* filesIn(folders, companions), card)
+    const weights = yield* whole(out, (folder) =>
+      Effect.gen(function*() {
+        const own = yield* Shards.write(folder, tensors, { dtype, maxShardSize })
+        for (const [name, bytes] of written) yield* writeDurably(join(folder, name), bytes)
+        return own
+      }))
     return { folder: out, dtype, files: [...weights, ...written.keys()].toSorted() } satisfies Saved as Saved
   },
   Effect.scoped

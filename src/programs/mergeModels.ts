@@ -1,0 +1,109 @@
+/** Program: merges models by a config of mergekit's. */
+import * as Effect from "effect/Effect"
+import { basename } from "node:path"
+import { modelFiles } from "../domain/fileNames.ts"
+import { ConfigError } from "../domain/settings/configure.ts"
+import { readText } from "../runtime/files/disk.ts"
+import { parse } from "../runtime/files/hub/ids.ts"
+import { pin } from "../runtime/files/hub/models.ts"
+import { bytesIn } from "../runtime/files/safetensors/shards.ts"
+import { readObject } from "../runtime/files/settings.ts"
+import { fingerprint } from "../runtime/models/folder.ts"
+import { decode, type MergeConfig } from "../runtime/models/merging/config.ts"
+import * as Merge from "../runtime/models/merging/merge.ts"
+import { type Reference, referenceOf } from "../runtime/models/merging/models.ts"
+import * as ModelCard from "./modelCard.ts"
+import { atHand } from "./models.ts"
+
+/** Options of a merge. */
+export interface MergeOptions {
+  /** In Hugging Face's notation: "5GB". */
+  readonly maxShardSize: string
+  /** Of the masks of DARE and DELLA. */
+  readonly seed: number
+}
+
+/** Fetches a model of a config, and its adapter, unless they are at hand. */
+const reference = Effect.fnUntraced(function*(name: string) {
+  const { adapter, model } = yield* referenceOf(name)
+  const own = yield* atHand(model)
+  return (adapter === undefined ? { model: own } : { model: own, adapter: yield* pin(adapter) }) as Reference
+})
+
+/** The models of a config by name, at hand. */
+export const referencesOf = Effect.fnUntraced(function*(config: MergeConfig) {
+  const { tokenizerSource = "base" } = config
+  const names = [...Merge.namesIn(config), ...["base", "union"].includes(tokenizerSource) ? [] : [tokenizerSource]]
+  const all = yield* Effect.forEach(names, (name) => Effect.map(reference(name), (own) => [name, own] as const))
+  return new Map(all)
+})
+
+/** The models of a merge, each with the SHA-256 of its weights. */
+const table = Effect.fnUntraced(
+  function*({ models, options: { references } }: Merge.Prepared) {
+    const rows = yield* Effect.forEach([...models], ([name, { folders }]) => {
+      const { adapter, model } = references.get(name)!
+      const from = adapter === undefined ? model : `${model}+${adapter}`
+      const told = from === name ? "" : `${from}, `
+      return Effect.map(fingerprint(folders.at(-1)!), (sha256) => [name, `${told}SHA-256 ${sha256}`])
+    })
+    return ModelCard.table(["model", "weights"], Object.fromEntries(rows))
+  }
+)
+
+/** The text of the model card: the method, the models, and the config as it was given. */
+const cardOf = Effect.fnUntraced(function*(name: string, prepared: Merge.Prepared, text: string, seed: number) {
+  const { donor, models, options: { config, references }, plan } = prepared
+  const { method } = config
+  const title = method.reference === undefined ? method.title : `[${method.title}](${method.reference})`
+  const base = config.base === undefined ? "" : ` with ${config.base} as its base`
+  const masks = method.random ? ` Random masks were drawn under seed ${seed}.` : ""
+  return ModelCard.text({
+    name,
+    matter: {
+      library_name: "transformers",
+      base_model: JSON.stringify([...models.keys()].map((own) => {
+        const { model } = references.get(own)!
+        return parse(model)?.repo ?? model
+      })),
+      base_model_relation: "merge",
+      tags: "[anamnesis, mergekit, merge]"
+    },
+    sections: [
+      [
+        "Merge",
+        `${plan.steps.length} tensors were merged by ${title}${base}.${masks} Config and names of tensors are those of ${donor.name}.`
+      ],
+      ["Models", yield* table(prepared)],
+      ["Configuration", `\`\`\`yaml\n${text.replace(/\n+$/, "")}\n\`\`\``]
+    ]
+  })
+})
+
+const sizeOf = (text: string) => {
+  const size = bytesIn(text)
+  return size ? Effect.succeed(size) : Effect.fail(
+    new ConfigError({ source: "--max-shard-size", problems: [`"${text}" is no size such as 500MB or 5GB`] })
+  )
+}
+
+/** Merges the models of a config, of which `text` is the YAML and `json` the content, into a new folder. */
+export const mergeAs = Effect.fnUntraced(
+  function*(source: string, text: string, json: Readonly<Record<string, unknown>>, out: string, options: MergeOptions) {
+    const maxShardSize = yield* sizeOf(options.maxShardSize)
+    const { config, idle } = yield* decode(source, json)
+    yield* Effect.forEach(idle, (note) => Effect.logWarning(`${source}: ${note}`))
+    const references = yield* referencesOf(config)
+    const draw = Merge.drawing(options.seed)
+    const prepared = yield* Merge.prepare({ source, config, references, draw, maxShardSize })
+    const card = yield* cardOf(basename(out), prepared, text, options.seed)
+    return yield* Merge.save(prepared, out, new Map([[modelFiles.card, card], [modelFiles.recipe, text]]))
+  },
+  Effect.scoped
+)
+
+/** Merges the models of a config file into a new folder, with a model card and the config as `mergekit_config.yml`. */
+export const mergeModels = Effect.fn("mergeModels")(function*(path: string, out: string, options: MergeOptions) {
+  const json = yield* readObject(path)
+  return yield* mergeAs(path, yield* readText(path), json, out, options)
+})
