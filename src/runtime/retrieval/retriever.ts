@@ -37,9 +37,9 @@ import {
   RetrieverLearner,
   type RetrieverLesson
 } from "../ports/Retriever.ts"
-import type { Least } from "./colbert/batch.ts"
-import * as Graphs from "./colbert/graphs.ts"
-import * as Model from "./colbert/model.ts"
+import type { Least } from "./dense/batch.ts"
+import * as Graphs from "./dense/graphs.ts"
+import * as Model from "./dense/model.ts"
 import * as Stored from "./indexes/stored.ts"
 import * as Temporary from "./indexes/temporary.ts"
 
@@ -76,12 +76,13 @@ export interface RetrieverSettings extends Model.RetrieverSettings {
 
 /** The trainable parameters: all, or embeddings only, as in the released code. */
 const trainableBy = ({ trainable }: RetrieverSettings["model"]) => (path: string): boolean =>
-  trainable === "all" || path.split(".")[1] === "embeddings"
+  trainable === "all" || ["embeddings", "embed_tokens"].includes(path.split(".")[1]!)
 
 type StepKey = [
   questions: number,
   /** Questions of the whole update. */
   of: number,
+  queryLength: number,
   passages: number,
   length: number,
   n: number,
@@ -91,10 +92,11 @@ type StepKey = [
 
 const lessonOf = (model: Model.RetrieverModel, { loss, training }: RetrieverSettings, scaler?: GradScaler) => {
   const learning = learningOf(training, model.weights, scaler)
-  return ([questions, of, passages, passageLength, n, tag, m]: StepKey) =>
+  return ([questions, of, queryLength, passages, passageLength, n, tag, m]: StepKey) =>
     Graphs.lesson(model.encoder, {
       ...learning,
-      shape: { questions, queryLength: model.lengths.query, passages, passageLength },
+      pools: model.pools,
+      shape: { questions, queryLength, passages, passageLength },
       n,
       objective: tag === "Pairwise" ? { _tag: tag, m } : { _tag: tag },
       temperature: loss.temperature,
@@ -121,7 +123,8 @@ const prepare = Effect.fnUntraced(function*(
   const m = objective._tag === "Pairwise" ? objective.m : 0
   const wanted = own(objective._tag === "Pairwise" ? objective.weights : objective.target)
   const n = docs.length / (to - from)
-  const bucket: StepKey = [shape.questions, of, shape.passages, shape.passageLength, n, objective._tag, m]
+  const { passageLength, passages, queryLength, questions } = shape
+  const bucket: StepKey = [questions, of, queryLength, passages, passageLength, n, objective._tag, m]
   return { key: bucket, shape, batch: { ...data, places, wanted, key: Int32Array.of(key) } }
 })
 
@@ -177,7 +180,11 @@ export const trainable = (settings: RetrieverSettings) =>
         })
       const shapes = (yield* made()).map(({ shape }) => shape)
       const most = (of: keyof Least) => Math.max(...shapes.map((shape) => shape[of]))
-      return yield* made({ passages: most("passages"), passageLength: most("passageLength") })
+      return yield* made({
+        passages: most("passages"),
+        passageLength: most("passageLength"),
+        queryLength: most("queryLength")
+      })
     })
     return Context.make(Retriever, reading(model, fail)).pipe(Context.add(
       RetrieverLearner,

@@ -6,12 +6,12 @@ import { about, type SessionError } from "../../engine/Session.ts"
 import type { CorpusError } from "../../ports/Corpus.ts"
 import type { Chunk, PassageVectors } from "../../ports/PassageIndex.ts"
 import type { PassageTokens } from "./passageTokens.ts"
-import type { ColbertText } from "./text.ts"
+import type { Texts, TokenRows } from "./texts.ts"
 
 /** Passages per program run. */
 const ROWS = 64
 
-type Encode = (ids: Int32Array, mask: Uint8Array, length: number) => Effect.Effect<Float32Array, SessionError>
+type Encode = (rows: TokenRows) => Effect.Effect<Float32Array, SessionError>
 
 /** Replaces masked vectors by the passage's first vector, which does not change MaxSim. */
 const repeatFirst = (vectors: Float32Array, keep: Uint8Array, length: number): void => {
@@ -35,25 +35,27 @@ const byLength = (lengths: Int32Array): Int32Array => {
 
 /** Inputs of encoding a corpus. */
 export interface Source {
-  readonly text: Pick<ColbertText, "passages">
+  readonly text: Pick<Texts, "passages">
   readonly tokens: PassageTokens
   readonly id: (row: number) => string
   /** Maximum tokens per passage. */
   readonly longest: number
   /** Dimension of a vector. */
   readonly dim: number
+  /** Whether a passage has one vector, instead of one for each of its tokens. */
+  readonly pools: boolean
   readonly encode: Encode
 }
 
 /** The vectors of a chunk, padded with copies of its last passage. */
 const encodeChunk = Effect.fnUntraced(
-  function*({ dim, encode, id, text, tokens }: Source, { docs, length, rows }: Chunk) {
+  function*({ dim, encode, id, pools, text, tokens }: Source, { docs, length, rows }: Chunk, longest: number) {
     const at = (i: number) => docs[Math.min(i, docs.length - 1)]!
     const own = yield* tokens.of(Array.from({ length: rows }, (_, i) => at(i)))
-    const { ids, keep, mask } = text.passages(own, length)
+    const encoded = text.passages(own, longest)
     const passage = (element: number) => `passage "${id(at(Math.floor(element / length / dim)))}"`
-    const vectors = yield* about(passage)(encode(ids, mask, length))
-    repeatFirst(vectors, keep, length)
+    const vectors = yield* about(passage)(encode(encoded))
+    if (!pools) repeatFirst(vectors, encoded.keep, length)
     return vectors
   }
 )
@@ -62,16 +64,17 @@ const encodeChunk = Effect.fnUntraced(
 export const passageVectors = Effect.fnUntraced(function*(source: Source) {
   const lengths = yield* source.tokens.lengths
   const order = byLength(lengths)
+  const longest = (docs: Int32Array) => bucket(lengths[docs.at(-1)!]!, source.longest)
   const chunks = Array.from({ length: Math.ceil(order.length / ROWS) }, (_, i): Chunk => {
     const docs = order.slice(i * ROWS, (i + 1) * ROWS)
-    return { docs, rows: ROWS, length: bucket(lengths[docs.at(-1)!]!, source.longest) }
+    return { docs, rows: ROWS, length: source.pools ? 1 : longest(docs) }
   })
   return {
     dim: source.dim,
     chunks,
     vectors: Stream.fromIterable(chunks).pipe(
       Stream.rechunk(1),
-      Stream.mapEffect((chunk) => encodeChunk(source, chunk))
+      Stream.mapEffect((chunk) => encodeChunk(source, chunk, longest(chunk.docs)))
     )
   } satisfies PassageVectors<SessionError | CorpusError, never> as PassageVectors<SessionError | CorpusError, never>
 })

@@ -17,14 +17,18 @@ type Tensors = Readonly<Record<string, Tensor>>
 const ids = (rows: number, length: number): TensorType => ({ dtype: "int32", shape: [rows, length] })
 const flags = (rows: number, length: number): TensorType => ({ dtype: "bool", shape: [rows, length] })
 
+/** The tokens that are pooled, where the encoder pools. */
+const kept = (name: string, pools: boolean, rows: number, length: number): Readonly<Record<string, TensorType>> =>
+  pools ? { [name]: flags(rows, length) } : {}
+
 const inputsOf = (types: Readonly<Record<string, TensorType>>): Tensors =>
   Object.fromEntries(Object.entries(types).map(([name, t]) => [name, input(name, t.shape, t.dtype)]))
 
-/** Token vectors: [rows, length] -> [rows, length, dim]. */
-export const encode = (encoder: Encoder, rows: number, length: number): Graph => {
+/** Vectors of texts: [rows, length] -> [rows, length, dim], or [rows, 1, dim] where the encoder pools. */
+export const encode = (encoder: Encoder, rows: number, length: number, pools = false): Graph => {
   const { bound, inputs } = entering(encoder.params, names.param)
-  const batch = inputsOf({ ids: ids(rows, length), mask: flags(rows, length) })
-  const vectors = encoder.apply(bound, { ids: batch["ids"]!, mask: batch["mask"]! })
+  const batch = inputsOf({ ids: ids(rows, length), mask: flags(rows, length), ...kept("keep", pools, rows, length) })
+  const vectors = encoder.apply(bound, { ids: batch["ids"]!, mask: batch["mask"]!, keep: batch["keep"] })
   return { name: `retriever.encode ${rows}x${length}`, inputs: { ...inputs, ...batch }, outputs: { vectors } }
 }
 
@@ -36,7 +40,11 @@ export interface BatchShape {
   readonly passageLength: number
 }
 
-const batchTypes = ({ passageLength, passages, queryLength, questions }: BatchShape) => ({
+const batchTypes = (
+  { passageLength, passages, queryLength, questions }: BatchShape,
+  pools: boolean
+): Readonly<Record<string, TensorType>> => ({
+  ...kept("queryKeep", pools, questions, queryLength),
   queryIds: ids(questions, queryLength),
   queryMask: flags(questions, queryLength),
   docIds: ids(passages, passageLength),
@@ -47,37 +55,49 @@ const batchTypes = ({ passageLength, passages, queryLength, questions }: BatchSh
 /** A different dropout key for passages: with the same key, they would share the questions' dropout mask. */
 const other = (key: Tensor): Tensor => sub(constant(Nd.scalar(-1), "int32"), key)
 
-const encodeBoth = (encoder: Encoder, params: EncoderParams, batch: Tensors, key?: Tensor) => ({
-  queries: encoder.apply(params, { ids: batch["queryIds"]!, mask: batch["queryMask"]!, key }),
-  docs: encoder.apply(params, { ids: batch["docIds"]!, mask: batch["docMask"]!, key: key && other(key) })
-})
+/** Vectors of queries and passages, and the MaxSim mask of the latter unless they have one vector each. */
+const encodeBoth = (encoder: Encoder, params: EncoderParams, batch: Tensors, key?: Tensor) => {
+  const [queryKeep, docKeep] = [batch["queryKeep"], batch["docKeep"]!]
+  return {
+    queries: encoder.apply(params, { ids: batch["queryIds"]!, mask: batch["queryMask"]!, keep: queryKeep, key }),
+    docs: encoder.apply(params, {
+      ids: batch["docIds"]!,
+      mask: batch["docMask"]!,
+      keep: queryKeep && docKeep,
+      key: key && other(key)
+    }),
+    counted: queryKeep ? undefined : docKeep
+  }
+}
 
 /**
  * Scores of each question with its own passages: [questions, n]. Computes all pairs if at least half of them are
  * needed, else only those needed.
  */
 const ownScores = (encoder: Encoder, params: EncoderParams, batch: Tensors, key: Tensor): Tensor => {
-  const { docs, queries } = encodeBoth(encoder, params, batch, key)
-  const [keep, places] = [batch["docKeep"]!, batch["places"]!]
+  const { counted, docs, queries } = encodeBoth(encoder, params, batch, key)
+  const places = batch["places"]!
   const [b, n] = places.type.shape as readonly [number, number]
   const passages = docs.type.shape[0]!
-  if (2 * n < passages) return maxSimOwn(queries, docs, places, keep)
+  if (2 * n < passages) return maxSimOwn(queries, docs, places, counted)
   const rows = constant(Nd.make([b, 1], ([row]) => row! * passages), "int32")
-  return gather(reshape(maxSim(queries, docs, keep), [b * passages]), add(places, rows))
+  return gather(reshape(maxSim(queries, docs, counted), [b * passages]), add(places, rows))
 }
 
-/** MaxSim scores of the batch's passages for each question: [questions, passages]. */
-export const score = (encoder: Encoder, shape: BatchShape): Graph => {
+/** Scores of the batch's passages for each question: [questions, passages]. */
+export const score = (encoder: Encoder, shape: BatchShape, pools = false): Graph => {
   const { bound, inputs } = entering(encoder.params, names.param)
-  const batch = inputsOf(batchTypes(shape))
-  const { docs, queries } = encodeBoth(encoder, bound, batch)
-  const scores = maxSim(queries, docs, batch["docKeep"]!)
+  const batch = inputsOf(batchTypes(shape, pools))
+  const { counted, docs, queries } = encodeBoth(encoder, bound, batch)
+  const scores = maxSim(queries, docs, counted)
   const name = `retriever.score ${shape.questions}x${shape.passages}x${shape.passageLength}`
   return { name, inputs: { ...inputs, ...batch }, outputs: { scores } }
 }
 
 /** Options of a training step. */
 export interface StepOptions extends Learning {
+  /** Whether a text has one vector. */
+  readonly pools?: boolean
   readonly shape: BatchShape
   /** Passages per question, out of the batch's passages. */
   readonly n: number
@@ -92,7 +112,7 @@ export interface StepOptions extends Learning {
  */
 export const lesson = (
   encoder: Encoder,
-  { n, objective, shape, temperature, weight, ...learning }: StepOptions
+  { n, objective, pools = false, shape, temperature, weight, ...learning }: StepOptions
 ): Steps => {
   const b = shape.questions
   const wanted = objective._tag === "Pairwise" ? [b, objective.m, objective.m] : [b, n]
@@ -101,16 +121,16 @@ export const lesson = (
     name: `retriever.learn ${b}x${shape.passages}x${shape.passageLength}`,
     params: encoder.params,
     batch: {
-      ...batchTypes(shape),
+      ...batchTypes(shape, pools),
       places: ids(b, n),
       wanted: { dtype: "float32", shape: wanted },
       key: { dtype: "int32", shape: [] }
     },
     loss: (params, batch) => {
-      const scores = ownScores(encoder, params, batch, batch.key)
+      const scores = ownScores(encoder, params, batch, batch["key"]!)
       const losses = objective._tag === "Pairwise"
-        ? pairwise(slice(minMaxScale(scores), 1, 0, objective.m), batch.wanted)
-        : listwise(scores, batch.wanted, temperature)
+        ? pairwise(slice(minMaxScale(scores), 1, 0, objective.m), batch["wanted"]!)
+        : listwise(scores, batch["wanted"]!, temperature)
       return { loss: scale(mean(losses), weight), report: { losses } }
     }
   })

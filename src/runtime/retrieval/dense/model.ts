@@ -1,37 +1,39 @@
-/** A ColBERT retriever: weights, programs and index. */
+/** A retriever of vectors, of one for each token or of one for each text: weights, programs and index. */
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import type { ModelSettings } from "../../../domain/settings/model.ts"
 import type { Retrieval } from "../../../domain/settings/retrieval.ts"
 import type { Training } from "../../../domain/settings/training.ts"
-import { colbert, type Encoder, vectorSize } from "../../../kernels/nn/colbert.ts"
+import type { Encoder } from "../../../kernels/nn/colbert.ts"
 import * as Halving from "../../engine/halving.ts"
 import { cached, powerOfTwo } from "../../engine/Programs.ts"
 import { about, partFrom } from "../../engine/Session.ts"
 import { type Arrays, asInputs, type Weights } from "../../engine/Weights.ts"
-import * as Model from "../../models/load.ts"
+import type * as Model from "../../models/load.ts"
 import { isLora } from "../../models/lora.ts"
 import { optimizerOf } from "../../models/training.ts"
 import { Corpus } from "../../ports/Corpus.ts"
 import { PassageIndex } from "../../ports/PassageIndex.ts"
+import * as RetrieverFolder from "../folder.ts"
 import { hashOf } from "../indexes/origin.ts"
 import { assemble } from "./batch.ts"
 import { currentIndex } from "./currentIndex.ts"
-import * as RetrieverFolder from "./folder.ts"
 import * as Graphs from "./graphs.ts"
 import * as PassageTokens from "./passageTokens.ts"
 import { passageVectors } from "./passageVectors.ts"
-import * as ColbertText from "./text.ts"
+import type { TokenRows } from "./texts.ts"
 
 type Inputs = ReturnType<typeof asInputs>
 
-const programs = Effect.fnUntraced(function*(encoder: Encoder, query: number, { frozen }: Weights) {
+type ScoreKey = [questions: number, queryLength: number, passages: number, passageLength: number]
+
+const programs = Effect.fnUntraced(function*(encoder: Encoder, pools: boolean, { frozen }: Weights) {
   const fixed = { fixed: frozen }
   return {
-    encode: yield* cached(([rows, length]: [number, number]) => Graphs.encode(encoder, rows, length), fixed),
+    encode: yield* cached(([rows, length]: [number, number]) => Graphs.encode(encoder, rows, length, pools), fixed),
     score: yield* cached(
-      ([questions, passages, passageLength]: [number, number, number]) =>
-        Graphs.score(encoder, { questions, queryLength: query, passages, passageLength }),
+      ([questions, queryLength, passages, passageLength]: ScoreKey) =>
+        Graphs.score(encoder, { questions, queryLength, passages, passageLength }, pools),
       fixed
     )
   }
@@ -64,8 +66,8 @@ export const make = Effect.fnUntraced(function*(
 ) {
   const [corpus, indexes, current] = [yield* Corpus, yield* PassageIndex, yield* currentIndex]
   const opened = yield* RetrieverFolder.open(model.name_or_path, retrieval)
-  const { files, lengths, marks, tokenizer } = opened
-  const { based, config, module: encoder, weights } = yield* Model.load(opened, colbert, {
+  const { dim, files, lengths, pools, text } = opened
+  const { based, module: encoder, weights } = yield* opened.load({
     seed: training.seed,
     lora,
     learns,
@@ -74,37 +76,40 @@ export const make = Effect.fnUntraced(function*(
     slots: optimizerOf(training).slots,
     task: "FEATURE_EXTRACTION"
   })
-  const text = ColbertText.make(tokenizer, marks, lengths)
   const tokens = PassageTokens.make(corpus, text.passage)
-  const dim = vectorSize(config)
-  const { encode, score } = yield* programs(encoder, lengths.query, weights)
+  const { encode, score } = yield* programs(encoder, pools, weights)
   const batch = assemble(text, tokens, lengths)
   const encoding = Halving.make("retriever.encode", "tokens")
   const scoring = Halving.make("retriever.score", "questions")
   const scoringOne = Halving.make("retriever.score", "passages of a question")
 
-  const vectors = Effect.fnUntraced(function*(values: Inputs, ids: Int32Array, mask: Uint8Array, length: number) {
+  /** Numbers of a text's vectors, whose tokens are padded to a length. */
+  const size = (length: number) => (pools ? 1 : length) * dim
+  const vectors = Effect.fnUntraced(function*(values: Inputs, { ids, keep, length, mask }: TokenRows) {
     const parts = yield* encoding.each(ids.length / length, ([from, to]) => (to - from) * length, ([from, to]) => {
-      const [own, marked] = [ids.subarray(from * length, to * length), mask.subarray(from * length, to * length)]
-      return encode([to - from, length], { ...values, ids: own, mask: marked }).pipe(
-        partFrom(from * length * dim),
+      const own = <A extends Int32Array | Uint8Array>(all: A) => all.subarray(from * length, to * length) as A
+      const feeds = { ids: own(ids), mask: own(mask), ...(pools ? { keep: own(keep) } : {}) }
+      return encode([to - from, length], { ...values, ...feeds }).pipe(
+        partFrom(from * size(length)),
         Effect.map(({ vectors }) => vectors as Float32Array)
       )
     })
     return Halving.joined(parts)
   })
 
-  /** Question vectors [b, query length, dim]; padded with the empty question. */
+  /** Vectors of `b` questions, padded with the empty question: [b, length, dim]. */
   const asked = Effect.fnUntraced(function*(questions: ReadonlyArray<string>, b: number) {
     const rows = text.queries(Array.from({ length: b }, (_, i) => questions[i] ?? ""))
-    const question = (element: number) => `question "${questions[Math.floor(element / rows.length / dim)] ?? ""}"`
-    return yield* about(question)(vectors(weights.values(), rows.ids, rows.mask, rows.length))
+    const each = size(rows.length)
+    const question = (element: number) => `question "${questions[Math.floor(element / each)] ?? ""}"`
+    return { length: each / dim, vectors: yield* about(question)(vectors(weights.values(), rows)) }
   })
   const askedApart = Effect.fnUntraced(function*(questions: ReadonlyArray<string>, b: number) {
-    const size = lengths.query * dim
-    const queries = new Float32Array(b * size)
-    for (const [i, question] of questions.entries()) queries.set(yield* asked([question], 1), i * size)
-    return queries
+    const found = yield* Effect.forEach(questions, (question) => asked([question], 1))
+    const { length } = found[0]!
+    const queries = new Float32Array(b * length * dim)
+    found.forEach((own, i) => queries.set(own.vectors, i * length * dim))
+    return { length, vectors: queries }
   })
 
   /** Scores of the questions with their own passages, in one run. */
@@ -112,7 +117,7 @@ export const make = Effect.fnUntraced(function*(
     const known = docs.find((doc) => doc !== -1)
     if (known === undefined) return new Float32Array(docs.length).fill(-Infinity)
     const { data, places, shape } = yield* batch(questions, docs.map((doc) => doc === -1 ? known : doc))
-    const key: [number, number, number] = [shape.questions, shape.passages, shape.passageLength]
+    const key: ScoreKey = [shape.questions, shape.queryLength, shape.passages, shape.passageLength]
     const { scores } = yield* score(key, { ...weights.values(), ...data })
     const n = docs.length / questions.length
     return Float32Array.from(
@@ -125,7 +130,7 @@ export const make = Effect.fnUntraced(function*(
   /** New adapters change nothing, so an existing index of the base weights is still valid. */
   const given = () => {
     const all = weights.parameters()
-    return based && !opened.adapter ? new Map([...all].filter(([path]) => !isLora(path))) : all
+    return based && !opened.adapted ? new Map([...all].filter(([path]) => !isLora(path))) : all
   }
   const made = yield* indexes.open(originOf(given))
   if (made) yield* current.put(Effect.succeed(made))
@@ -133,8 +138,8 @@ export const make = Effect.fnUntraced(function*(
   /** Builds the index from the given weights; deterministic in weights and corpus. */
   const build = Effect.fnUntraced(function*(generation: number, from: Arrays) {
     const values = asInputs(from)
-    const encode = (ids: Int32Array, mask: Uint8Array, length: number) => vectors(values, ids, mask, length)
-    const source = { text, tokens, id: corpus.id, longest: lengths.passage, dim, encode }
+    const encode = (rows: TokenRows) => vectors(values, rows)
+    const source = { text, tokens, id: corpus.id, longest: lengths.passage, dim, pools, encode }
     const index = yield* current.put(indexes.build(generation, originOf(() => from), yield* passageVectors(source)))
     indexed = from
     return index
@@ -152,6 +157,7 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     encoder,
+    pools,
     dim,
     lengths,
     weights,
@@ -162,10 +168,10 @@ export const make = Effect.fnUntraced(function*(
     search: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, k: number) {
       if (!current.get()) yield* first
       const count = questions.length
-      const vectors = count === 0
-        ? new Float32Array(0)
+      const queries = count === 0
+        ? { length: 1, vectors: new Float32Array(0) }
         : yield* (apart ? askedApart : asked)(questions, powerOfTwo(count))
-      return yield* current.use((index) => index.search({ count, length: lengths.query, vectors }, k))
+      return yield* current.use((index) => index.search({ count, ...queries }, k))
     }),
     score: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, docs: Int32Array) {
       const n = docs.length / questions.length
