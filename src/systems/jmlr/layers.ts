@@ -6,6 +6,7 @@ import type { LanguageModelSettings } from "../../runtime/language/model.ts"
 import { absent } from "../../runtime/ports/LanguageModel.ts"
 import * as bm25 from "../../runtime/retrieval/bm25.ts"
 import * as retriever from "../../runtime/retrieval/retriever.ts"
+import { contrastLoss } from "./contrast.ts"
 import type { JmlrConfig } from "./settings.ts"
 
 /** The retriever's sections of a run's settings. */
@@ -13,7 +14,9 @@ export const ofRetriever = (c: JmlrConfig): retriever.RetrieverSettings => ({
   model: retrieverOf(c),
   training: c,
   retrieval: c,
-  loss: { temperature: c.temperature_score, weight: c.rank_weight }
+  loss: c.mode === "contrastive"
+    ? contrastLoss(c, c.rank_weight)
+    : { temperature: c.temperature_score, weight: c.rank_weight }
 })
 /** The reader's sections of a run's settings. */
 export const ofReader = (c: JmlrConfig): LanguageModelSettings => ({
@@ -37,6 +40,9 @@ export const bm25Rag = (c: JmlrConfig) =>
 export const noRetrieval = (c: JmlrConfig) => Layer.mergeAll(retriever.absent, languageModel.trainable(ofReader(c)))
 /** Only the retriever is trained, on gold passages. */
 export const retrieverOnly = (c: JmlrConfig) => Layer.mergeAll(retriever.trainable(ofRetriever(c)), absent)
+
+/** Only the retriever answers, with rankings. */
+export const ranking = (c: JmlrConfig) => Layer.mergeAll(retriever.readOnly(ofRetriever(c)), absent)
 
 /** Both models are frozen; a pipeline that trains them does not typecheck. */
 export const inference = (c: JmlrConfig) =>
