@@ -15,13 +15,14 @@ import { cpu } from "../src/kernels/onnx/target.ts"
 import { all } from "../src/kernels/op/all.ts"
 import { apply, type Emitter, input, type Op } from "../src/kernels/Tensor.ts"
 import { answer, type AnswerOptions } from "../src/stages/answer.ts"
+import { drawContrast } from "../src/stages/contrast.ts"
 import { read } from "../src/stages/read.ts"
 import { retrieve } from "../src/stages/retrieve.ts"
 import { sample } from "../src/stages/sample.ts"
 import * as score from "../src/stages/score.ts"
 import type { Stage } from "../src/stages/Stage.ts"
 import * as supervise from "../src/stages/supervise.ts"
-import { byPairs, byTarget, update } from "../src/stages/update.ts"
+import { byContrast, byPairs, byTarget, update } from "../src/stages/update.ts"
 import { specs } from "../src/systems/all.ts"
 
 /** What the documents are made from. */
@@ -143,11 +144,15 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
   update: [["update(byPairs(m, c))", update(byPairs(m, c, asks))], [
     "update(byTarget(m, c))",
     update(byTarget(m, c, asks))
-  ]],
+  ], ["update(byContrast(n, b))", update(byContrast(n, b, false))]],
   answer: [["answer(n, c)", answer(n, c, asks)]],
   findGold: [["findGold(c)", supervise.findGold(c)]],
   drawWithGold: [["drawWithGold(n, m, c)", supervise.drawWithGold(n, m, c, 0)]],
   drawInBatch: [["drawInBatch(b)", supervise.drawInBatch(b)]],
+  drawContrast: [[
+    "drawContrast(n, b)",
+    drawContrast({ b, negatives: n - 1, inBatch: "none", masksKnown: true, seed: 0 })
+  ]],
   drawOracle: [["drawOracle(c)", supervise.drawOracle(c, 1, 0)]]
 }
 
@@ -168,6 +173,7 @@ const relations = {
   "Reading(m)": tables.Reading(m),
   "Preference(m)": tables.Preference(m),
   "Target(m)": tables.Target(m),
+  "Contrast(n, b)": tables.Contrast(n, b),
   Lesson: tables.Lesson,
   "Answer(c)": tables.Answer(c)
 } satisfies Readonly<Record<string, Columns>>

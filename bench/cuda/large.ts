@@ -39,7 +39,7 @@ import { batches, generate } from "../../src/runtime/language/generation/generat
 import { generation } from "../../src/runtime/language/generation/graphs.ts"
 import { greedy } from "../../src/runtime/language/generation/sampling.ts"
 import * as ReaderGraphs from "../../src/runtime/language/graphs.ts"
-import * as RetrieverGraphs from "../../src/runtime/retrieval/colbert/graphs.ts"
+import * as RetrieverGraphs from "../../src/runtime/retrieval/dense/graphs.ts"
 
 const { values: options } = parseArgs({
   options: {

@@ -34,7 +34,12 @@ export const frame = (
     answer: records.map((q) => q.answer),
     options: records.map((q) => q.options),
     answerIndex: Int32Array.from(records, (q) => q.answerIndex),
-    gold: records.map((q) => Int32Array.from(q.gold, row).filter((doc) => doc >= 0))
+    gold: records.map((q) => Int32Array.from(q.gold, row).filter((doc) => doc >= 0)),
+    negatives: records.map(({ negatives = [] }) => Int32Array.from(negatives, row).filter((doc) => doc >= 0)),
+    teacher: records.map(({ gold, negatives = [], scores }) => {
+      const known = scores === undefined ? [] : [...gold, ...negatives].filter((id) => row(id) >= 0)
+      return Float32Array.from(known, (id) => scores![id] ?? Number.NaN)
+    })
   })
 
 /**

@@ -62,7 +62,7 @@ const placing = () => {
 }
 
 /** Records as a list, in slot order. */
-const listed = <A extends { readonly id: string }>() => {
+export const listed = <A extends { readonly id: string }>() => {
   const records: Array<A | undefined> = []
   const numbers = new Map<string, number>()
   const store: Store<A, never, never> = {

@@ -83,6 +83,25 @@ export const ragged: Column<ReadonlyArray<Int32Array>> = {
   }
 }
 
+/** A list of float32 values of any length per row. */
+export const raggedReals: Column<ReadonlyArray<Float32Array>> = {
+  type: new List(item(new Float32())),
+  width: 1,
+  encode: (block, rows) => {
+    const valueOffsets = new Int32Array(rows + 1)
+    block.forEach((list, i) => valueOffsets[i + 1] = valueOffsets[i]! + list.length)
+    const values = new Float32Array(valueOffsets[rows]!)
+    block.forEach((list, i) => values.set(list, valueOffsets[i]))
+    const child = makeData({ type: new Float32(), data: values })
+    return makeData({ type: new List(item(new Float32())), length: rows, nullCount: 0, valueOffsets, child })
+  },
+  decode: (data) => {
+    const { valueOffsets } = data as Data<List>
+    const values = data.children[0]!.values as Float32Array
+    return Array.from({ length: data.length }, (_, i) => values.slice(valueOffsets[i], valueOffsets[i + 1]))
+  }
+}
+
 type Numbers = Int32Array | Float32Array
 
 const numbers = (type: Int32 | Float32, block: Numbers): Data =>

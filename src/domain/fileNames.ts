@@ -19,6 +19,8 @@ export const modelFiles = {
   chatTemplate: "chat_template.jinja",
   /** Modules after the encoder, in sentence-transformers folders. */
   modules: "modules.json",
+  /** Folder of the pooling among them, and of the last step to unit length. */
+  pooling: "1_Pooling",
   /** Maximum text lengths, in sentence-transformers folders. */
   lengths: "sentence_bert_config.json",
   card: "README.md",

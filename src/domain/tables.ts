@@ -1,10 +1,11 @@
 /** The tables, in the order in which a question passes through them. One row is one question, from file to gradient. */
-import { integer, integers, ragged, real, reals, text, texts } from "./Columns.ts"
+import { integer, integers, ragged, raggedReals, real, reals, text, texts } from "./Columns.ts"
 
 /**
  * A question as asked in step `step`, with the retriever's `query`: `answer` is the target text of the reader,
  * `options` its choices (empty if the answer is free text), `answerIndex` the correct one (-1 if free text), `gold`
- * the passages that contain the answer, as corpus rows (empty if unknown).
+ * the passages that contain the answer, as corpus rows (empty if unknown), `negatives` passages that are known not to,
+ * and `teacher` the scores that a teacher gives to both, in this order (empty if unknown).
  */
 export const Question = {
   step: integer,
@@ -14,7 +15,9 @@ export const Question = {
   answer: text,
   options: texts,
   answerIndex: integer,
-  gold: ragged
+  gold: ragged,
+  negatives: ragged,
+  teacher: raggedReals
 }
 
 /** The `n` best passages of the index, best first, as corpus rows; -1 is padding. */
@@ -38,6 +41,16 @@ export const Preference = (m: number) => ({ preference: reals(m * m) })
 
 /** The retriever's target distribution over the drawn passages. */
 export const Target = (m: number) => ({ target: reals(m) })
+
+/**
+ * The `n` passages that a query's positive is compared with in contrastive training, -1 is none, with the target; and
+ * which of the batch's `b` queries are candidates for its positive.
+ */
+export const Contrast = (n: number, b: number) => ({
+  candidates: integers(n),
+  target: reals(n),
+  askers: integers(b)
+})
 
 /** The losses of an update, the same in every row of the batch. */
 export const Lesson = { retrieverLoss: real, readerLoss: real }

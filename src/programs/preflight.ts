@@ -9,8 +9,7 @@ import * as ReaderFolder from "../runtime/language/folder.ts"
 import { refusal } from "../runtime/language/generation/writing.ts"
 import * as Sequences from "../runtime/language/sequences.ts"
 import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
-import * as RetrieverFolder from "../runtime/retrieval/colbert/folder.ts"
-import * as ColbertText from "../runtime/retrieval/colbert/text.ts"
+import * as RetrieverFolder from "../runtime/retrieval/folder.ts"
 import type { Tokenizer } from "../runtime/tokenizers/tokenizer.ts"
 import { answerOf, answersOf, ask } from "../stages/prompt.ts"
 import { modeOf } from "../systems/all.ts"
@@ -205,10 +204,7 @@ const tellCut = (source: string, what: string, { about, cut }: Share, setting: s
     ? Effect.void
     : warn(`${source}: ${percent({ about, cut })} of the ${what} have more tokens than ${setting} and are cut`)
 
-const retriever = Effect.fnUntraced(function*(c: RunConfig) {
-  const { lengths, marks, tokenizer } = yield* quietly(RetrieverFolder.open(c.retriever_name_or_path, c))
-  return { lengths, text: ColbertText.make(tokenizer, marks, lengths) }
-})
+const retriever = (c: RunConfig) => quietly(RetrieverFolder.open(c.retriever_name_or_path, c))
 
 /** Logs how many questions the retriever truncates. */
 const tellQueries = Effect.fnUntraced(
@@ -216,7 +212,7 @@ const tellQueries = Effect.fnUntraced(
     if (!encodes(c)) return
     const { lengths, text } = yield* retriever(c)
     const queries = records.map(queryOf(c))
-    const cut = yield* share(listed(queries), lengths.query, (own) => text.tokens(own) > lengths.query)
+    const cut = yield* share(listed(queries), lengths.query, (own) => text.tokens(own, "query") > lengths.query)
     yield* tellCut(source, "queries", cut, `query_max_len (${lengths.query})`)
   },
   Effect.scoped
@@ -241,7 +237,7 @@ export const skippedOf = ({ excess_length }: RunConfig, long: ReadonlyArray<Long
 
 const tellCutByRetriever = Effect.fnUntraced(function*(c: RunConfig, texts: Texts<CorpusError>) {
   const { lengths, text } = yield* retriever(c)
-  const cut = yield* share(texts, lengths.passage, (own) => text.tokens(own) > lengths.passage)
+  const cut = yield* share(texts, lengths.passage, (own) => text.tokens(own, "passage") > lengths.passage)
   yield* tellCut(c.passages_file, "passages", cut, `passage_max_len (${lengths.passage})`)
 }, Effect.scoped)
 

@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type { Epochs } from "../datasets/batches.ts"
 import * as Dataset from "../datasets/dataset.ts"
+import { isPairs, pairs } from "../datasets/pairs.ts"
 import { heldOut, spread, withRandomOptions } from "../datasets/splits.ts"
 import { isAnswered, type QuestionRecord, type Split } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
@@ -99,6 +100,9 @@ export interface Corpus {
 
 /** The corpus of a run, readable until the scope ends: the file's, or one that the mode generates from it. */
 export const corpus = Effect.fn("corpus")(function*(c: RunConfig) {
+  if (c.passages_file === "") {
+    return yield* new ConfigError({ source: `mode ${c.mode}`, problems: ["passages_file is not given"] })
+  }
   const options = { where: c.passages_where, skipBad: c.skip_bad_lines, memory: c.corpus_in_memory * 2 ** 20 }
   const { corpus, empty } = yield* told(c.passages_file, Dataset.corpus(c.passages_file, options))
   const { corpus: made } = modeOf(c)
@@ -129,6 +133,17 @@ const epochsOf = Effect.fnUntraced(function*(c: RunConfig, { empty, passages }: 
   return (() => records) as Epochs
 })
 
+/** Rows that have their passages as texts, and a corpus with those; `undefined` if the mode or the file has no such rows. */
+const paired = Effect.fnUntraced(function*(c: RunConfig) {
+  if (!modeOf(c).pairs || c.train_file === "" || !(yield* isPairs(c.train_file))) return undefined
+  const known = c.passages_file === "" ? [] : yield* passages(c)
+  const options = { where: c.train_where, skipBad: c.skip_bad_lines }
+  const { passages: more, records } = yield* told(c.train_file, pairs(c.train_file, known, options))
+  const kept = isShared(c, "train") ? heldOut(records, c.holdout, c.seed, false) : records
+  const data: Corpus = { empty: new Set<string>(), passages: Dataset.fromRecords([...known, ...more]) }
+  return { data, epochs: (() => kept) as Epochs }
+})
+
 /** Names the modes that evaluate only the ranking, as a hint. */
 const ranking = (c: RunConfig): string => {
   const names = Object.entries(systemOf(c).spec.modes).filter(([, { reader }]) => reader === "none").map(([name]) =>
@@ -149,7 +164,7 @@ const lacking = (
   passages: Port.Corpus["Service"],
   records: ReadonlyArray<QuestionRecord>
 ) => {
-  const lost = records.filter((q) => q.gold.some((id) => passages.row(id) < 0))
+  const lost = records.filter((q) => [...q.gold, ...q.negatives ?? []].some((id) => passages.row(id) < 0))
   const bare = records.filter((q) => q.gold.length === 0)
   const mute = records.filter((q) => !isAnswered(q))
   const { needsGold, traits } = modeOf(c)
@@ -161,10 +176,13 @@ const lacking = (
       ? `no question is left to learn from: ${from} takes all`
       : `no question is held out: ${from} takes none`),
     lost.length > 0 &&
-    `${lost.length} questions name gold passages that ${c.passages_file} lacks (first: ${lost[0]!.id})`,
+    `${lost.length} questions name ${
+      lost.some((q) => q.gold.some((id) => passages.row(id) < 0)) ? "gold passages" : "negatives"
+    } that ${c.passages_file} lacks (first: ${lost[0]!.id})`,
+    ...(split === "train" ? modeOf(c).lacks?.(records) ?? [] : []),
     gold && bare.length > 0
     && `mode ${c.mode} needs the gold passage of every question; ${bare.length} have none (first: ${bare[0]!.id})`,
-    traits.questions === "given" && mute.length > 0
+    traits.questions === "given" && traits.reader !== "none" && mute.length > 0
     && `${mute.length} questions of ${fileOf(c, split)} have no answer to ${
         split === "train" ? "learn" : "be judged by"
       } `
@@ -200,8 +218,9 @@ export interface Prepared extends Corpus {
 /** Has the models of a training run at hand, loads its data until the scope ends, and refuses runs that cannot work. */
 export const prepare = Effect.fn("prepare")(function*(given: RunConfig) {
   const c = yield* withModels(given)
-  const data = yield* corpus(c)
-  const epochs = yield* epochsOf(c, data)
+  const rows = yield* paired(c)
+  const data = rows?.data ?? (yield* corpus(c))
+  const epochs = rows?.epochs ?? (yield* epochsOf(c, data))
   const problems = conflicts(c, data.passages, epochs(0))
   if (problems.length > 0) return yield* new ConfigError({ source: `mode ${c.mode}`, problems })
   yield* tellPassages(c, data.passages)

@@ -5,6 +5,7 @@ import type { Columns } from "../domain/Columns.ts"
 import { column, type Frame } from "../domain/Frame.ts"
 import type { Candidates, Lesson, Question } from "../domain/tables.ts"
 import { answer, answering, type AnswerOptions, supportOf } from "./answer.ts"
+import { candidatesOf, type ContrastOptions, drawContrast } from "./contrast.ts"
 import type { PromptOptions } from "./prompt.ts"
 import { read } from "./read.ts"
 import { retrieve, type RetrieveOptions } from "./retrieve.ts"
@@ -12,7 +13,7 @@ import { sample, type SampleOptions } from "./sample.ts"
 import { goldTarget, llmRank, pdist, type RankOptions } from "./score.ts"
 import * as Stage from "./Stage.ts"
 import { drawInBatch, drawOracle, drawWithGold, findGold } from "./supervise.ts"
-import { byPairs, byTarget, gate, type Teaching, update, updates } from "./update.ts"
+import { byContrast, byPairs, byTarget, gate, type Teaching, update, updates } from "./update.ts"
 
 /** Options of a training step. */
 export interface StudyOptions extends SampleOptions, RankOptions, RetrieveOptions, PromptOptions {
@@ -67,6 +68,10 @@ export const goldSupervised = (o: StudyOptions) =>
 /** Supervised by gold passages, with in-batch negatives. */
 export const inBatch = (b: number, o: PromptOptions) =>
   trainingStep(pipe(drawInBatch(b), Stage.andThen(goldTarget(b))), byTarget(b, 1, o))
+
+/** Contrastive training of the retriever on positives and hard negatives. */
+export const contrastive = (o: ContrastOptions & { readonly both: boolean }) =>
+  trainingStep(drawContrast(o), byContrast(candidatesOf(o), o.b, o.both))
 
 /** Trains only the reader, on gold passages. */
 export const oracle = (c: number, passages: number, seed: number, o: PromptOptions) =>

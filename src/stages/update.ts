@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Columns } from "../domain/Columns.ts"
 import { text } from "../domain/Content.ts"
 import * as Frame from "../domain/Frame.ts"
-import { Draw, Lesson, Preference, Question, Target } from "../domain/tables.ts"
+import { Contrast, Draw, Lesson, Preference, Question, Target } from "../domain/tables.ts"
 import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
 import { LanguageModelLearner, type LanguageModelLesson } from "../runtime/ports/LanguageModel.ts"
 import { RetrieverLearner, type RetrieverLesson } from "../runtime/ports/Retriever.ts"
@@ -74,6 +74,25 @@ export const byTarget = (m: number, c: number, o: PromptOptions) => ({
       return {
         reader,
         retriever: { queries: queriesOf(rows), docs: Frame.column(rows, "drawn"), objective }
+      }
+    })
+})
+
+/** Contrast: the retriever alone learns, with queries ranked for passages too if `both`. */
+export const byContrast = (n: number, b: number, both: boolean) => ({
+  needs: { ...Question, ...Contrast(n, b) },
+  lessons: (rows: Frame.Frame<typeof Question & ReturnType<typeof Contrast>>) =>
+    Effect.sync((): Lessons => {
+      const queries = queriesOf(rows)
+      const target = Frame.column(rows, "target")
+      const askers = both ? { askers: Uint8Array.from(Frame.column(rows, "askers")) } : {}
+      return {
+        reader: { prompts: queries.map(() => []), continuations: queries.map(() => "") },
+        retriever: {
+          queries,
+          docs: Frame.column(rows, "candidates"),
+          objective: { _tag: "Listwise", target, ...askers }
+        }
       }
     })
 })

@@ -3,7 +3,7 @@ import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type { Epochs, QuestionFrame } from "../datasets/batches.ts"
 import type { Frame } from "../domain/Frame.ts"
-import type { Passage } from "../domain/records/Records.ts"
+import type { Passage, QuestionRecord } from "../domain/records/Records.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import type { Spec } from "../domain/settings/Spec.ts"
 import type { Traits } from "../domain/settings/uses.ts"
@@ -69,6 +69,10 @@ export interface Mode {
   readonly corpus?: (passages: ReadonlyArray<Passage>) => ReadonlyArray<Passage>
   /** Generates questions from the passages; if omitted, those of the files are used. */
   readonly questions?: (passages: ReadonlyArray<Passage>) => Epochs
+  /** Whether training rows may have their passages as texts, which then join the corpus. */
+  readonly pairs?: boolean
+  /** What is wrong with the questions to learn from, if anything. */
+  readonly lacks?: (records: ReadonlyArray<QuestionRecord>) => ReadonlyArray<string>
   /** Whether every question needs a gold passage, for training and for evaluation. */
   readonly needsGold: { readonly studied: boolean; readonly judged: boolean }
   /** Minimum number of passages in the corpus. */

@@ -180,7 +180,7 @@ describe("the notices of a plan", () => {
   it("are of settings without effect: an arm's own, or shared ones that no run has a use for", () => {
     const shared = { ...settings, sampling_temperature: 2, temperature_gold: 3 }
     assert.deepStrictEqual(told({ settings: shared, arms: { joint: {}, none: { mode: "no_retrieval", dim: 4 } } }), [
-      "plan.yaml, arms.none: without effect: dim (only in mode joint, frozen_rag, gold_supervised, lexical)",
+      "plan.yaml, arms.none: without effect: dim (not in mode no_retrieval, bm25_rag, oracle, copy)",
       "plan.yaml, settings: without effect: temperature_gold"
     ])
   })

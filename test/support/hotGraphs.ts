@@ -12,7 +12,7 @@ import type { Blocks } from "../../src/kernels/quantise.ts"
 import { repeated } from "../../src/kernels/repeat.ts"
 import type { Steps } from "../../src/kernels/Step.ts"
 import * as ReaderGraphs from "../../src/runtime/language/graphs.ts"
-import * as RetrieverGraphs from "../../src/runtime/retrieval/colbert/graphs.ts"
+import * as RetrieverGraphs from "../../src/runtime/retrieval/dense/graphs.ts"
 import { search } from "../../src/runtime/retrieval/indexes/search.ts"
 import { decoder, encoder, retriever, steps } from "./steps.ts"
 

@@ -7,7 +7,7 @@ import type { Graph } from "../../src/kernels/onnx/encode.ts"
 import type { GradScaler } from "../../src/kernels/optim/gradScaler.ts"
 import type { Optimizer } from "../../src/kernels/optim/Optimizer.ts"
 import * as ReaderGraphs from "../../src/runtime/language/graphs.ts"
-import * as RetrieverGraphs from "../../src/runtime/retrieval/colbert/graphs.ts"
+import * as RetrieverGraphs from "../../src/runtime/retrieval/dense/graphs.ts"
 
 const sizes = {
   vocab_size: 12,

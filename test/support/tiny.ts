@@ -74,6 +74,7 @@ const common = {
 }
 export const encoderConfig = { ...common, dim: 8, hidden_dropout_prob: 0.1 }
 export const decoderConfig = {
+  model_type: "llama",
   ...common,
   num_key_value_heads: 1,
   tie_word_embeddings: true,

@@ -41,6 +41,10 @@ export interface QuestionRecord {
   readonly type: string
   /** All correct answers, `answer` first, if there are several. */
   readonly answers?: ReadonlyArray<string>
+  /** Ids of passages that do not contain the answer, hard to tell from those that do. */
+  readonly negatives?: ReadonlyArray<string>
+  /** Scores that a teacher gives to gold passages and negatives, by id. */
+  readonly scores?: Readonly<Record<string, number>>
 }
 
 /** What a file's questions are used for. */
@@ -135,7 +139,7 @@ export interface QuestionOptions extends RecordOptions {
 
 /** Fields that change the question's meaning and are not supported here. */
 const refused = ["exclude", "excluded_ids"]
-const ofQuestion = new Set([...refused, "type"])
+const ofQuestion = new Set([...refused, "type", "negatives"])
 /** Question fields of all formats. */
 export const questionFields: ReadonlySet<string> = new Set([...formFields, ...ofQuestion])
 
@@ -207,6 +211,7 @@ export const toQuestion = (line: unknown, options: QuestionOptions = {}): Questi
     gold: idsOf(fields, gold).map((name) => gold === "documents" ? pubMed.exec(name)?.[1] ?? name : name),
     group: groupOf(fields, group) ?? String(id),
     type: String(decodeCommon(fields).type ?? ""),
-    ...(answers.length > 1 ? { answers } : {})
+    ...(answers.length > 1 ? { answers } : {}),
+    ...("negatives" in fields ? { negatives: idsOf(fields, "negatives") } : {})
   }
 }

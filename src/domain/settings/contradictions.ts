@@ -45,7 +45,8 @@ const lengths = (c: RunConfig): Problems => {
   ]
 }
 
-const others = (c: RunConfig, { questions }: Traits): Problems => [
+const others = (c: RunConfig, { questions, reader }: Traits): Problems => [
+  reader !== "none" && c.reader_name_or_path === "" && "reader_name_or_path: is missing",
   questions === "given" && c.answer_format === "letter" && !c.options_in_prompt
   && "answer_format \"letter\" needs options_in_prompt: the reader would name letters that it never saw; set "
     + "answer_format: text, or options_in_prompt: true"

@@ -1,6 +1,6 @@
 /** Data settings: corpus, questions, splits. */
 import * as Schema from "effect/Schema"
-import { MaybePath, Natural, Path, Share, Where } from "./kinds.ts"
+import { MaybePath, Natural, Share, Where } from "./kinds.ts"
 import { setting } from "./setting.ts"
 import { inModes, where } from "./uses.ts"
 
@@ -10,10 +10,11 @@ const hasFile = (split: string) => where(`with ${split}_file`, (c) => c[`${split
 
 /** The section's settings by name. */
 export const data = {
-  passages_file: setting(Path, {
+  passages_file: setting(MaybePath, {
     description: "Passages: JSON lines, a JSON array or object, parquet, or a folder of them; `.gz` is read too "
-      + "(docs/data.md).",
-    affects: "learning"
+      + "(docs/data.md). Mode contrastive needs none to train on rows of texts.",
+    affects: "learning",
+    default: ""
   }),
   corpus_in_memory: setting(Natural, {
     description:

@@ -70,6 +70,9 @@ const model = {
   })
 }
 type Key = keyof typeof model
+
+/** What a model's folder may be. */
+export const descriptionOf = (name: string): string => aboutOf(model.name_or_path).description.replaceAll("MODEL", name)
 const ofAdapters: ReadonlySet<Key> = new Set(["lora_alpha", "lora_dropout", "lora_target_modules", "modules_to_save"])
 
 /** User-facing keys of a model's settings, by schema key. */

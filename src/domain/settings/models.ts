@@ -1,5 +1,7 @@
 /** Settings of the two models that every system has so far: a retriever and a reader. */
-import { instance, modelOf, type ModelSettings } from "./model.ts"
+import { MaybePath } from "./kinds.ts"
+import { descriptionOf, instance, modelOf, type ModelSettings } from "./model.ts"
+import { setting } from "./setting.ts"
 import type { Training } from "./training.ts"
 import { reads, trainsRetriever } from "./uses.ts"
 
@@ -27,6 +29,15 @@ const ofRetriever = {
   modules_to_save: "retriever_modules_to_save"
 } as const
 
+/** The reader's folder, which modes without a reader do without. */
+const optionalReader = {
+  reader_name_or_path: setting(MaybePath, {
+    description: `${descriptionOf("reader")} Modes that have no reader need none.`,
+    affects: "learning",
+    default: ""
+  })
+}
+
 /** The settings of both models, under their user-facing keys. */
 export const models = {
   ...instance("retriever", ofRetriever, trainsRetriever, {
@@ -37,7 +48,8 @@ export const models = {
     lora_r: { aliases: ["lora_rank"] },
     lora_target_modules: { aliases: ["lora_target", "target_modules"] },
     modules_to_save: { aliases: ["lora_modules_to_save", "additional_target"] }
-  })
+  }),
+  ...optionalReader
 }
 
 type Given = Readonly<Record<string, unknown>> & Pick<Training, "torch_dtype" | "use_rslora">

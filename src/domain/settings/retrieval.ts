@@ -3,9 +3,11 @@ import * as Schema from "effect/Schema"
 import { MaybePath, Natural } from "./kinds.ts"
 import { setting } from "./setting.ts"
 import { encodes, ranks, trainsRetriever } from "./uses.ts"
+import { vectors } from "./vectors.ts"
 
 /** The section's settings by name. */
 export const retrieval = {
+  ...vectors,
   query_max_len: setting(Natural, {
     description: "Length of a query in tokens, markers and masks included; 0 for the checkpoint's own.",
     affects: "learning",

@@ -23,12 +23,12 @@ export const maxSim = (queries: Tensor, docs: Tensor, mask?: Tensor): Tensor => 
 }
 
 /** The same for k documents per query: `places`, int32 [b, k], are indices into the n documents -> [b, k]. */
-export const maxSimOwn = (queries: Tensor, docs: Tensor, places: Tensor, mask: Tensor): Tensor => {
+export const maxSimOwn = (queries: Tensor, docs: Tensor, places: Tensor, mask?: Tensor): Tensor => {
   const [b, q, d] = queries.type.shape as readonly [number, number, number]
   const [n, l] = docs.type.shape as readonly [number, number, number]
   const k = places.type.shape[1]!
   const own = reshape(gather(reshape(docs, [n, l * d]), places), [b, k * l, d])
-  const penalty = reshape(gather(penalise(mask, ABSENT), places), [b, k * l, 1])
-  const similarity = add(matmul(own, queries, false, true), penalty)
+  const dots = matmul(own, queries, false, true)
+  const similarity = mask ? add(dots, reshape(gather(penalise(mask, ABSENT), places), [b, k * l, 1])) : dots
   return sum(reduceMax(reshape(similarity, [b, k, l, q]), 2), [-1])
 }

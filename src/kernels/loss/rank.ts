@@ -1,8 +1,8 @@
 /** Ranking losses on the retriever's scores; the reader's preferences enter as data. */
 import { reshape, sum } from "../op/broadcast.ts"
-import { div, mul, neg, scale, softplus, sub } from "../op/elementwise.ts"
+import { add, div, log, mul, neg, scale, softplus, sub } from "../op/elementwise.ts"
 import { logSoftmax } from "../op/normalise.ts"
-import { less, reduceMax, reduceMin, where } from "../op/select.ts"
+import { less, max, not, or, penalise, reduceMax, reduceMin, where } from "../op/select.ts"
 import { scalar, type Tensor } from "../Tensor.ts"
 
 /**
@@ -27,12 +27,61 @@ export const pairwise = (scores: Tensor, weights: Tensor): Tensor => {
   return sum(mul(weights, softplus(margin)), [1, 2])
 }
 
+/** Which candidates count, and by how much more or less than their scores say. */
+export interface Candidates {
+  /** bool [b, n]: others are left out of the softmax. */
+  readonly allowed?: Tensor | undefined
+  /** Added to the scores over τ, float32 [b, n]; a constant, 0 for what the target names. */
+  readonly penalty?: Tensor | undefined
+}
+
+/** Added to the logit of a candidate that is left out: its share underflows to 0. */
+const LEFT_OUT = -1e9
+
 /**
  * KL(target || softmax(scores/τ)) up to the target's entropy: -Σ_k t_k log softmax(s/τ)_k. A one-hot target makes it
- * InfoNCE. Scores [b, n], targets [b, n] that sum to 1 -> [b].
+ * InfoNCE (van den Oord et al. 2018). Scores [b, n], targets [b, n] that sum to 1, 0 where a candidate is left out ->
+ * [b].
  */
-export const listwise = (scores: Tensor, target: Tensor, temperature: number): Tensor =>
-  neg(sum(mul(target, logSoftmax(scale(scores, 1 / temperature))), [1]))
+export const listwise = (
+  scores: Tensor,
+  target: Tensor,
+  temperature: number,
+  { allowed, penalty }: Candidates = {}
+): Tensor => {
+  const scaled = scale(scores, 1 / temperature)
+  const raised = penalty ? add(scaled, penalty) : scaled
+  const logits = allowed ? add(raised, penalise(allowed, LEFT_OUT)) : raised
+  return neg(sum(mul(target, logSoftmax(logits)), [1]))
+}
+
+/**
+ * Distillation (ColBERTv2, Santhanam et al. 2022): τ² KL(target || softmax(scores/τ)), whose gradient does not shrink
+ * as τ grows. Scores [b, n], targets [b, n] -> [b].
+ */
+export const divergence = (scores: Tensor, target: Tensor, temperature: number, candidates?: Candidates): Tensor => {
+  const known = log(max(target, scalar(1e-30)))
+  const crossed = listwise(scores, target, temperature, candidates)
+  return scale(add(crossed, sum(mul(target, known), [1])), temperature ** 2)
+}
+
+/** How much better than another candidate a query's positive must score for the other to be a negative. */
+export interface Margin {
+  /** In scores, or as a share of the positive's score. */
+  readonly strategy: "absolute" | "relative"
+  readonly margin: number
+}
+
+/**
+ * Candidates that are likely to be positives too are left out, by the scores themselves (GISTEmbed, Solatorio 2024, with
+ * the model as its own guide): those above the positive's score less the margin. Scores [b, n], one-hot targets [b, n]
+ * -> bool [b, n].
+ */
+export const withinMargin = (scores: Tensor, target: Tensor, { margin, strategy }: Margin): Tensor => {
+  const positive = sum(mul(scores, target), [1], true)
+  const by = strategy === "absolute" ? scalar(margin) : scale(max(positive, neg(positive)), margin)
+  return or(not(less(sub(positive, by), scores)), less(scalar(0), target))
+}
 
 /** The mean over the batch: [b] -> []. */
 export const mean = (losses: Tensor): Tensor => scale(sum(losses, [0]), 1 / losses.type.shape[0]!)

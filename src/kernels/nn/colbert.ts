@@ -5,14 +5,15 @@ import { bert, type BertConfig, type EncoderInput } from "./bert.ts"
 import { linear } from "./layers.ts"
 import { modernBert, type ModernBertConfig } from "./modernBert.ts"
 import { type Module, module, optional, type Params } from "./Module.ts"
+import type { SentenceInput } from "./sentence.ts"
 
 /** The config of an encoder with ColBERT's head. */
 export type EncoderConfig = (BertConfig | ModernBertConfig) & {
   /** Size of a token vector; 0 for no projection of the hidden states. */
   readonly dim: number
 }
-/** An encoder of token sequences: [b, n] -> [b, n, size]. */
-export type Encoder = Module<Params, [EncoderInput], Tensor>
+/** An encoder of token sequences: [b, n] -> [b, n, size]; one that pools gives [b, 1, size]. */
+export type Encoder = Module<Params, [SentenceInput], Tensor>
 
 /** Hidden states [b, n, hidden]; parameters are nested under the model's name, as in checkpoints with a head. */
 export const backbone = (c: EncoderConfig): Encoder => {

@@ -200,7 +200,7 @@ const mixOf = (c: DecoderConfig, { branches, mix, positions, shifted }: DecoderI
 }
 
 /** Final hidden states, [b, n, hidden] or [r, hidden]; the last layer uses the other tokens only as keys and values. */
-const backbone = (c: DecoderConfig) => {
+export const decoderBody = (c: DecoderConfig) => {
   const embed = embedding(c.vocab_size, c.hidden_size, c.initializer_range)
   const layers = repeat(c.num_hidden_layers, (i) => layer(c, i))
   const level = norm(c, c.hidden_size)
@@ -238,7 +238,7 @@ const likelihoods = (rows: Tensor, targets: Tensor, logits: (rows: Tensor) => Te
  * reuses the embedding and has no weight of its own.
  */
 export const causalLm = (c: DecoderConfig) => {
-  const model = backbone(c)
+  const model = decoderBody(c)
   const head = linear(c.hidden_size, c.vocab_size, c.initializer_range)
   const params = { model: model.params, lm_head: c.tie_word_embeddings ? {} as typeof head.params : head.params }
   return module(params, (p, input: DecoderInput) => {

@@ -21,6 +21,7 @@ import * as Manifest from "./manifest.ts"
 import * as Peft from "./peft.ts"
 import * as TensorFile from "./safetensors/read.ts"
 import * as Safetensors from "./safetensors/write.ts"
+import * as Modules from "./sentence/weights.ts"
 
 const asError = (error: FileError): CheckpointError => {
   const { path, place, reason } = error
@@ -35,11 +36,11 @@ const contents = (
 ): ReturnType<Part["save"]> & { readonly all: ReadonlyArray<readonly [string, Content]> } => {
   const state = part.save()
   const { base, extra, files, weights } = state
-  const own: readonly [string, Content] = base === undefined
-    ? [modelFiles.weights, { tensors: weights }]
-    : [Peft.WEIGHTS, { tensors: weights, metadata: { [Peft.BASE]: base } }]
+  const own: ReadonlyArray<readonly [string, Content]> = base === undefined
+    ? [...Modules.byFile(weights)].map(([file, tensors]) => [file, { tensors }])
+    : [[Peft.WEIGHTS, { tensors: weights, metadata: { [Peft.BASE]: base } }]]
   const texts = files.map(([name, text]) => [name, new TextEncoder().encode(text)] as const)
-  return { ...state, all: [own, [checkpointFiles.state, { tensors: extra }], ...texts] }
+  return { ...state, all: [...own, [checkpointFiles.state, { tensors: extra }], ...texts] }
 }
 
 /**
@@ -135,9 +136,13 @@ const load = Effect.fnUntraced(
       const adapts = manifest.files[`${name}/${Peft.WEIGHTS}`] !== undefined
       const path = join(folder, name, adapts ? Peft.WEIGHTS : modelFiles.weights)
       const weights = yield* TensorFile.open(path)
+      const modules = yield* Effect.forEach(
+        Modules.filesOf(name, Object.keys(manifest.files)),
+        (file) => Effect.map(TensorFile.open(join(folder, file)), (own) => Modules.within(file, storedIn(own)))
+      )
       const extra = yield* TensorFile.open(join(folder, name, checkpointFiles.state))
       yield* part.load({
-        weights: storedIn(weights),
+        weights: Modules.together(storedIn(weights), modules),
         base: weights.metadata[Peft.BASE],
         extra: storedIn(extra),
         counters

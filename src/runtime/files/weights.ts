@@ -5,16 +5,16 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
-import { brief, several } from "../../domain/brief.ts"
+import { several } from "../../domain/brief.ts"
 import { modelFiles } from "../../domain/fileNames.ts"
 import { firstInfinite, type Half, toWords, type Values } from "../../kernels/half.ts"
 import type { Flat, Param } from "../../kernels/nn/Module.ts"
-import { tell } from "./config/keys.ts"
 import { decodeFile, exists, FileError, namesIn } from "./disk.ts"
 import * as Gguf from "./gguf/read.ts"
 import * as GgufTensors from "./gguf/tensors.ts"
 import { isFile } from "./model.ts"
 import * as TensorFile from "./safetensors/read.ts"
+import { denseConfig, modulesOf, plain } from "./sentence/modules.ts"
 import type { Tensors } from "./tensors.ts"
 
 /** Where a tensor is stored, and its shape. */
@@ -26,45 +26,10 @@ export interface Source {
 /** Tensors by name; names in a dense layer are prefixed with its folder ("1_Dense.linear.weight"). */
 export type Sources = ReadonlyMap<string, Source>
 
-const [WHOLE, INDEX, MODULES] = [modelFiles.weights, modelFiles.weightsIndex, modelFiles.modules]
+const [WHOLE, INDEX] = [modelFiles.weights, modelFiles.weightsIndex]
 const decodeIndex = Schema.decodeUnknownEffect(
   Schema.Struct({ weight_map: Schema.Record(Schema.String, Schema.String) })
 )
-const decodeModules = Schema.decodeUnknownEffect(
-  Schema.Array(Schema.Struct({ path: Schema.String, type: Schema.String }))
-)
-
-/** Supported sentence-transformers modules. Pooling and Normalize do not affect the unit vectors of tokens. */
-const modules = new Set(["Transformer", "Dense", "Pooling", "Normalize"])
-
-const off = Schema.optionalKey(Schema.Literal(false))
-const Dense = Schema.Struct({
-  in_features: Schema.optionalKey(Schema.Natural),
-  out_features: Schema.optionalKey(Schema.Natural),
-  activation_function: Schema.optionalKey(Schema.Literal("torch.nn.modules.linear.Identity")),
-  bias: off,
-  use_residual: off
-})
-const known = new Set([...Object.keys(Dense.fields), "module_input_name", "module_output_name"])
-
-/** Decodes the config of a dense layer: linear only, no activation, bias or residual. */
-const decodeDense = (path: string, tells: boolean) => (json: unknown) =>
-  Effect.tap(
-    Schema.decodeUnknownEffect(Dense)(json),
-    tell(path, Object.keys(Object(json)).filter((key) => tells && !known.has(key)))
-  )
-
-/** Plain file names, not paths: nothing outside the folder is read. */
-const isPlain = (name: string): boolean => /^[^/\\]+$/.test(name) && name !== "." && name !== ".."
-
-/** Refuses names that point outside the folder. */
-const plain = (path: string, place: string, names: ReadonlyArray<string>): Effect.Effect<void, FileError> => {
-  const strange = names.find((name) => !isPlain(name))
-  return strange === undefined
-    ? Effect.void
-    : Effect.fail(new FileError({ path, place, reason: `${JSON.stringify(strange)} is no name of a file beside it` }))
-}
-
 type Sourced = readonly [name: string, source: Source]
 
 const sourcesOf = (file: TensorFile.TensorFile, prefix = ""): ReadonlyArray<Sourced> =>
@@ -107,21 +72,13 @@ const shards = Effect.fnUntraced(function*(folder: string) {
 })
 
 const dense = Effect.fnUntraced(function*(folder: string, tells: boolean) {
-  const path = join(folder, MODULES)
-  const all = yield* decodeFile(path, decodeModules)
-  const kindOf = (type: string) => type.slice(type.lastIndexOf(".") + 1)
-  const strange = all.find(({ type }) => !modules.has(kindOf(type)))
-  if (strange) {
-    return yield* new FileError({ path, place: "type", reason: `${brief(strange.type)} is not known here` })
-  }
-  const layers = all.filter(({ type }) => kindOf(type) === "Dense")
-  yield* plain(path, "path", layers.map((layer) => layer.path))
-  return (yield* Effect.forEach(layers, (layer) => denseLayer(folder, layer.path, tells))).flat()
+  const layers = ((yield* modulesOf(folder)) ?? []).filter(({ kind }) => kind === "Dense")
+  return (yield* Effect.forEach(layers, ({ path }) => denseLayer(folder, path, tells))).flat()
 })
 
 const denseLayer = Effect.fnUntraced(function*(folder: string, name: string, tells: boolean) {
   const path = join(folder, name, modelFiles.config)
-  const { in_features, out_features } = yield* decodeFile(path, decodeDense(path, tells))
+  const { in_features, out_features } = yield* denseConfig(folder, name, tells)
   const file = yield* TensorFile.open(join(folder, name, WHOLE))
   if (in_features === undefined && out_features === undefined) return sourcesOf(file, `${name}.`)
   const shape = file.entries.get("linear.weight")?.shape
@@ -178,7 +135,7 @@ export const open = Effect.fnUntraced(function*(folder: string, tells = true) {
   const whole = yield* has(WHOLE)
   if (whole || (yield* has(INDEX))) {
     const own = whole ? sourcesOf(yield* TensorFile.open(join(folder, WHOLE))) : yield* shards(folder)
-    return yield* once((yield* has(MODULES)) ? [...own, ...(yield* dense(folder, tells))] : own)
+    return yield* once((yield* has(modelFiles.modules)) ? [...own, ...(yield* dense(folder, tells))] : own)
   }
   const why = lack(folder, names)
   return why === undefined ? undefined : yield* why

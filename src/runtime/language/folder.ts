@@ -97,6 +97,11 @@ export const open = Effect.fnUntraced(function*(
 ) {
   const opened = yield* ModelFolder.open(path, decodeDecoder)
   const { config, folder, tokenizer } = opened
+  if (config.bidirectional) {
+    const reason =
+      "attends in both directions (is_causal, use_bidirectional_attention): it encodes texts and writes none"
+    return yield* new FileError({ path: join(folder, modelFiles.config), place: "", reason })
+  }
   const most = reach(config.rope_parameters, config.max_position_embeddings)
   yield* ModelFolder.fits(folder, { max_position_embeddings: most }, { max_length: settings.max_length })
   const file = join(folder, modelFiles.config)

@@ -16,8 +16,8 @@ export type Keyed = { readonly key?: Tensor | undefined }
 export type Build<C, P extends Params, I, O> = (config: C) => Module<P, [I], O>
 /** Values by parameter path. */
 export type Arrays = Map<string, Values>
-/** A model folder without its tokenizer. */
-export type Opened<C> = Omit<ModelFolder.ModelFolder<C>, "tokenizer">
+/** A model folder without its tokenizer and the name it was opened by. */
+export type Opened<C> = Omit<ModelFolder.ModelFolder<C>, "tokenizer" | "given">
 
 /** The config with an untied head, as in PEFT: adapters belong to modules, so a tied head gets weights of its own. */
 export const untied = <C extends object>(config: C): C =>

@@ -39,6 +39,8 @@ export const UNTRAINED = modelFiles.untrained
 export interface ModelFolder<C> {
   /** Folder of the config and the weights. */
   readonly folder: string
+  /** The folder that was named: an adapter's, or `folder` itself. */
+  readonly given: string
   /** Of a model of the Hub, whose folder is then in the cache. */
   readonly id?: ModelId | undefined
   /** Config of the model with its adapter, whose vocabulary may be larger than that of the weights. */
@@ -159,7 +161,7 @@ export const open = Effect.fnUntraced(function*<C extends { readonly vocab_size:
     const reason = `${config.vocab_size} are fewer than the ids of tokenizer.json (${tokenizer.size})`
     return yield* new FileError({ path, place: "vocab_size", reason })
   }
-  return { folder, id, config, rows, tokenizer, adapter } satisfies ModelFolder<C> as ModelFolder<C>
+  return { folder, given, id, config, rows, tokenizer, adapter } satisfies ModelFolder<C> as ModelFolder<C>
 })
 
 /** Refuses lengths, by setting, that exceed the model's positions. */

@@ -35,8 +35,12 @@ export class Retriever extends Context.Service<Retriever, {
 export type Objective =
   /** Pairwise over the first m passages, weights [queries, m, m]; the others only set the scale (LLM-Rank). */
   | { readonly _tag: "Pairwise"; readonly m: number; readonly weights: Float32Array }
-  /** Listwise over all n passages, target distribution [queries, n]. */
-  | { readonly _tag: "Listwise"; readonly target: Float32Array }
+  /**
+   * Listwise over all n passages, target distribution [queries, n]; row -1 is no candidate, and has the target 0. With
+   * `askers`, the queries are ranked for each query's first positive, too, and the loss is the mean of both directions:
+   * [queries, queries], 1 where a query is a candidate for the positive of another.
+   */
+  | { readonly _tag: "Listwise"; readonly target: Float32Array; readonly askers?: Uint8Array }
 
 /** Queries with passages, and the objective for their scores. */
 export interface RetrieverLesson {

@@ -7,6 +7,7 @@ import { parts } from "../../domain/fileNames.ts"
 import type { Retrieval } from "../../domain/settings/retrieval.ts"
 import type { GradScaler } from "../../kernels/optim/gradScaler.ts"
 import * as Halving from "../engine/halving.ts"
+import type { Range } from "../engine/halving.ts"
 import * as Learner from "../engine/Learner.ts"
 import { cached } from "../engine/Programs.ts"
 import { Session } from "../engine/Session.ts"
@@ -17,7 +18,6 @@ import {
   dropoutKey,
   groupsOf,
   judge,
-  learningOf,
   lossScaleOf,
   optimizerOf,
   partsOf,
@@ -30,16 +30,12 @@ import {
 import { Checkpoints } from "../ports/Checkpoints.ts"
 import { checkRow, type CorpusError } from "../ports/Corpus.ts"
 import type { IndexError } from "../ports/PassageIndex.ts"
-import {
-  type Objective,
-  Retriever,
-  RetrieverError,
-  RetrieverLearner,
-  type RetrieverLesson
-} from "../ports/Retriever.ts"
-import type { Least } from "./colbert/batch.ts"
-import * as Graphs from "./colbert/graphs.ts"
-import * as Model from "./colbert/model.ts"
+import { Retriever, RetrieverError, RetrieverLearner, type RetrieverLesson } from "../ports/Retriever.ts"
+import type { Least } from "./dense/batch.ts"
+import * as CachedGradients from "./dense/cachedGradients.ts"
+import { type ReplayKey, replayOf } from "./dense/cachedGradients.ts"
+import { lessonOf, type Loss, prepare, type StepKey } from "./dense/lessons.ts"
+import * as Model from "./dense/model.ts"
 import * as Stored from "./indexes/stored.ts"
 import * as Temporary from "./indexes/temporary.ts"
 
@@ -61,14 +57,6 @@ const reading = (model: Model.RetrieverModel, fail = failing()) =>
     refresh: Effect.withSpan(fail(model.refresh), "retriever.refresh")
   })
 
-/** How scores become a loss. */
-export interface Loss {
-  /** Temperature of the scores in the listwise loss. */
-  readonly temperature: number
-  /** Factor of the loss. */
-  readonly weight: number
-}
-
 /** Settings of a trainable retriever. */
 export interface RetrieverSettings extends Model.RetrieverSettings {
   readonly loss: Loss
@@ -76,54 +64,23 @@ export interface RetrieverSettings extends Model.RetrieverSettings {
 
 /** The trainable parameters: all, or embeddings only, as in the released code. */
 const trainableBy = ({ trainable }: RetrieverSettings["model"]) => (path: string): boolean =>
-  trainable === "all" || path.split(".")[1] === "embeddings"
+  trainable === "all" || ["embeddings", "embed_tokens"].includes(path.split(".")[1]!)
 
-type StepKey = [
-  questions: number,
-  /** Questions of the whole update. */
-  of: number,
-  passages: number,
-  length: number,
-  n: number,
-  objective: Objective["_tag"],
-  m: number
-]
+type Key = StepKey | ReplayKey
 
-const lessonOf = (model: Model.RetrieverModel, { loss, training }: RetrieverSettings, scaler?: GradScaler) => {
-  const learning = learningOf(training, model.weights, scaler)
-  return ([questions, of, passages, passageLength, n, tag, m]: StepKey) =>
-    Graphs.lesson(model.encoder, {
-      ...learning,
-      shape: { questions, queryLength: model.lengths.query, passages, passageLength },
-      n,
-      objective: tag === "Pairwise" ? { _tag: tag, m } : { _tag: tag },
-      temperature: loss.temperature,
-      weight: loss.weight * questions / of
-    })
+/** The programs of updates: steps, and replays where gradients are cached. */
+const programsOf = (model: Model.RetrieverModel, settings: RetrieverSettings, scaler?: GradScaler) => {
+  const [step, replay] = [lessonOf(model, settings, scaler), replayOf(model, settings, scaler)]
+  return (key: Key) => key[0] === "step" ? step(key) : replay(key)
 }
 
-type Range = readonly [from: number, to: number]
-
-/** The step key and arrays of a lesson's queries from..to-1. */
-const prepare = Effect.fnUntraced(function*(
-  model: Model.RetrieverModel,
-  lesson: RetrieverLesson,
-  [from, to]: Range,
-  key: number,
-  least?: Least
-) {
-  const of = lesson.queries.length
-  const own = <A extends Int32Array | Float32Array>(array: A) =>
-    array.subarray(from * array.length / of, to * array.length / of) as A
-  const { objective } = lesson
-  const docs = own(lesson.docs)
-  const { data, places, shape } = yield* model.batch(lesson.queries.slice(from, to).map(textOf), docs, least)
-  const m = objective._tag === "Pairwise" ? objective.m : 0
-  const wanted = own(objective._tag === "Pairwise" ? objective.weights : objective.target)
-  const n = docs.length / (to - from)
-  const bucket: StepKey = [shape.questions, of, shape.passages, shape.passageLength, n, objective._tag, m]
-  return { key: bucket, shape, batch: { ...data, places, wanted, key: Int32Array.of(key) } }
-})
+/** Texts that are encoded at a time, where the gradients of a lesson's vectors are cached; `undefined` elsewhere. */
+const chunkOf = ({ contrast }: Loss, { objective, queries }: RetrieverLesson, parts: ReadonlyArray<Range>) => {
+  if (objective._tag === "Pairwise" || contrast === undefined) return undefined
+  if (contrast.miniBatch > 0) return contrast.miniBatch
+  /** Queries are ranked among all of the update, which parts do not see. */
+  return parts.length > 1 && objective.askers ? Math.ceil(queries.length / parts.length) : undefined
+}
 
 /** The index layer: the stored index at `index_path` if set, else a temporary one. */
 export const indexes = ({ index_in_memory, index_path }: Retrieval) => {
@@ -134,7 +91,7 @@ export const indexes = ({ index_in_memory, index_path }: Retrieval) => {
 /** Retriever and learner share the weights: search uses those of the last update. */
 export const trainable = (settings: RetrieverSettings) =>
   Layer.effectContext(Effect.gen(function*() {
-    const { model: own, training } = settings
+    const { loss, model: own, training } = settings
     const model = yield* Model.make(settings, trainableBy(own), {
       lora: loraOf(own),
       stored: storedAs(own),
@@ -148,36 +105,52 @@ export const trainable = (settings: RetrieverSettings) =>
       optimizer: optimizerOf(training),
       groups: groupsOf(training, own.learning_rate),
       scaler,
-      lesson: lessonOf(model, settings, scaler)
+      lesson: programsOf(model, settings, scaler)
     })
     const fail = failing({ name, ...learner })
     const checkpoints = yield* Checkpoints
     yield* checkpoints.register(name, learnerPart(model.weights, learner, { ...model, indexed: model }))
     const { groupName, groups } = describe(name, model.weights, own.learning_rate)
     const { batches, several } = updates(name)
-    /** Uses a lesson's micro-batches, smaller ones if memory does not hold them. */
+    const cache = yield* CachedGradients.make(model, loss)
+    const keyOf = (part: number) => dropoutKey(training.seed, name, learner.updates(), part)
+    /** Uses a lesson's micro-batches, smaller ones if memory does not hold them; tells the losses, if these are known. */
     const inParts = <A, E>(
       lesson: RetrieverLesson,
-      use: (parts: ReadonlyArray<Learner.Part<StepKey>>) => Effect.Effect<A, E>
-    ) =>
-      batches.together(partsOf(training, lesson.queries.length), (ranges) => {
-        const key = (part: number) => dropoutKey(training.seed, name, learner.updates(), part)
-        return Effect.flatMap(Effect.forEach(ranges, (range, part) => prepare(model, lesson, range, key(part))), use)
-      })
+      use: (parts: ReadonlyArray<Learner.Part<Key>>) => Effect.Effect<A, E>
+    ) => {
+      const { length } = lesson.queries
+      const size = chunkOf(loss, lesson, partsOf(training, length))
+      const given: ReadonlyArray<Range> = size === undefined ? partsOf(training, length) : [[0, size]]
+      return batches.together(given, (ranges) =>
+        Effect.gen(function*() {
+          const least = size === undefined ? undefined : ranges[0]![1] - ranges[0]![0]
+          if (least !== undefined) {
+            const { losses, parts } = yield* cache(lesson, least, keyOf)
+            return { losses, used: yield* use(parts) }
+          }
+          const parts = yield* Effect.forEach(ranges, (range, part) => prepare(model, loss, lesson, range, keyOf(part)))
+          return { losses: undefined, used: yield* use(parts) }
+        }))
+    }
     const learn = Effect.fnUntraced(function*(lesson: RetrieverLesson) {
-      const reports = yield* inParts(lesson, learner.learn)
-      return Float32Array.from(reports.flatMap(({ losses }) => Array.from(losses!)))
+      const { losses, used } = yield* inParts(lesson, learner.learn)
+      return losses ?? Float32Array.from(used.flatMap((report) => Array.from(report["losses"]!)))
     })
     /** Batches padded to the largest common shape. */
     const alike = Effect.fnUntraced(function*(lessons: ReadonlyArray<RetrieverLesson>) {
       const made = (least?: Least) =>
         Effect.forEach(lessons, (lesson, k) => {
           const key = dropoutKey(training.seed, name, learner.updates() + k, 0)
-          return prepare(model, lesson, [0, lesson.queries.length], key, least)
+          return prepare(model, loss, lesson, [0, lesson.queries.length], key, least)
         })
       const shapes = (yield* made()).map(({ shape }) => shape)
       const most = (of: keyof Least) => Math.max(...shapes.map((shape) => shape[of]))
-      return yield* made({ passages: most("passages"), passageLength: most("passageLength") })
+      return yield* made({
+        passages: most("passages"),
+        passageLength: most("passageLength"),
+        queryLength: most("queryLength")
+      })
     })
     return Context.make(Retriever, reading(model, fail)).pipe(Context.add(
       RetrieverLearner,
@@ -190,10 +163,11 @@ export const trainable = (settings: RetrieverSettings) =>
             Effect.flatMap(alike(lessons), learner.learnSeveral),
             (reports) => reports.map(({ losses }) => losses as Float32Array)
           )
-          return several(whole, Effect.forEach(lessons, learn))
+          const apart = Effect.forEach(lessons, learn)
+          return lessons.some((lesson) => chunkOf(loss, lesson, []) !== undefined) ? apart : several(whole, apart)
         }, fail),
         gate: Effect.fn("retriever.gate")(function*(lesson) {
-          const squares = yield* fail(inParts(lesson, learner.probe))
+          const { used: squares } = yield* fail(inParts(lesson, learner.probe))
           return yield* Effect.mapError(judge(squares, groupName), (reason) => new RetrieverError({ reason }))
         })
       })
@@ -216,7 +190,7 @@ export const frozen = (settings: RetrieverSettings) =>
         learn: Effect.fn("retriever.learn")(function*(lesson) {
           const parts = yield* failing()(batches.each(lesson.queries.length, ([from, to]) => to - from, (range) =>
             Effect.flatMap(
-              prepare(model, lesson, range, 0),
+              prepare(model, settings.loss, lesson, range, 0),
               ({ batch, key }) => run(key, { ...model.weights.values(), ...batch })
             )))
           return Halving.joined(parts.map(({ losses }) =>

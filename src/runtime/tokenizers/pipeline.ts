@@ -8,7 +8,7 @@ import { readUnigram } from "./models/unigram.ts"
 import { readWordLevel, readWordPiece } from "./models/wordModels.ts"
 import { type Normalizer, readNormalizer } from "./normalizers.ts"
 import { type Parts, whole } from "./parts.ts"
-import { readStart } from "./postProcessor.ts"
+import { type Frame, readFrame } from "./postProcessor.ts"
 import { type PreTokenizer, readPreTokenizer } from "./preTokenizers.ts"
 
 const models: Kinds<Model> = { BPE: readBpe, WordPiece: readWordPiece, WordLevel: readWordLevel, Unigram: readUnigram }
@@ -58,7 +58,8 @@ export interface Pipeline {
   readonly decode: (ids: ReadonlyArray<number>) => string
   readonly tokens: AddedTokens
   readonly model: Model["type"]
-  readonly start: ReadonlyArray<number> | undefined
+  /** What the post-processor puts around a text; `undefined` without one. */
+  readonly frame: Frame | undefined
 }
 
 interface Steps {
@@ -158,6 +159,6 @@ export const readPipeline = (json: unknown, additions: Additions): Pipeline => {
     decode: decoding(tokens, part(fields, "decoder", readDecoder)),
     tokens,
     model: model.type,
-    start: part(fields, "post_processor", (own) => readStart(own, known))
+    frame: part(fields, "post_processor", (own) => readFrame(own, known))
   }
 }

@@ -1,10 +1,15 @@
-/** Post-processors of tokenizer.json: only the ids before a text are used; the program itself ends prompts. */
+/** Post-processors of tokenizer.json: the ids before and after a text. Those after it end no prompt: a program does. */
 import { type Fields, isId, isText, Misfit } from "./fields.ts"
 import { checkByteLevel } from "./preTokenizers.ts"
 
-/** Ids put before a text, and whether any are put around it. */
-interface PostProcessor {
+/** Ids put around a text. */
+export interface Frame {
   readonly before: ReadonlyArray<number>
+  readonly after: ReadonlyArray<number>
+}
+
+/** The same, and whether there are any. */
+interface PostProcessor extends Frame {
   readonly adds: boolean
 }
 
@@ -23,8 +28,8 @@ const special = (fields: Fields, key: string, is: Known): number => {
 }
 
 const framed = (fields: Fields, is: Known): PostProcessor => {
-  special(fields, "sep", is)
-  return { before: [special(fields, "cls", is)], adds: true }
+  const after = [special(fields, "sep", is)]
+  return { before: [special(fields, "cls", is)], after, adds: true }
 }
 
 /** Ids of special tokens, by their names in a template. */
@@ -66,12 +71,16 @@ const template = (fields: Fields, is: Known): PostProcessor => {
   if (pieces.filter((piece) => piece === "A").length !== 1 || pieces.includes("B")) {
     fields.fail("single", "the sequence A is expected, once")
   }
-  return { before: pieces.slice(0, pieces.indexOf("A")).flat() as Array<number>, adds: pieces.length > 1 }
+  const at = pieces.indexOf("A")
+  const ids = (some: ReadonlyArray<Piece>) => some.flat() as Array<number>
+  return { before: ids(pieces.slice(0, at)), after: ids(pieces.slice(at + 1)), adds: pieces.length > 1 }
 }
+
+const none: PostProcessor = { before: [], after: [], adds: false }
 
 const bytes = (fields: Fields): PostProcessor => {
   checkByteLevel(fields)
-  return { before: [], adds: false }
+  return none
 }
 
 const sequence = (fields: Fields, is: Known): PostProcessor => {
@@ -79,7 +88,7 @@ const sequence = (fields: Fields, is: Known): PostProcessor => {
   const adding = all.filter(({ adds }) => adds)
   /** A second one would treat the first's tokens as text. */
   if (adding.length > 1) fields.fail("processors", "more than one of them adds tokens")
-  return adding[0] ?? { before: [], adds: false }
+  return adding[0] ?? none
 }
 
 const kinds: Readonly<Record<string, (fields: Fields, is: Known) => PostProcessor>> = {
@@ -104,9 +113,9 @@ const read = (fields: Fields, is: Known): PostProcessor => {
 }
 
 /**
- * Ids put before a text.
+ * Ids put around a text.
  *
  * @param is whether an id is that of a token.
  * @throws Misfit if the type is unknown, or its options are malformed.
  */
-export const readStart = (fields: Fields, is: Known): ReadonlyArray<number> => read(fields, is).before
+export const readFrame = (fields: Fields, is: Known): Frame => read(fields, is)

@@ -23,10 +23,13 @@ export interface Tokenizer {
   /** Omits special tokens and unknown ids. */
   readonly decode: (ids: ReadonlyArray<number>) => string
   readonly id: (token: string) => number | undefined
+  readonly token: (id: number) => string | undefined
   /** One more than the largest id. */
   readonly size: number
   /** Ids that the post-processor puts before a text; `undefined` without a post-processor. */
   readonly start: ReadonlyArray<number> | undefined
+  /** Ids that the post-processor puts after a text. */
+  readonly end: ReadonlyArray<number>
   /** Path of the folder. */
   readonly folder: string
   /** `tokenizer_config.json` without null keys, merged with `special_tokens_map.json` where that applies. */
@@ -138,8 +141,10 @@ export const load = Effect.fnUntraced(function*(folder: string) {
       return tidy ? tidied(text, false) : text
     },
     id: (token) => pipeline.tokens.id(token),
+    token: (id) => pipeline.tokens.token(id),
     size: pipeline.tokens.greatest + 1,
-    start: pipeline.start,
+    start: pipeline.frame?.before,
+    end: pipeline.frame?.after ?? [],
     folder,
     config
   } satisfies Tokenizer as Tokenizer

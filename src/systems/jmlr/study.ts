@@ -3,6 +3,7 @@ import { stepSize } from "../../domain/settings/training.ts"
 import type { AnswerOptions } from "../../stages/answer.ts"
 import * as Pipelines from "../../stages/pipelines.ts"
 import type { Study } from "../System.ts"
+import { contrastOptions } from "./contrast.ts"
 import type { JmlrConfig, ModeName } from "./settings.ts"
 
 /** How the reader is asked, and how its output is read. */
@@ -54,5 +55,6 @@ export const studies: Readonly<Record<ModeName, Studies>> = {
   gold_supervised: (c) => Pipelines.goldSupervised(studyOptions(c)),
   oracle: fromGold,
   lexical: (c) => Pipelines.inBatch(stepSize(c), answerOptions(c)),
-  copy: fromGold
+  copy: fromGold,
+  contrastive: (c) => Pipelines.contrastive(contrastOptions(c))
 }

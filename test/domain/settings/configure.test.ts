@@ -40,7 +40,7 @@ describe("a configuration", () => {
   for (const preset of ["paper", "release"] as const) {
     it(`is what the ${preset} preset says, then the defaults`, () => {
       const config = decoded({ preset })
-      for (const [key, value] of Object.entries({ ...defaults, ...presets[preset], preset })) {
+      for (const [key, value] of Object.entries({ ...defaults, ...presets[preset], ...needed, preset })) {
         assert.deepStrictEqual(config[key], value, key)
       }
     })
@@ -118,7 +118,7 @@ describe("what is wrong with a configuration", () => {
         "learning_rate: must be a number of at least 0; given \"1e-5\"; write the number without "
         + "quotes or underscores"
       ],
-      preset: ["Paper", "preset: must be \"paper\" or \"release\"; given \"Paper\", did you mean \"paper\"?"],
+      preset: ["Paper", "preset: must be one of \"paper\", \"release\", \"stm\"; given \"Paper\", did you mean \"paper\"?"],
       skip_bad_lines: ["yes", "skip_bad_lines: must be true or false; given \"yes\"; write true or false"],
       top_k: ["None", "top_k: must be a whole number of at least 0 or null; given \"None\"; write null"],
       modules_to_save: [["a", 1], "modules_to_save: must be a list of non-empty strings; modules_to_save[1] is 1"],
@@ -146,7 +146,7 @@ describe("what is wrong with a configuration", () => {
       const file = JSON.parse(`{"${key}": 1}`) as Raw
       const error = Effect.runSync(Effect.flip(decode("x", { ...needed, ...Object.fromEntries(Object.entries(file)) })))
       assert.deepStrictEqual(error.problems, [`unknown key "${key}"`])
-      assert.match(problems({ preset: key })[0]!, /^preset: must be "paper" or "release"/)
+      assert.match(problems({ preset: key })[0]!, /^preset: must be one of "paper", "release", "stm"/)
       assert.match(problems({ mode: key })[0]!, /^mode: must be one of/)
     }
   })
@@ -202,8 +202,8 @@ describe("a setting without effect", () => {
       "holdout (only without test_file)"
     ])
     assert.deepStrictEqual(told({ mode: "no_retrieval", document_prompt: "{text}", dim: 8 }), [
-      "document_prompt (not in mode no_retrieval, lexical)",
-      "dim (only in mode joint, frozen_rag, gold_supervised, lexical)"
+      "document_prompt (not in mode no_retrieval, lexical, contrastive)",
+      "dim (not in mode no_retrieval, bm25_rag, oracle, copy)"
     ])
     assert.deepStrictEqual(told({ lora_alpha: 16 }), ["lora_alpha (only with a lora_r above 0)"])
     assert.deepStrictEqual(told({ do_sample: false, temperature: 2 }), ["temperature (only with do_sample)"])

@@ -10,7 +10,7 @@ import type { Graph } from "../../../src/kernels/onnx/encode.ts"
 import { adamw } from "../../../src/kernels/optim/adamw.ts"
 import { show } from "../../../src/kernels/show.ts"
 import * as ReaderGraphs from "../../../src/runtime/language/graphs.ts"
-import * as RetrieverGraphs from "../../../src/runtime/retrieval/colbert/graphs.ts"
+import * as RetrieverGraphs from "../../../src/runtime/retrieval/dense/graphs.ts"
 import { search } from "../../../src/runtime/retrieval/indexes/search.ts"
 
 const sizes = {

@@ -4,7 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Index } from "../../../src/runtime/ports/PassageIndex.ts"
-import { currentIndex } from "../../../src/runtime/retrieval/colbert/currentIndex.ts"
+import { currentIndex } from "../../../src/runtime/retrieval/dense/currentIndex.ts"
 
 /** An index that is told of when it goes. */
 const making = (generation: number, gone: Array<number>) =>

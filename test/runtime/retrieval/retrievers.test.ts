@@ -81,6 +81,31 @@ both("whose adapter learns", subject(trainable, settled({ retriever_lora_r: 4, l
 both("that learns from a stored index on", subject(trainable, indexed()), learns)
 both("that is frozen", subject(frozen, settled()), isGiven)
 both("that is frozen, of a stored index", subject(frozen, indexed()), isGiven)
+/** The reader's folder as retriever: a decoder. */
+const decoding = (overrides: Raw = {}) =>
+  Effect.map(settled(overrides), (c) => ({ ...c, retriever_name_or_path: c.reader_name_or_path }))
+const both_ways = { retriever_attention: "bidirectional", retriever_pooling: "eos", append_eos: true } as const
+retrieverSuite("of one vector per text, by a decoder", subject(readOnly, decoding()), all)
+retrieverSuite("of one vector per text, by a decoder in both directions", subject(readOnly, decoding(both_ways)), all)
+both("of one vector per text that learns", subject(trainable, decoding({ lr_retriever: 3e-2 })), learns)
+both(
+  "of one vector per text whose adapter learns",
+  subject(trainable, decoding({ ...both_ways, retriever_lora_r: 4, lora_alpha: 8, retriever_template: "bmretriever" })),
+  learns
+)
+both(
+  "of one vector per text by an encoder",
+  subject(
+    trainable,
+    Effect.flatMap(
+      Tiny.folder,
+      (folder) =>
+        Tiny.settings(folder, { temperature_score: 1, retriever_type: "single_vector", retriever_trainable: "all" })
+    )
+  ),
+  learns
+)
+both("of one vector per text that is frozen", subject(frozen, decoding({ retriever_pooling: "mean" })), isGiven)
 both("by BM25", subject(() => Layer.merge(bm25.layer, retriever.learnsNothing), settled()), isGiven)
 both("that finds nothing", subject(() => retriever.absent, settled()), { finds: "none", learns: false })
 both(

@@ -4,6 +4,7 @@ import * as Schema from "effect/Schema"
 import { brief } from "../../../domain/brief.ts"
 import { modelFiles } from "../../../domain/fileNames.ts"
 import type { DecoderConfig as Decoder } from "../../../kernels/nn/decoder.ts"
+import type { Reach } from "../../../kernels/nn/embedder.ts"
 import { type Activation, activations } from "../../../kernels/nn/layers.ts"
 import type { RopeParameters } from "../../../kernels/nn/rope.ts"
 import { check } from "./foreignKeys.ts"
@@ -63,6 +64,7 @@ const Keys = Schema.Struct({
   query_pre_attn_scalar: or(Positive, 256),
   attn_logit_softcapping: optional(Positive),
   final_logit_softcapping: optional(Positive),
+  is_causal: or(Schema.Boolean, true),
   use_bidirectional_attention: optional(Schema.Boolean),
   bos_token_id: optional(TokenId),
   eos_token_id: optional(Schema.Union([TokenId, Schema.Array(TokenId)])),
@@ -78,7 +80,7 @@ export interface TokenIds {
   readonly pad_token_id: number
 }
 /** Config of a decoder, with its special token ids. */
-export type DecoderConfig = Decoder & TokenIds
+export type DecoderConfig = Decoder & TokenIds & Partial<Reach>
 
 type Traits = Partial<Decoder>
 
@@ -169,6 +171,17 @@ const otherWindows = (c: Keys, { layer_types: own, sliding_window }: Traits): st
       && `layer_types ${brief(c.layer_types)} are not those that have a window by the other keys`
   )
 
+/**
+ * Attention in both directions, as transformers has it: with `is_causal: false` windows reach to either side in full, with
+ * Gemma 3's own key by half.
+ */
+const reachOf = (c: Keys): Partial<Reach> => {
+  if (c.use_bidirectional_attention === true) {
+    return { bidirectional: true, ...(c.sliding_window === undefined ? {} : { window_reach: c.sliding_window >> 1 }) }
+  }
+  return c.is_causal ? {} : { bidirectional: true }
+}
+
 /** RoPE parameters; Gemma 3 has separate ones for sliding-window layers. */
 const rotations = Effect.fnUntraced(function*(family: Family, c: Keys, headSize: number) {
   const context = { max_position_embeddings: c.max_position_embeddings, headSize, theta: 10_000 }
@@ -220,7 +233,8 @@ const decodeAs = (family: Family): Decode<DecoderConfig> =>
       uneven("num_attention_heads", heads, "num_key_value_heads", groups),
       uneven("the size of a head", head_dim, "its halves", 2),
       oneOf("hidden_act", act, Object.keys(activations)),
-      c.use_bidirectional_attention === true && "use_bidirectional_attention is not a decoder's",
+      c.use_bidirectional_attention === true && family !== "gemma3_text"
+      && "use_bidirectional_attention is known of gemma3_text alone; write is_causal: false",
       (c.attn_logit_softcapping ?? c.final_logit_softcapping) !== undefined &&
       "softcapping of logits is not known here",
       traits.layer_types?.includes("sliding_attention") === true && traits.sliding_window === undefined &&
@@ -233,6 +247,7 @@ const decodeAs = (family: Family): Decode<DecoderConfig> =>
     return {
       ...(yield* keys(Sizes)({ ...absent, ...left })),
       ...traits,
+      ...reachOf(c),
       hidden_act: act as Activation,
       head_dim,
       num_key_value_heads: groups,
@@ -243,6 +258,19 @@ const decodeAs = (family: Family): Decode<DecoderConfig> =>
       pad_token_id: Math.max(0, c.pad_token_id ?? 0)
     }
   })
+
+/** A decoder's config with attention in both directions, or in one. */
+export const attendingAs = (config: Json, bidirectional: boolean): Json => {
+  const others = Object.entries(config).filter(([key]) => key !== "use_bidirectional_attention")
+  return Object.fromEntries([...others, ["is_causal", !bidirectional]])
+}
+
+/** Whether a config is that of a decoder, by its `model_type`, or else by the name of its architecture. */
+export const isDecoder = (json: unknown): boolean => {
+  const { architectures, model_type: type } = isObject(json) ? json : {}
+  if (typeof type === "string") return Object.hasOwn(families, type)
+  return Array.isArray(architectures) && String(architectures[0]).toLowerCase().startsWith("llama")
+}
 
 /** Decodes the config of any supported decoder; fails with what is invalid or unsupported. */
 export const decodeDecoder: Decode<DecoderConfig> = byType(

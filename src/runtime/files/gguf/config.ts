@@ -125,13 +125,14 @@ const decoder = (architecture: Architecture, header: Header, own: Section, table
     theta: rope_theta
   })
   const before = original === undefined ? {} : { original_max_position_embeddings: original }
-  if (!own.flag("attention.causal", true)) throw new Malformed(own.at("attention.causal"), "false is not a decoder's")
+  const causal = own.flag("attention.causal", true)
   return {
     ...sizes,
     num_key_value_heads: own.count("attention.head_count_kv", heads),
     head_dim,
     rms_norm_eps: own.number("attention.layer_norm_rms_epsilon"),
     rope_theta,
+    ...(causal ? {} : { is_causal: false }),
     ...(turning === head_dim ? {} : { partial_rotary_factor: turning / head_dim }),
     /** Phi-3's configs have the original length beside the scaling, not in it. */
     ...(architecture === "phi3" ? before : {}),

@@ -1,18 +1,21 @@
 /** A model folder for other tools: sharded weights of one dtype, config, tokenizer, generation config, model card. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { modelFiles } from "../../../domain/fileNames.ts"
 import { decodeDecoder } from "../../files/config/decoder.ts"
 import { FileError, located, makeFolder, moveDurably, partialOf, writeDurably } from "../../files/disk.ts"
-import { decodeFile, exists, readBytes, readJson } from "../../files/model.ts"
+import { spelledAs } from "../../files/jsonNumbers.ts"
+import { decodeFile, exists, readBytes, readJson, readText } from "../../files/model.ts"
 import * as Peft from "../../files/peft.ts"
 import { isReadable } from "../../files/safetensors/read.ts"
 import * as Shards from "../../files/safetensors/shards.ts"
+import * as Modules from "../../files/sentence/weights.ts"
 import { encoderType, HEAD, ofDecoder, ofEncoder, twinsOf } from "../../files/stateDict.ts"
 import * as WeightFiles from "../../files/weights.ts"
 import * as ModelFolder from "../folder.ts"
 import * as Folding from "../mergeLora.ts"
+import * as Sentence from "./sentence.ts"
 
 /** Dtypes that a model can be saved in. */
 export const savedTypes = ["auto", "float32", "float16", "bfloat16"] as const
@@ -60,7 +63,11 @@ const typeOf = (config: Json, asked: Options["dtype"]): Shards.SavedType => {
 }
 
 /** How the folder names its tensors, and whether its head is tied to the embedding. */
-const kindOf = Effect.fnUntraced(function*(folder: string, config: Json) {
+const kindOf = Effect.fnUntraced(function*(folder: string, config: Json, sentence: Sentence.Sentence | undefined) {
+  if (sentence) {
+    const encoder = encoderType(config["model_type"], false)
+    return { naming: Sentence.namingOf(encoder), tied: encoder === undefined, twins: undefined }
+  }
   const shapes = yield* WeightFiles.shapes(folder)
   const encoder = encoderType(config["model_type"], shapes?.has(HEAD) ?? false)
   if (encoder) return { naming: ofEncoder(encoder), tied: false, twins: undefined }
@@ -190,14 +197,16 @@ export const vacant = Effect.fnUntraced(function*(folder: string) {
 const texts = (
   config: Json,
   given: ReadonlyMap<string, Uint8Array>,
-  card: string
+  card: string,
+  /** The text that the config was read from. */
+  spelling: string
 ): ReadonlyMap<string, Uint8Array> => {
   const generation = generationOf(config)
   return new Map([
     ...(generation ? [[modelFiles.generation, textOf(generation)] as const] : []),
     [modelFiles.tokenizerConfig, textOf({ tokenizer_class: "PreTrainedTokenizerFast" })],
     ...given,
-    [modelFiles.config, textOf(config)],
+    [modelFiles.config, new TextEncoder().encode(`${spelledAs(config, spelling)}\n`)],
     [modelFiles.card, new TextEncoder().encode(card)]
   ])
 }
@@ -212,14 +221,19 @@ export const contents = Effect.fnUntraced(function*(name: string, on?: string) {
     : ModelFolder.resolveOn(name, on)
   if (adapter) yield* ModelFolder.checkBase(adapter, folder)
   const config = (yield* readJson(join(folder, modelFiles.config))) as Json
-  const { naming, tied, twins } = yield* kindOf(folder, config)
-  const apart = adapter !== undefined && tied && Folding.parts(adapter)
+  const folders = adapter ? [given, folder] : [folder]
+  const sentence = yield* Sentence.sentenceOf(folders)
+  const { naming, tied, twins } = yield* kindOf(folder, config, sentence)
+  const apart = adapter !== undefined && tied && !sentence && Folding.parts(adapter)
   const { tensors, unused } = yield* pending({ folder, adapter, naming, twins, apart })
   const vocab_size = (adapter && (yield* Peft.vocabulary(adapter))) ?? config["vocab_size"]
   return {
     /** Folders of companions, from the first that has one. */
-    folders: adapter ? [given, folder] : [folder],
-    config: { ...config, vocab_size } as Json,
+    folders,
+    /** Of a single-vector retriever. */
+    sentence,
+    spelling: yield* readText(join(folder, modelFiles.config)),
+    config: { ...(sentence ? Sentence.configOf(sentence, config) : config), vocab_size } as Json,
     /** By our names, with the names and types that they are stored under. */
     tensors,
     /** Stored tensors that the model does not use. */
@@ -227,6 +241,15 @@ export const contents = Effect.fnUntraced(function*(name: string, on?: string) {
     names: new Set(tensors.map(({ name }) => name))
   }
 })
+
+/** Tensors by the folder that they are written to: those of modules beside the model have folders of their own. */
+const byFolder = <E, R>(
+  tensors: ReadonlyArray<Shards.Pending<E, R>>
+): ReadonlyMap<string, ReadonlyArray<Shards.Pending<E, R>>> =>
+  Map.groupBy(
+    tensors.map((tensor) => ({ ...tensor, ...Modules.placeOf(tensor.name) })),
+    ({ folder }) => folder
+  )
 
 /** Makes a new folder whole, or not at all: `fill` writes to a temporary one, which is then renamed. */
 export const whole = Effect.fnUntraced(
@@ -247,14 +270,28 @@ export const whole = Effect.fnUntraced(
 export const save = Effect.fnUntraced(
   function*(given: string, out: string, { card, dtype: asked, maxShardSize }: Options) {
     yield* vacant(out)
-    const { config, folders, names, tensors } = yield* contents(given)
+    const { config, folders, names, sentence, spelling, tensors } = yield* contents(given)
     const dtype = typeOf(config, asked)
-    const written = texts(configOf(config, dtype, names), yield* filesIn(folders, companions), card)
+    const beside = sentence ? yield* Sentence.filesOf(sentence, folders) : new Map<string, Uint8Array>()
+    const written = texts(
+      configOf(config, dtype, names),
+      new Map([...(yield* filesIn(folders, companions)), ...beside]),
+      card,
+      spelling
+    )
     const weights = yield* whole(out, (folder) =>
       Effect.gen(function*() {
-        const own = yield* Shards.write(folder, tensors, { dtype, maxShardSize })
-        for (const [name, bytes] of written) yield* writeDurably(join(folder, name), bytes)
-        return own
+        const weights: Array<string> = []
+        for (const [path, own] of byFolder(tensors)) {
+          yield* makeFolder(join(folder, path))
+          const files = yield* Shards.write(join(folder, path), own, { dtype, maxShardSize })
+          weights.push(...files.map((name) => join(path, name)))
+        }
+        for (const [name, bytes] of written) {
+          yield* makeFolder(dirname(join(folder, name)))
+          yield* writeDurably(join(folder, name), bytes)
+        }
+        return weights
       }))
     return { folder: out, dtype, files: [...weights, ...written.keys()].toSorted() } satisfies Saved as Saved
   },

@@ -46,6 +46,10 @@ const stated = Effect.fnUntraced(function*({ config, folders, names }: Contents)
   }
   const apart = names.has("lm_head.weight") ? { tie_word_embeddings: false } : {}
   const decoder = yield* decoding(path, (json) => decodeDecoder(json, path))({ ...config, ...apart })
+  if (decoder.bidirectional) {
+    const reason = "attends in both directions, which is not written as GGUF here"
+    return yield* new FileError({ path, place: "is_causal", reason })
+  }
   return yield* guarded(path, () => FromConfig.ofDecoder(config["model_type"], decoder))
 })
 

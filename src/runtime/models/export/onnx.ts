@@ -13,6 +13,7 @@ import * as Peft from "../../files/peft.ts"
 import { encoderType, HEAD, ofDecoder, ofEncoder, twinsOf } from "../../files/stateDict.ts"
 import * as WeightFiles from "../../files/weights.ts"
 import * as Graphs from "./graphs.ts"
+import { sentenceOf } from "./sentence.ts"
 
 const [FOLDER, MODEL, DATA] = ["onnx", "model.onnx", "model.onnx_data"] as const
 
@@ -38,6 +39,11 @@ const opened = Effect.fnUntraced(function*(folder: string) {
   const { model_type: type } = (yield* readJson(path)) as { readonly model_type?: unknown }
   const sources = yield* WeightFiles.open(folder)
   if (!sources) return yield* new FileError({ path: folder, place: "", reason: "has no weights" })
+  const sentence = yield* sentenceOf([folder])
+  if (sentence?.modules.some(({ kind }) => kind === "Dense")) {
+    const reason = "its dense layers have no place in an ONNX export; sentence-transformers exports them"
+    return yield* new FileError({ path: join(folder, modelFiles.modules), place: "", reason })
+  }
   const head = [...sources].find(([name]) => name.endsWith(HEAD))?.[1]
   if (encoderType(type, head !== undefined)) {
     const config = yield* decodeFile(path, decodeEncoder)
@@ -47,6 +53,10 @@ const opened = Effect.fnUntraced(function*(folder: string) {
     return { kind: "encoder" as const, type: config.model_type, exported, tensors }
   }
   const config = yield* decodeFile(path, decodeDecoder)
+  if (config.bidirectional) {
+    const reason = "attends in both directions, which an ONNX export for generation cannot"
+    return yield* new FileError({ path, place: "is_causal", reason })
+  }
   const exported = Graphs.decoder(config)
   const options = { naming: ofDecoder(config), dispensable: () => false, twins: twinsOf(config) }
   const tensors = yield* WeightFiles.fitting(folder, exported.params, sources, options)

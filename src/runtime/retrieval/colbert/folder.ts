@@ -7,15 +7,18 @@ import { aboutOf } from "../../../domain/settings/setting.ts"
 import type { EncoderConfig } from "../../../kernels/nn/colbert.ts"
 import { decodeEncoder } from "../../files/config/encoder.ts"
 import { FileError } from "../../files/disk.ts"
-import { readJson } from "../../files/model.ts"
+import { spelledAs } from "../../files/jsonNumbers.ts"
+import { exists, readJson, readText } from "../../files/model.ts"
+import { linearOnly } from "../../files/sentence/modules.ts"
 import { HEAD, ofEncoder } from "../../files/stateDict.ts"
 import * as WeightFiles from "../../files/weights.ts"
 import * as ModelFolder from "../../models/folder.ts"
+import type { Lengths } from "../dense/texts.ts"
 import * as Convention from "./metadata.ts"
-import type { Lengths } from "./text.ts"
 
 /** Output dimension of the head in the folder's weights; `undefined` without a head. */
 const headSize = Effect.fnUntraced(function*(folder: string, naming: WeightFiles.Naming) {
+  if (yield* exists(join(folder, modelFiles.modules))) yield* linearOnly(folder)
   const shapes = yield* WeightFiles.shapes(folder)
   return [...shapes ?? []].find(([name]) => naming(name) === HEAD)?.[1][0]
 })
@@ -35,9 +38,10 @@ const files = Effect.fnUntraced(function*(
   convention: Convention.Convention,
   { passage, query }: Lengths
 ) {
-  const config = { ...(yield* readJson(join(folder, modelFiles.config))) as object, dim }
+  const path = join(folder, modelFiles.config)
+  const config = { ...(yield* readJson(path)) as object, dim }
   const texts = new Map(yield* ModelFolder.companions(folder))
-  texts.set(modelFiles.config, JSON.stringify(config, null, 2))
+  texts.set(modelFiles.config, spelledAs(config, yield* readText(path)))
   return [
     ...texts.set(Convention.METADATA, Convention.text({ ...convention, dim, query_maxlen: query, doc_maxlen: passage }))
   ]

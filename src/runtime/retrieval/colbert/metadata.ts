@@ -9,9 +9,10 @@ import { brief, several } from "../../../domain/brief.ts"
 import { modelFiles } from "../../../domain/fileNames.ts"
 import { isObject, type Json, keys, names, or, refuse, tell } from "../../files/config/keys.ts"
 import { FileError } from "../../files/disk.ts"
-import { decodeFile, exists } from "../../files/model.ts"
+import { decodeFile, exists, readJson } from "../../files/model.ts"
 import { special, type Tokenizer } from "../../tokenizers/tokenizer.ts"
-import { type Lengths, MARKERS, type Marks } from "./text.ts"
+import type { Lengths } from "../dense/texts.ts"
+import { MARKERS, type Marks } from "./text.ts"
 
 /** ColBERT's metadata file, which is also our format. */
 export const METADATA = modelFiles.colbert
@@ -100,6 +101,17 @@ const files = [
   { name: PYLATE, decode: decodePyLate, keys: known(PyLate.fields, beside) }
 ] as const
 
+/** Whether a folder says that it is for late interaction, in ColBERT's or PyLate's terms. */
+export const isColbert = Effect.fnUntraced(function*(folder: string) {
+  if (yield* exists(join(folder, METADATA))) return true
+  const path = join(folder, PYLATE)
+  if (!(yield* exists(path))) return false
+  const found = yield* readJson(path)
+  if (!isObject(found)) return false
+  return Object.keys(PyLate.fields).some((key) => (found[key] ?? null) !== null)
+    || found["similarity_fn_name"] === "MaxSim" || found["model_type"] === "MultiVectorEncoder"
+})
+
 /** Reads a folder's metadata; ColBERT's defaults if there is none. */
 export const read = Effect.fnUntraced(function*(folder: string) {
   for (const { decode, keys: all, name } of files) {
@@ -122,7 +134,7 @@ export const read = Effect.fnUntraced(function*(folder: string) {
 
 const Sentences = Schema.Struct({ do_lower_case: or(Schema.Boolean, false) })
 /** Fails if `do_lower_case` (sentence-transformers) is set but the tokenizer is case-sensitive. */
-const cased = Effect.fnUntraced(function*(folder: string, { encode }: Tokenizer) {
+export const cased = Effect.fnUntraced(function*(folder: string, { encode }: Tokenizer) {
   const path = join(folder, modelFiles.lengths)
   if (!(yield* exists(path))) return
   const { do_lower_case } = yield* decodeFile(path, keys(Sentences))

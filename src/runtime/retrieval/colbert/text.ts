@@ -3,30 +3,7 @@
  * mask.
  */
 import type { Tokenizer } from "../../tokenizers/tokenizer.ts"
-
-/** Token ids padded to a common length, with the attention mask and the MaxSim mask. */
-export interface TokenRows {
-  readonly rows: number
-  readonly length: number
-  /** [rows, length] */
-  readonly ids: Int32Array
-  /** Attention mask, [rows, length]: 1 if the token can be attended to. */
-  readonly mask: Uint8Array
-  /** MaxSim mask, [rows, length]: 1 if the token's vector is used. */
-  readonly keep: Uint8Array
-}
-
-/** Tokenises texts. */
-export interface ColbertText {
-  /** [CLS] [Q] words [SEP] [MASK] ..., exactly the query length; [MASK] tokens take part in MaxSim. */
-  readonly queries: (texts: ReadonlyArray<string>) => TokenRows
-  /** [CLS] [D] words [SEP], at most the passage length. */
-  readonly passage: (text: string) => ReadonlyArray<number>
-  /** Number of tokens of a text with markers, before truncation. */
-  readonly tokens: (text: string) => number
-  /** Passages padded to `length`; punctuation and padding are masked in MaxSim. */
-  readonly passages: (tokens: ReadonlyArray<ArrayLike<number>>, length: number) => TokenRows
-}
+import type { Lengths, Texts, TokenRows } from "../dense/texts.ts"
 
 /** Ids of special and marker tokens, and of tokens that are masked in MaxSim. */
 export interface Marks {
@@ -41,17 +18,15 @@ export interface Marks {
   readonly attendToMasks: boolean
 }
 
-/** Maximum lengths in tokens, markers included. */
-export interface Lengths {
-  readonly query: number
-  readonly passage: number
-}
-
 /** Number of tokens added to each text. */
 export const MARKERS = 3
 
-/** Tokenises texts with a checkpoint's marker tokens. */
-export const make = ({ encode }: Pick<Tokenizer, "encode">, marks: Marks, lengths: Lengths): ColbertText => {
+/**
+ * Tokenises texts with a checkpoint's marker tokens. Queries are [CLS] [Q] words [SEP] [MASK] ..., exactly the query
+ * length, and their [MASK] tokens take part in MaxSim; passages are [CLS] [D] words [SEP], and their punctuation and
+ * padding are masked in MaxSim.
+ */
+export const make = ({ encode }: Pick<Tokenizer, "encode">, marks: Marks, lengths: Lengths): Texts => {
   const { cls, doc, mask, pad, query, sep } = marks
   const uncounted = new Set([...marks.skip, pad])
   const words = (text: string) => encode(text.replaceAll("\n", " "))

@@ -214,6 +214,7 @@ const common: Keys = {
   bos_token_id: [natural, undefined],
   eos_token_id: [either(natural, listOf(natural)), []],
   pad_token_id: [integer, 0],
+  is_causal: [own.flag, true],
   use_bidirectional_attention: [own.flag, false],
   layer_types: [types, undefined]
 }
@@ -297,7 +298,7 @@ const decoder = (family: string) => (json: Fields, raw: Fields): Said => {
   const [head, groups] = [headOf(c, family, nulled("head_dim")), c.num_key_value_heads ?? c.num_attention_heads]
   divides(c.num_attention_heads, groups)
   divides(head, 2)
-  if (c.use_bidirectional_attention) bad("no decoder")
+  if (c.use_bidirectional_attention || !c.is_causal) bad("no decoder")
   const context = { head, positions: c.max_position_embeddings }
   const plain = Object.fromEntries(
     ["rope_theta", "partial_rotary_factor", "original_max_position_embeddings"].flatMap((key) =>

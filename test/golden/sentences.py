@@ -1,0 +1,144 @@
+"""Tiny random sentence-transformers folders of every kind that is read, and the vectors that it computes with them.
+
+Writes sentences/<name>/: the folder as sentence-transformers saves it, and expected.json: vectors of queries and documents.
+
+    python sentences.py         needs sentence-transformers 6.2
+    python sentences.py FOLDER  prints the vectors of a folder: that one of ours loads
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.models import Dense, Normalize, Pooling, Transformer
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import (
+    AutoModel, BertConfig, Gemma3TextConfig, GemmaConfig, LlamaConfig, MistralConfig, ModernBertConfig, Phi3Config,
+    PreTrainedTokenizerFast, Qwen2Config, Qwen3Config,
+)
+
+HERE = Path(__file__).parent / "sentences"
+QUERIES = ["which gene", "copper in the liver", "a", "long fingers and a red spot in the eye which gene is at fault"]
+DOCUMENTS = ["wilson disease copper stays in the liver", "marfan syndrome", "the gene the gene the gene", "eye"]
+WORDS = sorted({w for t in QUERIES + DOCUMENTS for w in t.split()} | {"query", "passage", ":", "find", "title"})
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "<eos>"]
+VOCABULARY = {w: i for i, w in enumerate(SPECIAL + WORDS)}
+
+
+def tokenizer(style, **given):
+    own = Tokenizer(models.WordLevel(VOCABULARY, unk_token="[UNK]"))
+    own.normalizer = normalizers.Lowercase()
+    own.pre_tokenizer = pre_tokenizers.Whitespace()
+    ids = lambda *names: [(n, VOCABULARY[n]) for n in names]
+    if style == "bert":
+        own.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B [SEP]", ids("[CLS]", "[SEP]"))
+    if style == "eos":
+        own.post_processor = processors.TemplateProcessing("$A <eos>", "$A $B <eos>", ids("<eos>"))
+    if style == "bos":
+        own.post_processor = processors.TemplateProcessing("[CLS] $A", "[CLS] $A $B", ids("[CLS]"))
+    tokens = {"pad_token": "[PAD]", "unk_token": "[UNK]", "eos_token": "<eos>"}
+    if style == "bert":
+        tokens |= {"cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+    return PreTrainedTokenizerFast(tokenizer_object=own, **tokens, **given)
+
+
+def encoder(kind, **given):
+    return kind(**{
+        "vocab_size": len(VOCABULARY), "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "max_position_embeddings": 32, "pad_token_id": 0, **given,
+    })
+
+
+def decoder(kind, **given):
+    return encoder(kind, **{"num_attention_heads": 4, "num_key_value_heads": 2, "eos_token_id": 5, "bos_token_id": 2, **given})
+
+
+GEMMA3 = {
+    "num_hidden_layers": 3, "head_dim": 8, "query_pre_attn_scalar": 6, "sliding_window": 4,
+    "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+    "rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+                        "full_attention": {"rope_type": "default", "rope_theta": 10000.0}},
+}
+PROMPTS = {"query": "find : ", "document": "passage : "}
+BOTH = {"is_causal": False}
+
+# Name: config, tokenizer, pooling, what follows, prompts.
+FOLDERS = {
+    "bert-mean": (encoder(BertConfig), "bert", "mean", [], {}),
+    "bert-cls-dense": (encoder(BertConfig), "bert", "cls", [("tanh", 16, 12), ("identity", 12, 8), "normalize"], PROMPTS),
+    "bert-max": (encoder(BertConfig), "bert", "max", ["normalize"], {}),
+    "bert-several": (encoder(BertConfig), "bert", ["cls", "max", "mean"], [], {"query": "query : "}),
+    "bert-sqrt-apart": (encoder(BertConfig), "bert", "mean_sqrt_len_tokens", [], {**PROMPTS, "include_prompt": False}),
+    "modernbert-weighted": (encoder(ModernBertConfig, local_attention=4, global_attn_every_n_layers=2), "bert", "weightedmean",
+                            [], {**PROMPTS, "include_prompt": False}),
+    "llama-last": (decoder(LlamaConfig), "bos", "lasttoken", [], PROMPTS),
+    "llama-left": (decoder(LlamaConfig), "eos", "lasttoken", ["normalize"], {**PROMPTS, "padding_side": "left"}),
+    "llama-both": (decoder(LlamaConfig, **BOTH), "eos", "lasttoken", [], {}),
+    "qwen2-both": (decoder(Qwen2Config, **BOTH), "eos", "mean", [], PROMPTS),
+    "qwen2-windows": (decoder(Qwen2Config, use_sliding_window=True, sliding_window=3, max_window_layers=1), "eos", "mean", [], {}),
+    "qwen3-last": (decoder(Qwen3Config, head_dim=8), "eos", "lasttoken", [], PROMPTS),
+    "qwen3-both": (decoder(Qwen3Config, head_dim=8, **BOTH), "eos", "lasttoken", [], {}),
+    "phi3-both": (decoder(Phi3Config, sliding_window=None, **BOTH), "eos", "mean", [], {}),
+    "mistral-both": (decoder(MistralConfig, sliding_window=3, **BOTH), "bos", "mean", [], {}),
+    "gemma-both": (decoder(GemmaConfig, head_dim=8, **BOTH), "bos", "mean", [], {}),
+    "gemma3-both": (decoder(Gemma3TextConfig, **GEMMA3, **BOTH), "bos", "mean", [], {}),
+    "embeddinggemma": (decoder(Gemma3TextConfig, **GEMMA3, use_bidirectional_attention=True), "bos", "mean",
+                       [("identity", 16, 20), ("identity", 20, 16), "normalize"], PROMPTS),
+}
+
+
+def draw(model, generator):
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            start = p[0].item() if p.dim() == 1 and "norm" in name.lower() else 0.0
+            p.copy_(start + 0.3 * torch.randn(p.shape, generator=generator))
+    return model.eval()
+
+
+def followed(parts, generator):
+    for part in parts:
+        if part == "normalize":
+            yield Normalize()
+            continue
+        act, size, to = part
+        yield draw(Dense(size, to, bias=act == "tanh",
+                         activation_function=torch.nn.Tanh() if act == "tanh" else torch.nn.Identity()), generator)
+
+
+def make(name, config, style, pooling, after, more):
+    generator = torch.Generator().manual_seed(len(name))
+    folder, base = HERE / name, HERE / f"{name}.base"
+    shutil.rmtree(folder, ignore_errors=True)
+    more = dict(more)
+    side = {"padding_side": more.pop("padding_side")} if "padding_side" in more else {}
+    included = more.pop("include_prompt", True)
+    draw(AutoModel.from_config(config, attn_implementation="eager"), generator).save_pretrained(base)
+    tokenizer(style, model_max_length=16, **side).save_pretrained(base)
+    body = Transformer(str(base), max_seq_length=16)
+    pool = Pooling(16, pooling_mode=pooling, include_prompt=included)
+    model = SentenceTransformer(modules=[body, pool, *followed(after, generator)], prompts=more or None, device="cpu")
+    model.save(str(folder))
+    shutil.rmtree(base)
+    (folder / "README.md").unlink(missing_ok=True)
+    (folder / "expected.json").write_text(json.dumps(expected(folder)) + "\n")
+
+
+def expected(folder):
+    model = SentenceTransformer(str(folder), device="cpu", model_kwargs={"attn_implementation": "eager"})
+    rows = lambda array: [[round(float(x), 8) for x in row] for row in array]
+    return {
+        "queries": QUERIES, "documents": DOCUMENTS,
+        "queryVectors": rows(model.encode_query(QUERIES, batch_size=3)),
+        "documentVectors": rows(model.encode_document(DOCUMENTS, batch_size=3)),
+        "ids": [model.tokenizer(t)["input_ids"] for t in QUERIES],
+    }
+
+
+if len(sys.argv) > 1:
+    print(json.dumps(expected(sys.argv[1])))
+else:
+    for name, made in FOLDERS.items():
+        make(name, *made)
