@@ -18,6 +18,7 @@ import { initCommand } from "./commands/init.ts"
 import { mergeCommand } from "./commands/merge.ts"
 import { onnxCommand } from "./commands/onnx.ts"
 import { planCommand } from "./commands/plan.ts"
+import { synthesizeCommand } from "./commands/synthesize.ts"
 import { trainCommand } from "./commands/train.ts"
 import { validateCommand } from "./commands/validate.ts"
 import { logger, presenter, teardown, watch } from "./terminal.ts"
@@ -42,6 +43,7 @@ export const start = (): void => {
       mergeCommand,
       onnxCommand,
       importCommand,
+      synthesizeCommand,
       demoCommand
     ]),
     Command.run({ version }),

@@ -1,6 +1,6 @@
 /** The chat completions interface: requests as JSON bodies, and answers read strictly. */
 import { brief, cut } from "../../../domain/brief.ts"
-import { canonical } from "../../../domain/canonical.ts"
+import { canonical } from "../../../domain/texts/canonical.ts"
 import { sha256 } from "../../files/disk.ts"
 import { about, type Answer, type Format, type Turn, type WriteRequest } from "../../ports/Writer.ts"
 import { parsed, withInstructions } from "../structured.ts"
