@@ -17,6 +17,7 @@ import { importCommand } from "./commands/import.ts"
 import { initCommand } from "./commands/init.ts"
 import { mergeCommand } from "./commands/merge.ts"
 import { onnxCommand } from "./commands/onnx.ts"
+import { optimizePromptCommand } from "./commands/optimizePrompt.ts"
 import { planCommand } from "./commands/plan.ts"
 import { synthesizeCommand } from "./commands/synthesize.ts"
 import { trainCommand } from "./commands/train.ts"
@@ -44,6 +45,7 @@ export const start = (): void => {
       onnxCommand,
       importCommand,
       synthesizeCommand,
+      optimizePromptCommand,
       demoCommand
     ]),
     Command.run({ version }),

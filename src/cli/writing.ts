@@ -55,12 +55,14 @@ export const writing = {
   cache: Flag.Path("cache").pipe(
     Flag.withDescription("Folder where answers are kept: what is in it is not asked for again (default: OUT.answers)"),
     Flag.optional
-  ),
-  dryRun: Flag.Boolean("dry-run").pipe(
-    Flag.withDescription("Print the first prompts and an estimate; ask for nothing"),
-    Flag.withDefault(false)
   )
 }
+
+/** Whether to tell what would be asked, in place of asking. */
+export const dryRun = Flag.Boolean("dry-run").pipe(
+  Flag.withDescription("Print prompts and an estimate; ask for nothing"),
+  Flag.withDefault(false)
+)
 
 /** The values of the flags. */
 export interface Writing {
