@@ -3,6 +3,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { besideWritten } from "../domain/fileNames.ts"
 import { columns } from "../domain/textTable.ts"
 import { load } from "../programs/settings.ts"
 import type { Estimate } from "../programs/synthesize/pipeline.ts"
@@ -111,7 +112,7 @@ export const writerOf = Effect.fnUntraced(function*(flags: Writing, out: string)
   const common: WritingOptions = {
     seed: flags.seed,
     temperature: flags.temperature === "default" ? undefined : Number(flags.temperature),
-    cache: Option.getOrElse(flags.cache, () => `${out}.answers`),
+    cache: Option.getOrElse(flags.cache, () => besideWritten.answers(out)),
     token_budget: flags.tokenBudget
   }
   if (Option.isSome(flags.reader)) return reader(yield* load(flags.reader.value, {}), common) as Opened

@@ -5,6 +5,7 @@ import { spread } from "../../datasets/splits.ts"
 import { metricCalls, type Size, sizes } from "../../domain/gepa/budget.ts"
 import { type Event, optimise, type Optimised } from "../../domain/gepa/gepa.ts"
 import { mean } from "../../domain/gepa/pareto.ts"
+import { optimisationFiles as files } from "../../domain/fileNames.ts"
 import { ConfigError, unused } from "../../domain/settings/configure.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
 import { replace } from "../../runtime/files/disk.ts"
@@ -31,9 +32,6 @@ export interface OptimiseOptions {
   readonly maxTokens: number
   readonly seed: number
 }
-
-/** Files of an optimisation's folder. */
-export const files = { best: "best.json", log: "candidates.jsonl", report: "report.json", scores: "scores" } as const
 
 /** What an optimisation came to. */
 export interface OptimiseReport {
@@ -106,7 +104,7 @@ const prepared = Effect.fnUntraced(function*(given: RunConfig, o: OptimiseOption
   const problems = problemsOf(given, o.settings)
   if (problems.length > 0) return yield* new ConfigError({ source: "optimize-prompt", problems })
   const template = yield* load(o.prompt, "reflect", places)
-  const { config } = yield* trained(patient(given))
+  const config = patient((yield* trained(given)).config)
   const data = yield* corpus(config)
   const { examples, minibatch } = sizes[o.size]
   const train = spread(yield* judged(config, "train", data), examples)

@@ -4,6 +4,7 @@ import type * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { resolve } from "node:path"
 import { type Triple, triplesOf } from "../../datasets/triples.ts"
+import { besideWritten } from "../../domain/fileNames.ts"
 import { ConfigError } from "../../domain/settings/configure.ts"
 import { type FileError, replace } from "../../runtime/files/disk.ts"
 import * as LineFile from "../../runtime/files/lineFile.ts"
@@ -172,6 +173,6 @@ export const hardNegatives = Effect.fn("hardNegatives")(function*<E, R>(o: HardN
     spent: yield* spent
   }
   yield* file.finish
-  yield* replace(`${o.output}.report.json`, json(report))
+  yield* replace(besideWritten.report(o.output), json(report))
   return report
 }, Effect.scoped)

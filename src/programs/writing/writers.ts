@@ -56,7 +56,8 @@ const drawing = (c: RunConfig, temperature: number | undefined): RunConfig =>
 /** The layer of a run's reader as a writer; excess length is an error of the one request. */
 export const reader = (given: RunConfig, { cache, seed, temperature, token_budget }: WritingOptions) =>
   Layer.unwrap(Effect.gen(function*() {
-    const { config } = yield* trained(drawing(closedBook({ ...given, excess_length: "raise" }), temperature))
+    const { config: own } = yield* trained(given)
+    const config = drawing(closedBook({ ...own, excess_length: "raise" }), temperature)
     if (modeOf(config).traits.reader === "none") {
       return yield* new ConfigError({ source: `mode ${config.mode}`, problems: ["has no reader that could write"] })
     }
