@@ -333,8 +333,8 @@ const helpOf = async (...command: ReadonlyArray<string>): Promise<string> => {
 export const material = async (): Promise<Material> => {
   const paths = globSync("src/{domain,stages,kernels/op}/**/*.ts").map((path) => path.replaceAll("\\", "/")).toSorted()
   const own = await helpOf()
-  const commands = [...own.slice(own.indexOf("SUBCOMMANDS")).matchAll(/^  (\w+) /gm)].map((match) => match[1]!)
-  const nested = (text: string) => [...(text.split("\nSUBCOMMANDS\n")[1] ?? "").matchAll(/^  ([a-z]+)/gm)]
+  const commands = [...own.slice(own.indexOf("SUBCOMMANDS")).matchAll(/^  ([\w-]+) /gm)].map((match) => match[1]!)
+  const nested = (text: string) => [...(text.split("\nSUBCOMMANDS\n")[1] ?? "").matchAll(/^  ([a-z-]+)/gm)]
   const textsOf = async (command: string) => {
     const text = await helpOf(command)
     const inner = nested(text).map(async ([, name]) => [`${command} ${name}`, await helpOf(command, name!)] as const)

@@ -19,7 +19,9 @@ import { initCommand } from "./commands/init.ts"
 import { mergeCommand } from "./commands/merge.ts"
 import { mineCommand } from "./commands/mine.ts"
 import { onnxCommand } from "./commands/onnx.ts"
+import { optimizePromptCommand } from "./commands/optimizePrompt.ts"
 import { planCommand } from "./commands/plan.ts"
+import { synthesizeCommand } from "./commands/synthesize.ts"
 import { trainCommand } from "./commands/train.ts"
 import { validateCommand } from "./commands/validate.ts"
 import { logger, presenter, teardown, watch } from "./terminal.ts"
@@ -46,6 +48,8 @@ export const start = (): void => {
       mergeCommand,
       onnxCommand,
       importCommand,
+      synthesizeCommand,
+      optimizePromptCommand,
       demoCommand
     ]),
     Command.run({ version }),

@@ -33,7 +33,8 @@ export interface LoadOptions {
   readonly skipBad?: boolean
 }
 
-const errorOf = (raw: Raw, error: unknown): FileError => {
+/** What is wrong with a record, as an error of its file. */
+export const errorOf = (raw: Raw, error: unknown): FileError => {
   const { message } = error as Error
   const field = error instanceof RecordError && error.field !== "" ? `, field "${error.field}"` : ""
   const reason = error instanceof SyntaxError ? `not JSON: ${message.replaceAll(/\s+/g, " ")}` : message
@@ -41,7 +42,7 @@ const errorOf = (raw: Raw, error: unknown): FileError => {
 }
 
 /** A record's value. Repeated keys are refused: programs disagree on which value counts. */
-const valueOf = ({ json, repeated, value }: Raw): unknown => {
+export const valueOf = ({ json, repeated, value }: Raw): unknown => {
   const own: unknown = json === undefined ? value : JSON.parse(json)
   const twice = json === undefined ? repeated : repeatedIn(json, own)
   if (twice !== undefined) throw new RecordError(brief(twice.key).slice(1, -1), "is given twice")

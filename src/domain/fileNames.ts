@@ -86,3 +86,17 @@ export const benchSummary = "summary.json"
 
 /** The folder of an index. */
 export const indexFiles = { metadata: "metadata.json", vectors: "vectors.safetensors" } as const
+
+/** The folder of an optimisation of prompts; `scores` is a folder. */
+export const optimisationFiles = {
+  best: "best.json",
+  log: "candidates.jsonl",
+  report: "report.json",
+  scores: "scores"
+} as const
+
+/** What a model wrote for a file or folder: its answers, a folder, and how it went. */
+export const besideWritten = {
+  answers: (path: string): string => `${path}.answers`,
+  report: (path: string): string => `${path}.report.json`
+} as const

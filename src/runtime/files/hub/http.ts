@@ -7,6 +7,7 @@ import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { cut } from "../../../domain/brief.ts"
+import { causeOf, retryAfter } from "../http.ts"
 import type { Online } from "./environment.ts"
 import { HubError } from "./errors.ts"
 import { isCommit, type ModelId, show } from "./ids.ts"
@@ -23,13 +24,6 @@ export interface Requests {
   readonly online: Online
 }
 
-/** The deepest cause of a failed request, which tells more than "fetch failed". */
-const causeOf = (error: unknown): string => {
-  let found = error as { readonly cause?: unknown; readonly code?: unknown; readonly message?: unknown }
-  while (typeof found.cause === "object" && found.cause !== null) found = found.cause
-  return cut(String(found.code ?? (found.message || found)), 200)
-}
-
 const hostOf = (address: string): string => new URL(address).host
 
 const lost = ({ online: { endpoint, unusedProxy } }: Requests) => (error: HttpClientError) => {
@@ -40,8 +34,8 @@ const lost = ({ online: { endpoint, unusedProxy } }: Requests) => (error: HttpCl
 /** Seconds to wait by the headers `Retry-After` (seconds, or a date) and `RateLimit` (`t=` seconds). */
 const waitOf = ({ "retry-after": after = "", ratelimit = "" }: HttpClientResponse["headers"]): number | undefined => {
   const reset = /(?:^|;)\s*t=(\d+)/.exec(ratelimit)?.[1]
-  const told = /^\s*\d+\s*$/.test(after) ? Number(after) : (Date.parse(after) - Date.now()) / 1000
-  if (!Number.isNaN(told)) return Math.max(0, told)
+  const told = retryAfter(after)
+  if (told !== undefined) return told
   return reset === undefined ? undefined : Number(reset)
 }
 

@@ -1,0 +1,53 @@
+/** Prompts as files with places such as `{query}`: those that come with the package, or the user's. */
+import * as Effect from "effect/Effect"
+import { fileURLToPath } from "node:url"
+import { ConfigError } from "../../domain/settings/configure.ts"
+import { readText, sha256 } from "../../runtime/files/disk.ts"
+
+/** A prompt with places. */
+export interface Template {
+  readonly path: string
+  /** SHA-256 of its text. */
+  readonly sha256: string
+  /** Its own words, between the places. */
+  readonly pieces: ReadonlyArray<string>
+  /** The prompt with a text in each place; the texts themselves have no places. */
+  readonly fill: (texts: Readonly<Record<string, string>>) => string
+}
+
+/** Prompts that come with the package. */
+const shipped = fileURLToPath(new URL("../../../prompts", import.meta.url))
+
+/** What a prompt may have a place for, and whether it must. */
+export type Places = Readonly<Record<string, "needed" | "possible">>
+
+const place = /\{([a-z_]+)\}/g
+
+/** A prompt's text as a template; `path` is for messages. */
+export const templateOf = Effect.fnUntraced(function*(path: string, text: string, places: Places) {
+  const found = new Set([...text.matchAll(place)].map((match) => match[1]!))
+  const known = Object.keys(places)
+  const problems = [
+    ...[...found].filter((name) => !Object.hasOwn(places, name)).map((name) =>
+      `nothing is put into {${name}}; the places are ${known.map((own) => `{${own}}`).join(", ")}`
+    ),
+    ...known.filter((name) => places[name] === "needed" && !found.has(name)).map((name) =>
+      `has no {${name}}, so that the model would not see it`
+    )
+  ]
+  if (problems.length > 0) return yield* new ConfigError({ source: path, problems })
+  const parts = text.split(place)
+  return {
+    path,
+    sha256: sha256(text),
+    pieces: parts.filter((_, i) => i % 2 === 0),
+    fill: (texts) => parts.map((part, i) => i % 2 === 0 ? part : texts[part] ?? "").join("")
+  } satisfies Template as Template
+})
+
+/** Reads a user's prompt, or the one of this name that comes with the package. */
+export const load = Effect.fnUntraced(function*(given: string | undefined, name: string, places: Places) {
+  const path = given ?? `${shipped}/${name}.md`
+  const text = (yield* readText(path)).replaceAll("\r\n", "\n").trim()
+  return yield* templateOf(path, text, places)
+})
