@@ -118,7 +118,10 @@ describe("what is wrong with a configuration", () => {
         "learning_rate: must be a number of at least 0; given \"1e-5\"; write the number without "
         + "quotes or underscores"
       ],
-      preset: ["Paper", "preset: must be one of \"paper\", \"release\", \"stm\"; given \"Paper\", did you mean \"paper\"?"],
+      preset: [
+        "Paper",
+        "preset: must be one of \"paper\", \"release\", \"stm\"; given \"Paper\", did you mean \"paper\"?"
+      ],
       skip_bad_lines: ["yes", "skip_bad_lines: must be true or false; given \"yes\"; write true or false"],
       top_k: ["None", "top_k: must be a whole number of at least 0 or null; given \"None\"; write null"],
       modules_to_save: [["a", 1], "modules_to_save: must be a list of non-empty strings; modules_to_save[1] is 1"],
