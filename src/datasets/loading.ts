@@ -6,7 +6,7 @@ import { brief } from "../domain/brief.ts"
 import { type Notes, RecordError } from "../domain/records/fields.ts"
 import { Contradictory, Unsettled } from "../domain/records/forms.ts"
 import { FileError } from "../runtime/files/disk.ts"
-import { repeatedIn } from "../runtime/files/jsonText.ts"
+import { repeatedIn } from "../runtime/files/json/text.ts"
 import { withRoom } from "./corpus/room.ts"
 import { placeOf, type Raw } from "./recordFile.ts"
 

@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import { brief } from "../domain/brief.ts"
 import { heldBy, isContainer } from "../domain/records/containers.ts"
 import { FileError } from "../runtime/files/disk.ts"
-import { type Repeated, repeatedIn, Survey } from "../runtime/files/jsonText.ts"
+import { type Repeated, repeatedIn, Survey } from "../runtime/files/json/text.ts"
 import { bytesOf, decoded } from "../runtime/files/textFile.ts"
 import { rowsOf } from "./parquet.ts"
 

@@ -8,7 +8,7 @@ import { statfs } from "node:fs/promises"
 import { dirname } from "node:path"
 import { brief, several } from "../../domain/brief.ts"
 import { problemsOf } from "../../domain/issues.ts"
-import { parse, survey } from "./jsonText.ts"
+import { parse, survey } from "./json/text.ts"
 
 /** A file cannot be read or written, or is invalid. `place` is a line, a tensor or a field, or "". */
 export class FileError extends Schema.TaggedError<FileError>()("FileError", {

@@ -23,7 +23,7 @@ export const contrast = {
     default: "infonce",
     matters: contrasts
   }),
-  temperature: setting(Positive, {
+  contrastive_temperature: setting(Positive, {
     description: "Scores are divided by it: 0.05 is sentence-transformers' `scale` of 20, STM's formula has 1.",
     affects: "learning",
     default: 0.05,
@@ -96,7 +96,7 @@ export type ContrastConfig = RunConfig & Schema.Struct.Type<typeof contrast>
 
 /** How scores become a loss. */
 export const contrastLoss = (c: ContrastConfig, weight: number): Loss => ({
-  temperature: c.temperature,
+  temperature: c.contrastive_temperature,
   weight,
   contrast: {
     miniBatch: c.mini_batch_size,

@@ -181,7 +181,7 @@ export const presets = {
     retriever_template: "bmretriever",
     query_max_len: 512,
     passage_max_len: 512,
-    temperature: 1,
+    contrastive_temperature: 1,
     num_train_epochs: 1,
     lr_retriever: 5e-5,
     lr_scheduler_type: "linear",

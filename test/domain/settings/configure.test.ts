@@ -4,9 +4,9 @@ import * as fc from "fast-check"
 import { didYouMean } from "../../../src/domain/nearest.ts"
 import { unused } from "../../../src/domain/settings/configure.ts"
 import { stepsOf, suspicions } from "../../../src/domain/settings/contradictions.ts"
-import type { Raw, RunConfig } from "../../../src/domain/settings/RunConfig.ts"
+import { type Raw, type RunConfig, sections } from "../../../src/domain/settings/RunConfig.ts"
 import { decode, settle } from "../../../src/systems/all.ts"
-import { spec } from "../../../src/systems/jmlr/settings.ts"
+import { fields as own, spec } from "../../../src/systems/jmlr/settings.ts"
 
 const { defaults, fields, presets } = spec
 /** Other spellings by name. */
@@ -192,6 +192,14 @@ describe("what is wrong with a configuration", () => {
     assert.strictEqual(decoded({ max_steps: 10, warmup_steps: 11 })["warmup_steps"], 11)
     assert.strictEqual(decoded({ mode: "copy", options_in_prompt: false })["options_in_prompt"], false)
     assert.strictEqual(decoded({ mode: "frozen_rag", rank_weight: 0 })["rank_weight"], 0)
+  })
+})
+
+describe("the names of settings", () => {
+  it("are each in one section only, and no other spelling is one of them", () => {
+    const names = [...Object.values(sections), own].flatMap((section) => Object.keys(section))
+    const spelled = [...names, ...spec.aliases.map(([alias]) => alias)]
+    assert.deepStrictEqual(spelled.filter((name, i) => spelled.indexOf(name) < i), [])
   })
 })
 

@@ -1,7 +1,7 @@
 /** Numbers of a JSON text keep their spelling where the text is written anew. */
 import { assert, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { spelledAs } from "../../../src/runtime/files/jsonNumbers.ts"
+import { spelledAs } from "../../../src/runtime/files/json/numbers.ts"
 
 it("spells whole numbers as the text does, at the same places, while they are the same", () => {
   const text = "{\"a\": 2.0, \"b\": {\"c\": [1.0, 1, 1e4], \"d\": 5.0}, \"e\": 0.5}"

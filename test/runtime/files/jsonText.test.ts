@@ -1,7 +1,7 @@
 /** Keys that are given twice: found at any depth, in whatever pieces a text comes, and nowhere else. */
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { parse, type Repeated, repeatedIn, Survey, survey } from "../../../src/runtime/files/jsonText.ts"
+import { parse, type Repeated, repeatedIn, Survey, survey } from "../../../src/runtime/files/json/text.ts"
 
 /** JSON as a text, and how many keys of it are there already. */
 interface Written {

@@ -5,7 +5,7 @@ import * as Finite from "../../../kernels/finite.ts"
 import { firstInfinite, fromWords, type Half } from "../../../kernels/half.ts"
 import * as Nd from "../../../kernels/NdArray.ts"
 import { FileError, type Reading, reading } from "../disk.ts"
-import { survey } from "../jsonText.ts"
+import { survey } from "../json/text.ts"
 import type { StoredTensor, Tensors } from "../tensors.ts"
 
 export type { StoredTensor }

@@ -10,7 +10,7 @@ import { attendingAs, decodeDecoder, isDecoder, type TokenIds } from "../../file
 import { decodeEncoder } from "../../files/config/encoder.ts"
 import type { Decode, Json } from "../../files/config/keys.ts"
 import { FileError } from "../../files/disk.ts"
-import { spelledAs } from "../../files/jsonNumbers.ts"
+import { spelledAs } from "../../files/json/numbers.ts"
 import { readJson, readText } from "../../files/model.ts"
 import { ofDecoder, ofEncoder } from "../../files/stateDict.ts"
 import type { Naming } from "../../files/weights.ts"
