@@ -198,7 +198,7 @@ describe("what is wrong with a configuration", () => {
 describe("the names of settings", () => {
   it("are each in one section only, and no other spelling is one of them", () => {
     const names = [...Object.values(sections), own].flatMap((section) => Object.keys(section))
-    const spelled = [...names, ...spec.aliases.map(([alias]) => alias)]
+    const spelled = [...names, ...[...spec.aliases].map(([alias]) => alias)]
     assert.deepStrictEqual(spelled.filter((name, i) => spelled.indexOf(name) < i), [])
   })
 })
