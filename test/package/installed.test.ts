@@ -32,8 +32,14 @@ describe("the tarball", () => {
       "experiments/own.yaml",
       "experiments/own-from-scratch.yaml"
     ]
-    assert.deepStrictEqual(rest.filter((path) => !demo.test(path) && !known.includes(path)), [])
-    for (const path of ["LICENSE", "data/LICENSE", ...known]) assert.include(here.shipped, path)
+    const read = /^(tasks\/[\w-]+\.yaml|prompts\/[\w/-]+\.\w+)$/
+    assert.deepStrictEqual(
+      rest.filter((path) => ![demo, read].some((own) => own.test(path)) && !known.includes(path)),
+      []
+    )
+    for (const path of ["LICENSE", "data/LICENSE", "prompts/hard-negative.md", "tasks/stm.yaml", ...known]) {
+      assert.include(here.shipped, path)
+    }
   })
   it("has sources for its maps", () => {
     const maps = here.shipped.filter((path) => path.endsWith(".map"))
