@@ -153,7 +153,7 @@ export default kind<Case>({
     const expected = own(decoded(bytes) ?? "")
     if (outcome._tag === "Refused") {
       const ofTypes = /must be|unknown key|given twice|not JSON|not YAML|is missing/.test(outcome.message)
-      if (ofTypes && expected?.every(({ config }) => needed.every((key) => Object.hasOwn(config!, key)))) {
+      if (ofTypes && expected?.every(({ config }) => needed.every((key) => (config![key] ?? "") !== ""))) {
         throw new Fault(`refused: ${outcome.message}`)
       }
       return refused(outcome, path)

@@ -110,7 +110,7 @@ const judgeRefusal = (outcome: Outcome<unknown> & { readonly _tag: "Refused" }, 
   const isOfTypes = /must be|unknown key|given twice|not JSON|not YAML|is missing/.test(outcome.message)
   const needed = expected === undefined ||
     ["output_dir", "passages_file", "retriever_name_or_path", "reader_name_or_path"]
-      .some((key) => !Object.hasOwn(expected as object, key))
+      .some((key) => ((expected as Readonly<Record<string, unknown>>)[key] ?? "") === "")
   if (!needed && isOfTypes) throw new Fault(`refused: ${outcome.message}`)
   return refused(outcome, name)
 }
