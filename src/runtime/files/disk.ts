@@ -272,10 +272,12 @@ export const moveDurably = Effect.fnUntraced(
 /** Name of a file until it is complete. */
 export const partialOf = (path: string): string => `${path}.partial`
 
-/** Replaces a file atomically: the old file stays until the new bytes are on disk. */
-export const replace = Effect.fnUntraced(function*(path: string, bytes: Uint8Array) {
+/**
+ * Replaces a file atomically: the old file stays until the new bytes are on disk. Processes that may do so at the same
+ * time give the temporary file a name of their own.
+ */
+export const replace = Effect.fnUntraced(function*(path: string, bytes: Uint8Array, partial = partialOf(path)) {
   const fs = yield* FileSystem.FileSystem
-  const partial = partialOf(path)
   yield* Effect.tapError(writeDurably(partial, bytes), () => Effect.ignore(fs.remove(partial, { force: true })))
   yield* moveDurably(partial, path)
 })
