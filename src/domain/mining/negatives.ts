@@ -4,7 +4,8 @@
  */
 import { normalise } from "../answers/correct.ts"
 import * as Key from "../Key.ts"
-import { jaccard, plain, shingles } from "./overlap.ts"
+import { jaccard } from "../texts/overlap.ts"
+import { plain, shingles } from "./overlap.ts"
 
 /** Which passages become negatives. */
 export interface MiningOptions {

@@ -14,7 +14,9 @@ export const shingles = (words: ReadonlyArray<string>, n: number): ReadonlySet<s
 
 /** Share of the elements of two sets that both have: |A ∩ B| / |A ∪ B| (Jaccard); 0 of two empty sets. */
 export const jaccard = (a: ReadonlySet<string>, b: ReadonlySet<string>): number => {
-  const both = [...a].filter((own) => b.has(own)).length
+  const [few, many] = a.size < b.size ? [a, b] : [b, a]
+  let both = 0
+  for (const one of few) if (many.has(one)) both++
   return both === 0 ? 0 : both / (a.size + b.size - both)
 }
 

@@ -272,12 +272,15 @@ export const moveDurably = Effect.fnUntraced(
 /** Name of a file until it is complete. */
 export const partialOf = (path: string): string => `${path}.partial`
 
-/**
- * Replaces a file atomically: the old file stays until the new bytes are on disk. Processes that may do so at the same
- * time give the temporary file a name of their own.
- */
-export const replace = Effect.fnUntraced(function*(path: string, bytes: Uint8Array, partial = partialOf(path)) {
+const replaceBy = Effect.fnUntraced(function*(path: string, bytes: Uint8Array, partial: string) {
   const fs = yield* FileSystem.FileSystem
   yield* Effect.tapError(writeDurably(partial, bytes), () => Effect.ignore(fs.remove(partial, { force: true })))
   yield* moveDurably(partial, path)
 })
+
+/** Replaces a file atomically: the old file stays until the new bytes are on disk. */
+export const replace = (path: string, bytes: Uint8Array) => replaceBy(path, bytes, partialOf(path))
+
+/** The same for a file that several processes may replace at once: each has a temporary file of its own. */
+export const replaceShared = (path: string, bytes: Uint8Array) =>
+  replaceBy(path, bytes, partialOf(`${path}.${process.pid}`))

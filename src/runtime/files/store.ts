@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { dirname, join } from "node:path"
-import { exists, makeFolder, readJson, replace } from "./disk.ts"
+import { exists, makeFolder, readJson, replaceShared } from "./disk.ts"
 
 /** Where the value of a key is; keys are hexadecimal, and the first two digits name a folder. */
 export const pathOf = (folder: string, key: string): string => join(folder, key.slice(0, 2), `${key}.json`)
@@ -26,7 +26,7 @@ export const has = (folder: string, key: string) => exists(pathOf(folder, key))
 export const put = Effect.fnUntraced(function*(folder: string, key: string, value: unknown) {
   const path = pathOf(folder, key)
   yield* makeFolder(dirname(path))
-  yield* replace(path, new TextEncoder().encode(`${JSON.stringify(value)}\n`))
+  yield* replaceShared(path, new TextEncoder().encode(`${JSON.stringify(value)}\n`))
 })
 
 /** A store with its file system. */

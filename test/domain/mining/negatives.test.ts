@@ -12,7 +12,8 @@ import {
   problemsOf,
   rangeEnd
 } from "../../../src/domain/mining/negatives.ts"
-import { jaccard, shingles } from "../../../src/domain/mining/overlap.ts"
+import { shingles } from "../../../src/domain/mining/overlap.ts"
+import { jaccard } from "../../../src/domain/texts/overlap.ts"
 
 const f = Math.fround
 const key = Key.make(7)

@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { dirname, join, relative } from "node:path"
 import { modelFiles } from "../../../domain/fileNames.ts"
-import { decodeFile, exists, located, makeFolder, namesIn, partialOf, readText, replace } from "../disk.ts"
+import { decodeFile, exists, located, makeFolder, namesIn, readText, replaceShared } from "../disk.ts"
 import { shardsIn } from "../weights.ts"
 import { isCommit, type ModelId } from "./ids.ts"
 import { decodeTree, type Entry, type Listing, tagOf, treeText } from "./listing.ts"
@@ -31,9 +31,6 @@ export const locksOf = (cache: string, { repo }: ModelId): string =>
   join(cache, ".locks", `models--${repo.replace("/", "--")}`)
 
 const treeOf = (folder: string, commit: string): string => join(folder, "trees", `${commit}.json`)
-/** Several processes may note the same commit at once. */
-const ownPartial = (path: string): string => partialOf(`${path}.${process.pid}`)
-
 const refOf = (folder: string, revision: string): string => join(folder, "refs", revision)
 
 /** The commit that a revision had when it was last looked up; `undefined` if it never was. */
@@ -58,11 +55,11 @@ export const keep = Effect.fnUntraced(function*(folder: string, { revision }: Mo
   const [tree, ref] = [treeOf(folder, commit), refOf(folder, revision)]
   if ((yield* listingOf(folder, commit)) === undefined) {
     yield* makeFolder(dirname(tree))
-    yield* replace(tree, text.encode(treeText(all)), ownPartial(tree))
+    yield* replaceShared(tree, text.encode(treeText(all)))
   }
   if ((yield* commitOf(folder, revision)) === commit) return
   yield* makeFolder(dirname(ref))
-  yield* replace(ref, text.encode(commit), ownPartial(ref))
+  yield* replaceShared(ref, text.encode(commit))
 })
 
 /** Whether a file is there, and of its size where that is known. */
