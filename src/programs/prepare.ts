@@ -213,6 +213,8 @@ export interface Prepared extends Corpus {
   /** The settings, with the number of steps and the commits of models filled in. */
   readonly config: RunConfig
   readonly epochs: Epochs
+  /** The file whose rows have their passages as texts, and are not read as questions; `undefined` if none has. */
+  readonly rows?: string | undefined
 }
 
 /** Has the models of a training run at hand, loads its data until the scope ends, and refuses runs that cannot work. */
@@ -231,6 +233,7 @@ export const prepare = Effect.fn("prepare")(function*(given: RunConfig) {
   return {
     ...data,
     config: { ...c, max_steps: steps },
+    rows: rows && c.train_file,
     epochs: left.size === 0 ? epochs : (epoch) => epochs(epoch).filter(({ id }) => !left.has(id))
   } satisfies Prepared as Prepared
 })

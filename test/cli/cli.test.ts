@@ -167,6 +167,14 @@ describe("misuse", () => {
     )
     assert.isFalse(exists("no"))
   }, 60_000)
+  it("is not to train on rows of texts: validate reads them as training does", async () => {
+    const rows = [{ anchor: "a", positive: "b", negative: "c" }, { query: "d", pos: ["e"], neg: ["f"] }]
+    writeFileSync(join(folder, "rows.jsonl"), rows.map((row) => `${JSON.stringify(row)}\r\n`).join(""))
+    const given = set("mode=contrastive", "train_file=rows.jsonl", "max_steps=1", "output_dir=no")
+    const { code, err, out } = await run("validate", given)
+    assert.strictEqual(code, 0, err)
+    assert.match(out, /train questions +2$/m)
+  }, 60_000)
   it("is to ask for what memory cannot hold, told by its key", async () => {
     const own = (key: string) => run("validate", set(`${key}=1099511627776`, "output_dir=no"))
     const keys = [
