@@ -3,7 +3,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { existsSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Summary } from "../../src/domain/judge.ts"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
@@ -111,8 +111,7 @@ describe("an experiment", () => {
         assert.notDeepEqual(joint.evaluation.judged, outcomes[5]!.evaluation.judged)
 
         const again = yield* run(plan(3, 1, 2), "whole")
-        const known = (o: Experiment.Outcome) => ({ ...lasting(o), losses: [] })
-        assert.deepStrictEqual(again.map(known), outcomes.map(known))
+        assert.deepStrictEqual(again, outcomes)
 
         const [alone, ...others] = yield* run(yield* Experiment.only(plan(3, 2), ["joint"], [1]), "alone")
         assert.deepStrictEqual([lasting(alone!), others], [lasting(joint), []])
@@ -141,6 +140,40 @@ const told = (outcomes: ReadonlyArray<Experiment.Outcome>): void => {
   const figures = JSON.stringify(outcomes.map(Experiment.figures))
   assert.isFalse(figures.includes("judged"))
 }
+
+/** When each evaluation of the arm was written. */
+const writtenAt = (arm: string) =>
+  ["eval-before", "eval-test"].map((name) => statSync(join(folder, "kept/seed-1", arm, name, "metrics.json")).mtimeMs)
+
+describe("an arm's evaluation", () => {
+  it.live(
+    "is kept, and made again where it is damaged or what it depends on has changed",
+    () =>
+      Effect.gen(function*() {
+        const joint = { ...plan(1, 1), arms: { joint: { phases: {}, settings: { mode: "joint" } } } }
+        const [first] = yield* run(joint, "kept")
+        const [before, after] = writtenAt("joint")
+        const judged = () =>
+          Effect.map(run(joint, "kept"), ([again]) => assert.deepStrictEqual(lasting(again!), lasting(first!)))
+        yield* judged()
+        assert.deepStrictEqual(writtenAt("joint"), [before, after])
+
+        const predictions = join(folder, "kept/seed-1/joint/eval-test/predictions.jsonl")
+        const lines = readFileSync(predictions, "utf8").trimEnd().split("\n")
+        assert.strictEqual(lines.length, first!.evaluation.judged.length)
+        writeFileSync(predictions, lines.join("\n").slice(0, -9))
+        yield* judged()
+        assert.strictEqual(writtenAt("joint")[0], before)
+        assert.isAbove(writtenAt("joint")[1]!, after!)
+
+        const [fewer] = yield* run(joint, "kept", { max_eval_samples: 3 })
+        assert.strictEqual(fewer!.evaluation.judged.length, 3)
+        assert.strictEqual(fewer!.before!.questions, 3)
+        yield* judged()
+      }),
+    120_000
+  )
+})
 
 describe("a plan", () => {
   it.live("is refused before anything runs where an arm's settings are", () =>

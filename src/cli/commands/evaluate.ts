@@ -2,7 +2,7 @@
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import { evaluateRun } from "../../programs/evaluateRun.ts"
+import { evaluateRun } from "../../programs/evaluation/evaluateRun.ts"
 import { splits } from "../../programs/prepare.ts"
 import * as Report from "../../report/tables.ts"
 import { runtime, settings, settle, tell } from "../command.ts"

@@ -2,31 +2,23 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
-import type { Summary } from "../../domain/judge.ts"
 import { ConfigError } from "../../domain/settings/configure.ts"
 import { folders } from "../../domain/settings/models.ts"
 import type { Raw, RunConfig } from "../../domain/settings/RunConfig.ts"
 import { located } from "../../runtime/files/disk.ts"
 import { readObject } from "../../runtime/files/settings.ts"
-import { Retriever } from "../../runtime/ports/Retriever.ts"
-import { modeOf } from "../../systems/all.ts"
-import { evaluate, type Evaluation } from "../evaluate.ts"
 import { init } from "../init.ts"
 import { withModels } from "../models.ts"
-import { fitting, skippedOf } from "../preflight.ts"
-import { type Corpus, judged, learner, prepare, questions } from "../prepare.ts"
+import { fitting } from "../preflight.ts"
+import { learner, prepare, questions } from "../prepare.ts"
 import { start } from "../run.ts"
-import type { Trained } from "../trained.ts"
+import { type Run as ArmRun, runArm } from "./arm.ts"
 import { check, decodePlan, type Plan, type Planned, type Run, runs, settingsOf } from "./experimentPlan.ts"
 
-/** An arm's run with its evaluation. */
-export interface Outcome {
+/** An arm's run under a seed, with its evaluation. */
+export interface Outcome extends ArmRun {
   readonly arm: string
   readonly seed: number
-  /** The ranking before training, if the retriever is trained. */
-  readonly before: Summary | undefined
-  readonly trained: Trained
-  readonly evaluation: Evaluation
 }
 
 /** Reads a plan from a file; fails with everything that is wrong with it. */
@@ -34,41 +26,11 @@ export const readPlan = Effect.fn("readPlan")(function*(path: string) {
   return yield* decodePlan(path, yield* readObject(path))
 })
 
-/** Evaluates questions with a refreshed index. */
-const examine = Effect.fnUntraced(function*(c: RunConfig, { long, records }: Fitting, read: boolean) {
-  yield* (yield* Retriever).refresh
-  const task = `${c.output_dir}, ${read ? "test" : "ranking before"}`
-  return yield* evaluate(c, records, {
-    read,
-    task,
-    skipped: skippedOf(c, long)
-  })
-})
-
 /** Trains a phase, resuming it if it was interrupted. */
 const warmUp = (config: RunConfig) =>
   Effect.flatMap(
     prepare(config),
     (prepared) => start(prepared, true).pipe(Effect.provide(learner(prepared)))
-  ).pipe(Effect.scoped)
-
-/** The test questions of an arm. */
-const test = (config: RunConfig, data: Corpus) =>
-  Effect.flatMap(judged(config, "test", data), (records) => fitting(config, "test", "answer", records))
-type Fitting = Effect.Success<ReturnType<typeof test>>
-
-/** Evaluates the ranking, trains, then evaluates the answers. */
-const runArm = (config: RunConfig) =>
-  Effect.flatMap(
-    prepare(config),
-    (prepared) =>
-      Effect.flatMap(test(config, prepared), (questions) =>
-        Effect.gen(function*() {
-          const { before: ranks, reads } = modeOf(config).judges
-          const before = ranks ? (yield* examine(config, questions, false)).summary : undefined
-          const trained = yield* start(prepared, true)
-          return { before, trained, evaluation: yield* examine(config, questions, reads) }
-        }).pipe(Effect.provide(learner(prepared))))
   ).pipe(Effect.scoped)
 
 /** The model folders of a checkpoint, as settings. */

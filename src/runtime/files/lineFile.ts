@@ -43,6 +43,9 @@ const mend = Effect.fnUntraced(function*(path: string) {
   }
 }, Effect.scoped)
 
+/** The lines of a file, one at a time. */
+export const read = (path: string) => bytesOf(path).pipe(decoded(path), Stream.splitLines)
+
 /**
  * A file that gains lines over several runs: `see` is given the lines that are there, then lines are appended until the
  * scope ends.
@@ -51,11 +54,7 @@ export const growing = Effect.fnUntraced(function*(path: string, see: (line: str
   const fs = yield* FileSystem.FileSystem
   if (yield* exists(path)) {
     yield* mend(path)
-    yield* bytesOf(path).pipe(
-      decoded(path),
-      Stream.splitLines,
-      Stream.runForEach((line) => Effect.sync(() => see(line)))
-    )
+    yield* read(path).pipe(Stream.runForEach((line) => Effect.sync(() => see(line))))
   }
   const file = yield* fs.open(path, { flag: "a" }).pipe(located(path))
   return {
