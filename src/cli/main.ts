@@ -21,6 +21,7 @@ import { mineCommand } from "./commands/mine.ts"
 import { onnxCommand } from "./commands/onnx.ts"
 import { optimizePromptCommand } from "./commands/optimizePrompt.ts"
 import { planCommand } from "./commands/plan.ts"
+import { recipeCommand } from "./commands/recipe.ts"
 import { synthesizeCommand } from "./commands/synthesize.ts"
 import { trainCommand } from "./commands/train.ts"
 import { validateCommand } from "./commands/validate.ts"
@@ -42,6 +43,7 @@ export const start = (): void => {
       envCommand,
       initCommand,
       experimentCommand,
+      recipeCommand,
       mineCommand,
       benchCommand,
       exportCommand,

@@ -1,0 +1,56 @@
+/** Run the steps of a recipe. */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as ChildProcess from "effect/process/ChildProcess"
+import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import * as Stream from "effect/Stream"
+import { runRecipe } from "../../programs/recipes/runRecipe.ts"
+import { recipeTable } from "../../report/recipeTable.ts"
+import { refuse, runtime, tell } from "../command.ts"
+
+/** Runs a command line of this program in a process of its own, which gets its messages to the terminal. */
+const tool = Effect.fnUntraced(function*(words: ReadonlyArray<string>, output: string) {
+  const [spawner, fs] = [yield* ChildProcessSpawner, yield* FileSystem.FileSystem]
+  const args = [...process.execArgv, process.argv[1]!, ...words, "--json"]
+  const child = yield* spawner.spawn(
+    ChildProcess.make(process.execPath, args, { stdin: "ignore", stdout: "pipe", stderr: "inherit", extendEnv: true })
+  )
+  yield* Stream.run(child.stdout, fs.sink(output))
+  return { status: Number(yield* child.exitCode) }
+}, Effect.scoped)
+
+export const recipeCommand = Command.make(
+  "recipe",
+  {
+    recipe: Argument.File("recipe.yaml").pipe(Argument.withDescription("Steps, each a command line")),
+    out: Argument.Path("out").pipe(Argument.withDescription("Folder of all results")),
+    only: Flag.String("only").pipe(
+      Flag.withMetavar("step"),
+      Flag.withDescription("Run only this step and what it needs; repeat for more"),
+      Flag.atLeast(0)
+    ),
+    dryRun: Flag.Boolean("dry-run").pipe(
+      Flag.withDescription("Say which steps would be run"),
+      Flag.withDefault(false)
+    ),
+    prune: Flag.Boolean("prune").pipe(
+      Flag.withDescription("Remove the folders of steps under other command lines or inputs"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fnUntraced(function*({ dryRun, only, out, prune, recipe }) {
+    if (prune && (only.length > 0 || dryRun)) {
+      return yield* refuse(
+        "--prune",
+        "what is outdated is known only of a whole recipe: leave out --only and --dry-run"
+      )
+    }
+    yield* tell(yield* runRecipe(recipe, { out, only, dryRun, prune }, tool), recipeTable)
+  })
+).pipe(
+  Command.withDescription("Run the steps of a recipe: those whose command line or inputs have changed, in order"),
+  Command.provide(runtime)
+)

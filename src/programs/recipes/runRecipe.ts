@@ -1,0 +1,185 @@
+/** Program: runs the steps of a recipe, each in a folder that its command line and its inputs name. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Schema from "effect/Schema"
+import { join } from "node:path"
+import { benchFolder, benchSummary } from "../../domain/fileNames.ts"
+import { problemsOf } from "../../domain/issues.ts"
+import { type Choice, type Command, needed, Recipe, stepsOf, type Word } from "../../domain/recipes/recipe.ts"
+import { ConfigError } from "../../domain/settings/configure.ts"
+import { decodeFile, exists, located, makeFolder, namesIn, replace, sha256 } from "../../runtime/files/disk.ts"
+import * as Lock from "../../runtime/files/lock.ts"
+import { readObject } from "../../runtime/files/settings.ts"
+import { Reporter } from "../../runtime/ports/Reporter.ts"
+import { environment } from "../environment.ts"
+import { json } from "../run.ts"
+import { hashing } from "./inputs.ts"
+
+/** A step failed. */
+export class StepError extends Schema.TaggedError<StepError>()("StepError", {
+  step: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `step ${this.step}: ${this.reason}`
+  }
+}
+
+/** Runs a command line of `anamnesis`; what it prints goes to the file. */
+export type Tool<R> = (
+  words: ReadonlyArray<string>,
+  output: string
+) => Effect.Effect<{ readonly status: number }, { readonly message: string }, R>
+
+/** How steps are run. */
+export interface RecipeOptions {
+  /** The folder of all results. */
+  readonly out: string
+  /** Names of the steps that are wanted, with what they need; all, if empty. */
+  readonly only: ReadonlyArray<string>
+  /** Say what would be run, and run nothing. */
+  readonly dryRun: boolean
+  /** Remove the folders of steps as they were under other command lines or inputs. */
+  readonly prune: boolean
+}
+
+/** A step's result. */
+export interface Done {
+  readonly step: string
+  /** Its folder; of a choice, that of the step chosen. `undefined` for a choice that is not made yet. */
+  readonly folder: string | undefined
+  /** The step chosen. */
+  readonly chosen?: string | undefined
+  readonly state: "done before" | "run" | "to run"
+  readonly seconds: number | null
+}
+
+/** Written into a step's folder once it is done. */
+const Mark = Schema.Struct({
+  step: Schema.String,
+  key: Schema.String,
+  words: Schema.Array(Schema.String),
+  inputs: Schema.Record(Schema.String, Schema.String),
+  seconds: Schema.Finite
+})
+const MARK = "step.json"
+const OUTPUT = "output.json"
+
+/** Reads a recipe; fails with everything that is wrong with it. */
+export const readRecipe = Effect.fn("readRecipe")(function*(path: string) {
+  const recipe = yield* Effect.mapError(
+    Schema.decodeUnknownEffect(Recipe)(yield* readObject(path), { errors: "all", onExcessProperty: "error" }),
+    (error) => new ConfigError({ source: path, problems: problemsOf(error) })
+  )
+  const read = stepsOf(recipe)
+  return "problems" in read ? yield* new ConfigError({ source: path, problems: read.problems }) : read.steps
+})
+
+/** A step that has been looked at: its key, and where its results are. */
+interface Known extends Done {
+  readonly key: string
+}
+
+const wordOf = (word: Word, out: string, of: (step: string) => string): string =>
+  word.map((part) => "text" in part ? part.text : "own" in part ? out : of(part.step)).join("")
+
+/** The mean main score of a step that ran `bench`. */
+const scoreOf = Effect.fnUntraced(function*({ folder, step }: Known) {
+  const path = join(folder!, benchFolder, benchSummary)
+  if (!(yield* exists(path))) {
+    return yield* new StepError({ step, reason: `left no ${join(benchFolder, benchSummary)} to pick by` })
+  }
+  const Summary = Schema.Struct({ mean: Schema.Struct({ main_score: Schema.Finite }) })
+  const { mean } = yield* decodeFile(path, Schema.decodeUnknownEffect(Summary))
+  return mean.main_score
+})
+
+/** Picks the candidate of the highest score, the first of equal ones. */
+const choose = Effect.fnUntraced(function*({ candidates, name }: Choice, known: ReadonlyMap<string, Known>) {
+  const own = candidates.map(({ score, step }) => ({ step: known.get(step)!, score: known.get(score)! }))
+  const key = sha256(JSON.stringify(own.map(({ score, step }) => [step.key, score.key])))
+  if (own.some(({ score }) => score.folder === undefined || score.state === "to run")) {
+    return { key, step: name, folder: undefined, state: "to run", seconds: null } satisfies Known as Known
+  }
+  const scores = yield* Effect.forEach(own, ({ score }) => scoreOf(score))
+  const best = own[scores.indexOf(Math.max(...scores))]!.step
+  const told = own.map(({ step }, i) => `${step.step} ${scores[i]!.toFixed(4)}`).join(", ")
+  yield* (yield* Reporter).note(`${name}: ${best.step} is best (${told})`)
+  return {
+    key,
+    step: name,
+    folder: best.folder,
+    chosen: best.step,
+    state: "done before",
+    seconds: null
+  } satisfies Known as Known
+})
+
+/** The folders of a recipe's steps under other command lines or inputs, or of steps that it no longer has. */
+const outdated = Effect.fnUntraced(function*(out: string, known: Iterable<Known>) {
+  const fs = yield* FileSystem.FileSystem
+  const own = new Set([...known].map(({ folder }) => folder))
+  const folders = (yield* namesIn(out)).map((name) => join(out, name)).filter((folder) => !own.has(folder))
+  return yield* Effect.filter(folders, (folder) =>
+    /-[0-9a-f]{12}$/.test(folder)
+      ? fs.stat(folder).pipe(located(folder), Effect.map(({ type }) => type === "Directory"))
+      : Effect.succeed(false))
+})
+
+/** Runs a recipe's steps; those that are done under the same command line and inputs are not run again. */
+export const runRecipe = Effect.fn("runRecipe")(function*<R>(path: string, options: RecipeOptions, tool: Tool<R>) {
+  const all = yield* readRecipe(path)
+  const { dryRun, only, out, prune } = options
+  const fs = yield* FileSystem.FileSystem
+  const absent = only.filter((name) => all.every((step) => step.name !== name))
+  if (absent.length > 0) {
+    const problem = `has no step ${absent.join(", ")}; there are ${all.map(({ name }) => name).join(", ")}`
+    return yield* new ConfigError({ source: path, problems: [problem] })
+  }
+  const steps = only.length === 0 ? all : needed(all, only)
+  yield* makeFolder(out)
+  const [reporter, inputsOf] = [yield* Reporter, yield* hashing(join(out, "hashes.json"), out)]
+  const { version } = yield* environment
+  const known = new Map<string, Known>()
+
+  const command = Effect.fnUntraced(function*({ name, words }: Command, at: number) {
+    const plain = words.map((word) => wordOf(word, "${out}", (step) => `\${${known.get(step)!.key}}`))
+    const inputs = yield* inputsOf(plain)
+    const key = sha256(JSON.stringify([1, version, plain, inputs]))
+    const folder = join(out, `${name}-${key.slice(0, 12)}`)
+    const mark = join(folder, MARK)
+    if (yield* exists(mark)) {
+      const { seconds } = yield* decodeFile(mark, Schema.decodeUnknownEffect(Mark))
+      return { key, step: name, folder, state: "done before", seconds } satisfies Known as Known
+    }
+    if (dryRun) return { key, step: name, folder, state: "to run", seconds: null } satisfies Known as Known
+    const full = words.map((word) => wordOf(word, folder, (step) => known.get(step)!.folder!))
+    yield* reporter.note(`step ${at} of ${steps.length}, ${name}: anamnesis ${full.join(" ")}`)
+    yield* makeFolder(folder)
+    const began = yield* Clock.currentTimeMillis
+    const { status } = yield* Effect.mapError(
+      tool(full, join(folder, OUTPUT)),
+      ({ message }) => new StepError({ step: name, reason: message })
+    )
+    if (status !== 0) {
+      const reason =
+        `ended with status ${status}; what it made is in ${folder}, and the same command goes on from there`
+      return yield* new StepError({ step: name, reason })
+    }
+    const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
+    yield* replace(mark, json({ step: name, key, words: full, inputs, seconds } satisfies typeof Mark.Type))
+    return { key, step: name, folder, state: "run", seconds } satisfies Known as Known
+  })
+
+  return yield* Effect.gen(function*() {
+    for (const [i, step] of steps.entries()) {
+      known.set(step.name, yield* (step.kind === "choice" ? choose(step, known) : command(step, i + 1)))
+    }
+    const done = [...known.values()].map(({ key: _, ...own }): Done => own)
+    yield* replace(join(out, "recipe.json"), json(done))
+    const others = only.length === 0 ? yield* outdated(out, known.values()) : []
+    if (prune) yield* Effect.forEach(others, (folder) => fs.remove(folder, { recursive: true }).pipe(located(folder)))
+    return { steps: done, outdated: prune ? [] : others }
+  }).pipe(Lock.holding(out))
+})
