@@ -27,6 +27,11 @@ export const recipeCommand = Command.make(
   {
     recipe: Argument.File("recipe.yaml").pipe(Argument.withDescription("Steps, each a command line")),
     out: Argument.Path("out").pipe(Argument.withDescription("Folder of all results")),
+    set: Flag.String("set").pipe(
+      Flag.withMetavar("name=value"),
+      Flag.withDescription("A value in place of the recipe's own; repeat for more"),
+      Flag.atLeast(0)
+    ),
     only: Flag.String("only").pipe(
       Flag.withMetavar("step"),
       Flag.withDescription("Run only this step and what it needs; repeat for more"),
@@ -41,14 +46,16 @@ export const recipeCommand = Command.make(
       Flag.withDefault(false)
     )
   },
-  Effect.fnUntraced(function*({ dryRun, only, out, prune, recipe }) {
+  Effect.fnUntraced(function*({ dryRun, only, out, prune, recipe, set }) {
+    if (set.some((pair) => !/^[^=]+=/.test(pair))) return yield* refuse("--set", "a value is given as name=value")
     if (prune && (only.length > 0 || dryRun)) {
       return yield* refuse(
         "--prune",
         "what is outdated is known only of a whole recipe: leave out --only and --dry-run"
       )
     }
-    yield* tell(yield* runRecipe(recipe, { out, only, dryRun, prune }, tool), recipeTable)
+    const values = Object.fromEntries(set.map((pair) => [pair.split("=")[0]!, pair.slice(pair.indexOf("=") + 1)]))
+    yield* tell(yield* runRecipe(recipe, { out, values, only, dryRun, prune }, tool), recipeTable)
   })
 ).pipe(
   Command.withDescription("Run the steps of a recipe: those whose command line or inputs have changed, in order"),

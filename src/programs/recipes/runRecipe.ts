@@ -36,6 +36,8 @@ export type Tool<R> = (
 export interface RecipeOptions {
   /** The folder of all results. */
   readonly out: string
+  /** Values in place of the recipe's own. */
+  readonly values: Readonly<Record<string, string>>
   /** Names of the steps that are wanted, with what they need; all, if empty. */
   readonly only: ReadonlyArray<string>
   /** Say what would be run, and run nothing. */
@@ -66,13 +68,20 @@ const Mark = Schema.Struct({
 const MARK = "step.json"
 const OUTPUT = "output.json"
 
-/** Reads a recipe; fails with everything that is wrong with it. */
-export const readRecipe = Effect.fn("readRecipe")(function*(path: string) {
+/** Reads a recipe, with other values for some of its own; fails with everything that is wrong with it. */
+export const readRecipe = Effect.fn("readRecipe")(function*(path: string, values: Readonly<Record<string, string>>) {
   const recipe = yield* Effect.mapError(
     Schema.decodeUnknownEffect(Recipe)(yield* readObject(path), { errors: "all", onExcessProperty: "error" }),
     (error) => new ConfigError({ source: path, problems: problemsOf(error) })
   )
-  const read = stepsOf(recipe)
+  const unknown = Object.keys(values).filter((name) => !Object.hasOwn(recipe.values ?? {}, name))
+  if (unknown.length > 0) {
+    const problem = `has no value ${unknown.join(", ")}; there are ${
+      Object.keys(recipe.values ?? {}).join(", ") || "none"
+    }`
+    return yield* new ConfigError({ source: path, problems: [problem] })
+  }
+  const read = stepsOf({ ...recipe, values: { ...recipe.values, ...values } })
   return "problems" in read ? yield* new ConfigError({ source: path, problems: read.problems }) : read.steps
 })
 
@@ -129,7 +138,7 @@ const outdated = Effect.fnUntraced(function*(out: string, known: Iterable<Known>
 
 /** Runs a recipe's steps; those that are done under the same command line and inputs are not run again. */
 export const runRecipe = Effect.fn("runRecipe")(function*<R>(path: string, options: RecipeOptions, tool: Tool<R>) {
-  const all = yield* readRecipe(path)
+  const all = yield* readRecipe(path, options.values)
   const { dryRun, only, out, prune } = options
   const fs = yield* FileSystem.FileSystem
   const absent = only.filter((name) => all.every((step) => step.name !== name))

@@ -11,7 +11,7 @@ import { cpu } from "../../../src/runtime/engine/providers.ts"
 import { silent } from "../../../src/runtime/ports/Reporter.ts"
 import { folderOf } from "../../support/files.ts"
 
-const options = { only: [], dryRun: false, prune: false }
+const options = { values: {}, only: [], dryRun: false, prune: false }
 
 /** A folder with a recipe; runs it, and returns which words were run, without the folder. */
 const kitchen = Effect.fnUntraced(function*(files: Readonly<Record<string, string>>) {
@@ -119,6 +119,9 @@ steps:
       assert.deepStrictEqual(dry.steps.map(({ state }) => state), dry.steps.map(() => "to run"))
       assert.deepStrictEqual(names((yield* run({ only: ["a.dev"] })).ran), ["mine", "train", "bench"])
       assert.match((yield* Effect.flip(run({ only: ["c"] }))).message, /has no step c; there are mined, /)
+      const other = yield* run({ only: ["mined"], values: { data: "elsewhere" } })
+      assert.match(other.ran.join(), /^mine elsewhere\/questions\.jsonl out\/mined-/)
+      assert.match((yield* Effect.flip(run({ values: { date: "x" } }))).message, /has no value date; there are data/)
     })))
 
   it.live("is refused where a step to pick by has left no figures", () =>
