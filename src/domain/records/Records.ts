@@ -95,7 +95,7 @@ export interface PassageOptions extends RecordOptions {
 /**
  * A passage in the format of BEIR (`_id`, `title`, `text`), FlashRAG (`id`, `contents`), MedRAG (`id`, `title`,
  * `content`, and `contents`, which has both) or Atlas (`id`, `title`, `section`, `text`). A title alone makes a
- * passage; the text is empty if the record has neither.
+ * passage; the text is empty if the record has neither. A title that ends as a sentence does is followed by a blank alone.
  */
 export const toPassage = (
   line: unknown,
@@ -117,7 +117,7 @@ export const toPassage = (
   const head = title && section ? `${title}: ${section}` : title ?? section
   const whole = from === "contents" && head !== undefined && (begins(body!, head) || begins(body!, title ?? head))
   const parts = whole ? [body] : [head, body]
-  const text = parts.filter((part) => part !== undefined).join(between)
+  const text = parts.filter((part) => part !== undefined).join(head && /[.!?]$/.test(head) ? " " : between)
   return { id: wellFormed(String(id), notes), text: wellFormed(text, notes) }
 }
 

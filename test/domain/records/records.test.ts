@@ -51,6 +51,8 @@ describe("a passage", () => {
       [{ id: "a", title: "Title", content: "C" }, { id: "a", text: "Title. C" }],
       [{ id: "a", title: "Title", contents: "C" }, { id: "a", text: "Title. C" }],
       [{ id: "a", title: "Title", text: "Title is a word." }, { id: "a", text: "Title. Title is a word." }],
+      [{ id: "a", title: "Is it?", text: "T" }, { id: "a", text: "Is it? T" }],
+      [{ id: "a", title: "Title", section: "Part.", text: "T" }, { id: "a", text: "Title: Part. T" }],
       [{ id: "a", title: "Title", section: "Part", text: "T" }, { id: "a", text: "Title: Part. T" }],
       [{ id: "a", section: "Part", text: "T" }, { id: "a", text: "Part. T" }],
       [{ id: "a", title: "Title", section: "", text: "T" }, { id: "a", text: "Title. T" }]

@@ -16,6 +16,7 @@ const records = [
   { id: "m3", title: "Pompe", content: "A weak heart.", contents: "Pompe. A weak heart." },
   { id: "a4", title: "Wilson", section: "Signs", text: "Copper in the liver.", extra: [1] },
   { id: "t5", title: "Alone", text: "" },
+  { id: "t6", title: "A title. As a sentence.", text: "Its text." },
   { id: "e6", text: null }
 ]
 const base = of(records)
