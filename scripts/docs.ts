@@ -1,9 +1,12 @@
 /** Writes docs/ops.md, docs/tables.md, docs/settings.md and docs/cli.md from the source; `--check` only compares. */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { execFile } from "node:child_process"
 import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs"
 import { basename } from "node:path"
-import { promisify } from "node:util"
+import { stripVTControlCharacters } from "node:util"
+import { program } from "../src/cli/main.ts"
 import type { Columns } from "../src/domain/Columns.ts"
 import { sections } from "../src/domain/settings/RunConfig.ts"
 import { aboutOf, type Fields } from "../src/domain/settings/setting.ts"
@@ -324,9 +327,14 @@ export const documents = (material: Material): Readonly<Record<string, string>> 
 })
 
 const helpOf = async (...command: ReadonlyArray<string>): Promise<string> => {
-  const env = { ...process.env, NO_COLOR: "1" }
-  const { stdout } = await promisify(execFile)(process.execPath, ["src/bin.ts", ...command, "--help"], { env })
-  return stdout
+  const printed: Array<string> = []
+  const log = (...texts: ReadonlyArray<unknown>) => void printed.push(`${texts.join(" ")}\n`)
+  await program([...command, "--help"]).pipe(
+    Effect.provideService(Console.Console, { ...globalThis.console, log }),
+    Effect.provide(NodeServices.layer),
+    Effect.runPromise
+  )
+  return stripVTControlCharacters(printed.join(""))
 }
 
 /** What the working tree has. */

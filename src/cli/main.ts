@@ -8,6 +8,7 @@ import { createRequire } from "node:module"
 import { anamnesis } from "./command.ts"
 import { answerCommand } from "./commands/answer.ts"
 import { benchCommand } from "./commands/bench.ts"
+import { compareCommand } from "./commands/compare.ts"
 import { demoCommand } from "./commands/demo.ts"
 import { embedCommand } from "./commands/embed.ts"
 import { envCommand } from "./commands/env.ts"
@@ -29,32 +30,37 @@ import { logger, presenter, teardown, watch } from "./terminal.ts"
 
 const { version } = createRequire(import.meta.url)("../../package.json") as { readonly version: string }
 
+/** The program with all its commands, which takes a process's arguments. */
+export const program = Command.runWith(
+  anamnesis.pipe(Command.withSubcommands([
+    trainCommand,
+    evaluateCommand,
+    compareCommand,
+    answerCommand,
+    embedCommand,
+    validateCommand,
+    planCommand,
+    envCommand,
+    initCommand,
+    experimentCommand,
+    recipeCommand,
+    mineCommand,
+    benchCommand,
+    exportCommand,
+    mergeCommand,
+    onnxCommand,
+    importCommand,
+    synthesizeCommand,
+    optimizePromptCommand,
+    demoCommand
+  ])),
+  { version }
+)
+
 /** Runs the command given by the process's arguments, then exits with its status. */
 export const start = (): void => {
   watch()
-  anamnesis.pipe(
-    Command.withSubcommands([
-      trainCommand,
-      evaluateCommand,
-      answerCommand,
-      embedCommand,
-      validateCommand,
-      planCommand,
-      envCommand,
-      initCommand,
-      experimentCommand,
-      recipeCommand,
-      mineCommand,
-      benchCommand,
-      exportCommand,
-      mergeCommand,
-      onnxCommand,
-      importCommand,
-      synthesizeCommand,
-      optimizePromptCommand,
-      demoCommand
-    ]),
-    Command.run({ version }),
+  program(process.argv.slice(2)).pipe(
     Effect.provide(Layer.mergeAll(NodeServices.layer, presenter, logger)),
     NodeRuntime.runMain({ disableErrorReporting: true, teardown })
   )

@@ -106,7 +106,8 @@ const Kept = Schema.Struct({
   ndcg: Figure
 })
 
-const verdictsIn = (path: string) =>
+/** The verdicts of a file of predictions. */
+export const verdictsIn = (path: string) =>
   LineFile.read(path).pipe(
     Stream.mapEffect((line) => Effect.flatMap(jsonOf(path, line), decoding(path, Schema.decodeUnknownEffect(Kept)))),
     Stream.runCollect

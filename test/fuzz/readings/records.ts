@@ -65,7 +65,9 @@ export const passageOf = (value: unknown): Passage => {
   const begins = (own: string | undefined) =>
     own !== undefined && [own.trim(), `"${own.trim()}"`].some((t) => body.startsWith(t))
   const whole = bodies[from] === "contents" && (begins(head) || begins(title))
-  const all = whole || head === undefined ? texts[from] ?? "" : [head, ...from < 0 ? [] : [texts[from]]].join(".!?".includes(head.at(-1)!) ? " " : ". ")
+  const all = whole || head === undefined
+    ? texts[from] ?? ""
+    : [head, ...from < 0 ? [] : [texts[from]]].join(".!?".includes(head.at(-1)!) ? " " : ". ")
   return { id: id.toWellFormed(), text: all.toWellFormed() }
 }
 

@@ -1,0 +1,159 @@
+/** Program: compares evaluations question by question. */
+import * as Effect from "effect/Effect"
+import { basename, dirname, join } from "node:path"
+import { evaluationFiles, evaluationFolder } from "../../domain/fileNames.ts"
+import { depths, type Verdict } from "../../domain/judge.ts"
+import * as Metric from "../../domain/Metric.ts"
+import { ConfigError } from "../../domain/settings/configure.ts"
+import { holm, mcnemar, needed, permutation } from "../../domain/statistics/paired.ts"
+import { exists } from "../../runtime/files/disk.ts"
+import { verdictsIn } from "./evaluationFiles.ts"
+
+/** Figures of a question that can be compared. */
+export const figures = {
+  accuracy: (v: Verdict) => v.correct,
+  "mrr@100": (v: Verdict) => v.reciprocalRank,
+  "ndcg@10": (v: Verdict) => v.ndcg,
+  ...Object.fromEntries(depths.map((k, i) => [`recall@${k}`, (v: Verdict) => v.recall[i]!] as const))
+} as Readonly<Record<string, (verdict: Verdict) => number | null>>
+
+/** A system: its name, and a folder of a run or of an evaluation for each seed. */
+export interface Compared {
+  readonly name: string
+  readonly folders: ReadonlyArray<string>
+}
+
+/** A system against the first. */
+export interface Difference {
+  readonly name: string
+  readonly mean: number
+  readonly interval: Metric.Interval
+  /** Questions, those of several seeds each counting, and groups that are resampled. */
+  readonly questions: number
+  readonly groups: number
+  /** Against the first system; `undefined` for that. */
+  readonly against:
+    | {
+      readonly difference: Metric.Comparison
+      /** Questions that only the first, or only this system, has right; of figures other than accuracy, better. */
+      readonly lost: number
+      readonly won: number
+      /** Of McNemar's exact test; `null` where questions go together in groups or seeds, which it takes as independent. */
+      readonly mcnemar: number | null
+      readonly permutation: number
+      /** The permutation's p-value under Holm's correction over the systems compared. */
+      readonly holm: number
+      /** Questions for a power of 0.8; `null` without a difference. */
+      readonly needed: number | null
+    }
+    | undefined
+}
+
+const refused = (problems: ReadonlyArray<string>) => new ConfigError({ source: "compare", problems })
+
+/** A system of an argument `NAME=FOLDER,FOLDER`, or of a folder alone. */
+export const systemOf = (argument: string): Compared => {
+  const at = argument.indexOf("=")
+  const folders = argument.slice(at + 1).split(",").filter((folder) => folder !== "")
+  const [first = ""] = folders
+  const named = basename(first).startsWith(evaluationFolder("")) ? basename(dirname(first)) : basename(first)
+  return { name: at < 0 ? named : argument.slice(0, at), folders }
+}
+
+/** The file of predictions of a folder: that of an evaluation, or of a run's split. */
+const predictionsOf = Effect.fnUntraced(function*(folder: string, split: string) {
+  const paths = [folder, join(folder, evaluationFolder(split))].map((own) => join(own, evaluationFiles.predictions))
+  const found = yield* Effect.filter(paths, exists)
+  return found[0] ??
+    (yield* refused([
+      `${folder}: has neither ${paths.map((path) => basename(dirname(path)) + "/" + basename(path)).join(" nor ")}`
+    ]))
+})
+
+/** The values of a system's questions, keyed by seed and id. */
+const observed = Effect.fnUntraced(function*({ folders, name }: Compared, split: string, figure: string) {
+  const of = figures[figure]!
+  const all = yield* Effect.forEach(
+    folders,
+    (folder, seed) =>
+      Effect.map(
+        Effect.flatMap(predictionsOf(folder, split), verdictsIn),
+        (verdicts) =>
+          verdicts.flatMap((verdict): ReadonlyArray<Metric.Keyed> => {
+            const value = of(verdict)
+            return value === null ? [] : [{ key: `${seed + 1}, ${verdict.id}`, group: verdict.group, value }]
+          })
+      )
+  )
+  const own = all.flat()
+  return own.length > 0 ? own : yield* refused([`${name}: no question has a figure ${figure}`])
+})
+
+const differencesOf = (a: ReadonlyArray<Metric.Keyed>, b: ReadonlyArray<Metric.Keyed>): ReadonlyArray<Metric.Keyed> => {
+  const before = new Map(a.map(({ key, value }) => [key, value]))
+  return b.map((one) => ({ ...one, value: one.value - before.get(one.key)! }))
+}
+
+const against = (
+  a: ReadonlyArray<Metric.Keyed>,
+  b: ReadonlyArray<Metric.Keyed>,
+  difference: Metric.Comparison,
+  figure: string
+) => {
+  const differences = differencesOf(a, b)
+  const [lost, won] = [-1, 1].map((sign) => differences.filter(({ value }) => Math.sign(value) === sign).length) as [
+    number,
+    number
+  ]
+  const independent = figure === "accuracy" && new Set(b.map(({ group }) => group)).size === b.length
+  return {
+    difference,
+    lost,
+    won,
+    mcnemar: independent ? mcnemar(lost, won) : null,
+    permutation: permutation(differences),
+    needed: needed(differences)
+  }
+}
+
+/** Compares systems with the first, by one figure of their questions. */
+export const compare = Effect.fn("compare")(
+  function*(systems: ReadonlyArray<Compared>, { figure, split }: { readonly figure: string; readonly split: string }) {
+    const names = systems.map(({ name }) => name)
+    const problems = [
+      ...names.filter((name, i) => names.indexOf(name) < i).map((name) =>
+        `${name} is the name of two systems; give one another as NAME=FOLDER`
+      ),
+      ...systems.filter(({ folders }) => folders.length !== systems[0]!.folders.length).map(({ folders, name }) =>
+        `${name} has ${folders.length} folders, and ${names[0]} has ${
+          systems[0]!.folders.length
+        }: one is wanted for each seed`
+      )
+    ]
+    if (problems.length > 0) return yield* refused(problems)
+    const values = yield* Effect.forEach(systems, (system) => observed(system, split, figure))
+    const base = values[0]!
+    const found = yield* Effect.forEach(values.slice(1), (own, i) => {
+      const difference = Metric.compare(base, own)
+      if (difference !== null && !("unpaired" in difference)) {
+        return Effect.succeed(against(base, own, difference, figure))
+      }
+      const { unpaired = [] } = difference ?? {}
+      const first = unpaired.length === 0 ? "" : ` (first: ${unpaired[0]})`
+      return refused([
+        `${names[0]} and ${
+          names[i + 1]
+        }: ${unpaired.length} questions are of one of them alone, or of other groups in the other${first}`
+      ])
+    })
+    const adjusted = holm(found.map((one) => one.permutation))
+    return values.map((own, i): Difference => ({
+      name: names[i]!,
+      mean: Metric.mean(own.map(({ value }) => value))!,
+      interval: Metric.interval(own)!,
+      questions: own.length,
+      groups: new Set(own.map(({ group }) => group)).size,
+      against: i === 0 ? undefined : { ...found[i - 1]!, holm: adjusted[i - 1]! }
+    }))
+  }
+)

@@ -1,0 +1,34 @@
+/** Comparisons of systems as a table. */
+import type { Interval } from "../domain/Metric.ts"
+import { markdown } from "../domain/textTable.ts"
+import type { Difference } from "../programs/evaluation/compare.ts"
+
+const share = (value: number | null): string => value === null ? "-" : value.toFixed(3)
+const signed = (value: number | null): string => value === null || value < 0 ? share(value) : `+${share(value)}`
+const bounds = ({ high, low }: Interval, show = share): string =>
+  low === null || high === null ? "-" : `[${show(low)}, ${show(high)}]`
+
+/** A row for each system: its mean, and the difference from the first with its tests. */
+export const compareTable = (differences: ReadonlyArray<Difference>): string => {
+  const [first, ...others] = differences as readonly [Difference, ...ReadonlyArray<Difference>]
+  const rows = others.map(({ against, interval, mean, name }) => {
+    const { difference, holm, lost, mcnemar, needed, permutation, won } = against!
+    const tests = [share(permutation), share(holm), share(mcnemar), needed?.toLocaleString("en") ?? "-"]
+    return [name, share(mean), bounds(interval), signed(difference.mean), bounds(difference, signed), `${won}/${lost}`]
+      .concat(tests)
+  })
+  const head = [
+    "system",
+    "mean",
+    "95%",
+    "difference",
+    "95%",
+    "better/worse",
+    "p",
+    "p (Holm)",
+    "p (McNemar)",
+    "questions for 80%"
+  ]
+  const base = [first.name, share(first.mean), bounds(first.interval), ...head.slice(3).map(() => "-")]
+  return `${markdown([head, base, ...rows])}\n\n${first.questions} answers in ${first.groups} groups`
+}
