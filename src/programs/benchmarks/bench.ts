@@ -52,7 +52,7 @@ const missing = Effect.fnUntraced(function*(data: string, task: RetrievalTask) {
 })
 
 /** Fails if a task's files are not there, before anything is computed. */
-const present = Effect.fnUntraced(function*(data: string, tasks: ReadonlyArray<RetrievalTask>) {
+export const present = Effect.fnUntraced(function*(data: string, tasks: ReadonlyArray<RetrievalTask>) {
   const problems = yield* Effect.forEach(tasks, (task) => missing(data, task))
   const lacking = problems.filter((problem) => problem !== undefined)
   if (lacking.length === 0) return
