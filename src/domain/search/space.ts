@@ -45,26 +45,25 @@ export const countOf = (variable: Variable): number => {
   return Math.round(Array.from({ length: steps }, (_, i) => (size + i) / (i + 1)).reduce((a, b) => a * b, 1))
 }
 
-/** The least distance between two points of the coarse grid: of one point alone, the whole range. */
-const spacing = (variable: Variable): number => {
-  if (variable.kind === "simplex") return 1 / variable.steps
-  const { from, to, values } = variable
-  return Math.min(to - from, ...values.slice(1).map((value, i) => value - values[i]!))
-}
+/** The least distance between two values of a coarse grid: of one value alone, the whole range. */
+const spacing = ({ from, to, values }: Scale): number =>
+  Math.min(to - from, ...values.slice(1).map((value, i) => value - values[i]!))
 
-/** Of a simplex: `step` taken from one number and given to another, in every way. */
-const moved = (value: Value, step: number): ReadonlyArray<Value> =>
-  value.flatMap((own, from) =>
-    own < step - 1e-9 ? [] : value.flatMap((_, to) =>
-      to === from ? [] : [value.map((x, i) => settled(i === from ? Math.max(0, x - step) : i === to ? x + step : x))]
+/** Of a simplex in multiples of 1 / `parts`: one part taken from a number and given to another, in every way. */
+const moved = (value: Value, parts: number): ReadonlyArray<Value> => {
+  const counts = value.map((x) => Math.round(x * parts))
+  return counts.flatMap((own, from) =>
+    own < 1 ? [] : counts.flatMap((_, to) =>
+      to === from ? [] : [counts.map((x, i) => settled((i === from ? x - 1 : i === to ? x + 1 : x) / parts))]
     )
   )
+}
 
-/** The neighbours of a value, at the coarse grid's distance halved `halvings` times. */
+/** The neighbours of a point of the grid, at the coarse grid's distance halved `halvings` times. */
 export const near = (variable: Variable, value: Value, halvings: number): ReadonlyArray<Value> => {
-  const step = spacing(variable) / 2 ** halvings
-  if (variable.kind === "simplex") return moved(value, step)
+  if (variable.kind === "simplex") return moved(value, variable.steps * 2 ** halvings)
   const { from, to } = variable
+  const step = spacing(variable) / 2 ** halvings
   return [value[0]! - step, value[0]! + step]
     .filter((x) => x >= from - 1e-9 && x <= to + 1e-9)
     .map((x) => [settled(Math.min(to, Math.max(from, x)))])

@@ -31,7 +31,7 @@ const MOST = 10_000
 
 /** The settings of the retriever that candidates are evaluated as. */
 const settingsOf = Effect.fnUntraced(function*(source: string, { settings }: Search, work: string) {
-  const given = { mode: "frozen_rag", passages_file: "tasks", output_dir: work, [folders.retriever]: "candidate" }
+  const given = { mode: "frozen_rag", passages_file: "tasks", output_dir: work, [folders.retriever]: "candidate", [folders.reader]: "none" }
   const { config, unused } = yield* settle([{ source, settings: { ...given, ...settings } }])
   const own = unused.filter(({ key }) => Object.hasOwn(settings, key))
   if (own.length > 0) yield* Effect.logWarning(`${source}: without effect: ${own.map(({ text }) => text).join(", ")}`)
