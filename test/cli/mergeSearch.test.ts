@@ -9,7 +9,8 @@ import { anamnesis, type Ended, type Options, prepare } from "../support/cli.ts"
 import { writeSearch } from "../support/experts.ts"
 
 let folder: string
-const merge = (args: ReadonlyArray<string>, options?: Options) => anamnesis(folder, ["merge", ...args, "--json"], options)
+const merge = (args: ReadonlyArray<string>, options?: Options) =>
+  anamnesis(folder, ["merge", ...args, "--json"], options)
 const told = <A>({ code, err, out }: Ended): A => {
   assert.strictEqual(code, 0, err)
   return JSON.parse(out) as A
@@ -65,11 +66,11 @@ describe("merge of a config", () => {
       [["linear.yaml", "x", "--gguf", "F16"], /a config is merged into a folder/],
       [["a", "x", "--search", "search.yaml"], /--search: it is of a merge config/]
     ]
-    for (const [args, why] of refusals) {
+    await Promise.all(refusals.map(async ([args, why]) => {
       const { code, err } = await merge(args)
       assert.strictEqual(code, 1, err)
       assert.match(err, why)
-    }
+    }))
     assert.isFalse(existsSync(join(folder, "x")))
   })
 })
@@ -97,7 +98,10 @@ describe("merge --search", () => {
   it("prints the best numbers, or one error and nothing else", async () => {
     writeFileSync(
       join(folder, "few.yaml"),
-      search.replace("levels:\n  - { examples: 3, passages: 6, keep: 0.334 }\n  - {}\nrefine: 1", "    steps: 1\nlevels: [{}]\nrefine: 0")
+      search.replace(
+        "levels:\n  - { examples: 3, passages: 6, keep: 0.334 }\n  - {}\nrefine: 1",
+        "    steps: 1\nlevels: [{}]\nrefine: 0"
+      )
     )
     const { code, err, out } = await anamnesis(folder, ["merge", "linear.yaml", "few", "--search", "few.yaml"])
     assert.strictEqual(code, 0, err)

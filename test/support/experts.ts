@@ -23,9 +23,8 @@ export const expert = async (from: string, to: string, size: number): Promise<vo
 
 /** The tiny system's questions as the split `dev` of a task `Tiny` in `tasks.yaml`, with three experts `a`, `b` and `c`. */
 export const writeSearch = async (folder: string): Promise<void> => {
-  for (const [name, size] of [["a", 0.05], ["b", 0.1], ["c", 0.3]] as const) {
-    await expert(join(folder, "retriever"), join(folder, name), size)
-  }
+  const sizes = Object.entries({ a: 0.05, b: 0.1, c: 0.3 })
+  await Promise.all(sizes.map(([name, size]) => expert(join(folder, "retriever"), join(folder, name), size)))
   mkdirSync(join(folder, "tiny", "qrels"), { recursive: true })
   const put = (name: string, text: string): void => writeFileSync(join(folder, name), text)
   put("tiny/corpus.jsonl", jsonLines(Tiny.passages.map(({ id, text }) => ({ _id: id, title: "", text }))))

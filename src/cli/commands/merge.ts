@@ -39,7 +39,9 @@ export const mergeCommand = Command.make(
   },
   Effect.fnUntraced(function*({ gguf: type, out, randomSeed: seed, search, source, ...flags }) {
     if (!isConfig(source)) {
-      if (Option.isSome(search)) return yield* refuse("--search", "it is of a merge config, and SOURCE is none (.yaml, .yml)")
+      if (Option.isSome(search)) {
+        return yield* refuse("--search", "it is of a merge config, and SOURCE is none (.yaml, .yml)")
+      }
       if (Option.isSome(type)) return yield* tell(yield* mergeGguf(source, out, type.value), lines)
       return yield* tell(yield* merge(source, out, flags), lines)
     }

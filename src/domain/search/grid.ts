@@ -68,7 +68,8 @@ const refining = ({ variables }: Grid, stage: ReadonlyArray<number>): number =>
 /** Greatest number of evaluations by level of a stage, from its beginning. */
 const ofStage = (grid: Grid, stage: ReadonlyArray<number>): ReadonlyArray<number> => {
   const counts = halving(grid.keep, sizeOf(grid.variables, stage))
-  return counts.with(-1, counts.at(-1)! + grid.refinements * refining(grid, stage))
+  const last = grid.keep.length
+  return counts.with(last, counts[last]! + grid.refinements * refining(grid, stage))
 }
 
 const sum = (rows: ReadonlyArray<ReadonlyArray<number>>, length: number): ReadonlyArray<number> =>

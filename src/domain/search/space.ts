@@ -29,14 +29,16 @@ const compositions = (parts: number, sum: number): ReadonlyArray<ReadonlyArray<n
   parts === 1
     ? [[sum]]
     : Array.from({ length: sum + 1 }, (_, i) => sum - i).flatMap((first) =>
-      compositions(parts - 1, sum - first).map((rest) => [first, ...rest])
+      compositions(parts - 1, sum - first).map((rest) => [first].concat(rest))
     )
 
 /** The points of a variable's coarse grid. */
 export const coarse = (variable: Variable): ReadonlyArray<Value> =>
   variable.kind === "number"
     ? variable.values.map((value) => [value])
-    : compositions(variable.size, variable.steps).map((counts) => counts.map((count) => settled(count / variable.steps)))
+    : compositions(variable.size, variable.steps).map((counts) =>
+      counts.map((count) => settled(count / variable.steps))
+    )
 
 /** Number of points of a variable's coarse grid. */
 export const countOf = (variable: Variable): number => {
@@ -53,9 +55,11 @@ const spacing = ({ from, to, values }: Scale): number =>
 const moved = (value: Value, parts: number): ReadonlyArray<Value> => {
   const counts = value.map((x) => Math.round(x * parts))
   return counts.flatMap((own, from) =>
-    own < 1 ? [] : counts.flatMap((_, to) =>
-      to === from ? [] : [counts.map((x, i) => settled((i === from ? x - 1 : i === to ? x + 1 : x) / parts))]
-    )
+    own < 1 ?
+      [] :
+      counts.flatMap((_, to) =>
+        to === from ? [] : [counts.map((x, i) => settled((i === from ? x - 1 : i === to ? x + 1 : x) / parts))]
+      )
   )
 }
 

@@ -1,7 +1,7 @@
 /** Development sets that merged models are scored on: retrieval tasks; other tasks join by another maker of `DevSet`. */
 import * as Effect from "effect/Effect"
-import { fromRecords } from "../../datasets/dataset.ts"
 import { loadTask, type TaskData } from "../../datasets/benchmarks/load.ts"
+import { fromRecords } from "../../datasets/dataset.ts"
 import { names } from "../../domain/benchmarks/scores.ts"
 import type { RetrievalTask } from "../../domain/benchmarks/task.ts"
 import * as Key from "../../domain/Key.ts"

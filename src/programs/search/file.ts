@@ -137,9 +137,11 @@ const shared = (varied: ReadonlyArray<Varied>): ReadonlyArray<string> => {
 const ofLevels = (levels: ReadonlyArray<Level>): ReadonlyArray<string> =>
   levels.flatMap(({ keep }, i) => {
     const isLast = i === levels.length - 1
-    if (isLast === (keep === undefined)) return keep !== undefined && keep > 1 && !Number.isInteger(keep)
-      ? [`levels[${i}].keep: ${keep} is neither a number of points nor a share below 1`]
-      : []
+    if (isLast === (keep === undefined)) {
+      return keep !== undefined && keep > 1 && !Number.isInteger(keep)
+        ? [`levels[${i}].keep: ${keep} is neither a number of points nor a share below 1`]
+        : []
+    }
     return [`levels[${i}].keep: ${isLast ? "nothing follows the last level" : "is missing"}`]
   })
 

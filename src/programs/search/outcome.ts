@@ -52,7 +52,8 @@ const rowOf = (search: Search, sets: ReadonlyArray<Named>) => ({ level, point, s
 const topOf = (trials: ReadonlyArray<Trial>): ReadonlyArray<Trial> => {
   const byKey = new Map<string, Trial>()
   for (const trial of trials) {
-    if (!(byKey.get(trial.key)?.level! >= trial.level)) byKey.set(trial.key, trial)
+    const before = byKey.get(trial.key)
+    if (before === undefined || before.level < trial.level) byKey.set(trial.key, trial)
   }
   return ranked([...byKey.values()]).toSorted((a, b) => b.level - a.level)
 }
@@ -94,11 +95,13 @@ export const sectionsOf = (report: SearchReport): ReadonlyArray<readonly [title:
     "Scores are means over the examples, on development sets that the numbers were chosen by, so that the best of many is "
     + "a little too good: only a test set that was not searched on tells how good the model is."
   ]
-  const rows = points.map((point) => [
-    ...Object.keys(numbers).map((name) => String(point.numbers[name])),
-    String(point.level + 1),
-    ...sets.map((name) => figure(point.scores[name]!)),
-    figure(point.score)
-  ])
-  return [["Search", `${sentences.join("\n\n")}\n\n${markdown([[...Object.keys(numbers), "level", ...sets, "mean"], ...rows])}`]]
+  const paths = Object.keys(numbers)
+  const rows = points.map((point) =>
+    paths.map((path) => String(point.numbers[path])).concat(
+      String(point.level + 1),
+      sets.map((name) => figure(point.scores[name]!)),
+      figure(point.score)
+    )
+  )
+  return [["Search", `${sentences.join("\n\n")}\n\n${markdown([[...paths, "level", ...sets, "mean"], ...rows])}`]]
 }

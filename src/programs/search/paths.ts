@@ -29,7 +29,9 @@ const lacking = (own: unknown, place: Place, part: string | number): string => {
   }
   if (!isObject(own)) return `${here} has no keys`
   const near = didYouMean(part, Object.keys(own))
-  return `${here} has no ${cut(part)}${near === undefined ? `; it has ${Object.keys(own).join(", ")}` : `, did you mean ${near}?`}`
+  return `${here} has no ${cut(part)}${
+    near === undefined ? `; it has ${Object.keys(own).join(", ")}` : `, did you mean ${near}?`
+  }`
 }
 
 /** All places of a path's parts, in order; a list's items may lack what follows, but not all of them. */
@@ -46,7 +48,9 @@ const placesOf = (
     const some = found.flatMap((each) => typeof each === "string" ? [] : each)
     return some.length > 0 ? some : found[0]!
   }
-  const isThere = typeof part === "number" ? Array.isArray(own) && part < own.length : isObject(own) && Object.hasOwn(own, part)
+  const isThere = typeof part === "number"
+    ? Array.isArray(own) && part < own.length
+    : isObject(own) && Object.hasOwn(own, part)
   return isThere ? placesOf(json, rest, [...place, part]) : lacking(own, place, part)
 }
 

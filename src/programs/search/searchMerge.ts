@@ -31,13 +31,22 @@ const MOST = 10_000
 
 /** The settings of the retriever that candidates are evaluated as. */
 const settingsOf = Effect.fnUntraced(function*(source: string, { settings }: Search, work: string) {
-  const given = { mode: "frozen_rag", passages_file: "tasks", output_dir: work, [folders.retriever]: "candidate", [folders.reader]: "none" }
+  const given = {
+    mode: "frozen_rag",
+    passages_file: "tasks",
+    output_dir: work,
+    [folders.retriever]: "candidate",
+    [folders.reader]: "none"
+  }
   const { config, unused } = yield* settle([{ source, settings: { ...given, ...settings } }])
   const own = unused.filter(({ key }) => Object.hasOwn(settings, key))
   if (own.length > 0) yield* Effect.logWarning(`${source}: without effect: ${own.map(({ text }) => text).join(", ")}`)
   const { retriever } = modeOf(config).traits
   if (retriever === "frozen" || retriever === "trained") return config
-  return yield* new ConfigError({ source, problems: [`settings: mode ${config.mode} has no retriever that is a model`] })
+  return yield* new ConfigError({
+    source,
+    problems: [`settings: mode ${config.mode} has no retriever that is a model`]
+  })
 })
 
 /** The grid of a search, with `keep` of each level but the last. */

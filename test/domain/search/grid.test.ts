@@ -81,7 +81,10 @@ describe("the space", () => {
 describe("the grid", () => {
   it("evaluates 35 points on few examples, 12 on more, 4 on all, then neighbours of the best", () => {
     const target = [0.125, 0.5, 0.375, 0]
-    const { trials } = run({ grid: gridOf([weights(4)], quarters), scores: noisy((p) => -distance(p[0]!, target), 0, 1) })
+    const { trials } = run({
+      grid: gridOf([weights(4)], quarters),
+      scores: noisy((p) => -distance(p[0]!, target), 0, 1)
+    })
     const counts = [0, 1, 2].map((level) => trials.all.filter((trial) => trial.level === level).length)
     assert.deepStrictEqual(counts.slice(0, 2), [35, 12])
     assert.isAbove(counts[2]!, 4)
@@ -106,18 +109,19 @@ describe("the grid", () => {
     assert.isBelow(one.all.length, all.all.length)
   })
   it("never evaluates a point twice, stays within its budget and within what it announces", () => {
-    const variable = fc.oneof(
-      fc.record({ size: fc.integer({ min: 2, max: 4 }), steps: fc.integer({ min: 1, max: 4 }) }).map((own): Variable => ({
-        kind: "simplex",
-        ...own
-      })),
-      fc.uniqueArray(fc.integer({ min: 0, max: 10 }), { minLength: 1, maxLength: 4 }).map((own): Variable => ({
-        kind: "number",
-        values: own.toSorted((a, b) => a - b).map((x) => x / 10),
-        from: 0,
-        to: 1
-      }))
-    )
+    const simplex = fc.record({
+      kind: fc.constant("simplex" as const),
+      size: fc.integer({ min: 2, max: 4 }),
+      steps: fc.integer({ min: 1, max: 4 })
+    })
+    const tenths = fc.uniqueArray(fc.integer({ min: 0, max: 10 }), { minLength: 1, maxLength: 4 })
+    const number = fc.record({
+      kind: fc.constant("number" as const),
+      values: tenths.map((own) => own.toSorted((a, b) => a - b).map((x) => x / 10)),
+      from: fc.constant(0),
+      to: fc.constant(1)
+    })
+    const variable: fc.Arbitrary<Variable> = fc.oneof(simplex, number)
     const cases = fc.record({
       variables: fc.array(variable, { minLength: 1, maxLength: 2 }),
       together: fc.boolean(),

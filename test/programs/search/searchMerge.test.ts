@@ -56,93 +56,113 @@ const run = (folder: string, config: object, search: object, out = "out") =>
   }).pipe(running)
 
 describe("a search of a merge", () => {
-  it.live("finds the best of what it evaluated, as bench scores it, and its config repeats the merge", () =>
-    onDisk(Effect.gen(function*() {
-      const folder = yield* prepared
-      const result = yield* run(folder, linear(folder, "a", "b", "c"), { vary: [weights], levels, refine: 1 })
-      const { evaluations, points, score, ...report } = json(folder, "out.search", "report.json") as SearchReport
-      assert.deepStrictEqual(report.levels, [{ Tiny: 3 }, { Tiny: 6 }])
-      assert.deepStrictEqual([result.evaluated, result.kept], [evaluations, 0])
-      assert.isAtLeast(evaluations, 15 + 6)
-      assert.strictEqual(points.length, new Set(points.map(({ numbers }) => JSON.stringify(numbers))).size)
-      assert.strictEqual(score, Math.max(...points.filter(({ level }) => level === 1).map((point) => point.score)))
-      const found = yaml(folder, "out", "mergekit_config.yml")
-      assert.deepStrictEqual(found.models.map((own: any) => own.parameters.weight), Object.values(result.numbers))
-      yield* mergeModels(join(folder, "out", "mergekit_config.yml"), join(folder, "again"), options).pipe(running)
-      assert.strictEqual(bytes(folder, "again", "model.safetensors"), bytes(folder, "out", "model.safetensors"))
-      const card = readFileSync(join(folder, "out", "README.md"), "utf8")
-      for (const part of ["## Search", "models[2].parameters.weight", score.toFixed(4), "only a test set"]) {
-        assert.include(card, part)
-      }
-      const settings = yield* Tiny.settings(folder, {
-        mode: "frozen_rag",
-        retriever_name_or_path: join(folder, "out"),
-        query_max_len: 24,
-        passage_max_len: 64
-      })
-      const asked = { tasks: [join(folder, "tasks.yaml")], data: folder, out: undefined, train: [] }
-      const { mean } = yield* bench(settings, asked).pipe(running, Effect.provide(NodeServices.layer))
-      assert.closeTo(mean.main_score, score, 1e-5)
-      assert.deepStrictEqual(readdirSync(join(folder, "out.search")).toSorted(), ["evaluations", "report.json"])
-    })), 60_000)
-  it.live("evaluates again what has changed, be it a model, the data or a setting, and nothing else", () =>
-    onDisk(Effect.gen(function*() {
-      const folder = yield* prepared
-      const config = {
-        merge_method: "slerp",
-        base_model: join(folder, "a"),
-        models: [{ model: join(folder, "b") }],
-        parameters: { t: 0.5 }
-      }
-      const counted = (search: object, values: ReadonlyArray<number> = [0, 0.5, 1]) =>
-        Effect.map(
-          run(folder, config, { vary: [{ number: "parameters.t", values }], ...plain, ...search }),
-          ({ evaluated, kept }) => [evaluated, kept]
-        )
-      assert.deepStrictEqual(yield* counted({}), [3, 0])
-      assert.deepStrictEqual(yield* counted({}), [0, 3])
-      assert.deepStrictEqual(yield* counted({}, [0, 0.25, 0.5, 1]), [1, 3])
-      assert.deepStrictEqual(yield* counted({ settings: { query_max_len: 20, passage_max_len: 64 } }), [3, 0])
-      rmSync(join(folder, "b"), { recursive: true })
-      yield* Effect.promise(() => expert(join(folder, "c"), join(folder, "b"), 0.01))
-      assert.deepStrictEqual(yield* counted({}), [3, 0])
-      const queries = join(folder, "tiny", "queries.jsonl")
-      writeFileSync(queries, readFileSync(queries, "utf8").replace("Kinky", "Curly"))
-      assert.deepStrictEqual(yield* counted({}), [3, 0])
-      const store = join(folder, "out.search", "evaluations")
-      const kept = readdirSync(store, { recursive: true }).map(String).filter((name) => name.endsWith(".json"))
-      for (const name of kept) writeFileSync(join(store, name), "[1]")
-      assert.deepStrictEqual(yield* counted({}), [3, 0])
-    })), 60_000)
-  it.live("takes weights in the same ratios for one point, where the method divides by their sum", () =>
-    onDisk(Effect.gen(function*() {
-      const folder = yield* prepared
-      const vary = [0, 1].map((i) => ({ number: `models[${i}].parameters.weight`, values: [1, 2, 4] }))
-      const search = { vary, together: true, ...plain }
-      const counted = (config: object, out: string) =>
-        Effect.map(run(folder, config, search, out), ({ evaluated }) => evaluated)
-      assert.strictEqual(yield* counted(linear(folder, "a", "b"), "divided"), 5)
-      const whole = { ...linear(folder, "a", "b"), parameters: { normalize: false } }
-      assert.strictEqual(yield* counted(whole, "plain"), 9)
-    })), 60_000)
-  it.live("searches a density at the best weights, and by CMA-ES as far as the budget goes", () =>
-    onDisk(Effect.gen(function*() {
-      const folder = yield* prepared
-      const own = { weight: 0.5, density: 0.5 }
-      const config = {
-        merge_method: "ties",
-        base_model: join(folder, "retriever"),
-        models: entries(folder, [["a", own], ["b", own]])
-      }
-      const density = { number: "models[*].parameters.density", values: [0.2, 0.6, 1] }
-      const grid = yield* run(folder, config, { vary: [weights, density], ...plain })
-      assert.strictEqual(grid.evaluated, 5 + 3)
-      const found = yaml(folder, "out", "mergekit_config.yml").models.map((own: any) => own.parameters.density)
-      assert.deepStrictEqual(found, Array(2).fill(grid.numbers["models[*].parameters.density"]))
-      const cma = { method: "cma-es", budget: 9, vary: [weights, { number: "models[*].parameters.density", from: 0.1, to: 1 }] }
-      const evolved = yield* run(folder, config, { ...cma, levels: [{}] }, "evolved")
-      assert.deepStrictEqual([evolved.evaluated, evolved.stopped], [9, true])
-    })), 60_000)
+  it.live(
+    "finds the best of what it evaluated, as bench scores it, and its config repeats the merge",
+    () =>
+      onDisk(Effect.gen(function*() {
+        const folder = yield* prepared
+        const result = yield* run(folder, linear(folder, "a", "b", "c"), { vary: [weights], levels, refine: 1 })
+        const { evaluations, points, score, ...report } = json(folder, "out.search", "report.json") as SearchReport
+        assert.deepStrictEqual(report.levels, [{ Tiny: 3 }, { Tiny: 6 }])
+        assert.deepStrictEqual([result.evaluated, result.kept], [evaluations, 0])
+        assert.isAtLeast(evaluations, 15 + 6)
+        assert.strictEqual(points.length, new Set(points.map(({ numbers }) => JSON.stringify(numbers))).size)
+        assert.strictEqual(score, Math.max(...points.filter(({ level }) => level === 1).map((point) => point.score)))
+        const found = yaml(folder, "out", "mergekit_config.yml")
+        assert.deepStrictEqual(found.models.map((own: any) => own.parameters.weight), Object.values(result.numbers))
+        yield* mergeModels(join(folder, "out", "mergekit_config.yml"), join(folder, "again"), options).pipe(running)
+        assert.strictEqual(bytes(folder, "again", "model.safetensors"), bytes(folder, "out", "model.safetensors"))
+        const card = readFileSync(join(folder, "out", "README.md"), "utf8")
+        for (const part of ["## Search", "models[2].parameters.weight", score.toFixed(4), "only a test set"]) {
+          assert.include(card, part)
+        }
+        const settings = yield* Tiny.settings(folder, {
+          mode: "frozen_rag",
+          retriever_name_or_path: join(folder, "out"),
+          query_max_len: 24,
+          passage_max_len: 64
+        })
+        const asked = { tasks: [join(folder, "tasks.yaml")], data: folder, out: undefined, train: [] }
+        const { mean } = yield* bench(settings, asked).pipe(running, Effect.provide(NodeServices.layer))
+        assert.closeTo(mean.main_score, score, 1e-5)
+        assert.deepStrictEqual(readdirSync(join(folder, "out.search")).toSorted(), ["evaluations", "report.json"])
+      })),
+    60_000
+  )
+  it.live(
+    "evaluates again what has changed, be it a model, the data or a setting, and nothing else",
+    () =>
+      onDisk(Effect.gen(function*() {
+        const folder = yield* prepared
+        const config = {
+          merge_method: "slerp",
+          base_model: join(folder, "a"),
+          models: [{ model: join(folder, "b") }],
+          parameters: { t: 0.5 }
+        }
+        const counted = (search: object, values: ReadonlyArray<number> = [0, 0.5, 1]) =>
+          Effect.map(
+            run(folder, config, { vary: [{ number: "parameters.t", values }], ...plain, ...search }),
+            ({ evaluated, kept }) => [evaluated, kept]
+          )
+        assert.deepStrictEqual(yield* counted({}), [3, 0])
+        assert.deepStrictEqual(yield* counted({}), [0, 3])
+        assert.deepStrictEqual(yield* counted({}, [0, 0.25, 0.5, 1]), [1, 3])
+        assert.deepStrictEqual(yield* counted({ settings: { query_max_len: 20, passage_max_len: 64 } }), [3, 0])
+        rmSync(join(folder, "b"), { recursive: true })
+        yield* Effect.promise(() => expert(join(folder, "c"), join(folder, "b"), 0.01))
+        assert.deepStrictEqual(yield* counted({}), [3, 0])
+        const queries = join(folder, "tiny", "queries.jsonl")
+        writeFileSync(queries, readFileSync(queries, "utf8").replace("Kinky", "Curly"))
+        assert.deepStrictEqual(yield* counted({}), [3, 0])
+        const store = join(folder, "out.search", "evaluations")
+        const kept = readdirSync(store, { recursive: true }).map(String).filter((name) => name.endsWith(".json"))
+        for (const name of kept) writeFileSync(join(store, name), "[1]")
+        assert.deepStrictEqual(yield* counted({}), [3, 0])
+      })),
+    60_000
+  )
+  it.live(
+    "takes weights in the same ratios for one point, where the method divides by their sum",
+    () =>
+      onDisk(Effect.gen(function*() {
+        const folder = yield* prepared
+        const vary = [0, 1].map((i) => ({ number: `models[${i}].parameters.weight`, values: [1, 2, 4] }))
+        const search = { vary, together: true, ...plain }
+        const counted = (config: object, out: string) =>
+          Effect.map(run(folder, config, search, out), ({ evaluated }) => evaluated)
+        assert.strictEqual(yield* counted(linear(folder, "a", "b"), "divided"), 5)
+        const whole = { ...linear(folder, "a", "b"), parameters: { normalize: false } }
+        assert.strictEqual(yield* counted(whole, "plain"), 9)
+      })),
+    60_000
+  )
+  it.live(
+    "searches a density at the best weights, and by CMA-ES as far as the budget goes",
+    () =>
+      onDisk(Effect.gen(function*() {
+        const folder = yield* prepared
+        const own = { weight: 0.5, density: 0.5 }
+        const config = {
+          merge_method: "ties",
+          base_model: join(folder, "retriever"),
+          models: entries(folder, [["a", own], ["b", own]])
+        }
+        const density = { number: "models[*].parameters.density", values: [0.2, 0.6, 1] }
+        const grid = yield* run(folder, config, { vary: [weights, density], ...plain })
+        assert.strictEqual(grid.evaluated, 5 + 3)
+        const found = yaml(folder, "out", "mergekit_config.yml").models.map((own: any) => own.parameters.density)
+        assert.deepStrictEqual(found, Array(2).fill(grid.numbers["models[*].parameters.density"]))
+        const cma = {
+          method: "cma-es",
+          budget: 9,
+          vary: [weights, { number: "models[*].parameters.density", from: 0.1, to: 1 }]
+        }
+        const evolved = yield* run(folder, config, { ...cma, levels: [{}] }, "evolved")
+        assert.deepStrictEqual([evolved.evaluated, evolved.stopped], [9, true])
+      })),
+    60_000
+  )
   it.live("samples a level's queries with their judged passages, the same for every candidate", () =>
     onDisk(Effect.gen(function*() {
       const folder = yield* prepared
@@ -192,14 +212,20 @@ const refused: Readonly<Record<string, readonly [search: object, why: RegExp, me
     { vary: [weights, { number: "models[0].parameters.weight", values: [1] }] },
     /vary: models\[0\]\.parameters\.weight is named twice/
   ],
-  "a simplex of one number": [{ vary: [{ simplex: "models[0].parameters.weight" }] }, /a simplex needs two numbers or more/],
+  "a simplex of one number": [
+    { vary: [{ simplex: "models[0].parameters.weight" }] },
+    /a simplex needs two numbers or more/
+  ],
   "a range that is none": [
     { vary: [{ number: "models[0].parameters.weight", values: [1], from: 2, to: 1 }] },
     /from 2 is greater than to 1/
   ],
   "nothing to vary": [{ vary: [] }, /vary/],
   "a task that is not there": [{ vary: [weights], tasks: ["Nothing"] }, /Nothing is neither a file nor a shipped task/],
-  "a task without its data": [{ vary: [weights], tasks: ["SciFact"] }, /SciFact: there is no folder .*scifact; it is mteb\/scifact/],
+  "a task without its data": [
+    { vary: [weights], tasks: ["SciFact"] },
+    /SciFact: there is no folder .*scifact; it is mteb\/scifact/
+  ],
   "an unknown key": [{ vary: [weights], taks: [] }, /taks is no key of a search, did you mean "tasks"\?/],
   "levels of which none goes on": [{ vary: [weights], levels: [{ examples: 2 }, {}] }, /levels\[0\]\.keep: is missing/],
   "a last level that goes on": [{ vary: [weights], levels: [{ keep: 2 }] }, /nothing follows the last level/],
@@ -213,7 +239,10 @@ const refused: Readonly<Record<string, readonly [search: object, why: RegExp, me
     { vary: [{ number: "models[0].parameters.weight" }], method: "cma-es", budget: 5 },
     /cma-es needs from and to/
   ],
-  "a retriever that is no model": [{ vary: [weights], settings: { mode: "bm25_rag" } }, /mode bm25_rag has no retriever/],
+  "a retriever that is no model": [
+    { vary: [weights], settings: { mode: "bm25_rag" } },
+    /mode bm25_rag has no retriever/
+  ],
   "a setting that is none": [{ vary: [weights], settings: { query_len: 3 } }, /unknown key "query_len"/],
   "a point that cannot be merged": [
     { vary: [{ number: "models[*].parameters.weight", values: [0, 1] }] },

@@ -20,6 +20,10 @@ const scaleFree = ({ method, name, parameters }: MergeConfig): boolean => {
   return (parameters[key] === undefined ? method.shared[key]!.default : only(parameters[key])) === true
 }
 
+/** A source with another weight. */
+const weighing = (source: Source, weight: number | undefined): Source =>
+  weight === undefined ? source : { ...source, parameters: { ...source.parameters, weight: [{ values: [weight] }] } }
+
 /** The models with weights that sum to 1, where only their ratios count; else as they are. */
 const ratios = (config: MergeConfig): ReadonlyArray<Source> => {
   const { base, method, models } = config
@@ -29,16 +33,12 @@ const ratios = (config: MergeConfig): ReadonlyArray<Source> => {
   const sum = weights.reduce((total, weight) => total + weight, 0)
   if (!(sum > 0)) return models
   const own = new Map(weighted.map((source, i) => [source, Number((weights[i]! / sum).toPrecision(10))]))
-  return models.map((source) => {
-    const weight = own.get(source)
-    return weight === undefined
-      ? source
-      : { ...source, parameters: { ...source.parameters, weight: [{ values: [weight] }] } }
-  })
+  return models.map((source) => weighing(source, own.get(source)))
 }
 
 /** A config's meaning: equal texts for configs whose merges are equal but for rounding, such as weights twice as large. */
 export const meaningOf = (config: MergeConfig): string => {
-  const { method: _, models, slices, ...rest } = config
-  return canonical({ ...rest, ...(slices ? { slices } : {}), models: slices ? models : ratios(config) })
+  const { base, dtype, models, name, outDtype, parameters, slices, tokenizerSource } = config
+  const own = { name, base, parameters, slices, dtype, outDtype, tokenizerSource }
+  return canonical({ ...own, models: slices ? models : ratios(config) })
 }
