@@ -17,6 +17,8 @@ export interface Evolution {
 const SIGMA = 1 / 6
 /** Samples that differ by less than this are the same point. */
 const RESOLUTION = 1e-4
+/** Cost of a point that cannot be made. */
+const WORST = Number.MAX_VALUE
 /** Generations in a row without a new point, after which there is nothing more to find. */
 const IDLE = 10
 
@@ -57,7 +59,7 @@ export const searchEvolution = Effect.fnUntraced(function*<E, R>(
     const later = Array.from({ length: levels }, (_, level) => level === levels - 1 ? left : 0)
     const found = yield* trials.run(points, levels - 1, later)
     if (trials.spent()) break
-    search.tell(found.map(({ score }) => -score))
+    search.tell(found.map((trial) => trial === undefined ? WORST : -trial.score))
     idle = trials.all.length === before ? idle + 1 : 0
     if (trials.all.length >= budget) break
   }

@@ -36,8 +36,8 @@ export const standardError = (a: Scores, b: Scores): number => {
 
 /** How points are evaluated. */
 export interface Evaluation<E, R> {
-  /** The same for all points that mean the same, such as weights that differ by a factor. */
-  readonly keyOf: (point: Point) => Effect.Effect<string, E, R>
+  /** The same for all points that mean the same, such as weights that differ by a factor; `undefined`: none can be made. */
+  readonly keyOf: (point: Point) => Effect.Effect<string | undefined, E, R>
   /** The scores of a point; `ahead` has the most evaluations that may follow this one, by level. */
   readonly evaluate: (point: Point, level: number, ahead: ReadonlyArray<number>) => Effect.Effect<Scores, E, R>
   /** Levels; the last one counts. */
@@ -54,13 +54,13 @@ export interface Trials<E, R> {
   readonly spent: () => boolean
   /**
    * Evaluates points that have not been evaluated at this level, as far as the budget goes, and returns the trial of each
-   * point; points that mean the same share one. `later` has the most evaluations that may follow, by level.
+   * point; points that mean the same share one, and those that cannot be made have none. `later` has the most evaluations that may follow, by level.
    */
   readonly run: (
     points: ReadonlyArray<Point>,
     level: number,
     later: ReadonlyArray<number>
-  ) => Effect.Effect<ReadonlyArray<Trial>, E, R>
+  ) => Effect.Effect<ReadonlyArray<Trial | undefined>, E, R>
   /** The best first, the earlier of equals; of the highest level that any point has come to. */
   readonly best: () => ReadonlyArray<Trial>
 }
@@ -86,7 +86,7 @@ export const make = <E, R>({ budget, evaluate, keyOf, levels }: Evaluation<E, R>
     const keys = yield* Effect.forEach(points, keyOf)
     const fresh = new Map<string, Point>()
     for (const [i, key] of keys.entries()) {
-      if (!known.has(`${level} ${key}`) && !fresh.has(key)) fresh.set(key, points[i]!)
+      if (key !== undefined && !known.has(`${level} ${key}`) && !fresh.has(key)) fresh.set(key, points[i]!)
     }
     const affordable = [...fresh].slice(0, Math.max(0, budget - all.length))
     if (affordable.length < fresh.size) spent = true
@@ -95,7 +95,7 @@ export const make = <E, R>({ budget, evaluate, keyOf, levels }: Evaluation<E, R>
       const counts = Array.from({ length: levels }, (_, l) => (spent ? 0 : later[l] ?? 0) + (l === level ? rest : 0))
       yield* one(point, key, level, counts)
     }
-    return keys.flatMap((key) => known.get(`${level} ${key}`) ?? [])
+    return keys.map((key) => known.get(`${level} ${key}`))
   })
 
   const best = () => {

@@ -38,8 +38,8 @@ export const candidateOf = Effect.fnUntraced(function*({ source, template, varie
 
 /** Plans the merge of a point; fails with a `ConfigError` of its problems. */
 export const plannedAt = Effect.fnUntraced(function*(common: Common, point: Point) {
-  const { config, json } = yield* candidateOf(common, point)
-  return { json, prepared: yield* Merge.planned(common.opened, { ...common.options, config }) }
+  const { config, json, meaning } = yield* candidateOf(common, point)
+  return { json, meaning, prepared: yield* Merge.planned(common.opened, { ...common.options, config }) }
 })
 
 /** The identity of a merged model: what its config means, the models' files, and the seed where masks are random. */

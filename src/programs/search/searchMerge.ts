@@ -1,6 +1,7 @@
 /** Program: searches the numbers of a merge config on development sets, and merges with the best ones. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import { join } from "node:path"
 import { searchFiles, searchFolder } from "../../domain/fileNames.ts"
 import { searchEvolution } from "../../domain/search/evolution.ts"
@@ -21,7 +22,7 @@ import { present } from "../benchmarks/bench.ts"
 import { tasksNamed } from "../benchmarks/tasks.ts"
 import { type MergeOptions, referencesOf, sizeOf, write } from "../mergeModels.ts"
 import { json } from "../run.ts"
-import { candidateOf, type Common, plannedAt, scoring } from "./candidates.ts"
+import { type Common, plannedAt, scoring } from "./candidates.ts"
 import * as DevSets from "./devSets.ts"
 import { decode, type Search } from "./file.ts"
 import { reportOf, type SearchReport, sectionsOf } from "./outcome.ts"
@@ -66,9 +67,17 @@ const tooLarge = ({ stages, variables }: Grid, budget: number): ReadonlyArray<st
     return points > budget ? [`budget: ${budget} is less than the ${points} points that the grid begins with`] : []
   })
 
-/** Plans points; fails with the problems of the first that cannot be merged. */
-const possible = (common: Common, points: ReadonlyArray<Point>) =>
-  Effect.forEach(points, (point) => plannedAt(common, point), { discard: true })
+/** Points of which some cannot be merged, such as weights that sum to 0: these are told of; fails if none can be. */
+const possible = Effect.fnUntraced(function*(common: Common, points: ReadonlyArray<Point>) {
+  const all = yield* Effect.forEach(points, (point) => Effect.result(plannedAt(common, point)))
+  const failed = all.filter(Result.isFailure)
+  const [first] = failed
+  if (first === undefined) return
+  if (failed.length === all.length) return yield* first.failure
+  yield* Effect.logWarning(
+    `${failed.length} of ${all.length} points cannot be merged, and are left out: ${first.failure.problems.join("; ")}`
+  )
+})
 
 /** The points that a search begins with. */
 const firstOf = ({ method, start }: Search, grid: Grid): ReadonlyArray<Point> =>
@@ -138,7 +147,15 @@ const searched = Effect.fnUntraced(function*(own: Prepared) {
     yield* tell(level, mean(scores.map(mean)), kept, ahead)
     return scores
   })
-  const keyOf = (point: Point) => Effect.map(candidateOf(common, point), ({ meaning }) => meaning)
+  const meanings = new Map<string, string | undefined>()
+  const keyOf = Effect.fnUntraced(function*(point: Point) {
+    const name = JSON.stringify(point)
+    if (!meanings.has(name)) {
+      const found = yield* Effect.result(plannedAt(common, point))
+      meanings.set(name, Result.isSuccess(found) ? found.success.meaning : undefined)
+    }
+    return meanings.get(name)
+  })
   const evaluation = { keyOf, evaluate, levels: levels.length, budget }
   const variables = search.varied.map(({ variable }) => variable)
   const grid = gridOf(search, levels.slice(0, -1).map((level) => search.levels[level]!.keep!))

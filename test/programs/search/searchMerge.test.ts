@@ -132,7 +132,9 @@ describe("a search of a merge", () => {
         const counted = (config: object, out: string) =>
           Effect.map(run(folder, config, search, out), ({ evaluated }) => evaluated)
         assert.strictEqual(yield* counted(linear(folder, "a", "b"), "divided"), 5)
-        const whole = { ...linear(folder, "a", "b"), parameters: { normalize: false } }
+        const zero = { vary: vary.map((own) => ({ ...own, values: [0, 1] })), together: true, ...plain }
+      assert.strictEqual((yield* run(folder, linear(folder, "a", "b"), zero, "zero")).evaluated, 3)
+      const whole = { ...linear(folder, "a", "b"), parameters: { normalize: false } }
         assert.strictEqual(yield* counted(whole, "plain"), 9)
       })),
     60_000
@@ -244,8 +246,8 @@ const refused: Readonly<Record<string, readonly [search: object, why: RegExp, me
     /mode bm25_rag has no retriever/
   ],
   "a setting that is none": [{ vary: [weights], settings: { query_len: 3 } }, /unknown key "query_len"/],
-  "a point that cannot be merged": [
-    { vary: [{ number: "models[*].parameters.weight", values: [0, 1] }] },
+  "points of which none can be merged": [
+    { vary: [{ number: "models[*].parameters.weight", values: [0] }] },
     /the weights sum to 0/
   ],
   "a config that is wrong": [{ vary: [weights] }, /base_model: ties needs one/, "ties"]
