@@ -95,7 +95,10 @@ export const searchGrid = Effect.fnUntraced(function*<E, R>(grid: Grid, evaluati
       const rest = counts.map((own, l) => l > level ? own : 0)
       const found = yield* trials.run(left, level, sum([rest, later], last + 1))
       if (trials.spent() || level === last) return
-      left = ranked([...new Set(found)].filter((trial) => trial !== undefined)).slice(0, keptOf(keep[level]!, left.length)).map(({ point }) => point)
+      left = ranked([...new Set(found)].filter((trial) => trial !== undefined)).slice(
+        0,
+        keptOf(keep[level]!, left.length)
+      ).map(({ point }) => point)
     }
   })
   /** Evaluates the neighbours of the best; returns whether that gained more than chance would. */

@@ -127,14 +127,16 @@ describe("a search of a merge", () => {
     () =>
       onDisk(Effect.gen(function*() {
         const folder = yield* prepared
-        const vary = [0, 1].map((i) => ({ number: `models[${i}].parameters.weight`, values: [1, 2, 4] }))
-        const search = { vary, together: true, ...plain }
+        const both = (values: ReadonlyArray<number>) => ({
+          vary: [0, 1].map((i) => ({ number: `models[${i}].parameters.weight`, values })),
+          together: true,
+          ...plain
+        })
         const counted = (config: object, out: string) =>
-          Effect.map(run(folder, config, search, out), ({ evaluated }) => evaluated)
+          Effect.map(run(folder, config, both([1, 2, 4]), out), ({ evaluated }) => evaluated)
         assert.strictEqual(yield* counted(linear(folder, "a", "b"), "divided"), 5)
-        const zero = { vary: vary.map((own) => ({ ...own, values: [0, 1] })), together: true, ...plain }
-      assert.strictEqual((yield* run(folder, linear(folder, "a", "b"), zero, "zero")).evaluated, 3)
-      const whole = { ...linear(folder, "a", "b"), parameters: { normalize: false } }
+        assert.strictEqual((yield* run(folder, linear(folder, "a", "b"), both([0, 1]), "zero")).evaluated, 3)
+        const whole = { ...linear(folder, "a", "b"), parameters: { normalize: false } }
         assert.strictEqual(yield* counted(whole, "plain"), 9)
       })),
     60_000
