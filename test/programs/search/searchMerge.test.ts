@@ -10,12 +10,17 @@ import { loadTask } from "../../../src/datasets/benchmarks/load.ts"
 import { tasksOf } from "../../../src/domain/benchmarks/task.ts"
 import * as Key from "../../../src/domain/Key.ts"
 import { bench } from "../../../src/programs/benchmarks/bench.ts"
+import { tasksNamed } from "../../../src/programs/benchmarks/tasks.ts"
 import { mergeModels } from "../../../src/programs/mergeModels.ts"
 import { sampled } from "../../../src/programs/search/devSets.ts"
+import { decode } from "../../../src/programs/search/file.ts"
 import type { SearchReport } from "../../../src/programs/search/outcome.ts"
 import { searchMerge } from "../../../src/programs/search/searchMerge.ts"
 import { cpu } from "../../../src/runtime/engine/providers.ts"
+import { readObject } from "../../../src/runtime/files/settings.ts"
+import { decode as decodeConfig } from "../../../src/runtime/models/merging/config.ts"
 import * as Reporter from "../../../src/runtime/ports/Reporter.ts"
+import { settle } from "../../../src/systems/all.ts"
 import { expert, writeSearch } from "../../support/experts.ts"
 import { onDisk } from "../../support/files.ts"
 import * as Tiny from "../../support/tiny.ts"
@@ -264,6 +269,36 @@ describe("a search is refused, before any merge, for", () => {
         assert.strictEqual(error._tag, "ConfigError")
         assert.match(error.message, why)
         assert.isFalse(existsSync(join(folder, "out")) || existsSync(join(folder, "out.search")))
+      })))
+  }
+})
+
+describe("the shipped searches", () => {
+  const read = (name: string) => readObject(join(import.meta.dirname, "../../../experiments/stm", name))
+  for (const name of ["linear", "ties"]) {
+    it.live(`of STM: ${name}`, () =>
+      onDisk(Effect.gen(function*() {
+        const template = yield* read(`${name}.yaml`)
+        const search = yield* decode(name, yield* read(`${name}.search.yaml`), template)
+        const { config, idle } = yield* decodeConfig(name, template)
+        assert.deepStrictEqual([config.name, config.models.length, idle.length], [name, 4, 0])
+        const [weights, density] = search.varied
+        assert.deepStrictEqual(weights!.variable, { kind: "simplex", size: 4, steps: 4 })
+        assert.strictEqual(density?.places[0]?.length, name === "ties" ? 4 : undefined)
+        const tasks = yield* tasksNamed(search.tasks)
+        assert.sameMembers(tasks.map(({ task }) => task), ["NFCorpus-dev", "FiQA2018-dev", "Quora-dev", "DBPedia-dev"])
+        const { unused } = yield* settle([{
+          source: name,
+          settings: {
+            mode: "frozen_rag",
+            output_dir: "o",
+            passages_file: "p",
+            retriever_name_or_path: "r",
+            reader_name_or_path: "r",
+            ...search.settings
+          }
+        }])
+        assert.deepStrictEqual(unused, [])
       })))
   }
 })
