@@ -62,7 +62,7 @@ export const present = Effect.fnUntraced(function*(data: string, tasks: Readonly
 })
 
 /** Conditions that a user should know of. */
-const notices = (c: RunConfig, tasks: ReadonlyArray<RetrievalTask>): ReadonlyArray<string> => {
+export const notices = (c: RunConfig, tasks: ReadonlyArray<RetrievalTask>): ReadonlyArray<string> => {
   const prompted = tasks.filter(({ prompt }) => prompt !== undefined).length
   return [
     c.index_path !== "" && `index_path (${c.index_path}) is not used: every task has a corpus of its own`,

@@ -18,7 +18,7 @@ import { decode as decodeConfig } from "../../runtime/models/merging/config.ts"
 import * as Merge from "../../runtime/models/merging/merge.ts"
 import { Reporter } from "../../runtime/ports/Reporter.ts"
 import { modeOf, settle } from "../../systems/all.ts"
-import { present } from "../benchmarks/bench.ts"
+import { notices, present } from "../benchmarks/bench.ts"
 import { tasksNamed } from "../benchmarks/tasks.ts"
 import { type MergeOptions, referencesOf, sizeOf, write } from "../mergeModels.ts"
 import { json } from "../run.ts"
@@ -104,7 +104,8 @@ const prepared = Effect.fnUntraced(function*(path: string, file: string, out: st
   const own = { source: path, references, draw: Merge.drawing(options.seed), maxShardSize }
   const common: Common = { source: path, template, varied: search.varied, opened, options: own, seed: options.seed }
   yield* possible(common, firstOf(search, whole))
-  yield* Effect.forEach(Merge.notesOf(opened), (note) => Effect.logWarning(note))
+  const notes = [...Merge.notesOf(opened), ...notices(config, tasks)]
+  yield* Effect.forEach(notes, (note) => Effect.logWarning(note))
   const sets = yield* DevSets.retrieval(tasks, { config, data: search.data, levels: search.levels, seed: search.seed })
   return { budget, common, search, sets, work }
 })
@@ -117,20 +118,25 @@ const distinct = ({ search: { levels }, sets }: Pick<Prepared, "search" | "sets"
     || sets.some((set) => set.cost(level) !== set.cost(level + 1) || set.examples(level) !== set.examples(level + 1))
   )
 
-/** Reports evaluations as they are made, by the texts that they read. */
+/** Reports evaluations as they are made, by the texts that they read; `ended` reports that none follow. */
 const progress = Effect.fnUntraced(function*(costs: ReadonlyArray<number>) {
   const [reporter, began] = [yield* Reporter, yield* Clock.currentTimeMillis]
   const cost = (counts: ReadonlyArray<number>) => counts.reduce((sum, count, level) => sum + count * costs[level]!, 0)
-  let [done, start, best] = [0, 0, 0]
-  return Effect.fnUntraced(function*(level: number, score: number, kept: boolean, ahead: ReadonlyArray<number>) {
-    done += costs[level]!
-    if (kept) start += costs[level]!
-    best = level === costs.length - 1 ? Math.max(best, score) : best
+  let [done, start, best] = [0, 0, -Infinity]
+  const report = Effect.fnUntraced(function*(ahead: ReadonlyArray<number>, score?: number) {
     const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
-    const figures = best > 0 ? { score, best } : { score }
+    const figures = { ...(score === undefined ? {} : { score }), ...(best > -Infinity ? { best } : {}) }
     const total = done + cost(ahead)
     yield* reporter.report({ task: "search", done, total, start, seconds, unit: "texts", each: 1, figures, every: 1 })
   })
+  const evaluated = (level: number, score: number, kept: boolean, ahead: ReadonlyArray<number>) =>
+    Effect.suspend(() => {
+      done += costs[level]!
+      if (kept) start += costs[level]!
+      if (level === costs.length - 1) best = Math.max(best, score)
+      return report(ahead, score)
+    })
+  return { evaluated, ended: Effect.suspend(() => report([])) }
 })
 
 const mean = (values: ReadonlyArray<number>): number => values.reduce((a, b) => a + b, 0) / values.length
@@ -141,10 +147,12 @@ const searched = Effect.fnUntraced(function*(own: Prepared) {
   const levels = distinct(own)
   const store = yield* Store.open(join(work, searchFiles.evaluations))
   const { counts, score } = yield* scoring(common, sets, work, store)
-  const tell = yield* progress(levels.map((level) => sets.reduce((sum, set) => sum + set.cost(level), 0)))
+  const { ended, evaluated } = yield* progress(
+    levels.map((level) => sets.reduce((sum, set) => sum + set.cost(level), 0))
+  )
   const evaluate = Effect.fnUntraced(function*(point: Point, level: number, ahead: ReadonlyArray<number>) {
     const { kept, scores } = yield* score(point, levels[level]!)
-    yield* tell(level, mean(scores.map(mean)), kept, ahead)
+    yield* evaluated(level, mean(scores.map(mean)), kept, ahead)
     return scores
   })
   const meanings = new Map<string, string | undefined>()
@@ -162,6 +170,7 @@ const searched = Effect.fnUntraced(function*(own: Prepared) {
   const trials = search.method === "grid"
     ? yield* searchGrid(grid, evaluation)
     : yield* searchEvolution({ variables, start: search.start, seed: search.seed }, evaluation)
+  yield* ended
   const report = reportOf(search, sets, levels, trials)
   return { best: trials.best()[0]!.point, report, counts: counts() }
 })
