@@ -92,7 +92,7 @@ describe("a search of a merge", () => {
         assert.closeTo(mean.main_score, score, 1e-5)
         assert.deepStrictEqual(readdirSync(join(folder, "out.search")).toSorted(), ["evaluations", "report.json"])
       })),
-    60_000
+    300_000
   )
   it.live(
     "evaluates again what has changed, be it a model, the data or a setting, and nothing else",
@@ -125,7 +125,7 @@ describe("a search of a merge", () => {
         for (const name of kept) writeFileSync(join(store, name), "[1]")
         assert.deepStrictEqual(yield* counted({}), [3, 0])
       })),
-    60_000
+    300_000
   )
   it.live(
     "takes weights in the same ratios for one point, where the method divides by their sum",
@@ -144,7 +144,7 @@ describe("a search of a merge", () => {
         const whole = { ...linear(folder, "a", "b"), parameters: { normalize: false } }
         assert.strictEqual(yield* counted(whole, "plain"), 9)
       })),
-    60_000
+    300_000
   )
   it.live(
     "searches a density at the best weights, and by CMA-ES as far as the budget goes",
@@ -170,7 +170,7 @@ describe("a search of a merge", () => {
         const evolved = yield* run(folder, config, { ...cma, levels: [{}] }, "evolved")
         assert.deepStrictEqual([evolved.evaluated, evolved.stopped], [9, true])
       })),
-    60_000
+    300_000
   )
   it.live("samples a level's queries with their judged passages, the same for every candidate", () =>
     onDisk(Effect.gen(function*() {
