@@ -100,3 +100,8 @@ export const besideWritten = {
   answers: (path: string): string => `${path}.answers`,
   report: (path: string): string => `${path}.report.json`
 } as const
+
+/** Folder of a search of a merge, beside the model that it makes; `evaluations` and `candidate` are folders. */
+export const searchFolder = (out: string): string => `${out}.search`
+/** Its files. */
+export const searchFiles = { report: "report.json", evaluations: "evaluations", candidate: "candidate" } as const

@@ -26,10 +26,14 @@ export const identity = (c: RunConfig, epochs: Batches.Epochs, corpus: string): 
 /** Where the settings of a retriever stand, beside those of the reader. */
 const ofModels = new Set([...Object.keys(sections.Models), ...Object.keys(sections.Retrieval)])
 
+/** The settings that a retriever's rankings depend on beside its weights, as JSON by name. */
+export const retrieverSettings = (c: RunConfig): Identity => {
+  const named: ReadonlyArray<string> = Object.values(folders)
+  return Object.fromEntries(Object.entries(learned(c)).filter(([key]) => ofModels.has(key) && !named.includes(key)))
+}
+
 /** The identity of a mode's retriever, whose model is at hand: BM25, or its weights and the settings of models. */
 export const retrieverIdentity = Effect.fnUntraced(function*(c: RunConfig) {
   if (modeOf(c).traits.retriever === "lexical") return { retriever: "bm25" } as Identity
-  const named: ReadonlyArray<string> = Object.values(folders)
-  const own = Object.entries(learned(c)).filter(([key]) => ofModels.has(key) && !named.includes(key))
-  return { retriever: yield* weightsOf(c[folders.retriever]), ...Object.fromEntries(own) } as Identity
+  return { retriever: yield* weightsOf(c[folders.retriever]), ...retrieverSettings(c) } as Identity
 })

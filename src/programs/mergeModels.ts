@@ -51,8 +51,15 @@ const table = Effect.fnUntraced(
   }
 )
 
-/** The text of the model card: the method, the models, and the config as it was given. */
-const cardOf = Effect.fnUntraced(function*(name: string, prepared: Merge.Prepared, text: string, seed: number) {
+/** Sections of a model card. */
+type Sections = ModelCard.Card["sections"]
+
+/** The text of the model card: the method, the models, `more` sections, and the config as it was given. */
+const cardOf = Effect.fnUntraced(function*(
+  name: string,
+  prepared: Merge.Prepared,
+  { more = [], seed, text }: Recipe
+) {
   const { donor, models, options: { config, references }, plan } = prepared
   const { method } = config
   const title = method.reference === undefined ? method.title : `[${method.title}](${method.reference})`
@@ -75,35 +82,47 @@ const cardOf = Effect.fnUntraced(function*(name: string, prepared: Merge.Prepare
         `${plan.steps.length} tensors were merged by ${title}${base}.${masks} Config and names of tensors are those of ${donor.name}.`
       ],
       ["Models", yield* table(prepared)],
+      ...more,
       ["Configuration", `\`\`\`yaml\n${text.replace(/\n+$/, "")}\n\`\`\``]
     ]
   })
 })
 
-const sizeOf = (text: string) => {
+/** Bytes of `--max-shard-size`. */
+export const sizeOf = (text: string) => {
   const size = bytesIn(text)
   return size ? Effect.succeed(size) : Effect.fail(
     new ConfigError({ source: "--max-shard-size", problems: [`"${text}" is no size such as 500MB or 5GB`] })
   )
 }
 
-/** Merges the models of a config, of which `text` is the YAML and `json` the content, into a new folder. */
-export const mergeAs = Effect.fnUntraced(
-  function*(source: string, text: string, json: Readonly<Record<string, unknown>>, out: string, options: MergeOptions) {
-    const maxShardSize = yield* sizeOf(options.maxShardSize)
-    const { config, idle } = yield* decode(source, json)
-    yield* Effect.forEach(idle, (note) => Effect.logWarning(`${source}: ${note}`))
+/** What is written beside a merge's weights. */
+export interface Recipe {
+  /** The config's YAML. */
+  readonly text: string
+  readonly seed: number
+  /** Further sections of the card. */
+  readonly more?: Sections
+}
+
+/** Carries out a prepared merge: a new folder with a model card, and the config as `mergekit_config.yml`. */
+export const write = Effect.fnUntraced(function*(prepared: Merge.Prepared, out: string, recipe: Recipe) {
+  const card = yield* cardOf(basename(out), prepared, recipe)
+  return yield* Merge.save(prepared, out, new Map([[modelFiles.card, card], [modelFiles.recipe, recipe.text]]))
+})
+
+/** Merges the models of a config file into a new folder, with a model card and the config as `mergekit_config.yml`. */
+export const mergeModels = Effect.fn("mergeModels")(
+  function*(path: string, out: string, { maxShardSize: size, seed }: MergeOptions) {
+    const json = yield* readObject(path)
+    const text = yield* readText(path)
+    const maxShardSize = yield* sizeOf(size)
+    const { config, idle } = yield* decode(path, json)
+    yield* Effect.forEach(idle, (note) => Effect.logWarning(`${path}: ${note}`))
     const references = yield* referencesOf(config)
-    const draw = Merge.drawing(options.seed)
-    const prepared = yield* Merge.prepare({ source, config, references, draw, maxShardSize })
-    const card = yield* cardOf(basename(out), prepared, text, options.seed)
-    return yield* Merge.save(prepared, out, new Map([[modelFiles.card, card], [modelFiles.recipe, text]]))
+    const draw = Merge.drawing(seed)
+    const prepared = yield* Merge.prepare({ source: path, config, references, draw, maxShardSize })
+    return yield* write(prepared, out, { text, seed })
   },
   Effect.scoped
 )
-
-/** Merges the models of a config file into a new folder, with a model card and the config as `mergekit_config.yml`. */
-export const mergeModels = Effect.fn("mergeModels")(function*(path: string, out: string, options: MergeOptions) {
-  const json = yield* readObject(path)
-  return yield* mergeAs(path, yield* readText(path), json, out, options)
-})

@@ -32,12 +32,21 @@ describe("the tarball", () => {
       "experiments/own.yaml",
       "experiments/own-from-scratch.yaml"
     ]
-    const read = /^(tasks\/[\w-]+\.yaml|prompts\/[\w/-]+\.\w+)$/
+    const read = /^(tasks\/[\w-]+\.yaml|experiments\/stm\/[\w.]+\.yaml|prompts\/[\w/-]+\.\w+)$/
     assert.deepStrictEqual(
       rest.filter((path) => ![demo, read].some((own) => own.test(path)) && !known.includes(path)),
       []
     )
-    for (const path of ["LICENSE", "data/LICENSE", "prompts/hard-negative.md", "tasks/stm.yaml", ...known]) {
+    for (
+      const path of [
+        "LICENSE",
+        "data/LICENSE",
+        "prompts/hard-negative.md",
+        "tasks/stm.yaml",
+        "experiments/stm/ties.search.yaml",
+        ...known
+      ]
+    ) {
       assert.include(here.shipped, path)
     }
   })

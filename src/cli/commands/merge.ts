@@ -6,6 +6,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { merge, mergeGguf } from "../../programs/export.ts"
 import { mergeModels } from "../../programs/mergeModels.ts"
+import { searchMerge } from "../../programs/search/searchMerge.ts"
+import { mergeSearch } from "../../report/mergeSearch.ts"
 import { lines, refuse, runtime, tell } from "../command.ts"
 import { format, gguf } from "../savedFormat.ts"
 
@@ -21,6 +23,13 @@ export const mergeCommand = Command.make(
       Flag.withDescription("Of a config: seed of the random masks of DARE and DELLA"),
       Flag.withDefault(0)
     ),
+    search: Flag.File("search").pipe(
+      Flag.withMetavar("file"),
+      Flag.withDescription(
+        "Of a config: search its numbers on development sets, as this file says, and merge with the best (docs/merging.md)"
+      ),
+      Flag.optional
+    ),
     source: Argument.String("source").pipe(
       Argument.withDescription(
         "An adapter, ours or PEFT's: its folder, or its id at the Hub; or a merge config of mergekit (.yaml, .yml)"
@@ -28,8 +37,11 @@ export const mergeCommand = Command.make(
     ),
     out: Argument.Path("out").pipe(Argument.withDescription("New folder, or GGUF file, to write to"))
   },
-  Effect.fnUntraced(function*({ gguf: type, out, randomSeed: seed, source, ...flags }) {
+  Effect.fnUntraced(function*({ gguf: type, out, randomSeed: seed, search, source, ...flags }) {
     if (!isConfig(source)) {
+      if (Option.isSome(search)) {
+        return yield* refuse("--search", "it is of a merge config, and SOURCE is none (.yaml, .yml)")
+      }
       if (Option.isSome(type)) return yield* tell(yield* mergeGguf(source, out, type.value), lines)
       return yield* tell(yield* merge(source, out, flags), lines)
     }
@@ -37,7 +49,9 @@ export const mergeCommand = Command.make(
     if (flags.dtype !== "auto") {
       return yield* refuse("--dtype", "the type of a merge is part of its config: write dtype or out_dtype there")
     }
-    yield* tell(yield* mergeModels(source, out, { maxShardSize: flags.maxShardSize, seed }), lines)
+    const options = { maxShardSize: flags.maxShardSize, seed }
+    if (Option.isNone(search)) return yield* tell(yield* mergeModels(source, out, options), lines)
+    yield* tell(yield* searchMerge(source, search.value, out, options), mergeSearch)
   })
 ).pipe(
   Command.withDescription(

@@ -52,7 +52,7 @@ const missing = Effect.fnUntraced(function*(data: string, task: RetrievalTask) {
 })
 
 /** Fails if a task's files are not there, before anything is computed. */
-const present = Effect.fnUntraced(function*(data: string, tasks: ReadonlyArray<RetrievalTask>) {
+export const present = Effect.fnUntraced(function*(data: string, tasks: ReadonlyArray<RetrievalTask>) {
   const problems = yield* Effect.forEach(tasks, (task) => missing(data, task))
   const lacking = problems.filter((problem) => problem !== undefined)
   if (lacking.length === 0) return
@@ -62,7 +62,7 @@ const present = Effect.fnUntraced(function*(data: string, tasks: ReadonlyArray<R
 })
 
 /** Conditions that a user should know of. */
-const notices = (c: RunConfig, tasks: ReadonlyArray<RetrievalTask>): ReadonlyArray<string> => {
+export const notices = (c: RunConfig, tasks: ReadonlyArray<RetrievalTask>): ReadonlyArray<string> => {
   const prompted = tasks.filter(({ prompt }) => prompt !== undefined).length
   return [
     c.index_path !== "" && `index_path (${c.index_path}) is not used: every task has a corpus of its own`,

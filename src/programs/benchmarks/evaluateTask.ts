@@ -34,8 +34,11 @@ export interface Bench {
 /** Results of another version of this are computed again. */
 const VERSION = 1
 
-/** SHA-256 of what a split's figures depend on. */
-const keyOf = (task: RetrievalTask, identity: Identity, { corpus, queries }: TaskData): string => {
+/** What queries are asked of. */
+export type Asked = Pick<TaskData, "corpus" | "queries">
+
+/** SHA-256 of what the figures of some queries depend on; `identity` is that of the retriever. */
+export const keyOf = (task: RetrievalTask, identity: Identity, { corpus, queries }: Asked): string => {
   const { dataset_name, ignore_identical_ids, languages, main_score, prompt } = task
   const own = { dataset_name, ignore_identical_ids, languages, main_score, prompt }
   const conditions = { version: VERSION, identity, ...own, corpus: corpus.hash }
@@ -60,7 +63,7 @@ const ranked = Effect.fnUntraced(
   }
 )
 
-/** The mean figures of all queries; needs the retriever over their corpus. */
+/** The figures of all queries, in order; needs the retriever over their corpus. */
 const measured = Effect.fnUntraced(function*(c: RunConfig, task: RetrievalTask, queries: ReadonlyArray<Query>) {
   const [reporter, began, size] = [yield* Reporter, yield* Clock.currentTimeMillis, searchBatch(c)]
   const floor = modeOf(c).traits.retriever === "lexical" ? 0 : -Infinity
@@ -71,8 +74,22 @@ const measured = Effect.fnUntraced(function*(c: RunConfig, task: RetrievalTask, 
     const [done, total] = [figures.length, queries.length]
     yield* reporter.report({ task: task.task, done, total, start: 0, seconds, unit: "queries", each: 1, figures: {} })
   }
-  return means(figures)
+  return figures as ReadonlyArray<Float64Array>
 })
+
+/** The settings of a retriever, over a task's corpus. */
+const onTask = (c: RunConfig, task: RetrievalTask): RunConfig => ({ ...c, passages_file: task.task, index_path: "" })
+
+/** Logs how many passages and queries the retriever truncates. */
+export const tellTask = (c: RunConfig, task: RetrievalTask, { corpus, queries }: Asked) =>
+  tellRanked(onTask(c, task), corpus, task.task, queries.map(({ id, text }) => asked(id, text, [])))
+
+/** The figures of all queries, in order, by the retriever of the settings, which is opened for it. */
+export const figuresIn = (given: RunConfig, task: RetrievalTask, { corpus, queries }: Asked) => {
+  const c = onTask(given, task)
+  const layer = modeOf(c).ranks.pipe(Layer.provideMerge(Layer.succeed(Corpus, corpus)))
+  return measured(c, task, queries).pipe(Effect.provide(layer, { local: true }))
+}
 
 /** Warnings about data of another size than the task says. */
 const sizes = ({ metadata, splits, task }: RetrievalTask, { corpus, queries, removed }: TaskData) => {
@@ -102,10 +119,8 @@ const ofSplit = Effect.fnUntraced(
     if (before?.evaluated.key === key) return before
     const { corpus, queries, removed } = loaded
     const began = yield* Clock.currentTimeMillis
-    const c = { ...config, passages_file: task.task, index_path: "" }
-    yield* tellRanked(c, corpus, task.task, queries.map(({ id, text }) => asked(id, text, [])))
-    const layer = modeOf(c).ranks.pipe(Layer.provideMerge(Layer.succeed(Corpus, corpus)))
-    const scores = yield* measured(c, task, queries).pipe(Effect.provide(layer))
+    yield* tellTask(config, task, loaded)
+    const scores = means(yield* figuresIn(config, task, loaded))
     const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
     return {
       scores: {

@@ -1,7 +1,7 @@
 /** Settings and plans: user-written JSON or YAML files that hold one object. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import { isScalar, LineCounter, parse, parseDocument, Scalar, visit } from "yaml"
+import { isScalar, LineCounter, parse, parseDocument, Scalar, stringify, visit } from "yaml"
 import { brief, cut } from "../../domain/brief.ts"
 import type { Raw } from "../../domain/settings/RunConfig.ts"
 import { FileError, located, readText } from "./disk.ts"
@@ -109,3 +109,6 @@ export const literal = (text: string): unknown => {
     return text
   }
 }
+
+/** The YAML of an object, which `readObject` reads back. */
+export const yamlOf = (value: Raw): string => stringify(value, { lineWidth: 0, aliasDuplicateObjects: false })

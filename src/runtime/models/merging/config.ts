@@ -164,7 +164,7 @@ const sourceOf = (given: unknown, naming: Naming, place: string, sliced: boolean
     return undefined
   }
   const json = present(given)
-  unknownKeys(json, ["model", "parameters", ...sliced ? ["layer_range"] : []], place, notes)
+  unknownKeys(given, ["model", "parameters", ...sliced ? ["layer_range"] : []], place, notes)
   const model = text(json, "model", place, notes)
   if (json["model"] === undefined) notes.problems.push(`${place}model: is missing`)
   const range = sliced ? rangeOf(json["layer_range"], place, notes) : undefined
@@ -193,7 +193,7 @@ const sliceOf = (given: unknown, naming: Naming, place: string, notes: Notes): S
     return undefined
   }
   const json = present(given)
-  unknownKeys(json, ["sources", "base_model", "residual_weight", "parameters"], place, notes)
+  unknownKeys(given, ["sources", "base_model", "residual_weight", "parameters"], place, notes)
   if (json["residual_weight"] !== undefined) {
     notes.idle.push(`${place}residual_weight has no effect, nor has it in mergekit`)
   }
@@ -286,7 +286,7 @@ const bodyOf = (json: Json, name: string, notes: Notes): MergeConfig => {
 export const decode = Effect.fnUntraced(function*(source: string, given: Json) {
   const notes: Notes = { problems: [], idle: [] }
   const json = present(given)
-  unknownKeys(json, keys, "", notes)
+  unknownKeys(given, keys, "", notes)
   const name = methodOf(json, notes)
   const config = name === undefined ? undefined : bodyOf(json, name, notes)
   if (config === undefined || notes.problems.length > 0) {

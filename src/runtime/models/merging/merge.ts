@@ -53,45 +53,68 @@ export const namesIn = ({ base, models, slices = [] }: MergeConfig): ReadonlyArr
 const isModel = (source: string | undefined): source is string =>
   source !== undefined && source !== "base" && source !== "union"
 
-/** A merge whose models are open and whose plan has no problems. */
-export interface Prepared {
-  readonly options: Options
+/** The models of a merge, open, and what their tokenizers come to. */
+export interface Opened {
   readonly models: ReadonlyMap<string, Model>
   readonly donor: Model
-  readonly plan: Plan.Plan
   readonly tokenizers: Tokenizers
+}
+
+/** A merge whose models are open and whose plan has no problems. */
+export interface Prepared extends Opened {
+  readonly options: Options
+  readonly plan: Plan.Plan
 }
 
 /** Tensors that models have for nothing: buffers and copies of tied weights. */
 const isBuffer = (name: string): boolean => /(inv_freq|position_ids)$/.test(name) || name === LM_HEAD
 
-/** Opens the models and plans the merge; fails with all problems, before anything is written. */
-export const prepare = Effect.fnUntraced(function*(options: Options) {
-  const { config, references, source } = options
-  const opened = new Map<string, Model>()
-  for (
-    const name of new Set([...namesIn(config), ...isModel(config.tokenizerSource) ? [config.tokenizerSource] : []])
-  ) {
-    opened.set(name, yield* open(name, references.get(name) ?? { model: name }))
+/** Opens the models of a config until the scope ends. */
+export const openAll = Effect.fnUntraced(
+  function*({ config, references }: Pick<Options, "config" | "references">) {
+    const opened = new Map<string, Model>()
+    for (
+      const name of new Set([...namesIn(config), ...isModel(config.tokenizerSource) ? [config.tokenizerSource] : []])
+    ) {
+      opened.set(name, yield* open(name, references.get(name) ?? { model: name }))
+    }
+    const models = new Map(namesIn(config).map((name) => [name, opened.get(name)!]))
+    const [donor] = models.values() as Iterator<Model> & Iterable<Model>
+    const { tokenizerSource: given } = config
+    const tokenizers = yield* resolve(
+      [...models.values()],
+      donor!,
+      isModel(given) ? opened.get(given) : given as "base" | "union" | undefined
+    )
+    return { models, donor: donor!, tokenizers } satisfies Opened as Opened
   }
-  const models = new Map(namesIn(config).map((name) => [name, opened.get(name)!]))
-  const [donor] = models.values() as Iterator<Model> & Iterable<Model>
-  const { tokenizerSource: given } = config
-  const tokenizers = yield* resolve(
-    [...models.values()],
-    donor!,
-    isModel(given) ? opened.get(given) : given as "base" | "union" | undefined
-  )
-  const plan = Plan.make({ config, models, donor: donor!, rows: tokenizers.target?.rows })
+)
+
+/** Plans a merge of open models, whose names and tokenizer setting are the config's; fails with all problems. */
+export const planned = Effect.fnUntraced(function*({ donor, models, tokenizers }: Opened, options: Options) {
+  const { config, source } = options
+  const plan = Plan.make({ config, models, donor, rows: tokenizers.target?.rows })
   const problems = [...plan.problems, ...tokenizers.problems]
   if (problems.length > 0) return yield* new ConfigError({ source, problems })
+  return { options, models, donor, plan, tokenizers } satisfies Prepared as Prepared
+})
+
+/** What a user should know of open models before they are merged. */
+export const notesOf = ({ models, tokenizers }: Opened): ReadonlyArray<string> => {
   const unused = [...models.values()].flatMap((model) =>
     model.unused.filter((name) => !isBuffer(name)).map((name) =>
       `${model.name}: ${name} is left out; no model here uses it`
     )
   )
-  yield* Effect.forEach([...tokenizers.notes, ...unused], (note) => Effect.logWarning(note))
-  return { options, models, donor: donor!, plan, tokenizers } satisfies Prepared as Prepared
+  return [...tokenizers.notes, ...unused]
+}
+
+/** Opens the models and plans the merge; fails with all problems, before anything is written. */
+export const prepare = Effect.fnUntraced(function*(options: Options) {
+  const opened = yield* openAll(options)
+  const prepared = yield* planned(opened, options)
+  yield* Effect.forEach(notesOf(opened), (note) => Effect.logWarning(note))
+  return prepared
 })
 
 /** An input's values, rounded to the type that they are merged in. */

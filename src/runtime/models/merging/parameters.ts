@@ -38,6 +38,7 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 /** The values of a list or of one value, with its problems. */
 const valuesOf = (kind: Parameter, given: unknown, problems: Array<string>): ReadonlyArray<Value> => {
   const values = (Array.isArray(given) ? given : [given]).map((each) => valueOf(kind, each))
+  if (values.length === 0) problems.push("an empty list is no value")
   problems.push(...values.filter((v) => typeof v === "string"))
   if (kind.type === "integer" && values.length > 1) problems.push("a whole number has no gradient over the layers")
   return values.filter((v) => typeof v !== "string")
