@@ -18,7 +18,11 @@ const rows: ReadonlyArray<readonly [query: string, passage: string]> = [
   ["long liver", "wilson query find"]
 ]
 const passages = rows.map(([, text], i) => ({ id: `p${i}`, text }))
-const pairs = rows.map(([anchor, positive], i) => ({ anchor, positive, negative: passages[(i + 3) % rows.length]!.text }))
+const pairs = rows.map(([anchor, positive], i) => ({
+  anchor,
+  positive,
+  negative: passages[(i + 3) % rows.length]!.text
+}))
 const questions = rows.map(([question], i) => ({ id: `q${i}`, question, gold: [`p${i}`] }))
 
 const STEPS = 120
@@ -72,7 +76,12 @@ beforeAll(async () => {
   for (const [kind, own] of Object.entries(kinds)) {
     writeFileSync(join(folder, `${kind}.yaml`), `output_dir: ${kind}\n${common}${own}`)
   }
-  const task = { task: "Pairs", output_type: "retrieval", passages_file: "passages.jsonl", test_file: "questions.jsonl" }
+  const task = {
+    task: "Pairs",
+    output_type: "retrieval",
+    passages_file: "passages.jsonl",
+    test_file: "questions.jsonl"
+  }
   writeFileSync(join(folder, "tasks.yaml"), JSON.stringify({ ...task, main_score: "recall_at_1" }))
 }, 60_000)
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -90,7 +99,14 @@ describe("a retriever trained by contrast", () => {
     const options = { until: new RegExp(`contrastive 47/${STEPS}`), signal: "SIGKILL" } as const
     const cut = await anamnesis(folder, ["train", "-c", `${kind}.yaml`, "--set", `output_dir=${killed}`], options)
     assert.deepStrictEqual([cut.code, existsSync(join(folder, killed, `checkpoint-${STEPS}`))], [null, false])
-    const resumed = await anamnesis(folder, ["train", "-c", `${kind}.yaml`, "--set", `output_dir=${killed}`, "--resume"])
+    const resumed = await anamnesis(folder, [
+      "train",
+      "-c",
+      `${kind}.yaml`,
+      "--set",
+      `output_dir=${killed}`,
+      "--resume"
+    ])
     assert.strictEqual(resumed.code, 0, resumed.err)
     assert.deepStrictEqual(saved(killed), whole)
     const apart = await command("train", kind, `output_dir=${other}`, "seed=4")
@@ -98,7 +114,17 @@ describe("a retriever trained by contrast", () => {
     assert.notStrictEqual(saved(other)["retriever/model.safetensors"], whole["retriever/model.safetensors"])
 
     const own = `retriever_name_or_path=${kind}/checkpoint-${STEPS}/retriever`
-    const bench = ["bench", "tasks.yaml", "--json", "-c", `${kind}.yaml`, "--set", own, "--set", `output_dir=${kind}-bench`]
+    const bench = [
+      "bench",
+      "tasks.yaml",
+      "--json",
+      "-c",
+      `${kind}.yaml`,
+      "--set",
+      own,
+      "--set",
+      `output_dir=${kind}-bench`
+    ]
     const { tasks: [task] } = json<BenchSummary>(await anamnesis(folder, bench))
     assert.closeTo(task!.main_score, after.recall["recall@1"]!, 1e-5)
   }, 120_000)
