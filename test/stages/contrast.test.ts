@@ -29,12 +29,12 @@ const options: ContrastOptions = { b: 3, negatives: 1, inBatch: "positives", mas
 
 const drawn = (o: Partial<ContrastOptions>, records?: ReadonlyArray<QuestionRecord>) =>
   Effect.map(drawContrast({ ...options, ...o }).run(frame(records)), (own) => {
-    const table = (name: "candidates" | "target" | "askers") => {
+    const table = (name: "candidates" | "target" | "askers" | "own") => {
       const block = Frame.column(own, name)
       const width = block.length / own.rows
       return Array.from({ length: own.rows }, (_, r) => [...block.subarray(r * width, (r + 1) * width)])
     }
-    return { candidates: table("candidates"), target: table("target"), askers: table("askers") }
+    return { candidates: table("candidates"), target: table("target"), askers: table("askers"), own: table("own") }
   })
 
 describe("a query's candidates", () => {
@@ -68,7 +68,12 @@ describe("a query's candidates", () => {
   it.effect("have a teacher's shares as their target", () =>
     Effect.gen(function*() {
       const taught = [record("a", [0], [10, 11], { 0: 2, 10: 1, 11: 0 })]
-      const { target } = yield* drawn({ b: 1, negatives: 2, inBatch: "none", teacher: 1 }, taught)
+      const { target } = yield* drawn({
+        b: 1,
+        negatives: 2,
+        inBatch: "none",
+        teacher: { as: "shares", temperature: 1 }
+      }, taught)
       const shares = [2, 1, 0].map((x) => Math.exp(x) / (Math.exp(2) + Math.exp(1) + 1))
       target[0]!.forEach((x, i) => assert.closeTo(x, shares[i]!, 1e-6))
     }))
