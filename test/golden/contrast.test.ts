@@ -6,6 +6,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { text } from "../../src/domain/Content.ts"
+import type { Hardness } from "../../src/kernels/loss/rank.ts"
 import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
 import type { RetrieverLesson } from "../../src/runtime/ports/Retriever.ts"
 import type { Loss } from "../../src/runtime/retrieval/dense/lessons.ts"
@@ -16,6 +17,7 @@ const here = import.meta.dirname
 
 interface Told {
   readonly texts: Readonly<Record<"anchors" | "positives" | "negatives", ReadonlyArray<string>>>
+  readonly teacher: ReadonlyArray<readonly [number, number]>
   readonly losses: Readonly<Record<string, number>>
 }
 const told = JSON.parse(readFileSync(join(here, "contrast.json"), "utf8")) as Told
@@ -39,11 +41,34 @@ const symmetric: RetrieverLesson = {
     askers: new Uint8Array(N * N).fill(1)
   }
 }
-const lossAt = (temperature: number): Loss => ({
+/** The same, and which passages are a query's own. */
+const weighed: RetrieverLesson = {
+  ...lesson,
+  objective: {
+    ...lesson.objective as { _tag: "Listwise"; target: Float32Array },
+    own: Uint8Array.from({ length: N * 2 * N }, (_, i) => i % N === Math.floor(i / (2 * N)) ? 1 : 0)
+  }
+}
+/** A query's positive and its negative, with a teacher's scores. */
+const margins: RetrieverLesson = {
+  queries,
+  docs: Int32Array.from(queries.flatMap((_, i) => [i, N + i])),
+  objective: { _tag: "Margins", scores: Float32Array.from(told.teacher.flat()) }
+}
+const lossAt = (temperature: number, hardness?: Hardness): Loss => ({
   temperature,
   weight: 1,
-  contrast: { miniBatch: 0, margin: undefined, divergence: false, normalise: false }
+  contrast: { miniBatch: 0, margin: undefined, hardness, divergence: false, normalise: false }
 })
+const cases: Readonly<Record<string, readonly [RetrieverLesson, Loss]>> = {
+  mnrl: [lesson, lossAt(0.05)],
+  cached: [lesson, lossAt(0.05)],
+  both: [symmetric, lossAt(0.1)],
+  hard_negatives: [weighed, lossAt(0.05, { mode: "hard_negatives", strength: 5 })],
+  in_batch_negatives: [weighed, lossAt(0.05, { mode: "in_batch_negatives", strength: 9 })],
+  all_negatives: [weighed, lossAt(0.05, { mode: "all_negatives", strength: 5 })],
+  margins: [margins, lossAt(1)]
+}
 
 /** A copy of a folder without dropout, gone with the scope. */
 const still = (name: string) =>
@@ -60,13 +85,7 @@ const still = (name: string) =>
 
 describe("a contrastive step", () => {
   for (const name of ["bert-mean", "qwen3-both"]) {
-    for (
-      const [kind, own, temperature] of [["mnrl", lesson, 0.05], ["cached", lesson, 0.05], [
-        "both",
-        symmetric,
-        0.1
-      ]] as const
-    ) {
+    for (const [kind, [own, loss]] of Object.entries(cases)) {
       it.live(`of ${name} is sentence-transformers' (${kind})`, () =>
         Effect.gen(function*() {
           const tensors = yield* Safetensors.read(join(here, "contrast.safetensors"))
@@ -74,8 +93,8 @@ describe("a contrastive step", () => {
           const root = name.startsWith("bert") ? "bert." : "model."
           const found = yield* withModel(yield* still(name), passages, 16, (model, settings) =>
             kind === "cached"
-              ? cachedBy(model, settings, lossAt(temperature), own, 3)
-              : whole(model, settings, lossAt(temperature), own))
+              ? cachedBy(model, settings, loss, own, 3)
+              : whole(model, settings, loss, own))
           assert.closeTo(mean(found.losses), told.losses[`${name}/${kind}`]!, 2e-5)
           const wanted = new Map(
             [...tensors].filter(([key]) => key.startsWith(prefix)).map(([key, { data }]) => [
@@ -94,10 +113,11 @@ describe("a contrastive step", () => {
           passages,
           16,
           Effect.fnUntraced(function*(model, settings) {
-            for (const own of [lesson, symmetric]) {
-              const expected = yield* whole(model, settings, lossAt(0.5), own)
+            const others = [weighed, lossAt(0.5, { mode: "all_negatives", strength: 2 })] as const
+            for (const [own, loss] of [[lesson, lossAt(0.5)], [symmetric, lossAt(0.5)], others] as const) {
+              const expected = yield* whole(model, settings, loss, own)
               for (const [size, parts] of [[1, 3 * N], [3, 2 + 3], [2 * N, 2]] as const) {
-                const found = yield* cachedBy(model, settings, lossAt(0.5), own, size)
+                const found = yield* cachedBy(model, settings, loss, own, size)
                 assert.strictEqual(found.parts, parts)
                 close(found.losses, expected.losses, "losses", { tolerance: 1e-6 })
                 alike(found.gradients, expected.gradients, 1e-6, `chunks of ${size}`)
