@@ -1,6 +1,6 @@
 /** Contrastive training from outside: retrievers learn their pairs, the same bytes come of the same seed, killed or not. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Summary } from "../../src/domain/judge.ts"
 import type { BenchSummary } from "../../src/programs/benchmarks/summary.ts"
@@ -25,7 +25,7 @@ const pairs = rows.map(([anchor, positive], i) => ({
 }))
 const questions = rows.map(([question], i) => ({ id: `q${i}`, question, gold: [`p${i}`] }))
 
-const STEPS = 120
+const STEPS = 90
 const common = `passages_file: passages.jsonl
 train_file: pairs.jsonl
 test_file: questions.jsonl
@@ -65,6 +65,22 @@ const saved = (out: string): Readonly<Record<string, string>> => {
   return Object.fromEntries(names.toSorted().map((name) => [name, readFileSync(join(path, name), "base64")]))
 }
 
+/** The same as ColBERT's triples of ids, and as a BEIR folder. */
+const writeOthers = (): void => {
+  const write = (name: string, lines: ReadonlyArray<string>) =>
+    writeFileSync(join(folder, name), lines.map((line) => `${line}\n`).join(""))
+  for (const name of ["triples", "beir/qrels"]) mkdirSync(join(folder, name), { recursive: true })
+  write("triples/collection.tsv", passages.map(({ text }, i) => `${i}\t${text}`))
+  write("triples/queries.tsv", rows.map(([query], i) => `${i + 50}\t${query}`))
+  const after = (i: number, by: number) => (i + by) % rows.length
+  const scored = rows.map((_, i) => [i + 50, [i, 9.5], [after(i, 1), 3], [after(i, 2), -2]])
+  write("triples/examples.json", scored.map((row) => JSON.stringify(row)))
+  write("triples/triples.jsonl", rows.map((_, i) => JSON.stringify([i + 50, i, after(i, 1)])))
+  write("beir/corpus.jsonl", passages.map(({ id, text }) => JSON.stringify({ _id: id, text })))
+  write("beir/queries.jsonl", rows.map(([text], i) => JSON.stringify({ _id: `q${i}`, text })))
+  write("beir/qrels/train.tsv", ["query-id\tcorpus-id\tscore", ...rows.map((_, i) => `q${i}\tp${i}\t1`)])
+}
+
 beforeAll(async () => {
   folder = await prepare()
   for (const name of ["bert-mean", "qwen3-both"]) {
@@ -76,6 +92,7 @@ beforeAll(async () => {
   for (const [kind, own] of Object.entries(kinds)) {
     writeFileSync(join(folder, `${kind}.yaml`), `output_dir: ${kind}\n${common}${own}`)
   }
+  writeOthers()
   const task = {
     task: "Pairs",
     output_type: "retrieval",
@@ -96,7 +113,7 @@ describe("a retriever trained by contrast", () => {
     assert.isAtLeast(after.recall["recall@1"]!, 0.75)
 
     const [whole, killed, other] = [saved(kind), `${kind}-killed`, `${kind}-other`]
-    const options = { until: new RegExp(`contrastive 47/${STEPS}`), signal: "SIGKILL" } as const
+    const options = { until: new RegExp(`contrastive 35/${STEPS}`), signal: "SIGKILL" } as const
     const cut = await anamnesis(folder, ["train", "-c", `${kind}.yaml`, "--set", `output_dir=${killed}`], options)
     assert.deepStrictEqual([cut.code, existsSync(join(folder, killed, `checkpoint-${STEPS}`))], [null, false])
     const resumed = await anamnesis(folder, [
@@ -127,5 +144,47 @@ describe("a retriever trained by contrast", () => {
     ]
     const { tasks: [task] } = json<BenchSummary>(await anamnesis(folder, bench))
     assert.closeTo(task!.main_score, after.recall["recall@1"]!, 1e-5)
-  }, 120_000)
+  }, 300_000)
+})
+
+describe("contrastive training", () => {
+  const triples = (file: string) => ["passages_file=triples/collection.tsv", `train_file=triples/${file}`]
+  const scored = [...triples("examples.json"), "num_negatives=2"]
+  const cases: Readonly<Record<string, ReadonlyArray<string>>> = {
+    "kl, from ColBERT's lists with scores": [...scored, "contrastive_loss=kl", "contrastive_temperature=1"],
+    "margin_mse": [...scored, "contrastive_loss=margin_mse", "mini_batch_size=0"],
+    "hardness_mode": [...triples("triples.jsonl"), "hardness_mode=hard_negatives", "hardness_strength=5"],
+    "a BEIR folder": ["passages_file=beir", "train_file=beir", "num_negatives=0"]
+  }
+  it.each(Object.entries(cases))("learns by %s", async (name, set) => {
+    const out = `output_dir=by-${name.replaceAll(/\W/g, "-")}`
+    const own = (steps: number) => [...set, `max_steps=${steps}`, out, "test_file=", "seed=5"]
+    const checked = await command("validate", "colbert", ...own(1))
+    assert.strictEqual(checked.code, 0, checked.err)
+    assert.match(checked.out, /train questions +8$/m)
+    const ended = await command("train", "colbert", ...own(40))
+    assert.strictEqual(ended.code, 0, ended.err)
+    const losses = [...ended.err.matchAll(/retrieverLoss (\S+)/g)].map(([, loss]) => Number(loss))
+    const mean = (some: ReadonlyArray<number>) => some.reduce((a, b) => a + b) / some.length
+    assert.strictEqual(losses.length, 40)
+    assert.isBelow(mean(losses.slice(-10)), 0.7 * mean(losses.slice(0, 10)))
+  }, 300_000)
+  it("refuses what cannot be learned from", async () => {
+    const refused = async (...set: ReadonlyArray<string>) => {
+      const ended = await command("train", "colbert", ...set, "output_dir=refused")
+      assert.strictEqual(ended.code, 1)
+      return ended.err
+    }
+    const wrong: ReadonlyArray<readonly [reason: RegExp, set: ReadonlyArray<string>]> = [
+      [/has no effect with hardness_strength 0/, ["hardness_mode=all_negatives"]],
+      [
+        /hardness_mode in_batch_negatives finds none/,
+        ["hardness_mode=in_batch_negatives", "hardness_strength=1", "in_batch_negatives=none"]
+      ],
+      [/margin_mse needs a teacher's scores of every row/, ["contrastive_loss=margin_mse"]],
+      [/passages_file is not given/, [...triples("triples.jsonl"), "passages_file="]],
+      [/query 50 is not in questions/, [...triples("triples.jsonl"), "queries_file=questions.jsonl"]]
+    ]
+    for (const [reason, set] of wrong) assert.match(await refused(...set), reason)
+  }, 300_000)
 })
