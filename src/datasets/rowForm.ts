@@ -36,16 +36,24 @@ const readable = (raw: Raw): ReadonlyArray<unknown> => {
   }
 }
 
+/** Whether a line is a list that begins with an id. */
+const isIdList = (json: string): boolean =>
+  idFirst.test(json) && readable({ path: "", unit: "line", at: 0, json }).length > 0
+
+/** The first characters of a text file. */
+const headOf = (path: string) =>
+  Effect.map(Stream.runCollect(Stream.take(bytesOf(path).pipe(decoded(path)), 1)), ([head = ""]) => head)
+
 /** The form of a file, by its first record that can be read; a BEIR folder has questions. */
 export const formOf = Effect.fnUntraced(function*(path: string) {
   if (isTable(path)) return (yield* tableForm(path)) as Form
-  const file = yield* questionFile(path, undefined)
-  if (file.qrels !== undefined) return undefined as Form
-  if (!file.path.endsWith(".parquet")) {
-    const [head = ""] = yield* Stream.runCollect(Stream.take(bytesOf(file.path).pipe(decoded(file.path)), 1))
-    if (idFirst.test(head)) return "ids" as Form
-  }
-  const records = recordsOf(file.path, file.dataset, all).pipe(Stream.map(readable), Stream.flattenIterable)
-  const first = yield* Stream.runCollect(Stream.take(records, 1))
-  return (first.some(isPair) ? "texts" : undefined) as Form
+  const { dataset, path: own, qrels } = yield* questionFile(path, undefined)
+  if (qrels !== undefined) return undefined as Form
+  const head = own.endsWith(".parquet") ? "" : yield* headOf(own)
+  if (idFirst.test(head)) return "ids" as Form
+  const records = recordsOf(own, dataset, all).pipe(Stream.map(readable), Stream.flattenIterable)
+  /** What is no file of records is refused by the reader that this decides on. */
+  const [first] = yield* Effect.orElseSucceed(Stream.runCollect(Stream.take(records, 1)), () => [])
+  if (first === undefined) return (head.split("\n").some(isIdList) ? "ids" : undefined) as Form
+  return (isPair(first) ? "texts" : undefined) as Form
 })

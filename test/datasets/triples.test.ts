@@ -69,11 +69,12 @@ describe("triples of ids", () => {
         "rows.jsonl": "no JSON\n{\"anchor\": \"a\", \"positive\": \"b\"}\n",
         "empty.tsv": "\n",
         "questions.jsonl": "{\"question\": \"q\"}\n",
-        "broken.jsonl": "{\"question\n"
+        "broken.jsonl": "{\"question\n",
+        "ids.jsonl": "[, 0]\n[7, 0]\n"
       }
       const folder = yield* folderOf({ ...files, "queries.jsonl": "{\"_id\": \"7\", \"text\": \"q\"}\n" })
       const found = yield* Effect.forEach(Object.keys(files), (name) => formOf(join(folder, name)))
-      assert.deepStrictEqual(found, ["texts", undefined, undefined, "texts", undefined, undefined, undefined])
+      assert.deepStrictEqual(found, ["texts", undefined, undefined, "texts", undefined, undefined, undefined, "ids"])
     })))
   const bad: ReadonlyArray<readonly [line: string, reason: RegExp]> = [
     ["[9, 0, 1]", /line 2: query 9 is not in .*queries\.tsv/],
