@@ -147,7 +147,7 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
   update: [["update(byPairs(m, c))", update(byPairs(m, c, asks))], [
     "update(byTarget(m, c))",
     update(byTarget(m, c, asks))
-  ], ["update(byContrast(n, b))", update(byContrast(n, b, false))]],
+  ], ["update(byContrast(n, b))", update(byContrast(n, b, { both: false, margins: false }))]],
   answer: [["answer(n, c)", answer(n, c, asks)]],
   findGold: [["findGold(c)", supervise.findGold(c)]],
   drawWithGold: [["drawWithGold(n, m, c)", supervise.drawWithGold(n, m, c, 0)]],

@@ -12,12 +12,14 @@ import {
   toPassage,
   toQuestion
 } from "../domain/records/Records.ts"
+import { toNamed } from "../domain/records/triples.ts"
 import type { Corpus } from "../runtime/ports/Corpus.ts"
 import { Growing } from "./corpus/corpus.ts"
 import { corpusFiles, questionFile, type RecordFile } from "./datasetFiles.ts"
 import { load, type Loaded, type LoadOptions, type Read, type Reading, type Store } from "./loading.ts"
 import { readQrels } from "./qrels.ts"
-import { type Raw, recordsOf } from "./recordFile.ts"
+import { placeId, type Raw, recordsOf } from "./recordFile.ts"
+import { isTable, tableRows } from "./tables.ts"
 
 export { fromRecords } from "./corpus/corpus.ts"
 export type { Loaded, LoadOptions } from "./loading.ts"
@@ -85,9 +87,8 @@ export const questions = Effect.fnUntraced(function*(path: string, options: Ques
   const { gold = "gold", group = "group" } = options
   const [{ from, see }, places] = [counting(), placing()]
   let [judged, unjudged] = [0, 0]
-  const read = (line: unknown, { at, unit }: Raw, notes: Notes): QuestionRecord | undefined => {
-    const id = typeof at === "string" ? at : `${unit}-${at}`
-    const record = toQuestion(line, { also, from: from(), gold, group, id, notes })
+  const read = (line: unknown, raw: Raw, notes: Notes): QuestionRecord | undefined => {
+    const record = toQuestion(line, { also, from: from(), gold, group, id: placeId(raw), notes })
     if (!qrels) return record
     const own = qrels.gold.get(record.id)
     if (own === undefined) unjudged++
@@ -144,13 +145,17 @@ export const corpus = Effect.fnUntraced(function*(from: string | ReadonlyArray<s
   const also = new Set(Object.keys(options.where ?? {}))
   const empty = new Set<string>()
   const wanted = (name: string) => passageFields.has(name) || also.has(name)
-  const read = (line: unknown, _: Raw, notes: Notes): Passage | undefined => {
-    const passage = toPassage(line, { also, notes, ...(options.title === undefined ? {} : { title: options.title }) })
+  const read = (line: unknown, { at, path: own }: Raw, notes: Notes): Passage | undefined => {
+    const record = isTable(own) ? toNamed(line as ReadonlyArray<string>, Number(at), notes) : line
+    if (record === undefined) return undefined
+    const passage = toPassage(record, { also, notes, ...(options.title === undefined ? {} : { title: options.title }) })
     if (passage.text !== "") return options.without?.(passage) ? undefined : passage
     empty.add(passage.id)
     return undefined
   }
-  const raws = Stream.fromIterable(files).pipe(Stream.flatMap((file) => recordsOf(file.path, file.dataset, wanted)))
+  const raws = Stream.fromIterable(files).pipe(
+    Stream.flatMap((file) => isTable(file.path) ? tableRows(file.path) : recordsOf(file.path, file.dataset, wanted))
+  )
   const growing = new Growing(options.memory ?? Infinity)
   const { skipped, told } = yield* load(raws, path, { what: "passages", wanted, read }, options, growing)
   const [first] = empty

@@ -27,6 +27,9 @@ export interface Raw {
   readonly repeated?: Repeated | undefined
 }
 
+/** The id of a record that has none. */
+export const placeId = ({ at, unit }: Raw): string => typeof at === "string" ? at : `${unit}-${at}`
+
 /** Where a record is in its file: "line 3", "row 3". */
 export const placeOf = ({ at, unit }: Raw): string => `${unit} ${at}`
 
@@ -35,7 +38,7 @@ type Text<R> = Stream.Stream<string, FileError, R>
 const mega = (characters: number): string => `${characters >> 20} MiB`
 
 /** Non-blank lines, counted from 1. */
-const lines = (path: string) => <R>(text: Text<R>): Stream.Stream<Raw, FileError, R> =>
+export const lines = (path: string) => <R>(text: Text<R>): Stream.Stream<Raw, FileError, R> =>
   Stream.suspend(() => {
     let [rest, line] = ["", 1]
     const raw = (json: string): Raw => ({ path, unit: "line", at: line++, json })

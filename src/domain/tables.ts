@@ -43,13 +43,14 @@ export const Preference = (m: number) => ({ preference: reals(m * m) })
 export const Target = (m: number) => ({ target: reals(m) })
 
 /**
- * The `n` passages that a query's positive is compared with in contrastive training, -1 is none, with the target; and
- * which of the batch's `b` queries are candidates for its positive.
+ * The `n` passages that a query's positive is compared with in contrastive training, -1 is none, with the target; which of
+ * the batch's `b` queries are candidates for its positive; and which of the passages are the row's own.
  */
 export const Contrast = (n: number, b: number) => ({
   candidates: integers(n),
   target: reals(n),
-  askers: integers(b)
+  askers: integers(b),
+  own: integers(n)
 })
 
 /** The losses of an update, the same in every row of the batch. */

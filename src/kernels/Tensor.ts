@@ -114,6 +114,8 @@ export interface Op<in out A> {
   readonly define?: (inputs: ReadonlyArray<TensorType>, attrs: A) => Defined
   /** Floating-point operations of a matrix product; other work is not counted. */
   readonly flops?: (types: Signature, attrs: A) => number
+  /** The result counts as a constant, whatever it is made of: the gradient is 0 by definition, not by the meaning. */
+  readonly stops?: true
   /** The result shares the memory of the first operand. */
   readonly view?: true
   /** Temporary bytes besides the result while the op runs, if they are many. */

@@ -6,7 +6,9 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type { Epochs } from "../datasets/batches.ts"
 import * as Dataset from "../datasets/dataset.ts"
-import { isPairs, pairs } from "../datasets/pairs.ts"
+import { idRows } from "../datasets/idRows.ts"
+import { pairs } from "../datasets/pairs.ts"
+import { formOf } from "../datasets/rowForm.ts"
 import { heldOut, spread, withRandomOptions } from "../datasets/splits.ts"
 import { isAnswered, type QuestionRecord, type Split } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
@@ -133,14 +135,27 @@ const epochsOf = Effect.fnUntraced(function*(c: RunConfig, { empty, passages }: 
   return (() => records) as Epochs
 })
 
-/** Rows that have their passages as texts, and a corpus with those; `undefined` if the mode or the file has no such rows. */
-const paired = Effect.fnUntraced(function*(c: RunConfig) {
-  if (!modeOf(c).pairs || c.train_file === "" || !(yield* isPairs(c.train_file))) return undefined
-  const known = c.passages_file === "" ? [] : yield* passages(c)
+/** Rows for contrastive training, and their corpus. */
+const rowsOf = Effect.fnUntraced(function*(c: RunConfig, form: "texts" | "ids") {
   const options = { where: c.train_where, skipBad: c.skip_bad_lines }
+  if (form === "ids") {
+    const data = yield* corpus(c)
+    const { records } = yield* told(c.train_file, idRows(c.train_file, c.queries_file, data.passages, options))
+    return { data, records }
+  }
+  const known = c.passages_file === "" ? [] : yield* passages(c)
   const { passages: more, records } = yield* told(c.train_file, pairs(c.train_file, known, options))
-  const kept = isShared(c, "train") ? heldOut(records, c.holdout, c.seed, false) : records
   const data: Corpus = { empty: new Set<string>(), passages: Dataset.fromRecords([...known, ...more]) }
+  return { data, records }
+})
+
+/** Rows of texts or ids with their corpus; `undefined` if the mode takes none, or if the file has questions. */
+const paired = Effect.fnUntraced(function*(c: RunConfig) {
+  if (!modeOf(c).pairs || c.train_file === "") return undefined
+  const form = yield* formOf(c.train_file)
+  if (form === undefined) return undefined
+  const { data, records } = yield* rowsOf(c, form)
+  const kept = isShared(c, "train") ? heldOut(records, c.holdout, c.seed, false) : records
   return { data, epochs: (() => kept) as Epochs }
 })
 

@@ -16,14 +16,21 @@ export interface ContrastOptions {
   readonly inBatch: "none" | "positives" | "all"
   /** Whether a query's other known positives are left out of its candidates. */
   readonly masksKnown: boolean
-  /** Temperature of the teacher's scores, which are then the target. */
-  readonly teacher?: number | undefined
+  /** Whether a teacher is the target, by its scores as they are or as shares under a temperature. */
+  readonly teacher?: { readonly as: "scores" } | { readonly as: "shares"; readonly temperature: number } | undefined
   readonly seed: number
 }
 
 /** Candidates of a query. */
 export const candidatesOf = ({ b, inBatch, negatives }: Pick<ContrastOptions, "b" | "inBatch" | "negatives">): number =>
   inBatch === "none" ? 1 + negatives : inBatch === "positives" ? b + negatives : b + b * negatives
+
+/** The columns of a row's own passages among its candidates: of its positive, and of the first of its hard negatives. */
+const ownAt = (
+  { b, inBatch, negatives }: ContrastOptions,
+  row: number
+): readonly [positive: number, negatives: number] =>
+  inBatch === "none" ? [0, 1] : inBatch === "positives" ? [row, b] : [row, b + row * negatives]
 
 /** A row's own passages, as places in its lists. */
 interface Own {
@@ -40,10 +47,15 @@ const ownOf = (gold: Int32Array, others: Int32Array, most: number, key: Key.Key)
   return { positive, negatives: [...places.subarray(0, most)].toSorted((x, y) => x - y) }
 }
 
-/** The teacher's distribution over a query's own passages, the positive first: at most 1 + negatives shares. */
-const taught = (scores: Float32Array, gold: number, { negatives, positive }: Own, temperature: number) => {
-  const own = Float32Array.from([positive, ...negatives.map((place) => gold + place)], (place) => -scores[place]!)
-  return softmin(own, own.length, temperature)
+/** The teacher's scores of a query's own passages, the positive first, or its distribution: at most 1 + negatives. */
+const taught = (
+  scores: Float32Array,
+  gold: number,
+  { negatives, positive }: Own,
+  teacher: NonNullable<ContrastOptions["teacher"]>
+) => {
+  const own = Float32Array.from([positive, ...negatives.map((place) => gold + place)], (place) => scores[place]!)
+  return teacher.as === "scores" ? own : softmin(own.map((score) => -score), own.length, teacher.temperature)
 }
 
 /**
@@ -77,12 +89,15 @@ export const drawContrast = (o: ContrastOptions) =>
         const added = {
           candidates: new Int32Array(rows.rows * n).fill(-1),
           target: new Float32Array(rows.rows * n),
-          askers: new Int32Array(rows.rows * o.b)
+          askers: new Int32Array(rows.rows * o.b),
+          own: new Int32Array(rows.rows * n)
         }
         for (let r = 0; r < rows.rows; r++) {
           added.candidates.set(candidates(r), r * n)
           const target = o.teacher === undefined ? [1] : taught(teacher[r]!, gold[r]!.length, own[r]!, o.teacher)
           added.target.set(target, r * n + (o.inBatch === "none" ? 0 : r))
+          const [place, from] = ownAt(o, r)
+          added.own.fill(1, r * n + place, r * n + place + 1).fill(1, r * n + from, r * n + from + o.negatives)
           for (let i = 0; i < rows.rows; i++) added.askers[r * o.b + i] = i === r || !knows(i, positives[r]!) ? 1 : 0
         }
         return added

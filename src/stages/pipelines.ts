@@ -13,7 +13,7 @@ import { sample, type SampleOptions } from "./sample.ts"
 import { goldTarget, llmRank, pdist, type RankOptions } from "./score.ts"
 import * as Stage from "./Stage.ts"
 import { drawInBatch, drawOracle, drawWithGold, findGold } from "./supervise.ts"
-import { byContrast, byPairs, byTarget, gate, type Teaching, update, updates } from "./update.ts"
+import { byContrast, byPairs, byTarget, type ContrastGoal, gate, type Teaching, update, updates } from "./update.ts"
 
 /** Options of a training step. */
 export interface StudyOptions extends SampleOptions, RankOptions, RetrieveOptions, PromptOptions {
@@ -70,8 +70,8 @@ export const inBatch = (b: number, o: PromptOptions) =>
   trainingStep(pipe(drawInBatch(b), Stage.andThen(goldTarget(b))), byTarget(b, 1, o))
 
 /** Contrastive training of the retriever on positives and hard negatives. */
-export const contrastive = (o: ContrastOptions & { readonly both: boolean }) =>
-  trainingStep(drawContrast(o), byContrast(candidatesOf(o), o.b, o.both))
+export const contrastive = (o: ContrastOptions & ContrastGoal) =>
+  trainingStep(drawContrast(o), byContrast(candidatesOf(o), o.b, o))
 
 /** Trains only the reader, on gold passages. */
 export const oracle = (c: number, passages: number, seed: number, o: PromptOptions) =>

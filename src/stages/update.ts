@@ -78,20 +78,27 @@ export const byTarget = (m: number, c: number, o: PromptOptions) => ({
     })
 })
 
-/** Contrast: the retriever alone learns, with queries ranked for passages too if `both`. */
-export const byContrast = (n: number, b: number, both: boolean) => ({
+/** What contrast asks for: queries ranked for passages too, or a teacher's margins. */
+export interface ContrastGoal {
+  readonly both: boolean
+  readonly margins: boolean
+}
+
+/** Contrast: the retriever alone learns. */
+export const byContrast = (n: number, b: number, { both, margins }: ContrastGoal) => ({
   needs: { ...Question, ...Contrast(n, b) },
   lessons: (rows: Frame.Frame<typeof Question & ReturnType<typeof Contrast>>) =>
     Effect.sync((): Lessons => {
       const queries = queriesOf(rows)
       const target = Frame.column(rows, "target")
       const askers = both ? { askers: Uint8Array.from(Frame.column(rows, "askers")) } : {}
+      const own = Uint8Array.from(Frame.column(rows, "own"))
       return {
         reader: { prompts: queries.map(() => []), continuations: queries.map(() => "") },
         retriever: {
           queries,
           docs: Frame.column(rows, "candidates"),
-          objective: { _tag: "Listwise", target, ...askers }
+          objective: margins ? { _tag: "Margins", scores: target } : { _tag: "Listwise", target, own, ...askers }
         }
       }
     })

@@ -2,31 +2,22 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fromRecords } from "../../src/datasets/dataset.ts"
 import { text } from "../../src/domain/Content.ts"
-import { retrieverOf } from "../../src/domain/settings/models.ts"
-import { names, type Steps } from "../../src/kernels/Step.ts"
-import type * as Learner from "../../src/runtime/engine/Learner.ts"
-import { cpu } from "../../src/runtime/engine/providers.ts"
-import { type Data, Session } from "../../src/runtime/engine/Session.ts"
+import type { Hardness } from "../../src/kernels/loss/rank.ts"
 import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
-import { Corpus } from "../../src/runtime/ports/Corpus.ts"
 import type { RetrieverLesson } from "../../src/runtime/ports/Retriever.ts"
-import * as CachedGradients from "../../src/runtime/retrieval/dense/cachedGradients.ts"
-import { lessonOf, type Loss, prepare, type StepKey } from "../../src/runtime/retrieval/dense/lessons.ts"
-import * as Model from "../../src/runtime/retrieval/dense/model.ts"
-import { indexes } from "../../src/runtime/retrieval/retriever.ts"
-import { decode } from "../../src/systems/jmlr/settings.ts"
+import type { Loss } from "../../src/runtime/retrieval/dense/lessons.ts"
+import { alike, cachedBy, mean, whole, withModel } from "./contrasted.ts"
 import { close } from "./golden.ts"
 
 const here = import.meta.dirname
 
 interface Told {
   readonly texts: Readonly<Record<"anchors" | "positives" | "negatives", ReadonlyArray<string>>>
+  readonly teacher: ReadonlyArray<readonly [number, number]>
   readonly losses: Readonly<Record<string, number>>
 }
 const told = JSON.parse(readFileSync(join(here, "contrast.json"), "utf8")) as Told
@@ -50,11 +41,34 @@ const symmetric: RetrieverLesson = {
     askers: new Uint8Array(N * N).fill(1)
   }
 }
-const lossAt = (temperature: number): Loss => ({
+/** The same, and which passages are a query's own. */
+const weighed: RetrieverLesson = {
+  ...lesson,
+  objective: {
+    ...lesson.objective as { _tag: "Listwise"; target: Float32Array },
+    own: Uint8Array.from({ length: N * 2 * N }, (_, i) => i % N === Math.floor(i / (2 * N)) ? 1 : 0)
+  }
+}
+/** A query's positive and its negative, with a teacher's scores. */
+const margins: RetrieverLesson = {
+  queries,
+  docs: Int32Array.from(queries.flatMap((_, i) => [i, N + i])),
+  objective: { _tag: "Margins", scores: Float32Array.from(told.teacher.flat()) }
+}
+const lossAt = (temperature: number, hardness?: Hardness): Loss => ({
   temperature,
   weight: 1,
-  contrast: { miniBatch: 0, margin: undefined, divergence: false, normalise: false }
+  contrast: { miniBatch: 0, margin: undefined, hardness, divergence: false, normalise: false }
 })
+const cases: Readonly<Record<string, readonly [RetrieverLesson, Loss]>> = {
+  mnrl: [lesson, lossAt(0.05)],
+  cached: [lesson, lossAt(0.05)],
+  both: [symmetric, lossAt(0.1)],
+  hard_negatives: [weighed, lossAt(0.05, { mode: "hard_negatives", strength: 5 })],
+  in_batch_negatives: [weighed, lossAt(0.05, { mode: "in_batch_negatives", strength: 9 })],
+  all_negatives: [weighed, lossAt(0.05, { mode: "all_negatives", strength: 5 })],
+  margins: [margins, lossAt(1)]
+}
 
 /** A copy of a folder without dropout, gone with the scope. */
 const still = (name: string) =>
@@ -69,122 +83,18 @@ const still = (name: string) =>
     (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
   )
 
-const settingsOf = (folder: string) =>
-  Effect.map(
-    decode("test", {
-      output_dir: "run",
-      passages_file: "passages.jsonl",
-      retriever_name_or_path: folder,
-      reader_name_or_path: folder,
-      max_steps: 1,
-      query_max_len: 16,
-      passage_max_len: 16
-    }),
-    (c) => ({ model: retrieverOf(c), training: c, retrieval: c })
-  )
-
-type Gradients = ReadonlyMap<string, Float64Array>
-
-/** The sum over parts of the gradients of their losses. */
-const gradientsOf = Effect.fnUntraced(function*<K>(
-  model: Model.RetrieverModel,
-  steps: (key: K) => Steps,
-  parts: ReadonlyArray<Learner.Part<K>>
-) {
-  const session = yield* Session
-  const sums = new Map<string, Float64Array>()
-  let losses: Data = new Float32Array(0)
-  const zero = Object.fromEntries(
-    model.weights.trainable.map((
-      path
-    ) => [names.sum(path), new Float32Array(model.weights.params.get(path)!.shape.reduce((a, b) => a * b, 1))])
-  )
-  for (const { batch, key } of parts) {
-    const graph = steps(key).part()
-    const program = yield* session.compile<string, string>(graph)
-    const feeds = { ...model.weights.values(), ...zero, ...batch }
-    const given = Object.fromEntries(
-      Object.keys(graph.inputs).map((name) => [name, (feeds as Record<string, Data>)[name]!])
-    )
-    const results = yield* program.run(given)
-    losses = results["losses"] ?? losses
-    for (const path of model.weights.trainable) {
-      const own = results[names.next(names.sum(path))] as Float32Array
-      const before = sums.get(path) ?? new Float64Array(own.length)
-      sums.set(path, before.map((x, i) => x + own[i]!))
-    }
-  }
-  return { gradients: sums as Gradients, losses: losses as Float32Array }
-})
-
-const mean = (losses: Float32Array): number => losses.reduce((a, b) => a + b, 0) / losses.length
-
-/** The model of a folder with what its lessons need. */
-const withModel = <A, E>(
-  folder: string,
-  use: (model: Model.RetrieverModel, settings: Model.RetrieverSettings) => Effect.Effect<A, E, any>
-) =>
-  Effect.gen(function*() {
-    const settings = yield* settingsOf(folder)
-    const around = Layer.mergeAll(
-      Layer.succeed(Corpus, fromRecords(passages)),
-      cpu({ threads: 1 }),
-      NodeFileSystem.layer
-    )
-    const made = Effect.flatMap(Model.make(settings, () => true), (model) => use(model, settings))
-    return yield* made.pipe(
-      Effect.scoped,
-      Effect.provide(indexes(settings.retrieval).pipe(Layer.provideMerge(around)), { local: true })
-    )
-  }) as Effect.Effect<A, unknown>
-
-const whole = (
-  model: Model.RetrieverModel,
-  settings: Model.RetrieverSettings,
-  loss: Loss,
-  own: RetrieverLesson,
-  key = 5
-) =>
-  Effect.flatMap(
-    prepare(model, loss, own, [0, N], key),
-    (part) => gradientsOf<StepKey>(model, lessonOf(model, { loss, training: settings.training }), [part])
-  )
-
-const cachedBy = Effect.fnUntraced(function*(
-  model: Model.RetrieverModel,
-  settings: Model.RetrieverSettings,
-  loss: Loss,
-  own: RetrieverLesson,
-  size: number
-) {
-  const { losses, parts } = yield* (yield* CachedGradients.make(model, loss))(own, size, (chunk) => 5 + chunk)
-  const { gradients } = yield* gradientsOf(model, CachedGradients.replayOf(model, settings), parts)
-  return { gradients, losses, parts: parts.length }
-})
-
-const alike = (got: Gradients, want: ReadonlyMap<string, ArrayLike<number>>, tolerance: number, what: string) => {
-  assert.sameMembers([...got.keys()], [...want.keys()])
-  for (const [path, values] of want) close(got.get(path)!, values, `${what}: ${path}`, { tolerance, tiny: tolerance })
-}
-
 describe("a contrastive step", () => {
   for (const name of ["bert-mean", "qwen3-both"]) {
-    for (
-      const [kind, own, temperature] of [["mnrl", lesson, 0.05], ["cached", lesson, 0.05], [
-        "both",
-        symmetric,
-        0.1
-      ]] as const
-    ) {
+    for (const [kind, [own, loss]] of Object.entries(cases)) {
       it.live(`of ${name} is sentence-transformers' (${kind})`, () =>
         Effect.gen(function*() {
           const tensors = yield* Safetensors.read(join(here, "contrast.safetensors"))
           const prefix = `${name}/${kind}/`
           const root = name.startsWith("bert") ? "bert." : "model."
-          const found = yield* withModel(yield* still(name), (model, settings) =>
+          const found = yield* withModel(yield* still(name), passages, 16, (model, settings) =>
             kind === "cached"
-              ? cachedBy(model, settings, lossAt(temperature), own, 3)
-              : whole(model, settings, lossAt(temperature), own))
+              ? cachedBy(model, settings, loss, own, 3)
+              : whole(model, settings, loss, own))
           assert.closeTo(mean(found.losses), told.losses[`${name}/${kind}`]!, 2e-5)
           const wanted = new Map(
             [...tensors].filter(([key]) => key.startsWith(prefix)).map(([key, { data }]) => [
@@ -200,11 +110,14 @@ describe("a contrastive step", () => {
         const folder = yield* still(name)
         yield* withModel(
           folder,
+          passages,
+          16,
           Effect.fnUntraced(function*(model, settings) {
-            for (const own of [lesson, symmetric]) {
-              const expected = yield* whole(model, settings, lossAt(0.5), own)
+            const others = [weighed, lossAt(0.5, { mode: "all_negatives", strength: 2 })] as const
+            for (const [own, loss] of [[lesson, lossAt(0.5)], [symmetric, lossAt(0.5)], others] as const) {
+              const expected = yield* whole(model, settings, loss, own)
               for (const [size, parts] of [[1, 3 * N], [3, 2 + 3], [2 * N, 2]] as const) {
-                const found = yield* cachedBy(model, settings, lossAt(0.5), own, size)
+                const found = yield* cachedBy(model, settings, loss, own, size)
                 assert.strictEqual(found.parts, parts)
                 close(found.losses, expected.losses, "losses", { tolerance: 1e-6 })
                 alike(found.gradients, expected.gradients, 1e-6, `chunks of ${size}`)
@@ -217,6 +130,8 @@ describe("a contrastive step", () => {
   it.live("with dropout, through cached gradients, is the whole one where a chunk is all texts", () =>
     withModel(
       join(here, "sentences", "bert-mean"),
+      passages,
+      16,
       Effect.fnUntraced(function*(model, settings) {
         const expected = yield* whole(model, settings, lossAt(0.5), lesson)
         const found = yield* cachedBy(model, settings, lossAt(0.5), lesson, 2 * N)

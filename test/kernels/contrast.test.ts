@@ -2,7 +2,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import { grad } from "../../src/kernels/grad.ts"
 import { interpret } from "../../src/kernels/interpret.ts"
-import { type Candidates, divergence, listwise, type Margin, mean, withinMargin } from "../../src/kernels/loss/rank.ts"
+import {
+  type Candidates,
+  divergence,
+  type Hardness,
+  hardness,
+  listwise,
+  type Margin,
+  marginMse,
+  mean,
+  withinMargin
+} from "../../src/kernels/loss/rank.ts"
 import * as Nd from "../../src/kernels/NdArray.ts"
 import { pool, type Pooling } from "../../src/kernels/nn/sentence.ts"
 import { matmul } from "../../src/kernels/op/contract.ts"
@@ -135,19 +145,26 @@ describe("InfoNCE", () => {
     assert.deepStrictEqual(kept({ strategy: "absolute", margin: 0.25 }), [1, 0, 1, 0])
     assert.deepStrictEqual(kept({ strategy: "relative", margin: 0.5 }), [1, 0, 1, 0])
   })
-  it("counts hard negatives for more by a penalty", () => {
-    const own = (by: (row: number, column: number) => boolean, alpha: number) =>
-      table([3, 6], each((row, column) => by(row, column) ? alpha * cosines[row]![column]! : 0))
-    const ownNegative = own((row, column) => column === row + 3, 5)
-    const others = own((row, column) => column !== row && column !== row + 3, 9)
-    const all = own((row, column) => column !== row, 5)
-    const losses = (penalty: Tensor, temperature: number) => judged(listwise(scores, target, temperature, { penalty }))
-    near(losses(ownNegative, 1).losses, [2.98400854, 3.87724046, 2.41386948])
-    near(losses(ownNegative, 0.05).losses, [0.31354518, 4.75862638, 0.00420232])
-    assert.closeTo(losses(others, 1).loss, 3.68438411, 3e-7)
-    assert.closeTo(losses(others, 0.05).loss, 0.45295238, 3e-7)
-    assert.closeTo(losses(all, 1).loss, 3.40762037, 3e-7)
-    assert.closeTo(losses(all, 0.05).loss, 1.69305219, 3e-7)
+  it("counts hard negatives for more, the harder they are", () => {
+    const own = flags([3, 6], each((row, column) => column % 3 === row))
+    const weighted = (mode: Hardness["mode"], strength: number, temperature: number) =>
+      judged(listwise(scores, target, temperature, { penalty: hardness(scores, target, own, { mode, strength }) }))
+    near(weighted("hard_negatives", 5, 1).losses, [2.98400854, 3.87724046, 2.41386948])
+    near(weighted("hard_negatives", 5, 0.05).losses, [0.31354518, 4.75862638, 0.00420232])
+    assert.closeTo(weighted("in_batch_negatives", 9, 1).loss, 3.68438411, 3e-7)
+    assert.closeTo(weighted("in_batch_negatives", 9, 0.05).loss, 0.45295238, 3e-7)
+    near(weighted("all_negatives", 5, 1).losses, [3.3115103, 4.02905010, 2.88230072])
+    near(weighted("all_negatives", 5, 0.05).losses, [0.31523381, 4.75867639, 0.00524636])
+    assert.closeTo(weighted("all_negatives", 5, 1).loss, 3.40762037, 3e-7)
+  })
+  it("has no gradient through the penalty: that of the softmax alone", () => {
+    const own = flags([3, 6], each((row, column) => column % 3 === row))
+    for (const mode of ["hard_negatives", "in_batch_negatives", "all_negatives"] as const) {
+      const penalty = hardness(scores, target, own, { mode, strength: 5 })
+      const [held] = interpret([penalty], { scores: Nd.fromArray([3, 6], cosines.flat()) })
+      const apart = judged(listwise(scores, target, 0.05, { penalty: constant(held!) }))
+      assert.deepStrictEqual(judged(listwise(scores, target, 0.05, { penalty })), apart)
+    }
   })
   it("has the gradients at embeddings that the formula has", () => {
     const shape = [3, 2] as const
@@ -187,6 +204,31 @@ describe("distillation", () => {
     near(gradient, [-0.1589837, 0.09205024, 0.06693346, 0.06091749, -0.09532045, 0.03440296])
     assert.closeTo(at(2, 2).loss, 0.43240296, 1e-8)
     assert.closeTo(at(1, 2).loss, 0.0277428, 1e-8)
+  })
+})
+
+describe("margins", () => {
+  const [student, teacher] = [[2, 1, 0.5, 1.5, 1.8, 0.2], [4, 1, -1, 2, 3, 0]]
+  const at = (n: number, there: ReadonlyArray<boolean> = [true, true, true, true, true, true]) => {
+    const cut = <A>(all: ReadonlyArray<A>) => [...all.slice(0, n), ...all.slice(3, 3 + n)]
+    const own = input("student", [2, n])
+    const losses = marginMse(own, table([2, n], cut(teacher)), flags([2, n], cut(there)))
+    const [all, loss, gradient] = interpret([losses, mean(losses), ...grad(mean(losses), [own])], {
+      student: Nd.fromArray([2, n], cut(student))
+    })
+    return { losses: [...all!.data], loss: loss!.data[0]!, gradient: [...gradient!.data] }
+  }
+  it("are the teacher's in the mean square, over one negative or several", () => {
+    assert.closeTo(at(2).loss, 2.245, 1e-12)
+    const { gradient, loss, losses } = at(3)
+    assert.closeTo(loss, 4.3075, 1e-12)
+    near(losses, [8.125, 0.49])
+    near(gradient, [-2.75, 1, 1.75, 0, -0.35, 0.35])
+  })
+  it("leave out passages that are none", () => {
+    const { gradient, losses } = at(3, [true, true, false, true, false, false])
+    near(losses, [4, 0])
+    near(gradient, [-2, 2, 0, 0, 0, 0])
   })
 })
 

@@ -56,7 +56,8 @@ export const gradientError = (op: Op<any>, law: Case, values: ReadonlyArray<Nd.N
 }
 
 export const differentiable = (op: Op<any>): boolean =>
-  op.law.ranges.some((r) => r.dtype === "float32") && applied(op, op.law.cases[0]!).output.type.dtype === "float32"
+  !op.stops && op.law.ranges.some((r) => r.dtype === "float32") &&
+  applied(op, op.law.cases[0]!).output.type.dtype === "float32"
 
 /** The piecewise ops are judged away from the points where they are not differentiable. */
 const smooth = (op: Op<any>, values: ReadonlyArray<Nd.NdArray>): boolean => {

@@ -29,12 +29,12 @@ const options: ContrastOptions = { b: 3, negatives: 1, inBatch: "positives", mas
 
 const drawn = (o: Partial<ContrastOptions>, records?: ReadonlyArray<QuestionRecord>) =>
   Effect.map(drawContrast({ ...options, ...o }).run(frame(records)), (own) => {
-    const table = (name: "candidates" | "target" | "askers") => {
+    const table = (name: "candidates" | "target" | "askers" | "own") => {
       const block = Frame.column(own, name)
       const width = block.length / own.rows
       return Array.from({ length: own.rows }, (_, r) => [...block.subarray(r * width, (r + 1) * width)])
     }
-    return { candidates: table("candidates"), target: table("target"), askers: table("askers") }
+    return { candidates: table("candidates"), target: table("target"), askers: table("askers"), own: table("own") }
   })
 
 describe("a query's candidates", () => {
@@ -68,9 +68,37 @@ describe("a query's candidates", () => {
   it.effect("have a teacher's shares as their target", () =>
     Effect.gen(function*() {
       const taught = [record("a", [0], [10, 11], { 0: 2, 10: 1, 11: 0 })]
-      const { target } = yield* drawn({ b: 1, negatives: 2, inBatch: "none", teacher: 1 }, taught)
+      const { target } = yield* drawn({
+        b: 1,
+        negatives: 2,
+        inBatch: "none",
+        teacher: { as: "shares", temperature: 1 }
+      }, taught)
       const shares = [2, 1, 0].map((x) => Math.exp(x) / (Math.exp(2) + Math.exp(1) + 1))
       target[0]!.forEach((x, i) => assert.closeTo(x, shares[i]!, 1e-6))
+    }))
+  it.effect("have a teacher's scores as their target, for margins", () =>
+    Effect.gen(function*() {
+      const taught = [record("a", [0], [10, 11], { 0: 2, 10: 1, 11: -3 }), record("b", [1], [12], { 1: 0.5, 12: 4 })]
+      const { candidates, target } = yield* drawn(
+        { b: 2, negatives: 2, inBatch: "none", teacher: { as: "scores" } },
+        taught
+      )
+      assert.deepStrictEqual(candidates, [[0, 10, 11], [1, 12, -1]])
+      assert.deepStrictEqual(target, [[2, 1, -3], [0.5, 4, 0]])
+    }))
+  it.effect("are told which of them are a row's own", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual((yield* drawn({})).own, [[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]])
+      assert.deepStrictEqual((yield* drawn({ inBatch: "all" })).own, [[1, 0, 0, 1, 0, 0], [0, 1, 0, 0, 1, 0], [
+        0,
+        0,
+        1,
+        0,
+        0,
+        1
+      ]])
+      assert.deepStrictEqual((yield* drawn({ inBatch: "none", negatives: 2 })).own, [[1, 1, 1], [1, 1, 1], [1, 1, 1]])
     }))
   it.effect("are drawn again in the same way", () =>
     Effect.gen(function*() {

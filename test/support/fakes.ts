@@ -26,11 +26,22 @@ export interface Calls {
 const rowOf = (block: Int32Array, rows: number, r: number): Int32Array =>
   block.subarray(r * block.length / rows, (r + 1) * block.length / rows)
 
-/** Σ over pairs of softplus(s_j - s_i), or the cross-entropy with the target: the losses of the objectives. */
+/** By how much the first outranks each of the others beyond what it should. */
+const excess = (wanted: Float32Array, scores: ReadonlyArray<number>, q: number): ReadonlyArray<number> =>
+  scores.slice(1).map((score, i) => {
+    const [first, other] = [wanted[q * scores.length]!, wanted[q * scores.length + i + 1]!]
+    return scores[0]! - score - (first - other)
+  })
+
+/** Σ over pairs of softplus(s_j - s_i), the cross-entropy with the target, or the square of margins: the objectives' losses. */
 const lossOf = (objective: Objective, scores: ReadonlyArray<number>, q: number): number => {
   if (objective._tag === "Listwise") {
     const total = Math.log(scores.reduce((sum, s) => sum + Math.exp(s), 0))
     return scores.reduce((sum, s, i) => sum - objective.target[q * scores.length + i]! * (s - total), 0)
+  }
+  if (objective._tag === "Margins") {
+    const off = excess(objective.scores, scores, q)
+    return off.reduce((sum, x) => sum + x ** 2, 0) / off.length
   }
   const { m, weights } = objective
   let loss = 0
@@ -45,6 +56,10 @@ const wishes = (objective: Objective, scores: ReadonlyArray<number>, q: number):
   if (objective._tag === "Listwise") {
     const total = scores.reduce((sum, s) => sum + Math.exp(s), 0)
     return scores.map((s, i) => objective.target[q * scores.length + i]! - Math.exp(s) / total)
+  }
+  if (objective._tag === "Margins") {
+    const off = excess(objective.scores, scores, q)
+    return [-off.reduce((sum, x) => sum + x, 0), ...off]
   }
   const { m, weights } = objective
   const pull = (i: number, j: number) => weights[(q * m + i) * m + j]! / (1 + Math.exp(scores[i]! - scores[j]!))

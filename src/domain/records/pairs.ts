@@ -114,6 +114,17 @@ export const toPair = (line: unknown, also: ReadonlySet<string>, notes: Notes = 
   }
 }
 
+/** Scores by id. Throws if one has two scores. */
+const scoresById = (ids: ReadonlyArray<string>, scores: ReadonlyArray<number>): Readonly<Record<string, number>> => {
+  const own = new Map<string, number>()
+  ids.forEach((id, i) => {
+    const before = own.get(id) ?? scores[i]!
+    if (before !== scores[i]) throw new RecordError("", `a passage has two scores, ${before} and ${scores[i]}`)
+    own.set(id, before)
+  })
+  return Object.fromEntries(own)
+}
+
 /** A pair's texts under ids, and its scores by id. Negatives that are positives too are left out, and told. */
 export const withIds = (pair: Pair, idOf: (text: string) => string, notes: Notes = silent) => {
   const gold = distinct(pair.positives.map(idOf))
@@ -123,6 +134,6 @@ export const withIds = (pair: Pair, idOf: (text: string) => string, notes: Notes
     notes.remark("have a negative that is one of their positives, which is left out")
   }
   const ids = [...pair.positives.map(idOf), ...all]
-  const scores = pair.scores && Object.fromEntries(ids.map((id, i) => [id, pair.scores![i]!]))
+  const scores = pair.scores && scoresById(ids, pair.scores)
   return { gold, negatives, ...(scores ? { scores } : {}) }
 }

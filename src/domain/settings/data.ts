@@ -11,7 +11,8 @@ const hasFile = (split: string) => where(`with ${split}_file`, (c) => c[`${split
 /** The section's settings by name. */
 export const data = {
   passages_file: setting(MaybePath, {
-    description: "Passages: JSON lines, a JSON array or object, parquet, or a folder of them; `.gz` is read too "
+    description:
+      "Passages: JSON lines, a JSON array or object, parquet, a table (`.tsv`), or a folder of records; `.gz` is read too "
       + "(docs/data.md). Mode contrastive needs none to train on rows of texts.",
     affects: "learning",
     default: ""
@@ -28,6 +29,14 @@ export const data = {
     affects: "learning",
     default: "",
     matters: (c, modes) => c["holdout"] !== 0 && c["test_file"] === "" ? undefined : asked(c, modes)
+  }),
+  queries_file: setting(MaybePath, {
+    description:
+      "Texts of the queries that `train_file` names by id (ColBERT's triples): a table of ids and texts, or a file of "
+      + "questions; by default the `queries.tsv` or `queries.jsonl` beside it.",
+    affects: "learning",
+    default: "",
+    matters: where("in mode contrastive", ({ mode }) => mode === "contrastive")
   }),
   validation_file: setting(MaybePath, {
     description: "Validation questions, for `evaluate --split validation`.",

@@ -1,8 +1,10 @@
 /** Ranking losses on the retriever's scores; the reader's preferences enter as data. */
 import { reshape, sum } from "../op/broadcast.ts"
-import { add, div, log, mul, neg, scale, softplus, sub } from "../op/elementwise.ts"
+import { add, div, float, log, mul, neg, scale, softplus, sub } from "../op/elementwise.ts"
+import { slice } from "../op/gather.ts"
 import { logSoftmax } from "../op/normalise.ts"
-import { less, max, not, or, penalise, reduceMax, reduceMin, where } from "../op/select.ts"
+import { and, less, max, not, or, penalise, reduceMax, reduceMin, where } from "../op/select.ts"
+import { stopGradient } from "../op/stop.ts"
 import { scalar, type Tensor } from "../Tensor.ts"
 
 /**
@@ -81,6 +83,41 @@ export const withinMargin = (scores: Tensor, target: Tensor, { margin, strategy 
   const positive = sum(mul(scores, target), [1], true)
   const by = strategy === "absolute" ? scalar(margin) : scale(max(positive, neg(positive)), margin)
   return or(not(less(sub(positive, by), scores)), less(scalar(0), target))
+}
+
+/** Which negatives count for more the nearer they score to the positive, and by how much. */
+export interface Hardness {
+  /** The query's own hard negatives, those of the batch's other queries and these queries' positives, or both. */
+  readonly mode: "hard_negatives" | "in_batch_negatives" | "all_negatives"
+  readonly strength: number
+}
+
+/**
+ * The penalty of hardness-weighted InfoNCE (Lan et al. 2025, eq. 5): strength times the score, as a constant, for the
+ * negatives of the mode; 0 elsewhere. It is not divided by the temperature. Scores [b, n], one-hot targets [b, n], own, bool
+ * [b, n]: which candidates belong to the query itself -> [b, n].
+ */
+export const hardness = (scores: Tensor, target: Tensor, own: Tensor, { mode, strength }: Hardness): Tensor => {
+  const negative = not(less(scalar(0), target))
+  const counted = mode === "all_negatives"
+    ? negative
+    : mode === "hard_negatives"
+    ? and(own, negative)
+    : not(own)
+  return where(counted, scale(stopGradient(scores), strength), scalar(0))
+}
+
+/**
+ * MarginMSE (Hofstätter et al. 2020): the mean square of the difference between a query's margins, of its positive over
+ * each of its negatives, and the teacher's. Scores and teacher's scores [b, n], the positive first; allowed, bool [b, n]:
+ * which passages there are -> [b], 0 for a query without negatives.
+ */
+export const marginMse = (scores: Tensor, teacher: Tensor, allowed: Tensor): Tensor => {
+  const n = scores.type.shape[1]!
+  const margins = (own: Tensor) => sub(slice(own, 1, 0, 1), slice(own, 1, 1, n))
+  const counted = float(slice(allowed, 1, 1, n))
+  const off = sub(margins(scores), margins(teacher))
+  return div(sum(mul(counted, mul(off, off)), [1]), max(sum(counted, [1]), scalar(1)))
 }
 
 /** The mean over the batch: [b] -> []. */

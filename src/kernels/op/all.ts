@@ -12,6 +12,7 @@ import * as quantised from "./quantised.ts"
 import * as random from "./random.ts"
 import * as order from "./scheduling.ts"
 import * as select from "./select.ts"
+import * as stop from "./stop.ts"
 import * as widen from "./widen.ts"
 
 const isOp = (value: unknown): value is Op<any> => typeof value === "object" && value !== null && "vjp" in value
@@ -30,5 +31,6 @@ export const all: ReadonlyArray<Op<any>> = [
   iota,
   random,
   quantised,
-  widen
+  widen,
+  stop
 ].flatMap((file) => Object.values<unknown>(file).filter(isOp))

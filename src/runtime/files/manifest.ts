@@ -10,8 +10,8 @@ import * as TensorFile from "./safetensors/read.ts"
 /** File name of the manifest. */
 export const FILE = checkpointFiles.manifest
 
-/** Paths within the checkpoint: part/name. */
-const Path = Schema.String.check(Schema.isPattern(/^[\w-]+\/[\w-][\w.-]*$/))
+/** Paths within the checkpoint: part/name, or part/module/name for a module of sentence-transformers. */
+const Path = Schema.String.check(Schema.isPattern(/^[\w-]+(?:\/[\w-]+)?\/[\w-][\w.-]*$/))
 
 const content = {
   global_step: Schema.Natural,

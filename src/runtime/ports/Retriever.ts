@@ -38,9 +38,17 @@ export type Objective =
   /**
    * Listwise over all n passages, target distribution [queries, n]; row -1 is no candidate, and has the target 0. With
    * `askers`, the queries are ranked for each query's first positive, too, and the loss is the mean of both directions:
-   * [queries, queries], 1 where a query is a candidate for the positive of another.
+   * [queries, queries], 1 where a query is a candidate for the positive of another. `own`, [queries, n], is 1 where a passage is
+   * one of the query's own, which losses that weigh negatives ask for.
    */
-  | { readonly _tag: "Listwise"; readonly target: Float32Array; readonly askers?: Uint8Array }
+  | {
+    readonly _tag: "Listwise"
+    readonly target: Float32Array
+    readonly askers?: Uint8Array
+    readonly own?: Uint8Array
+  }
+  /** Margins of the first passage over each of the others, as in a teacher's scores [queries, n]; row -1 is none (MarginMSE). */
+  | { readonly _tag: "Margins"; readonly scores: Float32Array }
 
 /** Queries with passages, and the objective for their scores. */
 export interface RetrieverLesson {

@@ -43,6 +43,9 @@ type Failure = Parameters<typeof translate>[0] | CorpusError | IndexError
 
 const [NAME] = parts
 
+/** Below this, a temperature makes one-hot distributions of sums over a query's tokens. */
+const SHARP = 0.2
+
 const failing = (taught?: Taught) =>
   Effect.mapError((error: Failure) =>
     new RetrieverError({
@@ -79,7 +82,9 @@ const chunkOf = ({ contrast }: Loss, { objective, queries }: RetrieverLesson, pa
   if (objective._tag === "Pairwise" || contrast === undefined) return undefined
   if (contrast.miniBatch > 0) return contrast.miniBatch
   /** Queries are ranked among all of the update, which parts do not see. */
-  return parts.length > 1 && objective.askers ? Math.ceil(queries.length / parts.length) : undefined
+  return parts.length > 1 && objective._tag === "Listwise" && objective.askers
+    ? Math.ceil(queries.length / parts.length)
+    : undefined
 }
 
 /** The index layer: the stored index at `index_path` if set, else a temporary one. */
@@ -98,6 +103,12 @@ export const trainable = (settings: RetrieverSettings) =>
       draws: true
     })
     const name = NAME
+    if (loss.contrast && !model.pools && loss.temperature < SHARP) {
+      yield* Effect.logWarning(
+        `contrastive_temperature ${loss.temperature} divides scores that are sums over a query's tokens: late interaction is `
+          + "usually trained with 1"
+      )
+    }
     const scaler = scalerOf(yield* Session)
     const learner = yield* Learner.make({
       name,

@@ -8,27 +8,35 @@ import { stepSize } from "../../domain/settings/training.ts"
 import { all, type Use, where } from "../../domain/settings/uses.ts"
 import type { Loss } from "../../runtime/retrieval/dense/lessons.ts"
 import type { ContrastOptions } from "../../stages/contrast.ts"
+import type { ContrastGoal } from "../../stages/update.ts"
 
 const contrasts: Use = where("in mode contrastive", ({ mode }) => mode === "contrastive")
 const byInfoNce = all(contrasts, where("with contrastive_loss infonce", (c) => c["contrastive_loss"] === "infonce"))
 const byKl = all(contrasts, where("with contrastive_loss kl", (c) => c["contrastive_loss"] === "kl"))
+const byShares = all(
+  contrasts,
+  where("with contrastive_loss infonce or kl", (c) => c["contrastive_loss"] !== "margin_mse")
+)
 
 /** The settings by name. */
 export const contrast = {
-  contrastive_loss: setting(Schema.Literals(["infonce", "kl"]), {
+  contrastive_loss: setting(Schema.Literals(["infonce", "kl", "margin_mse"]), {
     description:
-      "InfoNCE (sentence-transformers' MultipleNegativesRankingLoss), or the divergence from a teacher's scores of a query's "
-      + "own passages (DistillKLDivLoss; `pos_scores` and `neg_scores` of the rows).",
+      "InfoNCE (sentence-transformers' MultipleNegativesRankingLoss, PyLate's Contrastive), or what a teacher's scores of a "
+      + "query's own passages say (`pos_scores` and `neg_scores` of the rows): the divergence from their distribution "
+      + "(DistillKLDivLoss, Distillation), or the squares of differences between margins (MarginMSELoss).",
     affects: "learning",
     default: "infonce",
     matters: contrasts
   }),
   contrastive_temperature: setting(Positive, {
-    description: "Scores are divided by it: 0.05 is sentence-transformers' `scale` of 20, STM's formula has 1.",
+    description:
+      "Scores are divided by it: 0.05 is sentence-transformers' `scale` of 20, STM's formula has 1. Late interaction sums over "
+      + "a query's tokens, and wants 1 or more (PyLate's default is 1).",
     affects: "learning",
     default: 0.05,
     aliases: ["tau"],
-    matters: contrasts
+    matters: byShares
   }),
   num_negatives: setting(Natural, {
     description: "Hard negatives of a query in a step, drawn anew in each if its row has more.",
@@ -70,6 +78,20 @@ export const contrast = {
     default: 0,
     matters: all(byInfoNce, where("with a margin_strategy", (c) => c["margin_strategy"] !== "none"))
   }),
+  hardness_mode: setting(Schema.Literals(["none", "hard_negatives", "in_batch_negatives", "all_negatives"]), {
+    description:
+      "Add `hardness_strength` times their score to the logits of negatives, the more the harder they are: of the "
+      + "query's own hard negatives, of the passages of other queries, or of both.",
+    affects: "learning",
+    default: "none",
+    matters: byInfoNce
+  }),
+  hardness_strength: setting(NonNegative, {
+    description: "The strength of `hardness_mode`, alpha; not divided by the temperature.",
+    affects: "learning",
+    default: 0,
+    matters: all(byInfoNce, where("with a hardness_mode", (c) => c["hardness_mode"] !== "none"))
+  }),
   mini_batch_size: setting(Natural, {
     description:
       "Texts that are encoded at a time, with cached gradients (CachedMultipleNegativesRankingLoss): memory is bounded by it, "
@@ -96,29 +118,37 @@ export type ContrastConfig = RunConfig & Schema.Struct.Type<typeof contrast>
 
 /** How scores become a loss. */
 export const contrastLoss = (c: ContrastConfig, weight: number): Loss => ({
-  temperature: c.contrastive_temperature,
+  temperature: c.contrastive_loss === "margin_mse" ? 1 : c.contrastive_temperature,
   weight,
   contrast: {
     miniBatch: c.mini_batch_size,
-    margin: c.margin_strategy === "none" || c.contrastive_loss === "kl"
+    margin: c.margin_strategy === "none" || c.contrastive_loss !== "infonce"
       ? undefined
       : { strategy: c.margin_strategy, margin: c.margin },
+    hardness: c.hardness_mode === "none" || c.contrastive_loss !== "infonce"
+      ? undefined
+      : { mode: c.hardness_mode, strength: c.hardness_strength },
     divergence: c.contrastive_loss === "kl",
     normalise: c.contrastive_loss === "kl" && c.normalize_scores
   }
 })
 
-/** Which passages a query's positive is compared with, and whether queries are ranked, too. */
-export const contrastOptions = (c: ContrastConfig): ContrastOptions & { readonly both: boolean } => {
-  const kl = c.contrastive_loss === "kl"
+/** Which passages a query's positive is compared with, and what is asked of their scores. */
+export const contrastOptions = (c: ContrastConfig): ContrastOptions & ContrastGoal => {
+  const loss = c.contrastive_loss
   return {
     b: stepSize(c),
     negatives: c.num_negatives,
-    inBatch: kl ? "none" : c.in_batch_negatives,
+    inBatch: loss === "infonce" ? c.in_batch_negatives : "none",
     masksKnown: c.mask_known_positives,
-    teacher: kl ? c.teacher_temperature : undefined,
+    teacher: loss === "infonce"
+      ? undefined
+      : loss === "kl"
+      ? { as: "shares", temperature: c.teacher_temperature }
+      : { as: "scores" },
     seed: c.seed,
-    both: !kl && c.directions === "both"
+    both: loss === "infonce" && c.directions === "both",
+    margins: loss === "margin_mse"
   }
 }
 
@@ -133,18 +163,26 @@ export const contrastLacks = (c: ContrastConfig) => (records: ReadonlyArray<Ques
     inBatch !== "none" && negatives > 0 && alone.length === records.length
     && "no row has a negative; set num_negatives: 0 to learn from those of the batch alone",
     teacher !== undefined && mute.length > 0
-    && `contrastive_loss kl needs pos_scores and neg_scores of every row; ${mute.length} have none (first: ${
-      mute[0]!.id
-    })`
+    && `contrastive_loss ${c.contrastive_loss} needs a teacher's scores of every row (pos_scores and neg_scores); `
+      + `${mute.length} have none (first: ${mute[0]!.id})`
   ].filter((line) => line !== false)
 }
 
 /** Conflicts between these settings. */
 export const contrastConflicts = (c: ContrastConfig): ReadonlyArray<string | false> => {
-  const lonely = contrastOptions(c).inBatch === "none" || stepSize(c) === 1
+  if (c.mode !== "contrastive") return []
+  const { inBatch, negatives } = contrastOptions(c)
+  const weighs = c.contrastive_loss === "infonce" && c.hardness_mode !== "none"
+  const weighed = [
+    ...(c.hardness_mode === "in_batch_negatives" || negatives === 0 ? [] : ["own"]),
+    ...(c.hardness_mode === "hard_negatives" || inBatch === "none" ? [] : ["others"])
+  ]
   return [
-    c.mode === "contrastive" && c.num_negatives === 0 && lonely
+    negatives === 0 && (inBatch === "none" || stepSize(c) === 1)
     && "num_negatives 0 leaves a query nothing to compare its positive with: raise it or per_device_train_batch_size, or "
-      + "set in_batch_negatives: positives"
+      + "set in_batch_negatives: positives",
+    weighs && c.hardness_strength === 0 && `hardness_mode ${c.hardness_mode} has no effect with hardness_strength 0`,
+    weighs && weighed.length === 0
+    && `hardness_mode ${c.hardness_mode} finds none: num_negatives is ${negatives}, in_batch_negatives ${inBatch}`
   ]
 }

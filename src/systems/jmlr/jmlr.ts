@@ -59,7 +59,7 @@ const columns = (c: JmlrConfig) => (questions: number): number =>
   c.mode === "lexical" ?
     12 * questions ** 2
     : c.mode === "contrastive"
-    ? questions * (8 * candidatesOf(contrastOptions(c)) + 4 * questions)
+    ? questions * (12 * candidatesOf(contrastOptions(c)) + 4 * questions)
     : questions * (8 * c.n_candidates + 8 * c.retriever_n_context + 4 * c.n_context + 4 * c.retriever_n_context ** 2)
 
 const modeOf = (c: JmlrConfig): Mode => {

@@ -193,21 +193,24 @@ export const presets = {
 } as const
 
 /** Conflicts between the system's settings. */
-const conflicts = (c: JmlrConfig): ReadonlyArray<string> =>
-  [
-    c.retriever_n_context > c.n_candidates
+const conflicts = (c: JmlrConfig): ReadonlyArray<string> => {
+  const { passages, retriever } = traits[c.mode as ModeName]
+  const found = passages === "found"
+  return [
+    found && c.retriever_n_context > c.n_candidates
     && `retriever_n_context (${c.retriever_n_context}) exceeds n_candidates (${c.n_candidates})`,
-    c.n_context > c.n_candidates && `n_context (${c.n_context}) exceeds n_candidates (${c.n_candidates})`,
-    c.context === "sampled" && c.n_context > c.retriever_n_context
+    found && c.n_context > c.n_candidates && `n_context (${c.n_context}) exceeds n_candidates (${c.n_candidates})`,
+    found && c.context === "sampled" && c.n_context > c.retriever_n_context
     && `n_context (${c.n_context}) exceeds retriever_n_context (${c.retriever_n_context}), from which it is taken`,
     c.gold_score_mode === "llm_rank" && c.retriever_n_context < 2 && "llm_rank compares at least 2 passages",
-    traits[c.mode as ModeName].retriever === "trained" && c.rank_weight === 0
+    retriever === "trained" && c.rank_weight === 0
     && `rank_weight 0 leaves the retriever nothing to learn in mode ${c.mode}; mode frozen_rag keeps it as it is`,
     c.mode !== "contrastive" && c.passages_file === "" && "passages_file: is missing",
     ...contrastConflicts(c),
     c.mode === "copy" && c.copy_words > c.text_maxlength
     && `copy_words (${c.copy_words}) exceeds text_maxlength (${c.text_maxlength}): a word takes at least a token`
   ].filter((problem) => problem !== false)
+}
 
 /** JMLR's spec. */
 export const spec = Spec.make({ name: "jmlr", fields, presets, modes: traits, conflicts })

@@ -20,7 +20,7 @@ export interface OwnManifest {
 
 /** What a manifest tells, in the order in which it is hashed. */
 const contentOf = ({ counters, files, global_step, run }: Fields): OwnManifest => {
-  const isPath = (name: string) => /^[\w-]+\/[\w-][\w.-]*$/.test(name)
+  const isPath = (name: string) => /^(?:[\w-]+\/){1,2}[\w-][\w.-]*$/.test(name)
   const isOne = isNatural(global_step) && isRecord(run, isText) && isRecord(files, isText)
     && isRecord(counters, (own) => isRecord(own, isNatural)) && Object.keys(files).every(isPath)
   return isOne ? { global_step, run, counters, files } as unknown as OwnManifest : bad("no manifest")

@@ -67,6 +67,13 @@ describe("a passage", () => {
     assert.deepStrictEqual([...mask], [1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0])
     assert.deepStrictEqual([...keep], [1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0])
   })
+  it("is not attended to where it is padded, be the padding the masks that questions are filled with, as PyLate has it", () => {
+    const own = ColbertText.make({ encode }, { ...marks, pad: marks.mask, attendToMasks: true }, lengths)
+    const { ids, keep, mask } = own.passages([own.passage("c")], 6)
+    assert.strictEqual(named(ids), "[CLS] [unused1] c [SEP] [MASK] [MASK]")
+    assert.deepStrictEqual([[...mask], [...keep]], [[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 0, 0]])
+    assert.deepStrictEqual([...own.queries(["a"]).keep], Array.from({ length: 8 }, () => 1))
+  })
   it("is the same at every length it is padded to", () => {
     const content = fc.stringMatching(/^[abc,.?]{0,9}$/)
     fc.assert(fc.property(content, fc.integer({ min: 7, max: 20 }), (some, length) => {

@@ -36,25 +36,27 @@ export const make = ({ encode }: Pick<Tokenizer, "encode">, marks: Marks, length
     ...words(text).slice(0, most - MARKERS),
     sep
   ]
-  const fill = (tokens: ReadonlyArray<ArrayLike<number>>, length: number, filler: number): TokenRows => {
+  /** Rows filled up; PyLate pads with the mask token, so that the filler says nothing about what is attended to. */
+  const fill = (
+    tokens: ReadonlyArray<ArrayLike<number>>,
+    length: number,
+    { attends, filler, skips }: { readonly attends: boolean; readonly filler: number; readonly skips: boolean }
+  ): TokenRows => {
     const ids = new Int32Array(tokens.length * length).fill(filler)
-    const attended = new Uint8Array(ids.length).fill(filler === mask && marks.attendToMasks ? 1 : 0)
+    const attended = new Uint8Array(ids.length).fill(attends ? 1 : 0)
     tokens.forEach((row, r) => {
       ids.set(row, r * length)
       attended.fill(1, r * length, r * length + row.length)
     })
-    return {
-      rows: tokens.length,
-      length,
-      ids,
-      mask: attended,
-      keep: Uint8Array.from(ids, (id) => uncounted.has(id) ? 0 : 1)
-    }
+    const keep = Uint8Array.from(ids, (id) => skips && uncounted.has(id) ? 0 : 1)
+    return { rows: tokens.length, length, ids, mask: attended, keep }
   }
+  const ofQueries = { filler: mask, attends: marks.attendToMasks, skips: false }
+  const ofPassages = { filler: pad, attends: false, skips: true }
   return {
-    queries: (texts) => fill(texts.map((text) => wrap(query, text, lengths.query)), lengths.query, mask),
+    queries: (texts) => fill(texts.map((text) => wrap(query, text, lengths.query)), lengths.query, ofQueries),
     tokens: (text) => words(text).length + MARKERS,
     passage: (text) => wrap(doc, text, lengths.passage),
-    passages: (tokens, length) => fill(tokens, length, pad)
+    passages: (tokens, length) => fill(tokens, length, ofPassages)
   }
 }

@@ -10,7 +10,7 @@ import { cached } from "../../engine/Programs.ts"
 import { learningOf } from "../../models/training.ts"
 import type { RetrieverLesson } from "../../ports/Retriever.ts"
 import * as Graphs from "./graphs.ts"
-import { arraysOf, type Loss, scoringOf } from "./lessons.ts"
+import { arraysOf, type Loss, scoringOf, shapeOf } from "./lessons.ts"
 import type * as Model from "./model.ts"
 
 /** The key of a replay's program. */
@@ -22,6 +22,7 @@ type ContrastKey = [
   passages: number,
   passageLength: number,
   n: number,
+  objective: RetrieverLesson["objective"]["_tag"],
   both: number
 ]
 
@@ -69,9 +70,9 @@ export const make = Effect.fnUntraced(function*(model: Model.RetrieverModel, los
     ([rows, length]: [number, number]) => Graphs.encode(encoder, rows, length, pools, true),
     { fixed: weights.frozen }
   )
-  const contrast = yield* cached(([questions, queryLength, passages, passageLength, n, both]: ContrastKey) =>
+  const contrast = yield* cached(([questions, queryLength, passages, passageLength, n, tag, both]: ContrastKey) =>
     Graphs.contrast({
-      ...scoringOf(loss, { _tag: "Listwise", masked: loss.contrast !== undefined, both: both === 1 }, n, 1),
+      ...scoringOf(loss, shapeOf(loss, tag, 0, both === 1), n, 1),
       shape: { questions, queryLength, passages, passageLength },
       pools,
       dim
@@ -125,7 +126,8 @@ export const make = Effect.fnUntraced(function*(model: Model.RetrieverModel, los
       ...inputs
     }
     const both = objective._tag === "Listwise" && objective.both ? 1 : 0
-    const key: ContrastKey = [shape.questions, shape.queryLength, shape.passages, shape.passageLength, n, both]
+    const { passageLength, passages, queryLength, questions } = shape
+    const key: ContrastKey = [questions, queryLength, passages, passageLength, n, objective._tag, both]
     const { dDocs, dQueries, losses } = yield* contrast(key, feeds)
     return {
       parts: [

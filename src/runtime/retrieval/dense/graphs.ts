@@ -3,8 +3,11 @@ import { grad } from "../../../kernels/grad.ts"
 import { maxSim, maxSimOwn } from "../../../kernels/loss/maxSim.ts"
 import {
   divergence,
+  type Hardness,
+  hardness,
   listwise,
   type Margin,
+  marginMse,
   mean,
   minMaxScale,
   pairwise,
@@ -123,7 +126,7 @@ interface Vectors {
   readonly counted: Tensor | undefined
 }
 
-/** Pairwise over the first m passages, or listwise over all n. */
+/** Pairwise over the first m passages, listwise over all n, or by margins of the first over the others. */
 export type ObjectiveShape =
   | { readonly _tag: "Pairwise"; readonly m: number }
   | {
@@ -133,6 +136,8 @@ export type ObjectiveShape =
     /** Whether questions are ranked for passages, too: inputs `positive`, int32 [questions], and `askers`. */
     readonly both?: boolean
   }
+  /** The target is a teacher's scores; input `allowed` says which passages there are. */
+  | { readonly _tag: "Margins" }
 
 /** How scores become a loss. */
 export interface Scoring {
@@ -145,15 +150,19 @@ export interface Scoring {
   /** Whether scores are first brought to [0, 1] in each row. */
   readonly normalise?: boolean
   readonly margin?: Margin | undefined
+  /** Which negatives count for more, the harder they are; of the listwise loss: input `own`, bool [questions, n]. */
+  readonly hardness?: Hardness | undefined
 }
 
 /** The inputs of a loss beside the vectors. */
-const lossTypes = (b: number, { n, objective }: Scoring): Readonly<Record<string, TensorType>> => {
+const lossTypes = (b: number, { hardness, n, objective }: Scoring): Readonly<Record<string, TensorType>> => {
   const wanted = objective._tag === "Pairwise" ? [b, objective.m, objective.m] : [b, n]
   const own = { places: ids(b, n), wanted: { dtype: "float32", shape: wanted } as const }
   if (objective._tag === "Pairwise") return own
+  if (objective._tag === "Margins") return { ...own, allowed: flags(b, n) }
   return {
     ...own,
+    ...(hardness ? { own: flags(b, n) } : {}),
     ...(objective.masked ? { allowed: flags(b, n) } : {}),
     ...(objective.both ? { positive: { dtype: "int32", shape: [b] } as const, askers: flags(b, b) } : {})
   }
@@ -174,16 +183,28 @@ const listed = (vectors: Vectors, batch: Tensors, o: Scoring, both: boolean): Te
   const [target, given] = [batch["wanted"]!, batch["allowed"]]
   const near = o.margin && withinMargin(scores, target, o.margin)
   const allowed = near && given ? and(near, given) : near ?? given
-  const losses = (o.divergence ? divergence : listwise)(scores, target, o.temperature, { allowed })
+  const penalty = o.hardness && hardness(scores, target, batch["own"]!, o.hardness)
+  const losses = (o.divergence ? divergence : listwise)(scores, target, o.temperature, { allowed, penalty })
   return both ? scale(add(losses, reversed(vectors, batch, o.temperature)), 0.5) : losses
+}
+
+/** The loss of each question: [questions]. */
+const lossesOf = (vectors: Vectors, batch: Tensors, o: Scoring): Tensor => {
+  const { objective } = o
+  const [places, wanted] = [batch["places"]!, batch["wanted"]!]
+  switch (objective._tag) {
+    case "Pairwise":
+      return pairwise(slice(minMaxScale(ownScores(vectors, places)), 1, 0, objective.m), wanted)
+    case "Margins":
+      return marginMse(ownScores(vectors, places), wanted, batch["allowed"]!)
+    case "Listwise":
+      return listed(vectors, batch, o, objective.both ?? false)
+  }
 }
 
 /** The loss of each question, [questions], and their weighted mean. */
 const lossOf = (vectors: Vectors, batch: Tensors, o: Scoring) => {
-  const { objective } = o
-  const losses = objective._tag === "Pairwise"
-    ? pairwise(slice(minMaxScale(ownScores(vectors, batch["places"]!)), 1, 0, objective.m), batch["wanted"]!)
-    : listed(vectors, batch, o, objective.both ?? false)
+  const losses = lossesOf(vectors, batch, o)
   return { losses, loss: scale(mean(losses), o.weight) }
 }
 

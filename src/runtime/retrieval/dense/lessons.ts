@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { textOf } from "../../../domain/Content.ts"
 import type { Training } from "../../../domain/settings/training.ts"
-import type { Margin } from "../../../kernels/loss/rank.ts"
+import type { Hardness, Margin } from "../../../kernels/loss/rank.ts"
 import type { GradScaler } from "../../../kernels/optim/gradScaler.ts"
 import type { Range } from "../../engine/halving.ts"
 import { learningOf } from "../../models/training.ts"
@@ -26,6 +26,8 @@ export interface Contrast {
   /** Texts that are encoded at a time, where gradients are cached; 0 for all. */
   readonly miniBatch: number
   readonly margin: Margin | undefined
+  /** Which negatives count for more, the harder they are. */
+  readonly hardness?: Hardness | undefined
   /** Whether the target is a teacher's distribution, to be met as a whole. */
   readonly divergence: boolean
   /** Whether scores are first brought to [0, 1] for each query. */
@@ -47,14 +49,27 @@ export type StepKey = [
   both: number
 ]
 
-/** The objective of a lesson's program, as far as it shapes it. */
-export const objectiveOf = (
+/** The objective of a program, by its kind and sizes. */
+export const shapeOf = (
   { contrast }: Loss,
-  { objective }: Pick<RetrieverLesson, "objective">
+  tag: RetrieverLesson["objective"]["_tag"],
+  m: number,
+  both: boolean
 ): Graphs.ObjectiveShape =>
-  objective._tag === "Pairwise"
-    ? { _tag: "Pairwise", m: objective.m }
-    : { _tag: "Listwise", masked: contrast !== undefined, both: objective.askers !== undefined }
+  tag === "Pairwise"
+    ? { _tag: tag, m }
+    : tag === "Margins"
+    ? { _tag: tag }
+    : { _tag: tag, masked: contrast !== undefined, both }
+
+/** The objective of a lesson's program, as far as it shapes it. */
+const objectiveOf = (loss: Loss, { objective }: Pick<RetrieverLesson, "objective">): Graphs.ObjectiveShape =>
+  shapeOf(
+    loss,
+    objective._tag,
+    objective._tag === "Pairwise" ? objective.m : 0,
+    objective._tag === "Listwise" && objective.askers !== undefined
+  )
 
 /** The loss of `questions` of an update's `of`, on n passages each. */
 export const scoringOf = (loss: Loss, objective: Graphs.ObjectiveShape, n: number, share: number): Graphs.Scoring => ({
@@ -64,7 +79,8 @@ export const scoringOf = (loss: Loss, objective: Graphs.ObjectiveShape, n: numbe
   weight: loss.weight * share,
   divergence: loss.contrast?.divergence ?? false,
   normalise: loss.contrast?.normalise ?? false,
-  margin: loss.contrast?.margin
+  margin: loss.contrast?.margin,
+  hardness: objective._tag === "Listwise" ? loss.contrast?.hardness : undefined
 })
 
 /** The graphs of a step, by key. */
@@ -75,12 +91,9 @@ export const lessonOf = (
 ) => {
   const learning = learningOf(training, model.weights, scaler)
   return ([, questions, of, queryLength, passages, passageLength, n, tag, m, both]: StepKey) => {
-    const objective: Graphs.ObjectiveShape = tag === "Pairwise"
-      ? { _tag: tag, m }
-      : { _tag: tag, masked: loss.contrast !== undefined, both: both === 1 }
     return Graphs.lesson(model.encoder, {
       ...learning,
-      ...scoringOf(loss, objective, n, questions / of),
+      ...scoringOf(loss, shapeOf(loss, tag, m, both === 1), n, questions / of),
       pools: model.pools,
       shape: { questions, queryLength, passages, passageLength }
     })
@@ -105,6 +118,7 @@ const blockOf = (matrix: Uint8Array, size: number, [from, to]: Range): Uint8Arra
 
 /** The inputs of the loss of queries from..to-1, of which some passages may be no candidates. */
 const lossInputs = (
+  { contrast }: Loss,
   { objective, queries }: RetrieverLesson,
   range: Range,
   docs: Int32Array,
@@ -112,14 +126,17 @@ const lossInputs = (
   shape: Graphs.ObjectiveShape
 ) => {
   const of = queries.length
-  const own = (array: Float32Array) => array.subarray(range[0] * array.length / of, range[1] * array.length / of)
+  const own = <A extends Float32Array | Uint8Array>(array: A) =>
+    array.subarray(range[0] * array.length / of, range[1] * array.length / of) as A
+  const allowed = () => Uint8Array.from(docs, (doc) => doc < 0 ? 0 : 1)
   if (objective._tag === "Pairwise") return { places, wanted: own(objective.weights) }
+  if (objective._tag === "Margins") return { places, wanted: own(objective.scores), allowed: allowed() }
   const wanted = own(objective.target)
-  const masked = shape._tag === "Listwise" && shape.masked
   return {
     places,
     wanted,
-    ...(masked ? { allowed: Uint8Array.from(docs, (doc) => doc < 0 ? 0 : 1) } : {}),
+    ...(shape._tag === "Listwise" && shape.masked ? { allowed: allowed() } : {}),
+    ...(contrast?.hardness && objective.own ? { own: own(objective.own) } : {}),
     ...(objective.askers
       ? {
         positive: Int32Array.from(firstOf(wanted, range[1] - range[0]), (at) => places[at]!),
@@ -147,7 +164,7 @@ export const arraysOf = Effect.fnUntraced(function*(
   return {
     batch,
     docs,
-    inputs: lossInputs(lesson, range, docs, batch, shape),
+    inputs: lossInputs(loss, lesson, range, docs, batch, shape),
     n: docs.length / (to - from),
     objective: shape
   }
