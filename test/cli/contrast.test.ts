@@ -104,14 +104,22 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }))
 
 describe("a retriever trained by contrast", () => {
-  it.each(Object.keys(kinds))("learns its pairs, and resumes from a kill with the same bytes (%s)", async (kind) => {
-    const before = await judged(kind, `output_dir=${kind}-none`)
-    const ended = await command("train", kind)
-    assert.strictEqual(ended.code, 0, ended.err)
-    const after = await judged(kind)
-    assert.isBelow(before.recall["recall@1"]!, 0.5)
-    assert.isAtLeast(after.recall["recall@1"]!, 0.75)
+  it.each(Object.keys(kinds))(
+    "learns its pairs (%s); the decoder resumes from a kill with the same bytes",
+    async (kind) => {
+      const before = await judged(kind, `output_dir=${kind}-none`)
+      const ended = await command("train", kind)
+      assert.strictEqual(ended.code, 0, ended.err)
+      const after = await judged(kind)
+      assert.isBelow(before.recall["recall@1"]!, 0.5)
+      assert.isAtLeast(after.recall["recall@1"]!, 0.75)
+      if (kind === "decoder") await resumes(kind, after)
+    },
+    300_000
+  )
 
+  /** From a kill with the same bytes, and with others from another seed; what is saved is a model by itself. */
+  const resumes = async (kind: string, after: Summary): Promise<void> => {
     const [whole, killed, other] = [saved(kind), `${kind}-killed`, `${kind}-other`]
     const options = { until: new RegExp(`contrastive 35/${STEPS}`), signal: "SIGKILL" } as const
     const cut = await anamnesis(folder, ["train", "-c", `${kind}.yaml`, "--set", `output_dir=${killed}`], options)
@@ -144,7 +152,7 @@ describe("a retriever trained by contrast", () => {
     ]
     const { tasks: [task] } = json<BenchSummary>(await anamnesis(folder, bench))
     assert.closeTo(task!.main_score, after.recall["recall@1"]!, 1e-5)
-  }, 300_000)
+  }
 })
 
 describe("contrastive training", () => {
@@ -158,11 +166,8 @@ describe("contrastive training", () => {
   }
   it.each(Object.entries(cases))("learns by %s", async (name, set) => {
     const out = `output_dir=by-${name.replaceAll(/\W/g, "-")}`
-    const own = (steps: number) => [...set, `max_steps=${steps}`, out, "test_file=", "seed=5"]
-    const checked = await command("validate", "colbert", ...own(1))
-    assert.strictEqual(checked.code, 0, checked.err)
-    assert.match(checked.out, /train questions +8$/m)
-    const ended = await command("train", "colbert", ...own(40))
+    const own = [...set, "max_steps=40", out, "test_file=", "seed=5"]
+    const ended = await command("train", "colbert", ...own)
     assert.strictEqual(ended.code, 0, ended.err)
     const losses = [...ended.err.matchAll(/retrieverLoss (\S+)/g)].map(([, loss]) => Number(loss))
     const mean = (some: ReadonlyArray<number>) => some.reduce((a, b) => a + b) / some.length
