@@ -159,7 +159,7 @@ describe("contrastive training", () => {
   const triples = (file: string) => ["passages_file=triples/collection.tsv", `train_file=triples/${file}`]
   const scored = [...triples("examples.json"), "num_negatives=2"]
   const cases: Readonly<Record<string, ReadonlyArray<string>>> = {
-    "kl, from ColBERT's lists with scores": [...scored, "contrastive_loss=kl", "contrastive_temperature=1"],
+    "kl, from ColBERT's lists with scores": [...scored, "contrastive_loss=kl", "contrastive_temperature=auto"],
     "margin_mse": [...scored, "contrastive_loss=margin_mse", "mini_batch_size=0"],
     "hardness_mode": [...triples("triples.jsonl"), "hardness_mode=hard_negatives", "hardness_strength=5"],
     "a BEIR folder": ["passages_file=beir", "train_file=beir", "num_negatives=0"]

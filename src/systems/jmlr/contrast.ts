@@ -29,12 +29,12 @@ export const contrast = {
     default: "infonce",
     matters: contrasts
   }),
-  contrastive_temperature: setting(Positive, {
+  contrastive_temperature: setting(Schema.Union([Positive, Schema.Literals(["auto"])]), {
     description:
-      "Scores are divided by it: 0.05 is sentence-transformers' `scale` of 20, STM's formula has 1. Late interaction sums over "
-      + "a query's tokens, and wants 1 or more (PyLate's default is 1).",
+      "Scores are divided by it; auto as sentence-transformers has it: 0.05 for infonce (its `scale` of 20), 1 for kl. STM's "
+      + "formula has 1. Late interaction sums over a query's tokens, and wants 1 or more (PyLate's default is 1).",
     affects: "learning",
-    default: 0.05,
+    default: "auto",
     aliases: ["tau"],
     matters: byShares
   }),
@@ -116,9 +116,15 @@ export const contrast = {
 /** These settings and the shared ones. */
 export type ContrastConfig = RunConfig & Schema.Struct.Type<typeof contrast>
 
+/** What `auto` stands for; differences between scores are not divided. */
+const temperatures = { infonce: 0.05, kl: 1, margin_mse: 1 } as const
+
+const temperatureOf = ({ contrastive_loss: loss, contrastive_temperature: given }: ContrastConfig): number =>
+  given === "auto" || loss === "margin_mse" ? temperatures[loss] : given
+
 /** How scores become a loss. */
 export const contrastLoss = (c: ContrastConfig, weight: number): Loss => ({
-  temperature: c.contrastive_loss === "margin_mse" ? 1 : c.contrastive_temperature,
+  temperature: temperatureOf(c),
   weight,
   contrast: {
     miniBatch: c.mini_batch_size,
