@@ -109,6 +109,34 @@ describe("bench", () => {
         result("dense-lexical", "Tiny.json").anamnesis["test"]!.key
     )
   })
+  it("puts a task's prompt before queries, where the retriever has a place for it", async () => {
+    const files = "passages_file: passages.jsonl\ntest_file: questions.jsonl\n"
+    const of = (task: string, prompt: string) => `task: ${task}\noutput_type: retrieval\n${files}${prompt}`
+    writeFileSync(join(folder, "find.yaml"), of("Find", "prompt: find\n"))
+    writeFileSync(join(folder, "other.yaml"), of("Other", "prompt: which gene\n"))
+    writeFileSync(join(folder, "bare.yaml"), of("Bare", ""))
+    const single = join(import.meta.dirname, "..", "golden", "sentences", "llama-last")
+    const set = (...settings: ReadonlyArray<string>) =>
+      ["mode=frozen_rag", `retriever_name_or_path=${single}`, "passage_max_len=24", ...settings].flatMap((
+        own
+      ) => ["--set", own])
+    const template = set("query_prompt={task} : ")
+    told(await into("prompted")("find.yaml", "other.yaml", ...template))
+    const ended = await into("bare")("bare.yaml", ...template, "--set", "retrieval_task=find")
+    told(ended)
+    assert.notMatch(ended.err, /prompts of/)
+    const [find, other, bare] = [["prompted", "Find"], ["prompted", "Other"], ["bare", "Bare"]].map(([out, task]) =>
+      result(out!, `${task!}.json`)
+    )
+    assert.deepStrictEqual(find!.scores, bare!.scores)
+    assert.notDeepEqual(find!.scores, other!.scores)
+    assert.strictEqual(find!.anamnesis["test"]!.retrieval_task, "find")
+    const without = await into("folder")("find.yaml", ...set())
+    assert.match(
+      without.err,
+      /the prompts of 1 tasks are not used: nothing before this retriever's texts names the task/
+    )
+  })
   it("leaves out what training has seen, and says so", async () => {
     const [first, second] = Tiny.questions
     const passage = Tiny.passages.find(({ id }) => id === second!.gold[0])!
@@ -135,6 +163,7 @@ describe("bench", () => {
         /SciFact: there is no folder scifact; it is mteb\/scifact at d56462d[^]*the others can be named by themselves: Tiny Own/
       ],
       [["other.yaml"], /Tiny: tiny: qrels holds test, and no dev/],
+      [["tasks.yaml", "--likeness", "0"], /--likeness must be above 0/],
       [["tasks.yaml", "--set", "mode=oracle"], /mode oracle has no retriever/]
     ]
     await Promise.all(refusals.map(async ([args, why]) => {

@@ -1,5 +1,6 @@
 /** Program: evaluates the retriever of the settings on tasks. */
 import * as Effect from "effect/Effect"
+import * as References from "effect/References"
 import * as Result from "effect/Result"
 import { isAbsolute, join } from "node:path"
 import { layoutOf } from "../../datasets/benchmarks/layout.ts"
@@ -9,6 +10,8 @@ import { ConfigError } from "../../domain/settings/configure.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
 import { exists, replace } from "../../runtime/files/disk.ts"
 import * as Lock from "../../runtime/files/lock.ts"
+import * as RetrieverFolder from "../../runtime/retrieval/folder.ts"
+import { modeOf } from "../../systems/all.ts"
 import { retrieverIdentity } from "../identity.ts"
 import { withRetriever } from "../models.ts"
 import { needsRetriever } from "../preflight.ts"
@@ -28,6 +31,8 @@ export interface BenchOptions {
   readonly out: string | undefined
   /** Files or BEIR folders of training data, whose texts are left out. */
   readonly train: ReadonlyArray<string>
+  /** Least Jaccard index of a near-duplicate of these texts, which is left out, too; 1 for none. */
+  readonly likeness: number
 }
 
 const refused = (problems: ReadonlyArray<string>) => new ConfigError({ source: "bench", problems })
@@ -61,12 +66,29 @@ const present = Effect.fnUntraced(function*(data: string, tasks: ReadonlyArray<R
   return yield* refused([...lacking, ...rest])
 })
 
+/** Whether the retriever of a mode has a prompt that names the task. */
+const isInstructed = Effect.fnUntraced(
+  function*(c: RunConfig) {
+    const { retriever } = modeOf(c).traits
+    if (retriever === "none" || retriever === "lexical") return false
+    return (yield* RetrieverFolder.open(c.retriever_name_or_path, c)).instructed
+  },
+  Effect.scoped,
+  Effect.provideService(References.MinimumLogLevel, "Error")
+)
+
 /** Conditions that a user should know of. */
-const notices = (c: RunConfig, tasks: ReadonlyArray<RetrievalTask>): ReadonlyArray<string> => {
+const notices = (
+  c: RunConfig,
+  tasks: ReadonlyArray<RetrievalTask>,
+  instructed: boolean
+): ReadonlyArray<string> => {
   const prompted = tasks.filter(({ prompt }) => prompt !== undefined).length
   return [
     c.index_path !== "" && `index_path (${c.index_path}) is not used: every task has a corpus of its own`,
-    prompted > 0 && `the prompts of ${prompted} tasks are not used: no setting says how the retriever takes one`
+    prompted > 0 && !instructed
+    && `the prompts of ${prompted} tasks are not used: nothing before this retriever's texts names the task (a `
+      + "single-vector retriever's retriever_template or query_prompt does, with {task})"
   ].filter((notice) => notice !== false)
 }
 
@@ -76,11 +98,13 @@ export const bench = Effect.fn("bench")(function*(c: RunConfig, options: BenchOp
   yield* present(options.data, tasks)
   yield* needsRetriever(c, "bench")
   const { config } = yield* trained(c, withRetriever)
-  const { seen, size, told } = yield* seenIn(options.train)
-  for (const line of [...notices(config, tasks), ...told]) yield* Effect.logWarning(line)
+  const { seen, size, told } = yield* seenIn(options.train, options.likeness)
+  const instructed = yield* isInstructed(config)
+  for (const line of [...notices(config, tasks, instructed), ...told]) yield* Effect.logWarning(line)
   if (options.train.length > 0) yield* Effect.logInfo(`${size} texts of training data are looked for in the tasks`)
   const out = options.out ?? join(config.output_dir, benchFolder)
-  const own: Bench = { config, data: options.data, out, seen, identity: yield* retrieverIdentity(config) }
+  const identity = yield* retrieverIdentity(config)
+  const own: Bench = { config, data: options.data, out, seen, identity, instructed }
   return yield* Effect.gen(function*() {
     const rows = yield* Effect.forEach(
       tasks,
