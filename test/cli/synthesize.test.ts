@@ -44,7 +44,7 @@ describe("synthesize hard-negatives", () => {
       Effect.gen(function*() {
         const { code, err, out } = yield* s.run(...s.there, "--batch", "requests.jsonl")
         assert.strictEqual(code, 0, err)
-        assert.match(out, /requests without an answer +1\nThese are in requests\.jsonl; .*--answers FILE/)
+        assert.match(out, /requests without an answer +1\nThese are in .*requests\.jsonl; .*--answers FILE/)
         assert.deepStrictEqual([s.server.seen.length, existsSync(join(s.folder, "out.jsonl"))], [0, false])
         const { custom_id } = JSON.parse(readFileSync(join(s.folder, "requests.jsonl"), "utf8")) as {
           custom_id: string
