@@ -5,7 +5,7 @@ import * as FileSystem from "effect/FileSystem"
 import { parquetWriteBuffer } from "hyparquet-writer"
 import { dirname, join } from "node:path"
 import { loadTask, type TaskData, type TaskOptions } from "../../src/datasets/benchmarks/load.ts"
-import { tasksOf } from "../../src/domain/benchmarks/task.ts"
+import { type RetrievalTask, tasksOf } from "../../src/domain/benchmarks/task.ts"
 import { seenIn } from "../../src/programs/benchmarks/leaks.ts"
 import { folderOf, onDisk } from "../support/files.ts"
 
@@ -48,7 +48,8 @@ const tree = Effect.fnUntraced(function*(files: Readonly<Record<string, string |
 const load = Effect.fnUntraced(
   function*(folder: string, keys: object = { dataset_path: "." }, seen: TaskOptions["seen"] = () => undefined) {
     const [task] = yield* tasksOf("t", { task: "t", output_type: "retrieval", ...keys })
-    return yield* loadTask(task!, task!.splits[0], { folder, memory: Infinity, skipBad: false, seen })
+    const own = task as RetrievalTask
+    return yield* loadTask(own, own.splits[0], { folder, memory: Infinity, skipBad: false, seen })
   }
 )
 const brief = ({ corpus, queries }: TaskData) => [
