@@ -152,7 +152,8 @@ const wideEscape = (text: string, inClass: boolean): string => {
 }
 
 /** The members of a class, its escapes as they are under the flag u. */
-const wideClass = (text: string): string => text.replace(/\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|[^])/g, (own) => wideEscape(own, true))
+const wideClass = (text: string): string =>
+  text.replace(/\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|[^])/g, (own) => wideEscape(own, true))
 
 /** Dots and anchors mean lines of Python, which end with a line feed alone. */
 const anchored = (flags: string): Readonly<Record<string, string>> => ({

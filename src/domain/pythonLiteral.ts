@@ -15,7 +15,17 @@ export const quoted = (text: string): string => {
 }
 
 const named: ReadonlyMap<string, Literal> = new Map<string, Literal>([["True", true], ["False", false], ["None", null]])
-const letters: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", "\n": "", b: "\b", f: "\f", v: "\v", a: "\x07", 0: "\0" }
+const letters: Readonly<Record<string, string>> = {
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  "\n": "",
+  b: "\b",
+  f: "\f",
+  v: "\v",
+  a: "\x07",
+  0: "\0"
+}
 
 const unescaped = (inner: string): string =>
   inner.replace(/\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([^]))/g, (own, x, u, U, letter) => {
@@ -24,7 +34,8 @@ const unescaped = (inner: string): string =>
     return letters[letter as string] ?? (/[\\'"]/.test(letter as string) ? letter as string : own)
   })
 
-const token = /\s*(?:('(?:[^'\\\n]|\\[^])*'|"(?:[^"\\\n]|\\[^])*")|([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)|(True|False|None)|([[\](),]))/y
+const token =
+  /\s*(?:('(?:[^'\\\n]|\\[^])*'|"(?:[^"\\\n]|\\[^])*")|([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)|(True|False|None)|([[\](),]))/y
 
 /** The literal that a text is: a list (or tuple), a string, a number, True, False or None; `undefined` if it is none. */
 export const literalOf = (text: string): Literal | undefined => {

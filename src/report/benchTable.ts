@@ -43,6 +43,6 @@ const answered = (tasks: NonNullable<BenchSummary["generative"]>): string =>
 
 /** The tables of both kinds of tasks. */
 export const benchTable = ({ generative, mean, tasks }: BenchSummary): string =>
-  [mean === undefined ? "" : retrieval(tasks, mean), generative === undefined ? "" : answered(generative)].filter((table) =>
-    table !== ""
-  ).join("\n\n")
+  [mean === undefined ? "" : retrieval(tasks, mean), generative === undefined ? "" : answered(generative)].filter((
+    table
+  ) => table !== "").join("\n\n")

@@ -57,7 +57,9 @@ export const benchCommand = Command.make(
     ),
     out: Flag.Path("out").pipe(Flag.withDescription("Folder of results (default: bench in output_dir)"), Flag.optional),
     tasks: Argument.String("tasks").pipe(
-      Argument.withDescription("Files of tasks, or shipped ones: stm, stm-dev, medical, clue-plus, or one of their tasks"),
+      Argument.withDescription(
+        "Files of tasks, or shipped ones: stm, stm-dev, medical, clue-plus, or one of their tasks"
+      ),
       Argument.atLeast(1)
     )
   },

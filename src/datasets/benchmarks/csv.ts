@@ -3,28 +3,31 @@ import * as Effect from "effect/Effect"
 import { brief } from "../../domain/brief.ts"
 import { FileError, readText } from "../../runtime/files/disk.ts"
 
-/** Fields of each row of a text; a field in quotes may hold separators and lines, and quotes doubled. `undefined` if one stays open. */
-const rowsOf = (text: string, separator: string): ReadonlyArray<ReadonlyArray<string>> | undefined => {
-  const [rows, field] = [new Array<Array<string>>([]), /"((?:[^"]|"")*)"|([^"\r\n]?[^\r\n]*)/y]
-  const plain = separator === "\t" ? /[^\t\r\n]*/y : /[^,\r\n]*/y
-  for (let at = 0; at <= text.length;) {
-    field.lastIndex = plain.lastIndex = at
-    const quoted = text[at] === "\"" ? field.exec(text) : null
-    if (text[at] === "\"" && (quoted === null || quoted[1] === undefined)) return undefined
-    const own = quoted?.[0] ?? plain.exec(text)![0]
-    rows.at(-1)!.push(quoted === null ? own : quoted[1]!.replaceAll("\"\"", "\""))
-    at += own.length
-    if (at >= text.length) break
-    if (text.startsWith("\r\n", at)) at += 2
-    else if (text[at] === "\n" || text[at] === "\r") at += 1
-    else if (text[at] === separator) {
-      at += 1
-      if (at === text.length) rows.at(-1)!.push("")
+/** What a field is in quotes, with quotes doubled, and without. */
+const quoted = /"((?:[^"]|"")*)"/y
+const plain = { ",": /[^,\r\n]*/y, "\t": /[^\t\r\n]*/y } as const
+
+/** Fields of each row of a text; `undefined` if a quote stays open, or text follows one. */
+const rowsOf = (text: string, separator: keyof typeof plain): ReadonlyArray<ReadonlyArray<string>> | undefined => {
+  const rows: Array<Array<string>> = [[]]
+  for (let at = 0;;) {
+    const kind = text[at] === "\"" ? quoted : plain[separator]
+    kind.lastIndex = at
+    const found = kind.exec(text)
+    if (found === null) return undefined
+    rows.at(-1)!.push(found[1]?.replaceAll("\"\"", "\"") ?? found[0])
+    at += found[0].length
+    if (at >= text.length) return rows
+    if (text[at] === separator) {
+      at++
       continue
-    } else return undefined
-    if (at < text.length) rows.push([])
+    }
+    const end = /^(?:\r\n|\n|\r)/.exec(text.slice(at, at + 2))?.[0]
+    if (end === undefined) return undefined
+    at += end.length
+    if (at >= text.length) return rows
+    rows.push([])
   }
-  return rows
 }
 
 /** The records of a file whose name ends in `.csv` or `.tsv`; all values are texts. */

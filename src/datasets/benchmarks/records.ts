@@ -29,7 +29,9 @@ const inFolder = Effect.fnUntraced(function*(folder: string, subset: string | un
     if (!(yield* exists(path))) continue
     const names = (yield* namesIn(path)).filter(isFile).toSorted()
     const stems = names.map((name) => stemOf(name.replace(table, "")))
-    const own = names.filter((_, i) => split === undefined ? new Set(stems).size === 1 : stems[i] === split.toLowerCase())
+    const own = names.filter((_, i) =>
+      split === undefined ? new Set(stems).size === 1 : stems[i] === split.toLowerCase()
+    )
     if (own.length > 0) return own.map((name) => join(path, name))
     seen.push(...names)
   }
@@ -56,7 +58,8 @@ const filesOf = Effect.fnUntraced(function*(task: Source, folder: string, split:
   return { paths: yield* inFolder(path, task.dataset_name ?? undefined, split), alone: true }
 })
 
-const isObject = (value: unknown): value is Document => typeof value === "object" && value !== null && !Array.isArray(value)
+const isObject = (value: unknown): value is Document =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
 
 const read = Effect.fnUntraced(function*(path: string) {
   if (table.test(path)) return yield* csvRecords(path)
@@ -90,7 +93,9 @@ const joined = Effect.fnUntraced(
     const keyOf = (own: Document): unknown => [own[left]].flat()[0]
     const lost = documents.filter((own) => !found.has(keyOf(own)))
     if (lost.length === 0) return documents.map((own) => ({ ...own, [as]: found.get(keyOf(own))! }))
-    const reason = `${lost.length} records have a ${left} that is the ${right} of none (first: ${brief(lost[0]![left])})`
+    const reason = `${lost.length} records have a ${left} that is the ${right} of none (first: ${
+      brief(lost[0]![left])
+    })`
     return yield* new FileError({ path, place: "", reason })
   }
 )
@@ -103,7 +108,10 @@ export const documentsOf = Effect.fnUntraced(function*(task: Source, folder: str
   const apart = !alone && split !== undefined && all.some(has)
   const own = apart ? all.filter((value) => value["split"] === split) : all
   const documents = own.filter(isTaken(task.dataset_where))
-  if (documents.length > 0) return yield* joined(documents, task, (path) => isAbsolute(path) ? path : join(folder, path))
+  if (documents.length > 0) {
+    return yield* joined(documents, task, (path) =>
+      isAbsolute(path) ? path : join(folder, path))
+  }
   const splits = [...new Set(all.filter(has).map((value) => String(value["split"])))]
   const reason = own.length > 0
     ? "no record has the values of dataset_where"

@@ -13,10 +13,13 @@ export interface Pipeline {
   readonly apply: Filter
 }
 
-const texts = (change: (text: string) => Response): Filter => (all) => all.map((own) => own === null ? null : change(own))
+const texts = (change: (text: string) => Response): Filter => (all) =>
+  all.map((own) => own === null ? null : change(own))
 
 /** The match that is selected, stripped; `fallback` where there is none. */
-const regex = ({ fallback = "[invalid]", group_select: place = 0, regex_pattern: pattern = "#### (\\-?[0-9\\.\\,]+)" }: Options) => {
+const regex = (
+  { fallback = "[invalid]", group_select: place = 0, regex_pattern: pattern = "#### (\\-?[0-9\\.\\,]+)" }: Options
+) => {
   const own = search(String(pattern))
   return texts((text) => {
     const match = findAll(own, text).at(Number(place))
@@ -51,17 +54,24 @@ const known: Readonly<Record<string, readonly [options: ReadonlyArray<string>, m
   majority_vote: [[], () => majority]
 }
 
-const isObject = (value: unknown): value is Options => typeof value === "object" && value !== null && !Array.isArray(value)
+const isObject = (value: unknown): value is Options =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** A filter, or what is wrong with it. */
 const filterOf = (given: unknown): Filter | string => {
-  if (!isObject(given) || typeof given["function"] !== "string") return `${brief(given)} is no filter: it has a function`
+  if (!isObject(given) || typeof given["function"] !== "string") {
+    return `${brief(given)} is no filter: it has a function`
+  }
   const { function: name, ...options } = given as Options & { readonly function: string }
-  if (!Object.hasOwn(known, name)) return `there is no filter ${brief(name)}; there are ${Object.keys(known).join(", ")}`
+  if (!Object.hasOwn(known, name)) {
+    return `there is no filter ${brief(name)}; there are ${Object.keys(known).join(", ")}`
+  }
   const [takes, make] = known[name]!
   const other = Object.keys(options).find((key) => !takes.includes(key))
   if (other !== undefined) return `the filter ${name} has no ${brief(other)}`
-  if (name === "take_first_k" && !(Number.isInteger(options["k"]) && Number(options["k"]) > 0)) return "take_first_k needs a k above 0"
+  if (name === "take_first_k" && !(Number.isInteger(options["k"]) && Number(options["k"]) > 0)) {
+    return "take_first_k needs a k above 0"
+  }
   try {
     return make(options)
   } catch (cause) {
@@ -78,14 +88,20 @@ export const filtersOf = (list: ReadonlyArray<Options> | undefined) => {
   const problems: Array<string> = []
   const pipelines = list.map((given, i): Pipeline => {
     const { filter, name, ...others } = given
-    if (typeof name !== "string" || name === "" || name.includes(",")) problems.push(`filter_list ${i + 1}: needs a name`)
-    if (Object.keys(others).length > 0) problems.push(`filter_list ${i + 1}: ${brief(Object.keys(others)[0])} is not known`)
+    if (typeof name !== "string" || name === "" || name.includes(",")) {
+      problems.push(`filter_list ${i + 1}: needs a name`)
+    }
+    if (Object.keys(others).length > 0) {
+      problems.push(`filter_list ${i + 1}: ${brief(Object.keys(others)[0])} is not known`)
+    }
     const steps = (Array.isArray(filter) ? filter as ReadonlyArray<unknown> : []).map(filterOf)
     if (steps.length === 0) problems.push(`filter_list ${i + 1}: filter has to be a list of filters`)
     for (const step of steps) if (typeof step === "string") problems.push(`filter_list ${i + 1}: ${step}`)
     const sound = steps.filter((step) => typeof step !== "string")
     return { name: String(name), apply: (all) => sound.reduce((own, step) => step(own), all) }
   })
-  if (new Set(pipelines.map(({ name }) => name)).size < pipelines.length) problems.push("filter_list: a name is given twice")
+  if (new Set(pipelines.map(({ name }) => name)).size < pipelines.length) {
+    problems.push("filter_list: a name is given twice")
+  }
   return { pipelines, problems: problems as ReadonlyArray<string> }
 }

@@ -9,7 +9,7 @@ import { issuesOf, pathText } from "../issues.ts"
 import { didYouMean } from "../nearest.ts"
 import type { Raw } from "../settings/RunConfig.ts"
 import { filtersOf, type Pipeline } from "./filters.ts"
-import { type MetricSpec, metricsOf } from "./metrics.ts"
+import { metricsOf, type MetricSpec } from "./metrics.ts"
 
 /** How a task is answered: by a written text, or by the likelihoods of its choices. */
 export const generative = ["generate_until", "multiple_choice"] as const
@@ -21,9 +21,11 @@ const Files = Schema.Union([Schema.NonEmptyString, Schema.NonEmptyArray(Schema.N
 const Text = Schema.String
 
 const fields = {
-  task: Schema.NonEmptyString.check(Schema.makeFilter((name: string) =>
-    /^[\p{L}\p{N}][\p{L}\p{N} ._+-]*$/u.test(name) || "has to be a name of letters, digits, blanks and ._+-"
-  )),
+  task: Schema.NonEmptyString.check(
+    Schema.makeFilter((name: string) =>
+      /^[\p{L}\p{N}][\p{L}\p{N} ._+-]*$/u.test(name) || "has to be a name of letters, digits, blanks and ._+-"
+    )
+  ),
   task_alias: optional(Schema.NonEmptyString),
   tag: optional(Schema.Union([Schema.String, Schema.Array(Schema.String)])),
   output_type: Schema.Literals(generative),
@@ -96,7 +98,8 @@ const foreign: Readonly<Record<string, string>> = {
 
 /** A task that a language model answers. */
 export interface GenerativeTask
-  extends Omit<File, "metric_list" | "filter_list" | "target_delimiter" | "fewshot_delimiter" | "num_fewshot" | "repeats">
+  extends
+    Omit<File, "metric_list" | "filter_list" | "target_delimiter" | "fewshot_delimiter" | "num_fewshot" | "repeats">
 {
   readonly target_delimiter: string
   readonly fewshot_delimiter: string

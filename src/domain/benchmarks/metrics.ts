@@ -154,10 +154,16 @@ const patterns = (value: unknown) => {
 }
 
 /** The options a metric takes, with what may be wrong with each, and the metric made of them. */
-type Kind = readonly [options: Readonly<Record<string, (value: unknown) => string | undefined>>, make: (o: Options) => MetricSpec]
+type Kind = readonly [
+  options: Readonly<Record<string, (value: unknown) => string | undefined>>,
+  make: (o: Options) => MetricSpec
+]
 const stems = { use_stemmer: flag }
 const written: Readonly<Record<string, Kind>> = {
-  exact_match: [{ ignore_case: flag, ignore_punctuation: flag, ignore_numbers: flag, regexes_to_ignore: patterns }, exact],
+  exact_match: [
+    { ignore_case: flag, ignore_punctuation: flag, ignore_numbers: flag, regexes_to_ignore: patterns },
+    exact
+  ],
   f1: [{}, () => simple("f1", wordF1)],
   rouge1: [stems, rouges("rouge1")],
   rouge2: [stems, rouges("rouge2")],

@@ -8,7 +8,9 @@ export const codesIn = (text: string): ReadonlyArray<string> => [
   ...new Set([...text.matchAll(code)].map(([own]) => own.replace(".", "")))
 ]
 
-const prefixes = (codes: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(codes.map((own) => own.slice(0, 3)))]
+const prefixes = (
+  codes: ReadonlyArray<string>
+): ReadonlyArray<string> => [...new Set(codes.map((own) => own.slice(0, 3)))]
 
 /** Figures of an answer's codes. */
 export interface CodeMatch {
@@ -25,6 +27,8 @@ export const codeMatch = (reference: string, answer: string, valid?: ReadonlySet
   return {
     exact: listMatch(wanted, given).f,
     prefix: listMatch(prefixes(wanted), prefixes(given)).f,
-    valid: valid === undefined || given.length === 0 ? null : given.filter((own) => valid.has(own)).length / given.length
+    valid: valid === undefined || given.length === 0
+      ? null
+      : given.filter((own) => valid.has(own)).length / given.length
   }
 }

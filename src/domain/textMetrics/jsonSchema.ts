@@ -4,7 +4,8 @@ import { brief } from "../brief.ts"
 type Schema = Readonly<Record<string, unknown>>
 type Check = (given: unknown, value: unknown) => boolean
 
-const isObject = (value: unknown): value is Schema => typeof value === "object" && value !== null && !Array.isArray(value)
+const isObject = (value: unknown): value is Schema =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
 const types: Readonly<Record<string, (value: unknown) => boolean>> = {
@@ -27,9 +28,11 @@ const checks: Readonly<Record<string, Check>> = {
   type: (given, value) => [given].flat().some((name) => types[String(name)]!(value)),
   enum: (given, value) => (given as ReadonlyArray<unknown>).some((own) => same(own, value)),
   const: same,
-  required: (given, value) => !isObject(value) || (given as ReadonlyArray<string>).every((name) => Object.hasOwn(value, name)),
+  required: (given, value) =>
+    !isObject(value) || (given as ReadonlyArray<string>).every((name) => Object.hasOwn(value, name)),
   properties: (given, value) =>
-    !isObject(value) || Object.entries(given as Schema).every(([name, own]) =>
+    !isObject(value) ||
+    Object.entries(given as Schema).every(([name, own]) =>
       !Object.hasOwn(value, name) || conforms(own as Schema, value[name])
     ),
   items: (given, value) => !Array.isArray(value) || value.every((own) => conforms(given as Schema, own)),
@@ -42,7 +45,14 @@ const checks: Readonly<Record<string, Check>> = {
   maximum: bounded((value, bound) => value <= bound)
 }
 /** Keywords that say nothing of values. */
-const words: ReadonlySet<string> = new Set(["$schema", "title", "description", "default", "examples", "additionalProperties"])
+const words: ReadonlySet<string> = new Set([
+  "$schema",
+  "title",
+  "description",
+  "default",
+  "examples",
+  "additionalProperties"
+])
 
 /** Whether a value is of a schema that `problemOf` has no objection to. */
 export const conforms = (schema: Schema, value: unknown): boolean => {
@@ -58,7 +68,9 @@ export const problemOf = (schema: unknown): string | undefined => {
   const foreign = Object.keys(schema).find((key) => !words.has(key) && !Object.hasOwn(checks, key))
   if (foreign !== undefined) return `the keyword ${brief(foreign)} is not known here`
   const { additionalProperties: more, anyOf, items, properties, type } = schema
-  if (type !== undefined && ![type].flat().every((name) => Object.hasOwn(types, String(name)))) return `no type ${brief(type)}`
+  if (type !== undefined && ![type].flat().every((name) => Object.hasOwn(types, String(name)))) {
+    return `no type ${brief(type)}`
+  }
   if (more !== undefined && typeof more !== "boolean") return "additionalProperties has to be true or false"
   const inner = [
     ...(isObject(properties) ? Object.values(properties) : []),

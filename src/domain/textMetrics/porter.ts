@@ -103,7 +103,8 @@ const finalE = (word: string): string => {
   const m = measure(stem)
   return m > 1 || (m === 1 && !isShort(stem)) ? stem : word
 }
-const finalL = (word: string): string => word.endsWith("ll") && measure(word.slice(0, -1)) > 1 ? word.slice(0, -1) : word
+const finalL = (word: string): string =>
+  word.endsWith("ll") && measure(word.slice(0, -1)) > 1 ? word.slice(0, -1) : word
 
 /** The stem of a word of lower-case letters. */
 export const stem = (word: string): string => {

@@ -57,5 +57,7 @@ export const wordF1 = (reference: string, text: string): number => listMatch(squ
 
 /** The items of a list that is written as a text: trimmed, lower-case, each once, without empty ones. */
 export const itemsOf = (text: string, separator: string): ReadonlyArray<string> => [
-  ...new Set(text.split(separator).map((own) => own.trim().toLowerCase().replace(/\s+/g, " ")).filter((own) => own !== ""))
+  ...new Set(
+    text.split(separator).map((own) => own.trim().toLowerCase().replace(/\s+/g, " ")).filter((own) => own !== "")
+  )
 ]

@@ -21,8 +21,14 @@ const recordsMissing = Effect.fnUntraced(function*(data: string, task: Generativ
   const given = dataset_kwargs?.data_files
   const files = given === undefined
     ? [dataset_path]
-    : typeof given === "string" || Array.isArray(given) ? [given].flat() : Object.values(given).flat()
-  const paths = [...files, ...(dataset_join === undefined ? [] : [dataset_join.path]), ...metrics.flatMap(({ file }) => file ?? [])].map((path) => isAbsolute(path) ? path : join(data, path))
+    : typeof given === "string" || Array.isArray(given)
+    ? [given].flat()
+    : Object.values(given).flat()
+  const paths = [
+    ...files,
+    ...(dataset_join === undefined ? [] : [dataset_join.path]),
+    ...metrics.flatMap(({ file }) => file ?? [])
+  ].map((path) => isAbsolute(path) ? path : join(data, path))
   const absent = yield* Effect.filter(paths, (path) => Effect.map(exists(path), (is) => !is))
   if (absent.length === 0) return undefined
   const from = metadata["dataset"] === undefined ? "" : `; the task is of ${String(metadata["dataset"])}`

@@ -1,7 +1,7 @@
 /** Figures of several tasks, and their means. */
 import type { RetrievalTask } from "../../domain/benchmarks/task.ts"
 import * as Metric from "../../domain/Metric.ts"
-import type { Evaluated } from "./generative/results.ts"
+import type { AnsweredTask } from "./generative/results.ts"
 import type { SplitResult } from "./results.ts"
 
 /** The figures that are compared across tasks. */
@@ -20,12 +20,6 @@ export interface TaskRow extends Shown {
   /** Documents and queries left out because training has seen them. */
   readonly removed: { readonly documents: number; readonly queries: number }
   readonly seconds: number
-}
-
-/** A generative task with its figures. */
-export interface AnsweredTask extends Evaluated {
-  readonly task: string
-  readonly num_fewshot: number
 }
 
 /** The figures of all tasks. */

@@ -43,21 +43,26 @@ const continuationsOf = ({ before, choices }: Asked): ReadonlyArray<string> => c
 const EXAMPLES = 3
 
 /** The places of records whose prompts do not fit with their answers; fails if these are to be refused. */
-export const overlong = Effect.fnUntraced(function*(c: RunConfig, task: GenerativeTask, all: ReadonlyArray<Asked>) {
-  const { ends, tokenizer, wrap } = yield* ReaderFolder.open(c.reader_name_or_path, c)
-  const sequences = Sequences.make({ tokenizer, wrap, max_length: c.max_length, end: ends.end })
-  const long: Array<{ readonly at: number; readonly id: string; readonly tokens: number }> = []
-  for (const asked of all) {
-    const tails = continuationsOf(asked).reduce((sum, own) => sum + tokenizer.encode(own).length, 0)
-    const tokens = (yield* sequences.least(asked.prompt)) + tails + mostOf(task)
-    if (tokens > c.max_length) long.push({ at: asked.at, id: asked.id, tokens })
-  }
-  if (long.length === 0 || c.excess_length !== "raise") return new Set(long.map(({ at }) => at))
-  const named = long.slice(0, EXAMPLES).map(({ id, tokens }) => `${id} (${tokens} tokens)`).join(", ")
-  const problem = `${long.length} of ${all.length} records exceed max_length (${c.max_length}) with room for an answer: `
-    + `${named}; raise max_length, or set excess_length: truncate or skip`
-  return yield* new ConfigError({ source: `task ${task.task}`, problems: [problem] })
-}, Effect.scoped, Effect.provideService(References.MinimumLogLevel, "Error"))
+export const overlong = Effect.fnUntraced(
+  function*(c: RunConfig, task: GenerativeTask, all: ReadonlyArray<Asked>) {
+    const { ends, tokenizer, wrap } = yield* ReaderFolder.open(c.reader_name_or_path, c)
+    const sequences = Sequences.make({ tokenizer, wrap, max_length: c.max_length, end: ends.end })
+    const long: Array<{ readonly at: number; readonly id: string; readonly tokens: number }> = []
+    for (const asked of all) {
+      const tails = continuationsOf(asked).reduce((sum, own) => sum + tokenizer.encode(own).length, 0)
+      const tokens = (yield* sequences.least(asked.prompt)) + tails + mostOf(task)
+      if (tokens > c.max_length) long.push({ at: asked.at, id: asked.id, tokens })
+    }
+    if (long.length === 0 || c.excess_length !== "raise") return new Set(long.map(({ at }) => at))
+    const named = long.slice(0, EXAMPLES).map(({ id, tokens }) => `${id} (${tokens} tokens)`).join(", ")
+    const problem =
+      `${long.length} of ${all.length} records exceed max_length (${c.max_length}) with room for an answer: `
+      + `${named}; raise max_length, or set excess_length: truncate or skip`
+    return yield* new ConfigError({ source: `task ${task.task}`, problems: [problem] })
+  },
+  Effect.scoped,
+  Effect.provideService(References.MinimumLogLevel, "Error")
+)
 
 /** The texts of a batch, `repeats` of each. */
 const written = Effect.fnUntraced(function*(task: GenerativeTask, batch: ReadonlyArray<Asked>) {
@@ -66,14 +71,17 @@ const written = Effect.fnUntraced(function*(task: GenerativeTask, batch: Readonl
   for (let repeat = 0; repeat < task.repeats; repeat++) {
     const texts = batch.map(() => "")
     const options = { max_new_tokens: mostOf(task), key: `${task.task}/${repeat}`, decoding: decodingOf(task) }
-    yield* Stream.runForEach(write(batch.map(({ prompt }) => prompt), options), ({ finish, row, text }) =>
-      Effect.sync(() => {
-        texts[row] += text
-        if (finish === "length") found[row]!.cut++
-      }))
+    yield* Stream.runForEach(
+      write(batch.map(({ prompt }) => prompt), options),
+      ({ finish, row, text }) =>
+        Effect.sync(() => {
+          texts[row] += text
+          if (finish === "length") found[row]!.cut++
+        })
+    )
     texts.forEach((text, row) => found[row]!.texts.push(text))
   }
-  return found.map((own): Answered => ({ ...own, likelihoods: [] }))
+  return found.map(({ cut, texts }): Answered => ({ texts, cut, likelihoods: [] }))
 })
 
 /** The likelihoods of the choices of a batch; none of a record that is skipped. */
@@ -88,7 +96,9 @@ const charactersOf = ({ prompt }: Asked): number => prompt.reduce((sum, { conten
 /** The answers to all records, in their order; those of similar length are asked together. */
 export const answersTo = Effect.fnUntraced(function*(c: RunConfig, task: GenerativeTask, all: ReadonlyArray<Asked>) {
   const [reporter, began, size] = [yield* Reporter, yield* Clock.currentTimeMillis, yield* evalBatch(c)]
-  const order = all.map((asked, i) => ({ i, asked, size: charactersOf(asked) })).toSorted((a, b) => b.size - a.size || a.i - b.i)
+  const order = all.map((asked, i) => ({ i, asked, size: charactersOf(asked) })).toSorted((a, b) =>
+    b.size - a.size || a.i - b.i
+  )
   const answers: Array<Answered> = []
   for (let from = 0; from < order.length; from += size) {
     const batch = order.slice(from, from + size)

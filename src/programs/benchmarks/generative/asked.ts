@@ -52,7 +52,10 @@ const isTexts = (value: unknown): value is ReadonlyArray<string> =>
   Array.isArray(value) && value.every((own) => typeof own === "string")
 
 /** The choices of a record: a constant list, a column, or a template of a list in Python's form. */
-const choicesOf = (given: GenerativeTask["doc_to_choice"], columns: ReadonlySet<string>): Reader<ReadonlyArray<string>> => {
+const choicesOf = (
+  given: GenerativeTask["doc_to_choice"],
+  columns: ReadonlySet<string>
+): Reader<ReadonlyArray<string>> => {
   if (given === undefined) return () => []
   if (typeof given !== "string") return () => given
   const read = columns.has(given) ? (document: Document) => document[given] : (() => {
@@ -61,7 +64,9 @@ const choicesOf = (given: GenerativeTask["doc_to_choice"], columns: ReadonlySet<
   })()
   return (document) => {
     const value = read(document)
-    const listed = Array.isArray(value) ? (value as ReadonlyArray<unknown>).map((own) => typeof own === "number" ? String(own) : own) : value
+    const listed = Array.isArray(value)
+      ? (value as ReadonlyArray<unknown>).map((own) => typeof own === "number" ? String(own) : own)
+      : value
     if (isTexts(listed) && listed.length > 0) return listed
     throw new Error("doc_to_choice is no list of texts")
   }
@@ -78,7 +83,9 @@ const targetOf = (
       const value = document[given]
       if (typeof value === "string" || typeof value === "number") return value
       if (Array.isArray(value)) return value as ReadonlyArray<Literal>
-      throw new Error(value === undefined ? `the record has no ${given}` : `${given} is neither a text, a number nor a list`)
+      throw new Error(
+        value === undefined ? `the record has no ${given}` : `${given} is neither a text, a number nor a list`
+      )
     }
   }
   const rendered = textOf(given, columns)
@@ -183,6 +190,8 @@ export const askedOf = Effect.fnUntraced(function*(
     }
   }
   if (task.num_fewshot > 0 && pool.length === 0) return yield* fail("")(new Error("num_fewshot needs examples"))
-  return yield* Effect.forEach(documents, (document, at) =>
-    Effect.try({ try: () => one(document, at), catch: fail(`record ${idOf(document, at)}: `) }))
+  return yield* Effect.forEach(
+    documents,
+    (document, at) => Effect.try({ try: () => one(document, at), catch: fail(`record ${idOf(document, at)}: `) })
+  )
 })

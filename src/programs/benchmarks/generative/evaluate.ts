@@ -2,8 +2,8 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { isAbsolute, join } from "node:path"
-import { fromRecords } from "../../../datasets/dataset.ts"
 import { documentsOf } from "../../../datasets/benchmarks/records.ts"
+import { fromRecords } from "../../../datasets/dataset.ts"
 import { spread } from "../../../datasets/splits.ts"
 import type { GenerativeTask } from "../../../domain/benchmarks/generativeTask.ts"
 import { benchResults } from "../../../domain/fileNames.ts"
@@ -22,7 +22,7 @@ import { closedBook } from "../../writing/writers.ts"
 import { answersTo, overlong } from "./answers.ts"
 import { type Asked, askedOf } from "./asked.ts"
 import { figuresOf, samplesOf } from "./figures.ts"
-import { type Evaluated, type Results, resultsOf, store, stored, together } from "./results.ts"
+import { type AnsweredTask, type Evaluated, type Results, resultsOf, store, stored, together } from "./results.ts"
 
 /** What tasks are evaluated with. */
 interface Bench {
@@ -50,7 +50,8 @@ const prepared = Effect.fnUntraced(function*(bench: Bench, task: GenerativeTask,
   const kept = config.max_eval_samples === 0 ? documents : spread(documents, config.max_eval_samples)
   const examples = task.num_fewshot === 0
     ? []
-    : task.fewshot_config?.samples ?? (task.shots === task.split ? documents : yield* documentsOf(task, data, task.shots))
+    : task.fewshot_config?.samples ??
+      (task.shots === task.split ? documents : yield* documentsOf(task, data, task.shots))
   const options = { chat, seed: config.seed, cuts: config.excess_length === "truncate" }
   return { all: yield* askedOf(task, kept, examples, options), original: documents.length }
 })
@@ -59,14 +60,18 @@ const prepared = Effect.fnUntraced(function*(bench: Bench, task: GenerativeTask,
 const listedIn = Effect.fnUntraced(function*({ metrics }: GenerativeTask, data: string) {
   const files = metrics.flatMap(({ file }) => file ?? [])
   const texts = yield* Effect.forEach(files, (file) => readText(isAbsolute(file) ? file : join(data, file)))
-  const lines = texts.map((text) => new Set(text.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== "")))
+  const lines = texts.map((text) =>
+    new Set(text.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== ""))
+  )
   return new Map(files.map((file, i) => [file, lines[i]!]))
 })
 
 const tell = (task: string, { cut, records, skipped, truncated }: Evaluated) =>
   [
-    records > 0 && truncated > 0 && `${task}: ${truncated} of ${records} prompts exceed max_length; their beginning is cut`,
-    skipped > 0 && `${task}: ${skipped} of ${records} prompts exceed max_length; they are not asked, and count as wrong`,
+    records > 0 && truncated > 0 &&
+    `${task}: ${truncated} of ${records} prompts exceed max_length; their beginning is cut`,
+    skipped > 0 &&
+    `${task}: ${skipped} of ${records} prompts exceed max_length; they are not asked, and count as wrong`,
     cut > 0 && `${task}: ${cut} texts ended at the greatest length (max_gen_toks)`
   ].filter((line) => line !== false)
 
@@ -129,15 +134,20 @@ export const evaluateGenerative = Effect.fn("evaluateGenerative")(
     for (const [chat, own] of byChat(config, tasks)) {
       const asked = reading(config, chat)
       const bench: Bench = { config: asked, data, out, identity: yield* readerIdentity(asked) }
-      yield* Effect.forEach(own, (task) =>
-        Effect.tap(evaluateTask(bench, task, chat), (results) =>
-          Effect.sync(() => void done.set(task.task, results)))).pipe(
-          Effect.provide(answering(asked, fromRecords([])), { local: true })
-        )
+      yield* Effect.forEach(
+        own,
+        (task) =>
+          Effect.tap(evaluateTask(bench, task, chat), (results) => Effect.sync(() => void done.set(task.task, results)))
+      ).pipe(
+        Effect.provide(answering(asked, fromRecords([])), { local: true })
+      )
     }
     const all = tasks.map(({ task }) => done.get(task)!)
     yield* replace(join(out, benchResults), json(together(all)))
-    return all.map((results, i) => ({ task: tasks[i]!.task, num_fewshot: tasks[i]!.num_fewshot, ...results.anamnesis[tasks[i]!.task]! }))
+    return tasks.map((task, i): AnsweredTask => {
+      const own = all[i]!.anamnesis[task.task]!
+      return Object.assign({ task: task.task, num_fewshot: task.num_fewshot }, own)
+    })
   },
   Effect.scoped
 )

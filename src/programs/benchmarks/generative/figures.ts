@@ -70,7 +70,9 @@ export const samplesOf = (
   listed: Listed
 ): ReadonlyArray<Sample> =>
   all.flatMap((asked, i) =>
-    task.output_type === "multiple_choice" ? [ofChoices(task, asked, answers[i]!)] : ofTexts(task, asked, answers[i]!, listed)
+    task.output_type === "multiple_choice"
+      ? [ofChoices(task, asked, answers[i]!)]
+      : ofTexts(task, asked, answers[i]!, listed)
   )
 
 /** A figure over all records, with its 95% interval. */
@@ -109,5 +111,7 @@ const labelsOf = (samples: ReadonlyArray<Sample>, filter: string, metric: string
 /** The figures of a task, by pipeline and metric. */
 export const figuresOf = (task: GenerativeTask, samples: ReadonlyArray<Sample>): ReadonlyArray<Figure> =>
   [...Map.groupBy(samples, ({ filter }) => filter)].flatMap(([filter, own]) =>
-    task.metrics.flatMap(({ names, ofLabels }) => names.map((name) => (ofLabels ? labelsOf : meanOf)(own, filter, name)))
+    task.metrics.flatMap(({ names, ofLabels }) =>
+      names.map((name) => (ofLabels ? labelsOf : meanOf)(own, filter, name))
+    )
   )

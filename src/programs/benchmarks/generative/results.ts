@@ -40,6 +40,12 @@ const Evaluated = Schema.Struct({
 /** How a task was evaluated, with its figures. */
 export type Evaluated = typeof Evaluated.Type
 
+/** A task with its figures. */
+export interface AnsweredTask extends Evaluated {
+  readonly task: string
+  readonly num_fewshot: number
+}
+
 const Named = Schema.Record(Schema.String, Schema.Unknown)
 const Results = Schema.Struct({
   results: Schema.Record(Schema.String, Named),
@@ -118,9 +124,12 @@ const lineOf = ({ answered, asked, figures, filter, filtered }: Sample): string 
   })
 
 /** Stores the results of a task, and its samples beside them. */
-export const store = Effect.fnUntraced(function*(folder: string, task: string, results: Results, samples: ReadonlyArray<Sample>) {
-  const file = yield* LineFile.make(join(folder, benchSamples(task)))
-  yield* file.add(samples.map(lineOf))
-  yield* file.finish
-  yield* replace(join(folder, benchFile(task)), json(results))
-}, Effect.scoped)
+export const store = Effect.fnUntraced(
+  function*(folder: string, task: string, results: Results, samples: ReadonlyArray<Sample>) {
+    const file = yield* LineFile.make(join(folder, benchSamples(task)))
+    yield* file.add(samples.map(lineOf))
+    yield* file.finish
+    yield* replace(join(folder, benchFile(task)), json(results))
+  },
+  Effect.scoped
+)

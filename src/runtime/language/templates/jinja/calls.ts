@@ -132,12 +132,15 @@ const checkAttribute = (value: Value, args: ReadonlyArray<Value>): undefined => 
 
 /** Python's `re.sub`, with the groups that a replacement names. */
 const substituted = (text: string, pattern: string, by: string): string =>
-  text.replace(search(pattern), (...match: ReadonlyArray<unknown>) =>
-    by.replace(/\\(?:(\d)|g<(\d+)>|n)/g, (own, one?: string, other?: string) => {
-      if (own === "\\n") return "\n"
-      const group = match[Number(one ?? other)]
-      return typeof group === "string" ? group : ""
-    }))
+  text.replace(
+    search(pattern),
+    (...match: ReadonlyArray<unknown>) =>
+      by.replace(/\\(?:(\d)|g<(\d+)>|n)/g, (own, one?: string, other?: string) => {
+        if (own === "\\n") return "\n"
+        const group = match[Number(one ?? other)]
+        return typeof group === "string" ? group : ""
+      })
+  )
 
 const filters: Readonly<Record<string, Filter>> = {
   abs: { of: ["int"] },

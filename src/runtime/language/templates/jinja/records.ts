@@ -60,7 +60,9 @@ class StrictInterpreter extends PythonInterpreter {
     const value = super.evaluate(node, environment)
     if (node === undefined) return value
     const reads = node.type === "Identifier" || node.type === "MemberExpression"
-    if (reads && kindOf(value) === "undefined" && !this.may.has(node)) refuse(`${nameOf(node)}, which the record lacks,`)
+    if (reads && kindOf(value) === "undefined" && !this.may.has(node)) {
+      refuse(`${nameOf(node)}, which the record lacks,`)
+    }
     return this.prints.has(node) ? made(printed(value)) : value
   }
 }
