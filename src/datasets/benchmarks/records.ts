@@ -109,8 +109,7 @@ export const documentsOf = Effect.fnUntraced(function*(task: Source, folder: str
   const own = apart ? all.filter((value) => value["split"] === split) : all
   const documents = own.filter(isTaken(task.dataset_where))
   if (documents.length > 0) {
-    return yield* joined(documents, task, (path) =>
-      isAbsolute(path) ? path : join(folder, path))
+    return yield* joined(documents, task, (path) => isAbsolute(path) ? path : join(folder, path))
   }
   const splits = [...new Set(all.filter(has).map((value) => String(value["split"])))]
   const reason = own.length > 0
