@@ -11,6 +11,7 @@ export interface Layout {
   readonly qrels: ReadonlyArray<string>
 }
 
+/** Names of files of records: JSON, JSON lines, parquet. */
 export const record = /\.(?:jsonl|ndjson|json)(?:\.gz)?$|\.parquet$/
 const table = /\.tsv$/
 
