@@ -7,7 +7,13 @@ import { besideWritten } from "../domain/fileNames.ts"
 import { columns } from "../domain/textTable.ts"
 import { load } from "../programs/settings.ts"
 import type { Estimate } from "../programs/synthesize/pipeline.ts"
-import { endpoint, endpointDefaults as defaults, reader, type WritingOptions } from "../programs/writing/writers.ts"
+import {
+  endpoint,
+  endpointDefaults as defaults,
+  type EndpointOptions,
+  reader,
+  type WritingOptions
+} from "../programs/writing/writers.ts"
 import type { Writer } from "../runtime/ports/Writer.ts"
 import { refuse } from "./command.ts"
 
@@ -59,6 +65,22 @@ export const writing = {
   )
 }
 
+/** Files in place of calls, for commands whose requests do not follow from each other's answers. */
+export const batching = {
+  batch: Flag.Path("batch").pipe(
+    Flag.withMetavar("file"),
+    Flag.withDescription(
+      "Write requests to OpenAI batch files (50,000 lines or 200 MB each) in place of making them; the output is written once "
+        + "all are answered"
+    ),
+    Flag.optional
+  ),
+  answers: Flag.File("answers").pipe(
+    Flag.withDescription("Read a batch's answers or errors, in any order, and keep the answers; repeat for more"),
+    Flag.atLeast(0)
+  )
+}
+
 /** Whether to tell what would be asked, in place of asking. */
 export const dryRun = Flag.Boolean("dry-run").pipe(
   Flag.withDescription("Print prompts and an estimate; ask for nothing"),
@@ -78,7 +100,13 @@ export interface Writing {
   readonly timeout: number
   readonly tokenBudget: number
   readonly cache: Option.Option<string>
+  readonly batch?: Option.Option<string>
+  readonly answers?: ReadonlyArray<string>
 }
+
+/** The files that stand in for calls, if any do. */
+const filesOf = ({ answers = [], batch = Option.none() }: Writing): EndpointOptions["batch"] =>
+  Option.isNone(batch) && answers.length === 0 ? undefined : { requests: Option.getOrUndefined(batch), answers }
 
 /** What is wrong with the flags. */
 const problemsOf = (flags: Writing): ReadonlyArray<string> => {
@@ -90,6 +118,8 @@ const problemsOf = (flags: Writing): ReadonlyArray<string> => {
     ours && Option.isSome(model) && "--model is one of an endpoint; --reader has its own",
     temperature !== "default" && !(Number(temperature) >= 0 && Number(temperature) <= 10 && temperature.trim() !== "")
     && "--temperature must be a number from 0 to 10, or \"default\"",
+    filesOf(flags) !== undefined && ours && "--batch and --answers are of an endpoint; --reader answers at once",
+    Option.isSome(flags.batch ?? Option.none()) && tokenBudget > 0 && "--token-budget is of calls; --batch makes none",
     concurrency < 1 && "--concurrency must be at least 1",
     timeout < 1 && "--timeout must be at least 1",
     ([["requests-per-minute", requestsPerMinute], ["token-budget", tokenBudget], ["seed", seed]] as const).flatMap((
@@ -124,7 +154,8 @@ export const writerOf = Effect.fnUntraced(function*(flags: Writing, out: string)
     api_key_env: flags.apiKeyEnv,
     concurrency: flags.concurrency,
     requests_per_minute: flags.requestsPerMinute,
-    timeout: flags.timeout
+    timeout: flags.timeout,
+    batch: filesOf(flags)
   }) as Opened
 })
 

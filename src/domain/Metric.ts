@@ -64,6 +64,22 @@ export const interval = (observed: ReadonlyArray<Observed>): Interval | null => 
   return value === null ? null : intervalOf(value, bootstrap(observed))
 }
 
+/** A statistic of all values with its percentile interval, by a bootstrap over groups; `null` without values. */
+export const intervalBy = <A>(
+  items: ReadonlyArray<{ readonly group: string; readonly value: A }>,
+  statistic: (values: ReadonlyArray<A>) => number
+): Interval | null => {
+  if (items.length === 0) return null
+  const own = statistic(items.map(({ value }) => value))
+  const groups = [...Map.groupBy(items, ({ group }) => group).values()]
+  if (groups.length < 2) return intervalOf(own, undefined)
+  const sampled = Float64Array.from({ length: ROUNDS }, (_, round) => {
+    const key = Key.fold(bootstrapKey, round)
+    return statistic(groups.flatMap((_, i) => groups[Key.integer(key, i, groups.length)]!.map(({ value }) => value)))
+  })
+  return intervalOf(own, sampled.toSorted())
+}
+
 /** A difference of means with its interval, by a paired bootstrap. */
 export interface Comparison extends Interval {
   /** Two-sided: twice the smaller share of bootstrap means on either side of zero. */

@@ -81,6 +81,10 @@ export const minedKept = (hash: string): string => `kept-${hash.slice(0, 16)}.js
 export const benchFolder = "bench"
 /** Name of the file of a task's results. */
 export const benchFile = (task: string): string => `${task}.json`
+/** Name of the file of what was asked of a task's records, and answered. */
+export const benchSamples = (task: string): string => `samples_${task}.jsonl`
+/** Name of the file of all generative tasks' results. */
+export const benchResults = "results.json"
 /** Name of the file of all tasks' figures. */
 export const benchSummary = "summary.json"
 

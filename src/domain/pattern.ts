@@ -90,13 +90,17 @@ const flagsOf = (pattern: string): readonly [flags: string, length: number] => {
   return [[...new Set(flags)].filter((flag) => "ims".includes(flag)).join(""), own.length]
 }
 
-const translate = (pattern: string): readonly [body: string, flags: string] => {
+const translate = (
+  pattern: string,
+  scanned: (flags: string) => typeof scan = () => scan
+): readonly [body: string, flags: string] => {
   const [flags, start] = flagsOf(pattern)
+  const own = scanned(flags)
   let body = ""
   let repeated = false
   for (let at = start; at < pattern.length;) {
     if (repeated && pattern[at] === "+") refuse("a possessive repetition")
-    const { next, text } = scan(pattern, at)
+    const { next, text } = own(pattern, at)
     const isTimes = /^(?:[*+?]|\{\d.*\})$/.test(text) && pattern[at] !== "\\"
     /** A further "?" after a quantifier makes it lazy. */
     repeated = isTimes && !(repeated && text === "?")
@@ -112,14 +116,78 @@ const translate = (pattern: string): readonly [body: string, flags: string] => {
  */
 export const fullMatch = (pattern: string, prefix = ""): RegExp => {
   const [body, flags] = translate(pattern)
+  return compiled(pattern, `(?<![^])${prefix}(?:${body})(?![^])`, flags)
+}
+
+const compiled = (pattern: string, body: string, flags: string): RegExp => {
   try {
-    return new RegExp(`(?<![^])${prefix}(?:${body})(?![^])`, flags)
+    return new RegExp(body, flags)
   } catch (cause) {
     const reason = String((cause as Error).message).split(": ").at(-1)!
     const remedy = pattern.startsWith("*") ? "; the shell's * is .* here" : ""
     throw new PatternError(`${reason.charAt(0).toLowerCase()}${reason.slice(1)}${remedy}`)
   }
 }
+
+/** Letters and digits of all scripts, as Python's classes have them. */
+const [word, edge] = ["\\p{L}\\p{N}_", (inner: string, outer: string) => `(?<=${inner})(?${outer})`]
+const classes: ReadonlyMap<string, string> = new Map([
+  ["d", "\\p{Nd}"],
+  ["D", "\\P{Nd}"],
+  ["w", `[${word}]`],
+  ["W", `[^${word}]`],
+  ["b", `(?:${edge(`[${word}]`, `![${word}]`)}|(?<![${word}])(?=[${word}]))`],
+  ["B", `(?:${edge(`[${word}]`, `=[${word}]`)}|(?<![${word}])(?![${word}]))`]
+])
+
+/** An escape as it is under the flag u, where only characters that mean something may be escaped. */
+const wideEscape = (text: string, inClass: boolean): string => {
+  const letter = text[1]!
+  if (text.length !== 2 || text[0] !== "\\") return text
+  if (inClass && letter === "w") return word
+  if (inClass && letter === "W") return refuse("\\W within brackets")
+  const known = inClass && letter === "b" ? "\\x08" : classes.get(letter)
+  if (known !== undefined) return known
+  return /[\w^$\\.*+?()[\]{}|/]/.test(letter) || (inClass && letter === "-") ? text : letter
+}
+
+/** The members of a class, its escapes as they are under the flag u. */
+const wideClass = (text: string): string =>
+  text.replace(/\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|[^])/g, (own) => wideEscape(own, true))
+
+/** Dots and anchors mean lines of Python, which end with a line feed alone. */
+const anchored = (flags: string): Readonly<Record<string, string>> => ({
+  ".": flags.includes("s") ? "[^]" : "[^\\n]",
+  "^": flags.includes("m") ? "(?<![^\\n])" : "(?<![^])",
+  $: flags.includes("m") ? "(?![^\\n])" : "(?=\\n?(?![^]))"
+})
+
+const wide = (flags: string): typeof scan => {
+  const anchors = anchored(flags)
+  return (pattern, at) => {
+    const { next, text } = scan(pattern, at)
+    const char = pattern[at]!
+    if (/^\(\?[is]*[ms]/.test(text) || /^\(\?[i]*-[i]*[ms]/.test(text)) refuse(`the group ${text}`)
+    if (char === "\\") return { text: wideEscape(text, false), next }
+    return { text: char === "[" ? wideClass(text) : anchors[char] ?? text, next }
+  }
+}
+
+/**
+ * A pattern to look for in texts of any script, as Python's `re.findall` and `re.sub` do. Throws `PatternError` if it is
+ * invalid or has no equivalent in JavaScript.
+ */
+export const search = (pattern: string): RegExp => {
+  const [body, flags] = translate(pattern, wide)
+  return compiled(pattern, body, `gu${flags.replace(/[ms]/g, "")}`)
+}
+
+/** Python's `re.findall`: of each match the whole, its one group, or its groups; groups that match nothing are empty. */
+export const findAll = (regex: RegExp, text: string): ReadonlyArray<string | ReadonlyArray<string>> =>
+  [...text.matchAll(regex)].map(([whole, ...groups]) => {
+    const own = groups.map((group: string | undefined) => group ?? "")
+    return own.length === 0 ? whole : own.length === 1 ? own[0]! : own
+  })
 
 /** Why a text is not a valid pattern; `undefined` if it is one. */
 export const problemOf = (pattern: string): string | undefined => {

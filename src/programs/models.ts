@@ -47,6 +47,11 @@ export const withRetriever = Effect.fn("withRetriever")(function*(c: RunConfig) 
   return yield* having(c, used(c).filter((key) => key === folders.retriever))
 })
 
+/** The same for a command that needs the reader alone. */
+export const withReader = Effect.fn("withReader")(function*(c: RunConfig) {
+  return yield* having(c, used(c).filter((key) => key === folders.reader))
+})
+
 /** Files of a model folder that determine what its model computes. */
 const ofModel = /\.(?:json|safetensors|metadata|bin|gguf|txt|model)$/
 

@@ -39,6 +39,26 @@ const live = (name: string, test: (s: Setting) => Effect.Effect<void>) =>
 
 describe("synthesize hard-negatives", () => {
   live(
+    "writes a batch in place of calls, and says what to do next",
+    (s) =>
+      Effect.gen(function*() {
+        const { code, err, out } = yield* s.run(...s.there, "--batch", "requests.jsonl")
+        assert.strictEqual(code, 0, err)
+        assert.match(out, /requests without an answer +1\nThese are in .*requests\.jsonl; .*--answers FILE/)
+        assert.deepStrictEqual([s.server.seen.length, existsSync(join(s.folder, "out.jsonl"))], [0, false])
+        const { custom_id } = JSON.parse(readFileSync(join(s.folder, "requests.jsonl"), "utf8")) as {
+          custom_id: string
+        }
+        const body = { choices: [{ finish_reason: "stop", message: { content: ANSWER } }] }
+        writeFileSync(join(s.folder, "answers.jsonl"), jsonLines([{ custom_id, response: { status_code: 200, body } }]))
+        const done = yield* s.run(...s.there, "--answers", "answers.jsonl")
+        assert.match(done.out, /kept +1\n/)
+        assert.strictEqual(s.server.seen.length, 0)
+        const both = yield* s.run(...s.there, "--batch", "requests.jsonl", "--token-budget", "5")
+        assert.match(both.err, /--token-budget is of calls; --batch makes none/)
+      })
+  )
+  live(
     "tells what it would ask, then asks, tells the funnel, and leaves it beside the records",
     (s) =>
       Effect.gen(function*() {

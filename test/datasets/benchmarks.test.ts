@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { parquetWriteBuffer } from "hyparquet-writer"
 import { dirname, join } from "node:path"
-import { loadTask, type TaskData } from "../../src/datasets/benchmarks/load.ts"
-import { tasksOf } from "../../src/domain/benchmarks/task.ts"
+import { loadTask, type TaskData, type TaskOptions } from "../../src/datasets/benchmarks/load.ts"
+import { type RetrievalTask, tasksOf } from "../../src/domain/benchmarks/task.ts"
 import { seenIn } from "../../src/programs/benchmarks/leaks.ts"
 import { folderOf, onDisk } from "../support/files.ts"
 
@@ -46,9 +46,10 @@ const tree = Effect.fnUntraced(function*(files: Readonly<Record<string, string |
 })
 
 const load = Effect.fnUntraced(
-  function*(folder: string, keys: object = { dataset_path: "." }, seen: (text: string) => boolean = () => false) {
+  function*(folder: string, keys: object = { dataset_path: "." }, seen: TaskOptions["seen"] = () => undefined) {
     const [task] = yield* tasksOf("t", { task: "t", output_type: "retrieval", ...keys })
-    return yield* loadTask(task!, task!.splits[0], { folder, memory: Infinity, skipBad: false, seen })
+    const own = task as RetrievalTask
+    return yield* loadTask(own, own.splits[0], { folder, memory: Infinity, skipBad: false, seen })
   }
 )
 const brief = ({ corpus, queries }: TaskData) => [
@@ -181,7 +182,13 @@ describe("what training has seen", () => {
       }]
       const other = yield* tree({ ...beir, "qrels/test.tsv": tsv(more) })
       const loaded = yield* load(other, undefined, seen)
-      assert.deepStrictEqual(loaded.removed, { documents: 1, queries: 1, emptied: 1 })
+      const { examples, ...counts } = loaded.removed
+      assert.deepStrictEqual(counts, { documents: 1, queries: 1, emptied: 1, near: { documents: 0, queries: 0 } })
+      const file = join(folder, "train.jsonl")
+      assert.deepStrictEqual(examples, [
+        { what: "document", id: "d3", text: "Menkes Kinky hair.", likeness: 1, seen: "Menkes kinky hair", file },
+        { what: "query", id: "q1", text: "Where is copper?", likeness: 1, seen: "WHERE, is copper", file }
+      ])
       assert.deepStrictEqual(brief(loaded), [["d1", "d2"], [["q3", "Not judged in this split", { d2: 1 }]]])
     })))
   it.live("may be a folder of BEIR's: its train queries, and the texts of their relevant passages", () =>
@@ -195,7 +202,24 @@ describe("what training has seen", () => {
         "Long fingers and tall people",
         "Not judged in this split"
       ]
-      assert.deepStrictEqual(texts.map(seen), [true, true, true, false, false])
+      assert.deepStrictEqual(texts.map((text) => seen(text)?.likeness), [1, 1, 1, undefined, undefined])
+    })))
+  it.live("is left out if it is much alike, too, unless only the same words are asked for", () =>
+    onDisk(Effect.gen(function*() {
+      const long = Array.from({ length: 40 }, (_, i) => `word${i}`).join(" ")
+      const folder = yield* tree({
+        ...beir,
+        "corpus.jsonl": lines([...corpus("_id"), { _id: "d4", title: "", text: `${long} changed` }]),
+        "train.jsonl": lines([{ query: "Else?", pos: `${long} and more` }])
+      })
+      const { seen } = yield* seenIn([join(folder, "train.jsonl")])
+      const { removed } = yield* load(folder, undefined, seen)
+      assert.deepStrictEqual(removed.near, { documents: 1, queries: 0 })
+      assert.deepStrictEqual(removed.examples.map(({ id, what }) => [what, id]), [["document", "d4"]])
+      /** 36 runs in common, of 37 and 38. */
+      assert.strictEqual(removed.examples[0]!.likeness, 36 / 39)
+      const same = yield* seenIn([join(folder, "train.jsonl")], 1)
+      assert.strictEqual((yield* load(folder, undefined, same.seen)).removed.documents, 0)
     })))
   it.live("needs records with texts", () =>
     onDisk(Effect.gen(function*() {

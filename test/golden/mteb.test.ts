@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { nauc } from "../../src/domain/benchmarks/abstention.ts"
 import { figuresOf, means, names } from "../../src/domain/benchmarks/scores.ts"
 
 type Numbers = Readonly<Record<string, number>>
@@ -23,11 +24,19 @@ describe("the figures of a task", () => {
       })
       const got = means(queries)
       assert.deepStrictEqual(Object.keys(got).toSorted(), Object.keys(scores).toSorted())
-      // MTEB rounds all but the reciprocal rank to five digits.
+      // MTEB rounds neither the reciprocal rank, which we round to five digits, nor the areas, which we round to six.
+      const tolerance = (name: string) => name.startsWith("mrr") ? 5.001e-6 : name.startsWith("nauc") ? 6e-7 : 1e-12
       for (const [name, value] of Object.entries(scores)) {
-        assert.closeTo(got[name]!, value, name.startsWith("mrr") ? 5.001e-6 : 1e-12, `run ${i}, ${name}`)
+        assert.closeTo(got[name]!, value, tolerance(name), `run ${i}, ${name}`)
       }
     })
+  })
+  it("have areas under the abstention curve of many queries, better and worse than no abstention", () => {
+    const areas = golden.flatMap(({ scores }) => Object.entries(scores).filter(([name]) => name.startsWith("nauc")))
+    assert.isTrue(areas.some(([, value]) => value > 0.3 && value < 1) && areas.some(([, value]) => value < -0.3))
+    assert.isTrue(golden.some(({ results }) => Object.keys(results).length > 10))
+    assert.isUndefined(nauc([1, 2, 3], [0.1, 0.1, 0.1]))
+    assert.strictEqual(nauc([1, 2, 3], [0.1, 0.2, 0.3]), 1)
   })
   it("are of grades below zero and above one, of ties, and of queries without a relevant document", () => {
     const grades = golden.flatMap(({ qrels }) => Object.values(qrels).map((own) => Object.values(own)))

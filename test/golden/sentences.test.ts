@@ -99,6 +99,27 @@ describe("vectors of texts as sentence-transformers has them", () => {
   }
 })
 
+describe("a query prompt that names the task", () => {
+  const live = (name: string, given: Partial<RetrieverFolder.FolderSettings>, same: boolean) =>
+    it.live(name, () =>
+      Effect.gen(function*() {
+        const folder = join(folders, "llama-last")
+        const expected = JSON.parse(readFileSync(join(folder, "expected.json"), "utf8")) as Expected
+        const instructed = yield* RetrieverFolder.open(folder, { ...settings, ...given })
+        assert.strictEqual(instructed.instructed, "query_prompt" in given)
+        const found = yield* vectorsOf(folder, expected, given)
+        close(found.documents, unit(expected.documentVectors), "documents", { tolerance: 1e-5 })
+        const queries = unit(expected.queryVectors)
+        if (same) return close(found.queries, queries, "queries", { tolerance: 1e-5 })
+        assert.isAbove(Math.max(...queries.map((own, i) => Math.abs(own - found.queries[i]!))), 0.01)
+      }).pipe(Effect.scoped, Effect.provide(Layer.merge(cpu({ threads: 1 }), NodeFileSystem.layer))))
+
+  /** sentence-transformers' vectors are those of the prompt `find : `. */
+  live("is the task's", { query_prompt: "{task} : ", retrieval_task: "find" }, true)
+  live("is another one of another task", { query_prompt: "{task} : ", retrieval_task: "which gene" }, false)
+  live("is the folder's if there is none", { retrieval_task: "which gene" }, true)
+})
+
 /** Where copies are left for `sentences.py FOLDER`; by default they go with the test. */
 const kept = process.env["SENTENCES"]
 

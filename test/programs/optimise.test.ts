@@ -32,8 +32,13 @@ const mind: Server.Mind = ({ body }) => {
   }\n\`\`\``
 }
 
+/** Prompts of queries; the seed makes each another one. */
+const forQueries: Server.Mind = ({ body }) => `\`\`\`\n${"find gene ".repeat(1 + Number(body["seed"]) % 5)}: \n\`\`\``
+
 const setting = Effect.gen(function*() {
-  const server = yield* Server.start(mind)
+  const server = yield* Server.start((seen) =>
+    seen.body.messages[0]!.content.includes("search engine") ? forQueries(seen) : mind(seen)
+  )
   const folder = yield* Effect.acquireRelease(
     Effect.promise(prepare),
     (path) => Effect.sync(() => rmSync(path, { recursive: true }))
@@ -125,6 +130,38 @@ describe("an optimised prompt", () => {
         const { value: more } = yield* run({}, { max_metric_calls: 90 })
         assert.isAtLeast(more.metric_calls, 90)
         assert.include(readFileSync(path("optimised/candidates.jsonl"), "utf8"), before[1] as string)
+      })
+  )
+  live(
+    "may be that of a retriever's queries, scored by the ranking of gold passages",
+    ({ path, run, server }) =>
+      Effect.gen(function*() {
+        const retriever = {
+          retriever_name_or_path: join(import.meta.dirname, "..", "golden", "sentences", "llama-last"),
+          query_prompt: "which gene : ",
+          passage_max_len: 24
+        }
+        const { value: report } = yield* run(retriever, { settings: ["query_prompt"], max_metric_calls: 30 })
+        assert.deepInclude(report, { metric: "ndcg", train: 6, validation: 6 })
+        assert.deepStrictEqual(Object.keys(report.prompts), ["query_prompt"])
+        const events = linesOf<Event>(path("optimised/candidates.jsonl"))
+        const kept = events.filter(({ outcome }) => outcome === "kept")
+        /** Means of nDCG at 10 over the six questions, which differ with the prompt. */
+        const scores = new Set(events.map(({ scores }) => JSON.stringify(scores)).filter((own) => own !== "null"))
+        assert.isAbove(scores.size, 0)
+        assert.isTrue(kept.every((event) => event.scores!.every((own) => own >= 0 && own <= 1)))
+        assert.isTrue(kept[0]!.scores!.some((own) => own > 0 && own < 1))
+        const { messages } = server.seen[0]!.body
+        for (const word of ["which gene : ", "search engine", "Found at rank"]) {
+          assert.include(messages[0]!.content, word)
+        }
+        /** Another prompt is another score of the same question. */
+        const other = yield* run({ ...retriever, query_prompt: "copper : " }, {
+          settings: ["query_prompt"],
+          max_metric_calls: 6
+        })
+        assert.strictEqual(other.value.evaluated, 6)
+        assert.notStrictEqual(other.value.first, report.first)
       })
   )
   live("is scored anew under other settings, and with another model", ({ path, run }) =>

@@ -19,7 +19,9 @@ import { unfenced } from "../../src/programs/synthesize/pipeline.ts"
 import { templateOf } from "../../src/programs/writing/template.ts"
 import { reader, scorer } from "../../src/programs/writing/writers.ts"
 import { sha256 } from "../../src/runtime/files/disk.ts"
+import * as Batch from "../../src/runtime/language/endpoint/batch.ts"
 import { defaults, layer } from "../../src/runtime/language/endpoint/endpoint.ts"
+import type { Body } from "../../src/runtime/language/endpoint/wire.ts"
 import * as Reporter from "../../src/runtime/ports/Reporter.ts"
 import { jsonLines } from "../support/cli.ts"
 import * as Server from "../support/endpoint.ts"
@@ -77,7 +79,8 @@ const options = (folder: string, own: Partial<HardNegativeOptions> = {}): HardNe
 const setting = Effect.fnUntraced(function*(records: ReadonlyArray<object>) {
   const server = yield* Server.start(mind)
   const folder = yield* folderOf({ "in.jsonl": jsonLines(records) })
-  const writer = layer({ ...defaults, base_url: server.base, model: "small", cache: join(folder, "answers"), pause: 1 })
+  const settings = { ...defaults, base_url: server.base, model: "small", cache: join(folder, "answers"), pause: 1 }
+  const writer = layer(settings)
   const around = Layer.mergeAll(
     NodeFileSystem.layer,
     Reporter.silent,
@@ -87,6 +90,11 @@ const setting = Effect.fnUntraced(function*(records: ReadonlyArray<object>) {
   return {
     server,
     folder,
+    /** With files in place of calls. */
+    batch: (files: Batch.BatchSettings, own: Partial<HardNegativeOptions> = {}) =>
+      warned(hardNegatives<never, never>(options(folder, own), undefined)).pipe(
+        Effect.provide(Layer.provideMerge(layer({ ...settings, batch: files }), around), { local: true })
+      ),
     run: (own: Partial<HardNegativeOptions> = {}) =>
       warned(hardNegatives<never, never>(options(folder, own), undefined)).pipe(
         Effect.provide(within, { local: true })
@@ -119,7 +127,7 @@ describe("synthetic hard negatives", () => {
         assert.deepInclude(report, {
           items: 15,
           requests: 15,
-          lost: { failed: 1, rejected: 1, truncated: 1, refused: 2, empty: 1, invalid: 0 },
+          lost: { failed: 1, rejected: 1, waiting: 0, truncated: 1, refused: 2, empty: 1, invalid: 0 },
           dropped: {
             "near-duplicate of a positive": 2,
             "near-duplicate of a negative": 1,
@@ -185,6 +193,125 @@ describe("synthetic hard negatives", () => {
         assert.deepStrictEqual(s.lines()[0]!["neg"], [MINED, GOOD])
       })
   )
+  live(
+    "may be asked for in batch files, whose answers come in any order, with failures",
+    ["good", "broken", "copy", "rejected", "cut", "last"].map((query) => triple(query)),
+    ({ batch, folder, lines, run, server }) =>
+      Effect.gen(function*() {
+        const path = (name: string) => join(folder, name)
+        const asked = (name: string) =>
+          readFileSync(path(name), "utf8").trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, any>)
+        const first = yield* batch({ requests: path("requests.jsonl"), answers: [] }, { judge: true })
+        assert.deepInclude(first.value.batch, { files: [path("requests.jsonl")], waiting: 6 })
+        assert.strictEqual(first.value.lost["waiting"], 6)
+        assert.deepStrictEqual([server.seen.length, existsSync(path("out.jsonl"))], [0, false])
+        const requests = asked("requests.jsonl")
+        for (const { body, custom_id, method, url } of requests) {
+          assert.match(custom_id, /^[0-9a-f]{64}$/)
+          assert.deepStrictEqual([method, url, body.model, body.max_tokens], [
+            "POST",
+            "/v1/chat/completions",
+            "small",
+            256
+          ])
+        }
+
+        /** The answers as a service gives them: failures in a file of their own. */
+        const answerTo = ({ body, custom_id }: Record<string, any>) => {
+          const said = mind({ path: "", key: undefined, body: body as Server.Seen["body"] })
+          const choice = {
+            index: 0,
+            finish_reason: "stop",
+            message: { role: "assistant", content: said, refusal: null }
+          }
+          const chat = { object: "chat.completion", model: "small-0125", choices: [choice], usage: {} }
+          if (typeof said === "string") {
+            return { id: "b", custom_id, response: { status_code: 200, body: chat }, error: null }
+          }
+          if (said.choice) {
+            const cut = {
+              ...chat,
+              choices: [{ ...choice, message: { ...choice.message, content: "" }, ...said.choice }]
+            }
+            return { id: "b", custom_id, response: { status_code: 200, body: cut }, error: null }
+          }
+          return said.status === 400
+            ? { id: "b", custom_id, response: { status_code: 400, body: said.body }, error: null }
+            : { id: "b", custom_id, response: null, error: { code: "batch_expired", message: "not done in time" } }
+        }
+        const [last, ...rest] = requests.toReversed()
+        writeFileSync(
+          path("answers.jsonl"),
+          jsonLines([...rest.map(answerTo), { ...answerTo(last!), custom_id: "other" }])
+        )
+        const second = yield* batch(
+          { requests: path("more.jsonl"), answers: [path("answers.jsonl")] },
+          { judge: true }
+        )
+        assert.deepInclude(second.value.batch, { answers: { lines: 6, used: 5, failed: 2, unknown: 1 } })
+        assert.deepInclude(second.value.lost, { failed: 2, truncated: 1, waiting: 1 })
+        /** The draft without an answer, and the judgement of the one that is left. */
+        assert.strictEqual(second.value.batch!.waiting, 2)
+        assert.isFalse(existsSync(path("out.jsonl")))
+
+        const more = asked("more.jsonl")
+        writeFileSync(path("answers-2.jsonl"), jsonLines(more.map(answerTo)))
+        const files = [path("answers-2.jsonl"), path("answers.jsonl")]
+        const third = yield* batch({ requests: path("judge.jsonl"), answers: files }, { judge: true })
+        /** Each judgement follows from its draft. */
+        writeFileSync(path("answers-3.jsonl"), jsonLines(asked("judge.jsonl").map(answerTo)))
+        const fourth = yield* batch({
+          requests: path("none.jsonl"),
+          answers: [...files, path("answers-3.jsonl")]
+        }, { judge: true })
+        assert.deepStrictEqual([third.value.batch!.waiting, fourth.value.batch!.waiting], [1, 0])
+        assert.deepStrictEqual(fourth.value.batch!.files, [])
+        assert.deepInclude(fourth.value, { kept: 2 })
+        assert.deepStrictEqual(
+          lines().filter(({ synthetic }) => synthetic).map(({ query }) => query),
+          ["good", "last"]
+        )
+        assert.strictEqual(server.seen.length, 0)
+
+        /** What is kept is kept: only the two failures are made as calls. */
+        const { value } = yield* run({ judge: true })
+        assert.deepInclude(value.lost, { failed: 1, rejected: 1, truncated: 1 })
+        assert.strictEqual(server.seen.length, 2)
+      })
+  )
+  live(
+    "are refused answers that are no lines of a batch",
+    [triple("good")],
+    ({ batch, folder }) =>
+      Effect.gen(function*() {
+        const path = join(folder, "wrong.jsonl")
+        writeFileSync(path, "{\"custom_id\": \"a\", \"error\": null}\n{\"id\": \"b\"}\n")
+        const error = yield* Effect.flip(batch({ requests: undefined, answers: [path] }))
+        assert.match(String((error as Error).message), /wrong\.jsonl, line 2: is no line of a batch's answers/)
+      })
+  )
+  it.live("are asked for in several files where one would be too large", () =>
+    Effect.gen(function*() {
+      const folder = yield* folderOf({})
+      const path = join(folder, "r.jsonl")
+      const own = yield* Batch.make({ requests: path, answers: [] }, "here", "small", { lines: 2, bytes: 400 })
+      const body = (text: string) => ({ model: "small", messages: [{ content: text }] }) as unknown as Body
+      for (const [i, text] of ["a", "b", "c", "x".repeat(300), "d", "a"].entries()) {
+        yield* Effect.flip(own.ask(String(i % 5), body(text)))
+      }
+      const { files, waiting } = yield* own.finish
+      assert.strictEqual(waiting, 5)
+      assert.deepStrictEqual(
+        files.map((file) => readFileSync(file, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line).custom_id)),
+        [["0", "1"], ["2"], ["3"], ["4"]]
+      )
+      assert.deepStrictEqual(files.map((file) => file.slice(folder.length + 1)), [
+        "r.jsonl",
+        "r-2.jsonl",
+        "r-3.jsonl",
+        "r-4.jsonl"
+      ])
+    }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer)))
   live(
     "are planned without a request",
     [triple("good"), triple("better", { neg: [] })],

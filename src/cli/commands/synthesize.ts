@@ -8,7 +8,7 @@ import { hardNegatives, plan, TASK } from "../../programs/synthesize/hardNegativ
 import { scorer } from "../../programs/writing/writers.ts"
 import * as Report from "../../report/synthesis.ts"
 import { refuse, runtime, settings, tell } from "../command.ts"
-import { dryRun, estimated, writerOf, writing } from "../writing.ts"
+import { batching, dryRun, estimated, writerOf, writing } from "../writing.ts"
 
 const hardNegativesCommand = Command.make(
   "hard-negatives",
@@ -18,6 +18,7 @@ const hardNegativesCommand = Command.make(
     ),
     output: Flag.Path("out").pipe(Flag.withDescription("JSON lines to write: the same records with new negatives")),
     ...writing,
+    ...batching,
     dryRun,
     negatives: Flag.Literals("negatives", ["replace", "join"]).pipe(
       Flag.withDescription("Whether a new negative takes the place of the one it was written from, or joins them"),

@@ -11,11 +11,12 @@ export interface Layout {
   readonly qrels: ReadonlyArray<string>
 }
 
-const record = /\.(?:jsonl|ndjson|json)(?:\.gz)?$|\.parquet$/
+/** Names of files of records: JSON, JSON lines, parquet. */
+export const record = /\.(?:jsonl|ndjson|json)(?:\.gz)?$|\.parquet$/
 const table = /\.tsv$/
 
 /** The split that a file of several is of: `test` for `test-00000-of-00002.parquet`. */
-const stemOf = (name: string): string =>
+export const stemOf = (name: string): string =>
   name.replace(record, "").replace(table, "").replace(/-\d+-of-\d+$/, "").toLowerCase()
 
 /** Names that a part has, in a repository of one subset or of several. */

@@ -2,7 +2,9 @@
 import * as Effect from "effect/Effect"
 import { isAbsolute, join } from "node:path"
 import type { RetrievalTask } from "../../domain/benchmarks/task.ts"
+import { cut } from "../../domain/brief.ts"
 import type { Passage, QuestionRecord, Split } from "../../domain/records/Records.ts"
+import type { Sighting } from "../../domain/texts/nearDuplicates.ts"
 import { FileError } from "../../runtime/files/disk.ts"
 import type { Corpus } from "../../runtime/ports/Corpus.ts"
 import * as Dataset from "../dataset.ts"
@@ -17,12 +19,24 @@ export interface Query {
   readonly grades: ReadonlyMap<string, number>
 }
 
+/** A text that was left out, and the one of training data that it is the same as, or like. */
+export interface Leak extends Sighting {
+  readonly what: "document" | "query"
+  readonly id: string
+  /** Its beginning. */
+  readonly text: string
+}
+
 /** What was left out of a task because training has seen it. */
 export interface Removed {
   readonly documents: number
   readonly queries: number
   /** Queries whose relevant documents were all left out. */
   readonly emptied: number
+  /** Those of the documents and queries that are near-duplicates, and not the same words. */
+  readonly near: { readonly documents: number; readonly queries: number }
+  /** Some of them, near-duplicates first. */
+  readonly examples: ReadonlyArray<Leak>
 }
 
 /** A task's data, and warnings about its files, one sentence each with the file's path. */
@@ -41,8 +55,8 @@ export interface TaskOptions {
   /** Bytes of documents' text that are kept in memory. */
   readonly memory: number
   readonly skipBad: boolean
-  /** Whether training has seen a text. */
-  readonly seen: (text: string) => boolean
+  /** Where training has seen a text, if it has. */
+  readonly seen: (text: string) => Sighting | undefined
 }
 
 const within = (folder: string, path: string): string => isAbsolute(path) ? path : join(folder, path)
@@ -82,13 +96,47 @@ const oddities = (queries: ReadonlyArray<Query>, without: ReadonlyArray<string>,
   ].filter((sentence) => sentence !== false)
 }
 
-/** Documents, without those that training has seen, whose ids it collects. */
+/** Texts that training has seen, by id. */
+type Leaks = Map<string, Leak>
+
+/** Characters of a text that an example shows. */
+const SHOWN = 100
+
+/** Whether training has seen a text, which then joins the leaks. */
+const leaking =
+  (leaks: Leaks, what: Leak["what"], seen: TaskOptions["seen"]) => (id: string, text: string): boolean => {
+    const sighting = seen(text)
+    if (sighting === undefined) return false
+    leaks.set(id, { what, id, text: cut(text.replace(/\s+/g, " ").trim(), SHOWN), ...sighting })
+    return true
+  }
+
+const isNear = ({ likeness }: Sighting): boolean => likeness < 1
+/** How many of each kind an example is given of. */
+const EXAMPLES = 3
+
+/** Counts and examples of what was left out. */
+const removedOf = (documents: Leaks, queries: Leaks, emptied: number): Removed => {
+  const [near, same] = [true, false].map((kind) =>
+    [documents, queries].map((own) => [...own.values()].filter((leak) => isNear(leak) === kind))
+  )
+  return {
+    documents: documents.size,
+    queries: queries.size,
+    emptied,
+    near: { documents: near![0]!.length, queries: near![1]!.length },
+    examples: [...near!, ...same!].flatMap((own) => own.slice(0, EXAMPLES))
+  }
+}
+
+/** Documents, without those that training has seen, which it collects. */
 const documents = Effect.fnUntraced(
   function*(from: string | ReadonlyArray<string>, { seen, ...options }: TaskOptions, title?: string) {
-    const removed = new Set<string>()
-    const without = ({ id, text }: Passage) => seen(text) && removed.add(id).has(id)
+    const removed: Leaks = new Map()
+    const leaks = leaking(removed, "document", seen)
+    const without = ({ id, text }: Passage) => leaks(id, text)
     const loaded = yield* Dataset.corpus(from, { ...options, without, ...(title === undefined ? {} : { title }) })
-    return { ...loaded, removed: removed as ReadonlySet<string>, told: saying([from].flat().join(", "), loaded) }
+    return { ...loaded, removed, told: saying([from].flat().join(", "), loaded) }
   }
 )
 type Documents = Effect.Success<ReturnType<typeof documents>>
@@ -108,7 +156,9 @@ const paired = Effect.fnUntraced(function*(
     return own === undefined ? [] : [{ id, text: question, grades: own }]
   })
   if (judged.length === 0) return yield* fail("judges none of the queries: are they of the same dataset?")
-  const unseen = judged.filter(({ text }) => !seen(text))
+  const leaked: Leaks = new Map()
+  const leaks = leaking(leaked, "query", seen)
+  const unseen = judged.filter(({ id, text }) => !leaks(id, text))
   const kept = unseen.map((query) => {
     const left = new Map([...query.grades].filter(([id]) => !removed.has(id)))
     return left.size === query.grades.size ? query : { ...query, grades: left }
@@ -118,11 +168,7 @@ const paired = Effect.fnUntraced(function*(
   const without = [...grades.keys()].filter((id) => !known.has(id))
   return {
     queries,
-    removed: {
-      documents: removed.size,
-      queries: judged.length - unseen.length,
-      emptied: kept.length - queries.length
-    } satisfies Removed as Removed,
+    removed: removedOf(removed, leaked, kept.length - queries.length),
     told: oddities(queries, without, corpus).map((own) => `${path}: ${own}`)
   }
 })

@@ -9,6 +9,7 @@ import { issuesOf, pathText } from "../issues.ts"
 import { didYouMean } from "../nearest.ts"
 import { ConfigError } from "../settings/configure.ts"
 import type { Raw } from "../settings/RunConfig.ts"
+import { generative, type GenerativeTask, generativeTask } from "./generativeTask.ts"
 import { names } from "./scores.ts"
 
 const Name = Schema.NonEmptyString.check(
@@ -65,12 +66,19 @@ export interface RetrievalTask extends Omit<typeof File.Type, "main_score" | "ig
 }
 
 const decode = Schema.decodeUnknownEffect(File)
-const generative: ReadonlySet<unknown> = new Set(["generate_until", "multiple_choice", "loglikelihood"])
+
+/** A task of either kind. */
+export type Task = RetrievalTask | GenerativeTask
+
+/** Whether a task is one of retrieval. */
+export const isRetrieval = (task: Task): task is RetrievalTask => task.output_type === "retrieval"
+
+const kinds: ReadonlyArray<unknown> = ["retrieval", ...generative]
 
 /** Problems of a task before it is decoded. */
 const early = (raw: Raw): ReadonlyArray<string> => {
   const type = raw["output_type"]
-  if (generative.has(type)) return [`output_type: ${String(type)} is not supported; retrieval is`]
+  if (!kinds.includes(type)) return [`output_type: ${brief(type)} is not supported; ${kinds.join(", ")} are`]
   return Object.keys(raw).filter((key) => !Object.hasOwn(fields, key)).map((key) => {
     const near = didYouMean(key, Object.keys(fields))
     return `${brief(key)} is no key of a task${near === undefined ? "" : `, did you mean "${near}"?`}`
@@ -93,6 +101,9 @@ const late = (task: typeof File.Type): ReadonlyArray<string> => {
 const taskOf = Effect.fnUntraced(function*(source: string, place: string, raw: Raw) {
   const refuse = (problems: ReadonlyArray<string>) =>
     new ConfigError({ source, problems: problems.map((problem) => `${place}${problem}`) })
+  if ((generative as ReadonlyArray<unknown>).includes(raw["output_type"])) {
+    return yield* Effect.mapError(generativeTask(raw), refuse)
+  }
   const unknown = early(raw)
   if (unknown.length > 0) return yield* refuse(unknown)
   const task = yield* Effect.mapError(
@@ -115,11 +126,11 @@ const isObject = (value: unknown): value is Raw => typeof value === "object" && 
 
 /** The tasks of a file: one, or those in the list `task` of a group. */
 export const tasksOf = Effect.fnUntraced(function*(source: string, file: Raw) {
-  if (!Array.isArray(file["task"])) return [yield* taskOf(source, "", file)]
+  if (!Array.isArray(file["task"])) return [yield* taskOf(source, "", file)] as ReadonlyArray<Task>
   const refuse = (problem: string) => new ConfigError({ source, problems: [problem] })
   const other = Object.keys(file).find((key) => key !== "group" && key !== "task" && key !== "metadata")
   if (other !== undefined) return yield* refuse(`${brief(other)} is no key of a group; it has group, task and metadata`)
-  const tasks: Array<RetrievalTask> = []
+  const tasks: Array<Task> = []
   for (const [i, raw] of file["task"].entries()) {
     const place = isObject(raw) && typeof raw["task"] === "string" ? `task ${brief(raw["task"])}: ` : `task ${i + 1}: `
     if (!isObject(raw)) return yield* refuse(`${place}has to be a task (key: value); given ${brief(raw)}`)

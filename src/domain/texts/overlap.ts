@@ -21,7 +21,7 @@ export const jaccard = (a: ReadonlySet<string>, b: ReadonlySet<string>): number 
 }
 
 /** Words of a near-duplicate's shingles. */
-const SHINGLE = 5
+export const SHINGLE = 5
 
 /** Jaccard index of the runs of five words of two texts. */
 export const likeness = (a: string, b: string): number =>

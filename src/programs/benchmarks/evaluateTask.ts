@@ -3,8 +3,9 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { loadTask, type Query, type TaskData } from "../../datasets/benchmarks/load.ts"
-import { DEEPEST, figuresOf, means } from "../../domain/benchmarks/scores.ts"
+import { DEEPEST, figuresOf, means, type QueryFigures } from "../../domain/benchmarks/scores.ts"
 import type { RetrievalTask } from "../../domain/benchmarks/task.ts"
+import { brief } from "../../domain/brief.ts"
 import { text } from "../../domain/Content.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
 import { sha256Of } from "../../runtime/files/disk.ts"
@@ -29,10 +30,15 @@ export interface Bench {
   readonly out: string
   readonly seen: Seen["seen"]
   readonly identity: Identity
+  /** Whether the retriever's prompts name the task, which a task's own prompt then is. */
+  readonly instructed: boolean
 }
 
+/** Leaks that a warning is given of; the file of results has more. */
+const TOLD = 3
+
 /** Results of another version of this are computed again. */
-const VERSION = 1
+const VERSION = 2
 
 /** What queries are asked of. */
 export type Asked = Pick<TaskData, "corpus" | "queries">
@@ -67,18 +73,23 @@ const ranked = Effect.fnUntraced(
 const measured = Effect.fnUntraced(function*(c: RunConfig, task: RetrievalTask, queries: ReadonlyArray<Query>) {
   const [reporter, began, size] = [yield* Reporter, yield* Clock.currentTimeMillis, searchBatch(c)]
   const floor = modeOf(c).traits.retriever === "lexical" ? 0 : -Infinity
-  const figures: Array<Float64Array> = []
+  const figures: Array<QueryFigures> = []
   for (let from = 0; from < queries.length; from += size) {
     figures.push(...yield* ranked(queries.slice(from, from + size), task, floor))
     const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
     const [done, total] = [figures.length, queries.length]
     yield* reporter.report({ task: task.task, done, total, start: 0, seconds, unit: "queries", each: 1, figures: {} })
   }
-  return figures as ReadonlyArray<Float64Array>
+  return figures as ReadonlyArray<QueryFigures>
 })
 
-/** The settings of a retriever, over a task's corpus. */
-const onTask = (c: RunConfig, task: RetrievalTask): RunConfig => ({ ...c, passages_file: task.task, index_path: "" })
+/** The settings of a retriever, over a task's corpus and with its prompt. */
+const onTask = (c: RunConfig, { prompt, task }: RetrievalTask): RunConfig => ({
+  ...c,
+  passages_file: task,
+  index_path: "",
+  retrieval_task: prompt ?? c.retrieval_task
+})
 
 /** Logs how many passages and queries the retriever truncates. */
 export const tellTask = (c: RunConfig, task: RetrievalTask, { corpus, queries }: Asked) =>
@@ -102,15 +113,30 @@ const sizes = ({ metadata, splits, task }: RetrievalTask, { corpus, queries, rem
   )
 }
 
-const leaks = (task: string, { removed: { documents, emptied, queries } }: TaskData): ReadonlyArray<string> =>
-  documents + queries === 0 ? [] : [
-    `${task}: training has seen ${queries} queries and ${documents} documents, which are left out, and with them `
-    + `${emptied} queries whose relevant documents were all among these`
+/** What training has seen, and the first examples of it. */
+const leaks = (task: string, { removed }: TaskData): ReadonlyArray<string> => {
+  const { documents, emptied, examples, near, queries } = removed
+  if (documents + queries === 0) return []
+  const like = near.documents + near.queries
+  const found = like === 0 ? "" : ` (${near.queries} queries and ${near.documents} documents as near-duplicates)`
+  return [
+    `${task}: training has seen ${queries} queries and ${documents} documents${found}, which are left out, and with `
+    + `them ${emptied} queries whose relevant documents were all among these`,
+    ...examples.slice(0, TOLD).map(({ file, id, likeness, seen, text, what }) =>
+      `${task}: ${what} ${id} ${brief(text)} is ${likeness === 1 ? "the same as" : `like (${likeness.toFixed(2)})`} `
+      + `${brief(seen)} of ${file}`
+    )
   ]
+}
 
 /** Evaluates a split, unless it has been under the same conditions. */
 const ofSplit = Effect.fnUntraced(
-  function*({ config, data, identity, seen }: Bench, task: RetrievalTask, split: string, before?: SplitResult) {
+  function*(
+    { config, data, identity, instructed, seen }: Bench,
+    task: RetrievalTask,
+    split: string,
+    before?: SplitResult
+  ) {
     const memory = config.corpus_in_memory * 2 ** 20
     const loaded = yield* loadTask(task, split, { folder: data, memory, skipBad: config.skip_bad_lines, seen })
     const lines = [...loaded.told, ...sizes(task, loaded), ...leaks(task.task, loaded)]
@@ -131,6 +157,7 @@ const ofSplit = Effect.fnUntraced(
       },
       evaluated: {
         key,
+        ...(instructed ? { retrieval_task: task.prompt ?? config.retrieval_task } : {}),
         documents: corpus.size,
         queries: queries.length,
         removed,

@@ -1,4 +1,4 @@
-/** Texts that training has seen: they are left out of test sets before anything is measured. */
+/** Texts that training has seen, as they are or much alike: they are left out of test sets before anything is measured. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
@@ -6,6 +6,8 @@ import { createHash } from "node:crypto"
 import * as Dataset from "../../datasets/dataset.ts"
 import { placeOf, recordsOf } from "../../datasets/recordFile.ts"
 import { words } from "../../domain/bm25.ts"
+import { cut } from "../../domain/brief.ts"
+import { nearDuplicates, type Sighting } from "../../domain/texts/nearDuplicates.ts"
 import { FileError, located } from "../../runtime/files/disk.ts"
 
 /** Fields of queries and of their positives in files that retrievers and readers are trained on; negatives are not read. */
@@ -39,31 +41,44 @@ const keyOf = (text: string): string | undefined => {
 
 /** Texts seen in training. */
 export interface Seen {
-  /** Whether a text is one of them. */
-  readonly seen: (text: string) => boolean
+  /** Where a text was seen: in the same words, or as a near-duplicate of enough likeness. */
+  readonly seen: (text: string) => Sighting | undefined
   /** How many there are. */
   readonly size: number
   /** Warnings, one sentence each with the file's path. */
   readonly told: ReadonlyArray<string>
 }
 
-/** Gathers texts by their hashes. */
-const gathering = () => {
-  const keys = new Set<string>()
-  const add = (text: string): void => {
+/** Characters of a text that an example shows. */
+const SHOWN = 100
+
+/** Gathers texts by their hashes, and by their runs of words if near-duplicates of less likeness than 1 are looked for. */
+const gathering = (least: number) => {
+  const numbers = new Map<string, number>()
+  const origins: Array<Pick<Sighting, "seen" | "file">> = []
+  const near = nearDuplicates()
+  const addFrom = (file: string) => (text: string): void => {
     const key = keyOf(text)
-    if (key !== undefined) keys.add(key)
+    if (key === undefined || numbers.has(key)) return
+    numbers.set(key, numbers.size)
+    origins.push({ seen: cut(text.replace(/\s+/g, " ").trim(), SHOWN), file })
+    if (least < 1) near.add(text)
   }
-  const seen = (text: string): boolean => {
-    const key = keys.size === 0 ? undefined : keyOf(text)
-    return key !== undefined && keys.has(key)
+  const seen = (text: string): Sighting | undefined => {
+    const key = numbers.size === 0 ? undefined : keyOf(text)
+    if (key === undefined) return undefined
+    const same = numbers.get(key)
+    if (same !== undefined) return { likeness: 1, ...origins[same]! }
+    const like = least < 1 ? near.find(text, least) : undefined
+    return like && { likeness: like.likeness, ...origins[like.at]! }
   }
-  return { add, seen, size: () => keys.size }
+  return { addFrom, seen, size: () => numbers.size }
 }
 type Gathering = ReturnType<typeof gathering>
 
 /** The records of a file; fails at one that is not JSON, and if none has a text. */
-const ofFile = Effect.fnUntraced(function*(path: string, { add }: Gathering) {
+const ofFile = Effect.fnUntraced(function*(path: string, { addFrom }: Gathering) {
+  const add = addFrom(path)
   const fail = (place: string, reason: string) => new FileError({ path, place, reason })
   let [read, mute, byId] = [0, 0, 0]
   yield* Stream.runForEach(recordsOf(path, undefined, (name) => named.has(name)), (raw) =>
@@ -86,7 +101,8 @@ const ofFile = Effect.fnUntraced(function*(path: string, { add }: Gathering) {
 })
 
 /** The train questions of a BEIR folder, with the texts of their gold passages. */
-const ofFolder = Effect.fnUntraced(function*(path: string, { add }: Gathering) {
+const ofFolder = Effect.fnUntraced(function*(path: string, { addFrom }: Gathering) {
+  const add = addFrom(path)
   const { records } = yield* Dataset.questions(path, { split: "train" })
   const { corpus } = yield* Dataset.corpus(path)
   const rows = [...new Set(records.flatMap(({ gold }) => gold.map(corpus.row)))].filter((row) => row >= 0)
@@ -95,10 +111,16 @@ const ofFolder = Effect.fnUntraced(function*(path: string, { add }: Gathering) {
   return []
 }, Effect.scoped)
 
-/** The texts of training files: records with queries, positives or passages, or BEIR folders with train judgements. */
-export const seenIn = Effect.fn("seenIn")(function*(paths: ReadonlyArray<string>) {
+/** Least likeness of a near-duplicate, unless users say otherwise. */
+export const LIKENESS = 0.8
+
+/**
+ * The texts of training files: records with queries, positives or passages, or BEIR folders with train judgements.
+ * `likeness` is the least Jaccard index of a near-duplicate; 1 for none.
+ */
+export const seenIn = Effect.fn("seenIn")(function*(paths: ReadonlyArray<string>, likeness: number = LIKENESS) {
   const fs = yield* FileSystem.FileSystem
-  const [gathered, told] = [gathering(), new Array<string>()]
+  const [gathered, told] = [gathering(likeness), new Array<string>()]
   for (const path of paths) {
     const { type } = yield* fs.stat(path).pipe(located(path))
     const own = yield* type === "Directory" ? ofFolder(path, gathered) : ofFile(path, gathered)

@@ -18,14 +18,33 @@ const Entry = Schema.StructWithRest(
   [Schema.Record(Schema.String, Schema.Unknown)]
 )
 
+/** A text that was left out, and the beginning of the one that training has seen. */
+const Leak = Schema.Struct({
+  what: Schema.Literals(["document", "query"]),
+  id: Schema.String,
+  text: Schema.String,
+  likeness: Schema.Finite,
+  seen: Schema.String,
+  file: Schema.String
+})
+
 /** How a split was evaluated. */
 const Evaluated = Schema.Struct({
   /** SHA-256 of retriever, settings, task and data. */
   key: Schema.String,
   documents: Schema.Natural,
   queries: Schema.Natural,
+  /** What the retriever's prompts name as the task, if they do. */
+  retrieval_task: Schema.optionalKey(Schema.String),
   /** Left out because training has seen them. */
-  removed: Schema.Struct({ documents: Schema.Natural, queries: Schema.Natural, emptied: Schema.Natural }),
+  removed: Schema.Struct({
+    documents: Schema.Natural,
+    queries: Schema.Natural,
+    emptied: Schema.Natural,
+    /** Those that are near-duplicates. */
+    near: Schema.optionalKey(Schema.Struct({ documents: Schema.Natural, queries: Schema.Natural })),
+    examples: Schema.optionalKey(Schema.Array(Leak))
+  }),
   seconds: Schema.Finite,
   environment: Environment
 })

@@ -1,6 +1,7 @@
 /** Figures of several tasks, and their means. */
 import type { RetrievalTask } from "../../domain/benchmarks/task.ts"
 import * as Metric from "../../domain/Metric.ts"
+import type { AnsweredTask } from "./generative/results.ts"
 import type { SplitResult } from "./results.ts"
 
 /** The figures that are compared across tasks. */
@@ -23,9 +24,12 @@ export interface TaskRow extends Shown {
 
 /** The figures of all tasks. */
 export interface BenchSummary {
+  /** Of retrieval. */
   readonly tasks: ReadonlyArray<TaskRow>
-  /** Over the tasks, each counting the same. */
-  readonly mean: Shown
+  /** Over these, each counting the same; absent without any. */
+  readonly mean?: Shown
+  /** Those that a reader answered; absent without any. */
+  readonly generative?: ReadonlyArray<AnsweredTask>
 }
 
 const meansOf = (rows: ReadonlyArray<Readonly<Record<string, unknown>>>): Shown => {
@@ -53,8 +57,9 @@ export const rowOf = (task: RetrievalTask, splits: ReadonlyMap<string, SplitResu
   }
 }
 
-/** All rows with their means. */
-export const summaryOf = (tasks: ReadonlyArray<TaskRow>): BenchSummary => ({
+/** All rows, and the means over those of retrieval. */
+export const summaryOf = (tasks: ReadonlyArray<TaskRow>, generative: ReadonlyArray<AnsweredTask>): BenchSummary => ({
   tasks,
-  mean: meansOf(tasks as ReadonlyArray<TaskRow & Readonly<Record<string, unknown>>>)
+  ...(tasks.length === 0 ? {} : { mean: meansOf(tasks as ReadonlyArray<TaskRow & Readonly<Record<string, unknown>>>) }),
+  ...(generative.length === 0 ? {} : { generative })
 })

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
-import { type RetrievalTask, tasksOf } from "../../domain/benchmarks/task.ts"
+import { type Task, tasksOf } from "../../domain/benchmarks/task.ts"
 import { didYouMean } from "../../domain/nearest.ts"
 import { ConfigError } from "../../domain/settings/configure.ts"
 import { exists, namesIn } from "../../runtime/files/disk.ts"
@@ -27,7 +27,7 @@ const groups = Effect.gen(function*() {
 })
 
 /** The tasks of a name: a file of tasks, a shipped group, or one of its tasks. */
-const named = Effect.fnUntraced(function*(name: string, known: ReadonlyMap<string, ReadonlyArray<RetrievalTask>>) {
+const named = Effect.fnUntraced(function*(name: string, known: ReadonlyMap<string, ReadonlyArray<Task>>) {
   if (known.has(name)) return known.get(name)!
   const all = [...known.values()].flat()
   const task = all.find((own) => own.task === name)
@@ -45,7 +45,7 @@ const named = Effect.fnUntraced(function*(name: string, known: ReadonlyMap<strin
 /** The tasks of several names, each once. */
 export const tasksNamed = Effect.fn("tasksNamed")(function*(names: ReadonlyArray<string>) {
   const known = yield* groups
-  const tasks = new Map<string, RetrievalTask>()
+  const tasks = new Map<string, Task>()
   for (const task of (yield* Effect.forEach(names, (name) => named(name, known))).flat()) {
     const before = tasks.get(task.task)
     if (before !== undefined && JSON.stringify(before) !== JSON.stringify(task)) {

@@ -69,7 +69,7 @@ const ofSplit = Effect.fnUntraced(function*(task: RetrievalTask, split: string, 
     folder: data,
     memory,
     skipBad: config.skip_bad_lines,
-    seen: () => false
+    seen: () => undefined
   })
   const name = task.splits.length === 1 ? task.task : `${task.task} (${split})`
   for (const line of told(name, task.dataset_path === undefined ? "" : split, loaded)) yield* Effect.logWarning(line)
@@ -85,7 +85,7 @@ const ofSplit = Effect.fnUntraced(function*(task: RetrievalTask, split: string, 
     key: (model: Identity, level: number) => keyOf(task, { ...model, ...settings }, samples[level]!),
     tell: (folder: string) => tellTask(of(folder), task, samples.at(-1)!),
     scores: (folder: string, level: number) =>
-      Effect.map(figuresIn(of(folder), task, samples[level]!), (figures) => figures.map((own) => own[main]!))
+      Effect.map(figuresIn(of(folder), task, samples[level]!), (all) => all.map(({ figures }) => figures[main]!))
   }
 })
 

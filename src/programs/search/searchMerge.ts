@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { join } from "node:path"
+import { isRetrieval } from "../../domain/benchmarks/task.ts"
 import { searchFiles, searchFolder } from "../../domain/fileNames.ts"
 import { searchEvolution } from "../../domain/search/evolution.ts"
 import { combined, type Grid, searchGrid, sizeOf as gridSize } from "../../domain/search/grid.ts"
@@ -18,7 +19,8 @@ import { decode as decodeConfig } from "../../runtime/models/merging/config.ts"
 import * as Merge from "../../runtime/models/merging/merge.ts"
 import { Reporter } from "../../runtime/ports/Reporter.ts"
 import { modeOf, settle } from "../../systems/all.ts"
-import { notices, present } from "../benchmarks/bench.ts"
+import { isInstructed, notices } from "../benchmarks/bench.ts"
+import { present } from "../benchmarks/present.ts"
 import { tasksNamed } from "../benchmarks/tasks.ts"
 import { type MergeOptions, referencesOf, sizeOf, write } from "../mergeModels.ts"
 import { json } from "../run.ts"
@@ -91,7 +93,13 @@ const prepared = Effect.fnUntraced(function*(path: string, file: string, out: st
   yield* vacant(out)
   const work = searchFolder(out)
   const config = yield* settingsOf(file, search, work)
-  const tasks = yield* tasksNamed(search.tasks)
+  const named = yield* tasksNamed(search.tasks)
+  const tasks = named.filter(isRetrieval)
+  const others = named.filter((task) => !isRetrieval(task)).map(({ task }) => task)
+  if (others.length > 0) {
+    const problem = `tasks: ${others.join(", ")}: merges are searched on tasks of retrieval alone`
+    return yield* new ConfigError({ source: file, problems: [problem] })
+  }
   yield* present(search.data, tasks)
   const whole = gridOf(search, search.levels.slice(0, -1).map(({ keep }) => keep!))
   const budget = search.budget ?? Infinity
@@ -104,7 +112,9 @@ const prepared = Effect.fnUntraced(function*(path: string, file: string, out: st
   const own = { source: path, references, draw: Merge.drawing(options.seed), maxShardSize }
   const common: Common = { source: path, template, varied: search.varied, opened, options: own, seed: options.seed }
   yield* possible(common, firstOf(search, whole))
-  const notes = [...Merge.notesOf(opened), ...notices(config, tasks)]
+  const [first] = [...opened.models.values()]
+  const instructed = yield* isInstructed({ ...config, [folders.retriever]: first!.folders.at(-1)! })
+  const notes = [...Merge.notesOf(opened), ...notices(config, tasks, instructed)]
   yield* Effect.forEach(notes, (note) => Effect.logWarning(note))
   const sets = yield* DevSets.retrieval(tasks, { config, data: search.data, levels: search.levels, seed: search.seed })
   return { budget, common, search, sets, work }

@@ -14,7 +14,7 @@ import { Writer, type WriteRequest, type WriterError } from "../../runtime/ports
 import { json } from "../run.ts"
 import { load, type Template } from "../writing/template.ts"
 import { band, judged, type Negative, ofTexts, sourceOf } from "./filters.ts"
-import { estimate, type Provenance, type Report, synthesise, type Task, writeText } from "./pipeline.ts"
+import { estimate, isComplete, type Provenance, type Report, synthesise, type Task, writeText } from "./pipeline.ts"
 
 /** What is written, and where. */
 export interface HardNegativeOptions {
@@ -150,7 +150,10 @@ export const plan = Effect.fnUntraced(function*(o: HardNegativeOptions) {
   return yield* estimate(task, lenient(o))
 })
 
-/** Writes the records with their new negatives, in the order of the input, and a report beside them. */
+/**
+ * Writes the records with their new negatives, in the order of the input, and a report beside them; nothing, if requests
+ * wait in files for their answers.
+ */
 export const hardNegatives = Effect.fn("hardNegatives")(function*<E, R>(o: HardNegativeOptions, scorer: Scorer<E, R>) {
   if (resolve(o.input) === resolve(o.output)) {
     return yield* new ConfigError({ source: o.output, problems: ["is the input, too; choose another file"] })
@@ -172,6 +175,7 @@ export const hardNegatives = Effect.fn("hardNegatives")(function*<E, R>(o: HardN
     ...funnel,
     spent: yield* spent
   }
+  if (!isComplete(report)) return report
   yield* file.finish
   yield* replace(besideWritten.report(o.output), json(report))
   return report

@@ -7,6 +7,7 @@ import type { Structured } from "../../runtime/language/structured.ts"
 import { Reporter } from "../../runtime/ports/Reporter.ts"
 import {
   type Answer,
+  type BatchReport,
   mostTokens,
   ofOneRequest,
   RequestFailed,
@@ -48,7 +49,7 @@ export interface Task<I, D, E, R> {
 }
 
 /** Why an answer gave no draft. */
-const losses = ["failed", "rejected", "truncated", "refused", "empty", "invalid"] as const
+const losses = ["failed", "rejected", "waiting", "truncated", "refused", "empty", "invalid"] as const
 type Loss = typeof losses[number]
 
 const lossOf = ({ answer, problem }: Structured<unknown>): Loss | undefined => {
@@ -70,7 +71,12 @@ export interface Funnel {
   /** Drafts that each filter dropped. */
   readonly dropped: Counts
   readonly kept: number
+  /** Files in place of calls, if there are any; nothing is complete while requests in them wait for answers. */
+  readonly batch?: BatchReport
 }
+
+/** Whether there are answers to all requests, so that the records can be written. */
+export const isComplete = ({ batch }: Funnel): boolean => batch === undefined || batch.waiting === 0
 
 /** A synthesis in progress. */
 interface State {
@@ -105,6 +111,7 @@ const drafted = Effect.fnUntraced(function*<I, D, E, R>(
     const loss = ofOneRequest(written.failure)
     if (loss === undefined) return yield* written.failure
     state.lost[loss]++
+    if (written.failure.reason._tag === "NotAnswered") return []
     if (++state.unanswered >= PATIENCE) return yield* ended(written.failure)
     return []
   }
@@ -138,7 +145,7 @@ const stateOf = (filters: ReadonlyArray<{ readonly name: string }>): State => ({
   items: 0,
   requests: 0,
   kept: 0,
-  lost: { failed: 0, rejected: 0, truncated: 0, refused: 0, empty: 0, invalid: 0 },
+  lost: { failed: 0, rejected: 0, waiting: 0, truncated: 0, refused: 0, empty: 0, invalid: 0 },
   dropped: Object.fromEntries(filters.map(({ name }) => [name, 0])),
   unanswered: 0
 })
@@ -150,7 +157,7 @@ export const synthesise = Effect.fn("synthesise")(function*<I, D, E, R, E2, R2, 
   total: number,
   keep: (item: I, drafts: ReadonlyArray<Draft<I, D>>) => Effect.Effect<void, E3, R3>
 ) {
-  const [{ concurrency }, reporter] = [yield* Writer, yield* Reporter]
+  const [{ batch, concurrency }, reporter] = [yield* Writer, yield* Reporter]
   const [state, began] = [stateOf(task.filters), yield* Clock.currentTimeMillis]
   let done = 0
   const report = Effect.gen(function*() {
@@ -179,7 +186,8 @@ export const synthesise = Effect.fn("synthesise")(function*<I, D, E, R, E2, R2, 
   })
   yield* Stream.runForEach(Stream.grouped(items, CHUNK), chunk)
   const { dropped, kept, lost, requests } = state
-  return { items: state.items, requests, lost, dropped, kept } satisfies Funnel as Funnel
+  const files = batch === undefined ? {} : { batch: yield* batch }
+  return { items: state.items, requests, lost, dropped, kept, ...files } satisfies Funnel as Funnel
 })
 
 /** What a synthesis would take. */

@@ -42,7 +42,7 @@ const identityOf = (c: RunConfig) => {
 }
 
 /** The settings of the system's mode that reads without a retriever, which need not be loaded then. */
-const closedBook = (c: RunConfig): RunConfig => {
+export const closedBook = (c: RunConfig): RunConfig => {
   const found = Object.entries(systemOf(c).spec.modes).find(([, { passages, questions, reader, retriever }]) =>
     passages === "none" && questions === "given" && reader !== "none" && retriever === "none"
   )

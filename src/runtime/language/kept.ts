@@ -31,6 +31,8 @@ export interface Call {
   readonly request: object
   /** Tokens that it may take at most. */
   readonly most: number
+  /** Whether it takes none of the budget, as nothing is asked for. */
+  readonly free?: boolean
   readonly call: Effect.Effect<Omit<Answer, "request_key">, WriterError>
 }
 
@@ -47,7 +49,7 @@ export const make = Effect.fnUntraced(function*(folder: string, budget: number) 
     return value._tag === "Some" && value.value.answer.request_key === key ? value.value.answer : undefined
   })
   /** Calls; once there is an answer, which may have cost money, nothing interrupts its way to the disk. */
-  const called = ({ call, key, most, request }: Call) => {
+  const called = ({ call, free = false, key, most, request }: Call) => {
     const kept = Effect.uninterruptibleMask(Effect.fnUntraced(function*(restore) {
       const answer: Answer = { ...yield* restore(call), request_key: key }
       spent.calls++
@@ -57,6 +59,7 @@ export const make = Effect.fnUntraced(function*(folder: string, budget: number) 
       yield* Effect.mapError(store.put(key, { request, answer, time }), unkept)
       return answer
     }))
+    if (free) return kept
     return paid(most, kept, ({ usage }) => usage.input + usage.output).pipe(
       Effect.mapError((error) => error instanceof WriterError ? error : new WriterError({ reason: error }))
     )

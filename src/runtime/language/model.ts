@@ -103,20 +103,22 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     rank: Effect.fnUntraced(function*(
       prompts: ReadonlyArray<Chat>,
       continuations: ReadonlyArray<ReadonlyArray<string>>,
-      reduction: Reduction
+      reduction: Reduction,
+      end: "eos" | "open" = "eos"
     ) {
-      const asked = yield* each(prompts, (prompt, p) => sequences.several(prompt, continuations[p]!))
+      const asked = yield* each(prompts, (prompt, p) => sequences.several(prompt, continuations[p]!, end))
       const parts = asked.map(({ p }) => continuations[p]!.length)
       const found = yield* likelihoods(asked.map(({ made }) => made), parts, reduction)
       const scores: Array<Float32Array> = prompts.map(() => new Float32Array(0))
       asked.forEach(({ p }, i) => scores[p] = found[i]!)
       return scores
     }),
-    write: (prompts: ReadonlyArray<Chat>, { key = "", max_new_tokens }: WriteOptions) =>
+    write: (prompts: ReadonlyArray<Chat>, { decoding, key = "", max_new_tokens }: WriteOptions) =>
       Stream.unwrap(Effect.gen(function*() {
         const asked = yield* each(prompts, (prompt) => sequences.open(prompt, max_new_tokens))
         const about = (p: number) => [key, ...prompts[p]!.map(({ content }) => textOf(content))]
-        const tokens = continued(asked.map(({ made, p }) => ({ ids: made, about: about(p) })), max_new_tokens)
+        const texts = asked.map(({ made, p }) => ({ ids: made, about: about(p) }))
+        const tokens = continued(texts, max_new_tokens, decoding)
         return Stream.map(tokens, (token) => ({ ...token, row: asked[token.row]!.p }))
       }))
   }

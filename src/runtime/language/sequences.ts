@@ -39,8 +39,8 @@ export interface Sequences {
    * A prompt and its continuation. The weights of the continuation's tokens sum to 1, those of the prompt's to `lm`.
    */
   readonly one: (prompt: Chat, continuation: string, lm: number) => Made<Sequence>
-  /** A prompt with one branch per continuation. */
-  readonly several: (prompt: Chat, continuations: ReadonlyArray<string>) => Made<Sequence>
+  /** A prompt with one branch per continuation, each with eos unless they are `open`. */
+  readonly several: (prompt: Chat, continuations: ReadonlyArray<string>, end?: "eos" | "open") => Made<Sequence>
   /** A prompt, leaving room for `most` tokens. */
   readonly open: (prompt: Chat, most: number) => Made<ChatTokens.Ids>
   /** The tokens of a continuation, with eos. */
@@ -61,8 +61,8 @@ export const make = (options: SequencesOptions): Sequences => {
       const tail = continuation(text)
       return Effect.map(head(prompt, tail.length), (ids) => single(ids, tail, lm))
     },
-    several: (prompt, texts) => {
-      const tails = texts.map(continuation)
+    several: (prompt, texts, ending = "eos") => {
+      const tails = texts.map((text) => ending === "eos" ? continuation(text) : [...tokenizer.encode(text)])
       return Effect.map(head(prompt, tails.reduce((n, { length }) => n + length, 0)), (ids) => branched(ids, tails))
     },
     open: head,

@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Chat } from "../../domain/Content.ts"
+import type { Generation } from "../../domain/settings/generation.ts"
 import { DeadGradient, Diverged, type LossScale, type ParameterGroup, ProgramFailed } from "./Learning.ts"
 
 /** A prompt and its continuation exceed the model's context even after the prompt is truncated. */
@@ -54,6 +55,8 @@ export interface WriteOptions {
   readonly max_new_tokens: number
   /** Sampling key: another key gives other samples for the same prompts; "" by default. */
   readonly key?: string
+  /** In place of the settings of how tokens are chosen and what ends a text. */
+  readonly decoding?: Partial<Generation>
 }
 
 /** How token likelihoods are reduced over a text. */
@@ -67,13 +70,14 @@ export class LanguageModel extends Context.Service<LanguageModel, {
     continuations: ReadonlyArray<string>
   ) => Effect.Effect<Float32Array, LanguageModelError>
   /**
-   * Negative log-likelihoods of several independent continuations per prompt. Empty for overlong prompts if these are
-   * to be skipped.
+   * Negative log-likelihoods of several independent continuations per prompt, with the eos token after each unless they
+   * are `open`. Empty for overlong prompts if these are to be skipped.
    */
   readonly rank: (
     prompts: ReadonlyArray<Chat>,
     continuations: ReadonlyArray<ReadonlyArray<string>>,
-    reduction: Reduction
+    reduction: Reduction,
+    end?: "eos" | "open"
   ) => Effect.Effect<ReadonlyArray<Float32Array>, LanguageModelError>
   /**
    * Generates texts, token by token. Samples depend on the prompt, the key and the seed, not on the other prompts.

@@ -55,6 +55,17 @@ export class AnswersUnkept extends Schema.TaggedError<AnswersUnkept>()("AnswersU
   }
 }
 
+/** A request has no answer in files of a batch: it is waited for, or came back as a failure. */
+export class NotAnswered extends Schema.TaggedError<NotAnswered>()("NotAnswered", {
+  endpoint: Schema.String,
+  kind: Schema.Literals(["waiting", "failed"]),
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `${this.endpoint}: ${this.reason}`
+  }
+}
+
 /** Why nothing was written. */
 export class WriterError extends Schema.TaggedError<WriterError>()("WriterError", {
   reason: Schema.Union([
@@ -63,6 +74,7 @@ export class WriterError extends Schema.TaggedError<WriterError>()("WriterError"
     RequestRejected,
     BudgetSpent,
     AnswersUnkept,
+    NotAnswered,
     LanguageModelError
   ])
 }) {
@@ -71,8 +83,9 @@ export class WriterError extends Schema.TaggedError<WriterError>()("WriterError"
   }
 }
 
-/** How an error concerns one request: `failed` and `rejected` leave the others as they are; `undefined` ends all. */
-export const ofOneRequest = ({ reason }: WriterError): "failed" | "rejected" | undefined => {
+/** How an error concerns one request, and leaves the others as they are; `undefined` ends all. */
+export const ofOneRequest = ({ reason }: WriterError): "failed" | "rejected" | "waiting" | undefined => {
+  if (reason._tag === "NotAnswered") return reason.kind
   if (reason._tag === "RequestFailed") return "failed"
   if (reason._tag === "RequestRejected") return "rejected"
   return reason._tag === "LanguageModelError" && reason.reason._tag === "ContextOverflow" ? "rejected" : undefined
@@ -131,6 +144,16 @@ export interface Spent {
   readonly retries: number
 }
 
+/** What became of the files of a batch. */
+export interface BatchReport {
+  /** Those written. */
+  readonly files: ReadonlyArray<string>
+  /** Requests in them, which are not answered yet. */
+  readonly waiting: number
+  /** Lines of the files of answers; of the requests in them, those of this writer, the failures among these, the others. */
+  readonly answers: { readonly lines: number; readonly used: number; readonly failed: number; readonly unknown: number }
+}
+
 /** A language model that writes. Equal requests have equal answers, which are written once. */
 export class Writer extends Context.Service<Writer, {
   /** For messages and records. */
@@ -144,6 +167,8 @@ export class Writer extends Context.Service<Writer, {
   /** Whether the answer is kept already, so that `write` makes no call; the first form of a JSON request counts. */
   readonly isKept: (request: WriteRequest) => Effect.Effect<boolean, WriterError>
   readonly spent: Effect.Effect<Spent>
+  /** Ends the files of a batch that requests are written to, or answers read from, in place of calls; absent without any. */
+  readonly batch?: Effect.Effect<BatchReport, WriterError>
 }>()("anamnesis/runtime/Writer") {}
 
 /** About how many tokens a text has: four characters each, as in English. */

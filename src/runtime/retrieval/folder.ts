@@ -31,6 +31,8 @@ export interface Opened {
   readonly dim: number
   /** Whether a text has one vector, instead of one for each of its tokens. */
   readonly pools: boolean
+  /** Whether a prompt before texts names the task (`retrieval_task`). */
+  readonly instructed: boolean
   /** Whether the folder is an adapter's. */
   readonly adapted: boolean
   /** The files of a copy of the model, beside its weights. */
@@ -72,6 +74,7 @@ const lateInteraction = Effect.fnUntraced(function*(name: string, settings: Fold
     lengths,
     dim: vectorSize(config),
     pools: false,
+    instructed: false,
     adapted: adapter !== undefined,
     files,
     load: (options) => Model.load(opened, colbert, options)

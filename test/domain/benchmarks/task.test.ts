@@ -3,9 +3,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { parse } from "yaml"
-import { tasksOf } from "../../../src/domain/benchmarks/task.ts"
+import { type RetrievalTask, tasksOf as tasksOfAny } from "../../../src/domain/benchmarks/task.ts"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 
+/** Tasks of retrieval. */
+const tasksOf = (source: string, file: Raw) =>
+  Effect.map(tasksOfAny(source, file), (tasks) => tasks as ReadonlyArray<RetrievalTask>)
 const shipped = (name: string) => parse(readFileSync(`tasks/${name}.yaml`, "utf8")) as Raw
 const problem = (file: Raw) => Effect.map(Effect.flip(tasksOf("t.yaml", file)), ({ message }) => message)
 const task = { task: "mine", output_type: "retrieval", dataset_path: "mine" }
@@ -47,14 +50,17 @@ describe("a file of tasks", () => {
       assert.deepStrictEqual(several!.splits, ["a", "b"])
     }))
   const refusals: ReadonlyArray<readonly [Raw, RegExp]> = [
-    [{ ...task, output_type: "generate_until" }, /output_type: generate_until is not supported; retrieval is/],
+    [
+      { ...task, output_type: "loglikelihood" },
+      /output_type: "loglikelihood" is not supported; retrieval, generate_until, m/
+    ],
     [{ ...task, dataset_pth: "x" }, /"dataset_pth" is no key of a task, did you mean "dataset_path"\?/],
     [{ ...task, main_score: "ndcg@10" }, /main_score: /],
     [{ ...task, task: "../mine" }, /task: has to be a name/],
     [{ task: "mine", output_type: "retrieval" }, /needs a dataset_path, or a passages_file and a test_file/],
     [{ ...task, passages_file: "p.jsonl" }, /dataset_path and passages_file or test_file exclude each other/],
     [{ task: "m", output_type: "retrieval", passages_file: "p", test_file: "q", test_split: "dev" }, /test_split/],
-    [{ dataset_path: "mine" }, /task: is missing/],
+    [{ dataset_path: "mine", output_type: "retrieval" }, /task: is missing/],
     [{ group: "g", task: [] }, /the group has no task/],
     [{ group: "g", task: ["SciFact"] }, /task 1: has to be a task \(key: value\); given "SciFact"/],
     [{ group: "g", task: [{ ...task, prompt: 3 }] }, /task "mine": prompt: /],

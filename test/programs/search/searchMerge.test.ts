@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { join } from "node:path"
 import { parse, stringify } from "yaml"
 import { loadTask } from "../../../src/datasets/benchmarks/load.ts"
-import { tasksOf } from "../../../src/domain/benchmarks/task.ts"
+import { type RetrievalTask, tasksOf } from "../../../src/domain/benchmarks/task.ts"
 import * as Key from "../../../src/domain/Key.ts"
 import { bench } from "../../../src/programs/benchmarks/bench.ts"
 import { tasksNamed } from "../../../src/programs/benchmarks/tasks.ts"
@@ -87,9 +87,16 @@ describe("a search of a merge", () => {
           query_max_len: 24,
           passage_max_len: 64
         })
-        const asked = { tasks: [join(folder, "tasks.yaml")], data: folder, out: undefined, train: [] }
+        const asked = {
+          tasks: [join(folder, "tasks.yaml")],
+          data: folder,
+          out: undefined,
+          train: [],
+          named: false,
+          likeness: 1
+        }
         const { mean } = yield* bench(settings, asked).pipe(running, Effect.provide(NodeServices.layer))
-        assert.closeTo(mean.main_score, score, 1e-5)
+        assert.closeTo(mean!.main_score, score, 1e-5)
         assert.deepStrictEqual(readdirSync(join(folder, "out.search")).toSorted(), ["evaluations", "report.json"])
       })),
     300_000
@@ -176,7 +183,12 @@ describe("a search of a merge", () => {
     onDisk(Effect.gen(function*() {
       const folder = yield* prepared
       const [task] = yield* tasksOf("tasks.yaml", yaml(folder, "tasks.yaml"))
-      const data = yield* loadTask(task!, "dev", { folder, memory: 1e6, skipBad: false, seen: () => false })
+      const data = yield* loadTask(task as RetrievalTask, "dev", {
+        folder,
+        memory: 1e6,
+        skipBad: false,
+        seen: () => undefined
+      })
       const key = Key.make(1)
       const [some, more] = [
         yield* sampled(data, key, { examples: 2, passages: 5 }),

@@ -18,6 +18,8 @@ export type Subject<R> = <A, E>(effect: Effect.Effect<A, E, R>) => Effect.Effect
 export interface LanguageModelTraits {
   /** Whether there is a model: one that is surprised, and that writes. */
   readonly speaks: boolean
+  /** Whether it reads tokens and draws them; a fake that speaks may do neither. */
+  readonly draws?: boolean
   /** How far a likelihood may be from that of the same text beside others, by its size. */
   readonly rounding?: number
 }
@@ -41,7 +43,7 @@ type Model = LanguageModel["Service"]
 export const languageModelSuite = (
   name: string,
   subject: Subject<LanguageModel>,
-  { rounding = 1e-6, speaks }: LanguageModelTraits
+  { draws = true, rounding = 1e-6, speaks }: LanguageModelTraits
 ) => {
   const on = (check: (model: Model) => Effect.Effect<void, unknown>) =>
     Effect.asVoid(subject(Effect.flatMap(LanguageModel, check)))
@@ -82,6 +84,43 @@ export const languageModelSuite = (
           own.forEach((_, i) => close(means[p]![i]!, alone[i]!))
           own.forEach((_, i) => assert.isAtLeast(sums[p]![i]! + 1e-6, means[p]![i]!))
         }
+      })))
+    it.live("ranks open continuations without the end after them, which is no less likely", () =>
+      on(Effect.fnUntraced(function*({ rank }) {
+        if (!speaks || !draws) return
+        const [ended, open] = [yield* rank(prompts, options, "sum"), yield* rank(prompts, options, "sum", "open")]
+        const twice = yield* rank(
+          prompts,
+          options.map((own) => own.flatMap((text) => [text, `${text} ${text}`])),
+          "sum",
+          "open"
+        )
+        for (const [p, own] of options.entries()) {
+          own.forEach((_, i) => {
+            assert.isBelow(open[p]![i]!, ended[p]![i]!)
+            /** More text is no more likely than its beginning. */
+            assert.isAtLeast(twice[p]![2 * i + 1]! + rounding * 10, open[p]![i]!)
+            close(twice[p]![2 * i]!, open[p]![i]!)
+          })
+        }
+      })))
+    it.live("draws as it is told for some texts, in place of the settings", () =>
+      on(Effect.fnUntraced(function*(model) {
+        if (!speaks || !draws) return
+        const drawn = (decoding: object, key = "") =>
+          Effect.map(
+            Stream.runCollect(model.write(prompts, { max_new_tokens: MOST, key, decoding })),
+            (tokens) => textsOf(tokens, prompts.length)
+          )
+        const greedy = yield* drawn({ do_sample: false })
+        assert.deepStrictEqual(yield* drawn({ do_sample: false }, "other"), greedy)
+        const hot = { do_sample: true, temperature: 50, top_k: 0 }
+        assert.notDeepEqual(yield* drawn(hot), greedy)
+        assert.notDeepEqual(yield* drawn(hot, "other"), yield* drawn(hot))
+        const begun = greedy.find((text) => text.trim() !== "")
+        if (begun === undefined) return
+        const cut = yield* drawn({ do_sample: false, stop_strings: [begun.slice(0, 3)] })
+        assert.isTrue(cut.every((text) => !text.includes(begun.slice(0, 3))))
       })))
     it.live("writes texts that end, of so many tokens at most, the same beside others as alone", () =>
       on(Effect.fnUntraced(function*(model) {

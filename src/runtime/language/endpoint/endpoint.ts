@@ -17,10 +17,11 @@ import {
 } from "../../ports/Writer.ts"
 import * as Kept from "../kept.ts"
 import { addressOf, KEY, keyIn } from "./address.ts"
+import * as Batch from "./batch.ts"
 import * as Dialects from "./dialect.ts"
 import * as Gate from "./gate.ts"
 import { Again, type Line, Misunderstood, post } from "./http.ts"
-import { answerOf, bodyOf, keyOf, type Sampling } from "./wire.ts"
+import { answerOf, type Body, bodyOf, keyOf, type Sampling } from "./wire.ts"
 
 /** How an endpoint is used. */
 export interface EndpointSettings extends Sampling {
@@ -40,6 +41,8 @@ export interface EndpointSettings extends Sampling {
   readonly token_budget: number
   /** Folder of kept answers. */
   readonly cache: string
+  /** Files that requests are written to in place of being made, and answers read from. */
+  readonly batch?: Batch.BatchSettings | undefined
   /** Milliseconds of the first pause before a request is made again. */
   readonly pause?: number
 }
@@ -85,6 +88,23 @@ const reading = (request: WriteRequest, { base, model }: Line) => (text: string)
     : new RequestFailed({ endpoint: base, reason: answer.reason })
 }
 
+/** An answer out of files; without one the request is written to a file, or made. */
+const inFiles = Effect.fnUntraced(function*<A>(
+  batch: Batch.Batch,
+  key: string,
+  request: WriteRequest,
+  body: Body,
+  call: Effect.Effect<A, WriterError>
+) {
+  const found = yield* batch.answerTo(key, request)
+  if (found !== undefined) return found
+  return yield* batch.writes ? batch.ask(key, body) : call
+})
+
+/** What the endpoint said of a request that it refused. */
+const saidBy = ({ reason }: WriterError): string =>
+  reason._tag === "RequestRejected" || (reason._tag === "NotAnswered" && reason.kind === "failed") ? reason.reason : ""
+
 const make = Effect.fnUntraced(function*(o: EndpointSettings) {
   const address = yield* addressOf(o.base_url)
   const answers = yield* Kept.make(o.cache, o.token_budget)
@@ -98,6 +118,7 @@ const make = Effect.fnUntraced(function*(o: EndpointSettings) {
     pause: o.pause ?? 500,
     gate: Gate.make(o.requests_per_minute)
   }
+  const batch = o.batch === undefined ? undefined : yield* Batch.make(o.batch, address.base, o.model)
   const client = yield* HttpClient.HttpClient
   const dialect = yield* dialectIn(answers, `${address.url} ${o.model}`)
   const within = Semaphore.withPermit(yield* Semaphore.make(o.concurrency))
@@ -120,10 +141,18 @@ const make = Effect.fnUntraced(function*(o: EndpointSettings) {
     Effect.suspend(() => {
       const before = dialect.get()
       const { body, key } = keyed(request, before)
+      batch?.see(key)
       const asked = call(request, key, JSON.stringify(body))
-      const own = { key, request: { url: address.url, ...body }, most: mostTokens(request), call: asked }
+      const free = batch !== undefined && (batch.writes || batch.has(key))
+      const own = {
+        key,
+        request: { url: address.url, ...body },
+        most: mostTokens(request),
+        free,
+        call: batch === undefined ? asked : inFiles(batch, key, request, body, asked)
+      }
       return Effect.catch(answers.through(own), (error) => {
-        const said = error.reason._tag === "RequestRejected" ? error.reason.reason : ""
+        const said = saidBy(error)
         const next = Dialects.after(before, request.format !== undefined, said)
         if (next === undefined) return Effect.fail(error)
         return Effect.andThen(dialect.get() === before ? dialect.set(next) : Effect.void, write(request))
@@ -135,8 +164,12 @@ const make = Effect.fnUntraced(function*(o: EndpointSettings) {
     concurrency: o.concurrency,
     kept: o.cache,
     write: Effect.fn("writer.write")(write),
-    isKept: (request) => answers.has(keyed(request, dialect.get()).key),
-    spent: answers.spent
+    isKept: (request) => {
+      const { key } = keyed(request, dialect.get())
+      return batch?.has(key) ? Effect.succeed(true) : answers.has(key)
+    },
+    spent: answers.spent,
+    ...(batch === undefined ? {} : { batch: batch.finish })
   })
 })
 

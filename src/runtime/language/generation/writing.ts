@@ -63,8 +63,12 @@ export const refusal = (
 export const make = Effect.fnUntraced(function*(o: WritingOptions) {
   const { config, decoder, ends, learns, seed, settings, tokenizer, weights } = o
   const session = yield* Session
-  const options = { ...Decoding.resolve(settings, o.generation), eos: ends.stops }
-  const refused = refusal(settings, o.generation)
+  /** How tokens are chosen under the settings, or the reason why it is not known here. */
+  const decoded = (decoding: Partial<Generation>) => {
+    const own = { ...settings, ...decoding }
+    return refusal(own, o.generation) ?? { ...Decoding.resolve(own, o.generation), eos: ends.stops }
+  }
+  const usual = decoded({})
   const program = yield* lazily(
     Effect.suspend(() =>
       session.open(
@@ -83,9 +87,14 @@ export const make = Effect.fnUntraced(function*(o: WritingOptions) {
     decode: tokenizer.decode,
     ...batches(o.model)
   }
-  return (asked: ReadonlyArray<Asked>, max_new_tokens: number): Stream.Stream<Token, SessionError | ModelRefused> => {
+  return (
+    asked: ReadonlyArray<Asked>,
+    max_new_tokens: number,
+    decoding?: Partial<Generation>
+  ): Stream.Stream<Token, SessionError | ModelRefused> => {
     if (asked.length === 0) return Stream.empty
-    if (refused) return Stream.fail(refused)
+    const options = decoding === undefined ? usual : decoded(decoding)
+    if (options instanceof ModelRefused) return Stream.fail(options)
     const prompts = asked.map(({ about, ids }) => ({ ids, key: Key.fold(key, ...about) }))
     return Stream.unwrap(
       Effect.map(program, (open) => generate({ ...generator, program: open }, prompts, { ...options, max_new_tokens }))

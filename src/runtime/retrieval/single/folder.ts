@@ -70,6 +70,9 @@ const eosOf = (tokenizer: Tokenizer, body: Body): number | undefined => {
   return (own === undefined ? undefined : tokenizer.id(own)) ?? body.eos_token_id?.[0]
 }
 
+/** The place of `retrieval_task` in a prompt. */
+const TASK = "{task}"
+
 /** Prompts and end token of the settings, or of the folder. */
 const framed = Effect.fnUntraced(function*(
   { folder, tokenizer }: { readonly folder: string; readonly tokenizer: Tokenizer },
@@ -79,7 +82,8 @@ const framed = Effect.fnUntraced(function*(
 ) {
   const { retrieval_task, retriever_template } = settings
   const template = retriever_template === "folder" ? convention.prompts : templates[retriever_template]
-  const filled = (prompt: string) => prompt.replaceAll("{task}", () => retrieval_task)
+  const [query, passage] = [settings.query_prompt || template.query, settings.passage_prompt || template.passage]
+  const filled = (prompt: string) => prompt.replaceAll(TASK, () => retrieval_task)
   const { end, start = [] } = tokenizer
   const eos = eosOf(tokenizer, body)
   const asked = settings.append_eos === "auto"
@@ -96,10 +100,8 @@ const framed = Effect.fnUntraced(function*(
     start,
     end: appended === undefined ? end : [...end, appended],
     pad: (pad === undefined ? undefined : tokenizer.id(pad)) ?? eos ?? 0,
-    prompts: {
-      query: filled(settings.query_prompt || template.query),
-      passage: filled(settings.passage_prompt || template.passage)
-    },
+    prompts: { query: filled(query), passage: filled(passage) },
+    instructed: [query, passage].some((prompt) => prompt.includes(TASK)),
     includePrompt: convention.pooled?.includePrompt ?? true
   }
 })
@@ -178,7 +180,7 @@ export const open = Effect.fnUntraced(function*(name: string, settings: FolderSe
   if (convention.lowers !== undefined) yield* cased(convention.lowers, tokenizer)
   const body = yield* attending(folder, found, convention.causal, settings)
   const pooling = poolingOf(body, convention.pooled, settings)
-  const { appended, ...frame } = yield* framed(opened, body, convention, settings)
+  const { appended, instructed, ...frame } = yield* framed(opened, body, convention, settings)
   const lengths = yield* lengthsOf(opened, body, convention.most, frame.start.length + frame.end.length, settings)
   const truncate = settings.truncate_dim || convention.truncate
   const { dense, normalise } = convention
@@ -198,6 +200,7 @@ export const open = Effect.fnUntraced(function*(name: string, settings: FolderSe
     lengths,
     dim: sentenceSize(config),
     pools: true,
+    instructed,
     adapted: adapter !== undefined,
     files: [...texts],
     load: (options: Model.LoadOptions) => Model.load({ ...opened, config, loading }, sentence, options)

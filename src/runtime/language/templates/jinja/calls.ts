@@ -1,4 +1,5 @@
 /** Calls, filters and tests of templates, as in Python, for supported argument types. */
+import { search } from "../../../../domain/pattern.ts"
 import type { Node, Value } from "./library.ts"
 import { ofMaps, ofStrings, type Signature } from "./names.ts"
 import type { Run } from "./source.ts"
@@ -129,6 +130,18 @@ const checkAttribute = (value: Value, args: ReadonlyArray<Value>): undefined => 
   if (items(value).some((own) => kindOf(own) !== "map")) refuse("selectattr of other than mappings")
 }
 
+/** Python's `re.sub`, with the groups that a replacement names. */
+const substituted = (text: string, pattern: string, by: string): string =>
+  text.replace(
+    search(pattern),
+    (...match: ReadonlyArray<unknown>) =>
+      by.replace(/\\(?:(\d)|g<(\d+)>|n)/g, (own, one?: string, other?: string) => {
+        if (own === "\\n") return "\n"
+        const group = match[Number(one ?? other)]
+        return typeof group === "string" ? group : ""
+      })
+  )
+
 const filters: Readonly<Record<string, Filter>> = {
   abs: { of: ["int"] },
   capitalize: { of: ["text"], give: ({ value }) => made(capitalized(String(value))) },
@@ -143,6 +156,12 @@ const filters: Readonly<Record<string, Filter>> = {
   list: { of: ["list"] },
   lower: { of: ["text"] },
   map: { of: ["list"], names: ["attribute"], iterates: true },
+  /** Of templates over records alone. */
+  regex_replace: {
+    of: ["text"],
+    most: 2,
+    give: ({ value }, [pattern, by]) => made(substituted(String(value), String(pattern?.value), String(by?.value)))
+  },
   rejectattr: { of: ["list"], most: 3, iterates: true, give: checkAttribute },
   replace: {
     of: ["text"],

@@ -165,7 +165,7 @@ const checkTarget = (target: Node): void => {
 
 const consumers: ReadonlySet<string> = new Set(["first", "join", "list"])
 
-const rolesOf = (program: Node): Roles => {
+const rolesOf = (program: Node, more: ReadonlySet<string>): Roles => {
   const [printed, consumed, firsts] = [new Set<Node>(), new Set<Node>(), new Map<Node, ReadonlySet<string>>()]
   walk(program, (node) => {
     for (const body of [node["body"], node["alternate"], node["defaultBlock"]]) {
@@ -179,7 +179,7 @@ const rolesOf = (program: Node): Roles => {
       if (body[0]) firsts.set(body[0], new Set([...bound(loopvar), "loop", "namespace"]))
     }
     if (node.type === "FilterExpression") {
-      if (!filters.has(filterName(node))) refuse(`the filter ${filterName(node)}`)
+      if (!filters.has(filterName(node)) && !more.has(filterName(node))) refuse(`the filter ${filterName(node)}`)
       if (consumers.has(filterName(node))) consumed.add(node["operand"])
     }
     if (node.type === "Set") checkTarget(node["assignee"])
@@ -189,11 +189,22 @@ const rolesOf = (program: Node): Roles => {
   return { printed, consumed, firsts, strangers: strangersOf(program) }
 }
 
+/** How a template is read. */
+export interface Reading {
+  /** Whether blanks before and the line's end after a tag are left out. */
+  readonly trims: boolean
+  /** Filters besides Jinja's. */
+  readonly filters: ReadonlySet<string>
+}
+
+/** How chat templates are read. */
+const chats: Reading = { trims: true, filters: new Set() }
+
 /** Compiles a template. @throws Error if it is invalid or unsupported. */
-export const compile = (source: string): Template => {
+export const compile = (source: string, reading: Reading = chats): Template => {
   const text = source.replaceAll(/\r\n?/g, "\n")
   for (const [pattern, what] of ambiguous) if (pattern.test(text)) refuse(what)
-  const tokens = tokenize(text, options)
+  const tokens = tokenize(text, { lstrip_blocks: reading.trims, trim_blocks: reading.trims })
   const closed = (type: string) => tokens.filter((token) => token.type === type).length
   if (count(text, /%\}/g) !== closed("CloseStatement") + count(text, generation)) refuse("%} outside of a tag")
   if (count(text, /#\}/g) !== closed("Comment")) refuse("#} outside of a comment")
@@ -202,5 +213,5 @@ export const compile = (source: string): Template => {
   if (chains(tokens)) refuse("a chain of comparisons")
   checkGenerations(text)
   const program = parsed(tokens)
-  return { program, roles: rolesOf(program) }
+  return { program, roles: rolesOf(program, reading.filters) }
 }
