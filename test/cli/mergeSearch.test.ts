@@ -57,7 +57,7 @@ describe("merge of a config", () => {
     const { code, out } = await anamnesis(folder, ["merge", "linear.yaml", "shown"])
     assert.strictEqual(code, 0)
     assert.match(out, /^folder: .*shown\nmethod: linear\n/)
-  })
+  }, 300_000)
   it("refuses a folder that is there, a file that is not, and flags of adapters", async () => {
     const refusals: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
       [["linear.yaml", "a"], /a: is there already; choose another folder/],
@@ -72,7 +72,7 @@ describe("merge of a config", () => {
       assert.match(err, why)
     }))
     assert.isFalse(existsSync(join(folder, "x")))
-  })
+  }, 300_000)
 })
 
 describe("merge --search", () => {

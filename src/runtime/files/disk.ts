@@ -160,24 +160,33 @@ export const decodeFile = <A>(
   decode: (json: unknown) => Effect.Effect<A, { readonly message: string }>
 ): Effect.Effect<A, FileError, FileSystem.FileSystem> => Effect.flatMap(readJson(path), decoding(path, decode))
 
+/** Creates a folder in one that exists, unless it exists. */
+const makeIn = (path: string) =>
+  FileSystem.FileSystem.use((fs) =>
+    Effect.catchIf(
+      fs.makeDirectory(path),
+      ({ reason }) => reason._tag === "AlreadyExists",
+      () => Effect.flatMap(fs.stat(path), ({ type }) => Effect.succeed(type === "Directory"))
+    )
+  ).pipe(
+    located(path),
+    Effect.filterOrFail(
+      (is) => is !== false,
+      () => new FileError({ path, place: "", reason: reasons.get("ENOTDIR")! })
+    ),
+    Effect.asVoid
+  )
+
 /**
  * Creates a folder and its missing parents. One at a time: with a recursive mkdir on a read-only file system, Node
- * reports ENOENT.
+ * reports ENOENT. Fails where the working directory itself is gone.
  */
 export const makeFolder = (path: string): Effect.Effect<void, FileError, FileSystem.FileSystem> =>
-  FileSystem.FileSystem.use((fs) =>
-    Effect.catch(fs.makeDirectory(path), (error) => {
-      const { _tag } = error.reason
-      if (_tag === "NotFound" && dirname(path) !== path) {
-        return Effect.andThen(makeFolder(dirname(path)), makeFolder(path))
-      }
-      if (_tag !== "AlreadyExists") return located(path)(Effect.fail(error))
-      return Effect.flatMap(located(path)(fs.stat(path)), ({ type }) =>
-        type === "Directory"
-          ? Effect.void
-          : Effect.fail(new FileError({ path, place: "", reason: reasons.get("ENOTDIR")! })))
-    })
-  )
+  Effect.gen(function*() {
+    const parent = dirname(path)
+    if (parent !== path && !(yield* exists(parent))) yield* makeFolder(parent)
+    yield* makeIn(path)
+  })
 
 /** The names in a folder; none if there is no folder. */
 export const namesIn = Effect.fnUntraced(function*(folder: string) {
