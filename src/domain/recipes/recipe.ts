@@ -1,4 +1,4 @@
-/** Recipes: named steps, each a command line or a choice among other steps, in the order of their references. */
+/** Recipes: named steps, each a command line, files to write or a choice among others, in the order of their references. */
 import * as Schema from "effect/Schema"
 import { brief } from "../brief.ts"
 import { didYouMean } from "../nearest.ts"
@@ -9,13 +9,16 @@ const Attributes = Schema.Record(Schema.String, Schema.String)
 /** A choice: candidates by name, each with the step whose `bench` scored it. */
 const Pick = Schema.Struct({ pick: Schema.Record(Schema.String, Schema.String) })
 
+/** Files to write, by name, with references in their texts. */
+const Files = Schema.Struct({ write: Attributes })
+
 /** A recipe's file. */
 export const Recipe = Schema.Struct({
   /** Values for `${name}`. */
   values: Schema.optionalKey(Attributes),
   /** Lists: a step that names one in its key stands for a step for each item; `${list.attribute}` is an item's. */
   lists: Schema.optionalKey(Schema.Record(Schema.String, Schema.Record(Schema.String, Attributes))),
-  steps: Schema.Record(Schema.String, Schema.Union([Schema.String, Pick]))
+  steps: Schema.Record(Schema.String, Schema.Union([Schema.String, Pick, Files]))
 })
 /** The content of a recipe's file. */
 export type Recipe = typeof Recipe.Type
@@ -30,6 +33,13 @@ export interface Command {
   readonly words: ReadonlyArray<Word>
 }
 
+/** A step that writes files, such as configs that name the folders of other steps. */
+export interface Written {
+  readonly name: string
+  readonly kind: "files"
+  readonly files: ReadonlyArray<{ readonly path: string; readonly text: Word }>
+}
+
 /** A step that stands for the best of others, by the scores of steps that evaluated them. */
 export interface Choice {
   readonly name: string
@@ -38,9 +48,9 @@ export interface Choice {
 }
 
 /** A step. */
-export type Step = Command | Choice
+export type Step = Command | Written | Choice
 
-/** Names of steps become names of folders. */
+/** Names of steps become names of folders, and files lie in these. */
 const named = /^[A-Za-z0-9][\w.+-]*$/
 const reference = /\$\{([^${}]*)\}/g
 const OUT = "out"
@@ -86,10 +96,18 @@ const wordOf = (text: string): Word =>
   })
 
 /** The steps that a step refers to. */
-export const referencesOf = (step: Step): ReadonlyArray<string> =>
-  step.kind === "choice"
-    ? step.candidates.flatMap(({ score, step }) => [step, score])
-    : step.words.flat().flatMap((part) => "step" in part ? [part.step] : [])
+export const referencesOf = (step: Step): ReadonlyArray<string> => {
+  if (step.kind === "choice") return step.candidates.flatMap(({ score, step }) => [step, score])
+  const words = step.kind === "files" ? step.files.map(({ text }) => text) : step.words
+  return words.flat().flatMap((part) => "step" in part ? [part.step] : [])
+}
+
+const filesOf = (name: string, files: typeof Files.Type["write"], values: Values): Step | string => {
+  const bad = Object.keys(files).find((path) => !named.test(path))
+  if (bad !== undefined) return `${name}: ${brief(bad)} is no name of a file`
+  const all = Object.entries(files).map(([path, text]) => ({ path, text: wordOf(fill(text, values)) }))
+  return { name, kind: "files", files: all }
+}
 
 /** A step under the values of one combination; texts say what is wrong. */
 const stepOf = (name: string, body: Recipe["steps"][string], values: Values): Step | string => {
@@ -101,6 +119,7 @@ const stepOf = (name: string, body: Recipe["steps"][string], values: Values): St
     if (first === undefined) return `${name}: has no command`
     return { name, kind: "command", words: words.map((word) => wordOf(fill(word, values))) }
   }
+  if ("write" in body) return filesOf(name, body.write, values)
   const candidates = Object.entries(body.pick).map(([step, score]) => ({
     step: fill(step, values),
     score: fill(score, values)

@@ -6,9 +6,27 @@ import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import { benchFolder, benchSummary } from "../../domain/fileNames.ts"
 import { problemsOf } from "../../domain/issues.ts"
-import { type Choice, type Command, needed, Recipe, stepsOf, type Word } from "../../domain/recipes/recipe.ts"
+import {
+  type Choice,
+  type Command,
+  needed,
+  Recipe,
+  type Step,
+  stepsOf,
+  type Word,
+  type Written
+} from "../../domain/recipes/recipe.ts"
 import { ConfigError } from "../../domain/settings/configure.ts"
-import { decodeFile, exists, located, makeFolder, namesIn, replace, sha256 } from "../../runtime/files/disk.ts"
+import {
+  decodeFile,
+  exists,
+  type FileError,
+  located,
+  makeFolder,
+  namesIn,
+  replace,
+  sha256
+} from "../../runtime/files/disk.ts"
 import * as Lock from "../../runtime/files/lock.ts"
 import { readObject } from "../../runtime/files/settings.ts"
 import { Reporter } from "../../runtime/ports/Reporter.ts"
@@ -136,25 +154,20 @@ const outdated = Effect.fnUntraced(function*(out: string, known: Iterable<Known>
       : Effect.succeed(false))
 })
 
-/** Runs a recipe's steps; those that are done under the same command line and inputs are not run again. */
-export const runRecipe = Effect.fn("runRecipe")(function*<R>(path: string, options: RecipeOptions, tool: Tool<R>) {
-  const all = yield* readRecipe(path, options.values)
-  const { dryRun, only, out, prune } = options
-  const fs = yield* FileSystem.FileSystem
-  const absent = only.filter((name) => all.every((step) => step.name !== name))
-  if (absent.length > 0) {
-    const problem = `has no step ${absent.join(", ")}; there are ${all.map(({ name }) => name).join(", ")}`
-    return yield* new ConfigError({ source: path, problems: [problem] })
-  }
-  const steps = only.length === 0 ? all : needed(all, only)
-  yield* makeFolder(out)
-  const [reporter, inputsOf] = [yield* Reporter, yield* hashing(join(out, "hashes.json"), out)]
-  const { version } = yield* environment
-  const known = new Map<string, Known>()
+/** What a step is, but for its folder: hashed into its key, and what makes its results in that folder. */
+interface Work<E, R> {
+  readonly name: string
+  /** Words and texts, with keys in place of folders. */
+  readonly plain: ReadonlyArray<string>
+  readonly inputs: Readonly<Record<string, string>>
+  /** Makes the results; returns the words as they were run. */
+  readonly make: (folder: string) => Effect.Effect<ReadonlyArray<string>, E, R>
+}
 
-  const command = Effect.fnUntraced(function*({ name, words }: Command, at: number) {
-    const plain = words.map((word) => wordOf(word, "${out}", (step) => `\${${known.get(step)!.key}}`))
-    const inputs = yield* inputsOf(plain)
+/** A step's results: those of its folder, or made now. */
+const done = Effect.fnUntraced(
+  function*<E, R>({ inputs, make, name, plain }: Work<E, R>, { dryRun, out }: RecipeOptions) {
+    const { version } = yield* environment
     const key = sha256(JSON.stringify([1, version, plain, inputs]))
     const folder = join(out, `${name}-${key.slice(0, 12)}`)
     const mark = join(folder, MARK)
@@ -163,32 +176,91 @@ export const runRecipe = Effect.fn("runRecipe")(function*<R>(path: string, optio
       return { key, step: name, folder, state: "done before", seconds } satisfies Known as Known
     }
     if (dryRun) return { key, step: name, folder, state: "to run", seconds: null } satisfies Known as Known
-    const full = words.map((word) => wordOf(word, folder, (step) => known.get(step)!.folder!))
-    yield* reporter.note(`step ${at} of ${steps.length}, ${name}: anamnesis ${full.join(" ")}`)
     yield* makeFolder(folder)
     const began = yield* Clock.currentTimeMillis
+    const words = yield* make(folder)
+    const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
+    yield* replace(mark, json({ step: name, key, words, inputs, seconds } satisfies typeof Mark.Type))
+    return { key, step: name, folder, state: "run", seconds } satisfies Known as Known
+  }
+)
+
+/** The folder, or the key, of a step that has been looked at. */
+const folderOf = (known: ReadonlyMap<string, Known>) => (step: string) => known.get(step)!.folder!
+const keyOf = (known: ReadonlyMap<string, Known>) => (step: string) => `\${${known.get(step)!.key}}`
+
+/** Writes a step's files. */
+const written = (
+  { files, name }: Written,
+  known: ReadonlyMap<string, Known>
+): Work<FileError, FileSystem.FileSystem> => ({
+  name,
+  plain: files.flatMap(({ path, text }) => [path, wordOf(text, "${out}", keyOf(known))]),
+  inputs: {},
+  make: (folder) =>
+    Effect.as(
+      Effect.forEach(files, ({ path, text }) =>
+        replace(join(folder, path), new TextEncoder().encode(wordOf(text, folder, folderOf(known))))),
+      []
+    )
+})
+
+/** Runs a step's command line. */
+const command = <R>(
+  { name, words }: Command,
+  known: ReadonlyMap<string, Known>,
+  inputs: Work<never, R>["inputs"],
+  { note, tool }: { readonly note: (line: string) => Effect.Effect<void>; readonly tool: Tool<R> }
+): Work<StepError, R> => ({
+  name,
+  plain: plainOf(words, known),
+  inputs,
+  make: Effect.fnUntraced(function*(folder) {
+    const full = words.map((word) => wordOf(word, folder, folderOf(known)))
+    yield* note(`${name}: anamnesis ${full.join(" ")}`)
     const { status } = yield* Effect.mapError(
       tool(full, join(folder, OUTPUT)),
       ({ message }) => new StepError({ step: name, reason: message })
     )
-    if (status !== 0) {
-      const reason =
-        `ended with status ${status}; what it made is in ${folder}, and the same command goes on from there`
-      return yield* new StepError({ step: name, reason })
-    }
-    const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
-    yield* replace(mark, json({ step: name, key, words: full, inputs, seconds } satisfies typeof Mark.Type))
-    return { key, step: name, folder, state: "run", seconds } satisfies Known as Known
+    if (status === 0) return full
+    const reason = `ended with status ${status}; what it made is in ${folder}, and the same command goes on from there`
+    return yield* new StepError({ step: name, reason })
   })
+})
 
+const plainOf = (words: Command["words"], known: ReadonlyMap<string, Known>) =>
+  words.map((word) => wordOf(word, "${out}", keyOf(known)))
+
+/** The steps that are wanted, each after those that it refers to. */
+const wanted = Effect.fnUntraced(function*(path: string, { only, values }: RecipeOptions) {
+  const all = yield* readRecipe(path, values)
+  const absent = only.filter((name) => all.every((step) => step.name !== name))
+  if (absent.length === 0) return only.length === 0 ? all : needed(all, only)
+  const problem = `has no step ${absent.join(", ")}; there are ${all.map(({ name }) => name).join(", ")}`
+  return yield* new ConfigError({ source: path, problems: [problem] })
+})
+
+/** Runs a recipe's steps; those that are done under the same command line and inputs are not run again. */
+export const runRecipe = Effect.fn("runRecipe")(function*<R>(path: string, options: RecipeOptions, tool: Tool<R>) {
+  const steps = yield* wanted(path, options)
+  const { only, out, prune } = options
+  yield* makeFolder(out)
+  const [fs, reporter] = [yield* FileSystem.FileSystem, yield* Reporter]
+  const inputsOf = yield* hashing(join(out, "hashes.json"), out)
+  const known = new Map<string, Known>()
+  const take = Effect.fnUntraced(function*(step: Step, at: number) {
+    if (step.kind === "choice") return yield* choose(step, known)
+    if (step.kind === "files") return yield* done(written(step, known), options)
+    const note = (line: string) => reporter.note(`step ${at} of ${steps.length}, ${line}`)
+    const inputs = yield* inputsOf(plainOf(step.words, known))
+    return yield* done(command(step, known, inputs, { note, tool }), options)
+  })
   return yield* Effect.gen(function*() {
-    for (const [i, step] of steps.entries()) {
-      known.set(step.name, yield* (step.kind === "choice" ? choose(step, known) : command(step, i + 1)))
-    }
-    const done = [...known.values()].map(({ key: _, ...own }): Done => own)
-    yield* replace(join(out, "recipe.json"), json(done))
+    for (const [i, step] of steps.entries()) known.set(step.name, yield* take(step, i + 1))
+    const results = [...known.values()].map(({ key: _, ...own }): Done => own)
+    yield* replace(join(out, "recipe.json"), json(results))
     const others = only.length === 0 ? yield* outdated(out, known.values()) : []
     if (prune) yield* Effect.forEach(others, (folder) => fs.remove(folder, { recursive: true }).pipe(located(folder)))
-    return { steps: done, outdated: prune ? [] : others }
+    return { steps: results, outdated: prune ? [] : others }
   }).pipe(Lock.holding(out))
 })

@@ -38,7 +38,7 @@ const problems = (recipe: Recipe): string => {
 const shown = (step: Step): string =>
   step.kind === "choice"
     ? step.candidates.map(({ score, step }) => `${step}:${score}`).join(" ")
-    : step.words.map((word) =>
+    : (step.kind === "files" ? step.files.map(({ text }) => text) : step.words).map((word) =>
       word.map((part) => "text" in part ? part.text : "own" in part ? "${out}" : `\${${part.step}}`).join("")
     ).join(" ")
 
@@ -107,6 +107,8 @@ describe("a recipe", () => {
     )
     assert.match(problems({ steps: { "a/b": "train" } }), /"a\/b": a step's name has letters/)
     assert.match(problems({ steps: { a: "  ", b: "train 'x" } }), /a: has no command; b: a quote does not close/)
+    assert.match(problems({ steps: { a: { write: { "../x": "" } } } }), /a: "\.\.\/x" is no name of a file/)
+    assert.match(problems({ steps: { a: { write: { x: "${b}" } } } }), /a: there is no step or value "b"/)
     assert.match(problems({ steps: { a: { pick: {} } } }), /a: there is nothing to pick from/)
     assert.match(problems({ lists: { l: { a: {} } }, steps: { "${l}": "train", a: "mine" } }), /a: is given twice/)
     assert.strictEqual(problems({ values: { a: "x${a}" }, steps: { b: "train" } }), "")

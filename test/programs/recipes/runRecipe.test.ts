@@ -53,7 +53,8 @@ steps:
   a.dev: bench 0.2 \${trained} \${out}
   b.dev: bench 0.6 \${other} \${out}
   best: { pick: { trained: a.dev, other: b.dev } }
-  merged: merge \${best} \${out}
+  config: { write: { merge.yaml: "models: [\${best}, \${trained}/x]\\n" } }
+  merged: merge \${config}/merge.yaml \${best} \${out}
 `
   const files = { "questions.jsonl": "1\n", "passages.jsonl": "2\n" }
   const made = Effect.gen(function*() {
@@ -76,6 +77,8 @@ steps:
         /^train --config base\.yaml --set train_file=out\/mined-[0-9a-f]{12}\/x out\/trained-[0-9a-f]{12}$/
       )
       assert.include(first.ran[5]!, folders["other"]!.slice(-12))
+      const config = readFileSync(join(folders["config"]!, "merge.yaml"), "utf8")
+      assert.strictEqual(config, `models: [${folders["other"]}, ${folders["trained"]}/x]\n`)
       const again = yield* run()
       assert.deepStrictEqual([again.ran, again.outdated], [[], []])
       assert.deepStrictEqual(again.steps.map(({ folder }) => folder), first.steps.map(({ folder }) => folder))
@@ -89,13 +92,13 @@ steps:
       writeFileSync(join(folder, "passages.jsonl"), "3\n")
       const changed = yield* run()
       assert.deepStrictEqual(names(changed.ran), ["train", "bench", "merge"])
-      assert.strictEqual(changed.outdated.length, 3)
+      assert.strictEqual(changed.outdated.length, 4)
       writeFileSync(join(folder, "passages.jsonl"), "2\n")
       utimesSync(join(folder, "passages.jsonl"), 1, 1)
       assert.deepStrictEqual((yield* run()).ran, [])
       const pruned = yield* run({ prune: true })
       assert.deepStrictEqual(pruned.outdated, [])
-      assert.strictEqual(readdirSync(out).filter((name) => /-[0-9a-f]{12}$/.test(name)).length, 6)
+      assert.strictEqual(readdirSync(out).filter((name) => /-[0-9a-f]{12}$/.test(name)).length, 7)
     })))
 
   it.live("goes on after a step that failed, in the same folder", () =>
