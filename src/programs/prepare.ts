@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import type { Epochs } from "../datasets/batches.ts"
+import type { Epochs, RowEpochs } from "../datasets/batches.ts"
 import * as Dataset from "../datasets/dataset.ts"
 import { isPairs, pairs } from "../datasets/pairs.ts"
 import { heldOut, spread, withRandomOptions } from "../datasets/splits.ts"
@@ -18,6 +18,7 @@ import { layer as onDisk } from "../runtime/files/checkpoints.ts"
 import type { Checkpoints } from "../runtime/ports/Checkpoints.ts"
 import * as Port from "../runtime/ports/Corpus.ts"
 import { modeOf, systemOf } from "../systems/all.ts"
+import type { TextRows } from "../systems/System.ts"
 import { beyondMemory } from "./costs/limits.ts"
 import { withModels } from "./models.ts"
 import { fitting, skippedOf, tellEncoded, tellPassages } from "./preflight.ts"
@@ -100,6 +101,9 @@ export interface Corpus {
 
 /** The corpus of a run, readable until the scope ends: the file's, or one that the mode generates from it. */
 export const corpus = Effect.fn("corpus")(function*(c: RunConfig) {
+  if (c.passages_file === "" && modeOf(c).texts) {
+    return { empty: new Set<string>(), passages: Dataset.fromRecords([]) } satisfies Corpus as Corpus
+  }
   if (c.passages_file === "") {
     return yield* new ConfigError({ source: `mode ${c.mode}`, problems: ["passages_file is not given"] })
   }
@@ -212,14 +216,35 @@ const conflicts = (c: RunConfig, corpus: Port.Corpus["Service"], records: Readon
 export interface Prepared extends Corpus {
   /** The settings, with the number of steps and the commits of models filled in. */
   readonly config: RunConfig
-  readonly epochs: Epochs
+  readonly epochs: RowEpochs
   /** The file whose rows have their passages as texts, and are not read as questions; `undefined` if none has. */
   readonly rows?: string | undefined
+  /** What was counted of rows that are texts: "tokens", "rows". */
+  readonly counts?: Readonly<Record<string, number>>
 }
+
+/** The same for a mode that learns from texts. */
+const ofTexts = Effect.fnUntraced(function*(c: RunConfig, { read }: TextRows) {
+  const { counts, records } = yield* told(c.train_file, read)
+  const problem = beyondMemory(c)
+  if (problem !== false) return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [problem] })
+  const steps = stepsOf(c, records.length)
+  if (typeof steps === "string") return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [steps] })
+  return {
+    passages: Dataset.fromRecords([]),
+    empty: new Set<string>(),
+    config: { ...c, max_steps: steps },
+    rows: c.train_file,
+    epochs: () => records,
+    counts
+  } satisfies Prepared as Prepared
+})
 
 /** Has the models of a training run at hand, loads its data until the scope ends, and refuses runs that cannot work. */
 export const prepare = Effect.fn("prepare")(function*(given: RunConfig) {
   const c = yield* withModels(given)
+  const { texts } = modeOf(c)
+  if (texts) return yield* ofTexts(c, texts)
   const rows = yield* paired(c)
   const data = rows?.data ?? (yield* corpus(c))
   const epochs = rows?.epochs ?? (yield* epochsOf(c, data))

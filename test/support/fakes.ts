@@ -121,6 +121,7 @@ export const languageModel = (calls: Calls) => {
     nll: (prompts, continuations) => Effect.sync(() => surprises(prompts, continuations)),
     rank: (prompts, continuations) =>
       Effect.sync(() => prompts.map((chat, p) => Float32Array.from(continuations[p]!, (text) => surprise(chat, text)))),
+    logLikelihood: (texts) => Effect.succeed(new Float32Array(texts.length)),
     write: (prompts) =>
       Stream.fromIterable(prompts.map((chat, row) => ({ row, id: 0, text: echo(chat), finish: "eos" as const })))
   })
@@ -128,10 +129,12 @@ export const languageModel = (calls: Calls) => {
     groups: [],
     learn: (lesson) =>
       Effect.sync(() => {
+        if ("rows" in lesson) return new Float32Array(lesson.rows.length)
         calls.readerLessons.push(lesson)
         return surprises(lesson.prompts, lesson.continuations)
       }),
-    gate: ({ prompts }) => Effect.succeed(new Map([["reader pages", prompts.length]]))
+    prefer: () => Effect.die("it is asked for no preference"),
+    gate: (lesson) => Effect.succeed(new Map([["reader pages", "prompts" in lesson ? lesson.prompts.length : 0]]))
   })
   return Layer.succeedContext(Context.make(LanguageModel, port).pipe(Context.add(LanguageModelLearner, learner)))
 }

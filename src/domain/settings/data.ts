@@ -4,8 +4,8 @@ import { MaybePath, Natural, Share, Where } from "./kinds.ts"
 import { setting } from "./setting.ts"
 import { inModes, where } from "./uses.ts"
 
-/** In modes whose questions come from files. */
-const asked = inModes(({ questions }) => questions === "given")
+/** In modes whose questions or texts come from files. */
+const asked = inModes(({ questions }) => questions !== "made")
 const hasFile = (split: string) => where(`with ${split}_file`, (c) => c[`${split}_file`] !== "")
 
 /** The section's settings by name. */

@@ -16,7 +16,8 @@ import { withModels } from "../models.ts"
 import { fitting, skippedOf } from "../preflight.ts"
 import { type Corpus, judged, learner, prepare, questions } from "../prepare.ts"
 import { start } from "../run.ts"
-import type { Trained } from "../trained.ts"
+import { referred } from "../training/reference.ts"
+import type { Trained } from "../training/trained.ts"
 import { check, decodePlan, type Plan, type Planned, type Run, runs, settingsOf } from "./experimentPlan.ts"
 
 /** An arm's run with its evaluation. */
@@ -48,7 +49,7 @@ const examine = Effect.fnUntraced(function*(c: RunConfig, { long, records }: Fit
 /** Trains a phase, resuming it if it was interrupted. */
 const warmUp = (config: RunConfig) =>
   Effect.flatMap(
-    prepare(config),
+    Effect.flatMap(prepare(config), referred),
     (prepared) => start(prepared, true).pipe(Effect.provide(learner(prepared)))
   ).pipe(Effect.scoped)
 
@@ -60,7 +61,7 @@ type Fitting = Effect.Success<ReturnType<typeof test>>
 /** Evaluates the ranking, trains, then evaluates the answers. */
 const runArm = (config: RunConfig) =>
   Effect.flatMap(
-    prepare(config),
+    Effect.flatMap(prepare(config), referred),
     (prepared) =>
       Effect.flatMap(test(config, prepared), (questions) =>
         Effect.gen(function*() {
