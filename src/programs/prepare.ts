@@ -156,8 +156,17 @@ const ranking = (c: RunConfig): string => {
   return names.length === 0 ? "" : `; mode ${names.join(", ")} judges the ranking alone`
 }
 
+/** The questions of a split where there are no passages: nothing is ranked, and gold ones are not judged. */
+const withoutPassages = Effect.fnUntraced(function*(c: RunConfig, split: Split) {
+  const records = yield* questions(c, split)
+  const named = records.filter(({ gold }) => gold.length > 0).length
+  if (named > 0) yield* tell(fileOf(c, split), [`gold passages of ${named} questions are not judged: no passages_file`])
+  return records.map((q): QuestionRecord => Object.assign({}, q, { gold: [], negatives: [] }))
+})
+
 /** The questions of a split, with those of their gold passages that have a text; nothing else is checked. */
 export const withGold = Effect.fn("withGold")(function*(c: RunConfig, split: Split, { empty }: Corpus) {
+  if (c.passages_file === "" && modeOf(c).texts) return yield* withoutPassages(c, split)
   return yield* withText(fileOf(c, split), yield* questions(c, split), empty)
 })
 

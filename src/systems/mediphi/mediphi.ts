@@ -32,7 +32,8 @@ const modeOf = (c: MediphiConfig): Mode => ({
   context: 0,
   columns: columns(c),
   study: () => c.mode === "dpo" ? onPreferences(c) : onTokens(c),
-  answering: (n) => answerOne({ ...c, n, c: 1, rerank: false }),
+  /** Without passages there is nothing to find, and one place for it. */
+  answering: (n) => answerOne({ ...c, n: Math.max(1, n), c: 1, rerank: false }),
   judges: { passages: "found", reads: true, before: false }
 })
 
