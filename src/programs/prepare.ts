@@ -1,5 +1,4 @@
 /** Prepares a run: loads its data, and provides the layers of its mode. */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -14,6 +13,7 @@ import { stepsOf } from "../domain/settings/contradictions.ts"
 import { data } from "../domain/settings/data.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { aboutOf } from "../domain/settings/setting.ts"
+import { stepSize } from "../domain/settings/training.ts"
 import { layer as onDisk } from "../runtime/files/checkpoints.ts"
 import type { Checkpoints } from "../runtime/ports/Checkpoints.ts"
 import * as Port from "../runtime/ports/Corpus.ts"
@@ -22,24 +22,9 @@ import type { TextRows } from "../systems/System.ts"
 import { beyondMemory } from "./costs/limits.ts"
 import { withModels } from "./models.ts"
 import { fitting, skippedOf, tellEncoded, tellPassages } from "./preflight.ts"
+import { tell, told } from "./telling.ts"
 
 export { type Split, splits } from "../domain/records/Records.ts"
-
-/** Warnings this process has logged about its files: each is logged once, however often a file is read. */
-const Told = Context.Reference<Set<string>>("anamnesis/Told", { defaultValue: () => new Set() })
-
-const tell = Effect.fnUntraced(function*(path: string, sentences: ReadonlyArray<string>) {
-  const before = yield* Told
-  for (const sentence of sentences.map((own) => `${path}: ${own}`)) {
-    if (before.has(sentence)) continue
-    before.add(sentence)
-    yield* Effect.logWarning(sentence)
-  }
-})
-
-/** Logs the warnings of a file after loading it. */
-const told = <A extends { readonly told: ReadonlyArray<string> }, E, R>(path: string, loaded: Effect.Effect<A, E, R>) =>
-  Effect.tap(loaded, ({ told }) => tell(path, told))
 
 const reads = (c: RunConfig) => ({ skipBad: c.skip_bad_lines, group: c.group_field, gold: c.gold_field })
 
@@ -235,6 +220,9 @@ export interface Prepared extends Corpus {
 /** The same for a mode that learns from texts. */
 const ofTexts = Effect.fnUntraced(function*(c: RunConfig, { read }: TextRows) {
   const { counts, records } = yield* told(c.train_file, read)
+  if (records.length < stepSize(c)) {
+    yield* tell(c.train_file, [`a step takes ${stepSize(c)} rows of ${records.length}: it learns some more than once`])
+  }
   const problem = beyondMemory(c)
   if (problem !== false) return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [problem] })
   const steps = stepsOf(c, records.length)

@@ -70,6 +70,8 @@ export interface TextRows {
     LoadError | ConfigError | ModelRefused,
     FileSystem.FileSystem | Scope.Scope
   >
+  /** The words of the rows, to make a vocabulary of. */
+  readonly words: Effect.Effect<ReadonlyArray<string>, LoadError, FileSystem.FileSystem>
   /**
    * What a model says of some rows before it is trained, added to them: run with the models of the settings. If omitted,
    * nothing is needed.

@@ -33,7 +33,7 @@ export type Row =
       readonly prompt: number | undefined
       readonly tools: ReadonlyArray<unknown> | undefined
     }
-    /** Alpaca's columns: a prompt and a completion, or a chat of two messages. */
+    /** Alpaca's columns, or a question with its answer: a prompt and a completion, or a chat of two messages. */
     | { readonly _tag: "Instruction"; readonly instruction: string; readonly output: string }
   )
 
@@ -63,7 +63,9 @@ const shape = Schema.Struct({
   completion: optional(Schema.Union([Text, List])),
   instruction: optional(Text),
   input: optional(Text),
-  output: optional(Text)
+  output: optional(Text),
+  question: optional(Text),
+  answer: optional(Text)
 })
 const decode = decoder(shape)
 type Columns = typeof shape.Type
@@ -78,7 +80,7 @@ const chats = ["messages", "conversations"] as const
 const forms = [
   { _tag: "Chat", by: chats },
   { _tag: "Completion", by: ["prompt", "completion"] },
-  { _tag: "Instruction", by: ["instruction", "output"] },
+  { _tag: "Instruction", by: ["instruction", "output", "question", "answer"] },
   { _tag: "Text", by: bodies }
 ] as const
 
@@ -88,7 +90,7 @@ const formOf = (fields: Fields) => {
   if (first === undefined) {
     throw new RecordError(
       "",
-      "has none of messages, conversations, prompt and completion, instruction and output, or text; the record has "
+      "has none of messages, conversations, prompt and completion, instruction and output, question and answer, or text: it has "
         + (Object.keys(fields).slice(0, 12).join(", ") || "no field")
     )
   }
@@ -111,7 +113,7 @@ const used: Readonly<Record<Row["_tag"], ReadonlyArray<string>>> = {
   Text: ["text", "title", "contents", "content", "tasks"],
   Completion: ["prompt", "completion", "tools"],
   Chat: ["messages", "conversations", "system", "tools"],
-  Instruction: ["instruction", "input", "output", "system"]
+  Instruction: ["instruction", "input", "output", "question", "answer", "system"]
 }
 
 const document = (row: Columns, notes: Notes): Row => {
@@ -152,10 +154,25 @@ const chat = (row: Columns, notes: Notes): Row => {
   return { id: undefined, _tag: "Chat", messages: [...system, ...turns], prompt: undefined, tools: row.tools }
 }
 
-const instruction = ({ input, instruction: task, output, system }: Columns, notes: Notes): Row => {
-  const own = clean(notes)
-  const said = [needed("instruction", task), input].filter((part) => part !== undefined).map(own).join("\n\n")
-  const answer = own(needed("output", output))
+/** Fields with the choices of a question, which its answer may name by a letter or a number. */
+const choices = ["options", "choices"]
+
+const instruction = (row: Columns, notes: Notes, fields: Fields): Row => {
+  const { answer: right, input, instruction: task, output, question, system } = row
+  const [what, own] = [question === undefined ? "instruction" : "question", clean(notes)]
+  if (task !== undefined && question !== undefined) {
+    throw new RecordError("question", "instruction and question are both given")
+  }
+  if (output !== undefined && right !== undefined) throw new RecordError("answer", "output and answer are both given")
+  const options = choices.find((name) => name in fields)
+  if (options !== undefined) {
+    throw new RecordError(
+      options,
+      "a question with options is not learned as a text; write it out, with its answer's text"
+    )
+  }
+  const said = [needed(what, task ?? question), input].filter((part) => part !== undefined).map(own).join("\n\n")
+  const answer = own(needed(question === undefined ? "output" : "answer", output ?? right))
   if (system === undefined) return { id: undefined, _tag: "Instruction", instruction: said, output: answer }
   const messages = [{ role: "system", content: own(system) }, { role: "user", content: said }]
   return {
@@ -171,8 +188,8 @@ const readers = { Text: document, Completion: completion, Chat: chat, Instructio
 
 /**
  * A row in one of the forms: `messages` or sharegpt's `conversations` (with `system` and `tools`), `prompt` and
- * `completion` as texts or as messages, Alpaca's `instruction`, `input` and `output`, or `text` with a `title` before it
- * and the document's `tasks`.
+ * `completion` as texts or as messages, Alpaca's `instruction`, `input` and `output`, `question` and `answer`, or `text` with
+ * a `title` before it and the document's `tasks`.
  *
  * @throws RecordError if it has no such columns, or those of two forms
  */
@@ -183,5 +200,5 @@ export const toRow = (line: unknown, also: ReadonlySet<string>, notes: Notes = s
   const known = new Set([...used[tag], "id", "_id"])
   tellUnused(fields, (name) => known.has(name) || also.has(name), notes)
   const id = row.id ?? row._id
-  return { ...readers[tag](row, notes), id: id === undefined ? undefined : String(id) }
+  return { ...readers[tag](row, notes, fields), id: id === undefined ? undefined : String(id) }
 }

@@ -24,7 +24,7 @@ export const data = {
     default: 256
   }),
   train_file: setting(MaybePath, {
-    description: "Training questions, in any of the forms of docs/data.md.",
+    description: "Training questions, or rows to learn as texts, in any of the forms of docs/data.md.",
     affects: "learning",
     default: "",
     matters: (c, modes) => c["holdout"] !== 0 && c["test_file"] === "" ? undefined : asked(c, modes)

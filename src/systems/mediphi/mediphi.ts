@@ -7,15 +7,15 @@ import * as retriever from "../../runtime/retrieval/retriever.ts"
 import { answerOne } from "../../stages/pipelines.ts"
 import type { Mode, System, TextRows } from "../System.ts"
 import * as layers from "./layers.ts"
-import { pairRows, references } from "./pairs.ts"
-import { textRows } from "./rows.ts"
+import { pairRows, pairWords, references } from "./pairs.ts"
+import { textRows, textWords } from "./rows.ts"
 import { type MediphiConfig, type ModeName, spec, traits } from "./settings.ts"
 import { onPreferences, onTokens } from "./study.ts"
 
 const textsOf = (c: MediphiConfig): TextRows =>
   c.mode === "dpo"
-    ? { read: pairRows(c), refer: { layer: layers.frozen(c), judge: references } }
-    : { read: textRows(c) }
+    ? { read: pairRows(c), words: pairWords(c), refer: { layer: layers.frozen(c), judge: references } }
+    : { read: textRows(c), words: textWords(c) }
 
 /** Bytes of a step's columns: ids and marks of each token. */
 const columns = (c: MediphiConfig) => (rows: number): number => rows * (c.mode === "dpo" ? 2 : 1) * 8 * c.max_length

@@ -52,6 +52,17 @@ const learned = (c: MediphiConfig) => ({
   document_tasks: "none" as const
 })
 
+const wordsOf = (pair: Preference): ReadonlyArray<string> =>
+  pair._tag === "Texts"
+    ? [pair.prompt, pair.chosen, pair.rejected]
+    : [...pair.prompt, ...pair.chosen, ...pair.rejected].map(({ content }) => content)
+
+/** The words of the pairs. */
+export const pairWords = Effect.fnUntraced(function*(c: MediphiConfig) {
+  const options = { where: c.train_where, skipBad: c.skip_bad_lines }
+  return (yield* Examples.rows<Preference>(c.train_file, toPreference, options)).records.flatMap(wordsOf)
+})
+
 /** The pairs of the training file; `reference` is added by a frozen pass. */
 export const pairRows = Effect.fnUntraced(function*(c: MediphiConfig) {
   const options = { where: c.train_where, skipBad: c.skip_bad_lines }

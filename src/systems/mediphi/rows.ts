@@ -82,6 +82,25 @@ const checkLearned = (c: MediphiConfig, examples: ReadonlyArray<Example>) => {
   ))
 }
 
+const wordsOf = (row: Row): ReadonlyArray<string> => {
+  switch (row._tag) {
+    case "Text":
+      return [row.text, ...row.tasks.flatMap(({ answer, question }) => [question, answer])]
+    case "Completion":
+      return [row.prompt, row.completion]
+    case "Instruction":
+      return [row.instruction, row.output]
+    case "Chat":
+      return row.messages.map(({ content }) => content)
+  }
+}
+
+/** The words of the rows. */
+export const textWords = Effect.fnUntraced(function*(c: MediphiConfig) {
+  const options = { where: c.train_where, skipBad: c.skip_bad_lines }
+  return (yield* Examples.rows<Row>(c.train_file, toRow, options)).records.flatMap(wordsOf)
+})
+
 /** The rows of the training file, packed. */
 export const textRows = Effect.fnUntraced(function*(c: MediphiConfig) {
   const options = { where: c.train_where, skipBad: c.skip_bad_lines }

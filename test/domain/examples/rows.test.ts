@@ -63,6 +63,17 @@ describe("a row", () => {
     }
     assert.deepStrictEqual(messages.map(({ role }) => role), ["system", "user", "assistant"])
   })
+  it("is a question with its answer, but without options", () => {
+    assert.deepStrictEqual(read({ id: "q", question: "Which?", answer: "GBA1" }), {
+      id: "q",
+      _tag: "Instruction",
+      instruction: "Which?",
+      output: "GBA1"
+    })
+    refused({ question: "Which?", answer: "A", options: ["GBA1", "GLA"] }, /with options is not learned as a text/)
+    refused({ question: "q", instruction: "i", answer: "a" }, /both given/)
+    refused({ question: "q" }, /is missing/)
+  })
   it("is a text, with its title on a line before it and its tasks", () => {
     assert.deepStrictEqual(read({ _id: "d", title: "Gaucher", text: "GBA1." }), {
       id: "d",
@@ -83,7 +94,7 @@ describe("a row", () => {
     assert.deepStrictEqual(lines, ["unused source", "unused messages.name", "unused content"])
   })
   it("is refused where it is none, or of two forms", () => {
-    refused({ question: "q", answer: "a" }, /has none of messages.*the record has question, answer/)
+    refused({ query: "q", target: "a" }, /has none of messages.*it has query, target/)
     refused({ messages: [asked], text: "t" }, /messages and text are both given/)
     refused({ messages: [asked], conversations: [asked] }, /messages and conversations are both given/)
     refused({ prompt: "p" }, /is missing/)
