@@ -2,7 +2,8 @@
 
 Writes texts/: tokenizer.json, a tiny Llama, and told.json. Templates are in the styles of published ones; each is given
 twice, plain and with `{% generation %}` tags, from which transformers takes the masks. Training runs on the whole set in
-each step, without dropout, at a constant learning rate. Needs trl 1.16.
+each step, without dropout, at a constant learning rate. Made with trl 1.16,
+transformers 5.3 and torch 2.11.
 """
 
 import json
