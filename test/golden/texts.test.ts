@@ -88,7 +88,7 @@ describe("of a chat, what the assistant says is learned, as transformers masks i
 /** The figures of each step of a run. */
 const stepsOf = Effect.fnUntraced(function*(mode: "sft" | "dpo", { options, rows }: Trained, overrides: Raw) {
   const folder = yield* folderWith(told.masks[0]!.plain, rows)
-  const { assistant_only_loss: _, ...given } = options
+  const given = Object.fromEntries(Object.entries(options).filter(([name]) => name !== "assistant_only_loss"))
   const config = yield* decode("test", {
     system: "mediphi",
     preset: mode,

@@ -34,7 +34,7 @@ const judged = (name: PreferenceLoss, { chosen: good, rejected: bad }: At, label
   const losses = preferenceLosses[name](own, { beta, labelSmoothing })
   const mean = scale(sumAll(losses), 1 / 2)
   const feeds = { chosen: Nd.fromArray([2], good), rejected: Nd.fromArray([2], bad) }
-  const found = interpret([losses, mean, ...grad(mean, [chosen, rejected])], feeds).map(({ data }) => [...data])
+  const found = interpret([losses, mean, ...grad(mean, [chosen, rejected])], feeds).map(({ data }) => Array.from(data))
   return { losses: found[0]!, mean: found[1]![0]!, chosen: found[2]!, rejected: found[3]! }
 }
 const near = (got: ReadonlyArray<number>, want: ReadonlyArray<number>, room = 1e-8) => {

@@ -121,7 +121,10 @@ export const languageModel = (calls: Calls) => {
     nll: (prompts, continuations) => Effect.sync(() => surprises(prompts, continuations)),
     rank: (prompts, continuations) =>
       Effect.sync(() => prompts.map((chat, p) => Float32Array.from(continuations[p]!, (text) => surprise(chat, text)))),
-    logLikelihood: (texts) => Effect.succeed(new Float32Array(texts.length)),
+    logLikelihood: (texts) =>
+      Effect.succeed(
+        Float32Array.from(texts, ({ learned }) => -Array.from(learned).reduce((sum, one) => sum + one, 0))
+      ),
     write: (prompts) =>
       Stream.fromIterable(prompts.map((chat, row) => ({ row, id: 0, text: echo(chat), finish: "eos" as const })))
   })
