@@ -25,6 +25,7 @@ import { sample } from "../src/stages/sample.ts"
 import * as score from "../src/stages/score.ts"
 import type { Stage } from "../src/stages/Stage.ts"
 import * as supervise from "../src/stages/supervise.ts"
+import { learnPreferences, learnTokens } from "../src/stages/tokens.ts"
 import { byContrast, byPairs, byTarget, update } from "../src/stages/update.ts"
 import { specs } from "../src/systems/all.ts"
 
@@ -156,6 +157,8 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
     "drawContrast(n, b)",
     drawContrast({ b, negatives: n - 1, inBatch: "none", masksKnown: true, seed: 0 })
   ]],
+  learnTokens: [["learnTokens", learnTokens("token")]],
+  learnPreferences: [["learnPreferences", learnPreferences]],
   drawOracle: [["drawOracle(c)", supervise.drawOracle(c, 1, 0)]]
 }
 
@@ -171,6 +174,10 @@ const stagesIn = (sources: Material["sources"]) =>
 
 const relations = {
   Question: tables.Question,
+  Row: tables.Row,
+  Tokens: tables.Tokens,
+  Reference: tables.Reference,
+  Preferred: tables.Preferred,
   "Candidates(n)": tables.Candidates(n),
   "Draw(m, c)": tables.Draw(m, c),
   "Reading(m)": tables.Reading(m),
@@ -181,9 +188,14 @@ const relations = {
   "Answer(c)": tables.Answer(c)
 } satisfies Readonly<Record<string, Columns>>
 
+/** Whether a table's columns are all among another's. */
+const within = (table: Columns, other: Columns): boolean =>
+  table !== other && Object.keys(table).every((name) => name in other)
+
 /** Whole tables by name, other columns by their own. */
 const columnNames = (columns: Columns): string => {
-  const whole = Object.entries<Columns>(relations).filter(([, table]) => Object.keys(table).every((k) => k in columns))
+  const found = Object.entries<Columns>(relations).filter(([, table]) => Object.keys(table).every((k) => k in columns))
+  const whole = found.filter(([, table]) => !found.some(([, other]) => within(table, other)))
   const covered = new Set(whole.flatMap(([, table]) => Object.keys(table)))
   const names = whole.map(([title]) => title.replace(/\(.*/, ""))
   return [...names, ...Object.keys(columns).filter((k) => !covered.has(k)).map(code)].join(", ")
@@ -214,7 +226,8 @@ const columnTables = ({ sources }: Material): string => {
       table([["column", "Arrow type"], ...columns.map(([column, { type }]) => [code(column), letters(String(type))])])
     ].filter(Boolean).join("\n\n")
   })
-  const intro = "One row is one question. `n` candidates are found for it, `m` of them judged one by one, `c` read "
+  const intro =
+    "One row is one question, or tokens to learn. `n` candidates are found for it, `m` of them judged one by one, `c` read "
     + "together; `b` is the size of a batch."
   const order = "## Stages\n\nWhat each needs in the row, and what it adds to it: tables by name, columns in code."
   return page(

@@ -1,16 +1,26 @@
 /** Questions as streams of batches: their order, and the step to start from. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import type { TokenRecord } from "../domain/examples/tokens.ts"
 import * as Frame from "../domain/Frame.ts"
 import * as Key from "../domain/Key.ts"
 import type { QuestionRecord } from "../domain/records/Records.ts"
-import { Question } from "../domain/tables.ts"
+import { Question, Reference, Row, Tokens } from "../domain/tables.ts"
 
 /** Questions as rows, before any stage has run. */
 export type QuestionFrame = Frame.Frame<typeof Question>
 
+/** Training rows of any kind. */
+export type RowFrame = Frame.Frame<typeof Row>
+
+/** What is learned from: a question, or a row of tokens. */
+export type TrainingRecord = QuestionRecord | TokenRecord
+
 /** The questions of an epoch, in a fixed order. */
 export type Epochs = (epoch: number) => ReadonlyArray<QuestionRecord>
+
+/** The questions or the rows of tokens of an epoch, all of one kind, in a fixed order. */
+export type RowEpochs = (epoch: number) => ReadonlyArray<TrainingRecord>
 
 /** Options for turning records into rows. */
 export interface Rows {
@@ -42,19 +52,44 @@ export const frame = (
     })
   })
 
+/** A batch of rows of tokens; of preferences, with their references. */
+export const tokenFrame = (records: ReadonlyArray<TokenRecord>, step: number): RowFrame => {
+  const lists = (name: "ids" | "starts" | "learned") => records.map((record) => Int32Array.from(record[name]))
+  const rows = Frame.make(records.length, { ...Row, ...Tokens }, {
+    step: new Int32Array(records.length).fill(step),
+    qid: records.map(({ id }) => id),
+    ids: lists("ids"),
+    starts: lists("starts"),
+    learned: lists("learned")
+  })
+  return records.some(({ reference }) => reference === undefined)
+    ? rows
+    : Frame.append(rows, Reference, { reference: Float32Array.from(records.flatMap(({ reference }) => reference!)) })
+}
+
+/** The batch of records that are all questions, or all rows of tokens. */
+type FrameOf<R> = R extends QuestionRecord ? QuestionFrame : RowFrame
+
+const isTokens = (record: TrainingRecord): record is TokenRecord => "ids" in record
+
+const framed = <R extends TrainingRecord>(records: ReadonlyArray<R>, step: number, rows: Rows): FrameOf<R> =>
+  ((records as ReadonlyArray<TrainingRecord>).every(isTokens)
+    ? tokenFrame(records as ReadonlyArray<TokenRecord>, step)
+    : frame(records as ReadonlyArray<QuestionRecord>, step, rows)) as FrameOf<R>
+
 /**
  * Batches for steps from..to-1, `size` questions each. Epochs form one sequence, each in its own order drawn under the
  * seed, so every batch is full and depends only on its step.
  */
-export const batches = (
-  epochs: Epochs,
+export const batches = <R extends TrainingRecord>(
+  epochs: (epoch: number) => ReadonlyArray<R>,
   options: { readonly from: number; readonly to: number; readonly size: number; readonly seed: number },
   rows: Rows
-): Stream.Stream<QuestionFrame> => {
+): Stream.Stream<FrameOf<R>> => {
   const { from, seed, size, to } = options
   const count = epochs(0).length
   let cached = { epoch: -1, records: epochs(0), order: Int32Array.of() as Int32Array }
-  const at = (position: number): QuestionRecord => {
+  const at = (position: number): R => {
     const epoch = Math.floor(position / count)
     if (cached.epoch !== epoch) {
       const order = Key.permutation(Key.fold(Key.make(seed), "epoch", epoch), count)
@@ -62,7 +97,7 @@ export const batches = (
     }
     return cached.records[cached.order[position % count]!]!
   }
-  const batch = (step: number) => frame(Array.from({ length: size }, (_, i) => at(step * size + i)), step, rows)
+  const batch = (step: number) => framed(Array.from({ length: size }, (_, i) => at(step * size + i)), step, rows)
   return Stream.range(from, to - 1).pipe(Stream.rechunk(1), Stream.mapEffect((step) => Effect.sync(() => batch(step))))
 }
 

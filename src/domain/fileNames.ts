@@ -77,6 +77,9 @@ export const minedName = (split: string): string => `${split}.jsonl`
 /** Name of the file that keeps what has been mined under some conditions, by their hash. */
 export const minedKept = (hash: string): string => `kept-${hash.slice(0, 16)}.jsonl`
 
+/** Name of the file of what the untrained model says of a run's rows, by the hash of its conditions. */
+export const referenceKept = (hash: string): string => `reference-${hash.slice(0, 16)}.jsonl`
+
 /** Folder of results of tasks, within the run's folder. */
 export const benchFolder = "bench"
 /** Name of the file of a task's results. */

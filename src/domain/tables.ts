@@ -20,6 +20,21 @@ export const Question = {
   teacher: raggedReals
 }
 
+/** What every training row has: the step that it is learned in, and its id. */
+export const Row = { step: integer, qid: text }
+
+/**
+ * A row of token ids to learn as they are: the places at which its examples begin, which do not attend to each other, and
+ * which tokens are learned (1). Of a preference, the chosen text and then the rejected one.
+ */
+export const Tokens = { ids: ragged, starts: ragged, learned: ragged }
+
+/** Log-likelihoods of a preference's answers under the model before training, sums in nats: the chosen, the rejected. */
+export const Reference = { reference: reals(2) }
+
+/** The same under the model before this update. */
+export const Preferred = { chosenLogp: real, rejectedLogp: real }
+
 /** The `n` best passages of the index, best first, as corpus rows; -1 is padding. */
 export const Candidates = (n: number) => ({ docs: integers(n), docScore: reals(n) })
 

@@ -10,8 +10,8 @@ import { Corpus, distinct } from "../runtime/ports/Corpus.ts"
 import type { Event } from "../stages/answer.ts"
 import { modeOf } from "../systems/all.ts"
 import { evalBatch } from "./costs/evalBatch.ts"
-import { rowsOf } from "./course.ts"
 import { fitting } from "./preflight.ts"
+import { rowsOf } from "./training/course.ts"
 
 /** A question with its answer. */
 export interface Answered {

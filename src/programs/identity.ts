@@ -17,7 +17,7 @@ export const learned = (c: RunConfig): Identity => {
 }
 
 /** The identity of a run: the settings that affect training, and hashes of the questions and the corpus. */
-export const identity = (c: RunConfig, epochs: Batches.Epochs, corpus: string): Identity => ({
+export const identity = (c: RunConfig, epochs: Batches.RowEpochs, corpus: string): Identity => ({
   ...learned(c),
   "the questions": sha256Of(epochs(0).map((record) => `${JSON.stringify(record)}\n`)),
   "the corpus": corpus

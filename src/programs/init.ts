@@ -19,6 +19,7 @@ import {
   vocabulary,
   type VocabularyOptions
 } from "../runtime/tokenizers/train.ts"
+import { modeOf } from "../systems/all.ts"
 import { passages, questions } from "./prepare.ts"
 import { json } from "./run.ts"
 
@@ -91,12 +92,22 @@ const make = Effect.fnUntraced(function*(folder: string, kind: Kind, texts: Read
   return { folder, tokens: tokens.length }
 }, Effect.scoped)
 
+/** The texts that vocabularies are made of: the corpus and the questions, or the texts that are learned. */
+const wordsOf = Effect.fnUntraced(function*(c: RunConfig) {
+  const { texts } = modeOf(c)
+  if (texts) return yield* texts.words
+  const corpus = (yield* passages(c)).map(({ text }) => text)
+  const asked = c.train_file === "" ? [] : (yield* questions(c, "train")).map(({ question }) => question)
+  return [...corpus, ...asked]
+})
+
 /**
  * Creates the configured model folders that do not exist, with vocabularies from the corpus and the questions. A name of
  * the form of a Hub's id is none of a folder to create.
  */
 export const init = Effect.fn("init")(function*(c: RunConfig) {
-  const wanted = [[c.retriever_name_or_path, retriever], [c.reader_name_or_path, reader]] as const
+  const named = [[c.retriever_name_or_path, retriever], [c.reader_name_or_path, reader]] as const
+  const wanted = named.filter(([name]) => name !== "")
   if (resolve(c.retriever_name_or_path) === resolve(c.reader_name_or_path)) {
     const problem = `retriever_name_or_path and reader_name_or_path are the same folder (${c.reader_name_or_path})`
     return yield* new ConfigError({ source: "init", problems: [problem] })
@@ -110,7 +121,6 @@ export const init = Effect.fn("init")(function*(c: RunConfig) {
       })
   )
   if (absent.length === 0) return []
-  const corpus = (yield* passages(c)).map(({ text }) => text)
-  const asked = c.train_file === "" ? [] : (yield* questions(c, "train")).map(({ question }) => question)
-  return yield* Effect.forEach(absent, ([folder, kind]) => make(folder, kind, [...corpus, ...asked]))
+  const texts = yield* wordsOf(c)
+  return yield* Effect.forEach(absent, ([folder, kind]) => make(folder, kind, texts))
 })

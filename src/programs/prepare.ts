@@ -1,10 +1,9 @@
 /** Prepares a run: loads its data, and provides the layers of its mode. */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import type { Epochs } from "../datasets/batches.ts"
+import type { Epochs, RowEpochs } from "../datasets/batches.ts"
 import * as Dataset from "../datasets/dataset.ts"
 import { idRows } from "../datasets/idRows.ts"
 import { pairs } from "../datasets/pairs.ts"
@@ -16,31 +15,18 @@ import { stepsOf } from "../domain/settings/contradictions.ts"
 import { data } from "../domain/settings/data.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { aboutOf } from "../domain/settings/setting.ts"
+import { stepSize } from "../domain/settings/training.ts"
 import { layer as onDisk } from "../runtime/files/checkpoints.ts"
 import type { Checkpoints } from "../runtime/ports/Checkpoints.ts"
 import * as Port from "../runtime/ports/Corpus.ts"
 import { modeOf, systemOf } from "../systems/all.ts"
+import type { TextRows } from "../systems/System.ts"
 import { beyondMemory } from "./costs/limits.ts"
 import { withModels } from "./models.ts"
 import { fitting, skippedOf, tellEncoded, tellPassages } from "./preflight.ts"
+import { tell, told } from "./telling.ts"
 
 export { type Split, splits } from "../domain/records/Records.ts"
-
-/** Warnings this process has logged about its files: each is logged once, however often a file is read. */
-const Told = Context.Reference<Set<string>>("anamnesis/Told", { defaultValue: () => new Set() })
-
-const tell = Effect.fnUntraced(function*(path: string, sentences: ReadonlyArray<string>) {
-  const before = yield* Told
-  for (const sentence of sentences.map((own) => `${path}: ${own}`)) {
-    if (before.has(sentence)) continue
-    before.add(sentence)
-    yield* Effect.logWarning(sentence)
-  }
-})
-
-/** Logs the warnings of a file after loading it. */
-const told = <A extends { readonly told: ReadonlyArray<string> }, E, R>(path: string, loaded: Effect.Effect<A, E, R>) =>
-  Effect.tap(loaded, ({ told }) => tell(path, told))
 
 const reads = (c: RunConfig) => ({ skipBad: c.skip_bad_lines, group: c.group_field, gold: c.gold_field })
 
@@ -102,6 +88,9 @@ export interface Corpus {
 
 /** The corpus of a run, readable until the scope ends: the file's, or one that the mode generates from it. */
 export const corpus = Effect.fn("corpus")(function*(c: RunConfig) {
+  if (c.passages_file === "" && modeOf(c).texts) {
+    return { empty: new Set<string>(), passages: Dataset.fromRecords([]) } satisfies Corpus as Corpus
+  }
   if (c.passages_file === "") {
     return yield* new ConfigError({ source: `mode ${c.mode}`, problems: ["passages_file is not given"] })
   }
@@ -167,8 +156,17 @@ const ranking = (c: RunConfig): string => {
   return names.length === 0 ? "" : `; mode ${names.join(", ")} judges the ranking alone`
 }
 
+/** The questions of a split where there are no passages: nothing is ranked, and gold ones are not judged. */
+const withoutPassages = Effect.fnUntraced(function*(c: RunConfig, split: Split) {
+  const records = yield* questions(c, split)
+  const named = records.filter(({ gold }) => gold.length > 0).length
+  if (named > 0) yield* tell(fileOf(c, split), [`gold passages of ${named} questions are not judged: no passages_file`])
+  return records.map((q): QuestionRecord => Object.assign({}, q, { gold: [], negatives: [] }))
+})
+
 /** The questions of a split, with those of their gold passages that have a text; nothing else is checked. */
 export const withGold = Effect.fn("withGold")(function*(c: RunConfig, split: Split, { empty }: Corpus) {
+  if (c.passages_file === "" && modeOf(c).texts) return yield* withoutPassages(c, split)
   return yield* withText(fileOf(c, split), yield* questions(c, split), empty)
 })
 
@@ -227,14 +225,38 @@ const conflicts = (c: RunConfig, corpus: Port.Corpus["Service"], records: Readon
 export interface Prepared extends Corpus {
   /** The settings, with the number of steps and the commits of models filled in. */
   readonly config: RunConfig
-  readonly epochs: Epochs
+  readonly epochs: RowEpochs
   /** The file whose rows have their passages as texts, and are not read as questions; `undefined` if none has. */
   readonly rows?: string | undefined
+  /** What was counted of rows that are texts: "tokens", "rows". */
+  readonly counts?: Readonly<Record<string, number>>
 }
+
+/** The same for a mode that learns from texts. */
+const ofTexts = Effect.fnUntraced(function*(c: RunConfig, { read }: TextRows) {
+  const { counts, records } = yield* told(c.train_file, read)
+  if (records.length < stepSize(c)) {
+    yield* tell(c.train_file, [`a step takes ${stepSize(c)} rows of ${records.length}: it learns some more than once`])
+  }
+  const problem = beyondMemory(c)
+  if (problem !== false) return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [problem] })
+  const steps = stepsOf(c, records.length)
+  if (typeof steps === "string") return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [steps] })
+  return {
+    passages: Dataset.fromRecords([]),
+    empty: new Set<string>(),
+    config: { ...c, max_steps: steps },
+    rows: c.train_file,
+    epochs: () => records,
+    counts
+  } satisfies Prepared as Prepared
+})
 
 /** Has the models of a training run at hand, loads its data until the scope ends, and refuses runs that cannot work. */
 export const prepare = Effect.fn("prepare")(function*(given: RunConfig) {
   const c = yield* withModels(given)
+  const { texts } = modeOf(c)
+  if (texts) return yield* ofTexts(c, texts)
   const rows = yield* paired(c)
   const data = rows?.data ?? (yield* corpus(c))
   const epochs = rows?.epochs ?? (yield* epochsOf(c, data))

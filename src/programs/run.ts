@@ -19,7 +19,8 @@ import { learned } from "./identity.ts"
 import { basesOf, quantizationOf, withModels } from "./models.ts"
 import { learner, prepare, type Prepared } from "./prepare.ts"
 import { train } from "./train.ts"
-import * as Trained from "./trained.ts"
+import { referred } from "./training/reference.ts"
+import * as Trained from "./training/trained.ts"
 
 /** A value as the bytes of a JSON file. */
 export const json = (value: unknown): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`)
@@ -35,6 +36,9 @@ const tidy = Effect.fnUntraced(function*(folder: string) {
   yield* Effect.forEach(paths, (path) => fs.remove(path, { force: true }).pipe(located(path)))
   yield* Checkpoints.tidy(folder)
 })
+
+const countsText = (counts: Readonly<Record<string, number>>): string =>
+  Object.entries(counts).map(([what, count]) => `${count.toLocaleString("en")} ${what}`).join(", ")
 
 /** Logs if a run resumes with a different number of steps than it started with. */
 const extended = Effect.fnUntraced(function*(c: RunConfig, start: number) {
@@ -53,11 +57,12 @@ const extended = Effect.fnUntraced(function*(c: RunConfig, start: number) {
  * Trains, after writing the settings (`settings.json`, usable as a config file) and the environment (`run.json`). The
  * folder is locked meanwhile; a run that cannot start writes nothing to it.
  */
-export const start = Effect.fn("start")(function*({ config, epochs, passages }: Prepared, resume: boolean) {
+export const start = Effect.fn("start")(function*({ config, counts, epochs, passages }: Prepared, resume: boolean) {
   const folder = config.output_dir
   const begin = Effect.fnUntraced(function*(from: number) {
     yield* extended(config, from)
     for (const line of suspicions(config, modeOf(config).traits)) yield* Effect.logWarning(line)
+    if (counts) yield* (yield* Reporter).note(`${config.train_file}: ${countsText(counts)}`)
     yield* tidy(folder)
     yield* replace(join(folder, SETTINGS), json(config))
     yield* replace(
@@ -80,7 +85,7 @@ export const run = Effect.fn("run")(function*(c: RunConfig, resume: boolean) {
     const problem = `holds a run already (${existing}); go on with it by --resume, or choose another output_dir`
     return yield* new ConfigError({ source: c.output_dir, problems: [problem] })
   }
-  const prepared = yield* prepare(c)
+  const prepared = yield* referred(yield* prepare(c))
   return yield* start(prepared, resume).pipe(Effect.provide(learner(prepared)))
 }, Effect.scoped)
 

@@ -17,9 +17,10 @@ import { Corpus } from "../runtime/ports/Corpus.ts"
 import { labelOf, type ParameterGroup } from "../runtime/ports/Learning.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
 import { Retriever } from "../runtime/ports/Retriever.ts"
-import { course, type LossScales, lossScales } from "./course.ts"
+import { modeOf } from "../systems/all.ts"
 import { identity } from "./identity.ts"
-import * as Trained from "./trained.ts"
+import { course, type LossScales, lossScales } from "./training/course.ts"
+import * as Trained from "./training/trained.ts"
 
 const table = (groups: ReadonlyArray<ParameterGroup>, norms: ReadonlyMap<string, number>): string => {
   const rows = groups.map((g) => [
@@ -102,13 +103,13 @@ const startOf = Effect.fnUntraced(function*(c: RunConfig, run: Identity, resume:
 /** Trains up to the last configured step. */
 export const train = Effect.fn("train")(function*<E = never, R = never>(
   c: RunConfig,
-  epochs: Batches.Epochs,
+  epochs: Batches.RowEpochs,
   { begin = () => Effect.void, resume }: TrainOptions<E, R>
 ) {
   const checkpoints = yield* Checkpoints
   const retriever = yield* Retriever
   const reporter = yield* Reporter
-  const { gate, groups, learn: learning, refreshes, runs } = yield* course(c, epochs)
+  const { figures, gate, groups, learn: learning, refreshes, runs } = yield* course(c, epochs)
   const scales = yield* lossScales
   const run = identity(c, epochs, (yield* Corpus).hash)
 
@@ -136,14 +137,14 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
       total: c.max_steps,
       start,
       seconds: yield* clock.elapsed,
-      unit: "questions",
+      unit: modeOf(c).texts ? "rows" : "questions",
       each: stepSize(c),
-      figures: { ...losses, ...scaleFigures(scales()) },
+      figures: { ...(figures?.(learned) ?? losses), ...scaleFigures(scales()) },
       every: c.logging_steps
     })
     yield* clock.tick
   })
-  const learn = Effect.fnUntraced(function*(run: ReadonlyArray<Batches.QuestionFrame>) {
+  const learn = Effect.fnUntraced(function*(run: ReadonlyArray<Batches.RowFrame>) {
     yield* Effect.forEach(yield* learning(run), told, { discard: true })
     if (c.save_steps > 0 && step % c.save_steps === 0 && step < c.max_steps) yield* keep
   })

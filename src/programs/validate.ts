@@ -4,15 +4,17 @@ import { suspicions } from "../domain/settings/contradictions.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import type { ParameterGroup } from "../runtime/ports/Learning.ts"
 import { modeOf } from "../systems/all.ts"
-import { parameterGroups } from "./course.ts"
 import { fitting } from "./preflight.ts"
 import { fileOf, judged, learner, prepare, splits } from "./prepare.ts"
+import { parameterGroups } from "./training/course.ts"
 
 /** Summary of a valid run. */
 export interface Valid {
   readonly settings: RunConfig
   readonly passages: number
   readonly questions: Readonly<Record<string, number>>
+  /** What was counted of training rows that are texts: "tokens", "rows". */
+  readonly texts?: Readonly<Record<string, number>>
   readonly groups: ReadonlyArray<ParameterGroup>
 }
 
@@ -25,9 +27,8 @@ export const validate = Effect.fn("validate")(function*(c: RunConfig) {
   const counts = yield* Effect.forEach(
     given,
     Effect.fnUntraced(function*(split) {
-      const records = fileOf(c, split) === prepared.rows
-        ? prepared.epochs(0)
-        : yield* judged(c, split, prepared)
+      if (fileOf(c, split) === prepared.rows) return [split, prepared.epochs(0).length] as const
+      const records = yield* judged(c, split, prepared)
       if (split !== "train") yield* fitting(c, fileOf(c, split), "answer", records)
       return [split, records.length] as const
     })
@@ -38,6 +39,7 @@ export const validate = Effect.fn("validate")(function*(c: RunConfig) {
     settings: prepared.config,
     passages: prepared.passages.size,
     questions: Object.fromEntries(counts),
+    ...(prepared.counts ? { texts: prepared.counts } : {}),
     groups
   } satisfies Valid as Valid
 }, Effect.scoped)

@@ -92,11 +92,13 @@ const run = ({ compileSeconds, index, runSeconds, stepSeconds, timed, work }: Pr
 }
 
 /** The result of `validate`, formatted for people. */
-export const validTable = ({ groups, passages, questions, settings }: Valid): string =>
+export const validTable = ({ groups, passages, questions, settings, texts }: Valid): string =>
   [
-    `a run of mode ${settings.mode} can start: ${count(settings.max_steps)} steps of ${stepSize(settings)} questions`,
+    `a run of mode ${settings.mode} can start: ${count(settings.max_steps)} steps of ${stepSize(settings)} ${
+      texts ? "rows" : "questions"
+    }`,
     columns([
-      ["passages", count(passages)],
+      ...(texts ? Object.entries(texts).map(([what, own]) => [what, count(own)]) : [["passages", count(passages)]]),
       ...Object.entries(questions).map(([split, own]) => [`${split} questions`, count(own)])
     ]),
     parameters(groups)

@@ -1,9 +1,13 @@
 /** The interface of a system. Programs know systems only through this, and no mode by name. */
 import type * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import type * as Layer from "effect/Layer"
-import type { Epochs, QuestionFrame } from "../datasets/batches.ts"
+import type * as Scope from "effect/Scope"
+import type { Epochs, RowFrame } from "../datasets/batches.ts"
+import type { TokenRecord } from "../domain/examples/tokens.ts"
 import type { Frame } from "../domain/Frame.ts"
 import type { Passage, QuestionRecord } from "../domain/records/Records.ts"
+import type { ConfigError } from "../domain/settings/configure.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import type { Spec } from "../domain/settings/Spec.ts"
 import type { Traits } from "../domain/settings/uses.ts"
@@ -11,7 +15,12 @@ import type { Lesson } from "../domain/tables.ts"
 import type { LoadError, Surroundings } from "../runtime/models/load.ts"
 import type { Checkpoints } from "../runtime/ports/Checkpoints.ts"
 import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
-import type { LanguageModel, LanguageModelError, LanguageModelLearner } from "../runtime/ports/LanguageModel.ts"
+import type {
+  LanguageModel,
+  LanguageModelError,
+  LanguageModelLearner,
+  ModelRefused
+} from "../runtime/ports/LanguageModel.ts"
 import type { IndexError } from "../runtime/ports/PassageIndex.ts"
 import type { Retriever, RetrieverError, RetrieverLearner } from "../runtime/ports/Retriever.ts"
 import type { answerOne } from "../stages/pipelines.ts"
@@ -27,19 +36,52 @@ export type PortError = RetrieverError | LanguageModelError | CorpusError
 
 /** Training steps: runs the stages on questions, then updates the models. */
 export interface Study {
-  readonly learn: (rows: QuestionFrame) => Effect.Effect<Frame<typeof Lesson>, PortError, Ports | Learners | Corpus>
+  readonly learn: (rows: RowFrame) => Effect.Effect<Frame<typeof Lesson>, PortError, Ports | Learners | Corpus>
   /**
    * Several steps whose stages all run with the weights before the first update, and which are then updated in order;
    * in one program if `together`.
    */
   readonly learnSeveral: (
-    steps: ReadonlyArray<QuestionFrame>,
+    steps: ReadonlyArray<RowFrame>,
     together: boolean
   ) => Effect.Effect<ReadonlyArray<Frame<typeof Lesson>>, PortError, Ports | Learners | Corpus>
   /** The gradient norm of every trainable group, by label, without an update. */
   readonly gate: (
-    rows: QuestionFrame
+    rows: RowFrame
   ) => Effect.Effect<ReadonlyMap<string, number>, PortError, Ports | Learners | Corpus>
+  /** Figures of a step to report, from its columns; the losses, if omitted. */
+  readonly figures?: (learned: Frame<typeof Lesson>) => Readonly<Record<string, number>>
+}
+
+/** Rows of tokens that a mode learns from, and what there is to tell of them. */
+export interface TokenRows {
+  readonly records: ReadonlyArray<TokenRecord>
+  /** Warnings, one sentence each. */
+  readonly told: ReadonlyArray<string>
+  /** What was counted: "examples", "tokens", "learned tokens", "rows". */
+  readonly counts: Readonly<Record<string, number>>
+}
+
+/** Training rows that are tokens of texts, not questions. */
+export interface TextRows {
+  /** Reads the rows of a file; fails if one cannot be learned from. */
+  readonly read: Effect.Effect<
+    TokenRows,
+    LoadError | ConfigError | ModelRefused,
+    FileSystem.FileSystem | Scope.Scope
+  >
+  /** The words of the rows, to make a vocabulary of. */
+  readonly words: Effect.Effect<ReadonlyArray<string>, LoadError, FileSystem.FileSystem>
+  /**
+   * What a model says of some rows before it is trained, added to them: run with the models of the settings. If omitted,
+   * nothing is needed.
+   */
+  readonly refer?: {
+    readonly layer: Layer.Layer<LanguageModel, Unready, Surroundings>
+    readonly judge: (
+      rows: ReadonlyArray<TokenRecord>
+    ) => Effect.Effect<ReadonlyArray<readonly [number, number]>, PortError, LanguageModel>
+  }
 }
 
 /** How a mode is evaluated. */
@@ -69,6 +111,8 @@ export interface Mode {
   readonly corpus?: (passages: ReadonlyArray<Passage>) => ReadonlyArray<Passage>
   /** Generates questions from the passages; if omitted, those of the files are used. */
   readonly questions?: (passages: ReadonlyArray<Passage>) => Epochs
+  /** Training rows that are texts; if omitted, they are questions. */
+  readonly texts?: TextRows
   /** Whether training rows may have their passages as texts, which then join the corpus. */
   readonly pairs?: boolean
   /** What is wrong with the questions to learn from, if anything. */

@@ -12,10 +12,11 @@ import {
 import type { Raw, RunConfig } from "../domain/settings/RunConfig.ts"
 import type { Fields } from "../domain/settings/setting.ts"
 import { jmlr } from "./jmlr/jmlr.ts"
+import { mediphi } from "./mediphi/mediphi.ts"
 import type { Mode, System } from "./System.ts"
 
 /** The first is the default. */
-const systems: readonly [System, ...ReadonlyArray<System>] = [jmlr]
+const systems: readonly [System, ...ReadonlyArray<System>] = [jmlr, mediphi]
 
 /** The specs of all systems. */
 export const specs = systems.map(({ spec }) => spec) as unknown as Specs

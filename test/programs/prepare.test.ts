@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 import { join } from "node:path"
+import type { Epochs } from "../../src/datasets/batches.ts"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { corpus, judged, passages, prepare, questionsIn } from "../../src/programs/prepare.ts"
 import { silent } from "../../src/runtime/ports/Reporter.ts"
@@ -115,7 +116,7 @@ describe("passages without text", () => {
     onDisk(Effect.gen(function*() {
       const { epochs, passages } = yield* training(files)
       assert.strictEqual(passages.size, 11)
-      assert.deepStrictEqual(epochs(0)[1]!.gold, ["p1"])
+      assert.deepStrictEqual((epochs as Epochs)(0)[1]!.gold, ["p1"])
       assert.deepStrictEqual((yield* judging(files))[1]!.gold, ["p1"])
     })))
   it.live("are told once, however often they are read", () => {

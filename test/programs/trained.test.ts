@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
 import { existsSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
-import * as Trained from "../../src/programs/trained.ts"
+import * as Trained from "../../src/programs/training/trained.ts"
 import { folderOf, onDisk } from "../support/files.ts"
 
 const run = { learning_rate: "1e-5" }

@@ -136,6 +136,10 @@ export const languageModel = (calls: Calls) => {
     nll: (prompts, continuations) => Effect.sync(() => surprises(prompts, continuations)),
     rank: (prompts, continuations) =>
       Effect.sync(() => prompts.map((chat, p) => Float32Array.from(continuations[p]!, (text) => surprise(chat, text)))),
+    logLikelihood: (texts) =>
+      Effect.succeed(
+        Float32Array.from(texts, ({ learned }) => -Array.from(learned).reduce((sum, one) => sum + one, 0))
+      ),
     write: (prompts) =>
       Stream.fromIterable(prompts.map((chat, row) => ({ row, id: 0, text: echo(chat), finish: "eos" as const })))
   })
@@ -143,10 +147,12 @@ export const languageModel = (calls: Calls) => {
     groups: [],
     learn: (lesson) =>
       Effect.sync(() => {
+        if ("rows" in lesson) return new Float32Array(lesson.rows.length)
         calls.readerLessons.push(lesson)
         return surprises(lesson.prompts, lesson.continuations)
       }),
-    gate: ({ prompts }) => Effect.succeed(new Map([["reader pages", prompts.length]]))
+    prefer: () => Effect.die("it is asked for no preference"),
+    gate: (lesson) => Effect.succeed(new Map([["reader pages", "prompts" in lesson ? lesson.prompts.length : 0]]))
   })
   return Layer.succeedContext(Context.make(LanguageModel, port).pipe(Context.add(LanguageModelLearner, learner)))
 }

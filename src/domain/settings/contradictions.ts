@@ -45,7 +45,9 @@ const lengths = (c: RunConfig): Problems => {
   ]
 }
 
-const others = (c: RunConfig, { questions, reader }: Traits): Problems => [
+const others = (c: RunConfig, { questions, reader, retriever }: Traits): Problems => [
+  (retriever === "frozen" || retriever === "trained") && c.retriever_name_or_path === ""
+  && "retriever_name_or_path: is missing",
   reader !== "none" && c.reader_name_or_path === "" && "reader_name_or_path: is missing",
   questions === "given" && c.answer_format === "letter" && !c.options_in_prompt
   && "answer_format \"letter\" needs options_in_prompt: the reader would name letters that it never saw; set "

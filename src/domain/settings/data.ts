@@ -4,8 +4,8 @@ import { MaybePath, Natural, Share, Where } from "./kinds.ts"
 import { setting } from "./setting.ts"
 import { inModes, where } from "./uses.ts"
 
-/** In modes whose questions come from files. */
-const asked = inModes(({ questions }) => questions === "given")
+/** In modes whose questions or texts come from files. */
+const asked = inModes(({ questions }) => questions !== "made")
 const hasFile = (split: string) => where(`with ${split}_file`, (c) => c[`${split}_file`] !== "")
 
 /** The section's settings by name. */
@@ -25,7 +25,7 @@ export const data = {
     default: 256
   }),
   train_file: setting(MaybePath, {
-    description: "Training questions, in any of the forms of docs/data.md.",
+    description: "Training questions, or rows to learn as texts, in any of the forms of docs/data.md.",
     affects: "learning",
     default: "",
     matters: (c, modes) => c["holdout"] !== 0 && c["test_file"] === "" ? undefined : asked(c, modes)

@@ -29,8 +29,13 @@ const ofRetriever = {
   modules_to_save: "retriever_modules_to_save"
 } as const
 
-/** The reader's folder, which modes without a reader do without. */
-const optionalReader = {
+/** The models' folders, which modes without a retriever, or without a reader, do without. */
+const optional = {
+  retriever_name_or_path: setting(MaybePath, {
+    description: `${descriptionOf("retriever")} Modes that have no retriever need none.`,
+    affects: "learning",
+    default: ""
+  }),
   reader_name_or_path: setting(MaybePath, {
     description: `${descriptionOf("reader")} Modes that have no reader need none.`,
     affects: "learning",
@@ -49,7 +54,7 @@ export const models = {
     lora_target_modules: { aliases: ["lora_target", "target_modules"] },
     modules_to_save: { aliases: ["lora_modules_to_save", "additional_target"] }
   }),
-  ...optionalReader
+  ...optional
 }
 
 type Given = Readonly<Record<string, unknown>> & Pick<Training, "torch_dtype" | "use_rslora">

@@ -13,7 +13,8 @@ const number = (value: unknown): number => value as number
 export const prompting = {
   max_length: setting(Count, {
     description:
-      "Greatest length of a prompt with its answer, in tokens; passages are cut from the front, the worst first.",
+      "Greatest length of a prompt with its answer, or of a text to learn, in tokens; passages are cut from the front, the "
+      + "worst first.",
     affects: "learning",
     default: 4048,
     aliases: ["sequence_len", "cutoff_len", "model_max_length", "generator_max_len"],
@@ -22,7 +23,8 @@ export const prompting = {
   excess_length: setting(Schema.Literals(["raise", "truncate", "skip"]), {
     description:
       "A question that does not fit `max_length` with its options and its answer: \"raise\" refuses to start, "
-      + "\"truncate\" cuts the beginning of its text, \"skip\" leaves it out of training and unanswered.",
+      + "\"truncate\" cuts the beginning of its text, \"skip\" leaves it out of training and unanswered. A text to learn "
+      + "loses its end instead.",
     affects: "learning",
     default: "raise"
   }),

@@ -7,8 +7,11 @@ export interface Traits {
   readonly reader: "none" | "trained"
   /** The passages that the reader is given. */
   readonly passages: "none" | "gold" | "found"
-  /** Whether questions come from the configured files or are generated from the corpus. */
-  readonly questions: "given" | "made"
+  /**
+   * Whether questions come from the configured files or are generated from the corpus; or whether the files' rows are
+   * texts, learned as they are.
+   */
+  readonly questions: "given" | "made" | "texts"
 }
 
 /** The traits of a system's modes by name. */

@@ -16,9 +16,10 @@ import { Checkpoints } from "../../runtime/ports/Checkpoints.ts"
 import type { ParameterGroup } from "../../runtime/ports/Learning.ts"
 import * as IndexFile from "../../runtime/retrieval/indexes/format.ts"
 import { modeOf } from "../../systems/all.ts"
-import { parameterGroups } from "../course.ts"
 import { identity } from "../identity.ts"
 import { learner, prepare } from "../prepare.ts"
+import { parameterGroups } from "../training/course.ts"
+import { unreferred } from "../training/reference.ts"
 import { type Probe, probe, total } from "./probe.ts"
 
 /** Bytes; `null` for what only a probe can tell. */
@@ -182,7 +183,7 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
   }
   const start = process.memoryUsage.rss()
   const { provider, threads } = yield* Session
-  const prepared = yield* prepare(c)
+  const prepared = unreferred(yield* prepare(c))
   const { config, epochs } = prepared
   const meter = new Meter()
   const files = new Map<string, number>()

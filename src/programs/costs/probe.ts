@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type { Epochs } from "../../datasets/batches.ts"
+import type { RowEpochs } from "../../datasets/batches.ts"
 import { parts } from "../../domain/fileNames.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
 import { stepSize } from "../../domain/settings/training.ts"
@@ -13,7 +13,7 @@ import * as Journal from "../../runtime/files/journal.ts"
 import { Reporter } from "../../runtime/ports/Reporter.ts"
 import { Retriever } from "../../runtime/ports/Retriever.ts"
 import { modeOf } from "../../systems/all.ts"
-import { course } from "../course.ts"
+import { course } from "../training/course.ts"
 
 /** The probe failed where the run would fail too. */
 export class ProbeFailed extends Schema.TaggedError<ProbeFailed>()("ProbeFailed", {
@@ -128,7 +128,7 @@ const told = (c: RunConfig, meter: Meter, seen: Seen): Probe => {
 }
 
 /** Runs the index build, the preflight gradient check and the first steps of a run, in a metered session. */
-export const probe = Effect.fn("probe")(function*(c: RunConfig, epochs: Epochs, steps: number, meter: Meter) {
+export const probe = Effect.fn("probe")(function*(c: RunConfig, epochs: RowEpochs, steps: number, meter: Meter) {
   const reporter = yield* Reporter
   const retriever = yield* Retriever
   const { gate, groups, learn, refreshes, runs } = yield* course(c, epochs)

@@ -14,7 +14,7 @@ import { Reporter } from "../../runtime/ports/Reporter.ts"
 import { modeOf } from "../../systems/all.ts"
 import type { Judges } from "../../systems/System.ts"
 import { evalBatch } from "../costs/evalBatch.ts"
-import { rowsOf } from "../course.ts"
+import { rowsOf } from "../training/course.ts"
 
 /** The verdict on each question, and the metrics over all. */
 export interface Evaluation {

@@ -14,7 +14,8 @@ import { identity, retrieverIdentity } from "../identity.ts"
 import { fitting, skippedOf } from "../preflight.ts"
 import { judged, learner, prepare, type Prepared } from "../prepare.ts"
 import { start } from "../run.ts"
-import * as Trained from "../trained.ts"
+import { referred } from "../training/reference.ts"
+import * as Trained from "../training/trained.ts"
 
 /** A trained run with its evaluation. */
 export interface Run {
@@ -84,11 +85,12 @@ export const runArm = Effect.fn("runArm")(function*(config: RunConfig) {
   const examined = yield* examination(config, prepared)
   const { ranking, run } = yield* known(prepared, examined)
   if (run) return { before: ranking?.summary, ...run } satisfies Run as Run
+  const ready = yield* referred(prepared)
   return yield* Effect.gen(function*() {
     const { before: ranks } = modeOf(config).judges
     const before = ranks ? ranking ?? (yield* examine(config, examined, BEFORE, examined.before)) : undefined
-    const trained = yield* start(prepared, true)
+    const trained = yield* start(ready, true)
     const evaluation = yield* examine(config, examined, AFTER, examined.after(trained))
     return { before: before?.summary, trained, evaluation } satisfies Run as Run
-  }).pipe(Effect.provide(learner(prepared)))
+  }).pipe(Effect.provide(learner(ready)))
 }, Effect.scoped)

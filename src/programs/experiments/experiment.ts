@@ -12,6 +12,7 @@ import { withModels } from "../models.ts"
 import { fitting } from "../preflight.ts"
 import { learner, prepare, questions } from "../prepare.ts"
 import { start } from "../run.ts"
+import { referred } from "../training/reference.ts"
 import { type Run as ArmRun, runArm } from "./arm.ts"
 import { check, decodePlan, type Plan, type Planned, type Run, runs, settingsOf } from "./experimentPlan.ts"
 
@@ -29,7 +30,7 @@ export const readPlan = Effect.fn("readPlan")(function*(path: string) {
 /** Trains a phase, resuming it if it was interrupted. */
 const warmUp = (config: RunConfig) =>
   Effect.flatMap(
-    prepare(config),
+    Effect.flatMap(prepare(config), referred),
     (prepared) => start(prepared, true).pipe(Effect.provide(learner(prepared)))
   ).pipe(Effect.scoped)
 

@@ -1,9 +1,12 @@
 /** A language model's programs as graphs; all take the weights as inputs. */
+import { type PreferenceLoss, preferenceLosses, type PreferenceOptions } from "../../kernels/loss/preference.ts"
 import type { Decoder, DecoderInput } from "../../kernels/nn/decoder.ts"
 import { entering } from "../../kernels/nn/Module.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
-import { sumAll } from "../../kernels/op/broadcast.ts"
-import { mul } from "../../kernels/op/elementwise.ts"
+import { reshape, sumAll } from "../../kernels/op/broadcast.ts"
+import { matmul } from "../../kernels/op/contract.ts"
+import { add, mul, neg, scale, sub } from "../../kernels/op/elementwise.ts"
+import { slice } from "../../kernels/op/gather.ts"
 import { crossEntropy } from "../../kernels/op/normalise.ts"
 import { type Learning, names, type Steps, steps } from "../../kernels/Step.ts"
 import { input, type Tensor, type TensorType } from "../../kernels/Tensor.ts"
@@ -101,6 +104,63 @@ export const lesson = (decoder: Decoder, { model = "decoder", shape, shifted, ..
     loss: (params, batch) => {
       const nll = decoder.apply(params, { ...decoderInput(batch), shifted })
       return { loss: sumAll(mul(batch["weights"]!, nll)), report: { nll } }
+    }
+  })
+
+/** How pairs are weighed: TRL's losses by name, each with a weight; `sft` is the chosen answer's likelihood. */
+export interface PreferenceTerms extends PreferenceOptions {
+  readonly losses: ReadonlyArray<readonly [name: PreferenceLoss | "sft", weight: number]>
+}
+
+/** Options of a training step on preferences. */
+export interface PreferenceStepOptions extends StepOptions {
+  readonly pairs: number
+  readonly terms: PreferenceTerms
+}
+
+const float32 = (...shape: ReadonlyArray<number>): TensorType => ({ dtype: "float32", shape })
+
+/**
+ * A training step on pairs: `ofChosen` and `ofRejected` [pairs, supervised] have 1 where a predicted token is of the
+ * pair's answer; `reference` and `counts` [pairs, 2] are log-likelihoods and tokens; `shares` [2] are the weight of a pair
+ * in the mean and of a chosen token in `sft`. Reports `chosen`, `rejected` and `each`, the loss of each pair times `pairs`
+ * over their number in the update. There is no dropout: the policy is compared with a reference that had none.
+ */
+export const preference = (
+  decoder: Decoder,
+  { model = "decoder", pairs, shape, shifted, terms, ...learning }: PreferenceStepOptions
+): Steps =>
+  steps({
+    ...learning,
+    name: `${title(model, "prefer", shape)}`,
+    params: decoder.params,
+    batch: {
+      ...batchTypes(shape),
+      ofChosen: float32(pairs, shape.supervised),
+      ofRejected: float32(pairs, shape.supervised),
+      reference: float32(pairs, 2),
+      counts: float32(pairs, 2),
+      shares: float32(2)
+    },
+    loss: (params, batch) => {
+      const nll = decoder.apply(params, { ...decoderInput(batch), shifted })
+      const summed = (of: Tensor) => neg(reshape(matmul(of, reshape(nll, [shape.supervised, 1])), [pairs]))
+      const column = (of: Tensor, at: number) => reshape(slice(of, 1, at, at + 1), [pairs])
+      const share = (at: number) => reshape(slice(batch["shares"]!, 0, at, at + 1), [])
+      const [chosen, rejected] = [summed(batch["ofChosen"]!), summed(batch["ofRejected"]!)]
+      const own = {
+        chosen: sub(chosen, column(batch["reference"]!, 0)),
+        rejected: sub(rejected, column(batch["reference"]!, 1)),
+        chosenTokens: column(batch["counts"]!, 0),
+        rejectedTokens: column(batch["counts"]!, 1)
+      }
+      const each = terms.losses.map(([name, weight]) =>
+        scale(
+          name === "sft" ? mul(share(1), neg(chosen)) : mul(share(0), preferenceLosses[name](own, terms)),
+          weight
+        )
+      ).reduce((a, b) => add(a, b))
+      return { loss: sumAll(each), report: { chosen, rejected, each } }
     }
   })
 

@@ -23,15 +23,20 @@ import {
 } from "../models/training.ts"
 import { Checkpoints } from "../ports/Checkpoints.ts"
 import {
+  type AnyLesson,
   LanguageModel,
   LanguageModelError,
   LanguageModelLearner,
-  type LanguageModelLesson
+  type LanguageModelLesson,
+  type PreferenceLesson,
+  type Preferred,
+  type TokenLesson
 } from "../ports/LanguageModel.ts"
 import type { PromptError } from "./chatTokens.ts"
 import * as Graphs from "./graphs.ts"
+import { sequenced, type StepKey } from "./lessons.ts"
 import * as Model from "./model.ts"
-import { pack, type PackOptions } from "./pack.ts"
+import type { PackOptions } from "./pack.ts"
 import { byPart } from "./scoring.ts"
 
 type Failure = SessionError | Learner.Diverged | PromptError
@@ -44,9 +49,16 @@ const portOf = (model: Model.Decoding, asError = inWords()) =>
   LanguageModel.of({
     nll: Effect.fn("languageModel.nll")(model.nll, Effect.mapError(asError)),
     rank: Effect.fn("languageModel.rank")(model.rank, Effect.mapError(asError)),
+    logLikelihood: Effect.fn("languageModel.logLikelihood")(model.logLikelihood, Effect.mapError(asError)),
     write: (prompts, options) =>
       model.write(prompts, options).pipe(Stream.mapError(asError), Stream.withSpan("languageModel.write"))
   })
+
+/** Questions, rows or pairs of a lesson. */
+const itemsOf = (lesson: AnyLesson): number => {
+  if ("prompts" in lesson) return lesson.prompts.length
+  return "rows" in lesson ? lesson.rows.length : lesson.pairs.length
+}
 
 /** A language model for inference only. */
 export const readOnly = (settings: Model.LanguageModelSettings) =>
@@ -65,13 +77,13 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
       optimizer: learning.optimizer,
       groups: groupsOf(training, own.learning_rate),
       scaler,
-      lesson: ([rows, length, supervised]: [number, number, number]) =>
-        Graphs.lesson(model.decoder, {
-          ...learning,
-          model: name,
-          shape: { rows, length, supervised },
-          shifted: !prompting.use_full_attn && length >= LEAST_SHIFTED
-        })
+      lesson: ([kind, rows, length, supervised, pairs]: StepKey) => {
+        const shifted = !prompting.use_full_attn && length >= LEAST_SHIFTED
+        const step = { ...learning, model: name, shape: { rows, length, supervised }, shifted }
+        return kind === "tokens"
+          ? Graphs.lesson(model.decoder, step)
+          : Graphs.preference(model.decoder, { ...step, pairs, terms: settings.preference! })
+      }
     })
     const asError = inWords({ name, ...learner })
     const fail = Effect.mapError(asError)
@@ -80,35 +92,30 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
     const { groupName, groups } = describe(name, model.weights, own.learning_rate)
 
     const { batches, several } = updates(name)
+    const lessons = { sequences: model.sequences, lm: prompting.lm_loss_weight, ...model.padded }
     const prepare = Effect.fnUntraced(function*(
-      { continuations, prompts }: LanguageModelLesson,
+      lesson: AnyLesson,
       ranges: ReadonlyArray<Range>,
       after = 0,
       least?: PackOptions["least"]
     ) {
-      const lm = prompting.lm_loss_weight
-      const sequences = yield* Effect.forEach(
-        prompts,
-        (prompt, p) => model.sequences.one(prompt, continuations[p]!, lm)
-      )
-      return ranges.map(([from, to], part) => {
-        const own = sequences.slice(from, to)
-        const packed = pack(own, { rows: own.length, all: lm > 0, of: prompts.length, least, ...model.padded })
-        const { length, rows, supervised } = packed.shape
+      const { batch } = yield* sequenced(lesson, lessons)
+      return ranges.map((range, part) => {
+        const made = batch(range, least)
+        if (made.key[0] === "pairs") return made
         const key = dropoutKey(training.seed, name, learner.updates() + after, part)
-        const bucket: [number, number, number] = [rows, length, supervised]
-        return { key: bucket, batch: { ...packed.data, key: Int32Array.of(key) }, own, places: packed.places }
+        return { ...made, batch: { ...made.batch, key: Int32Array.of(key) } }
       })
     })
     /** Lessons of one part each, padded to the largest common shape. */
-    const alike = Effect.fnUntraced(function*(lessons: ReadonlyArray<LanguageModelLesson>) {
+    const alike = Effect.fnUntraced(function*(lessons: ReadonlyArray<LanguageModelLesson | TokenLesson>) {
       const made = (least?: PackOptions["least"]) =>
-        Effect.forEach(lessons, (lesson, k) => prepare(lesson, partsOf(training, lesson.prompts.length), k, least))
+        Effect.forEach(lessons, (lesson, k) => prepare(lesson, partsOf(training, itemsOf(lesson)), k, least))
       let all = (yield* made()).map(([part]) => part!)
       /** A greater length may increase the number of supervised tokens, so repeat until all shapes agree. */
       while (all.some(({ key }) => key.join() !== all[0]!.key.join())) {
-        const most = (i: 1 | 2) => Math.max(...all.map(({ key }) => key[i]))
-        all = (yield* made({ length: most(1), supervised: most(2) })).map(([part]) => part!)
+        const most = (i: 2 | 3) => Math.max(...all.map(({ key }) => key[i]))
+        all = (yield* made({ length: most(2), supervised: most(3) })).map(([part]) => part!)
       }
       return all
     })
@@ -117,17 +124,27 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
       own.map((s, r) => byPart(s, (t) => nll![places[r]![t]!]!, 1, "mean")[0]!)
 
     /** Uses a lesson's micro-batches, smaller ones if memory does not hold them. */
-    const inParts = <A, E>(lesson: LanguageModelLesson, use: (parts: ReadonlyArray<Prepared>) => Effect.Effect<A, E>) =>
+    const inParts = <A, E>(lesson: AnyLesson, use: (parts: ReadonlyArray<Prepared>) => Effect.Effect<A, E>) =>
       batches.together(
-        partsOf(training, lesson.prompts.length),
+        partsOf(training, itemsOf(lesson)),
         (ranges) => Effect.flatMap(prepare(lesson, ranges), use)
       )
-    const learn = (lesson: LanguageModelLesson) =>
+    const learn = (lesson: LanguageModelLesson | TokenLesson) =>
       inParts(lesson, (parts) =>
         Effect.map(
           learner.learn(parts),
           (reports) => Float32Array.from(parts.flatMap((part, i) => losses(part, reports[i]!)))
         ))
+    const prefer = (lesson: PreferenceLesson) =>
+      inParts(lesson, (parts) =>
+        Effect.map(learner.learn(parts), (reports): Preferred => {
+          const all = (name: string) => reports.flatMap((report) => Array.from(report[name]!))
+          return {
+            loss: Float32Array.from(all("each"), (own) => own * lesson.pairs.length),
+            chosen: Float32Array.from(all("chosen")),
+            rejected: Float32Array.from(all("rejected"))
+          }
+        }))
 
     return Context.make(LanguageModel, portOf(model, asError)).pipe(Context.add(
       LanguageModelLearner,
@@ -135,6 +152,7 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
         groups,
         ...lossScaleOf(learner),
         learn: Effect.fn("languageModel.learn")(learn, fail),
+        prefer: Effect.fn("languageModel.prefer")(prefer, fail),
         learnSeveral: Effect.fn("languageModel.learnSeveral")((lessons) => {
           const whole = Effect.flatMap(alike(lessons), (parts) =>
             Effect.map(

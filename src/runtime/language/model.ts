@@ -12,10 +12,11 @@ import * as Model from "../models/load.ts"
 import { loraOf } from "../models/lora.ts"
 import { quantisationOf, tellWidened } from "../models/quantisation.ts"
 import { optimizerOf, storedAs } from "../models/training.ts"
-import { ContextOverflow, type Reduction, type WriteOptions } from "../ports/LanguageModel.ts"
+import { ContextOverflow, type Reduction, type TokenRow, type WriteOptions } from "../ports/LanguageModel.ts"
 import type { PromptError } from "./chatTokens.ts"
 import * as Folder from "./folder.ts"
 import * as Writing from "./generation/writing.ts"
+import type { PreferenceTerms } from "./graphs.ts"
 import * as Scoring from "./scoring.ts"
 import * as Sequences from "./sequences.ts"
 
@@ -30,6 +31,8 @@ export interface LanguageModelSettings {
     "apply_chat_template" | "excess_length" | "lm_loss_weight" | "max_length" | "use_full_attn"
   >
   readonly generation: Generation
+  /** How preferences are learned from; needed for `prefer`. */
+  readonly preference?: PreferenceTerms
 }
 
 /** `learns`: whether the parameters are trainable. */
@@ -112,6 +115,11 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
       const scores: Array<Float32Array> = prompts.map(() => new Float32Array(0))
       asked.forEach(({ p }, i) => scores[p] = found[i]!)
       return scores
+    }),
+    logLikelihood: Effect.fnUntraced(function*(texts: ReadonlyArray<TokenRow>) {
+      const all = texts.map((row) => Sequences.ofRow(row, () => 1))
+      const found = yield* likelihoods(all, all.map(() => 1), "sum")
+      return Float32Array.from(found, ([nll]) => -nll!)
     }),
     write: (prompts: ReadonlyArray<Chat>, { decoding, key = "", max_new_tokens }: WriteOptions) =>
       Stream.unwrap(Effect.gen(function*() {

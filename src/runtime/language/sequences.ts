@@ -1,6 +1,7 @@
 /** Prompts with their continuations as token sequences, with the tokens to predict. */
 import * as Effect from "effect/Effect"
 import type { Chat } from "../../domain/Content.ts"
+import type { TokenRow } from "../ports/LanguageModel.ts"
 import * as ChatTokens from "./chatTokens.ts"
 
 /** A token to predict. */
@@ -23,6 +24,28 @@ export interface Sequence {
   /** 0 for the prompt, k for the k-th branch. */
   readonly branches: ReadonlyArray<number>
   readonly supervised: ReadonlyArray<Supervised>
+}
+
+/** How much the tokens of a row's example weigh: `learned` of them are learned. */
+export type Weighing = (learned: number) => number
+
+/** The sequence of a row of tokens: a branch for each example, without a prompt. Learned tokens are all of part 0. */
+export const ofRow = ({ ids, learned, starts }: TokenRow, weigh: Weighing): Sequence => {
+  const [branches, positions, weights] = [new Array<number>(), new Array<number>(), new Array<number>()]
+  for (let k = 0; k < starts.length; k++) {
+    const [from, to] = [starts[k]!, starts[k + 1] ?? ids.length]
+    let count = 0
+    for (let i = from; i < to; i++) count += learned[i]!
+    for (let i = from; i < to; i++) {
+      branches.push(starts.length === 1 ? 0 : k + 1)
+      positions.push(i - from)
+      weights.push(weigh(count))
+    }
+  }
+  const supervised = Array.from(ids).flatMap((target, i): ReadonlyArray<Supervised> =>
+    learned[i] === 1 ? [{ row: i - 1, target, weight: weights[i]!, part: 0 }] : []
+  )
+  return { ids: Array.from(ids), positions, branches, supervised }
 }
 
 /** Options of building sequences. */

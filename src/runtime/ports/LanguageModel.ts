@@ -39,6 +39,15 @@ export class LanguageModelError extends Schema.TaggedError<LanguageModelError>()
   }
 }
 
+/** A row of token ids. */
+export interface TokenRow {
+  readonly ids: ArrayLike<number>
+  /** 1 where a token is predicted from those before it in its example, else 0; 0 at the start of an example. */
+  readonly learned: ArrayLike<number>
+  /** The places at which examples begin, the first is 0; they do not attend to each other. */
+  readonly starts: ArrayLike<number>
+}
+
 /** A generated token, and the text it completes, in whole characters. */
 export interface Token {
   /** Index of the prompt. */
@@ -84,6 +93,8 @@ export class LanguageModel extends Context.Service<LanguageModel, {
    * Nothing for overlong prompts if these are to be skipped.
    */
   readonly write: (prompts: ReadonlyArray<Chat>, options: WriteOptions) => Stream.Stream<Token, LanguageModelError>
+  /** Log-likelihood of each text's learned tokens given those before them: their sum, in nats. */
+  readonly logLikelihood: (texts: ReadonlyArray<TokenRow>) => Effect.Effect<Float32Array, LanguageModelError>
 }>()("anamnesis/runtime/LanguageModel") {}
 
 /** Prompts and their target continuations. */
@@ -92,14 +103,40 @@ export interface LanguageModelLesson {
   readonly continuations: ReadonlyArray<string>
 }
 
+/** Rows of tokens, and over what the loss is averaged: all learned tokens, or examples whose tokens count alike. */
+export interface TokenLesson {
+  readonly rows: ReadonlyArray<TokenRow>
+  readonly average: "token" | "example"
+}
+
+/** Pairs of texts with the same beginning, the first preferred, and their log-likelihoods under a reference. */
+export interface PreferenceLesson {
+  /** In turn the chosen and the rejected text of each pair; what is learned of them are the answers. */
+  readonly pairs: ReadonlyArray<readonly [chosen: TokenRow, rejected: TokenRow]>
+  /** Sums over the answers in nats, [pairs, 2]. */
+  readonly reference: Float32Array
+}
+
+/** What one update of a language model learns from. */
+export type AnyLesson = LanguageModelLesson | TokenLesson | PreferenceLesson
+
+/** What an update tells of each pair: its loss, and log-likelihoods of both answers before the update. */
+export interface Preferred {
+  readonly loss: Float32Array
+  readonly chosen: Float32Array
+  readonly rejected: Float32Array
+}
+
 /** A trainable language model. */
 export class LanguageModelLearner extends Context.Service<LanguageModelLearner, {
   readonly groups: ReadonlyArray<ParameterGroup>
-  /** One update; returns the loss of each continuation, in nats per token. */
-  readonly learn: (lesson: LanguageModelLesson) => Effect.Effect<Float32Array, LanguageModelError>
+  /** One update; returns the loss of each continuation or row, in nats per token. */
+  readonly learn: (lesson: LanguageModelLesson | TokenLesson) => Effect.Effect<Float32Array, LanguageModelError>
+  /** One update on preferences. */
+  readonly prefer: (lesson: PreferenceLesson) => Effect.Effect<Preferred, LanguageModelError>
   /** Successive updates, one per lesson, in one program; returns the losses of each. If absent, `learn` is used. */
   readonly learnSeveral?: (
-    lessons: ReadonlyArray<LanguageModelLesson>
+    lessons: ReadonlyArray<LanguageModelLesson | TokenLesson>
   ) => Effect.Effect<ReadonlyArray<Float32Array>, LanguageModelError>
   /** The loss scale, if there is one; an update that is skipped returns its losses, which may be infinite or NaN. */
   readonly lossScale?: () => LossScale
@@ -107,14 +144,15 @@ export class LanguageModelLearner extends Context.Service<LanguageModelLearner, 
    * Preflight gradient check: the gradient norm of each trainable group, by label. Fails with `DeadGradient` if one is
    * not finite. Updates nothing.
    */
-  readonly gate: (lesson: LanguageModelLesson) => Effect.Effect<ReadonlyMap<string, number>, LanguageModelError>
+  readonly gate: (lesson: AnyLesson) => Effect.Effect<ReadonlyMap<string, number>, LanguageModelError>
 }>()("anamnesis/runtime/LanguageModelLearner") {}
 
 /** No model: all texts are equally likely, and nothing is generated. */
 export const none: Layer.Layer<LanguageModel> = Layer.succeed(LanguageModel, {
   nll: (prompts) => Effect.succeed(new Float32Array(prompts.length)),
   rank: (prompts) => Effect.succeed(prompts.map(() => new Float32Array(0))),
-  write: () => Stream.empty
+  write: () => Stream.empty,
+  logLikelihood: (texts) => Effect.succeed(new Float32Array(texts.length))
 })
 
 /** No model, for inference or training. */
@@ -122,7 +160,11 @@ export const absent: Layer.Layer<LanguageModel | LanguageModelLearner> = Layer.m
   none,
   Layer.succeed(LanguageModelLearner, {
     groups: [],
-    learn: ({ prompts }) => Effect.succeed(new Float32Array(prompts.length)),
+    learn: (lesson) => Effect.succeed(new Float32Array("rows" in lesson ? lesson.rows.length : lesson.prompts.length)),
+    prefer: ({ pairs }) => {
+      const none = () => new Float32Array(pairs.length)
+      return Effect.succeed({ loss: none(), chosen: none(), rejected: none() })
+    },
     gate: () => Effect.succeed(new Map())
   })
 )

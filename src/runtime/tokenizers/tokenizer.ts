@@ -24,6 +24,8 @@ export interface Tokenizer {
   readonly decode: (ids: ReadonlyArray<number>) => string
   readonly id: (token: string) => number | undefined
   readonly token: (id: number) => string | undefined
+  /** Added tokens that are special, by their texts. */
+  readonly specials: ReadonlyArray<string>
   /** One more than the largest id. */
   readonly size: number
   /** Ids that the post-processor puts before a text; `undefined` without a post-processor. */
@@ -142,6 +144,7 @@ export const load = Effect.fnUntraced(function*(folder: string) {
     },
     id: (token) => pipeline.tokens.id(token),
     token: (id) => pipeline.tokens.token(id),
+    specials: pipeline.tokens.all().filter(({ special }) => special).map(({ content }) => content),
     size: pipeline.tokens.greatest + 1,
     start: pipeline.frame?.before,
     end: pipeline.frame?.after ?? [],

@@ -9,7 +9,7 @@ import type { Mode, System } from "../System.ts"
 import { contrastLacks, contrastOptions } from "./contrast.ts"
 import * as layers from "./layers.ts"
 import { type JmlrConfig, type ModeName, spec, traits } from "./settings.ts"
-import { answerOptions, studies } from "./study.ts"
+import { answerOptions, onQuestions, studies } from "./study.ts"
 import { cloze, lexical, scrambled } from "./warmUps.ts"
 
 /** Properties of a mode that do not follow from its traits. */
@@ -81,7 +81,7 @@ const modeOf = (c: JmlrConfig): Mode => {
     candidates: pairs ? 1 : c.n_candidates,
     context: passages === "gold" ? 1 : passages === "none" ? 0 : c.n_context,
     columns: columns(c),
-    study: (passages) => studies[name](c, passages),
+    study: (passages) => onQuestions(studies[name](c, passages)),
     answering: (n) =>
       gold
         ? answerGold(c.n_context, answerOptions(c))

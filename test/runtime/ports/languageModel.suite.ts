@@ -7,7 +7,8 @@ import {
   LanguageModel,
   LanguageModelLearner,
   type LanguageModelLesson,
-  type Token
+  type Token,
+  type TokenRow
 } from "../../../src/runtime/ports/LanguageModel.ts"
 import { labelOf } from "../../../src/runtime/ports/Learning.ts"
 import * as Tiny from "../../support/tiny.ts"
@@ -40,6 +41,13 @@ const textsOf = (tokens: Iterable<Token>, rows: number): ReadonlyArray<string> =
 
 type Model = LanguageModel["Service"]
 
+/** Two texts of ids, of which some are learned, and both in a row without seeing each other. */
+const texts: ReadonlyArray<TokenRow> = [
+  { ids: [5, 6, 7, 8], learned: [0, 1, 0, 1], starts: [0] },
+  { ids: [9, 6, 5], learned: [0, 1, 1], starts: [0] }
+]
+const joined: TokenRow = { ids: [5, 6, 7, 8, 9, 6, 5], learned: [0, 1, 0, 1, 0, 1, 1], starts: [0, 4] }
+
 export const languageModelSuite = (
   name: string,
   subject: Subject<LanguageModel>,
@@ -55,6 +63,14 @@ export const languageModelSuite = (
     )
 
   return describe(`a language model ${name}`, () => {
+    it.live("tells the likelihood of what is learned of texts, one by one or in a row", () =>
+      on(Effect.fnUntraced(function*({ logLikelihood }) {
+        const [one, other] = yield* logLikelihood(texts)
+        const [both] = yield* logLikelihood([joined])
+        close(both!, one! + other!)
+        assert.isTrue(speaks ? one! < 0 && other! < 0 : one === 0)
+        assert.deepStrictEqual(yield* logLikelihood([]), new Float32Array(0))
+      })))
     it.live("tells how surprised it is by each continuation, in the order and as often as it is asked", () =>
       on(Effect.fnUntraced(function*({ nll }) {
         const found = yield* nll(prompts, answers)
@@ -196,6 +212,17 @@ export const languageModelLearnerSuite = (
           assert.isBelow(mean(last), mean(first))
           assert.isBelow(mean(after), mean(before))
         } else assert.deepStrictEqual([last, after], [first, before])
+      })))
+    it.live(`tells the loss of each row of tokens${learns ? ", which falls" : ", and moves nothing"}`, () =>
+      on(Effect.fnUntraced(function*({ logLikelihood }, { learn }) {
+        const before = yield* logLikelihood(texts)
+        const lesson = { rows: texts, average: "token" } as const
+        const first = yield* learn(lesson)
+        assert.strictEqual(first.length, texts.length)
+        for (let i = 0; i < 6; i++) yield* learn(lesson)
+        const after = yield* logLikelihood(texts)
+        if (learns) assert.isAbove(mean(after), mean(before))
+        else assert.deepStrictEqual([after, yield* learn(lesson)], [before, first])
       })))
     it.live("is gated by every group that is trained, which moves nothing", () =>
       on(Effect.fnUntraced(function*({ nll }, { gate, groups }) {

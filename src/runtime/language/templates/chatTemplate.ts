@@ -10,10 +10,15 @@ import { special, type Tokenizer } from "../../tokenizers/tokenizer.ts"
 import type { Said } from "./jinja/render.ts"
 import * as Templates from "./templates.ts"
 
+/** Renders chats, with the generation prompt for the assistant's answer unless the variables say otherwise. */
+export type Render = (
+  chats: ReadonlyArray<ReadonlyArray<Said>>,
+  variables?: Readonly<Record<string, unknown>>
+) => Effect.Effect<ReadonlyArray<string>, ModelRefused>
+
 /** A loaded chat template. */
 export interface ChatTemplate {
-  /** Renders each chat, with the generation prompt for the assistant's answer. */
-  readonly render: (chats: ReadonlyArray<ReadonlyArray<Said>>) => Effect.Effect<ReadonlyArray<string>, ModelRefused>
+  readonly render: Render
 }
 
 const FILE = modelFiles.chatTemplate
@@ -21,7 +26,8 @@ const CONFIG = modelFiles.tokenizerConfig
 /** A placeholder for the user's message, to test the template. */
 const WORDS = "\uE000"
 
-interface Found {
+/** The text of a template, and where it stands. */
+export interface Found {
   readonly path: string
   readonly place: string
   readonly text: string
@@ -33,14 +39,14 @@ const named = (given: unknown): ReadonlyMap<string, unknown> => {
   return new Map(given.filter(isObject).map(({ name, template }) => [String(name), template]))
 }
 
-/** The template from its own file, or from the config: a text, or "default" among several. */
-const find = Effect.fnUntraced(function*({ config, folder }: Tokenizer) {
+/** The template from its own file, or from the config: a text, or "default" among several; `remedy` if there is none. */
+export const find = Effect.fnUntraced(function*({ config, folder }: Tokenizer, remedy: string) {
   const own = join(folder, FILE)
   if (yield* exists(own)) return { path: own, place: "", text: yield* readText(own) }
   const [path, place, given] = [join(folder, CONFIG), "chat_template", config["chat_template"]]
   const fail = (reason: string) => new FileError({ path, place, reason })
   if (given === undefined || given === null) {
-    return yield* fail(`is not there, nor is ${FILE}; set apply_chat_template: false`)
+    return yield* fail(`is not there, nor is ${FILE}; ${remedy}`)
   }
   if (typeof given === "string") return { path, place, text: given }
   const templates = named(given)
@@ -53,7 +59,7 @@ const find = Effect.fnUntraced(function*({ config, folder }: Tokenizer) {
 })
 
 /** As in transformers: missing special tokens are undefined, and so is the date. */
-const variablesOf = (tokenizer: Tokenizer) => {
+export const variablesOf = (tokenizer: Tokenizer) => {
   const names = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"].map((name) => `${name}_token`)
   const tokens = names.flatMap((name) => {
     const token = special(tokenizer, name)
@@ -67,7 +73,7 @@ const variablesOf = (tokenizer: Tokenizer) => {
  * once.
  */
 export const load = Effect.fnUntraced(function*(tokenizer: Tokenizer) {
-  const { path, place, text }: Found = yield* find(tokenizer)
+  const { path, place, text }: Found = yield* find(tokenizer, "set apply_chat_template: false")
   const refuse = (reason: string) => new ModelRefused({ path, place, reason })
   const render = yield* Templates.make(text, variablesOf(tokenizer))
   const [probe] = yield* Effect.mapError(
@@ -78,5 +84,7 @@ export const load = Effect.fnUntraced(function*(tokenizer: Tokenizer) {
   if (times !== 1) {
     return yield* new FileError({ path, place, reason: `puts a user's words ${times} times, not once` })
   }
-  return { render: (chats) => Effect.mapError(render(chats), refuse) } satisfies ChatTemplate as ChatTemplate
+  return {
+    render: (chats, over) => Effect.mapError(render(chats, over), refuse)
+  } satisfies ChatTemplate as ChatTemplate
 })

@@ -16,15 +16,22 @@ export interface Begin {
 }
 export interface Request {
   readonly chats: ReadonlyArray<ReadonlyArray<Said>>
+  /** Variables that win over those of the beginning. */
+  readonly over: Begin["variables"]
 }
 export type Reply = { readonly texts: ReadonlyArray<string> } | { readonly reason: string }
 
 /** Maximum length of a rendered text beyond twice that of the messages, in characters. */
 const MOST = 200_000
 
-const rendered = (template: Template, { patience, variables }: Begin, messages: ReadonlyArray<Said>): string => {
-  const text = limited(patience, () => render(template, variables, messages))
-  const said = messages.reduce((sum, { content }) => sum + content.length, 0)
+const rendered = (
+  template: Template,
+  { patience, variables }: Begin,
+  over: Begin["variables"],
+  messages: ReadonlyArray<Said>
+): string => {
+  const text = limited(patience, () => render(template, { ...variables, ...over }, messages))
+  const said = messages.reduce((sum, { content }) => sum + content.length, JSON.stringify(over).length)
   if (text.length > 2 * said + MOST) throw new Error(`makes ${text.length} characters of ${said}`)
   return text
 }
@@ -54,8 +61,8 @@ const serve = (begin: Begin): void => {
   })
   process.on(
     "message",
-    ({ chats }: Request) =>
-      void process.send!(answered(() => ({ texts: chats.map((one) => rendered(template!, begin, one)) })))
+    ({ chats, over }: Request) =>
+      void process.send!(answered(() => ({ texts: chats.map((one) => rendered(template!, begin, over, one)) })))
   )
   process.send!(first)
 }

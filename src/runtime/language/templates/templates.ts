@@ -62,13 +62,16 @@ export const make = Effect.fnUntraced(function*(template: string, variables: Beg
   const child = yield* Effect.acquireRelease(Effect.sync(start), (own) => Effect.sync(() => own.kill("SIGKILL")))
   const turns = yield* Semaphore.make(1)
   const begun = yield* Effect.cached(ask(child, { template, variables, patience: PATIENCE }, 1))
-  const render = (chats: ReadonlyArray<ReadonlyArray<Said>>) =>
-    turns.withPermits(1)(Effect.andThen(begun, ask(child, { chats }, chats.length)))
-  return (chats: ReadonlyArray<ReadonlyArray<Said>>): Effect.Effect<ReadonlyArray<string>, string> => {
+  const render = (over: Begin["variables"]) => (chats: ReadonlyArray<ReadonlyArray<Said>>) =>
+    turns.withPermits(1)(Effect.andThen(begun, ask(child, { chats, over }, chats.length)))
+  return (
+    chats: ReadonlyArray<ReadonlyArray<Said>>,
+    over: Begin["variables"] = {}
+  ): Effect.Effect<ReadonlyArray<string>, string> => {
     const parts = Array.from(
       { length: Math.ceil(chats.length / TOGETHER) },
       (_, i) => chats.slice(i * TOGETHER, (i + 1) * TOGETHER)
     )
-    return Effect.map(Effect.forEach(parts, render), (texts) => texts.flat())
+    return Effect.map(Effect.forEach(parts, render(over)), (texts) => texts.flat())
   }
 })

@@ -36,6 +36,7 @@ const globals = {
 export interface Said {
   readonly role: string
   readonly content: string
+  readonly tool_calls?: ReadonlyArray<unknown>
 }
 
 /** @throws Error if the template cannot be rendered. */

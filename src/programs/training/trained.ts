@@ -3,9 +3,9 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
-import { runFiles } from "../domain/fileNames.ts"
-import { decodeFile, exists, replace, sha256 } from "../runtime/files/disk.ts"
-import type { Identity } from "../runtime/ports/Checkpoints.ts"
+import { runFiles } from "../../domain/fileNames.ts"
+import { decodeFile, exists, replace, sha256 } from "../../runtime/files/disk.ts"
+import type { Identity } from "../../runtime/ports/Checkpoints.ts"
 
 const Positive = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 

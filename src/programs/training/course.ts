@@ -1,17 +1,17 @@
 /** The steps of a run, shared by training, probing and validation. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as Batches from "../datasets/batches.ts"
-import { parts } from "../domain/fileNames.ts"
-import { queryOf } from "../domain/records/options.ts"
-import * as RefreshSchedule from "../domain/RefreshSchedule.ts"
-import type { RunConfig } from "../domain/settings/RunConfig.ts"
-import { stepSize } from "../domain/settings/training.ts"
-import { Corpus } from "../runtime/ports/Corpus.ts"
-import { LanguageModelLearner } from "../runtime/ports/LanguageModel.ts"
-import { DeadGradient, type LossScale } from "../runtime/ports/Learning.ts"
-import { RetrieverLearner } from "../runtime/ports/Retriever.ts"
-import { modeOf } from "../systems/all.ts"
+import * as Batches from "../../datasets/batches.ts"
+import { parts } from "../../domain/fileNames.ts"
+import { queryOf } from "../../domain/records/options.ts"
+import * as RefreshSchedule from "../../domain/RefreshSchedule.ts"
+import type { RunConfig } from "../../domain/settings/RunConfig.ts"
+import { stepSize } from "../../domain/settings/training.ts"
+import { Corpus } from "../../runtime/ports/Corpus.ts"
+import { LanguageModelLearner } from "../../runtime/ports/LanguageModel.ts"
+import { DeadGradient, type LossScale } from "../../runtime/ports/Learning.ts"
+import { RetrieverLearner } from "../../runtime/ports/Retriever.ts"
+import { modeOf } from "../../systems/all.ts"
 
 /** Options for turning a run's questions into rows. */
 export const rowsOf = (c: RunConfig, { row }: Pick<Corpus["Service"], "row">): Batches.Rows => ({
@@ -41,9 +41,9 @@ export const lossScales = Effect.gen(function*() {
 const GATE = 256
 
 /** The steps of a run with these settings and questions; needs the layers of its mode. */
-export const course = Effect.fnUntraced(function*(c: RunConfig, epochs: Batches.Epochs) {
+export const course = Effect.fnUntraced(function*(c: RunConfig, epochs: Batches.RowEpochs) {
   const corpus = yield* Corpus
-  const { gate, learn, learnSeveral } = modeOf(c).study(corpus.size)
+  const { figures, gate, learn, learnSeveral } = modeOf(c).study(corpus.size)
   const schedule = RefreshSchedule.parse(c.refresh_index) ?? []
   const steps = (from: number, to: number) =>
     Batches.batches(epochs, { from, to, size: stepSize(c), seed: c.seed }, rowsOf(c, corpus))
@@ -54,9 +54,9 @@ export const course = Effect.fnUntraced(function*(c: RunConfig, epochs: Batches.
     /** Batches of the questions for steps from..to-1, those of one program run together. */
     runs: (from: number, to: number) =>
       Stream.suspend(() => {
-        let [next, waiting] = [from, new Array<Batches.QuestionFrame>()]
+        let [next, waiting] = [from, new Array<Batches.RowFrame>()]
         const ends = () => next % c.steps_per_run === 0 || next === to || refreshes(next)
-        const complete = (rows: Batches.QuestionFrame): ReadonlyArray<Batches.QuestionFrame> => {
+        const complete = (rows: Batches.RowFrame): ReadonlyArray<Batches.RowFrame> => {
           next++
           waiting.push(rows)
           return ends() ? waiting.splice(0) : []
@@ -81,9 +81,11 @@ export const course = Effect.fnUntraced(function*(c: RunConfig, epochs: Batches.
       const dead = unseen()
       return dead.length > 0 ? yield* new DeadGradient({ groups: dead, batches }) : norms
     }),
+    /** Figures of a step to report; `undefined` for its losses. */
+    figures,
     refreshes,
     /** The steps of a run: `steps_per_run` as one program run, fewer one by one. */
-    learn: (run: ReadonlyArray<Batches.QuestionFrame>) =>
+    learn: (run: ReadonlyArray<Batches.RowFrame>) =>
       c.steps_per_run === 1
         ? Effect.map(learn(run[0]!), (learned) => [learned])
         : learnSeveral(run, run.length === c.steps_per_run)
