@@ -1,21 +1,19 @@
 /** The funnel of a synthesis as a table. */
 import { columns } from "../domain/textTable.ts"
+import { funnelRows } from "../programs/synthesize/funnel.ts"
 import type { Report } from "../programs/synthesize/pipeline.ts"
 
-const some = (counts: Readonly<Record<string, number>>) =>
-  Object.entries(counts).filter(([, count]) => count > 0).map(([name, count]) => [`  ${name}`, `-${count}`])
-
 /** What was asked, lost, dropped and kept, and what it took. */
-export const funnel = ({ dropped, items, kept, lost, requests, spent, writer }: Report): string =>
+export const funnel = (report: Report): string =>
   columns([
-    ["writer", writer],
-    ["items", String(items)],
-    ["requests", String(requests)],
-    ...some(lost),
-    ...some(dropped),
-    ["kept", String(kept)],
-    ["calls", String(spent.calls)],
-    ["answers kept from before", String(spent.cached)],
-    ["tokens of requests", String(spent.input_tokens)],
-    ["tokens of answers", String(spent.output_tokens)]
+    ["writer", report.writer],
+    ...funnelRows(report),
+    ["calls", String(report.spent.calls)],
+    ["answers kept from before", String(report.spent.cached)],
+    ["tokens of requests", String(report.spent.input_tokens)],
+    ["tokens of answers", String(report.spent.output_tokens)]
   ])
+
+/** The funnels of several stages, one after the other. */
+export const funnels = (reports: ReadonlyArray<Report>): string =>
+  reports.map((report) => `${report.task}\n${funnel(report)}`).join("\n\n")

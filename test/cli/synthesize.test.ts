@@ -62,6 +62,7 @@ describe("synthesize hard-negatives", () => {
         assert.deepStrictEqual(readdirSync(s.folder).toSorted(), [
           "in.jsonl",
           "out.jsonl",
+          "out.jsonl.README.md",
           "out.jsonl.answers",
           "out.jsonl.report.json"
         ])

@@ -70,6 +70,7 @@ const options = (folder: string, own: Partial<HardNegativeOptions> = {}): HardNe
   maxTokens: 256,
   task: TASK,
   skipBad: false,
+  licence: undefined,
   ...own
 })
 

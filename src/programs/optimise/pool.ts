@@ -85,7 +85,8 @@ const summed = (a: Funnel, b: Funnel): Funnel => {
     requests: a.requests + b.requests,
     lost: add(a.lost, b.lost),
     dropped: add(a.dropped, b.dropped),
-    kept: a.kept + b.kept
+    kept: a.kept + b.kept,
+    plain: a.plain + b.plain
   }
 }
 
@@ -96,7 +97,7 @@ export const pool = Effect.fn("pool")(function*(o: PoolOptions) {
   }
   const { name, seed, spent } = yield* Writer
   const prompts: Array<Pool["prompts"][number]> = []
-  let funnel: Funnel = { items: 0, requests: 0, lost: {}, dropped: {}, kept: 0 }
+  let funnel: Funnel = { items: 0, requests: 0, lost: {}, dropped: {}, kept: 0, plain: 0 }
   for (let round = 0; round < ROUNDS && prompts.length < o.count; round++) {
     const { prompt_sha, task } = yield* taskOf(o, prompts.map(({ text }) => text))
     const items = Array.from({ length: o.count - prompts.length }, (_, i) => funnel.items + i)

@@ -70,6 +70,8 @@ export interface Funnel {
   /** Drafts that each filter dropped. */
   readonly dropped: Counts
   readonly kept: number
+  /** Drafts, dropped ones included, that were read as labelled lines in place of JSON. */
+  readonly plain: number
 }
 
 /** A synthesis in progress. */
@@ -77,6 +79,7 @@ interface State {
   items: number
   requests: number
   kept: number
+  plain: number
   readonly lost: Record<Loss, number>
   readonly dropped: Record<string, number>
   /** Requests without an answer since the last one with one. */
@@ -111,9 +114,12 @@ const drafted = Effect.fnUntraced(function*<I, D, E, R>(
   state.unanswered = 0
   const { answer, value } = written.success
   const loss = lossOf(written.success)
-  if (loss === undefined) return [{ item, sample, value: value as D, answer }]
-  state.lost[loss]++
-  return []
+  if (loss !== undefined) {
+    state.lost[loss]++
+    return []
+  }
+  if (written.success.plain === true) state.plain++
+  return [{ item, sample, value: value as D, answer }]
 })
 
 const filtered = Effect.fnUntraced(function*<I, D, E, R>(
@@ -138,6 +144,7 @@ const stateOf = (filters: ReadonlyArray<{ readonly name: string }>): State => ({
   items: 0,
   requests: 0,
   kept: 0,
+  plain: 0,
   lost: { failed: 0, rejected: 0, truncated: 0, refused: 0, empty: 0, invalid: 0 },
   dropped: Object.fromEntries(filters.map(({ name }) => [name, 0])),
   unanswered: 0
@@ -178,8 +185,8 @@ export const synthesise = Effect.fn("synthesise")(function*<I, D, E, R, E2, R2, 
     for (const item of own) yield* keep(item, left.get(item) ?? [])
   })
   yield* Stream.runForEach(Stream.grouped(items, CHUNK), chunk)
-  const { dropped, kept, lost, requests } = state
-  return { items: state.items, requests, lost, dropped, kept } satisfies Funnel as Funnel
+  const { dropped, items: count, kept, lost, plain, requests } = state
+  return { items: count, requests, lost, dropped, kept, plain } satisfies Funnel as Funnel
 })
 
 /** What a synthesis would take. */
@@ -244,10 +251,20 @@ export interface Provenance {
   readonly request_key: string
 }
 
+/** Where a draft is from. */
+export const provenanceOf = <I, D>(
+  { answer: { fingerprint, model, request_key }, sample }: Draft<I, D>,
+  prompt_sha: string,
+  seed: number,
+  sources: ReadonlyArray<string>
+): Provenance => ({ model, fingerprint, prompt_sha, seed, sample, sources, request_key })
+
 /** What a synthesis leaves beside its records. */
 export interface Report extends Funnel {
   readonly task: string
   readonly writer: string
+  /** The models whose texts were kept, as they name themselves. */
+  readonly models: ReadonlyArray<string>
   readonly prompt: string
   readonly prompt_sha: string
   readonly seed: number

@@ -1,0 +1,16 @@
+/** Options out of a right answer and wrong ones. */
+import { normalise } from "../answers/correct.ts"
+import * as Key from "../Key.ts"
+
+/** Whether two answers say the same, as free answers are compared. */
+export const sameAnswer = (a: string, b: string): boolean => {
+  const form = (text: string) => normalise(text) || text.trim().toLowerCase()
+  return form(a) === form(b)
+}
+
+/** The fields of a question with options, in an order drawn by key. */
+export const optionsWith = (answer: string, wrong: ReadonlyArray<string>, key: Key.Key) => {
+  const all = [answer, ...wrong]
+  const order = [...Key.permutation(key, all.length)]
+  return { options: order.map((i) => all[i]!), answer, answerIndex: order.indexOf(0) }
+}
