@@ -10,6 +10,7 @@ import * as Report from "../../report/synthesis.ts"
 import { refuse, runtime, settings, tell } from "../command.ts"
 import * as Shared from "../synthesizing.ts"
 import { dryRun, estimated, writerOf, writing } from "../writing.ts"
+import { instructionsCommand } from "./synthesize/instructions.ts"
 import { questionsCommand } from "./synthesize/questions.ts"
 
 const hardNegativesCommand = Command.make(
@@ -77,6 +78,6 @@ const hardNegativesCommand = Command.make(
 
 export const synthesizeCommand = Command.make("synthesize").pipe(
   Command.withDescription("Have a model write training data: an endpoint, or a run's reader"),
-  Command.withSubcommands([hardNegativesCommand, questionsCommand]),
+  Command.withSubcommands([hardNegativesCommand, questionsCommand, instructionsCommand]),
   Command.provide(runtime)
 )

@@ -199,6 +199,8 @@ export interface Estimate {
   /** About: four characters a token; answers as long as they may be. */
   readonly tokens: number
   readonly prompts: ReadonlyArray<string>
+  /** Most requests of stages that ask of what this one writes, if there are any; their prompts are not known yet. */
+  readonly later?: number
 }
 
 /** Prompts that an estimate shows. */

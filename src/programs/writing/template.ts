@@ -18,6 +18,9 @@ export interface Template {
 /** Prompts that come with the package. */
 const shipped = fileURLToPath(new URL("../../../prompts", import.meta.url))
 
+/** Where a file that comes with the package, beside the prompts, lies. */
+export const shippedPath = (name: string): string => `${shipped}/${name}`
+
 /** What a prompt may have a place for, and whether it must. */
 export type Places = Readonly<Record<string, "needed" | "possible">>
 
@@ -47,7 +50,7 @@ export const templateOf = Effect.fnUntraced(function*(path: string, text: string
 
 /** Reads a user's prompt, or the one of this name that comes with the package. */
 export const load = Effect.fnUntraced(function*(given: string | undefined, name: string, places: Places) {
-  const path = given ?? `${shipped}/${name}.md`
+  const path = given ?? shippedPath(`${name}.md`)
   const text = (yield* readText(path)).replaceAll("\r\n", "\n").trim()
   return yield* templateOf(path, text, places)
 })
