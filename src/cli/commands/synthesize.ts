@@ -10,8 +10,10 @@ import * as Report from "../../report/synthesis.ts"
 import { refuse, runtime, settings, tell } from "../command.ts"
 import * as Shared from "../synthesizing.ts"
 import { dryRun, estimated, writerOf, writing } from "../writing.ts"
+import { closedCommand } from "./synthesize/closed.ts"
 import { instructionsCommand } from "./synthesize/instructions.ts"
 import { questionsCommand } from "./synthesize/questions.ts"
+import { tasksCommand } from "./synthesize/tasks.ts"
 
 const hardNegativesCommand = Command.make(
   "hard-negatives",
@@ -78,6 +80,6 @@ const hardNegativesCommand = Command.make(
 
 export const synthesizeCommand = Command.make("synthesize").pipe(
   Command.withDescription("Have a model write training data: an endpoint, or a run's reader"),
-  Command.withSubcommands([hardNegativesCommand, questionsCommand, instructionsCommand]),
+  Command.withSubcommands([hardNegativesCommand, questionsCommand, instructionsCommand, tasksCommand, closedCommand]),
   Command.provide(runtime)
 )

@@ -26,11 +26,13 @@ const item = <Name extends Schema.Codec<string, string>>(name: Name) =>
 const Items = Schema.NonEmptyArray(item(Schema.NonEmptyString))
 
 const choicesOf = (items: typeof Items.Type): ReadonlyArray<Choice> =>
-  items.map((own) => typeof own === "string" ? { name: own, weight: 1, about: own } : {
-    name: own.name,
-    weight: own.weight ?? 1,
-    about: own.about === undefined ? own.name : `${own.name}: ${own.about}`
-  })
+  items.map((own) =>
+    typeof own === "string" ? { name: own, weight: 1, about: own } : {
+      name: own.name,
+      weight: own.weight ?? 1,
+      about: own.about === undefined ? own.name : `${own.name}: ${own.about}`
+    }
+  )
 
 /** Output formats: MediFlow's. */
 const formats = ["plain_text", "json"] as const

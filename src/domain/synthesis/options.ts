@@ -14,3 +14,13 @@ export const optionsWith = (answer: string, wrong: ReadonlyArray<string>, key: K
   const order = [...Key.permutation(key, all.length)]
   return { options: order.map((i) => all[i]!), answer, answerIndex: order.indexOf(0) }
 }
+
+/** The first `most` of some wrong answers, of those that differ from the right ones and each other. */
+export const wrongOnes = (
+  given: ReadonlyArray<string>,
+  right: ReadonlyArray<string>,
+  most: number
+): ReadonlyArray<string> =>
+  given.map((text) => text.trim()).filter((text, i, all) =>
+    !right.some((own) => sameAnswer(text, own)) && all.findIndex((other) => sameAnswer(text, other)) === i
+  ).slice(0, most)

@@ -18,7 +18,10 @@ export interface About {
 export const cardOf = (name: string, reports: ReadonlyArray<Report>, { licence, source, what }: About): string => {
   const [first] = reports
   const models = [...new Set(reports.flatMap(({ models }) => models))]
-  const written = Object.fromEntries(reports.map((own) => [own.task, `${own.prompt} (SHA-256 ${own.prompt_sha})`]))
+  const prompts = reports.filter(({ prompt }) => prompt !== "").map((own) =>
+    [`prompt of ${own.task}`, `${own.prompt} (SHA-256 ${own.prompt_sha})`] as const
+  )
+  const by = prompts.length === 0 ? "rule" : "model"
   const counts = reports.map((own) => markdown([[own.task, "count"], ...funnelRows(own, true)]))
   return text({
     name,
@@ -27,14 +30,14 @@ export const cardOf = (name: string, reports: ReadonlyArray<Report>, { licence, 
       ...(licence === undefined ? {} : { license_name: JSON.stringify(licence) })
     },
     sections: [
-      ["Data", `${what} Synthetic, for research use only: a model wrote it, and nobody has checked it.`],
+      ["Data", `${what} Synthetic, for research use only: a ${by} wrote it, and nobody has checked it.`],
       [
         "Writer",
         table(["what", "value"], {
           writer: first?.writer ?? "",
-          model: models.join(", ") || "(no answer was kept)",
+          ...(by === "model" ? { model: models.join(", ") || "(no answer was kept)" } : {}),
           seed: first?.seed ?? 0,
-          ...Object.fromEntries(Object.entries(written).map(([task, prompt]) => [`prompt of ${task}`, prompt]))
+          ...Object.fromEntries(prompts)
         })
       ],
       ["Source", table(["what", "value"], { ...source, licence: licence ?? "not given" })],

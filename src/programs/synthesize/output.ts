@@ -6,11 +6,19 @@ import { besideWritten } from "../../domain/fileNames.ts"
 import { ConfigError } from "../../domain/settings/configure.ts"
 import { replace } from "../../runtime/files/disk.ts"
 import * as LineFile from "../../runtime/files/lineFile.ts"
-import { Writer } from "../../runtime/ports/Writer.ts"
+import { type Spent, Writer } from "../../runtime/ports/Writer.ts"
 import { json } from "../run.ts"
 import type { Template } from "../writing/template.ts"
 import { type About, cardOf } from "./card.ts"
-import { type Draft, type Provenance, provenanceOf, type Report, synthesise, type Task } from "./pipeline.ts"
+import {
+  type Counts,
+  type Draft,
+  type Provenance,
+  provenanceOf,
+  type Report,
+  synthesise,
+  type Task
+} from "./pipeline.ts"
 
 /** One request for each draft of an item, and what becomes of the drafts. */
 export interface Stage<I, D, E, R, E2, R2> {
@@ -18,14 +26,25 @@ export interface Stage<I, D, E, R, E2, R2> {
   readonly prompt: Template
   readonly items: Stream.Stream<I, E2, R2>
   readonly total: number
+  /** Items that nothing is asked of, by reason. */
+  readonly leftOut?: Counts
 }
 
 /** Where a draft is from. */
 export type From<I, D> = (draft: Draft<I, D>, sources: ReadonlyArray<string>) => Provenance
 
+/** What was spent between two readings. */
+const since = (before: Spent, after: Spent): Spent => ({
+  calls: after.calls - before.calls,
+  cached: after.cached - before.cached,
+  input_tokens: after.input_tokens - before.input_tokens,
+  output_tokens: after.output_tokens - before.output_tokens,
+  retries: after.retries - before.retries
+})
+
 /** Runs a stage; `keep` gets every item in order. */
 export const staged = Effect.fnUntraced(function*<I, D, E, R, E2, R2, E3, R3>(
-  { items, prompt, task, total }: Stage<I, D, E, R, E2, R2>,
+  { items, leftOut = {}, prompt, task, total }: Stage<I, D, E, R, E2, R2>,
   keep: (item: I, drafts: ReadonlyArray<Draft<I, D>>, from: From<I, D>) => Effect.Effect<void, E3, R3>
 ) {
   const { name, seed, spent } = yield* Writer
@@ -45,13 +64,9 @@ export const staged = Effect.fnUntraced(function*<I, D, E, R, E2, R2, E3, R3>(
     prompt_sha: prompt.sha256,
     seed,
     ...funnel,
-    spent: {
-      calls: after.calls - before.calls,
-      cached: after.cached - before.cached,
-      input_tokens: after.input_tokens - before.input_tokens,
-      output_tokens: after.output_tokens - before.output_tokens,
-      retries: after.retries - before.retries
-    }
+    items: funnel.items + Object.values(leftOut).reduce((sum, own) => sum + own, 0),
+    dropped: { ...leftOut, ...funnel.dropped },
+    spent: since(before, after)
   } satisfies Report as Report
 })
 
@@ -78,6 +93,12 @@ export const described = Effect.fnUntraced(function*(path: string, reports: Read
   yield* replace(besideWritten.card(path), new TextEncoder().encode(card))
 })
 
+/** Leaves the report and the card beside a file. */
+export const reported = Effect.fnUntraced(function*(path: string, report: Report, about: About) {
+  yield* replace(besideWritten.report(path), json(report))
+  yield* described(path, [report], about)
+})
+
 /** Runs a stage into a file, in the order of the items, with its report and its card. */
 export const written = Effect.fnUntraced(function*<I, D, E, R, E2, R2>(
   output: string,
@@ -91,7 +112,6 @@ export const written = Effect.fnUntraced(function*<I, D, E, R, E2, R2>(
     (item, drafts, from) => file.add(lines(item, drafts, from).map((line) => JSON.stringify(line)))
   )
   yield* file.finish
-  yield* replace(besideWritten.report(output), json(report))
-  yield* described(output, [report], about)
+  yield* reported(output, report, about)
   return report
 }, Effect.scoped)

@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import * as Key from "../../domain/Key.ts"
 import type { Passage } from "../../domain/records/Records.ts"
 import { type Grounding, isGrounded } from "../../domain/synthesis/grounding.ts"
-import { optionsWith, sameAnswer } from "../../domain/synthesis/options.ts"
+import { optionsWith, wrongOnes } from "../../domain/synthesis/options.ts"
 import type { Label } from "../../domain/texts/labelled.ts"
 import { shapeOf } from "../../runtime/language/structured.ts"
 import { Writer, type WriteRequest } from "../../runtime/ports/Writer.ts"
@@ -96,9 +96,7 @@ const filtersOf = (o: QuestionOptions, prompt: Template): ReadonlyArray<Filter<P
 const tidied = (own: Omit<Question, "distractors"> & Partial<Question>, most: number): Question => ({
   question: own.question.trim(),
   answer: own.answer.trim(),
-  distractors: (own.distractors ?? []).map((text) => text.trim()).filter((text, i, all) =>
-    !sameAnswer(text, own.answer) && all.findIndex((other) => sameAnswer(text, other)) === i
-  ).slice(0, most)
+  distractors: wrongOnes(own.distractors ?? [], [own.answer], most)
 })
 
 const taskOf = Effect.fnUntraced(function*(o: QuestionOptions) {

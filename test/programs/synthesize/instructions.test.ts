@@ -36,7 +36,9 @@ const [json, plain] = [kept.filter(isJson).length, kept.filter((own) => !isJson(
 const instruction = (text: string, times: number): string => {
   const [, name = ""] = /given after the instruction: (\w+)/.exec(text)!
   if (name === "short") return "Do it."
-  if (name === "echo") return "It contains no document, no example and no answer, and names no person. Answer with that."
+  if (name === "echo") {
+    return "It contains no document, no example and no answer, and names no person. Answer with that."
+  }
   if (name === "same") return "Say in one word what the given document is."
   const format = text.includes("answer: json") ? "json" : "plain"
   return `Sum up the ${name} of case ${times} in ${format} form for ${name}${times} readers with care.`
@@ -139,7 +141,7 @@ describe("synthetic instructions", () => {
       const rows = s.lines("out.jsonl")
       assert.isTrue(rows.every((row) => columns.every((name) => typeof row[name] === "string")))
       assert.isTrue(rows.every(({ error_type, rejected_output }) => error_type === "" && rejected_output === ""))
-      const [row] = rows.filter(({ output_format }) => output_format === "json")
+      const row = rows.find(({ output_format }) => output_format === "json")
       assert.deepInclude(row!, { task_type: "summarization", difficulty_level: "hard", quality: 5, difficulty: 1 })
       assert.match(row!["id"], /^instruction-\d+-1$/)
       assert.deepStrictEqual(row!["synthetic"].output.sources, [row!["id"].slice(0, -2)])
@@ -176,8 +178,7 @@ describe("synthetic instructions", () => {
     Effect.gen(function*() {
       const twice = yield* Effect.flip(s.run(instructions(options(s, { preferences: s.path("out.jsonl") }))))
       assert.match(String((twice as Error).message), /out\.jsonl: is named twice/)
-      const { error_types: _, ...rest } = lists
-      writeFileSync(s.path("lists.yaml"), JSON.stringify(rest))
+      writeFileSync(s.path("lists.yaml"), JSON.stringify({ ...lists, error_types: undefined }))
       const none = yield* Effect.flip(s.run(instructions(options(s))))
       assert.match(String((none as Error).message), /has no error_types/)
       assert.strictEqual(s.server.seen.length, 0)
@@ -188,7 +189,13 @@ describe("lists", () => {
   const problems = (raw: unknown) => Effect.map(Effect.flip(instructionLists("l.yaml", raw)), ({ message }) => message)
   it.effect("are refused with all that is wrong", () =>
     Effect.gen(function*() {
-      const wrong = yield* problems({ ...lists, input_data: [], output_formats: ["xml"], task_types: [{ name: "a", weight: 0 }], more: 1 })
+      const wrong = yield* problems({
+        ...lists,
+        input_data: [],
+        output_formats: ["xml"],
+        task_types: [{ name: "a", weight: 0 }],
+        more: 1
+      })
       for (const key of ["input_data", "output_formats", "task_types", "more"]) assert.include(wrong, key)
       assert.match(yield* problems({ ...lists, input_data: ["a", { name: "a" }] }), /input_data: "a" is given twice/)
     }))

@@ -42,7 +42,9 @@ const flags = {
     Flag.atLeast(0)
   ),
   preferences: Flag.Path("dpo-out").pipe(
-    Flag.withDescription("JSON lines of prompt, chosen and rejected to write, too: outputs with an error of a named type"),
+    Flag.withDescription(
+      "JSON lines of prompt, chosen and rejected to write, too: outputs with an error of a named type"
+    ),
     Flag.optional
   ),
   preferenceLeast: Flag.Finite("dpo-least").pipe(
@@ -54,7 +56,11 @@ const flags = {
   nearDuplicate: Shared.nearDuplicate(5, 0.8),
   maxTokens: Shared.maxTokens,
   instructionPrompt: prompt("instruction-prompt", tuple, "instruction"),
-  pairPrompt: prompt("pair-prompt", "{instruction}, {input_data}, {output_format}, {difficulty_level}", "instruction-pair"),
+  pairPrompt: prompt(
+    "pair-prompt",
+    "{instruction}, {input_data}, {output_format}, {difficulty_level}",
+    "instruction-pair"
+  ),
   judgePrompt: prompt("judge-prompt", "{instruction}, {input}, {output}", "judge-pair"),
   corruptPrompt: prompt("corrupt-prompt", "{instruction}, {input}, {output}, {error_type}", "corrupt"),
   licence: Shared.licence

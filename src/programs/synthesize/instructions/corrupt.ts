@@ -27,8 +27,7 @@ export const places = { instruction: "needed", input: "needed", output: "needed"
 /** Length of a worse output, as a share of that of the right one. */
 const [SHORT, LONG] = [0.3, 3]
 
-const share = (worse: string, right: string): number =>
-  wordsOf(worse).length / Math.max(1, wordsOf(right).length)
+const share = (worse: string, right: string): number => wordsOf(worse).length / Math.max(1, wordsOf(right).length)
 
 /** The stage's task. */
 export const task = (

@@ -2,8 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { besideWritten } from "../../../domain/fileNames.ts"
-import { type Drawn, instructionLists, type Lists, tuples } from "../../../domain/synthesis/lists.ts"
 import { ConfigError } from "../../../domain/settings/configure.ts"
+import { type Drawn, instructionLists, type Lists, tuples } from "../../../domain/synthesis/lists.ts"
 import { replace } from "../../../runtime/files/disk.ts"
 import * as LineFile from "../../../runtime/files/lineFile.ts"
 import { readObject } from "../../../runtime/files/settings.ts"
@@ -101,16 +101,18 @@ const paired = Effect.fnUntraced(function*(o: InstructionOptions, items: Readonl
   )
 })
 
-const judged = Effect.fnUntraced(function*(o: InstructionOptions, least: Judge.Scores, pairs: ReadonlyArray<Pair.Pair>) {
-  const prompt = yield* load(o.prompts.judge, "judge-pair", Judge.places)
-  return yield* stage(
-    prompt,
-    Judge.task(prompt, { ...o, least }),
-    pairs,
-    (pair, scores, from): Judge.Judged => ({ ...pair, scores, judged: from }),
-    ({ id }) => id
-  )
-})
+const judged = Effect.fnUntraced(
+  function*(o: InstructionOptions, least: Judge.Scores, pairs: ReadonlyArray<Pair.Pair>) {
+    const prompt = yield* load(o.prompts.judge, "judge-pair", Judge.places)
+    return yield* stage(
+      prompt,
+      Judge.task(prompt, { ...o, least }),
+      pairs,
+      (pair, scores, from): Judge.Judged => ({ ...pair, scores, judged: from }),
+      ({ id }) => id
+    )
+  }
+)
 
 const worsened = Effect.fnUntraced(
   function*(o: InstructionOptions, lists: Lists, seed: number, pairs: ReadonlyArray<Judge.Judged>) {
@@ -156,7 +158,8 @@ export const instructions = Effect.fn("instructions")(function*(o: InstructionOp
   const first = yield* instructed(o, tuples(lists, o.count, seed))
   const second = yield* paired(o, first.found)
   const third = o.judge === undefined ? undefined : yield* judged(o, o.judge, second.found)
-  const pairs = third?.found ?? second.found.map((pair): Judge.Judged => ({ ...pair, scores: undefined, judged: undefined }))
+  const pairs = third?.found ??
+    second.found.map((pair): Judge.Judged => ({ ...pair, scores: undefined, judged: undefined }))
   const reports = [first.report, second.report, ...(third === undefined ? [] : [third.report])]
   const about = yield* aboutOf(o, path)
   yield* leave(o.output, pairs.map(rowOf), reports, { ...about, what: WHAT })
