@@ -29,8 +29,11 @@ const shuffled = function*(key: Key.Key, n: number) {
   }
 }
 
-/** Answers of other questions of the same type, each once, in an order drawn by the question's id. */
-export const pools = (questions: ReadonlyArray<OpenQuestion>, seed: number) => {
+/**
+ * Answers of other questions of the same type, each once, in an order drawn by the question's id; then, with `anyType`, those
+ * of questions of other types.
+ */
+export const pools = (questions: ReadonlyArray<OpenQuestion>, seed: number, anyType = false) => {
   const byType = new Map<string, Map<string, string>>()
   for (const { answer, type } of questions) {
     const own = byType.get(type) ?? new Map<string, string>()
@@ -39,15 +42,20 @@ export const pools = (questions: ReadonlyArray<OpenQuestion>, seed: number) => {
     byType.set(type, own)
   }
   const lists = new Map([...byType].map(([type, own]) => [type, [...own.values()]]))
-  /** The first `count` that are no right answer of the question; fewer if there are no more. */
-  return (q: OpenQuestion, count: number): ReadonlyArray<string> => {
-    const all = lists.get(q.type) ?? []
-    const found: Array<string> = []
-    for (const i of shuffled(Key.fold(Key.make(seed), "wrong", q.id), all.length)) {
-      if (found.length === count) break
-      if (!rightAnswers(q).some((own) => sameAnswer(own, all[i]!))) found.push(all[i]!)
+  const all = anyType ? [...new Set([...lists.values()].flat())] : []
+  const picked = (q: OpenQuestion, from: ReadonlyArray<string>, found: Array<string>, count: number): void => {
+    for (const i of shuffled(Key.fold(Key.make(seed), "wrong", q.id), from.length)) {
+      if (found.length === count) return
+      if (![...rightAnswers(q), ...found].some((own) => sameAnswer(own, from[i]!))) found.push(from[i]!)
     }
-    return found
+  }
+  /** The first `count` that are no right answer of the question; fewer if there are no more. `own`: of its type. */
+  return (q: OpenQuestion, count: number): { readonly wrong: ReadonlyArray<string>; readonly own: number } => {
+    const wrong: Array<string> = []
+    picked(q, lists.get(q.type) ?? [], wrong, count)
+    const own = wrong.length
+    picked(q, all, wrong, count)
+    return { wrong, own }
   }
 }
 

@@ -33,6 +33,13 @@ export interface ClosedOptions {
   readonly licence: string | undefined
 }
 
+/** How wrong answers are found by rule. */
+export interface ClosedByRule extends ClosedOptions {
+  /** Whether answers to questions of other types may stand in where there are too few of the same one. */
+  readonly anyType: boolean
+  readonly seed: number
+}
+
 /** What a model is told besides. */
 export interface ClosedByModel extends ClosedOptions {
   /** A prompt file; that of the package if omitted. */
@@ -72,15 +79,18 @@ const aboutOf = Effect.fnUntraced(function*({ distractors, input, kind, licence,
 const NONE = "too few other answers of its type"
 
 /** Closes questions by rule: wrong answers are those to other questions of the same type, drawn under a seed. */
-export const closedByRule = Effect.fn("closedByRule")(function*(o: ClosedOptions, seed: number) {
+export const closedByRule = Effect.fn("closedByRule")(function*(o: ClosedByRule) {
+  const { anyType, seed } = o
   yield* apart([o.input], [o.output])
   const { leftOut, open } = yield* opened(o)
-  const wrongOf = pools(open, seed)
+  const wrongOf = pools(open, seed, anyType)
   const wanted = o.kind === "yes-no" ? 1 : o.distractors
   const able = open.flatMap((q) => {
-    const wrong = wrongOf(q, wanted)
-    return wrong.length < wanted ? [] : [{ q, wrong }]
+    const { own, wrong } = wrongOf(q, wanted)
+    return wrong.length < wanted ? [] : [{ q, wrong, strange: wrong.length - own }]
   })
+  const strange = able.filter((own) => own.strange > 0).length
+  if (strange > 0) yield* Effect.logWarning(`${strange} questions have wrong answers to questions of other types`)
   const rows = able.flatMap(({ q, wrong }): ReadonlyArray<ReturnType<typeof choiceOf> | ReturnType<typeof verdictOf>> =>
     o.kind === "options"
       ? [choiceOf(q, wrong, seed)]
@@ -107,7 +117,9 @@ export const closedByRule = Effect.fn("closedByRule")(function*(o: ClosedOptions
     plain: 0,
     spent: { calls: 0, cached: 0, input_tokens: 0, output_tokens: 0, retries: 0 }
   }
-  yield* reported(o.output, report, yield* aboutOf(o))
+  const about = yield* aboutOf(o)
+  const source = anyType ? { ...about.source, "with wrong answers of other types": strange } : about.source
+  yield* reported(o.output, report, { ...about, source })
   return report
 }, Effect.scoped)
 

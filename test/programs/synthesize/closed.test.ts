@@ -4,7 +4,13 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Dataset from "../../../src/datasets/dataset.ts"
 import { normalise } from "../../../src/domain/answers/correct.ts"
-import { type ClosedByModel, closedByModel, closedByRule, planClosed } from "../../../src/programs/synthesize/closed.ts"
+import {
+  type ClosedByModel,
+  closedByModel,
+  type ClosedByRule,
+  closedByRule,
+  planClosed
+} from "../../../src/programs/synthesize/closed.ts"
 import { kindOf, planTasks, type TaskOptions, tasks } from "../../../src/programs/synthesize/tasks.ts"
 import { jsonLines } from "../../support/cli.ts"
 import type * as Server from "../../support/endpoint.ts"
@@ -37,7 +43,7 @@ const live = (name: string, mind: Server.Mind, test: (s: Setting) => Effect.Effe
       Effect.provide(NodeFileSystem.layer)
     ), 30_000)
 
-const options = (s: Setting, own: Partial<ClosedByModel> = {}): ClosedByModel => ({
+const options = (s: Setting, own: Partial<ClosedByModel & ClosedByRule> = {}): ClosedByModel & ClosedByRule => ({
   input: s.path("open.jsonl"),
   where: {},
   typeField: "sort",
@@ -49,6 +55,8 @@ const options = (s: Setting, own: Partial<ClosedByModel> = {}): ClosedByModel =>
   prompt: undefined,
   form: "auto",
   maxTokens: 64,
+  anyType: false,
+  seed: 0,
   ...own
 })
 const silent: Server.Mind = () => ({ status: 500, body: "" })
@@ -56,7 +64,7 @@ const silent: Server.Mind = () => ({ status: 500, body: "" })
 describe("closed questions by rule", () => {
   live("are pairs of yes and no, with wrong answers of the same type", silent, (s) =>
     Effect.gen(function*() {
-      const { value } = yield* s.run(closedByRule(options(s), 0))
+      const { value } = yield* s.run(closedByRule(options(s)))
       assert.deepInclude(value, {
         items: 8,
         requests: 0,
@@ -107,8 +115,8 @@ describe("closed questions by rule", () => {
     }))
   live("are a choice of options, the same under the same seed", silent, (s) =>
     Effect.gen(function*() {
-      const own = options(s, { kind: "options" })
-      yield* s.run(closedByRule(own, 3))
+      const own = options(s, { kind: "options", seed: 3 })
+      yield* s.run(closedByRule(own))
       const text = s.text("closed.jsonl")
       const rows = s.lines("closed.jsonl")
       assert.deepStrictEqual(rows.map(({ id }) => id), ["a-options", "b-options", "c-options", "d-options"])
@@ -116,11 +124,16 @@ describe("closed questions by rule", () => {
         assert.strictEqual(options[answerIndex], answer)
         assert.strictEqual(new Set((options as ReadonlyArray<string>).map(normalise)).size, 3)
       }
-      yield* s.run(closedByRule(own, 3))
+      yield* s.run(closedByRule(own))
       assert.strictEqual(s.text("closed.jsonl"), text)
-      yield* s.run(closedByRule(own, 4))
+      yield* s.run(closedByRule({ ...own, seed: 4 }))
       assert.notStrictEqual(s.text("closed.jsonl"), text)
-      const same = yield* Effect.flip(s.run(closedByRule(options(s, { output: own.input }), 0)))
+      const other = yield* s.run(closedByRule({ ...own, anyType: true }))
+      assert.strictEqual(other.value.kept, 5)
+      assert.deepStrictEqual(other.lines, ["1 questions have wrong answers to questions of other types"])
+      assert.include(s.lines("closed.jsonl")[4]!["options"], "left")
+      assert.include(s.text("closed.jsonl.README.md"), "| with wrong answers of other types | 1 |")
+      const same = yield* Effect.flip(s.run(closedByRule(options(s, { output: own.input }))))
       assert.match(String((same as Error).message), /is the input, too/)
     }))
 })

@@ -33,6 +33,10 @@ export const closedCommand = Command.make(
       Flag.withDescription("Field with a question's type; wrong answers by rule are to questions of the same one"),
       Flag.withDefault("type")
     ),
+    anyType: Flag.Boolean("any-type").pipe(
+      Flag.withDescription("Take wrong answers by rule from questions of other types, too, where there are too few"),
+      Flag.withDefault(false)
+    ),
     form: Shared.form,
     maxTokens: Shared.maxTokens,
     prompt: Flag.File("prompt").pipe(
@@ -64,7 +68,7 @@ export const closedCommand = Command.make(
       prompt: Option.getOrUndefined(flags.prompt),
       licence: Option.getOrUndefined(flags.licence)
     }
-    if (rule) return yield* tell(yield* closedByRule(options, flags.seed), Report.funnel)
+    if (rule) return yield* tell(yield* closedByRule(options), Report.funnel)
     const writer = yield* writerOf(flags, flags.output)
     if (flags.dryRun) return yield* tell(yield* Effect.provide(planClosed(options), writer), estimated)
     yield* tell(yield* Effect.provide(closedByModel(options), writer), Report.funnel)
