@@ -94,7 +94,12 @@ describe("other kinds of synthetic data", () => {
   it.live("are made by rule without a model, and refuse what does not fit", () =>
     Effect.gen(function*() {
       const { folder } = yield* setting
-      const questions = ["spleen", "heart"].map((answer) => ({ id: answer, question: "Which organ?", answer, type: "organ" }))
+      const questions = ["spleen", "heart"].map((answer) => ({
+        id: answer,
+        question: "Which organ?",
+        answer,
+        type: "organ"
+      }))
       writeFileSync(join(folder, "open.jsonl"), jsonLines(questions))
       const run = (...args: ReadonlyArray<string>) => Effect.promise(() => anamnesis(folder, ["synthesize", ...args]))
       const closed = ["closed", "--in", "open.jsonl", "--out", "closed.jsonl", "--by", "rule", "--licence", "CC0"]
@@ -109,7 +114,10 @@ describe("other kinds of synthetic data", () => {
           [[...closed, "--endpoint", "http://127.0.0.1:1"], /a rule asks no model/],
           [["questions", ...passages, "--where", "organ", "--near-duplicate", "0"], /--near-duplicate must be above 0/],
           [["tasks", ...passages, "--where", "organ"], /organ is not field=value/],
-          [["instructions", "--count", "1", "--out", "x.jsonl", "--judge", "--least", "quality=6"], /quality=6 is not crit/]
+          [
+            ["instructions", "--count", "1", "--out", "x.jsonl", "--judge", "--least", "quality=6"],
+            /quality=6 is not crit/
+          ]
         ] as const
       ) {
         const refused = yield* run(...args)

@@ -42,13 +42,13 @@ export interface PoolReport extends Pool {
 const [ROUNDS, WORDS, LIKE] = [4, 80, 0.8]
 
 const taskOf = Effect.fnUntraced(function*({ maxTokens, prompt }: PoolOptions, texts: ReadonlyArray<string>) {
-  const { fill, sha256 } = yield* load(prompt, "retrieval-prompt", { style: "needed" })
+  const { sha256, turns } = yield* load(prompt, "retrieval-prompt", { style: "needed" })
   const seen = [...texts]
   const task: Task<number, string, never, never> = {
     name: "retrieval prompts",
     samples: 1,
     request: (own) => ({
-      turns: [{ role: "user", text: fill({ style: styles[own % styles.length]! }) }],
+      turns: turns({ style: styles[own % styles.length]! }),
       max_tokens: maxTokens,
       sample: Math.floor(own / styles.length)
     }),

@@ -171,9 +171,9 @@ const ofVerdicts = (prompt: Template): ReadonlyArray<Filter<OpenQuestion, Verdic
 ]
 
 const requests =
-  (o: ClosedByModel, { fill }: Template, ask: (request: WriteRequest) => WriteRequest) => (q: OpenQuestion) =>
+  (o: ClosedByModel, { turns }: Template, ask: (request: WriteRequest) => WriteRequest) => (q: OpenQuestion) =>
     ask({
-      turns: [{ role: "user", text: fill({ question: q.question, answer: q.answer, count: String(o.distractors) }) }],
+      turns: turns({ question: q.question, answer: q.answer, count: String(o.distractors) }),
       max_tokens: o.maxTokens
     })
 

@@ -81,15 +81,15 @@ const verdict = shapeOf("verdict", Schema.Struct({ relevant: Schema.Literals(["y
 
 /** Drops what the writer itself judges to answer the query, and what it gives no verdict on. */
 export const judged = (
-  { fill }: Template,
+  { turns }: Template,
   max_tokens: number
 ): Filter<Triple, string, WriterError, Writer> => ({
   name: "judged relevant, or not judged",
   drops: (drafts) =>
     Effect.flatMap(Writer, ({ concurrency }) =>
       Effect.forEach(drafts, ({ item, value }) => {
-        const turns = [{ role: "user" as const, text: fill({ query: item.query, document: value }) }]
-        return Effect.map(writeValue({ turns, max_tokens }, verdict), (own) => own.value?.relevant !== "no").pipe(
+        const request = { turns: turns({ query: item.query, document: value }), max_tokens }
+        return Effect.map(writeValue(request, verdict), (own) => own.value?.relevant !== "no").pipe(
           Effect.catchIf((error) => ofOneRequest(error) !== undefined, () => Effect.succeed(true))
         )
       }, { concurrency }))

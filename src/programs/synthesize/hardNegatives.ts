@@ -48,10 +48,10 @@ const taskOf = ({ fields }: Triple, otherwise: string): string => {
   return typeof own === "string" && own.trim() !== "" ? own : otherwise
 }
 
-const requestOf = (o: HardNegativeOptions, { fill }: Template) => (item: Triple, sample: number): WriteRequest => {
+const requestOf = (o: HardNegativeOptions, { turns }: Template) => (item: Triple, sample: number): WriteRequest => {
   const { negative, positive } = sourceOf(item, sample)
-  const text = fill({ query: item.query, positive, negative: negative ?? "(none)", task: taskOf(item, o.task) })
-  return { turns: [{ role: "user", text }], max_tokens: o.maxTokens, sample }
+  const own = turns({ query: item.query, positive, negative: negative ?? "(none)", task: taskOf(item, o.task) })
+  return { turns: own, max_tokens: o.maxTokens, sample }
 }
 
 /** A synthetic negative's place in `neg`, and where it is from. */

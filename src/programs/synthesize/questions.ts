@@ -18,7 +18,7 @@ import { echo, tells, unlike } from "./textFilters.ts"
 /** What is written, and where. */
 export interface QuestionOptions extends PassageOptions {
   readonly output: string
-  /** A prompt file; that of the package if omitted. */
+  /** A prompt file; if omitted, that of the package, or the one for small models if lines are asked for at once. */
   readonly prompt: string | undefined
   /** Questions of a passage. */
   readonly samples: number
@@ -100,8 +100,8 @@ const tidied = (own: Omit<Question, "distractors"> & Partial<Question>, most: nu
 })
 
 const taskOf = Effect.fnUntraced(function*(o: QuestionOptions) {
-  const prompt = yield* load(o.prompt, "question", places)
-  const { fill } = prompt
+  const prompt = yield* load(o.prompt, o.form === "text" && o.distractors === 0 ? "question-small" : "question", places)
+  const { turns } = prompt
   const fields = fieldsOf(o.distractors)
   const ask = asking(fields, o.form)
   const write = writeFields(fields, o.form)
@@ -110,7 +110,7 @@ const taskOf = Effect.fnUntraced(function*(o: QuestionOptions) {
     samples: o.samples,
     request: ({ text }, sample): WriteRequest =>
       ask({
-        turns: [{ role: "user", text: fill({ passage: text, options: wanted(o.distractors) }) }],
+        turns: turns({ passage: text, options: wanted(o.distractors) }),
         max_tokens: o.maxTokens,
         sample
       }),

@@ -64,14 +64,14 @@ const taskOf = Effect.fnUntraced(function*(o: TaskOptions, seed: number) {
   const prompt = yield* load(o.prompt, "task", places)
   const path = o.kinds ?? shippedPath("tasks.yaml")
   const kinds = yield* taskKinds(path, yield* readObject(path))
-  const { fill } = prompt
+  const { turns } = prompt
   const ask = asking(fields, o.form)
   const task: Task<Passage, Written, never, never> = {
     name: "tasks",
     samples: o.samples,
     request: ({ id, text }, sample): WriteRequest =>
       ask({
-        turns: [{ role: "user", text: fill({ kind: kindOf(kinds, seed, id, sample).about, document: text }) }],
+        turns: turns({ kind: kindOf(kinds, seed, id, sample).about, document: text }),
         max_tokens: o.maxTokens,
         sample
       }),

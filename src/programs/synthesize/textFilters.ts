@@ -4,17 +4,20 @@ import { contains, sharesRun, wordsOf } from "../../domain/texts/overlap.ts"
 import type { Template } from "../writing/template.ts"
 import { type Draft, each, type Filter } from "./pipeline.ts"
 
-/** Words in a row that only a repeated instruction has in common with a prompt. */
-const RUN = 12
+/** Words in a row that only a repeated instruction has in common with a prompt, and fewest of a text that is all repeated. */
+const [RUN, WHOLE] = [12, 4]
 
-/** Drops what repeats a prompt's own words. */
+const repeats = (text: string, own: string): boolean =>
+  sharesRun(own, text, RUN) || (wordsOf(text).length >= WHOLE && contains(own, text))
+
+/** Drops what repeats a prompt's own words: a run of twelve, or all of a text of four or more, such as an example's. */
 export const echo = <I, D>(
   { pieces }: Template,
   textsOf: (value: D) => ReadonlyArray<string>
 ): Filter<I, D> =>
   each(
     "repeats the prompt",
-    ({ value }) => textsOf(value).some((text) => pieces.some((own) => sharesRun(own, text, RUN)))
+    ({ value }) => textsOf(value).some((text) => pieces.some((own) => repeats(text, own)))
   )
 
 /** Answers that say nothing of a text that contains them. */

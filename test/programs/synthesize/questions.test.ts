@@ -180,6 +180,24 @@ describe("synthetic questions", () => {
       assert.deepInclude(value, { kept: 0, plain: 0 })
       assert.match(lines.join(), /nothing that was written passed all filters/)
     }))
+  live(
+    "in lines are asked for with examples, which are no questions of a passage",
+    (s) =>
+      Effect.gen(function*() {
+        const own = options(s, { form: "text", sampleSize: undefined, where: { part: 0 } })
+        const { value } = yield* s.run(questions(own))
+        assert.deepInclude(value, { requests: 5, plain: 5, kept: 1 })
+        assert.strictEqual(value.dropped["repeats the prompt"], 1)
+        const { messages } = s.server.seen[0]!.body
+        assert.deepStrictEqual(messages.map(({ role }) => role), ["user", "assistant", "user", "assistant", "user"])
+        assert.match(messages.at(-1)!.content, /Answer only with these lines:/)
+        assert.notMatch(messages[0]!.content, /Answer only with these lines:/)
+      }),
+    (seen) =>
+      asked(seen).includes("gaucher")
+        ? "Question: Where does the rash of measles begin?\nAnswer: GBA1"
+        : "Question: What is it?\nAnswer: GBA1"
+  )
   it("draw a sample without replacement, in order", () => {
     const rows = [...sampled(50, 20, 3)]
     assert.strictEqual(new Set(rows).size, 20)

@@ -32,7 +32,10 @@ export const questionsCommand = Command.make(
     ),
     maxTokens: Shared.maxTokens,
     prompt: Flag.File("prompt").pipe(
-      Flag.withDescription("Prompt with {passage} and {options} (default: prompts/question.md)"),
+      Flag.withDescription(
+        "Prompt with {passage} and {options} (default: prompts/question.md; with --form text and no --distractors "
+          + "question-small.md, which has examples)"
+      ),
       Flag.optional
     ),
     licence: Shared.licence

@@ -34,15 +34,12 @@ export const task = (
   prompt: Template,
   { maxTokens }: { readonly maxTokens: number }
 ): Task<Fallible, string, never, never> => {
-  const { fill } = prompt
+  const { turns } = prompt
   return {
     name: "worse outputs",
     samples: 1,
     request: ({ error, pair: { input, instruction, output } }) => ({
-      turns: [{
-        role: "user",
-        text: fill({ instruction: instruction.text, input, output, error_type: error.about })
-      }],
+      turns: turns({ instruction: instruction.text, input, output, error_type: error.about }),
       max_tokens: maxTokens
     }),
     write: writeText,

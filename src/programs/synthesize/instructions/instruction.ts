@@ -36,12 +36,12 @@ export const task = (
   prompt: Template,
   { maxTokens, nearDuplicate }: { readonly maxTokens: number; readonly nearDuplicate: number }
 ): Task<Drawn, string, never, never> => {
-  const { fill } = prompt
+  const { turns } = prompt
   return {
     name: "instructions",
     samples: 1,
     request: ({ repeat, tuple }) => ({
-      turns: [{ role: "user", text: fill(toldOf(tuple)) }],
+      turns: turns(toldOf(tuple)),
       max_tokens: maxTokens,
       sample: repeat
     }),

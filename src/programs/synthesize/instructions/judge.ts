@@ -47,14 +47,14 @@ export const task = (prompt: Template, o: {
   readonly form: FormName
   readonly maxTokens: number
 }): Task<Pair, Scores, never, never> => {
-  const { fill } = prompt
+  const { turns } = prompt
   const ask = asking(fields, o.form)
   return {
     name: "judgements",
     samples: 1,
     request: ({ input, instruction, output }) =>
       ask({
-        turns: [{ role: "user", text: fill({ instruction: instruction.text, input, output }) }],
+        turns: turns({ instruction: instruction.text, input, output }),
         max_tokens: o.maxTokens
       }),
     write: writeFields(fields, o.form),

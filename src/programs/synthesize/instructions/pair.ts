@@ -87,15 +87,15 @@ export const task = (prompt: Template, o: {
   readonly maxTokens: number
   readonly nearDuplicate: number
 }): Task<Instruction, Example, never, never> => {
-  const { fill } = prompt
+  const { turns } = prompt
   const [ask, write] = [asking(fields, o.form), writeFields(fields, o.form)]
   return {
     name: "examples",
     samples: o.pairs,
     request: ({ drawn, text }, sample) => {
       const { difficulty_level, input_data, output_format } = toldOf(drawn.tuple)
-      const own = fill({ instruction: text, input_data, output_format, difficulty_level })
-      return ask({ turns: [{ role: "user", text: own }], max_tokens: o.maxTokens, sample })
+      const own = turns({ instruction: text, input_data, output_format, difficulty_level })
+      return ask({ turns: own, max_tokens: o.maxTokens, sample })
     },
     write: (request) =>
       Effect.map(write(request), (own) => ({
