@@ -160,7 +160,7 @@ export const writerOf = Effect.fnUntraced(function*(flags: Writing, out: string)
 })
 
 /** An estimate for people. */
-export const estimated = ({ items, kept, prompts, requests, tokens, writer }: Estimate): string =>
+export const estimated = ({ items, kept, later, prompts, requests, tokens, writer }: Estimate): string =>
   [
     ...prompts.map((prompt, i) => `--- prompt ${i + 1}\n${prompt}`),
     "---",
@@ -169,6 +169,7 @@ export const estimated = ({ items, kept, prompts, requests, tokens, writer }: Es
       ["items", String(items)],
       ["requests", String(requests)],
       ["answered already", String(kept)],
-      ["tokens at most, about", String(tokens)]
+      ["tokens at most, about", String(tokens)],
+      ...(later === undefined ? [] : [["requests of later stages, at most", String(later)]])
     ], () => true)
   ].join("\n")

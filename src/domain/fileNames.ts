@@ -102,10 +102,11 @@ export const optimisationFiles = {
   scores: "scores"
 } as const
 
-/** What a model wrote for a file or folder: its answers, a folder, and how it went. */
+/** What a model wrote for a file or folder: its answers, a folder; how it went; and what it is, for its readers. */
 export const besideWritten = {
   answers: (path: string): string => `${path}.answers`,
-  report: (path: string): string => `${path}.report.json`
+  report: (path: string): string => `${path}.report.json`,
+  card: (path: string): string => `${path}.README.md`
 } as const
 
 /** Folder of a search of a merge, beside the model that it makes; `evaluations` and `candidate` are folders. */

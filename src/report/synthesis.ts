@@ -1,5 +1,6 @@
 /** The funnel of a synthesis as a table. */
 import { columns } from "../domain/textTable.ts"
+import { funnelRows } from "../programs/synthesize/funnel.ts"
 import type { Report } from "../programs/synthesize/pipeline.ts"
 import type { BatchReport } from "../runtime/ports/Writer.ts"
 
@@ -20,17 +21,19 @@ const next = ({ files, waiting }: BatchReport): string =>
     : `\nThese are in ${files.join(", ")}; nothing else is written. Run the command again with --answers FILE.`
 
 /** What was asked, lost, dropped and kept, and what it took. */
-export const funnel = ({ batch, dropped, items, kept, lost, requests, spent, writer }: Report): string =>
-  columns([
+export const funnel = (report: Report): string => {
+  const { batch, spent, writer } = report
+  return columns([
     ["writer", writer],
-    ["items", String(items)],
-    ["requests", String(requests)],
-    ...some(lost),
-    ...some(dropped),
-    ["kept", String(kept)],
+    ...funnelRows(report),
     ["calls", String(spent.calls)],
     ["answers kept from before", String(spent.cached)],
     ["tokens of requests", String(spent.input_tokens)],
     ["tokens of answers", String(spent.output_tokens)],
     ...(batch === undefined ? [] : files(batch))
   ]) + (batch === undefined ? "" : next(batch))
+}
+
+/** The funnels of several stages, one after the other. */
+export const funnels = (reports: ReadonlyArray<Report>): string =>
+  reports.map((report) => `${report.task}\n${funnel(report)}`).join("\n\n")

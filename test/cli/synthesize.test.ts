@@ -82,6 +82,7 @@ describe("synthesize hard-negatives", () => {
         assert.deepStrictEqual(readdirSync(s.folder).toSorted(), [
           "in.jsonl",
           "out.jsonl",
+          "out.jsonl.README.md",
           "out.jsonl.answers",
           "out.jsonl.report.json"
         ])
@@ -107,4 +108,41 @@ describe("synthesize hard-negatives", () => {
         assert.match(err, why)
       }
     }))
+})
+
+describe("other kinds of synthetic data", () => {
+  it.live("are made by rule without a model, and refuse what does not fit", () =>
+    Effect.gen(function*() {
+      const { folder } = yield* setting
+      const questions = ["spleen", "heart"].map((answer) => ({
+        id: answer,
+        question: "Which organ?",
+        answer,
+        type: "organ"
+      }))
+      writeFileSync(join(folder, "open.jsonl"), jsonLines(questions))
+      const run = (...args: ReadonlyArray<string>) => Effect.promise(() => anamnesis(folder, ["synthesize", ...args]))
+      const closed = ["closed", "--in", "open.jsonl", "--out", "closed.jsonl", "--by", "rule", "--licence", "CC0"]
+      const { code, err, out } = yield* run(...closed)
+      assert.strictEqual(code, 0, err)
+      assert.match(out, /kept +2\n/)
+      assert.lengthOf(readFileSync(join(folder, "closed.jsonl"), "utf8").trimEnd().split("\n"), 4)
+      assert.include(readFileSync(join(folder, "closed.jsonl.README.md"), "utf8"), "license_name: \"CC0\"")
+      const passages = ["--passages", "open.jsonl", "--out", "x.jsonl"]
+      for (
+        const [args, why] of [
+          [[...closed, "--endpoint", "http://127.0.0.1:1"], /a rule asks no model/],
+          [["questions", ...passages, "--where", "organ", "--near-duplicate", "0"], /--near-duplicate must be above 0/],
+          [["tasks", ...passages, "--where", "organ"], /organ is not field=value/],
+          [
+            ["instructions", "--count", "1", "--out", "x.jsonl", "--judge", "--least", "quality=6"],
+            /quality=6 is not crit/
+          ]
+        ] as const
+      ) {
+        const refused = yield* run(...args)
+        assert.strictEqual(refused.code, 1)
+        assert.match(refused.err, why)
+      }
+    }).pipe(Effect.scoped), 180_000)
 })

@@ -72,6 +72,7 @@ const options = (folder: string, own: Partial<HardNegativeOptions> = {}): HardNe
   maxTokens: 256,
   task: TASK,
   skipBad: false,
+  licence: undefined,
   ...own
 })
 
@@ -406,6 +407,16 @@ describe("a prompt", () => {
       const { fill, pieces } = yield* templateOf("p.md", "A {query} b {query}{task}.", places)
       assert.strictEqual(fill({ query: "{task}", task: "$&" }), "A {task} b {task}$&.")
       assert.deepStrictEqual(pieces, ["A ", " b ", "", "."])
+      const examples = "A {task}\n--- assistant\nB\n--- user\n{query}"
+      const dialogue = yield* templateOf("p.md", examples, places)
+      assert.deepStrictEqual(dialogue.turns({ query: "--- user", task: "t" }), [
+        { role: "user", text: "A t" },
+        { role: "assistant", text: "B" },
+        { role: "user", text: "--- user" }
+      ])
+      for (const text of ["{query}\n--- assistant\nB", "{query}\n--- user\nA", "--- user\n{query}"]) {
+        assert.match((yield* Effect.flip(templateOf("p.md", text, places))).message, /have to take turns/)
+      }
       const wrong = yield* Effect.flip(templateOf("p.md", "only {question}", places))
       assert.match(wrong.message, /nothing is put into \{question\}; the places are \{query\}, \{task\}/)
       assert.match(wrong.message, /has no \{query\}/)

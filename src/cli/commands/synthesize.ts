@@ -8,7 +8,12 @@ import { hardNegatives, plan, TASK } from "../../programs/synthesize/hardNegativ
 import { scorer } from "../../programs/writing/writers.ts"
 import * as Report from "../../report/synthesis.ts"
 import { refuse, runtime, settings, tell } from "../command.ts"
+import * as Shared from "../synthesizing.ts"
 import { batching, dryRun, estimated, writerOf, writing } from "../writing.ts"
+import { closedCommand } from "./synthesize/closed.ts"
+import { instructionsCommand } from "./synthesize/instructions.ts"
+import { questionsCommand } from "./synthesize/questions.ts"
+import { tasksCommand } from "./synthesize/tasks.ts"
 
 const hardNegativesCommand = Command.make(
   "hard-negatives",
@@ -28,10 +33,7 @@ const hardNegativesCommand = Command.make(
       Flag.withDescription("New negatives for each record; its positives and negatives take turns"),
       Flag.withDefault(1)
     ),
-    maxTokens: Flag.Int("max-tokens").pipe(
-      Flag.withDescription("Greatest length of an answer in tokens, reasoning included"),
-      Flag.withDefault(1024)
-    ),
+    maxTokens: Shared.maxTokens,
     retriever: Flag.File("retriever").pipe(
       Flag.withDescription("Settings of a run: keep what its retriever scores from .4 to .95 of the positive"),
       Flag.optional
@@ -52,20 +54,21 @@ const hardNegativesCommand = Command.make(
       Flag.withDescription("What is searched for, where a record has no prompt of its own"),
       Flag.withDefault(TASK)
     ),
+    licence: Shared.licence,
     skipBadLines: settings.skipBadLines
   },
   Effect.fnUntraced(function*(flags) {
     const problems = [
-      flags.samples < 1 && "--samples must be at least 1",
-      flags.maxTokens < 1 && "--max-tokens must be at least 1",
-      Option.isSome(flags.judgePrompt) && !flags.judge && "--judge-prompt is used only with --judge"
-    ].filter((problem) => problem !== false)
+      ...Shared.problemsOf(flags),
+      ...(Option.isSome(flags.judgePrompt) && !flags.judge ? ["--judge-prompt is used only with --judge"] : [])
+    ]
     if (problems.length > 0) return yield* refuse("synthesize hard-negatives", ...problems)
     const options = {
       ...flags,
       prompt: Option.getOrUndefined(flags.prompt),
       judgePrompt: Option.getOrUndefined(flags.judgePrompt),
-      skipBad: flags.skipBadLines
+      skipBad: flags.skipBadLines,
+      licence: Option.getOrUndefined(flags.licence)
     }
     const writer = yield* writerOf(flags, flags.output)
     if (flags.dryRun) return yield* tell(yield* Effect.provide(plan(options), writer), estimated)
@@ -78,6 +81,6 @@ const hardNegativesCommand = Command.make(
 
 export const synthesizeCommand = Command.make("synthesize").pipe(
   Command.withDescription("Have a model write training data: an endpoint, or a run's reader"),
-  Command.withSubcommands([hardNegativesCommand]),
+  Command.withSubcommands([hardNegativesCommand, questionsCommand, instructionsCommand, tasksCommand, closedCommand]),
   Command.provide(runtime)
 )

@@ -42,13 +42,13 @@ export interface PoolReport extends Pool {
 const [ROUNDS, WORDS, LIKE] = [4, 80, 0.8]
 
 const taskOf = Effect.fnUntraced(function*({ maxTokens, prompt }: PoolOptions, texts: ReadonlyArray<string>) {
-  const { fill, sha256 } = yield* load(prompt, "retrieval-prompt", { style: "needed" })
+  const { sha256, turns } = yield* load(prompt, "retrieval-prompt", { style: "needed" })
   const seen = [...texts]
   const task: Task<number, string, never, never> = {
     name: "retrieval prompts",
     samples: 1,
     request: (own) => ({
-      turns: [{ role: "user", text: fill({ style: styles[own % styles.length]! }) }],
+      turns: turns({ style: styles[own % styles.length]! }),
       max_tokens: maxTokens,
       sample: Math.floor(own / styles.length)
     }),
@@ -85,7 +85,8 @@ const summed = (a: Funnel, b: Funnel): Funnel => {
     requests: a.requests + b.requests,
     lost: add(a.lost, b.lost),
     dropped: add(a.dropped, b.dropped),
-    kept: a.kept + b.kept
+    kept: a.kept + b.kept,
+    plain: a.plain + b.plain
   }
 }
 
@@ -96,7 +97,7 @@ export const pool = Effect.fn("pool")(function*(o: PoolOptions) {
   }
   const { name, seed, spent } = yield* Writer
   const prompts: Array<Pool["prompts"][number]> = []
-  let funnel: Funnel = { items: 0, requests: 0, lost: {}, dropped: {}, kept: 0 }
+  let funnel: Funnel = { items: 0, requests: 0, lost: {}, dropped: {}, kept: 0, plain: 0 }
   for (let round = 0; round < ROUNDS && prompts.length < o.count; round++) {
     const { prompt_sha, task } = yield* taskOf(o, prompts.map(({ text }) => text))
     const items = Array.from({ length: o.count - prompts.length }, (_, i) => funnel.items + i)

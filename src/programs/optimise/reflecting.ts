@@ -47,7 +47,7 @@ export const reflecting = (
   c: RunConfig,
   fields: Fields,
   seed: Texts,
-  { fill }: Template,
+  { turns }: Template,
   max_tokens: number,
   counts: Proposals
 ) =>
@@ -56,10 +56,10 @@ export const reflecting = (
       const { write } = yield* Writer
       const examples = outcomes.map(({ feedback }, i) => `# Example ${i + 1}\n${feedback}`).join("\n\n")
       const { purpose } = tunable[setting]!
-      const text = fill({ purpose, instruction: texts[setting]!, examples, rules: rulesOf(fields, setting) })
+      const dialogue = turns({ purpose, instruction: texts[setting]!, examples, rules: rulesOf(fields, setting) })
       counts.asked++
       const written = yield* Effect.result(
-        write({ turns: [{ role: "user", text }], max_tokens, sample: iteration })
+        write({ turns: dialogue, max_tokens, sample: iteration })
       )
       if (written._tag === "Failure") {
         if (ofOneRequest(written.failure) === undefined) return yield* written.failure

@@ -5,13 +5,14 @@ import * as Schema from "effect/Schema"
 import { fromRecords } from "../../datasets/dataset.ts"
 import type { Triple } from "../../datasets/triples.ts"
 import { text } from "../../domain/Content.ts"
-import { contains, likeness, sharesRun, wordsOf } from "../../domain/texts/overlap.ts"
+import { likeness, wordsOf } from "../../domain/texts/overlap.ts"
 import { shapeOf, writeValue } from "../../runtime/language/structured.ts"
 import { Corpus } from "../../runtime/ports/Corpus.ts"
 import { Retriever } from "../../runtime/ports/Retriever.ts"
 import { ofOneRequest, Writer, type WriterError } from "../../runtime/ports/Writer.ts"
 import type { Template } from "../writing/template.ts"
 import { type Draft, each, type Filter } from "./pipeline.ts"
+import { echo, tells } from "./textFilters.ts"
 
 /** A negative written for a triple. */
 export type Negative = Draft<Triple, string>
@@ -26,12 +27,6 @@ export const sourceOf = ({ neg, pos }: Triple, sample: number) => ({
 const LIKE = 0.8
 /** Length of a negative, as a share of that of its positive. */
 const [SHORT, LONG] = [0.3, 3]
-/** Words in a row that only a repeated instruction has in common with a prompt. */
-const RUN = 12
-
-/** Answers that say nothing of a text that contains them. */
-const general = new Set(["yes", "no", "maybe", "true", "false"])
-
 const size = (own: string): number => wordsOf(own).length
 
 /** Drops what says the same as another negative written for its triple. */
@@ -50,18 +45,15 @@ const repeated: Filter<Triple, string> = {
 }
 
 /** The filters that only compare texts. */
-export const ofTexts = ({ pieces }: Template): ReadonlyArray<Filter<Triple, string>> => [
+export const ofTexts = (prompt: Template): ReadonlyArray<Filter<Triple, string>> => [
   each("near-duplicate of a positive", ({ item, value }) => item.pos.some((own) => likeness(own, value) > LIKE)),
   each("near-duplicate of a negative", ({ item, value }) => item.neg.some((own) => likeness(own, value) > LIKE)),
   each(`length below ${SHORT} or above ${LONG} of the positive's`, ({ item, sample, value }) => {
     const share = size(value) / Math.max(1, size(sourceOf(item, sample).positive))
     return share < SHORT || share > LONG
   }),
-  each(
-    "contains an answer",
-    ({ item, value }) => item.answers.some((own) => !general.has(own.trim().toLowerCase()) && contains(value, own))
-  ),
-  each("repeats the prompt", ({ value }) => pieces.some((own) => sharesRun(own, value, RUN))),
+  each("contains an answer", ({ item, value }) => item.answers.some((own) => tells(value, own))),
+  echo(prompt, (value) => [value]),
   repeated
 ]
 
@@ -89,15 +81,15 @@ const verdict = shapeOf("verdict", Schema.Struct({ relevant: Schema.Literals(["y
 
 /** Drops what the writer itself judges to answer the query, and what it gives no verdict on. */
 export const judged = (
-  { fill }: Template,
+  { turns }: Template,
   max_tokens: number
 ): Filter<Triple, string, WriterError, Writer> => ({
   name: "judged relevant, or not judged",
   drops: (drafts) =>
     Effect.flatMap(Writer, ({ concurrency }) =>
       Effect.forEach(drafts, ({ item, value }) => {
-        const turns = [{ role: "user" as const, text: fill({ query: item.query, document: value }) }]
-        return Effect.map(writeValue({ turns, max_tokens }, verdict), (own) => own.value?.relevant !== "no").pipe(
+        const request = { turns: turns({ query: item.query, document: value }), max_tokens }
+        return Effect.map(writeValue(request, verdict), (own) => own.value?.relevant !== "no").pipe(
           Effect.catchIf((error) => ofOneRequest(error) !== undefined, () => Effect.succeed(true))
         )
       }, { concurrency }))

@@ -2,19 +2,17 @@
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { resolve } from "node:path"
 import { type Triple, triplesOf } from "../../datasets/triples.ts"
-import { besideWritten } from "../../domain/fileNames.ts"
 import { ConfigError } from "../../domain/settings/configure.ts"
-import { type FileError, replace } from "../../runtime/files/disk.ts"
-import * as LineFile from "../../runtime/files/lineFile.ts"
+import type { FileError } from "../../runtime/files/disk.ts"
 import type { Corpus } from "../../runtime/ports/Corpus.ts"
 import type { Retriever, RetrieverError } from "../../runtime/ports/Retriever.ts"
-import { Writer, type WriteRequest, type WriterError } from "../../runtime/ports/Writer.ts"
-import { json } from "../run.ts"
+import type { Writer, WriteRequest, WriterError } from "../../runtime/ports/Writer.ts"
 import { load, type Template } from "../writing/template.ts"
 import { band, judged, type Negative, ofTexts, sourceOf } from "./filters.ts"
-import { estimate, isComplete, type Provenance, type Report, synthesise, type Task, writeText } from "./pipeline.ts"
+import { apart, written } from "./output.ts"
+import { estimate, type Provenance, type Task, writeText } from "./pipeline.ts"
+import { fileSource } from "./source.ts"
 
 /** What is written, and where. */
 export interface HardNegativeOptions {
@@ -35,6 +33,8 @@ export interface HardNegativeOptions {
   /** What is searched for, where a record has no `prompt` of its own. */
   readonly task: string
   readonly skipBad: boolean
+  /** The licence of the triples, for the card. */
+  readonly licence: string | undefined
 }
 
 /** The retrieval task of records that name none. */
@@ -48,26 +48,16 @@ const taskOf = ({ fields }: Triple, otherwise: string): string => {
   return typeof own === "string" && own.trim() !== "" ? own : otherwise
 }
 
-const requestOf = (o: HardNegativeOptions, { fill }: Template) => (item: Triple, sample: number): WriteRequest => {
+const requestOf = (o: HardNegativeOptions, { turns }: Template) => (item: Triple, sample: number): WriteRequest => {
   const { negative, positive } = sourceOf(item, sample)
-  const text = fill({ query: item.query, positive, negative: negative ?? "(none)", task: taskOf(item, o.task) })
-  return { turns: [{ role: "user", text }], max_tokens: o.maxTokens, sample }
+  const own = turns({ query: item.query, positive, negative: negative ?? "(none)", task: taskOf(item, o.task) })
+  return { turns: own, max_tokens: o.maxTokens, sample }
 }
 
 /** A synthetic negative's place in `neg`, and where it is from. */
 interface Synthetic extends Provenance {
   readonly index: number
 }
-
-const provenance = (draft: Negative, prompt_sha: string, seed: number): Provenance => ({
-  model: draft.answer.model,
-  fingerprint: draft.answer.fingerprint,
-  prompt_sha,
-  seed,
-  sample: draft.sample,
-  sources: [draft.item.id],
-  request_key: draft.answer.request_key
-})
 
 /** Scores of a teacher, which new negatives have none of. */
 const scores = ["pos_scores", "neg_scores"] as const
@@ -151,32 +141,22 @@ export const plan = Effect.fnUntraced(function*(o: HardNegativeOptions) {
 })
 
 /**
- * Writes the records with their new negatives, in the order of the input, and a report beside them; nothing, if requests
- * wait in files for their answers.
+ * Writes the records with their new negatives, in the order of the input, and a report and a card beside them; nothing, if
+ * requests wait in files for their answers.
  */
 export const hardNegatives = Effect.fn("hardNegatives")(function*<E, R>(o: HardNegativeOptions, scorer: Scorer<E, R>) {
-  if (resolve(o.input) === resolve(o.output)) {
-    return yield* new ConfigError({ source: o.output, problems: ["is the input, too; choose another file"] })
-  }
+  yield* apart([o.input], [o.output])
   const { prompt, task } = yield* taskFor(o, scorer)
   const total = yield* surveyed(o)
-  const { name, seed, spent } = yield* Writer
-  const file = yield* LineFile.make(o.output)
-  const funnel = yield* synthesise(task, lenient(o), total, (item, drafts) =>
-    file.add([
-      JSON.stringify(recordOf(item, drafts, o.negatives, (draft) => provenance(draft, prompt.sha256, seed)))
-    ]))
-  const report: Report = {
-    task: task.name,
-    writer: name,
-    prompt: prompt.path,
-    prompt_sha: prompt.sha256,
-    seed,
-    ...funnel,
-    spent: yield* spent
+  const about = {
+    what: "Training triples with hard negatives that a model wrote (`synthetic` names them).",
+    source: yield* fileSource(o.input),
+    licence: o.licence
   }
-  if (!isComplete(report)) return report
-  yield* file.finish
-  yield* replace(besideWritten.report(o.output), json(report))
-  return report
-}, Effect.scoped)
+  return yield* written(
+    o.output,
+    { task, prompt, items: lenient(o), total },
+    about,
+    (item, drafts, from) => [recordOf(item, drafts, o.negatives, (draft) => from(draft, [item.id]))]
+  )
+})

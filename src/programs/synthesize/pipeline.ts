@@ -73,6 +73,8 @@ export interface Funnel {
   readonly kept: number
   /** Files in place of calls, if there are any; nothing is complete while requests in them wait for answers. */
   readonly batch?: BatchReport
+  /** Drafts, dropped ones included, that were read as labelled lines in place of JSON. */
+  readonly plain: number
 }
 
 /** Whether there are answers to all requests, so that the records can be written. */
@@ -83,6 +85,7 @@ interface State {
   items: number
   requests: number
   kept: number
+  plain: number
   readonly lost: Record<Loss, number>
   readonly dropped: Record<string, number>
   /** Requests without an answer since the last one with one. */
@@ -118,9 +121,12 @@ const drafted = Effect.fnUntraced(function*<I, D, E, R>(
   state.unanswered = 0
   const { answer, value } = written.success
   const loss = lossOf(written.success)
-  if (loss === undefined) return [{ item, sample, value: value as D, answer }]
-  state.lost[loss]++
-  return []
+  if (loss !== undefined) {
+    state.lost[loss]++
+    return []
+  }
+  if (written.success.plain === true) state.plain++
+  return [{ item, sample, value: value as D, answer }]
 })
 
 const filtered = Effect.fnUntraced(function*<I, D, E, R>(
@@ -145,6 +151,7 @@ const stateOf = (filters: ReadonlyArray<{ readonly name: string }>): State => ({
   items: 0,
   requests: 0,
   kept: 0,
+  plain: 0,
   lost: { failed: 0, rejected: 0, waiting: 0, truncated: 0, refused: 0, empty: 0, invalid: 0 },
   dropped: Object.fromEntries(filters.map(({ name }) => [name, 0])),
   unanswered: 0
@@ -185,9 +192,9 @@ export const synthesise = Effect.fn("synthesise")(function*<I, D, E, R, E2, R2, 
     for (const item of own) yield* keep(item, left.get(item) ?? [])
   })
   yield* Stream.runForEach(Stream.grouped(items, CHUNK), chunk)
-  const { dropped, kept, lost, requests } = state
+  const { dropped, items: count, kept, lost, plain, requests } = state
   const files = batch === undefined ? {} : { batch: yield* batch }
-  return { items: state.items, requests, lost, dropped, kept, ...files } satisfies Funnel as Funnel
+  return { items: count, requests, lost, dropped, kept, plain, ...files } satisfies Funnel as Funnel
 })
 
 /** What a synthesis would take. */
@@ -200,6 +207,8 @@ export interface Estimate {
   /** About: four characters a token; answers as long as they may be. */
   readonly tokens: number
   readonly prompts: ReadonlyArray<string>
+  /** Most requests of stages that ask of what this one writes, if there are any; their prompts are not known yet. */
+  readonly later?: number
 }
 
 /** Prompts that an estimate shows. */
@@ -252,10 +261,20 @@ export interface Provenance {
   readonly request_key: string
 }
 
+/** Where a draft is from. */
+export const provenanceOf = <I, D>(
+  { answer: { fingerprint, model, request_key }, sample }: Draft<I, D>,
+  prompt_sha: string,
+  seed: number,
+  sources: ReadonlyArray<string>
+): Provenance => ({ model, fingerprint, prompt_sha, seed, sample, sources, request_key })
+
 /** What a synthesis leaves beside its records. */
 export interface Report extends Funnel {
   readonly task: string
   readonly writer: string
+  /** The models whose texts were kept, as they name themselves. */
+  readonly models: ReadonlyArray<string>
   readonly prompt: string
   readonly prompt_sha: string
   readonly seed: number

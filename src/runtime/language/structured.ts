@@ -59,6 +59,8 @@ export interface Structured<A> {
   readonly value: A | undefined
   /** Why the answer is no such value; "" if it is, or if it is not whole. */
   readonly problem: string
+  /** Whether it was read as labelled lines, as JSON failed or was not asked for. */
+  readonly plain?: boolean
 }
 
 /** A form of answers: its codec, and as requests have it. */
