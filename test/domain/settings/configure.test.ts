@@ -65,7 +65,8 @@ describe("a configuration", () => {
   })
   for (const [name, others] of Object.entries(aliases)) {
     it(`knows ${name} by its other names`, () => {
-      const value = name === "torch_dtype" ? "float16" : unlike(defaults[name] ?? presets["paper"]![name])
+      const one = { torch_dtype: "float16", contrastive_temperature: 0.5 }[name]
+      const value = one ?? unlike(defaults[name] ?? presets["paper"]![name])
       for (const other of others) {
         assert.deepStrictEqual(decoded({ [other]: value })[name], value)
         assert.deepStrictEqual(decoded({ [other.replaceAll("_", "-")]: value })[name], value)

@@ -76,7 +76,7 @@ describe("synthetic questions", () => {
       assert.deepInclude(value, {
         items: 10,
         requests: 10,
-        lost: { failed: 0, rejected: 0, truncated: 0, refused: 0, empty: 0, invalid: 1 },
+        lost: { failed: 0, rejected: 0, waiting: 0, truncated: 0, refused: 0, empty: 0, invalid: 1 },
         dropped: {
           "repeats the prompt": 1,
           "question contains the answer": 1,
