@@ -61,7 +61,7 @@ beforeAll(async () => {
   folder = await prepare()
   writeBeir("tiny")
   writeFileSync(join(folder, "tasks.yaml"), tasks)
-}, 60_000)
+}, 180_000)
 afterAll(() => rmSync(folder, { recursive: true }))
 
 describe("bench", () => {

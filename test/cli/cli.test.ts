@@ -9,6 +9,7 @@ import type { Answered } from "../../src/programs/answer.ts"
 import { Environment } from "../../src/programs/environment.ts"
 import type { Trained } from "../../src/programs/training/trained.ts"
 import type { Valid } from "../../src/programs/validate.ts"
+import * as Hash from "../../src/runtime/files/disk.ts"
 import type { Saved } from "../../src/runtime/models/export/folder.ts"
 import { anamnesis, type Ended, jsonLines, type Options, prepare } from "../support/cli.ts"
 import * as Tiny from "../support/tiny.ts"
@@ -37,7 +38,7 @@ const refused = ({ code, err: said, out }: Ended, why: RegExp): void => {
 beforeAll(async () => {
   folder = await prepare()
   training = await run("train", ["--json"])
-}, 60_000)
+}, 180_000)
 afterAll(() => rmSync(folder, { recursive: true }))
 
 describe("train", () => {
@@ -166,7 +167,7 @@ describe("misuse", () => {
       /^anamnesis: SPIN: must be a whole number from 0 to/
     )
     assert.isFalse(exists("no"))
-  }, 60_000)
+  }, 180_000)
   it("is not to train on rows of texts: validate reads them as training does", async () => {
     const rows = [{ anchor: "a", positive: "b", negative: "c" }, { query: "d", pos: ["e"], neg: ["f"] }]
     writeFileSync(join(folder, "rows.jsonl"), rows.map((row) => `${JSON.stringify(row)}\r\n`).join(""))
@@ -174,7 +175,7 @@ describe("misuse", () => {
     const { code, err, out } = await run("validate", given)
     assert.strictEqual(code, 0, err)
     assert.match(out, /train questions +2$/m)
-  }, 60_000)
+  }, 180_000)
   it("is to ask for what memory cannot hold, told by its key", async () => {
     const own = (key: string) => run("validate", set(`${key}=1099511627776`, "output_dir=no"))
     const keys = [
@@ -186,7 +187,7 @@ describe("misuse", () => {
     ]
     const said = await Promise.all(keys.map(own))
     said.forEach((ended, i) => refused(ended, new RegExp(`^anamnesis: .*${keys[i]} \\(1099511627776\\)`)))
-  }, 60_000)
+  }, 180_000)
 })
 
 describe("evaluate", () => {
@@ -199,7 +200,11 @@ describe("evaluate", () => {
     assert.deepStrictEqual(metrics, { ...summary })
     Schema.decodeUnknownSync(Environment)(environment)
     const models = { retriever: "run/checkpoint-4/retriever", reader: "run/checkpoint-4/reader" }
-    assert.deepNestedInclude(of, { models: { ...models, checkpoint: "run/checkpoint-4", step: 4 }, split: "test" })
+    const sha256 = Hash.sha256(readFileSync(join(folder, "run/checkpoint-4/trainer_state.json")))
+    assert.deepNestedInclude(of, {
+      models: { ...models, checkpoint: "run/checkpoint-4", step: 4, sha256 },
+      split: "test"
+    })
     const { corpus } = JSON.parse(read("run/run.json")) as { readonly corpus: string }
     assert.deepNestedInclude(of, { passages: { file: "passages.jsonl", sha256: corpus } })
     const judged = lines("run/eval-test/predictions.jsonl").map((line) => JSON.parse(line) as Judged)

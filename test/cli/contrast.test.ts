@@ -100,7 +100,7 @@ beforeAll(async () => {
     test_file: "questions.jsonl"
   }
   writeFileSync(join(folder, "tasks.yaml"), JSON.stringify({ ...task, main_score: "recall_at_1" }))
-}, 60_000)
+}, 180_000)
 afterAll(() => rmSync(folder, { recursive: true }))
 
 describe("a retriever trained by contrast", () => {

@@ -44,7 +44,7 @@ beforeAll(async () => {
   await writeSearch(folder)
   writeFileSync(join(folder, "linear.yaml"), linear)
   writeFileSync(join(folder, "search.yaml"), search)
-}, 60_000)
+}, 180_000)
 afterAll(() => rmSync(folder, { recursive: true }))
 
 describe("merge of a config", () => {

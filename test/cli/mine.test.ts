@@ -23,7 +23,7 @@ const kept = (out: string): ReadonlyArray<string> =>
 
 beforeAll(async () => {
   folder = await prepare()
-}, 60_000)
+}, 180_000)
 afterAll(() => rmSync(folder, { recursive: true }))
 
 describe("mine", () => {

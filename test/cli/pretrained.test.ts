@@ -16,7 +16,7 @@ beforeAll(async () => {
   writeFileSync(config, longer)
   cpSync(join(folder, "retriever"), join(folder, "models/all-MiniLM-L6-v2"), { recursive: true })
   cpSync(join(folder, "reader"), join(folder, "as-folder"), { recursive: true })
-}, 60_000)
+}, 180_000)
 afterAll(() => rmSync(folder, { recursive: true }))
 
 const set = (...settings: ReadonlyArray<string>) => settings.flatMap((setting) => ["--set", setting])

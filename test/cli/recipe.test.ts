@@ -7,7 +7,7 @@ import { anamnesis, prepare } from "../support/cli.ts"
 let folder: string
 beforeAll(async () => {
   folder = await prepare()
-}, 60_000)
+}, 180_000)
 afterAll(() => rmSync(folder, { recursive: true }))
 
 const recipe = `
@@ -43,7 +43,7 @@ describe("a recipe of commands", () => {
     const again = await anamnesis(folder, ["recipe", "recipe.yaml", "out"])
     assert.match(again.out, /^step +state +seconds +folder\ntrained +done before +\d+ +\S*\/out\/trained-/)
     assert.notInclude(again.err, "step 1")
-  }, 60_000)
+  }, 180_000)
 
   it("ends where a command does, and names the step", async () => {
     writeFileSync(join(folder, "bad.yaml"), "steps: { trained: train --config run.yaml --set lr=x }\n")
@@ -51,5 +51,5 @@ describe("a recipe of commands", () => {
     assert.strictEqual(code, 1)
     assert.match(err, /learning_rate/)
     assert.match(err, /anamnesis: step trained: ended with status 1; what it made is in \S*\/bad\/trained-[0-9a-f]{12}/)
-  }, 60_000)
+  }, 180_000)
 })

@@ -35,7 +35,7 @@ const setting = Effect.gen(function*() {
 })
 type Setting = Effect.Success<typeof setting>
 const live = (name: string, test: (s: Setting) => Effect.Effect<void>) =>
-  it.live(name, () => Effect.scoped(Effect.flatMap(setting, test)), 60_000)
+  it.live(name, () => Effect.scoped(Effect.flatMap(setting, test)), 180_000)
 
 describe("synthesize hard-negatives", () => {
   live(
