@@ -4,6 +4,7 @@ import { markdown } from "../domain/textTable.ts"
 import type { Difference } from "../programs/evaluation/compare.ts"
 
 const share = (value: number | null): string => value === null ? "-" : value.toFixed(3)
+const probability = (p: number | null): string => p !== null && p < 0.001 ? "<0.001" : share(p)
 const signed = (value: number | null): string => value === null || value < 0 ? share(value) : `+${share(value)}`
 const bounds = ({ high, low }: Interval, show = share): string =>
   low === null || high === null ? "-" : `[${show(low)}, ${show(high)}]`
@@ -13,7 +14,12 @@ export const compareTable = (differences: ReadonlyArray<Difference>): string => 
   const [first, ...others] = differences as readonly [Difference, ...ReadonlyArray<Difference>]
   const rows = others.map(({ against, interval, mean, name }) => {
     const { difference, holm, lost, mcnemar, needed, permutation, won } = against!
-    const tests = [share(permutation), share(holm), share(mcnemar), needed?.toLocaleString("en") ?? "-"]
+    const tests = [
+      probability(permutation),
+      probability(holm),
+      probability(mcnemar),
+      needed?.toLocaleString("en") ?? "-"
+    ]
     return [name, share(mean), bounds(interval), signed(difference.mean), bounds(difference, signed), `${won}/${lost}`]
       .concat(tests)
   })
