@@ -1,11 +1,8 @@
 #!/usr/bin/env node
 /** What `anamnesis` starts. */
 import "./cli/allocator.ts"
-import { enableCompileCache } from "node:module"
+import "./cli/compileCache.ts"
 import { refusal } from "./cli/nodeVersion.ts"
-
-/** Compiled code is kept in the temporary folder: later commands start in half the time. */
-enableCompileCache()
 
 const refused = refusal()
 if (refused === undefined) {

@@ -180,6 +180,7 @@ export const stepsOf = (
       const step = stepOf(name, body, values)
       if (typeof step === "string") problems.push(step)
       else if (steps.has(name)) problems.push(`${name}: is given twice`)
+      else if (values.has(name) || name === OUT) problems.push(`${name}: is the name of a value, too`)
       else steps.set(name, step)
     }
   }

@@ -111,6 +111,10 @@ describe("a recipe", () => {
     assert.match(problems({ steps: { a: { write: { x: "${b}" } } } }), /a: there is no step or value "b"/)
     assert.match(problems({ steps: { a: { pick: {} } } }), /a: there is nothing to pick from/)
     assert.match(problems({ lists: { l: { a: {} } }, steps: { "${l}": "train", a: "mine" } }), /a: is given twice/)
+    assert.match(
+      problems({ values: { a: "1" }, steps: { a: "train", out: "mine" } }),
+      /a: is the name of a value, too; out: is/
+    )
     assert.strictEqual(problems({ values: { a: "x${a}" }, steps: { b: "train" } }), "")
   })
 })
