@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createRequire } from "node:module"
 import { anamnesis } from "./command.ts"
+import { agreeCommand } from "./commands/agree.ts"
 import { answerCommand } from "./commands/answer.ts"
 import { benchCommand } from "./commands/bench.ts"
 import { compareCommand } from "./commands/compare.ts"
@@ -36,6 +37,7 @@ export const program = Command.runWith(
     trainCommand,
     evaluateCommand,
     compareCommand,
+    agreeCommand,
     answerCommand,
     embedCommand,
     validateCommand,
