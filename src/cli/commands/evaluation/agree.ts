@@ -3,9 +3,9 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import { agree } from "../../programs/evaluation/agree.ts"
-import { agreementTable } from "../../report/agreementTable.ts"
-import { runtime, tell } from "../command.ts"
+import { agree } from "../../../programs/evaluation/agree.ts"
+import { agreementTable } from "../../../report/agreementTable.ts"
+import { runtime, tell } from "../../command.ts"
 
 export const agreeCommand = Command.make(
   "agree",

@@ -3,9 +3,9 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import { compare, figures, systemOf } from "../../programs/evaluation/compare.ts"
-import { compareTable } from "../../report/compareTable.ts"
-import { runtime, tell } from "../command.ts"
+import { compare, figures, systemOf } from "../../../programs/evaluation/compare.ts"
+import { compareTable } from "../../../report/compareTable.ts"
+import { runtime, tell } from "../../command.ts"
 
 export const compareCommand = Command.make(
   "compare",
