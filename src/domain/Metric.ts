@@ -101,21 +101,31 @@ const byKey = (side: ReadonlyArray<Keyed>) => new Map(side.map((one) => [one.key
 const unpairedOf = (a: ReadonlyMap<string, Keyed>, b: ReadonlyMap<string, Keyed>) =>
   [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key)?.group !== b.get(key)?.group)
 
-/** The mean of b - a over the same questions in any order, by a paired bootstrap over groups. */
-export const compare = (a: ReadonlyArray<Keyed>, b: ReadonlyArray<Keyed>): Comparison | Unpaired | null => {
+/** b - a of the same questions, in any order. */
+export const differences = (
+  a: ReadonlyArray<Keyed>,
+  b: ReadonlyArray<Keyed>
+): ReadonlyArray<Observed> | Unpaired => {
   const [left, right] = [byKey(a), byKey(b)]
   const unpaired = unpairedOf(left, right)
   if (unpaired.length > 0) return { unpaired }
-  const differences = [...right.values()].map(({ group, key, value }) => ({
-    group,
-    value: value - left.get(key)!.value
-  }))
+  return [...right.values()].map(({ group, key, value }) => ({ group, value: value - left.get(key)!.value }))
+}
+
+/** The mean of paired differences, by a bootstrap over groups; `null` without any. */
+export const comparison = (differences: ReadonlyArray<Observed>): Comparison | null => {
   const value = mean(differences.map((d) => d.value))
   if (value === null) return null
   const means = bootstrap(differences)
   const beyond = (side: (m: number) => boolean) => means?.filter(side).length ?? 0
   const rarer = Math.min(beyond((m) => m <= 0), beyond((m) => m >= 0))
   return { ...intervalOf(value, means), p: means ? Math.min(1, 2 * (rarer + 1) / (ROUNDS + 1)) : null }
+}
+
+/** The mean of b - a over the same questions in any order, by a paired bootstrap over groups. */
+export const compare = (a: ReadonlyArray<Keyed>, b: ReadonlyArray<Keyed>): Comparison | Unpaired | null => {
+  const found = differences(a, b)
+  return "unpaired" in found ? found : comparison(found)
 }
 
 /** 1 / rank of the first relevant passage among the first `k`, counted from 1; 0 if there is none. */

@@ -23,22 +23,22 @@ export const identity = (c: RunConfig, epochs: Batches.RowEpochs, corpus: string
   "the corpus": corpus
 })
 
-/** What a reader's answers depend on besides its files and the settings of answers. */
-const decisive: ReadonlySet<string> = new Set([
+/** What a reader's answers depend on besides its files, the settings of answers and the seed. */
+export const decisive = [
   "apply_chat_template",
   "excess_length",
   "max_length",
   "quantization",
   "quantization_activations",
   "quantization_block_size",
-  "torch_dtype",
-  "seed"
-])
+  "torch_dtype"
+] as const
+const withSeed: ReadonlySet<string> = new Set([...decisive, "seed"])
 
 /** The identity of a mode's reader, whose model is at hand: its weights, and the settings that its answers depend on. */
 export const readerIdentity = Effect.fnUntraced(function*(c: RunConfig) {
   const { fields } = systemOf(c).spec
-  const own = Object.entries(c).filter(([key]) => decisive.has(key) || aboutOf(fields[key]!).affects === "answers")
+  const own = Object.entries(c).filter(([key]) => withSeed.has(key) || aboutOf(fields[key]!).affects === "answers")
   const settings = own.map(([key, value]) => [key, JSON.stringify(value)])
   return { reader: yield* weightsOf(c[folders.reader]), ...Object.fromEntries(settings) } as Identity
 })

@@ -33,8 +33,8 @@ const key = Key.make(0x51675)
 /** What counts as at least as large, in spite of rounding. */
 const SLACK = 1e-9
 
-/** Share of the sign patterns under which the sum is at least as far from 0; `flips(i, pattern)` is -1 or 1. */
-const shareBeyond = (sums: ReadonlyArray<number>, patterns: number, flips: (pattern: number, i: number) => boolean) => {
+/** Of so many sign patterns, those under which the sum is at least as far from 0; `flips` says whose sign is another. */
+const countBeyond = (sums: ReadonlyArray<number>, patterns: number, flips: (pattern: number, i: number) => boolean) => {
   const found = Math.abs(sums.reduce((a, b) => a + b, 0)) * (1 - SLACK)
   let beyond = 0
   for (let pattern = 0; pattern < patterns; pattern++) {
@@ -53,9 +53,9 @@ export const permutation = (differences: ReadonlyArray<Observed>): number => {
   const sums = sumsOf(differences)
   if (sums.length <= EXACT) {
     const patterns = 2 ** sums.length
-    return shareBeyond(sums, patterns, (pattern, i) => (pattern >> i & 1) === 1) / patterns
+    return countBeyond(sums, patterns, (pattern, i) => (pattern >> i & 1) === 1) / patterns
   }
-  const beyond = shareBeyond(sums, ROUNDS, (pattern, i) => Key.uniform(Key.fold(key, pattern), i) < 0.5)
+  const beyond = countBeyond(sums, ROUNDS, (pattern, i) => Key.uniform(Key.fold(key, pattern), i) < 0.5)
   return (beyond + 1) / (ROUNDS + 1)
 }
 

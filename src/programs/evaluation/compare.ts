@@ -89,25 +89,14 @@ const observed = Effect.fnUntraced(function*({ folders, name }: Compared, split:
   return own.length > 0 ? own : yield* refused([`${name}: no question has a figure ${figure}`])
 })
 
-const differencesOf = (a: ReadonlyArray<Metric.Keyed>, b: ReadonlyArray<Metric.Keyed>): ReadonlyArray<Metric.Keyed> => {
-  const before = new Map(a.map(({ key, value }) => [key, value]))
-  return b.map((one) => ({ ...one, value: one.value - before.get(one.key)! }))
-}
-
-const against = (
-  a: ReadonlyArray<Metric.Keyed>,
-  b: ReadonlyArray<Metric.Keyed>,
-  difference: Metric.Comparison,
-  figure: string
-) => {
-  const differences = differencesOf(a, b)
+/** The tests of a system's differences from the first. */
+const against = (differences: ReadonlyArray<Metric.Observed>, independent: boolean) => {
   const [lost, won] = [-1, 1].map((sign) => differences.filter(({ value }) => Math.sign(value) === sign).length) as [
     number,
     number
   ]
-  const independent = figure === "accuracy" && new Set(b.map(({ group }) => group)).size === b.length
   return {
-    difference,
+    difference: Metric.comparison(differences)!,
     lost,
     won,
     mcnemar: independent ? mcnemar(lost, won) : null,
@@ -134,16 +123,17 @@ export const compare = Effect.fn("compare")(
     const values = yield* Effect.forEach(systems, (system) => observed(system, split, figure))
     const base = values[0]!
     const found = yield* Effect.forEach(values.slice(1), (own, i) => {
-      const difference = Metric.compare(base, own)
-      if (difference !== null && !("unpaired" in difference)) {
-        return Effect.succeed(against(base, own, difference, figure))
+      const differences = Metric.differences(base, own)
+      if (!("unpaired" in differences)) {
+        const independent = figure === "accuracy" && new Set(own.map(({ group }) => group)).size === own.length
+        return Effect.succeed(against(differences, independent))
       }
-      const { unpaired = [] } = difference ?? {}
-      const first = unpaired.length === 0 ? "" : ` (first: ${unpaired[0]})`
+      const { unpaired } = differences
       return refused([
         `${names[0]} and ${
           names[i + 1]
-        }: ${unpaired.length} questions are of one of them alone, or of other groups in the other${first}`
+        }: ${unpaired.length} questions are of one of them alone, or of other groups in the `
+        + `other (first: ${unpaired[0]})`
       ])
     })
     const adjusted = holm(found.map((one) => one.permutation))

@@ -1,7 +1,7 @@
 /** What has been mined, kept line by line: a command that was killed, or is given more questions, goes on from it. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { FileError, sha256 } from "../../runtime/files/disk.ts"
+import { sha256 } from "../../runtime/files/disk.ts"
 import * as LineFile from "../../runtime/files/lineFile.ts"
 import { Corpus } from "../../runtime/ports/Corpus.ts"
 import type { Query } from "./queries.ts"
@@ -29,20 +29,11 @@ export const hashOf = (id: (row: number) => string, { answers, positives, text }
 export const open = Effect.fnUntraced(function*(path: string) {
   const { id } = yield* Corpus
   const lines = new Map<string, Line>()
-  let [line, bad] = [0, 0]
-  const file = yield* LineFile.growing(path, (text) => {
-    line++
-    try {
-      const own = decode(JSON.parse(text))
-      lines.set(own.query, own)
-    } catch {
-      bad ||= line
-    }
+  const file = yield* LineFile.growingJson(path, {
+    decode,
+    see: (own) => void lines.set(own.query, own),
+    reason: "is no line of mined negatives; remove the file, and they are mined again"
   })
-  if (bad > 0) {
-    const reason = "is no line of mined negatives; remove the file, and they are mined again"
-    return yield* new FileError({ path, place: `line ${bad}`, reason })
-  }
   const add = Effect.fnUntraced(function*(hashes: ReadonlyArray<string>, found: ReadonlyArray<Found>) {
     const added = found.map(({ dropped, negatives, positives }, q): Line => ({
       query: hashes[q]!,

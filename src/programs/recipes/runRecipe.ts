@@ -166,8 +166,10 @@ interface Work<E, R> {
 
 /** A step's results: those of its folder, or made now. */
 const done = Effect.fnUntraced(
-  function*<E, R>({ inputs, make, name, plain }: Work<E, R>, { dryRun, out }: RecipeOptions) {
-    const { version } = yield* environment
+  function*<E, R>(
+    { inputs, make, name, plain }: Work<E, R>,
+    { dryRun, out, version }: RecipeOptions & { readonly version: string }
+  ) {
     const key = sha256(JSON.stringify([1, version, plain, inputs]))
     const folder = join(out, `${name}-${key.slice(0, 12)}`)
     const mark = join(folder, MARK)
@@ -247,13 +249,15 @@ export const runRecipe = Effect.fn("runRecipe")(function*<R>(path: string, optio
   yield* makeFolder(out)
   const [fs, reporter] = [yield* FileSystem.FileSystem, yield* Reporter]
   const inputsOf = yield* hashing(join(out, "hashes.json"), out)
+  const { version } = yield* environment
   const known = new Map<string, Known>()
+  const own = { ...options, version }
   const take = Effect.fnUntraced(function*(step: Step, at: number) {
     if (step.kind === "choice") return yield* choose(step, known)
-    if (step.kind === "files") return yield* done(written(step, known), options)
+    if (step.kind === "files") return yield* done(written(step, known), own)
     const note = (line: string) => reporter.note(`step ${at} of ${steps.length}, ${line}`)
     const inputs = yield* inputsOf(plainOf(step.words, known))
-    return yield* done(command(step, known, inputs, { note, tool }), options)
+    return yield* done(command(step, known, inputs, { note, tool }), own)
   })
   return yield* Effect.gen(function*() {
     for (const [i, step] of steps.entries()) known.set(step.name, yield* take(step, i + 1))

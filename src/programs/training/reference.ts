@@ -8,7 +8,7 @@ import { join } from "node:path"
 import type { TokenRecord } from "../../domain/examples/tokens.ts"
 import { referenceKept } from "../../domain/fileNames.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
-import { FileError, makeFolder, sha256 } from "../../runtime/files/disk.ts"
+import { makeFolder, sha256 } from "../../runtime/files/disk.ts"
 import * as LineFile from "../../runtime/files/lineFile.ts"
 import * as Lock from "../../runtime/files/lock.ts"
 import { Reporter } from "../../runtime/ports/Reporter.ts"
@@ -42,20 +42,11 @@ const conditions = Effect.fnUntraced(function*(c: RunConfig) {
 /** The figures kept in a file, by the hash of their row, and how more are added; open until the scope ends. */
 const open = Effect.fnUntraced(function*(path: string) {
   const known = new Map<string, Pair>()
-  let [line, bad] = [0, 0]
-  const file = yield* LineFile.growing(path, (text) => {
-    line++
-    try {
-      const own = decode(JSON.parse(text))
-      known.set(own.row, [own.ref_chosen_logps, own.ref_rejected_logps])
-    } catch {
-      bad ||= line
-    }
+  const file = yield* LineFile.growingJson(path, {
+    decode,
+    see: (own) => void known.set(own.row, [own.ref_chosen_logps, own.ref_rejected_logps]),
+    reason: "is no line of a reference; remove the file, and it is made again"
   })
-  if (bad > 0) {
-    const reason = "is no line of a reference; remove the file, and it is made again"
-    return yield* new FileError({ path, place: `line ${bad}`, reason })
-  }
   const add = (hashes: ReadonlyArray<string>, found: ReadonlyArray<Pair>) => {
     hashes.forEach((hash, i) => known.set(hash, found[i]!))
     const lines = hashes.map((row, i) => ({

@@ -9,6 +9,7 @@ import * as Endpoint from "../../runtime/language/endpoint/endpoint.ts"
 import * as Local from "../../runtime/language/local.ts"
 import * as Corpus from "../../runtime/ports/Corpus.ts"
 import { modeOf, systemOf } from "../../systems/all.ts"
+import { decisive } from "../identity.ts"
 import { answering } from "../prepare.ts"
 import { trained } from "../run.ts"
 
@@ -25,16 +26,6 @@ export interface WritingOptions {
 export type EndpointOptions = Endpoint.EndpointSettings
 
 /** What the answers of our reader depend on besides its files. */
-const decisive = [
-  "apply_chat_template",
-  "excess_length",
-  "max_length",
-  "quantization",
-  "quantization_activations",
-  "quantization_block_size",
-  "torch_dtype"
-] as const
-
 const identityOf = (c: RunConfig) => {
   const { fields } = systemOf(c).spec
   const answers = Object.entries(c).filter(([key]) => aboutOf(fields[key]!).affects === "answers")

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
-import { exists, type FileError, located, moveDurably, partialOf, reading, writing } from "./disk.ts"
+import { exists, FileError, located, moveDurably, partialOf, reading, writing } from "./disk.ts"
 import { bytesOf, decoded } from "./textFile.ts"
 
 /** A line file being written. */
@@ -61,4 +61,25 @@ export const growing = Effect.fnUntraced(function*(path: string, see: (line: str
     add: (lines: ReadonlyArray<string>) =>
       file.writeAll(new TextEncoder().encode(lines.map((line) => `${line}\n`).join(""))).pipe(located(path))
   } satisfies Pick<LineFile, "add"> as Pick<LineFile, "add">
+})
+
+/** The same with lines of JSON that `decode` accepts; fails at the first that it does not, for this reason. */
+export const growingJson = Effect.fnUntraced(function*<A>(
+  path: string,
+  { decode, reason, see }: {
+    readonly decode: (json: unknown) => A
+    readonly see: (line: A) => void
+    readonly reason: string
+  }
+) {
+  let [line, bad] = [0, 0]
+  const file = yield* growing(path, (text) => {
+    line++
+    try {
+      see(decode(JSON.parse(text)))
+    } catch {
+      bad ||= line
+    }
+  })
+  return bad === 0 ? file : yield* new FileError({ path, place: `line ${bad}`, reason })
 })

@@ -52,6 +52,10 @@ const learned = (c: MediphiConfig) => ({
   document_tasks: "none" as const
 })
 
+/** The training file as it is. */
+const given = (c: MediphiConfig) =>
+  Examples.rows<Preference>(c.train_file, toPreference, { where: c.train_where, skipBad: c.skip_bad_lines })
+
 const wordsOf = (pair: Preference): ReadonlyArray<string> =>
   pair._tag === "Texts"
     ? [pair.prompt, pair.chosen, pair.rejected]
@@ -59,14 +63,12 @@ const wordsOf = (pair: Preference): ReadonlyArray<string> =>
 
 /** The words of the pairs. */
 export const pairWords = Effect.fnUntraced(function*(c: MediphiConfig) {
-  const options = { where: c.train_where, skipBad: c.skip_bad_lines }
-  return (yield* Examples.rows<Preference>(c.train_file, toPreference, options)).records.flatMap(wordsOf)
+  return (yield* given(c)).records.flatMap(wordsOf)
 })
 
 /** The pairs of the training file; `reference` is added by a frozen pass. */
 export const pairRows = Effect.fnUntraced(function*(c: MediphiConfig) {
-  const options = { where: c.train_where, skipBad: c.skip_bad_lines }
-  const loaded = yield* Examples.rows<Preference>(c.train_file, toPreference, options)
+  const loaded = yield* given(c)
   const o = yield* sources(c, learned(c))
   const pairs = yield* Effect.forEach(
     loaded.records,

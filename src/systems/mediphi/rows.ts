@@ -82,6 +82,10 @@ const checkLearned = (c: MediphiConfig, examples: ReadonlyArray<Example>) => {
   ))
 }
 
+/** The training file as it is. */
+const given = (c: MediphiConfig) =>
+  Examples.rows<Row>(c.train_file, toRow, { where: c.train_where, skipBad: c.skip_bad_lines })
+
 const wordsOf = (row: Row): ReadonlyArray<string> => {
   switch (row._tag) {
     case "Text":
@@ -97,14 +101,12 @@ const wordsOf = (row: Row): ReadonlyArray<string> => {
 
 /** The words of the rows. */
 export const textWords = Effect.fnUntraced(function*(c: MediphiConfig) {
-  const options = { where: c.train_where, skipBad: c.skip_bad_lines }
-  return (yield* Examples.rows<Row>(c.train_file, toRow, options)).records.flatMap(wordsOf)
+  return (yield* given(c)).records.flatMap(wordsOf)
 })
 
 /** The rows of the training file, packed. */
 export const textRows = Effect.fnUntraced(function*(c: MediphiConfig) {
-  const options = { where: c.train_where, skipBad: c.skip_bad_lines }
-  const loaded = yield* Examples.rows<Row>(c.train_file, toRow, options)
+  const loaded = yield* given(c)
   const o = yield* sources(c, c.mode === "sft" ? c : { ...c, train_on_inputs: true })
   const rows = loaded.records as ReadonlyArray<Identified>
   const made = c.mode === "pretrain" ? yield* documents(c, o, rows) : yield* ofSft(o, rows)
