@@ -5,7 +5,6 @@
 
 import argparse
 import json
-import re
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,8 @@ from pathlib import Path
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import CachedMultipleNegativesRankingLoss, MultipleNegativesRankingLoss
+
+from measured import peak, say
 
 options = argparse.ArgumentParser()
 options.add_argument("record", type=Path)
@@ -22,17 +23,6 @@ torch.set_num_threads(options.threads)
 
 record = json.loads((options.record / "record.json").read_text())
 settings = record["optimizer"]
-
-
-def say(value):
-    print(json.dumps(value), flush=True)
-
-
-def peak():
-    """Greatest resident memory in bytes since the last call, and its greatest from now on."""
-    kilobytes = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
-    Path("/proc/self/clear_refs").write_text("5")
-    return 1024 * kilobytes
 
 
 model = SentenceTransformer(str(options.record / "model"), device="cpu")

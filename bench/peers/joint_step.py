@@ -17,6 +17,8 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
+from measured import say
+
 options = argparse.ArgumentParser()
 options.add_argument("record", type=Path)
 options.add_argument("--compile", action="store_true")
@@ -285,10 +287,6 @@ def check(told):
         "scores": off(first["scores"].flatten().tolist(), step["docScore"]),
         "nll": off(sorted(first["nll"].tolist()), sorted(step["nll"])),
     }
-
-
-def say(value):
-    print(json.dumps(value), flush=True)
 
 
 step = Step()

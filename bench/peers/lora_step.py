@@ -5,7 +5,6 @@
 
 import argparse
 import json
-import re
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,8 @@ from peft import PeftModel
 from torch.nn import functional as F
 from transformers import LlamaForCausalLM
 
+from measured import peak, say
+
 options = argparse.ArgumentParser()
 options.add_argument("record", type=Path)
 options.add_argument("--threads", type=int, default=2)
@@ -23,17 +24,6 @@ torch.set_num_threads(options.threads)
 
 record = json.loads((options.record / "record.json").read_text())
 settings, answer = record["optimizer"], record["answer"]
-
-
-def say(value):
-    print(json.dumps(value), flush=True)
-
-
-def peak():
-    """Greatest resident memory in bytes since the last call, and its greatest from now on."""
-    kilobytes = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
-    Path("/proc/self/clear_refs").write_text("5")
-    return 1024 * kilobytes
 
 
 base = LlamaForCausalLM.from_pretrained(options.record / "base", dtype=torch.float32, attn_implementation="sdpa")

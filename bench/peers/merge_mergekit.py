@@ -8,7 +8,6 @@ import contextlib
 import json
 import logging
 import os
-import re
 import shutil
 import sys
 import time
@@ -21,23 +20,14 @@ import yaml
 from mergekit.config import MergeConfiguration
 from mergekit.merge import MergeOptions, run_merge
 
+from measured import peak, say
+
 options = argparse.ArgumentParser()
 options.add_argument("config", type=Path)
 options.add_argument("--threads", type=int, default=2)
 options = options.parse_args()
 torch.set_num_threads(options.threads)
 logging.disable(logging.WARNING)
-
-
-def say(value):
-    print(json.dumps(value), flush=True)
-
-
-def peak():
-    """Greatest resident memory in bytes since the last call, and its greatest from now on."""
-    kilobytes = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
-    Path("/proc/self/clear_refs").write_text("5")
-    return 1024 * kilobytes
 
 
 def merge(out):

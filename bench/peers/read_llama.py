@@ -14,16 +14,14 @@ import time
 import llama_cpp
 import numpy
 
+from measured import say
+
 parser = argparse.ArgumentParser()
 parser.add_argument("--model", required=True)
 parser.add_argument("--batch", type=int, default=8)
 parser.add_argument("--context", type=int, default=1024)
 parser.add_argument("--threads", type=int, default=2)
 options = parser.parse_args()
-
-
-def say(value):
-    print(json.dumps(value), flush=True)
 
 
 quiet = llama_cpp.llama_log_callback(lambda *_: None)
