@@ -13,7 +13,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 const recipe = `
 steps:
   trained: train --config run.yaml --resume --set output_dir=\${out}
-  judged: evaluate --config \${trained}/settings.json
+  judged: evaluate --json --config \${trained}/settings.json
   exported: export --config \${trained}/settings.json retriever \${out}/model
 `
 
@@ -28,7 +28,7 @@ describe("a recipe of commands", () => {
     assert.strictEqual(first.code, 0, first.err)
     assert.match(
       first.err,
-      /step 2 of 3, judged: anamnesis evaluate --config \S*\/out\/trained-[0-9a-f]{12}\/settings\.json/
+      /step 2 of 3, judged: anamnesis evaluate --json --config \S*\/out\/trained-[0-9a-f]{12}\/settings\.json/
     )
     const { steps } = JSON.parse(first.out) as Result
     assert.deepStrictEqual(steps.map(({ state, step }) => [step, state]), [

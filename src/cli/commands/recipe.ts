@@ -14,7 +14,7 @@ import { refuse, runtime, tell } from "../command.ts"
 /** Runs a command line of this program in a process of its own, which gets its messages to the terminal. */
 const tool = Effect.fnUntraced(function*(words: ReadonlyArray<string>, output: string) {
   const [spawner, fs] = [yield* ChildProcessSpawner, yield* FileSystem.FileSystem]
-  const args = [...process.execArgv, process.argv[1]!, ...words, "--json"]
+  const args = [...process.execArgv, process.argv[1]!, ...words, ...(words.includes("--json") ? [] : ["--json"])]
   const child = yield* spawner.spawn(
     ChildProcess.make(process.execPath, args, { stdin: "ignore", stdout: "pipe", stderr: "inherit", extendEnv: true })
   )

@@ -185,6 +185,7 @@ export const stepsOf = (
     }
   }
   if (problems.length > 0) return { problems }
+  if (steps.size === 0) return { problems: ["steps: there is none"] }
   const missing = unknowns(steps, recipe)
   if (missing.length > 0) return { problems: missing }
   const order = ordered(steps)

@@ -109,7 +109,13 @@ const Kept = Schema.Struct({
 /** The verdicts of a file of predictions. */
 export const verdictsIn = (path: string) =>
   LineFile.read(path).pipe(
-    Stream.mapEffect((line) => Effect.flatMap(jsonOf(path, line), decoding(path, Schema.decodeUnknownEffect(Kept)))),
+    Stream.zipWithIndex,
+    Stream.mapEffect(([line, at]) =>
+      Effect.mapError(
+        Effect.flatMap(jsonOf(path, line), decoding(path, Schema.decodeUnknownEffect(Kept))),
+        ({ reason }) => new FileError({ path, place: `line ${at + 1}`, reason })
+      )
+    ),
     Stream.runCollect
   )
 

@@ -16,6 +16,14 @@ const Hashes = Schema.Record(
   Schema.Struct({ size: Schema.Finite, time: Schema.Finite, sha256: Schema.String })
 )
 
+/** The hashes that a file keeps; none if it is damaged, since they can be taken again. */
+const kept = Effect.fnUntraced(function*(path: string) {
+  if (!(yield* exists(path))) return {}
+  return yield* decodeFile(path, Schema.decodeUnknownEffect(Hashes)).pipe(
+    Effect.catch((error) => Effect.as(Effect.logWarning(`${error.message}: all inputs are hashed again`), {}))
+  )
+})
+
 /** The texts of a word that may be paths: itself, and what follows a "="; without a "#part" of a file. */
 const within = (word: string): ReadonlyArray<string> =>
   [word, ...word.includes("=") ? [word.slice(word.lastIndexOf("=") + 1)] : []].map((text) => text.split("#")[0]!)
@@ -34,9 +42,7 @@ const isSettings = (path: string): boolean => /\.(?:ya?ml|json)$/.test(path)
  */
 export const hashing = Effect.fnUntraced(function*(path: string, folder: string) {
   const fs = yield* FileSystem.FileSystem
-  const known = new Map(
-    Object.entries((yield* exists(path)) ? yield* decodeFile(path, Schema.decodeUnknownEffect(Hashes)) : {})
-  )
+  const known = new Map(Object.entries<typeof Hashes.Type[string]>(yield* kept(path)))
   const own = `${resolve(folder)}/`
 
   const ofFile = Effect.fnUntraced(function*(file: string, { mtime, size }: FileSystem.File.Info) {

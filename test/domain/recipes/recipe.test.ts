@@ -92,6 +92,7 @@ describe("a recipe", () => {
   })
 
   it("is refused where it cannot be run, each problem with its step", () => {
+    assert.strictEqual(problems({ steps: {} }), "steps: there is none")
     assert.match(problems({ steps: { a: "train ${b}", b: "mine ${a}" } }), /in a circle: a → b → a/)
     assert.match(
       problems({ steps: { mined: "mine", a: "train ${mind}" } }),

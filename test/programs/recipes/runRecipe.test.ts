@@ -95,6 +95,7 @@ steps:
       assert.strictEqual(changed.outdated.length, 4)
       writeFileSync(join(folder, "passages.jsonl"), "2\n")
       utimesSync(join(folder, "passages.jsonl"), 1, 1)
+      writeFileSync(join(out, "hashes.json"), "{")
       assert.deepStrictEqual((yield* run()).ran, [])
       const pruned = yield* run({ prune: true })
       assert.deepStrictEqual(pruned.outdated, [])
