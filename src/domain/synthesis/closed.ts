@@ -1,4 +1,4 @@
-/** Open questions as closed ones: yes or no, or a choice of options (JOMED; methods.md 2.8, multimodal.md 3.10). */
+/** Open questions as closed ones: yes or no, or a choice of options (JOMED). */
 import { normalise } from "../answers/correct.ts"
 import * as Key from "../Key.ts"
 import type { Fields } from "../records/fields.ts"

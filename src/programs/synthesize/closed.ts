@@ -1,4 +1,4 @@
-/** Program: makes closed questions of open ones, by rule, without a model, or by a model (JOMED; multimodal.md 3.10). */
+/** Program: makes closed questions of open ones, by rule, without a model, or by a model (JOMED). */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"

@@ -1,4 +1,4 @@
-/** Program: has tasks written for documents, to be learned before or with these (pre-instruction tuning, experts.md 8.5). */
+/** Program: has tasks written for documents, to be learned before or with these (pre-instruction tuning; Jiang et al. 2024). */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Key from "../../domain/Key.ts"
