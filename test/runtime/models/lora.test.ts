@@ -388,7 +388,7 @@ describe("settings of adapters", () => {
         assert.sameMembers([...found], want)
       })))
   }
-  it("of the release are those of its code (methods.md §1.8)", () => {
+  it("of the release are those of its code", () => {
     const { lora_alpha, lora_dropout, lora_r } = presets.release
     assert.deepStrictEqual([lora_r, lora_alpha, lora_dropout], [128, 256, 0.05])
   })

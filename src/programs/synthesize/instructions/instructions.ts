@@ -1,4 +1,4 @@
-/** Program: has instructions written with examples, scores, and worse outputs (MediFlow, methods.md 4.5). */
+/** Program: has instructions written with examples, scores, and worse outputs (MediFlow). */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { besideWritten } from "../../../domain/fileNames.ts"
