@@ -13,10 +13,11 @@ import type { Raw, RunConfig } from "../domain/settings/RunConfig.ts"
 import type { Fields } from "../domain/settings/setting.ts"
 import { jmlr } from "./jmlr/jmlr.ts"
 import { mediphi } from "./mediphi/mediphi.ts"
+import { stm } from "./stm/stm.ts"
 import type { Mode, System } from "./System.ts"
 
 /** The first is the default. */
-const systems: readonly [System, ...ReadonlyArray<System>] = [jmlr, mediphi]
+const systems: readonly [System, ...ReadonlyArray<System>] = [jmlr, stm, mediphi]
 
 /** The specs of all systems. */
 export const specs = systems.map(({ spec }) => spec) as unknown as Specs

@@ -62,22 +62,31 @@ interface Merged {
   readonly settings: Raw
   readonly sources: ReadonlyMap<string, string>
   readonly problems: ReadonlyArray<Problem>
+  /** Settings of other systems, which have no effect. */
+  readonly foreign: Settled["unused"]
 }
 
-/** Renames keys to canonical names; a setting given twice by the same source is a problem. */
-const rename = (spec: Spec) => ({ settings, source }: Given): Merged => {
+/**
+ * Renames keys to canonical names; a setting given twice by the same source is a problem. A file that several systems share
+ * may have settings that only the others know.
+ */
+const rename = (spec: Spec, specs: Specs) => ({ settings, source }: Given): Merged => {
   const found = new Map<string, unknown>()
+  const foreign: Array<Settled["unused"][number]> = []
   const problems: Array<string> = []
   for (const [key, value] of Object.entries(settings)) {
     const name = settingOf(spec, key)
-    if (name === undefined) problems.push(unknownKey(spec, key, problems.length < GUESSES))
+    const owner = name === undefined ? specs.find((other) => settingOf(other, key) !== undefined) : spec
+    if (owner === undefined) problems.push(unknownKey(spec, key, problems.length < GUESSES))
+    else if (name === undefined) foreign.push({ key, source, text: `${key} (only in system ${owner.name})` })
     else if (found.has(name)) problems.push(`"${name}" is given twice (as ${brief(key)})`)
     else found.set(name, value)
   }
   return {
     settings: Object.fromEntries(found),
     sources: new Map([...found.keys()].map((name) => [name, source])),
-    problems: [...new Set(problems)].map((text) => ({ source, text }))
+    problems: [...new Set(problems)].map((text) => ({ source, text })),
+    foreign
   }
 }
 
@@ -99,12 +108,13 @@ const conflicts = (c: RunConfig): ReadonlyArray<string> =>
   ].filter((problem) => problem !== false)
 
 /** Merges sources; later ones win. */
-const merge = (spec: Spec, given: ReadonlyArray<Given>): Merged => {
-  const all = given.map(rename(spec))
+const merge = (spec: Spec, specs: Specs, given: ReadonlyArray<Given>): Merged => {
+  const all = given.map(rename(spec, specs))
   return {
     settings: Object.assign({}, ...all.map(({ settings }) => settings)) as Raw,
     sources: new Map(all.flatMap(({ sources }) => [...sources])),
-    problems: all.flatMap(({ problems }) => problems)
+    problems: all.flatMap(({ problems }) => problems),
+    foreign: all.flatMap(({ foreign }) => foreign)
   }
 }
 
@@ -171,11 +181,30 @@ export const unused = (spec: Spec, config: RunConfig, key: string): string | und
 /** The systems by name; the first is the default. */
 export type Specs = readonly [Spec, ...ReadonlyArray<Spec>]
 
-/** The system named by the last source that names one. */
+/** Names of a system: its own, those of its modes, and those of its presets. */
+const namings = {
+  system: ({ name }: Spec) => [name],
+  mode: ({ modes }: Spec) => Object.keys(modes),
+  preset: ({ presets }: Spec) => Object.keys(presets)
+}
+
+/** The first spec with the names of all systems, modes and presets: for saying that none has what is given. */
+const anyOf = (specs: Specs): Spec => {
+  const [first] = specs
+  const names = Object.entries(namings).map(([key, of]) => [key, Schema.Literals(specs.flatMap(of))] as const)
+  return { ...first, fields: { ...first.fields, ...Object.fromEntries(names) } }
+}
+
+/** The system that the last source names, if any: itself, or else by its mode, or else by its preset. */
 const specOf = (specs: Specs, given: ReadonlyArray<Given>): Spec => {
-  const name = given.findLast(({ settings }) => Object.hasOwn(settings, "system"))?.settings["system"] ?? specs[0].name
-  const known = specs.find((spec) => spec.name === name)
-  return known ?? { ...specs[0], fields: { ...specs[0].fields, system: Schema.Literals(specs.map((s) => s.name)) } }
+  for (const { settings } of given.toReversed()) {
+    for (const [key, names] of Object.entries(namings)) {
+      if (Object.hasOwn(settings, key)) {
+        return specs.find((spec) => names(spec).includes(settings[key] as string)) ?? anyOf(specs)
+      }
+    }
+  }
+  return specs[0]
 }
 
 /**
@@ -188,10 +217,10 @@ export const settle = Effect.fnUntraced(function*(
   main = given[0]?.source ?? "settings"
 ) {
   const spec = specOf(specs, given)
-  const merged = merge(spec, given)
+  const merged = merge(spec, specs, given)
   const { problems, settings, sources } = merged
   const usual = { ...spec.defaults, ...presetOf(spec, settings["preset"]) }
-  const all: Raw = { ...usual, ...settings }
+  const all: Raw = { ...usual, ...settings, ...(specs.includes(spec) ? { system: spec.name } : {}) }
   const decoded = yield* Schema.decodeUnknownEffect(Schema.Struct(spec.fields))(all, { errors: "all" }).pipe(
     Effect.mapError((error) => failure([...problems, ...misfits(spec, all, merged, main, error)], main))
   )
@@ -211,5 +240,5 @@ export const settle = Effect.fnUntraced(function*(
   const idle = own.flatMap(([key, source]) =>
     [unused(spec, config, key) ?? []].flat().map((text) => ({ key, source, text }))
   )
-  return { config, unused: idle } satisfies Settled as Settled
+  return { config, unused: [...merged.foreign, ...idle] } satisfies Settled as Settled
 })

@@ -3,13 +3,12 @@
  * passage ranks the passages. Includes the baselines it is compared with, and warm-ups of both models.
  */
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
-import { candidatesOf } from "../../stages/contrast.ts"
 import { answerGold, answerOne } from "../../stages/pipelines.ts"
+import { onQuestions } from "../questions.ts"
 import type { Mode, System } from "../System.ts"
-import { contrastLacks, contrastOptions } from "./contrast.ts"
 import * as layers from "./layers.ts"
 import { type JmlrConfig, type ModeName, spec, traits } from "./settings.ts"
-import { answerOptions, onQuestions, studies } from "./study.ts"
+import { answerOptions, studies } from "./study.ts"
 import { cloze, lexical, scrambled } from "./warmUps.ts"
 
 /** Properties of a mode that do not follow from its traits. */
@@ -19,8 +18,6 @@ interface Particulars {
   readonly corpus?: (c: JmlrConfig) => NonNullable<Mode["corpus"]>
   readonly questions?: (c: JmlrConfig) => NonNullable<Mode["questions"]>
   readonly needsGold?: Mode["needsGold"]
-  readonly pairs?: boolean
-  readonly lacks?: (c: JmlrConfig) => NonNullable<Mode["lacks"]>
 }
 
 const modes: Readonly<Record<ModeName, Particulars>> = {
@@ -44,27 +41,18 @@ const modes: Readonly<Record<ModeName, Particulars>> = {
     answers: layers.closedBook,
     corpus: ({ copy_words, seed }) => (passages) => scrambled(passages, copy_words, seed),
     questions: ({ seed }) => (passages) => cloze(passages, seed)
-  },
-  contrastive: {
-    trains: layers.retrieverOnly,
-    answers: layers.rankingOnly,
-    needsGold: { studied: true, judged: false },
-    pairs: true,
-    lacks: contrastLacks
   }
 }
 
 /** Bytes of a step's columns: candidates with their scores, draws, and the retriever's targets. */
 const columns = (c: JmlrConfig) => (questions: number): number =>
-  c.mode === "lexical" ?
-    12 * questions ** 2
-    : c.mode === "contrastive"
-    ? questions * (12 * candidatesOf(contrastOptions(c)) + 4 * questions)
+  c.mode === "lexical"
+    ? 12 * questions ** 2
     : questions * (8 * c.n_candidates + 8 * c.retriever_n_context + 4 * c.n_context + 4 * c.retriever_n_context ** 2)
 
 const modeOf = (c: JmlrConfig): Mode => {
   const name = c.mode as ModeName
-  const { answers, corpus, lacks, needsGold, pairs = false, questions, trains } = modes[name]
+  const { answers, corpus, needsGold, questions, trains } = modes[name]
   const { passages, reader, retriever, questions: asked } = traits[name]
   const gold = name === "oracle"
   return {
@@ -76,9 +64,7 @@ const modeOf = (c: JmlrConfig): Mode => {
     ...(corpus ? { corpus: corpus(c) } : {}),
     ...(questions ? { questions: questions(c) } : {}),
     needsGold: needsGold ?? { studied: false, judged: false },
-    pairs,
-    ...(lacks ? { lacks: lacks(c) } : {}),
-    candidates: pairs ? 1 : c.n_candidates,
+    candidates: c.n_candidates,
     context: passages === "gold" ? 1 : passages === "none" ? 0 : c.n_context,
     columns: columns(c),
     study: (passages) => onQuestions(studies[name](c, passages)),

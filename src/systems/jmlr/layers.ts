@@ -8,7 +8,6 @@ import { absent } from "../../runtime/ports/LanguageModel.ts"
 import * as bm25 from "../../runtime/retrieval/bm25.ts"
 import * as retriever from "../../runtime/retrieval/retriever.ts"
 import type { Mode } from "../System.ts"
-import { contrastLoss } from "./contrast.ts"
 import type { JmlrConfig } from "./settings.ts"
 
 /** The retriever's sections of a run's settings. */
@@ -16,9 +15,7 @@ export const ofRetriever = (c: JmlrConfig): retriever.RetrieverSettings => ({
   model: retrieverOf(c),
   training: c,
   retrieval: c,
-  loss: c.mode === "contrastive"
-    ? contrastLoss(c, c.rank_weight)
-    : { temperature: c.temperature_score, weight: c.rank_weight }
+  loss: { temperature: c.temperature_score, weight: c.rank_weight }
 })
 /** The reader's sections of a run's settings. */
 export const ofReader = (c: JmlrConfig): LanguageModelSettings => ({
@@ -46,9 +43,6 @@ export const retrieverOnly = (c: JmlrConfig) => Layer.mergeAll(retriever.trainab
 /** The retriever alone, frozen: none, BM25 or an encoder. */
 export const ranking = (c: JmlrConfig, kind: Traits["retriever"]): Mode["ranks"] =>
   kind === "none" ? retriever.absent : kind === "lexical" ? bm25.layer : retriever.readOnly(ofRetriever(c))
-/** Only the retriever answers, with rankings. */
-export const rankingOnly = (c: JmlrConfig) => Layer.mergeAll(retriever.readOnly(ofRetriever(c)), absent)
-
 /** Both models are frozen; a pipeline that trains them does not typecheck. */
 export const inference = (c: JmlrConfig) =>
   Layer.mergeAll(retriever.readOnly(ofRetriever(c)), languageModel.readOnly(ofReader(c)))

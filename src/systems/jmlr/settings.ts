@@ -7,7 +7,6 @@ import type { Raw, RunConfig } from "../../domain/settings/RunConfig.ts"
 import { setting } from "../../domain/settings/setting.ts"
 import * as Spec from "../../domain/settings/Spec.ts"
 import { all, encodes, finds, inModes, ranks, readsPassages, type Traits, where } from "../../domain/settings/uses.ts"
-import { contrast, contrastConflicts } from "./contrast.ts"
 
 /** The traits of the modes. */
 export const traits = {
@@ -20,9 +19,7 @@ export const traits = {
   oracle: { retriever: "none", reader: "trained", passages: "gold", questions: "given" },
   /** Warm-ups: `lexical` for a retriever, `copy` for a reader. */
   lexical: { retriever: "trained", reader: "none", passages: "none", questions: "made" },
-  copy: { retriever: "none", reader: "trained", passages: "gold", questions: "made" },
-  /** The retriever alone, on rows of anchors, positives and negatives. */
-  contrastive: { retriever: "trained", reader: "none", passages: "none", questions: "given" }
+  copy: { retriever: "none", reader: "trained", passages: "gold", questions: "made" }
 } as const satisfies Readonly<Record<string, Traits>>
 /** Name of a mode. */
 export type ModeName = keyof typeof traits
@@ -40,7 +37,6 @@ const trainsRanking = inModes(({ questions, retriever }) => retriever === "train
 
 /** The system's own settings by name. */
 export const fields = {
-  ...contrast,
   n_candidates: setting(Count, {
     description: "Passages retrieved per question: the candidates.",
     affects: "learning",
@@ -137,21 +133,19 @@ export const fields = {
 /** The settings of a run of this system. */
 export type JmlrConfig = RunConfig & Schema.Struct.Type<typeof fields>
 
-const paper = {
-  n_candidates: 30,
-  retriever_n_context: 7,
-  n_context: 7,
-  context: "sampled",
-  lr_retriever: 3e-5,
-  retriever_trainable: "all",
-  use_full_attn: false,
-  rank_ties: "skip",
-  rank_mean: "pairs"
-} as const
-
 /** JMLR as in the paper, and as in its released code. Adam's and the schedule's defaults are JMLR's too. */
 export const presets = {
-  paper,
+  paper: {
+    n_candidates: 30,
+    retriever_n_context: 7,
+    n_context: 7,
+    context: "sampled",
+    lr_retriever: 3e-5,
+    retriever_trainable: "all",
+    use_full_attn: false,
+    rank_ties: "skip",
+    rank_mean: "pairs"
+  },
   release: {
     n_candidates: 20,
     retriever_n_context: 10,
@@ -170,25 +164,6 @@ export const presets = {
     rank_mean: "pairs_plus_one",
     query_max_len: 512,
     passage_max_len: 128
-  },
-  /** The retriever of STM (Khattab et al. 2026): a decoder, by contrast. JMLR's settings are as in `paper`. */
-  stm: {
-    ...paper,
-    mode: "contrastive",
-    retriever_type: "single_vector",
-    retriever_attention: "bidirectional",
-    retriever_pooling: "eos",
-    retriever_template: "bmretriever",
-    query_max_len: 512,
-    passage_max_len: 512,
-    contrastive_temperature: 1,
-    num_train_epochs: 1,
-    lr_retriever: 5e-5,
-    lr_scheduler_type: "linear",
-    min_lr_rate: 0,
-    warmup_steps: 100,
-    retriever_lora_r: 16,
-    retriever_lora_alpha: 32
   }
 } as const
 
@@ -205,8 +180,7 @@ const conflicts = (c: JmlrConfig): ReadonlyArray<string> => {
     c.gold_score_mode === "llm_rank" && c.retriever_n_context < 2 && "llm_rank compares at least 2 passages",
     retriever === "trained" && c.rank_weight === 0
     && `rank_weight 0 leaves the retriever nothing to learn in mode ${c.mode}; mode frozen_rag keeps it as it is`,
-    c.mode !== "contrastive" && c.passages_file === "" && "passages_file: is missing",
-    ...contrastConflicts(c),
+    c.passages_file === "" && "passages_file: is missing",
     c.mode === "copy" && c.copy_words > c.text_maxlength
     && `copy_words (${c.copy_words}) exceeds text_maxlength (${c.text_maxlength}): a word takes at least a token`
   ].filter((problem) => problem !== false)

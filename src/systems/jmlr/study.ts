@@ -1,12 +1,8 @@
 /** How each mode trains and answers: maps a run's settings to pipeline options. */
-import type { QuestionFrame, RowFrame } from "../../datasets/batches.ts"
-import { fromBatch } from "../../domain/Frame.ts"
 import { stepSize } from "../../domain/settings/training.ts"
-import { Question } from "../../domain/tables.ts"
 import type { AnswerOptions } from "../../stages/answer.ts"
 import * as Pipelines from "../../stages/pipelines.ts"
-import type { Study } from "../System.ts"
-import { contrastOptions } from "./contrast.ts"
+import type { QuestionStudy } from "../questions.ts"
 import type { JmlrConfig, ModeName } from "./settings.ts"
 
 /** How the reader is asked, and how its output is read. */
@@ -43,23 +39,7 @@ export const studyOptions = (c: JmlrConfig): Pipelines.StudyOptions & AnswerOpti
   temperatureGold: c.temperature_gold
 })
 
-/** Training steps on questions. */
-interface QuestionStudy {
-  readonly learn: (rows: QuestionFrame) => ReturnType<Study["learn"]>
-  readonly learnSeveral: (steps: ReadonlyArray<QuestionFrame>, together: boolean) => ReturnType<Study["learnSeveral"]>
-  readonly gate: (rows: QuestionFrame) => ReturnType<Study["gate"]>
-}
 type Studies = (c: JmlrConfig, passages: number) => QuestionStudy
-
-/** The same on rows of any kind, which must be questions. */
-export const onQuestions = ({ gate, learn, learnSeveral }: QuestionStudy): Study => {
-  const asked = ({ batch }: RowFrame) => fromBatch(Question, batch)
-  return {
-    learn: (rows) => learn(asked(rows)),
-    learnSeveral: (steps, together) => learnSeveral(steps.map(asked), together),
-    gate: (rows) => gate(asked(rows))
-  }
-}
 
 const byLikelihood: Studies = (c) =>
   c.gold_score_mode === "llm_rank" ? Pipelines.llmRanked(studyOptions(c)) : Pipelines.distilled(studyOptions(c))
@@ -74,6 +54,5 @@ export const studies: Readonly<Record<ModeName, Studies>> = {
   gold_supervised: (c) => Pipelines.goldSupervised(studyOptions(c)),
   oracle: fromGold,
   lexical: (c) => Pipelines.inBatch(stepSize(c), answerOptions(c)),
-  copy: fromGold,
-  contrastive: (c) => Pipelines.contrastive(contrastOptions(c))
+  copy: fromGold
 }

@@ -5,7 +5,7 @@ import { didYouMean } from "../../../src/domain/nearest.ts"
 import { unused } from "../../../src/domain/settings/configure.ts"
 import { stepsOf, suspicions } from "../../../src/domain/settings/contradictions.ts"
 import { type Raw, type RunConfig, sections } from "../../../src/domain/settings/RunConfig.ts"
-import { decode, settle } from "../../../src/systems/all.ts"
+import { decode, settle, specs } from "../../../src/systems/all.ts"
 import { fields as own, spec } from "../../../src/systems/jmlr/settings.ts"
 
 const { defaults, fields, presets } = spec
@@ -65,7 +65,7 @@ describe("a configuration", () => {
   })
   for (const [name, others] of Object.entries(aliases)) {
     it(`knows ${name} by its other names`, () => {
-      const one = { torch_dtype: "float16", contrastive_temperature: 0.5 }[name]
+      const one = { torch_dtype: "float16" }[name]
       const value = one ?? unlike(defaults[name] ?? presets["paper"]![name])
       for (const other of others) {
         assert.deepStrictEqual(decoded({ [other]: value })[name], value)
@@ -121,7 +121,7 @@ describe("what is wrong with a configuration", () => {
       ],
       preset: [
         "Paper",
-        "preset: must be one of \"paper\", \"release\", \"stm\"; given \"Paper\", did you mean \"paper\"?"
+        "preset: must be one of \"paper\", \"release\", \"contrastive\", \"stm\", \"sft\", \"pretrain\", \"dpo\"; given \"Paper\", did you mean \"paper\"?"
       ],
       skip_bad_lines: ["yes", "skip_bad_lines: must be true or false; given \"yes\"; write true or false"],
       top_k: ["None", "top_k: must be a whole number of at least 0 or null; given \"None\"; write null"],
@@ -150,7 +150,7 @@ describe("what is wrong with a configuration", () => {
       const file = JSON.parse(`{"${key}": 1}`) as Raw
       const error = Effect.runSync(Effect.flip(decode("x", { ...needed, ...Object.fromEntries(Object.entries(file)) })))
       assert.deepStrictEqual(error.problems, [`unknown key "${key}"`])
-      assert.match(problems({ preset: key })[0]!, /^preset: must be one of "paper", "release", "stm"/)
+      assert.match(problems({ preset: key })[0]!, /^preset: must be one of "paper", "release", "contrastive"/)
       assert.match(problems({ mode: key })[0]!, /^mode: must be one of/)
     }
   })
@@ -204,6 +204,47 @@ describe("the names of settings", () => {
   })
 })
 
+describe("the system", () => {
+  const systemOf = (file: Raw, overrides: Raw = {}) => decoded({ train_file: "t", ...file }, overrides)["system"]
+  it("is the one that has the mode, or else the preset", () => {
+    assert.strictEqual(systemOf({}), "jmlr")
+    assert.strictEqual(systemOf({ mode: "bm25" }), "stm")
+    assert.strictEqual(systemOf({ preset: "stm" }), "stm")
+    assert.strictEqual(systemOf({ preset: "dpo" }), "mediphi")
+    assert.strictEqual(systemOf({ system: "mediphi" }), "mediphi")
+  })
+  it("is what the last source says", () => {
+    assert.strictEqual(systemOf({ system: "jmlr", mode: "joint" }, { mode: "contrastive" }), "stm")
+    assert.strictEqual(systemOf({ mode: "contrastive" }, { seed: 1 }), "stm")
+    assert.match(
+      problems({ preset: "stm" }, { mode: "joint" })[0]!,
+      /^preset: must be "paper" or "release"; given "stm"/
+    )
+    assert.match(
+      problems({ system: "stm", mode: "joint" })[0]!,
+      /^mode: must be "contrastive" or "bm25"; given "joint"/
+    )
+  })
+  it("has no mode or preset that another has", () => {
+    for (
+      const names of [
+        specs.flatMap((one) => Object.keys(one.modes)),
+        specs.flatMap((one) => Object.keys(one.presets))
+      ]
+    ) {
+      assert.deepStrictEqual(names, [...new Set(names)])
+    }
+  })
+  it("leaves settings of others without effect, and says so", () => {
+    const given = { ...needed, mode: "contrastive", n_context: 3, train_file: "t" }
+    assert.deepStrictEqual(
+      Effect.runSync(settle([{ source: "run.json", settings: given }])).unused.map(({ text }) => text),
+      ["n_context (only in system jmlr)"]
+    )
+    assert.match(problems({ mode: "contrastive", n_contxt: 3 })[0]!, /^unknown key "n_contxt"/)
+  })
+})
+
 describe("a setting without effect", () => {
   const told = (settings: Raw, source = "run.json") =>
     Effect.runSync(settle([{ source, settings: { ...needed, ...settings } }])).unused.map(({ text }) => text)
@@ -214,8 +255,8 @@ describe("a setting without effect", () => {
       "holdout (only without test_file)"
     ])
     assert.deepStrictEqual(told({ mode: "no_retrieval", document_prompt: "{text}", dim: 8 }), [
-      "document_prompt (not in mode no_retrieval, lexical, contrastive)",
-      "dim (not in mode no_retrieval, bm25_rag, oracle, copy)"
+      "document_prompt (not in mode no_retrieval, lexical)",
+      "dim (only in mode joint, frozen_rag, gold_supervised, lexical)"
     ])
     assert.deepStrictEqual(told({ lora_alpha: 16 }), ["lora_alpha (only with a lora_r above 0)"])
     assert.deepStrictEqual(told({ do_sample: false, temperature: 2 }), ["temperature (only with do_sample)"])

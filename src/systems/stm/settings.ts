@@ -1,25 +1,34 @@
-/** Settings of contrastive training (mode contrastive). */
+/** Settings of retrievers trained by contrast, the preset of STM, and the traits of the modes. */
 import * as Schema from "effect/Schema"
-import type { QuestionRecord } from "../../domain/records/Records.ts"
 import { Natural, NonNegative, Positive } from "../../domain/settings/kinds.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
 import { setting } from "../../domain/settings/setting.ts"
+import * as Spec from "../../domain/settings/Spec.ts"
 import { stepSize } from "../../domain/settings/training.ts"
-import { all, type Use, where } from "../../domain/settings/uses.ts"
-import type { Loss } from "../../runtime/retrieval/dense/lessons.ts"
-import type { ContrastOptions } from "../../stages/contrast.ts"
-import type { ContrastGoal } from "../../stages/update.ts"
+import { all, trainsRetriever, type Traits, where } from "../../domain/settings/uses.ts"
 
-const contrasts: Use = where("in mode contrastive", ({ mode }) => mode === "contrastive")
-const byInfoNce = all(contrasts, where("with contrastive_loss infonce", (c) => c["contrastive_loss"] === "infonce"))
-const byKl = all(contrasts, where("with contrastive_loss kl", (c) => c["contrastive_loss"] === "kl"))
+/** The traits of the modes. */
+export const traits = {
+  /** The retriever alone, on rows of anchors, positives and negatives. */
+  contrastive: { retriever: "trained", reader: "none", passages: "none", questions: "given" },
+  /** BM25, which finds passages and hard negatives without a model, and has nothing to train. */
+  bm25: { retriever: "lexical", reader: "none", passages: "none", questions: "given" }
+} as const satisfies Readonly<Record<string, Traits>>
+/** Name of a mode. */
+export type ModeName = keyof typeof traits
+
+const byInfoNce = all(
+  trainsRetriever,
+  where("with contrastive_loss infonce", (c) => c["contrastive_loss"] === "infonce")
+)
+const byKl = all(trainsRetriever, where("with contrastive_loss kl", (c) => c["contrastive_loss"] === "kl"))
 const byShares = all(
-  contrasts,
+  trainsRetriever,
   where("with contrastive_loss infonce or kl", (c) => c["contrastive_loss"] !== "margin_mse")
 )
 
-/** The settings by name. */
-export const contrast = {
+/** The system's own settings by name. */
+export const fields = {
   contrastive_loss: setting(Schema.Literals(["infonce", "kl", "margin_mse"]), {
     description:
       "InfoNCE (sentence-transformers' MultipleNegativesRankingLoss, PyLate's Contrastive), or what a teacher's scores of a "
@@ -27,7 +36,7 @@ export const contrast = {
       + "(DistillKLDivLoss, Distillation), or the squares of differences between margins (MarginMSELoss).",
     affects: "learning",
     default: "infonce",
-    matters: contrasts
+    matters: trainsRetriever
   }),
   contrastive_temperature: setting(Schema.Union([Positive, Schema.Literals(["auto"])]), {
     description:
@@ -43,7 +52,7 @@ export const contrast = {
     affects: "learning",
     default: 1,
     aliases: ["num_hard_negatives"],
-    matters: contrasts
+    matters: trainsRetriever
   }),
   in_batch_negatives: setting(Schema.Literals(["positives", "all", "none"]), {
     description: "What other queries of an update lend as negatives: their positives (STM), their hard negatives too "
@@ -98,7 +107,7 @@ export const contrast = {
       + "results are those of the whole batch; 0 for all at once.",
     affects: "output",
     default: 0,
-    matters: contrasts
+    matters: trainsRetriever
   }),
   teacher_temperature: setting(Positive, {
     description: "The teacher's scores are divided by it.",
@@ -113,71 +122,42 @@ export const contrast = {
     matters: byKl
   })
 }
-/** These settings and the shared ones. */
-export type ContrastConfig = RunConfig & Schema.Struct.Type<typeof contrast>
+/** The settings of a run of this system. */
+export type StmConfig = RunConfig & Schema.Struct.Type<typeof fields>
 
-/** What `auto` stands for; differences between scores are not divided. */
-const temperatures = { infonce: 0.05, kl: 1, margin_mse: 1 } as const
+const common = { lr_retriever: 3e-5, retriever_trainable: "all", use_full_attn: true } as const
 
-const temperatureOf = ({ contrastive_loss: loss, contrastive_temperature: given }: ContrastConfig): number =>
-  given === "auto" || loss === "margin_mse" ? temperatures[loss] : given
-
-/** How scores become a loss. */
-export const contrastLoss = (c: ContrastConfig, weight: number): Loss => ({
-  temperature: temperatureOf(c),
-  weight,
-  contrast: {
-    miniBatch: c.mini_batch_size,
-    margin: c.margin_strategy === "none" || c.contrastive_loss !== "infonce"
-      ? undefined
-      : { strategy: c.margin_strategy, margin: c.margin },
-    hardness: c.hardness_mode === "none" || c.contrastive_loss !== "infonce"
-      ? undefined
-      : { mode: c.hardness_mode, strength: c.hardness_strength },
-    divergence: c.contrastive_loss === "kl",
-    normalise: c.contrastive_loss === "kl" && c.normalize_scores
+/** Any retriever, and that of STM (Khattab et al. 2026): a decoder. */
+export const presets = {
+  contrastive: common,
+  stm: {
+    ...common,
+    retriever_type: "single_vector",
+    retriever_attention: "bidirectional",
+    retriever_pooling: "eos",
+    retriever_template: "bmretriever",
+    query_max_len: 512,
+    passage_max_len: 512,
+    contrastive_temperature: 1,
+    num_train_epochs: 1,
+    lr_retriever: 5e-5,
+    lr_scheduler_type: "linear",
+    min_lr_rate: 0,
+    warmup_steps: 100,
+    retriever_lora_r: 16,
+    retriever_lora_alpha: 32
   }
-})
+} as const
 
-/** Which passages a query's positive is compared with, and what is asked of their scores. */
-export const contrastOptions = (c: ContrastConfig): ContrastOptions & ContrastGoal => {
-  const loss = c.contrastive_loss
-  return {
-    b: stepSize(c),
-    negatives: c.num_negatives,
-    inBatch: loss === "infonce" ? c.in_batch_negatives : "none",
-    masksKnown: c.mask_known_positives,
-    teacher: loss === "infonce"
-      ? undefined
-      : loss === "kl"
-      ? { as: "shares", temperature: c.teacher_temperature }
-      : { as: "scores" },
-    seed: c.seed,
-    both: loss === "infonce" && c.directions === "both",
-    margins: loss === "margin_mse"
-  }
-}
+/** What other queries of an update lend as negatives; nothing, where a teacher's scores are learned. */
+export const inBatchOf = (c: StmConfig): StmConfig["in_batch_negatives"] =>
+  c.contrastive_loss === "infonce" ? c.in_batch_negatives : "none"
 
-/** What rows lack for the loss: negatives, or a teacher's scores. */
-export const contrastLacks = (c: ContrastConfig) => (records: ReadonlyArray<QuestionRecord>): ReadonlyArray<string> => {
-  const { inBatch, negatives, teacher } = contrastOptions(c)
-  const alone = records.filter((q) => (q.negatives ?? []).length === 0)
-  const mute = records.filter(({ scores }) => scores === undefined)
-  return [
-    inBatch === "none" && alone.length > 0
-    && `${alone.length} rows have no negatives to compare their positives with (first: ${alone[0]!.id})`,
-    inBatch !== "none" && negatives > 0 && alone.length === records.length
-    && "no row has a negative; set num_negatives: 0 to learn from those of the batch alone",
-    teacher !== undefined && mute.length > 0
-    && `contrastive_loss ${c.contrastive_loss} needs a teacher's scores of every row (pos_scores and neg_scores); `
-      + `${mute.length} have none (first: ${mute[0]!.id})`
-  ].filter((line) => line !== false)
-}
-
-/** Conflicts between these settings. */
-export const contrastConflicts = (c: ContrastConfig): ReadonlyArray<string | false> => {
+/** Conflicts between the system's settings. */
+const conflicts = (c: StmConfig): ReadonlyArray<string> => {
   if (c.mode !== "contrastive") return []
-  const { inBatch, negatives } = contrastOptions(c)
+  const { num_negatives: negatives } = c
+  const inBatch = inBatchOf(c)
   const weighs = c.contrastive_loss === "infonce" && c.hardness_mode !== "none"
   const weighed = [
     ...(c.hardness_mode === "in_batch_negatives" || negatives === 0 ? [] : ["own"]),
@@ -190,5 +170,8 @@ export const contrastConflicts = (c: ContrastConfig): ReadonlyArray<string | fal
     weighs && c.hardness_strength === 0 && `hardness_mode ${c.hardness_mode} has no effect with hardness_strength 0`,
     weighs && weighed.length === 0
     && `hardness_mode ${c.hardness_mode} finds none: num_negatives is ${negatives}, in_batch_negatives ${inBatch}`
-  ]
+  ].filter((problem) => problem !== false)
 }
+
+/** The system's spec. */
+export const spec = Spec.make({ name: "stm", fields, presets, modes: traits, conflicts })
