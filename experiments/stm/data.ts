@@ -1,24 +1,33 @@
 /**
  * Data for STM in small, in BEIR's layout, from MedQuAD, SciFact, PubMedQA and DO-QA as `docs/results.md` names them:
  *
- *     node experiments/stm/data.ts DATA OUT [QUERIES] [PASSAGES]
+ *     node experiments/stm/data.ts DATA OUT [--rows 384] [--dev 48,400] [--test 150,800]
  *
- * - `medquad`, `scifact`: what the experts of these names learn from; `all`: both together.
- * - `pubmed.jsonl`: passages to write questions about, for the third expert.
- * - `medquad-dev`, `scifact-dev`: QUERIES (64) queries over PASSAGES (700) passages, for picking and searching.
- * - `medquad-test`, `scifact-test`, `do-test`: 150 queries over 2,500 passages; no expert learns from DO-QA.
+ * - `medquad`, `scifact`: up to so many training queries of the experts of these names, over all passages; `all`: both together.
+ * - `pubmed.jsonl`: passages to write questions about, for the third expert: sections of abstracts.
+ * - `medquad-dev`, `scifact-dev`: so many queries over so many passages, for picking and searching.
+ * - `medquad-test`, `scifact-test`, `do-test`: the same for the tests; no expert learns from DO-QA.
  *
- * The same text is one query and one passage, wherever it occurs. A query of a later split is left out where an earlier one has its
+ * Passages are cut at 80 words. The same text is one query and one passage, wherever it occurs. A query of a later split is left out where an earlier one has its
  * text; both are counted. SciFact's dev claims are its test set, as in BEIR; a hundred of its train claims are the dev set. Its
  * abstracts serve train and test: `bench --train` leaves out what training has seen.
  */
 import { createHash } from "node:crypto"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { parseArgs } from "node:util"
 import { gunzipSync } from "node:zlib"
 
-const [data, out, queriesOfDev = "64", passagesOfDev = "700"] = process.argv.slice(2)
-if (data === undefined || out === undefined) throw new Error("usage: data.ts DATA OUT [QUERIES] [PASSAGES]")
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rows: { type: "string", default: "384" },
+    dev: { type: "string", default: "48,400" },
+    test: { type: "string", default: "150,800" }
+  }
+})
+const [data, out] = positionals
+if (data === undefined || out === undefined) throw new Error("usage: data.ts DATA OUT [--rows N] [--dev N,N] [--test N,N]")
 
 interface Passage {
   readonly id: string
@@ -49,8 +58,23 @@ const drawn = <A extends { readonly id: string }>(items: ReadonlyArray<A>, n: nu
   )
 const same = (text: string): string => text.toLowerCase().replaceAll(/\s+/g, " ").trim()
 
+/** Without passages that share an id with others, and without the queries that name such an id. */
+const unambiguous = (name: string, { passages, queries }: Dataset): Dataset => {
+  const shared = new Set(
+    [...Map.groupBy(passages, ({ id }) => id)].filter(([, own]) => own.length > 1).map(([id]) => id)
+  )
+  const kept = {
+    passages: passages.filter(({ id }) => !shared.has(id)),
+    queries: queries.filter(({ gold }) => !gold.some((id) => shared.has(id)))
+  }
+  const [texts, asked] = [passages.length - kept.passages.length, queries.length - kept.queries.length]
+  if (texts > 0) process.stdout.write(`${name}: ${texts} passages left out whose ids several have, with ${asked} queries\n`)
+  return kept
+}
+
 /** One passage for each text, one query for each text, of the earliest split that has it. */
-const distinct = (name: string, { passages, queries }: Dataset): Dataset => {
+const distinct = (name: string, given: Dataset): Dataset => {
+  const { passages, queries } = unambiguous(name, given)
   const [first, alias] = [new Map<string, string>(), new Map<string, string>()]
   for (const { id, text, title = "" } of passages) {
     const key = same(`${title} ${text}`)
@@ -76,11 +100,14 @@ const distinct = (name: string, { passages, queries }: Dataset): Dataset => {
   return { passages: kept, queries: own }
 }
 
+/** The first words of a text: the retrievers see no more of it. */
+const cut = (text: string): string => text.split(/\s+/).slice(0, 80).join(" ")
+
 const write = (name: string, { passages, queries }: Dataset): void => {
   const folder = join(out, name)
   mkdirSync(join(folder, "qrels"), { recursive: true })
   const jsonl = (items: ReadonlyArray<object>) => items.map((item) => `${JSON.stringify(item)}\n`).join("")
-  writeFileSync(join(folder, "corpus.jsonl"), jsonl(passages.map(({ id, text, title = "" }) => ({ _id: id, title, text }))))
+  writeFileSync(join(folder, "corpus.jsonl"), jsonl(passages.map(({ id, text, title = "" }) => ({ _id: id, title, text: cut(text) }))))
   writeFileSync(join(folder, "queries.jsonl"), jsonl(queries.map(({ id, text }) => ({ _id: id, text }))))
   for (const [split, own] of Map.groupBy(queries, (query) => query.split)) {
     const rows = own.flatMap(({ gold, id }) => gold.map((doc) => `${id}\t${doc}\t1\n`)).join("")
@@ -137,24 +164,28 @@ const doQa = (): Dataset => ({
 })
 
 const sets = { medquad: distinct("MedQuAD", medquad()), scifact: distinct("SciFact", scifact()), do: distinct("DO-QA", doQa()) }
-const [n, size] = [Number(queriesOfDev), Number(passagesOfDev)]
+const sizesOf = (given: string) => given.split(",").map(Number) as [queries: number, passages: number]
 const trains = (["medquad", "scifact"] as const).map((name) => {
   const { passages, queries } = sets[name]
-  const own = queries.filter(({ split }) => split === "train")
   const later = new Set(queries.filter(({ split }) => split !== "train").flatMap(({ gold }) => gold))
+  const own = drawn(queries.filter(({ split }) => split === "train"), Number(values.rows))
   const gold = new Set(own.flatMap((query) => query.gold))
   const dataset = { passages: passages.filter(({ id }) => gold.has(id) || !later.has(id)), queries: own }
   write(name, dataset)
-  write(`${name}-dev`, sample(sets[name], "dev", n, size))
+  write(`${name}-dev`, sample(sets[name], "dev", ...sizesOf(values.dev)))
   return dataset
 })
 write("all", {
   passages: trains.flatMap(({ passages }) => passages),
   queries: trains.flatMap(({ queries }) => queries)
 })
-for (const name of ["medquad", "scifact", "do"] as const) write(`${name}-test`, sample(sets[name], "test", 150, 2500))
+for (const name of ["medquad", "scifact", "do"] as const) {
+  write(`${name}-test`, sample(sets[name], "test", ...sizesOf(values.test)))
+}
 
-const contexts = records<{ id: string; split: string; contexts: ReadonlyArray<string> }>("pubmedqa/pqal.jsonl.gz")
-const own = contexts.filter(({ split }) => split !== "test").map(({ contexts, id }) => ({ id, text: contexts.join(" ") }))
-writeFileSync(join(out, "pubmed.jsonl"), own.map((passage) => `${JSON.stringify(passage)}\n`).join(""))
-process.stdout.write(`${join(out, "pubmed.jsonl")}: ${own.length} passages\n`)
+const abstracts = records<{ id: string; split: string; contexts: ReadonlyArray<string> }>("pubmedqa/pqal.jsonl.gz")
+const sections = abstracts.filter(({ split }) => split !== "test").flatMap(({ contexts, id }) =>
+  contexts.map((text, i) => ({ id: `${id}#${i + 1}`, text: cut(text) }))
+)
+writeFileSync(join(out, "pubmed.jsonl"), sections.map((passage) => `${JSON.stringify(passage)}\n`).join(""))
+process.stdout.write(`${join(out, "pubmed.jsonl")}: ${sections.length} passages\n`)

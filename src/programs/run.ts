@@ -111,9 +111,12 @@ const compare = Effect.fnUntraced(function*(c: RunConfig, path: string, stored: 
 export const trained = Effect.fn("trained")(function*(c: RunConfig, models: typeof withModels = withModels) {
   const found = yield* Checkpoints.latest(c.output_dir)
   if (found === undefined) {
-    yield* Effect.logWarning(
-      `${c.output_dir} holds no checkpoint yet: the models of the settings are used as they are`
-    )
+    const { reader, retriever } = modeOf(c).traits
+    if (reader !== "none" || retriever === "frozen" || retriever === "trained") {
+      yield* Effect.logWarning(
+        `${c.output_dir} holds no checkpoint yet: the models of the settings are used as they are`
+      )
+    }
     return { config: yield* models(c), checkpoint: undefined } satisfies Chosen as Chosen
   }
   const { parts, path, run, step } = found

@@ -44,6 +44,9 @@ export const closedBook = (c: RunConfig): RunConfig => {
 const drawing = (c: RunConfig, temperature: number | undefined): RunConfig =>
   temperature === undefined ? c : { ...c, do_sample: temperature > 0, temperature }
 
+/** Texts that a reader writes at a time under `per_device_eval_batch_size: auto`. */
+const BATCH = 16
+
 /** The layer of a run's reader as a writer; excess length is an error of the one request. */
 export const reader = (given: RunConfig, { cache, seed, temperature, token_budget }: WritingOptions) =>
   Layer.unwrap(Effect.gen(function*() {
@@ -59,7 +62,8 @@ export const reader = (given: RunConfig, { cache, seed, temperature, token_budge
     }
     const name = config.reader_name_or_path
     const identity = { ...identityOf(config), model: yield* Local.identityOf(name) }
-    return Local.layer({ name, identity, seed, cache, token_budget }).pipe(
+    const batch = typeof config.per_device_eval_batch_size === "number" ? config.per_device_eval_batch_size : BATCH
+    return Local.layer({ name, identity, seed, batch, cache, token_budget }).pipe(
       Layer.provide(answering(config, fromRecords([])))
     )
   }))

@@ -1,7 +1,9 @@
 /** A writer that is our own reader: the same requests, without a network. */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Semaphore from "effect/Semaphore"
+import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import { type Chat, text } from "../../domain/Content.ts"
@@ -9,7 +11,7 @@ import { canonical } from "../../domain/texts/canonical.ts"
 import { hashFile, namesIn, sha256 } from "../files/disk.ts"
 import { isFile } from "../files/model.ts"
 import * as ModelFolder from "../models/folder.ts"
-import { LanguageModel, type Token } from "../ports/LanguageModel.ts"
+import { LanguageModel, type LanguageModelError, type Token } from "../ports/LanguageModel.ts"
 import { about, type Answer, mostTokens, type Turn, Writer, type WriteRequest, WriterError } from "../ports/Writer.ts"
 import * as Kept from "./kept.ts"
 import { withInstructions } from "./structured.ts"
@@ -36,6 +38,8 @@ export interface LocalSettings {
   /** All that its answers depend on besides the request: the hash of its files, and settings. */
   readonly identity: Readonly<Record<string, unknown>> & { readonly model: string }
   readonly seed: number
+  /** Texts that are written at a time; none depends on the others. */
+  readonly batch: number
   /** Folder of kept answers. */
   readonly cache: string
   /** Most tokens of requests and answers in this process; 0 for no limit. */
@@ -58,10 +62,60 @@ const answerOf = (
   usage: { input: about(turns.reduce((sum, turn) => sum + turn.text.length, 0)), output: tokens.length }
 })
 
-const make = Effect.fnUntraced(function*({ cache, identity, name, seed, token_budget }: LocalSettings) {
+/** A text to write, and where its tokens are waited for. */
+interface Waiting {
+  readonly turns: ReadonlyArray<Turn>
+  readonly max_tokens: number
+  readonly sample: number
+  readonly tokens: Deferred.Deferred<ReadonlyArray<Token>, LanguageModelError>
+}
+
+/** How long requests are waited for that are made at the same time as the first, in milliseconds. */
+const GATHERING = 5
+
+/** Writes texts as they are asked for, those that wait together in one batch. */
+const inBatches = Effect.fnUntraced(function*(model: LanguageModel["Service"], seed: number, most: number) {
+  const queue = yield* Queue.unbounded<Waiting>()
+  const written = Effect.fnUntraced(function*(batch: ReadonlyArray<Waiting>) {
+    const [{ max_tokens, sample }] = batch as readonly [Waiting, ...ReadonlyArray<Waiting>]
+    const chats = batch.map(({ turns }) => chatOf(turns))
+    const tokens = yield* Stream.runCollect(
+      model.write(chats, { max_new_tokens: max_tokens, key: `${seed}/${sample}` })
+    )
+    return batch.map((_, row) => tokens.filter((token) => token.row === row))
+  })
+  /** Texts that fail together are written one by one, so that an error is that of its own request. */
+  const settle = (batch: ReadonlyArray<Waiting>): Effect.Effect<void> =>
+    Effect.flatMap(Effect.exit(written(batch)), (exit) => {
+      if (Exit.isFailure(exit) && batch.length > 1) {
+        return Effect.forEach(batch, (one) => settle([one]), { discard: true })
+      }
+      return Effect.forEach(
+        batch,
+        ({ tokens }, i) => Deferred.done(tokens, Exit.map(exit, (texts) => texts[i]!)),
+        { discard: true }
+      )
+    })
+  const gathered = Effect.gen(function*() {
+    const first = yield* Queue.take(queue)
+    yield* Effect.sleep(GATHERING)
+    const others = Math.min(yield* Queue.size(queue), most - 1)
+    const rest = others > 0 ? yield* Queue.takeBetween(queue, others, others) : []
+    const alike = Map.groupBy([first, ...rest], ({ max_tokens, sample }) => `${max_tokens}/${sample}`)
+    yield* Effect.forEach(alike.values(), settle, { discard: true })
+  })
+  yield* Effect.forkScoped(Effect.forever(gathered))
+  return Effect.fnUntraced(function*(asked: Omit<Waiting, "tokens">) {
+    const tokens = yield* Deferred.make<ReadonlyArray<Token>, LanguageModelError>()
+    yield* Queue.offer(queue, { ...asked, tokens })
+    return yield* Deferred.await(tokens)
+  })
+})
+
+const make = Effect.fnUntraced(function*({ batch, cache, identity, name, seed, token_budget }: LocalSettings) {
   const model = yield* LanguageModel
   const answers = yield* Kept.make(cache, token_budget)
-  const alone = Semaphore.withPermit(yield* Semaphore.make(1))
+  const tokensOf = yield* inBatches(model, seed, batch)
   const keyed = ({ format, max_tokens, sample = 0, turns }: WriteRequest) => {
     const asked = { turns: format ? withInstructions(turns, format) : turns, max_tokens, sample, seed }
     return { asked, key: sha256(canonical({ v: 1, ...identity, ...asked })) }
@@ -69,14 +123,11 @@ const make = Effect.fnUntraced(function*({ cache, identity, name, seed, token_bu
   return Writer.of({
     name,
     seed,
-    concurrency: 1,
+    concurrency: batch,
     kept: cache,
     write: Effect.fn("writer.write")((request: WriteRequest) => {
       const { asked, key } = keyed(request)
-      const call = Stream.runCollect(
-        model.write([chatOf(asked.turns)], { max_new_tokens: asked.max_tokens, key: `${seed}/${asked.sample}` })
-      )
-      const answer = alone(call).pipe(
+      const answer = tokensOf(asked).pipe(
         Effect.map((tokens) => answerOf(tokens, request, identity.model)),
         Effect.mapError((error) => new WriterError({ reason: error }))
       )

@@ -85,9 +85,10 @@ describe("generation", () => {
     it.live(`gives the tokens that recomputing everything gives, in any batch, on ${name}`, () =>
       Effect.promise(() =>
         fc.assert(
-          fc.asyncProperty(configs, prompts, fc.boolean(), (c, asked, fixed) =>
+          fc.asyncProperty(configs, prompts, fc.boolean(), fc.constantFrom(3, 4, 1024), (c, asked, fixed, piece) =>
             Effect.gen(function*() {
-              const model = yield* generator(c, fixed)
+              const made = yield* generator(c, fixed)
+              const model = { ...made, generator: { ...made.generator, piece } }
               const got = yield* collect(model, asked, { ...greedy, max_new_tokens: 6 })
               for (const [r, p] of asked.entries()) {
                 assert.deepStrictEqual(idsOf(got[r]!), yield* plainly(model, p, 6), `row ${r}`)

@@ -34,7 +34,14 @@ writerSuite("that is our reader", (use) =>
     writeFileSync(path, JSON.stringify({ ...config, max_position_embeddings: 1024 }))
     const settings = ofReader(yield* Tiny.settings(folder, { max_length: 1024 }))
     const model = yield* Local.identityOf(join(folder, "reader"))
-    const local = { name: "tiny", identity: { model }, seed: 3, cache: join(folder, "answers"), token_budget: 0 }
+    const local = {
+      name: "tiny",
+      identity: { model },
+      seed: 3,
+      batch: 2,
+      cache: join(folder, "answers"),
+      token_budget: 0
+    }
     return yield* use(subjectOf(
       Local.layer(local).pipe(Layer.provide(readOnly(settings)), Layer.provide(Tiny.surroundings))
     ))

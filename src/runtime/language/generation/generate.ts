@@ -37,6 +37,8 @@ export interface Generator {
   readonly weights: () => Feeds<string>
   readonly padding: number
   readonly decode: (ids: ReadonlyArray<number>) => string
+  /** Tokens of a prompt that are read at a time: attention's scores are as many as these times all before them. */
+  readonly piece: number
   /** Batches of prompts that memory allows, in tokens. */
   readonly prompts: Halving.Halving
   /** Batches of texts that memory allows in a step, in cached positions. */
@@ -44,7 +46,8 @@ export interface Generator {
 }
 
 /** The batches of a model that generates, by its name. */
-export const batches = (model: string): Pick<Generator, "prompts" | "steps"> => ({
+export const batches = (model: string): Pick<Generator, "piece" | "prompts" | "steps"> => ({
+  piece: 1024,
   prompts: Halving.make(`${model}.generate`, "tokens of prompts"),
   steps: Halving.make(`${model}.generate`, "positions of texts")
 })
@@ -110,10 +113,42 @@ const forward = Effect.fnUntraced(function*(g: Generator, past: Past, rows: Read
 })
 
 /** How many of the first rows fit in one prefill run, padded to the longest. */
-const together = (rows: ReadonlyArray<Row>): number => {
+const together = (rows: ReadonlyArray<Row>, piece: number): number => {
   let longest = 0
-  const tooMany = rows.findIndex(({ ids }, i) => (longest = Math.max(longest, ids.length)) * (i + 1) > TOKENS)
+  const tooMany = rows.findIndex(({ ids }, i) => {
+    longest = Math.max(longest, ids.length)
+    return ids.length > piece || longest * (i + 1) > TOKENS
+  })
   return tooMany < 0 ? rows.length : Math.max(1, tooMany)
+}
+
+/** Prefill of one row of the cache, piece by piece: its last logits. */
+const readPieces = Effect.fnUntraced(
+  function*(g: Generator, cache: KeyValueCache, ids: ReadonlyArray<number>, row: number) {
+    let past: Past = new KeyValueCache(g.cache, 1, 1, onHost)
+    for (let first = 0;; first += g.piece) {
+      const { length, logits, present } = yield* forward(g, past, [{ ids: ids.slice(first, first + g.piece), first }])
+      cache.write(present, length, [first], row)
+      if (first + g.piece >= ids.length) return logits[0]!
+      past = { slots: cache.slots, feeds: cache.feedsOf(row, row + 1) }
+    }
+  }
+)
+
+/** Prefill of several rows of the cache at once, from `done` on: their last logits. */
+const readTogether = (g: Generator, cache: KeyValueCache, rows: ReadonlyArray<Row>, done: number) => {
+  const tokens = ([from, to]: Halving.Range) => (to - from) * longest(rows.slice(from, to))
+  return Effect.map(
+    g.prompts.each(rows.length, tokens, ([from, to]) =>
+      Effect.map(
+        forward(g, new KeyValueCache(g.cache, to - from, 1, onHost), rows.slice(from, to)),
+        ({ length, logits, present }) => {
+          cache.write(present, length, rows.slice(from, to).map(() => 0), done + from)
+          return logits
+        }
+      )),
+    (found) => found.flat()
+  )
 }
 
 /** Prefill: runs the prompts, batching short ones. */
@@ -121,19 +156,10 @@ const read = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<W
   const cache = new KeyValueCache(g.cache, writings.length, slotsFor(writings), g.kept)
   const logits: Array<Float32Array> = []
   while (logits.length < writings.length) {
-    const rest = writings.slice(logits.length).map(({ ids }) => ({ ids, first: 0 }))
-    const rows = rest.slice(0, together(rest))
     const done = logits.length
-    const tokens = ([from, to]: Halving.Range) => (to - from) * longest(rows.slice(from, to))
-    const found = yield* g.prompts.each(rows.length, tokens, ([from, to]) =>
-      Effect.map(
-        forward(g, new KeyValueCache(g.cache, to - from, 1, onHost), rows.slice(from, to)),
-        ({ length, logits, present }) => {
-          cache.write(present, length, rows.slice(from, to).map(() => 0), done + from)
-          return logits
-        }
-      ))
-    logits.push(...found.flatMap((own) => own))
+    const rest = writings.slice(done).map(({ ids }) => ({ ids, first: 0 }))
+    if (rest[0]!.ids.length > g.piece) logits.push(yield* readPieces(g, cache, rest[0]!.ids, done))
+    else logits.push(...yield* readTogether(g, cache, rest.slice(0, together(rest, g.piece)), done))
   }
   return { cache, logits }
 })
