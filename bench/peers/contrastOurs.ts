@@ -20,8 +20,9 @@ import * as Checkpoints from "../../src/runtime/files/checkpoints.ts"
 import { Corpus } from "../../src/runtime/ports/Corpus.ts"
 import { RetrieverLearner, type RetrieverLesson } from "../../src/runtime/ports/Retriever.ts"
 import { trainable } from "../../src/runtime/retrieval/retriever.ts"
-import { ofRetriever } from "../../src/systems/jmlr/layers.ts"
-import { decode } from "../../src/systems/jmlr/settings.ts"
+import { decode } from "../../src/systems/all.ts"
+import { ofRetriever } from "../../src/systems/stm/layers.ts"
+import type { StmConfig } from "../../src/systems/stm/settings.ts"
 
 const { positionals: [folder], values: options } = parseArgs({
   allowPositionals: true,
@@ -99,6 +100,9 @@ const around = Layer.mergeAll(corpus, cpu({ threads: Number(options.threads) }),
   Layer.provideMerge(NodeFileSystem.layer)
 )
 const layers = Layer.unwrap(
-  Effect.map(settings, (own) => trainable(ofRetriever(own)).pipe(Layer.provideMerge(Checkpoints.layer(own))))
+  Effect.map(
+    settings,
+    (own) => trainable(ofRetriever(own as StmConfig)).pipe(Layer.provideMerge(Checkpoints.layer(own)))
+  )
 )
 await Effect.runPromise(serve.pipe(Effect.provide(layers.pipe(Layer.provideMerge(around)))))

@@ -3,25 +3,15 @@
  * text, and late interaction. BM25 is there to be compared with, and to find hard negatives.
  */
 import * as Layer from "effect/Layer"
-import { retrieverOf } from "../../domain/settings/models.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
 import { absent } from "../../runtime/ports/LanguageModel.ts"
-import * as bm25 from "../../runtime/retrieval/bm25.ts"
-import * as retriever from "../../runtime/retrieval/retriever.ts"
 import { candidatesOf } from "../../stages/contrast.ts"
 import { answerOne, contrastive } from "../../stages/pipelines.ts"
 import { onQuestions } from "../questions.ts"
 import type { Mode, System } from "../System.ts"
-import { contrastLacks, contrastLoss, contrastOptions } from "./contrast.ts"
+import { contrastLacks, contrastOptions } from "./contrast.ts"
+import * as layers from "./layers.ts"
 import { type ModeName, spec, type StmConfig, traits } from "./settings.ts"
-
-/** The retriever's sections of a run's settings. */
-const ofRetriever = (c: StmConfig): retriever.RetrieverSettings => ({
-  model: retrieverOf(c),
-  training: c,
-  retrieval: c,
-  loss: contrastLoss(c)
-})
 
 /** Bytes of a step's columns: the candidates of each question, and the ranking of questions for each positive. */
 const columns = (c: StmConfig) => (questions: number): number =>
@@ -30,14 +20,11 @@ const columns = (c: StmConfig) => (questions: number): number =>
 const modeOf = (c: StmConfig): Mode => {
   const name = c.mode as ModeName
   const learns = name === "contrastive"
-  const ranks: Mode["ranks"] = learns ? retriever.readOnly(ofRetriever(c)) : bm25.layer
-  const trains: Mode["trains"] = learns
-    ? Layer.mergeAll(retriever.trainable(ofRetriever(c)), absent)
-    : Layer.mergeAll(bm25.layer, retriever.learnsNothing, absent)
+  const ranks: Mode["ranks"] = learns ? layers.frozen(c) : layers.lexical
   return {
     name,
     traits: traits[name],
-    trains,
+    trains: learns ? layers.trains(c) : layers.lexicalAlone,
     answers: Layer.mergeAll(ranks, absent),
     ranks,
     needsGold: { studied: true, judged: false },
