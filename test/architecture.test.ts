@@ -79,7 +79,7 @@ const table: Readonly<Record<string, Zone>> = {
   stages: { zones: ["stages", "runtime/ports", "domain"], packages: ["effect"] },
   datasets: {
     zones: ["datasets", "runtime/files", "runtime/ports", "domain"],
-    packages: ["effect", "hyparquet", "node:"]
+    packages: ["effect", "hyparquet", "mdast-util-from-markdown", "parse5", "unpdf", "node:"]
   },
   systems: {
     zones: [

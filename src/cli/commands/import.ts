@@ -1,4 +1,4 @@
-/** Convert a published dataset, or a model of another format. */
+/** Convert documents, a published dataset, or a model of another format. */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -7,6 +7,7 @@ import * as Medquad from "../../datasets/medquad/import.ts"
 import { importGguf } from "../../programs/export.ts"
 import { lines, runtime, tell } from "../command.ts"
 import { format } from "../savedFormat.ts"
+import { documents } from "./import/documents.ts"
 
 const medquad = Command.make(
   "medquad",
@@ -32,7 +33,7 @@ const gguf = Command.make(
 ).pipe(Command.withDescription("Convert a model in GGUF to a Hugging Face folder"))
 
 export const importCommand = Command.make("import").pipe(
-  Command.withDescription("Convert a published dataset, or a model in GGUF"),
-  Command.withSubcommands([medquad, gguf]),
+  Command.withDescription("Convert documents, a published dataset, or a model in GGUF"),
+  Command.withSubcommands([documents, medquad, gguf]),
   Command.provide(runtime)
 )
