@@ -67,11 +67,11 @@ const joined = (lines: ReadonlyArray<string>, document: DocumentBuilder): string
 export const pdf = async (bytes: Uint8Array): Promise<Document> => {
   const file = await getDocumentProxy(bytes, { verbosity: 0 })
   const document = new DocumentBuilder("page")
-  const pages = await Array.fromAsync({ length: file.numPages }, async (_, i) => {
+  const pages = await Promise.all(Array.from({ length: file.numPages }, async (_, i) => {
     const page = await file.getPage(i + 1)
     const { items } = await page.getTextContent()
     return linesOf(items.filter((item) => "str" in item))
-  })
+  }))
   const repeated = repeatedOf(pages)
   pages.forEach((page, i) => {
     if (page.length === 0) document.count("pages without text")
