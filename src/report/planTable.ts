@@ -6,6 +6,7 @@ import type { Memory, Plan } from "../programs/costs/plan.ts"
 import { type Probe, total } from "../programs/costs/probe.ts"
 import type { Valid } from "../programs/validate.ts"
 import type { ParameterGroup } from "../runtime/ports/Learning.ts"
+import { leaksTable } from "./leaksTable.ts"
 
 const flop = inUnits(["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP"], 1000)
 const count = (value: number): string => value.toLocaleString("en", { maximumFractionDigits: 1 })
@@ -92,7 +93,7 @@ const run = ({ compileSeconds, index, runSeconds, stepSeconds, timed, work }: Pr
 }
 
 /** The result of `validate`, formatted for people. */
-export const validTable = ({ groups, passages, questions, settings, texts }: Valid): string =>
+export const validTable = ({ groups, leaks = {}, passages, questions, settings, texts }: Valid): string =>
   [
     `a run of mode ${settings.mode} can start: ${count(settings.max_steps)} steps of ${stepSize(settings)} ${
       texts ? "rows" : "questions"
@@ -101,7 +102,8 @@ export const validTable = ({ groups, passages, questions, settings, texts }: Val
       ...(texts ? Object.entries(texts).map(([what, own]) => [what, count(own)]) : [["passages", count(passages)]]),
       ...Object.entries(questions).map(([split, own]) => [`${split} questions`, count(own)])
     ]),
-    parameters(groups)
+    parameters(groups),
+    ...Object.entries(leaks).map(([split, own]) => leaksTable(split, own))
   ].join("\n\n")
 
 /** The estimated cost of a run, as printed by `plan`. */

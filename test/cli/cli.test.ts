@@ -100,6 +100,14 @@ describe("validate", () => {
     assert.deepStrictEqual({ passages, questions }, { passages: 11, questions: { train: 6, test: 6 } })
     assert.isTrue(groups.some((g) => g.model === "reader" && g.learningRate === 3e-5))
   })
+  it("looks for questions of the test in passages and in training, unless told not to", async () => {
+    const { leaks } = parse<Valid>(await run("validate", ["--json"]))
+    assert.strictEqual(leaks!["test"]!.questions, 6)
+    assert.strictEqual(leaks!["test"]!.in_training.questions, 6)
+    const told = await run("validate", [])
+    assert.match(told.out, /leaks: of 6 test questions.*\n {2}6 are in training, word for word \(\S+ in \S+, /)
+    assert.notProperty(parse<Valid>(await run("validate", ["--json", "--no-leaks"])), "leaks")
+  })
   it("asks whether another setting was meant", async () => {
     refused(await run("validate", set("sed=7")), /--set: unknown key "sed", did you mean "seed"\?/)
   })

@@ -1,0 +1,31 @@
+/** Leaks of a split, as lines. */
+import type { LeakName, Leaks } from "../domain/records/leaks.ts"
+
+/** What each way of leaking is called. */
+const titles: Readonly<Record<LeakName, string>> = {
+  in_passage: "stand in a passage",
+  in_passage_with_answer: "stand in a passage with their answer",
+  in_passage_with_options: "stand in a passage with all their options",
+  passage_is_question: "are a passage by themselves",
+  in_training: "are in training, word for word",
+  like_training: "are in training, almost word for word"
+}
+
+/** The ways in which questions leak, a line each with examples; one line if none does. */
+export const leaksTable = (split: string, leaks: Leaks): string => {
+  const { questions, short } = leaks
+  const ways = (Object.keys(titles) as ReadonlyArray<LeakName>).filter((name) => leaks[name].questions > 0)
+  const unseen = short > 0 ? ` (${short} of fewer than six words are not looked for in passages)` : ""
+  if (ways.length === 0) {
+    return `leaks: none of ${questions} ${split} questions stands in a passage or in training${unseen}`
+  }
+  return [
+    `leaks: of ${questions} ${split} questions${unseen}`,
+    ...ways.map((name) => {
+      const shown = leaks[name].examples.map(({ question, where }) => `${question} in ${where}`).join(", ")
+      return `  ${leaks[name].questions} ${titles[name]} (${shown}${
+        leaks[name].questions > leaks[name].examples.length ? ", …" : ""
+      })`
+    })
+  ].join("\n")
+}
