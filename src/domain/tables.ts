@@ -51,6 +51,9 @@ export const Draw = (m: number, c: number) => ({
 /** Mean negative log-likelihood of the answer given each drawn passage alone, in nats per token. */
 export const Reading = (m: number) => ({ nll: reals(m) })
 
+/** Mean negative log-likelihood of the answer given all drawn passages but this one, in nats per token. */
+export const Leaving = (m: number) => ({ nllWithout: reals(m) })
+
 /** How much drawn passage i should outrank passage j, for each ordered pair: [m, m] per row. */
 export const Preference = (m: number) => ({ preference: reals(m * m) })
 

@@ -7,10 +7,10 @@ import type { Candidates, Lesson, Question } from "../domain/tables.ts"
 import { answer, answering, type AnswerOptions, supportOf } from "./answer.ts"
 import { candidatesOf, type ContrastOptions, drawContrast } from "./contrast.ts"
 import type { PromptOptions } from "./prompt.ts"
-import { read } from "./read.ts"
+import { read, readWithout } from "./read.ts"
 import { retrieve, type RetrieveOptions } from "./retrieve.ts"
 import { sample, type SampleOptions } from "./sample.ts"
-import { goldTarget, llmRank, pdist, type RankOptions } from "./score.ts"
+import { goldTarget, llmRank, loop, pdist, posterior, type RankOptions } from "./score.ts"
 import * as Stage from "./Stage.ts"
 import { drawInBatch, drawOracle, drawWithGold, findGold } from "./supervise.ts"
 import { byContrast, byPairs, byTarget, type ContrastGoal, gate, type Teaching, update, updates } from "./update.ts"
@@ -18,6 +18,7 @@ import { byContrast, byPairs, byTarget, type ContrastGoal, gate, type Teaching, 
 /** Options of a training step. */
 export interface StudyOptions extends SampleOptions, RankOptions, RetrieveOptions, PromptOptions {
   readonly temperatureGold: number
+  readonly temperatureScore: number
 }
 
 /** A training step: the stages before the update, and what the update trains on. */
@@ -48,7 +49,8 @@ export const trainingStep = <O extends Columns, E, R, I extends Columns>(
   }
 }
 
-const candidates = (o: StudyOptions) => pipe(retrieve(o), Stage.andThen(sample(o)), Stage.andThen(read(o.m, o)))
+const drawn = (o: StudyOptions) => pipe(retrieve(o), Stage.andThen(sample(o)))
+const candidates = (o: StudyOptions) => pipe(drawn(o), Stage.andThen(read(o.m, o)))
 
 /** JMLR: the reader's likelihood of the answer given each passage ranks the passages. */
 export const llmRanked = (o: StudyOptions) =>
@@ -57,6 +59,20 @@ export const llmRanked = (o: StudyOptions) =>
 /** Atlas: the retriever's distribution follows the reader's likelihoods. */
 export const distilled = (o: StudyOptions) =>
   trainingStep(pipe(candidates(o), Stage.andThen(pdist(o.m, o.temperatureGold))), byTarget(o.m, o.c, o))
+
+/** The same with the retriever's own distribution as prior; EMDR2 with a temperature of 1. */
+export const marginal = (o: StudyOptions) =>
+  trainingStep(
+    pipe(candidates(o), Stage.andThen(posterior(o.m, o.n, o.temperatureGold, o.temperatureScore))),
+    byTarget(o.m, o.c, o)
+  )
+
+/** Atlas: the retriever's distribution follows what the answer loses without each passage. */
+export const leavingOneOut = (o: StudyOptions) =>
+  trainingStep(
+    pipe(drawn(o), Stage.andThen(readWithout(o.m, o)), Stage.andThen(loop(o.m, o.temperatureGold))),
+    byTarget(o.m, o.c, o)
+  )
 
 /** Supervised by gold passages, with retrieved ones as negatives. */
 export const goldSupervised = (o: StudyOptions) =>

@@ -1,27 +1,48 @@
-/** Read: the reader's likelihood of the correct answer given each drawn passage alone. */
+/** Read: the reader's likelihood of the correct answer given each drawn passage alone, or all but that one. */
 import * as Effect from "effect/Effect"
 import * as Frame from "../domain/Frame.ts"
-import { Draw, Question, Reading } from "../domain/tables.ts"
+import { Draw, Leaving, Question, Reading } from "../domain/tables.ts"
 import { LanguageModel } from "../runtime/ports/LanguageModel.ts"
 import { answerOf, ask, type PromptOptions, readTexts } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
 
-/** A forward pass without gradients. */
-export const read = (m: number, o: PromptOptions) =>
-  Stage.make("read", {
-    needs: { ...Question, drawn: Draw(m, 1).drawn },
-    adds: Reading(m),
-    run: Effect.fnUntraced(function*(rows) {
-      const reader = yield* LanguageModel
-      const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
-      const [answers, drawn] = [Frame.column(rows, "answer"), Frame.column(rows, "drawn")]
-      const texts = yield* readTexts(drawn)
-      const asked = Array.from(drawn, (_, i) => {
-        const q = Math.floor(i / m)
-        const own = { question: questions[q]!, options: options[q]! }
-        return { prompt: ask(o, texts(drawn.subarray(i, i + 1)), own), continuation: answerOf(o, own, answers[q]!) }
-      })
-      const nll = yield* reader.nll(asked.map(({ prompt }) => prompt), asked.map(({ continuation }) => continuation))
-      return { nll }
+/** The prompt's passages for each of the m drawn ones of a row, worst first. */
+type Shown = (drawn: Int32Array, place: number) => Int32Array
+
+/** Likelihoods of the answers given some of the drawn passages, one for each: a forward pass without gradients. */
+const likelihoods = (m: number, o: PromptOptions, shown: Shown) =>
+  Effect.fnUntraced(function*(rows: Frame.Frame<typeof Question & Pick<ReturnType<typeof Draw>, "drawn">>) {
+    const reader = yield* LanguageModel
+    const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
+    const [answers, drawn] = [Frame.column(rows, "answer"), Frame.column(rows, "drawn")]
+    const texts = yield* readTexts(drawn)
+    const asked = Array.from(drawn, (_, i) => {
+      const [q, place] = [Math.floor(i / m), i % m]
+      const own = { question: questions[q]!, options: options[q]! }
+      const passages = texts(shown(drawn.subarray(q * m, (q + 1) * m), place))
+      return { prompt: ask(o, passages, own), continuation: answerOf(o, own, answers[q]!) }
     })
+    return yield* reader.nll(asked.map(({ prompt }) => prompt), asked.map(({ continuation }) => continuation))
   })
+
+const needs = (m: number) => ({ ...Question, drawn: Draw(m, 1).drawn })
+
+/** The reader's likelihood given each drawn passage alone. */
+export const read = (m: number, o: PromptOptions) => {
+  const given = likelihoods(m, o, (drawn, place) => drawn.subarray(place, place + 1))
+  return Stage.make("read", {
+    needs: needs(m),
+    adds: Reading(m),
+    run: (rows) => Effect.map(given(rows), (nll) => ({ nll }))
+  })
+}
+
+/** The reader's likelihood given all drawn passages but one, the first drawn last. */
+export const readWithout = (m: number, o: PromptOptions) => {
+  const given = likelihoods(m, o, (drawn, place) => drawn.filter((_, i) => i !== place).reverse())
+  return Stage.make("read", {
+    needs: needs(m),
+    adds: Leaving(m),
+    run: (rows) => Effect.map(given(rows), (nllWithout) => ({ nllWithout }))
+  })
+}

@@ -13,8 +13,8 @@ export interface SampleOptions {
   readonly m: number
   /** Passages in the reader's training prompt. */
   readonly c: number
-  /** Draw by weight, or take the best. */
-  readonly sampling: "weighted" | "top"
+  /** Draw by weight, or all alike, or take the best. */
+  readonly sampling: "weighted" | "uniform" | "top"
   /** Take the prompt's passages from the drawn candidates, or from all. */
   readonly context: "sampled" | "top"
   readonly temperature: number
@@ -62,7 +62,8 @@ export const sample = (options: SampleOptions) => {
   const { c, context, m, n, sampling, seed, temperature } = options
   const draw = (scores: Float32Array, key: Key.Key) => {
     if (sampling === "top") return [...Array(m).keys()]
-    return gumbelTopK(scaledScores(scores).map((s) => s / temperature), m, key)
+    const logits = sampling === "uniform" ? new Float64Array(n) : scaledScores(scores).map((s) => s / temperature)
+    return gumbelTopK(logits, m, key)
   }
   return Stage.make("sample", {
     needs: { ...Question, ...Candidates(n) },

@@ -1,7 +1,7 @@
 /** Score: turns the reader's likelihoods into the retriever's objective, as plain arithmetic on columns. */
 import * as Effect from "effect/Effect"
 import * as Frame from "../domain/Frame.ts"
-import { Draw, Preference, Question, Reading, Target } from "../domain/tables.ts"
+import { Candidates, Draw, Leaving, Preference, Question, Reading, Target } from "../domain/tables.ts"
 import * as Stage from "./Stage.ts"
 
 /** When one passage ranks above another. */
@@ -64,6 +64,37 @@ export const pdist = (m: number, temperature: number) =>
     needs: Reading(m),
     adds: Target(m),
     run: (rows) => Effect.sync(() => ({ target: softmin(Frame.column(rows, "nll"), m, temperature) }))
+  })
+
+/**
+ * The passage given the answer: softmax(s/τ - nll/τ') over the drawn passages, s their current scores. With τ' = 1 the
+ * gradient of the loss is that of EMDR2, -log Σ softmax(s/τ)·exp(-nll) (Singh et al. 2021), of likelihoods per token; else the
+ * target is PDist's with the retriever's own distribution as prior, so that likelihoods that are equal teach nothing.
+ */
+export const posterior = (m: number, n: number, temperature: number, temperatureScore: number) =>
+  Stage.make("score", {
+    needs: { ...Reading(m), drawn: Draw(m, 1).drawn, ...Candidates(n) },
+    adds: Target(m),
+    run: (rows) =>
+      Effect.sync(() => {
+        const [nll, drawn] = [Frame.column(rows, "nll"), Frame.column(rows, "drawn")]
+        const [docs, docScore] = [Frame.column(rows, "docs"), Frame.column(rows, "docScore")]
+        const energy = nll.map((own, i) => {
+          const from = Math.floor(i / m) * n
+          const place = docs.subarray(from, from + n).indexOf(drawn[i]!)
+          return own / temperature - docScore[from + place]! / temperatureScore
+        })
+        return { target: softmin(energy, m, 1) }
+      })
+  })
+
+/** Leave one out (Atlas, LOOP): the less likely the answer is without a passage, the more it should score. */
+export const loop = (m: number, temperature: number) =>
+  Stage.make("score", {
+    needs: Leaving(m),
+    adds: Target(m),
+    run: (rows) =>
+      Effect.sync(() => ({ target: softmin(Frame.column(rows, "nllWithout").map((nll) => -nll), m, temperature) }))
   })
 
 /** Supervised target: uniform over the gold passages drawn; rows without any do not contribute. */

@@ -6,7 +6,7 @@ import { text, textOf } from "../../src/domain/Content.ts"
 import * as Frame from "../../src/domain/Frame.ts"
 import { Candidates, Draw, Preference, Target } from "../../src/domain/tables.ts"
 import { DeadGradient } from "../../src/runtime/ports/Learning.ts"
-import { RetrieverError, RetrieverLearner } from "../../src/runtime/ports/Retriever.ts"
+import { RetrieverError, RetrieverLearner, type RetrieverLesson } from "../../src/runtime/ports/Retriever.ts"
 import { answer } from "../../src/stages/answer.ts"
 import * as Pipelines from "../../src/stages/pipelines.ts"
 import { byPairs, byTarget, update } from "../../src/stages/update.ts"
@@ -36,6 +36,7 @@ const study = {
   mean: "pairs",
   rerank: true,
   temperatureGold: 0.1,
+  temperatureScore: 1,
   ...prompting
 } as const
 
@@ -86,6 +87,24 @@ describe("a training step", () => {
       const last = Rows.blocks(yield* learn(Rows.frame())).retrieverLoss
       assert.isBelow(loss(last), 0.5 * loss(first))
     }).pipe(Effect.provide(Fakes.ports(Rows.texts).layer)))
+  const ranked = {
+    distilled: Pipelines.distilled,
+    marginal: Pipelines.marginal,
+    leavingOneOut: Pipelines.leavingOneOut
+  }
+  for (const [name, pipeline] of Object.entries(ranked)) {
+    it.effect(`gives the retriever a distribution over the drawn passages, and the reader its context: ${name}`, () => {
+      const { calls, layer } = Fakes.ports(Rows.texts)
+      return Effect.gen(function*() {
+        yield* pipeline(study).learn(Rows.frame())
+        const [{ docs, objective }] = calls.retrieverLessons as unknown as readonly [RetrieverLesson]
+        assert.strictEqual(docs.length, 6 * study.m)
+        if (objective._tag !== "Listwise") assert.fail(objective._tag)
+        for (let r = 0; r < 6; r++) assert.closeTo(row(objective.target, r).reduce((a, b) => a + b), 1, 1e-5)
+        assert.strictEqual(calls.readerLessons.length, 1)
+      }).pipe(Effect.provide(layer))
+    })
+  }
   it.effect("gathers the norms of both learners, and learns nothing", () => {
     const { calls, layer } = Fakes.ports(Rows.texts)
     return Effect.gen(function*() {

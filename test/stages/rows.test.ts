@@ -8,10 +8,10 @@ import type { Corpus } from "../../src/runtime/ports/Corpus.ts"
 import type { LanguageModel, LanguageModelLearner } from "../../src/runtime/ports/LanguageModel.ts"
 import type { Retriever, RetrieverLearner } from "../../src/runtime/ports/Retriever.ts"
 import { answer } from "../../src/stages/answer.ts"
-import { read } from "../../src/stages/read.ts"
+import { read, readWithout } from "../../src/stages/read.ts"
 import { retrieve } from "../../src/stages/retrieve.ts"
 import { sample } from "../../src/stages/sample.ts"
-import { goldTarget, llmRank, pdist } from "../../src/stages/score.ts"
+import { goldTarget, llmRank, loop, pdist, posterior } from "../../src/stages/score.ts"
 import type { Stage } from "../../src/stages/Stage.ts"
 import { drawInBatch, drawOracle, drawWithGold, findGold } from "../../src/stages/supervise.ts"
 import { byPairs, byTarget, update } from "../../src/stages/update.ts"
@@ -37,6 +37,10 @@ const lines: Readonly<Record<string, ReadonlyArray<AnyStage>>> = {
   "read": studied,
   "score by rank": [...studied, llmRank(3, ranked)],
   "score by distribution": [...studied, pdist(3, 0.1)],
+  "score by distribution with a prior": [...studied, posterior(3, 5, 0.1, 2)],
+  "read without each": [...studied.slice(0, 2), readWithout(3, prompting)],
+  "score by what is lost": [...studied.slice(0, 2), readWithout(3, prompting), loop(3, 0.1)],
+  "sample all alike": [studied[0]!, sample({ ...drawn, sampling: "uniform" })],
   "score by gold": [...studied, goldTarget(3)],
   "update by pairs": [...studied, llmRank(3, ranked), update(byPairs(3, 2, prompting))],
   "update by target": [...studied, pdist(3, 0.1), update(byTarget(3, 2, prompting))],

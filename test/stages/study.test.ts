@@ -6,12 +6,12 @@ import * as fc from "fast-check"
 import * as Batches from "../../src/datasets/batches.ts"
 import * as Frame from "../../src/domain/Frame.ts"
 import { queryOf } from "../../src/domain/records/options.ts"
-import { Candidates, Draw, Reading } from "../../src/domain/tables.ts"
+import { Candidates, Draw, Leaving, Reading } from "../../src/domain/tables.ts"
 import { Retriever } from "../../src/runtime/ports/Retriever.ts"
-import { read } from "../../src/stages/read.ts"
+import { read, readWithout } from "../../src/stages/read.ts"
 import { retrieve } from "../../src/stages/retrieve.ts"
 import { sample, type SampleOptions } from "../../src/stages/sample.ts"
-import { goldTarget, llmRank, pdist } from "../../src/stages/score.ts"
+import { goldTarget, llmRank, loop, pdist, posterior } from "../../src/stages/score.ts"
 import * as Fakes from "../support/fakes.ts"
 import * as Asking from "../support/reading.ts"
 import * as Rows from "../support/rows.ts"
@@ -148,6 +148,18 @@ describe("read", () => {
     }).pipe(Effect.provide(Fakes.ports(Rows.texts).layer)))
 })
 
+describe("read without", () => {
+  it.effect("asks with all drawn passages but one, the first drawn last", () =>
+    Effect.gen(function*() {
+      const drawn = Int32Array.from(questions.flatMap((q) => [Number(q.gold[0]!.slice(1)), 4, 7]))
+      const frame = Frame.append(Rows.frame(), { drawn: Draw(3, 1).drawn }, { drawn })
+      const { nllWithout } = Rows.blocks(
+        yield* readWithout(3, { ...Asking.defaults, answer_format: "text" }).run(frame)
+      )
+      for (let r = 0; r < 6; r++) assert.deepStrictEqual(row(nllWithout, r), [1, 0.5, 0.5])
+    }).pipe(Effect.provide(Fakes.ports(Rows.texts).layer)))
+})
+
 describe("score", () => {
   const nll = Float32Array.from(questions.flatMap((_, r) => [3, 1, 2].map((x) => x * (1 + r))))
   const reading = Frame.append(Rows.frame(), Reading(3), { nll })
@@ -163,6 +175,57 @@ describe("score", () => {
       const total = weights.reduce((a, b) => a + b)
       row(target, r).forEach((share, i) => assert.closeTo(share, weights[i]! / total, 1e-6))
     }
+  })
+  it("wants what makes the marginal likelihood grow: the gradient of the target's loss is EMDR2's", () => {
+    const [temperature, m, n] = [0.7, 3, 5]
+    const docs = Int32Array.from({ length: 6 * n }, (_, i) => (i * 3) % n)
+    const docScore = Float32Array.from({ length: 6 * n }, (_, i) => Math.sin(i))
+    const places = [4, 0, 2]
+    const drawn = Int32Array.from(questions.flatMap((_, r) => places.map((place) => docs[r * n + place]!)))
+    const frame = Frame.append(
+      Frame.append(reading, { drawn: Draw(m, 1).drawn }, { drawn }),
+      Candidates(n),
+      { docs, docScore }
+    )
+    const { target } = Rows.blocks(Effect.runSync(posterior(m, n, 1, temperature).run(frame)))
+    const shares = (s: ReadonlyArray<number>) => {
+      const weights = s.map((x) => Math.exp(x / temperature))
+      return weights.map((w) => w / weights.reduce((a, b) => a + b))
+    }
+    for (let r = 0; r < 6; r++) {
+      const scores = places.map((place) => docScore[r * n + place]!)
+      const likelihood = row(nll, r).map((x) => Math.exp(-x))
+      const loss = (s: ReadonlyArray<number>) =>
+        -Math.log(shares(s).reduce((sum, share, k) => sum + share * likelihood[k]!, 0))
+      scores.forEach((_, k) => {
+        const moved = (by: number) => loss(scores.map((s, i) => i === k ? s + by : s))
+        const gradient = (moved(1e-5) - moved(-1e-5)) / 2e-5
+        assert.closeTo((shares(scores)[k]! - row(target, r)[k]!) / temperature, gradient, 1e-5)
+      })
+    }
+  })
+  it("wants its own distribution where all likelihoods are equal", () => {
+    const frame = Frame.append(
+      Frame.append(
+        Frame.append(Rows.frame(), Reading(2), { nll: new Float32Array(12).fill(2) }),
+        { drawn: Draw(2, 1).drawn },
+        { drawn: Int32Array.from({ length: 12 }, (_, i) => i % 2) }
+      ),
+      Candidates(2),
+      {
+        docs: Int32Array.from({ length: 12 }, (_, i) => i % 2),
+        docScore: Float32Array.from({ length: 12 }, (_, i) => i % 2)
+      }
+    )
+    const { target } = Rows.blocks(Effect.runSync(posterior(2, 2, 0.1, 0.5).run(frame)))
+    row(target, 0).forEach((share, i) => assert.closeTo(share, [1, Math.E ** 2][i]! / (1 + Math.E ** 2), 1e-6))
+  })
+  it("wants the passages without which the answer is less likely", () => {
+    const frame = Frame.append(Rows.frame(), Leaving(2), {
+      nllWithout: Float32Array.from({ length: 12 }, (_, i) => i % 2 === 0 ? 1 : 3)
+    })
+    const { target } = Rows.blocks(Effect.runSync(loop(2, 0.5).run(frame)))
+    row(target, 0).forEach((share, i) => assert.closeTo(share, [1, Math.E ** 4][i]! / (1 + Math.E ** 4), 1e-6))
   })
   it("wants the gold passage where it was drawn, and nothing where it was not", () => {
     const gold = questions.map((q) => Number(q.gold[0]!.slice(1)))

@@ -55,6 +55,7 @@ const modeOf = (c: JmlrConfig): Mode => {
   const { answers, corpus, needsGold, questions, trains } = modes[name]
   const { passages, reader, retriever, questions: asked } = traits[name]
   const gold = name === "oracle"
+  const read = name === "joint" && c.gold_score_mode === "loop" ? c.retriever_n_context - 1 : 1
   return {
     name,
     traits: traits[name],
@@ -65,7 +66,7 @@ const modeOf = (c: JmlrConfig): Mode => {
     ...(questions ? { questions: questions(c) } : {}),
     needsGold: needsGold ?? { studied: false, judged: false },
     candidates: c.n_candidates,
-    context: passages === "gold" ? 1 : passages === "none" ? 0 : c.n_context,
+    context: passages === "gold" ? 1 : passages === "none" ? 0 : Math.max(c.n_context, read),
     columns: columns(c),
     study: (passages) => onQuestions(studies[name](c, passages)),
     answering: (n) =>

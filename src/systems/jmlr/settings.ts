@@ -31,7 +31,10 @@ const draws = inNamed("joint", "frozen_rag", "bm25_rag")
 /** Modes in which the reader's likelihoods rank the drawn passages. */
 const judges = inNamed("joint", "frozen_rag")
 const byPairs = all(judges, where("with gold_score_mode llm_rank", (c) => c["gold_score_mode"] === "llm_rank"))
-const asDistribution = where("with gold_score_mode pdist", (c) => c["gold_score_mode"] === "pdist")
+const byTemperature = where(
+  "with gold_score_mode pdist, pdist_prior or loop",
+  (c) => ["pdist", "pdist_prior", "loop"].includes(c["gold_score_mode"] as string)
+)
 /** Modes that train the retriever on given questions. */
 const trainsRanking = inModes(({ questions, retriever }) => retriever === "trained" && questions === "given")
 
@@ -59,8 +62,9 @@ export const fields = {
     affects: "learning",
     matters: draws
   }),
-  sampling: setting(Schema.Literals(["weighted", "top"]), {
-    description: "Which candidates the reader scores: sampled by score without replacement, or the best.",
+  sampling: setting(Schema.Literals(["weighted", "uniform", "top"]), {
+    description:
+      "Which candidates the reader scores: sampled by score without replacement, sampled all alike, or the best.",
     affects: "learning",
     default: "weighted",
     matters: draws
@@ -71,28 +75,31 @@ export const fields = {
     default: 1,
     matters: all(draws, where("with sampling weighted", ({ sampling }) => sampling === "weighted"))
   }),
-  gold_score_mode: setting(Schema.Literals(["llm_rank", "pdist"]), {
+  gold_score_mode: setting(Schema.Literals(["llm_rank", "pdist", "pdist_prior", "emdr2", "loop"]), {
     description:
-      "How the reader's likelihoods teach the retriever: by pairs (JMLR), or as a distribution (Atlas's PDist).",
+      "How the reader's likelihoods teach the retriever: by pairs (JMLR), or as a distribution over the passages it is to have: "
+      + "of the likelihoods (Atlas's PDist), the same with its own as prior, that of EMDR2's marginal likelihood, or by what the "
+      + "answer loses without each passage (Atlas's LOOP).",
     affects: "learning",
     default: "llm_rank",
     matters: judges
   }),
   temperature_gold: setting(Positive, {
-    description: "Temperature of the reader's distribution over passages (pdist).",
+    description: "Temperature of the reader's distribution over passages (pdist, pdist_prior, loop).",
     affects: "learning",
     default: 0.01,
-    matters: all(judges, asDistribution)
+    matters: all(judges, byTemperature)
   }),
   temperature_score: setting(Positive, {
-    description: "Temperature of the retriever's distribution over passages (pdist, gold_supervised, lexical).",
+    description:
+      "Temperature of the retriever's distribution over passages (all but llm_rank; gold_supervised, lexical).",
     affects: "learning",
     default: 0.01,
     matters: where(
-      "in mode gold_supervised, lexical, or with gold_score_mode pdist",
+      "in mode gold_supervised, lexical, or with a gold_score_mode other than llm_rank",
       ({ gold_score_mode, mode }) =>
         ["gold_supervised", "lexical"].includes(mode)
-        || (["joint", "frozen_rag"].includes(mode) && gold_score_mode === "pdist")
+        || (["joint", "frozen_rag"].includes(mode) && gold_score_mode !== "llm_rank")
     )
   }),
   rank_ties: setting(Schema.Literals(["skip", "later"]), {
@@ -167,6 +174,10 @@ export const presets = {
   }
 } as const
 
+/** Whether the retriever's own scores are a part of its target. */
+const weighsScores = ({ gold_score_mode: by, mode }: JmlrConfig): boolean =>
+  mode === "joint" && (by === "pdist_prior" || by === "emdr2")
+
 /** Conflicts between the system's settings. */
 const conflicts = (c: JmlrConfig): ReadonlyArray<string> => {
   const { passages, retriever } = traits[c.mode as ModeName]
@@ -177,7 +188,10 @@ const conflicts = (c: JmlrConfig): ReadonlyArray<string> => {
     found && c.n_context > c.n_candidates && `n_context (${c.n_context}) exceeds n_candidates (${c.n_candidates})`,
     found && c.context === "sampled" && c.n_context > c.retriever_n_context
     && `n_context (${c.n_context}) exceeds retriever_n_context (${c.retriever_n_context}), from which it is taken`,
-    c.gold_score_mode === "llm_rank" && c.retriever_n_context < 2 && "llm_rank compares at least 2 passages",
+    ["llm_rank", "loop"].includes(c.gold_score_mode) && c.retriever_n_context < 2
+    && `${c.gold_score_mode} compares at least 2 passages`,
+    weighsScores(c) && !c.retrieve_with_rerank
+    && `gold_score_mode ${c.gold_score_mode} weighs with the encoder's current scores; set retrieve_with_rerank: true`,
     retriever === "trained" && c.rank_weight === 0
     && `rank_weight 0 leaves the retriever nothing to learn in mode ${c.mode}; mode frozen_rag keeps it as it is`,
     c.passages_file === "" && "passages_file: is missing",

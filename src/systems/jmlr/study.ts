@@ -36,13 +36,20 @@ export const studyOptions = (c: JmlrConfig): Pipelines.StudyOptions & AnswerOpti
   mean: c.rank_mean,
   margin: c.rank_tie_margin,
   rerank: c.retrieve_with_rerank,
-  temperatureGold: c.temperature_gold
+  temperatureGold: c.gold_score_mode === "emdr2" ? 1 : c.temperature_gold,
+  temperatureScore: c.temperature_score
 })
 
 type Studies = (c: JmlrConfig, passages: number) => QuestionStudy
 
-const byLikelihood: Studies = (c) =>
-  c.gold_score_mode === "llm_rank" ? Pipelines.llmRanked(studyOptions(c)) : Pipelines.distilled(studyOptions(c))
+const goals = {
+  llm_rank: Pipelines.llmRanked,
+  pdist: Pipelines.distilled,
+  pdist_prior: Pipelines.marginal,
+  emdr2: Pipelines.marginal,
+  loop: Pipelines.leavingOneOut
+} as const
+const byLikelihood: Studies = (c) => goals[c.gold_score_mode](studyOptions(c))
 const fromGold: Studies = (c, passages) => Pipelines.oracle(c.n_context, passages, c.seed, answerOptions(c))
 
 /** Training steps of each mode, over a corpus of this many passages. */
