@@ -19,7 +19,7 @@ import { all } from "../src/kernels/op/all.ts"
 import { apply, type Emitter, input, type Op } from "../src/kernels/Tensor.ts"
 import { answer, type AnswerOptions } from "../src/stages/answer.ts"
 import { drawContrast } from "../src/stages/contrast.ts"
-import { read } from "../src/stages/read.ts"
+import { read, readWithout } from "../src/stages/read.ts"
 import { retrieve } from "../src/stages/retrieve.ts"
 import { sample } from "../src/stages/sample.ts"
 import * as score from "../src/stages/score.ts"
@@ -142,8 +142,11 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
   retrieve: [["retrieve({ n })", retrieve({ n, rerank: false })]],
   sample: [["sample({ n, m, c })", sample({ n, m, c, ...draw })]],
   read: [["read(m)", read(m, asks)]],
+  readWithout: [["readWithout(m)", readWithout(m, asks)]],
   llmRank: [["llmRank(m)", score.llmRank(m, { ties: "skip", mean: "pairs" })]],
   pdist: [["pdist(m)", score.pdist(m, 1)]],
+  posterior: [["posterior(m, n)", score.posterior(m, n, 1, 1)]],
+  loop: [["loop(m)", score.loop(m, 1)]],
   goldTarget: [["goldTarget(m)", score.goldTarget(m)]],
   update: [["update(byPairs(m, c))", update(byPairs(m, c, asks))], [
     "update(byTarget(m, c))",

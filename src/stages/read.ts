@@ -39,7 +39,7 @@ export const read = (m: number, o: PromptOptions) => {
 
 /** The reader's likelihood given all drawn passages but one, the first drawn last. */
 export const readWithout = (m: number, o: PromptOptions) => {
-  const given = likelihoods(m, o, (drawn, place) => drawn.filter((_, i) => i !== place).reverse())
+  const given = likelihoods(m, o, (drawn, place) => drawn.filter((_, i) => i !== place).toReversed())
   return Stage.make("read", {
     needs: needs(m),
     adds: Leaving(m),
