@@ -184,6 +184,7 @@ const relations = {
   "Candidates(n)": tables.Candidates(n),
   "Draw(m, c)": tables.Draw(m, c),
   "Reading(m)": tables.Reading(m),
+  "Leaving(m)": tables.Leaving(m),
   "Preference(m)": tables.Preference(m),
   "Target(m)": tables.Target(m),
   "Contrast(n, b)": tables.Contrast(n, b),
