@@ -1,7 +1,7 @@
 /**
  * Data for STM in small, in BEIR's layout, from MedQuAD, SciFact, PubMedQA and DO-QA as `docs/results.md` names them:
  *
- *     node experiments/stm/data.ts DATA OUT [--rows 192] [--dev 48,400] [--test 150,800]
+ *     node experiments/stm/data.ts DATA OUT [--rows 192] [--dev 48,300] [--test 150,500]
  *
  * - `medquad`, `scifact`: up to so many training queries of the experts of these names, over all passages; `all`: both together.
  * - `pubmed.jsonl`: passages to write questions about, for the third expert: sections of abstracts.
@@ -22,8 +22,8 @@ const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     rows: { type: "string", default: "192" },
-    dev: { type: "string", default: "48,400" },
-    test: { type: "string", default: "150,800" }
+    dev: { type: "string", default: "48,300" },
+    test: { type: "string", default: "150,500" }
   }
 })
 const [data, out] = positionals
