@@ -73,11 +73,13 @@ export const Lesson = { retrieverLoss: real, readerLoss: real }
 
 /**
  * The answer, the index of the option it names (-1 if none), its supporting passages, best last, and the reader's
- * generated text: the text an option was read from, or an explanation; empty if nothing was generated.
+ * generated text: the text an option was read from, or an explanation; empty if nothing was generated. `optionNll` has the
+ * negative log-likelihood of each option in nats, as `option_score` says; empty if options were not scored.
  */
 export const Answer = (c: number) => ({
   prediction: text,
   predictionIndex: integer,
   support: integers(c),
-  written: text
+  written: text,
+  optionNll: raggedReals
 })
