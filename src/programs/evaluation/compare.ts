@@ -94,7 +94,8 @@ const observed = Effect.fnUntraced(function*({ folders, name }: Compared, split:
  * question is a group of its own: it takes questions as independent.
  */
 export const against = (differences: ReadonlyArray<Metric.Observed>, figure: string) => {
-  const independent = figure === "accuracy" && new Set(differences.map(({ group }) => group)).size === differences.length
+  const independent = figure === "accuracy" &&
+    new Set(differences.map(({ group }) => group)).size === differences.length
   const [lost, won] = [-1, 1].map((sign) => differences.filter(({ value }) => Math.sign(value) === sign).length) as [
     number,
     number

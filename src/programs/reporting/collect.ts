@@ -5,6 +5,7 @@ import { ConfigError } from "../../domain/settings/configure.ts"
 import type { Raw } from "../../domain/settings/RunConfig.ts"
 import { figures } from "../evaluation/compare.ts"
 import { runFolders } from "./folders.ts"
+import { flopsOf } from "./plans.ts"
 import { orTold, readRun, type Telling } from "./runs.ts"
 import {
   type Arm,
@@ -18,7 +19,6 @@ import {
   recallCurves,
   type Share
 } from "./statistics.ts"
-import { flopsOf } from "./plans.ts"
 import { type Texts, textsOf } from "./texts.ts"
 
 /** What a report is made with. */

@@ -19,7 +19,8 @@ export const filesFolder = (page: string): string =>
   join(dirname(page), `${basename(page).replace(/\.html?$/i, "")}.files`)
 
 /** A name as part of a file's name: letters, digits, dots, dashes and underscores; others become a dash. */
-export const fileName = (name: string): string => name.replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[.-]+/, "") || "arm"
+export const fileName = (name: string): string =>
+  name.replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[.-]+/, "") || "arm"
 
 /** Rankings and judgements of every evaluated run in trec_eval's format, as its evaluation has them. */
 export const trecFiles = ({ arms }: Report): ReadonlyArray<ReportFile> =>

@@ -57,15 +57,18 @@ const seedsIn = Effect.fnUntraced(function*(folder: string) {
 
 const ofArgument = Effect.fnUntraced(function*(argument: string, split: string) {
   const { folders, name } = systemOf(argument)
-  const runs = yield* Effect.forEach(folders, Effect.fnUntraced(function*(folder, i) {
-    if (!(yield* exists(folder))) return yield* refused(`${folder}: there is no such folder`)
-    if (!(yield* isRun(folder))) {
-      const seeds = yield* seedsIn(folder)
-      return (yield* Effect.forEach(seeds, ({ folder, seed }) => ofSeed(folder, seed, split))).flat()
-    }
-    const own = yield* runOf(folder, split, name, i + 1)
-    return [{ ...own, seed: seedOf(basename(dirname(resolve(own.run)))) ?? own.seed }]
-  }))
+  const runs = yield* Effect.forEach(
+    folders,
+    Effect.fnUntraced(function*(folder, i) {
+      if (!(yield* exists(folder))) return yield* refused(`${folder}: there is no such folder`)
+      if (!(yield* isRun(folder))) {
+        const seeds = yield* seedsIn(folder)
+        return (yield* Effect.forEach(seeds, ({ folder, seed }) => ofSeed(folder, seed, split))).flat()
+      }
+      const own = yield* runOf(folder, split, name, i + 1)
+      return [{ ...own, seed: seedOf(basename(dirname(resolve(own.run)))) ?? own.seed }]
+    })
+  )
   const found = runs.flat()
   if (found.length > 0) return found
   return yield* refused(`${argument}: has no run (${runFiles.settings}), no evaluation and no seed-N of an experiment`)

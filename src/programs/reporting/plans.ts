@@ -22,16 +22,23 @@ const totalOf = Effect.fnUntraced(function*(path: string) {
     const each = probe.work.reduce((sum, { flops }) => sum + flops, 0)
     return steps * stepSize * each + probe.index.times * probe.index.flops
   }
-  return yield* new ConfigError({ source: path, problems: ["was made without steps, which FLOPs are counted by: --steps"] })
+  return yield* new ConfigError({
+    source: path,
+    problems: ["was made without steps, which FLOPs are counted by: --steps"]
+  })
 })
 
 /** Operations by arm; refuses a plan of an arm that there is not. */
-export const flopsOf = Effect.fn("flopsOf")(function*(arms: ReadonlyArray<Arm>, plans: Readonly<Record<string, string>>) {
-  const unknown = Object.keys(plans).filter((name) => !arms.some((arm) => arm.name === name))
-  if (unknown.length > 0) {
-    const problem = `no arm is named ${unknown.join(", ")}; there are ${arms.map(({ name }) => name).join(", ")}`
-    return yield* new ConfigError({ source: "--plan", problems: [problem] })
+export const flopsOf = Effect.fn("flopsOf")(
+  function*(arms: ReadonlyArray<Arm>, plans: Readonly<Record<string, string>>) {
+    const unknown = Object.keys(plans).filter((name) => !arms.some((arm) => arm.name === name))
+    if (unknown.length > 0) {
+      const problem = `no arm is named ${unknown.join(", ")}; there are ${arms.map(({ name }) => name).join(", ")}`
+      return yield* new ConfigError({ source: "--plan", problems: [problem] })
+    }
+    return new Map(
+      yield* Effect.forEach(Object.entries(plans), ([name, path]) =>
+        Effect.map(totalOf(path), (flops) => [name, flops] as const))
+    )
   }
-  return new Map(yield* Effect.forEach(Object.entries(plans), ([name, path]) =>
-    Effect.map(totalOf(path), (flops) => [name, flops] as const)))
-})
+)

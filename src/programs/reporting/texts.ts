@@ -27,13 +27,17 @@ export const textsOf = Effect.fn("textsOf")(
     const now = sourceOf(c, "test", records, data.passages.hash)
     const isSame = (part: "questions" | "passages") => made(evaluated, part)?.sha256 === (now[part] as Made)?.sha256
     const changed = (["questions", "passages"] as const).filter((part) => !isSame(part))
-    const rows = changed.includes("passages") ? [] : [...ids].map((id) => data.passages.row(id)).filter((row) => row >= 0)
+    const rows = changed.includes("passages")
+      ? []
+      : [...ids].map((id) => data.passages.row(id)).filter((row) => row >= 0)
     const passages = yield* data.passages.read(rows)
     return {
       questions: new Map(changed.includes("questions") ? [] : records.map((record) => [record.id, record])),
       passages: new Map(passages.map(({ id, text }) => [id, text])),
       told: changed.map((part) =>
-        `The texts of ${part} are left out: ${String(made(evaluated, part)?.file)} is no longer what was evaluated, by its hash.`
+        `The texts of ${part} are left out: ${
+          String(made(evaluated, part)?.file)
+        } is no longer what was evaluated, by its hash.`
       )
     } satisfies Texts as Texts
   },

@@ -8,7 +8,8 @@ const read = (url: URL): string => readFileSync(url, "utf8")
 export const style = (): string =>
   [
     new URL("./assets/page.css", import.meta.url),
-    new URL("./assets/questions.css", import.meta.url)
+    new URL("./assets/questions.css", import.meta.url),
+    new URL("./assets/print.css", import.meta.url)
   ].map(read).join("\n")
 
 /** The script: a theme switch, and the list of questions. */

@@ -1,8 +1,8 @@
 /** The charts of a report as Vega-Lite specs, each with its data. */
 import type { Report } from "../../programs/reporting/collect.ts"
-import { decisive, wordsOf } from "./lead.ts"
+import { wordsOf } from "./lead.ts"
 import { bounds, percent } from "./numbers.ts"
-import { palette, paint } from "./palette.ts"
+import { paint, palette } from "./palette.ts"
 import type { Row, Table } from "./table.ts"
 
 /** A Vega-Lite spec; JSON. */
@@ -33,14 +33,18 @@ const ofArms = (arms: ReadonlyArray<string>) => {
   }
 }
 
-const base = (values: ReadonlyArray<Row>, more: Spec, height = 200): Spec => ({
-  $schema: "https://vega.github.io/schema/vega-lite/v6.json",
-  width: WIDTH,
-  height,
-  data: { values },
-  config: paint,
-  ...more
-})
+const base = (values: ReadonlyArray<Row>, more: Spec, height = 200): Spec =>
+  plain({
+    $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+    width: WIDTH,
+    height,
+    data: { values },
+    config: paint,
+    ...more
+  })
+
+/** Names of arms and types become literals of Vega's expressions, in which these two characters would end a line. */
+const plain = (spec: Spec): Spec => JSON.parse(JSON.stringify(spec).replace(/[\u2028\u2029]/g, " ")) as Spec
 
 const armsOf = ({ arms }: Report): ReadonlyArray<string> => arms.map(({ name }) => name)
 
@@ -65,12 +69,15 @@ const dots = (report: Report, rows: ReadonlyArray<Row>, y: string, scale: Spec, 
   return base(rows, { layer }, Math.max(50, lines * (isArm ? 34 : 18)))
 }
 
-const differences = (report: Report): ReadonlyArray<Chart> => {
-  const figure = decisive(report)
+/** The differences from the base arm: of accuracy, and of the ranking. */
+const differences = (report: Report): ReadonlyArray<Chart> =>
+  ["accuracy", "mrr@100"].flatMap((figure) => differencesIn(report, figure))
+
+const differencesIn = (report: Report, figure: string): ReadonlyArray<Chart> => {
   const own = report.compared.filter((one) => one.figure === figure && one.against)
-  if (figure === undefined || own.length === 0) return []
+  if (own.length === 0) return []
   const { bound, name } = wordsOf(figure)
-  const isShare = name === "accuracy"
+  const isShare = figure === "accuracy"
   const times = isShare ? 100 : 1
   const scaled = (value: number | null) => value === null ? null : times * value
   const rows = own.map(({ against, arm }) => ({
@@ -79,11 +86,12 @@ const differences = (report: Report): ReadonlyArray<Chart> => {
     low: scaled(against!.difference.low),
     high: scaled(against!.difference.high)
   }))
-  const axis = { axis: { title: `${isShare ? "percentage points of " : ""}${name}, above or below ${report.base}` } }
+  const axis = { axis: { title: isShare ? "percentage points" : name } }
   return [{
-    id: "differences",
+    id: isShare ? "differences" : "ranking-differences",
     title: `Differences in ${name} from ${report.base}`,
-    about: "Points: mean paired differences. Lines: 95 % intervals; one that crosses the dashed line leaves open which is better.",
+    about:
+      "Points: mean paired differences. Lines: 95 % intervals; one that crosses the dashed line leaves open which is better.",
     described: own.map(({ against, arm }) =>
       `${arm}: ${bound(against!.difference.mean)}, ${bounds(against!.difference, bound)}`
     ).join("; "),
@@ -134,7 +142,10 @@ const recall = (report: Report): ReadonlyArray<Chart> => {
     low: interval.low,
     high: interval.high
   }))
-  const x = q("k", { scale: { type: "log" }, axis: { title: "k, passages from the top", values: [1, 2, 5, 10, 20, 50, 100] } })
+  const x = q("k", {
+    scale: { type: "log" },
+    axis: { title: "k, passages from the top", values: [1, 2, 5, 10, 20, 50, 100] }
+  })
   const dash = n("stage", {
     scale: { domain: ["after training", "before training"], range: [[1, 0], [4, 3]] },
     legend: { title: null, orient: "bottom" }
@@ -154,7 +165,9 @@ const recall = (report: Report): ReadonlyArray<Chart> => {
     id: "recall-chart",
     title: "Recall of gold passages among the first k",
     about: "Bands: 95 % intervals after training.",
-    described: at10.map(({ arm, interval, name }) => `${arm} ${name}, recall at 10: ${percent(interval.mean)}`).join("; "),
+    described: at10.map(({ arm, interval, name }) => `${arm} ${name}, recall at 10: ${percent(interval.mean)}`).join(
+      "; "
+    ),
     spec: base(rows, { layer })
   }]
 }
@@ -182,9 +195,11 @@ const reliability = (report: Report): ReadonlyArray<Chart> => {
   return [{
     id: "reliability-chart",
     title: "Reliability of the reader's probabilities",
-    about: "On the dashed line, answers are right as often as their probability says; below it, the reader is too sure. "
+    about:
+      "On the dashed line, answers are right as often as their probability says; below it, the reader is too sure. "
       + "Probabilities: softmax of the options' likelihoods, as option_score weighs them.",
-    described: report.calibrations.map(({ arm, ece }) => `${arm}: expected calibration error ${ece.mean.toFixed(3)}`).join("; "),
+    described: report.calibrations.map(({ arm, ece }) => `${arm}: expected calibration error ${ece.mean.toFixed(3)}`)
+      .join("; "),
     spec: base(rows, { layer })
   }]
 }
@@ -192,16 +207,24 @@ const reliability = (report: Report): ReadonlyArray<Chart> => {
 const documents = (report: Report, table: Table | undefined): ReadonlyArray<Chart> => {
   if (!table) return []
   const { color, shape } = ofArms(armsOf(report))
-  const x = q("passages", { axis: { title: "passages read", tickMinStep: 1 }, scale: { zero: false, nice: false, padding: 12 } })
+  const x = q("passages", {
+    axis: { title: "passages read", tickMinStep: 1 },
+    scale: { zero: false, nice: false, padding: 12 }
+  })
   const layer: ReadonlyArray<Spec> = [
     { mark: { type: "rule", strokeWidth: 2 }, encoding: { x, y: q("low", percents), y2: { field: "high" }, color } },
-    { mark: { type: "point", filled: true, size: 80, opacity: 1 }, encoding: { x, y: q("accuracy", percents), color, shape } }
+    {
+      mark: { type: "point", filled: true, size: 80, opacity: 1 },
+      encoding: { x, y: q("accuracy", percents), color, shape }
+    }
   ]
   return [{
     id: "passages-read-chart",
     title: "Accuracy by passages read",
     about: table.about,
-    described: table.rows.map((row) => `${row["arm"]}, ${row["passages"]} passages: ${percent(row["accuracy"] as number)}`).join("; "),
+    described: table.rows.map((row) =>
+      `${row["arm"]}, ${row["passages"]} passages: ${percent(row["accuracy"] as number)}`
+    ).join("; "),
     spec: base(table.rows, { layer })
   }]
 }

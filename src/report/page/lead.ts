@@ -27,9 +27,12 @@ export const wordsOf = (figure: string) => {
   }
 }
 
+/** The figure that stands for the ranking as a whole. */
+const RANKING = "mrr@100"
+
 /** The figure that decides: accuracy where the base arm answers, else the ranking. */
 export const decisive = ({ base, compared }: Report): string | undefined =>
-  ["accuracy", "mrr@100"].find((figure) => compared.some((own) => own.figure === figure && own.arm === base))
+  ["accuracy", RANKING].find((figure) => compared.some((own) => own.figure === figure && own.arm === base))
 
 const seedsText = (seeds: ReadonlyArray<number>): string =>
   seeds.length === 1 ? `seed ${seeds[0]}` : `seeds ${seeds.join(", ")}`
@@ -59,9 +62,9 @@ const sentence = (own: Compared, base: Compared, comparisons: number) => {
     : `Whether ${own.arm} is better or worse than ${base.arm} cannot be told: ${facts}.`
   const more = shown || needed === null
     ? ""
-    : ` To find a difference of this size with a probability of 80 %, about ${count(needed)} answers would be needed; there are ${
-      count(own.questions)
-    }.`
+    : ` To find a difference of this size with a probability of 80 %, about ${
+      count(needed)
+    } answers would be needed; there are ${count(own.questions)}.`
   return { shown, mean: found.mean, arm: own.arm, text: verdict + more }
 }
 
@@ -80,7 +83,11 @@ const alone = (own: Compared) => {
   const interval = bounds(own.interval, value)
   return {
     headline: reached,
-    sentences: [`${reached} over ${count(own.questions)} answers (95 % interval ${interval}). There is no other arm to compare with.`]
+    sentences: [
+      `${reached} over ${
+        count(own.questions)
+      } answers (95 % interval ${interval}). There is no other arm to compare with.`
+    ]
   }
 }
 
@@ -92,7 +99,22 @@ const answer = (report: Report): Pick<Lead, "headline" | "sentences"> => {
   const others = own.filter(({ against }) => against)
   if (others.length === 0) return alone(base)
   const found = others.map((one) => sentence(one, base, others.length))
-  return { headline: headlineOf(found, base), sentences: found.map(({ text }) => text) }
+  return {
+    headline: headlineOf(found, base),
+    sentences: [...found.map(({ text }) => text), ...ranked(report, figure!)]
+  }
+}
+
+/** What there is to tell of the ranking, where answers decide: where it differs, or that it does not. */
+const ranked = ({ base, compared }: Report, figure: string): ReadonlyArray<string> => {
+  const own = compared.filter((one) => one.figure === RANKING && figure !== RANKING)
+  const first = own.find(({ arm }) => arm === base)
+  const others = own.filter(({ against }) => against)
+  if (!first) return []
+  return others.map((one) => {
+    const { shown, text } = sentence(one, first, others.length)
+    return shown ? `In ranking the passages that hold the answer, ${text}` : text
+  })
 }
 
 /** Whether seeds differ, as far as it can be told. */
@@ -109,8 +131,8 @@ const ofGroups = ({ compared }: Report): ReadonlyArray<string> => {
   const grouped = compared.find(({ groups, questions }) => groups < questions)
   return grouped
     ? [
-      `More than ${grouped.groups} groups of questions can tell: questions of a group (such as of one disease) are alike, so that `
-      + "intervals and tests take whole groups."
+      `What more than these ${grouped.groups} groups of questions would say: questions of a group, such as of one disease, are `
+      + "alike, so that intervals and tests take whole groups."
     ]
     : []
 }

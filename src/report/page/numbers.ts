@@ -25,8 +25,8 @@ export const pValue = (p: number | null | undefined): string => {
   return p < 0.001 ? "< 0.001" : p.toFixed(3)
 }
 
-/** The same after "p". */
-export const pText = (p: number): string => p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`
+/** The same after "p", with spaces that no line ends at. */
+export const pText = (p: number): string => p < 0.001 ? "p\u00a0<\u00a00.001" : `p\u00a0=\u00a0${p.toFixed(3)}`
 
 /** A count with separators. */
 export const count = (value: number | null | undefined): string =>
@@ -35,11 +35,15 @@ export const count = (value: number | null | undefined): string =>
 /** A number of few digits, with a unit of its own. */
 export const few = (value: number | null | undefined): string => {
   if (value === null || value === undefined) return NONE
-  return minus(value !== 0 && Math.abs(value) < 10 ? value.toPrecision(3) : value.toLocaleString("en", {
-    maximumFractionDigits: 1
-  }))
+  return minus(
+    value !== 0 && Math.abs(value) < 10 ? value.toPrecision(3) : value.toLocaleString("en", {
+      maximumFractionDigits: 1
+    })
+  )
 }
 
 /** The bounds of an interval; a dash if it has none, as with a single group. */
-export const bounds = ({ high, low }: Pick<Interval, "high" | "low">, show: (value: number) => string = percent): string =>
-  low === null || high === null ? NONE : `${show(low)} to ${show(high)}`
+export const bounds = (
+  { high, low }: Pick<Interval, "high" | "low">,
+  show: (value: number) => string = percent
+): string => low === null || high === null ? NONE : `${show(low)} to ${show(high)}`

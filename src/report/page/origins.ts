@@ -43,14 +43,17 @@ const base = (path: string | null): string => path?.split("/").at(-1) ?? "unknow
 const origins = (report: Report): Table => ({
   id: "origins",
   title: "What was evaluated",
-  about: "The checkpoint of each run by the SHA-256 of its manifest, and its questions, passages and settings by theirs, of which the "
+  about:
+    "The checkpoint of each run by the SHA-256 of its manifest, and its questions, passages and settings by theirs, of which the "
     + "first eight figures are shown.",
   rows: runsOf(report).map(row),
   columns: [
     text<OriginRow>("arm", ({ arm }) => arm),
     number<OriginRow>("seed", ({ seed }) => String(seed)),
-    text<OriginRow>("checkpoint", ({ checkpointSha256, step }) =>
-      step === null ? "none evaluated" : `step ${step} (${short(checkpointSha256)})`),
+    text<OriginRow>(
+      "checkpoint",
+      ({ checkpointSha256, step }) => step === null ? "none evaluated" : `step ${step} (${short(checkpointSha256)})`
+    ),
     text<OriginRow>("questions", ({ questions, questionsSha256 }) => `${base(questions)} (${short(questionsSha256)})`),
     text<OriginRow>("passages", ({ passages, passagesSha256 }) => `${base(passages)} (${short(passagesSha256)})`),
     text<OriginRow>("settings", ({ settingsSha256 }) => short(settingsSha256)),
@@ -68,7 +71,9 @@ export const sourceOf = (report: Report): string => {
   )
   const files = new Set(rows.map(({ questions, questionsSha256 }) => `${base(questions)} (${short(questionsSha256)})`))
   const few = checkpoints.length <= 4 ? checkpoints : [...checkpoints.slice(0, 3), `and ${checkpoints.length - 3} more`]
-  return `Source: split ${report.options.split} of ${[...files].slice(0, 2).join(", ")}; checkpoints ${few.join(", ")}; settings ${
+  return `Source: split ${report.options.split} of ${[...files].slice(0, 2).join(", ")}; checkpoints ${
+    few.join(", ")
+  }; settings ${
     [...new Set(rows.map(({ settingsSha256 }) => short(settingsSha256)))].slice(0, 4).join(", ")
   }. More under “What was evaluated”.`
 }
@@ -78,8 +83,11 @@ const places: ReadonlySet<string> = new Set(["output_dir", "seed"])
 
 /** Settings as text, those that are the same in all runs left out. */
 const settings = (report: Report): Table => {
-  const known = runsOf(report).flatMap(({ name, run }) => run.config ? [{ name, seed: run.seed, config: run.config }] : [])
-  const value = (config: RunConfig, key: string) => JSON.stringify((config as Readonly<Record<string, unknown>>)[key] ?? null)
+  const known = runsOf(report).flatMap(({ name, run }) =>
+    run.config ? [{ name, seed: run.seed, config: run.config }] : []
+  )
+  const value = (config: RunConfig, key: string) =>
+    JSON.stringify((config as Readonly<Record<string, unknown>>)[key] ?? null)
   const keys = [...new Set(known.flatMap(({ config }) => Object.keys(config)))].filter((key) => !places.has(key))
   const different = keys.filter((key) => new Set(known.map(({ config }) => value(config, key))).size > 1)
   const arms = [...Map.groupBy(known, ({ name }) => name)]

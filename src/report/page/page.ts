@@ -17,13 +17,15 @@ const USE = "For research use; not medical advice."
 
 const top = (title: string, { headline, sentences }: Lead): Html =>
   html`<header>
-<p class="kicker">Anamnesis report: ${title}</p>
+<div class="top"><p class="kicker">Anamnesis report: ${title}</p>
 <fieldset class="theme" hidden><legend>Theme</legend>
 ${
     ["system", "light", "dark"].map((theme) =>
-      html`<label><input type="radio" name="theme" value="${theme}"${theme === "system" && html` checked`}> ${theme}</label> `
+      html`<label><input type="radio" name="theme" value="${theme}"${
+        theme === "system" && html` checked`
+      }> ${theme}</label> `
     )
-  }</fieldset>
+  }</fieldset></div>
 <h1>${headline}</h1>
 ${sentences.map((sentence) => html`<p class="answer">${sentence}</p>\n`)}
 <p class="use">${USE}</p>
@@ -51,7 +53,10 @@ const armChoice = (name: string, label: string, { arms }: Report): Html =>
 const questionsHtml = (report: Report, source: string): Html => {
   const { options, questions, shown, texts } = report
   const left = [
-    shown.length < questions && `${count(shown.length)} of ${count(questions)} questions are in this page, at even distances (--max-questions ${options.maxQuestions}).`,
+    shown.length < questions &&
+    `${count(shown.length)} of ${
+      count(questions)
+    } questions are in this page, at even distances (--max-questions ${options.maxQuestions}).`,
     texts.passages.size === 0 && "Texts of passages are not in this page.",
     "Passages are cut at 800 characters; of each ranking, the first places are here, and all of them in the files beside the page.",
     "Matches of single tokens and the part of each passage in an answer's likelihood are left out: evaluations do not keep them."
@@ -59,7 +64,9 @@ const questionsHtml = (report: Report, source: string): Html => {
   return html`<p>${left.map((text) => text && `${text} `)}</p>
 <form class="filters" role="search" aria-label="Filter questions">
 <label class="search">Search in questions, answers and passages <input type="search" name="text" autocomplete="off"></label>
-${armChoice("wrong", "Wrong in", report)}${armChoice("right", "Right in", report)}<label>Type <select name="type"><option value="">(no filter)</option></select></label>
+${armChoice("wrong", "Wrong in", report)}${
+    armChoice("right", "Right in", report)
+  }<label>Type <select name="type"><option value="">(no filter)</option></select></label>
 ${checks.map(([name, label]) => html`<label class="check"><input type="checkbox" name="${name}"> ${label}</label>\n`)}
 <p class="hint">An arm counts as right, or as wrong, if it is so under each of its seeds.</p>
 </form>
@@ -92,7 +99,8 @@ const body = async (report: Report) => {
   const [results, origins] = [resultTables(report), originTables(report)]
   const charts = chartsOf(report, results, averaged(report))
   const drawn = (own: ReadonlyArray<Chart>) => Promise.all(own.map((chart) => chartHtml(chart, source)))
-  const tables = (own: ReadonlyArray<Table>) => own.filter(({ columns }) => columns.length > 0).map((one) => tableHtml(one, source))
+  const tables = (own: ReadonlyArray<Table>) =>
+    own.filter(({ columns }) => columns.length > 0).map((one) => tableHtml(one, source))
   const grid = (parts: ReadonlyArray<Html>) => parts.length === 0 ? [] : [html`<div class="charts">${parts}</div>\n`]
   return {
     files: filesOf([...results, ...origins], [...charts.results, ...charts.training]),
@@ -111,7 +119,9 @@ export const pageOf = async (report: Report, beside: string): Promise<Page> => {
   const words = lead(report)
   const { files, parts } = await body(report)
   const [css, js] = [style(), script()]
-  const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src ${sourceHash(js)}; base-uri 'none'; form-action 'none'`
+  const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src ${
+    sourceHash(js)
+  }; base-uri 'none'; form-action 'none'`
   const page = html`<!doctype html>
 <html lang="en" data-theme="system">
 <head>

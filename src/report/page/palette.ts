@@ -24,7 +24,14 @@ export const paint = {
     labelFontSize: 11,
     titleFontSize: 11
   },
-  legend: { labelColor: INK, titleColor: INK, labelFontSize: 11, titleFontSize: 11, symbolOpacity: 1 },
+  legend: {
+    labelColor: INK,
+    titleColor: INK,
+    labelFontSize: 11,
+    titleFontSize: 11,
+    symbolOpacity: 1,
+    layout: { bottom: { direction: "vertical", anchor: "start" } }
+  },
   rule: { color: INK }
 } as const
 

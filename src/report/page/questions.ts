@@ -119,7 +119,9 @@ export const shownOf = (report: Report): Shown => {
       runs: all.map(({ run }) => run)
     }]
   })
-  const wanted = new Set(questions.flatMap(({ gold, runs }) => [...gold, ...runs.flatMap(({ top }) => top.map(([id]) => id))]))
+  const wanted = new Set(
+    questions.flatMap(({ gold, runs }) => [...gold, ...runs.flatMap(({ top }) => top.map(([id]) => id))])
+  )
   return {
     arms: arms.map((arm) => ({ name: arm.name, reads: readsOf(arm) })),
     passages: Object.fromEntries(

@@ -1,7 +1,7 @@
 /** Draws charts as SVG, when the report is made: they need no script to be seen. */
-import { themed } from "./palette.ts"
 import type { Chart } from "./charts.ts"
-import { html, type Html, trusted } from "./html.ts"
+import { type Html, html, trusted } from "./html.ts"
+import { themed } from "./palette.ts"
 
 /** Vega's tag of a picture, and the attributes of it that are kept. */
 const head = /^[\s\S]*?<svg\b[^>]*?\bviewBox="([\d.\s-]+)"[^>]*>/
@@ -9,8 +9,12 @@ const head = /^[\s\S]*?<svg\b[^>]*?\bviewBox="([\d.\s-]+)"[^>]*>/
 /** The inside of an SVG, and its view box. */
 const inside = (svg: string) => {
   const [tag, box] = head.exec(svg) ?? ["", "0 0 1 1"]
-  return { box: box!, inner: svg.slice(tag.length).replace(/<\/svg>\s*$/, "") }
+  return { box: box!, inner: silenced(svg.slice(tag.length).replace(/<\/svg>\s*$/, "")) }
 }
+
+/** Without roles and labels of single marks: the picture as a whole has a title and a description. */
+const silenced = (svg: string): string =>
+  svg.replace(/<[a-z][^<>]*>/gi, (tag) => tag.replace(/ (?:role|aria-[a-z]+)="[^"]*"/g, ""))
 
 /** A chart drawn as an SVG of its own, without a file to load. */
 const draw = async ({ spec }: Chart): Promise<string> => {

@@ -25,7 +25,11 @@ export interface Table {
 /** A column of text; its type parameter is that of the rows. */
 export const text = <R extends Row>(title: string, cell: (row: R) => string): Column => ({ title, cell })
 /** A column of numbers. */
-export const number = <R extends Row>(title: string, cell: (row: R) => string): Column => ({ title, cell, number: true })
+export const number = <R extends Row>(title: string, cell: (row: R) => string): Column => ({
+  title,
+  cell,
+  number: true
+})
 
 const cell = ({ cell, number }: Column, row: Row, first: boolean): Html =>
   first

@@ -34,8 +34,11 @@ const difference = (row: ComparedRow) => ({ low: row.differenceLow, high: row.di
 /** Columns of tests, the same for all figures. */
 const tests = (bound: (own: ComparedRow) => (value: number) => string) => [
   number<ComparedRow>("difference", (row) => row.difference === null ? NONE : bound(row)(row.difference)),
-  number<ComparedRow>("95 % interval of it", (row) => bounds(difference(row), bound(row))),
-  number<ComparedRow>("better / worse", ({ better, worse }) => better === null ? NONE : `${count(better)} / ${count(worse)}`),
+  number<ComparedRow>("95 % interval", (row) => bounds(difference(row), bound(row))),
+  number<ComparedRow>(
+    "better / worse",
+    ({ better, worse }) => better === null ? NONE : `${count(better)} / ${count(worse)}`
+  ),
   number<ComparedRow>("p", ({ p }) => pValue(p)),
   number<ComparedRow>("p (Holm)", ({ pHolm }) => pValue(pHolm))
 ]
@@ -47,8 +50,11 @@ const how = (base: string): string =>
 const accuracy = ({ base, compared }: Report): Table => ({
   id: "accuracy",
   title: "Answers",
-  about: `Accuracy is the share of questions answered right. ${how(base)} McNemar's exact test takes questions as independent `
-    + "and is left out where they go together in groups or seeds.",
+  about:
+    `Accuracy is the share of questions answered right. ${
+      how(base)
+    } McNemar's exact test takes questions as independent `
+    + "and is left out where they go together in groups or seeds. For 80 %: answers needed to find the difference in four of five tries.",
   rows: compared.filter(({ figure }) => figure === "accuracy").map(comparedRow),
   columns: [
     text<ComparedRow>("arm", ({ arm }) => arm),
@@ -58,14 +64,15 @@ const accuracy = ({ base, compared }: Report): Table => ({
     number<ComparedRow>("95 % interval", (row) => bounds(row)),
     ...tests(() => points),
     number<ComparedRow>("p (McNemar)", ({ pMcNemar }) => pValue(pMcNemar)),
-    number<ComparedRow>("answers for 80 % power", ({ answersFor80Percent }) => count(answersFor80Percent))
+    number<ComparedRow>("for 80 %", ({ answersFor80Percent }) => count(answersFor80Percent))
   ]
 })
 
 const ranking = ({ base, compared }: Report): Table => ({
   id: "ranking",
   title: "Ranking of passages",
-  about: "How high the passages that hold the answer (gold) are ranked, before training where that was evaluated, and after. "
+  about:
+    "How high the passages that hold the answer (gold) are ranked, before training where that was evaluated, and after. "
     + `${how(base)} Differences of recall are in percentage points.`,
   rows: compared.filter(({ figure }) => figure !== "accuracy").map(comparedRow),
   columns: [
@@ -91,7 +98,8 @@ const types = ({ types }: Report): Table => {
   return {
     id: "types",
     title: "Accuracy by type of question",
-    about: "Types are those of the question file. Intervals: bootstrap over groups of questions; a single group has none.",
+    about:
+      "Types are those of the question file. Intervals: bootstrap over groups of questions; a single group has none.",
     rows: rows.toSorted((a, b) => a.type < b.type ? -1 : a.type > b.type ? 1 : 0),
     columns: [
       text<TypeRow>("type", ({ type }) => type),
@@ -134,7 +142,8 @@ const calibration = ({ calibrations }: Report): Table => {
   return {
     id: "calibration",
     title: "Calibration",
-    about: "Whether an answer given with a probability of 70 % is right in 70 of 100 cases. ECE: expected calibration error in ten "
+    about:
+      "Whether an answer given with a probability of 70 % is right in 70 of 100 cases. ECE: expected calibration error in ten "
       + "bins, 0 is best; it is biased upwards where questions are few. Brier's score: squared error summed over options, 0 is "
       + "best, 2 worst.",
     rows,
@@ -144,8 +153,10 @@ const calibration = ({ calibrations }: Report): Table => {
       number<CalibrationRow>("ECE", ({ ece }) => three(ece)),
       number<CalibrationRow>("95 % interval", ({ eceHigh, eceLow }) => bounds({ low: eceLow, high: eceHigh }, three)),
       number<CalibrationRow>("Brier", ({ brier }) => three(brier)),
-      number<CalibrationRow>("95 % interval", ({ brierHigh, brierLow }) =>
-        bounds({ low: brierLow, high: brierHigh }, three))
+      number<CalibrationRow>(
+        "95 % interval",
+        ({ brierHigh, brierLow }) => bounds({ low: brierLow, high: brierHigh }, three)
+      )
     ]
   }
 }
@@ -159,7 +170,7 @@ const bins = ({ calibrations }: Report): Table => ({
 })
 
 /** Steps over which a curve is averaged to be drawn: a curve has at most as many places. */
-const PLACES = 50
+const PLACES = 25
 
 /** The mean of every few values; `null` where none is known. */
 const thinned = (values: ReadonlyArray<number | null>) => {
@@ -173,8 +184,11 @@ const thinned = (values: ReadonlyArray<number | null>) => {
 
 /** Steps averaged in a place of the longest curve. */
 export const averaged = ({ arms }: Report): number =>
-  Math.max(1, ...arms.flatMap(({ runs }) => runs.flatMap(({ curves }) => curves.map(({ values }) => values.length)))
-    .map((steps) => Math.ceil(steps / PLACES)))
+  Math.max(
+    1,
+    ...arms.flatMap(({ runs }) => runs.flatMap(({ curves }) => curves.map(({ values }) => values.length)))
+      .map((steps) => Math.ceil(steps / PLACES))
+  )
 
 const learning = ({ arms }: Report): Table => ({
   id: "learning",
@@ -200,7 +214,9 @@ const documents = ({ arms, compared }: Report): Table => {
     id: "passages-read",
     title: "Accuracy by passages read",
     about: "The arms by how many passages the reader is given. Arms may differ in other settings, too.",
-    rows: new Set(rows.map(({ passages }) => passages)).size < 2 ? [] : rows.toSorted((a, b) => a.passages - b.passages),
+    rows: new Set(rows.map(({ passages }) => passages)).size < 2
+      ? []
+      : rows.toSorted((a, b) => a.passages - b.passages),
     columns: [
       text<DocumentRow>("arm", ({ arm }) => arm),
       number<DocumentRow>("passages", ({ passages }) => count(passages)),

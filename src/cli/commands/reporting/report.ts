@@ -8,8 +8,8 @@ import { basename } from "node:path"
 import { collect } from "../../../programs/reporting/collect.ts"
 import { filesFolder, trecFiles, writeReport } from "../../../programs/reporting/files.ts"
 import { pairs } from "../../../programs/settings.ts"
-import { pageOf } from "../../../report/page/page.ts"
 import { lead } from "../../../report/page/lead.ts"
+import { pageOf } from "../../../report/page/page.ts"
 import { lines, refuse, runtime, settings, tell } from "../../command.ts"
 
 const flags = {
@@ -42,7 +42,9 @@ const flags = {
     Flag.atLeast(0)
   ),
   set: settings.set.pipe(
-    Flag.withDescription("A setting that wins over the runs' own where texts are read, as passages_file=F; repeat for more")
+    Flag.withDescription(
+      "A setting that wins over the runs' own where texts are read, as passages_file=F; repeat for more"
+    )
   )
 }
 
@@ -79,8 +81,10 @@ export const reportCommand = Command.make(
     const { files, html } = yield* Effect.promise(() => pageOf(report, basename(filesFolder(out))))
     const folder = yield* writeReport(out, html, [...files, ...trecFiles(report)])
     const { headline, sentences, unknown } = lead(report)
-    yield* tell({ page: out, files: folder, headline, sentences, unknown }, () =>
-      [headline, ...sentences, lines({ page: out, files: folder })].join("\n"))
+    yield* tell(
+      { page: out, files: folder, headline, sentences, unknown },
+      () => [headline, ...sentences, lines({ page: out, files: folder })].join("\n")
+    )
   })
 ).pipe(
   Command.withDescription(
