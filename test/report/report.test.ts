@@ -2,6 +2,7 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { basename, join } from "node:path"
@@ -9,6 +10,7 @@ import { collect, type ReportOptions } from "../../src/programs/reporting/collec
 import { filesFolder, trecFiles, writeReport } from "../../src/programs/reporting/files.ts"
 import { lead } from "../../src/report/page/lead.ts"
 import { pageOf } from "../../src/report/page/page.ts"
+import { cpu } from "../../src/runtime/engine/providers.ts"
 import { browserPath, startBrowser } from "../support/browser.ts"
 import { hostile } from "../support/hostile.ts"
 import { experimented, options } from "../support/reported.ts"
@@ -20,9 +22,10 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => rmSync(folder, { recursive: true }))
 
-const quiet = <A, E>(effect: Effect.Effect<A, E, NodeServices.NodeServices>) =>
+const services = Layer.merge(NodeServices.layer, cpu({ threads: 1 }))
+const quiet = <A, E>(effect: Effect.Effect<A, E, Layer.Success<typeof services>>) =>
   Effect.runPromise(
-    effect.pipe(Effect.provide(NodeServices.layer), Effect.provideService(References.MinimumLogLevel, "None"))
+    effect.pipe(Effect.provide(services), Effect.provideService(References.MinimumLogLevel, "None"))
   )
 const reportOf = (args: ReadonlyArray<string>, own: Partial<ReportOptions> = {}) =>
   quiet(collect(args.map((path) => path.replaceAll("@", folder)), { ...options, ...own }))
@@ -103,6 +106,38 @@ describe("a report of an experiment", () => {
       changed.damaged[0]!,
       /The texts of passages are left out: .*passages\.jsonl is no longer what was evaluated/
     )
+  })
+
+  it("matches tokens whose similarities sum to the score that was kept", async () => {
+    const { arms, damaged, matches } = await reportOf(["@/experiment"], { matches: 2 })
+    assert.deepStrictEqual(damaged, [])
+    assert.deepStrictEqual(matches.map(({ arm, questions, seed }) => [arm, seed, questions.size]), [
+      ["frozen", 1, 2],
+      ["joint", 1, 2]
+    ])
+    for (const [i, { questions }] of matches.entries()) {
+      for (const { id, top } of arms[i]!.runs[0]!.evaluated!.answered.filter(({ id }) => questions.has(id))) {
+        const { passages, tokens } = questions.get(id)!
+        assert.strictEqual(passages.size, 5)
+        for (const [passage, score] of top.filter(([own]) => passages.has(own))) {
+          const { best, similarity, tokens: own } = passages.get(passage)!
+          assert.closeTo(similarity.reduce((a, b) => a + b, 0), score, 1e-3)
+          assert.strictEqual(best.length, tokens.length)
+          assert.isTrue(best.every((place) => place >= 0 && place < own.length))
+        }
+      }
+    }
+  })
+
+  it("tells where there are no tokens to match", async () => {
+    const at = copied("rewritten")
+    const path = at("seed-1/joint/checkpoint-3/trainer_state.json")
+    writeFileSync(path, `${readFileSync(path, "utf8")} `)
+    const metrics = at("seed-1/joint/eval-test/metrics.json")
+    writeFileSync(metrics, readFileSync(metrics, "utf8").replaceAll("/experiment/", "/rewritten/"))
+    const { damaged, matches } = await reportOf(["@/rewritten"], { matches: 1 })
+    assert.deepStrictEqual(matches.map(({ arm }) => arm), ["frozen"])
+    assert.match(damaged.join(), /joint, seed 1: matches of tokens are left out: .*checkpoint-3 is not there any more, or/)
   })
 
   it("says what runs cost by a plan, and refuses a plan of another arm", async () => {
@@ -205,7 +240,7 @@ describe("a report of runs", () => {
 
 describe.skipIf(browserPath === undefined)("a report in Chromium", () => {
   it("is quiet, accessible and as wide as the window, in both themes and on a phone", async () => {
-    const { html } = await pageOf(await reportOf(["@/experiment"]), "x.files")
+    const { html } = await pageOf(await reportOf(["@/experiment"], { matches: 1 }), "x.files")
     const page = join(folder, "browser.html")
     writeFileSync(page, html)
     const browser = await startBrowser()

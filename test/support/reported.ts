@@ -64,5 +64,6 @@ export const options: ReportOptions = {
   overrides: {},
   maxQuestions: 500,
   passages: 5,
+  matches: 0,
   plans: {}
 }

@@ -5,6 +5,7 @@ import { ConfigError } from "../../domain/settings/configure.ts"
 import type { Raw } from "../../domain/settings/RunConfig.ts"
 import { figures } from "../evaluation/compare.ts"
 import { runFolders } from "./folders.ts"
+import { type Matches, matchesOf } from "./matches.ts"
 import { flopsOf } from "./plans.ts"
 import { orTold, readRun, type Telling } from "./runs.ts"
 import {
@@ -32,6 +33,8 @@ export interface ReportOptions {
   readonly maxQuestions: number
   /** Passages of each of them that are shown; more if the reader was given more. */
   readonly passages: number
+  /** Questions whose passages are matched token by token, which loads retrievers; 0 for none. */
+  readonly matches: number
   /** Files of `anamnesis plan --json`, by arm. */
   readonly plans: Readonly<Record<string, string>>
 }
@@ -49,6 +52,7 @@ export interface Report {
   readonly shown: ReadonlyArray<string>
   readonly questions: number
   readonly texts: Texts
+  readonly matches: ReadonlyArray<Matches>
   /** Floating-point operations of a whole run by arm, of arms whose plan is given. */
   readonly flops: ReadonlyMap<string, number>
   /** What could not be read, and what is left out. */
@@ -122,6 +126,7 @@ export const collect = Effect.fn("collectReport")(function*(args: ReadonlyArray<
     shown,
     questions: ids.length,
     texts,
+    matches: yield* matchesOf(arms, shown.slice(0, options.matches), texts, options.passages, telling),
     flops: yield* flopsOf(arms, options.plans),
     damaged: [...telling.damaged, ...texts.told],
     options

@@ -17,6 +17,7 @@ export const script = (): string =>
   [
     new URL("./assets/theme.js", import.meta.url),
     new URL("./assets/questionView.js", import.meta.url),
+    new URL("./assets/matches.js", import.meta.url),
     new URL("./assets/questionList.js", import.meta.url)
   ].map(read).join("\n")
 

@@ -59,7 +59,12 @@ const questionsHtml = (report: Report, source: string): Html => {
     } questions are in this page, at even distances (--max-questions ${options.maxQuestions}).`,
     texts.passages.size === 0 && "Texts of passages are not in this page.",
     "Passages are cut at 800 characters; of each ranking, the first places are here, and all of them in the files beside the page.",
-    "Matches of single tokens and the part of each passage in an answer's likelihood are left out: evaluations do not keep them."
+    report.matches.length === 0
+      ? "Matches of single tokens are left out: --matches N loads the retrievers for them."
+      : `Matches of single tokens are here for the first ${options.matches} questions of ${
+        report.matches.map(({ arm, seed }) => `${arm}, seed ${seed}`).join("; ")
+      }.`,
+    "How much each passage changed an answer's likelihood is left out: evaluations do not keep it."
   ]
   return html`<p>${left.map((text) => text && `${text} `)}</p>
 <form class="filters" role="search" aria-label="Filter questions">

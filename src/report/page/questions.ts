@@ -1,6 +1,7 @@
 /** The questions of a report as the page's script shows them: data, bounded in size. */
 import { cut } from "../../domain/brief.ts"
 import type { Report } from "../../programs/reporting/collect.ts"
+import type { Matches } from "../../programs/reporting/matches.ts"
 import type { Answered } from "../../programs/reporting/runs.ts"
 import { type Arm, evaluatedOf } from "../../programs/reporting/statistics.ts"
 
@@ -24,6 +25,16 @@ interface RunShown {
   /** Probabilities of the options' likelihoods; empty if they are not kept. */
   readonly nll: ReadonlyArray<number>
   readonly top: ReadonlyArray<readonly [id: string, score: number]>
+  /** The query's tokens, and by passage its own and which of them each token of the query matches best; if they were asked for. */
+  readonly query?: ReadonlyArray<string>
+  readonly matches?: Readonly<Record<string, MatchShown>>
+}
+
+/** Tokens of a passage; the place of the best match of each token of the query, and its similarity. */
+interface MatchShown {
+  readonly tokens: ReadonlyArray<string>
+  readonly best: ReadonlyArray<number>
+  readonly similarity: ReadonlyArray<number>
 }
 
 /** A question with what each run made of it. */
@@ -87,13 +98,23 @@ const runShown = (own: Answered, arm: number, seed: number, reads: number | null
   top: own.top.slice(0, Math.max(passages, reads ?? 0)).map(([id, score]) => [id, rounded(score)])
 })
 
+const matchesShown = (matched: ReturnType<Matches["questions"]["get"]>): Pick<RunShown, "query" | "matches"> =>
+  matched === undefined ? {} : {
+    query: matched.tokens,
+    matches: Object.fromEntries(
+      [...matched.passages].map(([id, own]) => [id, { ...own, similarity: own.similarity.map((value) => Number(value.toFixed(2))) }])
+    )
+  }
+
 /** What each run made of each question shown, in the order of the questions. */
-const byQuestion = ({ arms, options, shown }: Report) => {
+const byQuestion = ({ arms, matches, options, shown }: Report) => {
   const found = new Map<string, { readonly own: Answered; readonly run: RunShown }[]>(shown.map((id) => [id, []]))
   arms.forEach((arm, i) => {
     for (const { evaluated, seed } of evaluatedOf(arm)) {
       for (const own of evaluated.answered) {
-        found.get(own.id)?.push({ own, run: runShown(own, i, seed, readsOf(arm), options.passages) })
+        const matched = matches.find((one) => one.arm === arm.name && one.seed === seed)?.questions.get(own.id)
+        const run = { ...runShown(own, i, seed, readsOf(arm), options.passages), ...matchesShown(matched) }
+        found.get(own.id)?.push({ own, run })
       }
     }
   })

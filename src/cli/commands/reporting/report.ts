@@ -36,6 +36,13 @@ const flags = {
     Flag.withDescription("Passages of each question that are shown, 20 at most; more if the reader was given more"),
     Flag.withDefault(5)
   ),
+  matches: Flag.Int("matches").pipe(
+    Flag.withMetavar("count"),
+    Flag.withDescription(
+      "Questions, of those shown, whose tokens are matched with those of their passages: the arms' retrievers are loaded for it"
+    ),
+    Flag.withDefault(0)
+  ),
   plan: Flag.String("plan").pipe(
     Flag.withMetavar("arm=file"),
     Flag.withDescription("Output of anamnesis plan --json of an arm's settings, for its FLOPs; repeat for more"),
@@ -66,9 +73,9 @@ export const reportCommand = Command.make(
       Argument.atLeast(1)
     )
   },
-  Effect.fnUntraced(function*({ base, maxQuestions, out, passages, plan, runs, set, split }) {
-    if (maxQuestions < 0 || passages < 1 || passages > 20) {
-      return yield* refuse("report", "--max-questions is 0 or more, --passages 1 to 20")
+  Effect.fnUntraced(function*({ base, matches, maxQuestions, out, passages, plan, runs, set, split }) {
+    if (maxQuestions < 0 || matches < 0 || passages < 1 || passages > 20) {
+      return yield* refuse("report", "--max-questions and --matches are 0 or more, --passages is 1 to 20")
     }
     const report = yield* collect(runs, {
       split,
@@ -76,6 +83,7 @@ export const reportCommand = Command.make(
       overrides: yield* pairs(set),
       maxQuestions,
       passages,
+      matches,
       plans: yield* plansOf(plan)
     })
     const { files, html } = yield* Effect.promise(() => pageOf(report, basename(filesFolder(out))))

@@ -49,7 +49,8 @@ const passageOf = (data, question, run, [id, score], rank, wanted) => {
     ),
     text === undefined
       ? element("p", { class: "muted" }, "(its text is not in this page)")
-      : element("p", {}, ...marked(text, wanted))
+      : element("p", {}, ...marked(text, wanted)),
+    run.matches && Object.hasOwn(run.matches, id) ? matchesOf(run.query, run.matches[id]) : ""
   )
 }
 
