@@ -67,19 +67,24 @@ const checkMatches = async (page: Page) => {
   assert.match(await matches.locator("[role=status]").innerText(), / → .* \(-?\d\.\d\d\)$/)
 }
 
+/** What a visitor of this theme and width gets; returns the background. */
+const checkVisit = async (browser: Browser, path: string, [theme, width]: readonly ["light" | "dark", number]) => {
+  const { context, page, said } = await opened(browser, path, width, theme)
+  await page.locator(".question > summary").first().click()
+  await page.locator(".question .matches > summary").first().click()
+  assert.isAtMost(await page.evaluate("document.documentElement.scrollWidth") as number, width, "scrolls sideways")
+  if ((theme === "light") === (width === 390)) assert.deepStrictEqual(await grave(page), [], `${theme}, ${width}`)
+  assert.deepStrictEqual(said, [])
+  const colour = await background(page)
+  await context.close()
+  return colour
+}
+
+const visits = [["light", 390], ["dark", 390], ["light", 1280], ["dark", 1280]] as const
+
 /** Checks both themes at two widths, then the switch of themes, and print. */
 export const checkPage = async (browser: Browser, path: string): Promise<void> => {
-  const colours = new Set<string>()
-  for (const [theme, width] of [["light", 390], ["dark", 390], ["light", 1280], ["dark", 1280]] as const) {
-    const { context, page, said } = await opened(browser, path, width, theme)
-    await page.locator(".question > summary").first().click()
-    await page.locator(".question .matches > summary").first().click()
-    assert.isAtMost(await page.evaluate("document.documentElement.scrollWidth") as number, width, "scrolls sideways")
-    if ((theme === "light") === (width === 390)) assert.deepStrictEqual(await grave(page), [], `${theme}, ${width}`)
-    assert.deepStrictEqual(said, [])
-    colours.add(await background(page))
-    await context.close()
-  }
+  const colours = new Set(await Promise.all(visits.map((visit) => checkVisit(browser, path, visit))))
   assert.strictEqual(colours.size, 2, "two themes")
   const { context, page, said } = await opened(browser, path, 800, "light")
   await checkQuestions(page)

@@ -137,7 +137,10 @@ describe("a report of an experiment", () => {
     writeFileSync(metrics, readFileSync(metrics, "utf8").replaceAll("/experiment/", "/rewritten/"))
     const { damaged, matches } = await reportOf(["@/rewritten"], { matches: 1 })
     assert.deepStrictEqual(matches.map(({ arm }) => arm), ["frozen"])
-    assert.match(damaged.join(), /joint, seed 1: matches of tokens are left out: .*checkpoint-3 is not there any more, or/)
+    assert.match(
+      damaged.join(),
+      /joint, seed 1: matches of tokens are left out: .*checkpoint-3 is not there any more, or/
+    )
   })
 
   it("says what runs cost by a plan, and refuses a plan of another arm", async () => {

@@ -42,12 +42,13 @@ const plan = (folder: string): Plan => ({
 export const experimented = async (): Promise<string> => {
   const folder = await prepare()
   const passages = Tiny.passages.map(({ id, text }, i) => ({ id, text: i % 2 === 0 ? `${text} ${hostile}` : text }))
-  const questions = Tiny.questions.map((own, i) => ({
-    ...own,
-    question: i === 0 ? `${own.question} </script>` : own.question,
-    options: own.options.map((option, o) => i === 0 && o !== own.answerIndex ? `${option}<img>` : option),
-    type: i < 3 ? hostile : "symptom"
-  }))
+  const questions = Tiny.questions.map((own, i) =>
+    Object.assign({}, own, {
+      question: i === 0 ? `${own.question} </script>` : own.question,
+      options: own.options.map((option, o) => i === 0 && o !== own.answerIndex ? `${option}<img>` : option),
+      type: i < 3 ? hostile : "symptom"
+    })
+  )
   writeFileSync(join(folder, "passages.jsonl"), jsonLines(passages))
   writeFileSync(join(folder, "questions.jsonl"), jsonLines(questions))
   const run = Experiment.experiment(plan(folder), "plan.yaml", { output_dir: join(folder, "experiment") }).pipe(

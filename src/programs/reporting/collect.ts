@@ -68,8 +68,8 @@ const armsOf = (runs: ReadonlyArray<Arm["runs"][number]>): ReadonlyArray<Arm> =>
   }))
 
 const baseOf = Effect.fnUntraced(function*(arms: ReadonlyArray<Arm>, wanted: string | undefined) {
-  const able = arms.filter((arm) => evaluatedOf(arm).length > 0)
-  const base = wanted === undefined ? able[0] ?? arms[0] : arms.find(({ name }) => name === wanted)
+  const able = () => arms.find((arm) => evaluatedOf(arm).length > 0)
+  const base = wanted === undefined ? able() ?? arms[0] : arms.find(({ name }) => name === wanted)
   if (base) return base
   const problem = `no arm is named ${wanted}; there are ${arms.map(({ name }) => name).join(", ")}`
   return yield* new ConfigError({ source: "--base", problems: [problem] })
@@ -79,7 +79,7 @@ const baseOf = Effect.fnUntraced(function*(arms: ReadonlyArray<Arm>, wanted: str
 const passagesShown = (arms: ReadonlyArray<Arm>, shown: ReadonlySet<string>): ReadonlySet<string> =>
   new Set(
     arms.flatMap(evaluatedOf).flatMap(({ evaluated }) => evaluated.answered).filter(({ id }) => shown.has(id)).flatMap(
-      ({ gold, top }) => [...gold, ...top.map(([id]) => id)]
+      ({ gold, top }) => gold.concat(top.map(([id]) => id))
     )
   )
 

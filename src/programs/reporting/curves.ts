@@ -25,7 +25,7 @@ const mean = (values: Iterable<number>): number | null => {
 /** Rows of corpus that a batch lists in a column, a list a question; `undefined` without such a column. */
 const listsOf = (batch: RecordBatch, name: string): ReadonlyArray<ReadonlyArray<number>> | undefined => {
   const column = batch.getChild(name)
-  return column === null ? undefined : [...column].map((own) => [...own as Iterable<number>])
+  return column === null ? undefined : Array.from(column, (own) => Array.from(own as Iterable<number>))
 }
 
 /** The share of a batch's questions that have a gold passage among their candidates, of those that have a gold passage. */

@@ -37,8 +37,10 @@ export const flopsOf = Effect.fn("flopsOf")(
       return yield* new ConfigError({ source: "--plan", problems: [problem] })
     }
     return new Map(
-      yield* Effect.forEach(Object.entries(plans), ([name, path]) =>
-        Effect.map(totalOf(path), (flops) => [name, flops] as const))
+      yield* Effect.forEach(
+        Object.entries(plans),
+        ([name, path]) => Effect.map(totalOf(path), (flops) => [name, flops] as const)
+      )
     )
   }
 )

@@ -152,7 +152,7 @@ export const recallCurves = (arms: ReadonlyArray<Arm>): ReadonlyArray<Recall> =>
       value: goldRanks.filter((rank) => rank <= k).length / gold.length
     }))
   const curve = (arm: Arm, name: string, answered: ReadonlyArray<Answered>) =>
-    ranks.flatMap((k) => shareOf(arm.name, name, at(answered, k)).map((own) => ({ ...own, k })))
+    ranks.flatMap((k) => shareOf(arm.name, name, at(answered, k)).map((own): Recall => Object.assign(own, { k })))
   return arms.flatMap((arm) => [
     ...curve(arm, "after training", answersOf(arm)),
     ...curve(arm, "before training", evaluatedOf(arm).flatMap(({ before }) => before?.answered ?? []))

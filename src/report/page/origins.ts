@@ -91,12 +91,11 @@ const settings = (report: Report): Table => {
   const keys = [...new Set(known.flatMap(({ config }) => Object.keys(config)))].filter((key) => !places.has(key))
   const different = keys.filter((key) => new Set(known.map(({ config }) => value(config, key))).size > 1)
   const arms = [...Map.groupBy(known, ({ name }) => name)]
-  const rows = different.map((key): Readonly<Record<string, string>> => ({
-    setting: key,
-    ...Object.fromEntries(
-      arms.map(([name, own]) => [`arm ${name}`, [...new Set(own.map(({ config }) => value(config, key)))].join(" or ")])
-    )
-  }))
+  const values = (key: string, own: typeof known) =>
+    [...new Set(own.map(({ config }) => value(config, key)))].join(" or ")
+  const rows = different.map((key): Readonly<Record<string, string>> =>
+    Object.fromEntries([["setting", key], ...arms.map(([name, own]) => [`arm ${name}`, values(key, own)])])
+  )
   return {
     id: "settings",
     title: "Settings that differ",

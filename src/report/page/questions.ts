@@ -102,13 +102,15 @@ const matchesShown = (matched: ReturnType<Matches["questions"]["get"]>): Pick<Ru
   matched === undefined ? {} : {
     query: matched.tokens,
     matches: Object.fromEntries(
-      [...matched.passages].map(([id, own]) => [id, { ...own, similarity: own.similarity.map((value) => Number(value.toFixed(2))) }])
+      [...matched.passages].map((
+        [id, own]
+      ) => [id, { ...own, similarity: own.similarity.map((value) => Number(value.toFixed(2))) }])
     )
   }
 
 /** What each run made of each question shown, in the order of the questions. */
 const byQuestion = ({ arms, matches, options, shown }: Report) => {
-  const found = new Map<string, { readonly own: Answered; readonly run: RunShown }[]>(shown.map((id) => [id, []]))
+  const found = new Map<string, Array<{ readonly own: Answered; readonly run: RunShown }>>(shown.map((id) => [id, []]))
   arms.forEach((arm, i) => {
     for (const { evaluated, seed } of evaluatedOf(arm)) {
       for (const own of evaluated.answered) {

@@ -42,48 +42,52 @@ const EACH = 4
  * Matches queries with passages under the weights of a retriever's folder, until the scope ends; `undefined` if it has one
  * vector per text, which match as a whole.
  */
-export const tokenMatcher = Effect.fn("tokenMatcher")(function*(name: string, settings: RetrieverFolder.FolderSettings) {
-  const { dim, lengths, load, pools, text } = yield* RetrieverFolder.open(name, settings)
-  if (pools) return undefined
-  const { folder } = yield* ModelFolder.resolve(name)
-  const { token } = yield* Tokenizer.load(folder)
-  const { module: encoder, weights } = yield* load({
-    seed: 0,
-    lora: undefined,
-    learns: () => false,
-    slots: [],
-    task: "FEATURE_EXTRACTION"
-  })
-  const encode = yield* cached(
-    ([rows, length]: [number, number]) => Graphs.encode(encoder, rows, length),
-    { fixed: weights.frozen }
-  )
-  const vectors = ({ ids, length, mask, rows }: TokenRows) =>
-    Effect.map(encode([rows, length], { ...weights.values(), ids, mask }), ({ vectors }) => vectors as Float32Array)
-  const named = (ids: Iterable<number>) => Array.from(ids, (id) => token(id) ?? `#${id}`)
-
-  const matched = Effect.fnUntraced(function*(query: Float32Array, passages: ReadonlyArray<string>) {
-    const tokens = passages.map((passage) => text.passage(passage))
-    const filled = Array.from({ length: EACH }, (_, i) => tokens[i] ?? tokens[0]!)
-    const rows = text.passages(filled, lengths.passage)
-    const found = yield* vectors(rows)
-    return tokens.map((own, i): TokenMatch => {
-      const [from, size] = [i * rows.length, rows.length]
-      const part = found.subarray(from * dim, (from + size) * dim)
-      const matches = bestOf(query, part, rows.keep.subarray(from, from + own.length), dim)
-      return {
-        tokens: named(own),
-        best: matches.map(({ best }) => best),
-        similarity: matches.map(({ similarity }) => similarity)
-      }
+export const tokenMatcher = Effect.fn("tokenMatcher")(
+  function*(name: string, settings: RetrieverFolder.FolderSettings) {
+    const { dim, lengths, load, pools, text } = yield* RetrieverFolder.open(name, settings)
+    if (pools) return undefined
+    const { folder } = yield* ModelFolder.resolve(name)
+    const { token } = yield* Tokenizer.load(folder)
+    const { module: encoder, weights } = yield* load({
+      seed: 0,
+      lora: undefined,
+      learns: () => false,
+      slots: [],
+      task: "FEATURE_EXTRACTION"
     })
-  })
+    const encode = yield* cached(
+      ([rows, length]: [number, number]) => Graphs.encode(encoder, rows, length),
+      { fixed: weights.frozen }
+    )
+    const vectors = ({ ids, length, mask, rows }: TokenRows) =>
+      Effect.map(encode([rows, length], { ...weights.values(), ids, mask }), ({ vectors }) => vectors as Float32Array)
+    const named = (ids: Iterable<number>) => Array.from(ids, (id) => token(id) ?? `#${id}`)
 
-  return Effect.fnUntraced(function*(query: string, passages: ReadonlyArray<string>) {
-    const rows = text.queries([query])
-    const own = yield* vectors(rows)
-    const parts = Array.from({ length: Math.ceil(passages.length / EACH) }, (_, i) => passages.slice(i * EACH, (i + 1) * EACH))
-    const found = yield* Effect.forEach(parts, (part) => matched(own, part))
-    return { tokens: named(rows.ids), passages: found.flat() } satisfies QueryMatches as QueryMatches
-  })
-})
+    const matched = Effect.fnUntraced(function*(query: Float32Array, passages: ReadonlyArray<string>) {
+      const tokens = passages.map((passage) => text.passage(passage))
+      const filled = Array.from({ length: EACH }, (_, i) => tokens[i] ?? tokens[0]!)
+      const rows = text.passages(filled, lengths.passage)
+      const found = yield* vectors(rows)
+      return tokens.map((own, i): TokenMatch => {
+        const [from, size] = [i * rows.length, rows.length]
+        const part = found.subarray(from * dim, (from + size) * dim)
+        const matches = bestOf(query, part, rows.keep.subarray(from, from + own.length), dim)
+        return {
+          tokens: named(own),
+          best: matches.map(({ best }) => best),
+          similarity: matches.map(({ similarity }) => similarity)
+        }
+      })
+    })
+
+    return Effect.fnUntraced(function*(query: string, passages: ReadonlyArray<string>) {
+      const rows = text.queries([query])
+      const own = yield* vectors(rows)
+      const parts = Array.from({ length: Math.ceil(passages.length / EACH) }, (_, i) =>
+        passages.slice(i * EACH, (i + 1) * EACH))
+      const found = yield* Effect.forEach(parts, (part) =>
+        matched(own, part))
+      return { tokens: named(rows.ids), passages: found.flat() } satisfies QueryMatches as QueryMatches
+    })
+  }
+)

@@ -18,6 +18,8 @@ const walk = (list) =>
     to.focus()
   })
 
+/** Both lists, for questionView.js. */
+// oxlint-disable-next-line no-unused-vars
 const matchesOf = (query, { best, similarity, tokens }) => {
   const [asked, found] = [tokenList("Tokens of the query", query), tokenList("Tokens of the passage", tokens)]
   const told = element("p", { class: "muted", role: "status" }, "Point at a token, or go to it by tab and arrow keys.")

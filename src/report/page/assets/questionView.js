@@ -109,7 +109,8 @@ const insideOf = (data, question, wanted) =>
     ...question.runs.map((run) => runOf(data, question, run, wanted))
   )
 
-/** A question: its text and verdicts; the rest is made when it is opened. */
+/** A question: its text and verdicts; the rest is made when it is opened. For questionList.js. */
+// oxlint-disable-next-line no-unused-vars
 const questionOf = (data, question, wanted) => {
   const tags = question.runs.map((run) =>
     `${data.arms[run.arm].name} ${run.seed}: ${run.correct === null ? "not judged" : run.correct === 1 ? "✓ right" : "✗ wrong"}`
