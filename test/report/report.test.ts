@@ -104,7 +104,7 @@ describe("a report of an experiment", () => {
     assert.deepStrictEqual([changed.texts.passages.size, changed.texts.questions.size], [0, 6])
     assert.match(
       changed.damaged[0]!,
-      /The texts of passages are left out: .*passages\.jsonl is no longer what was evaluated/
+      /The texts of passages are left out: .*passages\.jsonl, as the run's settings read it, is not what was/
     )
   })
 

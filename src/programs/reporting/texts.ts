@@ -37,7 +37,7 @@ export const textsOf = Effect.fn("textsOf")(
       told: changed.map((part) =>
         `The texts of ${part} are left out: ${
           String(made(evaluated, part)?.file)
-        } is no longer what was evaluated, by its hash.`
+        }, as the run's settings read it, is not what was evaluated, by its hash; --set gives other settings.`
       )
     } satisfies Texts as Texts
   },
