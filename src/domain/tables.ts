@@ -68,6 +68,13 @@ export const Contrast = (n: number, b: number) => ({
   own: integers(n)
 })
 
+/**
+ * How stale the index was when it was looked at before this step, means over the probed questions, the same in every row: the
+ * rank correlation of its scores with those under the present weights, and the share of its first passages that are still first
+ * after it was rebuilt. NaN where that was not measured; only where `refresh_index` has a probe.
+ */
+export const Staleness = { staleCorrelation: real, staleOverlap: real }
+
 /** The losses of an update, the same in every row of the batch. */
 export const Lesson = { retrieverLoss: real, readerLoss: real }
 

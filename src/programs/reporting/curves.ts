@@ -45,12 +45,21 @@ const lossesOf = ({ reader, retriever }: Traits, batch: RecordBatch): Readonly<R
   }
 }
 
+/** How stale the index was before a step; nothing where it was not measured. */
+const staleness = (batch: RecordBatch): Readonly<Record<string, number | null>> => {
+  const of = (name: string) => {
+    const column = batch.getChild(name)
+    return column === null ? null : mean(column as Iterable<number>)
+  }
+  return { "index rank correlation": of("staleCorrelation"), "index overlap": of("staleOverlap") }
+}
+
 /** The figures of a step by name. */
 const figuresOf = (c: RunConfig, batch: RecordBatch): Readonly<Record<string, number | null>> => {
   const { texts, traits } = modeOf(c)
   const own = texts ? modeOf(c).study(0).figures?.(Frame.fromBatch(Lesson, batch)) : undefined
   if (own !== undefined) return own
-  return { ...lossesOf(traits, batch), "gold among candidates": goldFound(batch) }
+  return { ...lossesOf(traits, batch), "gold among candidates": goldFound(batch), ...staleness(batch) }
 }
 
 /** Learning rates after warm-up and decay, of the models that are trained. */

@@ -229,22 +229,31 @@ const documents = (report: Report, table: Table | undefined): ReadonlyArray<Char
   }]
 }
 
+/** What a curve is made of. */
+const aboutCurve = (figure: string, averaged: number, several: boolean): string => {
+  if (figure.endsWith("learning rate")) return "As the schedule of the settings gives it."
+  const lines = several ? " A line for each seed." : ""
+  if (figure === "index rank correlation") {
+    return `Spearman's, of the index's scores with those under the weights of the step, each time that it was looked at.${lines}`
+  }
+  if (figure === "index overlap") {
+    return `Share of the first passages that were still first after the index was rebuilt.${lines}`
+  }
+  return `Each place is the mean of up to ${averaged} steps.${lines}`
+}
+
 /** A chart for each figure of training. */
 const learning = (report: Report, table: Table | undefined, averaged: number): ReadonlyArray<Chart> => {
   const { color } = ofArms(armsOf(report))
   return [...Map.groupBy(table?.rows ?? [], (row) => String(row["figure"]))].map(([figure, rows], i) => ({
     id: `learning-${i + 1}`,
     title: `${figure[0]?.toUpperCase()}${figure.slice(1)} by step`,
-    about: figure.endsWith("learning rate")
-      ? "As the schedule of the settings gives it."
-      : `Each place is the mean of up to ${averaged} steps${
-        new Set(rows.map((row) => row["seed"])).size > 1 ? "; a line for each seed" : ""
-      }.`,
+    about: aboutCurve(figure, averaged, new Set(rows.map((row) => row["seed"])).size > 1),
     described: [...Map.groupBy(rows, (row) => `${row["arm"]}, seed ${row["seed"]}`)].map(([name, own]) =>
       `${name}: from ${Number(own[0]!["value"]).toPrecision(3)} to ${Number(own.at(-1)!["value"]).toPrecision(3)}`
     ).join("; "),
     spec: base(rows, {
-      mark: { type: "line", strokeWidth: 1.5 },
+      mark: { type: "line", strokeWidth: 1.5, point: figure.startsWith("index ") ? { size: 25 } : false },
       encoding: {
         x: q("step", { axis: { title: "step", tickMinStep: 1 } }),
         y: q("value", { scale: { zero: false }, axis: { title: null } }),

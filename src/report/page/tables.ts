@@ -197,7 +197,9 @@ const learning = ({ arms }: Report): Table => ({
   rows: arms.flatMap(({ name, runs }) =>
     runs.flatMap(({ curves, seed }) =>
       curves.flatMap(({ figure, values }) =>
-        thinned(values).map(({ mean, step }) => ({ arm: name, seed, figure, step, value: mean }))
+        thinned(values).flatMap(({ mean, step }) =>
+          mean === null ? [] : [{ arm: name, seed, figure, step, value: mean }]
+        )
       )
     )
   ),

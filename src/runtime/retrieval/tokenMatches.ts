@@ -83,10 +83,11 @@ export const tokenMatcher = Effect.fn("tokenMatcher")(
     return Effect.fnUntraced(function*(query: string, passages: ReadonlyArray<string>) {
       const rows = text.queries([query])
       const own = yield* vectors(rows)
-      const parts = Array.from({ length: Math.ceil(passages.length / EACH) }, (_, i) =>
-        passages.slice(i * EACH, (i + 1) * EACH))
-      const found = yield* Effect.forEach(parts, (part) =>
-        matched(own, part))
+      const parts = Array.from(
+        { length: Math.ceil(passages.length / EACH) },
+        (_, i) => passages.slice(i * EACH, (i + 1) * EACH)
+      )
+      const found = yield* Effect.forEach(parts, (part) => matched(own, part))
       return { tokens: named(rows.ids), passages: found.flat() } satisfies QueryMatches as QueryMatches
     })
   }
