@@ -86,7 +86,7 @@ const differencesIn = (report: Report, figure: string): ReadonlyArray<Chart> => 
     low: scaled(against!.difference.low),
     high: scaled(against!.difference.high)
   }))
-  const axis = { axis: { title: isShare ? "percentage points" : name } }
+  const axis = { axis: { title: isShare ? "percentage points" : name, format: "~g" } }
   return [{
     id: isShare ? "differences" : "ranking-differences",
     title: `Differences in ${name} from ${report.base}`,
@@ -189,14 +189,15 @@ const reliability = (report: Report): ReadonlyArray<Chart> => {
     { mark: { type: "line", strokeWidth: 1.5 }, encoding: { x, y, color } },
     {
       mark: { type: "point", filled: true, opacity: 1 },
-      encoding: { x, y, color, shape, size: q("questions", { legend: { title: "answers", orient: "right" } }) }
+      encoding: { x, y, color, shape, size: q("questions", { legend: null }) }
     }
   ]
   return [{
     id: "reliability-chart",
     title: "Reliability of the reader's probabilities",
     about:
-      "On the dashed line, answers are right as often as their probability says; below it, the reader is too sure. "
+      "On the dashed line, answers are right as often as their probability says; below it, the reader is too sure. Larger points "
+      + "stand for more answers. "
       + "Probabilities: softmax of the options' likelihoods, as option_score weighs them.",
     described: report.calibrations.map(({ arm, ece }) => `${arm}: expected calibration error ${ece.mean.toFixed(3)}`)
       .join("; "),

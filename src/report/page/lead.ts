@@ -99,21 +99,25 @@ const answer = (report: Report): Pick<Lead, "headline" | "sentences"> => {
   const others = own.filter(({ against }) => against)
   if (others.length === 0) return alone(base)
   const found = others.map((one) => sentence(one, base, others.length))
+  const ranking = figure === RANKING ? [] : ranked(report)
+  const better = ranking.find(({ mean, shown }) => shown && mean > 0)
+  const more = found.some(({ shown }) => shown) || !better ? "" : `; ${better.arm} ranks passages better`
   return {
-    headline: headlineOf(found, base),
-    sentences: [...found.map(({ text }) => text), ...ranked(report, figure!)]
+    headline: `${headlineOf(found, base)}${more}`,
+    sentences: [...found, ...ranking].map(({ text }) => text)
   }
 }
 
-/** What there is to tell of the ranking, where answers decide: where it differs, or that it does not. */
-const ranked = ({ base, compared }: Report, figure: string): ReadonlyArray<string> => {
-  const own = compared.filter((one) => one.figure === RANKING && figure !== RANKING)
+/** What there is to tell of the ranking, where answers decide. */
+const ranked = ({ base, compared }: Report): ReadonlyArray<ReturnType<typeof sentence>> => {
+  const own = compared.filter((one) => one.figure === RANKING)
   const first = own.find(({ arm }) => arm === base)
   const others = own.filter(({ against }) => against)
   if (!first) return []
   return others.map((one) => {
-    const { shown, text } = sentence(one, first, others.length)
-    return shown ? `In ranking the passages that hold the answer, ${text}` : text
+    const found = sentence(one, first, others.length)
+    const text = `In ranking the passages that hold the answer, ${found.text}`
+    return found.shown ? Object.assign(found, { text }) : found
   })
 }
 

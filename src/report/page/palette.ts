@@ -30,6 +30,8 @@ export const paint = {
     labelFontSize: 11,
     titleFontSize: 11,
     symbolOpacity: 1,
+    symbolBaseFillColor: MUTED,
+    symbolBaseStrokeColor: MUTED,
     layout: { bottom: { direction: "vertical", anchor: "start" } }
   },
   rule: { color: INK }

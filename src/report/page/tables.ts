@@ -58,7 +58,7 @@ const accuracy = ({ base, compared }: Report): Table => ({
   rows: compared.filter(({ figure }) => figure === "accuracy").map(comparedRow),
   columns: [
     text<ComparedRow>("arm", ({ arm }) => arm),
-    number<ComparedRow>("seeds", ({ seeds }) => seeds),
+    number<ComparedRow>("seeds", ({ seeds }) => seeds.replaceAll(" ", ", ")),
     number<ComparedRow>("answers", ({ answers }) => count(answers)),
     number<ComparedRow>("accuracy", ({ mean }) => percent(mean)),
     number<ComparedRow>("95 % interval", (row) => bounds(row)),
