@@ -12,6 +12,7 @@ import { lead } from "../../src/report/page/lead.ts"
 import { pageOf } from "../../src/report/page/page.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { browserPath, startBrowser } from "../support/browser.ts"
+import { anamnesis } from "../support/cli.ts"
 import { hostile } from "../support/hostile.ts"
 import { experimented, options } from "../support/reported.ts"
 import { checkPage } from "./pageChecks.ts"
@@ -238,6 +239,33 @@ describe("a report of runs", () => {
     const joint = compared.find(({ arm }) => arm === "joint")!
     assert.isUndefined(joint.against)
     assert.match(joint.why!, /were evaluated on other questions or passages \(seed 1\)/)
+  })
+})
+
+describe("the command", () => {
+  it("writes the page and says the answer", async () => {
+    const said = await anamnesis(folder, [
+      "report",
+      "experiment",
+      "--out",
+      "cli.html",
+      "--max-questions",
+      "1",
+      "--json"
+    ])
+    assert.strictEqual(said.code, 0, said.err)
+    const told = JSON.parse(said.out) as Readonly<Record<string, unknown>>
+    assert.deepStrictEqual([told["page"], told["files"]], ["cli.html", "cli.files"].map((name) => join(folder, name)))
+    const page = readFileSync(join(folder, "cli.html"), "utf8")
+    assert.include(page, "For research use; not medical advice.")
+    assert.strictEqual(dataOf(page).questions.length, 1)
+  })
+  it("refuses what makes no sense in a line", async () => {
+    const said = await anamnesis(folder, ["report", "experiment", "--passages", "0"])
+    assert.deepStrictEqual([said.code, said.out], [1, ""])
+    assert.match(said.err, /^anamnesis: report: --max-questions and --matches are 0 or more, --passages is 1 to 20\n$/)
+    const plan = await anamnesis(folder, ["report", "experiment", "--plan", "joint"])
+    assert.match(plan.err, /^anamnesis: --plan: joint is not ARM=FILE\n$/)
   })
 })
 
