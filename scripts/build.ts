@@ -2,15 +2,15 @@
  * Compiles `src` to `dist`, as `npm pack` ships it: a module, its types and the maps of both for every source, in the same
  * folders. The compiler rewrites the endings of imports alone; those of declarations and of `new URL("./x.ts",
  * import.meta.url)`, which starts a process or a worker, are rewritten here. Both endings have three letters, so that the
- * maps still fit.
+ * maps still fit. Style sheets and scripts of pages are copied as they are.
  */
 import { spawnSync } from "node:child_process"
-import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
-const out = join(root, "dist")
+const [source, out] = [join(root, "src"), join(root, "dist")]
 
 /** Relative paths of TypeScript sources, in quotes; not those that comments quote. */
 const paths = /(?<=\bfrom |\bimport |\bimport\(|\bnew URL\()"(\.{1,2}\/[^"\n]*)\.ts"/g
@@ -48,6 +48,10 @@ const build = (): number => {
   if (status !== 0) return status
   const files = globSync(["**/*.js", "**/*.d.ts"], { cwd: out }).map((path) => join(out, path))
   for (const file of files) writeFileSync(file, renamed(readFileSync(file, "utf8")))
+  for (const asset of globSync("**/*.{css,js}", { cwd: source })) {
+    mkdirSync(dirname(join(out, asset)), { recursive: true })
+    copyFileSync(join(source, asset), join(out, asset))
+  }
   const lost = files.flatMap((file) => dangling(file, readFileSync(file, "utf8")))
   for (const line of lost) process.stderr.write(`${line}\n`)
   return lost.length > 0 ? 1 : 0

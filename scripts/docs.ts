@@ -181,6 +181,7 @@ const relations = {
   Tokens: tables.Tokens,
   Reference: tables.Reference,
   Preferred: tables.Preferred,
+  Staleness: tables.Staleness,
   "Candidates(n)": tables.Candidates(n),
   "Draw(m, c)": tables.Draw(m, c),
   "Reading(m)": tables.Reading(m),

@@ -98,7 +98,7 @@ const table: Readonly<Record<string, Zone>> = {
     zones: ["programs", "systems", "stages", "datasets", "runtime", "domain"],
     packages: ["effect", "apache-arrow", "node:"]
   },
-  report: { zones: ["report", "programs", "runtime/ports", "domain"], packages: [] },
+  report: { zones: ["report", "programs", "runtime/ports", "domain"], packages: ["vega", "vega-lite", "node:"] },
   cli: {
     zones: ["cli", "report", "programs", "systems", "datasets", "runtime", "domain"],
     packages: ["effect", "@effect/platform-node", "node:"]

@@ -24,6 +24,7 @@ import { onnxCommand } from "./commands/onnx.ts"
 import { optimizePromptCommand } from "./commands/optimizePrompt.ts"
 import { planCommand } from "./commands/plan.ts"
 import { recipeCommand } from "./commands/recipe.ts"
+import { reportCommand } from "./commands/reporting/report.ts"
 import { synthesizeCommand } from "./commands/synthesize.ts"
 import { trainCommand } from "./commands/train.ts"
 import { validateCommand } from "./commands/validate.ts"
@@ -37,6 +38,7 @@ export const program = Command.runWith(
     trainCommand,
     evaluateCommand,
     compareCommand,
+    reportCommand,
     agreeCommand,
     answerCommand,
     embedCommand,

@@ -1,4 +1,4 @@
-/** When to refresh: Atlas's schedule grammar, `N`, `a-b:N,c-d:M` or `never`. */
+/** When to refresh: Atlas's schedule grammar, `N`, `a-b:N,c-d:M` or `never`; and whether to measure before it, or instead. */
 
 /** Half-open ranges of steps, each with its period; the first range that contains a step applies. */
 export type Schedule = ReadonlyArray<{ readonly from: number; readonly to: number; readonly every: number }>
@@ -18,4 +18,23 @@ export const parse = (setting: number | string): Schedule | undefined => {
 export const due = (schedule: Schedule, step: number): boolean => {
   const range = schedule.find(({ from, to }) => from <= step && step < to)
   return range !== undefined && step > 0 && (step - range.from) % range.every === 0
+}
+
+/** When an index is looked at, and on what condition it is rebuilt then. */
+export interface Refresh {
+  readonly schedule: Schedule
+  /** Questions on which it is measured how stale the index is; 0 for none. */
+  readonly probe: number
+  /** It is rebuilt only if the rank correlation of stale and fresh scores is below this; `undefined` for always. */
+  readonly below: number | undefined
+}
+
+const measured = /^(.+?)\s+probe\s+([1-9]\d{0,5})(?:\s+below\s+(1|0?\.\d+))?$/s
+
+/** Parses a setting: a schedule, and after it `probe QUESTIONS`, and after that `below CORRELATION`; `undefined` if malformed. */
+export const refreshOf = (setting: number | string): Refresh | undefined => {
+  const [, first, probe, below] = measured.exec(String(setting).trim()) ?? []
+  const schedule = parse(first ?? setting)
+  if (schedule === undefined) return undefined
+  return { schedule, probe: Number(probe ?? 0), below: below === undefined ? undefined : Number(below) }
 }

@@ -31,6 +31,8 @@ export interface Judged extends Verdict {
   readonly predictionIndex: number
   /** The reader's generated text, if any. */
   readonly written: string
+  /** Negative log-likelihood of each option in nats, as `option_score` says, if options were scored; else empty. */
+  readonly optionNll: ReadonlyArray<number>
   readonly gold: ReadonlyArray<string>
   /** Ids and scores of the retrieved passages, ranked as trec_eval ranks them; at most `DEPTH`. */
   readonly found: Ranking
@@ -45,7 +47,12 @@ const NDCG_DEPTH = 10
 /** The outcome of a question: the answer given (`undefined` if none was asked for), and the ranking. */
 export interface Outcome {
   readonly answered:
-    | { readonly prediction: string; readonly predictionIndex: number; readonly written: string }
+    | {
+      readonly prediction: string
+      readonly predictionIndex: number
+      readonly written: string
+      readonly optionNll?: ReadonlyArray<number>
+    }
     | undefined
   readonly ranking: Ranking
 }
@@ -60,7 +67,8 @@ export const judge = (q: QuestionRecord, { answered, ranking }: Outcome): Judged
   const found = ranked(ranking).slice(0, DEPTH)
   const [ids, gold] = [found.map(([id]) => id), new Set(q.gold)]
   const known = gold.size > 0 && found.length > 0
-  const { prediction, predictionIndex, written } = answered ?? { prediction: "", predictionIndex: -1, written: "" }
+  const { optionNll = [], prediction, predictionIndex, written } = answered
+    ?? { prediction: "", predictionIndex: -1, written: "" }
   return {
     id: q.id,
     group: q.group,
@@ -77,6 +85,7 @@ export const judge = (q: QuestionRecord, { answered, ranking }: Outcome): Judged
     prediction,
     predictionIndex,
     written,
+    optionNll,
     gold: [...gold],
     found
   }

@@ -71,16 +71,25 @@ export const Contrast = (n: number, b: number) => ({
   own: integers(n)
 })
 
+/**
+ * How stale the index was when it was looked at before this step, means over the probed questions, the same in every row: the
+ * rank correlation of its scores with those under the present weights, and the share of its first passages that are still first
+ * after it was rebuilt. NaN where that was not measured; only where `refresh_index` has a probe.
+ */
+export const Staleness = { staleCorrelation: real, staleOverlap: real }
+
 /** The losses of an update, the same in every row of the batch. */
 export const Lesson = { retrieverLoss: real, readerLoss: real }
 
 /**
  * The answer, the index of the option it names (-1 if none), its supporting passages, best last, and the reader's
- * generated text: the text an option was read from, or an explanation; empty if nothing was generated.
+ * generated text: the text an option was read from, or an explanation; empty if nothing was generated. `optionNll` has the
+ * negative log-likelihood of each option in nats, as `option_score` says; empty if options were not scored.
  */
 export const Answer = (c: number) => ({
   prediction: text,
   predictionIndex: integer,
   support: integers(c),
-  written: text
+  written: text,
+  optionNll: raggedReals
 })

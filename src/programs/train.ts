@@ -16,10 +16,10 @@ import { Checkpoints, type Identity } from "../runtime/ports/Checkpoints.ts"
 import { Corpus } from "../runtime/ports/Corpus.ts"
 import { labelOf, type ParameterGroup } from "../runtime/ports/Learning.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
-import { Retriever } from "../runtime/ports/Retriever.ts"
 import { modeOf } from "../systems/all.ts"
 import { identity } from "./identity.ts"
 import { course, type LossScales, lossScales } from "./training/course.ts"
+import { indexKeeper } from "./training/staleness.ts"
 import * as Trained from "./training/trained.ts"
 
 const table = (groups: ReadonlyArray<ParameterGroup>, norms: ReadonlyMap<string, number>): string => {
@@ -107,7 +107,7 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
   { begin = () => Effect.void, resume }: TrainOptions<E, R>
 ) {
   const checkpoints = yield* Checkpoints
-  const retriever = yield* Retriever
+  const index = yield* indexKeeper(c, epochs)
   const reporter = yield* Reporter
   const { figures, gate, groups, learn: learning, refreshes, runs } = yield* course(c, epochs)
   const scales = yield* lossScales
@@ -128,7 +128,7 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
     return yield* clock.keep({ step, size: stepSize(c), losses, skipped: skippedOf(scales()), checkpoint })
   })
   const told = Effect.fnUntraced(function*(learned: Frame.Frame<typeof Lesson>) {
-    yield* written.add(learned.batch)
+    yield* written.add(index.marked(learned))
     step++
     losses = lossesOf(learned)
     yield* reporter.report({
@@ -159,7 +159,7 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
   if (c.steps_per_run > 1) yield* reporter.note(staleness(c))
   yield* runs(start, c.max_steps).pipe(
     Stream.runForEach((run) =>
-      Effect.andThen(refreshes(step) ? retriever.refresh : Effect.void, Effect.uninterruptible(learn(run)))
+      Effect.andThen(refreshes(step) ? index.refresh(step) : Effect.void, Effect.uninterruptible(learn(run)))
     ),
     Effect.onInterrupt(() => stop)
   )

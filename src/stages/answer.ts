@@ -31,6 +31,8 @@ interface Chosen {
   readonly index: number
   readonly text: string
   readonly written: string
+  /** Of each option, if they were scored. */
+  readonly nll?: Float32Array
 }
 
 /**
@@ -54,7 +56,7 @@ const understood = (said: string, options: ReadonlyArray<string>, o: PromptOptio
 /** The most likely option; none if the question was not asked. */
 const likeliest = (nll: Float32Array, options: ReadonlyArray<string>): Chosen => {
   const index = nll.indexOf(Math.min(...nll))
-  return { index, text: options[index] ?? "", written: "" }
+  return { index, text: options[index] ?? "", written: "", nll }
 }
 
 interface Prompted extends Asked {
@@ -154,7 +156,8 @@ const answersOfEvents = (events: Iterable<Event>, rows: number) => {
   return {
     prediction: picked.map(({ text }) => text),
     predictionIndex: Int32Array.from(picked, ({ index }) => index),
-    written: picked.map(({ written }, r) => [written, reasons[r]!.trim()].filter(Boolean).join("\n"))
+    written: picked.map(({ written }, r) => [written, reasons[r]!.trim()].filter(Boolean).join("\n")),
+    optionNll: picked.map(({ nll }) => nll ?? new Float32Array(0))
   }
 }
 

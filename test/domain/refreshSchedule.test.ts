@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { due, parse } from "../../src/domain/RefreshSchedule.ts"
+import { due, parse, refreshOf } from "../../src/domain/RefreshSchedule.ts"
 
 const dueSteps = (setting: string | number, until: number): ReadonlyArray<number> =>
   Array.from({ length: until }, (_, step) => step).filter((step) => due(parse(setting)!, step))
@@ -40,4 +40,34 @@ describe("a schedule", () => {
       assert.deepStrictEqual(dueSteps(setting, 150), expected)
     }))
   })
+})
+
+describe("a refresh", () => {
+  const never = { probe: 0, below: undefined }
+  it("is a schedule, measured or not, with or without a condition", () => {
+    assert.deepStrictEqual(refreshOf(25), { schedule: parse(25)!, ...never })
+    assert.deepStrictEqual(refreshOf("never"), { schedule: [], ...never })
+    assert.deepStrictEqual(refreshOf(" 0-9:2, 10-12:1 probe 64"), {
+      schedule: parse("0-9:2,10-12:1")!,
+      probe: 64,
+      below: undefined
+    })
+    assert.deepStrictEqual(refreshOf("25 probe 8 below 0.9"), { schedule: parse(25)!, probe: 8, below: 0.9 })
+    assert.strictEqual(refreshOf("25 probe 8 below .5")!.below, 0.5)
+    assert.strictEqual(refreshOf("25 probe 8 below 1")!.below, 1)
+  })
+  for (
+    const setting of [
+      "25 below 0.9",
+      "25 probe",
+      "25 probe 0",
+      "probe 8",
+      "25 probe 8 below",
+      "25 probe 8 below 1.5",
+      "25 probe 8 below -1",
+      "x probe 8"
+    ]
+  ) {
+    it(`is not spelled ${JSON.stringify(setting)}`, () => assert.isUndefined(refreshOf(setting)))
+  }
 })

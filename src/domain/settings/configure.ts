@@ -5,7 +5,7 @@ import { brief, cut, several } from "../brief.ts"
 import { type Issue, issuesOf, pathText } from "../issues.ts"
 import { didYouMean } from "../nearest.ts"
 import { problemOf } from "../pattern.ts"
-import { parse } from "../RefreshSchedule.ts"
+import { refreshOf } from "../RefreshSchedule.ts"
 import { contradictions } from "./contradictions.ts"
 import * as Placeholders from "./placeholders.ts"
 import type { Raw, RunConfig } from "./RunConfig.ts"
@@ -103,8 +103,9 @@ const conflicts = (c: RunConfig): ReadonlyArray<string> =>
     && `retriever_trainable "embeddings" and retriever_lora_r (${c.retriever_lora_r}) exclude each other; name the `
       + "embeddings in retriever_modules_to_save",
     ...(["lora_target_modules", "retriever_lora_target_modules"] as const).map((key) => unreadable(key, c[key])),
-    parse(c.refresh_index) === undefined
-    && `refresh_index: "${c.refresh_index}" is not "never", a number of steps, or ranges such as "0-100:10,100-1000:500"`
+    refreshOf(c.refresh_index) === undefined
+    && `refresh_index: "${c.refresh_index}" is not "never", a number of steps, or ranges such as "0-100:10,100-1000:500", each with `
+      + "\"probe 64\" or \"probe 64 below 0.9\" behind it or not"
   ].filter((problem) => problem !== false)
 
 /** Merges sources; later ones win. */

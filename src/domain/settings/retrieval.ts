@@ -36,7 +36,10 @@ export const retrieval = {
     matters: ranks
   }),
   refresh_index: setting(Schema.Union([Schema.Int, Schema.String]), {
-    description: "\"never\", every N steps, or Atlas's ranges \"0-100:10,100-1000:500\".",
+    description:
+      "\"never\", every N steps, or Atlas's ranges \"0-100:10,100-1000:500\". \"25 probe 64\" also measures on 64 training "
+      + "questions how stale the index has become; \"25 probe 64 below 0.9\" rebuilds it only if the rank correlation of stale and "
+      + "fresh scores is below 0.9 (docs/guide.md).",
     affects: "learning",
     default: "never",
     matters: trainsRetriever

@@ -34,7 +34,7 @@ export interface Work {
   readonly seconds: number
 }
 
-/** The index: built before the first step if the run has none, and rebuilt as `refresh_index` says. */
+/** The index: built before the first step if the run has none, and rebuilt as `refresh_index` says, at most. */
 export interface Index {
   /** To build it once. */
   readonly flops: number

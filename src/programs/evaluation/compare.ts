@@ -89,8 +89,13 @@ const observed = Effect.fnUntraced(function*({ folders, name }: Compared, split:
   return own.length > 0 ? own : yield* refused([`${name}: no question has a figure ${figure}`])
 })
 
-/** The tests of a system's differences from the first. */
-const against = (differences: ReadonlyArray<Metric.Observed>, independent: boolean) => {
+/**
+ * The tests of a system's paired differences from another. McNemar's is made of accuracy alone, and only where every
+ * question is a group of its own: it takes questions as independent.
+ */
+export const against = (differences: ReadonlyArray<Metric.Observed>, figure: string) => {
+  const independent = figure === "accuracy" &&
+    new Set(differences.map(({ group }) => group)).size === differences.length
   const [lost, won] = [-1, 1].map((sign) => differences.filter(({ value }) => Math.sign(value) === sign).length) as [
     number,
     number
@@ -124,10 +129,7 @@ export const compare = Effect.fn("compare")(
     const base = values[0]!
     const found = yield* Effect.forEach(values.slice(1), (own, i) => {
       const differences = Metric.differences(base, own)
-      if (!("unpaired" in differences)) {
-        const independent = figure === "accuracy" && new Set(own.map(({ group }) => group)).size === own.length
-        return Effect.succeed(against(differences, independent))
-      }
+      if (!("unpaired" in differences)) return Effect.succeed(against(differences, figure))
       const { unpaired } = differences
       return refused([
         `${names[0]} and ${

@@ -44,12 +44,15 @@ const judgeRows = (
   const [docs, scores] = [Frame.column(rows, "docs"), Frame.column(rows, "docScore")]
   const [texts, indices] = [Frame.column(rows, "prediction"), Frame.column(rows, "predictionIndex")]
   const written = Frame.column(rows, "written")
+  const nll = Frame.column(rows, "optionNll").map((own) => own.every(Number.isFinite) ? Array.from(own) : [])
   const width = docs.length / rows.rows
   return records.map((record, r) => {
     const all = Array.from({ length: width }, (_, i) => r * width + i)
     const own = passages === "found" ? all.filter((i) => docs[i]! >= 0) : []
     const judged = judge(record, {
-      answered: read ? { prediction: texts[r]!, predictionIndex: indices[r]!, written: written[r]! } : undefined,
+      answered: read
+        ? { prediction: texts[r]!, predictionIndex: indices[r]!, written: written[r]!, optionNll: nll[r]! }
+        : undefined,
       ranking: own.map((i) => [id(docs[i]!), scores[i]!] as const)
     })
     return skipped?.has(record.id) ? { ...judged, unparsed: null } : judged

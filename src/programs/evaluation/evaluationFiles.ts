@@ -106,17 +106,45 @@ const Kept = Schema.Struct({
   ndcg: Figure
 })
 
-/** The verdicts of a file of predictions. */
-export const verdictsIn = (path: string) =>
+/** What is read back of a prediction to show it. */
+const Shown = Schema.Struct({
+  ...Kept.fields,
+  options: Schema.Array(Schema.String),
+  answers: Schema.Array(Schema.String),
+  answerIndex: Schema.Int,
+  prediction: Schema.String,
+  predictionIndex: Schema.Int,
+  written: Schema.String,
+  gold: Schema.Array(Schema.String),
+  found: Schema.Array(Schema.Tuple([Schema.String, Schema.Finite])),
+  /** Absent from files of earlier versions. */
+  optionNll: Schema.Array(Schema.Finite).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+})
+
+/** The lines of a file of predictions, decoded one at a time. */
+const linesIn = <A>(path: string, decode: (json: unknown) => Effect.Effect<A, { readonly message: string }>) =>
   LineFile.read(path).pipe(
     Stream.zipWithIndex,
     Stream.mapEffect(([line, at]) =>
       Effect.mapError(
-        Effect.flatMap(jsonOf(path, line), decoding(path, Schema.decodeUnknownEffect(Kept))),
+        Effect.flatMap(jsonOf(path, line), decoding(path, decode)),
         ({ reason }) => new FileError({ path, place: `line ${at + 1}`, reason })
       )
-    ),
-    Stream.runCollect
+    )
+  )
+
+/** The verdicts of a file of predictions. */
+export const verdictsIn = (path: string) => Stream.runCollect(linesIn(path, Schema.decodeUnknownEffect(Kept)))
+
+/** All that a file of predictions tells, a question at a time. */
+export const predictionsIn = (path: string): Stream.Stream<Judged, FileError, FileSystem.FileSystem> =>
+  linesIn(path, Schema.decodeUnknownEffect(Shown))
+
+/** What an evaluation's metrics tell of it, besides figures that its predictions give. */
+export const metricsIn = (folder: string) =>
+  decodeFile(
+    join(folder, evaluationFiles.metrics),
+    Schema.decodeUnknownEffect(Schema.Struct({ ...Metrics.fields, environment: Schema.Unknown }))
   )
 
 /** The evaluation that a folder holds, if it was made of this and is whole; its metrics are computed again. */

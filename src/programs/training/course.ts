@@ -44,10 +44,10 @@ const GATE = 256
 export const course = Effect.fnUntraced(function*(c: RunConfig, epochs: Batches.RowEpochs) {
   const corpus = yield* Corpus
   const { figures, gate, learn, learnSeveral } = modeOf(c).study(corpus.size)
-  const schedule = RefreshSchedule.parse(c.refresh_index) ?? []
+  const { schedule } = RefreshSchedule.refreshOf(c.refresh_index)!
   const steps = (from: number, to: number) =>
     Batches.batches(epochs, { from, to, size: stepSize(c), seed: c.seed }, rowsOf(c, corpus))
-  /** Whether the index is rebuilt before a step. */
+  /** Whether the index is rebuilt before a step, or measured in order to be. */
   const refreshes = (step: number) => RefreshSchedule.due(schedule, step)
   return {
     groups: yield* parameterGroups,

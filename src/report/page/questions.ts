@@ -1,0 +1,155 @@
+/** The questions of a report as the page's script shows them: data, bounded in size. */
+import { cut } from "../../domain/brief.ts"
+import type { Report } from "../../programs/reporting/collect.ts"
+import type { Matches } from "../../programs/reporting/matches.ts"
+import type { Answered } from "../../programs/reporting/runs.ts"
+import { type Arm, evaluatedOf } from "../../programs/reporting/statistics.ts"
+
+/** Most characters of a passage, and of any other text. */
+const [PASSAGE, TEXT] = [800, 2000]
+
+/** How a run answered a question. */
+interface RunShown {
+  /** Place of the arm. */
+  readonly arm: number
+  readonly seed: number
+  readonly said: string
+  /** Place of the option that was chosen, -1 for none. */
+  readonly option: number
+  readonly written: string
+  readonly correct: 0 | 1 | null
+  /** A gold passage was among those that the reader was given; `null` if that is not known. */
+  readonly supported: boolean | null
+  readonly goldRanks: ReadonlyArray<number>
+  readonly found: number
+  /** Probabilities of the options' likelihoods; empty if they are not kept. */
+  readonly nll: ReadonlyArray<number>
+  readonly top: ReadonlyArray<readonly [id: string, score: number]>
+  /** The query's tokens, and by passage its own and which of them each token of the query matches best; if they were asked for. */
+  readonly query?: ReadonlyArray<string>
+  readonly matches?: Readonly<Record<string, MatchShown>>
+}
+
+/** Tokens of a passage; the place of the best match of each token of the query, and its similarity. */
+interface MatchShown {
+  readonly tokens: ReadonlyArray<string>
+  readonly best: ReadonlyArray<number>
+  readonly similarity: ReadonlyArray<number>
+}
+
+/** A question with what each run made of it. */
+interface QuestionShown {
+  readonly id: string
+  readonly type: string
+  readonly text: string | null
+  readonly options: ReadonlyArray<string>
+  readonly right: number
+  readonly answers: ReadonlyArray<string>
+  readonly gold: ReadonlyArray<string>
+  /** Places of the arms that answer it now right, now wrong: under other seeds, or asked in other words. */
+  readonly inconsistent: ReadonlyArray<number>
+  readonly runs: ReadonlyArray<RunShown>
+}
+
+/** All that the page's script is given. */
+export interface Shown {
+  readonly arms: ReadonlyArray<{ readonly name: string; readonly reads: number | null }>
+  readonly passages: Readonly<Record<string, string>>
+  readonly questions: ReadonlyArray<QuestionShown>
+}
+
+/** Passages that an arm's reader is given; `null` if its settings are not known. */
+const readsOf = ({ runs }: Arm): number | null => runs.find(({ reads }) => reads !== undefined)?.reads ?? null
+
+/** What questions that ask for the same have in common: group, type and right answers. */
+const asked = ({ answers, group, type }: Answered): string => JSON.stringify([group, type, answers])
+
+/** Of each arm, what is asked for and answered now right, now wrong. */
+const inconsistencies = (arms: ReadonlyArray<Arm>): ReadonlyArray<ReadonlySet<string>> =>
+  arms.map((arm) => {
+    const seen = new Map<string, Set<0 | 1>>()
+    for (const { evaluated } of evaluatedOf(arm)) {
+      for (const own of evaluated.answered) {
+        if (own.correct === null || own.answers.length === 0) continue
+        const key = asked(own)
+        seen.set(key, (seen.get(key) ?? new Set()).add(own.correct))
+      }
+    }
+    return new Set([...seen].filter(([, found]) => found.size > 1).map(([key]) => key))
+  })
+
+const supportedOf = ({ correct, goldRanks, ranked }: Answered, reads: number | null): boolean | null =>
+  correct === null || !ranked || reads === null || reads === 0 ? null : goldRanks.some((rank) => rank <= reads)
+
+/** A score of four digits: more would be bytes without use. */
+const rounded = (score: number): number => Number(score.toPrecision(5))
+
+const runShown = (own: Answered, arm: number, seed: number, reads: number | null, passages: number): RunShown => ({
+  arm,
+  seed,
+  said: cut(own.prediction, TEXT),
+  option: own.predictionIndex,
+  written: cut(own.written, TEXT),
+  correct: own.correct,
+  supported: supportedOf(own, reads),
+  goldRanks: own.goldRanks,
+  found: own.found,
+  nll: own.optionNll.map(rounded),
+  top: own.top.slice(0, Math.max(passages, reads ?? 0)).map(([id, score]) => [id, rounded(score)])
+})
+
+const matchesShown = (matched: ReturnType<Matches["questions"]["get"]>): Pick<RunShown, "query" | "matches"> =>
+  matched === undefined ? {} : {
+    query: matched.tokens,
+    matches: Object.fromEntries(
+      [...matched.passages].map((
+        [id, own]
+      ) => [id, { ...own, similarity: own.similarity.map((value) => Number(value.toFixed(2))) }])
+    )
+  }
+
+/** What each run made of each question shown, in the order of the questions. */
+const byQuestion = ({ arms, matches, options, shown }: Report) => {
+  const found = new Map<string, Array<{ readonly own: Answered; readonly run: RunShown }>>(shown.map((id) => [id, []]))
+  arms.forEach((arm, i) => {
+    for (const { evaluated, seed } of evaluatedOf(arm)) {
+      for (const own of evaluated.answered) {
+        const matched = matches.find((one) => one.arm === arm.name && one.seed === seed)?.questions.get(own.id)
+        const run = { ...runShown(own, i, seed, readsOf(arm), options.passages), ...matchesShown(matched) }
+        found.get(own.id)?.push({ own, run })
+      }
+    }
+  })
+  return found
+}
+
+/** The questions that are shown, with the texts of their passages. */
+export const shownOf = (report: Report): Shown => {
+  const { arms, texts } = report
+  const now = inconsistencies(arms)
+  const questions = [...byQuestion(report)].flatMap(([id, all]): ReadonlyArray<QuestionShown> => {
+    const first = all[0]?.own
+    if (!first) return []
+    return [{
+      id,
+      type: first.type,
+      text: texts.questions.has(id) ? cut(texts.questions.get(id)!.question, TEXT) : null,
+      options: first.options.map((option) => cut(option, TEXT)),
+      right: first.answerIndex,
+      answers: first.answers.map((text) => cut(text, TEXT)),
+      gold: first.gold,
+      inconsistent: [...now.keys()].filter((arm) => now[arm]!.has(asked(first))),
+      runs: all.map(({ run }) => run)
+    }]
+  })
+  const wanted = new Set(
+    questions.flatMap(({ gold, runs }) => [...gold, ...runs.flatMap(({ top }) => top.map(([id]) => id))])
+  )
+  return {
+    arms: arms.map((arm) => ({ name: arm.name, reads: readsOf(arm) })),
+    passages: Object.fromEntries(
+      [...wanted].flatMap((id) => texts.passages.has(id) ? [[id, cut(texts.passages.get(id)!, PASSAGE)]] : [])
+    ),
+    questions
+  }
+}
