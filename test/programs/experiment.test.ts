@@ -12,7 +12,7 @@ import type { Plan } from "../../src/programs/experiments/experimentPlan.ts"
 import * as Report from "../../src/report/tables.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { sha256 } from "../../src/runtime/files/disk.ts"
-import { silent } from "../../src/runtime/ports/Reporter.ts"
+import { type Progress, Reporter, silent } from "../../src/runtime/ports/Reporter.ts"
 import { prepare } from "../support/cli.ts"
 import { folderOf, onDisk } from "../support/files.ts"
 
@@ -176,6 +176,27 @@ describe("an arm's evaluation", () => {
 })
 
 describe("a plan", () => {
+  it.live(
+    "is shared by runners of one folder: each arm is trained once, and all have all figures",
+    () =>
+      Effect.gen(function*() {
+        const trained: Array<string> = []
+        const counting = Layer.succeed(Reporter, {
+          report: ({ done, task }: Progress) =>
+            Effect.sync(() => {
+              if (done === 1 && /^(no_retrieval|frozen_rag|joint|lexical)$/.test(task)) trained.push(task)
+            }),
+          note: () => Effect.void
+        })
+        const runner = Experiment.experiment(plan(3, 1), "plan.yaml", { output_dir: join(folder, "shared") }).pipe(
+          Effect.provide(Layer.mergeAll(NodeServices.layer, cpu({ threads: 1 }), counting), { local: true })
+        )
+        const [first, second] = yield* Effect.all([runner, runner], { concurrency: 2 })
+        assert.deepStrictEqual(trained.toSorted(), ["frozen_rag", "joint", "lexical", "no_retrieval"])
+        assert.deepStrictEqual(first, second)
+      }),
+    120_000
+  )
   it.live("is refused before anything runs where an arm's settings are", () =>
     Effect.gen(function*() {
       const bad = { ...plan(3, 1), arms: { joint: { phases: {}, settings: { mode: "joint", learning_rte: 1 } } } }

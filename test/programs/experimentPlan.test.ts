@@ -39,6 +39,35 @@ describe("a plan", () => {
     const bare = Effect.runSync(Effect.flip(decodePlan("run.yaml", { mode: "joint" })))
     assert.strictEqual(bare.message, "run.yaml: is no plan of an experiment: it has no arms")
   })
+  it("has an arm for each combination of a grid's values, beside its other arms", () => {
+    const grid = { documents: { mode: "joint", over: { n_context: [1, 3], sampling: ["top", "weighted"] } } }
+    const { arms } = plan({ grid })
+    assert.deepStrictEqual(Object.keys(arms), [
+      "joint",
+      "documents,n_context=1,sampling=top",
+      "documents,n_context=1,sampling=weighted",
+      "documents,n_context=3,sampling=top",
+      "documents,n_context=3,sampling=weighted"
+    ])
+    assert.deepStrictEqual(arms["documents,n_context=3,sampling=top"], {
+      phases: {},
+      settings: { mode: "joint", n_context: 3, sampling: "top" }
+    })
+    assert.deepStrictEqual(Object.keys(Effect.runSync(decodePlan("p", { seeds: [1], settings, grid })).arms).length, 4)
+  })
+  it("is told what is wrong with a grid", () => {
+    const told = (own: Raw) => problems({ grid: { g: own } })
+    assert.deepStrictEqual(told({ over: {} }), ["grid.g.over: names no setting"])
+    assert.deepStrictEqual(told({ over: { n_contxt: [1] } }), ["grid.g.over: unknown key \"n_contxt\""])
+    assert.deepStrictEqual(told({ n_context: 2, over: { n_context: [1] } }), [
+      "grid.g: n_context has a value beside those of over"
+    ])
+    assert.deepStrictEqual(told({ over: { n_context: [1, 1] } }), ["grid.g.over.n_context: has a value twice"])
+    assert.match(told({ over: { document_prompt: ["a/{text}"] } })[0]!, /cannot be the name of a folder/)
+    const many = Array.from({ length: 40 }, (_, i) => i)
+    assert.match(told({ over: { n_context: many, n_candidates: many } })[0]!, /makes 1600 arms/)
+    assert.match(told({ n_context: [1, 2] })[0]!, /^grid\.g/)
+  })
   it("has each seed once, and no other", () => {
     assert.deepStrictEqual(problems({ seeds: [1, 2, 1] }), ["seeds: [1] given twice"])
     const own = { settings: { ...settings, seed: 3 }, arms: { joint: { seed: 4 } } }
@@ -180,7 +209,7 @@ describe("the notices of a plan", () => {
   it("are of settings without effect: an arm's own, or shared ones that no run has a use for", () => {
     const shared = { ...settings, sampling_temperature: 2, temperature_gold: 3 }
     assert.deepStrictEqual(told({ settings: shared, arms: { joint: {}, none: { mode: "no_retrieval", dim: 4 } } }), [
-      "plan.yaml, arms.none: without effect: dim (not in mode no_retrieval, bm25_rag, oracle, copy)",
+      "plan.yaml, arms.none: without effect: dim (only in mode joint, frozen_rag, gold_supervised, lexical)",
       "plan.yaml, settings: without effect: temperature_gold"
     ])
   })

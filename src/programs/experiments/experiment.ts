@@ -1,12 +1,15 @@
 /** Program: several runs from the same initial weights, evaluated alike. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import { join } from "node:path"
 import { ConfigError } from "../../domain/settings/configure.ts"
 import { folders } from "../../domain/settings/models.ts"
 import type { Raw, RunConfig } from "../../domain/settings/RunConfig.ts"
 import { located } from "../../runtime/files/disk.ts"
+import * as Lock from "../../runtime/files/lock.ts"
 import { readObject } from "../../runtime/files/settings.ts"
+import { Reporter } from "../../runtime/ports/Reporter.ts"
 import { init } from "../init.ts"
 import { withModels } from "../models.ts"
 import { fitting } from "../preflight.ts"
@@ -63,14 +66,63 @@ const inTurn = Effect.fnUntraced(function*(planned: Planned, phases: ReadonlyArr
   return Object.fromEntries(given)
 })
 
+/** The folder of a seed in which the runners of one experiment lock what each of them works on. */
+const RUNNERS = ".runners"
+/** How often is looked for arms that other runners have ended. */
+const PAUSE = "1 second"
+
+/**
+ * Runs arms that no other runner is at, until all are done; those that another has run are not run again. Results are in
+ * the order of the arms.
+ */
+const shared = Effect.fnUntraced(function*<A extends { readonly name: string }, B, E, R>(
+  folder: string,
+  arms: ReadonlyArray<A>,
+  one: (arm: A) => Effect.Effect<B, E, R>
+) {
+  const { note } = yield* Reporter
+  const done = new Map<string, B>()
+  let told = false
+  for (let left = arms; left.length > 0;) {
+    const held: Array<A> = []
+    for (const arm of left) {
+      const own = Effect.flatMap(
+        Lock.attempt(join(folder, RUNNERS, arm.name)),
+        (free) => free ? Effect.asSome(one(arm)) : Effect.succeedNone
+      )
+      const result = yield* Effect.scoped(own)
+      if (Option.isSome(result)) done.set(arm.name, result.value)
+      else held.push(arm)
+    }
+    if (held.length === left.length) {
+      if (!told) {
+        yield* note(`${folder}: waits for ${held.map(({ name }) => name).join(", ")}, at which another process is`)
+      }
+      told = true
+      yield* Effect.sleep(PAUSE)
+    }
+    left = held
+  }
+  return arms.map(({ name }) => done.get(name)!)
+})
+
 const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
   const { arms, warmUp: phases } = runs(planned.plan, seed)
   const { config } = yield* settingsOf(planned, { seed, place: "settings", folder: [], settings: {}, after: [] }, {})
   yield* init(config)
   for (const phase of [...phases, ...arms.flatMap((arm) => arm.phases)]) yield* settle(planned, phase, {})
   for (const { run } of arms) yield* askable(yield* settle(planned, run, {}))
-  const warmed = yield* inTurn(planned, phases, {})
-  return yield* Effect.forEach(
+  const folder = join(config.output_dir, `seed-${seed}`)
+  const { note } = yield* Reporter
+  const warmed = phases.length === 0 ? {} : yield* Effect.scoped(Effect.andThen(
+    Lock.waiting(
+      join(folder, RUNNERS, "warm_up"),
+      (other) => note(`${folder}: waits for the warm-up of process ${other}`)
+    ),
+    inTurn(planned, phases, {})
+  ))
+  return yield* shared(
+    folder,
     arms,
     Effect.fnUntraced(function*({ name, phases, run }) {
       const config = yield* settle(planned, run, yield* inTurn(planned, phases, warmed))
@@ -79,7 +131,10 @@ const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
   )
 })
 
-/** Runs every arm under every seed. Errors in the plan are reported before any training starts. */
+/**
+ * Runs every arm under every seed; several processes with one output folder share the arms. Errors in the plan are reported before
+ * any training starts.
+ */
 export const experiment = Effect.fn("experiment")(function*(plan: Plan, source: string, overrides: Raw) {
   const planned = { plan, source, overrides }
   for (const notice of yield* check(planned)) yield* Effect.logWarning(notice)

@@ -8,6 +8,7 @@ import { COMMAND_LINE, ConfigError, type Settled } from "../../domain/settings/c
 import { folders } from "../../domain/settings/models.ts"
 import type { Raw } from "../../domain/settings/RunConfig.ts"
 import { settingOf, settle } from "../../systems/all.ts"
+import { cellsOf, Grid } from "./grid.ts"
 
 const Some = Schema.Record(Schema.String, Schema.Unknown)
 
@@ -17,7 +18,8 @@ const File = Schema.Struct({
   seeds: Schema.NonEmptyArray(Schema.Natural),
   settings: Some,
   warm_up: Recipe.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
-  arms: Schema.Record(Schema.String, Some)
+  arms: Schema.Record(Schema.String, Some).pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
+  grid: Schema.Record(Schema.String, Grid).pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
 })
 
 /** A run that is trained and evaluated after its own phases. */
@@ -39,13 +41,14 @@ export interface Plan {
 
 /** The expected value of each part of a plan. */
 const [ONE, SOME] = ["settings (key: value)", "settings (key: value) by name"]
-const wanted: Readonly<Record<keyof Plan, string>> = {
+const wanted: Readonly<Record<keyof typeof File.Type, string>> = {
   seeds: "a list of whole numbers of at least 0",
   settings: ONE,
   warm_up: SOME,
-  arms: SOME
+  arms: SOME,
+  grid: "settings (key: value) by name, with lists of values in `over`"
 }
-const parts = Object.keys(wanted) as ReadonlyArray<keyof Plan>
+const parts = Object.keys(wanted) as ReadonlyArray<keyof typeof File.Type>
 
 /** Folder names that are reserved on some systems. */
 const reserved = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i
@@ -74,12 +77,13 @@ const named = (part: string, names: Iterable<string>, beside: Map<string, string
   })
 
 /** The same for an undecoded file, because a name such as __proto__ is lost in decoding. */
-const misnamedIn = (file: Raw): ReadonlyArray<string> => {
+const misnamedIn = (file: Raw, cells: ReadonlyArray<string>): ReadonlyArray<string> => {
   const beside = new Map<string, string>()
-  const arms = Object.entries(file["arms"] as Readonly<Record<string, Raw>>)
+  const arms = Object.entries((file["arms"] ?? {}) as Readonly<Record<string, Raw>>)
   return [
     ...named("warm_up", Object.keys(file["warm_up"] ?? {}), beside),
     ...named("arms", arms.map(([name]) => name), beside),
+    ...named("grid", cells, beside),
     ...arms.flatMap(([name, arm]) => named(`arms.${name}.phases`, Object.keys(arm["phases"] ?? {}), new Map()))
   ]
 }
@@ -107,7 +111,7 @@ const unknownKeys = (file: Raw): ReadonlyArray<string> =>
 const misfit = (file: Raw) => ({ path, reason }: Issue): string => {
   const given = path.reduce<unknown>((value, part) => (value as Raw | undefined)?.[part as string], file)
   if (given === undefined) return `${pathText(path)}: ${reason}`
-  const what = path[0] === "seeds" || path.length === 1 ? wanted[path[0] as keyof Plan] : ONE
+  const what = path[0] === "seeds" || path.length === 1 ? wanted[path[0] as keyof typeof wanted] : ONE
   return `${pathText(path)}: must be ${what}; given ${brief(given)}`
 }
 
@@ -118,24 +122,28 @@ export const decodePlan = Effect.fnUntraced(function*(source: string, file: Raw)
   const refuse = (problems: ReadonlyArray<string>) => new ConfigError({ source, problems })
   const unknown = unknownKeys(file)
   if (unknown.length > 0) {
-    return yield* refuse(Object.hasOwn(file, "arms") ? unknown : ["is no plan of an experiment: it has no arms"])
+    const armed = Object.hasOwn(file, "arms") || Object.hasOwn(file, "grid")
+    return yield* refuse(armed ? unknown : ["is no plan of an experiment: it has no arms"])
   }
-  const { arms, seeds, settings, warm_up } = yield* Schema.decodeUnknownEffect(File)(file, { errors: "all" }).pipe(
-    Effect.mapError((error) => refuse(issuesOf(error).map(misfit(file))))
-  )
+  const { arms, grid, seeds, settings, warm_up } = yield* Schema.decodeUnknownEffect(File)(file, { errors: "all" })
+    .pipe(
+      Effect.mapError((error) => refuse(issuesOf(error).map(misfit(file))))
+    )
   const unphased = Object.entries(arms).filter(([, { phases = {} }]) => !isRecipe(phases))
     .map(([name, { phases }]) => `arms.${name}.phases: must be ${SOME}; given ${brief(phases)}`)
   if (unphased.length > 0) return yield* refuse(unphased)
   const armOf = ({ phases = {}, ...own }: typeof Some.Type): Arm => ({ phases: phases as Arm["phases"], settings: own })
+  const cells = cellsOf(grid)
+  if ("problems" in cells) return yield* refuse(cells.problems)
   const plan: Plan = {
     seeds,
     settings,
     warm_up,
-    arms: Object.fromEntries(Object.entries(arms).map(([name, arm]) => [name, armOf(arm)]))
+    arms: Object.fromEntries([...Object.entries(arms), ...cells.arms].map(([name, arm]) => [name, armOf(arm)]))
   }
   const problems = [
     ...(Object.keys(plan.arms).length === 0 ? ["arms: there is none"] : []),
-    ...misnamedIn(file),
+    ...misnamedIn(file, cells.arms.map(([name]) => name)),
     ...repeated(plan.seeds),
     ...seeded(plan)
   ]

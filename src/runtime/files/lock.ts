@@ -173,6 +173,13 @@ export const waiting = (folder: string, tell: (process: number) => Effect.Effect
     }))
 }
 
+/** Locks the folder until the scope ends, unless another process holds it: whether it is locked now. */
+export const attempt = (folder: string) =>
+  keep(folder, () => Effect.fail("held" as const)).pipe(
+    Effect.as(true),
+    Effect.catchIf((error) => error === "held", () => Effect.succeed(false))
+  )
+
 /** Runs an effect with the folder locked. */
 export const holding = (folder: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.scoped(Effect.andThen(hold(folder), effect))
