@@ -9,10 +9,9 @@ import * as Stage from "./Stage.ts"
 /** The prompt's passages for each of the m drawn ones of a row, worst first. */
 type Shown = (drawn: Int32Array, place: number) => Int32Array
 
-/** Likelihoods of the answers given some of the drawn passages, one for each: a forward pass without gradients. */
-const likelihoods = (m: number, o: PromptOptions, shown: Shown) =>
+/** A prompt with some of the drawn passages for each of them, and the correct answers. */
+const askingWith = (m: number, o: PromptOptions, shown: Shown) =>
   Effect.fnUntraced(function*(rows: Frame.Frame<typeof Question & Pick<ReturnType<typeof Draw>, "drawn">>) {
-    const reader = yield* LanguageModel
     const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
     const [answers, drawn] = [Frame.column(rows, "answer"), Frame.column(rows, "drawn")]
     const texts = yield* readTexts(drawn)
@@ -22,27 +21,35 @@ const likelihoods = (m: number, o: PromptOptions, shown: Shown) =>
       const passages = texts(shown(drawn.subarray(q * m, (q + 1) * m), place))
       return { prompt: ask(o, passages, own), continuation: answerOf(o, own, answers[q]!) }
     })
-    return yield* reader.nll(asked.map(({ prompt }) => prompt), asked.map(({ continuation }) => continuation))
+    return { prompts: asked.map(({ prompt }) => prompt), continuations: asked.map(({ continuation }) => continuation) }
   })
 
 const needs = (m: number) => ({ ...Question, drawn: Draw(m, 1).drawn })
 
-/** The reader's likelihood given each drawn passage alone. */
+/** The reader's likelihood given each drawn passage alone: a forward pass without gradients. */
 export const read = (m: number, o: PromptOptions) => {
-  const given = likelihoods(m, o, (drawn, place) => drawn.subarray(place, place + 1))
+  const asking = askingWith(m, o, (drawn, place) => drawn.subarray(place, place + 1))
   return Stage.make("read", {
     needs: needs(m),
     adds: Reading(m),
-    run: (rows) => Effect.map(given(rows), (nll) => ({ nll }))
+    run: Effect.fnUntraced(function*(rows) {
+      const reader = yield* LanguageModel
+      const { continuations, prompts } = yield* asking(rows)
+      return { nll: yield* reader.nll(prompts, continuations) }
+    })
   })
 }
 
 /** The reader's likelihood given all drawn passages but one, the first drawn last. */
 export const readWithout = (m: number, o: PromptOptions) => {
-  const given = likelihoods(m, o, (drawn, place) => drawn.filter((_, i) => i !== place).toReversed())
+  const asking = askingWith(m, o, (drawn, place) => drawn.filter((_, i) => i !== place).toReversed())
   return Stage.make("read", {
     needs: needs(m),
     adds: Leaving(m),
-    run: (rows) => Effect.map(given(rows), (nllWithout) => ({ nllWithout }))
+    run: Effect.fnUntraced(function*(rows) {
+      const reader = yield* LanguageModel
+      const { continuations, prompts } = yield* asking(rows)
+      return { nllWithout: yield* reader.nll(prompts, continuations) }
+    })
   })
 }
