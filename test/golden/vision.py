@@ -1,7 +1,7 @@
 """Tiny random encoders of pictures as transformers saves them, and what it computes with them.
 
 Writes vision/<name>/: the checkpoint's own files, and expected.safetensors: pixels (and ids of texts), unit vectors, and
-the gradients of their sum weighed by `probe`.
+the gradients of their sum weighed by `probe`; and the vectors of files of pictures/ and of four texts.
 """
 
 import json
@@ -9,11 +9,13 @@ import shutil
 from pathlib import Path
 
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch.nn.functional import normalize
 from transformers import (
     BitImageProcessor, CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPVisionConfig, CLIPVisionModelWithProjection, Dinov2Config,
-    Dinov2Model, SiglipConfig, SiglipImageProcessor, SiglipModel, SiglipVisionConfig, SiglipVisionModel, ViTConfig,
+    Dinov2Model, PreTrainedTokenizerFast, SiglipConfig, SiglipImageProcessor, SiglipModel, SiglipVisionConfig, SiglipVisionModel, ViTConfig,
     ViTForImageClassification, ViTImageProcessor, ViTModel,
 )
 
@@ -94,6 +96,50 @@ def run(name, model, size, options, which, generator):
     return out
 
 
+WORDS = ["abed  cab", "A BAD DEED", "bead", "dabbed a decade, added a cab and bade a bee accede to each"]
+PICTURES = ["rgb.png", "gray.jpg", "wide.jpg", "turned-1.jpg"]
+
+
+def tokenizer(folder, ends):
+    """CLIP's pieces over five letters: 38 tokens and two marks, of which the last ends a text. SigLIP's ends are its padding."""
+    made = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    made.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()])
+    pattern = Regex(r"""<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+""")
+    made.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(pattern, behavior="removed", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    made.train_from_iterator(["abed cab bad deed dabbed decade added bade bee accede each, a bead dead cede ace"] * 3,
+                             trainers.BpeTrainer(vocab_size=38, end_of_word_suffix="</w>", show_progress=False))
+    learned = json.loads(made.to_str())["model"]
+    vocabulary = learned["vocab"] | {"<|startoftext|>": 38, "<|endoftext|>": 39}
+    assert len(vocabulary) == 40, len(vocabulary)
+    made.model = models.BPE(vocab=vocabulary, merges=[tuple(m) for m in learned["merges"]], unk_token="<|endoftext|>",
+                            end_of_word_suffix="</w>", continuing_subword_prefix="")
+    made.add_special_tokens(["<|startoftext|>", "<|endoftext|>"])
+    if ends:
+        made.post_processor = processors.RobertaProcessing(("<|endoftext|>", 39), ("<|startoftext|>", 38), trim_offsets=False,
+                                                           add_prefix_space=False)
+    else:
+        made.post_processor = processors.TemplateProcessing("$A <|endoftext|>", special_tokens=[("<|endoftext|>", 39)])
+    made.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<|startoftext|>", eos_token="<|endoftext|>",
+                                   unk_token="<|endoftext|>", pad_token="<|endoftext|>", model_max_length=10)
+    fast.save_pretrained(folder)
+    return fast
+
+
+@torch.no_grad()
+def whole(name, folder, model, processor, options, which):
+    """Vectors of files of pictures and of texts, from nothing but the folder."""
+    opened = [Image.open(HERE.parent / "pictures" / one).convert("RGB") for one in PICTURES]
+    pixels = torch.cat([processor(one, return_tensors="pt", input_data_format="channels_last")["pixel_values"] for one in opened])
+    out = {"files": normalize(picture_vector(model, pixels, options, which), dim=-1)}
+    if which == "dual":
+        fast = tokenizer(folder, name.startswith("clip"))
+        ids = fast(WORDS, padding="max_length", truncation=True, max_length=10, return_tensors="pt")["input_ids"]
+        out |= {"word_ids": ids.float(), "words": normalize(text_vector(model, ids), dim=-1)}
+    return out
+
+
 def make(name, config, kind, processor, size, options, which):
     generator = torch.Generator().manual_seed(len(name))
     folder = HERE / name
@@ -107,6 +153,7 @@ def make(name, config, kind, processor, size, options, which):
     saved = load_file(folder / "model.safetensors")
     grads = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
     assert set(grads) <= set(saved), set(grads) - set(saved)
+    expected |= whole(name, folder, model, processor, options, which)
     expected |= {f"gradient/{n}": g.clone() for n, g in grads.items()}
     save_file({k: v.contiguous() for k, v in expected.items()}, folder / "expected.safetensors")
 

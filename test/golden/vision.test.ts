@@ -26,12 +26,13 @@ const real = ({ data, shape }: Safetensors.StoredTensor): Tensor => constant(Nd.
 /** Patches of pictures [b, 3, height, width]. */
 const patchesOf = ({ data, shape }: Safetensors.StoredTensor, side: number): Tensor => {
   const [b, , height, width] = shape as [number, number, number, number]
-  const all = Array.from({ length: b }, (_, i) => {
-    const one = Float32Array.from(data.slice(i * 3 * height * width, (i + 1) * 3 * height * width))
-    return unfold({ width, height, data: one }, side)
-  })
   const [rows, columns] = gridOf({ height, width }, side)
-  return constant(Nd.fromArray([b, rows * columns, 3 * side * side], all.flatMap((one) => [...one])))
+  const patches = new Float32Array(b * rows * columns * 3 * side * side)
+  for (let i = 0; i < b; i++) {
+    const one = Float32Array.from(data.slice(i * 3 * height * width, (i + 1) * 3 * height * width))
+    patches.set(unfold({ width, height, data: one }, side), i * patches.length / b)
+  }
+  return constant(Nd.fromArray([b, rows * columns, 3 * side * side], patches))
 }
 
 const encodes = Effect.fnUntraced(function*(name: string) {

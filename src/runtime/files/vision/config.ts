@@ -156,8 +156,7 @@ const visionPart = Effect.fnUntraced(function*(family: VisionFamily, json: unkno
     c.vision_use_head === false && "vision_use_head is false: there is nothing that makes one vector of a picture"
   ])
   const { image, sizes } = yield* shown(c)
-  const { vision_use_head: _, ...rest } = c
-  const vision: VisionConfig = { ...rest, ...activation(c), ...sizes, model_type: family, projection_dim }
+  const vision: VisionConfig = { ...c, ...activation(c), ...sizes, model_type: family, projection_dim }
   return { vision, image }
 })
 
