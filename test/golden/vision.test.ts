@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { unfold } from "../../src/domain/pictures/preprocess.ts"
 import * as Nd from "../../src/kernels/NdArray.ts"
 import { type Bound, flatten, type Params } from "../../src/kernels/nn/Module.ts"
-import { pictureModel } from "../../src/kernels/nn/pictureModel.ts"
+import { pictureModel } from "../../src/kernels/nn/pictures/pictureModel.ts"
 import { reshape, sumAll } from "../../src/kernels/op/broadcast.ts"
 import { add, mul } from "../../src/kernels/op/elementwise.ts"
 import { constant, type Tensor } from "../../src/kernels/Tensor.ts"
@@ -43,7 +43,10 @@ const encodes = Effect.fnUntraced(function*(name: string) {
   const [, , height, width] = pixels.shape as [number, number, number, number]
   const pooler = name === "vit-pooler"
   const side = found.vision.patch_size
-  const model = pictureModel({ ...found, vision: { ...found.vision, pooler, patches: gridOf({ height, width }, side) } })
+  const model = pictureModel({
+    ...found,
+    vision: { ...found.vision, pooler, patches: gridOf({ height, width }, side) }
+  })
   const naming = ofPictureModel(found.vision.model_type, { pooler })
   const weights = yield* ModelFolder.weights(folder, flatten(model.params), 1, { naming })
   const weighed = (vectors: Tensor, probe: string) => reshape(sumAll(mul(vectors, real(expected.get(probe)!))), [])

@@ -4,9 +4,9 @@ import { interpret } from "../../src/kernels/interpret.ts"
 import * as Nd from "../../src/kernels/NdArray.ts"
 import { activations } from "../../src/kernels/nn/layers.ts"
 import { flatten, module, normal } from "../../src/kernels/nn/Module.ts"
-import { cubicWeights, interpolated } from "../../src/kernels/nn/positions.ts"
+import { cubicWeights, interpolated } from "../../src/kernels/nn/pictures/positions.ts"
+import { imageEncoder, type VisionConfig } from "../../src/kernels/nn/pictures/vision.ts"
 import { spelled } from "../../src/kernels/nn/spelled.ts"
-import { imageEncoder, type VisionConfig } from "../../src/kernels/nn/vision.ts"
 import { sumAll } from "../../src/kernels/op/broadcast.ts"
 import { add } from "../../src/kernels/op/elementwise.ts"
 import { constant, input } from "../../src/kernels/Tensor.ts"
@@ -29,11 +29,41 @@ describe("quick_gelu", () => {
 
 describe("interpolated positions", () => {
   it("have PyTorch's weights along an axis", () => {
-    near(cubicWeights(3, 4).data, [1.071777, -.071777, 0, .360352, .749512, -.109863, -.109863, .749512, .360352, 0, -.071777, 1.071777], 1e-6)
+    near(cubicWeights(3, 4).data, [
+      1.071777,
+      -.071777,
+      0,
+      .360352,
+      .749512,
+      -.109863,
+      -.109863,
+      .749512,
+      .360352,
+      0,
+      -.071777,
+      1.071777
+    ], 1e-6)
   })
   it("have PyTorch's values on a grid", () => {
     const own = constant(Nd.make([9, 1], ([k]) => k! ** 1.5))
-    near(interpret([interpolated(own, [3, 3], [4, 4])], {})[0]!.data, [-.43545, -.006353, 1.217107, 2.353224, 2.133366, 3.301279, 5.479869, 7.099102, 8.948795, 10.943458, 14.250119, 16.48579, 15.099198, 17.412735, 21.207451, 23.748634], 1e-4)
+    near(interpret([interpolated(own, [3, 3], [4, 4])], {})[0]!.data, [
+      -.43545,
+      -.006353,
+      1.217107,
+      2.353224,
+      2.133366,
+      3.301279,
+      5.479869,
+      7.099102,
+      8.948795,
+      10.943458,
+      14.250119,
+      16.48579,
+      15.099198,
+      17.412735,
+      21.207451,
+      23.748634
+    ], 1e-4)
   })
   it("are the positions themselves on their own grid, and constant where they are constant", () => {
     const own = constant(Nd.make([6, 2], () => 3))

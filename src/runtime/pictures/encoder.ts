@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import type { Picture } from "../../domain/pictures/Picture.ts"
 import { mostPixels, preprocess, unfold } from "../../domain/pictures/preprocess.ts"
 import { entering, flatten } from "../../kernels/nn/Module.ts"
-import { area } from "../../kernels/nn/positions.ts"
-import type { TextEncoder } from "../../kernels/nn/textTower.ts"
-import type { ImageEncoder } from "../../kernels/nn/vision.ts"
+import { area } from "../../kernels/nn/pictures/positions.ts"
+import type { TextEncoder } from "../../kernels/nn/pictures/textTower.ts"
+import type { ImageEncoder } from "../../kernels/nn/pictures/vision.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
 import { names } from "../../kernels/Step.ts"
 import { input, type TensorType } from "../../kernels/Tensor.ts"
@@ -48,7 +48,8 @@ const weightsFor = Effect.fnUntraced(function*({ params }: ImageEncoder | TextEn
 const affordable = ({ preprocessing }: Opened, most: number) => ({ name, picture }: Named) => {
   const pixels = mostPixels(picture, preprocessing)
   if (pixels <= most) return Effect.void
-  const reason = `of ${picture.width} × ${picture.height} pixels would be resized to ${pixels}, more than max_pixels (${most})`
+  const reason =
+    `of ${picture.width} × ${picture.height} pixels would be resized to ${pixels}, more than max_pixels (${most})`
   return Effect.fail(new FileError({ path: name, place: "", reason }))
 }
 
@@ -71,8 +72,10 @@ const pictureVectors = Effect.fnUntraced(function*(opened: Opened, { batch = 16,
       const found = Effect.map(run([to - from], { ...weights.values(), own }), ({ vectors }) => vectors as Float32Array)
       return found.pipe(partFrom(from * size), about((element) => pictures[Math.floor(element / size)]?.name ?? ""))
     }
-    const parts = yield* Effect.forEach(spans(pictures.length, batch), ([from, to]) =>
-      halving.each(to - from, ([a, b]) => b - a, ([a, b]) => part([from + a, from + b])))
+    const parts = yield* Effect.forEach(
+      spans(pictures.length, batch),
+      ([from, to]) => halving.each(to - from, ([a, b]) => b - a, ([a, b]) => part([from + a, from + b]))
+    )
     return Halving.joined(parts.flat())
   })
 })
@@ -96,18 +99,24 @@ const textVectors = Effect.fnUntraced(function*(
   const halving = Halving.make("texts.encode", "texts")
   return Effect.fnUntraced(function*(texts: ReadonlyArray<string>) {
     const { cut, ids, length } = rowsOf(texts)
-    if (cut > 0) yield* Effect.logWarning(`${opened.folder}: ${cut} of ${texts.length} texts are cut to ${length} tokens`)
+    if (cut > 0) {
+      yield* Effect.logWarning(`${opened.folder}: ${cut} of ${texts.length} texts are cut to ${length} tokens`)
+    }
     const part = ([from, to]: Halving.Range) => {
       const own = ids.subarray(from * length, to * length)
-      const found = Effect.map(run([to - from, length], { ...weights.values(), own }), ({ vectors }) =>
-        vectors as Float32Array)
+      const found = Effect.map(
+        run([to - from, length], { ...weights.values(), own }),
+        ({ vectors }) => vectors as Float32Array
+      )
       return found.pipe(
         partFrom(from * opened.size),
         about((element) => `text "${texts[Math.floor(element / opened.size)] ?? ""}"`)
       )
     }
-    const parts = yield* Effect.forEach(spans(texts.length, batch), ([from, to]) =>
-      halving.each(to - from, ([a, b]) => b - a, ([a, b]) => part([from + a, from + b])))
+    const parts = yield* Effect.forEach(
+      spans(texts.length, batch),
+      ([from, to]) => halving.each(to - from, ([a, b]) => b - a, ([a, b]) => part([from + a, from + b]))
+    )
     return { vectors: Halving.joined(parts.flat()), cut }
   })
 })

@@ -5,8 +5,8 @@ import { modelFiles } from "../../domain/fileNames.ts"
 import type { Size } from "../../domain/pictures/Picture.ts"
 import type { Preprocessing } from "../../domain/pictures/preprocess.ts"
 import { flatten, type Params } from "../../kernels/nn/Module.ts"
-import { type PictureModel, pictureModel } from "../../kernels/nn/pictureModel.ts"
-import { type VisionConfig, visionSize } from "../../kernels/nn/vision.ts"
+import { type PictureModel, pictureModel } from "../../kernels/nn/pictures/pictureModel.ts"
+import { type VisionConfig, visionSize } from "../../kernels/nn/pictures/vision.ts"
 import { decodeFile, FileError, sha256Of } from "../files/disk.ts"
 import { decodePictureModel, gridOf, type PictureConfig } from "../files/vision/config.ts"
 import { ofPictureModel } from "../files/vision/naming.ts"
@@ -14,7 +14,7 @@ import { decodePreprocessor, preparedSize } from "../files/vision/preprocessor.t
 import * as ModelFolder from "../models/folder.ts"
 import * as Budget from "../models/memoryBudget.ts"
 import * as Tokenizer from "../tokenizers/tokenizer.ts"
-import { textsOf, type TextRows } from "./texts.ts"
+import { type TextRows, textsOf } from "./texts.ts"
 
 /** How a folder is read. */
 export interface FolderSettings {
@@ -53,13 +53,17 @@ const sizeFor = Effect.fnUntraced(function*(
 ) {
   const fail = (reason: string) => new FileError({ path, place: "", reason })
   const size = preparedSize(preprocessing)
-  if (size === undefined) return yield* fail("leaves pictures of different sizes; give size a height and a width, or a crop")
+  if (size === undefined) {
+    return yield* fail("leaves pictures of different sizes; give size a height and a width, or a crop")
+  }
   if (Math.min(size.height, size.width) < vision.patch_size) {
     return yield* fail(`makes pictures of ${by(size)} pixels, of which a patch (${vision.patch_size}) has more`)
   }
   if (by(size) === by(image) || interpolate || vision.model_type === "dinov2") return size
   return yield* fail(
-    `makes pictures of ${by(size)} pixels, and the model's positions are those of ${by(image)}; interpolate, or change size`
+    `makes pictures of ${by(size)} pixels, and the model's positions are those of ${
+      by(image)
+    }; interpolate, or change size`
   )
 })
 

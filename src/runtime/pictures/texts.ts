@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import { modelFiles } from "../../domain/fileNames.ts"
-import type { TextTowerConfig } from "../../kernels/nn/textTower.ts"
+import type { TextTowerConfig } from "../../kernels/nn/pictures/textTower.ts"
 import { bucket } from "../engine/Programs.ts"
 import { FileError } from "../files/disk.ts"
 import { special, type Tokenizer } from "../tokenizers/tokenizer.ts"
@@ -23,16 +23,17 @@ interface Frame {
   readonly pad: number
 }
 
-const rows = (tokenizer: Tokenizer, { end, pad, start }: Frame, most: number, lengthOf: (longest: number) => number) =>
-(texts: ReadonlyArray<string>): TextRows => {
-  const room = most - start.length - end.length
-  const encoded = texts.map((text) => tokenizer.encode(text))
-  const framed = encoded.map((ids) => [...start, ...ids.slice(0, room), ...end])
-  const length = lengthOf(framed.reduce((longest, row) => Math.max(longest, row.length), 1))
-  const ids = new Int32Array(texts.length * length).fill(pad)
-  framed.forEach((row, i) => ids.set(row, i * length))
-  return { length, ids, cut: encoded.filter((all) => all.length > room).length }
-}
+const rows =
+  (tokenizer: Tokenizer, { end, pad, start }: Frame, most: number, lengthOf: (longest: number) => number) =>
+  (texts: ReadonlyArray<string>): TextRows => {
+    const room = most - start.length - end.length
+    const encoded = texts.map((text) => tokenizer.encode(text))
+    const framed = encoded.map((ids) => [...start, ...ids.slice(0, room), ...end])
+    const length = lengthOf(framed.reduce((longest, row) => Math.max(longest, row.length), 1))
+    const ids = new Int32Array(texts.length * length).fill(pad)
+    framed.forEach((row, i) => ids.set(row, i * length))
+    return { length, ids, cut: encoded.filter((all) => all.length > room).length }
+  }
 
 /** Why the tokenizer's end of a text is not where the tower looks for a text's vector. */
 const misplaced = ({ end, vocab_size }: TextTowerConfig, tokenizer: Tokenizer): string | undefined => {

@@ -11,7 +11,13 @@ const refused = (json: object) => Effect.map(Effect.flip(decodePreprocessor(json
 describe("preprocessor_config.json", () => {
   it.effect("of old files means what that of new ones does", () =>
     Effect.gen(function*() {
-      const old = { feature_extractor_type: "CLIPFeatureExtractor", size: 224, crop_size: 224, resample: 3, do_resize: true }
+      const old = {
+        feature_extractor_type: "CLIPFeatureExtractor",
+        size: 224,
+        crop_size: 224,
+        resample: 3,
+        do_resize: true
+      }
       assert.deepStrictEqual(yield* decodePreprocessor(old), yield* decodePreprocessor(clip))
       const vit = yield* decodePreprocessor({ feature_extractor_type: "ViTFeatureExtractor", size: 224, resample: 2 })
       assert.deepStrictEqual(vit, yield* decodePreprocessor({ image_processor_type: "ViTImageProcessorFast" }))
@@ -38,13 +44,22 @@ describe("preprocessor_config.json", () => {
       const p = yield* decodePreprocessor(smol)
       assert.deepStrictEqual(p.sizes, [{ longest: 2048 }, { width: 512, height: 512 }])
       assert.deepStrictEqual([p.alpha, p.filter], ["white", "lanczos"])
-      assert.match(yield* refused({ ...smol, do_image_splitting: true }), /pictures are not split here; set it to false/)
+      assert.match(
+        yield* refused({ ...smol, do_image_splitting: true }),
+        /pictures are not split here; set it to false/
+      )
       assert.match(yield* refused({ ...smol, do_image_splitting: null }), /pictures are not split here/)
     }))
   it.effect("is refused where it asks for what is not done", () =>
     Effect.gen(function*() {
-      assert.match(yield* refused({}), /image_processor_type "?"? ?is not one of ViT, CLIP, Siglip, Bit, Llava, Idefics3/)
-      assert.match(yield* refused({ image_processor_type: "DetrImageProcessor" }), /image_processor_type Detr is not one of/)
+      assert.match(
+        yield* refused({}),
+        /image_processor_type "?"? ?is not one of ViT, CLIP, Siglip, Bit, Llava, Idefics3/
+      )
+      assert.match(
+        yield* refused({ image_processor_type: "DetrImageProcessor" }),
+        /image_processor_type Detr is not one of/
+      )
       assert.match(yield* refused({ ...clip, do_pad: true }), /do_pad is not known of CLIP's image processor/)
       assert.match(yield* refused({ ...clip, resample: filters.length }), /resample/)
       assert.match(yield* refused({ ...clip, image_std: [1, 0, 1] }), /image_std is to be positive/)
@@ -84,13 +99,28 @@ describe("config.json of an encoder of pictures", () => {
     }))
   it.effect("is refused with the part and the key that are at fault", () =>
     Effect.gen(function*() {
-      assert.match(yield* problem({ model_type: "clip", vision_config: { num_channels: 1 } }), /^vision_config\.num_channels 1 are not/)
-      assert.match(yield* problem({ model_type: "clip", text_config: { hidden_act: "mish" } }), /^text_config\.hidden_act mish/)
-      assert.match(yield* problem({ model_type: "vit", hidden_size: 10 }), /hidden_size 10 is no multiple of num_attention_heads 12/)
+      assert.match(
+        yield* problem({ model_type: "clip", vision_config: { num_channels: 1 } }),
+        /^vision_config\.num_channels 1 are not/
+      )
+      assert.match(
+        yield* problem({ model_type: "clip", text_config: { hidden_act: "mish" } }),
+        /^text_config\.hidden_act mish/
+      )
+      assert.match(
+        yield* problem({ model_type: "vit", hidden_size: 10 }),
+        /hidden_size 10 is no multiple of num_attention_heads 12/
+      )
       assert.match(yield* problem({ model_type: "vit", patch_size: [16, 8] }), /patch_size 16 × 8 is not square/)
       assert.match(yield* problem({ model_type: "vit", image_size: 8 }), /image_size is less than patch_size/)
-      assert.match(yield* problem({ model_type: "siglip", vision_config: { vision_use_head: false } }), /vision_use_head is false/)
-      assert.match(yield* problem({ model_type: "siglip", text_config: { projection_size: 5 } }), /projection_size 5 is not the size/)
+      assert.match(
+        yield* problem({ model_type: "siglip", vision_config: { vision_use_head: false } }),
+        /vision_use_head is false/
+      )
+      assert.match(
+        yield* problem({ model_type: "siglip", text_config: { projection_size: 5 } }),
+        /projection_size 5 is not the size/
+      )
       assert.match(yield* problem({ model_type: "siglip2" }), /model_type siglip2 is not one of/)
     }))
 })

@@ -19,15 +19,28 @@ const surroundings = Layer.merge(cpu({ threads: 1 }), NodeFileSystem.layer)
 const files = ["rgb.png", "gray.jpg", "wide.jpg", "turned-1.jpg"]
 const words = ["abed  cab", "A BAD DEED", "bead", "dabbed a decade, added a cab and bade a bee accede to each"]
 
-const pictures = Effect.forEach(files, (name) =>
-  Effect.map(read(join(golden, "pictures", name)), ({ picture }) => ({ name, picture })))
+const pictures = Effect.forEach(
+  files,
+  (name) => Effect.map(read(join(golden, "pictures", name)), ({ picture }) => ({ name, picture }))
+)
 
 /** How each folder's vectors were made, where not by its defaults. */
 const settings: Readonly<Record<string, EncoderSettings>> = {
   "vit-pooler": { pooler: true },
   "vit-larger": { interpolate: true }
 }
-const names = ["clip", "clip-greatest", "clip-vision", "dinov2", "siglip", "siglip-vision", "vit", "vit-larger", "vit-pooler", "vit-wide"]
+const names = [
+  "clip",
+  "clip-greatest",
+  "clip-vision",
+  "dinov2",
+  "siglip",
+  "siglip-vision",
+  "vit",
+  "vit-larger",
+  "vit-pooler",
+  "vit-wide"
+]
 
 /** A copy of a folder with changes to its JSON files: values to set, `undefined` to remove. */
 const changed = Effect.fnUntraced(function*(name: string, changes: Readonly<Record<string, object | null>>) {
@@ -105,7 +118,11 @@ const cases: ReadonlyArray<readonly [what: string, message: Effect.Effect<string
     refusal("dinov2", { [preprocessor]: { crop_size: 3 } }),
     /makes pictures of 3 × 3 pixels, of which a patch \(4\) has more/
   ],
-  ["a folder without a preprocessor", refusal("vit", { [preprocessor]: null }), /preprocessor_config\.json: there is no such/],
+  [
+    "a folder without a preprocessor",
+    refusal("vit", { [preprocessor]: null }),
+    /preprocessor_config\.json: there is no such/
+  ],
   ["a pooler of another family", refusal("clip", {}, { pooler: true }), /has no pooler, which only a ViT has/],
   [
     "missing and unknown tensors, each by its name",
@@ -124,15 +141,19 @@ const cases: ReadonlyArray<readonly [what: string, message: Effect.Effect<string
   ],
   [
     "an end of texts that is not where vectors are",
-    refusal("clip", { [config]: { text_config: ({
-	hidden_size: 8,
-	intermediate_size: 20,
-	num_hidden_layers: 2,
-	num_attention_heads: 2,
-	vocab_size: 40,
-	max_position_embeddings: 10,
-	eos_token_id: 7
-}) } }),
+    refusal("clip", {
+      [config]: {
+        text_config: {
+          hidden_size: 8,
+          intermediate_size: 20,
+          num_hidden_layers: 2,
+          num_attention_heads: 2,
+          vocab_size: 40,
+          max_position_embeddings: 10,
+          eos_token_id: 7
+        }
+      }
+    }),
     /tokenizer\.json: puts 39 after a text, and config\.json has the vector at 7, eos_token_id/
   ],
   [
@@ -140,7 +161,11 @@ const cases: ReadonlyArray<readonly [what: string, message: Effect.Effect<string
     refusal("siglip", { "tokenizer_config.json": { pad_token: null } }),
     /has no pad_token/
   ],
-  ["a model of texts", refusal("vit", { [config]: { model_type: "bert" } }), /model_type bert is not one of clip, siglip, vit/]
+  [
+    "a model of texts",
+    refusal("vit", { [config]: { model_type: "bert" } }),
+    /model_type bert is not one of clip, siglip, vit/
+  ]
 ]
 
 describe("an encoder of pictures refuses", () => {

@@ -4,9 +4,9 @@ import * as Schema from "effect/Schema"
 import { modelFiles } from "../../../domain/fileNames.ts"
 import type { Size } from "../../../domain/pictures/Picture.ts"
 import { type Activation, activations } from "../../../kernels/nn/layers.ts"
-import type { Grid } from "../../../kernels/nn/positions.ts"
-import type { PictureModelConfig } from "../../../kernels/nn/pictureModel.ts"
-import type { VisionConfig, VisionFamily } from "../../../kernels/nn/vision.ts"
+import type { PictureModelConfig } from "../../../kernels/nn/pictures/pictureModel.ts"
+import type { Grid } from "../../../kernels/nn/pictures/positions.ts"
+import type { VisionConfig, VisionFamily } from "../../../kernels/nn/pictures/vision.ts"
 import { check } from "../config/foreignKeys.ts"
 import {
   BadConfig,
@@ -34,7 +34,9 @@ const optional = Schema.optionalKey
 const Side = Schema.Union([Count, Schema.Tuple([Count, Count])])
 
 /** Sizes of a tower, with a family's defaults. */
-const sizes = (c: { readonly d: number; readonly inner: number; readonly heads: number; readonly act: string; readonly eps: number }) => ({
+const sizes = (
+  c: { readonly d: number; readonly inner: number; readonly heads: number; readonly act: string; readonly eps: number }
+) => ({
   hidden_size: or(Count, c.d),
   intermediate_size: or(Count, c.inner),
   num_hidden_layers: or(Layers, 12),
@@ -91,7 +93,9 @@ const dinoKeys = Schema.Struct({
 /** Keys of these models without effect on a vector. */
 const idle = [
   ..."projection_dim initializer_factor dropout logit_scale_init_value vision_config_dict text_config_dict".split(" "),
-  ..."hidden_dropout_prob encoder_stride pooler_output_size pooler_act drop_path_rate out_features out_indices".split(" "),
+  ..."hidden_dropout_prob encoder_stride pooler_output_size pooler_act drop_path_rate out_features out_indices".split(
+    " "
+  ),
   ..."stage_names apply_layernorm reshape_hidden_states use_mask_token projection_size vision_use_head".split(" ")
 ]
 
@@ -147,18 +151,20 @@ const within = (part: string) => <A, R>(effect: Effect.Effect<A, BadConfig, R>) 
   Effect.mapError(effect, ({ problems }) => new BadConfig({ problems: problems.map((one) => `${part}.${one}`) }))
 
 /** The vision tower of CLIP or SigLIP. */
-const visionPart = Effect.fnUntraced(function*(family: VisionFamily, json: unknown, path: string, projection_dim: number) {
-  const schema = family === "clip_vision_model" ? clipVision : siglipVision
-  const c = yield* keys(schema as typeof siglipVision)(json)
-  yield* check(json, path, { used: Object.keys(schema.fields), idle })
-  yield* refuse([
-    ...towerProblems(c),
-    c.vision_use_head === false && "vision_use_head is false: there is nothing that makes one vector of a picture"
-  ])
-  const { image, sizes } = yield* shown(c)
-  const vision: VisionConfig = { ...c, ...activation(c), ...sizes, model_type: family, projection_dim }
-  return { vision, image }
-})
+const visionPart = Effect.fnUntraced(
+  function*(family: VisionFamily, json: unknown, path: string, projection_dim: number) {
+    const schema = family === "clip_vision_model" ? clipVision : siglipVision
+    const c = yield* keys(schema as typeof siglipVision)(json)
+    yield* check(json, path, { used: Object.keys(schema.fields), idle })
+    yield* refuse([
+      ...towerProblems(c),
+      c.vision_use_head === false && "vision_use_head is false: there is nothing that makes one vector of a picture"
+    ])
+    const { image, sizes } = yield* shown(c)
+    const vision: VisionConfig = { ...c, ...activation(c), ...sizes, model_type: family, projection_dim }
+    return { vision, image }
+  }
+)
 
 const Projection = Schema.Struct({
   projection_dim: or(Count, 512),

@@ -1,17 +1,17 @@
 /** Encoders of texts into the space of pictures: the text towers of CLIP (Radford et al. 2021) and SigLIP (Zhai et al. 2023). */
-import { attendCausal } from "../op/attend.ts"
-import { reshape } from "../op/broadcast.ts"
-import { add, float } from "../op/elementwise.ts"
-import { slice } from "../op/gather.ts"
-import { iota } from "../op/iota.ts"
-import * as Nd from "../NdArray.ts"
-import { l2Normalise } from "../op/normalise.ts"
-import { equal, reduceMax } from "../op/select.ts"
-import { constant, type Tensor } from "../Tensor.ts"
-import { biasOf, causal, type Mix } from "./attention.ts"
-import { embedding, layerNorm, linear } from "./layers.ts"
-import { type Module, module, type Params } from "./Module.ts"
-import { pool } from "./sentence.ts"
+import * as Nd from "../../NdArray.ts"
+import { attendCausal } from "../../op/attend.ts"
+import { reshape } from "../../op/broadcast.ts"
+import { add, float } from "../../op/elementwise.ts"
+import { slice } from "../../op/gather.ts"
+import { iota } from "../../op/iota.ts"
+import { l2Normalise } from "../../op/normalise.ts"
+import { equal, reduceMax } from "../../op/select.ts"
+import { constant, type Tensor } from "../../Tensor.ts"
+import { biasOf, causal, type Mix } from "../attention.ts"
+import { embedding, layerNorm, linear } from "../layers.ts"
+import { type Module, module, type Params } from "../Module.ts"
+import { pool } from "../sentence.ts"
 import { layers, type TowerConfig } from "./tower.ts"
 import { whole } from "./vision.ts"
 
@@ -47,8 +47,11 @@ const embeddings = (c: TextTowerConfig) => {
   const words = embedding(c.vocab_size, c.hidden_size, c.initializer_range)
   const positions = embedding(c.max_position_embeddings, c.hidden_size, c.initializer_range)
   const params = { token_embedding: words.params, position_embedding: positions.params }
-  return module(params, (p, ids: Tensor) =>
-    add(words.apply(p.token_embedding, ids), positions.apply(p.position_embedding, iota([ids.type.shape[1]!]))))
+  return module(
+    params,
+    (p, ids: Tensor) =>
+      add(words.apply(p.token_embedding, ids), positions.apply(p.position_embedding, iota([ids.type.shape[1]!])))
+  )
 }
 
 /** Unit vectors of texts: CLIP's at the end token, seen from before it alone; SigLIP's at the last place, which sees everything. */

@@ -1,8 +1,8 @@
 /** Learned positions on a grid of patches, brought to another grid as PyTorch interpolates: bicubic, without antialiasing. */
-import type * as Nd from "../NdArray.ts"
-import { reshape } from "../op/broadcast.ts"
-import { matmul, transpose } from "../op/contract.ts"
-import { constant, type Tensor } from "../Tensor.ts"
+import type * as Nd from "../../NdArray.ts"
+import { reshape } from "../../op/broadcast.ts"
+import { matmul, transpose } from "../../op/contract.ts"
+import { constant, type Tensor } from "../../Tensor.ts"
 
 /** Rows and columns of patches. */
 export type Grid = readonly [rows: number, columns: number]

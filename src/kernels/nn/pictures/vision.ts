@@ -1,18 +1,18 @@
 /** Encoders of pictures: a transformer over patches (ViT, Dosovitskiy et al. 2021), as CLIP, SigLIP and DINOv2 have it. */
-import * as Nd from "../NdArray.ts"
-import { attend } from "../op/attend.ts"
-import { expand, reshape } from "../op/broadcast.ts"
-import { affine, matmul } from "../op/contract.ts"
-import { add, tanh } from "../op/elementwise.ts"
-import { concat, slice } from "../op/gather.ts"
-import { iota } from "../op/iota.ts"
-import { l2Normalise } from "../op/normalise.ts"
-import { constant, type Tensor } from "../Tensor.ts"
-import { type Mix, mergeHeads, splitHeads } from "./attention.ts"
-import { embedding, layerNorm, linear } from "./layers.ts"
-import { type Module, module, normal, optional, type Params, zeros } from "./Module.ts"
+import * as Nd from "../../NdArray.ts"
+import { attend } from "../../op/attend.ts"
+import { expand, reshape } from "../../op/broadcast.ts"
+import { affine, matmul } from "../../op/contract.ts"
+import { add, tanh } from "../../op/elementwise.ts"
+import { concat, slice } from "../../op/gather.ts"
+import { iota } from "../../op/iota.ts"
+import { l2Normalise } from "../../op/normalise.ts"
+import { constant, type Tensor } from "../../Tensor.ts"
+import { mergeHeads, type Mix, splitHeads } from "../attention.ts"
+import { embedding, layerNorm, linear } from "../layers.ts"
+import { type Module, module, normal, optional, type Params, zeros } from "../Module.ts"
+import { spelled } from "../spelled.ts"
 import { area, type Grid, interpolated } from "./positions.ts"
-import { spelled } from "./spelled.ts"
 import { layers, mlp, type TowerConfig } from "./tower.ts"
 
 /** Families of towers, by their `model_type`. */
@@ -141,8 +141,11 @@ const tower = (c: VisionConfig) => {
   const [embed, blocks] = [embeddings(c), layers(c)]
   const norm = optional(preNorm, layerNorm(c.hidden_size, c.layer_norm_eps))
   const params = { embeddings: embed.params, pre_layrnorm: norm.params, encoder: blocks.params }
-  return module(params, (p, patches: Tensor) =>
-    blocks.apply(p.encoder, norm.apply(p.pre_layrnorm, embed.apply(p.embeddings, patches)), whole))
+  return module(
+    params,
+    (p, patches: Tensor) =>
+      blocks.apply(p.encoder, norm.apply(p.pre_layrnorm, embed.apply(p.embeddings, patches)), whole)
+  )
 }
 
 /** A picture's vector before projection: patches -> [b, hidden]. */

@@ -1,10 +1,10 @@
 /** The transformer of image encoders and of their text towers: norms before attention and before the MLP, with CLIP's names. */
-import { add, mul, silu } from "../op/elementwise.ts"
-import { saved } from "../op/scheduling.ts"
-import type { Tensor } from "../Tensor.ts"
-import { mergeHeads, type Mix, splitHeads } from "./attention.ts"
-import { type Activation, activations, layerNorm, linear, parts } from "./layers.ts"
-import { listParams, module, optional, param, repeat } from "./Module.ts"
+import { add, mul, silu } from "../../op/elementwise.ts"
+import { saved } from "../../op/scheduling.ts"
+import type { Tensor } from "../../Tensor.ts"
+import { mergeHeads, type Mix, splitHeads } from "../attention.ts"
+import { type Activation, activations, layerNorm, linear, parts } from "../layers.ts"
+import { listParams, module, optional, param, repeat } from "../Module.ts"
 
 /** Sizes of a tower, spelled as in `config.json`. */
 export interface TowerConfig {
@@ -87,7 +87,6 @@ export const layers = (c: TowerConfig) => {
   const blocks = repeat(c.num_hidden_layers, (i) => layer(c, i))
   return module(
     { layers: listParams(blocks) },
-    (p, x: Tensor, mix: Mix) =>
-      blocks.reduce((y, block, i) => block.apply(p.layers[String(i)]!, saved(y), mix), x)
+    (p, x: Tensor, mix: Mix) => blocks.reduce((y, block, i) => block.apply(p.layers[String(i)]!, saved(y), mix), x)
   )
 }

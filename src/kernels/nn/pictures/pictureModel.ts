@@ -1,5 +1,5 @@
 /** An encoder of pictures with that of texts into the same space, where there is one, as one set of parameters. */
-import { type Params, zeros } from "./Module.ts"
+import { type Params, zeros } from "../Module.ts"
 import { type TextEncoder, textEncoder, type TextTowerConfig } from "./textTower.ts"
 import { type ImageEncoder, imageEncoder, type VisionConfig } from "./vision.ts"
 
