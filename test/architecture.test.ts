@@ -50,6 +50,19 @@ const table: Readonly<Record<string, Zone>> = {
     ],
     packages: ["effect", "node:"]
   },
+  "runtime/pictures": {
+    zones: [
+      "runtime/pictures",
+      "runtime/models",
+      "runtime/tokenizers",
+      "runtime/files",
+      "runtime/engine",
+      "runtime/ports",
+      "kernels",
+      "domain"
+    ],
+    packages: ["effect", "sharp", "node:"]
+  },
   "runtime/retrieval": {
     zones: [
       "runtime/retrieval",

@@ -9,6 +9,8 @@ export type PartName = typeof parts[number]
 export const modelFiles = {
   config: "config.json",
   generation: "generation_config.json",
+  /** How pictures are prepared. */
+  preprocessor: "preprocessor_config.json",
   weights: "model.safetensors",
   /** Maps tensors to shards, if there are several. */
   weightsIndex: "model.safetensors.index.json",

@@ -1,80 +1,35 @@
 /** Checkpoints of every architecture, as transformers saves them: what our models compute with them is what its do. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import { assert, describe, it } from "@effect/vitest"
+import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
-import { grad } from "../../src/kernels/grad.ts"
 import * as Nd from "../../src/kernels/NdArray.ts"
 import { colbert, type Encoder } from "../../src/kernels/nn/colbert.ts"
 import { causalLm, type Decoder } from "../../src/kernels/nn/decoder.ts"
-import { bind, type Bound, flatten, inputs, type Params } from "../../src/kernels/nn/Module.ts"
+import { type Bound, flatten, type Params } from "../../src/kernels/nn/Module.ts"
 import { reshape, sumAll } from "../../src/kernels/op/broadcast.ts"
 import { mul, scale } from "../../src/kernels/op/elementwise.ts"
 import { gather } from "../../src/kernels/op/gather.ts"
 import { crossEntropy } from "../../src/kernels/op/normalise.ts"
 import { constant, type Tensor } from "../../src/kernels/Tensor.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
-import { Session } from "../../src/runtime/engine/Session.ts"
 import { decodeDecoder, type DecoderConfig } from "../../src/runtime/files/config/decoder.ts"
 import { decodeEncoder } from "../../src/runtime/files/config/encoder.ts"
 import { decodeFile } from "../../src/runtime/files/disk.ts"
 import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
 import { ofDecoder, ofEncoder } from "../../src/runtime/files/stateDict.ts"
-import type { Naming } from "../../src/runtime/files/weights.ts"
 import * as ModelFolder from "../../src/runtime/models/folder.ts"
-import * as Golden from "./golden.ts"
+import { compare, type Computed, underOf } from "./compared.ts"
 
 const folders = join(import.meta.dirname, "architectures")
 const isEncoder = (name: string): boolean => /bert|pylate/.test(name)
 const names = readdirSync(folders).toSorted()
-const closeness = { tolerance: 1e-5 }
 
 const int32 = ({ data, shape }: Safetensors.StoredTensor): Tensor => constant(Nd.fromArray(shape, data), "int32")
 const vector = (values: ReadonlyArray<number>): Tensor => constant(Nd.fromArray([values.length], values), "int32")
 const zeros = (shape: ReadonlyArray<number>): Tensor => constant(Nd.make(shape, () => 0), "int32")
-
-const underOf = (tensors: Safetensors.StoredTensors) => (prefix: string): Safetensors.StoredTensors =>
-  new Map([...tensors].filter(([key]) => key.startsWith(prefix)).map(([key, t]) => [key.slice(prefix.length), t]))
-
-interface Computed {
-  readonly outputs: Readonly<Record<string, Tensor>>
-  readonly loss: Tensor
-}
-
-/** Compares outputs by name and the gradients of the loss by the names that the checkpoint gives its parameters. */
-const compare = Effect.fnUntraced(function*(
-  what: string,
-  params: Params,
-  weights: ReadonlyMap<string, Float32Array>,
-  compute: (bound: Bound<Params>) => Computed,
-  expected: Safetensors.StoredTensors,
-  naming: Naming
-) {
-  const session = yield* Session
-  const given = inputs(params)
-  const { loss, outputs } = compute(bind(params, (path) => given.get(path)!))
-  const paths = [...given.keys()]
-  const gradients = grad(loss, [...given.values()]).map((g, i) => [`gradient/${paths[i]}`, g] as const)
-  const program = yield* session.compile<string, string>({
-    name: what,
-    inputs: Object.fromEntries(given),
-    outputs: { ...outputs, ...Object.fromEntries(gradients) }
-  })
-  const got = yield* program.run(Object.fromEntries(weights))
-  for (const name of Object.keys(outputs)) {
-    Golden.close(got[name]!, expected.get(name)!.data, `${what} ${name}`, closeness)
-  }
-  const wanted = [...underOf(expected)("gradient/")].map(([name, { data }]) => [naming(name), data] as const)
-  const norm = Math.hypot(...wanted.flatMap(([_, data]) => [...data]))
-  for (const [path, data] of wanted) {
-    if (path === undefined) continue
-    assert.include(paths, path)
-    Golden.close(got[`gradient/${path}`]!, data, `${what} gradient of ${path}`, { ...closeness, tiny: 1e-7 * norm })
-  }
-  assert.isAtLeast(wanted.length, paths.length - 3, "gradients of all but what the loss does not depend on")
-})
 
 const reads = (decoder: Decoder, ids: Safetensors.StoredTensor) => (bound: Bound<Params>): Computed => {
   const [b, n] = ids.shape as [number, number]

@@ -93,7 +93,7 @@ describe("package.json", () => {
   it("has whoever installs it bring the one Effect that both use, and nothing for this machine alone", () => {
     assert.deepStrictEqual(Object.keys(manifest.peerDependencies), ["effect"])
     assert.notProperty(manifest.dependencies, "effect")
-    assert.deepStrictEqual(Object.keys(manifest.optionalDependencies), ["koffi"])
+    assert.deepStrictEqual(Object.keys(manifest.optionalDependencies), ["koffi", "sharp"])
   })
   it("has a semantic version, a licence with its text, and a Node", () => {
     assert.match(manifest.version, /^\d+\.\d+\.\d+(-[\w.-]+)?$/)

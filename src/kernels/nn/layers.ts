@@ -2,13 +2,16 @@
 import * as Nd from "../NdArray.ts"
 import { reshape } from "../op/broadcast.ts"
 import { affine, matmul } from "../op/contract.ts"
-import { gelu, geluTanh, silu } from "../op/elementwise.ts"
+import { gelu, geluTanh, mul, scale, sigmoid, silu } from "../op/elementwise.ts"
 import { gather, slice } from "../op/gather.ts"
 import * as Normalise from "../op/normalise.ts"
 import { relu } from "../op/select.ts"
 import { constant, type Tensor } from "../Tensor.ts"
 import { plus } from "./lora.ts"
 import { lookup, type Module, module, normal, ones, type Param, zeros } from "./Module.ts"
+
+/** x σ(1.702 x): the approximation of GELU that CLIP's release was trained with (Hendrycks & Gimpel 2016). */
+const quickGelu = (x: Tensor): Tensor => mul(x, sigmoid(scale(x, 1.702)))
 
 /** Activations by their `hidden_act` name. */
 export const activations = {
@@ -17,6 +20,7 @@ export const activations = {
   gelu,
   gelu_new: geluTanh,
   gelu_pytorch_tanh: geluTanh,
+  quick_gelu: quickGelu,
   relu
 }
 /** Name of an activation in Hugging Face configs. */

@@ -5,6 +5,7 @@ import { adapterFiles, modelFiles } from "../../../domain/fileNames.ts"
 /** Files beside the weights that loaders read where they are present. */
 const beside: ReadonlySet<string> = new Set([
   modelFiles.generation,
+  modelFiles.preprocessor,
   modelFiles.tokenizer,
   modelFiles.tokenizerConfig,
   modelFiles.specialTokens,
@@ -50,7 +51,9 @@ export const needed = (names: ReadonlyArray<string>): Needed | string => {
     if (!has(adapterFiles.weights)) return lacks(adapterFiles.weights, names)
     return { files: [adapterFiles.config, ...own, adapterFiles.weights], sharded: false }
   }
-  for (const file of [modelFiles.config, modelFiles.tokenizer]) if (!has(file)) return lacks(file, names)
+  /** An encoder of pictures alone has no tokenizer. */
+  const always = has(modelFiles.preprocessor) ? [modelFiles.config] : [modelFiles.config, modelFiles.tokenizer]
+  for (const file of always) if (!has(file)) return lacks(file, names)
   const weights = [modelFiles.weights, modelFiles.weightsIndex].find(has)
   if (weights === undefined) return lacks(modelFiles.weights, names)
   const modules = has(modelFiles.modules) ? names.filter(isOfModule) : []
