@@ -3,11 +3,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { conceptF, unsupported } from "../../../src/domain/concepts/conceptF.ts"
 import { hashTable } from "../../../src/domain/concepts/hashTable.ts"
-import { matcher } from "../../../src/domain/concepts/matcher.ts"
+import { matcher, type MatcherOptions } from "../../../src/domain/concepts/matcher.ts"
 import { singular, tokensOf } from "../../../src/domain/concepts/normalise.ts"
 
-const plain = { stopWords: new Set<string>(), exclude: [] }
-const names = (pairs: ReadonlyArray<readonly [concept: string, name: string]>, o: typeof plain = plain) => {
+const plain: MatcherOptions = { stopWords: new Set(), exclude: [] }
+const names = (pairs: ReadonlyArray<readonly [concept: string, name: string]>, o = plain) => {
   const own = matcher(o)
   for (const [concept, name] of pairs) own.add(concept, name)
   return own
