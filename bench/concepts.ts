@@ -9,8 +9,8 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { parseArgs } from "node:util"
-import type { Mention } from "../src/domain/concepts/matcher.ts"
 import { load, type LoadOptions, usual } from "../src/datasets/vocabulary/vocabulary.ts"
+import type { Mention } from "../src/domain/concepts/matcher.ts"
 
 type Span = Pick<Mention, "start" | "end">
 interface Annotated {
@@ -62,7 +62,11 @@ export const measure = Effect.fnUntraced(function*(
 if (import.meta.main) {
   const { positionals: [vocabulary, corpus], values } = parseArgs({
     allowPositionals: true,
-    options: { split: { type: "string", default: "test" }, types: { type: "string", default: "" }, exclude: { type: "string", default: "" } }
+    options: {
+      split: { type: "string", default: "test" },
+      types: { type: "string", default: "" },
+      exclude: { type: "string", default: "" }
+    }
   })
   const listed = (text: string) => text.split(",").filter((own) => own !== "")
   const options = { types: listed(values.types), exclude: listed(values.exclude) }

@@ -40,7 +40,8 @@ name: part of
 id: DOID:2
 name: last one
 `
-const text = "Gaucher disease, maladie de Gaucher, glucocerebrosidosis, old names, pain, kerasin thesaurismosis; lipid storage, last one"
+const text =
+  "Gaucher disease, maladie de Gaucher, glucocerebrosidosis, old names, pain, kerasin thesaurismosis; lipid storage, last one"
 
 const loaded = (name: string, content: string | Uint8Array, o: Partial<LoadOptions> = {}, more = {}) =>
   Effect.gen(function*() {
@@ -69,7 +70,10 @@ describe("MRCONSO.RRF", () => {
       assert.notInclude(yield* foundBy("MRCONSO.RRF", rrf, disease, beside), "pain")
       const zipped = { "MRSTY.RRF.gz": gzipSync(sty) }
       assert.notInclude(yield* foundBy("MRCONSO.RRF.gz", gzipSync(rrf), disease, zipped), "pain")
-      assert.match(yield* refused("MRCONSO.RRF", rrf, { types: ["T1"] }, beside), /no concept has the semantic type "T1"/)
+      assert.match(
+        yield* refused("MRCONSO.RRF", rrf, { types: ["T1"] }, beside),
+        /no concept has the semantic type "T1"/
+      )
       assert.match(yield* refused("MRCONSO.RRF", rrf, disease), /MRSTY\.RRF: is not there/)
       assert.match(yield* refused("MRCONSO.RRF", `${rrf}\nC1|ENG|x`), /line 6: has 2 of 18 fields/)
     }))
@@ -86,18 +90,29 @@ describe("other vocabularies", () => {
     }))
   it.live("tables and JSON lines have synonyms, and types", () =>
     Effect.gen(function*() {
-      const tsv = "ID\tName\tSynonyms\tType\n1\tGaucher disease\tkerasin thesaurismosis|x\tdisease\n2\tpain\t\tsymptom\n"
+      const tsv =
+        "ID\tName\tSynonyms\tType\n1\tGaucher disease\tkerasin thesaurismosis|x\tdisease\n2\tpain\t\tsymptom\n"
       assert.deepStrictEqual(yield* foundBy("v.tsv", tsv), ["Gaucher disease", "pain", "kerasin thesaurismosis"])
       assert.deepStrictEqual(yield* foundBy("v.tsv", tsv, { types: ["symptom"] }), ["pain"])
-      const rows = [{ id: 1, name: "pain", synonyms: ["old name"], type: "a" }, { id: "2", name: "y", exact: ["last one"] }]
+      const rows = [{ id: 1, name: "pain", synonyms: ["old name"], type: "a" }, {
+        id: "2",
+        name: "y",
+        exact: ["last one"]
+      }]
       const lines = rows.map((row) => JSON.stringify(row)).join("\n")
       assert.deepStrictEqual(yield* foundBy("v.jsonl", lines), ["old names", "pain", "last one"])
     }))
   it.live("are refused with the line that is none", () =>
     Effect.gen(function*() {
       assert.match(yield* refused("v.tsv", "a\tname\n"), /line 1: is the head, and has no column id/)
-      assert.match(yield* refused("v.jsonl", "{\"id\": \"1\", \"name\": \"a\"}\n\n{\"id\": \"2\"}"), /line 3: field "name"/)
-      assert.match(yield* refused("v.jsonl", "{\"id\": \"1\", \"name\": \"a\", \"synonyms\": [1]}"), /"synonyms": is no list/)
+      assert.match(
+        yield* refused("v.jsonl", "{\"id\": \"1\", \"name\": \"a\"}\n\n{\"id\": \"2\"}"),
+        /line 3: field "name"/
+      )
+      assert.match(
+        yield* refused("v.jsonl", "{\"id\": \"1\", \"name\": \"a\", \"synonyms\": [1]}"),
+        /"synonyms": is no list/
+      )
       assert.match(yield* refused("v.csv", "id,name"), /is no vocabulary: its name ends in/)
       assert.match(yield* refused("v.jsonl", "{\"id\": \"1\", \"name\": \"a\"}"), /has no name that counts/)
     }))
@@ -107,11 +122,14 @@ const shared = join(import.meta.dirname, "..", "..", "..", "shared", "data")
 const concepts = join(shared, "concepts", "concepts.jsonl.gz")
 const corpus = join(shared, "ncbi_disease", "ncbi_disease.jsonl")
 const there = existsSync(concepts) && existsSync(corpus)
-it.live.skipIf(!there)(`NCBI's disease corpus: precision and recall${there ? "" : " (the corpus is not there)"}`, () =>
-  Effect.gen(function*() {
-    const own = yield* measure(concepts, corpus, "test", { types: ["disease"], exclude: ["disease"] })
-    assert.strictEqual(own.annotated, 960)
-    assert.isAtLeast(own.strict.precision, 0.7)
-    assert.isAtLeast(own.strict.recall, 0.39)
-    assert.isAtLeast(own.overlap.recall, 0.5)
-  }).pipe(Effect.provide(NodeFileSystem.layer)))
+it.live.skipIf(!there)(
+  `NCBI's disease corpus: precision and recall${there ? "" : " (the corpus is not there)"}`,
+  () =>
+    Effect.gen(function*() {
+      const own = yield* measure(concepts, corpus, "test", { types: ["disease"], exclude: ["disease"] })
+      assert.strictEqual(own.annotated, 960)
+      assert.isAtLeast(own.strict.precision, 0.7)
+      assert.isAtLeast(own.strict.recall, 0.39)
+      assert.isAtLeast(own.overlap.recall, 0.5)
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+)

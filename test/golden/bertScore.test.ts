@@ -29,26 +29,33 @@ const tiny = join(import.meta.dirname, "sentences", "bert-mean")
 const minilm = process.env["MINILM"] ?? ""
 const around = Layer.merge(cpu({ threads: 1 }), NodeFileSystem.layer)
 
-const scored = Effect.fnUntraced(function*(
-  model: string,
-  pairs: Golden["pairs"],
-  layers: number | undefined,
-  idf: boolean
-) {
-  const { layers: taken, score } = yield* BertScore.make({ model, layers, idf })
-  return { taken, ...yield* score(pairs.map(([text, references]) => ({ text, references }))) }
-}, Effect.scoped, Effect.provide(around))
+const scored = Effect.fnUntraced(
+  function*(
+    model: string,
+    pairs: Golden["pairs"],
+    layers: number | undefined,
+    idf: boolean
+  ) {
+    const { layers: taken, score } = yield* BertScore.make({ model, layers, idf })
+    return { taken, ...yield* score(pairs.map(([text, references]) => ({ text, references }))) }
+  },
+  Effect.scoped,
+  Effect.provide(around)
+)
 
 const agrees = (folder: string, { cases, pairs }: Golden) =>
-  Effect.forEach(cases, (want) =>
-    Effect.map(scored(folder, pairs, want.layers, want.idf), ({ scores }) =>
-      scores.forEach((score, i) => {
-        const own = want.rescaled ? rescaled(score, baselineOf(told.baseline, want.layers)!) : score
-        const names = ["precision", "recall", "f1"] as const
-        names.forEach((name, k) =>
-          assert.closeTo(own[name], want.scores[k]![i]!, 1e-4, `${JSON.stringify(pairs[i])}, ${want.layers}, ${name}`)
-        )
-      })))
+  Effect.forEach(
+    cases,
+    (want) =>
+      Effect.map(scored(folder, pairs, want.layers, want.idf), ({ scores }) =>
+        scores.forEach((score, i) => {
+          const own = want.rescaled ? rescaled(score, baselineOf(told.baseline, want.layers)!) : score
+          const names = ["precision", "recall", "f1"] as const
+          names.forEach((name, k) =>
+            assert.closeTo(own[name], want.scores[k]![i]!, 1e-4, `${JSON.stringify(pairs[i])}, ${want.layers}, ${name}`)
+          )
+        }))
+  )
 
 describe("BERTScore is bert-score's", () => {
   it.live("of a tiny BERT: layers, frequencies, several references, empty and long texts", () =>

@@ -33,7 +33,10 @@ describe("a run on texts", () => {
         const straight = join(folder, `${kind}-straight`)
         yield* run(folder, straight)
         const [whole, told] = [yield* finished(straight, STEPS), beside(straight)]
-        assert.deepStrictEqual(told.map(([name]) => name.slice(0, 9)), kind === "dpo" ? ["evaluatio", "reference"] : ["evaluatio"])
+        assert.deepStrictEqual(
+          told.map(([name]) => name.slice(0, 9)),
+          kind === "dpo" ? ["evaluatio", "reference"] : ["evaluatio"]
+        )
         assert.strictEqual(told[0]![1].trim().split("\n").length, STEPS / 2)
         for (const [how, fate] of Object.entries(fates)) {
           const out = join(folder, `${kind}-${how.replaceAll(" ", "-")}`)

@@ -113,7 +113,12 @@ export const outsideKinds: Readonly<Record<string, OutsideKind>> = {
       exclude: texts(o["exclude"])
     })
   },
-  llm_judge: { names: ["judge_score", "judge_unparsed", "judge_refused"], takes: judged, needs: [], make: judge(false) },
+  llm_judge: {
+    names: ["judge_score", "judge_unparsed", "judge_refused"],
+    takes: judged,
+    needs: [],
+    make: judge(false)
+  },
   llm_judge_pair: {
     names: ["judge_preferred", "judge_consistent", "judge_pair_unparsed", "judge_pair_refused"],
     takes: judged,

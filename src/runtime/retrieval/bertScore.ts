@@ -106,8 +106,7 @@ const embedding = Effect.fnUntraced(function*(options: EncoderOptions) {
     return yield* new FileError({ path, place: "model_type", reason: `"${found.model_type}" is not BERT's` })
   }
   const layers = yield* layersOf(options, found.num_hidden_layers, path)
-  const { dim: _, ...own } = found
-  const config: BertConfig = { ...own, num_hidden_layers: layers }
+  const config: BertConfig = { ...found, num_hidden_layers: layers }
   const loading = { naming: below(layers), dispensable: () => false }
   const { module: encoder, weights } = yield* Model.load({ ...opened, config, loading }, encoderOf, {
     seed: 0,
@@ -143,8 +142,11 @@ const embedding = Effect.fnUntraced(function*(options: EncoderOptions) {
     for (let from = 0; from < order.length;) {
       const size = Math.max(1, Math.floor(TOKENS / all[order[from]!]!.length))
       const group = order.slice(from, from + size)
-      const vectors = yield* encoding.each(group.length, ([a, b]) => b - a, ([a, b]) =>
-        run(group.slice(a, b).map((i) => all[i]!)))
+      const vectors = yield* encoding.each(
+        group.length,
+        ([a, b]) => b - a,
+        ([a, b]) => run(group.slice(a, b).map((i) => all[i]!))
+      )
       vectors.flat().forEach((own, g) => {
         const ids = all[group[g]!]!
         found[group[g]!] = { ids, weighs: weighs(ids), vectors: own }

@@ -13,7 +13,7 @@ const names = (pairs: ReadonlyArray<readonly [concept: string, name: string]>, o
   return own
 }
 const found = (own: ReturnType<typeof names>, text: string) =>
-  own.find(text).map(({ concepts, end, start }) => [text.slice(start, end), ...concepts])
+  own.find(text).map(({ concepts, end, start }) => [text.slice(start, end)].concat(concepts))
 
 describe("a text's names", () => {
   const vocabulary = names([
@@ -28,7 +28,10 @@ describe("a text's names", () => {
     ["C7", "ALL"]
   ])
   it("are the longest at each place, from left to right", () => {
-    assert.deepStrictEqual(found(vocabulary, "Colon cancers and other cancers"), [["Colon cancers", "C1"], ["cancers", "C2"]])
+    assert.deepStrictEqual(found(vocabulary, "Colon cancers and other cancers"), [["Colon cancers", "C1"], [
+      "cancers",
+      "C2"
+    ]])
     assert.deepStrictEqual(found(vocabulary, "colon, cancer"), [["colon, cancer", "C1"]])
   })
   it("are compared without case, number, possessive and punctuation", () => {

@@ -49,18 +49,22 @@ const sampleOf = (answer: string | null, ...references: ReadonlyArray<string>): 
 })
 
 const around = Layer.merge(cpu({ threads: 1 }), NodeFileSystem.layer)
-const figuresWith = Effect.fnUntraced(function*(data: string, samples: ReadonlyArray<Sample>, ...metrics: ReadonlyArray<Raw>) {
-  const task = yield* taskWith(...metrics)
-  const options = { task: "own", data, judge: undefined }
-  const found = yield* warned(withOutside(task, samples, options).pipe(Effect.provide(around)))
-  return { ...found, task }
-})
+const figuresWith = Effect.fnUntraced(
+  function*(data: string, samples: ReadonlyArray<Sample>, ...metrics: ReadonlyArray<Raw>) {
+    const task = yield* taskWith(...metrics)
+    const options = { task: "own", data, judge: undefined }
+    const found = yield* warned(withOutside(task, samples, options).pipe(Effect.provide(around)))
+    return { ...found, task }
+  }
+)
 
 describe("an encoder", () => {
   it.live("gives BERTScore, rescaled by a file of baselines if there is one", () =>
     onDisk(Effect.gen(function*() {
       const folder = yield* folderOf({ "base.csv": told.baseline })
-      const samples = told.tiny.pairs.map(([answer, references]: [string, Array<string>]) => sampleOf(answer, ...references))
+      const samples = told.tiny.pairs.map(([answer, references]: [string, Array<string>]) =>
+        sampleOf(answer, ...references)
+      )
       const of = (i: number) => told.tiny.cases[i].scores[2] as ReadonlyArray<number>
       const metric = { metric: "bertscore", model_type: tiny, num_layers: 2 }
       const plain = yield* figuresWith(folder, samples, metric)
@@ -68,7 +72,9 @@ describe("an encoder", () => {
       assert.match(plain.lines.join(), /own: bertscore: 2 texts exceed 16 tokens, and their ends are cut/)
       const based = yield* figuresWith(folder, samples, { ...metric, baseline_path: "base.csv" })
       based.value.forEach(({ figures }, i) => assert.closeTo(figures["bertscore_f1"]!, of(4)[i]!, 1e-4))
-      const lacks = yield* Effect.flip(figuresWith(folder, samples, { ...metric, num_layers: 1, baseline_path: "none.csv" }))
+      const lacks = yield* Effect.flip(
+        figuresWith(folder, samples, { ...metric, num_layers: 1, baseline_path: "none.csv" })
+      )
       assert.match(lacks.message, /none\.csv/)
     })))
 })
@@ -76,14 +82,20 @@ describe("an encoder", () => {
 describe("a vocabulary", () => {
   it.live("gives concept-F of the best reference, and tells what counts as 0", () =>
     onDisk(Effect.gen(function*() {
-      const rows = [{ id: "D1", name: "Gaucher disease", synonyms: ["GD"] }, { id: "G1", name: "GBA1" }, { id: "D2", name: "GBA1" }]
+      const rows = [{ id: "D1", name: "Gaucher disease", synonyms: ["GD"] }, { id: "G1", name: "GBA1" }, {
+        id: "D2",
+        name: "GBA1"
+      }]
       const folder = yield* folderOf({ "v.jsonl": jsonLines(rows) })
       const samples = [
         sampleOf("GD, by GBA1", "nothing", "Gaucher disease"),
         sampleOf(null, "GBA1"),
         sampleOf("GD", "nothing known")
       ]
-      const { lines, task, value } = yield* figuresWith(folder, samples, { metric: "concept_f1", vocabulary: "v.jsonl" })
+      const { lines, task, value } = yield* figuresWith(folder, samples, {
+        metric: "concept_f1",
+        vocabulary: "v.jsonl"
+      })
       assert.deepStrictEqual(value.map(({ figures }) => [figures["concept_precision"], figures["concept_recall"]]), [
         [0.5, 1],
         [0, 0],
@@ -126,7 +138,7 @@ describe("a judge", () => {
       assert.strictEqual(server.seen.length, calls)
       assert.deepStrictEqual(again, value.slice(0, 2))
       const task = yield* taskWith({ metric: "llm_judge" })
-      const figures = figuresOf(task, value.map((own, i) => ({ ...samples[i]!, figures: own })))
+      const figures = figuresOf(task, value.map((own, i) => Object.assign({}, samples[i]!, { figures: own })))
       assert.deepStrictEqual(
         figures.map(({ mean, metric, records }) => [metric, mean, records]),
         [["judge_score", 3, 2], ["judge_unparsed", 1 / 4, 4], ["judge_refused", 1 / 4, 4]]

@@ -32,7 +32,12 @@ type Prompt = Effect.Success<ReturnType<typeof promptOf>>
 type Said<A> = { readonly value: A } | "refused" | "unparsed"
 
 /** Asks once; equal requests are answered from what is kept. Errors of one request count as unparsed. */
-const asked = <A>(fields: Fields<A>, form: FormName, request: { readonly turns: ReturnType<Prompt["turns"]> }, most: number) =>
+const asked = <A>(
+  fields: Fields<A>,
+  form: FormName,
+  request: { readonly turns: ReturnType<Prompt["turns"]> },
+  most: number
+) =>
   writeFields(fields, form)(asking(fields, form)({ ...request, max_tokens: most })).pipe(
     Effect.map(({ answer, value }): Said<A> =>
       answer.end === "refused" ? "refused" : value === undefined ? "unparsed" : { value }
@@ -65,10 +70,10 @@ const compared = (o: ByJudge, prompt: Prompt) =>
     const turns = (first: string, second: string) => prompt.turns({ question: questionOf(sample), first, second })
     const ahead = yield* asked(comparing, o.form, { turns: turns(answer, reference) }, o.maxTokens)
     const behind = yield* asked(comparing, o.form, { turns: turns(reference, answer) }, o.maxTokens)
-    const both = [ahead, behind]
+    const both = new Set([ahead, behind])
     const counts = {
-      judge_pair_unparsed: both.includes("unparsed") ? 1 : 0,
-      judge_pair_refused: both.includes("refused") ? 1 : 0
+      judge_pair_unparsed: both.has("unparsed") ? 1 : 0,
+      judge_pair_refused: both.has("refused") ? 1 : 0
     }
     if (typeof ahead === "string" || typeof behind === "string") {
       return { judge_preferred: null, judge_consistent: null, ...counts } as Figures

@@ -37,27 +37,32 @@ const modelAt = Effect.fnUntraced(function*(data: string, model: string) {
 })
 
 const tell = (task: string, lines: ReadonlyArray<string | false>) =>
-  Effect.forEach(lines, (line) => line === false ? Effect.void : Effect.logWarning(`${task}: ${line}`), { discard: true })
+  Effect.forEach(lines, (line) => line === false ? Effect.void : Effect.logWarning(`${task}: ${line}`), {
+    discard: true
+  })
 
 const best = <A>(all: ReadonlyArray<A>, of: (item: A) => number): A => all.reduce((a, b) => of(b) > of(a) ? b : a)
 
-const byEncoder = Effect.fnUntraced(function*(o: ByEncoder, samples: ReadonlyArray<Sample>, { data, task }: OutsideOptions) {
-  const model = yield* modelAt(data, o.model)
-  const { layers, most, score } = yield* BertScore.make({ model, layers: o.layers, idf: o.idf })
-  const path = o.baseline === undefined ? undefined : at(data, o.baseline)
-  const baseline = path === undefined ? undefined : baselineOf(yield* readText(path), layers)
-  if (path !== undefined && baseline === undefined) {
-    return yield* new FileError({ path, place: "", reason: `has no row LAYER,P,R,F of layer ${layers}` })
-  }
-  const { cut, scores } = yield* score(
-    samples.map(({ asked, filtered: [answer] }) => ({ text: answer ?? "", references: asked.references }))
-  )
-  yield* tell(task, [cut > 0 && `bertscore: ${cut} texts exceed ${most} tokens, and their ends are cut`])
-  return scores.map((own): Figures => {
-    const { f1, precision, recall } = baseline === undefined ? own : rescaled(own, baseline)
-    return { bertscore_precision: precision, bertscore_recall: recall, bertscore_f1: f1 }
-  })
-}, Effect.scoped)
+const byEncoder = Effect.fnUntraced(
+  function*(o: ByEncoder, samples: ReadonlyArray<Sample>, { data, task }: OutsideOptions) {
+    const model = yield* modelAt(data, o.model)
+    const { layers, most, score } = yield* BertScore.make({ model, layers: o.layers, idf: o.idf })
+    const path = o.baseline === undefined ? undefined : at(data, o.baseline)
+    const baseline = path === undefined ? undefined : baselineOf(yield* readText(path), layers)
+    if (path !== undefined && baseline === undefined) {
+      return yield* new FileError({ path, place: "", reason: `has no row LAYER,P,R,F of layer ${layers}` })
+    }
+    const { cut, scores } = yield* score(
+      samples.map(({ asked, filtered: [answer] }) => ({ text: answer ?? "", references: asked.references }))
+    )
+    yield* tell(task, [cut > 0 && `bertscore: ${cut} texts exceed ${most} tokens, and their ends are cut`])
+    return scores.map((own): Figures => {
+      const { f1, precision, recall } = baseline === undefined ? own : rescaled(own, baseline)
+      return { bertscore_precision: precision, bertscore_recall: recall, bertscore_f1: f1 }
+    })
+  },
+  Effect.scoped
+)
 
 const byConcepts = Effect.fnUntraced(
   function*(o: ByConcepts, samples: ReadonlyArray<Sample>, { data, task }: OutsideOptions) {
@@ -69,7 +74,8 @@ const byConcepts = Effect.fnUntraced(
     const mute = scores.filter(({ reference }) => reference === 0).length
     const several = scores.reduce((sum, { ambiguous }) => sum + ambiguous, 0)
     yield* tell(task, [
-      mute > 0 && `concept_f1: ${mute} of ${scores.length} references have no concept of the vocabulary, which counts as 0`,
+      mute > 0 &&
+      `concept_f1: ${mute} of ${scores.length} references have no concept of the vocabulary, which counts as 0`,
       several > 0 && `concept_f1: ${several} names stand for several concepts, and are right if one of them is`
     ])
     return scores.map(({ f, precision, recall }): Figures => ({
@@ -80,16 +86,20 @@ const byConcepts = Effect.fnUntraced(
   }
 )
 
-const byJudge = Effect.fnUntraced(function*(o: ByJudge, samples: ReadonlyArray<Sample>, { judge, task }: OutsideOptions) {
-  if (judge === undefined) {
-    const problem = "has a metric by a judge; name one: --judge-endpoint with --judge-model, or --judge-reader"
-    return yield* new ConfigError({ source: `task ${task}`, problems: [problem] })
+const byJudge = Effect.fnUntraced(
+  function*(o: ByJudge, samples: ReadonlyArray<Sample>, { judge, task }: OutsideOptions) {
+    if (judge === undefined) {
+      const problem = "has a metric by a judge; name one: --judge-endpoint with --judge-model, or --judge-reader"
+      return yield* new ConfigError({ source: `task ${task}`, problems: [problem] })
+    }
+    const figures = yield* Effect.provide(judgedBy(o, samples), judge.layer, { local: true })
+    const lost = figures.filter((own) => Object.values(own).includes(null)).length
+    yield* tell(task, [
+      lost > 0 && `the judge gave no score to ${lost} of ${samples.length} answers, which do not count`
+    ])
+    return figures
   }
-  const figures = yield* Effect.provide(judgedBy(o, samples), judge.layer, { local: true })
-  const lost = figures.filter((own) => Object.values(own).includes(null)).length
-  yield* tell(task, [lost > 0 && `the judge gave no score to ${lost} of ${samples.length} answers, which do not count`])
-  return figures
-})
+)
 
 const figuresBy = (o: Outside, samples: ReadonlyArray<Sample>, options: OutsideOptions) => {
   switch (o._tag) {
