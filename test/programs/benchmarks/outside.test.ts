@@ -12,6 +12,7 @@ import { figuresOf, type Sample } from "../../../src/programs/benchmarks/generat
 import { judgedBy } from "../../../src/programs/benchmarks/generative/judging.ts"
 import { outsideIdentity, withOutside } from "../../../src/programs/benchmarks/generative/outside.ts"
 import { cpu } from "../../../src/runtime/engine/providers.ts"
+import { silent } from "../../../src/runtime/ports/Reporter.ts"
 import { jsonLines } from "../../support/cli.ts"
 import { folderOf, onDisk } from "../../support/files.ts"
 import { warned } from "../../support/warnings.ts"
@@ -21,14 +22,14 @@ const tiny = join(import.meta.dirname, "..", "..", "golden", "sentences", "bert-
 const told = JSON.parse(readFileSync(join(tiny, "..", "..", "bertScore.json"), "utf8"))
 
 const taskWith = (...metric_list: ReadonlyArray<Raw>) =>
-  generativeTask({
+  Effect.orDie(generativeTask({
     task: "own",
     output_type: "generate_until",
     dataset_path: "x",
     doc_to_text: "q",
     doc_to_target: "a",
     metric_list
-  })
+  }))
 
 const sampleOf = (answer: string | null, ...references: ReadonlyArray<string>): Sample => ({
   asked: {
@@ -48,7 +49,7 @@ const sampleOf = (answer: string | null, ...references: ReadonlyArray<string>): 
   labels: { gold: references[0]!, given: answer ?? "" }
 })
 
-const around = Layer.merge(cpu({ threads: 1 }), NodeFileSystem.layer)
+const around = Layer.mergeAll(cpu({ threads: 1 }), NodeFileSystem.layer, silent)
 const figuresWith = Effect.fnUntraced(
   function*(data: string, samples: ReadonlyArray<Sample>, ...metrics: ReadonlyArray<Raw>) {
     const task = yield* taskWith(...metrics)
