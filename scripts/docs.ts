@@ -125,7 +125,7 @@ const ops = ({ ops, sources }: Material): string => {
 }
 
 /** Sizes that stand for letters in the columns of stages and tables. */
-const sizes = { n: 7001, m: 7013, c: 7019, b: 7027 } as const
+const sizes = { n: 7001, m: 7013, c: 7019, b: 7027, texts: 7039 } as const
 const letters = (text: string): string =>
   text.replaceAll(/\d{4,}/g, (digits) => {
     const of = (value: number) => Object.entries(sizes).find(([, size]) => size === value)?.[0]
@@ -134,7 +134,7 @@ const letters = (text: string): string =>
   })
 
 const draw = { sampling: "weighted", context: "sampled", temperature: 1, seed: 0 } as const
-const { b, c, m, n } = sizes
+const { b, c, m, n, texts } = sizes
 const asks = {} as AnswerOptions
 
 /** Every stage by the name it is exported under, with sizes that stand for letters. */
@@ -160,8 +160,8 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
     "drawContrast(n, b)",
     drawContrast({ b, negatives: n - 1, inBatch: "none", masksKnown: true, seed: 0 })
   ]],
-  learnTokens: [["learnTokens", learnTokens("token")]],
-  learnPreferences: [["learnPreferences", learnPreferences]],
+  learnTokens: [["learnTokens", learnTokens({ average: "token", told: true })]],
+  learnPreferences: [["learnPreferences", learnPreferences(true)]],
   drawOracle: [["drawOracle(c)", supervise.drawOracle(c, 1, 0)]]
 }
 
@@ -182,6 +182,7 @@ const relations = {
   Reference: tables.Reference,
   Preferred: tables.Preferred,
   Staleness: tables.Staleness,
+  "TokenSums(texts)": tables.TokenSums(texts),
   "Candidates(n)": tables.Candidates(n),
   "Draw(m, c)": tables.Draw(m, c),
   "Reading(m)": tables.Reading(m),

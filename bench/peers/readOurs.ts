@@ -120,7 +120,7 @@ const serve = Effect.gen(function*() {
     let first: ReturnType<typeof spent> | undefined
     if (tokens === 0) {
       const sequences = ids.map(sequenceOf)
-      const found = options.fed ? yield* fed(sequences) : yield* within(sequences, ids.map(() => 1), "sum")
+      const found = options.fed ? yield* fed(sequences) : yield* within.likelihoods(sequences, ids.map(() => 1), "sum")
       found.forEach(([nll], r) => texts[r]!.push(nll!))
     } else {
       const prompts = ids.map((own, r) => ({ ids: own, key: Key.make(r) }))

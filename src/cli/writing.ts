@@ -1,7 +1,6 @@
 /** Flags of commands that have a model write: an endpoint's, or those of our own reader. */
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { besideWritten } from "../domain/fileNames.ts"
 import { columns } from "../domain/textTable.ts"
@@ -12,9 +11,9 @@ import {
   endpointDefaults as defaults,
   type EndpointOptions,
   reader,
+  type WriterLayer,
   type WritingOptions
 } from "../programs/writing/writers.ts"
-import type { Writer } from "../runtime/ports/Writer.ts"
 import { refuse } from "./command.ts"
 
 /** The flags by name. */
@@ -128,13 +127,6 @@ const problemsOf = (flags: Writing): ReadonlyArray<string> => {
   ].flat().filter((problem) => problem !== false)
 }
 
-/** A writer of either kind. */
-type Opened<A extends Layer.Any = ReturnType<typeof endpoint> | ReturnType<typeof reader>> = Layer.Layer<
-  Writer,
-  Layer.Error<A>,
-  Layer.Services<A>
->
-
 /** The layer of the writer that the flags name; `out` is what it writes for. */
 export const writerOf = Effect.fnUntraced(function*(flags: Writing, out: string) {
   const problems = problemsOf(flags)
@@ -145,7 +137,7 @@ export const writerOf = Effect.fnUntraced(function*(flags: Writing, out: string)
     cache: Option.getOrElse(flags.cache, () => besideWritten.answers(out)),
     token_budget: flags.tokenBudget
   }
-  if (Option.isSome(flags.reader)) return reader(yield* load(flags.reader.value, {}), common) as Opened
+  if (Option.isSome(flags.reader)) return reader(yield* load(flags.reader.value, {}), common) as WriterLayer
   return endpoint({
     ...defaults,
     ...common,
@@ -156,7 +148,7 @@ export const writerOf = Effect.fnUntraced(function*(flags: Writing, out: string)
     requests_per_minute: flags.requestsPerMinute,
     timeout: flags.timeout,
     batch: filesOf(flags)
-  }) as Opened
+  }) as WriterLayer
 })
 
 /** An estimate for people. */

@@ -55,6 +55,7 @@ export const runFiles = {
   run: "run.json",
   trained: "trained.json",
   clock: "clock.json",
+  evaluations: "evaluations.jsonl",
   lock: ".lock",
   /** Folders. */
   journal: "journal",

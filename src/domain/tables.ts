@@ -82,6 +82,16 @@ export const Staleness = { staleCorrelation: real, staleOverlap: real }
 export const Lesson = { retrieverLoss: real, readerLoss: real }
 
 /**
+ * Sums over the learned tokens of each of a row's texts, of a preference the chosen and the rejected answer, before this
+ * update: tokens than which the model found none likelier, entropies of its predictions in nats, means of their logits.
+ */
+export const TokenSums = (texts: number) => ({
+  correct: reals(texts),
+  entropy: reals(texts),
+  logits: reals(texts)
+})
+
+/**
  * The answer, the index of the option it names (-1 if none), its supporting passages, best last, and the reader's
  * generated text: the text an option was read from, or an explanation; empty if nothing was generated. `optionNll` has the
  * negative log-likelihood of each option in nats, as `option_score` says; empty if options were not scored.

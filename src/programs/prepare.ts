@@ -9,22 +9,22 @@ import { idRows } from "../datasets/idRows.ts"
 import { pairs } from "../datasets/pairs.ts"
 import { formOf } from "../datasets/rowForm.ts"
 import { heldOut, spread, withRandomOptions } from "../datasets/splits.ts"
+import type { TokenRecord } from "../domain/examples/tokens.ts"
 import { isAnswered, type QuestionRecord, type Split } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import { stepsOf } from "../domain/settings/contradictions.ts"
 import { data } from "../domain/settings/data.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { aboutOf } from "../domain/settings/setting.ts"
-import { stepSize } from "../domain/settings/training.ts"
 import { layer as onDisk } from "../runtime/files/checkpoints.ts"
 import type { Checkpoints } from "../runtime/ports/Checkpoints.ts"
 import * as Port from "../runtime/ports/Corpus.ts"
 import { modeOf, systemOf } from "../systems/all.ts"
-import type { TextRows } from "../systems/System.ts"
 import { beyondMemory } from "./costs/limits.ts"
 import { withModels } from "./models.ts"
 import { fitting, skippedOf, tellEncoded, tellPassages } from "./preflight.ts"
 import { tell, told } from "./telling.ts"
+import { textsOf } from "./training/texts.ts"
 
 export { type Split, splits } from "../domain/records/Records.ts"
 
@@ -230,33 +230,15 @@ export interface Prepared extends Corpus {
   readonly rows?: string | undefined
   /** What was counted of rows that are texts: "tokens", "rows". */
   readonly counts?: Readonly<Record<string, number>>
+  /** Rows that are judged while the model is trained; `undefined` if there are none. */
+  readonly heldOut?: ReadonlyArray<TokenRecord> | undefined
 }
-
-/** The same for a mode that learns from texts. */
-const ofTexts = Effect.fnUntraced(function*(c: RunConfig, { read }: TextRows) {
-  const { counts, records } = yield* told(c.train_file, read)
-  if (records.length < stepSize(c)) {
-    yield* tell(c.train_file, [`a step takes ${stepSize(c)} rows of ${records.length}: it learns some more than once`])
-  }
-  const problem = beyondMemory(c)
-  if (problem !== false) return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [problem] })
-  const steps = stepsOf(c, records.length)
-  if (typeof steps === "string") return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [steps] })
-  return {
-    passages: Dataset.fromRecords([]),
-    empty: new Set<string>(),
-    config: { ...c, max_steps: steps },
-    rows: c.train_file,
-    epochs: () => records,
-    counts
-  } satisfies Prepared as Prepared
-})
 
 /** Has the models of a training run at hand, loads its data until the scope ends, and refuses runs that cannot work. */
 export const prepare = Effect.fn("prepare")(function*(given: RunConfig) {
   const c = yield* withModels(given)
   const { texts } = modeOf(c)
-  if (texts) return yield* ofTexts(c, texts)
+  if (texts) return (yield* textsOf(c, texts)) satisfies Prepared as Prepared
   const rows = yield* paired(c)
   const data = rows?.data ?? (yield* corpus(c))
   const epochs = rows?.epochs ?? (yield* epochsOf(c, data))

@@ -19,6 +19,7 @@ import { learned } from "./identity.ts"
 import { basesOf, quantizationOf, withModels } from "./models.ts"
 import { learner, prepare, type Prepared } from "./prepare.ts"
 import { train } from "./train.ts"
+import * as HeldOut from "./training/heldOut.ts"
 import { referred } from "./training/reference.ts"
 import * as Trained from "./training/trained.ts"
 
@@ -30,7 +31,13 @@ const [SETTINGS, RUN] = [runFiles.settings, runFiles.run]
 /** Removes partial files left in a run's folder by a killed process. */
 const tidy = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
-  const paths = [join(folder, SETTINGS), join(folder, RUN), Trained.pathOf(folder), Trained.clockOf(folder)].map(
+  const paths = [
+    join(folder, SETTINGS),
+    join(folder, RUN),
+    HeldOut.pathOf(folder),
+    Trained.pathOf(folder),
+    Trained.clockOf(folder)
+  ].map(
     partialOf
   )
   yield* Effect.forEach(paths, (path) => fs.remove(path, { force: true }).pipe(located(path)))
@@ -57,26 +64,28 @@ const extended = Effect.fnUntraced(function*(c: RunConfig, start: number) {
  * Trains, after writing the settings (`settings.json`, usable as a config file) and the environment (`run.json`). The
  * folder is locked meanwhile; a run that cannot start writes nothing to it.
  */
-export const start = Effect.fn("start")(function*({ config, counts, epochs, passages }: Prepared, resume: boolean) {
-  const folder = config.output_dir
-  const begin = Effect.fnUntraced(function*(from: number) {
-    yield* extended(config, from)
-    for (const line of suspicions(config, modeOf(config).traits)) yield* Effect.logWarning(line)
-    if (counts) yield* (yield* Reporter).note(`${config.train_file}: ${countsText(counts)}`)
-    yield* tidy(folder)
-    yield* replace(join(folder, SETTINGS), json(config))
-    yield* replace(
-      join(folder, RUN),
-      json({
-        corpus: passages.hash,
-        bases: yield* basesOf(config),
-        quantization: quantizationOf(config),
-        environment: yield* environment
-      })
-    )
-  })
-  return yield* train(config, epochs, { resume, begin }).pipe(Lock.holding(folder))
-})
+export const start = Effect.fn("start")(
+  function*({ config, counts, epochs, heldOut, passages }: Prepared, resume: boolean) {
+    const folder = config.output_dir
+    const begin = Effect.fnUntraced(function*(from: number) {
+      yield* extended(config, from)
+      for (const line of suspicions(config, modeOf(config).traits)) yield* Effect.logWarning(line)
+      if (counts) yield* (yield* Reporter).note(`${config.train_file}: ${countsText(counts)}`)
+      yield* tidy(folder)
+      yield* replace(join(folder, SETTINGS), json(config))
+      yield* replace(
+        join(folder, RUN),
+        json({
+          corpus: passages.hash,
+          bases: yield* basesOf(config),
+          quantization: quantizationOf(config),
+          environment: yield* environment
+        })
+      )
+    })
+    return yield* train(config, epochs, { resume, begin, heldOut }).pipe(Lock.holding(folder))
+  }
+)
 
 /** Trains under the settings. An existing run in the folder is resumed if `resume`, and otherwise left alone. */
 export const run = Effect.fn("run")(function*(c: RunConfig, resume: boolean) {

@@ -5,6 +5,7 @@ import type { RecordBatch } from "apache-arrow"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type * as Batches from "../datasets/batches.ts"
+import type { TokenRecord } from "../domain/examples/tokens.ts"
 import * as Frame from "../domain/Frame.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
@@ -19,6 +20,7 @@ import { Reporter } from "../runtime/ports/Reporter.ts"
 import { modeOf } from "../systems/all.ts"
 import { identity } from "./identity.ts"
 import { course, type LossScales, lossScales } from "./training/course.ts"
+import { heldOut } from "./training/heldOut.ts"
 import { indexKeeper } from "./training/staleness.ts"
 import * as Trained from "./training/trained.ts"
 
@@ -89,6 +91,8 @@ export interface TrainOptions<E, R> {
   readonly resume: boolean
   /** Called once the run is known to be able to start, before it writes anything. */
   readonly begin?: (start: number) => Effect.Effect<void, E, R>
+  /** Rows that are judged, not learned. */
+  readonly heldOut?: ReadonlyArray<TokenRecord> | undefined
 }
 
 /** The first step of a run: that of its newest checkpoint, if it resumes. */
@@ -104,7 +108,7 @@ const startOf = Effect.fnUntraced(function*(c: RunConfig, run: Identity, resume:
 export const train = Effect.fn("train")(function*<E = never, R = never>(
   c: RunConfig,
   epochs: Batches.RowEpochs,
-  { begin = () => Effect.void, resume }: TrainOptions<E, R>
+  { begin = () => Effect.void, heldOut: held, resume }: TrainOptions<E, R>
 ) {
   const checkpoints = yield* Checkpoints
   const index = yield* indexKeeper(c, epochs)
@@ -121,11 +125,19 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
 
   const written = journal(c.output_dir, start)
   const clock = yield* Trained.clock(c.output_dir, start, run)
+  const judged = yield* heldOut(c, held, epochs(0).length, start)
   let [step, losses] = [start, yield* lastLosses(c.output_dir)]
   const keep = Effect.gen(function*() {
     yield* written.flush
     const checkpoint = yield* checkpoints.save({ step, run })
-    return yield* clock.keep({ step, size: stepSize(c), losses, skipped: skippedOf(scales()), checkpoint })
+    return yield* clock.keep({
+      step,
+      size: stepSize(c),
+      losses,
+      skipped: skippedOf(scales()),
+      evaluation: judged.last(),
+      checkpoint
+    })
   })
   const told = Effect.fnUntraced(function*(learned: Frame.Frame<typeof Lesson>) {
     yield* written.add(index.marked(learned))
@@ -146,6 +158,7 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
   })
   const learn = Effect.fnUntraced(function*(run: ReadonlyArray<Batches.RowFrame>) {
     yield* Effect.forEach(yield* learning(run), told, { discard: true })
+    yield* judged.after(step, run.length)
     if (c.save_steps > 0 && step % c.save_steps === 0 && step < c.max_steps) yield* keep
   })
   const ended = Effect.tap(

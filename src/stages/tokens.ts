@@ -1,12 +1,14 @@
 /** Updates of a language model alone, on rows of tokens and on preferences. */
 import * as Effect from "effect/Effect"
+import type { Blocks } from "../domain/Columns.ts"
 import * as Frame from "../domain/Frame.ts"
-import { Lesson, Preferred, Reference, Row, Tokens } from "../domain/tables.ts"
+import { Lesson, Preferred, Reference, Row, Tokens, TokenSums as Sums } from "../domain/tables.ts"
 import {
   LanguageModelLearner,
   type PreferenceLesson,
   type TokenLesson,
-  type TokenRow
+  type TokenRow,
+  type TokenSums
 } from "../runtime/ports/LanguageModel.ts"
 import * as Stage from "./Stage.ts"
 
@@ -44,46 +46,65 @@ export const preferenceLesson = (rows: Frame.Frame<typeof ofPairs>): PreferenceL
   reference: Frame.column(rows, "reference")
 })
 
+/** What an update adds to rows: losses, and what else is told of their tokens if it was asked for. */
+const told = (rows: number, loss: Float32Array, sums: TokenSums | undefined) => ({
+  retrieverLoss: new Float32Array(rows),
+  readerLoss: loss,
+  ...sums
+})
+
+/** The columns of token sums, `texts` of each row; none where they are not asked for. */
+const sumsOf = (texts: 1 | 2, asked: boolean) => (asked ? Sums(texts) : {}) as ReturnType<typeof Sums>
+
+/** Options of updates on tokens. */
+export interface TokenOptions {
+  readonly average: Average
+  /** Whether token sums are told; the learner must then give them. */
+  readonly told: boolean
+}
+
 /** One update on rows of tokens; the loss of each is the mean over its own learned tokens. */
-export const learnTokens = (average: Average) =>
+export const learnTokens = (o: TokenOptions) =>
   Stage.make("update", {
     needs: ofTokens,
-    adds: Lesson,
+    adds: { ...Lesson, ...sumsOf(1, o.told) },
     run: Effect.fnUntraced(function*(rows) {
-      const readerLoss = yield* (yield* LanguageModelLearner).learn(tokenLesson(average)(rows))
-      return { retrieverLoss: new Float32Array(rows.rows), readerLoss }
+      const { loss, tokens } = yield* (yield* LanguageModelLearner).learnTokens(tokenLesson(o.average)(rows))
+      return told(rows.rows, loss, tokens) as Blocks<typeof Lesson & ReturnType<typeof Sums>>
     })
   })
 
-/** One update on preferences. */
-export const learnPreferences = Stage.make("update", {
-  needs: ofPairs,
-  adds: { ...Lesson, ...Preferred },
-  run: Effect.fnUntraced(function*(rows) {
-    const { chosen, loss, rejected } = yield* (yield* LanguageModelLearner).prefer(preferenceLesson(rows))
-    return {
-      retrieverLoss: new Float32Array(rows.rows),
-      readerLoss: loss,
-      chosenLogp: chosen,
-      rejectedLogp: rejected
-    }
+/** One update on preferences; token sums are told if asked for. */
+export const learnPreferences = (asked: boolean) =>
+  Stage.make("update", {
+    needs: ofPairs,
+    adds: { ...Lesson, ...Preferred, ...sumsOf(2, asked) },
+    run: Effect.fnUntraced(function*(rows) {
+      const { chosen, loss, rejected, tokens } = yield* (yield* LanguageModelLearner).prefer(preferenceLesson(rows))
+      return {
+        ...told(rows.rows, loss, tokens) as Blocks<typeof Lesson & ReturnType<typeof Sums>>,
+        chosenLogp: chosen,
+        rejectedLogp: rejected
+      }
+    })
   })
-})
 
 /** The gradient norms of a lesson, without an update. */
 export const gateOf = (lesson: TokenLesson | PreferenceLesson) =>
   Effect.flatMap(LanguageModelLearner, (learner) => learner.gate(lesson))
 
 /** Updates on several frames in order, in one program if `together` and all have as many rows. */
-export const learnTokensSeveral = (average: Average) =>
+export const learnTokensSeveral = (o: TokenOptions) =>
   Effect.fnUntraced(function*(frames: ReadonlyArray<Frame.Frame<typeof ofTokens>>, together: boolean) {
     const learner = yield* LanguageModelLearner
-    const lessons = frames.map(tokenLesson(average))
+    const lessons = frames.map(tokenLesson(o.average))
     const alike = together && frames.every(({ rows }) => rows === frames[0]!.rows)
-    const losses = alike && learner.learnSeveral
-      ? yield* learner.learnSeveral(lessons)
-      : yield* Effect.forEach(lessons, learner.learn)
-    return frames.map((rows, k) =>
-      Frame.append(rows, Lesson, { retrieverLoss: new Float32Array(rows.rows), readerLoss: losses[k]! })
-    )
+    const all = alike && learner.learnTokensSeveral
+      ? yield* learner.learnTokensSeveral(lessons)
+      : yield* Effect.forEach(lessons, learner.learnTokens)
+    const adds = { ...Lesson, ...sumsOf(1, o.told) }
+    return frames.map((rows, k) => {
+      const { loss, tokens } = all[k]!
+      return Frame.append(rows, adds, told(rows.rows, loss, tokens) as Blocks<typeof adds>)
+    })
   })

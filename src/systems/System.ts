@@ -56,20 +56,38 @@ export interface Study {
 /** Rows of tokens that a mode learns from, and what there is to tell of them. */
 export interface TokenRows {
   readonly records: ReadonlyArray<TokenRecord>
+  /** The token ids of the texts as they were before they were cut and packed; of preferences, of the chosen ones. */
+  readonly texts: ReadonlyArray<ReadonlyArray<number>>
   /** Warnings, one sentence each. */
   readonly told: ReadonlyArray<string>
   /** What was counted: "examples", "tokens", "learned tokens", "rows". */
   readonly counts: Readonly<Record<string, number>>
 }
 
+/** Reads the rows of a file; fails if one cannot be learned from. */
+export type ReadRows = Effect.Effect<
+  TokenRows,
+  LoadError | ConfigError | ModelRefused,
+  FileSystem.FileSystem | Scope.Scope
+>
+
+/** Rows that are not learned, and judged while the model is trained. */
+export interface HeldOut {
+  readonly file: string
+  readonly read: ReadRows
+  /** Figures of all rows together under the model as it is. */
+  readonly judge: (
+    rows: ReadonlyArray<TokenRecord>
+  ) => Effect.Effect<Readonly<Record<string, number>>, PortError, LanguageModel>
+  /** Whether they are judged after `step` of `steps` updates, with which a pass over the training rows ends if `epoch`. */
+  readonly after: (step: number, steps: number, epoch: boolean) => boolean
+}
+
 /** Training rows that are tokens of texts, not questions. */
 export interface TextRows {
-  /** Reads the rows of a file; fails if one cannot be learned from. */
-  readonly read: Effect.Effect<
-    TokenRows,
-    LoadError | ConfigError | ModelRefused,
-    FileSystem.FileSystem | Scope.Scope
-  >
+  readonly read: ReadRows
+  /** If omitted, none are held out. */
+  readonly heldOut?: HeldOut
   /** The words of the rows, to make a vocabulary of. */
   readonly words: Effect.Effect<ReadonlyArray<string>, LoadError, FileSystem.FileSystem>
   /**

@@ -92,7 +92,7 @@ COMMON = dict(max_steps=3, learning_rate=1e-2, lr_scheduler_type="constant", war
               save_strategy="no", use_cpu=True, bf16=False, gradient_checkpointing=False, weight_decay=0.0, disable_tqdm=True,
               dataloader_pin_memory=False)
 KEPT = ["loss", "grad_norm", "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins", "logps/chosen",
-        "logps/rejected"]
+        "logps/rejected", "logits/chosen", "logits/rejected", "mean_token_accuracy", "entropy"]
 
 
 def model():
@@ -101,15 +101,20 @@ def model():
 
 def logs(trainer):
     trainer.train()
-    return [{k: float(h[k]) for k in KEPT if k in h} for h in trainer.state.log_history if "loss" in h]
+    history = trainer.state.log_history
+    steps = [{k: float(h[k]) for k in KEPT if k in h} for h in history if "loss" in h]
+    return steps, [{f"eval_{k}": float(h[f"eval_{k}"]) for k in KEPT if f"eval_{k}" in h} for h in history if "eval_loss" in h]
 
 
-def trained(kind, rows, **options):
+def trained(kind, rows, held=None, **options):
     tokenizer = tokenizer_of(tagged(TEMPLATES["chatml"], True))
     with tempfile.TemporaryDirectory() as folder:
         make, config = (SFTTrainer, SFTConfig) if kind == "sft" else (DPOTrainer, DPOConfig)
-        args = config(output_dir=folder, per_device_train_batch_size=len(rows), **(COMMON | options))
-        trainer = make(model=model(), args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
+        # one batch of the held-out rows: the mean of batches' means is then the mean
+        judged = {"eval_strategy": "steps", "eval_steps": 1, "eval_on_start": True, "per_device_eval_batch_size": len(held)} if held else {}
+        args = config(output_dir=folder, per_device_train_batch_size=len(rows), **(COMMON | judged | options))
+        trainer = make(model=model(), args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer,
+                       eval_dataset=Dataset.from_list(held) if held else None)
         return logs(trainer)
 
 
@@ -138,6 +143,14 @@ DPO = {
     "messages without a prompt": (IMPLICIT, {"loss_type": ["sigmoid"]}),
 }
 
+OTHERS = [{"prompt": "Painful hands?", "completion": " GLA, on Xq22"}, {"prompt": "Bruises?", "completion": " GBA1"}]
+HELD = [
+    ("sft", "completions", SFT["completions"][0], OTHERS, {}),
+    ("dpo", "texts", PAIRS[:2], [PAIRS[2], {"prompt": "Bruises?", "chosen": " GBA1", "rejected": " FBN1, on 15q21"}],
+     {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.5]}),
+    ("dpo", "ipo", PAIRS[:2], [PAIRS[2]], {"loss_type": ["ipo"]}),
+]
+
 
 def main():
     OUT.mkdir(exist_ok=True)
@@ -149,9 +162,13 @@ def main():
                          num_key_value_heads=1, max_position_embeddings=256, initializer_range=0.3, tie_word_embeddings=True,
                          bos_token_id=None, eos_token_id=base.convert_tokens_to_ids("<|endoftext|>"), pad_token_id=0)
     LlamaForCausalLM(config).save_pretrained(OUT)
-    runs = lambda kind, cases: [{"about": about, "rows": rows, "options": options, "steps": trained(kind, rows, **options)}
+    runs = lambda kind, cases: [{"about": about, "rows": rows, "options": options, "steps": trained(kind, rows, **options)[0]}
                                 for about, (rows, options) in cases.items()]
-    told = {"masks": masks(), "sft": runs("sft", SFT), "dpo": runs("dpo", DPO)}
+    held = []
+    for kind, about, rows, own, options in HELD:
+        steps, judged = trained(kind, rows, own, **options)
+        held.append({"kind": kind, "about": about, "rows": rows, "held": own, "options": options, "steps": steps, "judged": judged})
+    told = {"masks": masks(), "sft": runs("sft", SFT), "dpo": runs("dpo", DPO), "held": held}
     (OUT / "told.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -3,11 +3,12 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { readFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Turn } from "../../src/domain/examples/turns.ts"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { run } from "../../src/programs/run.ts"
+import { read } from "../../src/programs/training/heldOut.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { examplesOf, type LearnedOptions } from "../../src/runtime/language/examples/examples.ts"
 import { load } from "../../src/runtime/language/examples/marked.ts"
@@ -38,6 +39,13 @@ interface Told {
   }>
   readonly sft: ReadonlyArray<Trained>
   readonly dpo: ReadonlyArray<Trained>
+  readonly held: ReadonlyArray<
+    Trained & {
+      readonly kind: "sft" | "dpo"
+      readonly held: ReadonlyArray<object>
+      readonly judged: Trained["steps"]
+    }
+  >
 }
 const told = JSON.parse(readFileSync(join(here, "told.json"), "utf8")) as Told
 
@@ -85,9 +93,15 @@ describe("of a chat, what the assistant says is learned, as transformers masks i
   }
 })
 
-/** The figures of each step of a run. */
-const stepsOf = Effect.fnUntraced(function*(mode: "sft" | "dpo", { options, rows }: Trained, overrides: Raw) {
+/** The figures of each step of a run, and of its held-out rows. */
+const runOf = Effect.fnUntraced(function*(
+  mode: "sft" | "dpo",
+  { options, rows }: Trained,
+  overrides: Raw,
+  held: ReadonlyArray<object> = []
+) {
   const folder = yield* folderWith(told.masks[0]!.plain, rows)
+  writeFileSync(join(folder, "held.jsonl"), jsonLines(held))
   const given = Object.fromEntries(Object.entries(options).filter(([name]) => name !== "assistant_only_loss"))
   const config = yield* decode("test", {
     system: "mediphi",
@@ -100,6 +114,7 @@ const stepsOf = Effect.fnUntraced(function*(mode: "sft" | "dpo", { options, rows
     learning_rate: 1e-2,
     lr_scheduler_type: "constant",
     per_device_train_batch_size: rows.length,
+    eval_file: held.length === 0 ? "" : join(folder, "held.jsonl"),
     ...given,
     ...overrides
   })
@@ -110,8 +125,10 @@ const stepsOf = Effect.fnUntraced(function*(mode: "sft" | "dpo", { options, rows
   })
   const around = Layer.mergeAll(cpu({ threads: 1 }), reporter, NodeServices.layer)
   yield* run(config, false).pipe(Effect.provide(around, { local: true }))
-  return figures
+  return { figures, lines: yield* read(config.output_dir).pipe(Effect.provide(NodeServices.layer)) }
 })
+const stepsOf = (mode: "sft" | "dpo", one: Trained, overrides: Raw) =>
+  Effect.map(runOf(mode, one, overrides), ({ figures }) => figures)
 
 /**
  * Whether the figures of all steps are TRL's. Where every token is learned TRL divides by the tokens with the first of each
@@ -160,4 +177,22 @@ describe("a few steps have the losses and rewards of TRL's DPOTrainer", () => {
       const parts = { per_device_train_batch_size: 1, gradient_accumulation_steps: one.rows.length }
       agree(yield* stepsOf("dpo", one, parts), one.steps)
     })))
+})
+
+describe("held-out rows have the figures of TRL's evaluations", () => {
+  for (const one of told.held) {
+    it.live(`${one.kind}, ${one.about}`, () =>
+      onDisk(Effect.gen(function*() {
+        const overrides = { eval_steps: 1, eval_on_start: true }
+        const { figures, lines } = yield* runOf(one.kind, one, overrides, one.held)
+        agree(figures, one.steps)
+        assert.deepStrictEqual(lines.map(({ epoch, step }) => [step, epoch]), [[0, 0], [1, 1], [2, 2], [3, 3]])
+        one.judged.forEach((want, i) => {
+          for (const [name, value] of Object.entries(want)) {
+            if (name === "eval_rewards/accuracies" && i === 0) continue
+            assert.closeTo(lines[i]![name] as number, value, 2e-4 * Math.max(1, Math.abs(value)), `${i}, ${name}`)
+          }
+        })
+      })))
+  }
 })

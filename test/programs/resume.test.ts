@@ -1,40 +1,16 @@
 /** A run that is killed and resumed ends as one that was not: the same bytes, the same journal. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { spawn } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Key from "../../src/domain/Key.ts"
+import { end, type Fate } from "../support/ended.ts"
 import { onDisk } from "../support/files.ts"
 import { differences, straight } from "../support/finished.ts"
 import { run, STEPS } from "../support/run.ts"
 import * as Tiny from "../support/tiny.ts"
 
-/** How a run is ended: by a signal, so long after a line it says, stuck in a write or not. */
-interface Fate {
-  readonly signal: "SIGKILL" | "SIGINT"
-  readonly line: string
-  readonly wait: number
-  readonly write?: number
-}
-
-/** Starts a run and ends it as told: the last step it said to have made. */
-const end = ({ line, signal, wait, write }: Fate, folder: string, out: string): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const program = join(import.meta.dirname, "..", "support", "run.ts")
-    const args = [program, folder, out, ...(write === undefined ? [] : [String(write)])]
-    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
-    let said = ""
-    child.stdout.on("data", (text: Buffer) => {
-      const before = said
-      said += text.toString()
-      if (!before.includes(line) && said.includes(line)) setTimeout(() => child.kill(signal), wait)
-    })
-    child.on("close", (code, by) => {
-      if (by === signal || (signal === "SIGINT" && code === 130)) resolve(Number(said.match(/\d+/g)?.at(-1) ?? 0))
-      else reject(new Error(`the run ended by itself, with ${code}, after ${said.trimEnd().split("\n").at(-1)}`))
-    })
-  })
+const program = join(import.meta.dirname, "..", "support", "run.ts")
 
 /** Where runs are killed: elsewhere for every seed, which `KILLS` of the environment names. */
 const key = Key.fold(Key.make(Number(process.env["KILLS"] ?? 1)), "resume")
@@ -65,7 +41,7 @@ describe("a run", () => {
         for (const [how, fate] of Object.entries(fates)) {
           const out = join(folder, `${kind}-${how.replaceAll(" ", "-")}`)
           const told = `${how}: ${JSON.stringify(fate)}`
-          const last = yield* Effect.promise(() => end(fate, folder, out))
+          const last = yield* Effect.promise(() => end(program, fate, folder, out))
           assert.isFalse(existsSync(join(out, `checkpoint-${STEPS}`)), told)
           if (fate.signal === "SIGINT") assert.isTrue(existsSync(join(out, `checkpoint-${last}`)), told)
           const { steps } = yield* run(folder, out)

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { TokenRecord } from "../../src/domain/examples/tokens.ts"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
@@ -194,5 +194,68 @@ describe("preferences", () => {
       assert.match(yield* refusal("dpo", { steps_per_run: 2, save_steps: -1 }), /is not made for mode dpo/)
       const cut = yield* prepared("dpo", { max_length: 16, excess_length: "truncate" }).pipe(Effect.flip)
       assert.match(cut.message, /nothing is left that fits/)
+    })))
+})
+
+describe("held-out rows", () => {
+  const lines = (output: string) =>
+    readFileSync(join(output, "evaluations.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line))
+  it.live("are judged every so many steps and at the end; a resumed run has the same lines", () =>
+    onDisk(Effect.gen(function*() {
+      const settings = { eval_steps: 2, save_steps: 2, max_steps: 5 }
+      const config = yield* made("sft", { ...settings, eval_file: "chats.jsonl", eval_where: {} })
+      const straight = { ...config, eval_file: config.train_file, output_dir: `${config.output_dir}-straight` }
+      const { heard, said } = listening()
+      yield* heard(run(straight, false))
+      assert.match(said.join("\n"), /20 of 20 texts are learned too/)
+      assert.match(said.join("\n"), /step 2: eval_loss [\d.]+, eval_perplexity [\d.]+, eval_mean_token_accuracy/)
+      const want = lines(straight.output_dir)
+      assert.deepStrictEqual(want.map(({ step }) => step), [2, 4, 5])
+      assert.closeTo(want[0].eval_perplexity, Math.exp(want[0].eval_loss), 1e-6)
+      const trained = JSON.parse(readFileSync(join(straight.output_dir, "trained.json"), "utf8"))
+      assert.deepStrictEqual(trained.evaluation, want[2])
+      rmSync(join(straight.output_dir, "checkpoint-5"), { recursive: true })
+      writeFileSync(join(straight.output_dir, "evaluations.jsonl"), jsonLines(want.slice(0, 2)))
+      const { heard: again, said: resumed } = listening()
+      yield* again(run(straight, true))
+      assert.deepStrictEqual(lines(straight.output_dir), want)
+      assert.notMatch(resumed.join("\n"), /step [24]: eval_loss/)
+    })))
+  it.live("are judged after each pass where the settings say so, or at the end alone", () =>
+    onDisk(Effect.gen(function*() {
+      const config = yield* made("dpo", { max_steps: 4, log_token_statistics: false })
+      const { heard } = listening()
+      const after = Effect.fnUntraced(function*(overrides: Raw) {
+        const own = { ...config, eval_file: config.train_file, ...overrides } as typeof config
+        yield* heard(run(own, false))
+        return lines(own.output_dir)
+      })
+      const epochs = yield* after({ eval_strategy: "epoch" })
+      assert.deepStrictEqual(epochs.map(({ step }) => step), [2, 3, 4])
+      assert.notProperty(epochs[0], "eval_entropy")
+      assert.property(epochs[0], "eval_rewards/margins")
+      const end = yield* after({ output_dir: `${config.output_dir}-end`, eval_steps: -1 })
+      assert.deepStrictEqual(end.map(({ step }) => step), [4])
+      const none = {
+        ...config,
+        eval_file: config.train_file,
+        eval_strategy: "no",
+        output_dir: `${config.output_dir}-no`
+      }
+      yield* heard(run(none as typeof config, false))
+      assert.isFalse(existsSync(join(none.output_dir, "evaluations.jsonl")))
+    })))
+  it.live("change no weight, and neither do the figures of tokens", () =>
+    onDisk(Effect.gen(function*() {
+      const config = yield* made("sft", { max_steps: 3 })
+      const { heard } = listening()
+      const weights = Effect.fnUntraced(function*(name: string, overrides: Raw) {
+        const own = { ...config, ...overrides, output_dir: join(config.output_dir, name) } as typeof config
+        yield* heard(run(own, false))
+        return readFileSync(join(own.output_dir, "checkpoint-3", "reader", "model.safetensors"))
+      })
+      const plain = yield* weights("plain", { log_token_statistics: false })
+      assert.isTrue(plain.equals(yield* weights("told", {})))
+      assert.isTrue(plain.equals(yield* weights("judged", { eval_file: config.train_file, eval_steps: 1 })))
     })))
 })

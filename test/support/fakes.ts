@@ -140,6 +140,16 @@ export const languageModel = (calls: Calls) => {
       Effect.succeed(
         Float32Array.from(texts, ({ learned }) => -Array.from(learned).reduce((sum, one) => sum + one, 0))
       ),
+    describe: (texts) => {
+      const counts = () =>
+        Float32Array.from(texts, ({ learned }) => Array.from(learned).reduce((sum, one) => sum + one, 0))
+      return Effect.succeed({
+        logLikelihood: counts().map((count) => -count),
+        correct: counts(),
+        entropy: counts(),
+        logits: new Float32Array(texts.length)
+      })
+    },
     write: (prompts) =>
       Stream.fromIterable(prompts.map((chat, row) => ({ row, id: 0, text: echo(chat), finish: "eos" as const })))
   })
@@ -147,10 +157,10 @@ export const languageModel = (calls: Calls) => {
     groups: [],
     learn: (lesson) =>
       Effect.sync(() => {
-        if ("rows" in lesson) return new Float32Array(lesson.rows.length)
         calls.readerLessons.push(lesson)
         return surprises(lesson.prompts, lesson.continuations)
       }),
+    learnTokens: ({ rows }) => Effect.succeed({ loss: new Float32Array(rows.length) }),
     prefer: () => Effect.die("it is asked for no preference"),
     gate: (lesson) => Effect.succeed(new Map([["reader pages", "prompts" in lesson ? lesson.prompts.length : 0]]))
   })

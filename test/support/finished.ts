@@ -12,8 +12,8 @@ export interface Finished {
   readonly rows: ReadonlyArray<string>
 }
 
-export const finished = Effect.fnUntraced(function*(out: string) {
-  const folder = join(out, `checkpoint-${STEPS}`)
+export const finished = Effect.fnUntraced(function*(out: string, steps = STEPS) {
+  const folder = join(out, `checkpoint-${steps}`)
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.\w+$/.test(name))
   const rows = (yield* Journal.read(out)).flatMap((batch) => batch.toArray().map((row) => JSON.stringify(row)))
   const files = new Map(names.toSorted().map((name) => [name, readFileSync(join(folder, name))]))
@@ -28,8 +28,8 @@ export const straight = Effect.fnUntraced(function*(folder: string, kind: string
 })
 
 /** What a finished run has otherwise than another, or what is left lying about. */
-export const differences = Effect.fnUntraced(function*(out: string, whole: Finished) {
-  const own = yield* finished(out)
+export const differences = Effect.fnUntraced(function*(out: string, whole: Finished, steps = STEPS) {
+  const own = yield* finished(out, steps)
   const names = new Set([...own.files.keys(), ...whole.files.keys()])
   const differing = [...names].filter((name) => !own.files.get(name)?.equals(whole.files.get(name) ?? Buffer.of()))
   const left = readdirSync(out, { recursive: true, encoding: "utf8" }).filter((name) => /partial|\.lock/.test(name))

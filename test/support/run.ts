@@ -72,11 +72,13 @@ export const run = Effect.fnUntraced(function*(
   return yield* start(prepared, true).pipe(Effect.provide(layer, { local: true }))
 })
 
-const say = (line: string) => Effect.sync(() => void process.stdout.write(`${line}\n`))
-const talking = Layer.succeed(Reporter, { report: ({ done }) => say(`step ${done}`), note: () => Effect.void })
+/** Prints a line. */
+export const say = (line: string) => Effect.sync(() => void process.stdout.write(`${line}\n`))
+/** Tells each step. */
+export const talking = Layer.succeed(Reporter, { report: ({ done }) => say(`step ${done}`), note: () => Effect.void })
 
-/** A disk that writes half of the `at`-th file and hangs. */
-const hanging = (at: number) =>
+/** A disk that writes half of the `at`-th file, or of what is appended to one, and hangs. */
+export const hanging = (at: number) =>
   Layer.effect(
     FileSystem.FileSystem,
     Effect.map(FileSystem.FileSystem, (fs) => {
@@ -84,7 +86,7 @@ const hanging = (at: number) =>
       return {
         ...fs,
         open: (path, options) =>
-          options?.flag === "wx"
+          options?.flag === "wx" || options?.flag === "a"
             ? Effect.map(fs.open(path, options), (file) => ({
               ...file,
               stat: file.stat,

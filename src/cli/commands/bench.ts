@@ -4,12 +4,15 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { join } from "node:path"
+import { benchFolder } from "../../domain/fileNames.ts"
 import { bench } from "../../programs/benchmarks/bench.ts"
 import { LIKENESS } from "../../programs/benchmarks/leaks.ts"
 import { pairs } from "../../programs/settings.ts"
 import { benchTable } from "../../report/benchTable.ts"
 import { decode } from "../../systems/all.ts"
 import { refuse, runtime, settings, type SettingsFlags, settle, tell } from "../command.ts"
+import { judgeOf, judging } from "../judging.ts"
 
 /** Settings with another reader; those given by hand come last, and win. */
 const withReader = (model: string | undefined, set: ReadonlyArray<string>) => ({
@@ -37,6 +40,7 @@ export const benchCommand = Command.make(
       ),
       Flag.optional
     ),
+    ...judging,
     data: Flag.Directory("data").pipe(
       Flag.withDescription("Folder that the paths of the tasks' data are relative to"),
       Flag.withDefault(".")
@@ -63,15 +67,19 @@ export const benchCommand = Command.make(
       Argument.atLeast(1)
     )
   },
-  Effect.fnUntraced(function*({ config, data, likeness, out, reader, tasks, train, ...flags }) {
+  Effect.fnUntraced(function*({ config, data, likeness, out, reader, tasks, train, ...given }) {
+    const { judgeApiKeyEnv, judgeEndpoint, judgeModel, judgeReader, ...flags } = given
     if (!(likeness > 0 && likeness <= 1)) return yield* refuse("bench", "--likeness must be above 0, and 1 at most")
     const model = Option.getOrUndefined(reader)
-    const options = { data, likeness, named: model !== undefined, tasks, train, out: Option.getOrUndefined(out) }
+    const folder = Option.getOrUndefined(out)
     const own = Option.isSome(config)
       ? yield* settle({ ...flags, ...withReader(model, flags.set), config: config.value })
       : model === undefined
       ? yield* refuse("bench", "needs --config, or a --reader")
-      : yield* bare(model, options.out, flags)
+      : yield* bare(model, folder, flags)
+    const results = folder ?? join(own.output_dir, benchFolder)
+    const judge = yield* judgeOf({ judgeApiKeyEnv, judgeEndpoint, judgeModel, judgeReader }, results)
+    const options = { data, likeness, named: model !== undefined, tasks, train, out: folder, judge }
     yield* tell(yield* bench(own, options), benchTable)
   })
 ).pipe(

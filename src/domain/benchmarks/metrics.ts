@@ -6,6 +6,7 @@ import { codeMatch } from "../textMetrics/codes.ts"
 import * as JsonSchema from "../textMetrics/jsonSchema.ts"
 import { type Rouge, rouge } from "../textMetrics/rouge.ts"
 import { exactMatch, itemsOf, listMatch, wordF1 } from "../textMetrics/strings.ts"
+import { type Outside, outsideKinds } from "./outside.ts"
 
 /** Figures by name; `null` where a record has none. */
 export type Figures = Readonly<Record<string, number | null>>
@@ -38,6 +39,8 @@ export interface MetricSpec {
   readonly file?: string
   /** Whether it is one figure of all records' labels, and not a mean. */
   readonly ofLabels?: true
+  /** What it needs that this file has not: programs compute it. */
+  readonly outside?: Outside
   readonly ofText?: (written: Written) => Figures
   readonly ofChoices?: (chosen: Chosen) => Figures
 }
@@ -159,6 +162,12 @@ type Kind = readonly [
   make: (o: Options) => MetricSpec
 ]
 const stems = { use_stemmer: flag }
+const outside = Object.fromEntries(
+  Object.entries(outsideKinds).map(([metric, { make, names, takes }]): [string, Kind] => [
+    metric,
+    [takes, (o) => ({ metric, names, outside: make(o) })]
+  ])
+)
 const written: Readonly<Record<string, Kind>> = {
   exact_match: [
     { ignore_case: flag, ignore_punctuation: flag, ignore_numbers: flag, regexes_to_ignore: patterns },
@@ -172,7 +181,8 @@ const written: Readonly<Record<string, Kind>> = {
   code_f1: [{ codes: string }, codes],
   json_valid: [{ schema: JsonSchema.problemOf }, json],
   set_f1: [{ separator: string }, sets],
-  macro_f1: [{}, () => labels]
+  macro_f1: [{}, () => labels],
+  ...outside
 }
 const chosen: Readonly<Record<string, Kind>> = {
   acc: [{}, () => accuracy("acc")],
@@ -198,6 +208,8 @@ const specOf = (kinds: Readonly<Record<string, Kind>>, given: Options): MetricSp
     const wrong = takes[key]!(value)
     if (wrong !== undefined) return `${metric}: ${key}: ${wrong}`
   }
+  const missing = outsideKinds[metric]?.needs.find((key) => !Object.hasOwn(options, key))
+  if (missing !== undefined) return `${metric}: needs a ${missing}`
   return make(options)
 }
 

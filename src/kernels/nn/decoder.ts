@@ -1,12 +1,15 @@
 /** Decoders of the Llama family (Touvron et al. 2023), described by one config, with checkpoint parameter names. */
 import { attendCausal } from "../op/attend.ts"
-import { reshape } from "../op/broadcast.ts"
-import { add, mul, scale } from "../op/elementwise.ts"
-import { concat, gather, slice } from "../op/gather.ts"
-import { crossEntropy } from "../op/normalise.ts"
+import { reshape, sum } from "../op/broadcast.ts"
+import { matmul } from "../op/contract.ts"
+import { add, float, mul, neg, scale } from "../op/elementwise.ts"
+import { concat, gather, slice, take } from "../op/gather.ts"
+import { crossEntropy, logSoftmax, softmax } from "../op/normalise.ts"
 import { rotary } from "../op/position.ts"
 import { dropout } from "../op/random.ts"
 import { saved } from "../op/scheduling.ts"
+import { less, not, reduceMax } from "../op/select.ts"
+import { stopGradient } from "../op/stop.ts"
 import { scalar, type Tensor } from "../Tensor.ts"
 import { branchBias, type LayerType, mergeHeads, type Mix, splitHeads } from "./attention.ts"
 import { type Activation, activations, embedding, linear, type LinearParams, parts, rmsNorm } from "./layers.ts"
@@ -65,6 +68,8 @@ export interface DecoderInput {
   readonly rows?: Tensor | undefined
   /** int32 [r]: target ids; the output is their negative log-likelihoods [r] instead of logits. */
   readonly targets?: Tensor | undefined
+  /** With `targets`: the output is `figures` of them, [r, 4]. */
+  readonly told?: boolean | undefined
   /** int32 scalar: the dropout key; no dropout without it. */
   readonly key?: Tensor | undefined
   /** The attention function; by default masked by `branches` and the windows of the config. */
@@ -221,21 +226,41 @@ export const decoderBody = (c: DecoderConfig) => {
 /** Rows per logits chunk when likelihoods are computed. */
 const CHUNK = 1024
 
-/** Negative log-likelihoods [r] of targets [r] after rows [r, hidden]; checkpointing holds one chunk of logits. */
-const likelihoods = (rows: Tensor, targets: Tensor, logits: (rows: Tensor) => Tensor): Tensor => {
+/**
+ * The figures of predicted tokens, as columns: the negative log-likelihood in nats; 1 where no token is likelier, else 0; the
+ * entropy of the prediction in nats; and the mean of its logits. Only the first has a gradient.
+ * Logits [r, vocabulary], targets [r] -> [r, 4].
+ */
+export const figures = (logits: Tensor, targets: Tensor): Tensor => {
+  const [count, words] = logits.type.shape as readonly [number, number]
+  const still = stopGradient(logits)
+  const first = not(less(take(still, targets), reduceMax(still, 1)))
+  const shares = reshape(softmax(still), [count, 1, words])
+  const entropy = neg(matmul(shares, reshape(logSoftmax(still), [count, words, 1])))
+  const columns = [crossEntropy(logits, targets), float(first), entropy, scale(sum(still, [1]), 1 / words)]
+  return concat(columns.map((own) => reshape(own, [count, 1])), 1)
+}
+
+/** A loss of each of `targets` [r] after rows [r, hidden], [r, ...]; checkpointing holds one chunk of logits. */
+const inChunks = (
+  rows: Tensor,
+  targets: Tensor,
+  logits: (rows: Tensor) => Tensor,
+  loss: (logits: Tensor, targets: Tensor) => Tensor
+): Tensor => {
   const count = targets.type.shape[0]!
-  if (count <= CHUNK) return crossEntropy(logits(rows), targets)
+  if (count <= CHUNK) return loss(logits(rows), targets)
   const kept = saved(rows)
   const chunks = Array.from({ length: Math.ceil(count / CHUNK) }, (_, i) => {
     const own = (t: Tensor) => slice(t, 0, i * CHUNK, Math.min(count, (i + 1) * CHUNK))
-    return saved(crossEntropy(logits(own(kept)), own(targets)))
+    return saved(loss(logits(own(kept)), own(targets)))
   })
   return concat(chunks, 0)
 }
 
 /**
- * Logits of the token after each of `rows`, [r, vocabulary], or negative log-likelihoods [r] of `targets`. A tied head
- * reuses the embedding and has no weight of its own.
+ * Logits of the token after each of `rows`, [r, vocabulary], or negative log-likelihoods [r] of `targets`, or their figures.
+ * A tied head reuses the embedding and has no weight of its own.
  */
 export const causalLm = (c: DecoderConfig) => {
   const model = decoderBody(c)
@@ -244,7 +269,7 @@ export const causalLm = (c: DecoderConfig) => {
   return module(params, (p, input: DecoderInput) => {
     const rows = reshape(model.apply(p.model, input), [-1, c.hidden_size])
     const logits = (of: Tensor) => head.apply(c.tie_word_embeddings ? p.model.embed_tokens : p.lm_head, of)
-    return input.targets ? likelihoods(rows, input.targets, logits) : logits(rows)
+    return input.targets ? inChunks(rows, input.targets, logits, input.told ? figures : crossEntropy) : logits(rows)
   })
 }
 /** A causal language model, see `causalLm`. */

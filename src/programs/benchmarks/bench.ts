@@ -16,6 +16,7 @@ import { needsRetriever } from "../preflight.ts"
 import { json, trained } from "../run.ts"
 import { type Bench, evaluateTask } from "./evaluateTask.ts"
 import { evaluateGenerative } from "./generative/evaluate.ts"
+import type { Judge } from "./generative/outside.ts"
 import { seenIn } from "./leaks.ts"
 import { present } from "./present.ts"
 import { rowOf, summaryOf } from "./summary.ts"
@@ -35,6 +36,8 @@ export interface BenchOptions {
   readonly train: ReadonlyArray<string>
   /** Least Jaccard index of a near-duplicate of these texts, which is left out, too; 1 for none. */
   readonly likeness: number
+  /** Who judges answers, for metrics that need it. */
+  readonly judge?: Judge | undefined
 }
 
 /** Whether the retriever of a mode has a prompt that names the task. */
@@ -92,7 +95,12 @@ export const bench = Effect.fn("bench")(function*(c: RunConfig, options: BenchOp
     const rows = retrieval.length === 0 ? [] : yield* evaluateRetrieval(c, retrieval, options, out)
     const answered = generative.length === 0
       ? []
-      : yield* evaluateGenerative(c, generative, { data: options.data, out, named: options.named })
+      : yield* evaluateGenerative(c, generative, {
+        data: options.data,
+        out,
+        named: options.named,
+        judge: options.judge
+      })
     const summary = summaryOf(rows, answered)
     yield* replace(join(out, benchSummary), json(summary))
     return summary

@@ -81,18 +81,19 @@ const judge = Effect.fnUntraced(function*(
 
 /** The rows of a run with what the model of the settings says of them; as they are where the mode asks for nothing. */
 export const referred = Effect.fn("reference")(function*(prepared: Prepared) {
-  const { config, epochs } = prepared
+  const { config, epochs, heldOut = [] } = prepared
   const refer = modeOf(config).texts?.refer
   if (refer === undefined) return prepared
   const records = epochs(0) as ReadonlyArray<TokenRecord>
   const made = Effect.gen(function*() {
     yield* makeFolder(config.output_dir)
     const kept = yield* open(join(config.output_dir, referenceKept(yield* conditions(config))))
-    yield* judge(config, refer, records, kept)
-    return records.map((own) => withReference(own, kept.known.get(hashOf(own))!))
+    yield* judge(config, refer, [...records, ...heldOut], kept)
+    const known = (own: TokenRecord) => withReference(own, kept.known.get(hashOf(own))!)
+    return { all: records.map(known), held: heldOut.map(known) }
   }).pipe(Effect.scoped)
-  const all = yield* Lock.holding(config.output_dir)(made)
-  return { ...prepared, epochs: () => all } satisfies Prepared as Prepared
+  const { all, held } = yield* Lock.holding(config.output_dir)(made)
+  return { ...prepared, epochs: () => all, heldOut: prepared.heldOut && held } satisfies Prepared as Prepared
 })
 
 /** The same with figures of 0 instead, for a run that is only measured. */

@@ -19,6 +19,10 @@ const Trained = Schema.Struct({
   readerLoss: Schema.NullOr(Schema.Finite),
   /** Updates that were skipped, by model, where there is a loss scale: their gradients were not finite in float16. */
   skipped: Schema.optionalKey(Schema.Record(Schema.String, Schema.Natural)),
+  /** Figures of the rows held out, where there are any, when they were last judged; null where not finite. */
+  evaluation: Schema.optionalKey(
+    Schema.Record(Schema.String, Schema.Union([Schema.NullOr(Schema.Finite), Schema.String]))
+  ),
   checkpoint: Schema.String
 })
 /** The progress of a run, as stored in the file. */
@@ -70,6 +74,8 @@ interface Kept {
   readonly losses: Losses | undefined
   /** Updates skipped, by model; `undefined` without a loss scale. */
   readonly skipped: Readonly<Record<string, number>> | undefined
+  /** The last figures of the rows held out; `undefined` without any. */
+  readonly evaluation?: Trained["evaluation"]
   readonly checkpoint: string
 }
 
@@ -93,7 +99,7 @@ export const clock = Effect.fnUntraced(function*(output: string, start: number, 
   })
   /** To be called after each step: writes the time now and then. */
   const tick = Effect.flatMap(elapsed, (seconds) => seconds - written < TICK ? Effect.void : write(seconds))
-  const keep = Effect.fnUntraced(function*({ checkpoint, losses, size, skipped, step }: Kept) {
+  const keep = Effect.fnUntraced(function*({ checkpoint, evaluation, losses, size, skipped, step }: Kept) {
     const own = step > start ? yield* elapsed : 0
     const seconds = before === null ? null : before + own
     yield* write(own)
@@ -104,6 +110,7 @@ export const clock = Effect.fnUntraced(function*(output: string, start: number, 
       retrieverLoss: finite(losses?.retrieverLoss),
       readerLoss: finite(losses?.readerLoss),
       ...(skipped ? { skipped } : {}),
+      ...(evaluation ? { evaluation } : {}),
       checkpoint
     }
     yield* replace(pathOf(output), bytes(trained))

@@ -8,6 +8,7 @@ import { aboutOf } from "../../domain/settings/setting.ts"
 import * as Endpoint from "../../runtime/language/endpoint/endpoint.ts"
 import * as Local from "../../runtime/language/local.ts"
 import * as Corpus from "../../runtime/ports/Corpus.ts"
+import type { Writer } from "../../runtime/ports/Writer.ts"
 import { modeOf, systemOf } from "../../systems/all.ts"
 import { decisive } from "../identity.ts"
 import { answering } from "../prepare.ts"
@@ -70,6 +71,19 @@ export const reader = (given: RunConfig, { cache, seed, temperature, token_budge
 
 /** The layer of an endpoint as a writer. */
 export const endpoint = Endpoint.layer
+
+/** A writer of either kind. */
+export type WriterLayer<A extends Layer.Any = ReturnType<typeof endpoint> | ReturnType<typeof reader>> = Layer.Layer<
+  Writer,
+  Layer.Error<A>,
+  Layer.Services<A>
+>
+
+/** What the answers of a run's reader depend on. */
+export const readerAbout = Effect.fnUntraced(function*(given: RunConfig) {
+  const { config } = yield* trained(given)
+  return { ...identityOf(closedBook(config)), model: yield* Local.identityOf(config.reader_name_or_path) }
+})
 
 /** Settings of an endpoint where users do not say otherwise. */
 export const endpointDefaults = Endpoint.defaults

@@ -1,7 +1,7 @@
 /** A language model's programs as graphs; all take the weights as inputs. */
 import { type PreferenceLoss, preferenceLosses, type PreferenceOptions } from "../../kernels/loss/preference.ts"
 import type { Decoder, DecoderInput } from "../../kernels/nn/decoder.ts"
-import { entering } from "../../kernels/nn/Module.ts"
+import { type Bound, entering } from "../../kernels/nn/Module.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
 import { reshape, sumAll } from "../../kernels/op/broadcast.ts"
 import { matmul } from "../../kernels/op/contract.ts"
@@ -43,22 +43,37 @@ const decoderInput = (batch: Tensors): DecoderInput => ({
 const title = (model: string, what: string, { length, rows, supervised }: PackShape) =>
   `${model}.${what} ${rows}x${length}/${supervised}`
 
-/** The graph of `nllOf` a decoder on a batch of these types. */
+/** The graph of what is judged of a decoder's predictions on a batch of these types. */
 const judging = (
   decoder: Decoder,
   name: string,
   types: Readonly<Record<string, TensorType>>,
-  nllOf: (apply: (read: DecoderInput) => Tensor, batch: DecoderInput) => Tensor
+  judge: (apply: (read: DecoderInput) => Tensor, batch: DecoderInput) => Tensors
 ): Graph => {
   const { bound, inputs } = entering(decoder.params, names.param)
   const batch = Object.fromEntries(Object.entries(types).map(([name, t]) => [name, input(name, t.shape, t.dtype)]))
-  const nll = nllOf((read) => decoder.apply(bound, read), decoderInput(batch))
-  return { name, inputs: { ...inputs, ...batch }, outputs: { nll } }
+  const outputs = judge((read) => decoder.apply(bound, read), decoderInput(batch))
+  return { name, inputs: { ...inputs, ...batch }, outputs }
+}
+
+/** The columns of `figures`, each [supervised]. */
+const columnsOf = (told: Tensor): Readonly<Record<"nll" | "correct" | "entropy" | "logits", Tensor>> => {
+  const column = (at: number) => reshape(slice(told, 1, at, at + 1), [told.type.shape[0]!])
+  return { nll: column(0), correct: column(1), entropy: column(2), logits: column(3) }
 }
 
 /** Negative log-likelihood of each supervised token, in nats: `nll` [supervised]; `model` is the model's name. */
 export const score = (decoder: Decoder, shape: PackShape, model = "decoder"): Graph =>
-  judging(decoder, title(model, "score", shape), batchTypes(shape), (apply, batch) => apply(batch))
+  judging(decoder, title(model, "score", shape), batchTypes(shape), (apply, batch) => ({ nll: apply(batch) }))
+
+/** The figures of each supervised token: `nll`, `correct`, `entropy` and `logits`, each [supervised]. */
+export const describe = (decoder: Decoder, shape: PackShape, model = "decoder"): Graph =>
+  judging(
+    decoder,
+    title(model, "describe", shape),
+    batchTypes(shape),
+    (apply, batch) => columnsOf(apply({ ...batch, told: true }))
+  )
 
 /** Most supervised tokens whose logits `scoring` holds at once: a program of open sizes cannot divide them. */
 export const LOGITS = 1024
@@ -76,7 +91,7 @@ export const scoring = (decoder: Decoder, model = "decoder"): Family<"rows" | "q
       decoder,
       title(model, "score", shape),
       types,
-      (apply, { targets, ...read }) => crossEntropy(apply(read), targets!)
+      (apply, { targets, ...read }) => ({ nll: crossEntropy(apply(read), targets!) })
     )
   }
 })
@@ -88,11 +103,27 @@ export interface StepOptions extends Learning {
   readonly shape: PackShape
   /** Shifted sparse attention (S2-Attn); `length` must then be a multiple of 8. */
   readonly shifted: boolean
+  /** Reports `correct`, `entropy` and `logits` [supervised] too, see `figures`; not by default. */
+  readonly told?: boolean
+}
+
+/** Negative log-likelihoods, and what is reported of them. */
+const predicted = (
+  decoder: Decoder,
+  params: Bound<Decoder["params"]>,
+  batch: Tensors,
+  { shifted, told = false }: StepOptions
+): { readonly nll: Tensor; readonly report: Tensors } => {
+  const found = decoder.apply(params, { ...decoderInput(batch), shifted, told })
+  if (!told) return { nll: found, report: {} }
+  const { nll, ...report } = columnsOf(found)
+  return { nll, report }
 }
 
 /** A training step minimising Σ weight · nll; reports `nll` [supervised]. */
-export const lesson = (decoder: Decoder, { model = "decoder", shape, shifted, ...learning }: StepOptions): Steps =>
-  steps({
+export const lesson = (decoder: Decoder, options: StepOptions): Steps => {
+  const { model = "decoder", shape, ...learning } = options
+  return steps({
     ...learning,
     name: title(model, "learn", shape),
     params: decoder.params,
@@ -102,10 +133,11 @@ export const lesson = (decoder: Decoder, { model = "decoder", shape, shifted, ..
       key: int32()
     },
     loss: (params, batch) => {
-      const nll = decoder.apply(params, { ...decoderInput(batch), shifted })
-      return { loss: sumAll(mul(batch["weights"]!, nll)), report: { nll } }
+      const { nll, report } = predicted(decoder, params, batch, options)
+      return { loss: sumAll(mul(batch["weights"]!, nll)), report: { nll, ...report } }
     }
   })
+}
 
 /** How pairs are weighed: TRL's losses by name, each with a weight; `sft` is the chosen answer's likelihood. */
 export interface PreferenceTerms extends PreferenceOptions {
@@ -126,11 +158,9 @@ const float32 = (...shape: ReadonlyArray<number>): TensorType => ({ dtype: "floa
  * in the mean and of a chosen token in `sft`. Reports `chosen`, `rejected` and `each`, the loss of each pair times `pairs`
  * over their number in the update. There is no dropout: the policy is compared with a reference that had none.
  */
-export const preference = (
-  decoder: Decoder,
-  { model = "decoder", pairs, shape, shifted, terms, ...learning }: PreferenceStepOptions
-): Steps =>
-  steps({
+export const preference = (decoder: Decoder, options: PreferenceStepOptions): Steps => {
+  const { model = "decoder", pairs, shape, terms, ...learning } = options
+  return steps({
     ...learning,
     name: `${title(model, "prefer", shape)}`,
     params: decoder.params,
@@ -143,7 +173,7 @@ export const preference = (
       shares: float32(2)
     },
     loss: (params, batch) => {
-      const nll = decoder.apply(params, { ...decoderInput(batch), shifted })
+      const { nll, report } = predicted(decoder, params, batch, options)
       const summed = (of: Tensor) => neg(reshape(matmul(of, reshape(nll, [shape.supervised, 1])), [pairs]))
       const column = (of: Tensor, at: number) => reshape(slice(of, 1, at, at + 1), [pairs])
       const share = (at: number) => reshape(slice(batch["shares"]!, 0, at, at + 1), [])
@@ -160,9 +190,10 @@ export const preference = (
           weight
         )
       ).reduce((a, b) => add(a, b))
-      return { loss: sumAll(each), report: { chosen, rejected, each } }
+      return { loss: sumAll(each), report: { chosen, rejected, each, ...report } }
     }
   })
+}
 
 /** One update as a single graph. */
 export const learn = (decoder: Decoder, options: StepOptions): Graph => lesson(decoder, options).whole()

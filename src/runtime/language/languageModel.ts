@@ -28,13 +28,15 @@ import {
   LanguageModelError,
   LanguageModelLearner,
   type LanguageModelLesson,
+  type Learned,
   type PreferenceLesson,
   type Preferred,
-  type TokenLesson
+  type TokenLesson,
+  type TokenSums
 } from "../ports/LanguageModel.ts"
 import type { PromptError } from "./chatTokens.ts"
 import * as Graphs from "./graphs.ts"
-import { sequenced, type StepKey } from "./lessons.ts"
+import { type Batch, sequenced, type StepKey } from "./lessons.ts"
 import * as Model from "./model.ts"
 import type { PackOptions } from "./pack.ts"
 import { byPart } from "./scoring.ts"
@@ -50,9 +52,25 @@ const portOf = (model: Model.Decoding, asError = inWords()) =>
     nll: Effect.fn("languageModel.nll")(model.nll, Effect.mapError(asError)),
     rank: Effect.fn("languageModel.rank")(model.rank, Effect.mapError(asError)),
     logLikelihood: Effect.fn("languageModel.logLikelihood")(model.logLikelihood, Effect.mapError(asError)),
+    describe: Effect.fn("languageModel.describe")(model.describe, Effect.mapError(asError)),
     write: (prompts, options) =>
       model.write(prompts, options).pipe(Stream.mapError(asError), Stream.withSpan("languageModel.write"))
   })
+
+/** Sums over the tokens of each sequence, if updates report them. */
+const sumsOf = (
+  parts: ReadonlyArray<Pick<Batch, "own" | "places">>,
+  reports: ReadonlyArray<Learner.Report>
+): { readonly tokens?: TokenSums } => {
+  if (reports.some((report) => report["entropy"] === undefined)) return {}
+  const sums = (name: string) =>
+    Float32Array.from(
+      parts.flatMap(({ own, places }, i) =>
+        own.map((s, r) => byPart(s, (t) => reports[i]![name]![places[r]![t]!]!, 1, "sum")[0]!)
+      )
+    )
+  return { tokens: { correct: sums("correct"), entropy: sums("entropy"), logits: sums("logits") } }
+}
 
 /** Questions, rows or pairs of a lesson. */
 const itemsOf = (lesson: AnyLesson): number => {
@@ -79,7 +97,8 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
       scaler,
       lesson: ([kind, rows, length, supervised, pairs]: StepKey) => {
         const shifted = !prompting.use_full_attn && length >= LEAST_SHIFTED
-        const step = { ...learning, model: name, shape: { rows, length, supervised }, shifted }
+        const told = settings.told ?? false
+        const step = { ...learning, model: name, shape: { rows, length, supervised }, shifted, told }
         return kind === "tokens"
           ? Graphs.lesson(model.decoder, step)
           : Graphs.preference(model.decoder, { ...step, pairs, terms: settings.preference! })
@@ -122,6 +141,10 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
     type Prepared = Effect.Success<ReturnType<typeof prepare>>[number]
     const losses = ({ own, places }: Prepared, { nll }: Learner.Report): ReadonlyArray<number> =>
       own.map((s, r) => byPart(s, (t) => nll![places[r]![t]!]!, 1, "mean")[0]!)
+    const learnedOf = (parts: ReadonlyArray<Prepared>, reports: ReadonlyArray<Learner.Report>): Learned => ({
+      loss: Float32Array.from(parts.flatMap((part, i) => losses(part, reports[i]!))),
+      ...sumsOf(parts, reports)
+    })
 
     /** Uses a lesson's micro-batches, smaller ones if memory does not hold them. */
     const inParts = <A, E>(lesson: AnyLesson, use: (parts: ReadonlyArray<Prepared>) => Effect.Effect<A, E>) =>
@@ -130,11 +153,16 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
         (ranges) => Effect.flatMap(prepare(lesson, ranges), use)
       )
     const learn = (lesson: LanguageModelLesson | TokenLesson) =>
-      inParts(lesson, (parts) =>
-        Effect.map(
-          learner.learn(parts),
-          (reports) => Float32Array.from(parts.flatMap((part, i) => losses(part, reports[i]!)))
-        ))
+      inParts(lesson, (parts) => Effect.map(learner.learn(parts), (reports) => learnedOf(parts, reports)))
+    const learnSeveral = (lessons: ReadonlyArray<LanguageModelLesson | TokenLesson>) => {
+      const whole = Effect.flatMap(
+        alike(lessons),
+        (parts) =>
+          Effect.map(learner.learnSeveral(parts), (reports) => parts.map((part, k) => learnedOf([part], [reports[k]!])))
+      )
+      return several(whole, Effect.forEach(lessons, learn))
+    }
+    const lossOf = ({ loss }: Learned) => loss
     const prefer = (lesson: PreferenceLesson) =>
       inParts(lesson, (parts) =>
         Effect.map(learner.learn(parts), (reports): Preferred => {
@@ -142,7 +170,8 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
           return {
             loss: Float32Array.from(all("each"), (own) => own * lesson.pairs.length),
             chosen: Float32Array.from(all("chosen")),
-            rejected: Float32Array.from(all("rejected"))
+            rejected: Float32Array.from(all("rejected")),
+            ...sumsOf(parts, reports)
           }
         }))
 
@@ -151,16 +180,14 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
       LanguageModelLearner.of({
         groups,
         ...lossScaleOf(learner),
-        learn: Effect.fn("languageModel.learn")(learn, fail),
+        learn: Effect.fn("languageModel.learn")((lesson) => Effect.map(learn(lesson), lossOf), fail),
+        learnTokens: Effect.fn("languageModel.learnTokens")(learn, fail),
         prefer: Effect.fn("languageModel.prefer")(prefer, fail),
-        learnSeveral: Effect.fn("languageModel.learnSeveral")((lessons) => {
-          const whole = Effect.flatMap(alike(lessons), (parts) =>
-            Effect.map(
-              learner.learnSeveral(parts),
-              (reports) => parts.map((part, k) => Float32Array.from(losses(part, reports[k]!)))
-            ))
-          return several(whole, Effect.forEach(lessons, learn))
-        }, fail),
+        learnSeveral: Effect.fn("languageModel.learnSeveral")(
+          (lessons) => Effect.map(learnSeveral(lessons), (all) => all.map(lossOf)),
+          fail
+        ),
+        learnTokensSeveral: Effect.fn("languageModel.learnTokensSeveral")(learnSeveral, fail),
         gate: Effect.fn("languageModel.gate")(function*(lesson) {
           const squares = yield* fail(inParts(lesson, learner.probe))
           return yield* Effect.mapError(judge(squares, groupName), (reason) => new LanguageModelError({ reason }))

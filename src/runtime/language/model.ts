@@ -12,7 +12,13 @@ import * as Model from "../models/load.ts"
 import { loraOf } from "../models/lora.ts"
 import { quantisationOf, tellWidened } from "../models/quantisation.ts"
 import { optimizerOf, storedAs } from "../models/training.ts"
-import { ContextOverflow, type Reduction, type TokenRow, type WriteOptions } from "../ports/LanguageModel.ts"
+import {
+  ContextOverflow,
+  type Described,
+  type Reduction,
+  type TokenRow,
+  type WriteOptions
+} from "../ports/LanguageModel.ts"
 import type { PromptError } from "./chatTokens.ts"
 import * as Folder from "./folder.ts"
 import * as Writing from "./generation/writing.ts"
@@ -33,6 +39,8 @@ export interface LanguageModelSettings {
   readonly generation: Generation
   /** How preferences are learned from; needed for `prefer`. */
   readonly preference?: PreferenceTerms
+  /** Whether updates on tokens and preferences tell of tokens more than their likelihoods; not by default. */
+  readonly told?: boolean
 }
 
 /** `learns`: whether the parameters are trainable. */
@@ -68,7 +76,7 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     rounds: own.quantization_activations === "int8"
   })
   const padded = { padding: ends.padding, most }
-  const likelihoods = yield* Scoring.make({ model: settings.name, decoder, weights, ...padded })
+  const { described, likelihoods } = yield* Scoring.make({ model: settings.name, decoder, weights, ...padded })
 
   /** Applies `make` to each prompt; overlong prompts are dropped if the settings say "skip". */
   const each = <A>(
@@ -121,6 +129,11 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
       const found = yield* likelihoods(all, all.map(() => 1), "sum")
       return Float32Array.from(found, ([nll]) => -nll!)
     }),
+    describe: (texts: ReadonlyArray<TokenRow>) =>
+      Effect.map(
+        described(texts.map((row) => Sequences.ofRow(row, () => 1))),
+        ({ nll, ...sums }): Described => ({ logLikelihood: nll.map((own) => -own), ...sums })
+      ),
     write: (prompts: ReadonlyArray<Chat>, { decoding, key = "", max_new_tokens }: WriteOptions) =>
       Stream.unwrap(Effect.gen(function*() {
         const asked = yield* each(prompts, (prompt) => sequences.open(prompt, max_new_tokens))

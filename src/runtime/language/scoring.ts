@@ -43,6 +43,11 @@ export interface ScoringOptions extends Pick<PackOptions, "padding" | "most"> {
 
 type Shape = [rows: number, length: number, supervised: number]
 
+/** Outputs of a program by name, each a value for every place. */
+type Outputs = Readonly<Record<string, ArrayLike<number>>>
+/** What is read of a sequence: its i-th supervised token's value of an output. */
+type Told = (name: string, i: number) => number
+
 /**
  * The program of each shape: compiled for it and fed the weights. But quantised weights on the host are constants of one
  * program of all shapes, which packs them once; only more logits than it may hold at a time are left to the others.
@@ -62,35 +67,60 @@ const programs = Effect.fnUntraced(function*({ decoder, model, weights }: Scorin
   return run
 })
 
-/** Negative log-likelihoods of the parts of sequences; `parts` are the numbers of parts. */
+/** What is told of a supervised token besides its negative log-likelihood. */
+export const figureNames = ["correct", "entropy", "logits"] as const
+
+/** Judges sequences, in batches that memory holds: what is told of each, in their order. */
 export const make = Effect.fnUntraced(function*(options: ScoringOptions) {
-  const { model, most, padding, weights } = options
+  const { decoder, model, most, padding, weights } = options
   const score = yield* programs(options)
+  const describe = yield* cached(
+    ([rows, length, supervised]: Shape) => Graphs.describe(decoder, { rows, length, supervised }, model),
+    { fixed: weights.frozen }
+  )
   const scoring = Halving.make(`${model}.score`, "tokens")
 
-  /** For each sequence, the negative log-likelihood of its i-th supervised token; in one run. */
-  const scored = Effect.fnUntraced(function*(own: ReadonlyArray<Sequence>) {
+  /** What is told of each sequence; in one run. */
+  const scored = Effect.fnUntraced(function*(own: ReadonlyArray<Sequence>, program: Run<Shape>) {
     const { data, places, shape } = pack(own, { rows: powerOfTwo(own.length), all: false, padding, most })
-    const { nll } = yield* score([shape.rows, shape.length, shape.supervised], { ...weights.values(), ...data })
-    return places.map((place) => (i: number) => nll![place[i]!]!)
+    const told: Outputs = yield* program([shape.rows, shape.length, shape.supervised], { ...weights.values(), ...data })
+    return places.map((place): Told => (name, i) => told[name]![place[i]!]!)
   })
 
   /** Sequences are sorted by descending length, so that those in a batch have similar lengths. */
-  return Effect.fnUntraced(function*(
+  const judged = Effect.fnUntraced(function*(
     all: ReadonlyArray<Sequence>,
-    parts: ReadonlyArray<number>,
-    reduction: Reduction
+    program: Run<Shape>,
+    see: (sequence: number, told: Told) => void
   ) {
-    const results: Array<Float32Array> = []
     const order = [...all.keys()].toSorted((a, b) => all[b]!.ids.length - all[a]!.ids.length || a - b)
     const most = Math.max(1, Math.floor(TOKENS / (all[order[0]!]?.ids.length ?? 1)))
     for (const group of groupsOf(order, 2 ** Math.floor(Math.log2(most)))) {
       const own = group.map((i) => all[i]!)
       const tokens = ([from, to]: Halving.Range) => powerOfTwo(to - from) * own[from]!.ids.length
-      const found = yield* scoring.each(own.length, tokens, (range) => scored(own.slice(...range)))
-      const nlls = found.flatMap((rows) => rows)
-      group.forEach((i, r) => results[i] = byPart(own[r]!, nlls[r]!, parts[i]!, reduction))
+      const found = yield* scoring.each(own.length, tokens, (range) => scored(own.slice(...range), program))
+      found.flat().forEach((told, r) => see(group[r]!, told))
     }
-    return results
   })
+  return {
+    /** Negative log-likelihoods of the parts of sequences; `parts` are the numbers of parts. */
+    likelihoods: Effect.fnUntraced(function*(
+      all: ReadonlyArray<Sequence>,
+      parts: ReadonlyArray<number>,
+      reduction: Reduction
+    ) {
+      const results: Array<Float32Array> = []
+      yield* judged(all, score, (s, told) => results[s] = byPart(all[s]!, (i) => told("nll", i), parts[s]!, reduction))
+      return results
+    }),
+    /** Sums over the supervised tokens of each sequence: `nll` and the figures. */
+    described: Effect.fnUntraced(function*(all: ReadonlyArray<Sequence>) {
+      const names = ["nll", ...figureNames] as const
+      const sums = names.map((name) => [name, new Float32Array(all.length)] as const)
+      yield* judged(all, describe, (s, told) => {
+        for (const [name, own] of sums) own[s] = byPart(all[s]!, (i) => told(name, i), 1, "sum")[0]!
+      })
+      return Object.fromEntries(sums) as Record<typeof names[number], Float32Array>
+    })
+  }
 })

@@ -71,6 +71,22 @@ export interface WriteOptions {
 /** How token likelihoods are reduced over a text. */
 export type Reduction = "mean" | "sum"
 
+/** Of texts' learned tokens besides their likelihoods, sums over those of each text. */
+export interface TokenSums {
+  /** Tokens than which none is likelier. */
+  readonly correct: Float32Array
+  /** Entropies of the predictions, in nats. */
+  readonly entropy: Float32Array
+  /** Means of the predictions' logits. */
+  readonly logits: Float32Array
+}
+
+/** What a model says of texts. */
+export interface Described extends TokenSums {
+  /** As `logLikelihood`. */
+  readonly logLikelihood: Float32Array
+}
+
 /** A language model for inference. */
 export class LanguageModel extends Context.Service<LanguageModel, {
   /** Mean negative log-likelihood of each continuation given its prompt, including the eos token, in nats per token. */
@@ -95,6 +111,8 @@ export class LanguageModel extends Context.Service<LanguageModel, {
   readonly write: (prompts: ReadonlyArray<Chat>, options: WriteOptions) => Stream.Stream<Token, LanguageModelError>
   /** Log-likelihood of each text's learned tokens given those before them: their sum, in nats. */
   readonly logLikelihood: (texts: ReadonlyArray<TokenRow>) => Effect.Effect<Float32Array, LanguageModelError>
+  /** The same with what else is told of these tokens, at the cost of more passes over the logits. */
+  readonly describe: (texts: ReadonlyArray<TokenRow>) => Effect.Effect<Described, LanguageModelError>
 }>()("anamnesis/runtime/LanguageModel") {}
 
 /** Prompts and their target continuations. */
@@ -120,24 +138,38 @@ export interface PreferenceLesson {
 /** What one update of a language model learns from. */
 export type AnyLesson = LanguageModelLesson | TokenLesson | PreferenceLesson
 
+/** What an update tells of each row: its loss in nats per token, and of its tokens before the update if asked for. */
+export interface Learned {
+  readonly loss: Float32Array
+  readonly tokens?: TokenSums
+}
+
 /** What an update tells of each pair: its loss, and log-likelihoods of both answers before the update. */
 export interface Preferred {
   readonly loss: Float32Array
   readonly chosen: Float32Array
   readonly rejected: Float32Array
+  /** Of the answers' tokens, if asked for: [pairs, 2], the chosen and the rejected. */
+  readonly tokens?: TokenSums
 }
 
 /** A trainable language model. */
 export class LanguageModelLearner extends Context.Service<LanguageModelLearner, {
   readonly groups: ReadonlyArray<ParameterGroup>
-  /** One update; returns the loss of each continuation or row, in nats per token. */
-  readonly learn: (lesson: LanguageModelLesson | TokenLesson) => Effect.Effect<Float32Array, LanguageModelError>
+  /** One update; returns the loss of each continuation, in nats per token. */
+  readonly learn: (lesson: LanguageModelLesson) => Effect.Effect<Float32Array, LanguageModelError>
+  /** One update on rows of tokens. */
+  readonly learnTokens: (lesson: TokenLesson) => Effect.Effect<Learned, LanguageModelError>
   /** One update on preferences. */
   readonly prefer: (lesson: PreferenceLesson) => Effect.Effect<Preferred, LanguageModelError>
   /** Successive updates, one per lesson, in one program; returns the losses of each. If absent, `learn` is used. */
   readonly learnSeveral?: (
-    lessons: ReadonlyArray<LanguageModelLesson | TokenLesson>
+    lessons: ReadonlyArray<LanguageModelLesson>
   ) => Effect.Effect<ReadonlyArray<Float32Array>, LanguageModelError>
+  /** The same for rows of tokens; if absent, `learnTokens` is used. */
+  readonly learnTokensSeveral?: (
+    lessons: ReadonlyArray<TokenLesson>
+  ) => Effect.Effect<ReadonlyArray<Learned>, LanguageModelError>
   /** The loss scale, if there is one; an update that is skipped returns its losses, which may be infinite or NaN. */
   readonly lossScale?: () => LossScale
   /**
@@ -152,7 +184,11 @@ export const none: Layer.Layer<LanguageModel> = Layer.succeed(LanguageModel, {
   nll: (prompts) => Effect.succeed(new Float32Array(prompts.length)),
   rank: (prompts) => Effect.succeed(prompts.map(() => new Float32Array(0))),
   write: () => Stream.empty,
-  logLikelihood: (texts) => Effect.succeed(new Float32Array(texts.length))
+  logLikelihood: (texts) => Effect.succeed(new Float32Array(texts.length)),
+  describe: (texts) => {
+    const none = () => new Float32Array(texts.length)
+    return Effect.succeed({ logLikelihood: none(), correct: none(), entropy: none(), logits: none() })
+  }
 })
 
 /** No model, for inference or training. */
@@ -160,7 +196,8 @@ export const absent: Layer.Layer<LanguageModel | LanguageModelLearner> = Layer.m
   none,
   Layer.succeed(LanguageModelLearner, {
     groups: [],
-    learn: (lesson) => Effect.succeed(new Float32Array("rows" in lesson ? lesson.rows.length : lesson.prompts.length)),
+    learn: ({ prompts }) => Effect.succeed(new Float32Array(prompts.length)),
+    learnTokens: ({ rows }) => Effect.succeed({ loss: new Float32Array(rows.length) }),
     prefer: ({ pairs }) => {
       const none = () => new Float32Array(pairs.length)
       return Effect.succeed({ loss: none(), chosen: none(), rejected: none() })

@@ -13,6 +13,7 @@ export const ofModel = (c: MediphiConfig): LanguageModelSettings => ({
   training: c,
   prompting: c,
   generation: c,
+  told: c.log_token_statistics,
   preference: { losses: lossesOf(c), beta: c.beta, labelSmoothing: c.label_smoothing }
 })
 

@@ -79,6 +79,7 @@ export const pairRows = Effect.fnUntraced(function*(c: MediphiConfig) {
   const records = kept.map(recordOf)
   return {
     records,
+    texts: pairs.map(({ chosen }) => chosen),
     told: [...loaded.told, ...told],
     counts: {
       pairs: records.length,
@@ -89,7 +90,7 @@ export const pairRows = Effect.fnUntraced(function*(c: MediphiConfig) {
 })
 
 /** A side of a pair as a text of its own. */
-const sideOf = ({ ids, learned: marks, starts }: TokenRecord, which: 0 | 1) => {
+export const sideOf = ({ ids, learned: marks, starts }: TokenRecord, which: 0 | 1) => {
   const [from, to] = which === 0 ? [0, starts[1]] : [starts[1], undefined]
   return { ids: ids.slice(from, to), learned: marks.slice(from, to), starts: [0] }
 }

@@ -117,6 +117,7 @@ export const textRows = Effect.fnUntraced(function*(c: MediphiConfig) {
   const records = packed(fit.kept, packing, c.max_length)
   return {
     records,
+    texts: made.examples.map(({ ids }) => ids),
     told: [...loaded.told, ...made.told, ...fit.told],
     counts: counted(made.counts, fit.kept.length, records)
   } satisfies TokenRows as TokenRows

@@ -1,6 +1,6 @@
 /** Settings of language models trained on texts, their presets, and the traits of the modes. */
 import * as Schema from "effect/Schema"
-import { Count, NonNegative, Positive } from "../../domain/settings/kinds.ts"
+import { Count, MaybePath, MaybeSteps, NonNegative, Positive, Where } from "../../domain/settings/kinds.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
 import { setting } from "../../domain/settings/setting.ts"
 import * as Spec from "../../domain/settings/Spec.ts"
@@ -23,6 +23,7 @@ const inNamed = (...names: ReadonlyArray<ModeName>) =>
 const chats = inNamed("sft", "dpo")
 const packs = inNamed("sft", "pretrain")
 const [sft, pretrain, dpo] = [inNamed("sft"), inNamed("pretrain"), inNamed("dpo")]
+const evaluates = where("without eval_file", (c) => c["eval_file"] !== "")
 const losses = (c: Readonly<Record<string, unknown>>) => c["loss_type"] as ReadonlyArray<string>
 
 /** The system's own settings by name. */
@@ -98,6 +99,46 @@ export const fields = {
     affects: "learning",
     default: 1,
     matters: pretrain
+  }),
+  eval_file: setting(MaybePath, {
+    description:
+      "Rows that are not learned, in the forms of `train_file`: what the model loses on them is told while it is trained.",
+    affects: "output",
+    default: ""
+  }),
+  eval_where: setting(Where, {
+    description: "As `train_where`, for `eval_file`.",
+    affects: "output",
+    default: {},
+    matters: evaluates
+  }),
+  eval_strategy: setting(Schema.Literals(["no", "steps", "epoch"]), {
+    description: "When the rows of `eval_file` are judged: after every `eval_steps` updates, after every pass over the "
+      + "training rows, or not at all; after the last update too, except with \"no\".",
+    affects: "output",
+    default: "steps",
+    aliases: ["evaluation_strategy"],
+    matters: evaluates
+  }),
+  eval_steps: setting(MaybeSteps, {
+    description: "Updates between two judgements of `eval_file`; -1 for one after the last update only.",
+    affects: "output",
+    default: 500,
+    matters: all(evaluates, where("with eval_strategy steps", (c) => c["eval_strategy"] === "steps"))
+  }),
+  eval_on_start: setting(Schema.Boolean, {
+    description: "Judge the rows of `eval_file` before the first update too.",
+    affects: "output",
+    default: false,
+    matters: all(evaluates, where("with eval_strategy steps or epoch", (c) => c["eval_strategy"] !== "no"))
+  }),
+  log_token_statistics: setting(Schema.Boolean, {
+    description:
+      "Tell of learned tokens, as TRL does, `mean_token_accuracy`, `entropy` and, of preferences, `logits/chosen` and "
+      + "`logits/rejected`: two or three more passes over all logits, which cost most where a small model has a large "
+      + "vocabulary. Weights do not depend on it.",
+    affects: "output",
+    default: true
   }),
   beta: setting(Positive, {
     description: "How strongly preferences hold on to the reference: β of DPO.",
@@ -181,6 +222,9 @@ const conflicts = (c: MediphiConfig): ReadonlyArray<string> => {
     && "packing with use_full_attn false: examples of a row would lie across the groups of shifted sparse attention",
     c.mode === "pretrain" && c.documents_per_example > 1 && packing === "none"
     && "documents_per_example above 1 joins documents as packing does; leave packing as it is",
+    c.eval_file !== "" && c.eval_strategy === "steps" && c.eval_steps === 0 && "eval_steps is 0; give a number, or -1",
+    c.eval_file !== "" && c.eval_strategy === "steps" && c.eval_steps > 0 && c.eval_steps % c.steps_per_run !== 0
+    && `eval_steps (${c.eval_steps}) is no multiple of steps_per_run (${c.steps_per_run}): weights are there after each run`,
     c.mode === "dpo" && c.steps_per_run > 1
     && `steps_per_run (${c.steps_per_run}) is not made for mode dpo; leave it at 1`,
     c.mode === "dpo" && c.loss_weights.length > 0 && c.loss_weights.length !== c.loss_type.length

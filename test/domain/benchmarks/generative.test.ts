@@ -57,6 +57,17 @@ describe("a generative task", () => {
       /there is no metric "bleu" for this output_type; there are exact_match/
     ],
     [{ ...chosen, metric_list: [{ metric: "rouge1" }] }, /there is no metric "rouge1"/],
+    [{ ...written, metric_list: [{ metric: "bertscore" }] }, /bertscore: needs a model_type/],
+    [
+      { ...written, metric_list: [{ metric: "bertscore", model_type: "m", num_layers: 0 }] },
+      /num_layers: has to be a whole/
+    ],
+    [{ ...written, metric_list: [{ metric: "bertscore", model_type: "m", lang: "en" }] }, /there is no option "lang"/],
+    [
+      { ...written, metric_list: [{ metric: "concept_f1", vocabulary: "v", exclude: "x" }] },
+      /exclude: has to be a list/
+    ],
+    [{ ...written, metric_list: [{ metric: "llm_judge", form: "xml" }] }, /form: has to be auto, json or text/],
     [{ ...written, metric_list: [{ metric: "rouge1", stem: true }] }, /rouge1: there is no option "stem"/],
     [{ ...written, metric_list: [{ metric: "rouge1", aggregation: "max" }] }, /aggregation "max" is not known/],
     [{ ...written, metric_list: [{ metric: "f1" }, { metric: "f1" }] }, /f1 is given twice/],

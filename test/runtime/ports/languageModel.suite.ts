@@ -64,12 +64,21 @@ export const languageModelSuite = (
 
   return describe(`a language model ${name}`, () => {
     it.live("tells the likelihood of what is learned of texts, one by one or in a row", () =>
-      on(Effect.fnUntraced(function*({ logLikelihood }) {
+      on(Effect.fnUntraced(function*({ describe, logLikelihood }) {
         const [one, other] = yield* logLikelihood(texts)
         const [both] = yield* logLikelihood([joined])
         close(both!, one! + other!)
         assert.isTrue(speaks ? one! < 0 && other! < 0 : one === 0)
         assert.deepStrictEqual(yield* logLikelihood([]), new Float32Array(0))
+        const described = yield* describe(texts)
+        described.logLikelihood.forEach((own, i) => assert.closeTo(own, [one!, other!][i]!, 1e-4))
+        for (
+          const { correct, entropy, tokens } of texts.map(({ learned }, i) => ({
+            correct: described.correct[i]!,
+            entropy: described.entropy[i]!,
+            tokens: Array.from(learned).reduce((sum, own) => sum + own, 0)
+          }))
+        ) assert.isTrue(Number.isInteger(correct) && correct >= 0 && correct <= tokens && entropy >= 0)
       })))
     it.live("tells how surprised it is by each continuation, in the order and as often as it is asked", () =>
       on(Effect.fnUntraced(function*({ nll }) {
@@ -214,15 +223,15 @@ export const languageModelLearnerSuite = (
         } else assert.deepStrictEqual([last, after], [first, before])
       })))
     it.live(`tells the loss of each row of tokens${learns ? ", which falls" : ", and moves nothing"}`, () =>
-      on(Effect.fnUntraced(function*({ logLikelihood }, { learn }) {
+      on(Effect.fnUntraced(function*({ logLikelihood }, { learnTokens }) {
         const before = yield* logLikelihood(texts)
         const lesson = { rows: texts, average: "token" } as const
-        const first = yield* learn(lesson)
-        assert.strictEqual(first.length, texts.length)
-        for (let i = 0; i < 6; i++) yield* learn(lesson)
+        const first = yield* learnTokens(lesson)
+        assert.strictEqual(first.loss.length, texts.length)
+        for (let i = 0; i < 6; i++) yield* learnTokens(lesson)
         const after = yield* logLikelihood(texts)
         if (learns) assert.isAbove(mean(after), mean(before))
-        else assert.deepStrictEqual([after, yield* learn(lesson)], [before, first])
+        else assert.deepStrictEqual([after, (yield* learnTokens(lesson)).loss], [before, first.loss])
       })))
     it.live("is gated by every group that is trained, which moves nothing", () =>
       on(Effect.fnUntraced(function*({ nll }, { gate, groups }) {

@@ -22,6 +22,7 @@ import { closedBook } from "../../writing/writers.ts"
 import { answersTo, overlong } from "./answers.ts"
 import { type Asked, askedOf } from "./asked.ts"
 import { figuresOf, samplesOf } from "./figures.ts"
+import { type Judge, outsideIdentity, withOutside } from "./outside.ts"
 import { type AnsweredTask, type Evaluated, type Results, resultsOf, store, stored, together } from "./results.ts"
 
 /** What tasks are evaluated with. */
@@ -31,15 +32,21 @@ interface Bench {
   /** The folder that the tasks' paths are relative to, and that of the results. */
   readonly data: string
   readonly out: string
+  readonly judge: Judge | undefined
 }
 
 /** Results of another version of this are computed again. */
 const VERSION = 1
 
 /** SHA-256 of what a task's figures depend on. */
-const keyOf = (task: GenerativeTask, { identity }: Bench, all: ReadonlyArray<Asked>): string =>
+const keyOf = (
+  task: GenerativeTask,
+  { identity }: Bench,
+  all: ReadonlyArray<Asked>,
+  outside: ReadonlyArray<unknown>
+): string =>
   sha256Of((function*() {
-    yield canonical({ version: VERSION, identity, task: task.given })
+    yield canonical({ version: VERSION, identity, task: task.given, ...(outside.length > 0 ? { outside } : {}) })
     for (const asked of all) yield `\n${JSON.stringify(asked)}`
   })())
 
@@ -78,7 +85,8 @@ const tell = (task: string, { cut, records, skipped, truncated }: Evaluated) =>
 /** Evaluates a task, unless it has been under the same conditions. */
 const evaluateTask = Effect.fnUntraced(function*(bench: Bench, task: GenerativeTask, chat: boolean) {
   const { all, original } = yield* prepared(bench, task, chat)
-  const key = keyOf(task, bench, all)
+  const needed = { task: task.task, data: bench.data, judge: bench.judge }
+  const key = keyOf(task, bench, all, yield* outsideIdentity(task, needed))
   const before = yield* stored(bench.out, task)
   if (before?.anamnesis[task.task]?.key === key) return before
   const { config } = bench
@@ -86,7 +94,7 @@ const evaluateTask = Effect.fnUntraced(function*(bench: Bench, task: GenerativeT
   const long = yield* overlong(config, task, all)
   const began = yield* Clock.currentTimeMillis
   const answers = yield* answersTo(config, task, all)
-  const samples = samplesOf(task, all, answers, listed)
+  const samples = yield* withOutside(task, samplesOf(task, all, answers, listed), needed)
   const now = yield* Clock.currentTimeMillis
   const skips = config.excess_length === "skip"
   const figures = figuresOf(task, samples).filter(({ records }) => records > 0)
@@ -116,14 +124,14 @@ const byChat = (c: RunConfig, tasks: ReadonlyArray<GenerativeTask>) =>
   Map.groupBy(tasks, ({ chat }) => chat ?? c.apply_chat_template)
 
 /** What is evaluated, and where. */
-interface ReaderOptions extends Pick<Bench, "data" | "out"> {
+interface ReaderOptions extends Pick<Bench, "data" | "out" | "judge"> {
   /** Whether the settings name the reader itself, and not a run, whose checkpoint may have it. */
   readonly named: boolean
 }
 
 /** Evaluates tasks, and writes the results of all into one file. */
 export const evaluateGenerative = Effect.fn("evaluateGenerative")(
-  function*(given: RunConfig, tasks: ReadonlyArray<GenerativeTask>, { data, named, out }: ReaderOptions) {
+  function*(given: RunConfig, tasks: ReadonlyArray<GenerativeTask>, { data, judge, named, out }: ReaderOptions) {
     const c = closedBook(given)
     const { config } = named ? { config: yield* withReader(c) } : yield* trained(c, withReader)
     if (modeOf(config).traits.reader === "none" || config.reader_name_or_path === "") {
@@ -133,7 +141,7 @@ export const evaluateGenerative = Effect.fn("evaluateGenerative")(
     const done = new Map<string, Results>()
     for (const [chat, own] of byChat(config, tasks)) {
       const asked = reading(config, chat)
-      const bench: Bench = { config: asked, data, out, identity: yield* readerIdentity(asked) }
+      const bench: Bench = { config: asked, data, out, judge, identity: yield* readerIdentity(asked) }
       yield* Effect.forEach(
         own,
         (task) =>

@@ -68,6 +68,9 @@ const named = ({ filter, mean, metric, stderr }: Figure): Readonly<Record<string
   [`${metric}_stderr,${filter}`]: stderr ?? "N/A"
 })
 
+/** Shares of answers that were not judged. */
+const isLoss = (metric: string): boolean => /_(?:unparsed|refused)$/.test(metric)
+
 /** The results of a task. */
 export const resultsOf = (task: GenerativeTask, evaluated: Evaluated, original: number, date: number): Results => {
   const { figures, reader, records } = evaluated
@@ -78,7 +81,7 @@ export const resultsOf = (task: GenerativeTask, evaluated: Evaluated, original: 
     configs: { [name]: task.given },
     versions: { [name]: task.metadata?.["version"] ?? "N/A" },
     "n-shot": { [name]: num_fewshot },
-    higher_is_better: { [name]: Object.fromEntries(figures.map(({ metric }) => [metric, true])) },
+    higher_is_better: { [name]: Object.fromEntries(figures.map(({ metric }) => [metric, !isLoss(metric)])) },
     "n-samples": { [name]: { original, effective: records } },
     config: { model: "anamnesis", model_args: { pretrained: reader } },
     date,
