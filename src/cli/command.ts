@@ -78,7 +78,7 @@ export const settings = {
   )
 }
 
-/** Where plans find models that they name by ids of the Hub. */
+/** Where plans and recipes find models that they name by ids of the Hub. */
 export const models = Flag.Directory("models").pipe(
   Flag.withDescription(
     "Take models named by ids of the Hub from this folder: each by the last part of its id, as a model folder or as a "

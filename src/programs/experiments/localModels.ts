@@ -1,37 +1,15 @@
 /** Models of the Hub as they lie in a folder of one's own: a plan that names them by id takes them from there. */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
-import { basename, join } from "node:path"
-import { modelFiles } from "../../domain/fileNames.ts"
 import { ConfigError } from "../../domain/settings/configure.ts"
 import { folders } from "../../domain/settings/models.ts"
 import type { Raw } from "../../domain/settings/RunConfig.ts"
-import { exists, located, namesIn } from "../../runtime/files/disk.ts"
+import { placed, takenText } from "../../runtime/files/hub/local.ts"
 import { idOf } from "../../runtime/files/hub/models.ts"
 import { Reporter } from "../../runtime/ports/Reporter.ts"
 import { settingOf } from "../../systems/all.ts"
 import type { Plan } from "./experimentPlan.ts"
 
 const refusal = (reason: string) => new ConfigError({ source: "--models", problems: [reason] })
-
-/**
- * The path of a model in `folder`, by the last part of its id: the model folder of that name, or the only GGUF file in a
- * folder of that name.
- */
-const placed = Effect.fnUntraced(function*(folder: string, name: string) {
-  const fs = yield* FileSystem.FileSystem
-  const place = join(folder, basename(name))
-  if (!(yield* exists(place))) return yield* refusal(`${name}: there is no ${place}`)
-  const { type } = yield* fs.stat(place).pipe(located(place))
-  if (type !== "Directory") return yield* refusal(`${name}: ${place} is no folder`)
-  if (yield* exists(join(place, modelFiles.config))) return place
-  const [file, ...others] = (yield* namesIn(place)).filter((own) => own.endsWith(".gguf")).toSorted()
-  if (file !== undefined && others.length === 0) return join(place, file)
-  const found = file === undefined
-    ? "no GGUF file"
-    : `${others.length + 1} GGUF files (${[file, ...others].join(", ")})`
-  return yield* refusal(`${name}: ${place} has no ${modelFiles.config}, and ${found} instead of one`)
-})
 
 const isModel = (key: string): boolean => Object.values(folders).some((folder) => folder === settingOf(key))
 
@@ -51,11 +29,8 @@ export const locally = Effect.fn("locally")(function*(whole: Given, folder: stri
   const taken = new Map<string, string>()
   const take = Effect.fnUntraced(function*(name: string) {
     const [id, revision] = name.split("@") as [string, string?]
-    const path = taken.get(name) ?? (yield* placed(folder, id))
-    if (!taken.has(name)) {
-      const unchecked = revision === undefined ? "" : ` (which may be of another revision than ${revision})`
-      yield* (yield* Reporter).note(`${id}: taken from ${path}${unchecked}`)
-    }
+    const path = taken.get(name) ?? (yield* Effect.mapError(placed(folder, id), ({ message }) => refusal(message)))
+    if (!taken.has(name)) yield* (yield* Reporter).note(takenText(id, path, revision))
     taken.set(name, path)
     return path
   })

@@ -4,6 +4,8 @@ import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join, resolve } from "node:path"
 import { decodeFile, exists, hashFile, located, replace, sha256Of } from "../../runtime/files/disk.ts"
+import { placed } from "../../runtime/files/hub/local.ts"
+import { idOf } from "../../runtime/files/hub/models.ts"
 import { readObject } from "../../runtime/files/settings.ts"
 import { json } from "../run.ts"
 
@@ -36,11 +38,33 @@ const stringsOf = (value: unknown): ReadonlyArray<string> => {
 
 const isSettings = (path: string): boolean => /\.(?:ya?ml|json)$/.test(path)
 
-/**
- * Hashes what words name, remembering the hashes of files in a file at `path` until their size or time changes. Words
- * that name nothing on disk are no inputs, nor is anything within `folder`.
- */
-export const hashing = Effect.fnUntraced(function*(path: string, folder: string) {
+/** Where inputs are looked for. */
+export interface Places {
+  /** The file that keeps the hashes of files until their size or time changes. */
+  readonly hashes: string
+  /** Nothing in this folder is an input. */
+  readonly folder: string
+  /** The folder of models that are named by their ids at the Hub. */
+  readonly models: string | undefined
+}
+
+/** The models that texts name by ids and that a folder has: their paths by id. */
+const modelsIn = Effect.fnUntraced(function*(folder: string | undefined, texts: ReadonlyArray<string>) {
+  if (folder === undefined) return []
+  const each = [...new Set(texts.flatMap((text) => [text, ...text.split("+")]))]
+  const found = yield* Effect.forEach(
+    each,
+    Effect.fnUntraced(function*(text) {
+      if ((yield* idOf(text)) === undefined) return []
+      const path = yield* Effect.orElseSucceed(placed(folder, text.split("@")[0]!), () => undefined)
+      return path === undefined ? [] : [[text, path] as const]
+    })
+  )
+  return found.flat()
+})
+
+/** Hashes what words name: files and folders, and models by their ids. Words that name nothing on disk are no inputs. */
+export const hashing = Effect.fnUntraced(function*({ folder, hashes: path, models }: Places) {
   const fs = yield* FileSystem.FileSystem
   const known = new Map(Object.entries<typeof Hashes.Type[string]>(yield* kept(path)))
   const own = `${resolve(folder)}/`
@@ -78,8 +102,11 @@ export const hashing = Effect.fnUntraced(function*(path: string, folder: string)
       (file) => Effect.map(fs.stat(file).pipe(located(file)), ({ type }) => type === "File")
     )
     const named = yield* Effect.forEach(files, (file) => Effect.orElseSucceed(readObject(file), () => ({})))
-    const all = [...new Set([...direct, ...yield* existing(named.flatMap(stringsOf).flatMap(within))])].toSorted()
-    const hashes = yield* Effect.forEach(all, (one) => Effect.map(ofPath(one), (hash) => [one, hash] as const))
+    const texts = named.flatMap(stringsOf).flatMap(within)
+    const paths = [...new Set([...direct, ...yield* existing(texts)])].map((one) => [one, one] as const)
+    const own = yield* modelsIn(models, [...words.flatMap(within), ...texts])
+    const all = [...paths, ...own].toSorted(([a], [b]) => a < b ? -1 : 1)
+    const hashes = yield* Effect.forEach(all, ([name, at]) => Effect.map(ofPath(at), (hash) => [name, hash] as const))
     yield* replace(path, json(Object.fromEntries(known)))
     return Object.fromEntries(hashes)
   })

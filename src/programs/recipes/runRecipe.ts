@@ -27,6 +27,7 @@ import {
   replace,
   sha256
 } from "../../runtime/files/disk.ts"
+import { models as localModels } from "../../runtime/files/hub/environment.ts"
 import * as Lock from "../../runtime/files/lock.ts"
 import { readObject } from "../../runtime/files/settings.ts"
 import { Reporter } from "../../runtime/ports/Reporter.ts"
@@ -62,6 +63,8 @@ export interface RecipeOptions {
   readonly dryRun: boolean
   /** Remove the folders of steps as they were under other command lines or inputs. */
   readonly prune: boolean
+  /** The folder from which steps take models that are named by their ids at the Hub; else that of the environment. */
+  readonly models?: string | undefined
 }
 
 /** A step's result. */
@@ -191,14 +194,19 @@ const done = Effect.fnUntraced(
 const folderOf = (known: ReadonlyMap<string, Known>) => (step: string) => known.get(step)!.folder!
 const keyOf = (known: ReadonlyMap<string, Known>) => (step: string) => `\${${known.get(step)!.key}}`
 
+/** What may be a name in the texts of a step's files. */
+const tokensOf = ({ files }: Written, known: ReadonlyMap<string, Known>): ReadonlyArray<string> =>
+  files.flatMap(({ text }) => wordOf(text, "${out}", keyOf(known)).split(/[\s"',:{}[\]]+/))
+
 /** Writes a step's files. */
 const written = (
   { files, name }: Written,
-  known: ReadonlyMap<string, Known>
+  known: ReadonlyMap<string, Known>,
+  inputs: Work<never, never>["inputs"]
 ): Work<FileError, FileSystem.FileSystem> => ({
   name,
   plain: files.flatMap(({ path, text }) => [path, wordOf(text, "${out}", keyOf(known))]),
-  inputs: {},
+  inputs,
   make: (folder) =>
     Effect.as(
       Effect.forEach(files, ({ path, text }) =>
@@ -248,13 +256,14 @@ export const runRecipe = Effect.fn("runRecipe")(function*<R>(path: string, optio
   const { only, out, prune } = options
   yield* makeFolder(out)
   const [fs, reporter] = [yield* FileSystem.FileSystem, yield* Reporter]
-  const inputsOf = yield* hashing(join(out, "hashes.json"), out)
+  const models = options.models ?? (yield* localModels)
+  const inputsOf = yield* hashing({ hashes: join(out, "hashes.json"), folder: out, models })
   const { version } = yield* environment
   const known = new Map<string, Known>()
   const own = { ...options, version }
   const take = Effect.fnUntraced(function*(step: Step, at: number) {
     if (step.kind === "choice") return yield* choose(step, known)
-    if (step.kind === "files") return yield* done(written(step, known), own)
+    if (step.kind === "files") return yield* done(written(step, known, yield* inputsOf(tokensOf(step, known))), own)
     const note = (line: string) => reporter.note(`step ${at} of ${steps.length}, ${line}`)
     const inputs = yield* inputsOf(plainOf(step.words, known))
     return yield* done(command(step, known, inputs, { note, tool }), own)

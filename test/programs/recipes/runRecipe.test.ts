@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { type RecipeOptions, runRecipe } from "../../../src/programs/recipes/runRecipe.ts"
 import { cpu } from "../../../src/runtime/engine/providers.ts"
@@ -100,6 +100,32 @@ steps:
       const pruned = yield* run({ prune: true })
       assert.deepStrictEqual(pruned.outdated, [])
       assert.strictEqual(readdirSync(out).filter((name) => /-[0-9a-f]{12}$/.test(name)).length, 7)
+    })))
+
+  it.live("takes models from a folder, whose weights count as inputs wherever they are named", () =>
+    live(Effect.gen(function*() {
+      const own = yield* kitchen({ "recipe.yaml": "", "train.yaml": "reader_name_or_path: some-org/writer@v1\n" })
+      const text = `
+steps:
+  config: { write: { merge.yaml: "base_model: some-org/writer\\n" } }
+  merged: merge \${config}/merge.yaml \${out}
+  trained: train --config ${own.folder}/train.yaml \${out}
+  judged: bench 0.5 --set retriever_name_or_path=some-org/encoder \${out}
+`
+      writeFileSync(join(own.folder, "recipe.yaml"), text)
+      const [models, moved] = [join(own.folder, "models"), join(own.folder, "moved")]
+      for (const [name, file] of [["writer", "a.gguf"], ["encoder", "config.json"]] as const) {
+        mkdirSync(join(models, name), { recursive: true })
+        writeFileSync(join(models, name, file), "1")
+      }
+      assert.lengthOf((yield* own.run()).ran, 3)
+      assert.deepStrictEqual(names((yield* own.run({ models })).ran), ["merge", "train", "bench"])
+      writeFileSync(join(models, "encoder", "config.json"), "22")
+      assert.deepStrictEqual(names((yield* own.run({ models })).ran), ["bench"])
+      writeFileSync(join(models, "writer", "a.gguf"), "22")
+      assert.deepStrictEqual(names((yield* own.run({ models })).ran), ["merge", "train"])
+      renameSync(models, moved)
+      assert.deepStrictEqual((yield* own.run({ models: moved })).ran, [])
     })))
 
   it.live("goes on after a step that failed, in the same folder", () =>

@@ -573,3 +573,23 @@ describe("the environment", () => {
       assert.deepStrictEqual(s.hub.asked(), [])
     }))
 })
+
+describe("models in a folder that the environment names", () => {
+  live("are taken from there, without a request, and told", {}, ({ home, hub, notes, pin }) =>
+    Effect.gen(function*() {
+      const models = join(home, "models")
+      mkdirSync(join(models, "Some.Model"), { recursive: true })
+      writeFileSync(join(models, "Some.Model", "some.Q4_1.gguf"), "")
+      const path = join(models, "Some.Model", "some.Q4_1.gguf")
+      assert.strictEqual((yield* pin(NAME, { ANAMNESIS_MODELS: models })).value, path)
+      assert.strictEqual((yield* pin(`${NAME}@v1.0`, { ANAMNESIS_MODELS: models })).value, path)
+      assert.strictEqual((yield* pin("./org/x", { ANAMNESIS_MODELS: models })).value, "./org/x")
+      assert.deepStrictEqual(notes, [
+        `${NAME}: taken from ${path}`,
+        `${NAME}: taken from ${path} (which may be of another revision than v1.0)`
+      ])
+      const { message } = yield* Effect.flip(pin("org/other", { ANAMNESIS_MODELS: models }))
+      assert.match(message, /^org\/other: there is no .*models\/other; ANAMNESIS_MODELS names the folder$/)
+      assert.deepStrictEqual(hub.asked(), [])
+    }))
+})

@@ -1,7 +1,7 @@
 /**
  * The environment variables of the Hub's clients, with the meanings and defaults they have in `huggingface_hub`:
- * `HF_HOME`, `HF_HUB_CACHE`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_ENDPOINT`, `HF_HUB_OFFLINE` and timeouts. An empty
- * variable counts as unset.
+ * `HF_HOME`, `HF_HUB_CACHE`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_ENDPOINT`, `HF_HUB_OFFLINE` and timeouts; and our own
+ * `ANAMNESIS_MODELS`. An empty variable counts as unset.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -61,6 +61,15 @@ const home = Effect.gen(function*() {
 export const cache = Effect.gen(function*() {
   const own = yield* first("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
   return own === "" ? join(yield* home, "hub") : yield* expanded(own)
+})
+
+/** The variable of `models`. */
+export const MODELS = "ANAMNESIS_MODELS"
+
+/** The folder from which all models of the Hub are taken, instead of the Hub and its cache; `undefined` without one. */
+export const models = Effect.gen(function*() {
+  const folder = yield* first(MODELS)
+  return folder === "" ? undefined : yield* expanded(folder)
 })
 
 /** Whether requests are forbidden: `HF_HUB_OFFLINE`, or `TRANSFORMERS_OFFLINE`. */

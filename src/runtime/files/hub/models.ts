@@ -1,11 +1,13 @@
 /** Models by name: a folder, or a model of the Hub, which is fetched into the cache if it is not there. */
 import * as Effect from "effect/Effect"
 import { resolve } from "node:path"
+import { Reporter } from "../../ports/Reporter.ts"
 import { exists, FileError } from "../disk.ts"
 import * as Cache from "./cache.ts"
 import * as Environment from "./environment.ts"
 import { HubError } from "./errors.ts"
 import { isCommit, type ModelId, parse, show } from "./ids.ts"
+import { placed, takenText } from "./local.ts"
 
 /** The id that a name stands for: one of its form, unless there is a folder or file of this name. */
 export const idOf = Effect.fnUntraced(function*(name: string) {
@@ -72,13 +74,28 @@ const online = Effect.fnUntraced(function*(id: ModelId, cached: Cached) {
   )
 })
 
+/** The path of a model in the folder that `ANAMNESIS_MODELS` names; `undefined` if it names none. */
+const own = Effect.fnUntraced(function*({ repo }: ModelId) {
+  const folder = yield* Environment.models
+  if (folder === undefined) return undefined
+  const named = ({ path, reason }: FileError) =>
+    new FileError({ path, place: "", reason: `${reason}; ${Environment.MODELS} names the folder` })
+  return yield* Effect.mapError(placed(folder, repo), named)
+})
+
 /**
  * A model's name with its commit, `organisation/name@commit`, once all that is needed of it lies in the cache; other
- * names, and those of existing folders, as they are. A commit that the cache has is not asked for again.
+ * names, and those of existing folders, as they are. A commit that the cache has is not asked for again. Where
+ * `ANAMNESIS_MODELS` names a folder, the path of the model in it, which is told.
  */
 export const pin = Effect.fnUntraced(function*(name: string) {
   const id = yield* idOf(name)
   if (id === undefined) return name
+  const path = yield* own(id)
+  if (path !== undefined) {
+    yield* (yield* Reporter).note(takenText(id.repo, path, name.split("@")[1]))
+    return path
+  }
   const cached = yield* cachedAs(id)
   const commit = isCommit(id.revision) && cached?.state === "whole"
     ? cached.commit
@@ -90,6 +107,8 @@ export const pin = Effect.fnUntraced(function*(name: string) {
 export const locate = Effect.fnUntraced(function*(name: string) {
   const id = yield* idOf(name)
   if (id === undefined) return { folder: name, id }
+  const path = yield* own(id)
+  if (path !== undefined) return { folder: path, id: undefined }
   const cached = yield* cachedAs(id)
   if (cached !== undefined) return { folder: cached.snapshot, id: { repo: id.repo, revision: cached.commit } }
   const reason = `there is no such folder, nor is it a model of the Hub that was fetched to ${yield* Environment.cache}`
