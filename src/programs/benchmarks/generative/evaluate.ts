@@ -36,25 +36,26 @@ interface Bench {
 /** Results of another version of this are computed again. */
 const VERSION = 1
 
-/** SHA-256 of what a task's figures depend on. */
-const keyOf = (task: GenerativeTask, { identity }: Bench, all: ReadonlyArray<Asked>): string =>
+/** SHA-256 of what a task's figures depend on; `identity` is that of the reader. */
+export const keyOf = (task: GenerativeTask, identity: Identity, all: ReadonlyArray<Asked>): string =>
   sha256Of((function*() {
     yield canonical({ version: VERSION, identity, task: task.given })
     for (const asked of all) yield `\n${JSON.stringify(asked)}`
   })())
 
 /** What is asked, and of how many records it is taken. */
-const prepared = Effect.fnUntraced(function*(bench: Bench, task: GenerativeTask, chat: boolean) {
-  const { config, data } = bench
-  const documents = yield* documentsOf(task, data, task.split)
-  const kept = config.max_eval_samples === 0 ? documents : spread(documents, config.max_eval_samples)
-  const examples = task.num_fewshot === 0
-    ? []
-    : task.fewshot_config?.samples ??
-      (task.shots === task.split ? documents : yield* documentsOf(task, data, task.shots))
-  const options = { chat, seed: config.seed, cuts: config.excess_length === "truncate" }
-  return { all: yield* askedOf(task, kept, examples, options), original: documents.length }
-})
+export const prepared = Effect.fnUntraced(
+  function*(config: RunConfig, data: string, task: GenerativeTask, chat: boolean) {
+    const documents = yield* documentsOf(task, data, task.split)
+    const kept = config.max_eval_samples === 0 ? documents : spread(documents, config.max_eval_samples)
+    const examples = task.num_fewshot === 0
+      ? []
+      : task.fewshot_config?.samples ??
+        (task.shots === task.split ? documents : yield* documentsOf(task, data, task.shots))
+    const options = { chat, seed: config.seed, cuts: config.excess_length === "truncate" }
+    return { all: yield* askedOf(task, kept, examples, options), original: documents.length }
+  }
+)
 
 /** The lines of the files that metrics need. */
 const listedIn = Effect.fnUntraced(function*({ metrics }: GenerativeTask, data: string) {
@@ -65,6 +66,16 @@ const listedIn = Effect.fnUntraced(function*({ metrics }: GenerativeTask, data: 
   )
   return new Map(files.map((file, i) => [file, lines[i]!]))
 })
+
+/** The answers to what is asked, with their figures, and the places of prompts that are too long; needs the reader. */
+export const answeredBy = Effect.fnUntraced(
+  function*(config: RunConfig, data: string, task: GenerativeTask, all: ReadonlyArray<Asked>) {
+    const listed = yield* listedIn(task, data)
+    const long = yield* overlong(config, task, all)
+    const answers = yield* answersTo(config, task, all)
+    return { long, answers, samples: samplesOf(task, all, answers, listed) }
+  }
+)
 
 const tell = (task: string, { cut, records, skipped, truncated }: Evaluated) =>
   [
@@ -77,16 +88,13 @@ const tell = (task: string, { cut, records, skipped, truncated }: Evaluated) =>
 
 /** Evaluates a task, unless it has been under the same conditions. */
 const evaluateTask = Effect.fnUntraced(function*(bench: Bench, task: GenerativeTask, chat: boolean) {
-  const { all, original } = yield* prepared(bench, task, chat)
-  const key = keyOf(task, bench, all)
+  const { config, data } = bench
+  const { all, original } = yield* prepared(config, data, task, chat)
+  const key = keyOf(task, bench.identity, all)
   const before = yield* stored(bench.out, task)
   if (before?.anamnesis[task.task]?.key === key) return before
-  const { config } = bench
-  const listed = yield* listedIn(task, bench.data)
-  const long = yield* overlong(config, task, all)
   const began = yield* Clock.currentTimeMillis
-  const answers = yield* answersTo(config, task, all)
-  const samples = samplesOf(task, all, answers, listed)
+  const { answers, long, samples } = yield* answeredBy(config, data, task, all)
   const now = yield* Clock.currentTimeMillis
   const skips = config.excess_length === "skip"
   const figures = figuresOf(task, samples).filter(({ records }) => records > 0)
@@ -109,11 +117,14 @@ const evaluateTask = Effect.fnUntraced(function*(bench: Bench, task: GenerativeT
 })
 
 /** The settings under which a reader answers tasks: without a retriever, with or without its chat template. */
-const reading = (c: RunConfig, chat: boolean): RunConfig => ({ ...closedBook(c), apply_chat_template: chat })
+export const reading = (c: RunConfig, chat: boolean): RunConfig => ({ ...closedBook(c), apply_chat_template: chat })
 
 /** Tasks that are asked with the chat template, and those without; each kind opens the model once. */
-const byChat = (c: RunConfig, tasks: ReadonlyArray<GenerativeTask>) =>
+export const byChat = (c: RunConfig, tasks: ReadonlyArray<GenerativeTask>) =>
   Map.groupBy(tasks, ({ chat }) => chat ?? c.apply_chat_template)
+
+/** The layer of a reader without a retriever. */
+export const readerOf = (c: RunConfig) => answering(c, fromRecords([]))
 
 /** What is evaluated, and where. */
 interface ReaderOptions extends Pick<Bench, "data" | "out"> {
@@ -139,14 +150,16 @@ export const evaluateGenerative = Effect.fn("evaluateGenerative")(
         (task) =>
           Effect.tap(evaluateTask(bench, task, chat), (results) => Effect.sync(() => void done.set(task.task, results)))
       ).pipe(
-        Effect.provide(answering(asked, fromRecords([])), { local: true })
+        Effect.provide(readerOf(asked), { local: true })
       )
     }
     const all = tasks.map(({ task }) => done.get(task)!)
     yield* replace(join(out, benchResults), json(together(all)))
     return tasks.map((task, i): AnsweredTask => {
       const own = all[i]!.anamnesis[task.task]!
-      return Object.assign({ task: task.task, num_fewshot: task.num_fewshot }, own)
+      const { main_score: main, num_fewshot } = task
+      const main_score = own.figures.find(({ metric }) => metric === main)?.mean ?? 0
+      return Object.assign({ task: task.task, num_fewshot, main, main_score }, own)
     })
   },
   Effect.scoped
