@@ -14,6 +14,7 @@ import { envCommand } from "./commands/env.ts"
 import { evaluateCommand } from "./commands/evaluate.ts"
 import { agreeCommand } from "./commands/evaluation/agree.ts"
 import { compareCommand } from "./commands/evaluation/compare.ts"
+import { compareTasksCommand } from "./commands/evaluation/compareTasks.ts"
 import { experimentCommand } from "./commands/experiment.ts"
 import { exportCommand } from "./commands/export.ts"
 import { importCommand } from "./commands/import.ts"
@@ -37,6 +38,7 @@ export const program = Command.runWith(
     trainCommand,
     evaluateCommand,
     compareCommand,
+    compareTasksCommand,
     agreeCommand,
     answerCommand,
     embedCommand,
