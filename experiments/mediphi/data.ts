@@ -9,7 +9,7 @@
  *
  * Documents of more than WORDS (350) words are left out of training; nothing is cut. What a later split has as well (test, then dev,
  * by the words of a question or conversation) is left out of training; all that is left out is counted. PubMedQA has no dev split: a
- * hundred of its training questions are that. Options of a consumer's question are its answer and those to three others, drawn by
+ * hundred of its training questions are that, or a quarter of fewer than 400. Options of a consumer's question are its answer and those to three others, drawn by
  * the question's id.
  */
 import { createHash } from "node:crypto"
@@ -122,10 +122,11 @@ const options = ({ gold, id }: Question) => {
   const right = first(passages.get(gold[0]!)!)
   const start = Number.parseInt(hash(id).slice(0, 8), 16)
   const others: Array<string> = []
-  for (let i = 0; others.length < 3; i++) {
+  for (let i = 0; i < consumers.length && others.length < 3; i++) {
     const other = first(passages.get(consumers[(start + 7919 * i) % consumers.length]!.gold[0]!)!)
     if (other !== right && !others.includes(other)) others.push(other)
   }
+  if (others.length < 3) throw new Error(`question ${id}: there are ${others.length} other answers, and 3 are needed`)
   return { choices: others.toSpliced(start % 4, 0, right), gold: start % 4 }
 }
 expert(
@@ -150,8 +151,9 @@ interface Abstract {
   readonly long_answer: string
   readonly answer: string
 }
-const [DEV, abstracts] = [100, linesOf<Abstract>("pubmedqa/pqal.jsonl.gz")]
-const dev = new Set(drawn(abstracts.filter(({ split }) => split === "train_cv")).slice(0, DEV).map(({ id }) => id))
+const abstracts = linesOf<Abstract>("pubmedqa/pqal.jsonl.gz")
+const training = drawn(abstracts.filter(({ split }) => split === "train_cv"))
+const dev = new Set(training.slice(0, Math.min(100, Math.floor(training.length / 4))).map(({ id }) => id))
 expert(
   "literature",
   abstracts.map((own) => ({
