@@ -115,7 +115,13 @@ interface Question {
   readonly gold: ReadonlyArray<string>
 }
 const passages = new Map(linesOf<Passage>("medquad/passages.jsonl.gz").map((own) => [own.id, own.text]))
-const consumers = linesOf<Question>("medquad/questions.jsonl.gz").filter(({ gold }) => passages.has(gold[0]!))
+/** Some of MedQuAD's ids stand for several questions: the second one's is then ID~2. */
+const times = new Map<string, number>()
+const consumers = linesOf<Question>("medquad/questions.jsonl.gz").filter(({ gold }) => passages.has(gold[0]!)).map((own) => {
+  const time = (times.get(own.id) ?? 0) + 1
+  times.set(own.id, time)
+  return time === 1 ? own : { ...own, id: `${own.id}~${time}` }
+})
 const first = (text: string): string => text.split(/(?<=[.!?])\s+/).slice(0, 2).join(" ").split(/\s+/).slice(0, 40).join(" ")
 /** The beginnings of the right answer and of three others, and the right one's place. */
 const options = ({ gold, id }: Question) => {
