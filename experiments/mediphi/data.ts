@@ -72,7 +72,7 @@ const expert = (name: string, items: ReadonlyArray<Item>, key: (item: Item) => s
     }))
   )
   for (const split of ["dev", "test"] as const) {
-    lines(`${name}.${split}.jsonl`, kept.filter((own) => own.split === split).map(({ id, record }) => ({ id, ...record })))
+    lines(`${name}.${split}.jsonl`, kept.filter((own) => own.split === split).map(({ id, record }) => Object.assign({ id }, record)))
   }
   process.stdout.write(
     `${name}: ${short.length} tasks of ${documents.size} documents (${train.length - short.length} of more than ${most} words, `
@@ -114,14 +114,12 @@ interface Question {
   readonly doc: string
   readonly gold: ReadonlyArray<string>
 }
-const passages = new Map(linesOf<Passage>("medquad/passages.jsonl.gz").map((own) => [own.id, own.text]))
-/** Some of MedQuAD's ids stand for several questions: the second one's is then ID~2. */
-const times = new Map<string, number>()
-const consumers = linesOf<Question>("medquad/questions.jsonl.gz").filter(({ gold }) => passages.has(gold[0]!)).map((own) => {
-  const time = (times.get(own.id) ?? 0) + 1
-  times.set(own.id, time)
-  return time === 1 ? own : { ...own, id: `${own.id}~${time}` }
-})
+/** Passages by id, without those whose id stands for several: a question of such an id would get the answer to another. */
+const byId = Map.groupBy(linesOf<Passage>("medquad/passages.jsonl.gz"), ({ id }) => id)
+const single = [...byId.values()].filter((own) => own.length === 1).flat()
+const passages = new Map(single.map(({ id, text }) => [id, text]))
+process.stdout.write(`consumer: ${byId.size - single.length} ids of several passages left out\n`)
+const consumers = linesOf<Question>("medquad/questions.jsonl.gz").filter(({ gold }) => passages.has(gold[0]!))
 const first = (text: string): string => text.split(/(?<=[.!?])\s+/).slice(0, 2).join(" ").split(/\s+/).slice(0, 40).join(" ")
 /** The beginnings of the right answer and of three others, and the right one's place. */
 const options = ({ gold, id }: Question) => {

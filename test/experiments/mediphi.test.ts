@@ -128,7 +128,10 @@ describe("MediPhi in small", () => {
       assert.isTrue(steps.every(({ state }) => state !== "to run"))
       const folderOfStep = (name: string) => steps.find(({ step }) => step === name)!.folder!
       const table = readFileSync(join(folderOfStep("table"), "table.md"), "utf8")
-      assert.match(table, /\| system +\| dialogue-test, rougeL +\| consumer-test, acc_norm +\| literature-test, acc +\| mean of 3/)
+      assert.match(
+        table,
+        /\| system +\| dialogue-test, rougeL +\| consumer-test, acc_norm +\| literature-test, acc +\| mean of 3/
+      )
       for (const name of ["base", "dialogue", "literature.slerp", "merged", "dpo"]) assert.include(table, `| ${name} `)
       assert.isTrue(existsSync(join(folderOfStep("dpo.model"), "model", "model.safetensors")))
       const again = yield* run

@@ -56,10 +56,12 @@ type Values = ReadonlyMap<string, Metric.Keyed>
 
 /** A figure of each record that has it. */
 const valuesOf = (samples: ReadonlyArray<Sample>, { filter, metric }: Figure): Values =>
-  new Map(samples.filter((own) => own.filter === filter).flatMap((own) => {
-    const [value, key] = [own[metric], `${own.doc_id} ${own.id}`]
-    return typeof value === "number" ? [[key, { key, group: own.group, value }] as const] : []
-  }))
+  new Map(
+    samples.filter((own) => own.filter === filter).flatMap((own) => {
+      const [value, key] = [own[metric], `${own.doc_id} ${own.id}`]
+      return typeof value === "number" ? [[key, { key, group: own.group, value }] as const] : []
+    })
+  )
 
 /** The records that two files of samples do not have in common. */
 const strangers = (a: ReadonlyArray<Sample>, b: ReadonlyArray<Sample>): ReadonlyArray<string> => {
@@ -148,7 +150,9 @@ const meansOf = (names: ReadonlyArray<string>, figures: ReadonlyArray<FigureRows
 export const compareTasks = Effect.fn("compareTasks")(function*(systems: ReadonlyArray<System>) {
   const names = systems.map(({ name }) => name)
   const twice = names.filter((name, i) => names.indexOf(name) < i)
-  if (twice.length > 0) return yield* refused(twice.map((name) => `${name} is the name of two systems: give NAME=FOLDER`))
+  if (twice.length > 0) {
+    return yield* refused(twice.map((name) => `${name} is the name of two systems: give NAME=FOLDER`))
+  }
   const results = yield* Effect.forEach(systems, resultsIn)
   const tasks = [...new Set(results.flatMap((own) => [...own.keys()]))]
   const figures = (yield* Effect.forEach(tasks, (task) => ofTask(names, task, results.map((own) => own.get(task)))))

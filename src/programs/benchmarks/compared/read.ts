@@ -64,7 +64,9 @@ export const systemOf = (argument: string): System => {
 /** The folder of results: the one that is given, or `bench` in it. */
 const resultsOf = Effect.fnUntraced(function*({ folder, name }: System) {
   for (const own of [folder, join(folder, benchFolder)]) if (yield* exists(join(own, benchSummary))) return own
-  const problem = `${name}: neither ${folder} nor ${join(folder, benchFolder)} has a ${benchSummary}, as bench writes it`
+  const problem = `${name}: neither ${folder} nor ${
+    join(folder, benchFolder)
+  } has a ${benchSummary}, as bench writes it`
   return yield* new ConfigError({ source: "compare-tasks", problems: [problem] })
 })
 
