@@ -21,6 +21,7 @@ import { importCommand } from "./commands/import.ts"
 import { initCommand } from "./commands/init.ts"
 import { mergeCommand } from "./commands/merge.ts"
 import { mineCommand } from "./commands/mine.ts"
+import { cardCommand } from "./commands/models/card.ts"
 import { onnxCommand } from "./commands/onnx.ts"
 import { optimizePromptCommand } from "./commands/optimizePrompt.ts"
 import { planCommand } from "./commands/plan.ts"
@@ -54,6 +55,7 @@ export const program = Command.runWith(
     mergeCommand,
     onnxCommand,
     importCommand,
+    cardCommand,
     synthesizeCommand,
     optimizePromptCommand,
     demoCommand

@@ -134,6 +134,20 @@ describe("MediPhi in small", () => {
       )
       for (const name of ["base", "dialogue", "literature.slerp", "merged", "dpo"]) assert.include(table, `| ${name} `)
       assert.isTrue(existsSync(join(folderOfStep("dpo.model"), "model", "model.safetensors")))
+      const card = readFileSync(join(folderOfStep("card"), "README.md"), "utf8")
+      for (
+        const part of [
+          "license: other",
+          "datasets: [\"",
+          "preferences.jsonl\"",
+          "- trained in mode dpo on preferences.jsonl, 2 steps, seed 1\n  - trained in mode sft on instructions.jsonl",
+          "      - merged by [SLERP]",
+          "## Tasks",
+          "| dialogue-test | rougeL |",
+          "| dialogue.tasks | `train --config experiments/mediphi/tasks.yaml",
+          "Research software, not medical advice.\n"
+        ]
+      ) assert.include(card, part)
       const again = yield* run
       assert.isTrue(again.steps.every(({ state }) => state === "done before"))
       assert.match(asked, /--out \$\{out\}\/instructions\.jsonl --dpo-out \$\{out\}\/preferences\.jsonl/)
