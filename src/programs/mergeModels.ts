@@ -58,24 +58,27 @@ type Sections = ModelCard.Card["sections"]
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null
 
-/** What a config says of each of its models, as JSON; nothing of models of slices. */
-const parametersIn = (text: string): ReadonlyMap<string, string> => {
+/** Parameters as JSON; "" if there are none. */
+const told = (parameters: unknown): string => parameters === undefined ? "" : JSON.stringify(parameters)
+
+/** What a config says of all its models, and of each; nothing of models of slices. */
+const parametersIn = (text: string) => {
   const config = literal(text)
   const models = isObject(config) && Array.isArray(config["models"]) ? config["models"].filter(isObject) : []
-  return new Map(models.map(({ model, parameters }) => [
-    String(model),
-    parameters === undefined ? "" : JSON.stringify(parameters)
-  ]))
+  return {
+    all: isObject(config) ? told(config["parameters"]) : "",
+    each: new Map(models.map(({ model, parameters }) => [String(model), told(parameters)] as const))
+  }
 }
 
 /** What the models of a merge are made of. */
 const originsOf = Effect.fnUntraced(function*({ models, options: { references } }: Merge.Prepared, text: string) {
-  const parameters = parametersIn(text)
+  const { each } = parametersIn(text)
   return yield* Effect.forEach([...models.keys()], (name) => {
     const { model } = references.get(name)!
     return Effect.map(originOf(model), (own) => ({
       origin: parse(name) === undefined ? own : { ...own, ids: [parse(name)!.repo], lineage: [`- ${name}`] },
-      about: parameters.get(name) ?? ""
+      about: each.get(name) ?? ""
     }))
   })
 })
@@ -92,7 +95,7 @@ const cardOf = Effect.fnUntraced(function*(
   const base = config.base === undefined ? "" : ` with ${config.base} as its base`
   const masks = method.random ? ` Random masks were drawn under seed ${seed}.` : ""
   const origins = yield* originsOf(prepared, text)
-  const sources = origins.map(({ origin }) => origin)
+  const [sources, { all }] = [origins.map(({ origin }) => origin), parametersIn(text)]
   return ModelCard.text({
     name,
     matter: {
@@ -107,7 +110,7 @@ const cardOf = Effect.fnUntraced(function*(
         `${plan.steps.length} tensors were merged by ${title}${base}.${masks} Config and names of tensors are those of ${donor.name}.`
       ],
       ["Licence", licenceText(sources)],
-      [LINEAGE, lineageOf(`merged by ${method.title}`, origins)],
+      [LINEAGE, lineageOf(`merged by ${method.title}${all === "" ? "" : ` (${all})`}`, origins)],
       ["Models", yield* table(prepared)],
       ...more,
       ["Configuration", `\`\`\`yaml\n${text.replace(/\n+$/, "")}\n\`\`\``]

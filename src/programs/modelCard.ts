@@ -21,7 +21,7 @@ import { folders } from "../domain/settings/models.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { markdown } from "../domain/textTable.ts"
 import { exists, type FileError, located, readJson } from "../runtime/files/disk.ts"
-import { decode } from "../systems/all.ts"
+import { decode, modeOf } from "../systems/all.ts"
 import { licenceText, LINEAGE, lineageOf, matterOf, originOf } from "./cards/origin.ts"
 import { syntheticData, taskResults } from "./cards/sections.ts"
 import { quantizationOf } from "./models.ts"
@@ -48,6 +48,12 @@ const kinds: Readonly<Record<PartName, { readonly tag: string; readonly pipeline
     about: "A language model that answers questions from passages put before them."
   }
 }
+
+/** What a part is; a reader of a mode that learns texts answers from no passages. */
+const kindOf = (c: RunConfig, part: PartName) =>
+  modeOf(c).traits.questions === "texts"
+    ? { ...kinds[part], tag: "text-generation", about: "A language model, trained on texts." }
+    : kinds[part]
 
 const caution = "Research software, not medical advice."
 
@@ -151,7 +157,7 @@ export const ofRun = Effect.fnUntraced(function*(given: RunConfig, part: PartNam
     const own = Object.entries(metrics!).filter(([key]) => key !== "environment")
     return [`Evaluation on ${split}`, table(["metric", "value"], Object.fromEntries(own))] as const
   })
-  const { about, pipeline, tag } = kinds[part]
+  const { about, pipeline, tag } = kindOf(c, part)
   const [origin, synthetic] = [yield* originOf(c[folders[part]]), yield* syntheticData(c.train_file)]
   const step = stepOf(c, trained?.["steps"], synthetic !== undefined)
   return text({

@@ -141,7 +141,7 @@ describe("MediPhi in small", () => {
           "datasets: [\"",
           "preferences.jsonl\"",
           "- trained in mode dpo on preferences.jsonl, 2 steps, seed 1\n  - trained in mode sft on instructions.jsonl",
-          "      - merged by [SLERP]",
+          "      - merged by SLERP ({\"t\":",
           "## Tasks",
           "| dialogue-test | rougeL |",
           "| dialogue.tasks | `train --config experiments/mediphi/tasks.yaml",
