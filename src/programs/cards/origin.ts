@@ -95,7 +95,7 @@ export const matterOf = (
   const all = [...new Set([...origins.flatMap((own) => own.datasets), ...datasets])]
   const licence = licenceOf(origins)
   return {
-    ...(ids.length === 0 ? {} : { base_model: ids.length === 1 ? ids[0]! : list(ids) }),
+    ...(ids.length === 0 ? {} : { base_model: JSON.stringify(ids.length === 1 ? ids[0] : ids) }),
     ...(all.length === 0 ? {} : { datasets: list(all) }),
     ...(licence === undefined ? { license: "other", license_name: "unknown" } : { license: licence })
   }
