@@ -14,12 +14,14 @@ import { envCommand } from "./commands/env.ts"
 import { evaluateCommand } from "./commands/evaluate.ts"
 import { agreeCommand } from "./commands/evaluation/agree.ts"
 import { compareCommand } from "./commands/evaluation/compare.ts"
+import { compareTasksCommand } from "./commands/evaluation/compareTasks.ts"
 import { experimentCommand } from "./commands/experiment.ts"
 import { exportCommand } from "./commands/export.ts"
 import { importCommand } from "./commands/import.ts"
 import { initCommand } from "./commands/init.ts"
 import { mergeCommand } from "./commands/merge.ts"
 import { mineCommand } from "./commands/mine.ts"
+import { cardCommand } from "./commands/models/card.ts"
 import { onnxCommand } from "./commands/onnx.ts"
 import { optimizePromptCommand } from "./commands/optimizePrompt.ts"
 import { planCommand } from "./commands/plan.ts"
@@ -39,6 +41,7 @@ export const program = Command.runWith(
     evaluateCommand,
     compareCommand,
     reportCommand,
+    compareTasksCommand,
     agreeCommand,
     answerCommand,
     embedCommand,
@@ -54,6 +57,7 @@ export const program = Command.runWith(
     mergeCommand,
     onnxCommand,
     importCommand,
+    cardCommand,
     synthesizeCommand,
     optimizePromptCommand,
     demoCommand

@@ -11,6 +11,7 @@ import * as Peft from "../runtime/files/peft.ts"
 import { bytesIn } from "../runtime/files/safetensors/shards.ts"
 import * as SavedModel from "../runtime/models/export/folder.ts"
 import * as SavedGguf from "../runtime/models/export/gguf.ts"
+import { licenceText, LINEAGE, lineageOf, matterOf, originOf } from "./cards/origin.ts"
 import * as ModelCard from "./modelCard.ts"
 import { atHand } from "./models.ts"
 
@@ -82,25 +83,35 @@ export const merge = Effect.fn("merge")(function*(name: string, out: string, for
     ...(revision === null ? {} : { revision }),
     ...(base === undefined ? {} : { base_sha256: base })
   }
+  const origin = yield* originOf(config.base_model_name_or_path ?? "")
   const card = ModelCard.text({
     name: "Merged model",
     matter: {
       library_name: "transformers",
-      base_model: JSON.stringify(config.base_model_name_or_path),
-      base_model_relation: "merge",
+      ...matterOf([origin]),
+      base_model_relation: "finetune",
       tags: "[anamnesis]"
     },
-    sections: [["Adapter", ModelCard.table(["setting", "value"], told)]]
+    sections: [
+      ["Licence", licenceText([origin])],
+      [LINEAGE, lineageOf(`adapter ${name}, folded into its base`, [{ origin }])],
+      ["Adapter", ModelCard.table(["setting", "value"], told)]
+    ]
   })
   return yield* SavedModel.save(adapter, out, { ...options, card })
 })
 
 /** Saves the model of a GGUF file as a Hugging Face folder, its values dequantised. */
 export const importGguf = Effect.fn("importGguf")(function*(file: string, out: string, format: Format) {
+  const origin = yield* originOf(file)
   const card = ModelCard.text({
     name: basename(file),
-    matter: { library_name: "transformers", tags: "[anamnesis]" },
-    sections: [["Origin", "Converted from the GGUF file of this name; quantised weights are dequantised."]]
+    matter: { library_name: "transformers", ...matterOf([origin]), tags: "[anamnesis]" },
+    sections: [
+      ["Licence", licenceText([origin])],
+      [LINEAGE, lineageOf("converted from GGUF", [{ origin }])],
+      ["Origin", "Converted from the GGUF file of this name; quantised weights are dequantised."]
+    ]
   })
   return yield* SavedModel.save(file, out, { ...(yield* sized(format)), card })
 })

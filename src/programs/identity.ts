@@ -35,12 +35,16 @@ export const decisive = [
 ] as const
 const withSeed: ReadonlySet<string> = new Set([...decisive, "seed"])
 
-/** The identity of a mode's reader, whose model is at hand: its weights, and the settings that its answers depend on. */
-export const readerIdentity = Effect.fnUntraced(function*(c: RunConfig) {
+/** The settings that a reader's answers depend on beside its weights, as JSON by name. */
+export const readerSettings = (c: RunConfig): Identity => {
   const { fields } = systemOf(c).spec
   const own = Object.entries(c).filter(([key]) => withSeed.has(key) || aboutOf(fields[key]!).affects === "answers")
-  const settings = own.map(([key, value]) => [key, JSON.stringify(value)])
-  return { reader: yield* weightsOf(c[folders.reader]), ...Object.fromEntries(settings) } as Identity
+  return Object.fromEntries(own.map(([key, value]) => [key, JSON.stringify(value)]))
+}
+
+/** The identity of a mode's reader, whose model is at hand: its weights, and the settings that its answers depend on. */
+export const readerIdentity = Effect.fnUntraced(function*(c: RunConfig) {
+  return { reader: yield* weightsOf(c[folders.reader]), ...readerSettings(c) } as Identity
 })
 
 /** Where the settings of a retriever stand, beside those of the reader. */

@@ -7,11 +7,12 @@ import { readText } from "../runtime/files/disk.ts"
 import { parse } from "../runtime/files/hub/ids.ts"
 import { pin } from "../runtime/files/hub/models.ts"
 import { bytesIn } from "../runtime/files/safetensors/shards.ts"
-import { readObject } from "../runtime/files/settings.ts"
+import { literal, readObject } from "../runtime/files/settings.ts"
 import { fingerprint } from "../runtime/models/folder.ts"
 import { decode, type MergeConfig } from "../runtime/models/merging/config.ts"
 import * as Merge from "../runtime/models/merging/merge.ts"
 import { type Reference, referenceOf } from "../runtime/models/merging/models.ts"
+import { licenceText, LINEAGE, lineageOf, matterOf, originOf } from "./cards/origin.ts"
 import * as ModelCard from "./modelCard.ts"
 import { atHand } from "./models.ts"
 
@@ -54,25 +55,52 @@ const table = Effect.fnUntraced(
 /** Sections of a model card. */
 type Sections = ModelCard.Card["sections"]
 
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null
+
+/** Parameters as JSON; "" if there are none. */
+const told = (parameters: unknown): string => parameters === undefined ? "" : JSON.stringify(parameters)
+
+/** What a config says of all its models, and of each; nothing of models of slices. */
+const parametersIn = (text: string) => {
+  const config = literal(text)
+  const models = isObject(config) && Array.isArray(config["models"]) ? config["models"].filter(isObject) : []
+  return {
+    all: isObject(config) ? told(config["parameters"]) : "",
+    each: new Map(models.map(({ model, parameters }) => [String(model), told(parameters)] as const))
+  }
+}
+
+/** What the models of a merge are made of. */
+const originsOf = Effect.fnUntraced(function*({ models, options: { references } }: Merge.Prepared, text: string) {
+  const { each } = parametersIn(text)
+  return yield* Effect.forEach([...models.keys()], (name) => {
+    const { model } = references.get(name)!
+    return Effect.map(originOf(model), (own) => ({
+      origin: parse(name) === undefined ? own : { ...own, ids: [parse(name)!.repo], lineage: [`- ${name}`] },
+      about: each.get(name) ?? ""
+    }))
+  })
+})
+
 /** The text of the model card: the method, the models, `more` sections, and the config as it was given. */
 const cardOf = Effect.fnUntraced(function*(
   name: string,
   prepared: Merge.Prepared,
   { more = [], seed, text }: Recipe
 ) {
-  const { donor, models, options: { config, references }, plan } = prepared
+  const { donor, options: { config }, plan } = prepared
   const { method } = config
   const title = method.reference === undefined ? method.title : `[${method.title}](${method.reference})`
   const base = config.base === undefined ? "" : ` with ${config.base} as its base`
   const masks = method.random ? ` Random masks were drawn under seed ${seed}.` : ""
+  const origins = yield* originsOf(prepared, text)
+  const [sources, { all }] = [origins.map(({ origin }) => origin), parametersIn(text)]
   return ModelCard.text({
     name,
     matter: {
       library_name: "transformers",
-      base_model: JSON.stringify([...models.keys()].map((own) => {
-        const { model } = references.get(own)!
-        return parse(model)?.repo ?? model
-      })),
+      ...matterOf(sources),
       base_model_relation: "merge",
       tags: "[anamnesis, mergekit, merge]"
     },
@@ -81,6 +109,8 @@ const cardOf = Effect.fnUntraced(function*(
         "Merge",
         `${plan.steps.length} tensors were merged by ${title}${base}.${masks} Config and names of tensors are those of ${donor.name}.`
       ],
+      ["Licence", licenceText(sources)],
+      [LINEAGE, lineageOf(`merged by ${method.title}${all === "" ? "" : ` (${all})`}`, origins)],
       ["Models", yield* table(prepared)],
       ...more,
       ["Configuration", `\`\`\`yaml\n${text.replace(/\n+$/, "")}\n\`\`\``]

@@ -6,16 +6,24 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { brief, cut, several } from "../domain/brief.ts"
-import { evaluationFiles, evaluationFolder, type PartName, runFiles } from "../domain/fileNames.ts"
+import {
+  benchFolder,
+  benchSummary,
+  evaluationFiles,
+  evaluationFolder,
+  type PartName,
+  runFiles
+} from "../domain/fileNames.ts"
 import { problemsOf } from "../domain/issues.ts"
 import { folders } from "../domain/settings/models.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { markdown } from "../domain/textTable.ts"
-import { type FileError, located, readJson } from "../runtime/files/disk.ts"
-import { parse } from "../runtime/files/hub/ids.ts"
-import { decode } from "../systems/all.ts"
+import { exists, type FileError, located, readJson } from "../runtime/files/disk.ts"
+import { decode, modeOf } from "../systems/all.ts"
+import { licenceText, LINEAGE, lineageOf, matterOf, originOf } from "./cards/origin.ts"
+import { syntheticData, taskResults } from "./cards/sections.ts"
 import { quantizationOf } from "./models.ts"
 import { splits } from "./prepare.ts"
 
@@ -40,6 +48,12 @@ const kinds: Readonly<Record<PartName, { readonly tag: string; readonly pipeline
     about: "A language model that answers questions from passages put before them."
   }
 }
+
+/** What a part is; a reader of a mode that learns texts answers from no passages. */
+const kindOf = (c: RunConfig, part: PartName) =>
+  modeOf(c).traits.questions === "texts"
+    ? { ...kinds[part], tag: "text-generation", about: "A language model, trained on texts." }
+    : kinds[part]
 
 const caution = "Research software, not medical advice."
 
@@ -114,6 +128,19 @@ const roundedBase = (c: RunConfig, part: PartName): string => {
     + `${own.block_size}; the weights here are in the base's own precision, so that their figures may differ.`
 }
 
+/** The run as a step of a lineage. */
+const stepOf = (c: RunConfig, steps: unknown, isSynthetic: boolean): string => {
+  const taken = typeof steps === "number" ? `, ${steps} steps` : ""
+  const data = c.train_file === "" ? "" : ` on ${basename(c.train_file)}${isSynthetic ? " (synthetic)" : ""}`
+  return `trained in mode ${c.mode}${data}${taken}, seed ${c.seed}`
+}
+
+/** What tasks were evaluated in a run's folder. */
+const benchedIn = Effect.fnUntraced(function*(folder: string) {
+  if (!(yield* exists(join(folder, benchFolder, benchSummary)))) return []
+  return [["Tasks", yield* taskResults({ name: folder, folder })] as const]
+})
+
 /** The card of a run's part, with the settings it was trained with; the corpus is identified by SHA-256. */
 export const ofRun = Effect.fnUntraced(function*(given: RunConfig, part: PartName) {
   const at = (...names: ReadonlyArray<string>) => join(given.output_dir, ...names)
@@ -130,19 +157,25 @@ export const ofRun = Effect.fnUntraced(function*(given: RunConfig, part: PartNam
     const own = Object.entries(metrics!).filter(([key]) => key !== "environment")
     return [`Evaluation on ${split}`, table(["metric", "value"], Object.fromEntries(own))] as const
   })
-  const { about, pipeline, tag } = kinds[part]
+  const { about, pipeline, tag } = kindOf(c, part)
+  const [origin, synthetic] = [yield* originOf(c[folders[part]]), yield* syntheticData(c.train_file)]
+  const step = stepOf(c, trained?.["steps"], synthetic !== undefined)
   return text({
     name: `${part} of ${c.output_dir}`,
     matter: {
       library_name: "transformers",
       pipeline_tag: pipeline,
-      base_model: JSON.stringify(parse(c[folders[part]])?.repo ?? c[folders[part]]),
+      ...matterOf([origin], c.train_file === "" ? [] : [basename(c.train_file)]),
       tags: `[anamnesis, ${tag}]`
     },
     sections: [
       ["Model", `${about} Trained by Anamnesis, mode ${c.mode}, seed ${c.seed}.${roundedBase(c, part)}`],
+      ["Licence", licenceText([origin])],
+      [LINEAGE, lineageOf(step, [{ origin }])],
       ["Data", dataOf(c, run?.corpus)],
+      ...(synthetic === undefined ? [] : [synthetic]),
       ...measured,
+      ...yield* benchedIn(given.output_dir),
       ...(trained ? [["Training", table(["figure", "value"], trained)] as const] : []),
       ["Settings", table(["setting", "value"], Object.fromEntries(settings))],
       ...(run ? [["Environment", table(["what", "value"], run.environment)] as const] : [])

@@ -3,10 +3,14 @@ import type { Interval } from "../domain/Metric.ts"
 import { markdown } from "../domain/textTable.ts"
 import type { Difference } from "../programs/evaluation/compare.ts"
 
-const share = (value: number | null): string => value === null ? "-" : value.toFixed(3)
-const probability = (p: number | null): string => p !== null && p < 0.001 ? "<0.001" : share(p)
-const signed = (value: number | null): string => value === null || value < 0 ? share(value) : `+${share(value)}`
-const bounds = ({ high, low }: Interval, show = share): string =>
+/** A value with three digits; "-" if there is none. */
+export const share = (value: number | null): string => value === null ? "-" : value.toFixed(3)
+/** A p-value with three digits. */
+export const probability = (p: number | null): string => p !== null && p < 0.001 ? "<0.001" : share(p)
+/** A difference with its sign. */
+export const signed = (value: number | null): string => value === null || value < 0 ? share(value) : `+${share(value)}`
+/** An interval's ends; "-" if there are none. */
+export const bounds = ({ high, low }: Interval, show = share): string =>
   low === null || high === null ? "-" : `[${show(low)}, ${show(high)}]`
 
 /** A row for each system: its mean, and the difference from the first with its tests. */

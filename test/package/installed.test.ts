@@ -32,7 +32,7 @@ describe("the tarball", () => {
       "experiments/own.yaml",
       "experiments/own-from-scratch.yaml"
     ]
-    const read = /^(tasks\/[\w-]+\.yaml|experiments\/stm\/[\w.]+\.yaml|prompts\/[\w/-]+\.\w+)$/
+    const read = /^(tasks\/[\w-]+\.yaml|experiments\/(?:stm|mediphi)\/[\w.]+\.yaml|prompts\/[\w/-]+\.\w+)$/
     assert.deepStrictEqual(
       rest.filter((path) => ![demo, read].some((own) => own.test(path)) && !known.includes(path)),
       []

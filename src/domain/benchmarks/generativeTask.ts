@@ -77,6 +77,8 @@ const fields = {
   repeats: optional(Schema.Natural.check(Schema.isGreaterThan(0))),
   filter_list: optional(Entries),
   metric_list: optional(Entries),
+  /** The figure that searches and choices go by, of the first filter; the first of the metrics, if not given. */
+  main_score: optional(Schema.NonEmptyString),
   /** The field whose equal values are resampled together. */
   group_field: optional(Schema.NonEmptyString),
   metadata: optional(Schema.Record(Schema.String, Schema.Unknown))
@@ -97,10 +99,13 @@ const foreign: Readonly<Record<string, string>> = {
 }
 
 /** A task that a language model answers. */
-export interface GenerativeTask
-  extends
-    Omit<File, "metric_list" | "filter_list" | "target_delimiter" | "fewshot_delimiter" | "num_fewshot" | "repeats">
+export interface GenerativeTask extends
+  Omit<
+    File,
+    "metric_list" | "filter_list" | "target_delimiter" | "fewshot_delimiter" | "num_fewshot" | "repeats" | "main_score"
+  >
 {
+  readonly main_score: string
   readonly target_delimiter: string
   readonly fewshot_delimiter: string
   readonly num_fewshot: number
@@ -145,7 +150,7 @@ const or = <A>(...values: ReadonlyArray<A | null | undefined>): A | undefined =>
   values.find((value) => value !== undefined && value !== null) ?? undefined
 
 /** A task with what it leaves to defaults, which are lm-evaluation-harness'. */
-const completed = (task: File): Omit<GenerativeTask, "filters" | "metrics" | "given"> => {
+const completed = (task: File): Omit<GenerativeTask, "filters" | "metrics" | "given" | "main_score"> => {
   const fewshot_delimiter = task.fewshot_delimiter ?? "\n\n"
   const { fewshot_config, fewshot_split, test_split, training_split, validation_split } = task
   const split = or(test_split, validation_split, training_split)
@@ -171,10 +176,20 @@ export const generativeTask = Effect.fnUntraced(function*(raw: Raw) {
   )
   const filters = filtersOf(task.filter_list)
   const metrics = metricsOf(task.output_type, task.metric_list)
-  const problems = [...late(task), ...filters.problems, ...metrics.problems]
+  const names = metrics.specs.flatMap((own) => own.names)
+  const main_score = task.main_score ?? names[0] ?? ""
+  const problems = [
+    ...late(task),
+    ...filters.problems,
+    ...metrics.problems,
+    ...task.main_score === undefined || names.includes(main_score)
+      ? []
+      : [`main_score: ${brief(main_score)} is none of the figures, which are ${names.join(", ")}`]
+  ]
   if (problems.length > 0) return yield* Effect.fail(problems)
   return {
     ...completed(task),
+    main_score,
     filters: filters.pipelines,
     metrics: metrics.specs,
     given: raw

@@ -30,6 +30,8 @@ export interface BenchSummary {
   readonly mean?: Shown
   /** Those that a reader answered; absent without any. */
   readonly generative?: ReadonlyArray<AnsweredTask>
+  /** Mean of the main scores of all tasks, each counting the same. */
+  readonly main_score: number
 }
 
 const meansOf = (rows: ReadonlyArray<Readonly<Record<string, unknown>>>): Shown => {
@@ -57,9 +59,10 @@ export const rowOf = (task: RetrievalTask, splits: ReadonlyMap<string, SplitResu
   }
 }
 
-/** All rows, and the means over those of retrieval. */
+/** All rows, the means over those of retrieval, and the mean of all main scores. */
 export const summaryOf = (tasks: ReadonlyArray<TaskRow>, generative: ReadonlyArray<AnsweredTask>): BenchSummary => ({
   tasks,
   ...(tasks.length === 0 ? {} : { mean: meansOf(tasks as ReadonlyArray<TaskRow & Readonly<Record<string, unknown>>>) }),
-  ...(generative.length === 0 ? {} : { generative })
+  ...(generative.length === 0 ? {} : { generative }),
+  main_score: Metric.mean([...tasks, ...generative].map(({ main_score }) => main_score))!
 })

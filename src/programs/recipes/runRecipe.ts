@@ -114,15 +114,15 @@ interface Known extends Done {
 const wordOf = (word: Word, out: string, of: (step: string) => string): string =>
   word.map((part) => "text" in part ? part.text : "own" in part ? out : of(part.step)).join("")
 
-/** The mean main score of a step that ran `bench`. */
+/** The mean of the main scores of a step that ran `bench`. */
 const scoreOf = Effect.fnUntraced(function*({ folder, step }: Known) {
   const path = join(folder!, benchFolder, benchSummary)
   if (!(yield* exists(path))) {
     return yield* new StepError({ step, reason: `left no ${join(benchFolder, benchSummary)} to pick by` })
   }
-  const Summary = Schema.Struct({ mean: Schema.Struct({ main_score: Schema.Finite }) })
-  const { mean } = yield* decodeFile(path, Schema.decodeUnknownEffect(Summary))
-  return mean.main_score
+  const Summary = Schema.Struct({ main_score: Schema.Finite })
+  const { main_score } = yield* decodeFile(path, Schema.decodeUnknownEffect(Summary))
+  return main_score
 })
 
 /** Picks the candidate of the highest score, the first of equal ones. */

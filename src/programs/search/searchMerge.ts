@@ -3,13 +3,11 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { join } from "node:path"
-import { isRetrieval } from "../../domain/benchmarks/task.ts"
 import { searchFiles, searchFolder } from "../../domain/fileNames.ts"
 import { searchEvolution } from "../../domain/search/evolution.ts"
 import { combined, type Grid, searchGrid, sizeOf as gridSize } from "../../domain/search/grid.ts"
 import type { Point } from "../../domain/search/space.ts"
 import { ConfigError } from "../../domain/settings/configure.ts"
-import { folders } from "../../domain/settings/models.ts"
 import { replace } from "../../runtime/files/disk.ts"
 import * as Lock from "../../runtime/files/lock.ts"
 import { readObject, yamlOf } from "../../runtime/files/settings.ts"
@@ -18,39 +16,16 @@ import { vacant } from "../../runtime/models/export/folder.ts"
 import { decode as decodeConfig } from "../../runtime/models/merging/config.ts"
 import * as Merge from "../../runtime/models/merging/merge.ts"
 import { Reporter } from "../../runtime/ports/Reporter.ts"
-import { modeOf, settle } from "../../systems/all.ts"
-import { isInstructed, notices } from "../benchmarks/bench.ts"
 import { present } from "../benchmarks/present.ts"
-import { tasksNamed } from "../benchmarks/tasks.ts"
 import { type MergeOptions, referencesOf, sizeOf, write } from "../mergeModels.ts"
 import { json } from "../run.ts"
+import { askedOf, setsOf } from "./asked.ts"
 import { type Common, plannedAt, scoring } from "./candidates.ts"
-import * as DevSets from "./devSets.ts"
 import { decode, type Search } from "./file.ts"
 import { reportOf, type SearchReport, sectionsOf } from "./outcome.ts"
 
 /** Points of a coarse grid, at most: it is planned as a whole before anything is merged. */
 const MOST = 10_000
-
-/** The settings of the retriever that candidates are evaluated as. */
-const settingsOf = Effect.fnUntraced(function*(source: string, { settings }: Search, work: string) {
-  const given = {
-    mode: "frozen_rag",
-    passages_file: "tasks",
-    output_dir: work,
-    [folders.retriever]: "candidate",
-    [folders.reader]: "none"
-  }
-  const { config, unused } = yield* settle([{ source, settings: { ...given, ...settings } }])
-  const own = unused.filter(({ key }) => Object.hasOwn(settings, key))
-  if (own.length > 0) yield* Effect.logWarning(`${source}: without effect: ${own.map(({ text }) => text).join(", ")}`)
-  const { retriever } = modeOf(config).traits
-  if (retriever === "frozen" || retriever === "trained") return config
-  return yield* new ConfigError({
-    source,
-    problems: [`settings: mode ${config.mode} has no retriever that is a model`]
-  })
-})
 
 /** The grid of a search, with `keep` of each level but the last. */
 const gridOf = ({ refine, start, together, varied }: Search, keep: ReadonlyArray<number>): Grid => ({
@@ -92,14 +67,7 @@ const prepared = Effect.fnUntraced(function*(path: string, file: string, out: st
   const maxShardSize = yield* sizeOf(options.maxShardSize)
   yield* vacant(out)
   const work = searchFolder(out)
-  const config = yield* settingsOf(file, search, work)
-  const named = yield* tasksNamed(search.tasks)
-  const tasks = named.filter(isRetrieval)
-  const others = named.filter((task) => !isRetrieval(task)).map(({ task }) => task)
-  if (others.length > 0) {
-    const problem = `tasks: ${others.join(", ")}: merges are searched on tasks of retrieval alone`
-    return yield* new ConfigError({ source: file, problems: [problem] })
-  }
+  const { config, tasks } = yield* askedOf(file, search, work)
   yield* present(search.data, tasks)
   const whole = gridOf(search, search.levels.slice(0, -1).map(({ keep }) => keep!))
   const budget = search.budget ?? Infinity
@@ -112,11 +80,9 @@ const prepared = Effect.fnUntraced(function*(path: string, file: string, out: st
   const own = { source: path, references, draw: Merge.drawing(options.seed), maxShardSize }
   const common: Common = { source: path, template, varied: search.varied, opened, options: own, seed: options.seed }
   yield* possible(common, firstOf(search, whole))
+  yield* Effect.forEach(Merge.notesOf(opened), (note) => Effect.logWarning(note))
   const [first] = [...opened.models.values()]
-  const instructed = yield* isInstructed({ ...config, [folders.retriever]: first!.folders.at(-1)! })
-  const notes = [...Merge.notesOf(opened), ...notices(config, tasks, instructed)]
-  yield* Effect.forEach(notes, (note) => Effect.logWarning(note))
-  const sets = yield* DevSets.retrieval(tasks, { config, data: search.data, levels: search.levels, seed: search.seed })
+  const sets = yield* setsOf(tasks, search, config, first!.folders.at(-1)!)
   return { budget, common, search, sets, work }
 })
 type Prepared = Effect.Success<ReturnType<typeof prepared>>

@@ -10,8 +10,13 @@ import { refuse, tell } from "../../command.ts"
 import * as Shared from "../../synthesizing.ts"
 import { dryRun, estimated, writerOf, writing } from "../../writing.ts"
 
-const prompt = (name: string, places: string, file: string) =>
-  Flag.File(name).pipe(Flag.withDescription(`Prompt with ${places} (default: prompts/${file}.md)`), Flag.optional)
+const prompt = (name: string, places: string, file: string, small = "") =>
+  Flag.File(name).pipe(
+    Flag.withDescription(`Prompt with ${places} (default: prompts/${file}.md${small})`),
+    Flag.optional
+  )
+
+const withSmall = "; with --form text, the -small one beside it, which has examples"
 
 const tuple = "{task_type}, {input_data}, {output_format}, {difficulty_level}"
 
@@ -55,14 +60,15 @@ const flags = {
   form: Shared.form,
   nearDuplicate: Shared.nearDuplicate(5, 0.8),
   maxTokens: Shared.maxTokens,
-  instructionPrompt: prompt("instruction-prompt", tuple, "instruction"),
+  instructionPrompt: prompt("instruction-prompt", tuple, "instruction", withSmall),
   pairPrompt: prompt(
     "pair-prompt",
     "{instruction}, {input_data}, {output_format}, {difficulty_level}",
-    "instruction-pair"
+    "instruction-pair",
+    withSmall
   ),
   judgePrompt: prompt("judge-prompt", "{instruction}, {input}, {output}", "judge-pair"),
-  corruptPrompt: prompt("corrupt-prompt", "{instruction}, {input}, {output}, {error_type}", "corrupt"),
+  corruptPrompt: prompt("corrupt-prompt", "{instruction}, {input}, {output}, {error_type}", "corrupt", withSmall),
   licence: Shared.licence
 }
 

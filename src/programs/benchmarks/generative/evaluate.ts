@@ -22,7 +22,7 @@ import { closedBook } from "../../writing/writers.ts"
 import { answersTo, overlong } from "./answers.ts"
 import { type Asked, askedOf } from "./asked.ts"
 import { figuresOf, samplesOf } from "./figures.ts"
-import { type Judge, outsideIdentity, withOutside } from "./outside.ts"
+import { type Judge, outsideIdentity, type OutsideOptions, withOutside } from "./outside.ts"
 import { type AnsweredTask, type Evaluated, type Results, resultsOf, store, stored, together } from "./results.ts"
 
 /** What tasks are evaluated with. */
@@ -38,10 +38,10 @@ interface Bench {
 /** Results of another version of this are computed again. */
 const VERSION = 1
 
-/** SHA-256 of what a task's figures depend on. */
-const keyOf = (
+/** SHA-256 of what a task's figures depend on; `identity` is that of the reader, `outside` that of what its metrics need. */
+export const keyOf = (
   task: GenerativeTask,
-  { identity }: Bench,
+  identity: Identity,
   all: ReadonlyArray<Asked>,
   outside: ReadonlyArray<unknown>
 ): string =>
@@ -51,17 +51,18 @@ const keyOf = (
   })())
 
 /** What is asked, and of how many records it is taken. */
-const prepared = Effect.fnUntraced(function*(bench: Bench, task: GenerativeTask, chat: boolean) {
-  const { config, data } = bench
-  const documents = yield* documentsOf(task, data, task.split)
-  const kept = config.max_eval_samples === 0 ? documents : spread(documents, config.max_eval_samples)
-  const examples = task.num_fewshot === 0
-    ? []
-    : task.fewshot_config?.samples ??
-      (task.shots === task.split ? documents : yield* documentsOf(task, data, task.shots))
-  const options = { chat, seed: config.seed, cuts: config.excess_length === "truncate" }
-  return { all: yield* askedOf(task, kept, examples, options), original: documents.length }
-})
+export const prepared = Effect.fnUntraced(
+  function*(config: RunConfig, data: string, task: GenerativeTask, chat: boolean) {
+    const documents = yield* documentsOf(task, data, task.split)
+    const kept = config.max_eval_samples === 0 ? documents : spread(documents, config.max_eval_samples)
+    const examples = task.num_fewshot === 0
+      ? []
+      : task.fewshot_config?.samples ??
+        (task.shots === task.split ? documents : yield* documentsOf(task, data, task.shots))
+    const options = { chat, seed: config.seed, cuts: config.excess_length === "truncate" }
+    return { all: yield* askedOf(task, kept, examples, options), original: documents.length }
+  }
+)
 
 /** The lines of the files that metrics need. */
 const listedIn = Effect.fnUntraced(function*({ metrics }: GenerativeTask, data: string) {
@@ -72,6 +73,16 @@ const listedIn = Effect.fnUntraced(function*({ metrics }: GenerativeTask, data: 
   )
   return new Map(files.map((file, i) => [file, lines[i]!]))
 })
+
+/** The answers to what is asked, with their figures, and the places of prompts that are too long; needs the reader. */
+export const answeredBy = Effect.fnUntraced(
+  function*(config: RunConfig, task: GenerativeTask, all: ReadonlyArray<Asked>, needed: OutsideOptions) {
+    const listed = yield* listedIn(task, needed.data)
+    const long = yield* overlong(config, task, all)
+    const answers = yield* answersTo(config, task, all)
+    return { long, answers, samples: yield* withOutside(task, samplesOf(task, all, answers, listed), needed) }
+  }
+)
 
 const tell = (task: string, { cut, records, skipped, truncated }: Evaluated) =>
   [
@@ -84,17 +95,14 @@ const tell = (task: string, { cut, records, skipped, truncated }: Evaluated) =>
 
 /** Evaluates a task, unless it has been under the same conditions. */
 const evaluateTask = Effect.fnUntraced(function*(bench: Bench, task: GenerativeTask, chat: boolean) {
-  const { all, original } = yield* prepared(bench, task, chat)
-  const needed = { task: task.task, data: bench.data, judge: bench.judge }
-  const key = keyOf(task, bench, all, yield* outsideIdentity(task, needed))
+  const { config, data, judge } = bench
+  const { all, original } = yield* prepared(config, data, task, chat)
+  const needed = { task: task.task, data, judge }
+  const key = keyOf(task, bench.identity, all, yield* outsideIdentity(task, needed))
   const before = yield* stored(bench.out, task)
   if (before?.anamnesis[task.task]?.key === key) return before
-  const { config } = bench
-  const listed = yield* listedIn(task, bench.data)
-  const long = yield* overlong(config, task, all)
   const began = yield* Clock.currentTimeMillis
-  const answers = yield* answersTo(config, task, all)
-  const samples = yield* withOutside(task, samplesOf(task, all, answers, listed), needed)
+  const { answers, long, samples } = yield* answeredBy(config, task, all, needed)
   const now = yield* Clock.currentTimeMillis
   const skips = config.excess_length === "skip"
   const figures = figuresOf(task, samples).filter(({ records }) => records > 0)
@@ -117,11 +125,14 @@ const evaluateTask = Effect.fnUntraced(function*(bench: Bench, task: GenerativeT
 })
 
 /** The settings under which a reader answers tasks: without a retriever, with or without its chat template. */
-const reading = (c: RunConfig, chat: boolean): RunConfig => ({ ...closedBook(c), apply_chat_template: chat })
+export const reading = (c: RunConfig, chat: boolean): RunConfig => ({ ...closedBook(c), apply_chat_template: chat })
 
 /** Tasks that are asked with the chat template, and those without; each kind opens the model once. */
-const byChat = (c: RunConfig, tasks: ReadonlyArray<GenerativeTask>) =>
+export const byChat = (c: RunConfig, tasks: ReadonlyArray<GenerativeTask>) =>
   Map.groupBy(tasks, ({ chat }) => chat ?? c.apply_chat_template)
+
+/** The layer of a reader without a retriever. */
+export const readerOf = (c: RunConfig) => answering(c, fromRecords([]))
 
 /** What is evaluated, and where. */
 interface ReaderOptions extends Pick<Bench, "data" | "out" | "judge"> {
@@ -147,14 +158,16 @@ export const evaluateGenerative = Effect.fn("evaluateGenerative")(
         (task) =>
           Effect.tap(evaluateTask(bench, task, chat), (results) => Effect.sync(() => void done.set(task.task, results)))
       ).pipe(
-        Effect.provide(answering(asked, fromRecords([])), { local: true })
+        Effect.provide(readerOf(asked), { local: true })
       )
     }
     const all = tasks.map(({ task }) => done.get(task)!)
     yield* replace(join(out, benchResults), json(together(all)))
     return tasks.map((task, i): AnsweredTask => {
       const own = all[i]!.anamnesis[task.task]!
-      return Object.assign({ task: task.task, num_fewshot: task.num_fewshot }, own)
+      const { main_score: main, num_fewshot } = task
+      const main_score = own.figures.find(({ metric }) => metric === main)?.mean ?? 0
+      return Object.assign({ task: task.task, num_fewshot, main, main_score }, own)
     })
   },
   Effect.scoped

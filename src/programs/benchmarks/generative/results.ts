@@ -43,6 +43,9 @@ export type Evaluated = typeof Evaluated.Type
 /** A task with its figures. */
 export interface AnsweredTask extends Evaluated {
   readonly task: string
+  /** The name of the main score, and its value under the first filter; 0 if no record has one. */
+  readonly main: string
+  readonly main_score: number
   readonly num_fewshot: number
 }
 
@@ -117,6 +120,7 @@ const lineOf = ({ answered, asked, figures, filter, filtered }: Sample): string 
   JSON.stringify({
     doc_id: asked.at,
     id: asked.id,
+    group: asked.group,
     target: asked.references.length === 1 ? asked.references[0] : asked.references,
     arguments: asked.prompt.map(({ content, role }) => ({ role, content: textOf(content) })),
     ...(asked.choices.length > 0 ? { choices: asked.choices } : {}),

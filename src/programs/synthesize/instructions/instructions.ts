@@ -38,7 +38,7 @@ export interface InstructionOptions {
   /** Greatest Jaccard index of the runs of five words of two instructions, or two inputs. */
   readonly nearDuplicate: number
   readonly maxTokens: number
-  /** Prompt files; those of the package if omitted. */
+  /** Prompt files; if omitted, those of the package, or those for small models if lines are asked for at once. */
   readonly prompts: {
     readonly instruction: string | undefined
     readonly pair: string | undefined
@@ -56,6 +56,9 @@ const listsOf = Effect.fnUntraced(function*(o: InstructionOptions) {
   }
   return { path, lists }
 })
+
+/** A prompt of the package: the one with worked examples, for small models, if lines are asked for at once. */
+const promptOf = ({ form }: InstructionOptions, name: string): string => form === "text" ? `${name}-small` : name
 
 /** A stage over items in memory; what passes its filters, each with where it is from. */
 const stage = Effect.fnUntraced(function*<I, D, E, R, A>(
@@ -75,7 +78,7 @@ const stage = Effect.fnUntraced(function*<I, D, E, R, A>(
 })
 
 const instructed = Effect.fnUntraced(function*(o: InstructionOptions, drawn: ReadonlyArray<Drawn>) {
-  const prompt = yield* load(o.prompts.instruction, "instruction", Instruction.places)
+  const prompt = yield* load(o.prompts.instruction, promptOf(o, "instruction"), Instruction.places)
   return yield* stage(
     prompt,
     Instruction.task(prompt, o),
@@ -86,7 +89,7 @@ const instructed = Effect.fnUntraced(function*(o: InstructionOptions, drawn: Rea
 })
 
 const paired = Effect.fnUntraced(function*(o: InstructionOptions, items: ReadonlyArray<Instruction.Instruction>) {
-  const prompt = yield* load(o.prompts.pair, "instruction-pair", Pair.places)
+  const prompt = yield* load(o.prompts.pair, promptOf(o, "instruction-pair"), Pair.places)
   return yield* stage(
     prompt,
     Pair.task(prompt, o),
@@ -116,7 +119,7 @@ const judged = Effect.fnUntraced(
 
 const worsened = Effect.fnUntraced(
   function*(o: InstructionOptions, lists: Lists, seed: number, pairs: ReadonlyArray<Judge.Judged>) {
-    const prompt = yield* load(o.prompts.corrupt, "corrupt", Corrupt.places)
+    const prompt = yield* load(o.prompts.corrupt, promptOf(o, "corrupt"), Corrupt.places)
     const best = pairs.filter(({ scores }) => scores === undefined || Judge.meanOf(scores) >= o.preferenceLeast)
     const items = best.map(Corrupt.fallible(lists.error_types, seed))
     return yield* stage(prompt, Corrupt.task(prompt, o), items, preferenceOf, ({ pair }) => pair.id)
@@ -176,7 +179,7 @@ export const instructions = Effect.fn("instructions")(function*(o: InstructionOp
 export const planInstructions = Effect.fnUntraced(function*(o: InstructionOptions) {
   const { lists } = yield* listsOf(o)
   const { seed } = yield* Writer
-  const prompt = yield* load(o.prompts.instruction, "instruction", Instruction.places)
+  const prompt = yield* load(o.prompts.instruction, promptOf(o, "instruction"), Instruction.places)
   const first = yield* estimate(Instruction.task(prompt, o), Stream.fromIterable(tuples(lists, o.count, seed)))
   const pairs = o.count * o.pairs
   const times = 1 + (o.judge === undefined ? 0 : 1) + (o.preferences === undefined ? 0 : 1)
