@@ -87,8 +87,9 @@ export const referenceKept = (hash: string): string => `reference-${hash.slice(0
 export const benchFolder = "bench"
 /** Name of the file of a task's results. */
 export const benchFile = (task: string): string => `${task}.json`
-/** Name of the file of what was asked of a task's records, and answered. */
-export const benchSamples = (task: string): string => `samples_${task}.jsonl`
+/** Name of the file of what was asked of a task's records, and answered; of retrieval, of a split's queries with their figures. */
+export const benchSamples = (task: string, split?: string): string =>
+  `samples_${split === undefined ? task : `${task}.${split}`}.jsonl`
 /** Name of the file of all generative tasks' results. */
 export const benchResults = "results.json"
 /** Name of the file of all tasks' figures. */

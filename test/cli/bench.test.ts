@@ -79,6 +79,10 @@ describe("bench", () => {
     assert.strictEqual(entry!.main_score, entry!["ndcg_at_10"])
     assert.isAbove(entry!.main_score, 0.3)
     assert.strictEqual(own["test"]!.queries, 6)
+    const kept = text("first", "samples_Tiny.test.jsonl").trimEnd().split("\n").map((line) =>
+      JSON.parse(line) as Readonly<Record<string, number>>
+    )
+    assert.closeTo(kept.reduce((sum, line) => sum + line["ndcg_at_10"]!, 0) / kept.length, entry!.main_score, 1e-5)
     const [tiny, files] = summary.tasks
     assert.deepStrictEqual([files!.main, files!.ndcg_at_10], ["recall_at_1", tiny!.ndcg_at_10])
     assert.closeTo(summary.mean!.main_score, (tiny!.main_score + files!.main_score) / 2, 1e-5)

@@ -19,7 +19,7 @@ import { searchBatch } from "../costs/evalBatch.ts"
 import { environment } from "../environment.ts"
 import { tellRanked } from "../preflight.ts"
 import type { Seen } from "./leaks.ts"
-import { resultOf, type SplitResult, store, stored } from "./results.ts"
+import { hasSamples, resultOf, type SplitResult, store, stored, storeSamples } from "./results.ts"
 
 /** What tasks are evaluated with. */
 export interface Bench {
@@ -132,7 +132,7 @@ const leaks = (task: string, { removed }: TaskData): ReadonlyArray<string> => {
 /** Evaluates a split, unless it has been under the same conditions. */
 const ofSplit = Effect.fnUntraced(
   function*(
-    { config, data, identity, instructed, seen }: Bench,
+    { config, data, identity, instructed, out, seen }: Bench,
     task: RetrievalTask,
     split: string,
     before?: SplitResult
@@ -142,11 +142,13 @@ const ofSplit = Effect.fnUntraced(
     const lines = [...loaded.told, ...sizes(task, loaded), ...leaks(task.task, loaded)]
     for (const line of lines) yield* Effect.logWarning(line)
     const key = keyOf(task, identity, loaded)
-    if (before?.evaluated.key === key) return before
+    if (before?.evaluated.key === key && (yield* hasSamples(out, task, split))) return before
     const { corpus, queries, removed } = loaded
     const began = yield* Clock.currentTimeMillis
     yield* tellTask(config, task, loaded)
-    const scores = means(yield* figuresIn(config, task, loaded))
+    const figures = yield* figuresIn(config, task, loaded)
+    const scores = means(figures)
+    yield* storeSamples(out, task, split, figures.map((own, q) => ({ ...own, id: queries[q]!.id })))
     const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
     return {
       scores: {

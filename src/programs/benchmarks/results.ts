@@ -2,9 +2,11 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
+import { names, type QueryFigures } from "../../domain/benchmarks/scores.ts"
 import type { RetrievalTask } from "../../domain/benchmarks/task.ts"
-import { benchFile } from "../../domain/fileNames.ts"
+import { benchFile, benchSamples } from "../../domain/fileNames.ts"
 import { decodeFile, exists, replace } from "../../runtime/files/disk.ts"
+import * as LineFile from "../../runtime/files/lineFile.ts"
 import { Environment } from "../environment.ts"
 import { json } from "../run.ts"
 
@@ -96,6 +98,31 @@ export const stored = Effect.fnUntraced(function*(folder: string, task: Retrieva
     })
   )
 })
+
+/** Figures that are kept of each query, beside a task's main score. */
+const kept = ["ndcg_at_10", "mrr_at_10", "recall_at_1", "recall_at_10", "recall_at_100"]
+
+/** The file of a split's queries. */
+const samplesOf = (folder: string, task: RetrievalTask, split: string) => join(folder, benchSamples(task.task, split))
+
+/** Whether the figures of a split's queries are kept. */
+export const hasSamples = (folder: string, task: RetrievalTask, split: string) => exists(samplesOf(folder, task, split))
+
+/** Stores figures of each query of a split, in order. */
+export const storeSamples = Effect.fnUntraced(function*(
+  folder: string,
+  task: RetrievalTask,
+  split: string,
+  queries: ReadonlyArray<QueryFigures & { readonly id: string }>
+) {
+  const shown = names.flatMap((name, i) => kept.includes(name) || name === task.main_score ? [[name, i] as const] : [])
+  const file = yield* LineFile.make(samplesOf(folder, task, split))
+  yield* file.add(queries.map(({ figures, id }, doc_id) => {
+    const own = Object.fromEntries(shown.map(([name, i]) => [name, figures[i]!]))
+    return JSON.stringify({ doc_id, id, group: id, filter: "none", ...own })
+  }))
+  yield* file.finish
+}, Effect.scoped)
 
 /** Stores the result of a task. */
 export const store = (folder: string, result: Result) =>

@@ -13,6 +13,8 @@ interface Own {
   readonly notes?: ReadonlyArray<number | null>
   /** The main score of the retrieval task `find`. */
   readonly find?: number
+  /** The figure of each of its queries, where they are kept. */
+  readonly queries?: ReadonlyArray<number>
   /** What `notes` asks. */
   readonly prompt?: string
 }
@@ -20,7 +22,7 @@ interface Own {
 const jsonl = (all: ReadonlyArray<object>) => all.map((own) => `${JSON.stringify(own)}\n`).join("")
 
 /** Writes what bench would, as far as it is read. */
-const bench = (folder: string, { find, notes, prompt = "{{text}}" }: Own) => {
+const bench = (folder: string, { find, notes, prompt = "{{text}}", queries }: Own) => {
   mkdirSync(folder, { recursive: true })
   const known = (notes ?? []).filter((own) => own !== null)
   const mean = known.reduce((a, b) => a + b, 0) / known.length
@@ -41,6 +43,9 @@ const bench = (folder: string, { find, notes, prompt = "{{text}}" }: Own) => {
     exact_match
   }))
   writeFileSync(join(folder, "samples_notes.jsonl"), jsonl(samples))
+  if (queries === undefined) return
+  const found = queries.map((ndcg_at_10, i) => ({ doc_id: i, id: `q${i}`, group: `q${i}`, filter: "none", ndcg_at_10 }))
+  writeFileSync(join(folder, "samples_find.test.jsonl"), jsonl(found))
 }
 
 const compared = Effect.fnUntraced(function*(all: Readonly<Record<string, Own>>) {
@@ -50,6 +55,20 @@ const compared = Effect.fnUntraced(function*(all: Readonly<Record<string, Own>>)
 })
 
 describe("results of bench", () => {
+  it.live("are compared in pairs of queries where retrieval kept them", () =>
+    onDisk(Effect.gen(function*() {
+      const some = Array.from({ length: 12 }, (_, i) => i % 3 / 4)
+      const { figures } = yield* compared({
+        base: { find: 0.25, queries: some },
+        better: { find: 0.5, queries: some.map((own) => own + 0.25) },
+        old: { find: 0.3 }
+      })
+      const [base, better, old] = figures[0]!.rows
+      assert.deepStrictEqual([base!.value!.mean, base!.value!.records, old!.value!.low], [0.25, 9, null])
+      assert.isBelow(base!.value!.low!, 0.25)
+      assert.deepStrictEqual(better!.against!.difference, { mean: 0.25, low: 0.25, high: 0.25 })
+      assert.deepStrictEqual([better!.against!.won, better!.against!.lost, old!.against], [12, 0, null])
+    })))
   it.live("are compared in pairs of records, with a mean over the tasks that all systems have", () =>
     onDisk(Effect.gen(function*() {
       const found = yield* compared({

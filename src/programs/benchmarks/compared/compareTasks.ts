@@ -90,6 +90,12 @@ const corrected = (tests: ReadonlyArray<Omit<Against, "holm"> | null>): Readonly
   return tests.map((own) => own && Object.assign({ holm: adjusted[found.indexOf(own)]! }, own))
 }
 
+/** A figure with its interval, that of the records where the figure has none of its own. */
+const intervalled = ({ high, low, mean, records }: Figure, values: Values | undefined): NonNullable<Row["value"]> => {
+  const own = low === null && values !== undefined && values.size > 0 ? Metric.interval([...values.values()]) : null
+  return { mean, low: own?.low ?? low, high: own?.high ?? high, records }
+}
+
 /** A figure's rows. */
 const rowsOf = (
   names: ReadonlyArray<string>,
@@ -105,8 +111,7 @@ const rowsOf = (
   const against = corrected(tests)
   return names.map((system, i) => {
     const own = all[i]?.figures.find(({ filter, metric }) => filter === figure.filter && metric === figure.metric)
-    const { high, low, mean, records } = own ?? figure
-    return { system, value: own === undefined ? null : { mean, low, high, records }, against: against[i]! }
+    return { system, value: own === undefined ? null : intervalled(own, values[i]), against: against[i]! }
   })
 }
 

@@ -49,7 +49,7 @@ export interface Told {
   readonly figures: ReadonlyArray<Figure>
   /** What was asked: results of other tasks of the same name cannot be compared. */
   readonly asked: string
-  /** File of each record's figures; `undefined` of retrieval, which keeps means alone. */
+  /** File of each record's figures; `undefined` of retrieval on several splits, whose mean is the figure. */
   readonly samples: string | undefined
 }
 
@@ -79,13 +79,19 @@ export const resultsIn = Effect.fnUntraced(function*(system: System) {
     join(folder, benchSummary),
     Schema.decodeUnknownEffect(Summary)
   )
-  const retrieved = tasks.map(({ main, main_score: mean, queries: records, splits, task }): Told => ({
-    task,
-    main,
-    figures: [{ metric: main, filter: "none", mean, low: null, high: null, records }],
-    asked: splits.join(", "),
-    samples: undefined
-  }))
+  const retrieved = yield* Effect.forEach(
+    tasks,
+    Effect.fnUntraced(function*({ main, main_score: mean, queries: records, splits, task }) {
+      const samples = join(folder, benchSamples(task, splits[0]))
+      return {
+        task,
+        main,
+        figures: [{ metric: main, filter: "none", mean, low: null, high: null, records }],
+        asked: splits.join(", "),
+        samples: splits.length === 1 && (yield* exists(samples)) ? samples : undefined
+      } satisfies Told as Told
+    })
+  )
   const answered = yield* Effect.forEach(generative, ({ figures, main, task }) =>
     Effect.map(
       decodeFile(join(folder, benchFile(task)), Schema.decodeUnknownEffect(Configs)),
