@@ -148,7 +148,7 @@ const ofSplit = Effect.fnUntraced(
     yield* tellTask(config, task, loaded)
     const figures = yield* figuresIn(config, task, loaded)
     const scores = means(figures)
-    yield* storeSamples(out, task, split, figures.map((own, q) => ({ ...own, id: queries[q]!.id })))
+    yield* storeSamples(out, task, split, queries.map(({ id }) => id), figures)
     const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
     return {
       scores: {

@@ -100,7 +100,7 @@ export const stored = Effect.fnUntraced(function*(folder: string, task: Retrieva
 })
 
 /** Figures that are kept of each query, beside a task's main score. */
-const kept = ["ndcg_at_10", "mrr_at_10", "recall_at_1", "recall_at_10", "recall_at_100"]
+const kept: ReadonlySet<string> = new Set(["ndcg_at_10", "mrr_at_10", "recall_at_1", "recall_at_10", "recall_at_100"])
 
 /** The file of a split's queries. */
 const samplesOf = (folder: string, task: RetrievalTask, split: string) => join(folder, benchSamples(task.task, split))
@@ -113,12 +113,13 @@ export const storeSamples = Effect.fnUntraced(function*(
   folder: string,
   task: RetrievalTask,
   split: string,
-  queries: ReadonlyArray<QueryFigures & { readonly id: string }>
+  ids: ReadonlyArray<string>,
+  figures: ReadonlyArray<QueryFigures>
 ) {
-  const shown = names.flatMap((name, i) => kept.includes(name) || name === task.main_score ? [[name, i] as const] : [])
+  const shown = names.flatMap((name, i) => kept.has(name) || name === task.main_score ? [[name, i] as const] : [])
   const file = yield* LineFile.make(samplesOf(folder, task, split))
-  yield* file.add(queries.map(({ figures, id }, doc_id) => {
-    const own = Object.fromEntries(shown.map(([name, i]) => [name, figures[i]!]))
+  yield* file.add(ids.map((id, doc_id) => {
+    const own = Object.fromEntries(shown.map(([name, i]) => [name, figures[doc_id]!.figures[i]!]))
     return JSON.stringify({ doc_id, id, group: id, filter: "none", ...own })
   }))
   yield* file.finish
