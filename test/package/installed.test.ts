@@ -16,8 +16,12 @@ afterAll(() => here.remove())
 
 describe("the tarball", () => {
   it("has modules, types, maps and sources of every module, and what the demo needs", () => {
+    const assets = (root: string) =>
+      here.shipped.flatMap((path) => /\/assets\//.test(path) && path.startsWith(root) ? [path.slice(root.length)] : [])
+    assert.sameMembers(assets("dist/"), assets("src/"))
+    assert.include(assets("dist/"), "report/page/assets/page.css")
     const kinds = Map.groupBy(
-      here.shipped.filter((path) => /^(dist|src)\/.*\.\w+$/.test(path)),
+      here.shipped.filter((path) => /^(dist|src)\/.*\.\w+$/.test(path) && !/\/assets\//.test(path)),
       (path) => path.replace(/^(dist|src)\/[^.]*/, "$1")
     )
     const counts = new Set([...kinds.values()].map((files) => files.length))
@@ -32,7 +36,7 @@ describe("the tarball", () => {
       "experiments/own.yaml",
       "experiments/own-from-scratch.yaml"
     ]
-    const read = /^(tasks\/[\w-]+\.yaml|experiments\/(?:stm|mediphi)\/[\w.]+\.yaml|prompts\/[\w/-]+\.\w+)$/
+    const read = /^(tasks\/[\w-]+\.yaml|experiments\/(?:stm|mediphi)\/[\w.-]+\.(?:yaml|md)|prompts\/[\w/-]+\.\w+)$/
     assert.deepStrictEqual(
       rest.filter((path) => ![demo, read].some((own) => own.test(path)) && !known.includes(path)),
       []
