@@ -105,6 +105,9 @@ describe("a document", () => {
       "wrong.html": Uint8Array.from([0x3c, 0x70, 0x3e, 0xe9]),
       "what.html": "<meta charset=klingon><p>a",
       "wrong.txt": Uint8Array.from([0x61, 0xff]),
+      "deep.html": "<div>".repeat(60_000),
+      "deep.md": "> ".repeat(20_000),
+      "cut.pdf": pdfOf([["a"]]).subarray(0, 300),
       "no.pdf": "no pdf"
     }, (folder) =>
       Effect.gen(function*() {
@@ -114,7 +117,10 @@ describe("a document", () => {
         assert.strictEqual(yield* why("wrong.html"), "is not utf-8")
         assert.strictEqual(yield* why("what.html"), "its encoding klingon is not known")
         assert.strictEqual(yield* why("wrong.txt"), "is not UTF-8")
+        assert.strictEqual(yield* why("deep.html"), "its parts are nested too deeply")
+        assert.strictEqual(yield* why("deep.md"), "its parts are nested too deeply")
         assert.strictEqual(yield* why("no.pdf"), "is no PDF, or is damaged")
+        assert.strictEqual(yield* why("cut.pdf"), "is no PDF, or is damaged")
       })))
 })
 

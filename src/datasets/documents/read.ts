@@ -14,6 +14,16 @@ const LARGEST = 2 ** 28
 
 const fail = (path: string, reason: string) => new FileError({ path, place: "", reason })
 
+/** A text as document; parsers and readers of nested formats are recursive. */
+const parsed = (path: string, text: string, parse: (text: string) => Document) =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(parse(text))
+    } catch (error) {
+      return error instanceof RangeError ? fail(path, "its parts are nested too deeply") : Effect.die(error)
+    }
+  })
+
 const page = Effect.fnUntraced(function*(path: string) {
   const bytes = yield* readBytes(path, LARGEST)
   const charset = charsetOf(bytes)
@@ -22,7 +32,7 @@ const page = Effect.fnUntraced(function*(path: string) {
     catch: (error) =>
       fail(path, error instanceof RangeError ? `its encoding ${charset} is not known` : `is not ${charset}`)
   })
-  return html(text)
+  return yield* parsed(path, text, html)
 })
 
 /** Why pdf.js does not read a file. */
@@ -41,7 +51,7 @@ const portable = Effect.fnUntraced(function*(path: string) {
 
 type Reader = (path: string) => Effect.Effect<Document, FileError, FileSystem.FileSystem>
 const text: Reader = (path) => Effect.map(readText(path), plain)
-const marked: Reader = (path) => Effect.map(readText(path), markdown)
+const marked: Reader = (path) => Effect.flatMap(readText(path), (own) => parsed(path, own, markdown))
 
 const readers: Readonly<Record<string, Reader>> = {
   ".txt": text,

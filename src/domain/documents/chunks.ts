@@ -105,15 +105,17 @@ const sectionsOf = ({ headings, text }: Document, by: ChunkOptions["by"]): Reado
   ]
 }
 
-/** The number of the last mark at or before a place. */
-const numberAt = ({ marks }: Document, at: number): number => marks.findLast(({ start }) => start <= at)?.number ?? 1
-
 /** The pieces of a document, in order; those without a letter or a digit are left out. */
-export const chunksOf = (document: Document, o: ChunkOptions): ReadonlyArray<Chunk> =>
-  sectionsOf(document, o.by).flatMap(({ headings, ...section }) =>
-    packed(document.text, unitsOf(document.text, section, o), o).flatMap((run): ReadonlyArray<Chunk> => {
-      const { end, start } = trimmed(document.text, run)
-      const text = document.text.slice(start, end)
-      return /[\p{L}\p{N}]/u.test(text) ? [{ start, end, text, headings, number: numberAt(document, start) }] : []
+export const chunksOf = (document: Document, o: ChunkOptions): ReadonlyArray<Chunk> => {
+  const { marks, text: all } = document
+  let mark = 0
+  return sectionsOf(document, o.by).flatMap(({ headings, ...section }) =>
+    packed(all, unitsOf(all, section, o), o).flatMap((run): ReadonlyArray<Chunk> => {
+      const { end, start } = trimmed(all, run)
+      const text = all.slice(start, end)
+      if (!/[\p{L}\p{N}]/u.test(text)) return []
+      while (mark + 1 < marks.length && marks[mark + 1]!.start <= start) mark++
+      return [{ start, end, text, headings, number: marks[mark]?.number ?? 1 }]
     })
   )
+}
