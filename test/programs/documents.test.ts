@@ -3,7 +3,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { read } from "../../src/datasets/documents/read.ts"
 import { type DocumentOptions, importDocuments } from "../../src/programs/documents/importDocuments.ts"
@@ -156,6 +156,16 @@ describe("passages of documents", () => {
       assert.match(yield* problem({ "a.txt": "a" }, { near: 0 }), /--near-duplicate \(0\) is a share/)
       assert.match(yield* problem({ "a.txt": "a", "b.pdf": "x" }), /b\.pdf: is no PDF, or is damaged/)
     }))
+  it.effect("leave out a link to nothing where the others may be, and are refused else", () =>
+    inFolder({ "in/a.txt": "a" }, (folder) =>
+      Effect.gen(function*() {
+        symlinkSync("gone.txt", join(folder, "in", "b.txt"))
+        const run = (skip: boolean) =>
+          importDocuments([join(folder, "in")], { ...usual, out: join(folder, "out"), skip })
+        assert.match((yield* Effect.flip(run(false))).message, /b\.txt: there is no such file/)
+        const { passages, unreadable } = yield* run(true)
+        assert.deepStrictEqual([passages, unreadable.length], [1, 1])
+      })))
   it.effect("are those of the files that can be read, where the others may be left out", () =>
     Effect.gen(function*() {
       const { lines, told } = yield* imported({ "a.txt": "a", "b.pdf": "x", "c.csv": "" }, { skip: true })

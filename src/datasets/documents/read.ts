@@ -88,8 +88,12 @@ const filesIn: (folder: string) => Effect.Effect<ReadonlyArray<string>, FileErro
         names.toSorted(),
         Effect.fnUntraced(function*(name) {
           const path = join(folder, name)
-          const { type } = yield* fs.stat(path).pipe(located(path))
-          if (type !== "Directory") return [path]
+          /** A link to nothing is a file that cannot be read. */
+          const isFolder = yield* Effect.orElseSucceed(
+            Effect.map(fs.stat(path), ({ type }) => type === "Directory"),
+            () => false
+          )
+          if (!isFolder) return [path]
           const linked = yield* Effect.isSuccess(fs.readLink(path))
           return linked ? [] : yield* filesIn(path)
         })

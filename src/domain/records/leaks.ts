@@ -1,6 +1,6 @@
 /** Leaks: what a test's questions share with the corpus and with training, so that figures say less than they seem to. */
 import { nearDuplicates } from "../texts/nearDuplicates.ts"
-import { contains, likeness, wordsOf } from "../texts/overlap.ts"
+import { contains, wordsOf } from "../texts/overlap.ts"
 import { PHRASE, Phrases } from "../texts/phrases.ts"
 import type { Passage, QuestionRecord } from "./Records.ts"
 
@@ -91,7 +91,7 @@ export const leaksInTraining = (
     const own = same.get(keyOf(question))
     if (own !== undefined) return equal.add(i, own)
     const other = wordsOf(question).length < PHRASE ? undefined : near.find(question, LIKE)
-    if (other !== undefined && likeness(question, train[other.at]!.question) >= LIKE) like.add(i, train[other.at]!.id)
+    if (other !== undefined) like.add(i, train[other.at]!.id)
   })
   return { in_training: equal.leak(test), like_training: like.leak(test) }
 }

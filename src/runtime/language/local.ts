@@ -82,7 +82,8 @@ const inBatches = Effect.fnUntraced(function*(model: LanguageModel["Service"], s
     const tokens = yield* Stream.runCollect(
       model.write(chats, { max_new_tokens: max_tokens, key: `${seed}/${sample}` })
     )
-    return batch.map((_, row) => tokens.filter((token) => token.row === row))
+    const byRow = Map.groupBy(tokens, ({ row }) => row)
+    return batch.map((_, row) => byRow.get(row) ?? [])
   })
   /** Texts that fail together are written one by one, so that an error is that of its own request. */
   const settle = (batch: ReadonlyArray<Waiting>): Effect.Effect<void> =>
