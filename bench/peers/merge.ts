@@ -79,11 +79,16 @@ const contestants = (method: string) => {
   ])
 }
 
-/** The greatest difference between two merges' weights. */
-const off = (a: string, b: string): number => {
+/** The greatest difference between two merges' weights, and how many are more than rounding (1e-6) apart. */
+const off = (a: string, b: string) => {
   const [x, y] = [a, b].map((name) => valuesOf(join(folder, name, "model.safetensors"))) as [Float32Array, Float32Array]
   if (x.length !== y.length) throw new Error(`${x.length} and ${y.length} weights`)
-  return x.reduce((most, own, i) => Math.max(most, Math.abs(own - y[i]!)), 0)
+  const apart = x.map((own, i) => Math.abs(own - y[i]!))
+  return {
+    most: apart.reduce((most, by) => Math.max(most, by), 0),
+    apart: apart.reduce((n, by) => by > 1e-6 ? n + 1 : n, 0),
+    weights: x.length
+  }
 }
 
 const measured = machine()
@@ -108,7 +113,7 @@ const lines = all.map(({ method, off, peaks, results }) => {
   const [own, other] = results as unknown as readonly [typeof results[0], typeof results[0]]
   const { pairs, ratio } = other
   return [
-    `${method}: weights off by ${off.toExponential(1)}`,
+    `${method}: weights off by ${off.most.toExponential(1)}; ${off.apart} of ${off.weights} by more than 1e-6`,
     ...[own, other].map((one, i) =>
       `${one.name.padEnd(9)} ${fixed(one.seconds)} s, ${fixed(one.cpu)} s of CPU, at most ${mebibytes(peaks[i]!)}`
     ),

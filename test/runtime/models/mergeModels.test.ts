@@ -12,6 +12,7 @@ import { save } from "../../../src/runtime/models/export/folder.ts"
 import * as Reporter from "../../../src/runtime/ports/Reporter.ts"
 import { onDisk } from "../../support/files.ts"
 import * as Tiny from "../../support/tiny.ts"
+import { warned } from "../../support/warnings.ts"
 
 const golden = join(import.meta.dirname, "../../golden/merge")
 const lora = join(import.meta.dirname, "../../golden/lora")
@@ -99,6 +100,29 @@ describe("merging", () => {
         yield* weights(b, "2_Dense/model.safetensors")
       ]
       got.get("linear.weight")!.data.forEach((x, i) => assert.closeTo(x, want.get("linear.weight")!.data[i]!, 1e-6))
+    })))
+  it.live("tells where models state otherwise, or alone, how texts are encoded", () =>
+    onDisk(Effect.gen(function*() {
+      const folder = yield* Tiny.weighted
+      const [a, b, c] = [join(folder, "retriever"), join(folder, "b"), join(folder, "c")]
+      const stated = (query_maxlen: number) => JSON.stringify({ dim: 8, query_maxlen, doc_maxlen: 64 })
+      for (const other of [b, c]) yield* changed(a, other, (x) => x + 1)
+      const toldOf = (base: string, other: string, out: string) =>
+        warned(run(folder, { merge_method: "linear", models: [entry(base), entry(other)] }, 0, out))
+      assert.deepStrictEqual((yield* toldOf(a, b, "none")).lines, [])
+      writeFileSync(join(b, "artifact.metadata"), stated(32))
+      const { lines: [lost, ...more] } = yield* toldOf(a, b, "lost")
+      assert.deepStrictEqual(more, [])
+      assert.include(lost, `${a} has no artifact.metadata`)
+      assert.include(lost, b)
+      assert.isFalse(existsSync(join(folder, "lost", "artifact.metadata")))
+      writeFileSync(join(c, "artifact.metadata"), stated(16))
+      const other = yield* toldOf(b, c, "other")
+      assert.deepStrictEqual(other.lines, [
+        `artifact.metadata differs in ${c}; the merged model encodes texts as that of ${b} says`
+      ])
+      writeFileSync(join(c, "artifact.metadata"), stated(32))
+      assert.deepStrictEqual((yield* toldOf(b, c, "same")).lines, [])
     })))
   it.live("adapters are folded on the way, on their own base or on one that is named", () =>
     onDisk(Effect.gen(function*() {

@@ -10,7 +10,7 @@ import * as Shards from "../../files/safetensors/shards.ts"
 import { companions, filesIn, vacant, whole } from "../export/folder.ts"
 import type { MergeConfig } from "./config.ts"
 import { rounded, type Uniform, Unmergeable } from "./group.ts"
-import { LM_HEAD, type Model, open, type Reference } from "./models.ts"
+import { encodingFiles, LM_HEAD, type Model, open, type Reference } from "./models.ts"
 import * as Plan from "./plan.ts"
 import { resolve, type Target, type Tokenizers } from "./tokenizers.ts"
 import { aligned, permutation } from "./vocabulary.ts"
@@ -99,14 +99,30 @@ export const planned = Effect.fnUntraced(function*({ donor, models, tokenizers }
   return { options, models, donor, plan, tokenizers } satisfies Prepared as Prepared
 })
 
+/** Files by which models encode texts and which the merged model has otherwise, or not at all: it takes them from the donor. */
+const encodedApart = ({ donor, models }: Opened): ReadonlyArray<string> =>
+  encodingFiles.flatMap((file) => {
+    const own = donor.encoding.get(file)
+    const others = [...models.values()].filter(({ encoding }) => encoding.has(file) && encoding.get(file) !== own)
+    if (others.length === 0) return []
+    const names = others.map(({ name }) => name).join(", ")
+    return [
+      own === undefined
+        ? `${donor.name} has no ${file}, so that the merged model has none: the prompts, pooling and lengths that it states for `
+          + `${names} are lost, and have to be set where the merged model is used`
+        : `${file} differs in ${names}; the merged model encodes texts as that of ${donor.name} says`
+    ]
+  })
+
 /** What a user should know of open models before they are merged. */
-export const notesOf = ({ models, tokenizers }: Opened): ReadonlyArray<string> => {
+export const notesOf = (opened: Opened): ReadonlyArray<string> => {
+  const { models, tokenizers } = opened
   const unused = [...models.values()].flatMap((model) =>
     model.unused.filter((name) => !isBuffer(name)).map((name) =>
       `${model.name}: ${name} is left out; no model here uses it`
     )
   )
-  return [...tokenizers.notes, ...unused]
+  return [...tokenizers.notes, ...encodedApart(opened), ...unused]
 }
 
 /** Opens the models and plans the merge; fails with all problems, before anything is written. */
@@ -179,9 +195,6 @@ const configOf = ({ donor, options, plan, tokenizers: { target } }: Prepared, dt
   return { ...own, ...apart, ...sliced, ...ids, ...(target ? { vocab_size: target.rows } : {}), dtype }
 }
 
-/** Files that are the donor's; all others are of the model that the tokenizer is from. */
-const ofDonor: ReadonlyArray<string> = [modelFiles.colbert, modelFiles.lengths, modelFiles.pylate, modelFiles.modules]
-
 /** The configs of sentence-transformers' modules. */
 const modulesOf = Effect.fnUntraced(function*({ folders }: Model) {
   for (const folder of folders) {
@@ -199,8 +212,8 @@ const bytesOf = (json: Json): Uint8Array => new TextEncoder().encode(`${JSON.str
 const files = Effect.fnUntraced(function*(prepared: Prepared, dtype: Shards.SavedType) {
   const { donor, tokenizers: { target } } = prepared
   const { files: changed, from }: Pick<Target, "files" | "from"> = target ?? { files: new Map(), from: donor }
-  const [ofTokens, own] = [companions.filter((name) => !ofDonor.includes(name)), [
-    ...ofDonor,
+  const [ofTokens, own] = [companions.filter((name) => !encodingFiles.includes(name)), [
+    ...encodingFiles,
     ...yield* modulesOf(donor)
   ]]
   return new Map([

@@ -4,9 +4,10 @@ import { join } from "node:path"
 import { modelFiles } from "../../../domain/fileNames.ts"
 import { decodeDecoder } from "../../files/config/decoder.ts"
 import { decodeEncoder } from "../../files/config/encoder.ts"
+import { sha256 } from "../../files/disk.ts"
 import { decodeFile, exists } from "../../files/model.ts"
 import { encoderType, HEAD } from "../../files/stateDict.ts"
-import { contents } from "../export/folder.ts"
+import { contents, filesIn } from "../export/folder.ts"
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -32,6 +33,14 @@ export const layerOf = (name: string) => {
 /** The module that shares its weights with the embedding where they are tied. */
 export const [LM_HEAD, EMBEDDING] = ["lm_head.weight", "model.embed_tokens.weight"] as const
 
+/** Files that say how a retriever encodes texts: its prompts, pooling and lengths. */
+export const encodingFiles: ReadonlyArray<string> = [
+  modelFiles.colbert,
+  modelFiles.lengths,
+  modelFiles.pylate,
+  modelFiles.modules
+]
+
 /** Opens a model until the scope ends; an adapter is folded into its base as tensors are read. */
 export const open = Effect.fnUntraced(function*(name: string, { adapter, model }: Reference) {
   const found = yield* adapter === undefined ? contents(model) : contents(adapter, model)
@@ -53,6 +62,8 @@ export const open = Effect.fnUntraced(function*(name: string, { adapter, model }
     tensors: byName,
     /** Whether the output head is the embedding. */
     tied: encoder === undefined && !byName.has(LM_HEAD),
+    /** SHA-256 of those of `encodingFiles` that it has, by name. */
+    encoding: new Map([...yield* filesIn(folders, encodingFiles)].map(([file, bytes]) => [file, sha256(bytes)])),
     unused
   }
 })
