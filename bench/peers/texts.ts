@@ -43,7 +43,8 @@ const passages = readFileSync(here("../../data/world/passages.jsonl"), "utf8").t
 const words = Number(options.length) / 2
 /** About so many words of the shipped world's passages, from one of them on. */
 const text = (from: number, most: number): string =>
-  Array.from({ length: 12 }, (_, i) => passages[(from + i) % passages.length]!).join(" ").split(" ").slice(0, most).join(" ")
+  Array.from({ length: 12 }, (_, i) => passages[(from + i) % passages.length]!).join(" ").split(" ").slice(0, most)
+    .join(" ")
 
 /** Prompts of three quarters of a row, and an answer, or two, of the rest. */
 const rowOf = (i: number): object => {

@@ -63,7 +63,8 @@ const settings = decode("bench", {
   per_device_train_batch_size: record.batch
 })
 
-const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, own) => sum + own, 0) / values.length
+const mean = (values: ArrayLike<number>): number =>
+  Array.from(values).reduce((sum, own) => sum + own, 0) / values.length
 const batchOf = <A>(all: ReadonlyArray<A>, step: number) => all.slice(step * record.batch, (step + 1) * record.batch)
 
 /** The mean loss of a batch's learned tokens. */
@@ -108,7 +109,11 @@ const serve = Effect.fnUntraced(function*(c: MediphiConfig) {
   }).pipe(Effect.provide(trains(c)))
 })
 
-const around = Layer.mergeAll(cpu({ threads: Number(options.threads) }), logger, Layer.unwrap(Effect.map(settings, Checkpoints.layer)))
+const around = Layer.mergeAll(
+  cpu({ threads: Number(options.threads) }),
+  logger,
+  Layer.unwrap(Effect.map(settings, Checkpoints.layer))
+)
   .pipe(Layer.provideMerge(NodeFileSystem.layer))
 await Effect.runPromise(
   Effect.flatMap(settings, (c) => serve(c as MediphiConfig)).pipe(Effect.scoped, Effect.provide(around))

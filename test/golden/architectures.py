@@ -7,15 +7,17 @@ of their sum weighed by `probe`.
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy, linear, normalize
 from transformers import (
-    BertConfig, BertForMaskedLM, BertModel, Gemma3ForCausalLM, Gemma3TextConfig, GemmaConfig, GemmaForCausalLM,
+    BertConfig, BertForMaskedLM, BertModel, DistilBertConfig, DistilBertModel, Gemma3ForCausalLM, Gemma3TextConfig, GemmaConfig, GemmaForCausalLM,
     LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, ModernBertConfig, ModernBertForMaskedLM,
-    ModernBertModel, Phi3Config, Phi3ForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM,
+    ModernBertModel, MPNetConfig, MPNetModel, Phi3Config, Phi3ForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config,
+    Qwen3ForCausalLM, RobertaConfig, RobertaForMaskedLM, XLMRobertaConfig, XLMRobertaModel,
 )
 
 HERE = Path(__file__).parent / "architectures"
@@ -130,8 +132,8 @@ def encoder_config(kind, **given):
 MODERN = {"bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3}
 
 
-def run_encoder(model, head, generator):
-    ids = torch.randint(4, VOCABULARY, (2, 18), generator=generator)
+def run_encoder(model, head, generator, length=18):
+    ids = torch.randint(4, VOCABULARY, (2, length), generator=generator)
     mask = torch.ones_like(ids)
     mask[1, 13:] = 0
     mask[0, 5] = 0
@@ -184,6 +186,13 @@ ENCODERS = {
     "bert-mlm": (encoder_config(BertConfig, hidden_act="gelu_new"), BertForMaskedLM, 0, plain),
     "colbert": (encoder_config(BertConfig), BertModel, 8, as_colbert),
     "pylate": (encoder_config(BertConfig), BertModel, 6, as_pylate),
+    "roberta-mlm": (encoder_config(RobertaConfig, type_vocab_size=1, layer_norm_eps=1e-5, pad_token_id=1), RobertaForMaskedLM,
+                    0, plain),
+    "xlm-roberta": (encoder_config(XLMRobertaConfig, type_vocab_size=1, pad_token_id=3), XLMRobertaModel, 0, plain),
+    "distilbert": (DistilBertConfig(vocab_size=VOCABULARY, dim=16, hidden_dim=24, n_layers=2, n_heads=4,
+                                    max_position_embeddings=24), DistilBertModel, 0, plain),
+    "mpnet": (encoder_config(MPNetConfig, pad_token_id=1, max_position_embeddings=160),
+                   MPNetModel, 0, plain),
     "modernbert": (encoder_config(ModernBertConfig, local_attention=6, num_hidden_layers=4, **MODERN), ModernBertModel, 0,
                    plain),
     "modernbert-mlm": (encoder_config(ModernBertConfig, local_attention=4, num_hidden_layers=2, norm_bias=True,
@@ -192,26 +201,30 @@ ENCODERS = {
 }
 
 
+# Longer texts, whose tokens are further apart than biases tell.
+LENGTHS = {"mpnet": 150}
+
+
 def make_encoder(name, config, kind, dim, save):
     generator = torch.Generator().manual_seed(len(name))
     folder = HERE / name
-    folder.mkdir()
+    folder.mkdir(parents=True)
     model = draw(kind._from_config(config, **EAGER), generator)
     head = (0.3 * torch.randn((dim, 16), generator=generator)).requires_grad_() if dim else None
     save(folder, model, head)
     inner = model.base_model
-    save_file({k: v.contiguous() for k, v in run_encoder(inner, head, generator).items()},
+    save_file({k: v.contiguous() for k, v in run_encoder(inner, head, generator, LENGTHS.get(name, 18)).items()},
               folder / "expected.safetensors")
 
 
-def main():
-    shutil.rmtree(HERE, ignore_errors=True)
-    HERE.mkdir()
-    for name, how in DECODERS.items():
-        make_decoder(name, *how)
-    for name, how in ENCODERS.items():
-        make_encoder(name, *how)
+def main(*chosen):
+    """All checkpoints, or those named."""
+    for name, how in {**DECODERS, **ENCODERS}.items():
+        if chosen and name not in chosen:
+            continue
+        shutil.rmtree(HERE / name, ignore_errors=True)
+        (make_decoder if name in DECODERS else make_encoder)(name, *how)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -24,7 +24,7 @@ import * as ModelFolder from "../../src/runtime/models/folder.ts"
 import { compare, type Computed, underOf } from "./compared.ts"
 
 const folders = join(import.meta.dirname, "architectures")
-const isEncoder = (name: string): boolean => /bert|pylate/.test(name)
+const isEncoder = (name: string): boolean => /bert|pylate|mpnet/.test(name)
 const names = readdirSync(folders).toSorted()
 
 const int32 = ({ data, shape }: Safetensors.StoredTensor): Tensor => constant(Nd.fromArray(shape, data), "int32")

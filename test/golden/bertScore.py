@@ -2,7 +2,8 @@
 
     python bertScore.py [FOLDER]     all-MiniLM-L6-v2, whose figures are kept as they were if it is not given
 
-The tiny encoder is sentences/bert-mean, whose words are those of the texts.
+The tiny encoders are sentences/bert-mean and sentences/roberta-mean, whose words are those of the texts. bert-score puts a space before
+RoBERTa's texts by an argument that transformers 5 has no more: here the text gets it.
 """
 
 import json
@@ -11,12 +12,13 @@ from pathlib import Path
 
 import bert_score
 from bert_score import utils
-from transformers import BertModel, PreTrainedTokenizerFast
+from transformers import BertModel, PreTrainedTokenizerFast, RobertaModel
 
 HERE = Path(__file__).parent
 # of an empty text; transformers 5 has it no more
 PreTrainedTokenizerFast.build_inputs_with_special_tokens = lambda self, _: self.encode("")
 TINY = HERE / "sentences" / "bert-mean"
+ROBERTA = HERE / "sentences" / "roberta-mean"
 OUT = HERE / "bertScore.json"
 WORDS = list(json.loads((TINY / "tokenizer.json").read_text())["model"]["vocab"])
 WORDS = [w for w in WORDS if not w.startswith("[")]
@@ -36,12 +38,21 @@ PAIRS = [
 ]
 
 
+plain = utils.sent_encode
+
+
+def spaced(tokenizer, sent):
+    return plain(tokenizer, sent) if sent.strip() == "" else tokenizer.encode(
+        " " + sent.strip(), max_length=tokenizer.model_max_length, truncation=True)
+
+
 def scores(folder, pairs, layers, idf, baseline=None):
+    utils.sent_encode = spaced if folder == ROBERTA else plain
     utils.get_tokenizer = lambda *_, **__: PreTrainedTokenizerFast.from_pretrained(folder)
     bert_score.score.__globals__["get_tokenizer"] = utils.get_tokenizer
 
     def model(*_):
-        own = BertModel.from_pretrained(folder).eval()
+        own = (RobertaModel if folder == ROBERTA else BertModel).from_pretrained(folder).eval()
         own.encoder.layer = own.encoder.layer[:layers]
         return own
 
@@ -62,6 +73,7 @@ path = HERE / "baseline.csv"
 path.write_text(BASELINE)
 before = json.loads(OUT.read_text()) if OUT.exists() else {}
 told = {"baseline": BASELINE, "tiny": {"pairs": TINY_PAIRS, "cases": cases(TINY, TINY_PAIRS, [1, 2], path)}}
+told["roberta"] = {"pairs": TINY_PAIRS, "cases": cases(ROBERTA, TINY_PAIRS, [1, 2], path)}
 told["minilm"] = {"pairs": PAIRS, "cases": cases(Path(sys.argv[1]), PAIRS, [3, 5], path)} if len(sys.argv) > 1 else before.get("minilm")
 path.unlink()
 OUT.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")

@@ -23,9 +23,11 @@ interface Golden {
 const told = JSON.parse(readFileSync(join(import.meta.dirname, "bertScore.json"), "utf8")) as {
   readonly baseline: string
   readonly tiny: Golden
+  readonly roberta: Golden
   readonly minilm: Golden
 }
 const tiny = join(import.meta.dirname, "sentences", "bert-mean")
+const roberta = join(import.meta.dirname, "sentences", "roberta-mean")
 const minilm = process.env["MINILM"] ?? ""
 const around = Layer.merge(cpu({ threads: 1 }), NodeFileSystem.layer)
 
@@ -60,6 +62,7 @@ const agrees = (folder: string, { cases, pairs }: Golden) =>
 describe("BERTScore is bert-score's", () => {
   it.live("of a tiny BERT: layers, frequencies, several references, empty and long texts", () =>
     agrees(tiny, told.tiny))
+  it.live("of a tiny RoBERTa, before whose texts stands a space", () => agrees(roberta, told.roberta))
   it.live.skipIf(minilm === "")("of all-MiniLM-L6-v2", () => agrees(minilm, told.minilm))
   it.live("tells of texts that are cut, and of a layer that is a guess", () =>
     Effect.gen(function*() {
@@ -73,15 +76,24 @@ describe("BERTScore is bert-score's", () => {
       const none = yield* Effect.flip(scored(tiny, told.tiny.pairs, 3, false))
       assert.match(none.message, /has 2 layers, and no layer 3 \(num_layers\)/)
       const other = join(import.meta.dirname, "sentences", "modernbert-weighted")
-      assert.match((yield* Effect.flip(scored(other, told.tiny.pairs, 1, false))).message, /"modernbert" is not BERT's/)
+      assert.match(
+        (yield* Effect.flip(scored(other, told.tiny.pairs, 1, false))).message,
+        /modernbert is none of bert-score's encoders/
+      )
     }))
   it.live("takes the layer that bert-score names for a model", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(
-        ["bert-base-uncased", "/models/scibert_scivocab_uncased/", "google/bert_uncased_L-8_H-512_A-8", "mine"].map(
+        [
+          "bert-base-uncased",
+          "/models/scibert_scivocab_uncased/",
+          "google/bert_uncased_L-8_H-512_A-8",
+          "roberta-large",
+          "mine"
+        ].map(
           usualLayer
         ),
-        [9, 8, 6, undefined]
+        [9, 8, 6, 17, undefined]
       )
       assert.strictEqual(usualLayer("google/bert_uncased_L-4_H-256_A-4"), 3)
       const folder = mkdtempSync(join(tmpdir(), "bertscore-"))

@@ -2,8 +2,8 @@
 
 Writes sentences/<name>/: the folder as sentence-transformers saves it, and expected.json: vectors of queries and documents.
 
-    python sentences.py         needs sentence-transformers 6.2
-    python sentences.py FOLDER  prints the vectors of a folder: that one of ours loads
+    python sentences.py [NAME...]  all folders, or those named; needs sentence-transformers 6.2
+    python sentences.py FOLDER     prints the vectors of a folder: that one of ours loads
 """
 
 import json
@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.models import Dense, Normalize, Pooling, Transformer
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
-    AutoModel, BertConfig, Gemma3TextConfig, GemmaConfig, LlamaConfig, MistralConfig, ModernBertConfig, Phi3Config,
-    PreTrainedTokenizerFast, Qwen2Config, Qwen3Config,
+    AutoModel, BertConfig, DistilBertConfig, Gemma3TextConfig, GemmaConfig, LlamaConfig, MistralConfig, ModernBertConfig,
+    MPNetConfig, Phi3Config, PreTrainedTokenizerFast, Qwen2Config, Qwen3Config, RobertaConfig, XLMRobertaConfig,
 )
 
 HERE = Path(__file__).parent / "sentences"
@@ -28,7 +28,30 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "<eos>"]
 VOCABULARY = {w: i for i, w in enumerate(SPECIAL + WORDS)}
 
 
+def of_subwords(style, **given):
+    """RoBERTa's byte-level BPE, or XLM-RoBERTa's unigrams, trained on the texts; the ids of markers are theirs."""
+    markers = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    if style == "roberta":
+        own = Tokenizer(models.BPE())
+        own.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        own.train_from_iterator(QUERIES + DOCUMENTS, trainers.BpeTrainer(
+            vocab_size=320, special_tokens=markers, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+        own.decoder = decoders.ByteLevel()
+        own.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=True, add_prefix_space=False)
+    else:
+        own = Tokenizer(models.Unigram())
+        own.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+        own.train_from_iterator(QUERIES + DOCUMENTS, trainers.UnigramTrainer(
+            vocab_size=80, special_tokens=markers, unk_token="<unk>"))
+        own.decoder = decoders.Metaspace()
+        own.post_processor = processors.TemplateProcessing("<s> $A </s>", "<s> $A </s> </s> $B </s>", [("<s>", 0), ("</s>", 2)])
+    return PreTrainedTokenizerFast(tokenizer_object=own, bos_token="<s>", cls_token="<s>", pad_token="<pad>", eos_token="</s>",
+                                   sep_token="</s>", unk_token="<unk>", mask_token="<mask>", **given)
+
+
 def tokenizer(style, **given):
+    if style in ("roberta", "xlm"):
+        return of_subwords(style, **given)
     own = Tokenizer(models.WordLevel(VOCABULARY, unk_token="[UNK]"))
     own.normalizer = normalizers.Lowercase()
     own.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -74,6 +97,13 @@ FOLDERS = {
     "bert-sqrt-apart": (encoder(BertConfig), "bert", "mean_sqrt_len_tokens", [], {**PROMPTS, "include_prompt": False}),
     "modernbert-weighted": (encoder(ModernBertConfig, local_attention=4, global_attn_every_n_layers=2), "bert", "weightedmean",
                             [], {**PROMPTS, "include_prompt": False}),
+    "roberta-mean": (encoder(RobertaConfig, vocab_size=400, type_vocab_size=1, pad_token_id=1), "roberta", "mean", ["normalize"],
+                     {}),
+    "xlm-roberta-prompts": (encoder(XLMRobertaConfig, vocab_size=100, type_vocab_size=1, pad_token_id=1), "xlm", "mean",
+                            ["normalize"], PROMPTS),
+    "distilbert-cls": (DistilBertConfig(vocab_size=len(VOCABULARY), dim=16, hidden_dim=24, n_layers=2, n_heads=2,
+                                        max_position_embeddings=32), "bert", "cls", [], {}),
+    "mpnet-mean": (encoder(MPNetConfig, vocab_size=400, pad_token_id=1), "roberta", "mean", ["normalize"], {}),
     "llama-last": (decoder(LlamaConfig), "bos", "lasttoken", [], PROMPTS),
     "llama-left": (decoder(LlamaConfig), "eos", "lasttoken", ["normalize"], {**PROMPTS, "padding_side": "left"}),
     "llama-both": (decoder(LlamaConfig, **BOTH), "eos", "lasttoken", [], {}),
@@ -137,8 +167,10 @@ def expected(folder):
     }
 
 
-if len(sys.argv) > 1:
-    print(json.dumps(expected(sys.argv[1])))
+chosen = sys.argv[1:]
+if chosen and not set(chosen) <= set(FOLDERS):
+    print(json.dumps(expected(chosen[0])))
 else:
     for name, made in FOLDERS.items():
-        make(name, *made)
+        if not chosen or name in chosen:
+            make(name, *made)

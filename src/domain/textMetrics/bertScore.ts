@@ -105,6 +105,16 @@ const named: Readonly<Record<string, number>> = {
   "scibert_scivocab_uncased": 8,
   "scibert_scivocab_cased": 9,
   "scibert_basevocab_uncased": 9,
+  "roberta-base": 10,
+  "roberta-large": 17,
+  "roberta-large-mnli": 19,
+  "distilroberta-base": 5,
+  "xlm-roberta-base": 9,
+  "xlm-roberta-large": 17,
+  "distilbert-base-uncased": 5,
+  "distilbert-base-uncased-distilled-squad": 4,
+  "distilbert-base-multilingual-cased": 5,
+  "mpnet-base": 8,
   ...others
 }
 

@@ -1,9 +1,10 @@
 /** ColBERT (Khattab & Zaharia 2020): one unit vector per token, on any of the encoders here. */
 import { l2Normalise } from "../op/normalise.ts"
 import type { Tensor } from "../Tensor.ts"
-import { bert, type BertConfig, type EncoderInput } from "./bert.ts"
+import type { BertConfig, EncoderInput } from "./bert.ts"
+import { encoder } from "./encoders.ts"
 import { linear } from "./layers.ts"
-import { modernBert, type ModernBertConfig } from "./modernBert.ts"
+import type { ModernBertConfig } from "./modernBert.ts"
 import { type Module, module, optional, type Params } from "./Module.ts"
 import type { SentenceInput } from "./sentence.ts"
 
@@ -15,22 +16,12 @@ export type EncoderConfig = (BertConfig | ModernBertConfig) & {
 /** An encoder of token sequences: [b, n] -> [b, n, size]; one that pools gives [b, 1, size]. */
 export type Encoder = Module<Params, [SentenceInput], Tensor>
 
-/** Hidden states [b, n, hidden]; parameters are nested under the model's name, as in checkpoints with a head. */
-export const backbone = (c: EncoderConfig): Encoder => {
-  const [name, model] = c.model_type === "bert" ? ["bert", bert(c)] : ["model", modernBert(c)]
-  const inner = model as unknown as Encoder
-  return module(
-    { [name]: inner.params },
-    (p, input: EncoderInput) => inner.apply(p[name]!, input)
-  ) as unknown as Encoder
-}
-
 /** Size of a token vector. */
 export const vectorSize = ({ dim, hidden_size }: EncoderConfig): number => dim === 0 ? hidden_size : dim
 
 /** Unit token vectors [b, n, dim]; `linear` has no bias. */
 export const colbert = (c: EncoderConfig): Encoder => {
-  const model = backbone(c)
+  const model = encoder(c)
   const head = optional(c.dim > 0, linear(c.hidden_size, c.dim, c.initializer_range))
   return module(
     { ...model.params, linear: head.params },

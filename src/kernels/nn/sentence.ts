@@ -7,10 +7,9 @@ import { iota } from "../op/iota.ts"
 import { l2Normalise } from "../op/normalise.ts"
 import { equal, max, penalise, reduceMax, reduceMin, relu, where } from "../op/select.ts"
 import { scalar, type Tensor } from "../Tensor.ts"
-import { bert, type BertConfig, type EncoderInput } from "./bert.ts"
-import { embedder, type EmbedderConfig } from "./embedder.ts"
+import type { EncoderInput } from "./bert.ts"
+import { type AnyEncoder, encoder } from "./encoders.ts"
 import { linear } from "./layers.ts"
-import { modernBert, type ModernBertConfig } from "./modernBert.ts"
 import { type Module, module, type Params } from "./Module.ts"
 
 /** How hidden states become one vector, by sentence-transformers' names. */
@@ -49,7 +48,7 @@ export interface SentenceHead {
   readonly normalise: boolean
 }
 /** The config of a single-vector encoder. */
-export type SentenceConfig = (BertConfig | ModernBertConfig | EmbedderConfig) & SentenceHead
+export type SentenceConfig = AnyEncoder & SentenceHead
 
 /** Input of a single-vector encoder: b texts of n tokens, padded at their ends. */
 export interface SentenceInput extends EncoderInput {
@@ -102,18 +101,6 @@ const widthOf = ({ dense, hidden_size, pooling }: SentenceConfig): number =>
 export const sentenceSize = (c: SentenceConfig): number =>
   c.truncate === 0 ? widthOf(c) : Math.min(c.truncate, widthOf(c))
 
-/** Hidden states [b, n, hidden]; parameters are nested under the model's name, as in checkpoints with a head. */
-const body = (c: SentenceConfig): Module<Params, [EncoderInput], Tensor> => {
-  const [name, model] = c.model_type === "bert"
-    ? ["bert", bert(c)] as const
-    : ["model", c.model_type === "modernbert" ? modernBert(c) : embedder(c)] as const
-  const inner = model as unknown as Module<Params, [EncoderInput], Tensor>
-  return module(
-    { [name]: inner.params },
-    (p, input: EncoderInput) => inner.apply(p[name]!, input)
-  ) as unknown as Module<Params, [EncoderInput], Tensor>
-}
-
 /** act(W x + b): [b, from] -> [b, to]. */
 const denseLayer = ({ activation, bias, from, to }: DenseLayer, std: number) => {
   const inner = linear(from, to, std, bias)
@@ -122,7 +109,7 @@ const denseLayer = ({ activation, bias, from, to }: DenseLayer, std: number) => 
 
 /** One vector per text: [b, n] -> [b, 1, size]. */
 export const sentence = (c: SentenceConfig): SentenceEncoder => {
-  const model = body(c)
+  const model = encoder(c)
   const dense = c.dense.map((layer) => [layer.name, denseLayer(layer, c.initializer_range)] as const)
   const size = sentenceSize(c)
   const params = { ...model.params, ...Object.fromEntries(dense.map(([name, { params }]) => [name, params])) }

@@ -1,12 +1,15 @@
 /** Maps state dict names to our parameters, and drops tensors that our models do not use. */
+import { type BertType, bertTypes } from "../../kernels/nn/bert.ts"
+import { roots } from "../../kernels/nn/encoders.ts"
 import type { Naming } from "./weights.ts"
 
 /** Unused tensors of encoders: heads for other tasks, and buffers. */
+const ofBert =
+  /^(pooler|cls|lm_head|classifier|pre_classifier|qa_outputs|vocab_\w+)\.|^embeddings\.(position|token_type)_ids$/
 const beside = {
-  bert: /^(pooler|cls|classifier|qa_outputs)\.|^embeddings\.position_ids$/,
+  ...Object.fromEntries(bertTypes.map((type) => [type, ofBert])) as Readonly<Record<BertType, RegExp>>,
   modernbert: /^(head|decoder|classifier)\./
 }
-const roots = { bert: "bert", modernbert: "model" }
 
 /** ColBERT's name of an encoder's projection head. */
 export const HEAD = "linear.weight"
@@ -14,7 +17,7 @@ export const HEAD = "linear.weight"
 /** The encoder type given by `model_type`; without one, ColBERT's BERT if there is a head. */
 export const encoderType = (type: unknown, hasHead: boolean): keyof typeof beside | undefined => {
   if (type === undefined) return hasHead ? "bert" : undefined
-  return type === "bert" || type === "modernbert" ? type : undefined
+  return Object.hasOwn(beside, String(type)) ? type as keyof typeof beside : undefined
 }
 
 /** Names with or without the model prefix; the head is `linear` or a dense layer behind the model. */

@@ -10,7 +10,8 @@ import {
   inverseFrequencies,
   usualLayer
 } from "../../domain/textMetrics/bertScore.ts"
-import { bert, type BertConfig, type EncoderInput } from "../../kernels/nn/bert.ts"
+import type { BertConfig, EncoderInput } from "../../kernels/nn/bert.ts"
+import { encoder } from "../../kernels/nn/encoders.ts"
 import { entering, module } from "../../kernels/nn/Module.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
 import { l2Normalise } from "../../kernels/op/normalise.ts"
@@ -34,8 +35,8 @@ export interface EncoderOptions {
 
 /** Hidden states of the last layer: [b, n] -> [b, n, hidden], of unit length. */
 const encoderOf = (c: BertConfig) => {
-  const body = bert(c)
-  return module({ bert: body.params }, (p, read: EncoderInput) => l2Normalise(body.apply(p.bert, read)))
+  const body = encoder(c)
+  return module(body.params, (p, read: EncoderInput) => l2Normalise(body.apply(p, read)))
 }
 type Encoder = ReturnType<typeof encoderOf>
 
@@ -47,9 +48,9 @@ const graph = (encoder: Encoder, rows: number, length: number): Graph => {
 }
 
 /** Without the layers above: those that are not computed. */
-const below = (layers: number): Naming => (stored) => {
-  const name = ofEncoder("bert")(stored)
-  const [, index] = /\.encoder\.layer\.(\d+)\./.exec(name ?? "") ?? []
+const below = (type: BertConfig["model_type"], layers: number): Naming => (stored) => {
+  const name = ofEncoder(type)(stored)
+  const [, index] = /\.layer\.(\d+)\./.exec(name ?? "") ?? []
   return index !== undefined && Number(index) >= layers ? undefined : name
 }
 
@@ -76,8 +77,15 @@ const mostOf = ({ config }: Tokenizer, positions: number): number => {
   return typeof most === "number" && most > 0 ? Math.min(Math.floor(most), positions) : positions
 }
 
-/** Texts as ids between the tokenizer's markers, cut to the model's length, and how many were cut. */
-const tokensOf = (tokenizer: Tokenizer, most: number) => {
+/**
+ * Texts as ids between the tokenizer's markers, cut to the model's length, and how many were cut. Before RoBERTa's texts
+ * stands a space, as bert-score has it: their first words are words within a text to it.
+ */
+const tokensOf = (
+  tokenizer: Tokenizer,
+  { most, type }: { readonly most: number; readonly type: BertConfig["model_type"] }
+) => {
+  const before = type === "roberta" ? " " : ""
   const { encode, end, start = [] } = tokenizer
   const markers = new Set(
     ["cls_token", "sep_token"].flatMap((name) => tokenizer.id(special(tokenizer, name) ?? "") ?? [])
@@ -85,7 +93,8 @@ const tokensOf = (tokenizer: Tokenizer, most: number) => {
   return (texts: ReadonlyArray<string>) => {
     let cut = 0
     const all = texts.map((text) => {
-      const words = encode(text.trim())
+      const own = text.trim()
+      const words = encode(own === "" ? "" : before + own)
       const room = most - start.length - end.length
       if (words.length > room) cut++
       return [...start, ...words.slice(0, room), ...end]
@@ -102,12 +111,16 @@ const embedding = Effect.fnUntraced(function*(options: EncoderOptions) {
   const opened = yield* ModelFolder.open(options.model, decodeEncoder)
   const path = join(opened.folder, modelFiles.config)
   const { config: found } = opened
-  if (found.model_type !== "bert") {
-    return yield* new FileError({ path, place: "model_type", reason: `"${found.model_type}" is not BERT's` })
+  if (found.model_type === "modernbert") {
+    return yield* new FileError({
+      path,
+      place: "model_type",
+      reason: "modernbert is none of bert-score's encoders here"
+    })
   }
   const layers = yield* layersOf(options, found.num_hidden_layers, path)
   const config: BertConfig = { ...found, num_hidden_layers: layers }
-  const loading = { naming: below(layers), dispensable: () => false }
+  const loading = { naming: below(config.model_type, layers), dispensable: () => false }
   const { module: encoder, weights } = yield* Model.load({ ...opened, config, loading }, encoderOf, {
     seed: 0,
     lora: undefined,
@@ -116,7 +129,7 @@ const embedding = Effect.fnUntraced(function*(options: EncoderOptions) {
     task: "FEATURE_EXTRACTION"
   })
   const most = mostOf(opened.tokenizer, config.max_position_embeddings)
-  const tokens = tokensOf(opened.tokenizer, most)
+  const tokens = tokensOf(opened.tokenizer, { most, type: config.model_type })
   const encode = yield* cached(([rows, length]: [number, number]) => graph(encoder, rows, length), {
     fixed: weights.frozen
   })

@@ -56,7 +56,9 @@ const typeOf = Effect.fnUntraced(function*(name: string, settings: FolderSetting
   const { folder, given } = yield* ModelFolder.resolve(name)
   const config = yield* json(join(folder, modelFiles.config))
   if (isDecoder(config)) return "single_vector"
-  if (typeof config["dim"] === "number" || (yield* isColbert(given)) || (yield* isColbert(folder))) return "colbert"
+  /** DistilBERT's `dim` is the size of its hidden states. */
+  const statesSize = typeof config["dim"] === "number" && config["model_type"] !== "distilbert"
+  if (statesSize || (yield* isColbert(given)) || (yield* isColbert(folder))) return "colbert"
   const modules = (yield* modulesOf(given)) ?? (yield* modulesOf(folder))
   if (!modules?.some(({ kind }) => kind === "Pooling")) return "colbert"
   if (settings.dim !== aboutOf(retrieval.dim).default) return "colbert"

@@ -281,7 +281,18 @@ describe("a config is refused", () => {
     it(what, () => assert.match(Effect.runSync(Effect.flip(decodeDecoder({ ...llama, ...given }))).message, reason))
   }
   const encoders: ReadonlyArray<readonly [string, string, Json, RegExp]> = [
-    ["of another encoder", "bert", { model_type: "roberta" }, /^model_type roberta is not one of bert, modernbert$/],
+    [
+      "of another encoder",
+      "bert",
+      { model_type: "deberta-v2" },
+      /^model_type deberta-v2 is not one of bert, modernbert, roberta, xlm-roberta, camembert, distilbert, mpnet$/
+    ],
+    [
+      "of distances that MPNet does not have",
+      "bert",
+      { model_type: "mpnet", relative_attention_num_buckets: 16 },
+      /^relative_attention_num_buckets is 16, and MPNet's distances have 32$/
+    ],
     ["with relative positions", "bert", { position_embedding_type: "relative_key" }, /position_embedding_type/],
     ["of a BERT that decodes", "bert", { is_decoder: true }, /is_decoder/],
     [

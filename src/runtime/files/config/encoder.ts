@@ -54,16 +54,90 @@ const BertKeys = Schema.Struct({
   is_decoder: or(Schema.Boolean, false)
 })
 
+/** Problems that BERT and its relatives have in common. */
+const checkBert = (c: BertConfig) => refuse([heads(c), oneOf("hidden_act", String(c.hidden_act), acts)])
+
 const bert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path = modelFiles.config) {
   const { is_decoder, position_embedding_type, ...c } = yield* keys(BertKeys)(json)
   yield* check(json, path, { used: Object.keys(BertKeys.fields) })
   yield* refuse([
-    heads(c),
-    oneOf("hidden_act", c.hidden_act, acts),
     oneOf("position_embedding_type", position_embedding_type, ["absolute"]),
     is_decoder && "is_decoder is not an encoder's"
   ])
-  return { ...c, model_type: "bert", hidden_act: c.hidden_act as Activation }
+  const config: EncoderConfig & BertConfig = { ...c, model_type: "bert", hidden_act: c.hidden_act as Activation }
+  yield* checkBert(config)
+  return config
+})
+
+/** Of a table of positions, the rows from that of a text's first token on, which follows the padding id. */
+const after = (padding: number, rows: number) => ({
+  first_position: padding + 1,
+  max_position_embeddings: rows - padding - 1
+})
+
+const RobertaKeys = Schema.Struct({ ...BertKeys.fields, pad_token_id: or(Schema.Natural, 1) })
+
+/** RoBERTa's config is BERT's; positions are counted from its padding id on. */
+const roberta = (model_type: "roberta" | "xlm-roberta" | "camembert"): Decode<EncoderConfig> =>
+  Effect.fnUntraced(function*(json, path) {
+    const { pad_token_id } = yield* keys(RobertaKeys)(json)
+    const own = (yield* bert(json, path)) as EncoderConfig & BertConfig
+    return { ...own, model_type, ...after(pad_token_id, own.max_position_embeddings) }
+  })
+
+const MpnetKeys = Schema.Struct({ ...BertKeys.fields, relative_attention_num_buckets: or(Count, 32) })
+
+/** MPNet's padding id is 1, whatever its config says; its texts have no types. */
+const mpnet: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path = modelFiles.config) {
+  const { is_decoder: _, position_embedding_type: __, ...c } = yield* keys(MpnetKeys)(json)
+  yield* check(json, path, { used: Object.keys(MpnetKeys.fields) })
+  const { relative_attention_num_buckets: buckets } = c
+  yield* refuse([buckets !== 32 && `relative_attention_num_buckets is ${buckets}, and MPNet's distances have 32`])
+  const config = {
+    ...c,
+    model_type: "mpnet" as const,
+    hidden_act: c.hidden_act as Activation,
+    type_vocab_size: 0,
+    ...after(1, c.max_position_embeddings)
+  }
+  yield* checkBert(config)
+  return config
+})
+
+const DistilbertKeys = Schema.Struct({
+  vocab_size: Count,
+  max_position_embeddings: Count,
+  initializer_range: sizes.initializer_range,
+  dim: Count,
+  hidden_dim: Count,
+  n_layers: Layers,
+  n_heads: Count,
+  dropout: or(Rate, 0.1),
+  activation: or(Schema.String, "gelu")
+})
+
+/** DistilBERT has its own names of sizes, and no types. */
+const distilbert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path = modelFiles.config) {
+  const c = yield* keys(DistilbertKeys)(json)
+  const idle = ["sinusoidal_pos_embds", "qa_dropout", "seq_classif_dropout"]
+  yield* check(json, path, { used: Object.keys(DistilbertKeys.fields), idle })
+  const { initializer_range, max_position_embeddings, vocab_size } = c
+  const config = {
+    model_type: "distilbert" as const,
+    vocab_size,
+    max_position_embeddings,
+    initializer_range,
+    hidden_size: c.dim,
+    intermediate_size: c.hidden_dim,
+    num_hidden_layers: c.n_layers,
+    num_attention_heads: c.n_heads,
+    type_vocab_size: 0,
+    layer_norm_eps: 1e-12,
+    hidden_dropout_prob: c.dropout,
+    hidden_act: c.activation as Activation
+  }
+  yield* checkBert(config)
+  return config
 })
 
 const Rope = Schema.Record(Schema.String, Schema.Unknown)
@@ -123,4 +197,12 @@ const modernBert: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path
 })
 
 /** Decodes the config of any supported encoder; fails with what is invalid or unsupported. */
-export const decodeEncoder: Decode<EncoderConfig> = byType({ bert, modernbert: modernBert })
+export const decodeEncoder: Decode<EncoderConfig> = byType({
+  bert,
+  modernbert: modernBert,
+  roberta: roberta("roberta"),
+  "xlm-roberta": roberta("xlm-roberta"),
+  camembert: roberta("camembert"),
+  distilbert,
+  mpnet
+})

@@ -1,8 +1,9 @@
 /** Models as graphs for other tools, with the inputs and outputs of Hugging Face's exporters. */
 import * as Nd from "../../../kernels/NdArray.ts"
 import { cacheShape, remember } from "../../../kernels/nn/cache.ts"
-import { backbone, colbert, type EncoderConfig } from "../../../kernels/nn/colbert.ts"
+import { colbert, type EncoderConfig } from "../../../kernels/nn/colbert.ts"
 import { causalLm, type DecoderConfig } from "../../../kernels/nn/decoder.ts"
+import { encoder as hiddenStates } from "../../../kernels/nn/encoders.ts"
 import { entering, type Flat, flatten } from "../../../kernels/nn/Module.ts"
 import type { EncodeOptions, Graph } from "../../../kernels/onnx/encode.ts"
 import { standIns } from "../../../kernels/onnx/openSizes.ts"
@@ -82,7 +83,7 @@ export const encoder = (c: EncoderConfig): Exported => {
       name: "encoder",
       inputs: { ...byName([ids, mask]), ...inputs },
       outputs: {
-        last_hidden_state: backbone(c).apply(bound, seen),
+        last_hidden_state: hiddenStates(c).apply(bound, seen),
         ...(c.dim > 0 ? { token_embeddings: model.apply(bound, seen) } : {})
       }
     }
