@@ -44,12 +44,15 @@ const heads = (c: { readonly hidden_size: number; readonly num_attention_heads: 
   uneven("hidden_size", c.hidden_size, "num_attention_heads", c.num_attention_heads)
 const acts = Object.keys(activations)
 
-const BertKeys = Schema.Struct({
+const ofBert = {
   ...sizes,
   type_vocab_size: or(Count, 2),
   layer_norm_eps: or(Positive, 1e-12),
   hidden_dropout_prob: or(Rate, 0.1),
-  hidden_act: or(Schema.String, "gelu"),
+  hidden_act: or(Schema.String, "gelu")
+}
+const BertKeys = Schema.Struct({
+  ...ofBert,
   position_embedding_type: or(Schema.String, "absolute"),
   is_decoder: or(Schema.Boolean, false)
 })
@@ -85,11 +88,11 @@ const roberta = (model_type: "roberta" | "xlm-roberta" | "camembert"): Decode<En
     return { ...own, model_type, ...after(pad_token_id, own.max_position_embeddings) }
   })
 
-const MpnetKeys = Schema.Struct({ ...BertKeys.fields, relative_attention_num_buckets: or(Count, 32) })
+const MpnetKeys = Schema.Struct({ ...ofBert, relative_attention_num_buckets: or(Count, 32) })
 
 /** MPNet's padding id is 1, whatever its config says; its texts have no types. */
 const mpnet: Decode<EncoderConfig> = Effect.fnUntraced(function*(json, path = modelFiles.config) {
-  const { is_decoder: _, position_embedding_type: __, ...c } = yield* keys(MpnetKeys)(json)
+  const c = yield* keys(MpnetKeys)(json)
   yield* check(json, path, { used: Object.keys(MpnetKeys.fields) })
   const { relative_attention_num_buckets: buckets } = c
   yield* refuse([buckets !== 32 && `relative_attention_num_buckets is ${buckets}, and MPNet's distances have 32`])
