@@ -28,7 +28,19 @@ import { textsOf } from "./training/texts.ts"
 
 export { type Split, splits } from "../domain/records/Records.ts"
 
-const reads = (c: RunConfig) => ({ skipBad: c.skip_bad_lines, group: c.group_field, gold: c.gold_field })
+/** How the passages of a run are read. */
+const ofPassages = (c: RunConfig) => ({
+  where: c.passages_where,
+  skipBad: c.skip_bad_lines,
+  pictures: modeOf(c).traits.pictures ?? false
+})
+
+const reads = (c: RunConfig) => ({
+  skipBad: c.skip_bad_lines,
+  group: c.group_field,
+  gold: c.gold_field,
+  pictures: modeOf(c).traits.pictures ?? false
+})
 
 /** The questions of a file that is not a split; any use is allowed. */
 export const questionsIn = Effect.fn("questionsIn")(function*(path: string, c: RunConfig) {
@@ -75,8 +87,7 @@ export const questions = Effect.fn("questions")(function*(c: RunConfig, split: S
 
 /** The passages of the configured file. */
 export const passages = Effect.fn("passages")(function*(c: RunConfig) {
-  const options = { where: c.passages_where, skipBad: c.skip_bad_lines }
-  return (yield* told(c.passages_file, Dataset.passages(c.passages_file, options))).records
+  return (yield* told(c.passages_file, Dataset.passages(c.passages_file, ofPassages(c)))).records
 })
 
 /** The passages of a run. */
@@ -94,7 +105,7 @@ export const corpus = Effect.fn("corpus")(function*(c: RunConfig) {
   if (c.passages_file === "") {
     return yield* new ConfigError({ source: `mode ${c.mode}`, problems: ["passages_file is not given"] })
   }
-  const options = { where: c.passages_where, skipBad: c.skip_bad_lines, memory: c.corpus_in_memory * 2 ** 20 }
+  const options = { ...ofPassages(c), memory: c.corpus_in_memory * 2 ** 20 }
   const { corpus, empty } = yield* told(c.passages_file, Dataset.corpus(c.passages_file, options))
   const { corpus: made } = modeOf(c)
   const passages = made ? Dataset.fromRecords(made(yield* Stream.runCollect(corpus.all))) : corpus

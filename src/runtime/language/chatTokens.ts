@@ -1,7 +1,6 @@
 /** Tokenises chats: as plain text, or through the model's chat template. */
 import * as Effect from "effect/Effect"
-import type { Chat, Message, Part } from "../../domain/Content.ts"
-import { textOf } from "../../domain/Content.ts"
+import { type Chat, imagesIn, type Message, type Text, textOf, textsIn } from "../../domain/Content.ts"
 import { ContextOverflow, type ModelRefused } from "../ports/LanguageModel.ts"
 import type { Tokenizer } from "../tokenizers/tokenizer.ts"
 import type { ChatTemplate } from "./templates/chatTemplate.ts"
@@ -77,19 +76,24 @@ const ending = (text: string, most: number, encode: Encode): string => {
   return text.slice(word === undefined || first === 0 ? first : first - 1 + word)
 }
 
+/** A chat without its pictures. */
+type Said = ReadonlyArray<Pick<Message, "role"> & { readonly content: ReadonlyArray<Text> }>
+
+const saidIn = (chat: Chat): Said => chat.map(({ content, role }) => ({ role, content: textsIn(content) }))
+
 interface Composer {
-  readonly ids: (messages: Chat) => Effect.Effect<Ids, ModelRefused>
+  readonly ids: (messages: Said) => Effect.Effect<Ids, ModelRefused>
   /** Upper bound of the tokens before the first part that yields, which do not depend on that part. */
-  readonly before: (messages: Chat) => Effect.Effect<number, ModelRefused>
+  readonly before: (messages: Said) => Effect.Effect<number, ModelRefused>
 }
 
-const firstYielding = (chat: Chat): readonly [message: number, part: number] | undefined => {
+const firstYielding = (chat: Said): readonly [message: number, part: number] | undefined => {
   const message = chat.findIndex(({ content }) => content.some((part) => part.yields))
   return message < 0 ? undefined : [message, chat[message]!.content.findIndex((part) => part.yields)]
 }
 
 /** The messages before the first part that yields, up to that part. */
-const untilYielding = (chat: Chat): Chat => {
+const untilYielding = (chat: Said): Said => {
   const [m, p] = firstYielding(chat) ?? [chat.length, 0]
   const last = chat[m]
   return last ? [...chat.slice(0, m), { ...last, content: last.content.slice(0, p) }] : chat
@@ -98,9 +102,9 @@ const untilYielding = (chat: Chat): Chat => {
 /** Plain text: each part is tokenised separately. */
 const plain = ({ tokenizer: { encode } }: ChatTokensOptions, start: Ids): Composer => {
   const known = remembering<Ids>(KEPT)
-  const part = ({ most, text }: Part): Ids =>
+  const part = ({ most, text }: Text): Ids =>
     most === undefined ? encode(text) : known(`${most} ${text}`, () => encode(text).slice(0, most))
-  const ids = (messages: Chat): Ids => [...start, ...messages.flatMap(({ content }) => content.flatMap(part))]
+  const ids = (messages: Said): Ids => [...start, ...messages.flatMap(({ content }) => content.flatMap(part))]
   return {
     ids: (messages) => Effect.sync(() => ids(messages)),
     before: (messages) => Effect.sync(() => ids(untilYielding(messages)).length)
@@ -117,9 +121,9 @@ const shared = (a: Ids, b: Ids, most = Infinity): number => {
 /** Chat template: the rendered text is tokenised as a whole. */
 const templated = ({ tokenizer: { encode } }: ChatTokensOptions, { render }: ChatTemplate): Composer => {
   const known = remembering<string>(KEPT)
-  const part = ({ most, text }: Part): string =>
+  const part = ({ most, text }: Text): string =>
     most === undefined ? text : known(`${most} ${text}`, () => beginning(text, most, encode))
-  const said = ({ content, role }: Message) => ({ role, content: content.map(part).join("") })
+  const said = ({ content, role }: Said[number]) => ({ role, content: content.map(part).join("") })
   const starts = new Map<string, number>()
   return {
     ids: (messages) => Effect.map(render([messages.map(said)]), ([text]) => encode(text!)),
@@ -137,11 +141,11 @@ const templated = ({ tokenizer: { encode } }: ChatTokensOptions, { render }: Cha
   }
 }
 
-const withoutYielding = (chat: Chat): Chat =>
+const withoutYielding = (chat: Said): Said =>
   chat.map((message) => ({ ...message, content: message.content.filter((part) => !part.yields) }))
 
 /** The chat with its `cut` spans replaced by `words`. */
-const replaced = (chat: Chat, words: string): Chat =>
+const replaced = (chat: Said, words: string): Said =>
   chat.map((message) => ({
     ...message,
     content: message.content.map((part) => {
@@ -152,20 +156,20 @@ const replaced = (chat: Chat, words: string): Chat =>
   }))
 
 /** The text of a chat's first `cut` span. */
-const wordsOf = (chat: Chat): string | undefined => {
+const wordsOf = (chat: Said): string | undefined => {
   const part = chat.flatMap(({ content }) => content).find(({ cut }) => cut && cut.length > 0)
   return part?.text.slice(...part.cut![0]!)
 }
 
 /** A short excerpt of a chat for error messages. */
-const brief = (chat: Chat): string => textOf(chat.at(-1)?.content ?? []).trim().slice(0, 80)
+const brief = (chat: Said): string => textOf(chat.at(-1)?.content ?? []).trim().slice(0, 80)
 
 /** Tokenises chats for a model. */
 export const make = (options: ChatTokensOptions): ChatTokens => {
   const { max_length, tokenizer: { encode }, wrap } = options
   const composer = "render" in wrap ? templated(options, wrap) : plain(options, wrap)
   /** The messages, and the tokens of the start of the assistant's answer. */
-  const parted = (chat: Chat): readonly [messages: Chat, begun: Ids] => {
+  const parted = (chat: Said): readonly [messages: Said, begun: Ids] => {
     const last = chat.at(-1)
     if (last?.role !== "assistant") return [chat, []]
     return [chat.slice(0, -1), last.content.flatMap(({ text }) => encode(text))]
@@ -173,7 +177,7 @@ export const make = (options: ChatTokensOptions): ChatTokens => {
 
   const known = new Map<string, string>()
   /** Shortens the `cut` words from the front until the chat fits; "" if it never does. */
-  const shortened = Effect.fnUntraced(function*(bare: Chat, words: string, room: number) {
+  const shortened = Effect.fnUntraced(function*(bare: Said, words: string, room: number) {
     const key = JSON.stringify([room, bare])
     let most = encode(words).length
     for (let short = known.get(key) ?? words; most > 0; short = ending(words, most, encode)) {
@@ -187,14 +191,14 @@ export const make = (options: ChatTokensOptions): ChatTokens => {
     return ""
   })
 
-  const cut = Effect.fnUntraced(function*(bare: Chat, room: number, tokens: number) {
+  const cut = Effect.fnUntraced(function*(bare: Said, room: number, tokens: number) {
     const words = wordsOf(bare)
     const short = words === undefined ? "" : yield* shortened(bare, words, room)
     if (short !== "") return yield* composer.ids(replaced(bare, short))
     return yield* new ContextOverflow({ tokens: max_length - room + tokens, limit: max_length, prompt: brief(bare) })
   })
 
-  const within = Effect.fnUntraced(function*(messages: Chat, room: number) {
+  const within = Effect.fnUntraced(function*(messages: Said, room: number) {
     const ids = yield* composer.ids(messages)
     const over = ids.length - room
     if (over <= 0) return ids
@@ -205,13 +209,26 @@ export const make = (options: ChatTokensOptions): ChatTokens => {
     return [...ids.slice(0, from), ...ids.slice(from + over)]
   })
 
+  let told = false
+  /** The chat's texts; that its pictures are not read is told once. */
+  const textsOf = (chat: Chat) =>
+    Effect.suspend(() => {
+      const said = parted(saidIn(chat))
+      if (told || !chat.some(({ content }) => imagesIn(content).length > 0)) return Effect.succeed(said)
+      told = true
+      return Effect.as(
+        Effect.logWarning("the reader reads no pictures: it is given the texts of its prompts alone"),
+        said
+      )
+    })
+
   return {
     fit: Effect.fnUntraced(function*(chat, after) {
-      const [messages, begun] = parted(chat)
+      const [messages, begun] = yield* textsOf(chat)
       return [...yield* within(messages, max_length - after - begun.length), ...begun]
     }),
     least: Effect.fnUntraced(function*(chat) {
-      const [messages, begun] = parted(chat)
+      const [messages, begun] = yield* textsOf(chat)
       return (yield* composer.ids(withoutYielding(messages))).length + begun.length
     })
   }
