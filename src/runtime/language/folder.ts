@@ -105,11 +105,7 @@ const picturesIn = Effect.fnUntraced(function*(opened: ModelFolder.ModelFolder<R
 })
 
 /** How tensors map to parameters of the decoder, and of the connector if it is trained with it. */
-export const loadingOf = (
-  { pictures, ...config }: ReaderConfig,
-  names: ReaderNames | undefined,
-  projected: boolean
-) => {
+export const loadingOf = (config: ReaderConfig, names: ReaderNames | undefined, projected: boolean) => {
   const tied = config.tie_word_embeddings
   if (!names) return { naming: ofDecoder(config), twins: twinsOf(config) }
   const parts = projected ? ["language" as const, "connector" as const] : ["language" as const]

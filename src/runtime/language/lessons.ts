@@ -92,9 +92,14 @@ const ofPairs = Effect.fnUntraced(function*({ pairs, reference }: PreferenceLess
       const { padding, most } = o
       const { data, places, shape } = pack(rows, { rows: rows.length, all: false, least, padding, most, look })
       const side = (which: number) => membership(places.filter((_, r) => r % 2 === which), shape.supervised)
-      const { weights: _, ...read } = data
+      const { branches, ids, positions, rows: at, targets } = data
       const batch = {
-        ...read,
+        ids,
+        positions,
+        branches,
+        rows: at,
+        targets,
+        ...(data.features && data.places ? { features: data.features, places: data.places } : {}),
         ofChosen: side(0),
         ofRejected: side(1),
         reference: reference.slice(2 * from, 2 * to),

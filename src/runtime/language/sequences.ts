@@ -121,7 +121,7 @@ export const make = (options: SequencesOptions): Sequences => {
 /** Pictures and places of a sequence that begins with a prompt. */
 const seen = ({ pictures, places }: PictureTokens.Prompted, after: number) => ({
   pictures,
-  ...(places ? { places: [...places, ...new Array<number>(after).fill(-1)] } : {})
+  ...(places ? { places: [...places, ...Array.from({ length: after }, () => -1)] } : {})
 })
 
 /** With `lm`, the prompt's words are predicted too, but not the tokens that stand for its pictures. */

@@ -14,7 +14,18 @@ import {
 import { hasClassToken } from "../../../kernels/nn/pictures/vision.ts"
 import { type DecoderConfig, decoders } from "../config/decoder.ts"
 import { check } from "../config/foreignKeys.ts"
-import { BadConfig, byType, Count, type Decode, isObject, type Json, keys, oneOf, or, refuse } from "../config/keys.ts"
+import {
+  type BadConfig,
+  byType,
+  Count,
+  type Decode,
+  isObject,
+  type Json,
+  keys,
+  oneOf,
+  or,
+  refuse
+} from "../config/keys.ts"
 import { decodeTower, type TowerFamily, under, within } from "./config.ts"
 
 /** How a decoder reads pictures. */

@@ -65,9 +65,9 @@ const between = (from: ReaderNames, to: ReaderNames) => (name: string): string =
   }
   const bare = from === written
     ? /^language_model\.((?:model|lm_head)\..*)$/.exec(name)?.[1]
-    : /^model\.language_model\./.test(name)
+    : name.startsWith("model.language_model.")
     ? name.replace("model.language_model.", "model.")
-    : /^lm_head\./.test(name)
+    : name.startsWith("lm_head.")
     ? name
     : undefined
   return bare === undefined ? name : to.language(bare)
