@@ -33,7 +33,8 @@ export const balancedAccuracy = (all: ReadonlyArray<Predicted>): number =>
 export const subsetAccuracy = (
   all: ReadonlyArray<{ readonly right: ReadonlySet<number>; readonly predicted: ReadonlySet<number> }>
 ): number =>
-  all.filter(({ predicted, right }) => predicted.size === right.size && [...right].every((own) => predicted.has(own))).length
+  all.filter(({ predicted, right }) => predicted.size === right.size && [...right].every((own) => predicted.has(own)))
+    .length
   / all.length
 
 /**

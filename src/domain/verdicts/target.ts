@@ -77,8 +77,7 @@ export const targetOf = (
   utilities: ArrayLike<number>,
   scores: ArrayLike<number>,
   o: TargetOptions
-): Float64Array =>
-  listwiseTarget(logTarget(utilities, scores, o), logSoftmax(scores, o.temperatureScore), o.direction)
+): Float64Array => listwiseTarget(logTarget(utilities, scores, o), logSoftmax(scores, o.temperatureScore), o.direction)
 
 /** Whether passages lead to different classes; [m, k] scores by passage. JOMED's `weighting_kl` learns from these alone. */
 export const disagree = (scores: ReadonlyArray<ArrayLike<number>>): boolean => new Set(scores.map(verdictOf)).size > 1

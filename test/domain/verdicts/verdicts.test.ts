@@ -11,8 +11,8 @@ import {
   entropy,
   listwiseTarget,
   logTarget,
-  type TargetOptions,
   targetOf,
+  type TargetOptions,
   teaches
 } from "../../../src/domain/verdicts/target.ts"
 import {
@@ -42,8 +42,8 @@ const released: TargetOptions = { prior: "scores", direction: "target_first", te
 describe("utility", () => {
   it("is the right class's probability, softened twice or in logarithms", () => {
     near(Z.map((z) => softmax(z)[1]!), [0.182426, 0.5, 0.982014, 0.622459])
-    near(utilities("double_softmax"), [-1.060323, -0.693147, -0.323064, -0.578167])
-    near(utilities("log_prob"), [-1.701413, -0.693147, -0.01815, -0.474077])
+    near(utilities("double_softmax"), [-1.060323, -Math.LN2, -0.323064, -0.578167])
+    near(utilities("log_prob"), [-1.701413, -Math.LN2, -0.01815, -0.474077])
     near(utilities("nll"), [0.5, 0, 3, 1.5])
   })
   it("does not see classes that a question lacks", () => {
@@ -59,7 +59,10 @@ describe("utility", () => {
     assert.closeTo(utilityOf(z, 0, "double_softmax"), -1.204663, 1e-6)
   })
   it("is the log-likelihood of a free answer's first tokens", () => {
-    near([openUtility([[2, 0, 0], [0, 1, 0]], [0, 1]), openUtility([[0, 0, 3], [0, 0, 0]], [0, 1])], [-0.79099, -4.193535])
+    near([openUtility([[2, 0, 0], [0, 1, 0]], [0, 1]), openUtility([[0, 0, 3], [0, 0, 0]], [0, 1])], [
+      -0.79099,
+      -4.193535
+    ])
     assert.closeTo(openUtility([[0, 0], [5, 0], [0, 9]], [0, 1, 0], 1), -Math.LN2, 1e-12)
   })
   it("is a mean over labels where there are several", () => {
@@ -80,7 +83,8 @@ describe("utility", () => {
 
 describe("target", () => {
   const logR = logSoftmax(s)
-  const made = (utility: Utility, o: Partial<TargetOptions> = {}) => logTarget(utilities(utility), s, { ...released, ...o })
+  const made = (utility: Utility, o: Partial<TargetOptions> = {}) =>
+    logTarget(utilities(utility), s, { ...released, ...o })
   it("is the retriever's distribution re-weighted by the utilities", () => {
     near(softmax(s), [0.261159, 0.243503, 0.285753, 0.209585])
     const logT = made("double_softmax")
@@ -215,6 +219,7 @@ describe("fusion", () => {
     near(fusionWeights([[0.8, -Infinity], [0.8, 0.8]]), [1 / 3, 0, 1 / 3, 1 / 3])
     near(fusionWeights([[-Infinity, -Infinity]]), [0, 0])
     near(fused([0, 1], [[NO_CLASS, NO_CLASS], [1, 2]]), [1, 2])
+    assert.deepStrictEqual([...fused([0, 0], [[5, 6], [1, 2]])], [NO_CLASS, NO_CLASS])
   })
 })
 
