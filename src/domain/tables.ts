@@ -55,6 +55,18 @@ export const Reading = (m: number) => ({ nll: reals(m) })
 /** Mean negative log-likelihood of the answer given all drawn passages but this one, in nats per token. */
 export const Leaving = (m: number) => ({ nllWithout: reals(m) })
 
+/**
+ * The score of each of at most `k` options given each of `m` drawn passages alone, [m, k] per row: minus its negative
+ * log-likelihood in nats, as `option_score` says. -Infinity beyond a question's options, and for what was not read.
+ */
+export const ClassScores = (m: number, k: number) => ({ scores: reals(m * k) })
+
+/** How much each of `n` passages counts in a fused answer: they sum to 1, or are 0 if there is none. */
+export const Weighted = (n: number) => ({ docWeight: reals(n) })
+
+/** The option that each of `n` passages leads to by itself (-1 is none), and the weighted sum of their options' scores. */
+export const Fused = (n: number, k: number) => ({ verdicts: integers(n), fusedScores: reals(k) })
+
 /** How much drawn passage i should outrank passage j, for each ordered pair: [m, m] per row. */
 export const Preference = (m: number) => ({ preference: reals(m * m) })
 
