@@ -27,6 +27,7 @@ import type { Stage } from "../src/stages/Stage.ts"
 import * as supervise from "../src/stages/supervise.ts"
 import { learnPreferences, learnTokens } from "../src/stages/tokens.ts"
 import { byContrast, byPairs, byTarget, update } from "../src/stages/update.ts"
+import { answerFused, readVerdicts, weigh } from "../src/stages/verdicts.ts"
 import { specs } from "../src/systems/all.ts"
 
 /** What the documents are made from. */
@@ -125,16 +126,18 @@ const ops = ({ ops, sources }: Material): string => {
 }
 
 /** Sizes that stand for letters in the columns of stages and tables. */
-const sizes = { n: 7001, m: 7013, c: 7019, b: 7027, texts: 7039 } as const
+const sizes = { n: 7001, m: 7013, c: 7019, b: 7027, texts: 7039, k: 7043 } as const
 const letters = (text: string): string =>
   text.replaceAll(/\d{4,}/g, (digits) => {
     const of = (value: number) => Object.entries(sizes).find(([, size]) => size === value)?.[0]
     const root = Math.sqrt(Number(digits))
-    return of(Number(digits)) ?? (Number.isInteger(root) ? `${of(root)}²` : digits)
+    if (Number.isInteger(root)) return `${of(root)}²`
+    const classes = of(Number(digits) / sizes.k)
+    return of(Number(digits)) ?? (classes === undefined ? digits : `${classes} * k`)
   })
 
 const draw = { sampling: "weighted", context: "sampled", temperature: 1, seed: 0 } as const
-const { b, c, m, n, texts } = sizes
+const { b, c, k, m, n, texts } = sizes
 const asks = {} as AnswerOptions
 
 /** Every stage by the name it is exported under, with sizes that stand for letters. */
@@ -147,6 +150,20 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
   pdist: [["pdist(m)", score.pdist(m, 1)]],
   posterior: [["posterior(m, n)", score.posterior(m, n, 1, 1)]],
   loop: [["loop(m)", score.loop(m, 1)]],
+  readVerdicts: [["readVerdicts(m, k)", readVerdicts(m, k, asks)]],
+  verdictTarget: [[
+    "verdictTarget(m, n, k)",
+    score.verdictTarget(m, n, k, {
+      utility: "log_prob",
+      prior: "scores",
+      direction: "target_first",
+      temperatureGold: 1,
+      temperatureScore: 1,
+      disagreeing: false
+    })
+  ]],
+  weigh: [["weigh([n])", weigh([n])]],
+  answerFused: [["answerFused(n, k)", answerFused(n, k, asks)]],
   goldTarget: [["goldTarget(m)", score.goldTarget(m)]],
   update: [["update(byPairs(m, c))", update(byPairs(m, c, asks))], [
     "update(byTarget(m, c))",
@@ -187,6 +204,9 @@ const relations = {
   "Draw(m, c)": tables.Draw(m, c),
   "Reading(m)": tables.Reading(m),
   "Leaving(m)": tables.Leaving(m),
+  "ClassScores(m, k)": tables.ClassScores(m, k),
+  "Weighted(n)": tables.Weighted(n),
+  "Fused(n, k)": tables.Fused(n, k),
   "Preference(m)": tables.Preference(m),
   "Target(m)": tables.Target(m),
   "Contrast(n, b)": tables.Contrast(n, b),

@@ -66,6 +66,7 @@ const table: Readonly<Record<string, Zone>> = {
   "runtime/retrieval": {
     zones: [
       "runtime/retrieval",
+      "runtime/pictures",
       "runtime/models",
       "runtime/tokenizers",
       "runtime/files",
@@ -79,6 +80,7 @@ const table: Readonly<Record<string, Zone>> = {
   "runtime/language": {
     zones: [
       "runtime/language",
+      "runtime/pictures",
       "runtime/models",
       "runtime/tokenizers",
       "runtime/files",
@@ -101,6 +103,7 @@ const table: Readonly<Record<string, Zone>> = {
       "datasets",
       "runtime/retrieval",
       "runtime/language",
+      "runtime/pictures",
       "runtime/models",
       "runtime/ports",
       "domain"

@@ -41,6 +41,7 @@ export const frame = (
     qid: records.map((q) => q.id),
     question: records.map((q) => q.question),
     query: records.map(query),
+    image: records.map(({ image = "" }) => image),
     answer: records.map((q) => q.answer),
     options: records.map((q) => q.options),
     answerIndex: Int32Array.from(records, (q) => q.answerIndex),

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Fields, Notes } from "../domain/records/fields.ts"
 import { Contradictory, copFrom } from "../domain/records/forms.ts"
+import { imageFields } from "../domain/records/pictures.ts"
 import {
   type Passage,
   passageFields,
@@ -17,6 +18,7 @@ import type { Corpus } from "../runtime/ports/Corpus.ts"
 import { Growing } from "./corpus/corpus.ts"
 import { corpusFiles, questionFile, type RecordFile } from "./datasetFiles.ts"
 import { load, type Loaded, type LoadOptions, type Read, type Reading, type Store } from "./loading.ts"
+import { resolved } from "./pictures.ts"
 import { readQrels } from "./qrels.ts"
 import { placeId, type Raw, recordsOf } from "./recordFile.ts"
 import { isTable, tableRows } from "./tables.ts"
@@ -32,6 +34,8 @@ export interface QuestionOptions extends LoadOptions {
   readonly gold?: string
   /** The split whose relevance judgements to read from a BEIR folder; none if omitted. */
   readonly split?: Split
+  /** Whether the questions' pictures are read; if not, their field is told as unused. */
+  readonly pictures?: boolean
 }
 
 /** Tracks whether `cop` counts from 0 or 1, from the records seen so far. */
@@ -84,18 +88,20 @@ export const questions = Effect.fnUntraced(function*(path: string, options: Ques
   const file = yield* questionFile(path, options.split)
   const qrels = file.qrels === undefined ? undefined : yield* readQrels(file.qrels)
   const also = new Set(Object.keys(options.where ?? {}))
-  const { gold = "gold", group = "group" } = options
+  const { gold = "gold", group = "group", pictures = false } = options
   const [{ from, see }, places] = [counting(), placing()]
   let [judged, unjudged] = [0, 0]
   const read = (line: unknown, raw: Raw, notes: Notes): QuestionRecord | undefined => {
-    const record = toQuestion(line, { also, from: from(), gold, group, id: placeId(raw), notes })
+    const given = toQuestion(line, { also, from: from(), gold, group, id: placeId(raw), notes, pictures })
+    const record = given.image === undefined ? given : { ...given, image: resolved(given.image, raw.path) }
     if (!qrels) return record
     const own = qrels.gold.get(record.id)
     if (own === undefined) unjudged++
     else judged++
     return own && { ...record, gold: own }
   }
-  const wanted = (name: string) => questionFields.has(name) || also.has(name) || name === gold || name === group
+  const wanted = (name: string) =>
+    questionFields.has(name) || also.has(name) || name === gold || name === group || (pictures && imageFields.has(name))
   const reading: Reading<QuestionRecord> = {
     what: "questions",
     wanted,
@@ -129,12 +135,14 @@ export interface CorpusOptions extends LoadOptions {
   readonly title?: string
   /** Passages to leave out. */
   readonly without?: (passage: Passage) => boolean
+  /** Whether the passages' pictures are read; if not, their field is told as unused. */
+  readonly pictures?: boolean
 }
 
 /** A corpus that can be read by row. */
 export interface LoadedCorpus extends Read {
   readonly corpus: Corpus["Service"]
-  /** Ids of passages without text, which are not part of the corpus. */
+  /** Ids of passages with neither text nor picture, which are not part of the corpus. */
   readonly empty: ReadonlySet<string>
 }
 
@@ -144,12 +152,14 @@ export const corpus = Effect.fnUntraced(function*(from: string | ReadonlyArray<s
   const path = [from].flat().join(", ")
   const also = new Set(Object.keys(options.where ?? {}))
   const empty = new Set<string>()
-  const wanted = (name: string) => passageFields.has(name) || also.has(name)
+  const { pictures = false, title } = options
+  const ofPictures = (name: string) => pictures && (imageFields.has(name) || name === "group")
+  const wanted = (name: string) => passageFields.has(name) || also.has(name) || ofPictures(name)
   const read = (line: unknown, { at, path: own }: Raw, notes: Notes): Passage | undefined => {
     const record = isTable(own) ? toNamed(line as ReadonlyArray<string>, Number(at), notes) : line
     if (record === undefined) return undefined
-    const passage = toPassage(record, { also, notes, ...(options.title === undefined ? {} : { title: options.title }) })
-    if (passage.text !== "") return options.without?.(passage) ? undefined : passage
+    const passage = toPassage(record, { also, notes, pictures, ...(title === undefined ? {} : { title }) })
+    if (passage.text !== "" || passage.image !== undefined) return options.without?.(passage) ? undefined : passage
     empty.add(passage.id)
     return undefined
   }
@@ -170,7 +180,7 @@ export interface LoadedPassages extends Loaded<Passage> {
 }
 
 /** The same passages as records. */
-export const passages = Effect.fnUntraced(function*(path: string, options: LoadOptions = {}) {
+export const passages = Effect.fnUntraced(function*(path: string, options: CorpusOptions = {}) {
   const { corpus: { all }, ...loaded } = yield* corpus(path, options)
   return { ...loaded, records: yield* Stream.runCollect(all) } satisfies LoadedPassages as LoadedPassages
 }, Effect.scoped)

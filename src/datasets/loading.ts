@@ -94,9 +94,10 @@ export interface Store<A, E, R> {
   /** Number of the record with an id; -1 if there is none. */
   readonly find: (id: string) => number
   /**
-   * Adds a record whose id is new. Records deferred to the end of the file are added last, with their original slot.
+   * Adds a record of a file, whose id is new. Records deferred to the end of the file are added last, with their
+   * original slot.
    */
-  readonly add: (record: A, slot: number) => void
+  readonly add: (record: A, slot: number, path: string) => void
   readonly size: () => number
   /** Runs between chunks of records, and at the end. */
   readonly settle: Effect.Effect<void, E, R>
@@ -155,7 +156,7 @@ class Loading<A extends { readonly id: string }> {
       throw new RecordError("id", `"${record.id}" is given twice, first in ${this.places.told(first, raw)}`)
     }
     this.places.add(this.store.size(), raw)
-    this.store.add(record, slot)
+    this.store.add(record, slot, raw.path)
   }
 
   private take(raw: Raw): void {

@@ -3,7 +3,7 @@ import { integer, integers, ragged, raggedReals, real, reals, text, texts } from
 
 /**
  * A question as asked in step `step`, with the retriever's `query`: `answer` is the target text of the reader,
- * `options` its choices (empty if the answer is free text), `answerIndex` the correct one (-1 if free text), `gold`
+ * `image` the reference of its picture ("" for none), `options` its choices (empty if the answer is free text), `answerIndex` the correct one (-1 if free text), `gold`
  * the passages that contain the answer, as corpus rows (empty if unknown), `negatives` passages that are known not to,
  * and `teacher` the scores that a teacher gives to both, in this order (empty if unknown).
  */
@@ -12,6 +12,7 @@ export const Question = {
   qid: text,
   question: text,
   query: text,
+  image: text,
   answer: text,
   options: texts,
   answerIndex: integer,
@@ -53,6 +54,18 @@ export const Reading = (m: number) => ({ nll: reals(m) })
 
 /** Mean negative log-likelihood of the answer given all drawn passages but this one, in nats per token. */
 export const Leaving = (m: number) => ({ nllWithout: reals(m) })
+
+/**
+ * The score of each of at most `k` options given each of `m` drawn passages alone, [m, k] per row: minus its negative
+ * log-likelihood in nats, as `option_score` says. -Infinity beyond a question's options, and for what was not read.
+ */
+export const ClassScores = (m: number, k: number) => ({ scores: reals(m * k) })
+
+/** How much each of `n` passages counts in a fused answer: they sum to 1, or are 0 if there is none. */
+export const Weighted = (n: number) => ({ docWeight: reals(n) })
+
+/** The option that each of `n` passages leads to by itself (-1 is none), and the weighted sum of their options' scores. */
+export const Fused = (n: number, k: number) => ({ verdicts: integers(n), fusedScores: reals(k) })
 
 /** How much drawn passage i should outrank passage j, for each ordered pair: [m, m] per row. */
 export const Preference = (m: number) => ({ preference: reals(m * m) })

@@ -1,5 +1,6 @@
 /** What results depend on: the identity of a run, and that of a retriever. */
 import * as Effect from "effect/Effect"
+import { dirname, isAbsolute, relative, resolve } from "node:path"
 import type * as Batches from "../datasets/batches.ts"
 import { folders } from "../domain/settings/models.ts"
 import { type RunConfig, sections } from "../domain/settings/RunConfig.ts"
@@ -16,10 +17,19 @@ export const learned = (c: RunConfig): Identity => {
   return Object.fromEntries(own.map(([key, value]) => [key, JSON.stringify(value)]))
 }
 
+/** A record as its file has it: with its picture's path from there, which stays the same where the folder is moved. */
+const asFiled = (c: RunConfig) => {
+  const folder = dirname(resolve(c.train_file))
+  return (record: Batches.TrainingRecord) =>
+    "image" in record && record.image !== undefined && isAbsolute(record.image)
+      ? { ...record, image: relative(folder, record.image) }
+      : record
+}
+
 /** The identity of a run: the settings that affect training, and hashes of the questions and the corpus. */
 export const identity = (c: RunConfig, epochs: Batches.RowEpochs, corpus: string): Identity => ({
   ...learned(c),
-  "the questions": sha256Of(epochs(0).map((record) => `${JSON.stringify(record)}\n`)),
+  "the questions": sha256Of(epochs(0).map(asFiled(c)).map((record) => `${JSON.stringify(record)}\n`)),
   "the corpus": corpus
 })
 

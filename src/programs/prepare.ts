@@ -22,13 +22,26 @@ import * as Port from "../runtime/ports/Corpus.ts"
 import { modeOf, systemOf } from "../systems/all.ts"
 import { beyondMemory } from "./costs/limits.ts"
 import { withModels } from "./models.ts"
+import { around } from "./pictures.ts"
 import { fitting, skippedOf, tellEncoded, tellPassages } from "./preflight.ts"
 import { tell, told } from "./telling.ts"
 import { textsOf } from "./training/texts.ts"
 
 export { type Split, splits } from "../domain/records/Records.ts"
 
-const reads = (c: RunConfig) => ({ skipBad: c.skip_bad_lines, group: c.group_field, gold: c.gold_field })
+/** How the passages of a run are read. */
+const ofPassages = (c: RunConfig) => ({
+  where: c.passages_where,
+  skipBad: c.skip_bad_lines,
+  pictures: modeOf(c).traits.pictures ?? false
+})
+
+const reads = (c: RunConfig) => ({
+  skipBad: c.skip_bad_lines,
+  group: c.group_field,
+  gold: c.gold_field,
+  pictures: modeOf(c).traits.pictures ?? false
+})
 
 /** The questions of a file that is not a split; any use is allowed. */
 export const questionsIn = Effect.fn("questionsIn")(function*(path: string, c: RunConfig) {
@@ -75,8 +88,7 @@ export const questions = Effect.fn("questions")(function*(c: RunConfig, split: S
 
 /** The passages of the configured file. */
 export const passages = Effect.fn("passages")(function*(c: RunConfig) {
-  const options = { where: c.passages_where, skipBad: c.skip_bad_lines }
-  return (yield* told(c.passages_file, Dataset.passages(c.passages_file, options))).records
+  return (yield* told(c.passages_file, Dataset.passages(c.passages_file, ofPassages(c)))).records
 })
 
 /** The passages of a run. */
@@ -94,7 +106,7 @@ export const corpus = Effect.fn("corpus")(function*(c: RunConfig) {
   if (c.passages_file === "") {
     return yield* new ConfigError({ source: `mode ${c.mode}`, problems: ["passages_file is not given"] })
   }
-  const options = { where: c.passages_where, skipBad: c.skip_bad_lines, memory: c.corpus_in_memory * 2 ** 20 }
+  const options = { ...ofPassages(c), memory: c.corpus_in_memory * 2 ** 20 }
   const { corpus, empty } = yield* told(c.passages_file, Dataset.corpus(c.passages_file, options))
   const { corpus: made } = modeOf(c)
   const passages = made ? Dataset.fromRecords(made(yield* Stream.runCollect(corpus.all))) : corpus
@@ -261,11 +273,11 @@ export const prepare = Effect.fn("prepare")(function*(given: RunConfig) {
 export const learner = (
   { config, passages }: Pick<Prepared, "config" | "passages">,
   checkpoints: Layer.Layer<Checkpoints, never, FileSystem.FileSystem> = onDisk(config)
-) => modeOf(config).trains.pipe(Layer.provideMerge(Layer.merge(checkpoints, Layer.succeed(Port.Corpus, passages))))
+) => modeOf(config).trains.pipe(Layer.provideMerge(Layer.merge(checkpoints, around(config, passages))))
 
 /** All services for inference over a corpus, except the provider and the file system. */
 export const answering = (config: RunConfig, passages: Port.Corpus["Service"]) =>
-  modeOf(config).answers.pipe(Layer.provideMerge(Layer.succeed(Port.Corpus, passages)))
+  modeOf(config).answers.pipe(Layer.provideMerge(around(config, passages)))
 
 /** The services for building an index, until the scope ends. */
 export const indexing = Effect.fn("indexing")(function*(config: RunConfig) {

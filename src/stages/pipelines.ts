@@ -10,10 +10,20 @@ import type { PromptOptions } from "./prompt.ts"
 import { read, readWithout } from "./read.ts"
 import { retrieve, type RetrieveOptions } from "./retrieve.ts"
 import { sample, type SampleOptions } from "./sample.ts"
-import { goldTarget, llmRank, loop, pdist, posterior, type RankOptions } from "./score.ts"
+import {
+  goldTarget,
+  llmRank,
+  loop,
+  pdist,
+  posterior,
+  type RankOptions,
+  verdictTarget,
+  type VerdictTargetOptions
+} from "./score.ts"
 import * as Stage from "./Stage.ts"
 import { drawInBatch, drawOracle, drawWithGold, findGold } from "./supervise.ts"
 import { byContrast, byPairs, byTarget, type ContrastGoal, gate, type Teaching, update, updates } from "./update.ts"
+import { answerFused, readVerdicts, type VerdictCache, type VerdictOptions, weigh } from "./verdicts.ts"
 
 /** Options of a training step. */
 export interface StudyOptions extends SampleOptions, RankOptions, RetrieveOptions, PromptOptions {
@@ -73,6 +83,32 @@ export const leavingOneOut = (o: StudyOptions) =>
     pipe(drawn(o), Stage.andThen(readWithout(o.m, o)), Stage.andThen(loop(o.m, o.temperatureGold))),
     byTarget(o.m, o.c, o)
   )
+
+/** How a step learns from verdicts; at most `k` options a question. */
+export type VerdictStudyOptions =
+  & SampleOptions
+  & RetrieveOptions
+  & VerdictOptions
+  & VerdictTargetOptions
+  & { readonly k: number }
+
+/** JOMED: the reader's verdict on each passage re-weighs the retriever's ranking. The cache is for a frozen reader. */
+export const verdictWeighted = (o: VerdictStudyOptions, cache?: VerdictCache) =>
+  trainingStep(
+    pipe(
+      retrieve(o),
+      Stage.andThen(sample(o)),
+      Stage.andThen(readVerdicts(o.m, o.k, o, cache)),
+      Stage.andThen(verdictTarget(o.m, o.n, o.k, o))
+    ),
+    byTarget(o.m, o.c, o)
+  )
+
+/** Inference by verdicts: each of the passages is read alone, and the answers are fused by the passages' scores. */
+export const answeredByVerdicts = (
+  o: RetrieveOptions & VerdictOptions & { readonly k: number },
+  cache?: VerdictCache
+) => pipe(retrieve(o), Stage.andThen(weigh([o.n])), Stage.andThen(answerFused(o.n, o.k, o, cache)))
 
 /** Supervised by gold passages, with retrieved ones as negatives. */
 export const goldSupervised = (o: StudyOptions) =>

@@ -1,6 +1,6 @@
 /** Retrieve: the best passages of the index for each question, rescored if requested. */
 import * as Effect from "effect/Effect"
-import { text } from "../domain/Content.ts"
+import { asked, type Content } from "../domain/Content.ts"
 import * as Frame from "../domain/Frame.ts"
 import { Candidates, Question } from "../domain/tables.ts"
 import { Retriever } from "../runtime/ports/Retriever.ts"
@@ -12,6 +12,12 @@ export interface RetrieveOptions {
   readonly n: number
   /** Rescore and rank the candidates with the retriever's current weights. */
   readonly rerank: boolean
+}
+
+/** What the retriever is asked in each row: the question's picture, if it has one, and its query. */
+export const queriesOf = (rows: Frame.Frame<Pick<typeof Question, "image" | "query">>): ReadonlyArray<Content> => {
+  const images = Frame.column(rows, "image")
+  return Frame.column(rows, "query").map((query, r) => asked(images[r]!, query))
 }
 
 /** Sorts each row of `docs` by falling score; ties keep their order. */
@@ -29,7 +35,7 @@ export const retrieve = ({ n, rerank }: RetrieveOptions) =>
     adds: Candidates(n),
     run: Effect.fnUntraced(function*(rows) {
       const retriever = yield* Retriever
-      const queries = Frame.column(rows, "query").map((query) => [text(query)])
+      const queries = queriesOf(rows)
       const { docs, scores } = yield* retriever.search(queries, n)
       if (!rerank) return { docs, docScore: scores }
       return rank(docs, yield* retriever.score(queries, docs), n)

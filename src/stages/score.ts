@@ -1,7 +1,9 @@
 /** Score: turns the reader's likelihoods into the retriever's objective, as plain arithmetic on columns. */
 import * as Effect from "effect/Effect"
 import * as Frame from "../domain/Frame.ts"
-import { Candidates, Draw, Leaving, Preference, Question, Reading, Target } from "../domain/tables.ts"
+import { Candidates, ClassScores, Draw, Leaving, Preference, Question, Reading, Target } from "../domain/tables.ts"
+import { disagree, targetOf, type TargetOptions } from "../domain/verdicts/target.ts"
+import { type Utility, utilityOf, verdictOf } from "../domain/verdicts/utility.ts"
 import * as Stage from "./Stage.ts"
 
 /** When one passage ranks above another. */
@@ -66,6 +68,19 @@ export const pdist = (m: number, temperature: number) =>
     run: (rows) => Effect.sync(() => ({ target: softmin(Frame.column(rows, "nll"), m, temperature) }))
   })
 
+/** The scores of the drawn passages, [rows, m]; -Infinity where none was drawn. */
+const drawnScores = (
+  rows: Frame.Frame<Pick<ReturnType<typeof Draw>, "drawn"> & ReturnType<typeof Candidates>>,
+  m: number,
+  n: number
+): Float32Array => {
+  const [docs, docScore] = [Frame.column(rows, "docs"), Frame.column(rows, "docScore")]
+  return Float32Array.from(Frame.column(rows, "drawn"), (doc, i) => {
+    const from = Math.floor(i / m) * n
+    return doc < 0 ? -Infinity : docScore[from + docs.subarray(from, from + n).indexOf(doc)]!
+  })
+}
+
 /**
  * The passage given the answer: softmax(s/τ - nll/τ') over the drawn passages, s their current scores. With τ' = 1 the
  * gradient of the loss is that of EMDR2, -log Σ softmax(s/τ)·exp(-nll) (Singh et al. 2021), of likelihoods per token; else the
@@ -77,13 +92,8 @@ export const posterior = (m: number, n: number, temperature: number, temperature
     adds: Target(m),
     run: (rows) =>
       Effect.sync(() => {
-        const [nll, drawn] = [Frame.column(rows, "nll"), Frame.column(rows, "drawn")]
-        const [docs, docScore] = [Frame.column(rows, "docs"), Frame.column(rows, "docScore")]
-        const energy = nll.map((own, i) => {
-          const from = Math.floor(i / m) * n
-          const place = docs.subarray(from, from + n).indexOf(drawn[i]!)
-          return own / temperature - docScore[from + place]! / temperatureScore
-        })
+        const scores = drawnScores(rows, m, n)
+        const energy = Frame.column(rows, "nll").map((own, i) => own / temperature - scores[i]! / temperatureScore)
         return { target: softmin(energy, m, 1) }
       })
   })
@@ -112,5 +122,58 @@ export const goldTarget = (m: number) =>
             return hit / Math.max(1, hits.subarray(row, row + m).reduce((a, b) => a + b, 0))
           })
         }
+      })
+  })
+
+/** How verdicts become a target. */
+export interface VerdictTargetOptions extends TargetOptions {
+  /** How class scores become a utility; that of a question without options is its answer's score. */
+  readonly utility: Utility
+  /** Learn only from questions whose passages lead to different options. */
+  readonly disagreeing: boolean
+}
+
+/** The target of a question's m passages; all 0, which teaches nothing, where one of them was not read. */
+const verdictTargetOf = (
+  single: ReadonlyArray<Float32Array>,
+  scores: Float32Array,
+  right: number,
+  o: VerdictTargetOptions
+): Float32Array => {
+  const target = new Float32Array(single.length)
+  const places = [...single.keys()].filter((i) => scores[i]! > -Infinity)
+  const known = places.map((i) => single[i]!)
+  if (known.length === 0 || known.some((own) => verdictOf(own) < 0) || (o.disagreeing && !disagree(known))) {
+    return target
+  }
+  const utilities = known.map((own) => right < 0 ? own[0]! : utilityOf(own, right, o.utility))
+  const found = targetOf(utilities, places.map((i) => scores[i]!), o)
+  places.forEach((i, at) => target[i] = found[at]!)
+  return target
+}
+
+/**
+ * The reader's verdict on each passage re-weighs the retriever's own ranking (JOMED, Mazor & Hope): of the drawn passages,
+ * with utilities g of their class scores and current scores s, softmax(g/τ_g + s/τ_s) or what `prior` and `direction` ask for.
+ */
+export const verdictTarget = (m: number, n: number, k: number, o: VerdictTargetOptions) =>
+  Stage.make("score", {
+    needs: {
+      ...ClassScores(m, k),
+      answerIndex: Question.answerIndex,
+      drawn: Draw(m, 1).drawn,
+      ...Candidates(n)
+    },
+    adds: Target(m),
+    run: (rows) =>
+      Effect.sync(() => {
+        const [scores, right] = [Frame.column(rows, "scores"), Frame.column(rows, "answerIndex")]
+        const own = drawnScores(rows, m, n)
+        const target = new Float32Array(rows.rows * m)
+        for (let r = 0; r < rows.rows; r++) {
+          const single = Array.from({ length: m }, (_, i) => scores.subarray((r * m + i) * k, (r * m + i + 1) * k))
+          target.set(verdictTargetOf(single, own.subarray(r * m, (r + 1) * m), right[r]!, o), r * m)
+        }
+        return { target }
       })
   })

@@ -1,13 +1,13 @@
 /** Update: one optimiser step for each learner, on its own columns. No gradient passes between the two. */
 import * as Effect from "effect/Effect"
 import type { Columns } from "../domain/Columns.ts"
-import { text } from "../domain/Content.ts"
 import * as Frame from "../domain/Frame.ts"
 import { Contrast, Draw, Lesson, Preference, Question, Target } from "../domain/tables.ts"
 import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
 import { LanguageModelLearner, type LanguageModelLesson } from "../runtime/ports/LanguageModel.ts"
 import { RetrieverLearner, type RetrieverLesson } from "../runtime/ports/Retriever.ts"
-import { answerOf, ask, type PromptOptions, readTexts } from "./prompt.ts"
+import { answerOf, ask, type PromptOptions, readPassages } from "./prompt.ts"
+import { queriesOf } from "./retrieve.ts"
 import * as Stage from "./Stage.ts"
 
 /** What each model is trained on. */
@@ -29,21 +29,19 @@ const beside = (left: Int32Array, right: Int32Array, rows: number): Int32Array =
 
 const common = (m: number, c: number) => ({ ...Question, ...Draw(m, c) })
 
-const queriesOf = (rows: Frame.Frame<Pick<typeof Question, "query">>) =>
-  Frame.column(rows, "query").map((query) => [text(query)])
-
 /** The reader's training batch: prompts with their passages, and answers. */
 const readerLesson = Effect.fnUntraced(function*(
   o: PromptOptions,
-  rows: Frame.Frame<Pick<ReturnType<typeof common>, "question" | "options" | "answer" | "context">>
+  rows: Frame.Frame<Pick<ReturnType<typeof common>, "question" | "image" | "options" | "answer" | "context">>
 ) {
   const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
-  const [answers, context] = [Frame.column(rows, "answer"), Frame.column(rows, "context")]
+  const [answers, images] = [Frame.column(rows, "answer"), Frame.column(rows, "image")]
+  const context = Frame.column(rows, "context")
   const c = context.length / rows.rows
-  const texts = yield* readTexts(context)
-  const asked = questions.map((question, q) => ({ question, options: options[q]! }))
+  const passages = yield* readPassages(context)
+  const asked = questions.map((question, q) => ({ question, options: options[q]!, image: images[q]! }))
   return {
-    prompts: asked.map((own, q) => ask(o, texts(context.subarray(q * c, (q + 1) * c)), own)),
+    prompts: asked.map((own, q) => ask(o, passages(context.subarray(q * c, (q + 1) * c)), own)),
     continuations: asked.map((own, q) => answerOf(o, own, answers[q]!))
   } satisfies LanguageModelLesson
 })

@@ -5,7 +5,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
-import { unfold } from "../../src/domain/pictures/preprocess.ts"
 import * as Nd from "../../src/kernels/NdArray.ts"
 import { type Bound, flatten, type Params } from "../../src/kernels/nn/Module.ts"
 import { pictureModel } from "../../src/kernels/nn/pictures/pictureModel.ts"
@@ -19,21 +18,10 @@ import { decodePictureModel, gridOf } from "../../src/runtime/files/vision/confi
 import { ofPictureModel } from "../../src/runtime/files/vision/naming.ts"
 import * as ModelFolder from "../../src/runtime/models/folder.ts"
 import { compare, type Computed } from "./compared.ts"
+import { patchesOf } from "./patches.ts"
 
 const folders = join(import.meta.dirname, "vision")
 const real = ({ data, shape }: Safetensors.StoredTensor): Tensor => constant(Nd.fromArray(shape, data))
-
-/** Patches of pictures [b, 3, height, width]. */
-const patchesOf = ({ data, shape }: Safetensors.StoredTensor, side: number): Tensor => {
-  const [b, , height, width] = shape as [number, number, number, number]
-  const [rows, columns] = gridOf({ height, width }, side)
-  const patches = new Float32Array(b * rows * columns * 3 * side * side)
-  for (let i = 0; i < b; i++) {
-    const one = Float32Array.from(data.slice(i * 3 * height * width, (i + 1) * 3 * height * width))
-    patches.set(unfold({ width, height, data: one }, side), i * patches.length / b)
-  }
-  return constant(Nd.fromArray([b, rows * columns, 3 * side * side], patches))
-}
 
 const encodes = Effect.fnUntraced(function*(name: string) {
   const folder = join(folders, name)

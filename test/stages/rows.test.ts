@@ -11,10 +11,11 @@ import { answer } from "../../src/stages/answer.ts"
 import { read, readWithout } from "../../src/stages/read.ts"
 import { retrieve } from "../../src/stages/retrieve.ts"
 import { sample } from "../../src/stages/sample.ts"
-import { goldTarget, llmRank, loop, pdist, posterior } from "../../src/stages/score.ts"
+import { goldTarget, llmRank, loop, pdist, posterior, verdictTarget } from "../../src/stages/score.ts"
 import type { Stage } from "../../src/stages/Stage.ts"
 import { drawInBatch, drawOracle, drawWithGold, findGold } from "../../src/stages/supervise.ts"
 import { byPairs, byTarget, update } from "../../src/stages/update.ts"
+import { answerFused, readVerdicts, VerdictCache, weigh } from "../../src/stages/verdicts.ts"
 import * as Fakes from "../support/fakes.ts"
 import * as Reading from "../support/reading.ts"
 import * as Rows from "../support/rows.ts"
@@ -26,6 +27,14 @@ type AnyFrame = Frame.Frame<Columns>
 const drawn = { n: 5, m: 3, c: 2, sampling: "weighted", context: "sampled", temperature: 1, seed: 9 } as const
 const prompting = { ...Reading.defaults, answer_format: "text" } as const
 const ranked = { ties: "skip", mean: "pairs" } as const
+const goal = {
+  utility: "log_prob",
+  prior: "scores",
+  direction: "symmetric",
+  temperatureGold: 0.1,
+  temperatureScore: 1,
+  disagreeing: false
+} as const
 const studied = [retrieve({ n: 5, rerank: true }), sample(drawn), read(3, prompting)]
 
 /** Each stage after those that make its columns. */
@@ -41,6 +50,11 @@ const lines: Readonly<Record<string, ReadonlyArray<AnyStage>>> = {
   "read without each": [...studied.slice(0, 2), readWithout(3, prompting)],
   "score by what is lost": [...studied.slice(0, 2), readWithout(3, prompting), loop(3, 0.1)],
   "sample all alike": [studied[0]!, sample({ ...drawn, sampling: "uniform" })],
+  "read verdicts": [...studied.slice(0, 2), readVerdicts(3, 4, prompting)],
+  "read verdicts once": [...studied.slice(0, 2), readVerdicts(3, 4, prompting, new VerdictCache())],
+  "score by verdicts": [...studied.slice(0, 2), readVerdicts(3, 4, prompting), verdictTarget(3, 5, 4, goal)],
+  "weigh": [studied[0]!, weigh([3, 2])],
+  "answer by fusion": [studied[0]!, weigh([5]), answerFused(5, 4, prompting)],
   "score by gold": [...studied, goldTarget(3)],
   "update by pairs": [...studied, llmRank(3, ranked), update(byPairs(3, 2, prompting))],
   "update by target": [...studied, pdist(3, 0.1), update(byTarget(3, 2, prompting))],

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { fromRecords } from "../../src/datasets/dataset.ts"
-import { type Chat, type Content, textOf } from "../../src/domain/Content.ts"
+import { type Chat, type Content, textOf, textsIn } from "../../src/domain/Content.ts"
 import { TopK } from "../../src/domain/topK.ts"
 import { checkRow, Corpus } from "../../src/runtime/ports/Corpus.ts"
 import { LanguageModel, LanguageModelLearner, type LanguageModelLesson } from "../../src/runtime/ports/LanguageModel.ts"
@@ -123,7 +123,7 @@ export const retriever = (texts: ReadonlyArray<string>, calls: Calls) => {
 
 /** The passages of a chat, which give way in it. */
 const readIn = (chat: Chat): string =>
-  chat.map(({ content }) => textOf(content.filter((part) => part.yields))).join("\n")
+  chat.map(({ content }) => textOf(textsIn(content).filter((part) => part.yields))).join("\n")
 
 /** It writes the last line of what it is asked. */
 const echo = (chat: Chat): string => textOf(chat.at(-1)!.content).trim().split("\n").at(-1)!

@@ -1,4 +1,4 @@
-/** A corpus in compact form: ids in a table and texts in a spool, without an object per passage. */
+/** A corpus in compact form: ids in a table, texts and pictures' references in a spool, without an object per passage. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -7,6 +7,7 @@ import type { Passage } from "../../domain/records/Records.ts"
 import type { FileError } from "../../runtime/files/disk.ts"
 import { type Span, Spool } from "../../runtime/files/spool.ts"
 import { checkRow, type Corpus, CorpusError } from "../../runtime/ports/Corpus.ts"
+import { resolved } from "../pictures.ts"
 import { IdTable } from "./idTable.ts"
 import { withRoom } from "./room.ts"
 
@@ -26,12 +27,21 @@ const onDisk = (what: string) =>
     })
   )
 
+/** What a passage has besides id and text. */
+type More = Omit<Passage, "id" | "text">
+
+/** The same as text; "" for nothing. */
+const spelled = (more: More): string => Object.keys(more).length === 0 ? "" : JSON.stringify(more)
+
 /** A corpus under construction. `done` may be read only after `settle` has followed the last `add`. */
 export class Growing {
   private readonly ids = new IdTable()
   private readonly texts: Spool
-  /** End offset of each text, in bytes. */
+  /** End offset of each passage, in bytes. */
   private ends = new Float64Array(1 << 8)
+  /** Bytes after each passage's text that hold what else it has; as many as there are rows up to the last that has any. */
+  private more = new Int32Array(0)
+  private pictures = 0
   private readonly sum = createHash("sha256")
   private pending = ""
 
@@ -43,33 +53,47 @@ export class Growing {
   readonly size = (): number => this.ids.size
   /** Row of an id; -1 if the id is unknown. */
   readonly find = (id: string): number => this.ids.find(id)
-  /** Adds a passage whose id is new. */
-  readonly add = ({ id, text }: Passage): void => {
+  /** Adds a passage whose id is new, of the file `path` if its picture is named relative to one. */
+  readonly add = ({ id, text, ...more }: Passage, _slot?: number, path?: string): void => {
     const row = this.size()
     if (this.ids.add(id) !== row) throw new RangeError(`two passages are called ${id}`)
     this.ends = withRoom(this.ends, row + 1)
     this.ends[row] = this.texts.add(text)
-    this.pending += `${id}\0${text}\0`
+    const given = spelled(more)
+    if (given !== "") this.addMore(row, more, path)
+    this.pending += given === "" ? `${id}\0${text}\0` : `${id}\0${text}\0${given}\0`
     if (this.pending.length < HASHED) return
     this.sum.update(this.pending)
     this.pending = ""
+  }
+  private addMore(row: number, more: More, path: string | undefined): void {
+    const { image } = more
+    if (image !== undefined) this.pictures++
+    const found = image === undefined || path === undefined ? more : { ...more, image: resolved(image, path) }
+    const from = this.ends[row]!
+    this.ends[row] = this.texts.add(spelled(found))
+    this.more = withRoom(this.more, row + 1)
+    this.more[row] = this.ends[row]! - from
   }
   /** Spills texts so that memory stays within its limit. */
   readonly settle = Effect.suspend(() => this.texts.settle.pipe(onDisk("written there")))
 
   /** The corpus of all passages added. */
   done(): Corpus["Service"] {
-    const { ends, ids, texts } = this
+    const { ends, ids, more, pictures, texts } = this
     const { size } = ids
+    const passage = (row: number, bytes: Uint8Array): Passage => {
+      const to = bytes.length - (more[row] ?? 0)
+      const own = { id: ids.id(row), text: decoder.decode(bytes.subarray(0, to)) }
+      return to === bytes.length ? own : { ...own, ...JSON.parse(decoder.decode(bytes.subarray(to))) as More }
+    }
     const span = (row: number): Span => {
       checkRow(row, size)
       return [row === 0 ? 0 : ends[row - 1]!, ends[row]!]
     }
     const read = (rows: ReadonlyArray<number>) =>
       Effect.suspend(() => texts.read(rows.map(span))).pipe(
-        Effect.map((found) =>
-          found.map((bytes, i): Passage => ({ id: ids.id(rows[i]!), text: decoder.decode(bytes) }))
-        ),
+        Effect.map((found) => found.map((bytes, i) => passage(rows[i]!, bytes))),
         onDisk("read there")
       )
     /** The first row after the chunk that starts at `row`. */
@@ -82,6 +106,7 @@ export class Growing {
     return {
       size,
       hash: this.sum.update(this.pending).digest("hex"),
+      pictures,
       id: (row) => {
         checkRow(row, size)
         return ids.id(row)

@@ -15,14 +15,19 @@ import {
   wellFormed
 } from "./fields.ts"
 import { formFields, formOf, type Plain } from "./forms.ts"
+import { imageFields, imageOf } from "./pictures.ts"
 
 export { RecordError } from "./fields.ts"
 
 /** A passage of the corpus. */
 export interface Passage {
   readonly id: string
-  /** Title and text, as both models read them. */
+  /** Title and text, as both models read them; may be empty where there is a picture. */
   readonly text: string
+  /** Reference of the passage's picture, its caption is the text; see `runtime/ports/Images.ts`. */
+  readonly image?: string
+  /** Of a passage with a picture: its patient or study, whose questions are not to find it. */
+  readonly group?: string
 }
 
 /** A question with options A to Z or a free answer. */
@@ -45,6 +50,8 @@ export interface QuestionRecord {
   readonly negatives?: ReadonlyArray<string>
   /** Scores that a teacher gives to gold passages and negatives, by id. */
   readonly scores?: Readonly<Record<string, number>>
+  /** Reference of the picture that is asked about; see `runtime/ports/Images.ts`. */
+  readonly image?: string
 }
 
 /** What a file's questions are used for. */
@@ -68,10 +75,11 @@ const decodePassage = decoder(Schema.Struct({
   section: optional(Schema.String),
   text: optional(Schema.String),
   contents: optional(Schema.String),
-  content: optional(Schema.String)
+  content: optional(Schema.String),
+  caption: optional(Schema.String)
 }))
 
-const bodies = ["text", "contents", "content"] as const
+const bodies = ["text", "contents", "content", "caption"] as const
 /** The fields of passages. */
 export const passageFields: ReadonlySet<string> = new Set(["_id", "id", "title", "section", ...bodies])
 
@@ -84,6 +92,8 @@ interface RecordOptions {
   /** Fields that are used elsewhere. */
   readonly also?: ReadonlySet<string>
   readonly notes?: Notes
+  /** Whether the record's picture is read; if not, its field is told as unused. */
+  readonly pictures?: boolean
 }
 
 /** How a passage record is read. */
@@ -96,20 +106,23 @@ export interface PassageOptions extends RecordOptions {
  * A passage in the format of BEIR (`_id`, `title`, `text`), FlashRAG (`id`, `contents`), MedRAG (`id`, `title`,
  * `content`, and `contents`, which has both) or Atlas (`id`, `title`, `section`, `text`). A title alone makes a
  * passage; the text is empty if the record has neither. A title that ends as a sentence does is followed by a blank alone.
+ * `caption` is the text of a picture. A picture alone makes a passage, too, where pictures are read.
  */
 export const toPassage = (
   line: unknown,
-  { also = none, notes = silent, title: between = ". " }: PassageOptions = {}
+  { also = none, notes = silent, pictures = false, title: between = ". " }: PassageOptions = {}
 ): Passage => {
   const fields = present(line)
   const passage = decodePassage(fields)
   const id = passage._id ?? passage.id
   if (id === undefined) throw new RecordError("_id", `a passage needs an id; ${having(line)}`)
   const from = bodies.find((name) => passage[name] !== undefined)
-  if (!bodies.some((name) => name in (line as Fields))) {
-    throw new RecordError("text", `a passage needs a text; ${having(line)}`)
+  const image = pictures ? imageOf(fields, notes) : undefined
+  if (image === undefined && !bodies.some((name) => name in (line as Fields))) {
+    throw new RecordError("text", `a passage needs a text${pictures ? " or an image" : ""}; ${having(line)}`)
   }
-  tellUnused(fields, (name) => passageFields.has(name) || also.has(name), notes)
+  const ofPictures = (name: string) => pictures && (imageFields.has(name) || (name === "group" && image !== undefined))
+  tellUnused(fields, (name) => passageFields.has(name) || also.has(name) || ofPictures(name), notes)
   if (passage.id !== undefined && passage.id !== id) notes.unused("id")
   const body = from && passage[from]
   for (const name of bodies) if (name !== from && passage[name] && !body!.includes(passage[name])) notes.unused(name)
@@ -118,7 +131,10 @@ export const toPassage = (
   const whole = from === "contents" && head !== undefined && (begins(body!, head) || begins(body!, title ?? head))
   const parts = whole ? [body] : [head, body]
   const text = parts.filter((part) => part !== undefined).join(head && /[.!?]$/.test(head) ? " " : between)
-  return { id: wellFormed(String(id), notes), text: wellFormed(text, notes) }
+  const own = { id: wellFormed(String(id), notes), text: wellFormed(text, notes) }
+  if (image === undefined) return own
+  const group = groupOf(fields, "group")
+  return { ...own, image, ...(group === undefined ? {} : { group }) }
 }
 
 const having = (line: unknown): string =>
@@ -180,7 +196,7 @@ const rightOf = ({ given, options }: Plain): Right => {
 
 const groupOf = (fields: Fields, name: string): string | undefined => {
   const ids = idsOf(fields, name)
-  if (ids.length > 1) throw new RecordError(name, "a question is in one group")
+  if (ids.length > 1) throw new RecordError(name, "a record is in one group")
   return ids[0]
 }
 
@@ -189,19 +205,21 @@ const pubMed = /^https?:\/\/(?:www\.)?(?:pubmed\.ncbi\.nlm\.nih\.gov|ncbi\.nlm\.
 
 /** A question in any published format; without an answer if the record has none. */
 export const toQuestion = (line: unknown, options: QuestionOptions = {}): QuestionRecord => {
-  const { also = none, from, gold = "gold", group = "group", id: place, notes = silent } = options
+  const { also = none, from, gold = "gold", group = "group", id: place, notes = silent, pictures = false } = options
   const fields = present(line)
   refuse(fields)
   const form = formOf(fields)
   const plain = form.read(fields, { notes, from })
   const known = (name: string) =>
     form.uses.has(name) || ofQuestion.has(name) || name === gold || name === group || also.has(name)
+    || (pictures && imageFields.has(name))
   if (plain.options.length === 0) refuseLost(fields, known)
   tellUnused(fields, known, notes)
   const id = plain.id ?? place
   if (id === undefined) throw new RecordError("id", `a question needs an id; ${having(line)}`)
   if (plain.id === undefined) notes.remark("have no id: named after their place in the file")
   const { answer, answerIndex, answers } = rightOf(plain)
+  const image = pictures ? imageOf(fields, notes) : undefined
   return {
     id: wellFormed(String(id), notes),
     question: wellFormed(plain.question, notes),
@@ -212,6 +230,7 @@ export const toQuestion = (line: unknown, options: QuestionOptions = {}): Questi
     group: groupOf(fields, group) ?? String(id),
     type: String(decodeCommon(fields).type ?? ""),
     ...(answers.length > 1 ? { answers } : {}),
-    ...("negatives" in fields ? { negatives: idsOf(fields, "negatives") } : {})
+    ...("negatives" in fields ? { negatives: idsOf(fields, "negatives") } : {}),
+    ...(image === undefined ? {} : { image })
   }
 }

@@ -10,7 +10,19 @@ export interface Held {
 const isObject = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-const texts = ["question", "QUESTION", "query", "body", "qtext", "text", "contents", "content", "title"]
+const texts = [
+  "question",
+  "QUESTION",
+  "query",
+  "body",
+  "qtext",
+  "text",
+  "contents",
+  "content",
+  "caption",
+  "title",
+  "image"
+]
 
 /** Whether a value has a text field that only questions or passages have. */
 const isRecord = (value: unknown): boolean =>

@@ -2,7 +2,7 @@
 import * as Schema from "effect/Schema"
 import { MaybePath, Natural, Share, Where } from "./kinds.ts"
 import { setting } from "./setting.ts"
-import { inModes, where } from "./uses.ts"
+import { inModes, looks, where } from "./uses.ts"
 
 /** In modes whose questions or texts come from files. */
 const asked = inModes(({ questions }) => questions !== "made")
@@ -23,6 +23,14 @@ export const data = {
       + "the temporary folder (`TMPDIR`) and are read from there. 0 keeps none.",
     affects: "output",
     default: 256
+  }),
+  images_in_memory: setting(Natural, {
+    description:
+      "MiB of decoded pictures that are kept in memory, and as many of arrays (`.npz`) that hold pictures; others are "
+      + "decoded again whenever they are needed.",
+    affects: "output",
+    default: 256,
+    matters: looks
   }),
   train_file: setting(MaybePath, {
     description: "Training questions, or rows to learn as texts, in any of the forms of docs/data.md.",

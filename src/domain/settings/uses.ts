@@ -12,6 +12,8 @@ export interface Traits {
    * texts, learned as they are.
    */
   readonly questions: "given" | "made" | "texts"
+  /** Whether the pictures of records are looked at; if not, their fields are told as unused. */
+  readonly pictures?: boolean
 }
 
 /** The traits of a system's modes by name. */
@@ -53,5 +55,7 @@ export const ranks = inModes(({ retriever }) => retriever !== "none")
 export const reads = inModes(({ reader }) => reader === "trained")
 /** In modes that give the reader passages. */
 export const readsPassages = inModes(({ passages }) => passages !== "none")
+/** In modes that look at pictures. */
+export const looks = where("where pictures are looked at", (_, { pictures }) => pictures === true)
 /** In modes that give the reader retrieved passages. */
 export const finds = inModes(({ passages }) => passages === "found")

@@ -1,7 +1,7 @@
 /** How much two rankings of the same things agree. */
 
 /** Ranks from 1 by rising value; equal values share the mean of theirs. */
-const ranksOf = (values: ArrayLike<number>): Float64Array => {
+export const ranksOf = (values: ArrayLike<number>): Float64Array => {
   const order = Array.from({ length: values.length }, (_, i) => i).toSorted((a, b) => values[a]! - values[b]!)
   const ranks = new Float64Array(values.length)
   for (let from = 0; from < order.length;) {

@@ -1,4 +1,5 @@
 /** Decoders of the Llama family (Touvron et al. 2023), described by one config, with checkpoint parameter names. */
+import * as Nd from "../NdArray.ts"
 import { attendCausal } from "../op/attend.ts"
 import { reshape, sum } from "../op/broadcast.ts"
 import { matmul } from "../op/contract.ts"
@@ -8,9 +9,9 @@ import { crossEntropy, logSoftmax, softmax } from "../op/normalise.ts"
 import { rotary } from "../op/position.ts"
 import { dropout } from "../op/random.ts"
 import { saved } from "../op/scheduling.ts"
-import { less, not, reduceMax } from "../op/select.ts"
+import { less, not, reduceMax, where } from "../op/select.ts"
 import { stopGradient } from "../op/stop.ts"
-import { scalar, type Tensor } from "../Tensor.ts"
+import { constant, scalar, type Tensor } from "../Tensor.ts"
 import { branchBias, type LayerType, mergeHeads, type Mix, splitHeads } from "./attention.ts"
 import { type Activation, activations, embedding, linear, type LinearParams, parts, rmsNorm } from "./layers.ts"
 import { listParams, type Module, module, ones, optional, type Param, repeat, zeros } from "./Module.ts"
@@ -62,6 +63,10 @@ export interface DecoderInput {
   readonly ids: Tensor
   /** int32 [b, n]: position of each token in its own sequence. */
   readonly positions: Tensor
+  /** float32 [f, hidden]: rows that stand in place of embeddings, such as those of a picture. */
+  readonly features?: Tensor | undefined
+  /** int32 [b, n], with `features`: which row stands in a token's place; -1 for its own embedding. */
+  readonly places?: Tensor | undefined
   /** int32 [b, n]: branch id of each token (defines the attention mask, see `branchBias`); needed without `mix`. */
   readonly branches?: Tensor | undefined
   /** int32 [r]: indices into the flattened [b·n] tokens whose next token is predicted; by default all. */
@@ -204,6 +209,21 @@ const mixOf = (c: DecoderConfig, { branches, mix, positions, shifted }: DecoderI
   return shifted ? shiftedSparse(branches!, positions, byBranches(c)) : byBranches(c)(branches!, positions)
 }
 
+/** Embeddings [b, n, hidden] with the rows of `features` in the places that name one. */
+const placed = (words: Tensor, { features, places }: DecoderInput): Tensor => {
+  if (!features || !places) return words
+  const first = constant(Nd.scalar(0), "int32")
+  const isWord = less(places, first)
+  const rows = gather(features, where(isWord, first, places))
+  return where(reshape(isWord, [...places.type.shape, 1]), words, rows)
+}
+
+/** The first hidden states: Gemma scales embeddings and features alike, Gemma 3 embeddings alone. */
+const firstStates = (c: DecoderConfig, words: Tensor, input: DecoderInput): Tensor => {
+  const scaled = (x: Tensor) => c.gemma ? scale(x, Math.sqrt(c.hidden_size)) : x
+  return c.post_norms ? placed(scaled(words), input) : scaled(placed(words, input))
+}
+
 /** Final hidden states, [b, n, hidden] or [r, hidden]; the last layer uses the other tokens only as keys and values. */
 export const decoderBody = (c: DecoderConfig) => {
   const embed = embedding(c.vocab_size, c.hidden_size, c.initializer_range)
@@ -215,8 +235,7 @@ export const decoderBody = (c: DecoderConfig) => {
     const whole = anglesOf(c.rope_parameters)
     const local = c.local_rope_parameters ? anglesOf(c.local_rope_parameters) : whole
     const pass = { angles: (i: number) => windowOf(c, i) ? local : whole, mix: mixOf(c, input), key: input.key }
-    const words = embed.apply(p.embed_tokens, input.ids)
-    const first = c.gemma ? scale(words, Math.sqrt(c.hidden_size)) : words
+    const first = firstStates(c, embed.apply(p.embed_tokens, input.ids), input)
     const choice = (i: number) => input.rows && i === layers.length - 1 ? some(input.rows) : all
     const last = layers.reduce((x, block, i) => block.apply(p.layers[String(i)]!, saved(x), pass, choice(i)), first)
     return level.apply(p.norm, last)

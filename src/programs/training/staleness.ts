@@ -3,7 +3,7 @@ import type { RecordBatch } from "apache-arrow"
 import * as Effect from "effect/Effect"
 import type { RowEpochs } from "../../datasets/batches.ts"
 import { spread } from "../../datasets/splits.ts"
-import { type Content, text } from "../../domain/Content.ts"
+import { asked, type Content } from "../../domain/Content.ts"
 import * as Frame from "../../domain/Frame.ts"
 import { mean } from "../../domain/Metric.ts"
 import { queryOf } from "../../domain/records/options.ts"
@@ -34,7 +34,7 @@ const nothing: Measured = { correlation: null, overlap: null }
 /** The probed queries, a step's worth at a time, so that programs for a step's shapes serve. */
 const chunksOf = (c: RunConfig, epochs: RowEpochs, probe: number): ReadonlyArray<ReadonlyArray<Content>> => {
   const records = epochs(0) as ReadonlyArray<QuestionRecord>
-  const queries = spread(records, probe).map((record) => [text(queryOf(c)(record))])
+  const queries = spread(records, probe).map((record) => asked(record.image ?? "", queryOf(c)(record)))
   const size = stepSize(c)
   return Array.from({ length: Math.ceil(queries.length / size) }, (_, i) => queries.slice(i * size, (i + 1) * size))
 }

@@ -19,8 +19,10 @@ export class CorpusError extends Schema.TaggedError<CorpusError>()("CorpusError"
 export class Corpus extends Context.Service<Corpus, {
   /** Number of passages. */
   readonly size: number
-  /** SHA-256 of ids and texts, in order. */
+  /** SHA-256 of ids and texts, and of pictures' references as the file has them, in order. */
   readonly hash: string
+  /** Number of passages that have a picture. */
+  readonly pictures: number
   readonly id: (row: number) => string
   /** Row of an id; -1 if unknown. */
   readonly row: (id: string) => number

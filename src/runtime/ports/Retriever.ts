@@ -18,7 +18,7 @@ export class RetrieverError extends Schema.TaggedError<RetrieverError>()("Retrie
   }
 }
 
-/** A retriever for inference. */
+/** A retriever for inference. Retrievers of texts leave out a query's pictures, and tell so once. */
 export class Retriever extends Context.Service<Retriever, {
   /** The best `k` passages per query: queries are encoded with the current weights, passages as of the last refresh. */
   readonly search: (queries: ReadonlyArray<Content>, k: number) => Effect.Effect<Ranked, RetrieverError>

@@ -3,10 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { Counting, type Score } from "../../domain/bm25.ts"
-import { textOf } from "../../domain/Content.ts"
 import { TopK } from "../../domain/topK.ts"
 import { checkRow, Corpus } from "../ports/Corpus.ts"
 import { Retriever } from "../ports/Retriever.ts"
+import { queryTexts } from "./queryTexts.ts"
 
 /** The best passages of each question. */
 const search = (score: Score, questions: ReadonlyArray<string>, k: number) => {
@@ -41,9 +41,10 @@ export const layer = Layer.effect(
     const listing = counting.done()
     yield* each(listing.add)
     const score = listing.done()
+    const texts = queryTexts()
     return Retriever.of({
-      search: (queries, k) => Effect.sync(() => search(score, queries.map(textOf), k)),
-      score: (queries, docs) => Effect.sync(() => scoresOf(score, queries.map(textOf), docs)),
+      search: (queries, k) => Effect.map(texts(queries), (own) => search(score, own, k)),
+      score: (queries, docs) => Effect.map(texts(queries), (own) => scoresOf(score, own, docs)),
       refresh: Effect.succeed(0)
     })
   })

@@ -2,7 +2,6 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { textOf } from "../../domain/Content.ts"
 import { parts } from "../../domain/fileNames.ts"
 import type { Retrieval } from "../../domain/settings/retrieval.ts"
 import type { GradScaler } from "../../kernels/optim/gradScaler.ts"
@@ -38,6 +37,7 @@ import { lessonOf, type Loss, prepare, type StepKey } from "./dense/lessons.ts"
 import * as Model from "./dense/model.ts"
 import * as Stored from "./indexes/stored.ts"
 import * as Temporary from "./indexes/temporary.ts"
+import { queryTexts } from "./queryTexts.ts"
 
 type Failure = Parameters<typeof translate>[0] | CorpusError | IndexError
 
@@ -53,12 +53,20 @@ const failing = (taught?: Taught) =>
     })
   )
 
-const reading = (model: Model.RetrieverModel, fail = failing()) =>
-  Retriever.of({
-    search: Effect.fn("retriever.search")((queries, k) => model.search(queries.map(textOf), k), fail),
-    score: Effect.fn("retriever.score")((queries, docs) => model.score(queries.map(textOf), docs), fail),
+const reading = (model: Model.RetrieverModel, fail = failing()) => {
+  const texts = queryTexts()
+  return Retriever.of({
+    search: Effect.fn("retriever.search")(
+      (queries, k) => Effect.flatMap(texts(queries), (own) => model.search(own, k)),
+      fail
+    ),
+    score: Effect.fn("retriever.score")(
+      (queries, docs) => Effect.flatMap(texts(queries), (own) => model.score(own, docs)),
+      fail
+    ),
     refresh: Effect.withSpan(fail(model.refresh), "retriever.refresh")
   })
+}
 
 /** Settings of a trainable retriever. */
 export interface RetrieverSettings extends Model.RetrieverSettings {

@@ -26,7 +26,15 @@ const id = fc.oneof(
   fc.nat(400).map((n) => `p${n}`),
   fc.constantFrom("\uFEFF", "a", "a\0", "ß", "😀")
 )
-const records = fc.uniqueArray(fc.record({ id, text }), { selector: (p) => p.id, maxLength: 300, size: "max" })
+/** A picture, and the group it is in, if any. */
+const more = fc.oneof(
+  fc.constant({}),
+  fc.record({ image: fc.constantFrom("/a/1.png", "/b/c.npz#x/3", "data:image/png;base64,AA=="), group: id }, {
+    requiredKeys: ["image"]
+  })
+)
+const passage = fc.tuple(fc.record({ id, text }), more).map(([own, given]): Passage => Object.assign({}, own, given))
+const records = fc.uniqueArray(passage, { selector: (p) => p.id, maxLength: 300, size: "max" })
 
 /** Holds for any corpus, and rows of it. */
 const property = <E>(
@@ -60,6 +68,7 @@ export const suite = <E>(name: string, make: Make<E>) =>
         Effect.gen(function*() {
           assert.deepStrictEqual(yield* Stream.runCollect(corpus.all), passages)
           assert.strictEqual(corpus.size, passages.length)
+          assert.strictEqual(corpus.pictures, passages.filter(({ image }) => image !== undefined).length)
           assert.deepStrictEqual(passages.map((_, row) => corpus.id(row)), passages.map((p) => p.id))
           assert.deepStrictEqual(passages.map((p) => corpus.row(p.id)), [...passages.keys()])
         })))
@@ -86,11 +95,14 @@ export const suite = <E>(name: string, make: Make<E>) =>
           const others = ["", "p-1", ...ids].flatMap((own) => [`${own}x`, own.slice(1), `\u0000${own}`])
           for (const other of others) if (!ids.has(other)) assert.strictEqual(corpus.row(other), -1)
         })))
-    it.live("has a hash, which is SHA-256 of its ids and texts, a zero byte after each", () =>
+    it.live("has a hash, which is SHA-256 of its ids, texts and what else there is, a zero byte after each", () =>
       property(make, ({ hash }, passages) =>
         Effect.sync(() => {
           const sum = createHash("sha256")
-          for (const { id, text } of passages) sum.update(`${id}\0${text}\0`)
+          for (const { id, text, ...more } of passages) {
+            sum.update(`${id}\0${text}\0`)
+            if ("image" in more) sum.update(`${JSON.stringify(more)}\0`)
+          }
           assert.strictEqual(hash, sum.digest("hex"))
         })))
     it.live("dies of a row that is none", () =>

@@ -82,11 +82,18 @@ const layer = (c: TowerConfig, index: number) => {
   })
 }
 
+/** The hidden states of a tower: x [b, n, hidden] -> x itself, and what each layer makes of it, without a norm at the end. */
+export const states = (c: TowerConfig) => {
+  const blocks = repeat(c.num_hidden_layers, (i) => layer(c, i))
+  return module({ layers: listParams(blocks) }, (p, x: Tensor, mix: Mix) => {
+    const all = [x]
+    for (const [i, block] of blocks.entries()) all.push(block.apply(p.layers[String(i)]!, saved(all[i]!), mix))
+    return all as ReadonlyArray<Tensor>
+  })
+}
+
 /** The layers of a tower: x [b, n, hidden] -> [b, n, hidden], without a norm at the end. */
 export const layers = (c: TowerConfig) => {
-  const blocks = repeat(c.num_hidden_layers, (i) => layer(c, i))
-  return module(
-    { layers: listParams(blocks) },
-    (p, x: Tensor, mix: Mix) => blocks.reduce((y, block, i) => block.apply(p.layers[String(i)]!, saved(y), mix), x)
-  )
+  const all = states(c)
+  return module(all.params, (p, x: Tensor, mix: Mix) => all.apply(p, x, mix).at(-1)!)
 }

@@ -13,7 +13,7 @@ import { embedding, layerNorm, linear } from "../layers.ts"
 import { type Module, module, normal, optional, type Params, zeros } from "../Module.ts"
 import { spelled } from "../spelled.ts"
 import { area, type Grid, interpolated } from "./positions.ts"
-import { layers, mlp, type TowerConfig } from "./tower.ts"
+import { mlp, states, type TowerConfig } from "./tower.ts"
 
 /** Families of towers, by their `model_type`. */
 export type VisionFamily = "clip_vision_model" | "siglip_vision_model" | "vit" | "dinov2"
@@ -106,8 +106,11 @@ const embeddings = (c: VisionConfig) => {
   })
 }
 
+/** Whether a family's first token is not a patch's. */
+export const hasClassToken = (family: VisionFamily): boolean => traits[family].classToken
+
 /** A probe attends to all patches, and passes through an MLP: [b, n, hidden] -> [b, hidden]. */
-const probing = (c: VisionConfig) => {
+export const probing = (c: VisionConfig) => {
   const { hidden_size: d, initializer_range: std, num_attention_heads: heads } = c
   const [out, norm, widen] = [linear(d, d, std, true), layerNorm(d, c.layer_norm_eps), mlp(c)]
   const attention = { in_proj_weight: normal([3 * d, d], std), in_proj_bias: zeros(3 * d), out_proj: out.params }
@@ -135,10 +138,13 @@ const pooling = (c: VisionConfig) => {
   )
 }
 
-/** Hidden states before the last norm: patches [b, n, channels·side·side] -> [b, n or, with a class token, n + 1, hidden]. */
-const tower = (c: VisionConfig) => {
+/**
+ * Hidden states before the last norm, those before the first layer and after each: patches [b, n, channels·side·side] ->
+ * [b, n or, with a class token, n + 1, hidden].
+ */
+export const towerStates = (c: VisionConfig) => {
   const { preNorm } = traits[c.model_type]
-  const [embed, blocks] = [embeddings(c), layers(c)]
+  const [embed, blocks] = [embeddings(c), states(c)]
   const norm = optional(preNorm, layerNorm(c.hidden_size, c.layer_norm_eps))
   const params = { embeddings: embed.params, pre_layrnorm: norm.params, encoder: blocks.params }
   return module(
@@ -151,7 +157,7 @@ const tower = (c: VisionConfig) => {
 /** A picture's vector before projection: patches -> [b, hidden]. */
 const pooled = (c: VisionConfig) => {
   const { probe } = traits[c.model_type]
-  const [body, last] = [tower(c), layerNorm(c.hidden_size, c.layer_norm_eps)]
+  const [body, last] = [towerStates(c), layerNorm(c.hidden_size, c.layer_norm_eps)]
   const [head, pooler] = [probing(c), pooling(c)]
   const params = {
     ...body.params,
@@ -160,7 +166,7 @@ const pooled = (c: VisionConfig) => {
     ...(c.pooler ? { pooler: pooler.params } : {})
   }
   return module(params as Params, (p, patches: Tensor) => {
-    const x = body.apply(p as never, patches)
+    const x = body.apply(p as never, patches).at(-1)!
     const [b, , d] = x.type.shape as readonly [number, number, number]
     if (probe) return head.apply(p["head"] as never, last.apply(p["post_layernorm"] as never, x))
     const first = reshape(slice(x, 1, 0, 1), [b, d])

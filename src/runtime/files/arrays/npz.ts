@@ -37,6 +37,8 @@ export const npy = (bytes: Uint8Array, name: string): Bytes => {
 /** An open `.npz` file: its arrays by name, each unpacked when it is asked for. */
 export interface Npz {
   readonly path: string
+  /** Bytes of the file, which are in memory. */
+  readonly size: number
   readonly names: ReadonlyArray<string>
   readonly array: (name: string) => Effect.Effect<Bytes, FileError>
 }
@@ -53,5 +55,5 @@ export const open = Effect.fnUntraced(function*(path: string) {
     if (member) return yield* trying("", () => npy(contentOf(bytes, member), name))
     return yield* new FileError({ path, place: "", reason: `has no array ${name}; it has ${names.join(", ")}` })
   })
-  return { path, names, array } satisfies Npz as Npz
+  return { path, size: bytes.length, names, array } satisfies Npz as Npz
 })

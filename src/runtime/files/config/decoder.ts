@@ -272,9 +272,10 @@ export const isDecoder = (json: unknown): boolean => {
   return Array.isArray(architectures) && String(architectures[0]).toLowerCase().startsWith("llama")
 }
 
+/** How each family's config is decoded, by `model_type`. */
+export const decoders = Object.fromEntries(
+  (Object.keys(families) as Array<Family>).map((family) => [family, decodeAs(family)])
+) as Readonly<Record<Family, Decode<DecoderConfig>>>
+
 /** Decodes the config of any supported decoder; fails with what is invalid or unsupported. */
-export const decodeDecoder: Decode<DecoderConfig> = byType(
-  Object.fromEntries(
-    (Object.keys(families) as Array<Family>).map((family) => [family, decodeAs(family)])
-  )
-)
+export const decodeDecoder: Decode<DecoderConfig> = byType(decoders)

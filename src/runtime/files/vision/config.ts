@@ -90,13 +90,18 @@ const dinoKeys = Schema.Struct({
   use_swiglu_ffn: or(Schema.Boolean, false)
 })
 
+/** Families whose tower other models contain. */
+export type TowerFamily = Extract<VisionFamily, "clip_vision_model" | "siglip_vision_model">
+
 /** Keys of these models without effect on a vector. */
 const idle = [
   ..."projection_dim initializer_factor dropout logit_scale_init_value vision_config_dict text_config_dict".split(" "),
   ..."hidden_dropout_prob encoder_stride pooler_output_size pooler_act drop_path_rate out_features out_indices".split(
     " "
   ),
-  ..."stage_names apply_layernorm reshape_hidden_states use_mask_token projection_size vision_use_head".split(" ")
+  ..."stage_names apply_layernorm reshape_hidden_states use_mask_token projection_size vision_use_head".split(" "),
+  /** Of towers in other models. */
+  ..."vocab_size max_image_size size use_base_siglip".split(" ")
 ]
 
 interface Towered {
@@ -141,27 +146,36 @@ const shown = Effect.fnUntraced(function*({ image_size, num_channels, patch_size
 const activation = (c: Towered) => ({ hidden_act: c.hidden_act as Activation })
 
 /** The object under a key of a config; empty if there is none, since hubs' files leave out what is the default. */
-const under = (json: unknown, key: string): Json => {
+export const under = (json: unknown, key: string): Json => {
   const found = isObject(json) ? json[key] : undefined
   return isObject(found) ? found : {}
 }
 
 /** Problems of a part of a config, with the part's name before them. */
-const within = (part: string) => <A, R>(effect: Effect.Effect<A, BadConfig, R>) =>
+export const within = (part: string) => <A, R>(effect: Effect.Effect<A, BadConfig, R>) =>
   Effect.mapError(effect, ({ problems }) => new BadConfig({ problems: problems.map((one) => `${part}.${one}`) }))
 
-/** The vision tower of CLIP or SigLIP. */
-const visionPart = Effect.fnUntraced(
-  function*(family: VisionFamily, json: unknown, path: string, projection_dim: number) {
+/** The vision tower of CLIP or SigLIP, and whether it has SigLIP's head, which makes one vector of a picture. */
+export const decodeTower = Effect.fnUntraced(
+  function*(family: TowerFamily, json: unknown, path: string, projection_dim = 0) {
     const schema = family === "clip_vision_model" ? clipVision : siglipVision
     const c = yield* keys(schema as typeof siglipVision)(json)
     yield* check(json, path, { used: Object.keys(schema.fields), idle })
-    yield* refuse([
-      ...towerProblems(c),
-      c.vision_use_head === false && "vision_use_head is false: there is nothing that makes one vector of a picture"
-    ])
+    yield* refuse(towerProblems(c))
     const { image, sizes } = yield* shown(c)
     const vision: VisionConfig = { ...c, ...activation(c), ...sizes, model_type: family, projection_dim }
+    return { vision, image, head: c.vision_use_head === true }
+  }
+)
+
+/** Such a tower as an encoder. */
+const visionPart = Effect.fnUntraced(
+  function*(family: TowerFamily, json: unknown, path: string, projection_dim: number) {
+    const { head, image, vision } = yield* decodeTower(family, json, path, projection_dim)
+    yield* refuse([
+      family === "siglip_vision_model" && !head &&
+      "vision_use_head is false: there is nothing that makes one vector of a picture"
+    ])
     return { vision, image }
   }
 )
@@ -207,7 +221,7 @@ const siglip: Decode<PictureConfig> = Effect.fnUntraced(function*(json, path = m
 })
 
 /** A tower by itself; of CLIP with its projection, if the model's class has it. */
-const alone = (family: "clip_vision_model" | "siglip_vision_model"): Decode<PictureConfig> =>
+const alone = (family: TowerFamily): Decode<PictureConfig> =>
   Effect.fnUntraced(function*(json, path = modelFiles.config) {
     const { architectures, projection_dim } = yield* keys(Projection)(json)
     const projects = architectures.some((name) => name.endsWith("WithProjection"))
