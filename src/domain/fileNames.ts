@@ -30,6 +30,8 @@ export const modelFiles = {
   recipe: "mergekit_config.yml",
   colbert: "artifact.metadata",
   pylate: "config_sentence_transformers.json",
+  /** Names the frozen encoder of trained heads, and says what they are. */
+  heads: "heads.json",
   /** Marks a folder without weights whose model is trained from scratch. */
   untrained: "untrained.json"
 } as const
