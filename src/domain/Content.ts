@@ -21,6 +21,8 @@ export interface Text {
 export interface Image {
   readonly _tag: "Image"
   readonly image: string
+  /** Whether the picture is dropped with the texts that yield. */
+  readonly yields?: boolean
 }
 
 /** A piece of content; a union, so that other kinds can be added. */

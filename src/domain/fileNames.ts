@@ -11,6 +11,8 @@ export const modelFiles = {
   generation: "generation_config.json",
   /** How pictures are prepared. */
   preprocessor: "preprocessor_config.json",
+  /** How many tokens stand for a picture; newer ones hold what `preprocessor` does. */
+  processor: "processor_config.json",
   weights: "model.safetensors",
   /** Maps tensors to shards, if there are several. */
   weightsIndex: "model.safetensors.index.json",

@@ -1,8 +1,9 @@
 """Tiny random vision-language models as transformers saves them, and what it computes with them.
 
 Writes readers/<name>/: the folder's own files, and expected.safetensors: pixels, ids (two pictures in the first sequence,
-one in the second), logits, the likelihood of each next token, and the gradients of its mean for all but the tower; of a
-prompt with two files of pictures/ its ids, its logits and the tokens that are generated greedily.
+one in the second), logits, the likelihood of each next token, and the gradients of its mean for all but the tower; under
+whole/ the ids of a text and of a chat with two files of pictures/, and of the chat the pixels, the logits and the tokens that are
+generated greedily.
 """
 
 import json
@@ -119,16 +120,17 @@ NEAR = 1e-4
 def whole(model, processor):
     """Of files of pictures and a text, from nothing but the folder."""
     opened = [Image.open(HERE.parent / "pictures" / one).convert("RGB") for one in PICTURES]
-    asked = processor(images=opened, text=PROMPT, return_tensors="pt")
+    plain = processor(images=opened, text=PROMPT, return_tensors="pt")["input_ids"]
+    chat = processor.apply_chat_template(MESSAGES, tokenize=False, add_generation_prompt=True)
+    asked = processor(images=opened, text=chat, return_tensors="pt")
     logits = model(**asked).logits
     out = model.generate(**asked, max_new_tokens=NEW, do_sample=False, output_scores=True, return_dict_in_generate=True)
     for scores in out.scores:
         best = scores[0].topk(2).values
         assert best[0] - best[1] > NEAR, "two tokens are so near that float32 could order them otherwise"
-    chat = processor.apply_chat_template(MESSAGES, tokenize=False, add_generation_prompt=True)
-    templated = processor(images=opened, text=chat, return_tensors="pt")["input_ids"]
-    return {"whole/ids": asked["input_ids"].float(), "whole/logits": logits, "whole/written": out.sequences[:, asked["input_ids"].shape[1]:].float(),
-            "whole/templated": templated.float()}
+    pixels, ids = asked["pixel_values"], asked["input_ids"]
+    return {"whole/pixels": pixels.reshape(-1, *pixels.shape[-3:]).float(), "whole/plain": plain.float(), "whole/ids": ids.float(),
+            "whole/logits": logits, "whole/written": out.sequences[:, ids.shape[1]:].float()}
 
 
 def in_memory(folder):

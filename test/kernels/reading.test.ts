@@ -44,13 +44,18 @@ const tokens = {
   branches: int32([2, 4], [0, 0, 0, 0, 0, 0, 1, 2])
 }
 const places = int32([2, 4], [-1, 2, 0, -1, 1, -1, -1, -1])
-const probe = (x: Tensor): Tensor =>
-  sumAll(mul(x, constant(Nd.make(x.type.shape, (_, i) => Math.cos(1 + 3 * i)))))
+const probe = (x: Tensor): Tensor => sumAll(mul(x, constant(Nd.make(x.type.shape, (_, i) => Math.cos(1 + 3 * i)))))
 const run = (outputs: ReadonlyArray<Tensor>, feeds: Readonly<Record<string, Nd.NdArray>> = {}) =>
   interpret(outputs, feeds).map(({ data }) => Array.from(data))
 
 describe("features in a decoder", () => {
-  for (const [name, traits] of Object.entries({ llama: {}, gemma: { gemma: true }, gemma3: { gemma: true, post_norms: true } })) {
+  for (
+    const [name, traits] of Object.entries({
+      llama: {},
+      gemma: { gemma: true },
+      gemma3: { gemma: true, post_norms: true }
+    })
+  ) {
     it(`have the gradient of central differences: ${name}`, () => {
       const { bound, decoder } = boundOf({ ...config, ...traits })
       const features = input("features", [3, 4])

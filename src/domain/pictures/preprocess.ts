@@ -20,6 +20,8 @@ export interface Preprocessing {
   /** Each with its own rounding to 8 bits. */
   readonly sizes: ReadonlyArray<Target>
   readonly filter: Filter
+  /** The picture is divided into squares of this side, if it is larger, and is given whole after them (`parts.ts`). */
+  readonly split?: number
   /** The middle of the picture; where it is smaller, zeros around it. */
   readonly crop?: Size
   /** Factor that brings 0 to 255 to 0 to 1; 1 leaves them. */
@@ -97,25 +99,41 @@ const levels = ({ normalise, scale }: Preprocessing, channel: number): Float32Ar
   })
 }
 
-/** The most pixels that a picture of this size has on its way through `shaped`. */
-export const mostPixels = (size: Size, { sizes, square }: Pick<Preprocessing, "sizes" | "square">): number => {
-  const side = Math.max(size.width, size.height)
-  const passed: Array<Size> = [square ? { width: side, height: side } : size]
-  for (const to of sizes) passed.push(targetSize(passed.at(-1)!, to))
-  return Math.max(...passed.map(({ height, width }) => width * height))
+/** The size of multiples of `side` that a picture is resized to before it is divided (Idefics3). */
+const multiples = ({ height, width }: Size, side: number): Size => {
+  const up = (n: number) => Math.ceil(n / side) * side
+  const ratio = width / height
+  return width >= height
+    ? { width: up(width), height: up(Math.trunc(up(width) / ratio)) }
+    : { width: up(Math.trunc(up(height) * ratio)), height: up(height) }
 }
+
+/** The sizes that a picture of this size has on its way through `shaped`, its own (or of its square) first. */
+const passed = (size: Size, { sizes, split, square }: Pick<Preprocessing, "sizes" | "split" | "square">) => {
+  const side = Math.max(size.width, size.height)
+  const all: Array<Size> = [square ? { width: side, height: side } : size]
+  for (const to of sizes) all.push(targetSize(all.at(-1)!, to))
+  if (split !== undefined) all.push(multiples(all.at(-1)!, split))
+  return all
+}
+
+/** The most pixels that a picture of this size has on its way through `shaped`. */
+export const mostPixels = (size: Size, p: Pick<Preprocessing, "sizes" | "split" | "square">): number =>
+  Math.max(...passed(size, p).map(({ height, width }) => width * height))
+
+/** The size of a picture of this size after `shaped`. */
+export const shapedSize = (size: Size, p: Preprocessing): Size => p.crop ?? passed(size, p).at(-1)!
 
 /** The picture at the size an encoder takes it, in RGB. */
 export const shaped = (picture: Picture, p: Preprocessing): Picture => {
   const plain = opaque(picture, p.alpha)
   const padded = p.square ? squared(plain, p.square) : plain
-  const sized = p.sizes.reduce<Picture>((one, to) => resize(one, targetSize(one, to), p.filter), padded)
+  const sized = passed(picture, p).slice(1).reduce<Picture>((one, to) => resize(one, to, p.filter), padded)
   return p.crop ? cropped(sized, p.crop) : sized
 }
 
-/** What an encoder of pictures takes: bit for bit what transformers' Pillow backend makes of the same pixels. */
-export const preprocess = (picture: Picture, p: Preprocessing): Pixels => {
-  const { data, height, width } = shaped(picture, p)
+/** Pixels of a picture that is at its size, in RGB. */
+export const normalised = ({ data, height, width }: Picture, p: Preprocessing): Pixels => {
   const area = width * height
   const out = new Float32Array(3 * area)
   for (let c = 0; c < 3; c++) {
@@ -124,6 +142,9 @@ export const preprocess = (picture: Picture, p: Preprocessing): Pixels => {
   }
   return { width, height, data: out }
 }
+
+/** What an encoder of pictures takes: bit for bit what transformers' Pillow backend makes of the same pixels. */
+export const preprocess = (picture: Picture, p: Preprocessing): Pixels => normalised(shaped(picture, p), p)
 
 /**
  * Patches of `side` × `side` pixels, row by row: float32 [n, 3·side·side], each in the order of channel, row, column. Pixels

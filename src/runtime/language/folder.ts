@@ -3,12 +3,17 @@ import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import { modelFiles } from "../../domain/fileNames.ts"
 import type { Prompting } from "../../domain/settings/prompting.ts"
+import type { ReaderNames } from "../../kernels/nn/pictures/reader.ts"
 import { reach } from "../../kernels/nn/rope.ts"
-import { decodeDecoder, type DecoderConfig } from "../files/config/decoder.ts"
+import type { DecoderConfig } from "../files/config/decoder.ts"
 import * as GenerationConfig from "../files/config/generation.ts"
 import { FileError } from "../files/disk.ts"
 import { ofDecoder, twinsOf } from "../files/stateDict.ts"
+import { decodeReader, type ReaderConfig } from "../files/vision/reader.ts"
+import { namesOf, ofReader, readerTwins, respelled } from "../files/vision/readerNames.ts"
+import * as WeightFiles from "../files/weights.ts"
 import * as ModelFolder from "../models/folder.ts"
+import * as Reading from "../pictures/reading.ts"
 import { special, type Tokenizer } from "../tokenizers/tokenizer.ts"
 import * as ChatTemplate from "./templates/chatTemplate.ts"
 
@@ -90,12 +95,31 @@ const begins = Effect.fnUntraced(function*({ bos_token_id }: DecoderConfig, toke
   return start
 })
 
+/** What a folder of a model that reads pictures has for them, with its adapter's tensors under the folder's names. */
+const picturesIn = Effect.fnUntraced(function*(opened: ModelFolder.ModelFolder<ReaderConfig>) {
+  const { adapter, config, folder, tokenizer } = opened
+  if (!config.pictures) return { adapter, pictures: undefined }
+  const names = namesOf(config.pictures, (yield* WeightFiles.shapes(folder))?.keys() ?? [])
+  const own = { folder, pictures: config.pictures, names, tied: config.tie_word_embeddings, tokenizer }
+  return { adapter: adapter && respelled(adapter, config.pictures, names), pictures: yield* Reading.processed(own) }
+})
+
+/** How tensors map to parameters of the decoder, and of the connector if it is trained with it. */
+export const loadingOf = (config: ReaderConfig, names: ReaderNames | undefined, projected: boolean) => {
+  const tied = config.tie_word_embeddings
+  if (!names) return { naming: ofDecoder(config), twins: twinsOf(config) }
+  const parts = projected ? ["language" as const, "connector" as const] : ["language" as const]
+  return { naming: ofReader({ names, parts, tied }), twins: readerTwins(names, tied) }
+}
+
 /** Opens a folder under the prompt settings. */
 export const open = Effect.fnUntraced(function*(
   path: string,
   settings: Pick<Prompting, "max_length" | "apply_chat_template">
 ) {
-  const opened = yield* ModelFolder.open(path, decodeDecoder)
+  const found = yield* ModelFolder.open(path, decodeReader)
+  const { adapter, pictures } = yield* picturesIn(found)
+  const opened = { ...found, adapter }
   const { config, folder, tokenizer } = opened
   if (config.bidirectional) {
     const reason =
@@ -110,8 +134,11 @@ export const open = Effect.fnUntraced(function*(
   return {
     ...opened,
     generation,
-    wrap: settings.apply_chat_template ? yield* ChatTemplate.load(tokenizer) : yield* begins(config, tokenizer),
-    ends: yield* endsOf(folder, config, tokenizer, generation),
-    loading: { naming: ofDecoder(config), twins: twinsOf(config) }
+    pictures,
+    loading: loadingOf(config, pictures?.names, false),
+    wrap: settings.apply_chat_template
+      ? yield* ChatTemplate.load(tokenizer, pictures?.token)
+      : yield* begins(config, tokenizer),
+    ends: yield* endsOf(folder, config, tokenizer, generation)
   }
 })

@@ -12,18 +12,32 @@ import { type Learning, names, type Steps, steps } from "../../kernels/Step.ts"
 import { input, type Tensor, type TensorType } from "../../kernels/Tensor.ts"
 import type { Family } from "../engine/Session.ts"
 
+/** Rows of features that stand in places of tokens, and the size of one. */
+export interface FeatureShape {
+  readonly rows: number
+  readonly width: number
+}
+
 /** Shape of a batch: `supervised` tokens are predicted; if rows × length, then at every position. */
 export interface PackShape {
   readonly rows: number
   readonly length: number
   readonly supervised: number
+  /** Of a model that reads pictures. */
+  readonly features?: FeatureShape | undefined
 }
 
 const int32 = (...shape: ReadonlyArray<number>): TensorType => ({ dtype: "int32", shape })
+const float32 = (...shape: ReadonlyArray<number>): TensorType => ({ dtype: "float32", shape })
 
 type Tensors = Readonly<Record<string, Tensor>>
 
-const batchTypes = ({ length, rows, supervised }: PackShape): Readonly<Record<string, TensorType>> => ({
+/** Types of features and of their places. */
+const featureTypes = (shape: FeatureShape | undefined, rows: number, length: number) =>
+  shape ? { features: float32(shape.rows, shape.width), places: int32(rows, length) } : {}
+
+const batchTypes = ({ features, length, rows, supervised }: PackShape): Readonly<Record<string, TensorType>> => ({
+  ...featureTypes(features, rows, length),
   ids: int32(rows, length),
   positions: int32(rows, length),
   branches: int32(rows, length),
@@ -37,11 +51,13 @@ const decoderInput = (batch: Tensors): DecoderInput => ({
   branches: batch["branches"]!,
   rows: batch["rows"],
   targets: batch["targets"],
+  features: batch["features"],
+  places: batch["places"],
   key: batch["key"]
 })
 
-const title = (model: string, what: string, { length, rows, supervised }: PackShape) =>
-  `${model}.${what} ${rows}x${length}/${supervised}`
+const title = (model: string, what: string, { features, length, rows, supervised }: PackShape) =>
+  `${model}.${what} ${rows}x${length}/${supervised}${features ? ` with ${features.rows}` : ""}`
 
 /** The graph of what is judged of a decoder's predictions on a batch of these types. */
 const judging = (
@@ -80,12 +96,22 @@ export const LOGITS = 1024
 
 /**
  * `score` as one program of all shapes with at most `LOGITS` supervised tokens. `quarter` is that of the length: attention
- * is computed in as many blocks. It is fed `rows` whatever their number.
+ * is computed in as many blocks. It is fed `rows` whatever their number. `width` is that of a row of features, which a model
+ * that reads pictures is always fed.
  */
-export const scoring = (decoder: Decoder, model = "decoder"): Family<"rows" | "quarter" | "supervised"> => ({
-  sizes: ["rows", "quarter", "supervised"],
-  at: ({ quarter, rows, supervised }) => {
-    const shape = { rows, length: 4 * quarter, supervised }
+export const scoring = (
+  decoder: Decoder,
+  model = "decoder",
+  width = 0
+): Family<"rows" | "quarter" | "supervised" | "features"> => ({
+  sizes: ["rows", "quarter", "supervised", ...(width > 0 ? ["features" as const] : [])],
+  at: ({ features, quarter, rows, supervised }) => {
+    const shape = {
+      rows,
+      length: 4 * quarter,
+      supervised,
+      features: width > 0 ? { rows: features, width } : undefined
+    }
     const types = { ...batchTypes(shape), rows: int32(supervised) }
     return judging(
       decoder,
@@ -149,8 +175,6 @@ export interface PreferenceStepOptions extends StepOptions {
   readonly pairs: number
   readonly terms: PreferenceTerms
 }
-
-const float32 = (...shape: ReadonlyArray<number>): TensorType => ({ dtype: "float32", shape })
 
 /**
  * A training step on pairs: `ofChosen` and `ofRejected` [pairs, supervised] have 1 where a predicted token is of the

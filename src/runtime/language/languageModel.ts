@@ -39,7 +39,7 @@ import * as Graphs from "./graphs.ts"
 import { type Batch, sequenced, type StepKey } from "./lessons.ts"
 import * as Model from "./model.ts"
 import type { PackOptions } from "./pack.ts"
-import { byPart } from "./scoring.ts"
+import { byPart, shapeOf } from "./scoring.ts"
 
 type Failure = SessionError | Learner.Diverged | PromptError
 const inWords = (taught?: Taught) => (error: Failure): LanguageModelError =>
@@ -95,10 +95,11 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
       optimizer: learning.optimizer,
       groups: groupsOf(training, own.learning_rate),
       scaler,
-      lesson: ([kind, rows, length, supervised, pairs]: StepKey) => {
+      lesson: ([kind, rows, length, supervised, features, pairs]: StepKey) => {
         const shifted = !prompting.use_full_attn && length >= LEAST_SHIFTED
         const told = settings.told ?? false
-        const step = { ...learning, model: name, shape: { rows, length, supervised }, shifted, told }
+        const shape = shapeOf([rows, length, supervised, features], model.width)
+        const step = { ...learning, model: name, shape, shifted, told }
         return kind === "tokens"
           ? Graphs.lesson(model.decoder, step)
           : Graphs.preference(model.decoder, { ...step, pairs, terms: settings.preference! })
@@ -111,7 +112,12 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
     const { groupName, groups } = describe(name, model.weights, own.learning_rate)
 
     const { batches, several } = updates(name)
-    const lessons = { sequences: model.sequences, lm: prompting.lm_loss_weight, ...model.padded }
+    const lessons = {
+      sequences: model.sequences,
+      look: model.lookAt,
+      lm: prompting.lm_loss_weight,
+      ...model.padded
+    }
     const prepare = Effect.fnUntraced(function*(
       lesson: AnyLesson,
       ranges: ReadonlyArray<Range>,
@@ -133,8 +139,8 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
       let all = (yield* made()).map(([part]) => part!)
       /** A greater length may increase the number of supervised tokens, so repeat until all shapes agree. */
       while (all.some(({ key }) => key.join() !== all[0]!.key.join())) {
-        const most = (i: 2 | 3) => Math.max(...all.map(({ key }) => key[i]))
-        all = (yield* made({ length: most(2), supervised: most(3) })).map(([part]) => part!)
+        const most = (i: 2 | 3 | 4) => Math.max(...all.map(({ key }) => key[i]))
+        all = (yield* made({ length: most(2), supervised: most(3), features: most(4) })).map(([part]) => part!)
       }
       return all
     })

@@ -4,14 +4,20 @@ import * as Stream from "effect/Stream"
 import { type Chat, textOf } from "../../domain/Content.ts"
 import type { Generation } from "../../domain/settings/generation.ts"
 import type { ModelSettings } from "../../domain/settings/model.ts"
+import type { Pictures } from "../../domain/settings/pictures.ts"
 import { LEAST_SHIFTED, type Prompting } from "../../domain/settings/prompting.ts"
 import type { Training } from "../../domain/settings/training.ts"
-import { causalLm } from "../../kernels/nn/decoder.ts"
+import { causalLm, type Decoder } from "../../kernels/nn/decoder.ts"
+import { flatten } from "../../kernels/nn/Module.ts"
+import { reader } from "../../kernels/nn/pictures/reader.ts"
+import { connector } from "../../kernels/nn/pictures/reading.ts"
+import type { ReaderConfig } from "../files/vision/reader.ts"
 import * as ModelFolder from "../models/folder.ts"
 import * as Model from "../models/load.ts"
-import { loraOf } from "../models/lora.ts"
+import { loraOf, type LoraSettings, savedBy } from "../models/lora.ts"
 import { quantisationOf, tellWidened } from "../models/quantisation.ts"
 import { optimizerOf, storedAs } from "../models/training.ts"
+import * as Reading from "../pictures/reading.ts"
 import {
   ContextOverflow,
   type Described,
@@ -20,11 +26,19 @@ import {
   type WriteOptions
 } from "../ports/LanguageModel.ts"
 import type { PromptError } from "./chatTokens.ts"
+import type { Look } from "./features.ts"
 import * as Folder from "./folder.ts"
 import * as Writing from "./generation/writing.ts"
 import type { PreferenceTerms } from "./graphs.ts"
 import * as Scoring from "./scoring.ts"
 import * as Sequences from "./sequences.ts"
+
+/** MiB of features that are kept where the settings do not say. */
+const FEATURES = 512
+
+/** How the features of pictures are had, from where they are computed. */
+const lookOf = ({ features, unit, width }: Reading.Reading) => (pictures: ReadonlyArray<Reading.Shown>) =>
+  Effect.map(features(pictures), (found): Look => ({ width, unit, of: ({ hash }) => found.get(hash)! }))
 
 /** The settings of a language model. */
 export interface LanguageModelSettings {
@@ -37,11 +51,28 @@ export interface LanguageModelSettings {
     "apply_chat_template" | "excess_length" | "lm_loss_weight" | "max_length" | "use_full_attn"
   >
   readonly generation: Generation
+  /** How pictures are read, by a model that does; by default the projector is not trained. */
+  readonly pictures?: Partial<Pictures>
   /** How preferences are learned from; needed for `prefer`. */
   readonly preference?: PreferenceTerms
   /** Whether updates on tokens and preferences tell of tokens more than their likelihoods; not by default. */
   readonly told?: boolean
 }
+
+type Opened = Effect.Success<ReturnType<typeof Folder.open>>
+
+/** Whether the connector is a part of the trained model: it is trained, or an adapter has it. */
+const projects = ({ adapter, pictures: seen }: Opened, { model, pictures }: LanguageModelSettings, learns: boolean) => {
+  if (!seen) return false
+  const own = flatten(connector(seen.pictures.connector, seen.names.connector).params)
+  const saved = model.lora_r > 0 && model.modules_to_save.some((name) => savedBy(name, own).length > 0)
+  const trained = model.lora_r === 0 && (pictures?.train_projector ?? false)
+  return (learns && (saved || trained)) || [...own.keys()].some((path) => adapter?.tensors.has(path))
+}
+
+/** A model that reads pictures, with its connector if that is a part of it; or a decoder alone. */
+const building = ({ pictures }: Opened, projected: boolean) => (c: ReaderConfig): Decoder =>
+  pictures ? reader(c, pictures.names, projected ? pictures.pictures.connector : undefined) : causalLm(c)
 
 /** `learns`: whether the parameters are trainable. */
 export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings, learns: boolean) {
@@ -52,18 +83,35 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
   const most = Math.ceil(prompting.max_length / 8) * 8
   const shifted = learns && !prompting.use_full_attn && most >= LEAST_SHIFTED
   if (shifted) yield* ModelFolder.shifts(folder, opened.config)
-  const { based, config, module: decoder, weights } = yield* Model.load(opened, causalLm, {
+  const projected = projects(opened, settings, learns)
+  const loading = Folder.loadingOf(opened.config, opened.pictures?.names, projected)
+  const adapts: LoraSettings | undefined = learns ? loraOf(own) : undefined
+  const { based, config, module: decoder, weights } = yield* Model.load(
+    { ...opened, loading },
+    building(opened, projected),
+    {
+      seed: training.seed,
+      lora: adapts && (opened.pictures ? { ...adapts, paths: true } : adapts),
+      learns: () => learns,
+      stored: learns ? storedAs(own) : undefined,
+      quantisation: quantisationOf(own),
+      slots: optimizerOf(training).slots,
+      draws: learns,
+      task: "CAUSAL_LM"
+    }
+  )
+  const seeing = opened.pictures && (yield* Reading.open(opened.pictures, {
+    memory: settings.pictures?.features_in_memory ?? FEATURES,
     seed: training.seed,
-    lora: learns ? loraOf(own) : undefined,
-    learns: () => learns,
-    stored: learns ? storedAs(own) : undefined,
-    quantisation: quantisationOf(own),
-    slots: optimizerOf(training).slots,
     draws: learns,
-    task: "CAUSAL_LM"
-  })
+    projected
+  }))
+  const look = seeing && lookOf(seeing)
+  const lookAt = (all: ReadonlyArray<Pick<Sequences.Sequence, "pictures">>) =>
+    look ? look(all.flatMap(({ pictures = [] }) => pictures)) : Effect.succeed(undefined)
   if (own.quantization === "none" && (based || !learns)) yield* tellWidened(opened, `${own.prefix}quantization`)
-  const sequences = Sequences.make({ tokenizer, wrap, max_length: prompting.max_length, end: ends.end })
+  const { max_length } = prompting
+  const sequences = Sequences.make({ tokenizer, wrap, max_length, end: ends.end, sight: seeing?.sight, folder })
   const continued = yield* Writing.make({
     ...opened,
     model: settings.name,
@@ -73,10 +121,21 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     decoder,
     weights,
     learns,
+    width: seeing?.width ?? 0,
+    look,
     rounds: own.quantization_activations === "int8"
   })
   const padded = { padding: ends.padding, most }
-  const { described, likelihoods } = yield* Scoring.make({ model: settings.name, decoder, weights, ...padded })
+  const { described, likelihoods } = yield* Scoring.make({
+    model: settings.name,
+    decoder,
+    weights,
+    look: lookAt,
+    width: seeing?.width ?? 0,
+    ...padded
+  })
+  /** Rows of tokens as sequences. */
+  const rowsOf = (texts: ReadonlyArray<TokenRow>) => Effect.forEach(texts, (row) => sequences.row(row, () => 1))
 
   /** Applies `make` to each prompt; overlong prompts are dropped if the settings say "skip". */
   const each = <A>(
@@ -101,11 +160,16 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     based,
     sequences,
     padded,
+    lookAt,
+    width: seeing?.width ?? 0,
     files: yield* ModelFolder.companions(folder),
+    beside: seeing?.stored ?? new Map(),
     /** Identical sequences are scored once. */
     nll: Effect.fnUntraced(function*(prompts: ReadonlyArray<Chat>, continuations: ReadonlyArray<string>) {
       const all = yield* Effect.forEach(prompts, (prompt, p) => sequences.one(prompt, continuations[p]!, 0))
-      const keys = all.map(({ ids, supervised }) => `${supervised.length} ${ids.join(" ")}`)
+      const keys = all.map(({ ids, pictures = [], supervised }) =>
+        [supervised.length, ...ids, ...pictures.map(({ hash }) => hash)].join(" ")
+      )
       const distinct = new Map(keys.map((key, i) => [key, all[i]!]))
       const found = yield* likelihoods([...distinct.values()], Array<number>(distinct.size).fill(1), "mean")
       const places = new Map([...distinct.keys()].map((key, i) => [key, i]))
@@ -125,20 +189,24 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
       return scores
     }),
     logLikelihood: Effect.fnUntraced(function*(texts: ReadonlyArray<TokenRow>) {
-      const all = texts.map((row) => Sequences.ofRow(row, () => 1))
+      const all = yield* rowsOf(texts)
       const found = yield* likelihoods(all, all.map(() => 1), "sum")
       return Float32Array.from(found, ([nll]) => -nll!)
     }),
     describe: (texts: ReadonlyArray<TokenRow>) =>
       Effect.map(
-        described(texts.map((row) => Sequences.ofRow(row, () => 1))),
+        Effect.flatMap(rowsOf(texts), described),
         ({ nll, ...sums }): Described => ({ logLikelihood: nll.map((own) => -own), ...sums })
       ),
     write: (prompts: ReadonlyArray<Chat>, { decoding, key = "", max_new_tokens }: WriteOptions) =>
       Stream.unwrap(Effect.gen(function*() {
         const asked = yield* each(prompts, (prompt) => sequences.open(prompt, max_new_tokens))
-        const about = (p: number) => [key, ...prompts[p]!.map(({ content }) => textOf(content))]
-        const texts = asked.map(({ made, p }) => ({ ids: made, about: about(p) }))
+        const about = (p: number, pictures: ReadonlyArray<Reading.Shown>) => [
+          key,
+          ...prompts[p]!.map(({ content }) => textOf(content)),
+          ...pictures.map(({ hash }) => hash)
+        ]
+        const texts = asked.map(({ made, p }) => ({ ...made, about: about(p, made.pictures) }))
         const tokens = continued(texts, max_new_tokens, decoding)
         return Stream.map(tokens, (token) => ({ ...token, row: asked[token.row]!.p }))
       }))

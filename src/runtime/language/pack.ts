@@ -1,5 +1,6 @@
 /** Packs sequences of different lengths into the rectangular arrays of a program. */
 import { bucket, powerOfTwo } from "../engine/Programs.ts"
+import { type Look, packFeatures } from "./features.ts"
 import type { PackShape } from "./graphs.ts"
 import type { Sequence } from "./sequences.ts"
 
@@ -13,6 +14,8 @@ export interface Pack {
     readonly rows: Int32Array
     readonly targets: Int32Array
     readonly weights: Float32Array
+    readonly features?: Float32Array
+    readonly places?: Int32Array
   }
   /** For each sequence, the indices of its predictions among the supervised tokens. */
   readonly places: ReadonlyArray<Int32Array>
@@ -29,8 +32,10 @@ export interface PackOptions {
   readonly most: number
   /** Number of sequences over which the loss is averaged; by default those of this batch. */
   readonly of?: number
-  /** Minimum length and number of supervised tokens, so that batches can have the same shape. */
-  readonly least?: Pick<PackShape, "length" | "supervised"> | undefined
+  /** Minimum length, number of supervised tokens and of rows of features, so that batches can have the same shape. */
+  readonly least?: Pick<PackShape, "length" | "supervised"> & { readonly features: number } | undefined
+  /** Features of the pictures; needed of a model that reads pictures. */
+  readonly look?: Look | undefined
   /** Predict at every position, for losses over whole sequences. */
   readonly all: boolean
 }
@@ -38,7 +43,7 @@ export interface PackOptions {
 /** One sequence per row, padded to a bucket of lengths. */
 export const pack = (
   sequences: ReadonlyArray<Sequence>,
-  { all, least, most, of, padding, rows }: PackOptions
+  { all, least, look, most, of, padding, rows }: PackOptions
 ): Pack => {
   const length = Math.max(bucket(longest(sequences.map((s) => s.ids.length)), most), least?.length ?? 0)
   const starts = sequences.map((_, r) => sequences.slice(0, r).reduce((n, s) => n + s.supervised.length, 0))
@@ -64,6 +69,7 @@ export const pack = (
       return place
     })
   })
-  const data = { ids, positions, branches, rows: at, targets, weights }
-  return { shape: { rows, length, supervised }, data, places }
+  const seen = look && packFeatures(sequences, { rows, length, least: least?.features ?? 0 }, look)
+  const data = { ids, positions, branches, rows: at, targets, weights, ...seen?.data }
+  return { shape: { rows, length, supervised, features: seen?.shape }, data, places }
 }

@@ -7,6 +7,7 @@ import { Session } from "../engine/Session.ts"
 import { isQuantised, type Weights } from "../engine/Weights.ts"
 import type { Reduction } from "../ports/LanguageModel.ts"
 import * as Graphs from "./graphs.ts"
+import type { LessonOptions } from "./lessons.ts"
 import { pack, type PackOptions } from "./pack.ts"
 import type { Sequence } from "./sequences.ts"
 
@@ -34,14 +35,24 @@ export const byPart = (
 }
 
 /** A decoder with its weights, and how sequences are padded. */
-export interface ScoringOptions extends Pick<PackOptions, "padding" | "most"> {
+export interface ScoringOptions extends Pick<PackOptions, "padding" | "most">, Partial<Pick<LessonOptions, "look">> {
   /** The model's name. */
   readonly model: string
   readonly decoder: Decoder
   readonly weights: Weights
+  /** Size of a row of pictures' features; 0, as by default, for a model that reads none. */
+  readonly width?: number
 }
 
-type Shape = [rows: number, length: number, supervised: number]
+type Shape = [rows: number, length: number, supervised: number, features: number]
+
+/** The shape of a batch whose rows of features have this width. */
+export const shapeOf = ([rows, length, supervised, features]: Shape, width: number): Graphs.PackShape => ({
+  rows,
+  length,
+  supervised,
+  features: features > 0 ? { rows: features, width } : undefined
+})
 
 /** Outputs of a program by name, each a value for every place. */
 type Outputs = Readonly<Record<string, ArrayLike<number>>>
@@ -52,18 +63,19 @@ type Told = (name: string, i: number) => number
  * The program of each shape: compiled for it and fed the weights. But quantised weights on the host are constants of one
  * program of all shapes, which packs them once; only more logits than it may hold at a time are left to the others.
  */
-const programs = Effect.fnUntraced(function*({ decoder, model, weights }: ScoringOptions) {
+const programs = Effect.fnUntraced(function*({ decoder, model, weights, width = 0 }: ScoringOptions) {
   const session = yield* Session
   const compiled = yield* cached(
-    ([rows, length, supervised]: Shape) => Graphs.score(decoder, { rows, length, supervised }, model),
+    (shape: Shape) => Graphs.score(decoder, shapeOf(shape, width), model),
     { fixed: weights.frozen }
   )
   if (session.device || !isQuantised(weights)) return compiled
-  const opened = yield* lazily(Effect.suspend(() => session.open(Graphs.scoring(decoder, model), weights.frozen())))
-  const run: Run<Shape> = ([rows, length, supervised], feeds, into) =>
+  const family = Graphs.scoring(decoder, model, width)
+  const opened = yield* lazily(Effect.suspend(() => session.open(family, weights.frozen())))
+  const run: Run<Shape> = ([rows, length, supervised, features], feeds, into) =>
     supervised > Graphs.LOGITS
-      ? compiled([rows, length, supervised], feeds, into)
-      : Effect.flatMap(opened, (at) => finitely(at({ rows, quarter: length / 4, supervised }), feeds, into))
+      ? compiled([rows, length, supervised, features], feeds, into)
+      : Effect.flatMap(opened, (at) => finitely(at({ rows, quarter: length / 4, supervised, features }), feeds, into))
   return run
 })
 
@@ -72,18 +84,21 @@ export const figureNames = ["correct", "entropy", "logits"] as const
 
 /** Judges sequences, in batches that memory holds: what is told of each, in their order. */
 export const make = Effect.fnUntraced(function*(options: ScoringOptions) {
-  const { decoder, model, most, padding, weights } = options
+  const { decoder, look, model, most, padding, weights, width = 0 } = options
   const score = yield* programs(options)
   const describe = yield* cached(
-    ([rows, length, supervised]: Shape) => Graphs.describe(decoder, { rows, length, supervised }, model),
+    (shape: Shape) => Graphs.describe(decoder, shapeOf(shape, width), model),
     { fixed: weights.frozen }
   )
   const scoring = Halving.make(`${model}.score`, "tokens")
 
   /** What is told of each sequence; in one run. */
   const scored = Effect.fnUntraced(function*(own: ReadonlyArray<Sequence>, program: Run<Shape>) {
-    const { data, places, shape } = pack(own, { rows: powerOfTwo(own.length), all: false, padding, most })
-    const told: Outputs = yield* program([shape.rows, shape.length, shape.supervised], { ...weights.values(), ...data })
+    const seen = look && (yield* look(own))
+    const { data, places, shape } = pack(own, { rows: powerOfTwo(own.length), all: false, padding, most, look: seen })
+    const { features, length, rows, supervised } = shape
+    const feeds = { ...weights.values(), ...data }
+    const told: Outputs = yield* program([rows, length, supervised, features?.rows ?? 0], feeds)
     return places.map((place): Told => (name, i) => told[name]![place[i]!]!)
   })
 

@@ -1,8 +1,10 @@
 /** Prompts with their continuations as token sequences, with the tokens to predict. */
 import * as Effect from "effect/Effect"
 import type { Chat } from "../../domain/Content.ts"
-import type { TokenRow } from "../ports/LanguageModel.ts"
+import type { Shown } from "../pictures/reading.ts"
+import { ModelRefused, type TokenRow } from "../ports/LanguageModel.ts"
 import * as ChatTokens from "./chatTokens.ts"
+import * as PictureTokens from "./pictureTokens.ts"
 
 /** A token to predict. */
 export interface Supervised {
@@ -24,6 +26,10 @@ export interface Sequence {
   /** 0 for the prompt, k for the k-th branch. */
   readonly branches: ReadonlyArray<number>
   readonly supervised: ReadonlyArray<Supervised>
+  /** Pictures in the order in which they are read; none by default. */
+  readonly pictures?: ReadonlyArray<Shown>
+  /** Of sequences with pictures, for each token: the row of the pictures' features, one after the other; -1 for none. */
+  readonly places?: ReadonlyArray<number>
 }
 
 /** How much the tokens of a row's example weigh: `learned` of them are learned. */
@@ -65,7 +71,9 @@ export interface Sequences {
   /** A prompt with one branch per continuation, each with eos unless they are `open`. */
   readonly several: (prompt: Chat, continuations: ReadonlyArray<string>, end?: "eos" | "open") => Made<Sequence>
   /** A prompt, leaving room for `most` tokens. */
-  readonly open: (prompt: Chat, most: number) => Made<ChatTokens.Ids>
+  readonly open: (prompt: Chat, most: number) => Made<PictureTokens.Prompted>
+  /** A row of tokens with its pictures, see `ofRow`. */
+  readonly row: (row: TokenRow, weigh: Weighing) => Made<Sequence>
   /** The tokens of a continuation, with eos. */
   readonly continuation: (text: string) => ChatTokens.Ids
   /** Number of tokens of a prompt without the parts that yield. */
@@ -74,45 +82,72 @@ export interface Sequences {
 
 /** Builds token sequences for a model. */
 export const make = (options: SequencesOptions): Sequences => {
-  const { end, tokenizer } = options
+  const { end, folder = "the model", sight, tokenizer } = options
   const { fit, least } = ChatTokens.make(options)
   const continuation = (text: string): ChatTokens.Ids => [...tokenizer.encode(text), end]
   /** The prompt, leaving room for `after` tokens; never empty. */
-  const head = (prompt: Chat, after: number) => Effect.map(fit(prompt, after), (ids) => ids.length > 0 ? ids : [end])
+  const head = (prompt: Chat, after: number) =>
+    Effect.map(fit(prompt, after), (own) => own.ids.length > 0 ? own : { ids: [end], pictures: [] })
+  /** The prompt before these continuations, none of which may show a picture. */
+  const before = (prompt: Chat, tails: ReadonlyArray<ChatTokens.Ids>): Made<PictureTokens.Prompted> => {
+    if (!sight || !tails.some((tail) => tail.includes(sight.id))) {
+      return head(prompt, tails.reduce((n, { length }) => n + length, 0))
+    }
+    const reason = `an answer has the words ${sight.token}, which stand for a picture here`
+    return new ModelRefused({ path: folder, place: "", reason })
+  }
   return {
     one: (prompt, text, lm) => {
       const tail = continuation(text)
-      return Effect.map(head(prompt, tail.length), (ids) => single(ids, tail, lm))
+      return Effect.map(before(prompt, [tail]), (own) => single(own, tail, lm))
     },
     several: (prompt, texts, ending = "eos") => {
       const tails = texts.map((text) => ending === "eos" ? continuation(text) : [...tokenizer.encode(text)])
-      return Effect.map(head(prompt, tails.reduce((n, { length }) => n + length, 0)), (ids) => branched(ids, tails))
+      return Effect.map(before(prompt, tails), (own) => branched(own, tails))
     },
     open: head,
+    row: (row, weigh) =>
+      Effect.map(PictureTokens.ofRow(options, row.ids, row.pictures ?? []), (pictures) => {
+        const own = ofRow(row, weigh)
+        if (pictures.length === 0) return own
+        let next = 0
+        return { ...own, pictures, places: own.ids.map((id) => id === sight?.id ? next++ : -1) }
+      }),
     continuation,
     least
   }
 }
 
-const single = (head: ChatTokens.Ids, tail: ChatTokens.Ids, lm: number): Sequence => {
-  const ids = [...head, ...tail]
-  const weight = (at: number) => at < head.length ? lm / (head.length - 1) : 1 / tail.length
-  const first = lm > 0 ? 1 : head.length
+/** Pictures and places of a sequence that begins with a prompt. */
+const seen = ({ pictures, places }: PictureTokens.Prompted, after: number) => ({
+  pictures,
+  ...(places ? { places: [...places, ...Array.from({ length: after }, () => -1)] } : {})
+})
+
+/** With `lm`, the prompt's words are predicted too, but not the tokens that stand for its pictures. */
+const single = (head: PictureTokens.Prompted, tail: ChatTokens.Ids, lm: number): Sequence => {
+  const { ids: { length }, places } = head
+  const ids = [...head.ids, ...tail]
+  const isWord = (at: number) => at >= length || (places?.[at] ?? -1) < 0
+  const predicted = [...ids.keys()].slice(lm > 0 ? 1 : length).filter(isWord)
+  const words = predicted.length - tail.length
   return {
     ids,
     positions: ids.map((_, i) => i),
     branches: ids.map(() => 0),
-    supervised: ids.slice(first).map((target, i) => ({
-      row: first + i - 1,
-      target,
-      weight: weight(first + i),
-      part: first + i < head.length ? -1 : 0
-    }))
+    supervised: predicted.map((at) => ({
+      row: at - 1,
+      target: ids[at]!,
+      weight: at < length ? lm / words : 1 / tail.length,
+      part: at < length ? -1 : 0
+    })),
+    ...seen(head, tail.length)
   }
 }
 
 /** Continuations that share a prefix: each attends to the prefix and itself, at the positions it would have alone. */
-const branched = (head: ChatTokens.Ids, tails: ReadonlyArray<ChatTokens.Ids>): Sequence => {
+const branched = (prompt: PictureTokens.Prompted, tails: ReadonlyArray<ChatTokens.Ids>): Sequence => {
+  const head = prompt.ids
   const starts = tails.map((_, k) => head.length + tails.slice(0, k).reduce((n, tail) => n + tail.length, 0))
   return {
     ids: [...head, ...tails.flat()],
@@ -125,6 +160,7 @@ const branched = (head: ChatTokens.Ids, tails: ReadonlyArray<ChatTokens.Ids>): S
         weight: 1 / tail.length,
         part: k
       }))
-    )
+    ),
+    ...seen(prompt, tails.reduce((n, { length }) => n + length, 0))
   }
 }

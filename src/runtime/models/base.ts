@@ -23,8 +23,6 @@ export type Opened<C> = Omit<ModelFolder.ModelFolder<C>, "tokenizer" | "given">
 export const untied = <C extends object>(config: C): C =>
   "tie_word_embeddings" in config && config.tie_word_embeddings ? { ...config, tie_word_embeddings: false } : config
 
-const [HEAD, EMBEDDING] = [Folding.HEAD, Folding.EMBEDDING]
-
 /** The config of the folder's weights, without tokens that an adapter added. */
 export const atRest = <C>({ config, rows }: Opened<C>): C => ({ ...config, vocab_size: rows })
 
@@ -48,14 +46,15 @@ export const frozenAs = <P extends Params, I extends Keyed, O>(
 
 /** Gives the untied head the embedding's weights; the two share their arrays unless one of them is trained. */
 export const untie = (values: Arrays, params: Flat, saved: ReadonlyArray<string>): void => {
-  if (!isHeld(HEAD, params) || isHeld(HEAD, values)) return
-  const shared = values.get(EMBEDDING)
+  const { embedding, head } = Folding.tablesOf(params.keys())
+  if (!isHeld(head, params) || isHeld(head, values)) return
+  const shared = values.get(embedding)
   if (shared === undefined) {
-    for (const path of pathsOf(EMBEDDING, values)) values.set(path.replace(EMBEDDING, HEAD), values.get(path)!)
+    for (const path of pathsOf(embedding, values)) values.set(path.replace(embedding, head), values.get(path)!)
     return
   }
-  values.delete(EMBEDDING)
-  for (const path of [HEAD, EMBEDDING]) {
+  values.delete(embedding)
+  for (const path of [head, embedding]) {
     values.set(path, asStored(params.get(path), saved.includes(path) ? shared.slice() : shared))
   }
 }
@@ -72,7 +71,8 @@ export const baseWeights = Effect.fnUntraced(function*<C extends object, P exten
   const { quantisation, seed } = options
   const config = atRest(opened)
   const tied = config !== untied(config)
-  const apart = (path: string) => tied && path === EMBEDDING && (saved.includes(HEAD) || saved.includes(EMBEDDING))
+  const { embedding, head } = Folding.tablesOf(flatten(module.params).keys())
+  const apart = (path: string) => tied && path === embedding && (saved.includes(head) || saved.includes(embedding))
   const frozen = (path: string) => !saved.includes(path)
   const params = flatten(frozenAs(module, options, frozen).params)
   if (quantisation) {
@@ -86,7 +86,7 @@ export const baseWeights = Effect.fnUntraced(function*<C extends object, P exten
       ...loading,
       pack: (path, param, source) =>
         apart(path)
-          ? Effect.map(Effect.forEach([HEAD, EMBEDDING], (own) => each(own, param, source)), (both) => both.flat())
+          ? Effect.map(Effect.forEach([head, embedding], (own) => each(own, param, source)), (both) => both.flat())
           : pack(path, param, source)
     })
     untie(values, params, saved)

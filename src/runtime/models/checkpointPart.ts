@@ -62,6 +62,8 @@ export interface Setting {
   readonly files: PartState["files"]
   readonly based: Based | undefined
   readonly indexed?: Indexed
+  /** Tensors of the model's folder that are no weights of its own, saved with those of a whole model. */
+  readonly beside?: Tensors
 }
 
 /** An adapter's files: its own config in place of its base's. */
@@ -74,7 +76,7 @@ const adapterFiles = ({ config }: Based, files: PartState["files"]): PartState["
 export const learnerPart = (
   weights: Weights,
   learner: Learner<any> | undefined,
-  { based, files, indexed }: Setting
+  { based, beside, files, indexed }: Setting
 ): Part => {
   const learns = new Set(weights.trainable)
   const prefix = based ? Peft.PREFIX : ""
@@ -97,7 +99,10 @@ export const learnerPart = (
       const ofIndex = shaped(weights, only(index?.weights ?? new Map(), isOwn), INDEX)
       const { scaling, skipped, updates } = learner?.progress() ?? start(undefined)
       return {
-        weights: shaped(weights, only(arrays, (name) => !isSlot(name) && isOwn(name)), prefix),
+        weights: new Map([
+          ...(based ? [] : beside ?? []),
+          ...shaped(weights, only(arrays, (name) => !isSlot(name) && isOwn(name)), prefix)
+        ]),
         base: based?.sha256,
         extra: new Map([...shaped(weights, only(arrays, isSlot)), ...scalars(scaling), ...ofIndex]),
         counters: { updates, generation: index?.generation ?? 0, ...(skipped > 0 ? { skipped } : {}) },

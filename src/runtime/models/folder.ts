@@ -235,7 +235,9 @@ export const companions = Effect.fnUntraced(function*(folder: string) {
     modelFiles.tokenizer,
     modelFiles.tokenizerConfig,
     modelFiles.specialTokens,
-    modelFiles.chatTemplate
+    modelFiles.chatTemplate,
+    modelFiles.preprocessor,
+    modelFiles.processor
   ]
   const present = yield* Effect.filter(names, (name) => exists(join(folder, name)))
   return yield* Effect.forEach(

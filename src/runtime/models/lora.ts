@@ -21,6 +21,8 @@ export interface LoraSettings {
   readonly target_modules: ModelSettings["lora_target_modules"]
   readonly modules_to_save: ReadonlyArray<string>
   readonly use_rslora: boolean
+  /** Whether modules are named by whole paths: a model has others with the same last names, which get none. */
+  readonly paths?: boolean
 }
 
 /** The LoRA settings of a model; `undefined` if its own weights are trained. */
@@ -59,16 +61,19 @@ const adaptable = (params: Flat): ReadonlyArray<{ readonly path: string; readonl
   [...params].filter(([path, { shape }]) => path.endsWith(".weight") && shape.length === 2)
     .map(([path, { lookup }]) => ({ path: moduleOf(path), lookup: lookup === true }))
 
+/** Linear maps that are no part of a model's layers: the output head, and what brings pictures to a decoder's width. */
+const beside = /(^|\.)lm_head$|(^|\.)(multi_modal_projector|connector)\./
+
 /** Time limit in milliseconds for matching a pattern against all modules. */
 const PATIENCE = 1000
 
 /**
  * PEFT's rule: a list names path suffixes; a string is a pattern of whole paths, or stands for all linear layers but
- * the output head. Throws if the pattern is invalid or runs out of time.
+ * the output head (and, of a model that reads pictures, its connector). Throws if the pattern is invalid or runs out of time.
  */
 const targeted = (names: LoraSettings["target_modules"], params: Flat): ReadonlyArray<string> => {
   const modules = adaptable(params)
-  if (names === "all-linear") return modules.filter((m) => !m.lookup && m.path !== "lm_head").map((m) => m.path)
+  if (names === "all-linear") return modules.filter((m) => !m.lookup && !beside.test(m.path)).map((m) => m.path)
   const paths = modules.map((m) => m.path)
   if (typeof names !== "string") return paths.filter((path) => names.some((n) => path === n || path.endsWith(`.${n}`)))
   const pattern = fullMatch(names)
@@ -139,7 +144,7 @@ export const resolve = Effect.fnUntraced(function*(
   return {
     lora: { targets: new Map(paths.map((path) => [path, rank])), dropout: settings.lora_dropout },
     saved: [...params.keys()].filter((path) => saved.has(path)),
-    target_modules: typeof target_modules === "string" ? paths : target_modules,
+    target_modules: settings.paths === true || typeof target_modules === "string" ? paths : target_modules,
     modules_to_save: [...modules_to_save, ...new Set(drawn.map(moduleOf))]
   } satisfies Adapted & Named as Adapted & Named
 })

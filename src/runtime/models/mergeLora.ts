@@ -84,10 +84,20 @@ export const make = Effect.fnUntraced(function*(adapter: Peft.Adapter) {
   })
 })
 
-/** The output head that may share the embedding's weights, and the embedding. */
-export const [HEAD, EMBEDDING] = ["lm_head.weight", "model.embed_tokens.weight"]
+/** The names of a decoder's embedding, and of the output head that may share its weights. */
+export interface Tables {
+  readonly head: string
+  readonly embedding: string
+}
+
+/** The tables of a decoder by the names of its parameters, which may be those of a part of a model. */
+export const tablesOf = (names: Iterable<string>): Tables => {
+  const found = [...names].map((name) => /^(.*\.|)embed_tokens\.weight(?=$|\.)/.exec(name)?.[0])
+  const embedding = found.find((name) => name !== undefined) ?? "model.embed_tokens.weight"
+  return { embedding, head: `${embedding.startsWith("language_model.") ? "language_model." : ""}lm_head.weight` }
+}
 
 /** Whether an adapter unties the output head from the embedding. */
 export const parts = ({ config, tensors }: Peft.Adapter): boolean =>
-  [...tensors.keys()].some((name) => /^(lm_head|model\.embed_tokens)\./.test(name))
-  || (config.modules_to_save ?? []).some((name) => savedBy(name, new Map([[HEAD, undefined]])).length > 0)
+  [...tensors.keys()].some((name) => /(^|\.)(lm_head|embed_tokens)\./.test(name))
+  || (config.modules_to_save ?? []).some((name) => savedBy(name, new Map([["lm_head.weight", undefined]])).length > 0)

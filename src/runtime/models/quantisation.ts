@@ -9,7 +9,7 @@ import { type Blocks, quantise, type rules } from "../../kernels/quantise.ts"
 import { formOf, fromGguf, isBlockType } from "../files/gguf/blocks/asQuantised.ts"
 import * as WeightFiles from "../files/weights.ts"
 import type { ModelFolder } from "./folder.ts"
-import { EMBEDDING, HEAD } from "./mergeLora.ts"
+import { tablesOf } from "./mergeLora.ts"
 
 /** How matrices are quantised. */
 export interface Quantisation extends Blocks {
@@ -69,8 +69,9 @@ export const over = Effect.fnUntraced(
     const mixed = [...matrices.values()].some((own) => (own.bits ?? Infinity) <= WIDE)
     const others = new Map([...matrices].map(([path, own]) => [path, blocksOf(own, { bits, size }, mixed)]))
     /** A tied head has the embedding's. */
-    const shared = others.get(EMBEDDING)
-    if (shared && !others.has(HEAD)) others.set(HEAD, shared)
+    const { embedding, head } = tablesOf(matrices.keys())
+    const shared = others.get(embedding)
+    if (shared && !others.has(head)) others.set(head, shared)
     return { bits, size, others } satisfies Quantisation as Quantisation
   }
 )

@@ -10,7 +10,8 @@ import { type VisionConfig, visionSize } from "../../kernels/nn/pictures/vision.
 import { decodeFile, FileError, sha256Of } from "../files/disk.ts"
 import { decodePictureModel, gridOf, type PictureConfig } from "../files/vision/config.ts"
 import { ofPictureModel } from "../files/vision/naming.ts"
-import { decodePreprocessor, preparedSize } from "../files/vision/preprocessor.ts"
+import { preparedSize } from "../files/vision/preprocessor.ts"
+import * as Processor from "../files/vision/processor.ts"
 import * as ModelFolder from "../models/folder.ts"
 import * as Budget from "../models/memoryBudget.ts"
 import * as Tokenizer from "../tokenizers/tokenizer.ts"
@@ -52,6 +53,9 @@ const sizeFor = Effect.fnUntraced(function*(
   { interpolate = false }: FolderSettings
 ) {
   const fail = (reason: string) => new FileError({ path, place: "", reason })
+  if (preprocessing.split !== undefined) {
+    return yield* fail("divides pictures (do_image_splitting), of which each is to be one vector; set it to false")
+  }
   const size = preparedSize(preprocessing)
   if (size === undefined) {
     return yield* fail("leaves pictures of different sizes; give size a height and a width, or a crop")
@@ -85,14 +89,14 @@ const located = Effect.fnUntraced(function*(name: string) {
 /** Opens a folder; fails with `FileError` if a file is invalid, or files do not fit each other. */
 export const open = Effect.fnUntraced(function*(name: string, settings: FolderSettings = {}) {
   const folder = yield* located(name)
-  const [config, preprocessor] = [join(folder, modelFiles.config), join(folder, modelFiles.preprocessor)]
+  const config = join(folder, modelFiles.config)
   const found = yield* decodeFile(config, (json) => decodePictureModel(json, config))
   const pooler = settings.pooler ?? false
   if (pooler && found.vision.model_type !== "vit") {
     return yield* new FileError({ path: config, place: "", reason: "has no pooler, which only a ViT has" })
   }
-  const preprocessing = yield* decodeFile(preprocessor, (json) => decodePreprocessor(json, preprocessor))
-  const prepared = yield* sizeFor(preprocessor, preprocessing, found, settings)
+  const { path, preprocessing } = yield* Processor.read(folder)
+  const prepared = yield* sizeFor(path, preprocessing, found, settings)
   const vision = { ...found.vision, pooler, patches: gridOf(prepared, found.vision.patch_size) }
   const model = pictureModel({ ...found, vision })
   const weights = yield* weightsOf(folder, vision, model.params)

@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Chat } from "../../domain/Content.ts"
 import type { Generation } from "../../domain/settings/generation.ts"
+import { ImageError } from "./Images.ts"
 import { DeadGradient, Diverged, type LossScale, type ParameterGroup, ProgramFailed } from "./Learning.ts"
 
 /** A prompt and its continuation exceed the model's context even after the prompt is truncated. */
@@ -32,7 +33,7 @@ export class ModelRefused extends Schema.TaggedError<ModelRefused>()("ModelRefus
 
 /** Why a language model failed. */
 export class LanguageModelError extends Schema.TaggedError<LanguageModelError>()("LanguageModelError", {
-  reason: Schema.Union([ProgramFailed, Diverged, DeadGradient, ContextOverflow, ModelRefused])
+  reason: Schema.Union([ProgramFailed, Diverged, DeadGradient, ContextOverflow, ModelRefused, ImageError])
 }) {
   override get message(): string {
     return this.reason.message
@@ -46,6 +47,8 @@ export interface TokenRow {
   readonly learned: ArrayLike<number>
   /** The places at which examples begin, the first is 0; they do not attend to each other. */
   readonly starts: ArrayLike<number>
+  /** References of its pictures, in order: as many of its ids stand for pictures as these have rows. */
+  readonly pictures?: ReadonlyArray<string>
 }
 
 /** A generated token, and the text it completes, in whole characters. */
@@ -87,7 +90,7 @@ export interface Described extends TokenSums {
   readonly logLikelihood: Float32Array
 }
 
-/** A language model for inference. */
+/** A language model for inference. Pictures of prompts come from port `Images`; a model that reads none refuses them. */
 export class LanguageModel extends Context.Service<LanguageModel, {
   /** Mean negative log-likelihood of each continuation given its prompt, including the eos token, in nats per token. */
   readonly nll: (

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { divisionOf } from "../../../src/domain/pictures/parts.ts"
+import { shapedSize } from "../../../src/domain/pictures/preprocess.ts"
 import { filters } from "../../../src/domain/pictures/resample.ts"
 import { decodePictureModel } from "../../../src/runtime/files/vision/config.ts"
 import { ofPictureModel } from "../../../src/runtime/files/vision/naming.ts"
@@ -33,7 +35,7 @@ describe("preprocessor_config.json", () => {
       assert.deepStrictEqual((yield* of("CLIP")).normalise?.mean, [0.48145466, 0.4578275, 0.40821073])
       assert.strictEqual((yield* of("Llava")).square, undefined)
     }))
-  it.effect("of SmolVLM is two sizes, on white, if pictures are not split", () =>
+  it.effect("of SmolVLM is two sizes, on white, or one and squares of it", () =>
     Effect.gen(function*() {
       const smol = {
         image_processor_type: "SmolVLMImageProcessor",
@@ -44,11 +46,21 @@ describe("preprocessor_config.json", () => {
       const p = yield* decodePreprocessor(smol)
       assert.deepStrictEqual(p.sizes, [{ longest: 2048 }, { width: 512, height: 512 }])
       assert.deepStrictEqual([p.alpha, p.filter], ["white", "lanczos"])
+      assert.isUndefined(p.split)
+      const split = yield* decodePreprocessor({ ...smol, do_image_splitting: null })
+      assert.deepStrictEqual([split.sizes, split.split], [[{ longest: 2048 }], 512])
+      const sized = (width: number, height: number) => {
+        const { columns, rows } = divisionOf({ width, height }, split)
+        return [shapedSize({ width, height }, split), [rows, columns]]
+      }
+      assert.deepStrictEqual(sized(300, 200), [{ width: 2048, height: 1536 }, [3, 4]])
+      assert.deepStrictEqual(sized(10, 2000), [{ width: 512, height: 2048 }, [4, 1]])
+      const small = yield* decodePreprocessor({ ...smol, size: { longest_edge: 512 }, do_image_splitting: true })
+      assert.deepStrictEqual(divisionOf({ width: 9, height: 9 }, small), { rows: 0, columns: 0 })
       assert.match(
-        yield* refused({ ...smol, do_image_splitting: true }),
-        /pictures are not split here; set it to false/
+        yield* refused({ ...smol, max_image_size: { height: 3, width: 4 }, do_image_splitting: true }),
+        /max_image_size 3 × 4 is not square/
       )
-      assert.match(yield* refused({ ...smol, do_image_splitting: null }), /pictures are not split here/)
     }))
   it.effect("is refused where it asks for what is not done", () =>
     Effect.gen(function*() {

@@ -4,8 +4,12 @@ import * as Effect from "effect/Effect"
 import type { Raw } from "../../../src/domain/settings/RunConfig.ts"
 import type { ChatTokensOptions } from "../../../src/runtime/language/chatTokens.ts"
 import * as Sequences from "../../../src/runtime/language/sequences.ts"
+import type { ChatTemplate } from "../../../src/runtime/language/templates/chatTemplate.ts"
+import type { Piece } from "../../../src/runtime/language/templates/jinja/render.ts"
 import * as Prompt from "../../../src/stages/prompt.ts"
 import { decode } from "../../../src/systems/jmlr/settings.ts"
+
+const wordsOf = (piece: Piece): string => piece.type === "text" ? piece.text : "<image>"
 
 /** A token a character. */
 const tokenizer = { encode: (text: string) => [...text].map((c) => c.charCodeAt(0)) }
@@ -113,7 +117,7 @@ describe("choices", () => {
 
 describe("an open prompt", () => {
   it("leaves room for its continuation", () => {
-    const open = (overrides: Raw) => shown(Effect.runSync(prompts(overrides).open([1, 0], "q", [])))
+    const open = (overrides: Raw) => shown(Effect.runSync(prompts(overrides).open([1, 0], "q", [])).ids)
     assert.strictEqual(open({}), "<[bb][aa]q?")
     assert.strictEqual(open({ max_length: 9, max_new_tokens: 2 }), "<[aa]q?")
   })
@@ -144,7 +148,7 @@ describe("a question that does not fit", () => {
   })
   it("is cut where it has no blanks, but never within a character", () => {
     const config = { max_length: 6, max_new_tokens: 1, excess_length: "truncate" }
-    const [bos, first, ...rest] = Effect.runSync(prompts(config).open([], "👍🏽👍🏽👍🏽👍🏽", []))
+    const [bos, first, ...rest] = Effect.runSync(prompts(config).open([], "👍🏽👍🏽👍🏽👍🏽", [])).ids
     assert.deepStrictEqual([bos, first, rest.length], [BOS, "🏽".charCodeAt(0), 3])
   })
   it("takes so many tokens without its passages", () => {
@@ -163,15 +167,18 @@ describe("options of one text", () => {
 })
 
 describe("a user's message", () => {
-  const wrap = {
-    render: (chats: ReadonlyArray<ReadonlyArray<{ readonly content: string }>>) =>
-      Effect.succeed(chats.map((said) => said.map(({ content }) => `((${content.trim()}))`).join("") + ":"))
+  const render: ChatTemplate["render"] = (chats) =>
+    Effect.succeed(chats.map((said) => said.map(({ content }) => `((${content.trim()}))`).join("") + ":"))
+  const wrap: ChatTemplate = {
+    render,
+    compose: (chats) =>
+      render(chats.map((chat) => chat.map(({ content, role }) => ({ role, content: content.map(wordsOf).join("") }))))
   }
   const open = (docs: ReadonlyArray<number>, overrides: Raw = {}) =>
     shown(
       Effect.runSync(
         prompts({ max_new_tokens: 1, document_prompt: "\n{text}", ...overrides }, wrap).open(docs, "q", [])
-      )
+      ).ids
     )
   it("is what the template makes of passages and question, of both as one", () =>
     assert.strictEqual(open([1, 0]), "((bb\naaq?)):"))

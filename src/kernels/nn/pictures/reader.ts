@@ -1,8 +1,8 @@
 /** A decoder that reads pictures: its features pass through a connector, where that is trained with it. */
+import type { Tensor } from "../../Tensor.ts"
 import { causalLm, type Decoder, type DecoderConfig, type DecoderInput } from "../decoder.ts"
 import { type Module, module, type Params } from "../Module.ts"
 import { spelled } from "../spelled.ts"
-import type { Tensor } from "../../Tensor.ts"
 import { connector, type ConnectorConfig } from "./reading.ts"
 
 /** The names of a checkpoint's parts. */

@@ -89,12 +89,16 @@ export const connector = (c: ConnectorConfig, prefix: string): Module<Params, [T
   const { bias, from, hidden_act, initializer_range: std, to } = c
   if (c.kind === "linear") {
     const proj = linear(from, to, std, bias)
-    const one = module({ modality_projection: { proj: proj.params } }, (p, x: Tensor) =>
-      proj.apply(p.modality_projection.proj, x))
+    const one = module(
+      { modality_projection: { proj: proj.params } },
+      (p, x: Tensor) => proj.apply(p.modality_projection.proj, x)
+    )
     return spelled(one as unknown as Module<Params, [Tensor], Tensor>, (path) => `${prefix}${path}`)
   }
   const [first, second] = [linear(from, to, std, bias), linear(to, to, std, bias)]
-  const two = module({ linear_1: first.params, linear_2: second.params }, (p, x: Tensor) =>
-    second.apply(p.linear_2, activations[hidden_act](first.apply(p.linear_1, x))))
+  const two = module(
+    { linear_1: first.params, linear_2: second.params },
+    (p, x: Tensor) => second.apply(p.linear_2, activations[hidden_act](first.apply(p.linear_1, x)))
+  )
   return spelled(two as unknown as Module<Params, [Tensor], Tensor>, (path) => `${prefix}${path}`)
 }

@@ -134,8 +134,20 @@ const sizes = Effect.fnUntraced(function*(c: Config, known: Defaults) {
   ])
   const first = c.do_resize === false ? [] : [target]
   if (!splits) return first
-  const side = yield* sideOf("max_image_size", c.max_image_size ?? 364, "square")
-  return [...first, yield* fixed("max_image_size", side)]
+  return c.do_image_splitting === false ? [...first, yield* largest(c)] : first
+})
+
+/** The size of a picture in one piece, and of each of its squares. */
+const largest = Effect.fnUntraced(function*(c: Config) {
+  return yield* fixed("max_image_size", yield* sideOf("max_image_size", c.max_image_size ?? 364, "square"))
+})
+
+/** The side of the squares that pictures are divided into, where they are. */
+const divides = Effect.fnUntraced(function*(c: Config, known: Defaults) {
+  if (!known.own.includes("do_image_splitting") || c.do_image_splitting === false) return {}
+  const { height, width } = yield* largest(c)
+  yield* refuse([height !== width && `max_image_size ${height} × ${width} is not square, as parts of pictures are`])
+  return { split: width }
 })
 
 const crop = Effect.fnUntraced(function*(c: Config, known: Defaults) {
@@ -162,9 +174,7 @@ export const decodePreprocessor: Decode<Preprocessing> = Effect.fnUntraced(
     const mean = colour(c.image_mean ?? known.mean)
     yield* refuse([
       ...asks(c, type, known),
-      std.some((deviation) => deviation <= 0) && "image_std is to be positive",
-      known.own.includes("do_image_splitting") && c.do_image_splitting !== false &&
-      "do_image_splitting is on, and pictures are not split here; set it to false"
+      std.some((deviation) => deviation <= 0) && "image_std is to be positive"
     ])
     const passed = Object.keys(json as object).filter((key) => !(key in Keys.fields) && !idle.has(key))
     yield* tell(path, passed)
@@ -174,6 +184,7 @@ export const decodePreprocessor: Decode<Preprocessing> = Effect.fnUntraced(
       alpha: known === idefics3 ? "white" : "drop",
       ...(padded ? { square: mean.map((level) => Math.trunc(level * 255)) as unknown as Colour } : {}),
       sizes: yield* sizes(c, known),
+      ...(yield* divides(c, known)),
       filter: filters[c.resample ?? known.resample]!,
       ...(middle ? { crop: middle } : {}),
       scale: c.do_rescale === false ? 1 : c.rescale_factor ?? 1 / 255,
@@ -182,8 +193,9 @@ export const decodePreprocessor: Decode<Preprocessing> = Effect.fnUntraced(
   }
 )
 
-/** The size of all pictures after preparation; `undefined` where it depends on the picture. */
-export const preparedSize = ({ crop, sizes }: Preprocessing): Size | undefined => {
+/** The size of all pictures, or of all their parts, after preparation; `undefined` where it depends on the picture. */
+export const preparedSize = ({ crop, sizes, split }: Preprocessing): Size | undefined => {
+  if (split !== undefined) return square(split)
   const last = crop ?? sizes.at(-1)
   return last && "width" in last ? last : undefined
 }

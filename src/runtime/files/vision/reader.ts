@@ -12,9 +12,20 @@ import {
   featureSize
 } from "../../../kernels/nn/pictures/reading.ts"
 import { hasClassToken } from "../../../kernels/nn/pictures/vision.ts"
-import { decoders, type DecoderConfig } from "../config/decoder.ts"
+import { type DecoderConfig, decoders } from "../config/decoder.ts"
 import { check } from "../config/foreignKeys.ts"
-import { BadConfig, byType, Count, type Decode, isObject, type Json, keys, oneOf, or, refuse } from "../config/keys.ts"
+import {
+  type BadConfig,
+  byType,
+  Count,
+  type Decode,
+  isObject,
+  type Json,
+  keys,
+  oneOf,
+  or,
+  refuse
+} from "../config/keys.ts"
 import { decodeTower, type TowerFamily, under, within } from "./config.ts"
 
 /** How a decoder reads pictures. */
@@ -142,7 +153,14 @@ const llava: Decode<ReaderConfig> = Effect.fnUntraced(function*(json, path = mod
     initializer_range: text.initializer_range
   }
   const image_token_id = c.image_token_id ?? c.image_token_index ?? 32_000
-  return yield* fitting(text, { family: "llava", image, features, connector, image_token_id, rows: featureRows(features) })
+  return yield* fitting(text, {
+    family: "llava",
+    image,
+    features,
+    connector,
+    image_token_id,
+    rows: featureRows(features)
+  })
 })
 
 /** The whole config; refuses an id beyond the vocabulary. */
@@ -178,7 +196,11 @@ const idefics3: Decode<ReaderConfig> = Effect.fnUntraced(function*(json, path = 
   yield* check(json, path, { used: [...Object.keys(Idefics3.fields), ...parts], idle: ["image_seq_len"] })
   const given = isObject(json) && isObject(json["text_config"])
   const text = yield* textOf(json, path, c.tie_word_embeddings, given ? {} : { rms_norm_eps: 1e-5 })
-  const { image, vision } = yield* decodeTower("siglip_vision_model", { ...square, ...under(json, "vision_config") }, path)
+  const { image, vision } = yield* decodeTower(
+    "siglip_vision_model",
+    { ...square, ...under(json, "vision_config") },
+    path
+  )
     .pipe(within("vision_config"))
   const [high, wide] = vision.positions
   yield* refuse([
@@ -196,7 +218,14 @@ const idefics3: Decode<ReaderConfig> = Effect.fnUntraced(function*(json, path = 
     initializer_range: text.initializer_range
   }
   const rows = area(vision.positions) / c.scale_factor ** 2
-  return yield* fitting(text, { family: "idefics3", image, features, connector, image_token_id: c.image_token_id, rows })
+  return yield* fitting(text, {
+    family: "idefics3",
+    image,
+    features,
+    connector,
+    image_token_id: c.image_token_id,
+    rows
+  })
 })
 
 /** Whether a config is that of a decoder that reads pictures. */
@@ -204,4 +233,9 @@ export const readsPictures = (json: unknown): boolean =>
   isObject(json) && ["llava", "idefics3", "smolvlm"].includes(String(json["model_type"]))
 
 /** Decodes the config of a decoder, with or without pictures; fails with what is invalid or unsupported. */
-export const decodeReader: Decode<ReaderConfig> = byType<ReaderConfig>({ ...decoders, llava, idefics3, smolvlm: idefics3 })
+export const decodeReader: Decode<ReaderConfig> = byType<ReaderConfig>({
+  ...decoders,
+  llava,
+  idefics3,
+  smolvlm: idefics3
+})

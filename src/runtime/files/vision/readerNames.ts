@@ -1,5 +1,6 @@
 /** Names of tensors in checkpoints of decoders that read pictures, in both spellings of LLaVA's. */
 import type { ReaderNames } from "../../../kernels/nn/pictures/reader.ts"
+import type { Adapter } from "../peft.ts"
 import type { Naming } from "../weights.ts"
 import type { PicturesConfig } from "./reader.ts"
 
@@ -56,3 +57,34 @@ export const ofReader = (
 /** A tied head, if stored, must equal the embedding. */
 export const readerTwins = (names: ReaderNames, tied: boolean): ReadonlyMap<string, string> =>
   new Map(tied ? [[names.language("lm_head.weight"), names.language("model.embed_tokens.weight")]] : [])
+
+/** A name from one spelling of LLaVA's to the other; itself where it is in neither. */
+const between = (from: ReaderNames, to: ReaderNames) => (name: string): string => {
+  for (const part of ["connector", "tower"] as const) {
+    if (name.startsWith(from[part])) return to[part] + name.slice(from[part].length)
+  }
+  const bare = from === written
+    ? /^language_model\.((?:model|lm_head)\..*)$/.exec(name)?.[1]
+    : name.startsWith("model.language_model.")
+    ? name.replace("model.language_model.", "model.")
+    : name.startsWith("lm_head.")
+    ? name
+    : undefined
+  return bare === undefined ? name : to.language(bare)
+}
+
+/** An adapter under the names of its base, which may have been another spelling's in training. */
+export const respelled = (
+  adapter: Adapter,
+  { family }: Pick<PicturesConfig, "family">,
+  names: ReaderNames
+): Adapter => {
+  if (family !== "llava") return adapter
+  const other = names === written ? inMemory : written
+  const [here, there] = [between(other, names), between(names, other)]
+  const isOther = [...adapter.tensors.keys()].some((name) => here(name) !== name)
+  if (!isOther) return adapter
+  const renamed = <A>(all: ReadonlyMap<string, A>) => new Map([...all].map(([name, own]) => [here(name), own]))
+  const [tensors, targets] = [renamed(adapter.tensors), renamed(adapter.targets)]
+  return { ...adapter, tensors, targets, isTarget: (path) => adapter.isTarget(there(path)) }
+}

@@ -12,7 +12,7 @@ import { generation } from "./graphs.ts"
 export const footprint = (config: DecoderConfig, length: number) => {
   const family = generation(config, causalLm(config))
   return (rows: number): number => {
-    const graph = family.at({ rows, length: 1, slots: bucket(length, Infinity) })
+    const graph = family.at({ rows, length: 1, slots: bucket(length, Infinity), features: 0 })
     const cached = Object.entries<Tensor>(graph.inputs).filter(([name]) => name.startsWith("past/"))
     return 2 * cached.reduce((sum, [, t]) => sum + bytesOf(t.type), 0) + transient(graph, () => false)
   }

@@ -8,13 +8,18 @@ import * as Halving from "../../engine/halving.ts"
 import { KeyValueCache } from "../../engine/KeyValueCache.ts"
 import { bucket, finitely } from "../../engine/Programs.ts"
 import { type Feeds, type Kept, onHost, type Open, RunFailed, SessionError } from "../../engine/Session.ts"
+import type { Shown } from "../../pictures/reading.ts"
 import type { Token } from "../../ports/LanguageModel.ts"
+import type { PromptError } from "../chatTokens.ts"
+import { type Look, packFeatures } from "../features.ts"
+import type { Sequence } from "../sequences.ts"
 import { constrain, type Constraints } from "./constraints.ts"
+import type { GenerationSize } from "./graphs.ts"
 import { choose, type Sampling, unusable } from "./sampling.ts"
 import { TextStream } from "./textStream.ts"
 
-/** A prompt of at least one token, and its sampling key. */
-export interface Prompt {
+/** A prompt of at least one token, its pictures, and its sampling key. */
+export interface Prompt extends Partial<Pick<Sequence, "pictures" | "places">> {
   readonly ids: ReadonlyArray<number>
   readonly key: Key.Key
 }
@@ -29,7 +34,7 @@ export interface GenerationOptions extends Sampling, Constraints {
 
 /** The program and cache of a decoder. */
 export interface Generator {
-  readonly program: Open<"rows" | "length" | "slots">
+  readonly program: Open<GenerationSize>
   readonly cache: CacheShape
   /** Where the caches are kept between steps. */
   readonly kept: Kept
@@ -39,6 +44,8 @@ export interface Generator {
   readonly decode: (ids: ReadonlyArray<number>) => string
   /** Tokens of a prompt that are read at a time: attention's scores are as many as these times all before them. */
   readonly piece: number
+  /** Has the features of pictures at hand; `undefined` for a model that reads none. */
+  readonly look?: (pictures: ReadonlyArray<Shown>) => Effect.Effect<Look | undefined, PromptError | SessionError>
   /** Batches of prompts that memory allows, in tokens. */
   readonly prompts: Halving.Halving
   /** Batches of texts that memory allows in a step, in cached positions. */
@@ -53,7 +60,7 @@ export const batches = (model: string): Pick<Generator, "piece" | "prompts" | "s
 })
 
 /** A text being generated: prompt and new tokens. */
-interface Writing {
+interface Writing extends Required<Pick<Prompt, "pictures" | "places">> {
   readonly row: number
   readonly key: Key.Key
   readonly ids: Array<number>
@@ -67,8 +74,8 @@ interface State {
   readonly cache: KeyValueCache | undefined
 }
 
-/** New tokens of a row, at positions from `first` on. */
-interface Row {
+/** New tokens of a row, at positions from `first` on, with the pictures that stand in their places. */
+interface Row extends Partial<Required<Pick<Prompt, "pictures" | "places">>> {
   readonly ids: ReadonlyArray<number>
   readonly first: number
 }
@@ -99,11 +106,19 @@ const pack = (rows: ReadonlyArray<Row>, padding: number) => {
   return { length, feeds: { ids, positions, last } }
 }
 
+/** The features that rows of this length read, of a model that reads pictures. */
+const seenBy = Effect.fnUntraced(function*({ look }: Generator, rows: ReadonlyArray<Row>, length: number) {
+  const all = rows.map(({ pictures = [], places = [] }) => ({ pictures, places }))
+  const found = look && (yield* look(all.flatMap(({ pictures }) => pictures)))
+  return found && packFeatures(all, { rows: rows.length, length, least: 0 }, found)
+})
+
 /** Runs the decoder on new tokens: logits of each row's last token, and the keys and values to cache. */
 const forward = Effect.fnUntraced(function*(g: Generator, past: Past, rows: ReadonlyArray<Row>) {
   const { feeds, length } = pack(rows, g.padding)
-  const program = g.program({ rows: rows.length, length, slots: past.slots })
-  const { logits, present } = yield* finitely(program, { ...g.weights(), ...past.feeds, ...feeds })
+  const seen = yield* seenBy(g, rows, length)
+  const program = g.program({ rows: rows.length, length, slots: past.slots, features: seen?.shape.rows ?? 0 })
+  const { logits, present } = yield* finitely(program, { ...g.weights(), ...past.feeds, ...feeds, ...seen?.data })
   const width = logits!.length / rows.length
   return {
     length,
@@ -124,10 +139,12 @@ const together = (rows: ReadonlyArray<Row>, piece: number): number => {
 
 /** Prefill of one row of the cache, piece by piece: its last logits. */
 const readPieces = Effect.fnUntraced(
-  function*(g: Generator, cache: KeyValueCache, ids: ReadonlyArray<number>, row: number) {
+  function*(g: Generator, cache: KeyValueCache, { ids, pictures = [], places = [] }: Row, row: number) {
     let past: Past = new KeyValueCache(g.cache, 1, 1, onHost)
     for (let first = 0;; first += g.piece) {
-      const { length, logits, present } = yield* forward(g, past, [{ ids: ids.slice(first, first + g.piece), first }])
+      const piece = <A>(all: ReadonlyArray<A>) => all.slice(first, first + g.piece)
+      const own = { ids: piece(ids), first, pictures, places: piece(places) }
+      const { length, logits, present } = yield* forward(g, past, [own])
       cache.write(present, length, [first], row)
       if (first + g.piece >= ids.length) return logits[0]!
       past = { slots: cache.slots, feeds: cache.feedsOf(row, row + 1) }
@@ -157,8 +174,8 @@ const read = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<W
   const logits: Array<Float32Array> = []
   while (logits.length < writings.length) {
     const done = logits.length
-    const rest = writings.slice(done).map(({ ids }) => ({ ids, first: 0 }))
-    if (rest[0]!.ids.length > g.piece) logits.push(yield* readPieces(g, cache, rest[0]!.ids, done))
+    const rest = writings.slice(done).map(({ ids, pictures, places }) => ({ ids, first: 0, pictures, places }))
+    if (rest[0]!.ids.length > g.piece) logits.push(yield* readPieces(g, cache, rest[0]!, done))
     else logits.push(...yield* readTogether(g, cache, rest.slice(0, together(rest, g.piece)), done))
   }
   return { cache, logits }
@@ -204,7 +221,7 @@ const writable = (
     constrain(own, ids, prompted, o.eos, o)
     const wrong = unusable(own)
     if (wrong === undefined) return Effect.void
-    const { name } = g.program({ rows: 1, length: 1, slots: 1 }).graph
+    const { name } = g.program({ rows: 1, length: 1, slots: 1, features: 1 }).graph
     const cause = `${wrong}, after ${ids.length - prompted} tokens of text ${r + 1}`
     return Effect.fail(new SessionError({ reason: new RunFailed({ program: name, cause }) }))
   }, { discard: true })
@@ -225,11 +242,11 @@ export const generate = (
   g: Generator,
   prompts: ReadonlyArray<Prompt>,
   options: GenerationOptions
-): Stream.Stream<Token, SessionError> =>
+): Stream.Stream<Token, SessionError | PromptError> =>
   Stream.suspend(() => {
-    const begin = ({ ids, key }: Prompt, row: number): Writing => {
+    const begin = ({ ids, key, pictures = [], places = [] }: Prompt, row: number): Writing => {
       const text = new TextStream(g.decode, options.stop_strings)
-      return { row, key, ids: [...ids], prompted: ids.length, text }
+      return { row, key, ids: [...ids], prompted: ids.length, text, pictures, places }
     }
     const start: State = { writings: prompts.map(begin), cache: undefined }
     return Stream.paginate(

@@ -11,13 +11,14 @@ import { isQuantised, type Weights } from "../../engine/Weights.ts"
 import type { GenerationConfig } from "../../files/config/generation.ts"
 import { ModelRefused, type Token } from "../../ports/LanguageModel.ts"
 import type { Tokenizer } from "../../tokenizers/tokenizer.ts"
+import type { PromptError } from "../chatTokens.ts"
 import type { Ends } from "../folder.ts"
 import * as Decoding from "./decoding.ts"
-import { batches, generate } from "./generate.ts"
+import { batches, generate, type Generator, type Prompt } from "./generate.ts"
 import { generation } from "./graphs.ts"
 
 /** A tokenised prompt, and the texts that form its sampling key. */
-export interface Asked {
+export interface Asked extends Partial<Pick<Prompt, "pictures" | "places">> {
   readonly ids: ReadonlyArray<number>
   readonly about: ReadonlyArray<string>
 }
@@ -36,6 +37,9 @@ export interface WritingOptions {
   readonly weights: Weights
   /** Trainable weights are fed to the program; frozen ones become part of it on first use. */
   readonly learns: boolean
+  /** Size of a row of pictures' features, 0 for a model that reads none; and how those of pictures are had. */
+  readonly width: number
+  readonly look: NonNullable<Generator["look"]> | undefined
   /** Whether operands of quantised matrices are rounded (see `Graph`). */
   readonly rounds: boolean
 }
@@ -72,7 +76,7 @@ export const make = Effect.fnUntraced(function*(o: WritingOptions) {
   const program = yield* lazily(
     Effect.suspend(() =>
       session.open(
-        generation(config, decoder, o.model, o.rounds),
+        generation(config, decoder, o.model, o.rounds, o.width),
         learns ? within(weights) : weights.values(),
         weights.frozen()
       )
@@ -85,17 +89,18 @@ export const make = Effect.fnUntraced(function*(o: WritingOptions) {
     weights: () => learns ? weights.values() : {},
     padding: ends.padding,
     decode: tokenizer.decode,
+    ...(o.look ? { look: o.look } : {}),
     ...batches(o.model)
   }
   return (
     asked: ReadonlyArray<Asked>,
     max_new_tokens: number,
     decoding?: Partial<Generation>
-  ): Stream.Stream<Token, SessionError | ModelRefused> => {
+  ): Stream.Stream<Token, SessionError | PromptError> => {
     if (asked.length === 0) return Stream.empty
     const options = decoding === undefined ? usual : decoded(decoding)
     if (options instanceof ModelRefused) return Stream.fail(options)
-    const prompts = asked.map(({ about, ids }) => ({ ids, key: Key.fold(key, ...about) }))
+    const prompts = asked.map(({ about, ...own }) => ({ ...own, key: Key.fold(key, ...about) }))
     return Stream.unwrap(
       Effect.map(program, (open) => generate({ ...generator, program: open }, prompts, { ...options, max_new_tokens }))
     )

@@ -7,7 +7,7 @@ import { FileError } from "../../files/disk.ts"
 import { exists, readText } from "../../files/model.ts"
 import { ModelRefused } from "../../ports/LanguageModel.ts"
 import { special, type Tokenizer } from "../../tokenizers/tokenizer.ts"
-import type { Said } from "./jinja/render.ts"
+import type { Pieced, Said } from "./jinja/render.ts"
 import * as Templates from "./templates.ts"
 
 /** Renders chats, with the generation prompt for the assistant's answer unless the variables say otherwise. */
@@ -16,9 +16,15 @@ export type Render = (
   variables?: Readonly<Record<string, unknown>>
 ) => Effect.Effect<ReadonlyArray<string>, ModelRefused>
 
+/** Renders chats in pieces: as lists of these if the template takes them apart, else as texts with a token for each picture. */
+export type Compose = (
+  chats: ReadonlyArray<ReadonlyArray<Pieced>>
+) => Effect.Effect<ReadonlyArray<string>, ModelRefused>
+
 /** A loaded chat template. */
 export interface ChatTemplate {
   readonly render: Render
+  readonly compose: Compose
 }
 
 const FILE = modelFiles.chatTemplate
@@ -68,23 +74,57 @@ export const variablesOf = (tokenizer: Tokenizer) => {
   return { add_generation_prompt: true, tools: null, documents: null, ...Object.fromEntries(tokens) }
 }
 
+/** The message as one text. */
+const whole = ({ content, role }: Pieced, token: string): Said => ({
+  role,
+  content: content.map((piece) => piece.type === "image" ? token : piece.text).join("")
+})
+
+const times = (text: string, words: string): number => text.split(words).length - 1
+
+/** A user's message with a picture between its words. */
+const shown: Pieced = {
+  role: "user",
+  content: [{ type: "text", text: WORDS }, { type: "image" }, { type: "text", text: "\uE001" }]
+}
+
+/** Whether a template takes messages apart, and keeps a picture's place; `undefined` if it shows none. */
+const takes = Effect.fnUntraced(function*(render: Templates.Rendering, token: string) {
+  for (const lists of [true, false]) {
+    const [text = ""] = yield* Effect.orElseSucceed(render([[lists ? shown : whole(shown, token)]]), () => [])
+    if (times(text, WORDS) !== 1 || times(text, "\uE001") !== 1 || times(text, token) !== 1) continue
+    return { lists, keeps: text.indexOf(WORDS) < text.indexOf(token) && text.indexOf(token) < text.indexOf("\uE001") }
+  }
+  return undefined
+})
+
 /**
  * Loads the template; its process runs until the scope ends. Fails unless the template inserts a user message exactly
- * once.
+ * once, and a picture where `token` stands for pictures.
  */
-export const load = Effect.fnUntraced(function*(tokenizer: Tokenizer) {
+export const load = Effect.fnUntraced(function*(tokenizer: Tokenizer, token?: string) {
   const { path, place, text }: Found = yield* find(tokenizer, "set apply_chat_template: false")
   const refuse = (reason: string) => new ModelRefused({ path, place, reason })
   const render = yield* Templates.make(text, variablesOf(tokenizer))
-  const [probe] = yield* Effect.mapError(
-    render([[{ role: "user", content: WORDS }]]),
-    (reason) => new FileError({ path, place, reason })
-  )
-  const times = probe!.split(WORDS).length - 1
-  if (times !== 1) {
-    return yield* new FileError({ path, place, reason: `puts a user's words ${times} times, not once` })
+  const fail = (reason: string) => new FileError({ path, place, reason })
+  const how = token === undefined ? { lists: false, keeps: true } : yield* takes(render, token)
+  if (how === undefined) {
+    return yield* fail(`shows a picture (${token}) neither of a message in pieces nor of one text, or not once`)
+  }
+  if (!how.keeps) {
+    yield* Effect.logWarning(`${path}: the template moves pictures away from where they stand in a message`)
+  }
+  const compose: Compose = (chats) =>
+    Effect.mapError(
+      render(how.lists ? chats : chats.map((chat) => chat.map((own) => whole(own, token ?? "")))),
+      refuse
+    )
+  if (token === undefined) {
+    const [probe] = yield* Effect.mapError(render([[{ role: "user", content: WORDS }]]), fail)
+    if (times(probe!, WORDS) !== 1) return yield* fail(`puts a user's words ${times(probe!, WORDS)} times, not once`)
   }
   return {
+    compose,
     render: (chats, over) => Effect.mapError(render(chats, over), refuse)
   } satisfies ChatTemplate as ChatTemplate
 })

@@ -3,7 +3,7 @@
  * process, not the program. Started by `templates.ts`; one message per request.
  */
 import { limited } from "../../files/timeLimit.ts"
-import { render, type Said } from "./jinja/render.ts"
+import { type Pieced, render, type Said } from "./jinja/render.ts"
 import { compile, type Template } from "./jinja/source.ts"
 
 /** The first message to the process. */
@@ -15,7 +15,7 @@ export interface Begin {
   readonly variables: Readonly<Record<string, unknown>>
 }
 export interface Request {
-  readonly chats: ReadonlyArray<ReadonlyArray<Said>>
+  readonly chats: ReadonlyArray<ReadonlyArray<Said | Pieced>>
   /** Variables that win over those of the beginning. */
   readonly over: Begin["variables"]
 }
@@ -28,10 +28,12 @@ const rendered = (
   template: Template,
   { patience, variables }: Begin,
   over: Begin["variables"],
-  messages: ReadonlyArray<Said>
+  messages: ReadonlyArray<Said | Pieced>
 ): string => {
   const text = limited(patience, () => render(template, { ...variables, ...over }, messages))
-  const said = messages.reduce((sum, { content }) => sum + content.length, JSON.stringify(over).length)
+  const length = (content: (Said | Pieced)["content"]): number =>
+    typeof content === "string" ? content.length : JSON.stringify(content).length
+  const said = messages.reduce((sum, { content }) => sum + length(content), JSON.stringify(over).length)
   if (text.length > 2 * said + MOST) throw new Error(`makes ${text.length} characters of ${said}`)
   return text
 }

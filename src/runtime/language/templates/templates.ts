@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import type { Said } from "./jinja/render.ts"
+import type { Pieced, Said } from "./jinja/render.ts"
 import type { Begin, Reply, Request } from "./process.ts"
 
 /** Time limits in milliseconds: per text in the process, and the extra allowed for its start. */
@@ -57,21 +57,25 @@ const ask = (
 /** Maximum chats per message to the process. */
 const TOGETHER = 64
 
-/** Renders chats in order; fails with the template's error. */
+/** Renders chats in order under variables; fails with the template's error. */
+export type Rendering = (
+  chats: ReadonlyArray<ReadonlyArray<Said | Pieced>>,
+  over?: Begin["variables"]
+) => Effect.Effect<ReadonlyArray<string>, string>
+
+/** Makes the rendering of a template. */
 export const make = Effect.fnUntraced(function*(template: string, variables: Begin["variables"]) {
   const child = yield* Effect.acquireRelease(Effect.sync(start), (own) => Effect.sync(() => own.kill("SIGKILL")))
   const turns = yield* Semaphore.make(1)
   const begun = yield* Effect.cached(ask(child, { template, variables, patience: PATIENCE }, 1))
-  const render = (over: Begin["variables"]) => (chats: ReadonlyArray<ReadonlyArray<Said>>) =>
+  const render = (over: Begin["variables"]) => (chats: ReadonlyArray<ReadonlyArray<Said | Pieced>>) =>
     turns.withPermits(1)(Effect.andThen(begun, ask(child, { chats, over }, chats.length)))
-  return (
-    chats: ReadonlyArray<ReadonlyArray<Said>>,
-    over: Begin["variables"] = {}
-  ): Effect.Effect<ReadonlyArray<string>, string> => {
+  const rendering: Rendering = (chats, over = {}) => {
     const parts = Array.from(
       { length: Math.ceil(chats.length / TOGETHER) },
       (_, i) => chats.slice(i * TOGETHER, (i + 1) * TOGETHER)
     )
     return Effect.map(Effect.forEach(parts, render(over)), (texts) => texts.flat())
   }
+  return rendering
 })

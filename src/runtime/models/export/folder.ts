@@ -3,18 +3,19 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { dirname, join } from "node:path"
 import { modelFiles } from "../../../domain/fileNames.ts"
-import { decodeDecoder } from "../../files/config/decoder.ts"
+import { isObject } from "../../files/config/keys.ts"
 import { FileError, located, makeFolder, moveDurably, partialOf, writeDurably } from "../../files/disk.ts"
 import { spelledAs } from "../../files/json/numbers.ts"
-import { decodeFile, exists, readBytes, readJson, readText } from "../../files/model.ts"
+import { exists, readBytes, readJson, readText } from "../../files/model.ts"
 import * as Peft from "../../files/peft.ts"
 import { isReadable } from "../../files/safetensors/read.ts"
 import * as Shards from "../../files/safetensors/shards.ts"
 import * as Modules from "../../files/sentence/weights.ts"
-import { encoderType, HEAD, ofDecoder, ofEncoder, twinsOf } from "../../files/stateDict.ts"
+import { HEAD } from "../../files/stateDict.ts"
 import * as WeightFiles from "../../files/weights.ts"
 import * as ModelFolder from "../folder.ts"
 import * as Folding from "../mergeLora.ts"
+import { kindOf } from "./kind.ts"
 import * as Sentence from "./sentence.ts"
 
 /** Dtypes that a model can be saved in. */
@@ -50,6 +51,8 @@ export const companions: ReadonlyArray<string> = [
   "tokenizer.model",
   modelFiles.chatTemplate,
   modelFiles.generation,
+  modelFiles.preprocessor,
+  modelFiles.processor,
   modelFiles.colbert
 ]
 
@@ -62,20 +65,6 @@ const typeOf = (config: Json, asked: Options["dtype"]): Shards.SavedType => {
   return told in Shards.dtypes ? told as Shards.SavedType : "float32"
 }
 
-/** How the folder names its tensors, and whether its head is tied to the embedding. */
-const kindOf = Effect.fnUntraced(function*(folder: string, config: Json, sentence: Sentence.Sentence | undefined) {
-  if (sentence) {
-    const encoder = encoderType(config["model_type"], false)
-    return { naming: Sentence.namingOf(encoder), tied: encoder === undefined, twins: undefined }
-  }
-  const shapes = yield* WeightFiles.shapes(folder)
-  const encoder = encoderType(config["model_type"], shapes?.has(HEAD) ?? false)
-  if (encoder) return { naming: ofEncoder(encoder), tied: false, twins: undefined }
-  const path = join(folder, modelFiles.config)
-  const decoder = yield* decodeFile(path, decodeDecoder)
-  return { naming: ofDecoder(decoder), tied: decoder.tie_word_embeddings, twins: twinsOf(decoder) }
-})
-
 /** The config with an architecture if it lacks one; ColBERT always gets the name by which other tools know its head. */
 const architectureOf = (config: Json, names: ReadonlySet<string>): Json =>
   names.has(HEAD)
@@ -84,15 +73,17 @@ const architectureOf = (config: Json, names: ReadonlySet<string>): Json =>
 
 /** `config.json` of the saved model, with sorted keys. */
 const configOf = (config: Json, dtype: Shards.SavedType, names: ReadonlySet<string>): Json => {
-  const apart = names.has(Folding.HEAD) ? { tie_word_embeddings: false } : {}
-  const whole = Object.entries({ ...architectureOf(config, names), ...apart, dtype }).filter(([key]) =>
+  const apart = names.has(Folding.tablesOf(names).head) ? { tie_word_embeddings: false } : {}
+  const text = isObject(config["text_config"]) ? { text_config: { ...config["text_config"], ...apart } } : {}
+  const whole = Object.entries({ ...architectureOf(config, names), ...apart, ...text, dtype }).filter(([key]) =>
     key !== "torch_dtype"
   )
   return Object.fromEntries(whole.toSorted(([a], [b]) => a < b ? -1 : 1))
 }
 
 /** Default generation config, from the special tokens of the config; `undefined` without an eos token. */
-const generationOf = (config: Json): Json | undefined => {
+const generationOf = (whole: Json): Json | undefined => {
+  const config = { ...(isObject(whole["text_config"]) ? whole["text_config"] : {}), ...whole }
   const tokens = ["bos_token_id", "eos_token_id", "pad_token_id"].filter((key) => (config[key] ?? null) !== null)
   return tokens.includes("eos_token_id")
     ? { _from_model_config: true, ...Object.fromEntries(tokens.map((key) => [key, config[key]])) }
@@ -148,7 +139,10 @@ const pending = Effect.fnUntraced(function*({ adapter, apart, folder, naming, tw
     const name = naming(stored)
     return name === undefined ? [] : [[name, { ...source, stored }] as const]
   }))
-  if (apart) sources.set(Folding.HEAD, { ...sources.get(Folding.EMBEDDING)!, stored: Folding.HEAD })
+  if (apart) {
+    const { embedding, head } = Folding.tablesOf(sources.keys())
+    sources.set(head, { ...sources.get(embedding)!, stored: head })
+  }
   const own = [...sources].map(([name, source]) => ({
     name,
     stored: source.stored,
@@ -211,29 +205,37 @@ const texts = (
   ])
 }
 
+/** The config with so many rows of its tables, if they are others than before. */
+const withRows = (config: Json, rows: number | undefined): Json => {
+  if (rows === undefined) return config
+  const text = config["text_config"]
+  return isObject(text) ? { ...config, text_config: { ...text, vocab_size: rows } } : { ...config, vocab_size: rows }
+}
+
 /**
  * The model of a folder, or an adapter merged into its base (`on`, or the one that it names), as it is to be written;
  * open until the scope ends.
  */
 export const contents = Effect.fnUntraced(function*(name: string, on?: string) {
-  const { adapter, folder, given } = yield* on === undefined
+  const { adapter: own, folder, given } = yield* on === undefined
     ? ModelFolder.resolve(name)
     : ModelFolder.resolveOn(name, on)
-  if (adapter) yield* ModelFolder.checkBase(adapter, folder)
+  if (own) yield* ModelFolder.checkBase(own, folder)
   const config = (yield* readJson(join(folder, modelFiles.config))) as Json
-  const folders = adapter ? [given, folder] : [folder]
+  const folders = own ? [given, folder] : [folder]
   const sentence = yield* Sentence.sentenceOf(folders)
-  const { naming, tied, twins } = yield* kindOf(folder, config, sentence)
+  const { naming, spelled, tied, twins } = yield* kindOf(folder, config, sentence)
+  const adapter = own && spelled ? spelled(own) : own
   const apart = adapter !== undefined && tied && !sentence && Folding.parts(adapter)
   const { tensors, unused } = yield* pending({ folder, adapter, naming, twins, apart })
-  const vocab_size = (adapter && (yield* Peft.vocabulary(adapter))) ?? config["vocab_size"]
+  const rows = adapter && (yield* Peft.vocabulary(adapter))
   return {
     /** Folders of companions, from the first that has one. */
     folders,
     /** Of a single-vector retriever. */
     sentence,
     spelling: yield* readText(join(folder, modelFiles.config)),
-    config: { ...(sentence ? Sentence.configOf(sentence, config) : config), vocab_size } as Json,
+    config: withRows(sentence ? Sentence.configOf(sentence, config) : config, rows),
     /** By our names, with the names and types that they are stored under. */
     tensors,
     /** Stored tensors that the model does not use. */

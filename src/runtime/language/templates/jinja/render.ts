@@ -32,6 +32,9 @@ const globals = {
   }
 }
 
+/** A piece of a message, for templates that take them apart. */
+export type Piece = { readonly type: "text"; readonly text: string } | { readonly type: "image" }
+
 /** A message as passed to templates. */
 export interface Said {
   readonly role: string
@@ -39,11 +42,17 @@ export interface Said {
   readonly tool_calls?: ReadonlyArray<unknown>
 }
 
+/** A message in pieces. */
+export interface Pieced {
+  readonly role: string
+  readonly content: ReadonlyArray<Piece>
+}
+
 /** @throws Error if the template cannot be rendered. */
 export const render = (
   { program, roles }: Template,
   variables: Readonly<Record<string, unknown>>,
-  messages: ReadonlyArray<Said>
+  messages: ReadonlyArray<Said | Pieced>
 ): string => {
   const environment = new Environment()
   const all = { ...globals, ...variables, messages }
