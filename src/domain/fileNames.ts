@@ -77,6 +77,16 @@ export const evaluationFiles = {
   judgements: "qrels.trec"
 } as const
 
+/** Folder of what is read of a split's questions with single passages, within the run's folder. */
+export const analysisFolder = (split: string): string => `analysis-${split}`
+
+/** Its files: figures, and readings and a judge's choices by the hash of their conditions. */
+export const analysisFiles = {
+  figures: "analysis.json",
+  readings: (hash: string): string => `readings-${hash.slice(0, 16)}.jsonl`,
+  choices: (hash: string): string => `choices-${hash.slice(0, 16)}.jsonl`
+} as const
+
 /** Folder of mined negatives, within the run's folder: its files, and what is kept to go on from. */
 export const minedFolder = "mined"
 /** Name of the file of a split's mined negatives. */
