@@ -13,6 +13,7 @@ import { embedCommand } from "./commands/embed.ts"
 import { envCommand } from "./commands/env.ts"
 import { evaluateCommand } from "./commands/evaluate.ts"
 import { agreeCommand } from "./commands/evaluation/agree.ts"
+import { analyseCommand } from "./commands/evaluation/analyse.ts"
 import { compareCommand } from "./commands/evaluation/compare.ts"
 import { compareTasksCommand } from "./commands/evaluation/compareTasks.ts"
 import { experimentCommand } from "./commands/experiment.ts"
@@ -42,6 +43,7 @@ export const program = Command.runWith(
     compareCommand,
     reportCommand,
     compareTasksCommand,
+    analyseCommand,
     agreeCommand,
     answerCommand,
     embedCommand,

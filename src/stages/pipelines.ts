@@ -129,7 +129,10 @@ export const contrastive = (o: ContrastOptions & ContrastGoal) =>
 export const oracle = (c: number, passages: number, seed: number, o: PromptOptions) =>
   trainingStep(pipe(drawOracle(c, passages, seed), Stage.andThen(goldTarget(1))), byTarget(1, c, o))
 
-/** Retrieval, then the reader's choice from the `c` best of `n`: as columns, or as events while it is made. */
+/**
+ * Retrieval, then the reader's choice from the `c` best of `n`: as columns, or as events while it is made. `alone` is its choice
+ * given one passage, which stands in `docs`.
+ */
 const answered = <E, R>(
   find: Stage.Stage<typeof Question, ReturnType<typeof Candidates>, E, R>,
   n: number,
@@ -137,6 +140,7 @@ const answered = <E, R>(
   o: AnswerOptions
 ) => ({
   stage: pipe(find, Stage.andThen(answer(n, c, o))),
+  alone: answer(1, 1, o),
   /** The passages behind each answer, best last, and the events of answering. */
   tell: (rows: Frame<typeof Question>) =>
     Effect.map(find.run(rows), (found) => {

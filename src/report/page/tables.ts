@@ -1,6 +1,7 @@
 /** The tables of a report that say how good arms are. */
 import type { Report } from "../../programs/reporting/collect.ts"
 import type { Compared } from "../../programs/reporting/statistics.ts"
+import { aloneTables } from "./aloneTables.ts"
 import { wordsOf } from "./lead.ts"
 import { bounds, count, few, NONE, percent, points, pValue, three } from "./numbers.ts"
 import { number, type Row, type Table, text } from "./table.ts"
@@ -269,5 +270,5 @@ const seeds = ({ arms }: Report): Table => {
 
 /** The tables that have rows, in the order in which they are shown. */
 export const resultTables = (report: Report): ReadonlyArray<Table> =>
-  [accuracy, ranking, types, documents, calibration, seeds, recall, bins, learning]
+  [accuracy, ranking, types, documents, calibration, ...aloneTables, seeds, recall, bins, learning]
     .map((of) => of(report)).filter(({ rows }: { rows: ReadonlyArray<Row> }) => rows.length > 0)
