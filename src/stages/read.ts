@@ -1,22 +1,22 @@
-/** Read: the reader's likelihood of the correct answer given each drawn passage alone, or all but that one. */
+/** Read: the reader's likelihood of the correct answer given each drawn passage alone, or all but that one; or its attention to each. */
 import * as Effect from "effect/Effect"
 import * as Frame from "../domain/Frame.ts"
-import { Draw, Leaving, Question, Reading } from "../domain/tables.ts"
+import { Attention, Draw, Leaving, Question, Reading } from "../domain/tables.ts"
 import { LanguageModel } from "../runtime/ports/LanguageModel.ts"
 import { answerOf, ask, type PromptOptions, readTexts } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
 
-/** The prompt's passages for each of the m drawn ones of a row, worst first. */
+/** The prompt's passages for each of a row's prompts, worst first, from the m drawn ones. */
 type Shown = (drawn: Int32Array, place: number) => Int32Array
 
-/** A prompt with some of the drawn passages for each of them, and the correct answers. */
-const askingWith = (m: number, o: PromptOptions, shown: Shown) =>
+/** `each` prompts of every row with some of its m drawn passages, and the correct answers. */
+const askingWith = (m: number, each: number, o: PromptOptions, shown: Shown) =>
   Effect.fnUntraced(function*(rows: Frame.Frame<typeof Question & Pick<ReturnType<typeof Draw>, "drawn">>) {
     const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
     const [answers, drawn] = [Frame.column(rows, "answer"), Frame.column(rows, "drawn")]
     const texts = yield* readTexts(drawn)
-    const asked = Array.from(drawn, (_, i) => {
-      const [q, place] = [Math.floor(i / m), i % m]
+    const asked = Array.from({ length: rows.rows * each }, (_, i) => {
+      const [q, place] = [Math.floor(i / each), i % each]
       const own = { question: questions[q]!, options: options[q]! }
       const passages = texts(shown(drawn.subarray(q * m, (q + 1) * m), place))
       return { prompt: ask(o, passages, own), continuation: answerOf(o, own, answers[q]!) }
@@ -28,7 +28,7 @@ const needs = (m: number) => ({ ...Question, drawn: Draw(m, 1).drawn })
 
 /** The reader's likelihood given each drawn passage alone: a forward pass without gradients. */
 export const read = (m: number, o: PromptOptions) => {
-  const asking = askingWith(m, o, (drawn, place) => drawn.subarray(place, place + 1))
+  const asking = askingWith(m, m, o, (drawn, place) => drawn.subarray(place, place + 1))
   return Stage.make("read", {
     needs: needs(m),
     adds: Reading(m),
@@ -42,7 +42,7 @@ export const read = (m: number, o: PromptOptions) => {
 
 /** The reader's likelihood given all drawn passages but one, the first drawn last. */
 export const readWithout = (m: number, o: PromptOptions) => {
-  const asking = askingWith(m, o, (drawn, place) => drawn.filter((_, i) => i !== place).toReversed())
+  const asking = askingWith(m, m, o, (drawn, place) => drawn.filter((_, i) => i !== place).toReversed())
   return Stage.make("read", {
     needs: needs(m),
     adds: Leaving(m),
@@ -50,6 +50,26 @@ export const readWithout = (m: number, o: PromptOptions) => {
       const reader = yield* LanguageModel
       const { continuations, prompts } = yield* asking(rows)
       return { nllWithout: yield* reader.nll(prompts, continuations) }
+    })
+  })
+}
+
+/** How much the reader attends to each drawn passage while it predicts the answer from all of them, the first drawn last. */
+export const attend = (m: number, o: PromptOptions) => {
+  const asking = askingWith(m, 1, o, (drawn) => drawn.toReversed())
+  return Stage.make("read", {
+    needs: needs(m),
+    adds: Attention(m),
+    run: Effect.fnUntraced(function*(rows) {
+      const reader = yield* LanguageModel
+      const drawn = Frame.column(rows, "drawn")
+      const { continuations, prompts } = yield* asking(rows)
+      const masses = yield* reader.attention(prompts, continuations)
+      /** A place without a passage, -1, is not in the prompt. */
+      const shown = (q: number) => [...Array(m).keys()].toReversed().filter((place) => drawn[q * m + place]! >= 0)
+      const attention = new Float32Array(drawn.length)
+      masses.forEach((mass, q) => shown(q).forEach((place, part) => attention[q * m + place] = mass[part]!))
+      return { attention }
     })
   })
 }

@@ -20,6 +20,13 @@ export interface ChatTokensOptions {
   readonly max_length: number
 }
 
+/** Tokens of a chat by its parts. */
+export interface Parted {
+  readonly ids: Ids
+  /** For each token, which of the parts that yield it belongs to, in their order; -1 for none. */
+  readonly parts: ReadonlyArray<number>
+}
+
 /** Chats as token ids. */
 export interface ChatTokens {
   /**
@@ -27,6 +34,8 @@ export interface ChatTokens {
    * front; then the `cut` spans are. The start of the assistant's answer is never truncated.
    */
   readonly fit: (chat: Chat, after: number) => Effect.Effect<Ids, PromptError>
+  /** The same, with the part that each token belongs to. */
+  readonly parted: (chat: Chat, after: number) => Effect.Effect<Parted, PromptError>
   /** Number of tokens of a chat without the parts that yield. */
   readonly least: (chat: Chat) => Effect.Effect<number, ModelRefused>
 }
@@ -81,6 +90,11 @@ interface Composer {
   readonly ids: (messages: Chat) => Effect.Effect<Ids, ModelRefused>
   /** Upper bound of the tokens before the first part that yields, which do not depend on that part. */
   readonly before: (messages: Chat) => Effect.Effect<number, ModelRefused>
+  /**
+   * For each part that yields, the tokens from..to-1 of the messages that are its own. A token of two parts belongs to the later
+   * one.
+   */
+  readonly spans: (messages: Chat) => Effect.Effect<ReadonlyArray<readonly [from: number, to: number]>, ModelRefused>
 }
 
 const firstYielding = (chat: Chat): readonly [message: number, part: number] | undefined => {
@@ -103,8 +117,39 @@ const plain = ({ tokenizer: { encode } }: ChatTokensOptions, start: Ids): Compos
   const ids = (messages: Chat): Ids => [...start, ...messages.flatMap(({ content }) => content.flatMap(part))]
   return {
     ids: (messages) => Effect.sync(() => ids(messages)),
-    before: (messages) => Effect.sync(() => ids(untilYielding(messages)).length)
+    before: (messages) => Effect.sync(() => ids(untilYielding(messages)).length),
+    spans: (messages) =>
+      Effect.sync(() => {
+        let at = start.length
+        return messages.flatMap(({ content }) => content).flatMap((own) => {
+          const from = at
+          at += part(own).length
+          return own.yields ? [[from, at] as const] : []
+        })
+      })
   }
+}
+
+/** Where the parts that yield stand in a rendered text: characters from..to-1; `undefined` if a message is not in it as it is. */
+const placesIn = (
+  text: string,
+  messages: ReadonlyArray<ReadonlyArray<{ readonly text: string; readonly yields: boolean }>>
+) => {
+  const places: Array<readonly [number, number]> = []
+  let after = 0
+  for (const parts of messages) {
+    const whole = parts.map((own) => own.text).join("")
+    const trimmed = whole.trim()
+    const found = text.indexOf(trimmed, after)
+    if (found < 0) return undefined
+    let at = found - whole.indexOf(trimmed)
+    for (const own of parts) {
+      if (own.yields) places.push([Math.max(found, at), Math.min(found + trimmed.length, at + own.text.length)])
+      at += own.text.length
+    }
+    after = found + trimmed.length
+  }
+  return places
 }
 
 /** Length of the common prefix, up to `most`. */
@@ -115,7 +160,7 @@ const shared = (a: Ids, b: Ids, most = Infinity): number => {
 }
 
 /** Chat template: the rendered text is tokenised as a whole. */
-const templated = ({ tokenizer: { encode } }: ChatTokensOptions, { render }: ChatTemplate): Composer => {
+const templated = ({ tokenizer: { encode } }: ChatTokensOptions, { refuse, render }: ChatTemplate): Composer => {
   const known = remembering<string>(KEPT)
   const part = ({ most, text }: Part): string =>
     most === undefined ? text : known(`${most} ${text}`, () => beginning(text, most, encode))
@@ -133,6 +178,19 @@ const templated = ({ tokenizer: { encode } }: ChatTokensOptions, { render }: Cha
         starts.set(key, shared(encode(a!), encode(b!)))
       }
       return starts.get(key)!
+    }),
+    spans: Effect.fnUntraced(function*(messages) {
+      const [text] = yield* render([messages.map(said)])
+      const shown = messages.map(({ content }) =>
+        content.map((own) => ({ text: part(own), yields: own.yields ?? false }))
+      )
+      const places = placesIn(text!, shown)
+      if (places === undefined) {
+        return yield* refuse("prints a message otherwise than it is: which tokens are a passage's cannot be told")
+      }
+      const whole = encode(text!)
+      const tokensTo = (at: number) => shared(whole, encode(text!.slice(0, at)))
+      return places.map(([from, to]) => [tokensTo(from), tokensTo(to)] as const)
     })
   }
 }
@@ -194,21 +252,41 @@ export const make = (options: ChatTokensOptions): ChatTokens => {
     return yield* new ContextOverflow({ tokens: max_length - room + tokens, limit: max_length, prompt: brief(bare) })
   })
 
+  /** The tokens that fit, and which of all tokens were left out: from..to-1; `undefined` if no part that yields is left. */
   const within = Effect.fnUntraced(function*(messages: Chat, room: number) {
     const ids = yield* composer.ids(messages)
     const over = ids.length - room
-    if (over <= 0) return ids
+    if (over <= 0) return { ids, out: [0, 0] as const }
     const bare = withoutYielding(messages)
     const alone = yield* composer.ids(bare)
-    if (alone.length >= room) return alone.length === room ? alone : yield* cut(bare, room, alone.length)
+    if (alone.length >= room) {
+      const ids = alone.length === room ? alone : yield* cut(bare, room, alone.length)
+      return { ids, out: undefined }
+    }
     const from = shared(ids, alone, yield* composer.before(messages))
-    return [...ids.slice(0, from), ...ids.slice(from + over)]
+    return { ids: [...ids.slice(0, from), ...ids.slice(from + over)], out: [from, from + over] as const }
+  })
+
+  /** A prompt's messages in at most `max_length - after` tokens, and the start of the answer. */
+  const fitted = Effect.fnUntraced(function*(chat: Chat, after: number) {
+    const [messages, begun] = parted(chat)
+    return { messages, begun, ...yield* within(messages, max_length - after - begun.length) }
   })
 
   return {
-    fit: Effect.fnUntraced(function*(chat, after) {
-      const [messages, begun] = parted(chat)
-      return [...yield* within(messages, max_length - after - begun.length), ...begun]
+    fit: (chat, after) => Effect.map(fitted(chat, after), ({ begun, ids }) => [...ids, ...begun]),
+    parted: Effect.fnUntraced(function*(chat, after) {
+      const { begun, ids, messages, out } = yield* fitted(chat, after)
+      const spans = out === undefined ? [] : yield* composer.spans(messages)
+      const [left, right] = out ?? [0, 0]
+      const partAt = (i: number): number => {
+        const at = i < left ? i : i + right - left
+        return spans.findIndex(([from, to]) => from <= at && at < to)
+      }
+      return {
+        ids: [...ids, ...begun],
+        parts: [...ids.keys(), ...begun.map(() => -1)].map((i) => i < 0 ? -1 : partAt(i))
+      }
     }),
     least: Effect.fnUntraced(function*(chat) {
       const [messages, begun] = parted(chat)

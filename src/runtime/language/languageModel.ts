@@ -50,6 +50,7 @@ const inWords = (taught?: Taught) => (error: Failure): LanguageModelError =>
 const portOf = (model: Model.Decoding, asError = inWords()) =>
   LanguageModel.of({
     nll: Effect.fn("languageModel.nll")(model.nll, Effect.mapError(asError)),
+    attention: Effect.fn("languageModel.attention")(model.attention, Effect.mapError(asError)),
     rank: Effect.fn("languageModel.rank")(model.rank, Effect.mapError(asError)),
     logLikelihood: Effect.fn("languageModel.logLikelihood")(model.logLikelihood, Effect.mapError(asError)),
     describe: Effect.fn("languageModel.describe")(model.describe, Effect.mapError(asError)),

@@ -17,8 +17,10 @@ import {
   type Described,
   type Reduction,
   type TokenRow,
-  type WriteOptions
+  type WriteOptions,
+  yielding
 } from "../ports/LanguageModel.ts"
+import * as Attention from "./attention.ts"
 import type { PromptError } from "./chatTokens.ts"
 import * as Folder from "./folder.ts"
 import * as Writing from "./generation/writing.ts"
@@ -76,6 +78,7 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     rounds: own.quantization_activations === "int8"
   })
   const padded = { padding: ends.padding, most }
+  const attended = yield* Attention.make({ model: settings.name, decoder, config, weights, ...padded })
   const { described, likelihoods } = yield* Scoring.make({ model: settings.name, decoder, weights, ...padded })
 
   /** Applies `make` to each prompt; overlong prompts are dropped if the settings say "skip". */
@@ -110,6 +113,10 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
       const found = yield* likelihoods([...distinct.values()], Array<number>(distinct.size).fill(1), "mean")
       const places = new Map([...distinct.keys()].map((key, i) => [key, i]))
       return Float32Array.from(keys, (key) => found[places.get(key)!]![0]!)
+    }),
+    attention: Effect.fnUntraced(function*(prompts: ReadonlyArray<Chat>, continuations: ReadonlyArray<string>) {
+      const all = yield* Effect.forEach(prompts, (prompt, p) => sequences.parted(prompt, continuations[p]!))
+      return yield* attended(all, prompts.map(yielding))
     }),
     rank: Effect.fnUntraced(function*(
       prompts: ReadonlyArray<Chat>,

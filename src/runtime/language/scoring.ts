@@ -11,10 +11,10 @@ import { pack, type PackOptions } from "./pack.ts"
 import type { Sequence } from "./sequences.ts"
 
 /** Approximate number of tokens per run. */
-const TOKENS = 4096
+export const TOKENS = 4096
 
 /** Consecutive groups of at most `size`. */
-const groupsOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
+export const groupsOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
 
 /** Sum or mean of the tokens' negative log-likelihoods for each part of a sequence. */

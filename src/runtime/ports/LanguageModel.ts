@@ -95,6 +95,15 @@ export class LanguageModel extends Context.Service<LanguageModel, {
     continuations: ReadonlyArray<string>
   ) => Effect.Effect<Float32Array, LanguageModelError>
   /**
+   * How much each part of a prompt that yields is attended to while the continuation is predicted, [prompt][part]: attention times
+   * the Euclidean norm of the value, summed over the part's tokens, mean over layers, heads and the continuation's tokens with eos
+   * (Atlas's ADist, of a decoder). A part that did not fit has 0.
+   */
+  readonly attention: (
+    prompts: ReadonlyArray<Chat>,
+    continuations: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<Float32Array>, LanguageModelError>
+  /**
    * Negative log-likelihoods of several independent continuations per prompt, with the eos token after each unless they
    * are `open`. Empty for overlong prompts if these are to be skipped.
    */
@@ -114,6 +123,10 @@ export class LanguageModel extends Context.Service<LanguageModel, {
   /** The same with what else is told of these tokens, at the cost of more passes over the logits. */
   readonly describe: (texts: ReadonlyArray<TokenRow>) => Effect.Effect<Described, LanguageModelError>
 }>()("anamnesis/runtime/LanguageModel") {}
+
+/** The number of parts of a chat that yield. */
+export const yielding = (chat: Chat): number =>
+  chat.reduce((sum, { content }) => sum + content.filter((part) => part.yields).length, 0)
 
 /** Prompts and their target continuations. */
 export interface LanguageModelLesson {
@@ -182,6 +195,7 @@ export class LanguageModelLearner extends Context.Service<LanguageModelLearner, 
 /** No model: all texts are equally likely, and nothing is generated. */
 export const none: Layer.Layer<LanguageModel> = Layer.succeed(LanguageModel, {
   nll: (prompts) => Effect.succeed(new Float32Array(prompts.length)),
+  attention: (prompts) => Effect.succeed(prompts.map((chat) => new Float32Array(yielding(chat)))),
   rank: (prompts) => Effect.succeed(prompts.map(() => new Float32Array(0))),
   write: () => Stream.empty,
   logLikelihood: (texts) => Effect.succeed(new Float32Array(texts.length)),

@@ -32,8 +32,8 @@ const draws = inNamed("joint", "frozen_rag", "bm25_rag")
 const judges = inNamed("joint", "frozen_rag")
 const byPairs = all(judges, where("with gold_score_mode llm_rank", (c) => c["gold_score_mode"] === "llm_rank"))
 const byTemperature = where(
-  "with gold_score_mode pdist, pdist_prior or loop",
-  (c) => ["pdist", "pdist_prior", "loop"].includes(c["gold_score_mode"] as string)
+  "with a gold_score_mode other than llm_rank and emdr2",
+  (c) => !["llm_rank", "emdr2"].includes(c["gold_score_mode"] as string)
 )
 /** Modes that train the retriever on given questions. */
 const trainsRanking = inModes(({ questions, retriever }) => retriever === "trained" && questions === "given")
@@ -75,17 +75,20 @@ export const fields = {
     default: 1,
     matters: all(draws, where("with sampling weighted", ({ sampling }) => sampling === "weighted"))
   }),
-  gold_score_mode: setting(Schema.Literals(["llm_rank", "pdist", "pdist_prior", "emdr2", "loop"]), {
+  gold_score_mode: setting(Schema.Literals(["llm_rank", "pdist", "pdist_prior", "emdr2", "loop", "adist", "replug"]), {
     description:
-      "How the reader's likelihoods teach the retriever: by pairs (JMLR), or as a distribution over the passages it is to have: "
-      + "of the likelihoods (Atlas's PDist), the same with its own as prior, that of EMDR2's marginal likelihood, or by what the "
-      + "answer loses without each passage (Atlas's LOOP).",
+      "How the reader teaches the retriever: by pairs of likelihoods (JMLR), or as a distribution over the passages it is to have: of "
+      + "the likelihoods (Atlas's PDist), the same with its own as prior, that of EMDR2's marginal likelihood, by what the answer "
+      + "loses without each passage (Atlas's LOOP), by how much the answer attends to each among all (Atlas's ADist), or of the "
+      + "likelihoods with the divergence the other way (REPLUG LSR).",
     affects: "learning",
     default: "llm_rank",
     matters: judges
   }),
   temperature_gold: setting(Positive, {
-    description: "Temperature of the reader's distribution over passages (pdist, pdist_prior, loop).",
+    description:
+      "Temperature of the reader's distribution over passages (all but llm_rank and emdr2): of log-likelihoods per token, of "
+      + "attention (adist), or of likelihoods per token, between 0 and 1 (replug; there both temperatures are often 0.1).",
     affects: "learning",
     default: 0.01,
     matters: all(judges, byTemperature)
@@ -188,7 +191,7 @@ const conflicts = (c: JmlrConfig): ReadonlyArray<string> => {
     found && c.n_context > c.n_candidates && `n_context (${c.n_context}) exceeds n_candidates (${c.n_candidates})`,
     found && c.context === "sampled" && c.n_context > c.retriever_n_context
     && `n_context (${c.n_context}) exceeds retriever_n_context (${c.retriever_n_context}), from which it is taken`,
-    ["llm_rank", "loop"].includes(c.gold_score_mode) && c.retriever_n_context < 2
+    ["llm_rank", "loop", "adist", "replug"].includes(c.gold_score_mode) && c.retriever_n_context < 2
     && `${c.gold_score_mode} compares at least 2 passages`,
     weighsScores(c) && !c.retrieve_with_rerank
     && `gold_score_mode ${c.gold_score_mode} weighs with the encoder's current scores; set retrieve_with_rerank: true`,

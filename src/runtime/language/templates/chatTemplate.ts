@@ -19,6 +19,8 @@ export type Render = (
 /** A loaded chat template. */
 export interface ChatTemplate {
   readonly render: Render
+  /** The error of a template that cannot be used so. */
+  readonly refuse: (reason: string) => ModelRefused
 }
 
 const FILE = modelFiles.chatTemplate
@@ -85,6 +87,7 @@ export const load = Effect.fnUntraced(function*(tokenizer: Tokenizer) {
     return yield* new FileError({ path, place, reason: `puts a user's words ${times} times, not once` })
   }
   return {
-    render: (chats, over) => Effect.mapError(render(chats, over), refuse)
+    render: (chats, over) => Effect.mapError(render(chats, over), refuse),
+    refuse
   } satisfies ChatTemplate as ChatTemplate
 })
