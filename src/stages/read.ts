@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Frame from "../domain/Frame.ts"
 import { Attention, Draw, Leaving, Question, Reading } from "../domain/tables.ts"
-import { LanguageModel } from "../runtime/ports/LanguageModel.ts"
+import { LanguageModel, LanguageModelLearner, type Verdicts } from "../runtime/ports/LanguageModel.ts"
 import { answerOf, ask, type PromptOptions, readTexts } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
 
@@ -24,6 +24,13 @@ const askingWith = (m: number, each: number, o: PromptOptions, shown: Shown) =>
     return { prompts: asked.map(({ prompt }) => prompt), continuations: asked.map(({ continuation }) => continuation) }
   })
 
+/** The reader whose verdicts count: as it is, or as it was some steps ago where its learner says so. */
+const judge = (
+  now: LanguageModel["Service"],
+  { earlier }: LanguageModelLearner["Service"],
+  rows: Frame.Frame<Pick<typeof Question, "step">>
+): Effect.Effect<Verdicts> => earlier ? earlier(Frame.column(rows, "step")[0]!) : Effect.succeed(now)
+
 const needs = (m: number) => ({ ...Question, drawn: Draw(m, 1).drawn })
 
 /** The reader's likelihood given each drawn passage alone: a forward pass without gradients. */
@@ -33,7 +40,7 @@ export const read = (m: number, o: PromptOptions) => {
     needs: needs(m),
     adds: Reading(m),
     run: Effect.fnUntraced(function*(rows) {
-      const reader = yield* LanguageModel
+      const reader = yield* judge(yield* LanguageModel, yield* LanguageModelLearner, rows)
       const { continuations, prompts } = yield* asking(rows)
       return { nll: yield* reader.nll(prompts, continuations) }
     })
@@ -47,7 +54,7 @@ export const readWithout = (m: number, o: PromptOptions) => {
     needs: needs(m),
     adds: Leaving(m),
     run: Effect.fnUntraced(function*(rows) {
-      const reader = yield* LanguageModel
+      const reader = yield* judge(yield* LanguageModel, yield* LanguageModelLearner, rows)
       const { continuations, prompts } = yield* asking(rows)
       return { nllWithout: yield* reader.nll(prompts, continuations) }
     })
@@ -61,7 +68,7 @@ export const attend = (m: number, o: PromptOptions) => {
     needs: needs(m),
     adds: Attention(m),
     run: Effect.fnUntraced(function*(rows) {
-      const reader = yield* LanguageModel
+      const reader = yield* judge(yield* LanguageModel, yield* LanguageModelLearner, rows)
       const drawn = Frame.column(rows, "drawn")
       const { continuations, prompts } = yield* asking(rows)
       const masses = yield* reader.attention(prompts, continuations)

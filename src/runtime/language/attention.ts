@@ -31,6 +31,9 @@ const watchedOf = (own: ReadonlyArray<PartedSequence>, [rows, length, watched]: 
   return { parts, at, weights }
 }
 
+/** Counts attention under a decoder's weights. */
+export type Attending = Effect.Success<ReturnType<typeof make>>
+
 /** The masses of the parts of sequences, in their order; `counts` are the numbers of parts. */
 export const make = Effect.fnUntraced(function*({ config, decoder, model, most, padding, weights }: AttentionOptions) {
   const program = yield* cached(

@@ -7,6 +7,8 @@ import type { ModelSettings } from "../../domain/settings/model.ts"
 import { LEAST_SHIFTED, type Prompting } from "../../domain/settings/prompting.ts"
 import type { Training } from "../../domain/settings/training.ts"
 import { causalLm } from "../../kernels/nn/decoder.ts"
+import type { SessionError } from "../engine/Session.ts"
+import type { Weights } from "../engine/Weights.ts"
 import * as ModelFolder from "../models/folder.ts"
 import * as Model from "../models/load.ts"
 import { loraOf } from "../models/lora.ts"
@@ -17,6 +19,7 @@ import {
   type Described,
   type Reduction,
   type TokenRow,
+  type Verdicts,
   type WriteOptions,
   yielding
 } from "../ports/LanguageModel.ts"
@@ -41,9 +44,13 @@ export interface LanguageModelSettings {
   readonly generation: Generation
   /** How preferences are learned from; needed for `prefer`. */
   readonly preference?: PreferenceTerms
+  /** How many updates old the weights of `earlier` may be; without it there are none. */
+  readonly lag?: number
   /** Whether updates on tokens and preferences tell of tokens more than their likelihoods; not by default. */
   readonly told?: boolean
 }
+
+type Failed = SessionError | PromptError
 
 /** `learns`: whether the parameters are trainable. */
 export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings, learns: boolean) {
@@ -78,8 +85,27 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     rounds: own.quantization_activations === "int8"
   })
   const padded = { padding: ends.padding, most }
-  const attended = yield* Attention.make({ model: settings.name, decoder, config, weights, ...padded })
-  const { described, likelihoods } = yield* Scoring.make({ model: settings.name, decoder, weights, ...padded })
+  const judged = { model: settings.name, decoder, config, weights, ...padded }
+  const { described, likelihoods } = yield* Scoring.make(judged)
+
+  /** What is said of answers to prompts; identical sequences are scored once. */
+  const verdictsOf = (
+    likelihoods: Scoring.Scoring["likelihoods"],
+    attended: Attention.Attending
+  ): Verdicts<Failed> => ({
+    nll: Effect.fnUntraced(function*(prompts: ReadonlyArray<Chat>, continuations: ReadonlyArray<string>) {
+      const all = yield* Effect.forEach(prompts, (prompt, p) => sequences.one(prompt, continuations[p]!, 0))
+      const keys = all.map(({ ids, supervised }) => `${supervised.length} ${ids.join(" ")}`)
+      const distinct = new Map(keys.map((key, i) => [key, all[i]!]))
+      const found = yield* likelihoods([...distinct.values()], Array<number>(distinct.size).fill(1), "mean")
+      const places = new Map([...distinct.keys()].map((key, i) => [key, i]))
+      return Float32Array.from(keys, (key) => found[places.get(key)!]![0]!)
+    }),
+    attention: Effect.fnUntraced(function*(prompts: ReadonlyArray<Chat>, continuations: ReadonlyArray<string>) {
+      const all = yield* Effect.forEach(prompts, (prompt, p) => sequences.parted(prompt, continuations[p]!))
+      return yield* attended(all, prompts.map(yielding))
+    })
+  })
 
   /** Applies `make` to each prompt; overlong prompts are dropped if the settings say "skip". */
   const each = <A>(
@@ -105,19 +131,15 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     sequences,
     padded,
     files: yield* ModelFolder.companions(folder),
-    /** Identical sequences are scored once. */
-    nll: Effect.fnUntraced(function*(prompts: ReadonlyArray<Chat>, continuations: ReadonlyArray<string>) {
-      const all = yield* Effect.forEach(prompts, (prompt, p) => sequences.one(prompt, continuations[p]!, 0))
-      const keys = all.map(({ ids, supervised }) => `${supervised.length} ${ids.join(" ")}`)
-      const distinct = new Map(keys.map((key, i) => [key, all[i]!]))
-      const found = yield* likelihoods([...distinct.values()], Array<number>(distinct.size).fill(1), "mean")
-      const places = new Map([...distinct.keys()].map((key, i) => [key, i]))
-      return Float32Array.from(keys, (key) => found[places.get(key)!]![0]!)
-    }),
-    attention: Effect.fnUntraced(function*(prompts: ReadonlyArray<Chat>, continuations: ReadonlyArray<string>) {
-      const all = yield* Effect.forEach(prompts, (prompt, p) => sequences.parted(prompt, continuations[p]!))
-      return yield* attended(all, prompts.map(yielding))
-    }),
+    ...verdictsOf(likelihoods, yield* Attention.make(judged)),
+    /** The same under other weights of the model. */
+    verdicts: (weights: Weights) => {
+      const others = { ...judged, weights }
+      return Effect.map(
+        Effect.all([Scoring.make(others), Attention.make(others)]),
+        ([{ likelihoods }, attended]) => verdictsOf(likelihoods, attended)
+      )
+    },
     rank: Effect.fnUntraced(function*(
       prompts: ReadonlyArray<Chat>,
       continuations: ReadonlyArray<ReadonlyArray<string>>,

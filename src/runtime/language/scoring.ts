@@ -67,6 +67,9 @@ const programs = Effect.fnUntraced(function*({ decoder, model, weights }: Scorin
   return run
 })
 
+/** Judges sequences under a decoder's weights. */
+export type Scoring = Effect.Success<ReturnType<typeof make>>
+
 /** What is told of a supervised token besides its negative log-likelihood. */
 export const figureNames = ["correct", "entropy", "logits"] as const
 

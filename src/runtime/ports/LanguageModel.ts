@@ -87,13 +87,13 @@ export interface Described extends TokenSums {
   readonly logLikelihood: Float32Array
 }
 
-/** A language model for inference. */
-export class LanguageModel extends Context.Service<LanguageModel, {
+/** What a language model says of answers. */
+export interface Verdicts<E = LanguageModelError> {
   /** Mean negative log-likelihood of each continuation given its prompt, including the eos token, in nats per token. */
   readonly nll: (
     prompts: ReadonlyArray<Chat>,
     continuations: ReadonlyArray<string>
-  ) => Effect.Effect<Float32Array, LanguageModelError>
+  ) => Effect.Effect<Float32Array, E>
   /**
    * How much each part of a prompt that yields is attended to while the continuation is predicted, [prompt][part]: attention times
    * the Euclidean norm of the value, summed over the part's tokens, mean over layers, heads and the continuation's tokens with eos
@@ -102,27 +102,34 @@ export class LanguageModel extends Context.Service<LanguageModel, {
   readonly attention: (
     prompts: ReadonlyArray<Chat>,
     continuations: ReadonlyArray<string>
-  ) => Effect.Effect<ReadonlyArray<Float32Array>, LanguageModelError>
-  /**
-   * Negative log-likelihoods of several independent continuations per prompt, with the eos token after each unless they
-   * are `open`. Empty for overlong prompts if these are to be skipped.
-   */
-  readonly rank: (
-    prompts: ReadonlyArray<Chat>,
-    continuations: ReadonlyArray<ReadonlyArray<string>>,
-    reduction: Reduction,
-    end?: "eos" | "open"
-  ) => Effect.Effect<ReadonlyArray<Float32Array>, LanguageModelError>
-  /**
-   * Generates texts, token by token. Samples depend on the prompt, the key and the seed, not on the other prompts.
-   * Nothing for overlong prompts if these are to be skipped.
-   */
-  readonly write: (prompts: ReadonlyArray<Chat>, options: WriteOptions) => Stream.Stream<Token, LanguageModelError>
-  /** Log-likelihood of each text's learned tokens given those before them: their sum, in nats. */
-  readonly logLikelihood: (texts: ReadonlyArray<TokenRow>) => Effect.Effect<Float32Array, LanguageModelError>
-  /** The same with what else is told of these tokens, at the cost of more passes over the logits. */
-  readonly describe: (texts: ReadonlyArray<TokenRow>) => Effect.Effect<Described, LanguageModelError>
-}>()("anamnesis/runtime/LanguageModel") {}
+  ) => Effect.Effect<ReadonlyArray<Float32Array>, E>
+}
+
+/** A language model for inference. */
+export class LanguageModel extends Context.Service<
+  LanguageModel,
+  Verdicts & {
+    /**
+     * Negative log-likelihoods of several independent continuations per prompt, with the eos token after each unless they
+     * are `open`. Empty for overlong prompts if these are to be skipped.
+     */
+    readonly rank: (
+      prompts: ReadonlyArray<Chat>,
+      continuations: ReadonlyArray<ReadonlyArray<string>>,
+      reduction: Reduction,
+      end?: "eos" | "open"
+    ) => Effect.Effect<ReadonlyArray<Float32Array>, LanguageModelError>
+    /**
+     * Generates texts, token by token. Samples depend on the prompt, the key and the seed, not on the other prompts.
+     * Nothing for overlong prompts if these are to be skipped.
+     */
+    readonly write: (prompts: ReadonlyArray<Chat>, options: WriteOptions) => Stream.Stream<Token, LanguageModelError>
+    /** Log-likelihood of each text's learned tokens given those before them: their sum, in nats. */
+    readonly logLikelihood: (texts: ReadonlyArray<TokenRow>) => Effect.Effect<Float32Array, LanguageModelError>
+    /** The same with what else is told of these tokens, at the cost of more passes over the logits. */
+    readonly describe: (texts: ReadonlyArray<TokenRow>) => Effect.Effect<Described, LanguageModelError>
+  }
+>()("anamnesis/runtime/LanguageModel") {}
 
 /** The number of parts of a chat that yield. */
 export const yielding = (chat: Chat): number =>
@@ -183,6 +190,11 @@ export class LanguageModelLearner extends Context.Service<LanguageModelLearner, 
   readonly learnTokensSeveral?: (
     lessons: ReadonlyArray<TokenLesson>
   ) => Effect.Effect<ReadonlyArray<Learned>, LanguageModelError>
+  /**
+   * The model as verdicts of a step are to have it, some updates ago; absent where they use the weights of the last update. The
+   * steps of a run ask in order.
+   */
+  readonly earlier?: (step: number) => Effect.Effect<Verdicts>
   /** The loss scale, if there is one; an update that is skipped returns its losses, which may be infinite or NaN. */
   readonly lossScale?: () => LossScale
   /**

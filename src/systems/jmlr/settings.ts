@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { COMMAND_LINE, type ConfigError, settle } from "../../domain/settings/configure.ts"
-import { Count, NonNegative, Positive } from "../../domain/settings/kinds.ts"
+import { Count, Natural, NonNegative, Positive } from "../../domain/settings/kinds.ts"
 import type { Raw, RunConfig } from "../../domain/settings/RunConfig.ts"
 import { setting } from "../../domain/settings/setting.ts"
 import * as Spec from "../../domain/settings/Spec.ts"
@@ -105,6 +105,15 @@ export const fields = {
         || (["joint", "frozen_rag"].includes(mode) && gold_score_mode !== "llm_rank")
     )
   }),
+  reader_lag: setting(Natural, {
+    description:
+      "Steps by which the reader whose verdicts train the retriever may lag behind: they come from its weights before the last step "
+      + "that reader_lag + 1 divides (asynchronous training). 0 for those of the last step.",
+    affects: "learning",
+    default: 0,
+    neutral: 0,
+    matters: inNamed("joint")
+  }),
   rank_ties: setting(Schema.Literals(["skip", "later"]), {
     description: "Ties in likelihood: skipped, or the passage sampled later counts as better (as released).",
     affects: "learning",
@@ -197,6 +206,10 @@ const conflicts = (c: JmlrConfig): ReadonlyArray<string> => {
     && `gold_score_mode ${c.gold_score_mode} weighs with the encoder's current scores; set retrieve_with_rerank: true`,
     retriever === "trained" && c.rank_weight === 0
     && `rank_weight 0 leaves the retriever nothing to learn in mode ${c.mode}; mode frozen_rag keeps it as it is`,
+    c.reader_lag > 0 && c.mode !== "joint"
+    && `reader_lag (${c.reader_lag}): in mode ${c.mode} no verdicts of a reader in training train a retriever; mode joint has them`,
+    c.reader_lag > 0 && c.steps_per_run > 1
+    && `reader_lag (${c.reader_lag}) and steps_per_run (${c.steps_per_run}) both make verdicts older; set one of them only`,
     c.passages_file === "" && "passages_file: is missing",
     c.mode === "copy" && c.copy_words > c.text_maxlength
     && `copy_words (${c.copy_words}) exceeds text_maxlength (${c.text_maxlength}): a word takes at least a token`

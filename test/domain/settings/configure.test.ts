@@ -170,6 +170,8 @@ describe("what is wrong with a configuration", () => {
       [{ n_context: 8 }, /n_context \(8\) exceeds retriever_n_context \(7\)/],
       [{ retriever_n_context: 1, n_context: 1 }, /llm_rank compares at least 2 passages/],
       [{ gold_score_mode: "loop", retriever_n_context: 1, n_context: 1 }, /loop compares at least 2 passages/],
+      [{ mode: "frozen_rag", reader_lag: 2 }, /reader_lag \(2\): in mode frozen_rag no verdicts/],
+      [{ reader_lag: 2, steps_per_run: 3 }, /reader_lag \(2\) and steps_per_run \(3\) both make verdicts older/],
       [{ gold_score_mode: "adist", retriever_n_context: 1, n_context: 1 }, /adist compares at least 2 passages/],
       [{ gold_score_mode: "emdr2", retrieve_with_rerank: false }, /emdr2 weighs with the encoder's current scores/],
       [{ refresh_index: "10-5:1" }, /refresh_index: "10-5:1" is not/],
