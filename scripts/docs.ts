@@ -19,14 +19,14 @@ import { all } from "../src/kernels/op/all.ts"
 import { apply, type Emitter, input, type Op } from "../src/kernels/Tensor.ts"
 import { answer, type AnswerOptions } from "../src/stages/answer.ts"
 import { drawContrast } from "../src/stages/contrast.ts"
-import { read, readWithout } from "../src/stages/read.ts"
+import { attend, read, readWithout } from "../src/stages/read.ts"
 import { retrieve } from "../src/stages/retrieve.ts"
 import { sample } from "../src/stages/sample.ts"
 import * as score from "../src/stages/score.ts"
 import type { Stage } from "../src/stages/Stage.ts"
 import * as supervise from "../src/stages/supervise.ts"
 import { learnPreferences, learnTokens } from "../src/stages/tokens.ts"
-import { byContrast, byPairs, byTarget, update } from "../src/stages/update.ts"
+import { byContrast, byLogTarget, byPairs, byTarget, update } from "../src/stages/update.ts"
 import { answerFused, readVerdicts, weigh } from "../src/stages/verdicts.ts"
 import { specs } from "../src/systems/all.ts"
 
@@ -146,6 +146,7 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
   sample: [["sample({ n, m, c })", sample({ n, m, c, ...draw })]],
   read: [["read(m)", read(m, asks)]],
   readWithout: [["readWithout(m)", readWithout(m, asks)]],
+  attend: [["attend(m)", attend(m, asks)]],
   llmRank: [["llmRank(m)", score.llmRank(m, { ties: "skip", mean: "pairs" })]],
   pdist: [["pdist(m)", score.pdist(m, 1)]],
   posterior: [["posterior(m, n)", score.posterior(m, n, 1, 1)]],
@@ -164,11 +165,18 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
   ]],
   weigh: [["weigh([n])", weigh([n])]],
   answerFused: [["answerFused(n, k)", answerFused(n, k, asks)]],
+  adist: [["adist(m)", score.adist(m, 1)]],
+  replug: [["replug(m)", score.replug(m, 1)]],
   goldTarget: [["goldTarget(m)", score.goldTarget(m)]],
-  update: [["update(byPairs(m, c))", update(byPairs(m, c, asks))], [
-    "update(byTarget(m, c))",
-    update(byTarget(m, c, asks))
-  ], ["update(byContrast(n, b))", update(byContrast(n, b, { both: false, margins: false }))]],
+  update: [
+    ["update(byPairs(m, c))", update(byPairs(m, c, asks))],
+    [
+      "update(byTarget(m, c))",
+      update(byTarget(m, c, asks))
+    ],
+    ["update(byLogTarget(m, c))", update(byLogTarget(m, c, asks))],
+    ["update(byContrast(n, b))", update(byContrast(n, b, { both: false, margins: false }))]
+  ],
   answer: [["answer(n, c)", answer(n, c, asks)]],
   findGold: [["findGold(c)", supervise.findGold(c)]],
   drawWithGold: [["drawWithGold(n, m, c)", supervise.drawWithGold(n, m, c, 0)]],
@@ -207,8 +215,10 @@ const relations = {
   "ClassScores(m, k)": tables.ClassScores(m, k),
   "Weighted(n)": tables.Weighted(n),
   "Fused(n, k)": tables.Fused(n, k),
+  "Attention(m)": tables.Attention(m),
   "Preference(m)": tables.Preference(m),
   "Target(m)": tables.Target(m),
+  "LogTarget(m)": tables.LogTarget(m),
   "Contrast(n, b)": tables.Contrast(n, b),
   Lesson: tables.Lesson,
   "Answer(c)": tables.Answer(c)

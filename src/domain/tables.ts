@@ -67,11 +67,20 @@ export const Weighted = (n: number) => ({ docWeight: reals(n) })
 /** The option that each of `n` passages leads to by itself (-1 is none), and the weighted sum of their options' scores. */
 export const Fused = (n: number, k: number) => ({ verdicts: integers(n), fusedScores: reals(k) })
 
+/**
+ * How much each drawn passage is attended to while the answer is predicted from a prompt with all of them: attention times the
+ * norm of the value, summed over the passage's tokens, mean over layers, heads and the answer's tokens.
+ */
+export const Attention = (m: number) => ({ attention: reals(m) })
+
 /** How much drawn passage i should outrank passage j, for each ordered pair: [m, m] per row. */
 export const Preference = (m: number) => ({ preference: reals(m * m) })
 
 /** The retriever's target distribution over the drawn passages. */
 export const Target = (m: number) => ({ target: reals(m) })
+
+/** The reader's distribution over the drawn passages as logarithms, which the retriever's is to diverge from the least. */
+export const LogTarget = (m: number) => ({ logTarget: reals(m) })
 
 /**
  * The `n` passages that a query's positive is compared with in contrastive training, -1 is none, with the target; which of

@@ -10,10 +10,13 @@ import type { Identity } from "../runtime/ports/Checkpoints.ts"
 import { modeOf, systemOf } from "../systems/all.ts"
 import { weightsOf } from "./models.ts"
 
-/** The settings that affect training, as JSON by name. */
+/** The settings that affect training, as JSON by name; without those at which there is nothing new. */
 export const learned = (c: RunConfig): Identity => {
   const { fields } = systemOf(c).spec
-  const own = Object.entries(c).filter(([key]) => aboutOf(fields[key]!).affects === "learning")
+  const own = Object.entries(c).filter(([key, value]) => {
+    const { affects, neutral } = aboutOf(fields[key]!)
+    return affects === "learning" && (neutral === undefined || value !== neutral)
+  })
   return Object.fromEntries(own.map(([key, value]) => [key, JSON.stringify(value)]))
 }
 

@@ -7,22 +7,34 @@ import type { Candidates, Lesson, Question } from "../domain/tables.ts"
 import { answer, answering, type AnswerOptions, supportOf } from "./answer.ts"
 import { candidatesOf, type ContrastOptions, drawContrast } from "./contrast.ts"
 import type { PromptOptions } from "./prompt.ts"
-import { read, readWithout } from "./read.ts"
+import { attend, read, readWithout } from "./read.ts"
 import { retrieve, type RetrieveOptions } from "./retrieve.ts"
 import { sample, type SampleOptions } from "./sample.ts"
 import {
+  adist,
   goldTarget,
   llmRank,
   loop,
   pdist,
   posterior,
   type RankOptions,
+  replug,
   verdictTarget,
   type VerdictTargetOptions
 } from "./score.ts"
 import * as Stage from "./Stage.ts"
 import { drawInBatch, drawOracle, drawWithGold, findGold } from "./supervise.ts"
-import { byContrast, byPairs, byTarget, type ContrastGoal, gate, type Teaching, update, updates } from "./update.ts"
+import {
+  byContrast,
+  byLogTarget,
+  byPairs,
+  byTarget,
+  type ContrastGoal,
+  gate,
+  type Teaching,
+  update,
+  updates
+} from "./update.ts"
 import { answerFused, readVerdicts, type VerdictCache, type VerdictOptions, weigh } from "./verdicts.ts"
 
 /** Options of a training step. */
@@ -109,6 +121,17 @@ export const answeredByVerdicts = (
   o: RetrieveOptions & VerdictOptions & { readonly k: number },
   cache?: VerdictCache
 ) => pipe(retrieve(o), Stage.andThen(weigh([o.n])), Stage.andThen(answerFused(o.n, o.k, o, cache)))
+
+/** Atlas: the retriever's distribution follows how much the answer attends to each passage. */
+export const attentive = (o: StudyOptions) =>
+  trainingStep(
+    pipe(drawn(o), Stage.andThen(attend(o.m, o)), Stage.andThen(adist(o.m, o.temperatureGold))),
+    byTarget(o.m, o.c, o)
+  )
+
+/** REPLUG LSR: the retriever's distribution diverges the least from that of the likelihoods. */
+export const replugged = (o: StudyOptions) =>
+  trainingStep(pipe(candidates(o), Stage.andThen(replug(o.m, o.temperatureGold))), byLogTarget(o.m, o.c, o))
 
 /** Supervised by gold passages, with retrieved ones as negatives. */
 export const goldSupervised = (o: StudyOptions) =>

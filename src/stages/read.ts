@@ -1,23 +1,23 @@
-/** Read: the reader's likelihood of the correct answer given each drawn passage alone, or all but that one. */
+/** Read: the reader's likelihood of the correct answer given each drawn passage alone, or all but that one; or its attention to each. */
 import * as Effect from "effect/Effect"
 import * as Frame from "../domain/Frame.ts"
-import { Draw, Leaving, Question, Reading } from "../domain/tables.ts"
-import { LanguageModel } from "../runtime/ports/LanguageModel.ts"
+import { Attention, Draw, Leaving, Question, Reading } from "../domain/tables.ts"
+import { LanguageModel, LanguageModelLearner, type Verdicts } from "../runtime/ports/LanguageModel.ts"
 import { answerOf, ask, type PromptOptions, readPassages } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
 
-/** The prompt's passages for each of the m drawn ones of a row, worst first. */
+/** The prompt's passages for each of a row's prompts, worst first, from the m drawn ones. */
 type Shown = (drawn: Int32Array, place: number) => Int32Array
 
-/** A prompt with some of the drawn passages for each of them, and the correct answers. */
-const askingWith = (m: number, o: PromptOptions, shown: Shown) =>
+/** `each` prompts of every row with some of its m drawn passages, and the correct answers. */
+const askingWith = (m: number, each: number, o: PromptOptions, shown: Shown) =>
   Effect.fnUntraced(function*(rows: Frame.Frame<typeof Question & Pick<ReturnType<typeof Draw>, "drawn">>) {
     const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
     const [answers, drawn] = [Frame.column(rows, "answer"), Frame.column(rows, "drawn")]
     const images = Frame.column(rows, "image")
     const passagesOf = yield* readPassages(drawn)
-    const asked = Array.from(drawn, (_, i) => {
-      const [q, place] = [Math.floor(i / m), i % m]
+    const asked = Array.from({ length: rows.rows * each }, (_, i) => {
+      const [q, place] = [Math.floor(i / each), i % each]
       const own = { question: questions[q]!, options: options[q]!, image: images[q]! }
       const passages = passagesOf(shown(drawn.subarray(q * m, (q + 1) * m), place))
       return { prompt: ask(o, passages, own), continuation: answerOf(o, own, answers[q]!) }
@@ -25,16 +25,23 @@ const askingWith = (m: number, o: PromptOptions, shown: Shown) =>
     return { prompts: asked.map(({ prompt }) => prompt), continuations: asked.map(({ continuation }) => continuation) }
   })
 
+/** The reader whose verdicts count: as it is, or as it was some steps ago where its learner says so. */
+const judge = (
+  now: LanguageModel["Service"],
+  { earlier }: LanguageModelLearner["Service"],
+  rows: Frame.Frame<Pick<typeof Question, "step">>
+): Effect.Effect<Verdicts> => earlier ? earlier(Frame.column(rows, "step")[0]!) : Effect.succeed(now)
+
 const needs = (m: number) => ({ ...Question, drawn: Draw(m, 1).drawn })
 
 /** The reader's likelihood given each drawn passage alone: a forward pass without gradients. */
 export const read = (m: number, o: PromptOptions) => {
-  const asking = askingWith(m, o, (drawn, place) => drawn.subarray(place, place + 1))
+  const asking = askingWith(m, m, o, (drawn, place) => drawn.subarray(place, place + 1))
   return Stage.make("read", {
     needs: needs(m),
     adds: Reading(m),
     run: Effect.fnUntraced(function*(rows) {
-      const reader = yield* LanguageModel
+      const reader = yield* judge(yield* LanguageModel, yield* LanguageModelLearner, rows)
       const { continuations, prompts } = yield* asking(rows)
       return { nll: yield* reader.nll(prompts, continuations) }
     })
@@ -43,14 +50,34 @@ export const read = (m: number, o: PromptOptions) => {
 
 /** The reader's likelihood given all drawn passages but one, the first drawn last. */
 export const readWithout = (m: number, o: PromptOptions) => {
-  const asking = askingWith(m, o, (drawn, place) => drawn.filter((_, i) => i !== place).toReversed())
+  const asking = askingWith(m, m, o, (drawn, place) => drawn.filter((_, i) => i !== place).toReversed())
   return Stage.make("read", {
     needs: needs(m),
     adds: Leaving(m),
     run: Effect.fnUntraced(function*(rows) {
-      const reader = yield* LanguageModel
+      const reader = yield* judge(yield* LanguageModel, yield* LanguageModelLearner, rows)
       const { continuations, prompts } = yield* asking(rows)
       return { nllWithout: yield* reader.nll(prompts, continuations) }
+    })
+  })
+}
+
+/** How much the reader attends to each drawn passage while it predicts the answer from all of them, the first drawn last. */
+export const attend = (m: number, o: PromptOptions) => {
+  const asking = askingWith(m, 1, o, (drawn) => drawn.toReversed())
+  return Stage.make("read", {
+    needs: needs(m),
+    adds: Attention(m),
+    run: Effect.fnUntraced(function*(rows) {
+      const reader = yield* judge(yield* LanguageModel, yield* LanguageModelLearner, rows)
+      const drawn = Frame.column(rows, "drawn")
+      const { continuations, prompts } = yield* asking(rows)
+      const masses = yield* reader.attention(prompts, continuations)
+      /** A place without a passage, -1, is not in the prompt. */
+      const shown = (q: number) => [...Array(m).keys()].toReversed().filter((place) => drawn[q * m + place]! >= 0)
+      const attention = new Float32Array(drawn.length)
+      masses.forEach((mass, q) => shown(q).forEach((place, part) => attention[q * m + place] = mass[part]!))
+      return { attention }
     })
   })
 }

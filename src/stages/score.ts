@@ -1,7 +1,18 @@
 /** Score: turns the reader's likelihoods into the retriever's objective, as plain arithmetic on columns. */
 import * as Effect from "effect/Effect"
 import * as Frame from "../domain/Frame.ts"
-import { Candidates, ClassScores, Draw, Leaving, Preference, Question, Reading, Target } from "../domain/tables.ts"
+import {
+  Attention,
+  Candidates,
+  ClassScores,
+  Draw,
+  Leaving,
+  LogTarget,
+  Preference,
+  Question,
+  Reading,
+  Target
+} from "../domain/tables.ts"
 import { disagree, targetOf, type TargetOptions } from "../domain/verdicts/target.ts"
 import { type Utility, utilityOf, verdictOf } from "../domain/verdicts/utility.ts"
 import * as Stage from "./Stage.ts"
@@ -105,6 +116,38 @@ export const loop = (m: number, temperature: number) =>
     adds: Target(m),
     run: (rows) =>
       Effect.sync(() => ({ target: softmin(Frame.column(rows, "nllWithout").map((nll) => -nll), m, temperature) }))
+  })
+
+/** Attention distillation (Atlas, ADist; Izacard & Grave 2021): the more the answer attends to a passage, the more it should score. */
+export const adist = (m: number, temperature: number) =>
+  Stage.make("score", {
+    needs: Attention(m),
+    adds: Target(m),
+    run: (rows) =>
+      Effect.sync(() => ({ target: softmin(Frame.column(rows, "attention").map((mass) => -mass), m, temperature) }))
+  })
+
+/** log softmax(exp(-nll)/β) of each row of m, in float64. */
+export const logLikelihoods = (nll: Float32Array, m: number, temperature: number): Float32Array => {
+  const logs = new Float32Array(nll.length)
+  for (let r = 0; r < nll.length; r += m) {
+    const logits = Array.from(nll.subarray(r, r + m), (own) => Math.exp(-own) / temperature)
+    const high = Math.max(...logits)
+    const total = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - high), 0))
+    logs.set(logits.map((logit) => logit - high - total), r)
+  }
+  return logs
+}
+
+/**
+ * REPLUG LSR (Shi et al. 2023, eq. 3-5): log softmax(p/β), p the likelihood of the answer per token (the geometric mean of its
+ * tokens' likelihoods), which the retriever's distribution is to diverge from the least.
+ */
+export const replug = (m: number, temperature: number) =>
+  Stage.make("score", {
+    needs: Reading(m),
+    adds: LogTarget(m),
+    run: (rows) => Effect.sync(() => ({ logTarget: logLikelihoods(Frame.column(rows, "nll"), m, temperature) }))
   })
 
 /** Supervised target: uniform over the gold passages drawn; rows without any do not contribute. */

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { Columns } from "../domain/Columns.ts"
 import * as Frame from "../domain/Frame.ts"
-import { Contrast, Draw, Lesson, Preference, Question, Target } from "../domain/tables.ts"
+import { Contrast, Draw, Lesson, LogTarget, Preference, Question, Target } from "../domain/tables.ts"
 import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
 import { LanguageModelLearner, type LanguageModelLesson } from "../runtime/ports/LanguageModel.ts"
 import { RetrieverLearner, type RetrieverLesson } from "../runtime/ports/Retriever.ts"
@@ -73,6 +73,16 @@ export const byTarget = (m: number, c: number, o: PromptOptions) => ({
         reader,
         retriever: { queries: queriesOf(rows), docs: Frame.column(rows, "drawn"), objective }
       }
+    })
+})
+
+/** Listwise the other way: the divergence of the scores from the reader's distribution over the drawn passages. */
+export const byLogTarget = (m: number, c: number, o: PromptOptions) => ({
+  needs: { ...common(m, c), ...LogTarget(m) },
+  lessons: (rows: Frame.Frame<ReturnType<typeof common> & ReturnType<typeof LogTarget>>) =>
+    Effect.map(readerLesson(o, rows), (reader): Lessons => {
+      const objective = { _tag: "Reverse", logTarget: Frame.column(rows, "logTarget") } as const
+      return { reader, retriever: { queries: queriesOf(rows), docs: Frame.column(rows, "drawn"), objective } }
     })
 })
 

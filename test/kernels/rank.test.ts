@@ -3,11 +3,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { grad } from "../../src/kernels/grad.ts"
 import { interpret } from "../../src/kernels/interpret.ts"
-import { listwise, mean, minMaxScale, pairwise } from "../../src/kernels/loss/rank.ts"
+import { listwise, mean, minMaxScale, pairwise, reverseDivergence } from "../../src/kernels/loss/rank.ts"
 import * as Nd from "../../src/kernels/NdArray.ts"
 import { slice } from "../../src/kernels/op/gather.ts"
 import { input } from "../../src/kernels/Tensor.ts"
-import { preferences, type RankOptions, softmin } from "../../src/stages/score.ts"
+import { logLikelihoods, preferences, type RankOptions, softmin } from "../../src/stages/score.ts"
 
 /** The loss of the first `m` of the scores and its gradient for all of them, as the step graph has it. */
 const graph = (n: number, m: number) => {
@@ -130,6 +130,36 @@ describe("the listwise loss", () => {
         0
       )
       assert.closeTo(loss!.data[0]!, want, 1e-6 * Math.max(1, want))
+    }))
+  })
+})
+
+describe("the divergence the other way", () => {
+  /** By hand: R = (3/4, 1/4), Q = (1/4, 3/4): (3/4 - 1/4) ln 3, and R_j (ln R_j/Q_j - loss). */
+  it("is what one computes by hand, with its gradient", () => {
+    const [s, t] = [input("s", [1, 2]), input("t", [1, 2])]
+    const loss = reverseDivergence(s, t, 0.5)
+    const [value, gradient] = interpret([loss, ...grad(loss, [s])], {
+      s: Nd.fromArray([1, 2], [0.5 * Math.log(3), 0]),
+      t: Nd.fromArray([1, 2], [Math.log(1 / 4), Math.log(3 / 4)])
+    })
+    const log3 = Math.log(3)
+    assert.closeTo(value!.data[0]!, log3 / 2, 1e-12)
+    assert.closeTo(gradient!.data[0]!, 2 * 0.75 * (log3 - log3 / 2), 1e-12)
+    assert.closeTo(gradient!.data[1]!, 2 * 0.25 * (-log3 - log3 / 2), 1e-12)
+  })
+  it("is 0 where the scores say what the likelihoods do, whose logarithms are finite at any temperature", () => {
+    fc.assert(fc.property(rows, fc.constantFrom(1, 0.001), ({ m, nll }, temperature) => {
+      const given = nll.map((own) => own + 2)
+      const logs = logLikelihoods(Float32Array.from(given), m, temperature)
+      assert.isTrue(logs.every(Number.isFinite))
+      assert.closeTo(logs.reduce((sum, own) => sum + Math.exp(own), 0), 1, 1e-4)
+      const [s, t] = [input("s", [1, m]), input("t", [1, m])]
+      const [loss] = interpret([reverseDivergence(s, t, 2)], {
+        s: Nd.fromArray([1, m], given.map((own) => 2 * Math.exp(-own) / temperature)),
+        t: Nd.fromArray([1, m], logs)
+      })
+      assert.closeTo(loss!.data[0]!, 0, 1e-3)
     }))
   })
 })

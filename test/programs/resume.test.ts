@@ -27,7 +27,7 @@ const fates: Readonly<Record<string, Fate>> = {
 }
 
 describe("a run", () => {
-  it.live.each(["weights", "adapters", "margin", "runs", "halves"])(
+  it.live.each(["weights", "adapters", "margin", "runs", "halves", "lagged"])(
     "of %s that is killed and resumed ends as one that was not",
     (kind) =>
       onDisk(Effect.gen(function*() {

@@ -6,12 +6,12 @@ import * as fc from "fast-check"
 import * as Batches from "../../src/datasets/batches.ts"
 import * as Frame from "../../src/domain/Frame.ts"
 import { queryOf } from "../../src/domain/records/options.ts"
-import { Candidates, Draw, Leaving, Reading } from "../../src/domain/tables.ts"
+import { Attention, Candidates, Draw, Leaving, Reading } from "../../src/domain/tables.ts"
 import { Retriever } from "../../src/runtime/ports/Retriever.ts"
-import { read, readWithout } from "../../src/stages/read.ts"
+import { attend, read, readWithout } from "../../src/stages/read.ts"
 import { retrieve } from "../../src/stages/retrieve.ts"
 import { sample, type SampleOptions } from "../../src/stages/sample.ts"
-import { goldTarget, llmRank, loop, pdist, posterior } from "../../src/stages/score.ts"
+import { adist, goldTarget, llmRank, loop, pdist, posterior, replug } from "../../src/stages/score.ts"
 import * as Fakes from "../support/fakes.ts"
 import * as Asking from "../support/reading.ts"
 import * as Rows from "../support/rows.ts"
@@ -160,6 +160,26 @@ describe("read without", () => {
     }).pipe(Effect.provide(Fakes.ports(Rows.texts).layer)))
 })
 
+describe("attend", () => {
+  it.effect("asks once with all drawn passages, the first drawn last, and gives each its own mass", () => {
+    const { calls, layer } = Fakes.ports(Rows.texts)
+    return Effect.gen(function*() {
+      const gold = (r: number) => Number(questions[r]!.gold[0]!.slice(1))
+      const drawn = Int32Array.from(questions.flatMap((_, r) => r === 0 ? [4, -1, gold(0)] : [gold(r), 4, 7]))
+      const frame = Frame.append(Rows.frame(), { drawn: Draw(3, 1).drawn }, { drawn })
+      const { attention } = Rows.blocks(yield* attend(3, { ...Asking.defaults, answer_format: "text" }).run(frame))
+      assert.deepStrictEqual(row(attention, 0), [0, 0, 1])
+      for (let r = 1; r < 6; r++) assert.deepStrictEqual(row(attention, r), [1, 0, 0])
+      assert.strictEqual(calls.attended.length, 6)
+      assert.deepStrictEqual(calls.attended[1]!.map((text) => Rows.texts.findIndex((own) => text.includes(own))), [
+        7,
+        4,
+        gold(1)
+      ])
+    }).pipe(Effect.provide(layer))
+  })
+})
+
 describe("score", () => {
   const nll = Float32Array.from(questions.flatMap((_, r) => [3, 1, 2].map((x) => x * (1 + r))))
   const reading = Frame.append(Rows.frame(), Reading(3), { nll })
@@ -226,6 +246,20 @@ describe("score", () => {
     })
     const { target } = Rows.blocks(Effect.runSync(loop(2, 0.5).run(frame)))
     row(target, 0).forEach((share, i) => assert.closeTo(share, [1, Math.E ** 4][i]! / (1 + Math.E ** 4), 1e-6))
+  })
+  it("wants the passages that are attended to", () => {
+    const frame = Frame.append(Rows.frame(), Attention(2), {
+      attention: Float32Array.from({ length: 12 }, (_, i) => i % 2 === 0 ? 0.5 : 0.25)
+    })
+    const { target } = Rows.blocks(Effect.runSync(adist(2, 0.125).run(frame)))
+    row(target, 0).forEach((share, i) => assert.closeTo(share, [Math.E ** 2, 1][i]! / (1 + Math.E ** 2), 1e-6))
+  })
+  it("tells the logarithms of likelihoods over a temperature, as shares", () => {
+    const frame = Frame.append(Rows.frame(), Reading(2), {
+      nll: Float32Array.from({ length: 12 }, (_, i) => i % 2 === 0 ? Math.LN2 : 2 * Math.LN2)
+    })
+    const { logTarget } = Rows.blocks(Effect.runSync(replug(2, 0.125).run(frame)))
+    row(logTarget, 0).forEach((log, i) => assert.closeTo(log, [0, -2][i]! - Math.log1p(Math.exp(-2)), 1e-6))
   })
   it("wants the gold passage where it was drawn, and nothing where it was not", () => {
     const gold = questions.map((q) => Number(q.gold[0]!.slice(1)))

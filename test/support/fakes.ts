@@ -21,6 +21,8 @@ export interface Calls {
   readonly searched: Array<ReadonlyArray<string>>
   readonly retrieverLessons: Array<RetrieverLesson>
   readonly readerLessons: Array<LanguageModelLesson>
+  /** The passages of each prompt whose attention was asked for. */
+  readonly attended: Array<ReadonlyArray<string>>
 }
 
 const rowOf = (block: Int32Array, rows: number, r: number): Int32Array =>
@@ -43,6 +45,13 @@ const lossOf = (objective: Objective, scores: ReadonlyArray<number>, q: number):
     const off = excess(objective.scores, scores, q)
     return off.reduce((sum, x) => sum + x ** 2, 0) / off.length
   }
+  if (objective._tag === "Reverse") {
+    const total = Math.log(scores.reduce((sum, s) => sum + Math.exp(s), 0))
+    return scores.reduce(
+      (sum, s, i) => sum + Math.exp(s - total) * (s - total - objective.logTarget[q * scores.length + i]!),
+      0
+    )
+  }
   const { m, weights } = objective
   let loss = 0
   for (let a = 0; a < m; a++) {
@@ -60,6 +69,11 @@ const wishes = (objective: Objective, scores: ReadonlyArray<number>, q: number):
   if (objective._tag === "Margins") {
     const off = excess(objective.scores, scores, q)
     return [-off.reduce((sum, x) => sum + x, 0), ...off]
+  }
+  if (objective._tag === "Reverse") {
+    const total = Math.log(scores.reduce((sum, s) => sum + Math.exp(s), 0))
+    const loss = lossOf(objective, scores, q)
+    return scores.map((s, i) => -Math.exp(s - total) * (s - total - objective.logTarget[q * scores.length + i]! - loss))
   }
   const { m, weights } = objective
   const pull = (i: number, j: number) => weights[(q * m + i) * m + j]! / (1 + Math.exp(scores[i]! - scores[j]!))
@@ -134,6 +148,15 @@ export const languageModel = (calls: Calls) => {
     Float32Array.from(prompts, (chat, p) => surprise(chat, continuations[p]!))
   const port = LanguageModel.of({
     nll: (prompts, continuations) => Effect.sync(() => surprises(prompts, continuations)),
+    attention: (prompts, continuations) =>
+      Effect.sync(() =>
+        prompts.map((chat, p) => {
+          const parts = chat.flatMap(({ content }) => textsIn(content)).filter((part) => part.yields)
+            .map(({ text }) => text)
+          calls.attended.push(parts)
+          return Float32Array.from(parts, (part) => shared(continuations[p]!, part).length)
+        })
+      ),
     rank: (prompts, continuations) =>
       Effect.sync(() => prompts.map((chat, p) => Float32Array.from(continuations[p]!, (text) => surprise(chat, text)))),
     logLikelihood: (texts) =>
@@ -172,6 +195,6 @@ const corpusOf = (texts: ReadonlyArray<string>) =>
 
 /** All four ports over a corpus, and it, and the record of what they were asked. */
 export const ports = (texts: ReadonlyArray<string>) => {
-  const calls: Calls = { searched: [], retrieverLessons: [], readerLessons: [] }
+  const calls: Calls = { searched: [], retrieverLessons: [], readerLessons: [], attended: [] }
   return { calls, layer: Layer.mergeAll(retriever(texts, calls), languageModel(calls), corpusOf(texts)) }
 }

@@ -39,11 +39,14 @@ const margin = { per_device_train_batch_size: 2, rank_tie_margin: 1 }
 const runs = { steps_per_run: 3 }
 /** Products in float16: the first updates are skipped, until the loss scale fits. */
 const halves = runs
-const variants: Readonly<Record<string, Raw>> = { adapters, margin, runs, halves }
+/** The retriever learns from verdicts of a reader that is up to three updates old. */
+const lagged = { reader_lag: 3 }
+const joint0 = { reader_lag: 0 }
+const variants: Readonly<Record<string, Raw>> = { adapters, margin, runs, halves, lagged, joint0 }
 const variantOf = (out: string): string => basename(out).split("-")[0]!
 
-/** Dropout is on, the index is refreshed now and then, and every third step is kept. In "adapters*", "margin*",
- * "runs*" and "halves*" as above. */
+/** Dropout is on, the index is refreshed now and then, and every third step is kept. In runs that are named after a variant, as
+ * above. */
 export const config = (folder: string, out: string) =>
   Tiny.settings(folder, {
     output_dir: out,

@@ -14,6 +14,8 @@ export interface About {
   readonly affects: Affects
   /** The value if neither the user nor a preset gives one; settings without a default are required. */
   readonly default?: unknown
+  /** The value with which runs are those of versions that did not have the setting: it is left out of their identities. */
+  readonly neutral?: unknown
   /** Names for the same setting in other libraries. */
   readonly aliases?: ReadonlyArray<string>
   /** For a prompt template: the name of its placeholder, or `null` if it has none. */

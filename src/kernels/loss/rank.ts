@@ -1,6 +1,6 @@
 /** Ranking losses on the retriever's scores; the reader's preferences enter as data. */
 import { reshape, sum } from "../op/broadcast.ts"
-import { add, div, float, log, mul, neg, scale, softplus, sub } from "../op/elementwise.ts"
+import { add, div, exp, float, log, mul, neg, scale, softplus, sub } from "../op/elementwise.ts"
 import { slice } from "../op/gather.ts"
 import { logSoftmax } from "../op/normalise.ts"
 import { and, less, max, not, or, penalise, reduceMax, reduceMin, where } from "../op/select.ts"
@@ -65,6 +65,16 @@ export const divergence = (scores: Tensor, target: Tensor, temperature: number, 
   const known = log(max(target, scalar(1e-30)))
   const crossed = listwise(scores, target, temperature, candidates)
   return scale(add(crossed, sum(mul(target, known), [1])), temperature ** 2)
+}
+
+/**
+ * The divergence the other way (REPLUG LSR, Shi et al. 2023, eq. 5): KL(softmax(scores/τ) || exp(logTarget)), which keeps the
+ * scores off what the target finds unlikely. Scores and log-probabilities [b, n] -> [b]. Its gradient at score j is
+ * R_j/τ (log R_j - logTarget_j - loss), R the softmax.
+ */
+export const reverseDivergence = (scores: Tensor, logTarget: Tensor, temperature: number): Tensor => {
+  const own = logSoftmax(scale(scores, 1 / temperature))
+  return sum(mul(exp(own), sub(own, logTarget)), [1])
 }
 
 /** How much better than another candidate a query's positive must score for the other to be a negative. */

@@ -197,11 +197,16 @@ const layer = (c: DecoderConfig, index: number) => {
   })
 }
 
-/** Attention masked by `branches` and by the layer's window. */
-const byBranches = (c: DecoderConfig) => (branches: Tensor, positions: Tensor): Mix => {
+/** The bias of each layer's attention, masked by `branches` and by the layer's window: [b, 1, n, n]. */
+export const biases = (c: DecoderConfig) => (branches: Tensor, positions: Tensor): (layer: number) => Tensor => {
   const whole = branchBias(branches)
   const window = c.sliding_window && branchBias(branches, { positions, size: c.sliding_window })
-  return (q, k, v, index) => attendCausal(q, k, v, window && windowOf(c, index) ? window : whole)
+  return (index) => window && windowOf(c, index) ? window : whole
+}
+
+const byBranches = (c: DecoderConfig) => (branches: Tensor, positions: Tensor): Mix => {
+  const bias = biases(c)(branches, positions)
+  return (q, k, v, index) => attendCausal(q, k, v, bias(index))
 }
 
 const mixOf = (c: DecoderConfig, { branches, mix, positions, shifted }: DecoderInput): Mix => {

@@ -1,11 +1,16 @@
 /** An arm's run: trained to its end, and evaluated once. */
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import { join } from "node:path"
-import { checkpointFiles, evaluationFolder } from "../../domain/fileNames.ts"
+import { checkpointFiles, checkpointStep, evaluationFiles, evaluationFolder, runFiles } from "../../domain/fileNames.ts"
 import type { Summary } from "../../domain/judge.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
-import { exists, sha256 } from "../../runtime/files/disk.ts"
+import { stepSize } from "../../domain/settings/training.ts"
+import { exists, located, namesIn, readJson, replace, sha256 } from "../../runtime/files/disk.ts"
+import * as Lock from "../../runtime/files/lock.ts"
+import { Reporter } from "../../runtime/ports/Reporter.ts"
 import { Retriever } from "../../runtime/ports/Retriever.ts"
+import { Shared } from "../../runtime/ports/Shared.ts"
 import { modeOf } from "../../systems/all.ts"
 import { evaluate, type Evaluation } from "../evaluation/evaluate.ts"
 import { modelsOf } from "../evaluation/evaluateRun.ts"
@@ -13,9 +18,10 @@ import { kept, type Source, sourceOf, writing } from "../evaluation/evaluationFi
 import { identity, retrieverIdentity } from "../identity.ts"
 import { fitting, skippedOf } from "../preflight.ts"
 import { judged, learner, prepare, type Prepared } from "../prepare.ts"
-import { start } from "../run.ts"
+import { json, start } from "../run.ts"
 import { referred } from "../training/reference.ts"
 import * as Trained from "../training/trained.ts"
+import { ranking } from "./ranking.ts"
 
 /** A trained run with its evaluation. */
 export interface Run {
@@ -60,6 +66,48 @@ const known = Effect.fnUntraced(function*({ config }: Prepared, { after, before 
   return { ranking, run: evaluation && (ranking || !ranks) ? { trained, evaluation } : undefined }
 })
 
+/** The files of a run besides its checkpoints and evaluations. */
+const { evaluations, journal, run: ofRun, settings, trained: ofTraining } = runFiles
+
+/** Copies what a twin has to tell of itself, with metrics that name this run's settings; the metrics last. */
+const copied = Effect.fnUntraced(function*(c: RunConfig, twin: RunConfig, examined: Examination) {
+  const fs = yield* FileSystem.FileSystem
+  const paths = (name: string) => [join(twin.output_dir, name), join(c.output_dir, name)] as const
+  const copy = Effect.fnUntraced(function*(name: string) {
+    const [from, to] = paths(name)
+    if (yield* exists(from)) yield* fs.copy(from, to, { overwrite: true }).pipe(located(to))
+  })
+  yield* Effect.forEach([journal, evaluations, ofRun, ofTraining], copy, { discard: true })
+  yield* replace(join(c.output_dir, settings), json(c))
+  const trained = yield* finished(c)
+  if (trained === undefined) return
+  const folders = [[BEFORE, examined.before], [AFTER, examined.after(trained)]] as const
+  for (const [name, source] of folders) {
+    const [from, to] = paths(name).map((folder) => join(folder, evaluationFiles.metrics)) as [string, string]
+    if (!(yield* exists(from))) continue
+    yield* copy(name)
+    yield* replace(to, json({ ...Object(yield* readJson(from)), judged: yield* source }))
+  }
+})
+
+/**
+ * The figures of a run that is the same as another, which is done: they are copied, and its checkpoint stays where it is. A
+ * run that has checkpoints of its own goes on by itself.
+ */
+export const adopt = Effect.fn("adopt")(function*(config: RunConfig, twin: RunConfig) {
+  const prepared = yield* prepare(config)
+  const examined = yield* examination(config, prepared)
+  const own = (yield* namesIn(config.output_dir)).some((name) => checkpointStep(name) !== undefined)
+  if (own || (yield* known(prepared, examined)).run) return yield* runArm(config)
+  yield* (yield* Reporter).note(`${config.output_dir}: has the settings of ${twin.output_dir}, and is not run again`)
+  yield* copied(config, twin, examined).pipe(Lock.holding(config.output_dir))
+  const adopted = yield* runArm(config)
+  const { seconds, steps } = adopted.trained
+  const { save } = yield* Shared
+  save("arms", { times: 1, readings: steps * stepSize(config), seconds: seconds ?? 0 })
+  return adopted
+}, Effect.scoped)
+
 /** Evaluates questions with a refreshed index, into a folder of the run's. */
 const examine = Effect.fnUntraced(function*<E, R>(
   c: RunConfig,
@@ -68,12 +116,13 @@ const examine = Effect.fnUntraced(function*<E, R>(
   source: Effect.Effect<Source, E, R>
 ) {
   yield* (yield* Retriever).refresh
+  const judging = name === AFTER ? evaluate : ranking
   const options = {
     read: name === AFTER && modeOf(c).judges.reads,
     task: `${c.output_dir}, ${name === AFTER ? "test" : "ranking before"}`,
     skipped: skippedOf(c, long)
   }
-  return yield* writing(join(c.output_dir, name), source, (keep) => evaluate(c, records, options, keep))
+  return yield* writing(join(c.output_dir, name), source, (keep) => judging(c, records, options, keep))
 })
 
 /**

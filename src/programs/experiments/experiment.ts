@@ -6,18 +6,24 @@ import { join } from "node:path"
 import { ConfigError } from "../../domain/settings/configure.ts"
 import { folders } from "../../domain/settings/models.ts"
 import type { Raw, RunConfig } from "../../domain/settings/RunConfig.ts"
-import { located } from "../../runtime/files/disk.ts"
+import { stepSize } from "../../domain/settings/training.ts"
+import { exists, located } from "../../runtime/files/disk.ts"
 import * as Lock from "../../runtime/files/lock.ts"
 import { readObject } from "../../runtime/files/settings.ts"
+import * as Sharing from "../../runtime/files/shared/shared.ts"
 import { Reporter } from "../../runtime/ports/Reporter.ts"
+import { type Saved, Shared } from "../../runtime/ports/Shared.ts"
+import { environment } from "../environment.ts"
 import { init } from "../init.ts"
 import { withModels } from "../models.ts"
 import { fitting } from "../preflight.ts"
 import { learner, prepare, questions } from "../prepare.ts"
 import { start } from "../run.ts"
 import { referred } from "../training/reference.ts"
-import { type Run as ArmRun, runArm } from "./arm.ts"
+import * as Trained from "../training/trained.ts"
+import { adopt, type Run as ArmRun, runArm } from "./arm.ts"
 import { check, decodePlan, type Plan, type Planned, type Run, runs, settingsOf } from "./experimentPlan.ts"
+import { type Placed, placed } from "./twins.ts"
 
 /** An arm's run under a seed, with its evaluation. */
 export interface Outcome extends ArmRun {
@@ -56,18 +62,47 @@ const settle = (planned: Planned, run: Run, weights: Raw) =>
 const askable = (c: RunConfig) =>
   Effect.flatMap(questions(c, "test"), (records) => fitting(c, "test", "answer", records))
 
-/** Runs phases in order; returns the resulting model folders, as settings for the runs that follow. */
-const inTurn = Effect.fnUntraced(function*(planned: Planned, phases: ReadonlyArray<Run>, begun: Raw) {
+/** The folder of a seed in which the runners of one experiment lock what each of them works on. */
+const RUNNERS = ".runners"
+/** The folder of an experiment with what its runs share. */
+const SHARED = ".shared"
+
+/** Locks a part of a seed's work until the scope ends, while no other process is at it. */
+const alone = Effect.fnUntraced(function*(folder: string, part: string, what: string) {
+  const { note } = yield* Reporter
+  yield* Lock.waiting(join(folder, RUNNERS, part), (other) => note(`${folder}: waits for ${what} of process ${other}`))
+})
+
+/** Trains a phase, or takes it as another arm of this or another process trained it. */
+const phased = Effect.fnUntraced(function*(config: RunConfig, run: Run) {
+  const seed = join(config.output_dir, ...run.folder.map(() => ".."))
+  yield* alone(seed, run.folder.join("."), run.folder.join("/"))
+  const before = yield* Trained.read(config.output_dir)
+  const trained = yield* warmUp(config)
+  return { trained, again: before?.steps === trained.steps }
+}, Effect.scoped)
+
+/**
+ * Runs phases in order; returns the resulting model folders, as settings for the runs that follow. `saves` says of which it
+ * counts that they were trained for another arm.
+ */
+const inTurn = Effect.fnUntraced(function*(
+  planned: Planned,
+  phases: ReadonlyArray<Run>,
+  begun: Raw,
+  saves: (phase: Run) => boolean = () => false
+) {
+  const { save } = yield* Shared
   const given = new Map(Object.entries(begun))
   for (const phase of phases) {
-    const { checkpoint } = yield* warmUp(yield* settle(planned, phase, Object.fromEntries(given)))
+    const config = yield* settle(planned, phase, Object.fromEntries(given))
+    const { again, trained: { checkpoint, seconds, steps } } = yield* phased(config, phase)
+    if (again && saves(phase)) save("phases", { times: 1, readings: steps * stepSize(config), seconds: seconds ?? 0 })
     for (const [setting, folder] of yield* models(checkpoint)) given.set(setting, folder)
   }
   return Object.fromEntries(given)
 })
 
-/** The folder of a seed in which the runners of one experiment lock what each of them works on. */
-const RUNNERS = ".runners"
 /** How often is looked for arms that other runners have ended. */
 const PAUSE = "1 second"
 
@@ -107,29 +142,45 @@ const shared = Effect.fnUntraced(function*<A extends { readonly name: string }, 
 })
 
 const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
-  const { arms, warmUp: phases } = runs(planned.plan, seed)
+  const { arms: all, warmUp: phases } = runs(planned.plan, seed)
+  const arms = yield* placed(planned, all)
   const { config } = yield* settingsOf(planned, { seed, place: "settings", folder: [], settings: {}, after: [] }, {})
   yield* init(config)
   for (const phase of [...phases, ...arms.flatMap((arm) => arm.phases)]) yield* settle(planned, phase, {})
   for (const { run } of arms) yield* askable(yield* settle(planned, run, {}))
   const folder = join(config.output_dir, `seed-${seed}`)
-  const { note } = yield* Reporter
   const warmed = phases.length === 0 ? {} : yield* Effect.scoped(Effect.andThen(
-    Lock.waiting(
-      join(folder, RUNNERS, "warm_up"),
-      (other) => note(`${folder}: waits for the warm-up of process ${other}`)
-    ),
+    alone(folder, "warm_up", "the warm-up"),
     inTurn(planned, phases, {})
   ))
-  return yield* shared(
-    folder,
-    arms,
-    Effect.fnUntraced(function*({ name, phases, run }) {
-      const config = yield* settle(planned, run, yield* inTurn(planned, phases, warmed))
-      return { arm: name, seed, ...yield* runArm(config) } satisfies Outcome as Outcome
-    })
-  )
+  const configOf = Effect.fnUntraced(function*({ name, phases, run }: Placed) {
+    const begun = yield* exists(join(folder, name))
+    const saves = (phase: Run) => !begun && phase.folder[0] !== name
+    return yield* settle(planned, run, yield* inTurn(planned, phases, warmed, saves))
+  })
+  const [first, twins] = [true, false].map((one) => arms.filter(({ twin }) => (twin === undefined) === one))
+  const run = Effect.fnUntraced(function*(arm: Placed) {
+    return { arm: arm.name, seed, ...yield* runArm(yield* configOf(arm)) } satisfies Outcome as Outcome
+  })
+  const adopted = Effect.fnUntraced(function*(arm: Placed) {
+    const other = arms.find(({ name }) => name === arm.twin)!
+    const own = yield* adopt(yield* configOf(arm), yield* configOf(other))
+    return { arm: arm.name, seed, ...own } satisfies Outcome as Outcome
+  })
+  const outcomes = [...yield* shared(folder, first!, run), ...yield* shared(folder, twins!, adopted)]
+  return arms.map(({ name }) => outcomes.find(({ arm }) => arm === name)!)
 })
+
+/** What was not computed again, by kind, in words; `undefined` if there is nothing. */
+const savedText = (saved: ReadonlyMap<string, Saved>): string | undefined => {
+  const seconds = [...saved.values()].reduce((sum, own) => sum + own.seconds, 0)
+  const kinds = [...saved].map(([kind, own]) =>
+    `${kind} ${own.times} times (${own.readings.toLocaleString("en")} texts, ${own.seconds.toFixed(1)} s)`
+  )
+  return kinds.length === 0
+    ? undefined
+    : `shared, not computed again: ${kinds.join(", ")}; ${seconds.toFixed(1)} s in all`
+}
 
 /**
  * Runs every arm under every seed; several processes with one output folder share the arms. Errors in the plan are reported before
@@ -138,7 +189,20 @@ const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
 export const experiment = Effect.fn("experiment")(function*(plan: Plan, source: string, overrides: Raw) {
   const planned = { plan, source, overrides }
   for (const notice of yield* check(planned)) yield* Effect.logWarning(notice)
-  return (yield* Effect.forEach(plan.seeds, (seed) => ofSeed(planned, seed))).flat()
+  const { config } = yield* settingsOf(
+    planned,
+    { seed: plan.seeds[0], place: "settings", folder: [], settings: {}, after: [] }
+  )
+  const { note } = yield* Reporter
+  const sharing = yield* Sharing.make(join(config.output_dir, SHARED), {
+    environment: yield* environment,
+    tell: note
+  })
+  const seeds = Effect.forEach(plan.seeds, (seed) => ofSeed(planned, seed))
+  const outcomes = yield* Effect.provideService(seeds, Shared, sharing)
+  const saved = savedText(sharing.saved())
+  if (saved !== undefined) yield* note(saved)
+  return outcomes.flat()
 })
 
 /** The plan restricted to these arms, and with these seeds; an empty list leaves the plan's own. */

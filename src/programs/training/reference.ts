@@ -12,6 +12,7 @@ import { makeFolder, sha256 } from "../../runtime/files/disk.ts"
 import * as LineFile from "../../runtime/files/lineFile.ts"
 import * as Lock from "../../runtime/files/lock.ts"
 import { Reporter } from "../../runtime/ports/Reporter.ts"
+import { Shared } from "../../runtime/ports/Shared.ts"
 import { modeOf } from "../../systems/all.ts"
 import type { TextRows } from "../../systems/System.ts"
 import { weightsOf } from "../models.ts"
@@ -85,14 +86,28 @@ export const referred = Effect.fn("reference")(function*(prepared: Prepared) {
   const refer = modeOf(config).texts?.refer
   if (refer === undefined) return prepared
   const records = epochs(0) as ReadonlyArray<TokenRecord>
+  const shared = yield* Shared
+  const folder = shared.folder ?? config.output_dir
+  const name = referenceKept(yield* conditions(config))
   const made = Effect.gen(function*() {
-    yield* makeFolder(config.output_dir)
-    const kept = yield* open(join(config.output_dir, referenceKept(yield* conditions(config))))
+    yield* makeFolder(folder)
+    const kept = yield* open(join(folder, name))
+    const before = new Set([...records, ...heldOut].map(hashOf).filter((hash) => kept.known.has(hash))).size
+    if (before > 0) shared.save("references", { times: 1, readings: 2 * before, seconds: 0 })
     yield* judge(config, refer, [...records, ...heldOut], kept)
     const known = (own: TokenRecord) => withReference(own, kept.known.get(hashOf(own))!)
     return { all: records.map(known), held: heldOut.map(known) }
   }).pipe(Effect.scoped)
-  const { all, held } = yield* Lock.holding(config.output_dir)(made)
+  const { note } = yield* Reporter
+  /** Runs that share a file wait for each other; in a run's own folder there is no other. */
+  const alone = Effect.andThen(
+    Lock.waiting(
+      join(folder, ".locks", name),
+      (other) => note(`${folder}: waits for the reference of process ${other}`)
+    ),
+    made
+  )
+  const { all, held } = yield* shared.folder === undefined ? Lock.holding(folder)(made) : Effect.scoped(alone)
   return { ...prepared, epochs: () => all, heldOut: prepared.heldOut && held } satisfies Prepared as Prepared
 })
 

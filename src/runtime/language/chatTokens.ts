@@ -2,8 +2,10 @@
 import * as Effect from "effect/Effect"
 import { type Chat, imagesIn, type Message, type Part, type Text, textOf, textsIn } from "../../domain/Content.ts"
 import type { ImageError } from "../ports/Images.ts"
-import { ContextOverflow, type ModelRefused } from "../ports/LanguageModel.ts"
+import { ContextOverflow, ModelRefused } from "../ports/LanguageModel.ts"
 import type { Tokenizer } from "../tokenizers/tokenizer.ts"
+import { beginning, ending } from "./cutting.ts"
+import { placesIn } from "./partPlaces.ts"
 import * as PictureTokens from "./pictureTokens.ts"
 import type { ChatTemplate } from "./templates/chatTemplate.ts"
 import type { Piece } from "./templates/jinja/render.ts"
@@ -22,6 +24,13 @@ export interface ChatTokensOptions extends PictureTokens.Seer {
   readonly max_length: number
 }
 
+/** Tokens of a chat by its parts. */
+export interface Parted {
+  readonly ids: Ids
+  /** For each token, which of the parts that yield it belongs to, in their order; -1 for none. */
+  readonly parts: ReadonlyArray<number>
+}
+
 /** Chats as token ids. */
 export interface ChatTokens {
   /**
@@ -29,22 +38,10 @@ export interface ChatTokens {
    * front, pictures as a whole; then the `cut` spans are. The start of the assistant's answer is never truncated.
    */
   readonly fit: (chat: Chat, after: number) => Effect.Effect<PictureTokens.Prompted, PromptError>
+  /** The same of a chat without pictures, with the part that each token belongs to. */
+  readonly parted: (chat: Chat, after: number) => Effect.Effect<Parted, PromptError>
   /** Number of tokens of a chat without the parts that yield. */
   readonly least: (chat: Chat) => Effect.Effect<number, PromptError>
-}
-
-/** Moves an index out of the middle of a surrogate pair. */
-const whole = (text: string, at: number): number => /[\uDC00-\uDFFF]/.test(text[at] ?? "") ? at + 1 : at
-
-/** Binary search: the smallest of 0..hi at which a monotone condition holds; `hi` if none below. */
-const least = (hi: number, holds: (at: number) => boolean): number => {
-  let [from, to] = [0, hi]
-  while (from < to) {
-    const middle = (from + to) >> 1
-    if (holds(middle)) to = middle
-    else from = middle + 1
-  }
-  return from
 }
 
 /** Caches the last `most` values by key. */
@@ -63,28 +60,17 @@ const remembering = <A>(most: number) => {
 /** Maximum number of cached parts; only parts with a token limit are cached. */
 const KEPT = 20_000
 
-type Encode = Tokenizer["encode"]
-
-/** The longest prefix of a text with at most `most` tokens. */
-const beginning = (text: string, most: number, encode: Encode): string => {
-  if (encode(text).length <= most) return text
-  const first = least(text.length, (at) => encode(text.slice(0, whole(text, at))).length > most)
-  return text.slice(0, whole(text, Math.max(0, first - 1)))
-}
-
-/** The longest suffix of a text with at most `most` tokens, from the next start of a word, if there is one. */
-const ending = (text: string, most: number, encode: Encode): string => {
-  const first = whole(text, least(text.length, (at) => encode(text.slice(whole(text, at))).length <= most))
-  const word = first === 0 ? 0 : /(?<=\s)\S/.exec(text.slice(first - 1))?.index
-  return text.slice(word === undefined || first === 0 ? first : first - 1 + word)
-}
-
 type Mixed = PictureTokens.Mixed
 
 interface Composer {
   readonly ids: (messages: Chat) => Effect.Effect<Mixed, ModelRefused>
   /** Upper bound of the tokens before the first part that yields, which do not depend on that part. */
   readonly before: (messages: Chat) => Effect.Effect<number, ModelRefused>
+  /**
+   * For each part that yields, the tokens from..to-1 of the messages that are its own. A token of two parts belongs to the later
+   * one.
+   */
+  readonly spans: (messages: Chat) => Effect.Effect<ReadonlyArray<readonly [from: number, to: number]>, ModelRefused>
 }
 
 const firstYielding = (chat: Chat): readonly [message: number, part: number] | undefined => {
@@ -110,14 +96,28 @@ const plain = (
     most === undefined ? encode(text) : known(`${most} ${text}`, () => encode(text).slice(0, most))
   const part = (own: Part): Effect.Effect<Mixed, ModelRefused> =>
     own._tag === "Image" ? Effect.succeed([number(own.image)]) : check(words(own), own.text)
-  const ids = (messages: Chat) =>
+  const pieces = (messages: Chat) =>
     Effect.suspend(() =>
-      Effect.map(
-        Effect.forEach(messages.flatMap(({ content }) => content), part),
-        (all): Mixed => [...start, ...all.flat()]
+      Effect.forEach(
+        messages.flatMap(({ content }) => content),
+        (own) => Effect.map(part(own), (ids) => ({ ids, yields: own.yields ?? false }))
       )
     )
-  return { ids, before: (messages) => Effect.map(ids(untilYielding(messages)), ({ length }) => length) }
+  const ids = (messages: Chat) =>
+    Effect.map(pieces(messages), (all): Mixed => [...start, ...all.flatMap((own) => own.ids)])
+  return {
+    ids,
+    before: (messages) => Effect.map(ids(untilYielding(messages)), ({ length }) => length),
+    spans: (messages) =>
+      Effect.map(pieces(messages), (all) => {
+        let at = start.length
+        return all.flatMap((own) => {
+          const from = at
+          at += own.ids.length
+          return own.yields ? [[from, at] as const] : []
+        })
+      })
+  }
 }
 
 /** Length of the common prefix, up to `most`. */
@@ -130,7 +130,7 @@ const shared = (a: Ids, b: Ids, most = Infinity): number => {
 /** Chat template: the rendered text is tokenised as a whole, with a token in each picture's place. */
 const templated = (
   { tokenizer: { encode } }: ChatTokensOptions,
-  { compose }: ChatTemplate,
+  { compose, refuse }: ChatTemplate,
   { replace }: PictureTokens.Pictures
 ): Composer => {
   const known = remembering<string>(KEPT)
@@ -156,6 +156,19 @@ const templated = (
         starts.set(key, shared(encode(a!), encode(b!)))
       }
       return starts.get(key)!
+    }),
+    spans: Effect.fnUntraced(function*(messages) {
+      const [text] = yield* compose([messages.map(said)])
+      const shown = messages.map(({ content }) =>
+        textsIn(content).map((own) => ({ text: words(own), yields: own.yields ?? false }))
+      )
+      const places = placesIn(text!, shown)
+      if (places === undefined) {
+        return yield* refuse("prints a message otherwise than it is: which tokens are a passage's cannot be told")
+      }
+      const whole = encode(text!)
+      const tokensTo = (at: number) => shared(whole, encode(text!.slice(0, at)))
+      return places.map(([from, to]) => [tokensTo(from), tokensTo(to)] as const)
     })
   }
 }
@@ -223,27 +236,53 @@ export const make = (options: ChatTokensOptions): ChatTokens => {
     return yield* new ContextOverflow({ tokens: max_length - room + tokens, limit: max_length, prompt: brief(bare) })
   })
 
+  /** The tokens that fit, and which of all tokens were left out: from..to-1; `undefined` if no part that yields is left. */
   const within = Effect.fnUntraced(function*(messages: Chat, room: number) {
     const ids = yield* composer.ids(messages)
     const over = cost(ids) - room
-    if (over <= 0) return ids
+    if (over <= 0) return { ids, out: [0, 0] as const }
     const bare = withoutYielding(messages)
     const alone = yield* composer.ids(bare)
     const least = cost(alone)
-    if (least >= room) return least === room ? alone : yield* cut(bare, room, least)
+    if (least >= room) {
+      const ids = least === room ? alone : yield* cut(bare, room, least)
+      return { ids, out: undefined }
+    }
     const from = shared(ids, alone, yield* composer.before(messages))
     let [to, freed] = [from, 0]
     while (freed < over) freed += cost([ids[to++]!])
-    return [...ids.slice(0, from), ...ids.slice(to)]
+    return { ids: [...ids.slice(0, from), ...ids.slice(to)], out: [from, to] as const }
+  })
+
+  /** A prompt's messages in at most `max_length - after` tokens, and the start of the answer. */
+  const fitted = Effect.fnUntraced(function*(chat: Chat, after: number) {
+    const [messages, begun] = parted(chat)
+    return { messages, begun, ...yield* within(messages, max_length - after - cost(begun)) }
   })
 
   return {
     fit: Effect.fnUntraced(function*(chat, after) {
       const images = imagesOf(chat)
       yield* see(images)
-      const [messages, begun] = parted(chat)
-      const ids = [...yield* within(messages, max_length - after - cost(begun)), ...begun]
-      return yield* expanded(ids, images.length)
+      const { begun, ids } = yield* fitted(chat, after)
+      return yield* expanded([...ids, ...begun], images.length)
+    }),
+    parted: Effect.fnUntraced(function*(chat, after) {
+      if (imagesOf(chat).length > 0) {
+        const reason = "how much parts of a prompt are attended to is told of texts, and this prompt has a picture"
+        return yield* new ModelRefused({ path: options.folder ?? "the model", place: "", reason })
+      }
+      const { begun, ids, messages, out } = yield* fitted(chat, after)
+      const spans = out === undefined ? [] : yield* composer.spans(messages)
+      const [left, right] = out ?? [0, 0]
+      const partAt = (i: number): number => {
+        const at = i < left ? i : i + right - left
+        return spans.findIndex(([from, to]) => from <= at && at < to)
+      }
+      return {
+        ids: [...ids, ...begun],
+        parts: [...ids.keys(), ...begun.map(() => -1)].map((i) => i < 0 ? -1 : partAt(i))
+      }
     }),
     least: Effect.fnUntraced(function*(chat) {
       yield* see(imagesOf(chat))

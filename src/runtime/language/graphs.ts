@@ -1,6 +1,7 @@
 /** A language model's programs as graphs; all take the weights as inputs. */
 import { type PreferenceLoss, preferenceLosses, type PreferenceOptions } from "../../kernels/loss/preference.ts"
-import type { Decoder, DecoderInput } from "../../kernels/nn/decoder.ts"
+import { watching } from "../../kernels/nn/attentionMass.ts"
+import { biases, type Decoder, type DecoderConfig, type DecoderInput } from "../../kernels/nn/decoder.ts"
 import { type Bound, entering } from "../../kernels/nn/Module.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
 import { reshape, sumAll } from "../../kernels/op/broadcast.ts"
@@ -27,14 +28,19 @@ export interface PackShape {
   readonly features?: FeatureShape | undefined
 }
 
-const int32 = (...shape: ReadonlyArray<number>): TensorType => ({ dtype: "int32", shape })
 const float32 = (...shape: ReadonlyArray<number>): TensorType => ({ dtype: "float32", shape })
+const int32 = (...shape: ReadonlyArray<number>): TensorType => ({ dtype: "int32", shape })
 
 type Tensors = Readonly<Record<string, Tensor>>
 
 /** Types of features and of their places. */
 const featureTypes = (shape: FeatureShape | undefined, rows: number, length: number) =>
   shape ? { features: float32(shape.rows, shape.width), places: int32(rows, length) } : {}
+
+const inputsOf = <K extends string>(types: Readonly<Record<K, TensorType>>) =>
+  Object.fromEntries(
+    Object.entries<TensorType>(types).map(([name, { dtype, shape }]) => [name, input(name, shape, dtype)])
+  ) as Readonly<Record<K, Tensor>>
 
 const batchTypes = ({ features, length, rows, supervised }: PackShape): Readonly<Record<string, TensorType>> => ({
   ...featureTypes(features, rows, length),
@@ -67,7 +73,7 @@ const judging = (
   judge: (apply: (read: DecoderInput) => Tensor, batch: DecoderInput) => Tensors
 ): Graph => {
   const { bound, inputs } = entering(decoder.params, names.param)
-  const batch = Object.fromEntries(Object.entries(types).map(([name, t]) => [name, input(name, t.shape, t.dtype)]))
+  const batch = inputsOf(types)
   const outputs = judge((read) => decoder.apply(bound, read), decoderInput(batch))
   return { name, inputs: { ...inputs, ...batch }, outputs }
 }
@@ -121,6 +127,47 @@ export const scoring = (
     )
   }
 })
+
+/** Shape of a batch whose attention is counted. */
+export interface AttentionShape extends Pick<PackShape, "rows" | "length"> {
+  /** Tokens of a row whose attention counts. */
+  readonly watched: number
+  /** Parts that are attended to. */
+  readonly parts: number
+}
+
+/**
+ * How much each part of a prompt is attended to, `mass` [rows, parts], see `watching`: inputs `at` and `weights` [rows, watched]
+ * are the tokens whose attention counts, and how much; `parts` [rows, length] the part of each token, -1 for none.
+ */
+export const attention = (
+  decoder: Decoder,
+  config: DecoderConfig,
+  { length, parts, rows, watched }: AttentionShape,
+  model = "decoder"
+): Graph => {
+  const { bound, inputs } = entering(decoder.params, names.param)
+  const types = {
+    ids: int32(rows, length),
+    positions: int32(rows, length),
+    branches: int32(rows, length),
+    parts: int32(rows, length),
+    at: int32(rows, watched),
+    weights: float32(rows, watched)
+  }
+  const batch = inputsOf(types)
+  const { at, branches, ids, positions, weights } = batch
+  const { mass, mix } = watching(
+    biases(config)(branches, positions),
+    { rows: at, weights, parts: batch.parts, count: parts }
+  )
+  decoder.apply(bound, { ids, positions, mix })
+  return {
+    name: `${model}.attention ${rows}x${length}/${watched} of ${parts}`,
+    inputs: { ...inputs, ...batch },
+    outputs: { mass: mass() }
+  }
+}
 
 /** Options of a training step. */
 export interface StepOptions extends Learning {

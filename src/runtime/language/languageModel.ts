@@ -8,6 +8,7 @@ import type { Range } from "../engine/halving.ts"
 import * as Learner from "../engine/Learner.ts"
 import { Session, type SessionError } from "../engine/Session.ts"
 import { learnerPart } from "../models/checkpointPart.ts"
+import * as Earlier from "../models/earlier.ts"
 import {
   describe,
   dropoutKey,
@@ -32,7 +33,8 @@ import {
   type PreferenceLesson,
   type Preferred,
   type TokenLesson,
-  type TokenSums
+  type TokenSums,
+  type Verdicts
 } from "../ports/LanguageModel.ts"
 import type { PromptError } from "./chatTokens.ts"
 import * as Graphs from "./graphs.ts"
@@ -47,9 +49,14 @@ const inWords = (taught?: Taught) => (error: Failure): LanguageModelError =>
     reason: error._tag === "SessionError" || error._tag === "Diverged" ? translate(error, taught) : error
   })
 
+const verdictsOf = (model: Verdicts<Failure>, asError = inWords()): Verdicts => ({
+  nll: Effect.fn("languageModel.nll")(model.nll, Effect.mapError(asError)),
+  attention: Effect.fn("languageModel.attention")(model.attention, Effect.mapError(asError))
+})
+
 const portOf = (model: Model.Decoding, asError = inWords()) =>
   LanguageModel.of({
-    nll: Effect.fn("languageModel.nll")(model.nll, Effect.mapError(asError)),
+    ...verdictsOf(model, asError),
     rank: Effect.fn("languageModel.rank")(model.rank, Effect.mapError(asError)),
     logLikelihood: Effect.fn("languageModel.logLikelihood")(model.logLikelihood, Effect.mapError(asError)),
     describe: Effect.fn("languageModel.describe")(model.describe, Effect.mapError(asError)),
@@ -87,7 +94,9 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
   Layer.effectContext(Effect.gen(function*() {
     const { model: own, name, prompting, training } = settings
     const model = yield* Model.make(settings, true)
-    const scaler = scalerOf(yield* Session)
+    const session = yield* Session
+    const scaler = scalerOf(session)
+    const earlier = settings.lag ? Earlier.make(model.weights, settings.lag, session.kept) : undefined
     const learning = learningOf(training, model.weights, scaler)
     const learner = yield* Learner.make({
       name,
@@ -108,7 +117,8 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
     const asError = inWords({ name, ...learner })
     const fail = Effect.mapError(asError)
     const checkpoints = yield* Checkpoints
-    yield* checkpoints.register(name, learnerPart(model.weights, learner, model))
+    yield* checkpoints.register(name, learnerPart(model.weights, learner, { ...model, earlier }))
+    const judges = earlier && verdictsOf(yield* model.verdicts(earlier.weights), asError)
     const { groupName, groups } = describe(name, model.weights, own.learning_rate)
 
     const { batches, several } = updates(name)
@@ -186,6 +196,9 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
       LanguageModelLearner.of({
         groups,
         ...lossScaleOf(learner),
+        ...(earlier && judges
+          ? { earlier: (step: number) => Effect.as(Effect.sync(() => earlier.at(step)), judges) }
+          : {}),
         learn: Effect.fn("languageModel.learn")((lesson) => Effect.map(learn(lesson), lossOf), fail),
         learnTokens: Effect.fn("languageModel.learnTokens")(learn, fail),
         prefer: Effect.fn("languageModel.prefer")(prefer, fail),

@@ -11,6 +11,8 @@ import { causalLm, type Decoder } from "../../kernels/nn/decoder.ts"
 import { flatten } from "../../kernels/nn/Module.ts"
 import { reader } from "../../kernels/nn/pictures/reader.ts"
 import { connector } from "../../kernels/nn/pictures/reading.ts"
+import type { SessionError } from "../engine/Session.ts"
+import type { Weights } from "../engine/Weights.ts"
 import type { ReaderConfig } from "../files/vision/reader.ts"
 import * as ModelFolder from "../models/folder.ts"
 import * as Model from "../models/load.ts"
@@ -23,8 +25,11 @@ import {
   type Described,
   type Reduction,
   type TokenRow,
-  type WriteOptions
+  type Verdicts,
+  type WriteOptions,
+  yielding
 } from "../ports/LanguageModel.ts"
+import * as Attention from "./attention.ts"
 import type { PromptError } from "./chatTokens.ts"
 import type { Look } from "./features.ts"
 import * as Folder from "./folder.ts"
@@ -55,6 +60,8 @@ export interface LanguageModelSettings {
   readonly pictures?: Partial<Pictures>
   /** How preferences are learned from; needed for `prefer`. */
   readonly preference?: PreferenceTerms
+  /** How many updates old the weights of `earlier` may be; without it there are none. */
+  readonly lag?: number
   /** Whether updates on tokens and preferences tell of tokens more than their likelihoods; not by default. */
   readonly told?: boolean
 }
@@ -73,6 +80,7 @@ const projects = ({ adapter, pictures: seen }: Opened, { model, pictures }: Lang
 /** A model that reads pictures, with its connector if that is a part of it; or a decoder alone. */
 const building = ({ pictures }: Opened, projected: boolean) => (c: ReaderConfig): Decoder =>
   pictures ? reader(c, pictures.names, projected ? pictures.pictures.connector : undefined) : causalLm(c)
+type Failed = SessionError | PromptError
 
 /** `learns`: whether the parameters are trainable. */
 export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings, learns: boolean) {
@@ -126,16 +134,39 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     rounds: own.quantization_activations === "int8"
   })
   const padded = { padding: ends.padding, most }
-  const { described, likelihoods } = yield* Scoring.make({
+  const judged = {
     model: settings.name,
     decoder,
+    config,
     weights,
     look: lookAt,
     width: seeing?.width ?? 0,
     ...padded
-  })
+  }
+  const { described, likelihoods } = yield* Scoring.make(judged)
   /** Rows of tokens as sequences. */
   const rowsOf = (texts: ReadonlyArray<TokenRow>) => Effect.forEach(texts, (row) => sequences.row(row, () => 1))
+
+  /** What is said of answers to prompts; identical sequences are scored once. */
+  const verdictsOf = (
+    likelihoods: Scoring.Scoring["likelihoods"],
+    attended: Attention.Attending
+  ): Verdicts<Failed> => ({
+    nll: Effect.fnUntraced(function*(prompts: ReadonlyArray<Chat>, continuations: ReadonlyArray<string>) {
+      const all = yield* Effect.forEach(prompts, (prompt, p) => sequences.one(prompt, continuations[p]!, 0))
+      const keys = all.map(({ ids, pictures = [], supervised }) =>
+        [supervised.length, ...ids, ...pictures.map(({ hash }) => hash)].join(" ")
+      )
+      const distinct = new Map(keys.map((key, i) => [key, all[i]!]))
+      const found = yield* likelihoods([...distinct.values()], Array<number>(distinct.size).fill(1), "mean")
+      const places = new Map([...distinct.keys()].map((key, i) => [key, i]))
+      return Float32Array.from(keys, (key) => found[places.get(key)!]![0]!)
+    }),
+    attention: Effect.fnUntraced(function*(prompts: ReadonlyArray<Chat>, continuations: ReadonlyArray<string>) {
+      const all = yield* Effect.forEach(prompts, (prompt, p) => sequences.parted(prompt, continuations[p]!))
+      return yield* attended(all, prompts.map(yielding))
+    })
+  })
 
   /** Applies `make` to each prompt; overlong prompts are dropped if the settings say "skip". */
   const each = <A>(
@@ -164,17 +195,15 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     width: seeing?.width ?? 0,
     files: yield* ModelFolder.companions(folder),
     beside: seeing?.stored ?? new Map(),
-    /** Identical sequences are scored once. */
-    nll: Effect.fnUntraced(function*(prompts: ReadonlyArray<Chat>, continuations: ReadonlyArray<string>) {
-      const all = yield* Effect.forEach(prompts, (prompt, p) => sequences.one(prompt, continuations[p]!, 0))
-      const keys = all.map(({ ids, pictures = [], supervised }) =>
-        [supervised.length, ...ids, ...pictures.map(({ hash }) => hash)].join(" ")
+    ...verdictsOf(likelihoods, yield* Attention.make(judged)),
+    /** The same under other weights of the model. */
+    verdicts: (weights: Weights) => {
+      const others = { ...judged, weights }
+      return Effect.map(
+        Effect.all([Scoring.make(others), Attention.make(others)]),
+        ([{ likelihoods }, attended]) => verdictsOf(likelihoods, attended)
       )
-      const distinct = new Map(keys.map((key, i) => [key, all[i]!]))
-      const found = yield* likelihoods([...distinct.values()], Array<number>(distinct.size).fill(1), "mean")
-      const places = new Map([...distinct.keys()].map((key, i) => [key, i]))
-      return Float32Array.from(keys, (key) => found[places.get(key)!]![0]!)
-    }),
+    },
     rank: Effect.fnUntraced(function*(
       prompts: ReadonlyArray<Chat>,
       continuations: ReadonlyArray<ReadonlyArray<string>>,

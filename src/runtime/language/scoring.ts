@@ -12,10 +12,10 @@ import { pack, type PackOptions } from "./pack.ts"
 import type { Sequence } from "./sequences.ts"
 
 /** Approximate number of tokens per run. */
-const TOKENS = 4096
+export const TOKENS = 4096
 
 /** Consecutive groups of at most `size`. */
-const groupsOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
+export const groupsOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
 
 /** Sum or mean of the tokens' negative log-likelihoods for each part of a sequence. */
@@ -78,6 +78,9 @@ const programs = Effect.fnUntraced(function*({ decoder, model, weights, width = 
       : Effect.flatMap(opened, (at) => finitely(at({ rows, quarter: length / 4, supervised, features }), feeds, into))
   return run
 })
+
+/** Judges sequences under a decoder's weights. */
+export type Scoring = Effect.Success<ReturnType<typeof make>>
 
 /** What is told of a supervised token besides its negative log-likelihood. */
 export const figureNames = ["correct", "entropy", "logits"] as const

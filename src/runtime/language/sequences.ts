@@ -68,6 +68,8 @@ export interface Sequences {
    * A prompt and its continuation. The weights of the continuation's tokens sum to 1, those of the prompt's to `lm`.
    */
   readonly one: (prompt: Chat, continuation: string, lm: number) => Made<Sequence>
+  /** The same without weight on the prompt, with the part that yields of each token, see `Parted`. */
+  readonly parted: (prompt: Chat, continuation: string) => Made<Sequence & Pick<ChatTokens.Parted, "parts">>
   /** A prompt with one branch per continuation, each with eos unless they are `open`. */
   readonly several: (prompt: Chat, continuations: ReadonlyArray<string>, end?: "eos" | "open") => Made<Sequence>
   /** A prompt, leaving room for `most` tokens. */
@@ -83,7 +85,7 @@ export interface Sequences {
 /** Builds token sequences for a model. */
 export const make = (options: SequencesOptions): Sequences => {
   const { end, folder = "the model", sight, tokenizer } = options
-  const { fit, least } = ChatTokens.make(options)
+  const { fit, least, parted } = ChatTokens.make(options)
   const continuation = (text: string): ChatTokens.Ids => [...tokenizer.encode(text), end]
   /** The prompt, leaving room for `after` tokens; never empty. */
   const head = (prompt: Chat, after: number) =>
@@ -100,6 +102,13 @@ export const make = (options: SequencesOptions): Sequences => {
     one: (prompt, text, lm) => {
       const tail = continuation(text)
       return Effect.map(before(prompt, [tail]), (own) => single(own, tail, lm))
+    },
+    parted: (prompt, text) => {
+      const tail = continuation(text)
+      return Effect.map(parted(prompt, tail.length), ({ ids, parts }) => {
+        const own = single({ ids: ids.length > 0 ? ids : [end], pictures: [] }, tail, 0)
+        return { ...own, parts: own.ids.map((_, i) => parts[i] ?? -1) }
+      })
     },
     several: (prompt, texts, ending = "eos") => {
       const tails = texts.map((text) => ending === "eos" ? continuation(text) : [...tokenizer.encode(text)])

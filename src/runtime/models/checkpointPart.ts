@@ -7,6 +7,7 @@ import { type Progress, start } from "../engine/progress.ts"
 import type { Arrays, Weights } from "../engine/Weights.ts"
 import * as Peft from "../files/peft.ts"
 import { CheckpointError, type Part, type PartState, type Stored, type Tensors } from "../ports/Checkpoints.ts"
+import type { Earlier } from "./earlier.ts"
 import type { Based } from "./load.ts"
 
 /** The index a retriever searches, stored as the weights it was built from. */
@@ -16,6 +17,7 @@ export interface Indexed {
 }
 
 const INDEX = "index/"
+const EARLIER = "earlier/"
 
 /** The path of the parameter that an array holds, or is optimiser state of. */
 const pathOf = (name: string): string => name.replace(/^slot\/[^/]*\//, "")
@@ -64,6 +66,8 @@ export interface Setting {
   readonly indexed?: Indexed
   /** Tensors of the model's folder that are no weights of its own, saved with those of a whole model. */
   readonly beside?: Tensors
+  /** Weights of some updates ago that verdicts use. */
+  readonly earlier?: Earlier | undefined
 }
 
 /** An adapter's files: its own config in place of its base's. */
@@ -76,19 +80,24 @@ const adapterFiles = ({ config }: Based, files: PartState["files"]): PartState["
 export const learnerPart = (
   weights: Weights,
   learner: Learner<any> | undefined,
-  { based, beside, files, indexed }: Setting
+  { based, beside, earlier, files, indexed }: Setting
 ): Part => {
   const learns = new Set(weights.trainable)
   const prefix = based ? Peft.PREFIX : ""
   /** Of an adapter only trainable arrays: the frozen ones are its base's. */
   const isOwn = (name: string): boolean => !based || learns.has(pathOf(name))
+  /** Weights that are stored under a prefix. */
+  const storedUnder = Effect.fnUntraced(function*(extra: Stored, prefix: string) {
+    const stored = new Map<string, Values>()
+    for (const name of extra.names.filter((own) => own.startsWith(prefix))) {
+      const path = name.slice(prefix.length)
+      stored.set(path, asStored(weights.params.get(path), yield* fitting(weights, extra, path, prefix)))
+    }
+    return stored
+  })
   /** Rebuilds the index from the weights that it was built from. */
   const rebuild = Effect.fnUntraced(function*({ build }: Indexed, generation: number, extra: Stored) {
-    const stored = new Map<string, Values>()
-    for (const name of extra.names.filter((own) => own.startsWith(INDEX))) {
-      const path = name.slice(INDEX.length)
-      stored.set(path, asStored(weights.params.get(path), yield* fitting(weights, extra, path, INDEX)))
-    }
+    const stored = yield* storedUnder(extra, INDEX)
     yield* build(generation, new Map([...weights.parameters(), ...stored])).pipe(
       Effect.mapError((error) => new CheckpointError({ path: "index", reason: error.message }))
     )
@@ -97,6 +106,8 @@ export const learnerPart = (
     save: () => {
       const [index, arrays] = [indexed?.indexState(), weights.current()]
       const ofIndex = shaped(weights, only(index?.weights ?? new Map(), isOwn), INDEX)
+      const taken = earlier?.state()
+      const ofEarlier = shaped(weights, only(taken?.arrays ?? new Map(), isOwn), EARLIER)
       const { scaling, skipped, updates } = learner?.progress() ?? start(undefined)
       return {
         weights: new Map([
@@ -104,8 +115,13 @@ export const learnerPart = (
           ...shaped(weights, only(arrays, (name) => !isSlot(name) && isOwn(name)), prefix)
         ]),
         base: based?.sha256,
-        extra: new Map([...shaped(weights, only(arrays, isSlot)), ...scalars(scaling), ...ofIndex]),
-        counters: { updates, generation: index?.generation ?? 0, ...(skipped > 0 ? { skipped } : {}) },
+        extra: new Map([...shaped(weights, only(arrays, isSlot)), ...scalars(scaling), ...ofIndex, ...ofEarlier]),
+        counters: {
+          updates,
+          generation: index?.generation ?? 0,
+          ...(skipped > 0 ? { skipped } : {}),
+          ...(taken ? { earlier: taken.step } : {})
+        },
         files: based ? adapterFiles(based, files) : files
       }
     },
@@ -123,6 +139,10 @@ export const learnerPart = (
         skipped: state.counters["skipped"] ?? 0,
         scaling: yield* storedScaling(learner.progress(), state.extra)
       })
+      const taken = state.counters["earlier"]
+      if (earlier && taken !== undefined) {
+        earlier.restore({ step: taken, arrays: yield* storedUnder(state.extra, EARLIER) })
+      }
       const generation = state.counters["generation"] ?? 0
       if (indexed && generation > 0) yield* rebuild(indexed, generation, state.extra)
     })

@@ -90,33 +90,53 @@ export interface Described extends TokenSums {
   readonly logLikelihood: Float32Array
 }
 
-/** A language model for inference. Pictures of prompts come from port `Images`; a model that reads none refuses them. */
-export class LanguageModel extends Context.Service<LanguageModel, {
+/** What a language model says of answers. */
+export interface Verdicts<E = LanguageModelError> {
   /** Mean negative log-likelihood of each continuation given its prompt, including the eos token, in nats per token. */
   readonly nll: (
     prompts: ReadonlyArray<Chat>,
     continuations: ReadonlyArray<string>
-  ) => Effect.Effect<Float32Array, LanguageModelError>
+  ) => Effect.Effect<Float32Array, E>
   /**
-   * Negative log-likelihoods of several independent continuations per prompt, with the eos token after each unless they
-   * are `open`. Empty for overlong prompts if these are to be skipped.
+   * How much each part of a prompt that yields is attended to while the continuation is predicted, [prompt][part]: attention times
+   * the Euclidean norm of the value, summed over the part's tokens, mean over layers, heads and the continuation's tokens with eos
+   * (Atlas's ADist, of a decoder). A part that did not fit has 0.
    */
-  readonly rank: (
+  readonly attention: (
     prompts: ReadonlyArray<Chat>,
-    continuations: ReadonlyArray<ReadonlyArray<string>>,
-    reduction: Reduction,
-    end?: "eos" | "open"
-  ) => Effect.Effect<ReadonlyArray<Float32Array>, LanguageModelError>
-  /**
-   * Generates texts, token by token. Samples depend on the prompt, the key and the seed, not on the other prompts.
-   * Nothing for overlong prompts if these are to be skipped.
-   */
-  readonly write: (prompts: ReadonlyArray<Chat>, options: WriteOptions) => Stream.Stream<Token, LanguageModelError>
-  /** Log-likelihood of each text's learned tokens given those before them: their sum, in nats. */
-  readonly logLikelihood: (texts: ReadonlyArray<TokenRow>) => Effect.Effect<Float32Array, LanguageModelError>
-  /** The same with what else is told of these tokens, at the cost of more passes over the logits. */
-  readonly describe: (texts: ReadonlyArray<TokenRow>) => Effect.Effect<Described, LanguageModelError>
-}>()("anamnesis/runtime/LanguageModel") {}
+    continuations: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<Float32Array>, E>
+}
+
+/** A language model for inference. Pictures of prompts come from port `Images`; a model that reads none refuses them. */
+export class LanguageModel extends Context.Service<
+  LanguageModel,
+  Verdicts & {
+    /**
+     * Negative log-likelihoods of several independent continuations per prompt, with the eos token after each unless they
+     * are `open`. Empty for overlong prompts if these are to be skipped.
+     */
+    readonly rank: (
+      prompts: ReadonlyArray<Chat>,
+      continuations: ReadonlyArray<ReadonlyArray<string>>,
+      reduction: Reduction,
+      end?: "eos" | "open"
+    ) => Effect.Effect<ReadonlyArray<Float32Array>, LanguageModelError>
+    /**
+     * Generates texts, token by token. Samples depend on the prompt, the key and the seed, not on the other prompts.
+     * Nothing for overlong prompts if these are to be skipped.
+     */
+    readonly write: (prompts: ReadonlyArray<Chat>, options: WriteOptions) => Stream.Stream<Token, LanguageModelError>
+    /** Log-likelihood of each text's learned tokens given those before them: their sum, in nats. */
+    readonly logLikelihood: (texts: ReadonlyArray<TokenRow>) => Effect.Effect<Float32Array, LanguageModelError>
+    /** The same with what else is told of these tokens, at the cost of more passes over the logits. */
+    readonly describe: (texts: ReadonlyArray<TokenRow>) => Effect.Effect<Described, LanguageModelError>
+  }
+>()("anamnesis/runtime/LanguageModel") {}
+
+/** The number of parts of a chat that yield. */
+export const yielding = (chat: Chat): number =>
+  chat.reduce((sum, { content }) => sum + content.filter((part) => part.yields).length, 0)
 
 /** Prompts and their target continuations. */
 export interface LanguageModelLesson {
@@ -173,6 +193,11 @@ export class LanguageModelLearner extends Context.Service<LanguageModelLearner, 
   readonly learnTokensSeveral?: (
     lessons: ReadonlyArray<TokenLesson>
   ) => Effect.Effect<ReadonlyArray<Learned>, LanguageModelError>
+  /**
+   * The model as verdicts of a step are to have it, some updates ago; absent where they use the weights of the last update. The
+   * steps of a run ask in order.
+   */
+  readonly earlier?: (step: number) => Effect.Effect<Verdicts>
   /** The loss scale, if there is one; an update that is skipped returns its losses, which may be infinite or NaN. */
   readonly lossScale?: () => LossScale
   /**
@@ -185,6 +210,7 @@ export class LanguageModelLearner extends Context.Service<LanguageModelLearner, 
 /** No model: all texts are equally likely, and nothing is generated. */
 export const none: Layer.Layer<LanguageModel> = Layer.succeed(LanguageModel, {
   nll: (prompts) => Effect.succeed(new Float32Array(prompts.length)),
+  attention: (prompts) => Effect.succeed(prompts.map((chat) => new Float32Array(yielding(chat)))),
   rank: (prompts) => Effect.succeed(prompts.map(() => new Float32Array(0))),
   write: () => Stream.empty,
   logLikelihood: (texts) => Effect.succeed(new Float32Array(texts.length)),

@@ -62,6 +62,8 @@ export type Objective =
     readonly askers?: Uint8Array
     readonly own?: Uint8Array
   }
+  /** Listwise the other way: the retriever's distribution from the target's, log-probabilities [queries, n] (REPLUG LSR). */
+  | { readonly _tag: "Reverse"; readonly logTarget: Float32Array }
   /** Margins of the first passage over each of the others, as in a teacher's scores [queries, n]; row -1 is none (MarginMSE). */
   | { readonly _tag: "Margins"; readonly scores: Float32Array }
 

@@ -35,6 +35,7 @@ import * as CachedGradients from "./dense/cachedGradients.ts"
 import { type ReplayKey, replayOf } from "./dense/cachedGradients.ts"
 import { lessonOf, type Loss, prepare, type StepKey } from "./dense/lessons.ts"
 import * as Model from "./dense/model.ts"
+import { sharedFinding } from "./dense/sharing.ts"
 import * as Stored from "./indexes/stored.ts"
 import * as Temporary from "./indexes/temporary.ts"
 import { queryTexts } from "./queryTexts.ts"
@@ -196,7 +197,8 @@ export const trainable = (settings: RetrieverSettings) =>
 /** Reports the same loss without updating the weights. */
 export const frozen = (settings: RetrieverSettings) =>
   Layer.effectContext(Effect.gen(function*() {
-    const model = yield* Model.make(settings, () => false, { stored: storedAs(settings.model), draws: true })
+    const made = yield* Model.make(settings, () => false, { stored: storedAs(settings.model), draws: true })
+    const model = { ...made, ...yield* sharedFinding(made) }
     const lesson = lessonOf(model, settings)
     const batches = Halving.make(`${NAME}.learn`, "questions")
     const run = yield* cached((key: StepKey) => lesson(key).whole(), { fixed: model.weights.frozen })

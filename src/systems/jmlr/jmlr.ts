@@ -50,12 +50,18 @@ const columns = (c: JmlrConfig) => (questions: number): number =>
     ? 12 * questions ** 2
     : questions * (8 * c.n_candidates + 8 * c.retriever_n_context + 4 * c.n_context + 4 * c.retriever_n_context ** 2)
 
+/** Whether the reader's verdicts on drawn passages are asked for. */
+const judges = (name: ModeName): boolean => name === "joint" || name === "frozen_rag"
+/** Most drawn passages in one prompt of a verdict. */
+const together = ({ gold_score_mode: by, retriever_n_context: m }: JmlrConfig): number =>
+  by === "adist" ? m : by === "loop" ? m - 1 : 1
+
 const modeOf = (c: JmlrConfig): Mode => {
   const name = c.mode as ModeName
   const { answers, corpus, needsGold, questions, trains } = modes[name]
   const { passages, reader, retriever, questions: asked } = traits[name]
   const gold = name === "oracle"
-  const read = name === "joint" && c.gold_score_mode === "loop" ? c.retriever_n_context - 1 : 1
+  const read = judges(name) ? together(c) : 1
   return {
     name,
     traits: traits[name],

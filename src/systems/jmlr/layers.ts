@@ -29,7 +29,10 @@ export const ofReader = (c: JmlrConfig): LanguageModelSettings => ({
 
 /** Both models are trained. */
 export const joint = (c: JmlrConfig) =>
-  Layer.mergeAll(retriever.trainable(ofRetriever(c)), languageModel.trainable(ofReader(c)))
+  Layer.mergeAll(
+    retriever.trainable(ofRetriever(c)),
+    languageModel.trainable({ ...ofReader(c), lag: c.reader_lag })
+  )
 /** The retriever is frozen, the reader is trained. */
 export const frozenRag = (c: JmlrConfig) =>
   Layer.mergeAll(retriever.frozen(ofRetriever(c)), languageModel.trainable(ofReader(c)))

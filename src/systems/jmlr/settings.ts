@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { COMMAND_LINE, type ConfigError, settle } from "../../domain/settings/configure.ts"
-import { Count, NonNegative, Positive } from "../../domain/settings/kinds.ts"
+import { Count, Natural, NonNegative, Positive } from "../../domain/settings/kinds.ts"
 import type { Raw, RunConfig } from "../../domain/settings/RunConfig.ts"
 import { setting } from "../../domain/settings/setting.ts"
 import * as Spec from "../../domain/settings/Spec.ts"
@@ -32,8 +32,8 @@ const draws = inNamed("joint", "frozen_rag", "bm25_rag")
 const judges = inNamed("joint", "frozen_rag")
 const byPairs = all(judges, where("with gold_score_mode llm_rank", (c) => c["gold_score_mode"] === "llm_rank"))
 const byTemperature = where(
-  "with gold_score_mode pdist, pdist_prior or loop",
-  (c) => ["pdist", "pdist_prior", "loop"].includes(c["gold_score_mode"] as string)
+  "with a gold_score_mode other than llm_rank and emdr2",
+  (c) => !["llm_rank", "emdr2"].includes(c["gold_score_mode"] as string)
 )
 /** Modes that train the retriever on given questions. */
 const trainsRanking = inModes(({ questions, retriever }) => retriever === "trained" && questions === "given")
@@ -75,17 +75,20 @@ export const fields = {
     default: 1,
     matters: all(draws, where("with sampling weighted", ({ sampling }) => sampling === "weighted"))
   }),
-  gold_score_mode: setting(Schema.Literals(["llm_rank", "pdist", "pdist_prior", "emdr2", "loop"]), {
+  gold_score_mode: setting(Schema.Literals(["llm_rank", "pdist", "pdist_prior", "emdr2", "loop", "adist", "replug"]), {
     description:
-      "How the reader's likelihoods teach the retriever: by pairs (JMLR), or as a distribution over the passages it is to have: "
-      + "of the likelihoods (Atlas's PDist), the same with its own as prior, that of EMDR2's marginal likelihood, or by what the "
-      + "answer loses without each passage (Atlas's LOOP).",
+      "How the reader teaches the retriever: by pairs of likelihoods (JMLR), or as a distribution over the passages it is to have: of "
+      + "the likelihoods (Atlas's PDist), the same with its own as prior, that of EMDR2's marginal likelihood, by what the answer "
+      + "loses without each passage (Atlas's LOOP), by how much the answer attends to each among all (Atlas's ADist), or of the "
+      + "likelihoods with the divergence the other way (REPLUG LSR).",
     affects: "learning",
     default: "llm_rank",
     matters: judges
   }),
   temperature_gold: setting(Positive, {
-    description: "Temperature of the reader's distribution over passages (pdist, pdist_prior, loop).",
+    description:
+      "Temperature of the reader's distribution over passages (all but llm_rank and emdr2): of log-likelihoods per token, of "
+      + "attention (adist), or of likelihoods per token, between 0 and 1 (replug; there both temperatures are often 0.1).",
     affects: "learning",
     default: 0.01,
     matters: all(judges, byTemperature)
@@ -101,6 +104,15 @@ export const fields = {
         ["gold_supervised", "lexical"].includes(mode)
         || (["joint", "frozen_rag"].includes(mode) && gold_score_mode !== "llm_rank")
     )
+  }),
+  reader_lag: setting(Natural, {
+    description:
+      "Steps by which the reader whose verdicts train the retriever may lag behind: they come from its weights before the last step "
+      + "that reader_lag + 1 divides (asynchronous training). 0 for those of the last step.",
+    affects: "learning",
+    default: 0,
+    neutral: 0,
+    matters: inNamed("joint")
   }),
   rank_ties: setting(Schema.Literals(["skip", "later"]), {
     description: "Ties in likelihood: skipped, or the passage sampled later counts as better (as released).",
@@ -188,12 +200,16 @@ const conflicts = (c: JmlrConfig): ReadonlyArray<string> => {
     found && c.n_context > c.n_candidates && `n_context (${c.n_context}) exceeds n_candidates (${c.n_candidates})`,
     found && c.context === "sampled" && c.n_context > c.retriever_n_context
     && `n_context (${c.n_context}) exceeds retriever_n_context (${c.retriever_n_context}), from which it is taken`,
-    ["llm_rank", "loop"].includes(c.gold_score_mode) && c.retriever_n_context < 2
+    ["llm_rank", "loop", "adist", "replug"].includes(c.gold_score_mode) && c.retriever_n_context < 2
     && `${c.gold_score_mode} compares at least 2 passages`,
     weighsScores(c) && !c.retrieve_with_rerank
     && `gold_score_mode ${c.gold_score_mode} weighs with the encoder's current scores; set retrieve_with_rerank: true`,
     retriever === "trained" && c.rank_weight === 0
     && `rank_weight 0 leaves the retriever nothing to learn in mode ${c.mode}; mode frozen_rag keeps it as it is`,
+    c.reader_lag > 0 && c.mode !== "joint"
+    && `reader_lag (${c.reader_lag}): in mode ${c.mode} no verdicts of a reader in training train a retriever; mode joint has them`,
+    c.reader_lag > 0 && c.steps_per_run > 1
+    && `reader_lag (${c.reader_lag}) and steps_per_run (${c.steps_per_run}) both make verdicts older; set one of them only`,
     c.passages_file === "" && "passages_file: is missing",
     c.mode === "copy" && c.copy_words > c.text_maxlength
     && `copy_words (${c.copy_words}) exceeds text_maxlength (${c.text_maxlength}): a word takes at least a token`

@@ -47,7 +47,9 @@ const goals = {
   pdist: Pipelines.distilled,
   pdist_prior: Pipelines.marginal,
   emdr2: Pipelines.marginal,
-  loop: Pipelines.leavingOneOut
+  loop: Pipelines.leavingOneOut,
+  adist: Pipelines.attentive,
+  replug: Pipelines.replugged
 } as const
 const byLikelihood: Studies = (c) => goals[c.gold_score_mode](studyOptions(c))
 const fromGold: Studies = (c, passages) => Pipelines.oracle(c.n_context, passages, c.seed, answerOptions(c))

@@ -170,6 +170,9 @@ describe("what is wrong with a configuration", () => {
       [{ n_context: 8 }, /n_context \(8\) exceeds retriever_n_context \(7\)/],
       [{ retriever_n_context: 1, n_context: 1 }, /llm_rank compares at least 2 passages/],
       [{ gold_score_mode: "loop", retriever_n_context: 1, n_context: 1 }, /loop compares at least 2 passages/],
+      [{ mode: "frozen_rag", reader_lag: 2 }, /reader_lag \(2\): in mode frozen_rag no verdicts/],
+      [{ reader_lag: 2, steps_per_run: 3 }, /reader_lag \(2\) and steps_per_run \(3\) both make verdicts older/],
+      [{ gold_score_mode: "adist", retriever_n_context: 1, n_context: 1 }, /adist compares at least 2 passages/],
       [{ gold_score_mode: "emdr2", retrieve_with_rerank: false }, /emdr2 weighs with the encoder's current scores/],
       [{ refresh_index: "10-5:1" }, /refresh_index: "10-5:1" is not/],
       [{ max_steps: 2 ** 31 }, /max_steps \(2,147,483,648\) exceeds 2,147,483,647/],
@@ -253,7 +256,7 @@ describe("a setting without effect", () => {
   const defaultsOf = (preset: "paper" | "release"): Raw => ({ ...defaults, ...presets[preset], ...needed, preset })
   it("is told with where it would have one", () => {
     assert.deepStrictEqual(told({ temperature_gold: 1, holdout: 0.2, test_file: "t" }), [
-      "temperature_gold (only with gold_score_mode pdist, pdist_prior or loop)",
+      "temperature_gold (only with a gold_score_mode other than llm_rank and emdr2)",
       "holdout (only without test_file)"
     ])
     assert.deepStrictEqual(told({ mode: "no_retrieval", document_prompt: "{text}", dim: 8 }), [

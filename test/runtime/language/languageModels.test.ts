@@ -39,7 +39,9 @@ const tiny =
     }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
 
 const on = <R>(layer: () => Layer.Layer<R>): Subject<R> => (effect) => Effect.provide(effect, layer(), { local: true })
-const fake = on<Both>(() => Fakes.languageModel({ searched: [], retrieverLessons: [], readerLessons: [] }))
+const fake = on<Both>(() =>
+  Fakes.languageModel({ searched: [], retrieverLessons: [], readerLessons: [], attended: [] })
+)
 
 languageModelSuite("that only reads", tiny(readOnly), { speaks: true })
 languageModelSuite("with a chat template", tiny(readOnly, { apply_chat_template: true }), { speaks: true })

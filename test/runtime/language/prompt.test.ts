@@ -6,6 +6,7 @@ import type { ChatTokensOptions } from "../../../src/runtime/language/chatTokens
 import * as Sequences from "../../../src/runtime/language/sequences.ts"
 import type { ChatTemplate } from "../../../src/runtime/language/templates/chatTemplate.ts"
 import type { Piece } from "../../../src/runtime/language/templates/jinja/render.ts"
+import { ModelRefused } from "../../../src/runtime/ports/LanguageModel.ts"
 import * as Prompt from "../../../src/stages/prompt.ts"
 import { decode } from "../../../src/systems/jmlr/settings.ts"
 
@@ -172,7 +173,8 @@ describe("a user's message", () => {
   const wrap: ChatTemplate = {
     render,
     compose: (chats) =>
-      render(chats.map((chat) => chat.map(({ content, role }) => ({ role, content: content.map(wordsOf).join("") }))))
+      render(chats.map((chat) => chat.map(({ content, role }) => ({ role, content: content.map(wordsOf).join("") })))),
+    refuse: (reason: string) => new ModelRefused({ path: "t", place: "", reason })
   }
   const open = (docs: ReadonlyArray<number>, overrides: Raw = {}) =>
     shown(
@@ -188,6 +190,26 @@ describe("a user's message", () => {
     assert.strictEqual(open([1, 0], { max_length: 8 }), "((q?)):")
     const error = Effect.runSync(Effect.flip(prompts({ max_length: 7, max_new_tokens: 1 }, wrap).open([], "q", [])))
     assert.strictEqual(error._tag, "ContextOverflow")
+  })
+  it("has tokens of each passage, in their order, also where some were left out", () => {
+    const parted = (docs: ReadonlyArray<number>, max_length: number, own: ChatTokensOptions["wrap"] = wrap) => {
+      const made = prompts({ max_length, document_prompt: "\n{text}" }, own)
+      const { ids, parts } = Effect.runSync(made.parted(made.chat(docs, "q", []), "=x"))
+      return parts.map((part, i) => part < 0 ? shown([ids[i]!]) : part).join("")
+    }
+    assert.strictEqual(parted([1, 0], 99), "((00111q?)):=x>")
+    assert.strictEqual(parted([1, 0], 14), "((0111q?)):=x>")
+    assert.strictEqual(parted([1, 0], 12), "((11q?)):=x>")
+    assert.strictEqual(parted([1, 0], 10), "((q?)):=x>")
+    assert.strictEqual(parted([1, 0], 99, [BOS]), "<000111q?=x>")
+    assert.strictEqual(parted([1, 0], 10, [BOS]), "<0111q?=x>")
+    assert.strictEqual(parted([], 99, [BOS]), "<q?=x>")
+    const loud = { ...wrap, compose: () => Effect.succeed(["another text"]) }
+    const made = prompts({}, loud)
+    assert.match(
+      Effect.runSync(Effect.flip(made.parted(made.chat([1], "q", []), "=x"))).message,
+      /prints a message otherwise/
+    )
   })
   it("has passages of so many tokens at most", () =>
     assert.strictEqual(open([1, 0], { text_maxlength: 2 }), "((b\naq?)):"))

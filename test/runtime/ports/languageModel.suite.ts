@@ -96,6 +96,19 @@ export const languageModelSuite = (
         })
         alone.forEach(([own], p) => close(own!, together[p]!))
       })))
+    it.live("tells how much it attends to each passage, beside others as alone", () =>
+      on(Effect.fnUntraced(function*({ attention }) {
+        const masses = yield* attention(prompts, answers)
+        assert.deepStrictEqual(masses.map(({ length }) => length), prompts.map(() => 2))
+        assert.isTrue(masses.flatMap((mass) => [...mass]).every((own) => speaks ? own >= 0 : own === 0))
+        const alone = yield* Effect.forEach(prompts, (prompt, p) => attention([prompt], [answers[p]!]))
+        alone.forEach(([own], p) => own!.forEach((mass, k) => close(mass, masses[p]![k]!)))
+        const bare: Chat = [{ role: "user", content: [text("\nLong fingers?")] }]
+        assert.deepStrictEqual(
+          (yield* attention([bare, prompts[0]!], [answers[0]!, answers[0]!])).map(({ length }) => length),
+          [0, 2]
+        )
+      })))
     it.live("ranks continuations as it is surprised by each alone; a sum is no less than a mean", () =>
       on(Effect.fnUntraced(function*({ nll, rank }) {
         const [means, sums] = [yield* rank(prompts, options, "mean"), yield* rank(prompts, options, "sum")]

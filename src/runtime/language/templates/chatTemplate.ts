@@ -25,6 +25,8 @@ export type Compose = (
 export interface ChatTemplate {
   readonly render: Render
   readonly compose: Compose
+  /** The error of a template that cannot be used so. */
+  readonly refuse: (reason: string) => ModelRefused
 }
 
 const FILE = modelFiles.chatTemplate
@@ -125,6 +127,7 @@ export const load = Effect.fnUntraced(function*(tokenizer: Tokenizer, token?: st
   }
   return {
     compose,
-    render: (chats, over) => Effect.mapError(render(chats, over), refuse)
+    render: (chats, over) => Effect.mapError(render(chats, over), refuse),
+    refuse
   } satisfies ChatTemplate as ChatTemplate
 })

@@ -11,6 +11,7 @@ import {
   mean,
   minMaxScale,
   pairwise,
+  reverseDivergence,
   withinMargin
 } from "../../../kernels/loss/rank.ts"
 import * as Nd from "../../../kernels/NdArray.ts"
@@ -136,6 +137,8 @@ export type ObjectiveShape =
     /** Whether questions are ranked for passages, too: inputs `positive`, int32 [questions], and `askers`. */
     readonly both?: boolean
   }
+  /** The target is log-probabilities, and the divergence is the scores' from it. */
+  | { readonly _tag: "Reverse" }
   /** The target is a teacher's scores; input `allowed` says which passages there are. */
   | { readonly _tag: "Margins" }
 
@@ -158,7 +161,7 @@ export interface Scoring {
 const lossTypes = (b: number, { hardness, n, objective }: Scoring): Readonly<Record<string, TensorType>> => {
   const wanted = objective._tag === "Pairwise" ? [b, objective.m, objective.m] : [b, n]
   const own = { places: ids(b, n), wanted: { dtype: "float32", shape: wanted } as const }
-  if (objective._tag === "Pairwise") return own
+  if (objective._tag === "Pairwise" || objective._tag === "Reverse") return own
   if (objective._tag === "Margins") return { ...own, allowed: flags(b, n) }
   return {
     ...own,
@@ -195,6 +198,8 @@ const lossesOf = (vectors: Vectors, batch: Tensors, o: Scoring): Tensor => {
   switch (objective._tag) {
     case "Pairwise":
       return pairwise(slice(minMaxScale(ownScores(vectors, places)), 1, 0, objective.m), wanted)
+    case "Reverse":
+      return reverseDivergence(ownScores(vectors, places), wanted, o.temperature)
     case "Margins":
       return marginMse(ownScores(vectors, places), wanted, batch["allowed"]!)
     case "Listwise":

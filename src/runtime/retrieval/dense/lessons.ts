@@ -58,7 +58,7 @@ export const shapeOf = (
 ): Graphs.ObjectiveShape =>
   tag === "Pairwise"
     ? { _tag: tag, m }
-    : tag === "Margins"
+    : tag === "Margins" || tag === "Reverse"
     ? { _tag: tag }
     : { _tag: tag, masked: contrast !== undefined, both }
 
@@ -130,6 +130,7 @@ const lossInputs = (
     array.subarray(range[0] * array.length / of, range[1] * array.length / of) as A
   const allowed = () => Uint8Array.from(docs, (doc) => doc < 0 ? 0 : 1)
   if (objective._tag === "Pairwise") return { places, wanted: own(objective.weights) }
+  if (objective._tag === "Reverse") return { places, wanted: own(objective.logTarget) }
   if (objective._tag === "Margins") return { places, wanted: own(objective.scores), allowed: allowed() }
   const wanted = own(objective.target)
   return {

@@ -21,6 +21,7 @@ import { currentIndex } from "./currentIndex.ts"
 import * as Graphs from "./graphs.ts"
 import * as PassageTokens from "./passageTokens.ts"
 import { passageVectors } from "./passageVectors.ts"
+import { readingOf, sharedVectors } from "./sharing.ts"
 import type { TokenRows } from "./texts.ts"
 
 type Inputs = ReturnType<typeof asInputs>
@@ -126,6 +127,8 @@ export const make = Effect.fnUntraced(function*(
     )
   })
 
+  /** All that vectors of these weights depend on, besides the texts. */
+  const identityOf = (from: Arrays) => [corpus.hash, hashOf(from), readingOf(retrieval), files]
   const originOf = (from: () => Arrays) => ({ corpus: corpus.hash, weights: () => hashOf(from()) })
   /** New adapters change nothing, so an existing index of the base weights is still valid. */
   const given = () => {
@@ -140,7 +143,10 @@ export const make = Effect.fnUntraced(function*(
     const values = asInputs(from)
     const encode = (rows: TokenRows) => vectors(values, rows)
     const source = { text, tokens, id: corpus.id, longest: lengths.passage, dim, pools, encode }
-    const index = yield* current.put(indexes.build(generation, originOf(() => from), yield* passageVectors(source)))
+    const own = yield* passageVectors(source)
+    /** Others have other weights once they have learned. */
+    const all = generation === 1 ? yield* sharedVectors(own, () => identityOf(from)) : own
+    const index = yield* current.put(indexes.build(generation, originOf(() => from), all))
     indexed = from
     return index
   })
@@ -164,6 +170,8 @@ export const make = Effect.fnUntraced(function*(
     based,
     batch,
     files,
+    first: Effect.suspend(() => current.get() ? Effect.void : first),
+    identity: () => identityOf(weights.parameters()),
     refresh: Effect.map(refresh, (fresh) => fresh.generation),
     search: Effect.fnUntraced(function*(questions: ReadonlyArray<string>, k: number) {
       if (!current.get()) yield* first
