@@ -2,7 +2,7 @@
  * A LoRA step of a decoder of 120 million parameters here and in PyTorch with transformers and peft, step by step in
  * turn: time, and peak resident memory.
  *
- *     node bench/peers/lora.ts --python PYTHON [--setting plain|release] [--threads 2] [--steps 5] [--length 512] [--json]
+ *     node bench/peers/lora.ts --python PYTHON [--setting plain|release|qlora] [--threads 2] [--steps 5] [--length 512] [--json]
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"

@@ -2,7 +2,7 @@
  * LoRA steps on request: one line in, one line of JSON out. The folder has the model; first it is given what the peer
  * starts from too: the adapter as PEFT has it, and the batch.
  *
- *     node bench/peers/lora_ours.ts --record FOLDER [--setting plain|release] [--threads 2] [--length 512]
+ *     node bench/peers/lora_ours.ts --record FOLDER [--setting plain|release|qlora] [--threads 2] [--length 512]
  */
 import "../../src/cli/allocator.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -27,6 +27,7 @@ import * as Graphs from "../../src/runtime/language/graphs.ts"
 import { learnerPart } from "../../src/runtime/models/checkpointPart.ts"
 import * as Model from "../../src/runtime/models/load.ts"
 import { loraOf } from "../../src/runtime/models/lora.ts"
+import { quantisationOf } from "../../src/runtime/models/quantisation.ts"
 import { describe, groupsOf, learningOf, optimizerOf } from "../../src/runtime/models/training.ts"
 import { decode, presets } from "../../src/systems/jmlr/settings.ts"
 
@@ -40,9 +41,13 @@ const { values: options } = parseArgs({
 })
 const [rows, length, answer] = [2, Number(options.length), 16]
 
-/** Adapters of all linear maps; or as JMLR's release has them: wide, with dropout, the head's too, embeddings and norms in full. */
+/**
+ * Adapters of all linear maps; as JMLR's release has them: wide, with dropout, the head's too, embeddings and norms in full; or
+ * those of all linear maps on a base of 4 bits.
+ */
 const settings: Readonly<Record<string, Raw>> = {
   plain: { lora_r: 16, lora_alpha: 32 },
+  qlora: { lora_r: 16, lora_alpha: 32, quantization: "int4" },
   release: Object.fromEntries(Object.entries(presets.release).filter(([key]) => /^lora|^modules_to_save/.test(key)))
 }
 
@@ -94,6 +99,7 @@ const serve = Effect.gen(function*() {
       seed: 3,
       lora: loraOf(readerOf(run)),
       learns: () => true,
+      quantisation: quantisationOf(readerOf(run)),
       slots: optimizerOf(run).slots,
       task: "CAUSAL_LM"
     }
