@@ -116,7 +116,10 @@ describe("the config of a decoder that reads pictures", () => {
         /text_config\.model_type .*qwen3_moe.* is not one of llama, mistral/
       )
       assert.match(yield* vision({ model_type: "siglip_vision_model" }), /select_strategy default leaves out the first/)
-      assert.match(yield* refused({ ...llava, vision_feature_layer: -26 }), /vision_feature_layer -26: the tower has 24/)
+      assert.match(
+        yield* refused({ ...llava, vision_feature_layer: -26 }),
+        /vision_feature_layer -26: the tower has 24/
+      )
       assert.match(yield* refused({ ...llava, image_token_index: 32_064 }), /pictures \(32064\) is beyond .*vocab_size/)
       assert.match(yield* refused({ ...smolvlm, scale_factor: 5 }), /scale_factor 5 does not divide the 32 patches/)
       assert.match(yield* refused({ ...llava, projector_hidden_act: "relu2" }), /projector_hidden_act .*relu2/)
