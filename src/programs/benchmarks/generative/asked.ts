@@ -180,7 +180,7 @@ const othersOf = (
   }
   const key = Key.fold(Key.make(seed), "orders", task, at)
   const others = ordersOf(key, options, spec.count).slice(1)
-  return { orders: others.map((order) => ({ order, ...asked(reordered(document, order, spec)) })) }
+  return { orders: others.map((order) => Object.assign(asked(reordered(document, order, spec)), { order })) }
 }
 
 /** What a task asks of each record; fails at a record that a template or a target does not fit. */
