@@ -20,6 +20,7 @@ import { apply, type Emitter, input, type Op } from "../src/kernels/Tensor.ts"
 import { answer, type AnswerOptions } from "../src/stages/answer.ts"
 import { drawContrast } from "../src/stages/contrast.ts"
 import { attend, read, readWithout } from "../src/stages/read.ts"
+import { readInfluence, readOrders } from "../src/stages/readAgain.ts"
 import { retrieve } from "../src/stages/retrieve.ts"
 import { sample } from "../src/stages/sample.ts"
 import * as score from "../src/stages/score.ts"
@@ -163,6 +164,8 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
       disagreeing: false
     })
   ]],
+  readOrders: [["readOrders(c)", readOrders(c, { count: 1, seed: 0 }, asks)]],
+  readInfluence: [["readInfluence(c)", readInfluence(c, asks)]],
   weigh: [["weigh([n])", weigh([n])]],
   answerFused: [["answerFused(n, k)", answerFused(n, k, asks)]],
   adist: [["adist(m)", score.adist(m, 1)]],
@@ -221,7 +224,9 @@ const relations = {
   "LogTarget(m)": tables.LogTarget(m),
   "Contrast(n, b)": tables.Contrast(n, b),
   Lesson: tables.Lesson,
-  "Answer(c)": tables.Answer(c)
+  "Answer(c)": tables.Answer(c),
+  Orders: tables.Orders,
+  "Influence(c)": tables.Influence(c)
 } satisfies Readonly<Record<string, Columns>>
 
 /** Whether a table's columns are all among another's. */
