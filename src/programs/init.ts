@@ -103,11 +103,12 @@ const wordsOf = Effect.fnUntraced(function*(c: RunConfig) {
 
 /**
  * Creates the configured model folders that do not exist, with vocabularies from the corpus and the questions. A name of
- * the form of a Hub's id is none of a folder to create.
+ * the form of a Hub's id is none of a folder to create; encoders of pictures are not made.
  */
 export const init = Effect.fn("init")(function*(c: RunConfig) {
   const named = [[c.retriever_name_or_path, retriever], [c.reader_name_or_path, reader]] as const
-  const wanted = named.filter(([name]) => name !== "")
+  const { queries } = modeOf(c).traits
+  const wanted = named.filter(([name, kind]) => name !== "" && (kind === reader || queries === undefined))
   if (resolve(c.retriever_name_or_path) === resolve(c.reader_name_or_path)) {
     const problem = `retriever_name_or_path and reader_name_or_path are the same folder (${c.reader_name_or_path})`
     return yield* new ConfigError({ source: "init", problems: [problem] })

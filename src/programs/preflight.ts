@@ -16,8 +16,11 @@ import { modeOf } from "../systems/all.ts"
 import { listed, mostTokens, passagesOf, type Share, share, spread, type Texts } from "./cutTexts.ts"
 
 const reads = (c: RunConfig): boolean => modeOf(c).traits.reader !== "none"
-/** Whether the mode's retriever encodes queries and passages. */
-const encodes = (c: RunConfig): boolean => ["frozen", "trained"].includes(modeOf(c).traits.retriever)
+/** Whether the mode's retriever encodes queries and passages as texts. */
+const encodes = (c: RunConfig): boolean => {
+  const { queries, retriever } = modeOf(c).traits
+  return queries === undefined && (retriever === "frozen" || retriever === "trained")
+}
 
 /** Suppresses warnings about the folders; they are logged when the models are loaded. */
 const quietly = Effect.provideService(References.MinimumLogLevel, "Error")

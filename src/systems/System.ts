@@ -6,7 +6,7 @@ import type * as Scope from "effect/Scope"
 import type { Epochs, RowFrame } from "../datasets/batches.ts"
 import type { TokenRecord } from "../domain/examples/tokens.ts"
 import type { Frame } from "../domain/Frame.ts"
-import type { Passage, QuestionRecord } from "../domain/records/Records.ts"
+import type { Passage, QuestionRecord, Split } from "../domain/records/Records.ts"
 import type { ConfigError } from "../domain/settings/configure.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import type { Spec } from "../domain/settings/Spec.ts"
@@ -133,8 +133,10 @@ export interface Mode {
   readonly texts?: TextRows
   /** Whether training rows may have their passages as texts, which then join the corpus. */
   readonly pairs?: boolean
-  /** What is wrong with the questions to learn from, if anything. */
-  readonly lacks?: (records: ReadonlyArray<QuestionRecord>) => ReadonlyArray<string>
+  /** What is wrong with the questions of a split for the mode, if anything. */
+  readonly lacks?: (records: ReadonlyArray<QuestionRecord>, split: Split) => ReadonlyArray<string>
+  /** The order of an epoch's questions, and which of them it has; all in an order drawn under the seed, if omitted. */
+  readonly arranged?: (records: ReadonlyArray<QuestionRecord>, epoch: number) => ReadonlyArray<QuestionRecord>
   /** Whether every question needs a gold passage, for training and for evaluation. */
   readonly needsGold: { readonly studied: boolean; readonly judged: boolean }
   /** Minimum number of passages in the corpus. */
