@@ -1,19 +1,19 @@
 /** Checks whether questions and passages fit the configured lengths, before either model is loaded. */
 import * as Effect from "effect/Effect"
-import * as References from "effect/References"
 import { MOST_OPTIONS, queryOf } from "../domain/records/options.ts"
 import type { QuestionRecord } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
+import { IMAGE, showsImage } from "../domain/settings/placeholders.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
-import * as ReaderFolder from "../runtime/language/folder.ts"
 import { refusal } from "../runtime/language/generation/writing.ts"
-import * as Sequences from "../runtime/language/sequences.ts"
 import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
 import * as RetrieverFolder from "../runtime/retrieval/folder.ts"
-import type { Tokenizer } from "../runtime/tokenizers/tokenizer.ts"
-import { answerOf, answersOf, ask } from "../stages/prompt.ts"
 import { modeOf } from "../systems/all.ts"
-import { listed, mostTokens, passagesOf, type Share, share, spread, type Texts } from "./cutTexts.ts"
+import { listed, passagesOf, type Share, share, spread, type Texts } from "./cutTexts.ts"
+import { unseen } from "./pictures.ts"
+import { type Long, type Prompts, promptsOf, quietly, tooLong, type Use } from "./promptLengths.ts"
+
+export type { Long, Use }
 
 const reads = (c: RunConfig): boolean => modeOf(c).traits.reader !== "none"
 /** Whether the mode's retriever encodes queries and passages as texts. */
@@ -21,108 +21,6 @@ const encodes = (c: RunConfig): boolean => {
   const { queries, retriever } = modeOf(c).traits
   return queries === undefined && (retriever === "frozen" || retriever === "trained")
 }
-
-/** Suppresses warnings about the folders; they are logged when the models are loaded. */
-const quietly = Effect.provideService(References.MinimumLogLevel, "Error")
-
-/**
- * Tokens of a question's prompt without passages, plus what follows it: the part that dropping passages cannot
- * shorten.
- */
-interface Needs {
-  /** For training on its answer. */
-  readonly learned: number
-  /** For scoring all options side by side. */
-  readonly chosen: number
-  /** For a generated answer. */
-  readonly written: number
-  /** For an answer, of the greatest length or the longest option, and its explanation. */
-  readonly explained: number
-}
-
-const needsOf = (c: RunConfig, { encode }: Tokenizer, { continuation, least }: Sequences.Sequences) => {
-  const [opening, reason] = [encode(c.generation_prompt).length, encode(c.rationale_prompt).length]
-  return Effect.fnUntraced(
-    function*({ answer, options, question }: Pick<QuestionRecord, "question" | "options" | "answer">) {
-      const bare = yield* least(ask(c, [], { question, options }))
-      const tails = answersOf(c, { options }).map((text) => continuation(text).length)
-      const longest = Math.max(c.max_new_tokens, ...tails.map((length) => length - 1))
-      return {
-        learned: bare + continuation(answerOf(c, { options }, answer)).length,
-        chosen: bare + tails.reduce((sum, length) => sum + length, 0),
-        written: bare + opening + c.max_new_tokens,
-        explained: bare + longest + reason + c.rationale_max_new_tokens
-      } satisfies Needs as Needs
-    }
-  )
-}
-
-/** The tokenised length of the reader's prompts without passages. */
-const promptsOf = Effect.fnUntraced(function*(c: RunConfig) {
-  const { ends, generation, tokenizer, wrap } = yield* quietly(ReaderFolder.open(c.reader_name_or_path, c))
-  const sequences = Sequences.make({ tokenizer, wrap, max_length: c.max_length, end: ends.end })
-  return { generation, tokenizer, needs: needsOf(c, tokenizer, sequences) }
-})
-type Prompts = Effect.Success<ReturnType<typeof promptsOf>>
-
-/** What the questions are used for: training or answering. */
-export type Use = "learn" | "answer"
-
-/** Tokens that a question needs without passages, for its longest prompt. */
-const tokensOf = (c: RunConfig, use: Use, options: number, needs: Needs): number => {
-  if (use === "learn") return needs.learned
-  const answered = c.answer_by === "likelihood" && options > 0 ? needs.chosen : needs.written
-  return c.rationale_prompt === "" ? answered : Math.max(answered, needs.explained)
-}
-
-/** Upper bound on the tokens that a question's own texts add to a prompt, given a token count for texts. */
-const added = (
-  c: RunConfig,
-  use: Use,
-  { answer, options, question }: QuestionRecord,
-  count: (text: string) => number
-) => {
-  const listed = options.reduce((sum, option) => sum + count(option), 0)
-  const answered = use === "learn" ? count(answer) : listed
-  const isLetter = c.answer_format === "letter" && options.length > 0
-  const asked = count(question) + (c.options_in_prompt ? listed : 0)
-  return times(c.question_prompt, "{question}") * asked + times(c.answer_prompt, "{answer}") * (isLetter ? 0 : answered)
-}
-const times = (text: string, place: string): number => text.split(place).length - 1
-
-/** Tokens by which the sum over separately tokenised parts may differ from the whole. */
-const SEAMS = 16
-
-/** A question that does not fit, with the length of its prompt in tokens. */
-export interface Long {
-  readonly id: string
-  readonly tokens: number
-}
-
-/** Questions that do not fit, with their tokens; for most, the number of characters already shows that they fit. */
-const tooLong = Effect.fnUntraced(
-  function*(c: RunConfig, use: Use, records: ReadonlyArray<QuestionRecord>, p: Prompts) {
-    const empty = new Map<number, number>()
-    const found: Array<Long> = []
-    for (const record of records) {
-      const { id, options } = record
-      const n = options.length
-      if (!empty.has(n)) {
-        empty.set(
-          n,
-          tokensOf(c, use, n, yield* p.needs({ question: "", options: Array<string>(n).fill(""), answer: "" }))
-        )
-      }
-      const room = c.max_length - empty.get(n)!
-      if (added(c, use, record, mostTokens) <= room) continue
-      const apart = (text: string) => p.tokenizer.encode(text).length + 1
-      if (added(c, use, record, apart) + SEAMS <= room) continue
-      const tokens = tokensOf(c, use, n, yield* p.needs(record))
-      if (tokens > c.max_length) found.push({ id, tokens })
-    }
-    return found
-  }
-)
 
 /** Lines already logged: several parts of a command may check the same corpus or questions. */
 const told = new Set<string>()
@@ -132,6 +30,12 @@ const warn = (line: string): Effect.Effect<void> =>
     told.add(line)
     return Effect.logWarning(line)
   })
+
+/** Logs that pictures are not shown to the reader. */
+const tellUnseen = (c: RunConfig, source: string, part: Parameters<typeof unseen>[1], pictures: number) => {
+  const line = unseen(c, part, pictures)
+  return line === undefined ? Effect.void : warn(`${source}: ${line}`)
+}
 
 const FEW = 3
 const named = (long: ReadonlyArray<Long>): string =>
@@ -227,6 +131,7 @@ export const fitting = Effect.fn("fitting")(
     yield* unlettered(source, records)
     yield* tellQueries(c, source, records)
     if (!reads(c)) return { records, long: [] }
+    yield* tellUnseen(c, source, "question_prompt", records.filter(({ image = "" }) => image !== "").length)
     const prompts = yield* promptsOf(c)
     if (use === "answer") yield* writable(c, records, prompts)
     return yield* settle(c, source, use, records, prompts)
@@ -274,8 +179,12 @@ export const tellPassages = Effect.fn("tellPassages")(function*(c: RunConfig, co
   const texts = yield* passagesOf(corpus)
   if (encodes(c)) yield* tellCutByRetriever(c, texts)
   if (modeOf(c).traits.passages === "none") return
-  const { needs, tokenizer } = yield* promptsOf(c)
-  const length = (text: string) => tokenizer.encode(c.document_prompt.replace("{text}", () => text)).length
+  if (reads(c)) yield* tellUnseen(c, source, "document_prompt", corpus.pictures)
+  const { needs, pictures, tokenizer } = yield* promptsOf(c)
+  const document_prompt = c.document_prompt.replace(IMAGE, "")
+  const length = (text: string) => tokenizer.encode(document_prompt.replace("{text}", () => text)).length
+  /** Tokens that a passage's picture takes, of all passages. */
+  const seen = pictures && showsImage(c, "document_prompt") ? pictures.pictures.rows * corpus.pictures / corpus.size : 0
   yield* tellCut(
     source,
     "passages",
@@ -283,7 +192,7 @@ export const tellPassages = Effect.fn("tellPassages")(function*(c: RunConfig, co
     `text_maxlength (${c.text_maxlength})`
   )
   const some = (yield* texts.read(spread(texts.most.length, 200))).map(length)
-  const each = some.reduce((sum, n) => sum + Math.min(n, c.text_maxlength), 0) / Math.max(1, some.length)
+  const each = seen + some.reduce((sum, n) => sum + Math.min(n, c.text_maxlength), 0) / Math.max(1, some.length)
   const { learned } = yield* needs({ question: "", options: [], answer: "" })
   const room = Math.floor((c.max_length - learned) / Math.max(1, each))
   const wanted = modeOf(c).context

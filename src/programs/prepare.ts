@@ -22,6 +22,7 @@ import * as Port from "../runtime/ports/Corpus.ts"
 import { modeOf, systemOf } from "../systems/all.ts"
 import { beyondMemory } from "./costs/limits.ts"
 import { withModels } from "./models.ts"
+import { around } from "./pictures.ts"
 import { fitting, skippedOf, tellEncoded, tellPassages } from "./preflight.ts"
 import { tell, told } from "./telling.ts"
 import { textsOf } from "./training/texts.ts"
@@ -278,11 +279,11 @@ export const prepare = Effect.fn("prepare")(function*(given: RunConfig) {
 export const learner = (
   { config, passages }: Pick<Prepared, "config" | "passages">,
   checkpoints: Layer.Layer<Checkpoints, never, FileSystem.FileSystem> = onDisk(config)
-) => modeOf(config).trains.pipe(Layer.provideMerge(Layer.merge(checkpoints, Layer.succeed(Port.Corpus, passages))))
+) => modeOf(config).trains.pipe(Layer.provideMerge(Layer.merge(checkpoints, around(config, passages))))
 
 /** All services for inference over a corpus, except the provider and the file system. */
 export const answering = (config: RunConfig, passages: Port.Corpus["Service"]) =>
-  modeOf(config).answers.pipe(Layer.provideMerge(Layer.succeed(Port.Corpus, passages)))
+  modeOf(config).answers.pipe(Layer.provideMerge(around(config, passages)))
 
 /** The services for building an index, until the scope ends. */
 export const indexing = Effect.fn("indexing")(function*(config: RunConfig) {

@@ -7,7 +7,7 @@ import * as Frame from "../domain/Frame.ts"
 import type { Generation } from "../domain/settings/generation.ts"
 import { Answer, Candidates, Question } from "../domain/tables.ts"
 import { LanguageModel } from "../runtime/ports/LanguageModel.ts"
-import { answersOf, ask, type Asked, type PromptOptions, readTexts, toAnswer, toExplain } from "./prompt.ts"
+import { answersOf, ask, type Asked, type PromptOptions, readPassages, toAnswer, toExplain } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
 
 /** How questions are answered. */
@@ -123,18 +123,20 @@ const explained = (o: AnswerOptions, asked: ReadonlyArray<Prompted>, answers: Re
 /** Questions with the passages to answer them from, [rows, c], best last. */
 export interface ToAnswer {
   readonly questions: ReadonlyArray<string>
+  /** References of their pictures, "" for none; none of them has one by default. */
+  readonly images?: ReadonlyArray<string>
   readonly options: ReadonlyArray<ReadonlyArray<string>>
   readonly support: Int32Array
 }
 
 /** Answers questions as a stream of events. */
-export const answering = (o: AnswerOptions) => ({ options, questions, support }: ToAnswer) =>
+export const answering = (o: AnswerOptions) => ({ images, options, questions, support }: ToAnswer) =>
   Stream.unwrap(Effect.gen(function*() {
-    const texts = yield* readTexts(support)
+    const passages = yield* readPassages(support)
     const c = support.length / questions.length
     const asked = questions.map((question, row): Prompted => {
-      const own = { question, options: options[row]! }
-      return { row, ...own, prompt: ask(o, texts(support.subarray(row * c, (row + 1) * c)), own) }
+      const own = { question, options: options[row]!, image: images?.[row] ?? "" }
+      return { row, ...own, prompt: ask(o, passages(support.subarray(row * c, (row + 1) * c)), own) }
     })
     const answers = new Map<number, string>()
     const scored = yield* byLikelihood(o, asked.filter((own) => !isWritten(o, own)))
@@ -169,7 +171,8 @@ export const answer = (n: number, c: number, o: AnswerOptions) =>
     run: Effect.fnUntraced(function*(rows) {
       const support = supportOf(Frame.column(rows, "docs"), n, c)
       const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
-      const events = yield* Stream.runCollect(answering(o)({ questions, options, support }))
+      const images = Frame.column(rows, "image")
+      const events = yield* Stream.runCollect(answering(o)({ questions, images, options, support }))
       return { ...answersOfEvents(events, rows.rows), support }
     })
   })

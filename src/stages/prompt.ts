@@ -1,10 +1,9 @@
 /** Prompts: renders passages, questions and answers as chats and continuations for a language model. */
 import * as Effect from "effect/Effect"
-import type { Chat, Part } from "../domain/Content.ts"
-import { text } from "../domain/Content.ts"
+import { type Chat, type Image, image, type Part, type Text, text } from "../domain/Content.ts"
 import { letter, withOptions } from "../domain/records/options.ts"
 import type { Generation } from "../domain/settings/generation.ts"
-import { around, fill } from "../domain/settings/placeholders.ts"
+import { aroundImage, fill } from "../domain/settings/placeholders.ts"
 import type { Prompting } from "../domain/settings/prompting.ts"
 import { distinct } from "../runtime/ports/Corpus.ts"
 
@@ -26,30 +25,56 @@ export type PromptOptions =
 export interface Asked {
   readonly question: string
   readonly options: ReadonlyArray<string>
+  /** Reference of its picture; "", as by default, if it has none. */
+  readonly image?: string
 }
 
-/** A passage; its tokens are dropped first if a prompt is too long. */
-const passage = (o: PromptOptions, own: string): Part => ({
-  ...text(fill(o, "document_prompt", own)),
-  most: o.text_maxlength,
-  yields: true
-})
+/** A passage for the reader. */
+export interface Shown {
+  readonly text: string
+  /** Reference of its picture; "", as by default, if it has none. */
+  readonly image?: string
+}
 
-/** A question with its options, if shown; its own words may be truncated if the settings allow it. */
-const questionPart = (o: PromptOptions, { options, question }: Asked): Part => {
-  const shown = o.options_in_prompt ? withOptions(question, options) : question
-  const pieces = around(o, "question_prompt")
+/** The parts of a prompt around its picture, which is left out with its place where there is none. */
+const pictured = (pieces: ReadonlyArray<Text>, picture: Image): ReadonlyArray<Part> =>
+  pieces.flatMap((piece, i): ReadonlyArray<Part> => [
+    ...(i > 0 ? [picture] : []),
+    ...(piece.text === "" && pieces.length > 1 ? [] : [piece])
+  ])
+
+/** A passage; its tokens are dropped first if a prompt is too long. */
+const passage = (o: PromptOptions, own: Shown): ReadonlyArray<Part> => {
+  const { image: reference = "" } = own
+  const pieces = aroundImage(o, "document_prompt", reference !== "").map((piece): Text => ({
+    _tag: "Text",
+    text: piece.join(own.text),
+    most: o.text_maxlength,
+    yields: true
+  }))
+  return pictured(pieces, { ...image(reference), yields: true })
+}
+
+/** A piece of a question's prompt with the question, whose own words may be truncated if the settings allow it. */
+const asking = (o: PromptOptions, pieces: ReadonlyArray<string>, shown: string, { length }: string): Text => {
   const whole = text(pieces.join(shown))
-  if (o.excess_length !== "truncate") return whole
+  if (o.excess_length !== "truncate" || pieces.length === 1) return whole
   const starts = pieces.slice(1).map((_, i) =>
     pieces.slice(0, i + 1).reduce((sum, { length }) => sum + length, 0) + i * shown.length
   )
-  return { ...whole, cut: starts.map((from) => [from, from + question.length] as const) }
+  return { ...whole, cut: starts.map((from) => [from, from + length] as const) }
+}
+
+/** A question with its picture, and with its options, if shown. */
+const questionParts = (o: PromptOptions, { image: reference = "", options, question }: Asked): ReadonlyArray<Part> => {
+  const shown = o.options_in_prompt ? withOptions(question, options) : question
+  const pieces = aroundImage(o, "question_prompt", reference !== "").map((piece) => asking(o, piece, shown, question))
+  return pictured(pieces, image(reference))
 }
 
 /** The user's message: passages from worst to best, then the question. */
-export const ask = (o: PromptOptions, passages: ReadonlyArray<string>, asked: Asked): Chat => [
-  { role: "user", content: [...passages.map((own) => passage(o, own)), questionPart(o, asked)] }
+export const ask = (o: PromptOptions, passages: ReadonlyArray<Shown>, asked: Asked): Chat => [
+  { role: "user", content: [...passages.flatMap((own) => passage(o, own)), ...questionParts(o, asked)] }
 ]
 
 const begin = (chat: Chat, ...texts: ReadonlyArray<string>): Chat => {
@@ -74,10 +99,10 @@ export const answerOf = (o: PromptOptions, { options }: Pick<Asked, "options">, 
 export const answersOf = (o: PromptOptions, { options }: Pick<Asked, "options">): ReadonlyArray<string> =>
   options.map((option, i) => said(o, o.answer_format === "letter" ? letter(i) : option))
 
-/** Reads the text of each distinct passage once; returns texts by row, skipping -1. */
-export const readTexts = (rows: Int32Array) =>
+/** Reads each distinct passage once; returns passages by row, skipping -1. */
+export const readPassages = (rows: Int32Array) =>
   Effect.map(
     distinct(rows),
-    (passages) => (some: Int32Array): ReadonlyArray<string> =>
-      Array.from(some.filter((row) => row >= 0), (row) => passages.get(row)!.text)
+    (passages) => (some: Int32Array): ReadonlyArray<Shown> =>
+      Array.from(some.filter((row) => row >= 0), (row) => passages.get(row)!)
   )

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Frame from "../domain/Frame.ts"
 import { Draw, Leaving, Question, Reading } from "../domain/tables.ts"
 import { LanguageModel } from "../runtime/ports/LanguageModel.ts"
-import { answerOf, ask, type PromptOptions, readTexts } from "./prompt.ts"
+import { answerOf, ask, type PromptOptions, readPassages } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
 
 /** The prompt's passages for each of the m drawn ones of a row, worst first. */
@@ -14,11 +14,12 @@ const askingWith = (m: number, o: PromptOptions, shown: Shown) =>
   Effect.fnUntraced(function*(rows: Frame.Frame<typeof Question & Pick<ReturnType<typeof Draw>, "drawn">>) {
     const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
     const [answers, drawn] = [Frame.column(rows, "answer"), Frame.column(rows, "drawn")]
-    const texts = yield* readTexts(drawn)
+    const images = Frame.column(rows, "image")
+    const passagesOf = yield* readPassages(drawn)
     const asked = Array.from(drawn, (_, i) => {
       const [q, place] = [Math.floor(i / m), i % m]
-      const own = { question: questions[q]!, options: options[q]! }
-      const passages = texts(shown(drawn.subarray(q * m, (q + 1) * m), place))
+      const own = { question: questions[q]!, options: options[q]!, image: images[q]! }
+      const passages = passagesOf(shown(drawn.subarray(q * m, (q + 1) * m), place))
       return { prompt: ask(o, passages, own), continuation: answerOf(o, own, answers[q]!) }
     })
     return { prompts: asked.map(({ prompt }) => prompt), continuations: asked.map(({ continuation }) => continuation) }

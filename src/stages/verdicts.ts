@@ -6,16 +6,14 @@ import { Answer, Candidates, ClassScores, Draw, Fused, Question, Weighted } from
 import { fused, fusionWeights } from "../domain/verdicts/fusion.ts"
 import { NO_CLASS, verdictOf } from "../domain/verdicts/utility.ts"
 import { LanguageModel } from "../runtime/ports/LanguageModel.ts"
-import { answerOf, answersOf, ask, type PromptOptions, readTexts } from "./prompt.ts"
+import { answerOf, answersOf, ask, type Asked, type PromptOptions, readPassages } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
 
 /** How options are put to the reader, and how their tokens' likelihoods are reduced. */
 export type VerdictOptions = PromptOptions & Pick<Generation, "option_score">
 
 /** A question to be read with passages; `answer` is what is scored where there are no options. */
-interface Read {
-  readonly question: string
-  readonly options: ReadonlyArray<string>
+interface Read extends Required<Asked> {
   readonly answer: string
 }
 
@@ -58,8 +56,8 @@ export class VerdictCache {
 }
 
 /** What a question's class scores depend on besides the passage. */
-const keyOf = ({ answer, options, question }: Read): string =>
-  JSON.stringify([question, options, options.length === 0 ? answer : ""])
+const keyOf = ({ answer, image, options, question }: Read): string =>
+  JSON.stringify([question, image, options, options.length === 0 ? answer : ""])
 
 type Reader = LanguageModel["Service"]
 
@@ -71,8 +69,8 @@ interface Pair {
 
 /** The class scores of each pair: minus what `option_score` makes of its negative log-likelihoods. */
 const scored = Effect.fnUntraced(function*(reader: Reader, o: VerdictOptions, pairs: ReadonlyArray<Pair>) {
-  const texts = yield* readTexts(Int32Array.from(pairs, ({ doc }) => doc))
-  const prompts = pairs.map(({ doc, read }) => ask(o, texts(Int32Array.of(doc)), read))
+  const passages = yield* readPassages(Int32Array.from(pairs, ({ doc }) => doc))
+  const prompts = pairs.map(({ doc, read }) => ask(o, passages(Int32Array.of(doc)), read))
   const said = pairs.map(({ read }) => read.options.length > 0 ? answersOf(o, read) : [answerOf(o, read, read.answer)])
   const nll = yield* reader.rank(prompts, said, o.option_score)
   return nll.map((own) => own.map((one) => -one))
@@ -112,12 +110,17 @@ const readAll = Effect.fnUntraced(function*(
 const classScores = (o: VerdictOptions, width: number, k: number, cache?: VerdictCache) =>
   Effect.fnUntraced(function*(reader: Reader, rows: Frame.Frame<typeof Question>, docs: Int32Array) {
     const [questions, answers] = [Frame.column(rows, "question"), Frame.column(rows, "answer")]
-    const options = Frame.column(rows, "options")
+    const [options, images] = [Frame.column(rows, "options"), Frame.column(rows, "image")]
     const most = Math.max(...options.map(({ length }) => length))
     if (most > k) {
       return yield* Effect.die(new RangeError(`a question has ${most} options; verdicts have room for ${k}`))
     }
-    const reads = questions.map((question, q) => ({ question, options: options[q]!, answer: answers[q]! }))
+    const reads = questions.map((question, q): Read => ({
+      question,
+      image: images[q]!,
+      options: options[q]!,
+      answer: answers[q]!
+    }))
     const of = yield* readAll(reader, o, reads, docs, cache)
     const scores = new Float32Array(docs.length * k).fill(NO_CLASS)
     docs.forEach((doc, i) => scores.set(of(Math.floor(i / width), doc), i * k))

@@ -41,7 +41,7 @@ const tokens = Effect.fnUntraced(function*({ described, tensors }: Reference, to
     described.questions,
     ({ answer, question }, q) =>
       model.sequences.one(
-        ask(config, [texts[q + 1]!, texts[q]!], { question, options: [] }),
+        ask(config, [{ text: texts[q + 1]! }, { text: texts[q]! }], { question, options: [] }),
         answerOf(config, { options: [] }, answer),
         1
       )
@@ -60,7 +60,7 @@ const answers = Effect.fnUntraced(function*({ described, tensors }: Reference, t
   const { passages, questions } = described
   const asked = questions.flatMap((own) => passages.map((text) => ({ ...own, text })))
   const all = yield* (yield* LanguageModel).nll(
-    asked.map(({ question, text }) => ask(config, [text], { question, options: [] })),
+    asked.map(({ question, text }) => ask(config, [{ text }], { question, options: [] })),
     asked.map(({ answer }) => answerOf(config, { options: [] }, answer))
   )
   for (const q of questions.keys()) {

@@ -60,7 +60,10 @@ describe("a chat prompt has the ids of transformers' apply_chat_template", () =>
             const [text] = yield* wrap.render([[{ role: "user", content: one.said }]])
             assert.deepStrictEqual(tokenizer.encode(text!), one.ids, one.said)
           } else {
-            const prompt = ask(config, one.docs.map((doc) => texts[doc]!), { question: one.asked, options: [] })
+            const prompt = ask(config, one.docs.map((doc) => ({ text: texts[doc]! })), {
+              question: one.asked,
+              options: []
+            })
             assert.deepStrictEqual((yield* sequences.open(prompt, config.max_new_tokens)).ids, one.ids, one.asked)
             const { ids } = yield* sequences.one(prompt, answerOf(config, { options: [] }, "B"), 0)
             assert.deepStrictEqual(ids, [...one.ids, ...tokenizer.encode(" B"), 0])

@@ -92,8 +92,10 @@ describe("a folder of transformers' that reads pictures", () => {
         const { read } = yield* Images
         const got = yield* Effect.forEach([first!, second!], (path) =>
           Effect.map(read(path), ({ picture }) =>
-            parts(picture, pictures!.preprocessing).map(({ data }) => [...data])))
-        assert.deepStrictEqual(got.flat(2), numbers(expected, "whole/pixels"))
+            parts(picture, pictures!.preprocessing).flatMap(({ data }) =>
+              Array.from(data)
+            )))
+        assert.deepStrictEqual(got.flat(), numbers(expected, "whole/pixels"))
       }))
     live(`finds a chat as likely, and goes on as it does there: ${name}`, () =>
       Effect.gen(function*() {

@@ -46,7 +46,7 @@ const rowOf = ({ context, questions }: Asked, q: number): Int32Array => {
 export const promptsOf = (asked: Asked, o: AnswerOptions = defaults) =>
   asked.questions.map((question, q) => {
     const texts = Array.from(rowOf(asked, q), (doc) => Tiny.passages[doc]!.text)
-    return ask(o, texts, { question, options: asked.options[q]! })
+    return ask(o, texts.map((text) => ({ text })), { question, options: asked.options[q]! })
   })
 
 export const lessonOf = (

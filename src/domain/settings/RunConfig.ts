@@ -4,6 +4,7 @@ import { data } from "./data.ts"
 import { generation } from "./generation.ts"
 import { models } from "./models.ts"
 import { output } from "./output.ts"
+import { pictures } from "./pictures.ts"
 import { prompting } from "./prompting.ts"
 import { retrieval } from "./retrieval.ts"
 import { training } from "./training.ts"
@@ -15,12 +16,22 @@ export const sections = {
   Training: training,
   Retrieval: retrieval,
   Prompts: prompting,
+  Pictures: pictures,
   Answers: generation,
   Output: output
 } as const
 
 /** The settings that every system has. */
-export const shared = { ...data, ...models, ...training, ...retrieval, ...prompting, ...generation, ...output }
+export const shared = {
+  ...data,
+  ...models,
+  ...training,
+  ...retrieval,
+  ...prompting,
+  ...pictures,
+  ...generation,
+  ...output
+}
 
 /** The settings that every system has. A system's own settings are added to these, see `Spec`. */
 export const RunConfig = Schema.Struct({

@@ -4,9 +4,6 @@ import { Natural } from "./kinds.ts"
 import { setting } from "./setting.ts"
 import { all, looks, reads } from "./uses.ts"
 
-/** Words of a prompt that a picture stands in place of. */
-export const IMAGE = "<image>"
-
 /** The section's settings by name. */
 export const pictures = {
   train_projector: setting(Schema.Boolean, {

@@ -22,7 +22,12 @@ const wrong = (part: string, place: string | null, text: string): ReadonlyArray<
   const unknown = [...text.matchAll(name)].filter(([own]) => own !== `{${place}}`)
   if (unknown.length > 0) return unknown.map((found) => `${part}: ${strange(found, place)}`)
   const missing = place !== null && !text.includes(`{${place}}`)
-  return missing ? [`${part}: has no {${place}}, so that the reader would not see it`] : []
+  const places = text.split(IMAGE).length - 1
+  const most = part === "answer_prompt" || place === null ? 0 : 1
+  return [
+    ...(missing ? [`${part}: has no {${place}}, so that the reader would not see it`] : []),
+    ...(places > most ? [`${part}: has ${places} times ${IMAGE}, and may have ${most}`] : [])
+  ]
 }
 
 /** Problems with the prompt templates: a missing placeholder, or one that nothing fills. */
@@ -34,9 +39,25 @@ export const problems = (fields: Fields, c: Readonly<Record<string, unknown>>): 
 
 type Filled = "document_prompt" | "question_prompt" | "answer_prompt"
 
+/** Words of a prompt that a picture stands in place of. */
+export const IMAGE = "<image>"
+
 /** A template split at its placeholders: the text before, between and after them. */
 export const around = <P extends Filled>(c: Pick<Prompting, P>, part: P): ReadonlyArray<string> =>
   c[part].split(`{${aboutOf(prompting[part]).placeholder}}`)
+
+/** Whether a template says where a picture goes. */
+export const showsImage = <P extends Filled>(c: Pick<Prompting, P>, part: P): boolean => c[part].includes(IMAGE)
+
+/** What stands before and after a picture's place in a template, each split at its placeholders; all of it without a picture. */
+export const aroundImage = <P extends Filled>(
+  c: Pick<Prompting, P>,
+  part: P,
+  pictured: boolean
+): ReadonlyArray<ReadonlyArray<string>> => {
+  const pieces = c[part].split(IMAGE)
+  return (pictured ? pieces : [pieces.join("")]).map((piece) => around({ [part]: piece } as Pick<Prompting, P>, part))
+}
 
 /** A template with a text in place of every placeholder. */
 export const fill = <P extends Filled>(c: Pick<Prompting, P>, part: P, text: string): string =>

@@ -64,14 +64,18 @@ export const prompting = {
     matters: reads
   }),
   document_prompt: setting(Schema.String, {
-    description: "How a passage is put before the reader: `{text}`.",
+    description:
+      "How a passage is put before the reader: `{text}`, and `<image>` where its picture goes, if it has one and the reader reads "
+      + "pictures.",
     affects: "learning",
     default: "\nReference:\n{text}",
     placeholder: "text",
     matters: readsPassages
   }),
   question_prompt: setting(Schema.String, {
-    description: "How the question follows the passages: `{question}`, with its options if they are shown.",
+    description:
+      "How the question follows the passages: `{question}`, with its options if they are shown, and `<image>` where its picture "
+      + "goes.",
     affects: "learning",
     default: "\nMy Question:\n{question}",
     aliases: ["qa_prompt_format"],

@@ -23,6 +23,7 @@ export const ofReader = (c: JmlrConfig): LanguageModelSettings => ({
   model: readerOf(c),
   training: c,
   prompting: c,
+  pictures: c,
   generation: c
 })
 

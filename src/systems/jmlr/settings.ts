@@ -11,12 +11,12 @@ import { all, encodes, finds, inModes, ranks, readsPassages, type Traits, where 
 /** The traits of the modes. */
 export const traits = {
   /** The retriever is trained on the reader's likelihoods, the reader on retrieved passages. */
-  joint: { retriever: "trained", reader: "trained", passages: "found", questions: "given" },
-  frozen_rag: { retriever: "frozen", reader: "trained", passages: "found", questions: "given" },
-  no_retrieval: { retriever: "none", reader: "trained", passages: "none", questions: "given" },
-  bm25_rag: { retriever: "lexical", reader: "trained", passages: "found", questions: "given" },
-  gold_supervised: { retriever: "trained", reader: "trained", passages: "found", questions: "given" },
-  oracle: { retriever: "none", reader: "trained", passages: "gold", questions: "given" },
+  joint: { retriever: "trained", reader: "trained", passages: "found", questions: "given", pictures: true },
+  frozen_rag: { retriever: "frozen", reader: "trained", passages: "found", questions: "given", pictures: true },
+  no_retrieval: { retriever: "none", reader: "trained", passages: "none", questions: "given", pictures: true },
+  bm25_rag: { retriever: "lexical", reader: "trained", passages: "found", questions: "given", pictures: true },
+  gold_supervised: { retriever: "trained", reader: "trained", passages: "found", questions: "given", pictures: true },
+  oracle: { retriever: "none", reader: "trained", passages: "gold", questions: "given", pictures: true },
   /** Warm-ups: `lexical` for a retriever, `copy` for a reader. */
   lexical: { retriever: "trained", reader: "none", passages: "none", questions: "made" },
   copy: { retriever: "none", reader: "trained", passages: "gold", questions: "made" }

@@ -12,6 +12,7 @@ export const ofModel = (c: MediphiConfig): LanguageModelSettings => ({
   model: readerOf(c),
   training: c,
   prompting: c,
+  pictures: c,
   generation: c,
   told: c.log_token_statistics,
   preference: { losses: lossesOf(c), beta: c.beta, labelSmoothing: c.label_smoothing }

@@ -39,7 +39,7 @@ const prompts = (overrides: Raw = {}, wrap: ChatTokensOptions["wrap"] = [BOS]) =
   const sequences = Sequences.make({ tokenizer, wrap, max_length: o.max_length, end: EOS })
   type Asks = readonly [docs: ReadonlyArray<number>, question: string, options: ReadonlyArray<string>]
   const chat = (...[docs, question, options]: Asks) =>
-    Prompt.ask(o, docs.filter((doc) => doc >= 0).map((doc) => texts[doc]!), { question, options })
+    Prompt.ask(o, docs.filter((doc) => doc >= 0).map((doc) => ({ text: texts[doc]! })), { question, options })
   return {
     ...sequences,
     chat,

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { dirname, join } from "node:path"
 import { modelFiles } from "../../../domain/fileNames.ts"
-import { isObject } from "../../files/config/keys.ts"
+import type { Json } from "../../files/config/keys.ts"
 import { FileError, located, makeFolder, moveDurably, partialOf, writeDurably } from "../../files/disk.ts"
 import { spelledAs } from "../../files/json/numbers.ts"
 import { exists, readBytes, readJson, readText } from "../../files/model.ts"
@@ -11,10 +11,10 @@ import * as Peft from "../../files/peft.ts"
 import { isReadable } from "../../files/safetensors/read.ts"
 import * as Shards from "../../files/safetensors/shards.ts"
 import * as Modules from "../../files/sentence/weights.ts"
-import { HEAD } from "../../files/stateDict.ts"
 import * as WeightFiles from "../../files/weights.ts"
 import * as ModelFolder from "../folder.ts"
 import * as Folding from "../mergeLora.ts"
+import { configOf, generationOf, withRows } from "./config.ts"
 import { kindOf } from "./kind.ts"
 import * as Sentence from "./sentence.ts"
 
@@ -36,8 +36,6 @@ export interface Saved {
   readonly dtype: Shards.SavedType
   readonly files: ReadonlyArray<string>
 }
-
-type Json = Readonly<Record<string, unknown>>
 
 /** Files copied with a model if present: its tokenizer, chat template, generation config and ColBERT metadata. */
 export const companions: ReadonlyArray<string> = [
@@ -63,31 +61,6 @@ const typeOf = (config: Json, asked: Options["dtype"]): Shards.SavedType => {
   if (asked !== "auto") return asked
   const told = String(config["dtype"] ?? config["torch_dtype"])
   return told in Shards.dtypes ? told as Shards.SavedType : "float32"
-}
-
-/** The config with an architecture if it lacks one; ColBERT always gets the name by which other tools know its head. */
-const architectureOf = (config: Json, names: ReadonlySet<string>): Json =>
-  names.has(HEAD)
-    ? { model_type: "bert", ...config, architectures: ["HF_ColBERT"] }
-    : { model_type: "llama", architectures: ["LlamaForCausalLM"], ...config }
-
-/** `config.json` of the saved model, with sorted keys. */
-const configOf = (config: Json, dtype: Shards.SavedType, names: ReadonlySet<string>): Json => {
-  const apart = names.has(Folding.tablesOf(names).head) ? { tie_word_embeddings: false } : {}
-  const text = isObject(config["text_config"]) ? { text_config: { ...config["text_config"], ...apart } } : {}
-  const whole = Object.entries({ ...architectureOf(config, names), ...apart, ...text, dtype }).filter(([key]) =>
-    key !== "torch_dtype"
-  )
-  return Object.fromEntries(whole.toSorted(([a], [b]) => a < b ? -1 : 1))
-}
-
-/** Default generation config, from the special tokens of the config; `undefined` without an eos token. */
-const generationOf = (whole: Json): Json | undefined => {
-  const config = { ...(isObject(whole["text_config"]) ? whole["text_config"] : {}), ...whole }
-  const tokens = ["bos_token_id", "eos_token_id", "pad_token_id"].filter((key) => (config[key] ?? null) !== null)
-  return tokens.includes("eos_token_id")
-    ? { _from_model_config: true, ...Object.fromEntries(tokens.map((key) => [key, config[key]])) }
-    : undefined
 }
 
 interface Origin {
@@ -203,13 +176,6 @@ const texts = (
     [modelFiles.config, new TextEncoder().encode(`${spelledAs(config, spelling)}\n`)],
     [modelFiles.card, new TextEncoder().encode(card)]
   ])
-}
-
-/** The config with so many rows of its tables, if they are others than before. */
-const withRows = (config: Json, rows: number | undefined): Json => {
-  if (rows === undefined) return config
-  const text = config["text_config"]
-  return isObject(text) ? { ...config, text_config: { ...text, vocab_size: rows } } : { ...config, vocab_size: rows }
 }
 
 /**
