@@ -33,6 +33,7 @@ export const ofReader = (c: JomedConfig): LanguageModelSettings => ({
   model: readerOf(c),
   training: c,
   prompting: c,
+  pictures: c,
   generation: c
 })
 

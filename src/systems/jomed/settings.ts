@@ -154,8 +154,8 @@ export const fields = {
 export type JomedConfig = RunConfig & Schema.Struct.Type<typeof fields>
 
 const own = {
-  document_prompt: "background: {text}\n\n",
-  question_prompt: "{question}",
+  document_prompt: "<image>background: {text}\n\n",
+  question_prompt: "<image>{question}",
   options_in_query: false,
   use_full_attn: true,
   retriever_trainable: "all",
