@@ -7,7 +7,7 @@ import { folders } from "../domain/settings/models.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { hashFile, located, sha256Of } from "../runtime/files/disk.ts"
 import { type Pinned, pinned, resolve } from "../runtime/models/folder.ts"
-import { isPixels } from "../runtime/retrieval/pictures/frozen.ts"
+import { isBare } from "../runtime/retrieval/pictures/frozen.ts"
 import { baseOf } from "../runtime/retrieval/pictures/heads.ts"
 import { modeOf } from "../systems/all.ts"
 
@@ -36,10 +36,10 @@ const used = (c: RunConfig) => {
 
 /** Has a retriever of pictures at hand: its encoder and, of a folder of heads, the encoder that it names. */
 const picturesAtHand = Effect.fnUntraced(function*(name: string) {
-  if (isPixels(name)) return name
+  if (isBare(name)) return name
   const own = yield* atHand(name)
   const base = yield* baseOf(own)
-  if (base !== own && !isPixels(base)) yield* atHand(base)
+  if (base !== own && !isBare(base)) yield* atHand(base)
   return own
 })
 

@@ -18,7 +18,8 @@ export const ofRetriever = (c: JomedConfig): pictures.LearningSettings => ({
     learns: c.mode === "jomed_retriever" ? c.learned_head : undefined,
     kind: kindOf(c.head)!,
     weight: c.head_weight,
-    seed: c.seed
+    seed: c.seed,
+    onnx: { input: c.image_encoder_input, output: c.image_encoder_output }
   },
   exclusion: { self: c.exclude.includes("self"), group: c.exclude.includes("group") },
   training: c,

@@ -52,6 +52,17 @@ export const fields = {
     affects: "learning",
     matters: trainsRetriever
   }),
+  image_encoder_input: setting(Schema.String, {
+    description: "The input that takes pictures, where retriever_name_or_path is an ONNX file; empty to find it.",
+    affects: "learning",
+    default: ""
+  }),
+  image_encoder_output: setting(Schema.String, {
+    description:
+      "The output that is a picture's vector, where retriever_name_or_path is an ONNX file; empty to find it.",
+    affects: "learning",
+    default: ""
+  }),
   head_weight: setting(Share, {
     description: "λ: queries are λ H(q) + (1 - λ) F(q), of the head H and the frozen encoder F.",
     affects: "learning",
