@@ -151,7 +151,7 @@ const tellCutByRetriever = Effect.fnUntraced(function*(c: RunConfig, texts: Text
 
 /** Logs how many passages the retriever truncates. */
 export const tellEncoded = (c: RunConfig, corpus: Corpus["Service"]) =>
-  Effect.flatMap(passagesOf(corpus), (texts) => tellCutByRetriever(c, texts))
+  encodes(c) ? Effect.flatMap(passagesOf(corpus), (texts) => tellCutByRetriever(c, texts)) : Effect.void
 
 /** Refuses a mode without a retriever, for a command that only ranks. */
 export const needsRetriever = (c: RunConfig, command: string): Effect.Effect<void, ConfigError> => {

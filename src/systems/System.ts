@@ -21,7 +21,7 @@ import type {
   LanguageModelLearner,
   ModelRefused
 } from "../runtime/ports/LanguageModel.ts"
-import type { IndexError } from "../runtime/ports/PassageIndex.ts"
+import type { IndexError, PassageIndex } from "../runtime/ports/PassageIndex.ts"
 import type { Retriever, RetrieverError, RetrieverLearner } from "../runtime/ports/Retriever.ts"
 import type { answerOne } from "../stages/pipelines.ts"
 
@@ -125,6 +125,10 @@ export interface Mode {
   readonly answers: Layer.Layer<Ports, Unready, Surroundings | Corpus>
   /** The trained retriever alone, for ranking; it finds nothing where the mode has none. */
   readonly ranks: Layer.Layer<Retriever, Unready, Surroundings | Corpus>
+  /** The same with an index in each of these places, one for each head, for a command that writes them; if omitted, one of texts. */
+  readonly embeds?: (
+    stores: (head: string) => Layer.Layer<PassageIndex, never, Surroundings>
+  ) => Mode["ranks"]
   /** Generates passages from those of the corpus; if omitted, the corpus itself is used. */
   readonly corpus?: (passages: ReadonlyArray<Passage>) => ReadonlyArray<Passage>
   /** Generates questions from the passages; if omitted, those of the files are used. */

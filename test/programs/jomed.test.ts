@@ -9,13 +9,17 @@ import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import type { Raw } from "../../src/domain/settings/RunConfig.ts"
+import { asked } from "../../src/domain/Content.ts"
+import type { Raw, RunConfig } from "../../src/domain/settings/RunConfig.ts"
+import { embed } from "../../src/programs/buildIndex.ts"
 import { evaluateRun } from "../../src/programs/evaluation/evaluateRun.ts"
-import { prepare } from "../../src/programs/prepare.ts"
+import { indexing, prepare } from "../../src/programs/prepare.ts"
 import * as Run from "../../src/programs/run.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { silent } from "../../src/runtime/ports/Reporter.ts"
-import { decode } from "../../src/systems/all.ts"
+import { Retriever } from "../../src/runtime/ports/Retriever.ts"
+import { decode, modeOf } from "../../src/systems/all.ts"
+import { clip } from "../support/pictures.ts"
 import * as Tiny from "../support/tiny.ts"
 
 const arrays = join(import.meta.dirname, "../golden/arrays/pneumoniamnist_28.npz")
@@ -143,6 +147,22 @@ describe("jomed", () => {
         assert.strictEqual(all(0).length, 5)
       })
   )
+  live("finds in indexes that were written before, for the same pictures", (folder) =>
+    Effect.gen(function*() {
+      const config = yield* settled(folder, { retriever_name_or_path: clip, heads: ["image", "text"], max_steps: 1 })
+      const index_path = join(folder, "index")
+      const embedded = yield* embed(config, index_path).pipe(Effect.provide(yield* indexing(config)))
+      assert.deepStrictEqual([embedded.passages, embedded.dim], [5, 6])
+      const indexingOf = (own: RunConfig) => Layer.unwrap(indexing(own))
+      const query = asked(image(5), "")
+      const search = (own: RunConfig) =>
+        Effect.flatMap(Retriever, (retriever) => retriever.searchEach!([query], 3)).pipe(
+          Effect.provide(modeOf(own).ranks.pipe(Layer.provide(indexingOf(own))), { local: true })
+        )
+      assert.deepStrictEqual(yield* search({ ...config, index_path }), yield* search(config))
+      const other = yield* settled(folder, { retriever_name_or_path: "pixels:4", index_path })
+      assert.match((yield* Effect.flip(search(other))).message, /is the index of other weights/)
+    }))
   const refused = (what: string, overrides: Raw, reason: RegExp, file?: string) =>
     live(`is refused where ${what}`, (folder) =>
       Effect.gen(function*() {

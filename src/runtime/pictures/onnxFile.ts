@@ -56,7 +56,7 @@ const misfit = ({ shape: [, channels, height, width] }: Slot, p: Preprocessing):
 }
 
 const unit = (vector: Float32Array): Float32Array => {
-  const norm = Math.max(Math.hypot(...vector), 1e-12)
+  const norm = Math.max(Math.sqrt(vector.reduce((sum, value) => sum + value ** 2, 0)), 1e-12)
   return vector.map((value) => value / norm)
 }
 

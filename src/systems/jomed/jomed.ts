@@ -54,6 +54,7 @@ const modeOf = (c: JomedConfig): Mode => {
     trains: learnsHead ? layers.headLearns(c) : layers.readerLearns(c),
     answers: layers.inference(c),
     ranks: layers.ranking(c),
+    embeds: (stores) => layers.ranking(c, stores),
     needsGold: { studied: false, judged: false },
     lacks: lacks(c),
     ...(c.class_balanced

@@ -54,5 +54,6 @@ export const headLearns = (c: JomedConfig) =>
 /** Both as they are. */
 export const inference = (c: JomedConfig) =>
   Layer.mergeAll(pictures.readOnly(ofRetriever(c)), languageModel.readOnly(ofReader(c))).pipe(withImages(c))
-/** The retriever alone. */
-export const ranking = (c: JomedConfig) => pictures.readOnly(ofRetriever(c)).pipe(withImages(c))
+/** The retriever alone, with its indexes where the settings say, or in `stores`. */
+export const ranking = (c: JomedConfig, stores?: Parameters<typeof pictures.readOnly>[1]) =>
+  pictures.readOnly(ofRetriever(c), stores).pipe(withImages(c))
