@@ -21,6 +21,8 @@ export const modelFiles = {
   specialTokens: "special_tokens_map.json",
   addedTokens: "added_tokens.json",
   chatTemplate: "chat_template.jinja",
+  /** Where older processors have it, under the key `chat_template`. */
+  processorTemplate: "chat_template.json",
   /** Modules after the encoder, in sentence-transformers folders. */
   modules: "modules.json",
   /** Folder of the pooling among them, and of the last step to unit length. */

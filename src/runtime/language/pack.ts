@@ -40,6 +40,9 @@ export interface PackOptions {
   readonly all: boolean
 }
 
+/** Whether several tokens are predicted at one position, as the first ones of branches are. */
+const forks = ({ supervised }: Sequence): boolean => new Set(supervised.map(({ row }) => row)).size < supervised.length
+
 /** One sequence per row, padded to a bucket of lengths. */
 export const pack = (
   sequences: ReadonlyArray<Sequence>,
@@ -49,8 +52,9 @@ export const pack = (
   const starts = sequences.map((_, r) => sequences.slice(0, r).reduce((n, s) => n + s.supervised.length, 0))
   const count = sequences.reduce((n, s) => n + s.supervised.length, 0)
   const few = Math.max(64, powerOfTwo(count), least?.supervised ?? 0)
-  const every = all || few >= rows * length
-  const supervised = every ? rows * length : few
+  const every = all || (few >= rows * length && !sequences.some(forks))
+  /** As many as all positions would mean each of them. */
+  const supervised = every ? rows * length : few === rows * length ? 2 * few : few
   const [ids, positions, branches] = [
     new Int32Array(rows * length).fill(padding),
     new Int32Array(rows * length),

@@ -236,6 +236,7 @@ export const companions = Effect.fnUntraced(function*(folder: string) {
     modelFiles.tokenizerConfig,
     modelFiles.specialTokens,
     modelFiles.chatTemplate,
+    modelFiles.processorTemplate,
     modelFiles.preprocessor,
     modelFiles.processor
   ]

@@ -24,6 +24,7 @@ import { preparedSize } from "../files/vision/preprocessor.ts"
 import * as Processor from "../files/vision/processor.ts"
 import type { PicturesConfig } from "../files/vision/reader.ts"
 import { ofReader } from "../files/vision/readerNames.ts"
+import * as WeightFiles from "../files/weights.ts"
 import * as ModelFolder from "../models/folder.ts"
 import * as Budget from "../models/memoryBudget.ts"
 import { ImageError, Images } from "../ports/Images.ts"
@@ -130,6 +131,11 @@ const graphOf = ({ apply, params }: Seeing, { features: { vision } }: PicturesCo
 const weightsOf = Effect.fnUntraced(function*(o: ReadingFolder, seeing: Seeing, settings: ReadingSettings) {
   const { draws, projected, seed } = settings
   const all = flatten(seeing.all)
+  if (!projected && draws && (yield* WeightFiles.shapes(o.folder)) === undefined) {
+    const reason =
+      "has no weights, and its projector is not trained, so that pictures would mean nothing: train it (train_projector)"
+    return yield* new FileError({ path: o.folder, place: "", reason })
+  }
   const sizes = { ...o.pictures.features.vision }
   yield* Budget.fits({ folder: o.folder, sizes, params: all, trainable: () => false, slots: 0 })
   const parts = projected ? ["tower" as const] : ["tower" as const, "connector" as const]

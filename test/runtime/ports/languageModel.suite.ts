@@ -110,6 +110,16 @@ export const languageModelSuite = (
           own.forEach((_, i) => assert.isAtLeast(sums[p]![i]! + 1e-6, means[p]![i]!))
         }
       })))
+    it.live("ranks continuations of a prompt of a few tokens the same way, few or many", () =>
+      on(Effect.fnUntraced(function*({ nll, rank }) {
+        if (!speaks) return
+        const short: Chat = [{ role: "user", content: [text("Long fingers?")] }]
+        for (const own of [options[0]!.slice(0, 2), options[0]!, options.flat()]) {
+          const [means] = yield* rank([short], [own], "mean")
+          const alone = yield* nll(own.map(() => short), own)
+          own.forEach((_, i) => close(means![i]!, alone[i]!))
+        }
+      })))
     it.live("ranks open continuations without the end after them, which is no less likely", () =>
       on(Effect.fnUntraced(function*({ rank }) {
         if (!speaks || !draws) return

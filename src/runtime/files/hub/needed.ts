@@ -6,11 +6,13 @@ import { adapterFiles, modelFiles } from "../../../domain/fileNames.ts"
 const beside: ReadonlySet<string> = new Set([
   modelFiles.generation,
   modelFiles.preprocessor,
+  modelFiles.processor,
   modelFiles.tokenizer,
   modelFiles.tokenizerConfig,
   modelFiles.specialTokens,
   modelFiles.addedTokens,
   modelFiles.chatTemplate,
+  modelFiles.processorTemplate,
   modelFiles.modules,
   modelFiles.lengths,
   modelFiles.colbert,

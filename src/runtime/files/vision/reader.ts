@@ -46,20 +46,18 @@ export interface PicturesConfig {
 export type ReaderConfig = DecoderConfig & { readonly pictures?: PicturesConfig }
 
 /** Sizes that transformers assumes where a config leaves them out, as those of hubs do. */
-const qwen = {
+const common: Json = { hidden_size: 4096, num_hidden_layers: 32, num_attention_heads: 32 }
+const qwen: Json = {
+  ...common,
   vocab_size: 151_936,
-  hidden_size: 4096,
   intermediate_size: 22_016,
-  num_hidden_layers: 32,
-  num_attention_heads: 32,
   num_key_value_heads: 32,
   max_position_embeddings: 32_768
 }
-const llama = {
-  ...qwen,
+const llama: Json = {
+  ...common,
   vocab_size: 32_000,
   intermediate_size: 11_008,
-  num_key_value_heads: undefined,
   max_position_embeddings: 2048,
   bos_token_id: 1,
   eos_token_id: 2

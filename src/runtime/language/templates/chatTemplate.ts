@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { modelFiles } from "../../../domain/fileNames.ts"
 import { isObject } from "../../files/config/keys.ts"
 import { FileError } from "../../files/disk.ts"
-import { exists, readText } from "../../files/model.ts"
+import { exists, readJson, readText } from "../../files/model.ts"
 import { ModelRefused } from "../../ports/LanguageModel.ts"
 import { special, type Tokenizer } from "../../tokenizers/tokenizer.ts"
 import type { Pieced, Said } from "./jinja/render.ts"
@@ -45,11 +45,17 @@ const named = (given: unknown): ReadonlyMap<string, unknown> => {
   return new Map(given.filter(isObject).map(({ name, template }) => [String(name), template]))
 }
 
-/** The template from its own file, or from the config: a text, or "default" among several; `remedy` if there is none. */
+/**
+ * The template from its own file, from that of older processors, or from the config: a text, or "default" among several;
+ * `remedy` if there is none.
+ */
 export const find = Effect.fnUntraced(function*({ config, folder }: Tokenizer, remedy: string) {
   const own = join(folder, FILE)
   if (yield* exists(own)) return { path: own, place: "", text: yield* readText(own) }
-  const [path, place, given] = [join(folder, CONFIG), "chat_template", config["chat_template"]]
+  const older = join(folder, modelFiles.processorTemplate)
+  const json = (yield* exists(older)) ? yield* readJson(older) : undefined
+  const [path, place] = [json === undefined ? join(folder, CONFIG) : older, "chat_template"]
+  const given = (isObject(json) ? json : config)[place]
   const fail = (reason: string) => new FileError({ path, place, reason })
   if (given === undefined || given === null) {
     return yield* fail(`is not there, nor is ${FILE}; ${remedy}`)

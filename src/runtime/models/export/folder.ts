@@ -48,6 +48,7 @@ export const companions: ReadonlyArray<string> = [
   "merges.txt",
   "tokenizer.model",
   modelFiles.chatTemplate,
+  modelFiles.processorTemplate,
   modelFiles.generation,
   modelFiles.preprocessor,
   modelFiles.processor,
