@@ -21,6 +21,7 @@ import { answer, type AnswerOptions } from "../src/stages/answer.ts"
 import { drawContrast } from "../src/stages/contrast.ts"
 import { byPassage, retrieveEach } from "../src/stages/heads.ts"
 import { read, readWithout } from "../src/stages/read.ts"
+import { readInfluence, readOrders } from "../src/stages/readAgain.ts"
 import { retrieve } from "../src/stages/retrieve.ts"
 import { sample } from "../src/stages/sample.ts"
 import * as score from "../src/stages/score.ts"
@@ -164,6 +165,8 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
       disagreeing: false
     })
   ]],
+  readOrders: [["readOrders(c)", readOrders(c, { count: 1, seed: 0 }, asks)]],
+  readInfluence: [["readInfluence(c)", readInfluence(c, asks)]],
   weigh: [["weigh([n])", weigh([n])]],
   answerFused: [["answerFused(n, k)", answerFused(n, k, asks)]],
   goldTarget: [["goldTarget(m)", score.goldTarget(m)]],
@@ -221,7 +224,9 @@ const relations = {
   "Target(m)": tables.Target(m),
   "Contrast(n, b)": tables.Contrast(n, b),
   Lesson: tables.Lesson,
-  "Answer(c)": tables.Answer(c)
+  "Answer(c)": tables.Answer(c),
+  Orders: tables.Orders,
+  "Influence(c)": tables.Influence(c)
 } satisfies Readonly<Record<string, Columns>>
 
 /** Whether a table's columns are all among another's. */

@@ -16,6 +16,7 @@ import { agreeCommand } from "./commands/evaluation/agree.ts"
 import { analyseCommand } from "./commands/evaluation/analyse.ts"
 import { compareCommand } from "./commands/evaluation/compare.ts"
 import { compareTasksCommand } from "./commands/evaluation/compareTasks.ts"
+import { hallucinationsCommand } from "./commands/evaluation/hallucinations.ts"
 import { experimentCommand } from "./commands/experiment.ts"
 import { exportCommand } from "./commands/export.ts"
 import { importCommand } from "./commands/import.ts"
@@ -44,6 +45,7 @@ export const program = Command.runWith(
     reportCommand,
     compareTasksCommand,
     analyseCommand,
+    hallucinationsCommand,
     agreeCommand,
     answerCommand,
     embedCommand,

@@ -82,11 +82,11 @@ export const evaluationFiles = {
 /** Folder of what is read of a split's questions with single passages, within the run's folder. */
 export const analysisFolder = (split: string): string => `analysis-${split}`
 
-/** Its files: figures, and readings and a judge's choices by the hash of their conditions. */
+/** Its files: figures; readings by the hash of their conditions; what written answers say, and where that stands. */
 export const analysisFiles = {
   figures: "analysis.json",
   readings: (hash: string): string => `readings-${hash.slice(0, 16)}.jsonl`,
-  choices: (hash: string): string => `choices-${hash.slice(0, 16)}.jsonl`
+  hallucinations: "hallucinations.jsonl"
 } as const
 
 /** Folder of mined negatives, within the run's folder: its files, and what is kept to go on from. */

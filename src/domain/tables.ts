@@ -118,3 +118,20 @@ export const Answer = (c: number) => ({
   written: text,
   optionNll: raggedReals
 })
+
+/**
+ * Of a question whose options were scored, read in several orders of them: the mean over orders of each option's
+ * probability, and the option chosen in each order, that of the given one first. Empty for others.
+ */
+export const Orders = { debiased: raggedReals, orderAnswers: ragged }
+
+/**
+ * Mean negative log-likelihood of the right answer, in nats per token: with all `c` passages of the prompt, without any, with
+ * each alone, and with all but each. NaN where there is none, where no answer is known, and where the question was not asked.
+ */
+export const Influence = (c: number) => ({
+  nllAll: real,
+  nllNone: real,
+  nllAlone: reals(c),
+  nllBut: reals(c)
+})

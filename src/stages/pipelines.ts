@@ -8,6 +8,7 @@ import { answer, answering, type AnswerOptions, supportOf } from "./answer.ts"
 import { candidatesOf, type ContrastOptions, drawContrast } from "./contrast.ts"
 import type { PromptOptions } from "./prompt.ts"
 import { read, readWithout } from "./read.ts"
+import { readInfluence, readOrders } from "./readAgain.ts"
 import { retrieve, type RetrieveOptions } from "./retrieve.ts"
 import { sample, type SampleOptions } from "./sample.ts"
 import {
@@ -133,7 +134,7 @@ export const oracle = (c: number, passages: number, seed: number, o: PromptOptio
 
 /**
  * Retrieval, then the reader's choice from the `c` best of `n`: as columns, or as events while it is made. `alone` is its choice
- * given one passage, which stands in `docs`.
+ * given one passage, which stands in `docs`; `orders` and `influence` read again what has been answered.
  */
 const answered = <E, R>(
   find: Stage.Stage<typeof Question, ReturnType<typeof Candidates>, E, R>,
@@ -143,6 +144,8 @@ const answered = <E, R>(
 ) => ({
   stage: pipe(find, Stage.andThen(answer(n, c, o))),
   alone: answer(1, 1, o),
+  orders: (count: number, seed: number) => readOrders(c, { count, seed }, o),
+  influence: readInfluence(c, o),
   /** The passages behind each answer, best last, and the events of answering. */
   tell: (rows: Frame<typeof Question>) =>
     Effect.map(find.run(rows), (found) => {

@@ -17,6 +17,8 @@ import {
   type Compared,
   compared,
   evaluatedOf,
+  type Influences,
+  influences,
   type Recall,
   recallCurves,
   type Share
@@ -49,6 +51,7 @@ export interface Report {
   readonly types: ReadonlyArray<Share>
   readonly recall: ReadonlyArray<Recall>
   readonly calibrations: ReadonlyArray<Calibration>
+  readonly influences: ReadonlyArray<Influences>
   /** Readings of single passages, where `analyse` has made them. */
   readonly alone: AloneReport
   /** Ids of the questions shown, of how many. */
@@ -126,6 +129,7 @@ export const collect = Effect.fn("collectReport")(function*(args: ReadonlyArray<
     types: byType(arms),
     recall: recallCurves(arms),
     calibrations: calibrations(arms),
+    influences: influences(arms),
     alone: aloneOf(arms, base),
     shown,
     questions: ids.length,

@@ -2,7 +2,7 @@
 import type { Comparison, Interval } from "../../domain/Metric.ts"
 import type { Report } from "../../programs/reporting/collect.ts"
 import { BINARY } from "../analysisTable.ts"
-import { bounds, count, NONE, percent, points, pValue } from "./numbers.ts"
+import { bounds, count, NONE, percent, points, pValue, three } from "./numbers.ts"
 import { number, type Table, text } from "./table.ts"
 
 /** An interval as fields of a row. */
@@ -117,5 +117,27 @@ const onBase = ({ alone: { onBase }, base }: Report): Table => ({
   ]
 })
 
+const influence = ({ influences }: Report): Table => ({
+  id: "influence",
+  title: "What passages do to the right answer",
+  about:
+    "By how much a passage that the reader was given raises the log-likelihood of the right answer, in nats per token: by itself, "
+    + "against no passage; and beside the other passages, against these. Below 0 it makes the answer less likely.",
+  rows: influences.map(({ alone, arm, beside, kind, passages }) => ({
+    arm,
+    kind,
+    passages,
+    ...fields("alone", alone),
+    ...fields("beside", beside)
+  })),
+  columns: [
+    text<any>("arm", ({ arm }) => arm),
+    text<any>("passages", ({ kind }) => kind === "gold" ? "gold" : "others"),
+    number<any>("count", ({ passages }) => count(passages)),
+    ...columnsOf("by itself", "alone", three),
+    ...columnsOf("beside the others", "beside", three)
+  ]
+})
+
 /** The tables, of which those without rows are not shown. */
-export const aloneTables = [single, onBase, rerankers, oracle]
+export const aloneTables = [single, onBase, rerankers, influence, oracle]

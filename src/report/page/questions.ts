@@ -28,6 +28,8 @@ interface RunShown {
   readonly top: ReadonlyArray<readonly [id: string, score: number]>
   /** What a passage leads to by itself, if that was read, and whether it is right. */
   readonly alone?: Readonly<Record<string, readonly [said: string, right: 0 | 1]>>
+  /** By how much a passage raises the right answer's log-likelihood: by itself, and beside the others; if that was read. */
+  readonly influence?: Readonly<Record<string, readonly [alone: number, beside: number]>>
   /** The query's tokens, and by passage its own and which of them each token of the query matches best; if they were asked for. */
   readonly query?: ReadonlyArray<string>
   readonly matches?: Readonly<Record<string, MatchShown>>
@@ -87,6 +89,8 @@ const supportedOf = ({ correct, goldRanks, ranked }: Answered, reads: number | n
 /** A score of four digits: more would be bytes without use. */
 const rounded = (score: number): number => Number(score.toPrecision(5))
 
+const hundredths = (value: number): number => Number(value.toFixed(2))
+
 const runShown = (own: Answered, arm: number, seed: number, reads: number | null, passages: number): RunShown => ({
   arm,
   seed,
@@ -98,7 +102,12 @@ const runShown = (own: Answered, arm: number, seed: number, reads: number | null
   goldRanks: own.goldRanks,
   found: own.found,
   nll: own.optionNll.map(rounded),
-  top: own.top.slice(0, Math.max(passages, reads ?? 0)).map(([id, score]) => [id, rounded(score)])
+  top: own.top.slice(0, Math.max(passages, reads ?? 0)).map(([id, score]) => [id, rounded(score)]),
+  ...(own.influence.length === 0 ? {} : {
+    influence: Object.fromEntries(
+      own.influence.map(({ alone, beside, id }) => [id, [hundredths(alone), hundredths(beside)]])
+    )
+  })
 })
 
 const matchesShown = (matched: ReturnType<Matches["questions"]["get"]>): Pick<RunShown, "query" | "matches"> =>

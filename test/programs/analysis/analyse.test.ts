@@ -6,15 +6,19 @@ import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import { appendFileSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { usual } from "../../../src/datasets/vocabulary/vocabulary.ts"
+import type { Said } from "../../../src/domain/concepts/support.ts"
 import { analyse, type AnalyseOptions, type Analysis } from "../../../src/programs/analysis/analyse.ts"
+import { type HallucinationOptions, hallucinations } from "../../../src/programs/analysis/hallucinations.ts"
 import { drawnRows } from "../../../src/programs/analysis/readings.ts"
 import { collect } from "../../../src/programs/reporting/collect.ts"
 import { analysisTable } from "../../../src/report/analysisTable.ts"
+import { hallucinationsTable } from "../../../src/report/hallucinationsTable.ts"
 import { pageOf } from "../../../src/report/page/page.ts"
 import { shownOf } from "../../../src/report/page/questions.ts"
 import { cpu } from "../../../src/runtime/engine/providers.ts"
 import { silent } from "../../../src/runtime/ports/Reporter.ts"
-import { Writer } from "../../../src/runtime/ports/Writer.ts"
+import { judgeOf } from "../../support/judges.ts"
 import { experimented, options as reportOptions } from "../../support/reported.ts"
 import * as Tiny from "../../support/tiny.ts"
 
@@ -125,37 +129,14 @@ describe("analyse", () => {
 
   it("goes by a judge where passages disagree, and by none that it does not name", async () => {
     const at = copied("judged")
-    const asked: Array<string> = []
-    const writing = (text: string) =>
-      Layer.succeed(Writer, {
-        name: "fake",
-        seed: 0,
-        concurrency: 1,
-        kept: "",
-        isKept: () => Effect.succeed(false),
-        spent: Effect.succeed({ calls: 0, cached: 0, input_tokens: 0, output_tokens: 0, retries: 0 }),
-        write: ({ turns }) => {
-          asked.push(turns.at(-1)!.text)
-          const usage = { input: 0, output: 0 }
-          return Effect.succeed({
-            text,
-            end: "stop" as const,
-            refusal: "",
-            model: "fake",
-            fingerprint: null,
-            usage,
-            request_key: ""
-          })
-        }
-      })
-    const by = (text: string) =>
-      quiet(analyse([arm("joint", at)], { ...options, judge: { layer: writing(text), identity: { model: "fake" } } }))
-    const first = (await by("{\"passage\": 1}")).systems[0]!.alone!
+    const one = judgeOf(() => "{\"passage\": 1}")
+    const by = (judge: ReturnType<typeof judgeOf>["judge"]) => quiet(analyse([arm("joint", at)], { ...options, judge }))
+    const first = (await by(one.judge)).systems[0]!.alone!
     const named = (name: string) => first.rerankers.find((own) => own.name === name)!.accuracy.mean
     assert.strictEqual(named("judge"), named("score"))
-    assert.strictEqual(asked.length, Math.round(first.inconsistent.mean * 12))
-    assert.match(asked[0]!, /1\. .*\n\n2\. .*\n\n3\. /s)
-    const none = (await by("{\"passage\": 9}")).systems[0]!.alone!
+    assert.strictEqual(one.asked.length, Math.round(first.inconsistent.mean * 12))
+    assert.match(one.asked[0]!, /1\. .*\n\n2\. .*\n\n3\. /s)
+    const none = (await by(judgeOf(() => "{\"passage\": 9}").judge)).systems[0]!.alone!
     const there = none.rerankers.find(({ name }) => name === "judge")!.there
     assert.strictEqual(there!.mean, 0)
   }, 60_000)
@@ -191,4 +172,80 @@ describe("analyse", () => {
     assert.deepStrictEqual(drawnRows(1, "q", 9, 4).toSorted(), [0, 1, 2, 3])
     assert.notDeepEqual(drawnRows(1, "q", 3, 1000), drawnRows(1, "r", 3, 1000))
   })
+})
+
+/** Predictions of a run with other texts: an answer that is written to the first questions, and none to the others. */
+const rewritten = (run: string, texts: ReadonlyArray<string>) => {
+  const path = join(run, "eval-test", "predictions.jsonl")
+  const lines = linesOf(path).map((line, i) => JSON.stringify(Object.assign({}, line, { written: texts[i] ?? "" })))
+  writeFileSync(path, `${lines.join("\n")}\n`)
+}
+
+describe("hallucinations", () => {
+  const vocabulary = [
+    "id\tname\ttype",
+    ...["GBA1", "GLA", "HEXA", "MECP2"].map((gene) => `${gene}\t${gene}\tgene`),
+    ...["Gaucher disease", "Rett syndrome"].map((disease) => `${disease}\t${disease}\tdisease`)
+  ].join("\n")
+  const vocabularyOptions = { ...usual, stopWords: [], exclude: [] }
+
+  it("counts concepts that stand nowhere by type, and statements by a judge", async () => {
+    const at = copied("written")
+    const [run] = arm("frozen", at).folders
+    const [question] = Tiny.questions
+    rewritten(run!, [
+      "Gaucher disease comes from GBA1. MECP2 is behind Rett syndrome!",
+      "No gene is known."
+    ])
+    const path = join(folder, "vocabulary.tsv")
+    writeFileSync(path, vocabulary)
+    const { asked, judge } = judgeOf((text) =>
+      `{"judgement": "${text.includes("Statement:\nMECP2") ? "absent" : text.includes("No gene") ? "?" : "supported"}"}`
+    )
+    const base = { split: "test", overrides: {}, judge: undefined, vocabulary: undefined } as const
+    const [own] = await quiet(
+      hallucinations([{ name: "frozen", folders: [run!] }], {
+        ...base,
+        judge,
+        vocabulary: { path, options: vocabularyOptions }
+      })
+    )
+    assert.deepStrictEqual([own!.answers, own!.silent, own!.unparsed], [2, 4, 1])
+    const kept = linesOf(join(run!, "analysis-test", "hallucinations.jsonl"))
+    const [first] = kept
+    const read = linesOf(join(run!, "eval-test", "predictions.jsonl"))[0]!["found"].slice(0, 2).map(([id]: [string]) =>
+      id
+    )
+    const texts = read.map((id: string) => Tiny.passages.find((passage) => passage.id === id)!.text).join()
+    const place = (name: string) =>
+      texts.includes(name)
+        ? "passages"
+        : `${question!.question}${question!.options.join()}`.includes(name)
+        ? "question"
+        : "nowhere"
+    assert.deepStrictEqual(
+      first!["concepts"].map((one: Said) => [one.name, one.place]),
+      ["Gaucher disease", "GBA1", "MECP2", "Rett syndrome"].map((name) => [name, place(name)])
+    )
+    assert.deepStrictEqual(own!.types.map(({ name }) => name).toSorted(), ["disease", "gene"])
+    assert.deepStrictEqual(own!.statements.map(({ count, name }) => [name, count]), [
+      ["supported", 1],
+      ["contradicted", 0],
+      ["absent", 1]
+    ])
+    // Three sentences; what the judge says of one is no JSON that fits, and asked for once more.
+    assert.strictEqual(asked.length, 4)
+    assert.isTrue(asked[0]!.includes("1. ") && asked[0]!.includes(question!.options[1]!))
+    const table = hallucinationsTable([own!])
+    assert.match(table, /\| frozen +\| nowhere +\| 2 +\| 0\.500/)
+    assert.include(table, "the judge gave no judgement of 1 statements")
+  }, 60_000)
+
+  it("is refused without anything to check by, or anything that is written", async () => {
+    const base = { split: "test", overrides: {}, judge: undefined, vocabulary: undefined } as const
+    const said = async (o: HallucinationOptions) =>
+      (await quiet(Effect.flip(hallucinations([arm("joint", copied("silent"))], o)))).message
+    assert.include(await said(base), "name a --vocabulary of concepts")
+    assert.include(await said({ ...base, judge: judgeOf(() => "").judge }), "none of its test answers is written")
+  }, 60_000)
 })

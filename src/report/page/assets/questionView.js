@@ -45,6 +45,19 @@ const aloneOf = ({ alone }, id) => {
   )
 }
 
+const signed = (value) => `${value > 0 ? "+" : ""}${value.toFixed(2)}`.replace("-", "−")
+
+/** How a passage changes the likelihood of the right answer. */
+const influenceOf = ({ influence }, id) => {
+  if (!influence || !Object.hasOwn(influence, id)) return ""
+  const [alone, beside] = influence[id]
+  return element(
+    "p",
+    { class: "muted" },
+    `Log-likelihood of the right answer: ${signed(alone)} by itself, ${signed(beside)} beside the other passages`
+  )
+}
+
 const passageOf = (data, question, run, [id, score], rank, wanted) => {
   const { reads } = data.arms[run.arm]
   const text = Object.hasOwn(data.passages, id) ? data.passages[id] : undefined
@@ -63,6 +76,7 @@ const passageOf = (data, question, run, [id, score], rank, wanted) => {
       ? element("p", { class: "muted" }, "(its text is not in this page)")
       : element("p", {}, ...marked(text, wanted)),
     aloneOf(run, id),
+    influenceOf(run, id),
     run.matches && Object.hasOwn(run.matches, id) ? matchesOf(run.query, run.matches[id]) : ""
   )
 }
