@@ -19,6 +19,7 @@ import { all } from "../src/kernels/op/all.ts"
 import { apply, type Emitter, input, type Op } from "../src/kernels/Tensor.ts"
 import { answer, type AnswerOptions } from "../src/stages/answer.ts"
 import { drawContrast } from "../src/stages/contrast.ts"
+import { byPassage, retrieveEach } from "../src/stages/heads.ts"
 import { attend, read, readWithout } from "../src/stages/read.ts"
 import { readInfluence, readOrders } from "../src/stages/readAgain.ts"
 import { retrieve } from "../src/stages/retrieve.ts"
@@ -144,6 +145,7 @@ const asks = {} as AnswerOptions
 /** Every stage by the name it is exported under, with sizes that stand for letters. */
 const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stage: Stage<any, any, any, any>]>>> = {
   retrieve: [["retrieve({ n })", retrieve({ n, rerank: false })]],
+  retrieveEach: [["retrieveEach({ heads: 1, k: n })", retrieveEach({ heads: 1, k: n, exclude: false })]],
   sample: [["sample({ n, m, c })", sample({ n, m, c, ...draw })]],
   read: [["read(m)", read(m, asks)]],
   readWithout: [["readWithout(m)", readWithout(m, asks)]],
@@ -178,7 +180,8 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
       update(byTarget(m, c, asks))
     ],
     ["update(byLogTarget(m, c))", update(byLogTarget(m, c, asks))],
-    ["update(byContrast(n, b))", update(byContrast(n, b, { both: false, margins: false }))]
+    ["update(byContrast(n, b))", update(byContrast(n, b, { both: false, margins: false }))],
+    ["update(byPassage(n))", update(byPassage(n, asks))]
   ],
   answer: [["answer(n, c)", answer(n, c, asks)]],
   findGold: [["findGold(c)", supervise.findGold(c)]],

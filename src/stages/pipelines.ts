@@ -51,6 +51,8 @@ export const trainingStep = <O extends Columns, E, R, I extends Columns>(
 ) => {
   const [lesson, lessons] = [update(teaching as Teaching<I>), updates(teaching as Teaching<I>)]
   return {
+    /** The stages before the update. */
+    study,
     /** Runs the stages and the update: one step. */
     learn: (rows: Frame<typeof Question>) =>
       study.run(rows).pipe(
@@ -180,5 +182,5 @@ const answered = <E, R>(
 export const answerGold = (c: number, o: AnswerOptions) => answered(findGold(c), c, c, o)
 
 /** Inference: the best passages without sampling, then the reader's choice. */
-export const answerOne = (o: Pick<StudyOptions, "n" | "c" | "rerank"> & AnswerOptions) =>
+export const answerOne = (o: Pick<StudyOptions, "n" | "c" | "rerank" | "exclude"> & AnswerOptions) =>
   answered(retrieve(o), o.n, o.c, o)

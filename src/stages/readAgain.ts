@@ -6,7 +6,7 @@ import type { Generation } from "../domain/settings/generation.ts"
 import { Answer, Influence, Orders, Question } from "../domain/tables.ts"
 import { averaged, ordersOf, type Read } from "../domain/verdicts/orders.ts"
 import { LanguageModel } from "../runtime/ports/LanguageModel.ts"
-import { answerOf, answersOf, ask, type PromptOptions, readTexts } from "./prompt.ts"
+import { answerOf, answersOf, ask, type PromptOptions, readPassages } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
 
 const numbers = (values: Float32Array): ReadonlyArray<number> => Array.from(values)
@@ -32,17 +32,18 @@ export const readOrders = (
         Frame.column(rows, "qid")
       ]
       const [given, passages] = [Frame.column(rows, "optionNll"), Frame.column(rows, "support")]
-      const texts = yield* readTexts(passages)
+      const images = Frame.column(rows, "image")
+      const passagesOf = yield* readPassages(passages)
       const asked = questions.flatMap((question, r) => {
         if (given[r]!.length === 0) return []
         const key = Key.fold(Key.make(seed), "orders", qid[r]!)
         return ordersOf(key, options[r]!.length, count).slice(1).map((order) => ({
           r,
           order,
-          own: { question, options: order.map((i) => options[r]![i]!) }
+          own: { question, options: order.map((i) => options[r]![i]!), image: images[r]! }
         }))
       })
-      const prompts = asked.map(({ own, r }) => ask(o, texts(passages.subarray(r * c, (r + 1) * c)), own))
+      const prompts = asked.map(({ own, r }) => ask(o, passagesOf(passages.subarray(r * c, (r + 1) * c)), own))
       const nll = yield* reader.rank(prompts, asked.map(({ own }) => answersOf(o, own)), o.option_score)
       const others = Map.groupBy(asked.keys(), (i) => asked[i]!.r)
       const all = options.map((own, r) => {
@@ -79,15 +80,16 @@ export const readInfluence = (c: number, o: PromptOptions) =>
       const reader = yield* LanguageModel
       const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
       const [answers, support] = [Frame.column(rows, "answer"), Frame.column(rows, "support")]
-      const texts = yield* readTexts(support)
+      const images = Frame.column(rows, "image")
+      const passagesOf = yield* readPassages(support)
       const asked = questions.flatMap((question, r) => {
         if (answers[r] === "") return []
-        const own = { question, options: options[r]! }
+        const own = { question, options: options[r]!, image: images[r]! }
         const places = Array.from({ length: c }, (_, p) => p).filter((p) => support[r * c + p]! >= 0)
         const distinct = new Map(subsets(places).map((subset) => [subset.join(), subset]))
         return [...distinct].map(([name, subset]) => ({
           key: `${r}:${name}`,
-          prompt: ask(o, texts(Int32Array.from(subset, (p) => support[r * c + p]!)), own),
+          prompt: ask(o, passagesOf(Int32Array.from(subset, (p) => support[r * c + p]!)), own),
           continuation: answerOf(o, own, answers[r]!)
         }))
       })

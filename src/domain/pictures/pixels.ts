@@ -13,6 +13,6 @@ export const pixelVector = (picture: Picture, side: number): Float32Array => {
     (_, i) => 0.299 * data[3 * i]! + 0.587 * data[3 * i + 1]! + 0.114 * data[3 * i + 2]!
   )
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length
-  const norm = Math.hypot(...values.map((value) => value - mean))
+  const norm = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0))
   return Float32Array.from(values, (value) => norm < 1e-6 ? 0 : (value - mean) / norm)
 }

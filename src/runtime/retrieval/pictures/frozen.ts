@@ -5,6 +5,7 @@ import type { SessionError } from "../../engine/Session.ts"
 import { type FileError, sha256Of } from "../../files/disk.ts"
 import { make, type Named } from "../../pictures/encoder.ts"
 import type { Opened } from "../../pictures/folder.ts"
+import { make as makeOnnx, type OnnxSettings } from "../../pictures/onnxFile.ts"
 
 /** A frozen encoder. */
 export interface Frozen {
@@ -22,8 +23,11 @@ export interface Frozen {
 
 const named = /^pixels(?::([1-9]\d{0,2}))?$/
 
-/** Whether a name stands for the pixels themselves: `pixels`, or `pixels:SIDE`; no folder has to be at hand. */
-export const isPixels = (name: string): boolean => named.test(name)
+/** Whether a name stands for the pixels themselves: `pixels`, or `pixels:SIDE`. */
+const isPixels = (name: string): boolean => named.test(name)
+
+/** Whether a name is that of no model folder: of pixels, or of an ONNX file. */
+export const isBare = (name: string): boolean => isPixels(name) || name.endsWith(".onnx")
 
 const pixels = (name: string): Frozen => {
   const side = Number(named.exec(name)![1] ?? 28)
@@ -42,9 +46,12 @@ const pixels = (name: string): Frozen => {
   }
 }
 
-/** The encoder of a name: `pixels`, or a model folder as Hugging Face has it. */
-export const open = Effect.fnUntraced(function*(name: string) {
+/** The encoder of a name: `pixels`, an ONNX file, or a model folder as Hugging Face has it. */
+export const open = Effect.fnUntraced(function*(name: string, onnx: OnnxSettings = { input: "", output: "" }) {
   if (isPixels(name)) return pixels(name)
+  if (isBare(name)) {
+    return { ...(yield* makeOnnx(name, onnx)), texts: undefined, opened: undefined } satisfies Frozen as Frozen
+  }
   const { hash, opened, pictures, size, texts } = yield* make(name)
   return {
     size,

@@ -10,6 +10,7 @@ import type { Arrays } from "../../engine/Weights.ts"
 import { decodeFile, exists, FileError } from "../../files/disk.ts"
 import * as ModelFolder from "../../models/folder.ts"
 import { initialise } from "../../models/initialise.ts"
+import type { OnnxSettings } from "../../pictures/onnxFile.ts"
 import * as FrozenEncoder from "./frozen.ts"
 
 /** What a head looks for: passages by their pictures, or by their captions. */
@@ -29,6 +30,8 @@ export interface HeadSettings {
   readonly weight: number
   /** Seed of an adapter's first weights. */
   readonly seed: number
+  /** Input and output of an encoder that is an ONNX file; found, if omitted. */
+  readonly onnx?: OnnxSettings
 }
 
 /** A kind as settings and files spell it: "copy", "layers:N", "adapter:WIDTH". */
@@ -67,7 +70,7 @@ interface Filed {
 /** The heads of a folder; `undefined` if the name is no such folder. */
 const filed = Effect.fnUntraced(function*(folder: string) {
   const path = join(folder, modelFiles.heads)
-  if (FrozenEncoder.isPixels(folder) || !(yield* exists(path))) return undefined
+  if (FrozenEncoder.isBare(folder) || !(yield* exists(path))) return undefined
   const found = yield* decodeFile(path, Schema.decodeUnknownEffect(Heads))
   const kinds = spaces.flatMap((space) => {
     const kind = kindOf(found.heads[space] ?? "")
@@ -75,7 +78,7 @@ const filed = Effect.fnUntraced(function*(folder: string) {
   })
   const { base, base_model_name_or_path: name, head_weight: weight } = found
   const beside = resolve(folder, name)
-  const isBeside = !FrozenEncoder.isPixels(name) && !isAbsolute(name) && !(yield* exists(name)) &&
+  const isBeside = !FrozenEncoder.isBare(name) && !isAbsolute(name) && !(yield* exists(name)) &&
     (yield* exists(beside))
   return {
     folder,
@@ -154,7 +157,7 @@ const checked = Effect.fnUntraced(function*(
 /** Opens an encoder, or a folder of heads with the encoder that it names; a head that learns is made if there is none. */
 export const open = Effect.fnUntraced(function*(name: string, o: HeadSettings) {
   const own = yield* filed(name)
-  const frozen = yield* FrozenEncoder.open(own?.base ?? name)
+  const frozen = yield* FrozenEncoder.open(own?.base ?? name, o.onnx)
   yield* checked(name, frozen, own, o)
   const kinds = new Map<Space, HeadKind>(own?.kinds)
   if (o.learns !== undefined && !kinds.has(o.learns)) kinds.set(o.learns, o.kind)

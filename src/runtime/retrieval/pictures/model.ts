@@ -95,17 +95,19 @@ type Feeds = Readonly<Record<string, Values>>
 /** How queries are encoded: in the batches that they come in, or each by itself, so that the others change no bit. */
 interface Options {
   readonly apart: boolean
+  /** Where indexes are; where the settings say, if omitted. */
+  readonly stores?: Passages.Stores | undefined
 }
 
 /** A retriever with the weights of its heads, of which one may learn. */
 export const make = Effect.fnUntraced(function*(
   { exclusion, heads: wanted, name, retrieval, training }: PictureSettings,
-  { apart }: Options
+  { apart, stores }: Options
 ) {
   const opened = yield* Heads.open(name, wanted)
   const { frozen, heads, params } = opened
   const used = wanted.learns === undefined ? wanted.used : [wanted.learns]
-  const passages = yield* Passages.make(frozen, used, retrieval, exclusion)
+  const passages = yield* Passages.make(frozen, used, retrieval, exclusion, stores)
   const asked = yield* Queries.make(opened)
   const learns = [...flatten(params).keys()].filter((path) => path.startsWith(`${wanted.learns}.`))
   const { slots } = optimizerOf(training)

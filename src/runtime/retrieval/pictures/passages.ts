@@ -22,12 +22,12 @@ const [ROWS, PICTURES] = [64, 8]
 /** Why vectors of passages cannot be computed. */
 export type PassageFailure = FileError | SessionError | ImageError | CorpusError
 
-/** Where a space's index is: in a folder of its own, if the settings name one. */
-const storeOf = (space: Space, { index_path, ...retrieval }: Retrieval) =>
-  Effect.map(
-    Layer.build(indexes({ ...retrieval, index_path: index_path === "" ? "" : join(index_path, space) })),
-    (built) => Context.get(built, PassageIndex)
-  )
+/** Where the index of each space is. */
+export type Stores = (space: Space) => ReturnType<typeof indexes>
+
+/** In a folder of its own, if the settings name one. */
+const storesOf = ({ index_path, ...retrieval }: Retrieval): Stores => (space) =>
+  indexes({ ...retrieval, index_path: index_path === "" ? "" : join(index_path, space) })
 
 const chunksOf = (passages: number): ReadonlyArray<Chunk> =>
   Array.from({ length: Math.ceil(passages / ROWS) }, (_, i) => {
@@ -112,13 +112,14 @@ export const make = Effect.fnUntraced(function*(
   frozen: Frozen,
   used: ReadonlyArray<Space>,
   retrieval: Retrieval,
-  exclusion: Exclusion
+  exclusion: Exclusion,
+  stores: Stores = storesOf(retrieval)
 ) {
   const [corpus, images] = [yield* Corpus, yield* Images]
   yield* complete(corpus, used)
   const own = yield* lazily(owned(images, corpus))
   const indexIn = Effect.fnUntraced(function*(space: Space) {
-    const store = yield* storeOf(space, retrieval)
+    const store = Context.get(yield* Layer.build(stores(space)), PassageIndex)
     return yield* lazily(Effect.gen(function*() {
       const { all } = yield* own
       const weights = () => sha256Of([frozen.hash, ...(space === "image" ? all : [])])

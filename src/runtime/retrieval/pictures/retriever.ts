@@ -28,6 +28,7 @@ import type { IndexError } from "../../ports/PassageIndex.ts"
 import { Retriever, RetrieverError, RetrieverLearner, type RetrieverLesson } from "../../ports/Retriever.ts"
 import * as Graphs from "./graphs.ts"
 import * as Model from "./model.ts"
+import type { Stores } from "./passages.ts"
 import type { QueryFailure } from "./queries.ts"
 
 type Failure = QueryFailure | CorpusError | IndexError | Parameters<typeof translate>[0]
@@ -171,12 +172,15 @@ export const trainable = (settings: LearningSettings) =>
     ))
   }))
 
-/** A retriever of which no head learns: the encoder F, with the heads that a folder has on it. */
-export const readOnly = (settings: Model.PictureSettings) =>
+/**
+ * A retriever of which no head learns: the encoder F, with the heads that a folder has on it. Its indexes are where the settings
+ * say, or in `stores`.
+ */
+export const readOnly = (settings: Model.PictureSettings, stores?: Stores) =>
   Layer.effect(
     Retriever,
     Effect.map(
-      Model.make({ ...settings, heads: { ...settings.heads, learns: undefined } }, { apart: true }),
+      Model.make({ ...settings, heads: { ...settings.heads, learns: undefined } }, { apart: true, stores }),
       (model) => reading(model, model.weights.values, model.weights.values, Effect.succeed(1))
     )
   )
