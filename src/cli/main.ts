@@ -33,6 +33,7 @@ import { synthesizeCommand } from "./commands/synthesize.ts"
 import { trainCommand } from "./commands/train.ts"
 import { validateCommand } from "./commands/validate.ts"
 import { logger, presenter, teardown, watch } from "./terminal.ts"
+import { tracing } from "./tracing.ts"
 
 const { version } = createRequire(import.meta.url)("../../package.json") as { readonly version: string }
 
@@ -72,7 +73,10 @@ export const program = Command.runWith(
 /** Runs the command given by the process's arguments, then exits with its status. */
 export const start = (): void => {
   watch()
-  program(process.argv.slice(2)).pipe(
+  const args = process.argv.slice(2)
+  program(args).pipe(
+    Effect.withSpan("anamnesis", { attributes: { command: args.find((arg) => !arg.startsWith("-")) ?? "" } }),
+    Effect.provide(tracing(process.env, version)),
     Effect.provide(Layer.mergeAll(NodeServices.layer, presenter, logger)),
     NodeRuntime.runMain({ disableErrorReporting: true, teardown })
   )
