@@ -206,7 +206,8 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     lookAt,
     width: seeing?.width ?? 0,
     files: yield* ModelFolder.companions(folder),
-    beside: seeing?.stored ?? new Map(),
+    /** The folder's tensors that are none of the decoder's. */
+    beside: seeing?.stored ?? (new Map() as Reading.Reading["stored"]),
     ...verdictsOf(likelihoods, yield* Attention.make(judged)),
     /** The same under other weights of the model. */
     verdicts: (weights: Weights) => {

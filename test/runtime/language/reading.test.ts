@@ -201,6 +201,8 @@ describe("learning with pictures", () => {
       opened(own, (all) =>
         Effect.gen(function*() {
           const before = yield* Safetensors.read(join(all.folder, "reader", "model.safetensors"))
+          const frozen = all.learner.groups.filter(({ trainable }) => !trainable)
+          assert.include(frozen.map(({ name }) => name), "vision_tower.vision_model (frozen)")
           const norms = yield* all.learner.gate(lesson)
           assert.isTrue([...norms.values()].every((norm) => norm > 0))
           assert.isTrue(yield* steps(all))
