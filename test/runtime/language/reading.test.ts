@@ -158,6 +158,48 @@ describe("a picture in a prompt", () => {
       })))
 })
 
+describe("a chat template", () => {
+  const loop = (body: string) => `{% for m in messages %}${body}{% endfor %}{% if add_generation_prompt %}:{% endif %}`
+  const pieces = (images: string, words: string) => `{% for p in m['content'] ${images} %}${words}{% endfor %}`
+  const templates = {
+    pieces: loop(pieces("", "{% if p['type'] == 'image' %}<image>{% else %}{{ p['text'] }}{% endif %}")),
+    text: loop("{{ m['content'] }}"),
+    first: loop(
+      pieces("| selectattr('type', 'equalto', 'image')", "<image>")
+        + pieces("| selectattr('type', 'equalto', 'text')", "{{ p['text'] }}")
+    ),
+    blind: loop("{% if m['content'] is string %}{{ m['content'].replace('<image>', '') }}{% endif %}")
+  }
+  const under = (name: keyof typeof templates) =>
+    opened(
+      { apply_chat_template: true },
+      ({ model }) => model.nll([of("a"), of("b"), ask("Which gene is", "at fault?")], [" GLA", " GLA", " GLA"]),
+      {
+        change: (folder) =>
+          writeFileSync(
+            join(folder, "reader", "tokenizer_config.json"),
+            JSON.stringify({ chat_template: templates[name] })
+          )
+      }
+    )
+  const moves = (lines: ReadonlyArray<string>) => lines.some((line) => /the template moves pictures away/.test(line))
+  it.live("shows pictures as pieces of messages or in their text, which is the same", () =>
+    Effect.gen(function*() {
+      const [pieces, text] = [yield* under("pieces"), yield* under("text")]
+      assert.deepStrictEqual([...pieces.value], [...text.value])
+      assert.strictEqual(new Set(pieces.value).size, 3)
+      assert.isFalse(moves(pieces.lines) || moves(text.lines))
+    }))
+  it.live("that moves them is told, and one that leaves them out is refused", () =>
+    Effect.gen(function*() {
+      const { lines, value } = yield* under("first")
+      assert.isTrue(moves(lines))
+      assert.strictEqual(new Set(value).size, 3)
+      const { message } = yield* Effect.flip(under("blind")) as unknown as Effect.Effect<Error>
+      assert.match(message, /chat_template: shows a picture \(<image>\) neither of a message in pieces nor of one text/)
+    }))
+})
+
 describe("what a model cannot read", () => {
   const refused = (own: Raw, chat: Chat, answer = " GLA", sees = true) =>
     Effect.map(
