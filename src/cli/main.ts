@@ -17,6 +17,7 @@ import { analyseCommand } from "./commands/evaluation/analyse.ts"
 import { compareCommand } from "./commands/evaluation/compare.ts"
 import { compareTasksCommand } from "./commands/evaluation/compareTasks.ts"
 import { hallucinationsCommand } from "./commands/evaluation/hallucinations.ts"
+import { ratingsCommand } from "./commands/evaluation/ratings.ts"
 import { experimentCommand } from "./commands/experiment.ts"
 import { exportCommand } from "./commands/export.ts"
 import { importCommand } from "./commands/import.ts"
@@ -47,6 +48,7 @@ export const program = Command.runWith(
     analyseCommand,
     hallucinationsCommand,
     agreeCommand,
+    ratingsCommand,
     answerCommand,
     embedCommand,
     validateCommand,

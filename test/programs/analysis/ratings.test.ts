@@ -1,0 +1,131 @@
+/** Sheets of ratings: what raters see, and what is read back. */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as References from "effect/References"
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { csvRecords } from "../../../src/datasets/benchmarks/csv.ts"
+import { exportRatings, readRatings, type SheetOptions } from "../../../src/programs/analysis/ratings.ts"
+import { ratingsTable } from "../../../src/report/ratingsTable.ts"
+import { cpu } from "../../../src/runtime/engine/providers.ts"
+import { silent } from "../../../src/runtime/ports/Reporter.ts"
+import { judgeOf } from "../../support/judges.ts"
+import { experimented } from "../../support/reported.ts"
+import * as Tiny from "../../support/tiny.ts"
+
+let folder: string
+beforeAll(async () => {
+  folder = await experimented()
+}, 120_000)
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const services = Layer.mergeAll(NodeServices.layer, cpu({ threads: 1 }), silent)
+const quiet = <A, E>(effect: Effect.Effect<A, E, Layer.Success<typeof services>>) =>
+  Effect.runPromise(
+    effect.pipe(Effect.provide(services), Effect.provideService(References.MinimumLogLevel, "None"))
+  )
+const systems = () =>
+  ["frozen", "joint"].map((name) => ({ name, folders: [join(folder, "experiment", "seed-1", name)] }))
+const options = (out: string, more: Partial<SheetOptions> = {}): SheetOptions => ({
+  split: "test",
+  out: join(folder, out),
+  questions: undefined,
+  seed: 4,
+  overrides: {},
+  ...more
+})
+type Row = Readonly<Record<string, string>>
+const rowsOf = async (path: string) => await quiet(csvRecords(path)) as ReadonlyArray<Row>
+const keyOf = (sheet: string) =>
+  JSON.parse(readFileSync(`${sheet}.key.json`, "utf8")) as {
+    readonly items: ReadonlyArray<Readonly<Record<"item" | "system" | "question", string>>>
+  }
+/** A sheet as a rater gives it back. */
+const given = (name: string, rows: ReadonlyArray<readonly [item: string, rating: string]>) => {
+  const path = join(folder, name)
+  writeFileSync(path, `item,rating\n${rows.map((row) => row.join(",")).join("\n")}\n`)
+  return path
+}
+
+describe("a sheet of ratings", () => {
+  it("has every answer in random order, and does not tell whose it is", async () => {
+    const { items, sheet } = await quiet(exportRatings(systems(), options("all.csv")))
+    assert.strictEqual(items, 12)
+    const rows = await rowsOf(sheet)
+    const key = keyOf(sheet).items
+    assert.deepStrictEqual(Object.keys(rows[0]!), ["item", "rating", "comment", "question", "answer", "passages"])
+    assert.deepStrictEqual(rows.map(({ item }) => item), key.map(({ item }) => item))
+    assert.notInclude(readFileSync(sheet, "utf8"), "frozen")
+    assert.notDeepEqual(key.map(({ system }) => system), key.map(({ system }) => system).toSorted())
+    const predictions = (system: string) =>
+      readFileSync(join(folder, "experiment", "seed-1", system, "eval-test", "predictions.jsonl"), "utf8").trim()
+        .split("\n").map((line) => JSON.parse(line) as Readonly<Record<string, any>>)
+    rows.forEach((row, i) => {
+      const { question, system } = key[i]!
+      const judged = predictions(system).find(({ id }) => id === question)!
+      assert.strictEqual(row["answer"], judged["prediction"])
+      assert.isTrue(row["question"]!.startsWith(Tiny.questions.find(({ id }) => id === question)!.question))
+      assert.strictEqual(row["passages"]!.split(/^\d+\. /m).length - 1, system === "joint" ? 1 : 2)
+    })
+    assert.include(readFileSync(`${sheet}.md`, "utf8"), "| 5 | right and complete")
+    const again = await quiet(exportRatings(systems(), options("again.csv")))
+    assert.strictEqual(readFileSync(again.sheet, "utf8"), readFileSync(sheet, "utf8"))
+    const other = await quiet(exportRatings(systems(), options("other.csv", { seed: 5, questions: 2 })))
+    assert.strictEqual(other.items, 4)
+    const error = await quiet(Effect.flip(exportRatings(systems(), options("all.csv"))))
+    assert.include(error.message, "is there already, and may have ratings")
+    assert.isFalse(existsSync(join(folder, "none.csv")))
+  }, 60_000)
+
+  it("is read back from every rater, with what is wrong in it", async () => {
+    const { sheet } = await quiet(exportRatings(systems(), options("rated.csv")))
+    const ids = keyOf(sheet).items.map(({ item }) => item)
+    const ann = given("ann.csv", ids.map((id, i) => [String(Number(id)), `${1 + i % 5}.0`]))
+    const bob = given("bob.csv", [
+      ...ids.slice(0, 9).map((id, i) => [id, String(1 + i % 5)] as const),
+      [ids[9]!, "6"],
+      [ids[10]!, ""],
+      [ids[0]!, "3"],
+      ["99", "3"]
+    ])
+    const { asked, judge } = judgeOf(() => "{\"score\": 4}")
+    const rated = await quiet(readRatings([ann, `Bob=${bob}`], `${sheet}.key.json`, judge))
+    assert.deepStrictEqual(rated.flaws, [
+      { rater: "ann", missing: [], outside: [], unknown: [], twice: [] },
+      { rater: "Bob", missing: ids.slice(10), outside: [`${ids[9]} ("6")`], unknown: ["\"99\""], twice: [ids[0]!] }
+    ])
+    assert.deepStrictEqual(rated.agreements.map(({ items, plain, raters }) => [raters, items, plain]), [
+      [["ann", "Bob"], 9, 1],
+      [["ann", "judge"], 12, 0],
+      [["Bob", "judge"], 9, 0]
+    ])
+    assert.strictEqual(asked.length, 12)
+    const judged = rated.systems.filter(({ rater }) => rater === "judge")
+    assert.deepStrictEqual(judged.map(({ items, mean, system }) => [system, items, mean.mean]), [["frozen", 6, 4], [
+      "joint",
+      6,
+      4
+    ]])
+    assert.strictEqual(judged[1]!.against!.mean, 0)
+    const table = ratingsTable(rated)
+    assert.include(table, "Bob: 2 items have no rating")
+    assert.include(table, "Bob: 1 items are of no item of the sheet")
+    // Where a spreadsheet separates by semicolons.
+    writeFileSync(join(folder, "cas.csv"), `item;rating\n${ids.map((id) => `${id};4`).join("\n")}\n`)
+    const semicolons = await quiet(readRatings([join(folder, "cas.csv")], `${sheet}.key.json`, undefined))
+    assert.strictEqual(semicolons.systems[0]!.mean.mean, 4)
+  }, 60_000)
+
+  it("is refused without its key, or without its columns", async () => {
+    const path = given("lone.csv", [["1", "2"]])
+    const said = async (...args: Parameters<typeof readRatings>) =>
+      (await quiet(Effect.flip(readRatings(...args)))).message
+    assert.include(await said([path], undefined, undefined), "--key names the file")
+    const { key } = await quiet(exportRatings(systems(), options("keyed.csv")))
+    writeFileSync(join(folder, "bare.csv"), "id,rating\n1,2\n")
+    assert.include(await said([join(folder, "bare.csv")], key, undefined), "has no column item; there are id, rating")
+    assert.include(await said([path, path], key, undefined), "two raters are named lone")
+  }, 60_000)
+})
