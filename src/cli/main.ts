@@ -16,6 +16,7 @@ import { agreeCommand } from "./commands/evaluation/agree.ts"
 import { analyseCommand } from "./commands/evaluation/analyse.ts"
 import { compareCommand } from "./commands/evaluation/compare.ts"
 import { compareTasksCommand } from "./commands/evaluation/compareTasks.ts"
+import { costsCommand } from "./commands/evaluation/costs.ts"
 import { hallucinationsCommand } from "./commands/evaluation/hallucinations.ts"
 import { ratingsCommand } from "./commands/evaluation/ratings.ts"
 import { experimentCommand } from "./commands/experiment.ts"
@@ -49,6 +50,7 @@ export const program = Command.runWith(
     hallucinationsCommand,
     agreeCommand,
     ratingsCommand,
+    costsCommand,
     answerCommand,
     embedCommand,
     validateCommand,

@@ -1,4 +1,4 @@
-/** Sheets of ratings: what raters see, and what is read back. */
+/** Sheets of ratings: what raters see, and what is read back. What the runs cost. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -8,6 +8,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { csvRecords } from "../../../src/datasets/benchmarks/csv.ts"
 import { exportRatings, readRatings, type SheetOptions } from "../../../src/programs/analysis/ratings.ts"
+import { compareCosts } from "../../../src/programs/costs/compareCosts.ts"
+import { costsTable } from "../../../src/report/costsTable.ts"
 import { ratingsTable } from "../../../src/report/ratingsTable.ts"
 import { cpu } from "../../../src/runtime/engine/providers.ts"
 import { silent } from "../../../src/runtime/ports/Reporter.ts"
@@ -127,5 +129,52 @@ describe("a sheet of ratings", () => {
     writeFileSync(join(folder, "bare.csv"), "id,rating\n1,2\n")
     assert.include(await said([join(folder, "bare.csv")], key, undefined), "has no column item; there are id, rating")
     assert.include(await said([path, path], key, undefined), "two raters are named lone")
+  }, 60_000)
+})
+
+describe("costs", () => {
+  const runs = (name: string) => [1, 2].map((seed) => join(folder, "experiment", `seed-${seed}`, name))
+  const secondsOf = (path: string) => (JSON.parse(readFileSync(path, "utf8")) as { readonly seconds: number }).seconds
+  it("are summed over a system's runs, with published hours beside them", async () => {
+    const plan = join(folder, "plan.json")
+    const probe = { work: [{ flops: 100 }, { flops: 50 }], index: { flops: 1000, times: 2 } }
+    writeFileSync(plan, JSON.stringify({ steps: 3, stepSize: 2, probe }))
+    const costs = await quiet(
+      compareCosts([{ name: "joint", folders: runs("joint") }, { name: "frozen", folders: runs("frozen").slice(1) }], {
+        plans: { joint: plan },
+        published: { large: 42_630 }
+      })
+    )
+    const seconds = runs("joint").reduce((sum, run) => sum + secondsOf(join(run, "trained.json")), 0)
+    const evaluated = runs("joint").flatMap((run) =>
+      ["eval-before", "eval-test"].map((name) => join(run, name, "metrics.json"))
+    )
+    const [joint, frozen, large] = costs
+    assert.deepStrictEqual([joint!.runs, joint!.steps, joint!.gpuHours], [2, 6, null])
+    assert.closeTo(joint!.hours!, seconds / 3600, 1e-12)
+    assert.closeTo(joint!.cpuHours!, seconds / 3600, 1e-12)
+    assert.closeTo(joint!.evaluationHours!, evaluated.map(secondsOf).reduce((a, b) => a + b) / 3600, 1e-12)
+    assert.strictEqual(joint!.flops, 2 * (3 * 2 * 150 + 2000))
+    assert.deepStrictEqual([frozen!.runs, frozen!.flops, large!.gpuHours, large!.runs], [1, null, 42_630, 0])
+    assert.match(joint!.devices.join(), /^cpu, 1 thread \(/)
+    const table = costsTable(costs)
+    assert.include(table, "42,630")
+    assert.match(table, /\| joint .*\| 5\.80e\+3 +\| 1 ×/)
+    // Hours of a GPU are not compared with those of a CPU.
+    assert.match(table, /\| large .*\| - +\|$/m)
+  }, 60_000)
+  it("are refused of what is no run, and of plans of another system", async () => {
+    const said = async (...args: Parameters<typeof compareCosts>) =>
+      (await quiet(Effect.flip(compareCosts(...args)))).message
+    const none = { plans: {}, published: {} }
+    assert.include(await said([{ name: "x", folders: [folder] }], none), "holds no run")
+    assert.include(
+      await said([{ name: "x", folders: runs("joint") }], { ...none, plans: { y: "p" } }),
+      "no system is named y"
+    )
+    assert.include(
+      await said([{ name: "x", folders: runs("joint") }], { ...none, published: { x: 1 } }),
+      "two systems are named x"
+    )
   }, 60_000)
 })
