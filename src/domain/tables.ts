@@ -3,8 +3,8 @@ import { integer, integers, ragged, raggedReals, real, reals, text, texts } from
 
 /**
  * A question as asked in step `step`, with the retriever's `query`: `answer` is the target text of the reader,
- * `options` its choices (empty if the answer is free text), `answerIndex` the correct one (-1 if free text), `gold`
- * the passages that contain the answer, as corpus rows (empty if unknown), `negatives` passages that are known not to,
+ * `options` its choices (empty if the answer is free text), `answerIndex` the correct one (-1 if free text),
+ * `explanation` why it is right (empty if unknown), `gold` the passages that contain the answer, as corpus rows (empty if unknown), `negatives` passages that are known not to,
  * and `teacher` the scores that a teacher gives to both, in this order (empty if unknown).
  */
 export const Question = {
@@ -15,6 +15,7 @@ export const Question = {
   answer: text,
   options: texts,
   answerIndex: integer,
+  explanation: text,
   gold: ragged,
   negatives: ragged,
   teacher: raggedReals

@@ -7,7 +7,7 @@ import { Contrast, Draw, Lesson, Preference, Question, Target } from "../domain/
 import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
 import { LanguageModelLearner, type LanguageModelLesson } from "../runtime/ports/LanguageModel.ts"
 import { RetrieverLearner, type RetrieverLesson } from "../runtime/ports/Retriever.ts"
-import { answerOf, ask, type PromptOptions, readTexts } from "./prompt.ts"
+import { ask, type PromptOptions, readTexts, targetOf } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
 
 /** What each model is trained on. */
@@ -35,16 +35,17 @@ const queriesOf = (rows: Frame.Frame<Pick<typeof Question, "query">>) =>
 /** The reader's training batch: prompts with their passages, and answers. */
 const readerLesson = Effect.fnUntraced(function*(
   o: PromptOptions,
-  rows: Frame.Frame<Pick<ReturnType<typeof common>, "question" | "options" | "answer" | "context">>
+  rows: Frame.Frame<Pick<ReturnType<typeof common>, "question" | "options" | "answer" | "explanation" | "context">>
 ) {
   const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
-  const [answers, context] = [Frame.column(rows, "answer"), Frame.column(rows, "context")]
+  const [answers, explanations] = [Frame.column(rows, "answer"), Frame.column(rows, "explanation")]
+  const context = Frame.column(rows, "context")
   const c = context.length / rows.rows
   const texts = yield* readTexts(context)
   const asked = questions.map((question, q) => ({ question, options: options[q]! }))
   return {
     prompts: asked.map((own, q) => ask(o, texts(context.subarray(q * c, (q + 1) * c)), own)),
-    continuations: asked.map((own, q) => answerOf(o, own, answers[q]!))
+    continuations: asked.map((own, q) => targetOf(o, own, { answer: answers[q]!, explanation: explanations[q]! }))
   } satisfies LanguageModelLesson
 })
 

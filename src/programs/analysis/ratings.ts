@@ -85,7 +85,7 @@ const itemsOf = Effect.fnUntraced(
       : spread(run.records, Math.min(o.questions, run.records.length))
     return yield* Effect.forEach(
       chosen,
-      Effect.fnUntraced(function*({ id, options, question }) {
+      Effect.fnUntraced(function*({ explanation = "", id, options, question }) {
         const judged = run.judged.get(id)!
         return {
           system: name,
@@ -93,7 +93,7 @@ const itemsOf = Effect.fnUntraced(
           group: judged.group,
           asked: withOptions(question, options),
           answer: answerGiven(judged) || "(no answer)",
-          reference: judged.answers[0] ?? "",
+          reference: [judged.answers[0] ?? "", explanation].filter((text) => text !== "").join("\n"),
           passages: (yield* passagesOf(run, judged)).map((text, i) => `${i + 1}. ${text}`).join("\n\n")
         }
       })
@@ -219,6 +219,9 @@ export const readRatings = Effect.fn("readRatings")(
     const fail = (problem: string) => new ConfigError({ source: "ratings read", problems: [problem] })
     const twice = named.find(({ name }, i) => named.findIndex((other) => other.name === name) < i)
     if (twice !== undefined) return yield* fail(`two raters are named ${twice.name}; give names as NAME=FILE`)
+    if (named.length === 0 && (keyFile === undefined || judge === undefined)) {
+      return yield* fail("give sheets with ratings, or --key and a judge alone (--judge-endpoint, --judge-reader)")
+    }
     const path = keyFile ?? besideSheet.key(named[0]!.path)
     if (!(yield* exists(path))) {
       return yield* fail(`there is no ${path}; --key names the file that was written with the sheet`)

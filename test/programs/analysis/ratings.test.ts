@@ -120,6 +120,23 @@ describe("a sheet of ratings", () => {
     assert.strictEqual(semicolons.systems[0]!.mean.mean, 4)
   }, 60_000)
 
+  it("may be rated by a judge alone, who sees explanations of right answers", async () => {
+    const explained = Tiny.questions.map((own) => Object.assign({}, own, { explanation: `Because of ${own.id}.` }))
+    const file = join(folder, "explained.jsonl")
+    writeFileSync(file, explained.map((own) => `${JSON.stringify(own)}\n`).join(""))
+    const { key } = await quiet(exportRatings(systems(), options("judged.csv")))
+    const { asked, judge } = judgeOf(() => "{\"score\": 2}")
+    const rated = await quiet(readRatings([], key, judge))
+    assert.deepStrictEqual(rated.systems.map(({ items, mean }) => [items, mean.mean]), [[6, 2], [6, 2]])
+    assert.match(asked[0]!, /Reference:\n\S+\n\nAnswer:/)
+    // Other questions than were evaluated are no reference.
+    const overrides = { test_file: file }
+    const error = await quiet(Effect.flip(exportRatings(systems(), options("other-file.csv", { overrides }))))
+    assert.include(error.message, "was made of other questions")
+    const none = await quiet(Effect.flip(readRatings([], key, undefined)))
+    assert.include(none.message, "give sheets with ratings, or --key and a judge")
+  }, 60_000)
+
   it("is refused without its key, or without its columns", async () => {
     const path = given("lone.csv", [["1", "2"]])
     const said = async (...args: Parameters<typeof readRatings>) =>

@@ -57,13 +57,13 @@ const readCommand = Command.make(
     ),
     ...judging,
     files: Argument.String("files").pipe(
-      Argument.withDescription("Sheets with ratings, one a rater; NAME=FILE names the rater"),
-      Argument.atLeast(1)
+      Argument.withDescription("Sheets with ratings, one a rater; NAME=FILE names the rater; none for a judge alone"),
+      Argument.atLeast(0)
     )
   },
   Effect.fnUntraced(function*({ files, key, ...flags }) {
-    const first = files[0]!.slice(files[0]!.indexOf("=") + 1)
-    const judge = yield* judgeOf(flags, dirname(first))
+    const [first = Option.getOrElse(key, () => "")] = files
+    const judge = yield* judgeOf(flags, dirname(first.slice(first.indexOf("=") + 1)))
     yield* tell(yield* readRatings(files, Option.getOrUndefined(key), judge), ratingsTable)
   })
 ).pipe(
