@@ -13,6 +13,7 @@ export const answerOptions = (c: JmlrConfig): AnswerOptions => ({
   options_in_prompt: c.options_in_prompt,
   excess_length: c.excess_length,
   answer_prompt: c.answer_prompt,
+  rationale_target: c.rationale_target,
   answer_format: c.answer_format,
   answer_by: c.answer_by,
   option_score: c.option_score,

@@ -22,6 +22,7 @@ export const answerOptions = (c: JomedConfig): AnswerOptions => ({
   excess_length: c.excess_length,
   answer_prompt: c.answer_prompt,
   answer_format: c.answer_format,
+  rationale_target: c.rationale_target,
   answer_by: c.answer_by,
   option_score: c.option_score,
   generation_prompt: c.generation_prompt,
