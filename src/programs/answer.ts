@@ -25,8 +25,13 @@ export interface Answered {
   readonly passages: ReadonlyArray<{ readonly id: string; readonly text: string }>
 }
 
-/** A question as users ask it: only its text and, optionally, its options are known. */
-export const asked = (id: string, question: string, options: ReadonlyArray<string>): QuestionRecord => ({
+/** A question as users ask it: only its text and, optionally, its options and its picture are known. */
+export const asked = (
+  id: string,
+  question: string,
+  options: ReadonlyArray<string>,
+  image?: string | undefined
+): QuestionRecord => ({
   id,
   question,
   options,
@@ -34,7 +39,8 @@ export const asked = (id: string, question: string, options: ReadonlyArray<strin
   answerIndex: -1,
   gold: [],
   group: id,
-  type: ""
+  type: "",
+  ...(image === undefined ? {} : { image })
 })
 
 /** The questions of a command that can be asked; fails if there are none. */
@@ -133,10 +139,10 @@ const lines = (options: ReadonlyArray<string>) => {
 }
 
 /** The output of `show` for one question, streamed as the reader generates it. */
-export const telling = (c: RunConfig, { id, options, question }: QuestionRecord) =>
+export const telling = (c: RunConfig, { id, image, options, question }: QuestionRecord) =>
   Stream.unwrap(Effect.gen(function*() {
     const corpus = yield* Corpus
-    const frame = Batches.frame([asked(id, question, options)], 0, rowsOf(c, corpus))
+    const frame = Batches.frame([asked(id, question, options, image)], 0, rowsOf(c, corpus))
     const { events, support } = yield* modeOf(c).answering(ranked(c, corpus.size)).tell(frame)
     const [found] = yield* passagesOf(support, support.length)
     const below = sources(found!).map((text) => `${text}\n`)

@@ -123,8 +123,8 @@ const explained = (o: AnswerOptions, asked: ReadonlyArray<Prompted>, answers: Re
 /** Questions with the passages to answer them from, [rows, c], best last. */
 export interface ToAnswer {
   readonly questions: ReadonlyArray<string>
-  /** References of their pictures, "" for none; none of them has one by default. */
-  readonly images?: ReadonlyArray<string>
+  /** References of their pictures, "" for none. */
+  readonly images: ReadonlyArray<string>
   readonly options: ReadonlyArray<ReadonlyArray<string>>
   readonly support: Int32Array
 }
@@ -135,7 +135,7 @@ export const answering = (o: AnswerOptions) => ({ images, options, questions, su
     const passages = yield* readPassages(support)
     const c = support.length / questions.length
     const asked = questions.map((question, row): Prompted => {
-      const own = { question, options: options[row]!, image: images?.[row] ?? "" }
+      const own = { question, options: options[row]!, image: images[row]! }
       return { row, ...own, prompt: ask(o, passages(support.subarray(row * c, (row + 1) * c)), own) }
     })
     const answers = new Map<number, string>()

@@ -150,8 +150,8 @@ const answered = <E, R>(
   tell: (rows: Frame<typeof Question>) =>
     Effect.map(find.run(rows), (found) => {
       const support = supportOf(column(found, "docs"), n, c)
-      const asked = { questions: column(rows, "question"), options: column(rows, "options"), support }
-      return { support, events: answering(o)(asked) }
+      const [questions, images] = [column(rows, "question"), column(rows, "image")]
+      return { support, events: answering(o)({ questions, images, options: column(rows, "options"), support }) }
     })
 })
 

@@ -76,15 +76,18 @@ export const answered = Effect.fnUntraced(
   function*({ context, options, questions }: Asked, o: AnswerOptions = defaults) {
     const [texts, indices] = [Array<string>(questions.length), new Int32Array(questions.length)]
     const [written, explained] = [Array<string>(questions.length), Array<string>(questions.length).fill("")]
-    yield* Stream.runForEach(answering(o)({ questions, options, support: context }), (event) =>
-      Effect.sync(() => {
-        if (event._tag === "Explained") explained[event.row] += event.text
-        if (event._tag !== "Chosen") return
-        const { index, text, written: said } = event.chosen
-        texts[event.row] = text
-        indices[event.row] = index
-        written[event.row] = said
-      }))
+    yield* Stream.runForEach(
+      answering(o)({ questions, images: questions.map(() => ""), options, support: context }),
+      (event) =>
+        Effect.sync(() => {
+          if (event._tag === "Explained") explained[event.row] += event.text
+          if (event._tag !== "Chosen") return
+          const { index, text, written: said } = event.chosen
+          texts[event.row] = text
+          indices[event.row] = index
+          written[event.row] = said
+        })
+    )
     return { texts, indices, written, explained }
   },
   Effect.provide(Tiny.corpusLayer)

@@ -5,6 +5,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { resolve } from "node:path"
 import { answerable, answerAll, asked, show, telling } from "../../programs/answer.ts"
 import { inference, questionsIn } from "../../programs/prepare.ts"
 import { trained } from "../../programs/run.ts"
@@ -19,6 +20,10 @@ export const answerCommand = Command.make(
       Flag.withDescription("An answer option of the question; repeat for each"),
       Flag.atLeast(0)
     ),
+    image: Flag.Path("image").pipe(
+      Flag.withDescription("The picture that the question is about; `<image>` of question_prompt is its place"),
+      Flag.optional
+    ),
     questions: Flag.Path("questions").pipe(
       Flag.withDescription("Questions, in any form of docs/data.md"),
       Flag.optional
@@ -31,7 +36,8 @@ export const answerCommand = Command.make(
     const { config } = yield* trained(yield* settle(flags))
     const system = yield* inference(config)
     const file = Option.isSome(flags.questions) ? yield* questionsIn(flags.questions.value, config) : []
-    const given = Option.isSome(flags.question) ? [asked("1", flags.question.value, flags.option)] : []
+    const picture = Option.getOrUndefined(Option.map(flags.image, (path) => resolve(path)))
+    const given = Option.isSome(flags.question) ? [asked("1", flags.question.value, flags.option, picture)] : []
     const { records } = yield* answerable(config, [...given, ...file])
     const { json } = yield* anamnesis
     if (records.length === 1 && !json) {

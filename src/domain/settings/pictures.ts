@@ -8,8 +8,8 @@ import { all, looks, reads } from "./uses.ts"
 export const pictures = {
   train_projector: setting(Schema.Boolean, {
     description:
-      "Train the projector too, which brings pictures to the reader's width. The tower that looks at them stays as it is. "
-      + "With adapters, name the projector in modules_to_save instead.",
+      "Train the projector too, which brings pictures to the reader's width; with adapters it is saved in full beside them "
+      + "(modules_to_save). The tower that looks at pictures stays as it is.",
     affects: "learning",
     default: false,
     matters: all(reads, looks)

@@ -61,13 +61,25 @@ export interface LanguageModelSettings {
 
 type Opened = Effect.Success<ReturnType<typeof Folder.open>>
 
+/** The settings of adapters, of a model that reads pictures by whole paths, and with the connector if that is trained. */
+const adaptersOf = (
+  { model, pictures }: LanguageModelSettings,
+  { pictures: seen }: Opened
+): LoraSettings | undefined => {
+  const own = loraOf(model)
+  if (!own || !seen) return own
+  const more = pictures?.train_projector === true ? [seen.names.connector.replace(/\.$/, "")] : []
+  return { ...own, paths: true, modules_to_save: [...own.modules_to_save, ...more] }
+}
+
 /** Whether the connector is a part of the trained model: it is trained, or an adapter has it. */
-const projects = ({ adapter, pictures: seen }: Opened, { model, pictures }: LanguageModelSettings, learns: boolean) => {
+const projects = (opened: Opened, settings: LanguageModelSettings, learns: boolean) => {
+  const { adapter, pictures: seen } = opened
   if (!seen) return false
   const own = flatten(connector(seen.pictures.connector, seen.names.connector).params)
-  const saved = model.lora_r > 0 && model.modules_to_save.some((name) => savedBy(name, own).length > 0)
-  const trained = model.lora_r === 0 && (pictures?.train_projector ?? false)
-  return (learns && (saved || trained)) || [...own.keys()].some((path) => adapter?.tensors.has(path))
+  const saved = adaptersOf(settings, opened)?.modules_to_save.some((name) => savedBy(name, own).length > 0)
+  const trained = saved ?? settings.pictures?.train_projector ?? false
+  return (learns && trained) || [...own.keys()].some((path) => adapter?.tensors.has(path))
 }
 
 /** A model that reads pictures, with its connector if that is a part of it; or a decoder alone. */
@@ -85,13 +97,13 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
   if (shifted) yield* ModelFolder.shifts(folder, opened.config)
   const projected = projects(opened, settings, learns)
   const loading = Folder.loadingOf(opened.config, opened.pictures?.names, projected)
-  const adapts: LoraSettings | undefined = learns ? loraOf(own) : undefined
+  const adapts = learns ? adaptersOf(settings, opened) : undefined
   const { based, config, module: decoder, weights } = yield* Model.load(
     { ...opened, loading },
     building(opened, projected),
     {
       seed: training.seed,
-      lora: adapts && (opened.pictures ? { ...adapts, paths: true } : adapts),
+      lora: adapts,
       learns: () => learns,
       stored: learns ? storedAs(own) : undefined,
       quantisation: quantisationOf(own),
