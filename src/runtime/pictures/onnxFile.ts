@@ -15,8 +15,8 @@ export interface OnnxSettings {
   readonly output: string
 }
 
-/** Outputs that hold one vector of a picture, by the names that exporters give them; the first that is there. */
-const usual = ["image_embeds", "pooler_output", "embeddings", "output"]
+/** Outputs that hold one vector of a picture, by the names that exporters give them. */
+const usual: ReadonlySet<string> = new Set(["image_embeds", "pooler_output", "embeddings", "output"])
 
 const shown = (slots: ReadonlyArray<Slot>): string =>
   slots.map(({ name, shape, type }) => `${name} (${type || "no tensor"} [${shape.join(", ")}])`).join(", ")
@@ -38,7 +38,7 @@ const outputOf = ({ outputs }: ModelFile, { output }: OnnxSettings): Slot | stri
   const named = outputs.find(({ name }) => name === output)
   if (output !== "") return named ?? `has no output ${output}; it has ${shown(outputs)}`
   const vectors = outputs.filter(({ shape, type }) => type === "float32" && shape.length === 2)
-  const found = vectors.length === 1 ? vectors[0] : vectors.find(({ name }) => usual.includes(name))
+  const found = vectors.length === 1 ? vectors[0] : vectors.find(({ name }) => usual.has(name))
   return found ??
     `gives ${shown(outputs)}, of which none is known to be one vector of a picture; name it as image_encoder_output`
 }
