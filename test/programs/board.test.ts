@@ -62,7 +62,7 @@ describe("events of a run", () => {
         [1, 4]
       )
       assert.strictEqual((await run("evaluate", "--split", "test")).code, 0)
-    assert.strictEqual((await run("evaluate", "--split", "test")).code, 0)
+      assert.strictEqual((await run("evaluate", "--split", "test")).code, 0)
       const { accuracy } = JSON.parse(readFileSync(join(folder, "told/eval-test/metrics.json"), "utf8")) as any
       assert.deepStrictEqual(scalarsIn(join(folder, "told/tensorboard/test"))["test/accuracy"], [[
         5,
