@@ -65,6 +65,7 @@ export const runFiles = {
   lock: ".lock",
   /** Folders. */
   journal: "journal",
+  tensorboard: "tensorboard",
   index: "index"
 } as const
 

@@ -3,20 +3,28 @@ import * as Effect from "effect/Effect"
 import { dirname, isAbsolute, relative, resolve } from "node:path"
 import type * as Batches from "../datasets/batches.ts"
 import { folders } from "../domain/settings/models.ts"
-import { type RunConfig, sections } from "../domain/settings/RunConfig.ts"
+import { type Raw, type RunConfig, sections } from "../domain/settings/RunConfig.ts"
 import { aboutOf } from "../domain/settings/setting.ts"
 import { sha256Of } from "../runtime/files/disk.ts"
 import type { Identity } from "../runtime/ports/Checkpoints.ts"
 import { modeOf, systemOf } from "../systems/all.ts"
 import { weightsOf } from "./models.ts"
 
-/** The settings that affect training, as JSON by name; without those at which there is nothing new. */
+/** The settings without those whose value is that of versions that did not have them. */
+export const stated = (c: RunConfig): Raw => {
+  const { fields } = systemOf(c).spec
+  return Object.fromEntries(
+    Object.entries(c).filter(([key, value]) => {
+      const neutral = Object.hasOwn(fields, key) ? aboutOf(fields[key]!).neutral : undefined
+      return neutral === undefined || value !== neutral
+    })
+  )
+}
+
+/** The settings that affect training, as JSON by name. */
 export const learned = (c: RunConfig): Identity => {
   const { fields } = systemOf(c).spec
-  const own = Object.entries(c).filter(([key, value]) => {
-    const { affects, neutral } = aboutOf(fields[key]!)
-    return affects === "learning" && (neutral === undefined || value !== neutral)
-  })
+  const own = Object.entries(stated(c)).filter(([key]) => aboutOf(fields[key]!).affects === "learning")
   return Object.fromEntries(own.map(([key, value]) => [key, JSON.stringify(value)]))
 }
 

@@ -19,6 +19,7 @@ import { labelOf, type ParameterGroup } from "../runtime/ports/Learning.ts"
 import { Reporter } from "../runtime/ports/Reporter.ts"
 import { modeOf } from "../systems/all.ts"
 import { identity } from "./identity.ts"
+import { board } from "./training/board.ts"
 import { course, type LossScales, lossScales } from "./training/course.ts"
 import { heldOut } from "./training/heldOut.ts"
 import { indexKeeper } from "./training/staleness.ts"
@@ -125,10 +126,12 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
 
   const written = journal(c.output_dir, start)
   const clock = yield* Trained.clock(c.output_dir, start, run)
-  const judged = yield* heldOut(c, held, epochs(0).length, start)
+  const events = yield* board(c, start)
+  const judged = yield* heldOut(c, held, epochs(0).length, start, events?.judged)
   let [step, losses] = [start, yield* lastLosses(c.output_dir)]
   const keep = Effect.gen(function*() {
     yield* written.flush
+    if (events) yield* events.flush
     const checkpoint = yield* checkpoints.save({ step, run })
     return yield* clock.keep({
       step,
@@ -140,8 +143,10 @@ export const train = Effect.fn("train")(function*<E = never, R = never>(
     })
   })
   const told = Effect.fnUntraced(function*(learned: Frame.Frame<typeof Lesson>) {
-    yield* written.add(index.marked(learned))
+    const batch = index.marked(learned)
+    yield* written.add(batch)
     step++
+    if (events) yield* events.step(step, batch, scaleFigures(scales()))
     losses = lossesOf(learned)
     yield* reporter.report({
       task: c.mode,

@@ -1,5 +1,5 @@
 /** Output settings: where results go and what a run keeps. */
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
 import { Count, MaybeSteps, Path } from "./kinds.ts"
 import { setting } from "./setting.ts"
 
@@ -20,6 +20,13 @@ export const output = {
     affects: "output",
     default: 500,
     aliases: ["save_freq", "save_every", "checkpointing_steps"]
+  }),
+  report_to: setting(Schema.Literals(["none", "tensorboard"]), {
+    description:
+      "Where figures of steps and evaluations go beside the journal: event files for TensorBoard, or nowhere.",
+    affects: "output",
+    default: "none",
+    neutral: "none"
   }),
   save_total_limit: setting(Count, {
     description: "How many of the newest checkpoints are kept.",

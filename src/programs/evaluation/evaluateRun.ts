@@ -9,6 +9,7 @@ import { basesOf, quantizationOf } from "../models.ts"
 import { fitting, skippedOf } from "../preflight.ts"
 import { answering, corpus, judged, type Split } from "../prepare.ts"
 import { type Chosen, trained } from "../run.ts"
+import { evaluated } from "../training/board.ts"
 import { evaluate } from "./evaluate.ts"
 import { sourceOf, writing } from "./evaluationFiles.ts"
 
@@ -47,5 +48,9 @@ export const evaluateRun = Effect.fn("evaluateRun")(function*(c: RunConfig, spli
     join(c.output_dir, evaluationFolder(split)),
     source,
     (keep) => evaluate(config, records, options, keep)
-  ).pipe(Effect.map(({ summary }) => summary), Effect.provide(answering(config, data.passages)))
+  ).pipe(
+    Effect.map(({ summary }) => summary),
+    Effect.tap((summary) => evaluated(c, split, chosen.checkpoint?.step ?? 0, summary)),
+    Effect.provide(answering(config, data.passages))
+  )
 }, Effect.scoped)

@@ -15,6 +15,7 @@ import { decodeFile, decoding, exists, FileError, jsonOf, replace, sha256, sha25
 import * as LineFile from "../../runtime/files/lineFile.ts"
 import * as Lock from "../../runtime/files/lock.ts"
 import { environment } from "../environment.ts"
+import { stated } from "../identity.ts"
 import { fileOf, type Split } from "../prepare.ts"
 import { json } from "../run.ts"
 import type { Evaluation } from "./evaluate.ts"
@@ -37,7 +38,7 @@ export const sourceOf = (
   split,
   questions: { file: fileOf(c, split), sha256: sha256Of(linesOf(records)) },
   passages: { file: c.passages_file, sha256: corpus },
-  settings: sha256(JSON.stringify(c))
+  settings: sha256(JSON.stringify(stated(c)))
 })
 
 /** Locks a folder until the scope ends; on failure, removes the folder if it is new. */

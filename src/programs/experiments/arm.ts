@@ -19,6 +19,7 @@ import { identity, retrieverIdentity } from "../identity.ts"
 import { fitting, skippedOf } from "../preflight.ts"
 import { judged, learner, prepare, type Prepared } from "../prepare.ts"
 import { json, start } from "../run.ts"
+import { evaluated } from "../training/board.ts"
 import { referred } from "../training/reference.ts"
 import * as Trained from "../training/trained.ts"
 import { ranking } from "./ranking.ts"
@@ -122,7 +123,10 @@ const examine = Effect.fnUntraced(function*<E, R>(
     task: `${c.output_dir}, ${name === AFTER ? "test" : "ranking before"}`,
     skipped: skippedOf(c, long)
   }
-  return yield* writing(join(c.output_dir, name), source, (keep) => judging(c, records, options, keep))
+  const found = yield* writing(join(c.output_dir, name), source, (keep) => judging(c, records, options, keep))
+  const [split, step] = name === AFTER ? ["test", c.max_steps] as const : ["before", 0] as const
+  yield* evaluated(c, split, step, found.summary)
+  return found
 })
 
 /**

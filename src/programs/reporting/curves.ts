@@ -55,25 +55,33 @@ const staleness = (batch: RecordBatch): Readonly<Record<string, number | null>> 
 }
 
 /** The figures of a step by name. */
-const figuresOf = (c: RunConfig, batch: RecordBatch): Readonly<Record<string, number | null>> => {
+export const figuresOf = (c: RunConfig, batch: RecordBatch): Readonly<Record<string, number | null>> => {
   const { texts, traits } = modeOf(c)
   const own = texts ? modeOf(c).study(0).figures?.(Frame.fromBatch(Lesson, batch)) : undefined
   if (own !== undefined) return own
   return { ...lossesOf(traits, batch), "gold among candidates": goldFound(batch), ...staleness(batch) }
 }
 
-/** Learning rates after warm-up and decay, of the models that are trained. */
-const ratesOf = (c: RunConfig, steps: number): ReadonlyArray<Curve> => {
+/** Learning rates of the steps 1, 2, ... after warm-up and decay, of the models that are trained. */
+export const schedulesOf = (
+  c: RunConfig
+): ReadonlyArray<{ readonly figure: string; readonly learningRate: (step: number) => number }> => {
   const { reader, retriever } = modeOf(c).traits
   const peaks = [
     ["retriever learning rate", retriever === "trained" ? c.lr_retriever : 0],
     ["reader learning rate", reader === "trained" ? c.learning_rate : 0]
   ] as const
-  return peaks.filter(([, peak]) => peak > 0).map(([figure, peak]) => {
-    const { learningRate } = groupsOf(c, peak)["decay"]!
-    return { figure, values: Array.from({ length: steps }, (_, i) => learningRate(i + 1)) }
-  })
+  return peaks.filter(([, peak]) => peak > 0).map(([figure, peak]) => ({
+    figure,
+    learningRate: groupsOf(c, peak)["decay"]!.learningRate
+  }))
 }
+
+const ratesOf = (c: RunConfig, steps: number): ReadonlyArray<Curve> =>
+  schedulesOf(c).map(({ figure, learningRate }) => ({
+    figure,
+    values: Array.from({ length: steps }, (_, i) => learningRate(i + 1))
+  }))
 
 /** The curves of a run so far; those that have no value at all are left out. */
 export const curvesOf = Effect.fn("curvesOf")(function*(c: RunConfig, output: string) {

@@ -3,6 +3,7 @@
  * is resumed has the lines of one that was not stopped.
  */
 import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import type { TokenRecord } from "../../domain/examples/tokens.ts"
@@ -61,7 +62,8 @@ export const heldOut = Effect.fnUntraced(function*(
   c: RunConfig,
   rows: ReadonlyArray<TokenRecord> | undefined,
   trained: number,
-  start: number
+  start: number,
+  see: (step: number, line: Line) => Effect.Effect<void, FileError, FileSystem.FileSystem> = () => Effect.void
 ) {
   const own = modeOf(c).texts?.heldOut
   let lines: ReadonlyArray<Line> = (yield* read(c.output_dir)).filter(({ step }) => step <= start)
@@ -80,6 +82,7 @@ export const heldOut = Effect.fnUntraced(function*(
     const line: Line = { step, epoch: passes(step), eval_data, ...finite(yield* own.judge(rows)) }
     lines = [...lines, line]
     yield* write(c.output_dir, lines)
+    yield* see(step, line)
     yield* reporter.note(shown(line))
   })
   /** What a run that was stopped there left undone. */
