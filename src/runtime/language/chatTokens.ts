@@ -5,10 +5,12 @@ import type { ImageError } from "../ports/Images.ts"
 import { ContextOverflow, ModelRefused } from "../ports/LanguageModel.ts"
 import type { Tokenizer } from "../tokenizers/tokenizer.ts"
 import { beginning, ending } from "./cutting.ts"
-import { placesIn } from "./partPlaces.ts"
+import { type Parted, placesIn } from "./partPlaces.ts"
 import * as PictureTokens from "./pictureTokens.ts"
 import type { ChatTemplate } from "./templates/chatTemplate.ts"
 import type { Piece } from "./templates/jinja/render.ts"
+
+export type { Parted } from "./partPlaces.ts"
 
 /** Token ids. */
 export type Ids = ReadonlyArray<number>
@@ -22,13 +24,6 @@ export interface ChatTokensOptions extends PictureTokens.Seer {
   readonly wrap: Ids | ChatTemplate
   /** Maximum tokens of a chat with its continuation. */
   readonly max_length: number
-}
-
-/** Tokens of a chat by its parts. */
-export interface Parted {
-  readonly ids: Ids
-  /** For each token, which of the parts that yield it belongs to, in their order; -1 for none. */
-  readonly parts: ReadonlyArray<number>
 }
 
 /** Chats as token ids. */

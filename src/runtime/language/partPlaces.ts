@@ -1,5 +1,12 @@
 /** Where parts of messages stand in a text that a chat template renders. */
 
+/** Tokens of a chat by its parts. */
+export interface Parted {
+  readonly ids: ReadonlyArray<number>
+  /** For each token, which of the parts that yield it belongs to, in their order; -1 for none. */
+  readonly parts: ReadonlyArray<number>
+}
+
 /** Where the parts that yield stand in a rendered text: characters from..to-1; `undefined` if a message is not in it as it is. */
 export const placesIn = (
   text: string,
