@@ -1,5 +1,6 @@
 /** Checks whether questions and passages fit the configured lengths, before either model is loaded. */
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { MOST_OPTIONS, queryOf } from "../domain/records/options.ts"
 import type { QuestionRecord } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
@@ -32,6 +33,21 @@ const warn = (line: string): Effect.Effect<void> =>
 const tellUnseen = (c: RunConfig, source: string, part: Parameters<typeof unseen>[1], pictures: number) => {
   const line = unseen(c, part, pictures)
   return line === undefined ? Effect.void : warn(`${source}: ${line}`)
+}
+
+/** Refuses records with words that a reader of pictures takes for one. */
+const wordless = (
+  source: string,
+  what: string,
+  { pictures }: Prompts,
+  records: ReadonlyArray<{ readonly id: string; readonly texts: ReadonlyArray<string> }>
+): Effect.Effect<void, ConfigError> => {
+  const token = pictures?.token
+  const found = token === undefined ? [] : records.filter(({ texts }) => texts.some((text) => text.includes(token)))
+  if (found.length === 0) return Effect.void
+  const problem = `${found.length} ${what} have the words ${token}, which the reader takes for a picture `
+    + `(first: ${found[0]!.id}); change them`
+  return Effect.fail(new ConfigError({ source, problems: [problem] }))
 }
 
 const FEW = 3
@@ -130,6 +146,15 @@ export const fitting = Effect.fn("fitting")(
     if (!reads(c)) return { records, long: [] }
     yield* tellUnseen(c, source, "question_prompt", records.filter(({ image = "" }) => image !== "").length)
     const prompts = yield* promptsOf(c)
+    yield* wordless(
+      source,
+      "questions",
+      prompts,
+      records.map(({ answer, id, options, question }) => ({
+        id,
+        texts: [question, ...options, answer]
+      }))
+    )
     if (use === "answer") yield* writable(c, records, prompts)
     return yield* settle(c, source, use, records, prompts)
   },
@@ -177,7 +202,12 @@ export const tellPassages = Effect.fn("tellPassages")(function*(c: RunConfig, co
   if (encodes(c)) yield* tellCutByRetriever(c, texts)
   if (modeOf(c).traits.passages === "none") return
   if (reads(c)) yield* tellUnseen(c, source, "document_prompt", corpus.pictures)
-  const { needs, pictures, tokenizer } = yield* promptsOf(c)
+  const prompts = yield* promptsOf(c)
+  const { needs, pictures, tokenizer } = prompts
+  if (pictures) {
+    const some = yield* Stream.runCollect(Stream.filter(corpus.all, ({ text }) => text.includes(pictures.token)))
+    yield* wordless(source, "passages", prompts, some.map(({ id, text }) => ({ id, texts: [text] })))
+  }
   const document_prompt = c.document_prompt.replace(IMAGE, "")
   const length = (text: string) => tokenizer.encode(document_prompt.replace("{text}", () => text)).length
   /** Tokens that a passage's picture takes, of all passages. */
