@@ -11,7 +11,7 @@ import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
 import * as RetrieverFolder from "../runtime/retrieval/folder.ts"
 import { modeOf } from "../systems/all.ts"
 import { listed, passagesOf, type Share, share, spread, type Texts } from "./cutTexts.ts"
-import { unseen } from "./pictures.ts"
+import { showable, unseen } from "./pictures.ts"
 import { type Long, type Prompts, promptsOf, quietly, tooLong, type Use } from "./promptLengths.ts"
 
 export type { Long, Use }
@@ -33,21 +33,6 @@ const warn = (line: string): Effect.Effect<void> =>
 const tellUnseen = (c: RunConfig, source: string, part: Parameters<typeof unseen>[1], pictures: number) => {
   const line = unseen(c, part, pictures)
   return line === undefined ? Effect.void : warn(`${source}: ${line}`)
-}
-
-/** Refuses records with words that a reader of pictures takes for one. */
-const wordless = (
-  source: string,
-  what: string,
-  { pictures }: Prompts,
-  records: ReadonlyArray<{ readonly id: string; readonly texts: ReadonlyArray<string> }>
-): Effect.Effect<void, ConfigError> => {
-  const token = pictures?.token
-  const found = token === undefined ? [] : records.filter(({ texts }) => texts.some((text) => text.includes(token)))
-  if (found.length === 0) return Effect.void
-  const problem = `${found.length} ${what} have the words ${token}, which the reader takes for a picture `
-    + `(first: ${found[0]!.id}); change them`
-  return Effect.fail(new ConfigError({ source, problems: [problem] }))
 }
 
 const FEW = 3
@@ -146,15 +131,12 @@ export const fitting = Effect.fn("fitting")(
     if (!reads(c)) return { records, long: [] }
     yield* tellUnseen(c, source, "question_prompt", records.filter(({ image = "" }) => image !== "").length)
     const prompts = yield* promptsOf(c)
-    yield* wordless(
-      source,
-      "questions",
-      prompts,
-      records.map(({ answer, id, options, question }) => ({
-        id,
-        texts: [question, ...options, answer]
-      }))
-    )
+    const texts = records.map(({ answer, id, image, options, question }) => ({
+      id,
+      image,
+      texts: [question, ...options, answer]
+    }))
+    yield* showable(c, { source, what: "questions", part: "question_prompt", prompts }, Stream.fromIterable(texts))
     if (use === "answer") yield* writable(c, records, prompts)
     return yield* settle(c, source, use, records, prompts)
   },
@@ -204,10 +186,8 @@ export const tellPassages = Effect.fn("tellPassages")(function*(c: RunConfig, co
   if (reads(c)) yield* tellUnseen(c, source, "document_prompt", corpus.pictures)
   const prompts = yield* promptsOf(c)
   const { needs, pictures, tokenizer } = prompts
-  if (pictures) {
-    const some = yield* Stream.runCollect(Stream.filter(corpus.all, ({ text }) => text.includes(pictures.token)))
-    yield* wordless(source, "passages", prompts, some.map(({ id, text }) => ({ id, texts: [text] })))
-  }
+  const all = Stream.map(corpus.all, ({ id, image, text }) => ({ id, image, texts: [text] }))
+  yield* showable(c, { source, what: "passages", part: "document_prompt", prompts }, all)
   const document_prompt = c.document_prompt.replace(IMAGE, "")
   const length = (text: string) => tokenizer.encode(document_prompt.replace("{text}", () => text)).length
   /** Tokens that a passage's picture takes, of all passages. */

@@ -93,11 +93,16 @@ describe("a run with pictures", () => {
     }))
   it.live("tells of pictures that no prompt shows, and refuses a reader of texts where one does", () =>
     Effect.gen(function*() {
-      const train = ({ words, ...own }: Raw, pictures?: number) =>
+      const train = ({ image, words, ...own }: Raw, pictures?: number) =>
         within((folder) =>
           Effect.gen(function*() {
             const worded = questions.map((own) =>
-              Object.assign({}, own, words === undefined ? {} : { question: words })
+              Object.assign(
+                {},
+                own,
+                words === undefined ? {} : { question: words },
+                image === undefined ? {} : { image }
+              )
             )
             writeFileSync(join(folder, "questions.jsonl"), lines(worded))
             const c = yield* settings(folder, { mode: "oracle", max_steps: 1, train_projector: false, ...own })
@@ -123,6 +128,8 @@ describe("a run with pictures", () => {
         failureOf(worded.value),
         /8 questions have the words <image>, which the reader takes for a picture \(first: q0\)/
       )
+      const lost = yield* train({ ...gold, image: "/nowhere/1.png" }, 8)
+      assert.match(failureOf(lost.value), /1 pictures of questions are not there \(first: \/nowhere\/1\.png, of q0\)/)
       const undrawn = yield* train(gold, 8)
       assert.match(
         failureOf(undrawn.value),
