@@ -19,7 +19,9 @@ import { all } from "../src/kernels/op/all.ts"
 import { apply, type Emitter, input, type Op } from "../src/kernels/Tensor.ts"
 import { answer, type AnswerOptions } from "../src/stages/answer.ts"
 import { drawContrast } from "../src/stages/contrast.ts"
+import { byPassage, retrieveEach } from "../src/stages/heads.ts"
 import { read, readWithout } from "../src/stages/read.ts"
+import { readInfluence, readOrders } from "../src/stages/readAgain.ts"
 import { retrieve } from "../src/stages/retrieve.ts"
 import { sample } from "../src/stages/sample.ts"
 import * as score from "../src/stages/score.ts"
@@ -143,6 +145,7 @@ const asks = {} as AnswerOptions
 /** Every stage by the name it is exported under, with sizes that stand for letters. */
 const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stage: Stage<any, any, any, any>]>>> = {
   retrieve: [["retrieve({ n })", retrieve({ n, rerank: false })]],
+  retrieveEach: [["retrieveEach({ heads: 1, k: n })", retrieveEach({ heads: 1, k: n, exclude: false })]],
   sample: [["sample({ n, m, c })", sample({ n, m, c, ...draw })]],
   read: [["read(m)", read(m, asks)]],
   readWithout: [["readWithout(m)", readWithout(m, asks)]],
@@ -162,13 +165,23 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
       disagreeing: false
     })
   ]],
+  readOrders: [["readOrders(c)", readOrders(c, { count: 1, seed: 0 }, asks)]],
+  readInfluence: [["readInfluence(c)", readInfluence(c, asks)]],
   weigh: [["weigh([n])", weigh([n])]],
   answerFused: [["answerFused(n, k)", answerFused(n, k, asks)]],
   goldTarget: [["goldTarget(m)", score.goldTarget(m)]],
-  update: [["update(byPairs(m, c))", update(byPairs(m, c, asks))], [
-    "update(byTarget(m, c))",
-    update(byTarget(m, c, asks))
-  ], ["update(byContrast(n, b))", update(byContrast(n, b, { both: false, margins: false }))]],
+  update: [
+    ["update(byPairs(m, c))", update(byPairs(m, c, asks))],
+    [
+      "update(byTarget(m, c))",
+      update(byTarget(m, c, asks))
+    ],
+    ["update(byContrast(n, b))", update(byContrast(n, b, { both: false, margins: false }))],
+    [
+      "update(byPassage(n))",
+      update(byPassage(n, asks))
+    ]
+  ],
   answer: [["answer(n, c)", answer(n, c, asks)]],
   findGold: [["findGold(c)", supervise.findGold(c)]],
   drawWithGold: [["drawWithGold(n, m, c)", supervise.drawWithGold(n, m, c, 0)]],
@@ -211,7 +224,9 @@ const relations = {
   "Target(m)": tables.Target(m),
   "Contrast(n, b)": tables.Contrast(n, b),
   Lesson: tables.Lesson,
-  "Answer(c)": tables.Answer(c)
+  "Answer(c)": tables.Answer(c),
+  Orders: tables.Orders,
+  "Influence(c)": tables.Influence(c)
 } satisfies Readonly<Record<string, Columns>>
 
 /** Whether a table's columns are all among another's. */

@@ -13,8 +13,10 @@ import { embedCommand } from "./commands/embed.ts"
 import { envCommand } from "./commands/env.ts"
 import { evaluateCommand } from "./commands/evaluate.ts"
 import { agreeCommand } from "./commands/evaluation/agree.ts"
+import { analyseCommand } from "./commands/evaluation/analyse.ts"
 import { compareCommand } from "./commands/evaluation/compare.ts"
 import { compareTasksCommand } from "./commands/evaluation/compareTasks.ts"
+import { hallucinationsCommand } from "./commands/evaluation/hallucinations.ts"
 import { experimentCommand } from "./commands/experiment.ts"
 import { exportCommand } from "./commands/export.ts"
 import { importCommand } from "./commands/import.ts"
@@ -42,6 +44,8 @@ export const program = Command.runWith(
     compareCommand,
     reportCommand,
     compareTasksCommand,
+    analyseCommand,
+    hallucinationsCommand,
     agreeCommand,
     answerCommand,
     embedCommand,

@@ -42,6 +42,7 @@ export const frame = (
     question: records.map((q) => q.question),
     query: records.map(query),
     image: records.map(({ image = "" }) => image),
+    group: records.map((q) => q.group),
     answer: records.map((q) => q.answer),
     options: records.map((q) => q.options),
     answerIndex: Int32Array.from(records, (q) => q.answerIndex),
@@ -78,22 +79,34 @@ const framed = <R extends TrainingRecord>(records: ReadonlyArray<R>, step: numbe
     ? tokenFrame(records as ReadonlyArray<TokenRecord>, step)
     : frame(records as ReadonlyArray<QuestionRecord>, step, rows)) as FrameOf<R>
 
+/** Which steps, how many questions a step, and how an epoch is ordered. */
+interface BatchOptions {
+  readonly from: number
+  readonly to: number
+  readonly size: number
+  readonly seed: number
+  /** Whether epochs stay in the order that they come in; by default it is drawn under the seed. */
+  readonly ordered?: boolean
+}
+
 /**
- * Batches for steps from..to-1, `size` questions each. Epochs form one sequence, each in its own order drawn under the
- * seed, so every batch is full and depends only on its step.
+ * Batches for steps from..to-1, `size` questions each. Epochs, of the same length, form one sequence, so every batch is full
+ * and depends only on its step.
  */
 export const batches = <R extends TrainingRecord>(
   epochs: (epoch: number) => ReadonlyArray<R>,
-  options: { readonly from: number; readonly to: number; readonly size: number; readonly seed: number },
+  options: BatchOptions,
   rows: Rows
 ): Stream.Stream<FrameOf<R>> => {
-  const { from, seed, size, to } = options
+  const { from, ordered = false, seed, size, to } = options
   const count = epochs(0).length
   let cached = { epoch: -1, records: epochs(0), order: Int32Array.of() as Int32Array }
   const at = (position: number): R => {
     const epoch = Math.floor(position / count)
     if (cached.epoch !== epoch) {
-      const order = Key.permutation(Key.fold(Key.make(seed), "epoch", epoch), count)
+      const order = ordered
+        ? Int32Array.from({ length: count }, (_, i) => i)
+        : Key.permutation(Key.fold(Key.make(seed), "epoch", epoch), count)
       cached = { epoch, records: epochs(epoch), order }
     }
     return cached.records[cached.order[position % count]!]!

@@ -34,6 +34,8 @@ export const modelFiles = {
   recipe: "mergekit_config.yml",
   colbert: "artifact.metadata",
   pylate: "config_sentence_transformers.json",
+  /** Names the frozen encoder of trained heads, and says what they are. */
+  heads: "heads.json",
   /** Marks a folder without weights whose model is trained from scratch. */
   untrained: "untrained.json"
 } as const
@@ -75,6 +77,16 @@ export const evaluationFiles = {
   predictions: "predictions.jsonl",
   ranking: "run.trec",
   judgements: "qrels.trec"
+} as const
+
+/** Folder of what is read of a split's questions with single passages, within the run's folder. */
+export const analysisFolder = (split: string): string => `analysis-${split}`
+
+/** Its files: figures; readings by the hash of their conditions; what written answers say, and where that stands. */
+export const analysisFiles = {
+  figures: "analysis.json",
+  readings: (hash: string): string => `readings-${hash.slice(0, 16)}.jsonl`,
+  hallucinations: "hallucinations.jsonl"
 } as const
 
 /** Folder of mined negatives, within the run's folder: its files, and what is kept to go on from. */

@@ -19,6 +19,19 @@ export interface Verdict {
   /** Recall of the gold passages at each of `depths`. */
   readonly recall: ReadonlyArray<number | null>
   readonly ndcg: number | null
+  /** Whether the option of greatest mean probability over orders of the options is correct; `null` if it was read in one order. */
+  readonly debiased: 0 | 1 | null
+  /** Whether the option chosen depends on the order; likewise. */
+  readonly orderDependent: 0 | 1 | null
+}
+
+/** How a passage changes the log-likelihood of the right answer, in nats per token: above 0 if it helps. */
+export interface Influence {
+  readonly id: string
+  /** By itself, against no passage. */
+  readonly alone: number
+  /** Beside the other passages, against these. */
+  readonly beside: number
 }
 
 /** One evaluated question, with everything needed to evaluate it again. */
@@ -34,6 +47,11 @@ export interface Judged extends Verdict {
   /** Negative log-likelihood of each option in nats, as `option_score` says, if options were scored; else empty. */
   readonly optionNll: ReadonlyArray<number>
   readonly gold: ReadonlyArray<string>
+  /** Mean probability of each option over orders, and the option chosen in each; empty if it was read in one order. */
+  readonly optionProbabilities: ReadonlyArray<number>
+  readonly orderAnswers: ReadonlyArray<number>
+  /** Of each passage that the reader was given, best first; empty if that was not read. */
+  readonly influence: ReadonlyArray<Influence>
   /** Ids and scores of the retrieved passages, ranked as trec_eval ranks them; at most `DEPTH`. */
   readonly found: Ranking
 }
@@ -52,6 +70,9 @@ export interface Outcome {
       readonly predictionIndex: number
       readonly written: string
       readonly optionNll?: ReadonlyArray<number>
+      readonly optionProbabilities?: ReadonlyArray<number>
+      readonly orderAnswers?: ReadonlyArray<number>
+      readonly influence?: ReadonlyArray<Influence>
     }
     | undefined
   readonly ranking: Ranking
@@ -62,12 +83,25 @@ const correctOf = (q: QuestionRecord, answered: Outcome["answered"]): Verdict["c
   return isCorrect(q, answered.prediction, answered.predictionIndex) ? 1 : 0
 }
 
+/** What other orders of the options make of a question. */
+const ordersOf = (q: QuestionRecord, answered: Outcome["answered"]) => {
+  const { optionProbabilities = [], orderAnswers = [] } = answered ?? {}
+  const known = orderAnswers.length > 1 && isAnswered(q)
+  const best = optionProbabilities.indexOf(Math.max(...optionProbabilities))
+  return {
+    optionProbabilities,
+    orderAnswers,
+    debiased: known ? isCorrect(q, q.options[best]!, best) ? 1 : 0 : null,
+    orderDependent: orderAnswers.length > 1 ? new Set(orderAnswers).size > 1 ? 1 : 0 : null
+  } as const
+}
+
 /** Evaluates a question: whether the answer is correct, and the ranks of its gold passages among the first 100. */
 export const judge = (q: QuestionRecord, { answered, ranking }: Outcome): Judged => {
   const found = ranked(ranking).slice(0, DEPTH)
   const [ids, gold] = [found.map(([id]) => id), new Set(q.gold)]
   const known = gold.size > 0 && found.length > 0
-  const { optionNll = [], prediction, predictionIndex, written } = answered
+  const { influence = [], optionNll = [], prediction, predictionIndex, written } = answered
     ?? { prediction: "", predictionIndex: -1, written: "" }
   return {
     id: q.id,
@@ -86,6 +120,8 @@ export const judge = (q: QuestionRecord, { answered, ranking }: Outcome): Judged
     predictionIndex,
     written,
     optionNll,
+    ...ordersOf(q, answered),
+    influence,
     gold: [...gold],
     found
   }
@@ -93,8 +129,8 @@ export const judge = (q: QuestionRecord, { answered, ranking }: Outcome): Judged
 
 /** An evaluated question without the fields that only the predictions file needs. */
 export const verdict = (judged: Judged): Verdict => {
-  const { correct, group, id, ndcg, ranked, recall, reciprocalRank, type, unparsed } = judged
-  return { id, group, type, correct, unparsed, ranked, reciprocalRank, recall, ndcg }
+  const { correct, debiased, group, id, ndcg, orderDependent, ranked, recall, reciprocalRank, type, unparsed } = judged
+  return { id, group, type, correct, unparsed, ranked, reciprocalRank, recall, ndcg, debiased, orderDependent }
 }
 
 /** Metrics over many questions; `null` if no question has a value. */
@@ -105,6 +141,10 @@ export interface Summary {
   readonly accuracy: Metric.Interval | null
   /** Answers that name no option, and their share of the questions with options. */
   readonly unparsed: { readonly count: number; readonly share: number | null }
+  /** Accuracy by mean probabilities over orders of the options; `null` if questions were read in one order. */
+  readonly debiased_accuracy: Metric.Interval | null
+  /** The share of questions whose answer depends on the order; likewise. */
+  readonly order_dependent: Metric.Interval | null
   /** Questions over which ranking metrics are averaged: those with gold passages and a ranking. */
   readonly ranked: number
   readonly "mrr@100": number | null
@@ -119,6 +159,12 @@ export interface Summary {
 export const answers = (verdicts: ReadonlyArray<Verdict>): ReadonlyArray<Metric.Keyed> =>
   verdicts.flatMap(({ correct, group, id }) => correct === null ? [] : [{ key: id, group, value: correct }])
 
+const over = (verdicts: ReadonlyArray<Verdict>, of: (verdict: Verdict) => number | null): Metric.Interval | null =>
+  Metric.interval(verdicts.flatMap((own) => {
+    const value = of(own)
+    return value === null ? [] : [{ group: own.group, value }]
+  }))
+
 /** Metrics over many verdicts; `seconds` is the time taken, `skipped` the number of questions left out. */
 export const summarise = (verdicts: ReadonlyArray<Verdict>, seconds: number, skipped = 0): Summary => {
   const parsed = verdicts.flatMap(({ unparsed }) => unparsed === null ? [] : [unparsed ? 1 : 0])
@@ -127,6 +173,8 @@ export const summarise = (verdicts: ReadonlyArray<Verdict>, seconds: number, ski
     skipped,
     accuracy: Metric.interval(answers(verdicts)),
     unparsed: { count: parsed.filter((one) => one === 1).length, share: Metric.mean(parsed) },
+    debiased_accuracy: over(verdicts, (v) => v.debiased),
+    order_dependent: over(verdicts, (v) => v.orderDependent),
     ranked: verdicts.filter((v) => v.ranked).length,
     "mrr@100": Metric.mean(verdicts.map((v) => v.reciprocalRank)),
     "ndcg@10": Metric.mean(verdicts.map((v) => v.ndcg)),

@@ -3,7 +3,8 @@ import { integer, integers, ragged, raggedReals, real, reals, text, texts } from
 
 /**
  * A question as asked in step `step`, with the retriever's `query`: `answer` is the target text of the reader,
- * `image` the reference of its picture ("" for none), `options` its choices (empty if the answer is free text), `answerIndex` the correct one (-1 if free text), `gold`
+ * `image` the reference of its picture ("" for none), `group` what it is of
+ * (its patient, say), `options` its choices (empty if the answer is free text), `answerIndex` the correct one (-1 if free text), `gold`
  * the passages that contain the answer, as corpus rows (empty if unknown), `negatives` passages that are known not to,
  * and `teacher` the scores that a teacher gives to both, in this order (empty if unknown).
  */
@@ -13,6 +14,7 @@ export const Question = {
   question: text,
   query: text,
   image: text,
+  group: text,
   answer: text,
   options: texts,
   answerIndex: integer,
@@ -115,4 +117,21 @@ export const Answer = (c: number) => ({
   support: integers(c),
   written: text,
   optionNll: raggedReals
+})
+
+/**
+ * Of a question whose options were scored, read in several orders of them: the mean over orders of each option's
+ * probability, and the option chosen in each order, that of the given one first. Empty for others.
+ */
+export const Orders = { debiased: raggedReals, orderAnswers: ragged }
+
+/**
+ * Mean negative log-likelihood of the right answer, in nats per token: with all `c` passages of the prompt, without any, with
+ * each alone, and with all but each. NaN where there is none, where no answer is known, and where the question was not asked.
+ */
+export const Influence = (c: number) => ({
+  nllAll: real,
+  nllNone: real,
+  nllAlone: reals(c),
+  nllBut: reals(c)
 })

@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { join } from "node:path"
 import { retrieverOf } from "../domain/settings/models.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { Corpus } from "../runtime/ports/Corpus.ts"
@@ -11,6 +12,7 @@ import { Reporter } from "../runtime/ports/Reporter.ts"
 import { Retriever } from "../runtime/ports/Retriever.ts"
 import * as Stored from "../runtime/retrieval/indexes/stored.ts"
 import * as retriever from "../runtime/retrieval/retriever.ts"
+import { modeOf } from "../systems/all.ts"
 
 /** Statistics of a written index. */
 export interface Embedded {
@@ -49,12 +51,14 @@ export const embed = Effect.fn("embed")(function*(c: RunConfig, folder: string) 
   const shown = { task: "embed", total: size, start: 0, unit: "passages", each: 1, figures: {} }
   const report = (done: number) => Effect.flatMap(elapsed, (seconds) => reporter.report({ ...shown, done, seconds }))
   let stats: IndexStats | undefined
-  const indexes = watched(report, (own) => Effect.sync(() => void (stats = own))).pipe(
-    Layer.provide(Stored.into(folder, { memory: 0 }))
-  )
+  const into = (own: string) =>
+    watched(report, (own) => Effect.sync(() => void (stats = own))).pipe(Layer.provide(Stored.into(own, { memory: 0 })))
   const settings = { model: retrieverOf(c), training: c, retrieval: c }
-  const building = Effect.flatMap(Retriever, ({ refresh }) => refresh)
-  yield* Effect.provide(building, retriever.over(settings).pipe(Layer.provide(indexes)))
+  const layer = modeOf(c).embeds?.((head) => into(join(folder, head)))
+    ?? retriever.over(settings).pipe(Layer.provide(into(folder)))
+  /** A search for nothing builds what a refresh, of vectors that never change, does not. */
+  const building = Effect.flatMap(Retriever, ({ refresh, search }) => Effect.andThen(search([], 1), refresh))
+  yield* Effect.provide(building, layer)
   const seconds = yield* elapsed
   return { folder, passages: stats!.passages, dim: stats!.dim, seconds } satisfies Embedded as Embedded
 })

@@ -173,7 +173,7 @@ export interface InitOptions {
 
 /**
  * Creates the configured model folders that do not exist, with vocabularies from the corpus and the questions. A name of
- * the form of a Hub's id is none of a folder to create.
+ * the form of a Hub's id is none of a folder to create; encoders of pictures are not made.
  */
 export const init = Effect.fn("init")(function*(c: RunConfig, { pictures }: InitOptions = {}) {
   if (pictures !== undefined && (pictures < PATCHES || pictures % PATCHES !== 0)) {
@@ -182,7 +182,8 @@ export const init = Effect.fn("init")(function*(c: RunConfig, { pictures }: Init
   }
   const own = pictures === undefined ? reader : pictureReader(pictures)
   const named = [[c.retriever_name_or_path, retriever], [c.reader_name_or_path, own]] as const
-  const wanted = named.filter(([name]) => name !== "")
+  const { queries } = modeOf(c).traits
+  const wanted = named.filter(([name, kind]) => name !== "" && (kind === own || queries === undefined))
   if (resolve(c.retriever_name_or_path) === resolve(c.reader_name_or_path)) {
     const problem = `retriever_name_or_path and reader_name_or_path are the same folder (${c.reader_name_or_path})`
     return yield* new ConfigError({ source: "init", problems: [problem] })

@@ -7,6 +7,8 @@ import { folders } from "../domain/settings/models.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { hashFile, located, sha256Of } from "../runtime/files/disk.ts"
 import { type Pinned, pinned, resolve } from "../runtime/models/folder.ts"
+import { isBare } from "../runtime/retrieval/pictures/frozen.ts"
+import { baseOf } from "../runtime/retrieval/pictures/heads.ts"
 import { modeOf } from "../systems/all.ts"
 
 /** What this process has looked up, by the name that was given and by that with the commit: all its runs use the same. */
@@ -32,8 +34,19 @@ const used = (c: RunConfig) => {
   ]
 }
 
+/** Has a retriever of pictures at hand: its encoder and, of a folder of heads, the encoder that it names. */
+const picturesAtHand = Effect.fnUntraced(function*(name: string) {
+  if (isBare(name)) return name
+  const own = yield* atHand(name)
+  const base = yield* baseOf(own)
+  if (base !== own && !isBare(base)) yield* atHand(base)
+  return own
+})
+
 const having = Effect.fnUntraced(function*(c: RunConfig, keys: ReadonlyArray<ReturnType<typeof used>[number]>) {
-  const names = yield* Effect.forEach(keys, (key) => Effect.map(atHand(c[key]), (name) => [key, name] as const))
+  const find = (key: typeof keys[number]) =>
+    key === folders.retriever && modeOf(c).traits.queries === "pictures" ? picturesAtHand(c[key]) : atHand(c[key])
+  const names = yield* Effect.forEach(keys, (key) => Effect.map(find(key), (name) => [key, name] as const))
   return { ...c, ...Object.fromEntries(names) }
 })
 

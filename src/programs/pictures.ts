@@ -2,20 +2,65 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { pictureLeaks, type Shown } from "../domain/pictures/leaks.ts"
+import { fingerprint } from "../domain/pictures/likeness.ts"
+import { opaque } from "../domain/pictures/Picture.ts"
+import type { QuestionRecord } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import { IMAGE, showsImage } from "../domain/settings/placeholders.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { exists } from "../runtime/files/disk.ts"
-import * as Images from "../runtime/pictures/images.ts"
+import { layer as imagesLayer } from "../runtime/pictures/images.ts"
 import { fileOf } from "../runtime/pictures/reference.ts"
 import { Corpus } from "../runtime/ports/Corpus.ts"
+import { Images } from "../runtime/ports/Images.ts"
 
 /** The pictures that records name. */
-export const imagesOf = (c: RunConfig) => Images.layer({ memory: c.images_in_memory * 2 ** 20 })
+export const imagesOf = (c: RunConfig) => imagesLayer({ memory: c.images_in_memory * 2 ** 20 })
 
 /** The corpus, and the pictures that it and the questions name. */
 export const around = (c: RunConfig, passages: Corpus["Service"]) =>
   Layer.merge(Layer.succeed(Corpus, passages), imagesOf(c))
+
+/** The pictures of records that have one, each decoded. */
+const shownIn = Effect.fnUntraced(function*(records: ReadonlyArray<{ readonly id: string; readonly image?: string }>) {
+  const images = yield* Images
+  const pictured = records.filter(({ image = "" }) => image !== "")
+  return yield* Effect.forEach(
+    pictured,
+    ({ id, image }) =>
+      Effect.map(images.read(image!), ({ hash, picture }): Shown => ({
+        id,
+        hash,
+        fingerprint: fingerprint(opaque(picture, "drop"))
+      }))
+  )
+})
+
+/** Of each split but training, the questions whose pictures passages or training have; every picture is decoded for it. */
+export const leaksOfPictures = Effect.fnUntraced(function*(
+  _: RunConfig,
+  passages: Corpus["Service"],
+  records: ReadonlyMap<string, ReadonlyArray<QuestionRecord>>
+) {
+  const stored: Array<Shown> = []
+  yield* Stream.runForEach(passages.all, (passage) => Effect.map(shownIn([passage]), (own) => void stored.push(...own)))
+  const train = yield* shownIn(records.get("train") ?? [])
+  const found = yield* Effect.forEach(
+    [...records].filter(([split]) => split !== "train"),
+    ([split, test]) =>
+      Effect.map(shownIn(test), (own) => {
+        const [inPassages, inTraining] = [pictureLeaks(own, stored), pictureLeaks(own, train)]
+        return [split, {
+          picture_in_passages: inPassages.same,
+          picture_in_training: inTraining.same,
+          picture_like_passages: inPassages.alike,
+          picture_like_training: inTraining.alike
+        }] as const
+      })
+  )
+  return Object.fromEntries(found)
+}, (effect, c) => Effect.provide(effect, imagesOf(c)))
 
 /** That so many passages or questions have pictures which the reader's prompts do not show, in a sentence. */
 export const unseen = (
@@ -29,7 +74,7 @@ export const unseen = (
 }
 
 /** What of a passage or a question a reader is shown. */
-interface Shown {
+interface Showable {
   readonly id: string
   readonly image?: string | undefined
   readonly texts: ReadonlyArray<string>
@@ -51,7 +96,7 @@ interface Showing {
 export const showable = Effect.fnUntraced(function*<E, R>(
   c: RunConfig,
   { part, prompts, source, what }: Showing,
-  records: Stream.Stream<Shown, E, R>
+  records: Stream.Stream<Showable, E, R>
 ) {
   if (!prompts.pictures) return
   const { token } = prompts.pictures

@@ -17,8 +17,11 @@ import { type Long, type Prompts, promptsOf, quietly, tooLong, type Use } from "
 export type { Long, Use }
 
 const reads = (c: RunConfig): boolean => modeOf(c).traits.reader !== "none"
-/** Whether the mode's retriever encodes queries and passages. */
-const encodes = (c: RunConfig): boolean => ["frozen", "trained"].includes(modeOf(c).traits.retriever)
+/** Whether the mode's retriever encodes queries and passages as texts. */
+const encodes = (c: RunConfig): boolean => {
+  const { queries, retriever } = modeOf(c).traits
+  return queries === undefined && (retriever === "frozen" || retriever === "trained")
+}
 
 /** Lines already logged: several parts of a command may check the same corpus or questions. */
 const told = new Set<string>()
@@ -155,7 +158,7 @@ const tellCutByRetriever = Effect.fnUntraced(function*(c: RunConfig, texts: Text
 
 /** Logs how many passages the retriever truncates. */
 export const tellEncoded = (c: RunConfig, corpus: Corpus["Service"]) =>
-  Effect.flatMap(passagesOf(corpus), (texts) => tellCutByRetriever(c, texts))
+  encodes(c) ? Effect.flatMap(passagesOf(corpus), (texts) => tellCutByRetriever(c, texts)) : Effect.void
 
 /** Refuses a mode without a retriever, for a command that only ranks. */
 export const needsRetriever = (c: RunConfig, command: string): Effect.Effect<void, ConfigError> => {

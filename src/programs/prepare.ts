@@ -204,7 +204,7 @@ const lacking = (
     `${lost.length} questions name ${
       lost.some((q) => q.gold.some((id) => passages.row(id) < 0)) ? "gold passages" : "negatives"
     } that ${c.passages_file} lacks (first: ${lost[0]!.id})`,
-    ...(split === "train" ? modeOf(c).lacks?.(records) ?? [] : []),
+    ...modeOf(c).lacks?.(records, split) ?? [],
     gold && bare.length > 0
     && `mode ${c.mode} needs the gold passage of every question; ${bare.length} have none (first: ${bare[0]!.id})`,
     traits.questions === "given" && traits.reader !== "none" && mute.length > 0
@@ -259,13 +259,19 @@ export const prepare = Effect.fn("prepare")(function*(given: RunConfig) {
   yield* tellPassages(c, data.passages)
   const { long, records: fit } = yield* fitting(c, c.train_file || `mode ${c.mode}`, "learn", epochs(0))
   const left = skippedOf(c, long)
-  const steps = stepsOf(c, fit.length)
+  const { arranged } = modeOf(c)
+  const kept: RowEpochs = arranged
+    ? (epoch) => arranged(fit, epoch)
+    : left.size === 0
+    ? epochs
+    : (epoch) => epochs(epoch).filter(({ id }) => !left.has(id))
+  const steps = stepsOf(c, arranged ? kept(0).length : fit.length)
   if (typeof steps === "string") return yield* new ConfigError({ source: `mode ${c.mode}`, problems: [steps] })
   return {
     ...data,
     config: { ...c, max_steps: steps },
     rows: rows && c.train_file,
-    epochs: left.size === 0 ? epochs : (epoch) => epochs(epoch).filter(({ id }) => !left.has(id))
+    epochs: kept
   } satisfies Prepared as Prepared
 })
 

@@ -8,6 +8,7 @@ import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import type { Corpus } from "../runtime/ports/Corpus.ts"
 import type { ParameterGroup } from "../runtime/ports/Learning.ts"
 import { modeOf } from "../systems/all.ts"
+import { leaksOfPictures } from "./pictures.ts"
 import { fitting } from "./preflight.ts"
 import { fileOf, judged, learner, prepare, splits } from "./prepare.ts"
 import { parameterGroups } from "./training/course.ts"
@@ -26,6 +27,7 @@ export interface Valid {
 
 /** What the questions of each split but training share with passages and training. */
 const leaksOf = Effect.fnUntraced(function*(
+  c: RunConfig,
   passages: Corpus["Service"],
   records: ReadonlyMap<string, ReadonlyArray<QuestionRecord>>
 ) {
@@ -35,8 +37,11 @@ const leaksOf = Effect.fnUntraced(function*(
   if (tests.length === 0) return {}
   yield* Stream.runForEach(passages.all, (passage) => Effect.sync(() => tests.forEach(([, , { see }]) => see(passage))))
   const train = records.get("train") ?? []
+  const pictured = modeOf(c).traits.pictures ? yield* leaksOfPictures(c, passages, records) : {}
   return Object.fromEntries(
-    tests.map(([split, test, { leaks }]) => [split, { ...leaks(), ...leaksInTraining(train, test) }])
+    tests.map(([split, test, { leaks }]) =>
+      [split, { ...leaks(), ...leaksInTraining(train, test), ...pictured[split] }] as const
+    )
   ) as Readonly<Record<string, Leaks>>
 })
 
@@ -64,7 +69,7 @@ export const validate = Effect.fn("validate")(function*(c: RunConfig, seeksLeaks
     ...(prepared.counts ? { texts: prepared.counts } : {}),
     groups,
     ...(seeksLeaks
-      ? { leaks: yield* leaksOf(prepared.passages, new Map(counts.map(([split, , own]) => [split, own]))) }
+      ? { leaks: yield* leaksOf(c, prepared.passages, new Map(counts.map(([split, , own]) => [split, own]))) }
       : {})
   } satisfies Valid as Valid
 }, Effect.scoped)

@@ -105,10 +105,16 @@ export const all = (outcomes: ReadonlyArray<Outcome>): string =>
 
 /** A single evaluation. */
 export const summary = (s: Summary): string => {
-  const { accuracy, questions, ranked, recall } = s
+  const { accuracy, debiased_accuracy, order_dependent, questions, ranked, recall } = s
+  const orders = Object.entries({ debiased_accuracy, order_dependent }).flatMap(([name, own]) =>
+    own ? [[name, own] as const] : []
+  )
   const shown = countsOf([s])
   return markdown([
-    ["questions", ...shown.map(([name]) => name), "accuracy", "95% interval", "ranked", "MRR@100", "nDCG@10"].concat(
+    ["questions", ...shown.map(([name]) => name), "accuracy", "95% interval", ...orders.map(([name]) => name)].concat(
+      "ranked",
+      "MRR@100",
+      "nDCG@10",
       Object.keys(recall)
     ),
     [
@@ -116,6 +122,7 @@ export const summary = (s: Summary): string => {
       ...shown.map(([, count]) => String(count(s))),
       share(accuracy?.mean),
       bounds(accuracy),
+      ...orders.map(([, own]) => share(own.mean)),
       String(ranked),
       share(s["mrr@100"]),
       share(s["ndcg@10"]),

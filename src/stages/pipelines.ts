@@ -8,6 +8,7 @@ import { answer, answering, type AnswerOptions, supportOf } from "./answer.ts"
 import { candidatesOf, type ContrastOptions, drawContrast } from "./contrast.ts"
 import type { PromptOptions } from "./prompt.ts"
 import { read, readWithout } from "./read.ts"
+import { readInfluence, readOrders } from "./readAgain.ts"
 import { retrieve, type RetrieveOptions } from "./retrieve.ts"
 import { sample, type SampleOptions } from "./sample.ts"
 import {
@@ -38,6 +39,8 @@ export const trainingStep = <O extends Columns, E, R, I extends Columns>(
 ) => {
   const [lesson, lessons] = [update(teaching as Teaching<I>), updates(teaching as Teaching<I>)]
   return {
+    /** The stages before the update. */
+    study,
     /** Runs the stages and the update: one step. */
     learn: (rows: Frame<typeof Question>) =>
       study.run(rows).pipe(
@@ -129,7 +132,10 @@ export const contrastive = (o: ContrastOptions & ContrastGoal) =>
 export const oracle = (c: number, passages: number, seed: number, o: PromptOptions) =>
   trainingStep(pipe(drawOracle(c, passages, seed), Stage.andThen(goldTarget(1))), byTarget(1, c, o))
 
-/** Retrieval, then the reader's choice from the `c` best of `n`: as columns, or as events while it is made. */
+/**
+ * Retrieval, then the reader's choice from the `c` best of `n`: as columns, or as events while it is made. `alone` is its choice
+ * given one passage, which stands in `docs`; `orders` and `influence` read again what has been answered.
+ */
 const answered = <E, R>(
   find: Stage.Stage<typeof Question, ReturnType<typeof Candidates>, E, R>,
   n: number,
@@ -137,6 +143,9 @@ const answered = <E, R>(
   o: AnswerOptions
 ) => ({
   stage: pipe(find, Stage.andThen(answer(n, c, o))),
+  alone: answer(1, 1, o),
+  orders: (count: number, seed: number) => readOrders(c, { count, seed }, o),
+  influence: readInfluence(c, o),
   /** The passages behind each answer, best last, and the events of answering. */
   tell: (rows: Frame<typeof Question>) =>
     Effect.map(find.run(rows), (found) => {
@@ -150,5 +159,5 @@ const answered = <E, R>(
 export const answerGold = (c: number, o: AnswerOptions) => answered(findGold(c), c, c, o)
 
 /** Inference: the best passages without sampling, then the reader's choice. */
-export const answerOne = (o: Pick<StudyOptions, "n" | "c" | "rerank"> & AnswerOptions) =>
+export const answerOne = (o: Pick<StudyOptions, "n" | "c" | "rerank" | "exclude"> & AnswerOptions) =>
   answered(retrieve(o), o.n, o.c, o)

@@ -12,6 +12,8 @@ export interface RetrieveOptions {
   readonly n: number
   /** Rescore and rank the candidates with the retriever's current weights. */
   readonly rerank: boolean
+  /** Whether passages of the question's group are not to be found; retrievers of texts find them all the same. */
+  readonly exclude?: boolean
 }
 
 /** What the retriever is asked in each row: the question's picture, if it has one, and its query. */
@@ -29,14 +31,14 @@ const rank = (docs: Int32Array, scores: Float32Array, n: number) => {
 }
 
 /** The candidates of each question, best first; needs a `Retriever`. */
-export const retrieve = ({ n, rerank }: RetrieveOptions) =>
+export const retrieve = ({ exclude = false, n, rerank }: RetrieveOptions) =>
   Stage.make("retrieve", {
     needs: Question,
     adds: Candidates(n),
     run: Effect.fnUntraced(function*(rows) {
       const retriever = yield* Retriever
       const queries = queriesOf(rows)
-      const { docs, scores } = yield* retriever.search(queries, n)
+      const { docs, scores } = yield* retriever.search(queries, n, exclude ? Frame.column(rows, "group") : undefined)
       if (!rerank) return { docs, docScore: scores }
       return rank(docs, yield* retriever.score(queries, docs), n)
     })

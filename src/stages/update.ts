@@ -14,6 +14,19 @@ import * as Stage from "./Stage.ts"
 export interface Lessons {
   readonly retriever: RetrieverLesson
   readonly reader: LanguageModelLesson
+  /** The row of each of the reader's examples; of example i row i, if omitted. */
+  readonly rowOf?: ReadonlyArray<number>
+}
+
+/** Losses by row: the mean over each row's examples, 0 where it has none. */
+const byRow = (losses: Float32Array, rows: number, rowOf: Lessons["rowOf"]): Float32Array => {
+  if (rowOf === undefined) return losses
+  const [sums, counts] = [new Float32Array(rows), new Float32Array(rows)]
+  rowOf.forEach((row, i) => {
+    sums[row]! += losses[i]!
+    counts[row]!++
+  })
+  return sums.map((sum, row) => sum / Math.max(1, counts[row]!))
 }
 
 /** Concatenates columns: [rows, a] and [rows, b] to [rows, a + b]. */
@@ -108,10 +121,10 @@ export const update = <I extends Columns>({ lessons, needs }: Teaching<I>) =>
     needs,
     adds: Lesson,
     run: Effect.fnUntraced(function*(rows) {
-      const { reader, retriever } = yield* lessons(rows)
+      const { reader, retriever, rowOf } = yield* lessons(rows)
       const retrieverLoss = yield* (yield* RetrieverLearner).learn(retriever)
-      const readerLoss = yield* (yield* LanguageModelLearner).learn(reader)
-      return { retrieverLoss, readerLoss }
+      const readerLosses = yield* (yield* LanguageModelLearner).learn(reader)
+      return { retrieverLoss, readerLoss: byRow(readerLosses, rows.rows, rowOf) }
     })
   })
 
@@ -130,7 +143,10 @@ export const updates = <I extends Columns>({ lessons }: Teaching<I>) =>
     const retrieverLosses = yield* several(yield* RetrieverLearner, all.map(({ retriever }) => retriever), alike)
     const readerLosses = yield* several(yield* LanguageModelLearner, all.map(({ reader }) => reader), alike)
     return frames.map((rows, k) =>
-      Frame.append(rows, Lesson, { retrieverLoss: retrieverLosses[k]!, readerLoss: readerLosses[k]! })
+      Frame.append(rows, Lesson, {
+        retrieverLoss: retrieverLosses[k]!,
+        readerLoss: byRow(readerLosses[k]!, rows.rows, all[k]!.rowOf)
+      })
     )
   })
 

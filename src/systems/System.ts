@@ -6,7 +6,7 @@ import type * as Scope from "effect/Scope"
 import type { Epochs, RowFrame } from "../datasets/batches.ts"
 import type { TokenRecord } from "../domain/examples/tokens.ts"
 import type { Frame } from "../domain/Frame.ts"
-import type { Passage, QuestionRecord } from "../domain/records/Records.ts"
+import type { Passage, QuestionRecord, Split } from "../domain/records/Records.ts"
 import type { ConfigError } from "../domain/settings/configure.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import type { Spec } from "../domain/settings/Spec.ts"
@@ -21,7 +21,7 @@ import type {
   LanguageModelLearner,
   ModelRefused
 } from "../runtime/ports/LanguageModel.ts"
-import type { IndexError } from "../runtime/ports/PassageIndex.ts"
+import type { IndexError, PassageIndex } from "../runtime/ports/PassageIndex.ts"
 import type { Retriever, RetrieverError, RetrieverLearner } from "../runtime/ports/Retriever.ts"
 import type { answerOne } from "../stages/pipelines.ts"
 
@@ -125,6 +125,10 @@ export interface Mode {
   readonly answers: Layer.Layer<Ports, Unready, Surroundings | Corpus>
   /** The trained retriever alone, for ranking; it finds nothing where the mode has none. */
   readonly ranks: Layer.Layer<Retriever, Unready, Surroundings | Corpus>
+  /** The same with an index in each of these places, one for each head, for a command that writes them; if omitted, one of texts. */
+  readonly embeds?: (
+    stores: (head: string) => Layer.Layer<PassageIndex, never, Surroundings>
+  ) => Mode["ranks"]
   /** Generates passages from those of the corpus; if omitted, the corpus itself is used. */
   readonly corpus?: (passages: ReadonlyArray<Passage>) => ReadonlyArray<Passage>
   /** Generates questions from the passages; if omitted, those of the files are used. */
@@ -133,8 +137,10 @@ export interface Mode {
   readonly texts?: TextRows
   /** Whether training rows may have their passages as texts, which then join the corpus. */
   readonly pairs?: boolean
-  /** What is wrong with the questions to learn from, if anything. */
-  readonly lacks?: (records: ReadonlyArray<QuestionRecord>) => ReadonlyArray<string>
+  /** What is wrong with the questions of a split for the mode, if anything. */
+  readonly lacks?: (records: ReadonlyArray<QuestionRecord>, split: Split) => ReadonlyArray<string>
+  /** The order of an epoch's questions, and which of them it has; all in an order drawn under the seed, if omitted. */
+  readonly arranged?: (records: ReadonlyArray<QuestionRecord>, epoch: number) => ReadonlyArray<QuestionRecord>
   /** Whether every question needs a gold passage, for training and for evaluation. */
   readonly needsGold: { readonly studied: boolean; readonly judged: boolean }
   /** Minimum number of passages in the corpus. */

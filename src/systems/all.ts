@@ -12,12 +12,13 @@ import {
 import type { Raw, RunConfig } from "../domain/settings/RunConfig.ts"
 import type { Fields } from "../domain/settings/setting.ts"
 import { jmlr } from "./jmlr/jmlr.ts"
+import { jomed } from "./jomed/jomed.ts"
 import { mediphi } from "./mediphi/mediphi.ts"
 import { stm } from "./stm/stm.ts"
 import type { Mode, System } from "./System.ts"
 
 /** The first is the default. */
-const systems: readonly [System, ...ReadonlyArray<System>] = [jmlr, stm, mediphi]
+const systems: readonly [System, ...ReadonlyArray<System>] = [jmlr, stm, mediphi, jomed]
 
 /** The specs of all systems. */
 export const specs = systems.map(({ spec }) => spec) as unknown as Specs

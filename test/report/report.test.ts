@@ -8,6 +8,7 @@ import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs
 import { basename, join } from "node:path"
 import { collect, type ReportOptions } from "../../src/programs/reporting/collect.ts"
 import { filesFolder, trecFiles, writeReport } from "../../src/programs/reporting/files.ts"
+import { influences } from "../../src/programs/reporting/statistics.ts"
 import { lead } from "../../src/report/page/lead.ts"
 import { pageOf } from "../../src/report/page/page.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
@@ -67,6 +68,46 @@ describe("a report of an experiment", () => {
     assert.deepStrictEqual(report.damaged, [])
   })
 
+  it("tells what passages and orders of options do, where evaluations have kept it", async () => {
+    const report = await reportOf(["@/experiment"])
+    const answered = report.arms[0]!.runs.flatMap(({ evaluated }) => evaluated!.answered)
+    const all = answered.flatMap(({ influence }) => influence)
+    assert.strictEqual(all.length, 24)
+    // The first passage is gold where it is made so.
+    const [first] = answered
+    const made = influences([
+      {
+        name: "a",
+        runs: [{
+          ...report.arms[0]!.runs[0]!,
+          evaluated: {
+            ...report.arms[0]!.runs[0]!.evaluated!,
+            answered: [{ ...first!, gold: [first!.influence[0]!.id] }]
+          }
+        }]
+      }
+    ])
+    assert.deepStrictEqual(made.map(({ alone, beside, kind, passages }) => [kind, passages, alone.mean, beside.mean]), [
+      ["gold", 1, first!.influence[0]!.alone, first!.influence[0]!.beside],
+      ["other", 1, first!.influence[1]!.alone, first!.influence[1]!.beside]
+    ])
+    assert.strictEqual(report.influences.reduce((sum, own) => sum + own.passages, 0), 24)
+    for (const own of answered) {
+      assert.deepStrictEqual(own.influence.map(({ id }) => id), own.top.slice(0, 2).map(([id]) => id))
+      assert.strictEqual(own.orderAnswers[0], own.predictionIndex)
+      assert.strictEqual(own.orderAnswers.length, Math.min(3, own.options.length === 2 ? 2 : 3))
+      assert.strictEqual(own.orderDependent, new Set(own.orderAnswers).size > 1 ? 1 : 0)
+      const best = own.optionProbabilities.indexOf(Math.max(...own.optionProbabilities))
+      assert.strictEqual(own.debiased, best === own.answerIndex ? 1 : 0)
+    }
+    const figure = report.compared.find((own) => own.figure === "order_dependent")!
+    assert.strictEqual(figure.mean, answered.filter(({ orderDependent }) => orderDependent === 1).length / 12)
+    const { files, html } = await pageOf(report, "x.files")
+    assert.include(html, "Orders of options")
+    assert.include(html, "What passages do to the right answer")
+    assert.notInclude(html, "passage_influence: true")
+    assert.include(files.map(({ name }) => name), "tables/influence.csv")
+  })
   it("chooses the base, and refuses one that is not there", async () => {
     assert.strictEqual((await reportOf(["@/experiment"], { base: "joint" })).base, "joint")
     assert.match(

@@ -9,6 +9,7 @@ import type { LanguageModel, LanguageModelLearner } from "../../src/runtime/port
 import type { Retriever, RetrieverLearner } from "../../src/runtime/ports/Retriever.ts"
 import { answer } from "../../src/stages/answer.ts"
 import { read, readWithout } from "../../src/stages/read.ts"
+import { readInfluence, readOrders } from "../../src/stages/readAgain.ts"
 import { retrieve } from "../../src/stages/retrieve.ts"
 import { sample } from "../../src/stages/sample.ts"
 import { goldTarget, llmRank, loop, pdist, posterior, verdictTarget } from "../../src/stages/score.ts"
@@ -59,6 +60,8 @@ const lines: Readonly<Record<string, ReadonlyArray<AnyStage>>> = {
   "update by pairs": [...studied, llmRank(3, ranked), update(byPairs(3, 2, prompting))],
   "update by target": [...studied, pdist(3, 0.1), update(byTarget(3, 2, prompting))],
   "answer": [studied[0]!, answer(5, 2, prompting)],
+  "read orders": [studied[0]!, answer(5, 2, prompting), readOrders(2, { count: 3, seed: 1 }, prompting)],
+  "read influence": [studied[0]!, answer(5, 2, prompting), readInfluence(2, prompting)],
   "find gold": [findGold(2)],
   "draw with gold": [studied[0]!, drawWithGold(5, 3, 2, 4)],
   "draw an oracle's": [drawOracle(3, Rows.texts.length, 4)]

@@ -33,7 +33,7 @@ const plan = (folder: string): Plan => ({
   },
   warm_up: {},
   arms: {
-    frozen: { phases: {}, settings: { mode: "frozen_rag" } },
+    frozen: { phases: {}, settings: { mode: "frozen_rag", passage_influence: true, option_permutations: 3 } },
     joint: { phases: {}, settings: { mode: "joint", n_context: 1 } }
   }
 })

@@ -19,6 +19,8 @@ export interface VocabularyOptions {
 export interface Entry {
   readonly id: string
   readonly names: ReadonlyArray<string>
+  /** What kind of concept it is, where the line tells: the column or key `type`, the namespace of OBO. */
+  readonly type?: string
 }
 
 /** Reads lines one after another; `end` gives what the last of them leave. Returns a problem as a text. */
@@ -28,6 +30,7 @@ export interface LineReader {
 }
 
 const none: ReadonlyArray<Entry> = []
+const kind = (type: string): Pick<Entry, "type"> => type === "" ? {} : { type }
 const allows = (allowed: ReadonlyArray<string>) => {
   const known = new Set(allowed)
   return (value: string) => known.size === 0 || known.has(value)
@@ -63,11 +66,12 @@ const quoted = (text: string): string => text.replace(/\\(.)/g, "$1")
 /** Terms of an OBO file that are not obsolete, with synonyms of the scopes. */
 export const obo = (o: VocabularyOptions): LineReader => {
   const scope = allows(o.scopes)
-  let [term, id, obsolete, names] = [false, "", false, new Array<string>()]
-  const done = (): ReadonlyArray<Entry> => term && id !== "" && !obsolete && names.length > 0 ? [{ id, names }] : none
+  let [term, id, type, obsolete, names] = [false, "", "", false, new Array<string>()]
+  const done = (): ReadonlyArray<Entry> =>
+    term && id !== "" && !obsolete && names.length > 0 ? [{ id, names, ...kind(type) }] : none
   const begin = (stanza: string) => {
     const found = done()
-    ;[term, id, obsolete, names] = [stanza === "[Term]", "", false, []]
+    ;[term, id, type, obsolete, names] = [stanza === "[Term]", "", "", false, []]
     return found
   }
   return {
@@ -77,9 +81,10 @@ export const obo = (o: VocabularyOptions): LineReader => {
       const [, tag, value] = /^([\w-]+):\s*(.*?)\s*$/.exec(line) ?? []
       if (tag === "id") id = value!
       if (tag === "name") names.push(value!)
+      if (tag === "namespace") type = value!
       if (tag === "is_obsolete") obsolete = value === "true"
-      const [, text, kind] = tag === "synonym" ? /^"((?:[^"\\]|\\.)*)"\s+(\w+)/.exec(value!) ?? [] : []
-      if (text !== undefined && scope(kind!)) names.push(quoted(text))
+      const [, text, how] = tag === "synonym" ? /^"((?:[^"\\]|\\.)*)"\s+(\w+)/.exec(value!) ?? [] : []
+      if (text !== undefined && scope(how!)) names.push(quoted(text))
       return none
     },
     end: done
@@ -103,7 +108,8 @@ export const table = (o: VocabularyOptions): LineReader => {
       const at = (name: string) => fields[columns!.get(name) ?? -1] ?? ""
       if (at("id") === "" || at("name") === "") return "has no id, or no name"
       const synonyms = at("synonyms").split(SEPARATOR).map((own) => own.trim()).filter((own) => own !== "")
-      return columns.has("type") && !typed(at("type")) ? none : [{ id: at("id"), names: [at("name"), ...synonyms] }]
+      if (columns.has("type") && !typed(at("type"))) return none
+      return [{ id: at("id"), names: [at("name"), ...synonyms], ...kind(at("type")) }]
     },
     end: () => none
   }
@@ -137,7 +143,8 @@ export const jsonLines = (o: VocabularyOptions): LineReader => {
       const bad = lists.find(([, names]) => names === undefined)
       if (bad !== undefined) return `field "${bad[0]}": is no list of texts`
       if (row["type"] !== undefined && !typed(String(row["type"]))) return none
-      return [{ id, names: [row["name"], ...lists.flatMap(([, names]) => names!)] }]
+      const type = row["type"] === undefined ? "" : String(row["type"])
+      return [{ id, names: [row["name"], ...lists.flatMap(([, names]) => names!)], ...kind(type) }]
     },
     end: () => none
   }

@@ -92,3 +92,33 @@ export const load = Effect.fn("vocabulary")(function*(path: string, o: LoadOptio
   if (own.counts().names === 0) return yield* new FileError({ path, place: "", reason: "has no name that counts" })
   return own as Pick<Matcher, "find" | "counts">
 })
+
+/** Types of some concepts, by id: those of MRSTY.RRF beside MRCONSO.RRF, or of the vocabulary's lines; none that are not told. */
+export const typesOf = Effect.fn("vocabularyTypes")(function*(path: string, ids: ReadonlySet<string>) {
+  const types = new Map<string, string>()
+  const name = basename(path)
+  if (name.startsWith(CONSO)) {
+    const file = join(dirname(path), name.replace(CONSO, STY))
+    if (!(yield* exists(file))) return types as ReadonlyMap<string, string>
+    yield* eachLine(file, (line) => {
+      const row = mrsty(line)
+      if (typeof row === "string") return row
+      const [cui, , type] = row
+      if (ids.has(cui) && !types.has(cui)) types.set(cui, type)
+      return undefined
+    })
+    return types as ReadonlyMap<string, string>
+  }
+  const reader = yield* readerOf(path, usual)
+  const keep = (entries: ReturnType<typeof reader.end>) => {
+    for (const { id, type } of entries) if (type !== undefined && ids.has(id)) types.set(id, type)
+  }
+  yield* eachLine(path, (line) => {
+    const found = reader.line(line)
+    if (typeof found === "string") return found
+    keep(found)
+    return undefined
+  })
+  keep(reader.end())
+  return types as ReadonlyMap<string, string>
+})

@@ -52,7 +52,8 @@ const formal: Reading = (text, c) => {
   }
   return undefined
 }
-const sentences = (text: string): ReadonlyArray<string> =>
+/** The sentences and lines of a text; a letter with a full stop, as in E. coli, ends none. */
+export const sentences = (text: string): ReadonlyArray<string> =>
   text.split(/\n+|(?<=[.!?。])(?<!\b\p{L}\.)\s+(?=[\p{Lu}\p{N}("'“[])/u)
 
 /** Sentences and lines that are only an option, if they all agree. */

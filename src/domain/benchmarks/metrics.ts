@@ -6,6 +6,8 @@ import { codeMatch } from "../textMetrics/codes.ts"
 import * as JsonSchema from "../textMetrics/jsonSchema.ts"
 import { type Rouge, rouge } from "../textMetrics/rouge.ts"
 import { exactMatch, itemsOf, listMatch, wordF1 } from "../textMetrics/strings.ts"
+import type { Ordered } from "../verdicts/orders.ts"
+import type { OrdersSpec } from "./orders.ts"
 import { type Outside, outsideKinds } from "./outside.ts"
 
 /** Figures by name; `null` where a record has none. */
@@ -21,13 +23,14 @@ export interface Written {
   readonly listed: ReadonlySet<string> | undefined
 }
 
-/** The likelihoods of a record's choices. */
+/** The likelihoods of a record's choices; of a metric that reads several orders, what these say together. */
 export interface Chosen {
   /** Sums of log-likelihoods of the tokens. */
   readonly likelihoods: ReadonlyArray<number>
   readonly choices: ReadonlyArray<string>
   /** Places of the right choices. */
   readonly gold: ReadonlyArray<number>
+  readonly ordered?: Ordered
 }
 
 /** A metric with its options. */
@@ -41,6 +44,8 @@ export interface MetricSpec {
   readonly ofLabels?: true
   /** What it needs that this file has not: programs compute it. */
   readonly outside?: Outside
+  /** The orders of the options that it needs a record to be read in. */
+  readonly orders?: OrdersSpec
   readonly ofText?: (written: Written) => Figures
   readonly ofChoices?: (chosen: Chosen) => Figures
 }
@@ -61,6 +66,21 @@ const accuracy = (name: keyof typeof sizes): MetricSpec => ({
   names: [name],
   ofChoices: ({ choices, gold, likelihoods }) => ({
     [name]: gold.includes(argmax(likelihoods.map((own, i) => own / sizes[name](choices[i]!)))) ? 1 : 0
+  })
+})
+
+/** Accuracy by the mean probabilities over orders of the options, and the share of records whose answer depends on the order. */
+const debiased = (o: Options): MetricSpec => ({
+  metric: "debiased_acc",
+  names: ["debiased_acc", "order_dependent"],
+  orders: {
+    options: String(o["options"]),
+    answer: o["answer"] === undefined ? undefined : String(o["answer"]),
+    count: Number(o["orders"] ?? 24)
+  },
+  ofChoices: ({ gold, ordered }) => ({
+    debiased_acc: ordered && gold.includes(argmax(ordered.probabilities)) ? 1 : 0,
+    order_dependent: ordered && new Set(ordered.answers).size > 1 ? 1 : 0
   })
 })
 
@@ -145,6 +165,8 @@ const labels: MetricSpec = { metric: "macro_f1", names: ["macro_f1"], ofLabels: 
 
 const flag = (value: unknown) => typeof value === "boolean" ? undefined : "has to be true or false"
 const string = (value: unknown) => typeof value === "string" && value !== "" ? undefined : "has to be a text"
+const several = (value: unknown) =>
+  Number.isInteger(value) && Number(value) > 1 ? undefined : "has to be a whole number above 1"
 const patterns = (value: unknown) => {
   const all = [value].flat()
   if (!all.every((own) => typeof own === "string")) return "has to be a list of patterns"
@@ -188,6 +210,7 @@ const chosen: Readonly<Record<string, Kind>> = {
   acc: [{}, () => accuracy("acc")],
   acc_norm: [{}, () => accuracy("acc_norm")],
   acc_bytes: [{}, () => accuracy("acc_bytes")],
+  debiased_acc: [{ options: string, answer: string, orders: several }, debiased],
   macro_f1: [{}, () => labels]
 }
 
@@ -208,7 +231,8 @@ const specOf = (kinds: Readonly<Record<string, Kind>>, given: Options): MetricSp
     const wrong = takes[key]!(value)
     if (wrong !== undefined) return `${metric}: ${key}: ${wrong}`
   }
-  const missing = outsideKinds[metric]?.needs.find((key) => !Object.hasOwn(options, key))
+  const needs = metric === "debiased_acc" ? ["options"] : outsideKinds[metric]?.needs
+  const missing = needs?.find((key) => !Object.hasOwn(options, key))
   if (missing !== undefined) return `${metric}: needs a ${missing}`
   return make(options)
 }

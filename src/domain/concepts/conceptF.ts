@@ -47,21 +47,3 @@ export const conceptF = (
     ambiguous: [...given, ...wanted].filter((own) => own.length > 1).length
   }
 }
-
-/** Concepts of an answer that stand in none of its passages. */
-export interface Unsupported {
-  readonly concepts: Names
-  /** Their share of the answer's; `null` of an answer without concepts. */
-  readonly share: number | null
-}
-
-/** The concepts of an answer that none of its passages has: what it may have made up. */
-export const unsupported = (
-  answer: ReadonlyArray<Pick<Mention, "concepts">>,
-  passages: ReadonlyArray<ReadonlyArray<Pick<Mention, "concepts">>>
-): Unsupported => {
-  const given = distinct(answer)
-  const known = new Set(passages.flat().flatMap(({ concepts }) => concepts))
-  const concepts = given.filter((own) => !own.some((concept) => known.has(concept)))
-  return { concepts, share: given.length === 0 ? null : concepts.length / given.length }
-}

@@ -2,7 +2,7 @@
 import * as Schema from "effect/Schema"
 import { Count, Natural, NonNegative, Positive, Share } from "./kinds.ts"
 import { setting } from "./setting.ts"
-import { all, reads, where } from "./uses.ts"
+import { all, reads, readsPassages, where } from "./uses.ts"
 
 const draws = all(reads, where("with do_sample", ({ do_sample }) => do_sample !== false))
 
@@ -13,6 +13,22 @@ export const generation = {
     affects: "answers",
     default: "mean",
     matters: all(reads, where("with answer_by likelihood", ({ answer_by }) => answer_by === "likelihood"))
+  }),
+  option_permutations: setting(Natural, {
+    description:
+      "Orders of its options, the given one among them, in which each question is read for `debiased_accuracy`; 0 for none. "
+      + "All orders there are if there are no more: 24 of four options.",
+    affects: "output",
+    default: 0,
+    matters: all(reads, where("with answer_by likelihood", ({ answer_by }) => answer_by === "likelihood"))
+  }),
+  passage_influence: setting(Schema.Boolean, {
+    description:
+      "Keep how the right answer's likelihood changes with each passage that is read: twice as many readings as passages, "
+      + "and two.",
+    affects: "output",
+    default: false,
+    matters: all(reads, readsPassages)
   }),
   answer_by: setting(Schema.Literals(["likelihood", "generation"]), {
     description: "How an option is chosen: by its likelihood, or from generated text (up to `max_new_tokens`).",

@@ -2,7 +2,7 @@
 import * as Schema from "effect/Schema"
 import { MaybePath, Natural } from "./kinds.ts"
 import { setting } from "./setting.ts"
-import { encodes, ranks, trainsRetriever } from "./uses.ts"
+import { encodes, indexes, ranks, trainsRetriever } from "./uses.ts"
 import { vectors } from "./vectors.ts"
 
 /** The section's settings by name. */
@@ -49,7 +49,7 @@ export const retrieval = {
       "Folder of an index that `embed` wrote for the same corpus and weights; empty to build one when needed.",
     affects: "output",
     default: "",
-    matters: encodes
+    matters: indexes
   }),
   index_in_memory: setting(Natural, {
     description:
@@ -57,7 +57,7 @@ export const retrieval = {
       + "where the index is built, from a file in the temporary folder (`TMPDIR`).",
     affects: "output",
     default: 512,
-    matters: encodes
+    matters: indexes
   })
 }
 /** The section's settings, each with a value. */

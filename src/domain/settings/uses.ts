@@ -4,7 +4,7 @@
 export interface Traits {
   /** What ranks passages: nothing, BM25, or a frozen or trained retriever. */
   readonly retriever: "none" | "lexical" | "frozen" | "trained"
-  readonly reader: "none" | "trained"
+  readonly reader: "none" | "frozen" | "trained"
   /** The passages that the reader is given. */
   readonly passages: "none" | "gold" | "found"
   /**
@@ -14,6 +14,8 @@ export interface Traits {
   readonly questions: "given" | "made" | "texts"
   /** Whether the pictures of records are looked at; if not, their fields are told as unused. */
   readonly pictures?: boolean
+  /** What the retriever is asked with; texts, if omitted. */
+  readonly queries?: "pictures"
 }
 
 /** The traits of a system's modes by name. */
@@ -45,14 +47,18 @@ export const all = (...uses: ReadonlyArray<Use>): Use => (c, modes) => {
   return undefined
 }
 
-/** In modes with a dense retriever. */
-export const encodes = inModes(({ retriever }) => retriever === "frozen" || retriever === "trained")
+/** In modes with a dense retriever of texts. */
+export const encodes = inModes(({ queries, retriever }) =>
+  queries === undefined && (retriever === "frozen" || retriever === "trained")
+)
+/** In modes with a dense retriever of any kind. */
+export const indexes = inModes(({ retriever }) => retriever === "frozen" || retriever === "trained")
 /** In modes that train the retriever. */
 export const trainsRetriever = inModes(({ retriever }) => retriever === "trained")
 /** In modes that rank passages. */
 export const ranks = inModes(({ retriever }) => retriever !== "none")
-/** In modes that train the reader. */
-export const reads = inModes(({ reader }) => reader === "trained")
+/** In modes with a reader. */
+export const reads = inModes(({ reader }) => reader !== "none")
 /** In modes that give the reader passages. */
 export const readsPassages = inModes(({ passages }) => passages !== "none")
 /** In modes that look at pictures. */

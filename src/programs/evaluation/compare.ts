@@ -12,6 +12,8 @@ import { verdictsIn } from "./evaluationFiles.ts"
 /** Figures of a question that can be compared. */
 export const figures = {
   accuracy: (v: Verdict) => v.correct,
+  debiased_accuracy: (v: Verdict) => v.debiased,
+  order_dependent: (v: Verdict) => v.orderDependent,
   "mrr@100": (v: Verdict) => v.reciprocalRank,
   "ndcg@10": (v: Verdict) => v.ndcg,
   ...Object.fromEntries(depths.map((k, i) => [`recall@${k}`, (v: Verdict) => v.recall[i]!] as const))

@@ -4,10 +4,19 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Batches from "../../datasets/batches.ts"
 import * as Frame from "../../domain/Frame.ts"
-import { DEPTH, judge, type Judged, summarise, type Summary, type Verdict, verdict } from "../../domain/judge.ts"
+import {
+  DEPTH,
+  judge,
+  type Judged,
+  type Outcome,
+  summarise,
+  type Summary,
+  type Verdict,
+  verdict
+} from "../../domain/judge.ts"
 import type { QuestionRecord } from "../../domain/records/Records.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
-import type { Answer, Candidates } from "../../domain/tables.ts"
+import type { Answer, Candidates, Question } from "../../domain/tables.ts"
 import { Corpus } from "../../runtime/ports/Corpus.ts"
 import * as LanguageModel from "../../runtime/ports/LanguageModel.ts"
 import { Reporter } from "../../runtime/ports/Reporter.ts"
@@ -31,7 +40,37 @@ export interface EvaluateOptions {
   readonly skipped?: ReadonlySet<string>
 }
 
-type Answered = Frame.Frame<ReturnType<typeof Candidates> & ReturnType<typeof Answer>>
+type Answered = Frame.Frame<typeof Question & ReturnType<typeof Candidates> & ReturnType<typeof Answer>>
+
+/** What was read again of a question. */
+type ReadAgain = Pick<NonNullable<Outcome["answered"]>, "influence" | "optionProbabilities" | "orderAnswers">
+
+/** Reads answered questions under other orders of their options, if the settings ask for it. */
+const inOrders = Effect.fnUntraced(function*(c: RunConfig, n: number, rows: Answered) {
+  if (c.option_permutations < 2 || c.answer_by !== "likelihood") return []
+  const read = yield* modeOf(c).answering(n).orders(c.option_permutations, c.seed).run(rows)
+  const answers = Frame.column(read, "orderAnswers")
+  return Frame.column(read, "debiased").map((own, r): ReadAgain => ({
+    optionProbabilities: Array.from(own),
+    orderAnswers: Array.from(answers[r]!)
+  }))
+})
+
+/** Reads answered questions with and without each passage, if the settings ask for it; passages are told best first. */
+const byPassage = Effect.fnUntraced(function*(c: RunConfig, n: number, id: (row: number) => string, rows: Answered) {
+  const support = Frame.column(rows, "support")
+  const width = support.length / rows.rows
+  if (!c.passage_influence || width === 0 || support.every((doc) => doc < 0)) return []
+  const read = yield* modeOf(c).answering(n).influence.run(rows)
+  const [all, none] = [Frame.column(read, "nllAll"), Frame.column(read, "nllNone")]
+  const [alone, but] = [Frame.column(read, "nllAlone"), Frame.column(read, "nllBut")]
+  return Array.from(all, (_, r): ReadAgain => ({
+    influence: Array.from({ length: width }, (_, i) => (r + 1) * width - 1 - i).flatMap((at) => {
+      const own = { alone: none[r]! - alone[at]!, beside: but[at]! - all[r]! }
+      return support[at]! >= 0 && Number.isFinite(own.alone + own.beside) ? [{ id: id(support[at]!), ...own }] : []
+    })
+  }))
+})
 
 /** Evaluates a frame's rows against their records. */
 const judgeRows = (
@@ -39,6 +78,7 @@ const judgeRows = (
   records: ReadonlyArray<QuestionRecord>,
   id: (row: number) => string,
   passages: Judges["passages"],
+  again: (row: number) => ReadAgain,
   { read, skipped }: EvaluateOptions
 ): ReadonlyArray<Judged> => {
   const [docs, scores] = [Frame.column(rows, "docs"), Frame.column(rows, "docScore")]
@@ -51,7 +91,13 @@ const judgeRows = (
     const own = passages === "found" ? all.filter((i) => docs[i]! >= 0) : []
     const judged = judge(record, {
       answered: read
-        ? { prediction: texts[r]!, predictionIndex: indices[r]!, written: written[r]!, optionNll: nll[r]! }
+        ? {
+          prediction: texts[r]!,
+          predictionIndex: indices[r]!,
+          written: written[r]!,
+          optionNll: nll[r]!,
+          ...again(r)
+        }
         : undefined,
       ranking: own.map((i) => [id(docs[i]!), scores[i]!] as const)
     })
@@ -93,7 +139,10 @@ export const evaluate = Effect.fn("evaluate")(function*<E = never, R = never>(
   yield* Batches.once(records, size, rowsOf(c, corpus)).pipe(Stream.runForEach(Effect.fnUntraced(function*(rows) {
     const answered = yield* answers(rows)
     const own = records.slice(verdicts.length, verdicts.length + size)
-    const judged = judgeRows(answered, own, corpus.id, mode.judges.passages, options)
+    const orders = options.read ? yield* inOrders(c, n, answered) : []
+    const influence = options.read ? yield* byPassage(c, n, corpus.id, answered) : []
+    const again = (row: number): ReadAgain => ({ ...orders[row], ...influence[row] })
+    const judged = judgeRows(answered, own, corpus.id, mode.judges.passages, again, options)
     yield* keep(judged)
     for (const one of judged) {
       verdicts.push(verdict(one))

@@ -93,6 +93,10 @@ const Metrics = Schema.Struct({
 })
 
 const Figure = Schema.NullOr(Schema.Finite)
+const orNull = <S extends Schema.Top>(schema: S) =>
+  Schema.NullOr(schema).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null)))
+const orNone = <S extends Schema.Top>(schema: S) =>
+  Schema.Array(schema).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 /** What is read back of a prediction. */
 const Kept = Schema.Struct({
   id: Schema.String,
@@ -103,7 +107,10 @@ const Kept = Schema.Struct({
   ranked: Schema.Boolean,
   reciprocalRank: Figure,
   recall: Schema.Array(Figure),
-  ndcg: Figure
+  ndcg: Figure,
+  /** Absent, as those below, from files of earlier versions. */
+  debiased: orNull(Schema.Literals([0, 1])),
+  orderDependent: orNull(Schema.Literals([0, 1]))
 })
 
 /** What is read back of a prediction to show it. */
@@ -117,8 +124,10 @@ const Shown = Schema.Struct({
   written: Schema.String,
   gold: Schema.Array(Schema.String),
   found: Schema.Array(Schema.Tuple([Schema.String, Schema.Finite])),
-  /** Absent from files of earlier versions. */
-  optionNll: Schema.Array(Schema.Finite).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+  optionNll: orNone(Schema.Finite),
+  optionProbabilities: orNone(Schema.Finite),
+  orderAnswers: orNone(Schema.Int),
+  influence: orNone(Schema.Struct({ id: Schema.String, alone: Schema.Finite, beside: Schema.Finite }))
 })
 
 /** The lines of a file of predictions, decoded one at a time. */

@@ -4,6 +4,7 @@ import { spread } from "../../datasets/splits.ts"
 import { ConfigError } from "../../domain/settings/configure.ts"
 import type { Raw } from "../../domain/settings/RunConfig.ts"
 import { figures } from "../evaluation/compare.ts"
+import { aloneOf, type AloneReport } from "./alone.ts"
 import { runFolders } from "./folders.ts"
 import { type Matches, matchesOf } from "./matches.ts"
 import { flopsOf } from "./plans.ts"
@@ -16,6 +17,8 @@ import {
   type Compared,
   compared,
   evaluatedOf,
+  type Influences,
+  influences,
   type Recall,
   recallCurves,
   type Share
@@ -48,6 +51,9 @@ export interface Report {
   readonly types: ReadonlyArray<Share>
   readonly recall: ReadonlyArray<Recall>
   readonly calibrations: ReadonlyArray<Calibration>
+  readonly influences: ReadonlyArray<Influences>
+  /** Readings of single passages, where `analyse` has made them. */
+  readonly alone: AloneReport
   /** Ids of the questions shown, of how many. */
   readonly shown: ReadonlyArray<string>
   readonly questions: number
@@ -123,6 +129,8 @@ export const collect = Effect.fn("collectReport")(function*(args: ReadonlyArray<
     types: byType(arms),
     recall: recallCurves(arms),
     calibrations: calibrations(arms),
+    influences: influences(arms),
+    alone: aloneOf(arms, base),
     shown,
     questions: ids.length,
     texts,

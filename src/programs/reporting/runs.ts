@@ -11,6 +11,7 @@ import type { ConfigError } from "../../domain/settings/configure.ts"
 import type { Raw, RunConfig } from "../../domain/settings/RunConfig.ts"
 import { decodeFile, exists, FileError } from "../../runtime/files/disk.ts"
 import { modeOf } from "../../systems/all.ts"
+import { type Kept, keptBeside } from "../analysis/kept.ts"
 import { metricsIn, predictionsIn } from "../evaluation/evaluationFiles.ts"
 import { load } from "../settings.ts"
 import * as Trained from "../training/trained.ts"
@@ -44,6 +45,8 @@ export interface ReportedRun extends RunFolder {
   readonly threads: number | undefined
   readonly before: Evaluated | undefined
   readonly evaluated: Evaluated | undefined
+  /** What was read of the evaluated questions with single passages. */
+  readonly analysis: Kept | undefined
   readonly curves: ReadonlyArray<Curve>
 }
 
@@ -115,6 +118,7 @@ export const readRun = Effect.fn("readRun")(function*(folder: RunFolder, overrid
     threads: yield* told(threadsIn(run)),
     before: yield* told(evaluatedIn(join(run, evaluationFolder("before")))),
     evaluated: yield* told(evaluatedIn(evaluation)),
+    analysis: yield* told(keptBeside(evaluation)),
     curves: config ? (yield* told(curvesOf(config, run))) ?? [] : []
   } satisfies ReportedRun as ReportedRun
 })

@@ -186,3 +186,30 @@ export const calibrations = (arms: ReadonlyArray<Arm>): ReadonlyArray<Calibratio
       bins: reliability(known.map(({ value }) => value))
     }]
   })
+
+/** How passages of a kind change the log-likelihood of the right answer, in nats per token. */
+export interface Influences {
+  readonly arm: string
+  readonly kind: "gold" | "other"
+  readonly passages: number
+  readonly alone: Metric.Interval
+  readonly beside: Metric.Interval
+}
+
+/** Means over the passages read, gold ones and others, of arms whose evaluations keep their influence. */
+export const influences = (arms: ReadonlyArray<Arm>): ReadonlyArray<Influences> =>
+  arms.flatMap((arm) =>
+    (["gold", "other"] as const).flatMap((kind) => {
+      const own = answersOf(arm).flatMap(({ gold, group, influence }) =>
+        influence.filter(({ id }) => gold.includes(id) === (kind === "gold")).map(({ alone, beside }) => ({
+          group,
+          alone,
+          beside
+        }))
+      )
+      if (own.length === 0) return []
+      const of = (name: "alone" | "beside") =>
+        Metric.interval(own.map((one) => ({ group: one.group, value: one[name] })))!
+      return [{ arm: arm.name, kind, passages: own.length, alone: of("alone"), beside: of("beside") }]
+    })
+  )

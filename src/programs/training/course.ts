@@ -43,10 +43,11 @@ const GATE = 256
 /** The steps of a run with these settings and questions; needs the layers of its mode. */
 export const course = Effect.fnUntraced(function*(c: RunConfig, epochs: Batches.RowEpochs) {
   const corpus = yield* Corpus
-  const { figures, gate, learn, learnSeveral } = modeOf(c).study(corpus.size)
+  const { arranged, study } = modeOf(c)
+  const { figures, gate, learn, learnSeveral } = study(corpus.size)
+  const options = { size: stepSize(c), seed: c.seed, ordered: arranged !== undefined }
   const { schedule } = RefreshSchedule.refreshOf(c.refresh_index)!
-  const steps = (from: number, to: number) =>
-    Batches.batches(epochs, { from, to, size: stepSize(c), seed: c.seed }, rowsOf(c, corpus))
+  const steps = (from: number, to: number) => Batches.batches(epochs, { from, to, ...options }, rowsOf(c, corpus))
   /** Whether the index is rebuilt before a step, or measured in order to be. */
   const refreshes = (step: number) => RefreshSchedule.due(schedule, step)
   return {

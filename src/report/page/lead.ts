@@ -14,11 +14,18 @@ export interface Lead {
 /** Where a p-value counts as evidence. */
 const LEVEL = 0.05
 
+const names: Readonly<Record<string, string>> = {
+  "mrr@100": "MRR@100",
+  "ndcg@10": "nDCG@10",
+  debiased_accuracy: "debiased accuracy",
+  order_dependent: "depends on the order"
+}
+
 /** How a figure is named and written: accuracy and recall in percent, others as they are. */
 export const wordsOf = (figure: string) => {
-  const isShare = figure === "accuracy" || figure.startsWith("recall")
+  const isShare = ["accuracy", "debiased_accuracy", "order_dependent"].includes(figure) || figure.startsWith("recall")
   return {
-    name: figure === "mrr@100" ? "MRR@100" : figure === "ndcg@10" ? "nDCG@10" : figure,
+    name: names[figure] ?? figure,
     value: isShare ? percent : three,
     difference: isShare
       ? (value: number) => `${points(value)} points`

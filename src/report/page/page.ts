@@ -64,7 +64,8 @@ const questionsHtml = (report: Report, source: string): Html => {
       : `Matches of single tokens are here for the first ${options.matches} questions of ${
         report.matches.map(({ arm, seed }) => `${arm}, seed ${seed}`).join("; ")
       }.`,
-    "How much each passage changed an answer's likelihood is left out: evaluations do not keep it."
+    report.influences.length === 0
+    && "How each passage changed the right answer's likelihood is left out: evaluations keep it with passage_influence: true."
   ]
   return html`<p>${left.map((text) => text && `${text} `)}</p>
 <form class="filters" role="search" aria-label="Filter questions">

@@ -1,5 +1,6 @@
 /** The questions of a report as the page's script shows them: data, bounded in size. */
 import { cut } from "../../domain/brief.ts"
+import type { Kept } from "../../programs/analysis/kept.ts"
 import type { Report } from "../../programs/reporting/collect.ts"
 import type { Matches } from "../../programs/reporting/matches.ts"
 import type { Answered } from "../../programs/reporting/runs.ts"
@@ -25,6 +26,10 @@ interface RunShown {
   /** Probabilities of the options' likelihoods; empty if they are not kept. */
   readonly nll: ReadonlyArray<number>
   readonly top: ReadonlyArray<readonly [id: string, score: number]>
+  /** What a passage leads to by itself, if that was read, and whether it is right. */
+  readonly alone?: Readonly<Record<string, readonly [said: string, right: 0 | 1]>>
+  /** By how much a passage raises the right answer's log-likelihood: by itself, and beside the others; if that was read. */
+  readonly influence?: Readonly<Record<string, readonly [alone: number, beside: number]>>
   /** The query's tokens, and by passage its own and which of them each token of the query matches best; if they were asked for. */
   readonly query?: ReadonlyArray<string>
   readonly matches?: Readonly<Record<string, MatchShown>>
@@ -84,6 +89,8 @@ const supportedOf = ({ correct, goldRanks, ranked }: Answered, reads: number | n
 /** A score of four digits: more would be bytes without use. */
 const rounded = (score: number): number => Number(score.toPrecision(5))
 
+const hundredths = (value: number): number => Number(value.toFixed(2))
+
 const runShown = (own: Answered, arm: number, seed: number, reads: number | null, passages: number): RunShown => ({
   arm,
   seed,
@@ -95,7 +102,12 @@ const runShown = (own: Answered, arm: number, seed: number, reads: number | null
   goldRanks: own.goldRanks,
   found: own.found,
   nll: own.optionNll.map(rounded),
-  top: own.top.slice(0, Math.max(passages, reads ?? 0)).map(([id, score]) => [id, rounded(score)])
+  top: own.top.slice(0, Math.max(passages, reads ?? 0)).map(([id, score]) => [id, rounded(score)]),
+  ...(own.influence.length === 0 ? {} : {
+    influence: Object.fromEntries(
+      own.influence.map(({ alone, beside, id }) => [id, [hundredths(alone), hundredths(beside)]])
+    )
+  })
 })
 
 const matchesShown = (matched: ReturnType<Matches["questions"]["get"]>): Pick<RunShown, "query" | "matches"> =>
@@ -108,14 +120,30 @@ const matchesShown = (matched: ReturnType<Matches["questions"]["get"]>): Pick<Ru
     )
   }
 
+/** What each passage leads to by itself, by question. */
+const aloneShown = ({ analysis }: { readonly analysis: Kept | undefined }) => {
+  const found = new Map(analysis?.readings.map((own) => [own.id, own.found]))
+  return (id: string): Pick<RunShown, "alone"> => {
+    const own = found.get(id)
+    if (own === undefined) return {}
+    const read = own.passages.map((passage, i) => [passage, [cut(own.said[i]!, TEXT), own.right[i]!]] as const)
+    return { alone: Object.fromEntries(read) }
+  }
+}
+
 /** What each run made of each question shown, in the order of the questions. */
 const byQuestion = ({ arms, matches, options, shown }: Report) => {
   const found = new Map<string, Array<{ readonly own: Answered; readonly run: RunShown }>>(shown.map((id) => [id, []]))
   arms.forEach((arm, i) => {
-    for (const { evaluated, seed } of evaluatedOf(arm)) {
+    for (const { analysis, evaluated, seed } of evaluatedOf(arm)) {
+      const alone = aloneShown({ analysis })
       for (const own of evaluated.answered) {
         const matched = matches.find((one) => one.arm === arm.name && one.seed === seed)?.questions.get(own.id)
-        const run = { ...runShown(own, i, seed, readsOf(arm), options.passages), ...matchesShown(matched) }
+        const run = {
+          ...runShown(own, i, seed, readsOf(arm), options.passages),
+          ...matchesShown(matched),
+          ...alone(own.id)
+        }
         found.get(own.id)?.push({ own, run })
       }
     }

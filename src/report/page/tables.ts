@@ -1,6 +1,7 @@
 /** The tables of a report that say how good arms are. */
 import type { Report } from "../../programs/reporting/collect.ts"
 import type { Compared } from "../../programs/reporting/statistics.ts"
+import { aloneTables } from "./aloneTables.ts"
 import { wordsOf } from "./lead.ts"
 import { bounds, count, few, NONE, percent, points, pValue, three } from "./numbers.ts"
 import { number, type Row, type Table, text } from "./table.ts"
@@ -68,13 +69,33 @@ const accuracy = ({ base, compared }: Report): Table => ({
   ]
 })
 
+/** Figures of questions read under several orders of their options. */
+const ofOrders: ReadonlySet<string> = new Set(["debiased_accuracy", "order_dependent"])
+
+const orders = ({ base, compared }: Report): Table => ({
+  id: "orders",
+  title: "Orders of options",
+  about:
+    "Each question read under several orders of its options: accuracy by their mean probabilities, and the share of questions "
+    + `whose answer depends on the order. ${how(base)}`,
+  rows: compared.filter(({ figure }) => ofOrders.has(figure)).map(comparedRow),
+  columns: [
+    text<ComparedRow>("figure", ({ figure }) => wordsOf(figure).name),
+    text<ComparedRow>("arm", ({ arm }) => arm),
+    number<ComparedRow>("answers", ({ answers }) => count(answers)),
+    number<ComparedRow>("share", ({ mean }) => percent(mean)),
+    number<ComparedRow>("95 % interval", (row) => bounds(row)),
+    ...tests(() => points)
+  ]
+})
+
 const ranking = ({ base, compared }: Report): Table => ({
   id: "ranking",
   title: "Ranking of passages",
   about:
     "How high the passages that hold the answer (gold) are ranked, before training where that was evaluated, and after. "
     + `${how(base)} Differences of recall are in percentage points.`,
-  rows: compared.filter(({ figure }) => figure !== "accuracy").map(comparedRow),
+  rows: compared.filter(({ figure }) => figure !== "accuracy" && !ofOrders.has(figure)).map(comparedRow),
   columns: [
     text<ComparedRow>("figure", ({ figure }) => wordsOf(figure).name),
     text<ComparedRow>("arm", ({ arm }) => arm),
@@ -269,5 +290,5 @@ const seeds = ({ arms }: Report): Table => {
 
 /** The tables that have rows, in the order in which they are shown. */
 export const resultTables = (report: Report): ReadonlyArray<Table> =>
-  [accuracy, ranking, types, documents, calibration, seeds, recall, bins, learning]
+  [accuracy, orders, ranking, types, documents, calibration, ...aloneTables, seeds, recall, bins, learning]
     .map((of) => of(report)).filter(({ rows }: { rows: ReadonlyArray<Row> }) => rows.length > 0)

@@ -54,7 +54,7 @@ const affordable = ({ preprocessing }: Opened, most: number) => ({ name, picture
 }
 
 const pictureVectors = Effect.fnUntraced(function*(opened: Opened, { batch = 16, max_pixels }: EncoderSettings) {
-  const { model: { image }, preprocessing, size, vision: { num_channels, patch_size, patches, positions } } = opened
+  const { model: { image }, size, vision: { num_channels, patch_size, patches, positions } } = opened
   const [n, width] = [area(patches ?? positions), num_channels * patch_size ** 2]
   const weights = yield* weightsFor(image, opened.weights)
   const type = (rows: number): TensorType => ({ dtype: "float32", shape: [rows, n, width] })
@@ -65,10 +65,7 @@ const pictureVectors = Effect.fnUntraced(function*(opened: Opened, { batch = 16,
   return Effect.fnUntraced(function*(pictures: ReadonlyArray<Named>) {
     yield* Effect.forEach(pictures, affordable(opened, max_pixels ?? limits.max_pixels), { discard: true })
     const part = ([from, to]: Halving.Range) => {
-      const own = new Float32Array((to - from) * n * width)
-      for (let i = from; i < to; i++) {
-        own.set(unfold(preprocess(pictures[i]!.picture, preprocessing), patch_size), (i - from) * n * width)
-      }
+      const own = patchesOf(opened, pictures.slice(from, to).map(({ picture }) => picture))
       const found = Effect.map(run([to - from], { ...weights.values(), own }), ({ vectors }) => vectors as Float32Array)
       return found.pipe(partFrom(from * size), about((element) => pictures[Math.floor(element / size)]?.name ?? ""))
     }
@@ -79,6 +76,17 @@ const pictureVectors = Effect.fnUntraced(function*(opened: Opened, { batch = 16,
     return Halving.joined(parts.flat())
   })
 })
+
+/** What a graph of pictures takes: the patches of each, [pictures, n, channels·side·side]. */
+export const patchesOf = (
+  { preprocessing, vision: { patch_size } }: Pick<Opened, "preprocessing" | "vision">,
+  pictures: ReadonlyArray<Picture>
+): Float32Array => {
+  const all = pictures.map((picture) => unfold(preprocess(picture, preprocessing), patch_size))
+  const own = new Float32Array(all.reduce((sum, { length }) => sum + length, 0))
+  all.forEach((patches, i) => own.set(patches, i * patches.length))
+  return own
+}
 
 /** Ranges of at most `most` rows. */
 const spans = (rows: number, most: number): ReadonlyArray<Halving.Range> =>
@@ -123,12 +131,14 @@ const textVectors = Effect.fnUntraced(function*(
 
 /**
  * The encoder of a model folder, or of a model of the Hub that the cache has. `pictures`: unit vectors, float32 [n, size].
- * `texts`, where the model has them: the same, and how many texts were cut to the model's length, which is told.
+ * `texts`, where the model has them: the same, and how many texts were cut to the model's length, which is told. `opened`: the
+ * folder as it was read.
  */
 export const make = Effect.fnUntraced(function*(name: string, settings: EncoderSettings = {}) {
   const opened = yield* open(name, settings)
   const { hash, model, size, texts } = opened
   return {
+    opened,
     size,
     hash,
     pictures: yield* pictureVectors(opened, settings),

@@ -194,17 +194,17 @@ export const none: Layer.Layer<LanguageModel> = Layer.succeed(LanguageModel, {
   }
 })
 
+/** A learner for language models that are not trained. */
+export const learnsNothing: Layer.Layer<LanguageModelLearner> = Layer.succeed(LanguageModelLearner, {
+  groups: [],
+  learn: ({ prompts }) => Effect.succeed(new Float32Array(prompts.length)),
+  learnTokens: ({ rows }) => Effect.succeed({ loss: new Float32Array(rows.length) }),
+  prefer: ({ pairs }) => {
+    const none = () => new Float32Array(pairs.length)
+    return Effect.succeed({ loss: none(), chosen: none(), rejected: none() })
+  },
+  gate: () => Effect.succeed(new Map())
+})
+
 /** No model, for inference or training. */
-export const absent: Layer.Layer<LanguageModel | LanguageModelLearner> = Layer.merge(
-  none,
-  Layer.succeed(LanguageModelLearner, {
-    groups: [],
-    learn: ({ prompts }) => Effect.succeed(new Float32Array(prompts.length)),
-    learnTokens: ({ rows }) => Effect.succeed({ loss: new Float32Array(rows.length) }),
-    prefer: ({ pairs }) => {
-      const none = () => new Float32Array(pairs.length)
-      return Effect.succeed({ loss: none(), chosen: none(), rejected: none() })
-    },
-    gate: () => Effect.succeed(new Map())
-  })
-)
+export const absent: Layer.Layer<LanguageModel | LanguageModelLearner> = Layer.merge(none, learnsNothing)

@@ -42,6 +42,23 @@ export class DeadGradient extends Schema.TaggedError<DeadGradient>()("DeadGradie
   }
 }
 
+/** The reader's verdicts hardly depend on the passage, so that there is nothing to learn from them. */
+export class Indifferent extends Schema.TaggedError<Indifferent>()("Indifferent", {
+  /** Mean over questions of the variance over passages of the utility, and the least that is asked for. */
+  variance: Schema.Number,
+  least: Schema.Number,
+  questions: Schema.Int
+}) {
+  override get message(): string {
+    return `No training: the reader's verdicts on ${this.questions} questions hardly depend on the passage. The variance of a passage's `
+      + `utility is ${
+        this.variance.toExponential(2)
+      } on average, below min_utility_variance (${this.least}). A reader that goes by `
+      + "the question or the picture alone teaches a retriever nothing: train it on retrieved passages first, on more of them, or "
+      + "with fewer labels to learn by heart."
+  }
+}
+
 /** A program failed; `cause` is the provider's error. */
 export class ProgramFailed extends Schema.TaggedError<ProgramFailed>()("ProgramFailed", {
   program: Schema.String,

@@ -63,6 +63,8 @@ export interface Index {
    * ordered by row; padded with -1 and -Infinity if there are fewer than `k` passages.
    */
   readonly search: (queries: QueryVectors, k: number) => Effect.Effect<Ranked, IndexError | ProgramFailed>
+  /** The first vector of each of some passages, [docs, dim]: the only one where passages have one; zeros for row -1. */
+  readonly vectors: (docs: ArrayLike<number>) => Effect.Effect<Float32Array, IndexError>
 }
 
 /** Size of an index. */

@@ -4,14 +4,15 @@ import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Content } from "../../domain/Content.ts"
 import { CorpusError } from "./Corpus.ts"
-import { DeadGradient, Diverged, type LossScale, type ParameterGroup, ProgramFailed } from "./Learning.ts"
+import { ImageError } from "./Images.ts"
+import { DeadGradient, Diverged, Indifferent, type LossScale, type ParameterGroup, ProgramFailed } from "./Learning.ts"
 import { IndexError, type Ranked } from "./PassageIndex.ts"
 
 export type { Ranked } from "./PassageIndex.ts"
 
 /** Why a retriever failed. */
 export class RetrieverError extends Schema.TaggedError<RetrieverError>()("RetrieverError", {
-  reason: Schema.Union([ProgramFailed, Diverged, DeadGradient, CorpusError, IndexError])
+  reason: Schema.Union([ProgramFailed, Diverged, DeadGradient, Indifferent, CorpusError, IndexError, ImageError])
 }) {
   override get message(): string {
     return this.reason.message
@@ -20,8 +21,22 @@ export class RetrieverError extends Schema.TaggedError<RetrieverError>()("Retrie
 
 /** A retriever for inference. Retrievers of texts leave out a query's pictures, and tell so once. */
 export class Retriever extends Context.Service<Retriever, {
-  /** The best `k` passages per query: queries are encoded with the current weights, passages as of the last refresh. */
-  readonly search: (queries: ReadonlyArray<Content>, k: number) => Effect.Effect<Ranked, RetrieverError>
+  /**
+   * The best `k` passages per query: queries are encoded with the current weights, passages as of the last refresh; or, in a
+   * retriever of pictures that learns, queries as of the last snapshot. `groups`: each query's group, whose passages retrievers of
+   * pictures do not find.
+   */
+  readonly search: (
+    queries: ReadonlyArray<Content>,
+    k: number,
+    groups?: ReadonlyArray<string>
+  ) => Effect.Effect<Ranked, RetrieverError>
+  /** Of a retriever with several heads, the best `k` of each, head after head: [queries, heads · k]. */
+  readonly searchEach?: (
+    queries: ReadonlyArray<Content>,
+    k: number,
+    groups?: ReadonlyArray<string>
+  ) => Effect.Effect<Ranked, RetrieverError>
   /**
    * Scores of given passages with the current weights: docs [queries, n], corpus rows -> [queries, n]. Row -1 (none)
    * scores -Infinity; any other row out of range is a bug.

@@ -29,9 +29,12 @@ const modeOf = (c: StmConfig): Mode => {
     ranks,
     needsGold: { studied: true, judged: false },
     pairs: learns,
-    lacks: learns
-      ? contrastLacks(c)
-      : () => [`mode ${name} has nothing to train: it ranks for evaluate, bench and mine`],
+    lacks: (records, split) => {
+      if (split !== "train") return []
+      return learns
+        ? contrastLacks(c)(records)
+        : [`mode ${name} has nothing to train: it ranks for evaluate, bench and mine`]
+    },
     candidates: 1,
     context: 0,
     columns: columns(c),

@@ -1,7 +1,7 @@
-/** Names of concepts in texts: what is one name, which is the longest, what is ambiguous; F, and what stands in no passage. */
+/** Names of concepts in texts: what is one name, which is the longest, what is ambiguous; and F. */
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { conceptF, unsupported } from "../../../src/domain/concepts/conceptF.ts"
+import { conceptF } from "../../../src/domain/concepts/conceptF.ts"
 import { hashTable } from "../../../src/domain/concepts/hashTable.ts"
 import { matcher, type MatcherOptions } from "../../../src/domain/concepts/matcher.ts"
 import { singular, tokensOf } from "../../../src/domain/concepts/normalise.ts"
@@ -99,10 +99,5 @@ describe("concept-F", () => {
   it("is 0 where it is undefined", () => {
     assert.strictEqual(conceptF([], of("A")).f, 0)
     assert.strictEqual(conceptF([], []).f, 0)
-  })
-  it("leaves what stands in no passage", () => {
-    const { concepts, share } = unsupported(of("A", "B+C", "D"), [of("A"), of("C", "E")])
-    assert.deepStrictEqual([concepts, share], [[["D"]], 1 / 3])
-    assert.isNull(unsupported([], [of("A")]).share)
   })
 })

@@ -4,7 +4,7 @@ import { saved } from "../../op/scheduling.ts"
 import type { Tensor } from "../../Tensor.ts"
 import { mergeHeads, type Mix, splitHeads } from "../attention.ts"
 import { type Activation, activations, layerNorm, linear, parts } from "../layers.ts"
-import { listParams, module, optional, param, repeat } from "../Module.ts"
+import { module, optional, param } from "../Module.ts"
 
 /** Sizes of a tower, spelled as in `config.json`. */
 export interface TowerConfig {
@@ -82,12 +82,16 @@ const layer = (c: TowerConfig, index: number) => {
   })
 }
 
-/** The hidden states of a tower: x [b, n, hidden] -> x itself, and what each layer makes of it, without a norm at the end. */
-export const states = (c: TowerConfig) => {
-  const blocks = repeat(c.num_hidden_layers, (i) => layer(c, i))
-  return module({ layers: listParams(blocks) }, (p, x: Tensor, mix: Mix) => {
+/**
+ * The hidden states of the layers of a tower from `from` to `to` - 1, by default all: x [b, n, hidden] -> x itself, and what
+ * each of them makes of it, without a norm at the end.
+ */
+export const states = (c: TowerConfig, from = 0, to = c.num_hidden_layers) => {
+  const blocks = Array.from({ length: to - from }, (_, i) => [String(from + i), layer(c, from + i)] as const)
+  const params = Object.fromEntries(blocks.map(([name, block]) => [name, block.params]))
+  return module({ layers: params }, (p, x: Tensor, mix: Mix) => {
     const all = [x]
-    for (const [i, block] of blocks.entries()) all.push(block.apply(p.layers[String(i)]!, saved(all[i]!), mix))
+    for (const [name, block] of blocks) all.push(block.apply(p.layers[name]!, saved(all.at(-1)!), mix))
     return all as ReadonlyArray<Tensor>
   })
 }

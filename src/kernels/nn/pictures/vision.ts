@@ -138,13 +138,17 @@ const pooling = (c: VisionConfig) => {
   )
 }
 
+/** Tokens of a picture: its patches and, in families that have one, the class token. */
+export const visionTokens = (c: VisionConfig): number =>
+  area(c.patches ?? c.positions) + (hasClassToken(c.model_type) ? 1 : 0)
+
 /**
- * Hidden states before the last norm, those before the first layer and after each: patches [b, n, channels·side·side] ->
- * [b, n or, with a class token, n + 1, hidden].
+ * Hidden states before the last norm, those before the first layer and after each of the first `to`, by default all: patches
+ * [b, n, channels·side·side] -> [b, n or, with a class token, n + 1, hidden].
  */
-export const towerStates = (c: VisionConfig) => {
+export const towerStates = (c: VisionConfig, to = c.num_hidden_layers) => {
   const { preNorm } = traits[c.model_type]
-  const [embed, blocks] = [embeddings(c), states(c)]
+  const [embed, blocks] = [embeddings(c), states(c, 0, to)]
   const norm = optional(preNorm, layerNorm(c.hidden_size, c.layer_norm_eps))
   const params = { embeddings: embed.params, pre_layrnorm: norm.params, encoder: blocks.params }
   return module(
@@ -154,19 +158,17 @@ export const towerStates = (c: VisionConfig) => {
   )
 }
 
-/** A picture's vector before projection: patches -> [b, hidden]. */
+/** A picture's vector before projection, from the states after the last layer: [b, n, hidden] -> [b, hidden]. */
 const pooled = (c: VisionConfig) => {
   const { probe } = traits[c.model_type]
-  const [body, last] = [towerStates(c), layerNorm(c.hidden_size, c.layer_norm_eps)]
+  const last = layerNorm(c.hidden_size, c.layer_norm_eps)
   const [head, pooler] = [probing(c), pooling(c)]
   const params = {
-    ...body.params,
     post_layernorm: last.params,
     ...(probe ? { head: head.params } : {}),
     ...(c.pooler ? { pooler: pooler.params } : {})
   }
-  return module(params as Params, (p, patches: Tensor) => {
-    const x = body.apply(p as never, patches).at(-1)!
+  return module(params as Params, (p, x: Tensor) => {
     const [b, , d] = x.type.shape as readonly [number, number, number]
     if (probe) return head.apply(p["head"] as never, last.apply(p["post_layernorm"] as never, x))
     const first = reshape(slice(x, 1, 0, 1), [b, d])
@@ -206,9 +208,18 @@ const nameIn = (family: VisionFamily) => (path: string): string => {
 /** An encoder of pictures: patches [b, n, channels·side·side], in the order of channel, row, column -> unit vectors [b, size]. */
 export type ImageEncoder = Module<Params, [Tensor], Tensor>
 
-/** Unit vectors of pictures, with the parameter names of the family's checkpoints. */
-export const imageEncoder = (c: VisionConfig): ImageEncoder => {
-  const inner = spelled(pooled(c), nameIn(c.model_type))
+/** Hidden states before the last `n` layers, which `imageEnd` takes: patches -> [b, tokens, hidden]. */
+export const imageStart = (c: VisionConfig, n: number): ImageEncoder => {
+  const body = towerStates(c, c.num_hidden_layers - n)
+  return spelled(
+    module(body.params as Params, (p, x: Tensor) => body.apply(p as never, x).at(-1)!),
+    nameIn(c.model_type)
+  )
+}
+
+/** Unit vectors of what an inner module gives, projected where the config has it. */
+const projected = (c: VisionConfig, given: ImageEncoder): ImageEncoder => {
+  const inner = spelled(given, nameIn(c.model_type))
   const projection = linear(c.hidden_size, c.projection_dim, c.initializer_range)
   const projects = c.projection_dim > 0
   const params = { ...inner.params, ...(projects ? { visual_projection: projection.params } : {}) }
@@ -216,4 +227,21 @@ export const imageEncoder = (c: VisionConfig): ImageEncoder => {
     const x = inner.apply(p, patches)
     return l2Normalise(projects ? projection.apply(p["visual_projection"] as never, x) : x)
   })
+}
+
+/** Unit vectors of pictures, with the parameter names of the family's checkpoints. */
+export const imageEncoder = (c: VisionConfig): ImageEncoder => {
+  const [body, top] = [towerStates(c), pooled(c)]
+  const params = { ...body.params, ...top.params } as Params
+  return projected(c, module(params, (p, x: Tensor) => top.apply(p, body.apply(p as never, x).at(-1)!)))
+}
+
+/** The same from the hidden states of `imageStart`, through the last `n` layers. */
+export const imageEnd = (c: VisionConfig, n: number): ImageEncoder => {
+  const [blocks, top] = [states(c, c.num_hidden_layers - n), pooled(c)]
+  const params = { encoder: blocks.params, ...top.params } as Params
+  return projected(
+    c,
+    module(params, (p, x: Tensor) => top.apply(p, blocks.apply(p["encoder"] as never, x, whole).at(-1)!))
+  )
 }

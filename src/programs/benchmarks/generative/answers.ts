@@ -8,6 +8,7 @@ import { textOf } from "../../../domain/Content.ts"
 import { ConfigError } from "../../../domain/settings/configure.ts"
 import type { Generation } from "../../../domain/settings/generation.ts"
 import type { RunConfig } from "../../../domain/settings/RunConfig.ts"
+import { averaged, type Ordered } from "../../../domain/verdicts/orders.ts"
 import * as ReaderFolder from "../../../runtime/language/folder.ts"
 import * as Sequences from "../../../runtime/language/sequences.ts"
 import { LanguageModel } from "../../../runtime/ports/LanguageModel.ts"
@@ -19,6 +20,8 @@ import type { Asked } from "./asked.ts"
 export interface Answered {
   readonly texts: ReadonlyArray<string>
   readonly likelihoods: ReadonlyArray<number>
+  /** What the orders of its options say together, if it was read in several. */
+  readonly ordered?: Ordered
   /** Texts that ended at the greatest length. */
   readonly cut: number
 }
@@ -38,7 +41,8 @@ const decodingOf = ({ generation_kwargs: own = {}, until }: GenerativeTask): Par
   ...(own.top_k === undefined ? {} : { top_k: own.top_k })
 })
 
-const continuationsOf = ({ before, choices }: Asked): ReadonlyArray<string> => choices.map((own) => before + own)
+const continuationsOf = ({ before, choices }: Pick<Asked, "before" | "choices">): ReadonlyArray<string> =>
+  choices.map((own) => before + own)
 
 const EXAMPLES = 3
 
@@ -84,11 +88,20 @@ const written = Effect.fnUntraced(function*(task: GenerativeTask, batch: Readonl
   return found.map(({ cut, texts }): Answered => ({ texts, cut, likelihoods: [] }))
 })
 
-/** The likelihoods of the choices of a batch; none of a record that is skipped. */
+/** The likelihoods of the choices of a batch, and of other orders of them; none of a record that is skipped. */
 const ranked = Effect.fnUntraced(function*(batch: ReadonlyArray<Asked>) {
   const { rank } = yield* LanguageModel
-  const losses = yield* rank(batch.map(({ prompt }) => prompt), batch.map(continuationsOf), "sum", "open")
-  return losses.map((own): Answered => ({ texts: [], likelihoods: [...own].map((loss) => -loss), cut: 0 }))
+  const all = batch.flatMap((own) => [own, ...own.orders ?? []])
+  const losses = yield* rank(all.map(({ prompt }) => prompt), all.map(continuationsOf), "sum", "open")
+  let at = 0
+  return batch.map(({ choices, orders }): Answered => {
+    const first = [...losses[at++]!]
+    const others = (orders ?? []).map(({ order }) => ({ order, nll: [...losses[at++]!] }))
+    const answered = { texts: [], likelihoods: first.map((loss) => -loss), cut: 0 }
+    if (orders === undefined || first.length === 0) return answered
+    const read = [{ order: [...choices.keys()], nll: first }, ...others].filter(({ nll }) => nll.length > 0)
+    return { ...answered, ordered: averaged(read) }
+  })
 })
 
 const charactersOf = ({ prompt }: Asked): number => prompt.reduce((sum, { content }) => sum + textOf(content).length, 0)

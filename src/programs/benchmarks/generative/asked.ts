@@ -2,11 +2,13 @@
 import * as Effect from "effect/Effect"
 import type { Document } from "../../../datasets/benchmarks/records.ts"
 import type { GenerativeTask } from "../../../domain/benchmarks/generativeTask.ts"
+import { optionsIn, reordered } from "../../../domain/benchmarks/orders.ts"
 import { beforeChoice, dialogue, plain, type PromptParts, type Shot } from "../../../domain/benchmarks/prompts.ts"
 import { type Chat, type Text, text } from "../../../domain/Content.ts"
 import * as Key from "../../../domain/Key.ts"
 import { type Literal, literalOf } from "../../../domain/pythonLiteral.ts"
 import { ConfigError } from "../../../domain/settings/configure.ts"
+import { ordersOf } from "../../../domain/verdicts/orders.ts"
 import { recordTemplate } from "../../../runtime/language/templates/jinja/records.ts"
 
 /** What is asked of a record. */
@@ -22,6 +24,13 @@ export interface Asked {
   /** Right answers as texts; of choices, their places. */
   readonly references: ReadonlyArray<string>
   readonly gold: ReadonlyArray<number>
+  /** The same record with its options in other orders, if a metric needs them. */
+  readonly orders?: ReadonlyArray<Reordered>
+}
+
+/** A record with option `order[i]` as choice i. */
+export interface Reordered extends Pick<Asked, "prompt" | "choices" | "before"> {
+  readonly order: ReadonlyArray<number>
 }
 
 /** How prompts are made. */
@@ -154,6 +163,26 @@ const idOf = ({ id, _id, qid }: Document, at: number): string => {
   return own === undefined ? String(at) : String(own)
 }
 
+/** The record in other orders of its options, drawn under a key of it, if a metric needs them. @throws Error */
+const othersOf = (
+  { metrics, task }: GenerativeTask,
+  document: Document,
+  at: number,
+  choices: number,
+  asked: (document: Document) => Omit<Reordered, "order">,
+  seed: number
+): Pick<Asked, "orders"> => {
+  const spec = metrics.find(({ orders }) => orders !== undefined)?.orders
+  if (spec === undefined) return {}
+  const options = optionsIn(document, spec)
+  if (options !== choices) {
+    throw new Error(`${spec.options} has ${options} options, and doc_to_choice ${choices} (debiased_acc)`)
+  }
+  const key = Key.fold(Key.make(seed), "orders", task, at)
+  const others = ordersOf(key, options, spec.count).slice(1)
+  return { orders: others.map((order) => Object.assign(asked(reordered(document, order, spec)), { order })) }
+}
+
 /** What a task asks of each record; fails at a record that a template or a target does not fit. */
 export const askedOf = Effect.fnUntraced(function*(
   task: GenerativeTask,
@@ -165,8 +194,9 @@ export const askedOf = Effect.fnUntraced(function*(
     new ConfigError({ source: `task ${task.task}`, problems: [`${place}${(cause as Error).message}`] })
   const readers = yield* Effect.try({ try: () => readersOf(task, [...documents, ...examples]), catch: fail("") })
   const pool = task.num_fewshot === 0 ? [] : examples.map((own) => JSON.stringify(own))
-  const one = (document: Document, at: number): Asked => {
-    const places = pool.length === 0 ? [] : drawn(task, pool, JSON.stringify(document), at, options.seed)
+  /** The prompt and choices of a record as it is, or with its options in another order; examples are never the record itself. */
+  const bare = (document: Document, at: number, self: string) => {
+    const places = pool.length === 0 ? [] : drawn(task, pool, self, at, options.seed)
     const choices = readers.choices(document)
     const parts: PromptParts = {
       system: task.system ?? "",
@@ -176,6 +206,11 @@ export const askedOf = Effect.fnUntraced(function*(
       target_delimiter: task.target_delimiter,
       fewshot_delimiter: task.fewshot_delimiter
     }
+    return { prompt: messagesOf(parts, options), choices, before: beforeChoice(parts, options.chat) }
+  }
+  const one = (document: Document, at: number): Asked => {
+    const self = JSON.stringify(document)
+    const asked = bare(document, at, self)
     const id = idOf(document, at)
     const group = task.group_field === undefined ? id : document[task.group_field]
     if (group === undefined) throw new Error(`has no ${task.group_field!} (group_field)`)
@@ -183,10 +218,9 @@ export const askedOf = Effect.fnUntraced(function*(
       at,
       id,
       group: String(group),
-      prompt: messagesOf(parts, options),
-      choices,
-      before: beforeChoice(parts, options.chat),
-      ...answersOf(readers.target(document), choices)
+      ...asked,
+      ...answersOf(readers.target(document), asked.choices),
+      ...othersOf(task, document, at, asked.choices.length, (own) => bare(own, at, self), options.seed)
     }
   }
   if (task.num_fewshot > 0 && pool.length === 0) return yield* fail("")(new Error("num_fewshot needs examples"))

@@ -24,14 +24,14 @@ const empty: Figures = {}
 
 /** Figures of a record whose choices were ranked; 0 where it was skipped. */
 const ofChoices = ({ metrics }: GenerativeTask, asked: Asked, answered: Answered): Sample => {
-  const { likelihoods } = answered
+  const { likelihoods, ordered } = answered
   const skipped = likelihoods.length === 0
   const figures = metrics.map(({ names, ofChoices: score }) =>
     score === undefined
       ? empty
       : skipped
       ? Object.fromEntries(names.map((name) => [name, 0]))
-      : score({ likelihoods, choices: asked.choices, gold: asked.gold })
+      : score({ likelihoods, choices: asked.choices, gold: asked.gold, ...(ordered ? { ordered } : {}) })
   )
   const given = skipped ? "" : asked.choices[argmax(likelihoods)]!
   return {

@@ -71,8 +71,8 @@ const named = ({ filter, mean, metric, stderr }: Figure): Readonly<Record<string
   [`${metric}_stderr,${filter}`]: stderr ?? "N/A"
 })
 
-/** Shares of answers that were not judged. */
-const isLoss = (metric: string): boolean => /_(?:unparsed|refused)$/.test(metric)
+/** Shares of answers that were not judged, or that depend on the order of options. */
+const isLoss = (metric: string): boolean => /_(?:unparsed|refused)$|^order_dependent$/.test(metric)
 
 /** The results of a task. */
 export const resultsOf = (task: GenerativeTask, evaluated: Evaluated, original: number, date: number): Results => {
@@ -125,6 +125,9 @@ const lineOf = ({ answered, asked, figures, filter, filtered }: Sample): string 
     arguments: asked.prompt.map(({ content, role }) => ({ role, content: textOf(content) })),
     ...(asked.choices.length > 0 ? { choices: asked.choices } : {}),
     resps: answered.texts.length > 0 ? answered.texts : answered.likelihoods,
+    ...(answered.ordered
+      ? { option_probabilities: answered.ordered.probabilities, order_answers: answered.ordered.answers }
+      : {}),
     filter,
     filtered_resps: filtered,
     ...figures

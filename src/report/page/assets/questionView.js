@@ -33,6 +33,31 @@ const probabilitiesOf = (nll) => {
   return weights.map((weight) => `${(100 * weight / sum).toFixed(0)} %`)
 }
 
+/** What a passage leads to by itself. */
+const aloneOf = ({ alone }, id) => {
+  if (!alone || !Object.hasOwn(alone, id)) return ""
+  const [said, right] = alone[id]
+  return element(
+    "p",
+    { class: "muted" },
+    "By itself it leads to: ",
+    element("span", { class: right === 1 ? "right" : "wrong" }, `${right === 1 ? "✓" : "✗"} ${said || "no answer"}`)
+  )
+}
+
+const signed = (value) => `${value > 0 ? "+" : ""}${value.toFixed(2)}`.replace("-", "−")
+
+/** How a passage changes the likelihood of the right answer. */
+const influenceOf = ({ influence }, id) => {
+  if (!influence || !Object.hasOwn(influence, id)) return ""
+  const [alone, beside] = influence[id]
+  return element(
+    "p",
+    { class: "muted" },
+    `Log-likelihood of the right answer: ${signed(alone)} by itself, ${signed(beside)} beside the other passages`
+  )
+}
+
 const passageOf = (data, question, run, [id, score], rank, wanted) => {
   const { reads } = data.arms[run.arm]
   const text = Object.hasOwn(data.passages, id) ? data.passages[id] : undefined
@@ -50,6 +75,8 @@ const passageOf = (data, question, run, [id, score], rank, wanted) => {
     text === undefined
       ? element("p", { class: "muted" }, "(its text is not in this page)")
       : element("p", {}, ...marked(text, wanted)),
+    aloneOf(run, id),
+    influenceOf(run, id),
     run.matches && Object.hasOwn(run.matches, id) ? matchesOf(run.query, run.matches[id]) : ""
   )
 }

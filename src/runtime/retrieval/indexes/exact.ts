@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { type Index, PassageIndex, type PassageVectors } from "../../ports/PassageIndex.ts"
-import { eachChunk, type Searching, searching, searchOf, statsOf } from "./search.ts"
+import { eachChunk, type Searching, searching, searchOf, statsOf, vectorsOf } from "./search.ts"
 
 /** Builds an index in memory. */
 export const build =
@@ -11,10 +11,12 @@ export const build =
       const held: Array<Float32Array> = []
       yield* eachChunk(corpus, (vectors) => Effect.sync(() => void held.push(vectors)))
       const { chunks, dim } = corpus
+      const read = (chunk: number) => Effect.succeed(held[chunk]!)
       return {
         generation,
         stats: statsOf(corpus),
-        search: searchOf({ chunks, dim }, run, () => (chunk) => Effect.succeed(held[chunk]!))
+        search: searchOf({ chunks, dim }, run, () => read),
+        vectors: vectorsOf({ chunks, dim }, read)
       }
     })
 

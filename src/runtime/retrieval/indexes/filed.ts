@@ -4,7 +4,7 @@ import * as Fiber from "effect/Fiber"
 import { bytesText } from "../../../domain/units.ts"
 import { spaceIn } from "../../files/disk.ts"
 import { type Chunk, type Index, IndexError } from "../../ports/PassageIndex.ts"
-import { type Reader, type Searching, searchOf, sizeOf, statsOf } from "./search.ts"
+import { type Reader, type Searching, searchOf, sizeOf, statsOf, vectorsOf } from "./search.ts"
 
 /** Vectors in a file, read one chunk at a time. */
 export interface Filed {
@@ -25,7 +25,10 @@ const readerOf = ({ chunks, dim, into }: Filed, memory: number) => {
   const largest = chunks.reduce((most, chunk, i) => holds[i] ? most : Math.max(most, sizeOf(chunk, dim)), 0)
   const keep = (i: number) =>
     Effect.map(into(i, new Float32Array(sizeOf(chunks[i]!, dim))), (vectors) => held[i] = vectors)
-  return (): Reader<IndexError> => {
+  /** A chunk by itself. */
+  const one = (i: number) =>
+    held[i] ? Effect.succeed(held[i]) : holds[i] ? keep(i) : into(i, new Float32Array(sizeOf(chunks[i]!, dim)))
+  const begin = (): Reader<IndexError> => {
     const spare = [new Float32Array(largest), new Float32Array(largest)]
     const read = (i: number) => holds[i] ? keep(i) : into(i, spare[i % 2]!.subarray(0, sizeOf(chunks[i]!, dim)))
     let ahead: Fiber.Fiber<Float32Array, IndexError> | undefined
@@ -37,14 +40,19 @@ const readerOf = ({ chunks, dim, into }: Filed, memory: number) => {
       return vectors
     })
   }
+  return { begin, one }
 }
 
 /** An index over vectors in a file, caching up to `memory` bytes of them. */
-export const indexOf = (run: Searching, generation: number, memory: number) => (opened: Filed): Index => ({
-  generation,
-  stats: statsOf(opened),
-  search: searchOf(opened, run, readerOf(opened, memory))
-})
+export const indexOf = (run: Searching, generation: number, memory: number) => (opened: Filed): Index => {
+  const { begin, one } = readerOf(opened, memory)
+  return {
+    generation,
+    stats: statsOf(opened),
+    search: searchOf(opened, run, begin),
+    vectors: vectorsOf(opened, one)
+  }
+}
 
 /** Fails if the disk has no room for the index. */
 export const checkRoom = Effect.fnUntraced(function*(folder: string, { bytes }: Index["stats"], advice = "") {

@@ -94,6 +94,24 @@ export const searchOf = <E>(
     return { docs: best.docs, scores: best.scores }
   })
 
+/** Reads the first vector of passages, each chunk once: see `Index`. */
+export const vectorsOf = <E>(
+  { chunks, dim }: Pick<PassageVectors<never, never>, "chunks" | "dim">,
+  read: Reader<E>
+) => {
+  const places = new Map<number, readonly [chunk: number, from: number]>()
+  chunks.forEach(({ docs, length }, chunk) => docs.forEach((doc, i) => places.set(doc, [chunk, i * length * dim])))
+  return Effect.fnUntraced(function*(docs: ArrayLike<number>) {
+    const found = new Float32Array(docs.length * dim)
+    const wanted = Array.from(docs, (doc, i) => ({ i, place: places.get(doc) })).filter(({ place }) => place)
+    for (const [chunk, own] of Map.groupBy(wanted, ({ place }) => place![0])) {
+      const vectors = yield* read(chunk)
+      for (const { i, place } of own) found.set(vectors.subarray(place![1], place![1] + dim), i * dim)
+    }
+    return found
+  })
+}
+
 /** Passes on the vectors of each chunk in turn; dies if the stream does not match the chunks. */
 export const eachChunk = Effect.fnUntraced(function*<E, R, E2, R2>(
   { chunks, dim, vectors }: PassageVectors<E, R>,
