@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Stream from "effect/Stream"
 import { cpSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { type Chat, image, type Part, text } from "../../../src/domain/Content.ts"
@@ -158,6 +159,32 @@ describe("a picture in a prompt", () => {
       })))
 })
 
+describe("a text that goes on from pictures", () => {
+  /** More pictures than are read at a time: the prompt is read in pieces. */
+  const many = 280
+  const longer = (folder: string) => {
+    const path = join(folder, "reader", "config.json")
+    const config = JSON.parse(readFileSync(path, "utf8")) as { text_config: object }
+    const text_config = { ...config.text_config, max_position_embeddings: 2048 }
+    writeFileSync(path, JSON.stringify({ ...config, text_config }))
+  }
+  it.live("begins with what is likeliest after them, however many they are", () =>
+    opened({ max_length: 2000 }, ({ made, model }) =>
+      Effect.gen(function*() {
+        for (const count of [1, many]) {
+          const pictures = Array.from({ length: count }, (_, i) => i % 3 === 0 ? "a" : "b")
+          const options = { max_new_tokens: 1, decoding: { do_sample: false } }
+          const chats = [ask(...pictures.map((name) => image(name))), ask("Long fingers?")]
+          const tokens = yield* Stream.runCollect(model.write(chats, options))
+          const { id } = tokens.find(({ row }) => row === 0)!
+          const ids = [2, ...Array<number>(ROWS * count).fill(made.id), id]
+          const learned = ids.map((_, i) => i === ids.length - 1 ? 1 : 0)
+          const { correct } = yield* model.describe([{ ids, learned, starts: [0], pictures }])
+          assert.strictEqual(correct[0], 1)
+        }
+      }), { change: longer }))
+})
+
 describe("a chat template", () => {
   const loop = (body: string) => `{% for m in messages %}${body}{% endfor %}{% if add_generation_prompt %}:{% endif %}`
   const pieces = (images: string, words: string) => `{% for p in m['content'] ${images} %}${words}{% endfor %}`
@@ -255,6 +282,19 @@ describe("learning with pictures", () => {
           assert.include([...files.keys()], "preprocessor_config.json")
         })))
   }
+  it.live("learns rows of tokens with pictures", () =>
+    opened({}, ({ learner, made }) =>
+      Effect.gen(function*() {
+        const row = (name: string, answer: number) => {
+          const ids = [5, ...Array<number>(ROWS).fill(made.id), 6, answer]
+          return { ids, learned: ids.map((_, i) => i === ids.length - 1 ? 1 : 0), starts: [0], pictures: [name] }
+        }
+        const rows = { rows: [row("a", 8), row("b", 9)], average: "token" as const }
+        const { loss: first } = yield* learner.learnTokens(rows)
+        for (let i = 0; i < 30; i++) yield* learner.learnTokens(rows)
+        const { loss: last } = yield* learner.learnTokens(rows)
+        assert.isTrue(first.every((own, i) => last[i]! < own / 4), "only the pictures tell the answers apart")
+      })))
   it.live("takes several updates in one program, whatever pictures they have", () =>
     Effect.gen(function*() {
       const lessons = [lesson, {
