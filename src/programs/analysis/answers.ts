@@ -14,8 +14,9 @@ export const answerGiven = ({ prediction, written }: Judged): string =>
 
 /** The texts of the passages that the reader was given, best first. */
 export const passagesOf = Effect.fnUntraced(function*({ config, corpus }: Opened, judged: Judged) {
-  const { context, traits } = modeOf(config)
-  const found = judged.found.slice(0, traits.passages === "none" ? 0 : context).map(([id]) => id)
-  const passages = yield* corpus.read((traits.passages === "gold" ? judged.gold : found).map(corpus.row))
+  const { answering, traits: { passages: given } } = modeOf(config)
+  const { width } = answering(1).stage.adds.support
+  const ids = given === "none" ? [] : given === "gold" ? judged.gold : judged.found.map(([id]) => id)
+  const passages = yield* corpus.read(ids.slice(0, width).map(corpus.row))
   return passages.map(({ text }) => text)
 })
