@@ -208,7 +208,9 @@ describe("a checkpoint of heads", () => {
           const head = yield* vectors(join(parted, "exported", "image"), ["asked one"])
           const frozen = yield* vectors(
             clip,
-            passages.map(({ image }) => image!)
+            passages.map(({ image }) =>
+              image!
+            )
           )
           const size = head.length
           close(
