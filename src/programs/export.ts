@@ -11,6 +11,8 @@ import * as Peft from "../runtime/files/peft.ts"
 import { bytesIn } from "../runtime/files/safetensors/shards.ts"
 import * as SavedModel from "../runtime/models/export/folder.ts"
 import * as SavedGguf from "../runtime/models/export/gguf.ts"
+import * as SavedHeads from "../runtime/retrieval/pictures/saved.ts"
+import { modeOf } from "../systems/all.ts"
 import { licenceText, LINEAGE, lineageOf, matterOf, originOf } from "./cards/origin.ts"
 import * as ModelCard from "./modelCard.ts"
 import { atHand } from "./models.ts"
@@ -54,10 +56,14 @@ export const exportGguf = Effect.fn("exportGguf")(
 export const exportPart = Effect.fn("exportPart")(
   function*(c: RunConfig, part: PartName, out: string, format: Format) {
     const options = yield* sized(format)
-    return yield* SavedModel.save(yield* atHand(yield* newest(c, part)), out, {
-      ...options,
-      card: yield* ModelCard.ofRun(c, part)
-    })
+    const folder = yield* newest(c, part)
+    if (part === "retriever" && modeOf(c).traits.queries === "pictures") {
+      return {
+        ...(yield* SavedHeads.save(folder, out)),
+        dtype: "float32"
+      } satisfies SavedModel.Saved as SavedModel.Saved
+    }
+    return yield* SavedModel.save(yield* atHand(folder), out, { ...options, card: yield* ModelCard.ofRun(c, part) })
   }
 )
 

@@ -60,7 +60,7 @@ const made = Effect.gen(function*() {
 const settled = (folder: string, overrides: Raw = {}) =>
   decode("test", {
     mode: "jomed_retriever",
-    preset: "paper",
+    preset: "jomed",
     passages_file: join(folder, "passages.jsonl"),
     train_file: join(folder, "train.jsonl"),
     test_file: join(folder, "test.jsonl"),

@@ -10,6 +10,7 @@ import { importGguf } from "../../programs/export.ts"
 import { lines, runtime, tell } from "../command.ts"
 import { format } from "../savedFormat.ts"
 import { documents } from "./import/documents.ts"
+import { imagefolder, llava } from "./import/pictures.ts"
 
 const medquad = Command.make(
   "medquad",
@@ -62,6 +63,6 @@ const gguf = Command.make(
 
 export const importCommand = Command.make("import").pipe(
   Command.withDescription("Convert documents, a published dataset, or a model in GGUF"),
-  Command.withSubcommands([documents, medquad, medmnist, gguf]),
+  Command.withSubcommands([documents, medquad, medmnist, imagefolder, llava, gguf]),
   Command.provide(runtime)
 )

@@ -7,7 +7,7 @@ import type { Passage } from "../../domain/records/Records.ts"
 import type { FileError } from "../../runtime/files/disk.ts"
 import { type Span, Spool } from "../../runtime/files/spool.ts"
 import { checkRow, type Corpus, CorpusError } from "../../runtime/ports/Corpus.ts"
-import { resolved } from "../pictures.ts"
+import { resolved } from "../pictures/references.ts"
 import { IdTable } from "./idTable.ts"
 import { withRoom } from "./room.ts"
 

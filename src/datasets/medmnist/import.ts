@@ -1,9 +1,10 @@
 /** Program: converts a file of MedMNIST (.npz) to passages, which are pictures with captions, and questions about pictures. */
 import * as Effect from "effect/Effect"
-import { basename, join, relative, resolve } from "node:path"
+import { basename, join } from "node:path"
 import * as Key from "../../domain/Key.ts"
 import * as Npz from "../../runtime/files/arrays/npz.ts"
 import { FileError, makeFolder, replace, sha256 } from "../../runtime/files/disk.ts"
+import { from, lines } from "../pictures/references.ts"
 import { type MedmnistSet, sets } from "./tables.ts"
 
 /** What is asked for. */
@@ -77,9 +78,6 @@ const distinct = (found: ReadonlyArray<Part>) => {
   }))
 }
 
-const lines = (records: ReadonlyArray<object>): Uint8Array =>
-  new TextEncoder().encode(records.map((record) => `${JSON.stringify(record)}\n`).join(""))
-
 /** The training rows that become questions and passages, drawn under the seed, each in the file's order. */
 const drawn = Effect.fnUntraced(
   function*(path: string, rows: ReadonlyArray<number>, { labelled, memory, seed }: MedmnistOptions) {
@@ -96,10 +94,8 @@ const drawn = Effect.fnUntraced(
 )
 
 /** How records name a picture, from the folder that they are in: the file, the array and the row. */
-const imageOf = (path: string, out: string) => {
-  const from = relative(resolve(out), resolve(path)).replaceAll("\\", "/")
-  return (part: Part["name"], row: number) => `${from}#${part}_images/${row}`
-}
+const imageOf = (path: string, out: string) => (part: Part["name"], row: number) =>
+  `${from(out, path)}#${part}_images/${row}`
 
 /**
  * Writes `passages.jsonl` (captioned pictures of the training set) and `questions.jsonl` (train, dev, test) to `out`, and reports

@@ -72,6 +72,16 @@ const byPassage = Effect.fnUntraced(function*(c: RunConfig, n: number, id: (row:
   }))
 })
 
+/** The places of a row's passages, each where its score is best: several heads may have found it. */
+const bestOfEach = (places: ReadonlyArray<number>, docs: Int32Array, scores: Float32Array): ReadonlyArray<number> => {
+  const best = new Map<number, number>()
+  for (const i of places) {
+    const known = best.get(docs[i]!)
+    if (docs[i]! >= 0 && (known === undefined || scores[i]! > scores[known]!)) best.set(docs[i]!, i)
+  }
+  return [...best.values()]
+}
+
 /** Evaluates a frame's rows against their records. */
 const judgeRows = (
   rows: Answered,
@@ -88,7 +98,7 @@ const judgeRows = (
   const width = docs.length / rows.rows
   return records.map((record, r) => {
     const all = Array.from({ length: width }, (_, i) => r * width + i)
-    const own = passages === "found" ? all.filter((i) => docs[i]! >= 0) : []
+    const own = passages === "found" ? bestOfEach(all, docs, scores) : []
     const judged = judge(record, {
       answered: read
         ? {

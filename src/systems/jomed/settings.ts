@@ -179,7 +179,7 @@ const own = {
  * picture; and as in its released code.
  */
 export const presets = {
-  paper: {
+  jomed: {
     ...own,
     head: "copy",
     utility: "log_prob",
@@ -189,7 +189,7 @@ export const presets = {
     lr_retriever: 1e-4,
     weight_decay: 0.01
   },
-  release: {
+  jomed_release: {
     ...own,
     head: "copy",
     utility: "double_softmax",

@@ -121,7 +121,7 @@ describe("what is wrong with a configuration", () => {
       ],
       preset: [
         "Paper",
-        "preset: must be one of \"paper\", \"release\", \"contrastive\", \"stm\", \"sft\", \"pretrain\", \"dpo\"; given \"Paper\", did you mean \"paper\"?"
+        "preset: must be one of \"paper\", \"release\", \"contrastive\", \"stm\", \"sft\", \"pretrain\", \"dpo\", \"jomed\", \"jomed_release\"; given \"Paper\", did you mean \"paper\"?"
       ],
       skip_bad_lines: ["yes", "skip_bad_lines: must be true or false; given \"yes\"; write true or false"],
       top_k: ["None", "top_k: must be a whole number of at least 0 or null; given \"None\"; write null"],

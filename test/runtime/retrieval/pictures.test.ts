@@ -14,10 +14,12 @@ import type { Passage } from "../../../src/domain/records/Records.ts"
 import type { HeadKind } from "../../../src/kernels/nn/pictures/heads.ts"
 import { cpu } from "../../../src/runtime/engine/providers.ts"
 import { layer as onDisk } from "../../../src/runtime/files/checkpoints.ts"
+import { make } from "../../../src/runtime/pictures/encoder.ts"
 import { Checkpoints } from "../../../src/runtime/ports/Checkpoints.ts"
 import { Retriever, RetrieverLearner, type RetrieverLesson } from "../../../src/runtime/ports/Retriever.ts"
 import { kindOf } from "../../../src/runtime/retrieval/pictures/heads.ts"
 import { type LearningSettings, readOnly, trainable } from "../../../src/runtime/retrieval/pictures/retriever.ts"
+import { save as saveHeads } from "../../../src/runtime/retrieval/pictures/saved.ts"
 import * as Memory from "../../support/memory.ts"
 import { ask, clip, corpusOf, images, passages, pictureOf, settings } from "../../support/pictures.ts"
 import { warned } from "../../support/warnings.ts"
@@ -192,6 +194,30 @@ describe("a checkpoint of heads", () => {
         const [trained, before] = [yield* read(saved), yield* read(clip)]
         assert.notDeepEqual(trained.scores, before.scores)
         assert.deepStrictEqual(yield* read(join(whole, "checkpoint-7", "retriever")), trained)
+        /** What was saved, or made of it, is the head: its vectors are those that find passages with λ 1. */
+        const exported = yield* Effect.exit(saveHeads(saved, join(parted, "exported")))
+        assert.strictEqual(exported._tag, kind.kind === "adapter" ? "Failure" : "Success")
+        if (exported._tag === "Success") {
+          const vectors = (name: string, names: ReadonlyArray<string>) =>
+            Effect.flatMap(make(name), (encoder) =>
+              encoder.pictures(names.map((own) => ({ name: own, picture: pictureOf(own) }))))
+          const alone = { ...own, name: saved, heads: { ...own.heads, weight: 1 } }
+          const docs = Int32Array.from(passages.keys())
+          const scores = yield* within(readOnly(alone))(Effect.flatMap(Retriever, ({ score }) =>
+            score([ask("one")], docs)))
+          const head = yield* vectors(join(parted, "exported", "image"), ["asked one"])
+          const frozen = yield* vectors(
+            clip,
+            passages.map(({ image }) =>
+              image!
+            )
+          )
+          const size = head.length
+          close(
+            scores,
+            Float32Array.from(docs, (doc) => head.reduce((sum, x, d) => sum + x * frozen[doc * size + d]!, 0))
+          )
+        }
         /** The other head learns beside the one that is there. */
         const both = { ...own, name: saved, heads: { ...own.heads, learns: "text", used: ["text"] } as const }
         const text = yield* folder
@@ -202,7 +228,7 @@ describe("a checkpoint of heads", () => {
           within(readOnly({ ...own, name: saved, heads: { ...own.heads, weight: 1 } }))(ranked)
         )
         assert.match(lines.join(), /were trained with head_weight 0.15, not 1/)
-      }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer)))
+      }).pipe(Effect.scoped, Effect.provide(Layer.merge(cpu({ threads: 1 }), NodeFileSystem.layer), { local: true })))
   }
 })
 

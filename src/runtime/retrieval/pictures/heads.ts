@@ -190,3 +190,10 @@ export const open = Effect.fnUntraced(function*(name: string, o: HeadSettings) {
     files: [[modelFiles.heads, `${JSON.stringify(file, undefined, 2)}\n`]]
   } satisfies Opened as Opened
 })
+
+/** Opens a folder of heads as it was saved. */
+export const openSaved = Effect.fnUntraced(function*(name: string) {
+  const own = yield* filed(name)
+  if (own === undefined) return yield* new FileError({ path: name, place: "", reason: `has no ${modelFiles.heads}` })
+  return yield* open(name, { used: [], learns: undefined, kind: { kind: "copy" }, weight: own.weight, seed: 0 })
+})

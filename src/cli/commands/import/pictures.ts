@@ -1,0 +1,47 @@
+/** Convert pictures in folders, and dialogues about pictures. */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Dialogues from "../../../datasets/pictures/dialogues.ts"
+import * as ImageFolder from "../../../datasets/pictures/imageFolder.ts"
+import { lines, tell } from "../../command.ts"
+
+export const imagefolder = Command.make(
+  "imagefolder",
+  {
+    folder: Argument.Directory("folder").pipe(
+      Argument.withDescription("Folder with folders of splits or labels, or with metadata.jsonl or metadata.csv")
+    ),
+    out: Flag.Path("out").pipe(Flag.withDescription("Folder to write to"), Flag.withDefault("imagefolder")),
+    question: Flag.String("question").pipe(
+      Flag.withDescription("What is asked about a picture in a label's folder"),
+      Flag.withDefault("Which of these does this picture show?")
+    ),
+    picture: Flag.String("picture").pipe(
+      Flag.withDescription("What a picture is, as captions say it: \"chest X-ray\""),
+      Flag.withDefault("picture")
+    )
+  },
+  Effect.fnUntraced(function*({ folder, out, ...options }) {
+    yield* tell(yield* ImageFolder.importFolder(folder, out, options), lines)
+  })
+).pipe(Command.withDescription("Convert pictures in folders of labels, or with metadata, to passages and questions"))
+
+export const llava = Command.make(
+  "llava",
+  {
+    file: Argument.File("file").pipe(
+      Argument.withDescription("Dialogues as JSON or JSON lines: conversations or messages, and their pictures' paths")
+    ),
+    out: Flag.Path("out").pipe(Flag.withDescription("Folder to write to"), Flag.withDefault("llava")),
+    images: Flag.Path("images").pipe(
+      Flag.withDescription("Folder that the pictures' paths start from; by default the file's"),
+      Flag.optional
+    )
+  },
+  Effect.fnUntraced(function*({ file, images, out }) {
+    yield* tell(yield* Dialogues.importFile(file, out, Option.getOrUndefined(images)), lines)
+  })
+).pipe(Command.withDescription("Convert dialogues about pictures (LLaVA, ShareGPT, LLaMA-Factory, TRL) to questions"))
