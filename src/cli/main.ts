@@ -80,8 +80,9 @@ export const start = (): void => {
   const args = process.argv.slice(2)
   program(args).pipe(
     Effect.withSpan("anamnesis", { attributes: { command: args.find((arg) => !arg.startsWith("-")) ?? "" } }),
-    Effect.provide(tracing(process.env, version)),
-    Effect.provide(Layer.mergeAll(NodeServices.layer, presenter, logger)),
+    Effect.provide(
+      tracing(process.env, version).pipe(Layer.provideMerge(Layer.mergeAll(NodeServices.layer, presenter, logger)))
+    ),
     NodeRuntime.runMain({ disableErrorReporting: true, teardown })
   )
 }

@@ -109,17 +109,24 @@ describe("a training step", () => {
   const ranked = {
     distilled: Pipelines.distilled,
     marginal: Pipelines.marginal,
-    leavingOneOut: Pipelines.leavingOneOut
+    leavingOneOut: Pipelines.leavingOneOut,
+    attentive: Pipelines.attentive,
+    replugged: Pipelines.replugged
+  }
+  /** The shares that an objective names, of replug by their logarithms. */
+  const sharesOf = ({ objective }: RetrieverLesson): Float32Array => {
+    if (objective._tag === "Reverse") return objective.logTarget.map(Math.exp)
+    return objective._tag === "Listwise" ? objective.target : assert.fail(objective._tag)
   }
   for (const [name, pipeline] of Object.entries(ranked)) {
     it.effect(`gives the retriever a distribution over the drawn passages, and the reader its context: ${name}`, () => {
       const { calls, layer } = Fakes.ports(Rows.texts)
       return Effect.gen(function*() {
         yield* pipeline(study).learn(Rows.frame())
-        const [{ docs, objective }] = calls.retrieverLessons as unknown as readonly [RetrieverLesson]
-        assert.strictEqual(docs.length, 6 * study.m)
-        if (objective._tag !== "Listwise") assert.fail(objective._tag)
-        for (let r = 0; r < 6; r++) assert.closeTo(row(objective.target, r).reduce((a, b) => a + b), 1, 1e-5)
+        const [lesson] = calls.retrieverLessons as unknown as readonly [RetrieverLesson]
+        assert.strictEqual(lesson.docs.length, 6 * study.m)
+        assert.strictEqual(lesson.objective._tag === "Reverse", name === "replugged")
+        for (let r = 0; r < 6; r++) assert.closeTo(row(sharesOf(lesson), r).reduce((a, b) => a + b), 1, 1e-5)
         assert.strictEqual(calls.readerLessons.length, 1)
       }).pipe(Effect.provide(layer))
     })

@@ -100,20 +100,22 @@ export const adopt = Effect.fn("adopt")(function*(config: RunConfig, twin: RunCo
   const examined = yield* examination(config, prepared)
   const own = (yield* namesIn(config.output_dir)).some((name) => checkpointStep(name) !== undefined)
   if (own || (yield* known(prepared, examined)).run) return yield* runArm(config)
-  yield* (yield* Reporter).note(`${config.output_dir}: has the settings of ${twin.output_dir}, and is not run again`)
-  yield* copied(config, twin, examined).pipe(Lock.holding(config.output_dir))
-  const adopted = yield* runArm(config)
-  const { seconds, steps } = adopted.trained
-  const { save } = yield* Shared
-  save("arms", { times: 1, readings: steps * stepSize(config), seconds: seconds ?? 0 })
-  return adopted
+  yield* copied(prepared.config, twin, examined).pipe(Lock.holding(config.output_dir))
+  const { run } = yield* known(prepared, examined)
+  if (run) {
+    yield* (yield* Reporter).note(`${config.output_dir}: has the settings of ${twin.output_dir}, and is not run again`)
+    const { save } = yield* Shared
+    save("arms", { times: 1, readings: run.trained.steps * stepSize(config), seconds: run.trained.seconds ?? 0 })
+  }
+  return yield* runArm(config)
 }, Effect.scoped)
 
-/** Evaluates questions with a refreshed index, into a folder of the run's. */
+/** Evaluates questions with a refreshed index and the weights of a step, into a folder of the run's. */
 const examine = Effect.fnUntraced(function*<E, R>(
   c: RunConfig,
   { long, records }: Examination,
   name: string,
+  step: number,
   source: Effect.Effect<Source, E, R>
 ) {
   yield* (yield* Retriever).refresh
@@ -124,8 +126,7 @@ const examine = Effect.fnUntraced(function*<E, R>(
     skipped: skippedOf(c, long)
   }
   const found = yield* writing(join(c.output_dir, name), source, (keep) => judging(c, records, options, keep))
-  const [split, step] = name === AFTER ? ["test", c.max_steps] as const : ["before", 0] as const
-  yield* evaluated(c, split, step, found.summary)
+  yield* evaluated(c, name === AFTER ? "test" : "before", step, found.summary)
   return found
 })
 
@@ -141,9 +142,9 @@ export const runArm = Effect.fn("runArm")(function*(config: RunConfig) {
   const ready = yield* referred(prepared)
   return yield* Effect.gen(function*() {
     const { before: ranks } = modeOf(config).judges
-    const before = ranks ? ranking ?? (yield* examine(config, examined, BEFORE, examined.before)) : undefined
+    const before = ranks ? ranking ?? (yield* examine(config, examined, BEFORE, 0, examined.before)) : undefined
     const trained = yield* start(ready, true)
-    const evaluation = yield* examine(config, examined, AFTER, examined.after(trained))
+    const evaluation = yield* examine(config, examined, AFTER, trained.steps, examined.after(trained))
     return { before: before?.summary, trained, evaluation } satisfies Run as Run
   }).pipe(Effect.provide(learner(ready)))
 }, Effect.scoped)

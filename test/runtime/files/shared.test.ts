@@ -2,6 +2,7 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -43,8 +44,7 @@ const inFolder = <A>(
   }
   const logger = Logger.make(({ message }) => void logged.push(String(message)))
   return check(tools).pipe(
-    Effect.provide(NodeFileSystem.layer),
-    Effect.provide(Logger.layer([logger])),
+    Effect.provide(Layer.mergeAll(NodeFileSystem.layer, Logger.layer([logger]))),
     Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true })))
   ) as Effect.Effect<A, unknown>
 }
