@@ -1,5 +1,6 @@
 /** Checks whether questions and passages fit the configured lengths, before either model is loaded. */
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { MOST_OPTIONS, queryOf } from "../domain/records/options.ts"
 import type { QuestionRecord } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
@@ -10,7 +11,7 @@ import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
 import * as RetrieverFolder from "../runtime/retrieval/folder.ts"
 import { modeOf } from "../systems/all.ts"
 import { listed, passagesOf, type Share, share, spread, type Texts } from "./cutTexts.ts"
-import { unseen } from "./pictures.ts"
+import { showable, unseen } from "./pictures.ts"
 import { type Long, type Prompts, promptsOf, quietly, tooLong, type Use } from "./promptLengths.ts"
 
 export type { Long, Use }
@@ -133,6 +134,12 @@ export const fitting = Effect.fn("fitting")(
     if (!reads(c)) return { records, long: [] }
     yield* tellUnseen(c, source, "question_prompt", records.filter(({ image = "" }) => image !== "").length)
     const prompts = yield* promptsOf(c)
+    const texts = records.map(({ answer, id, image, options, question }) => ({
+      id,
+      image,
+      texts: [question, ...options, answer]
+    }))
+    yield* showable(c, { source, what: "questions", part: "question_prompt", prompts }, Stream.fromIterable(texts))
     if (use === "answer") yield* writable(c, records, prompts)
     return yield* settle(c, source, use, records, prompts)
   },
@@ -180,7 +187,10 @@ export const tellPassages = Effect.fn("tellPassages")(function*(c: RunConfig, co
   if (encodes(c)) yield* tellCutByRetriever(c, texts)
   if (modeOf(c).traits.passages === "none") return
   if (reads(c)) yield* tellUnseen(c, source, "document_prompt", corpus.pictures)
-  const { needs, pictures, tokenizer } = yield* promptsOf(c)
+  const prompts = yield* promptsOf(c)
+  const { needs, pictures, tokenizer } = prompts
+  const all = Stream.map(corpus.all, ({ id, image, text }) => ({ id, image, texts: [text] }))
+  yield* showable(c, { source, what: "passages", part: "document_prompt", prompts }, all)
   const document_prompt = c.document_prompt.replace(IMAGE, "")
   const length = (text: string) => tokenizer.encode(document_prompt.replace("{text}", () => text)).length
   /** Tokens that a passage's picture takes, of all passages. */

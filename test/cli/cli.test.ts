@@ -117,7 +117,7 @@ describe("validate", () => {
     const own = set("passages_file=bad.jsonl")
     refused(
       await run("validate", own),
-      /^anamnesis: bad\.jsonl, line 12, field "text": a passage needs a text; the record has _id$/m
+      /^anamnesis: bad\.jsonl, line 12, field "text": a passage needs a text or an image; the record has _id$/m
     )
     const skipping = await run("validate", [...own, "--skip-bad-lines", "--json"])
     assert.strictEqual(parse<Valid>(skipping).passages, 11)

@@ -4,7 +4,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import { readdirSync } from "node:fs"
+import * as Result from "effect/Result"
+import { readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Raw } from "../../src/domain/settings/RunConfig.ts"
 import { init } from "../../src/programs/init.ts"
@@ -71,6 +72,9 @@ const within = <A, E>(use: (folder: string) => Effect.Effect<A, E, any>) => {
   ) as unknown as Effect.Effect<{ readonly value: A; readonly told: ReadonlyArray<string> }, E>
 }
 
+const failureOf = (result: Result.Result<unknown, { readonly message: string }>): string =>
+  Result.isFailure(result) ? result.failure.message : "there is none"
+
 describe("a run with pictures", () => {
   it.live("trains both models, the reader on pictures of questions and passages", () =>
     Effect.gen(function*() {
@@ -89,9 +93,18 @@ describe("a run with pictures", () => {
     }))
   it.live("tells of pictures that no prompt shows, and refuses a reader of texts where one does", () =>
     Effect.gen(function*() {
-      const train = (own: Raw, pictures?: number) =>
+      const train = ({ image, words, ...own }: Raw, pictures?: number) =>
         within((folder) =>
           Effect.gen(function*() {
+            const worded = questions.map((own) =>
+              Object.assign(
+                {},
+                own,
+                words === undefined ? {} : { question: words },
+                image === undefined ? {} : { image }
+              )
+            )
+            writeFileSync(join(folder, "questions.jsonl"), lines(worded))
             const c = yield* settings(folder, { mode: "oracle", max_steps: 1, train_projector: false, ...own })
             yield* init(c, { pictures })
             return yield* Effect.result(Run.run(c, false))
@@ -107,12 +120,19 @@ describe("a run with pictures", () => {
       assert.isTrue(told.some((line) => line.endsWith(sentence("2 passages", "document_prompt"))))
       const refused = yield* train(gold)
       assert.match(
-        String(refused.value._tag === "Failure" && refused.value.failure.message),
+        failureOf(refused.value),
         /reads texts alone, and a prompt has a picture/
       )
+      const worded = yield* train({ ...gold, words: "Is <image> closed" }, 8)
+      assert.match(
+        failureOf(worded.value),
+        /8 questions have the words <image>, which the reader takes for a picture \(first: q0\)/
+      )
+      const lost = yield* train({ ...gold, image: "/nowhere/1.png" }, 8)
+      assert.match(failureOf(lost.value), /1 pictures of questions are not there \(first: \/nowhere\/1\.png, of q0\)/)
       const undrawn = yield* train(gold, 8)
       assert.match(
-        String(undrawn.value._tag === "Failure" && undrawn.value.failure.message),
+        failureOf(undrawn.value),
         /its projector is not trained.*train_projector/
       )
     }))

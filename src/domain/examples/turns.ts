@@ -47,7 +47,10 @@ const contentOf = (at: string, given: unknown, calls: boolean): string => {
   return given.map((part: unknown, i) => {
     const { text, type } = Object(part) as Fields
     if (type !== "text" || typeof text !== "string") {
-      throw new RecordError(`${at}.content.${i}`, "only parts of type text are read: the models here read no images")
+      throw new RecordError(
+        `${at}.content.${i}`,
+        "only parts of type text are read: texts to learn have no pictures yet, questions may have them"
+      )
     }
     return text
   }).join("")

@@ -127,6 +127,17 @@ const shared = (a: Ids, b: Ids, most = Infinity): number => {
   return n
 }
 
+/** Pieces with neighbouring texts as one: a template may put blanks around each. */
+const joined = (pieces: ReadonlyArray<Piece>): ReadonlyArray<Piece> => {
+  const all: Array<Piece> = []
+  for (const piece of pieces) {
+    const last = all.at(-1)
+    if (last?.type !== "text" || piece.type !== "text") all.push(piece)
+    else all[all.length - 1] = { type: "text", text: last.text + piece.text }
+  }
+  return all
+}
+
 /** Chat template: the rendered text is tokenised as a whole, with a token in each picture's place. */
 const templated = (
   { tokenizer: { encode } }: ChatTokensOptions,
@@ -137,7 +148,7 @@ const templated = (
   const words = ({ most, text }: Text): string =>
     most === undefined ? text : known(`${most} ${text}`, () => beginning(text, most, encode))
   const piece = (own: Part): Piece => own._tag === "Image" ? { type: "image" } : { type: "text", text: words(own) }
-  const said = ({ content, role }: Message) => ({ role, content: content.map(piece) })
+  const said = ({ content, role }: Message) => ({ role, content: joined(content.map(piece)) })
   const starts = new Map<string, number>()
   return {
     ids: (messages) =>
@@ -149,7 +160,7 @@ const templated = (
       const last = head.at(-1)!
       const probe = (word: string) => [...head.slice(0, -1), {
         ...last,
-        content: [...last.content, { type: "text" as const, text: word }]
+        content: joined([...last.content, { type: "text", text: word }])
       }]
       if (!starts.has(key)) {
         const [a, b] = yield* compose([probe("a"), probe("7")])

@@ -34,6 +34,7 @@ import {
   type TokenLesson,
   type TokenSums
 } from "../ports/LanguageModel.ts"
+import type { ParameterGroup } from "../ports/Learning.ts"
 import type { PromptError } from "./chatTokens.ts"
 import * as Graphs from "./graphs.ts"
 import { type Batch, sequenced, type StepKey } from "./lessons.ts"
@@ -77,6 +78,22 @@ const itemsOf = (lesson: AnyLesson): number => {
   if ("prompts" in lesson) return lesson.prompts.length
   return "rows" in lesson ? lesson.rows.length : lesson.pairs.length
 }
+
+/** What a model has beside its own weights, which is frozen, as groups of parameters. */
+const frozenOf = (name: string, { beside }: Model.Decoding): ReadonlyArray<ParameterGroup> =>
+  [...Map.groupBy(beside, ([path]) => path.split(".").slice(0, 2).join("."))].map(([group, tensors]) => {
+    const parameters = tensors.reduce((sum, [, { data }]) => sum + data.length, 0)
+    const bytes = tensors.reduce((sum, [, { data }]) => sum + data.byteLength, 0)
+    return {
+      model: name,
+      name: `${group} (frozen)`,
+      parameters,
+      trainable: false,
+      bytes,
+      stateBytes: 0,
+      learningRate: 0
+    }
+  })
 
 /** A language model for inference only. */
 export const readOnly = (settings: Model.LanguageModelSettings) =>
@@ -184,7 +201,7 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
     return Context.make(LanguageModel, portOf(model, asError)).pipe(Context.add(
       LanguageModelLearner,
       LanguageModelLearner.of({
-        groups,
+        groups: [...groups, ...frozenOf(name, model)],
         ...lossScaleOf(learner),
         learn: Effect.fn("languageModel.learn")((lesson) => Effect.map(learn(lesson), lossOf), fail),
         learnTokens: Effect.fn("languageModel.learnTokens")(learn, fail),

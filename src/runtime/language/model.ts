@@ -175,7 +175,8 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     lookAt,
     width: seeing?.width ?? 0,
     files: yield* ModelFolder.companions(folder),
-    beside: seeing?.stored ?? new Map(),
+    /** The folder's tensors that are none of the decoder's. */
+    beside: seeing?.stored ?? (new Map() as Reading.Reading["stored"]),
     /** Identical sequences are scored once. */
     nll: Effect.fnUntraced(function*(prompts: ReadonlyArray<Chat>, continuations: ReadonlyArray<string>) {
       const all = yield* Effect.forEach(prompts, (prompt, p) => sequences.one(prompt, continuations[p]!, 0))

@@ -144,26 +144,52 @@ const weightsOf = Effect.fnUntraced(function*(o: ReadingFolder, seeing: Seeing, 
   return new Map([...values].map(([path, data]) => [path, { shape: all.get(path)!.shape, data }])) as Stored
 })
 
-/** Features of a picture: [rows of all its parts, width]. `name` is what errors call it. */
+/** A picture, and what errors call it. */
+interface Named {
+  readonly name: string
+  readonly picture: Picture
+}
+
+/** The most pictures, or parts of them, in a run. */
+const TOGETHER = 16
+
+/** The patches of a picture's parts; refuses one that resizing would blow up, as a thin one by its longest edge. */
+const patchesOf = ({ preprocessing: p, pictures: { features: { vision } } }: Processed, { name, picture }: Named) => {
+  const most = mostPixels(picture, p)
+  if (most <= limits.max_pixels) {
+    return Effect.sync(() => parts(picture, p).map((part) => unfold(part, vision.patch_size)))
+  }
+  const detail = `${picture.width} × ${picture.height} pixels would become ${most}, more than ${limits.max_pixels}`
+  return Effect.fail(new ImageError({ path: name, kind: "undecodable", detail }))
+}
+
+/** Consecutive groups of at most `size`. */
+const groupsOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
+
+/** Features of pictures: [rows of all its parts, width] each. */
 const running = Effect.fnUntraced(function*(o: Processed, seeing: Seeing, values: Stored) {
-  const [{ kept }, p] = [yield* Session, o.preprocessing]
+  const { kept } = yield* Session
   const own = flatten(seeing.params)
   const used = new Map([...own.keys()].map((path) => [path, values.get(path)!.data]))
   const weights = Weights.make(own, [], [], used, { kept })
   const run = yield* cached(([count]: [number]) => graphOf(seeing, o.pictures, count), { fixed: weights.frozen })
   const halving = Halving.make("pictures.features", "pictures")
-  const side = o.pictures.features.vision.patch_size
-  return Effect.fnUntraced(function*(picture: Picture, name: string) {
-    const most = mostPixels(picture, p)
-    if (most > limits.max_pixels) {
-      const detail = `${picture.width} × ${picture.height} pixels would become ${most}, more than ${limits.max_pixels}`
-      return yield* new ImageError({ path: name, kind: "undecodable", detail })
+  const size = o.pictures.rows * seeing.width
+  return Effect.fnUntraced(function*(named: ReadonlyArray<Named>) {
+    const patches = yield* Effect.forEach(named, (one) => patchesOf(o, one))
+    const all = patches.flatMap((own, i) => own.map((data) => ({ data, name: named[i]!.name })))
+    const part = (some: typeof all) => {
+      const feeds = { ...weights.values(), patches: Halving.joined(some.map(({ data }) => data)) }
+      return run([some.length], feeds).pipe(about((element) => some[Math.floor(element / size)]?.name ?? ""))
     }
-    const patches = parts(picture, p).map((part) => unfold(part, side))
-    const part = ([from, to]: Halving.Range) =>
-      run([to - from], { ...weights.values(), patches: Halving.joined(patches.slice(from, to)) })
-    const found = yield* about(() => name)(halving.each(patches.length, ([from, to]) => to - from, part))
-    return Halving.joined(found.map((each) => each["rows"] as Float32Array))
+    const found = yield* Effect.forEach(
+      groupsOf(all, TOGETHER),
+      (some) => halving.each(some.length, ([from, to]) => to - from, (range) => part(some.slice(...range)))
+    )
+    const rows = Halving.joined(found.flat().map((each) => each["rows"] as Float32Array))
+    let at = 0
+    return patches.map(({ length }) => rows.slice(at, at += length * size))
   })
 })
 
@@ -226,12 +252,26 @@ export const open = Effect.fnUntraced(function*(o: Processed, settings: ReadingS
   const kept = new Kept<Float32Array>(settings.memory * 2 ** 20)
   /** One at a time: a picture that several ask for is read once. */
   const alone = Semaphore.withPermit(yield* Semaphore.make(1))
-  const one = Effect.fnUntraced(function*({ hash, reference }: Shown) {
-    const known = kept.get(hash)
-    if (known) return known
-    const rows = yield* run((yield* images.read(reference)).picture, reference)
-    kept.set(hash, rows, rows.byteLength)
-    return rows
+  const features = Effect.fnUntraced(function*(shown: ReadonlyArray<Shown>) {
+    const found = new Map<string, Float32Array>()
+    const missing = new Map<string, string>()
+    for (const { hash, reference } of shown) {
+      const known = kept.get(hash)
+      if (known) found.set(hash, known)
+      else missing.set(hash, reference)
+    }
+    for (const some of groupsOf([...missing], TOGETHER)) {
+      const named = yield* Effect.forEach(
+        some,
+        ([, name]) => Effect.map(images.read(name), ({ picture }): Named => ({ name, picture }))
+      )
+      const rows = yield* run(named)
+      some.forEach(([hash], i) => {
+        found.set(hash, rows[i]!)
+        kept.set(hash, rows[i]!, rows[i]!.byteLength)
+      })
+    }
+    return found as ReadonlyMap<string, Float32Array>
   })
   return {
     width: seeing.width,
@@ -240,12 +280,7 @@ export const open = Effect.fnUntraced(function*(o: Processed, settings: ReadingS
     stored,
     sight: yield* sight(o, { hashes: true }),
     /** Features by hash, [rows, width] each. */
-    features: (shown: ReadonlyArray<Shown>) =>
-      alone(Effect.gen(function*() {
-        const found = new Map<string, Float32Array>()
-        for (const picture of shown) if (!found.has(picture.hash)) found.set(picture.hash, yield* one(picture))
-        return found as ReadonlyMap<string, Float32Array>
-      }))
+    features: (shown: ReadonlyArray<Shown>) => alone(features(shown))
   }
 })
 /** How a model reads pictures. */

@@ -103,7 +103,7 @@ describe("a row", () => {
     refused({ messages: [{ content: "x" }] }, /a message has a role/)
     refused({ messages: ["x"] }, /a message is expected/)
     refused({ messages: [{ role: "user" }] }, /a text is expected/)
-    refused({ messages: [{ role: "user", content: [{ type: "image" }] }] }, /read no images/)
+    refused({ messages: [{ role: "user", content: [{ type: "image" }] }] }, /have no pictures yet/)
     refused({ messages: [{ ...asked, tool_calls: [1] }] }, /the assistant's alone/)
     refused({ conversations: [{ from: "function_call", value: "{}" }] }, /write tool_calls/)
     refused({ messages: [{ role: "system", content: "a" }, asked], system: "b" }, /is given twice/)

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Stream from "effect/Stream"
 import { cpSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { type Chat, image, type Part, text } from "../../../src/domain/Content.ts"
@@ -158,6 +159,74 @@ describe("a picture in a prompt", () => {
       })))
 })
 
+describe("a text that goes on from pictures", () => {
+  /** More pictures than are read at a time: the prompt is read in pieces. */
+  const many = 280
+  const longer = (folder: string) => {
+    const path = join(folder, "reader", "config.json")
+    const config = JSON.parse(readFileSync(path, "utf8")) as { text_config: object }
+    const text_config = { ...config.text_config, max_position_embeddings: 2048 }
+    writeFileSync(path, JSON.stringify({ ...config, text_config }))
+  }
+  it.live("begins with what is likeliest after them, however many they are", () =>
+    opened({ max_length: 2000 }, ({ made, model }) =>
+      Effect.gen(function*() {
+        for (const count of [1, many]) {
+          const pictures = Array.from({ length: count }, (_, i) => i % 3 === 0 ? "a" : "b")
+          const options = { max_new_tokens: 1, decoding: { do_sample: false } }
+          const chats = [ask(...pictures.map((name) => image(name))), ask("Long fingers?")]
+          const tokens = yield* Stream.runCollect(model.write(chats, options))
+          const { id } = tokens.find(({ row }) => row === 0)!
+          const ids = [2, ...Array<number>(ROWS * count).fill(made.id), id]
+          const learned = ids.map((_, i) => i === ids.length - 1 ? 1 : 0)
+          const { correct } = yield* model.describe([{ ids, learned, starts: [0], pictures }])
+          assert.strictEqual(correct[0], 1)
+        }
+      }), { change: longer }))
+})
+
+describe("a chat template", () => {
+  const loop = (body: string) => `{% for m in messages %}${body}{% endfor %}{% if add_generation_prompt %}:{% endif %}`
+  const pieces = (images: string, words: string) => `{% for p in m['content'] ${images} %}${words}{% endfor %}`
+  const templates = {
+    pieces: loop(pieces("", "{% if p['type'] == 'image' %}<image>{% else %}{{ p['text'] }}{% endif %}")),
+    text: loop("{{ m['content'] }}"),
+    first: loop(
+      pieces("| selectattr('type', 'equalto', 'image')", "<image>")
+        + pieces("| selectattr('type', 'equalto', 'text')", "{{ p['text'] }}")
+    ),
+    blind: loop("{% if m['content'] is string %}{{ m['content'].replace('<image>', '') }}{% endif %}")
+  }
+  const under = (name: keyof typeof templates) =>
+    opened(
+      { apply_chat_template: true },
+      ({ model }) => model.nll([of("a"), of("b"), ask("Which gene is", "at fault?")], [" GLA", " GLA", " GLA"]),
+      {
+        change: (folder) =>
+          writeFileSync(
+            join(folder, "reader", "tokenizer_config.json"),
+            JSON.stringify({ chat_template: templates[name] })
+          )
+      }
+    )
+  const moves = (lines: ReadonlyArray<string>) => lines.some((line) => /the template moves pictures away/.test(line))
+  it.live("shows pictures as pieces of messages or in their text, which is the same", () =>
+    Effect.gen(function*() {
+      const [pieces, text] = [yield* under("pieces"), yield* under("text")]
+      assert.deepStrictEqual([...pieces.value], [...text.value])
+      assert.strictEqual(new Set(pieces.value).size, 3)
+      assert.isFalse(moves(pieces.lines) || moves(text.lines))
+    }))
+  it.live("that moves them is told, and one that leaves them out is refused", () =>
+    Effect.gen(function*() {
+      const { lines, value } = yield* under("first")
+      assert.isTrue(moves(lines))
+      assert.strictEqual(new Set(value).size, 3)
+      const { message } = yield* Effect.flip(under("blind")) as unknown as Effect.Effect<Error>
+      assert.match(message, /chat_template: shows a picture \(<image>\) neither of a message in pieces nor of one text/)
+    }))
+})
+
 describe("what a model cannot read", () => {
   const refused = (own: Raw, chat: Chat, answer = " GLA", sees = true) =>
     Effect.map(
@@ -201,6 +270,8 @@ describe("learning with pictures", () => {
       opened(own, (all) =>
         Effect.gen(function*() {
           const before = yield* Safetensors.read(join(all.folder, "reader", "model.safetensors"))
+          const frozen = all.learner.groups.filter(({ trainable }) => !trainable)
+          assert.include(frozen.map(({ name }) => name), "vision_tower.vision_model (frozen)")
           const norms = yield* all.learner.gate(lesson)
           assert.isTrue([...norms.values()].every((norm) => norm > 0))
           assert.isTrue(yield* steps(all))
@@ -211,6 +282,19 @@ describe("learning with pictures", () => {
           assert.include([...files.keys()], "preprocessor_config.json")
         })))
   }
+  it.live("learns rows of tokens with pictures", () =>
+    opened({}, ({ learner, made }) =>
+      Effect.gen(function*() {
+        const row = (name: string, answer: number) => {
+          const ids = [5, ...Array<number>(ROWS).fill(made.id), 6, answer]
+          return { ids, learned: ids.map((_, i) => i === ids.length - 1 ? 1 : 0), starts: [0], pictures: [name] }
+        }
+        const rows = { rows: [row("a", 8), row("b", 9)], average: "token" as const }
+        const { loss: first } = yield* learner.learnTokens(rows)
+        for (let i = 0; i < 30; i++) yield* learner.learnTokens(rows)
+        const { loss: last } = yield* learner.learnTokens(rows)
+        assert.isTrue(first.every((own, i) => last[i]! < own / 4), "only the pictures tell the answers apart")
+      })))
   it.live("takes several updates in one program, whatever pictures they have", () =>
     Effect.gen(function*() {
       const lessons = [lesson, {

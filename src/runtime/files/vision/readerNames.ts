@@ -58,19 +58,20 @@ export const ofReader = (
 export const readerTwins = (names: ReaderNames, tied: boolean): ReadonlyMap<string, string> =>
   new Map(tied ? [[names.language("lm_head.weight"), names.language("model.embed_tokens.weight")]] : [])
 
-/** A name from one spelling of LLaVA's to the other; itself where it is in neither. */
+/** The name that a decoder alone has for a tensor of LLaVA's language model; `undefined` for others. */
+const alone = (names: ReaderNames, name: string): string | undefined => {
+  if (names === written) return name.startsWith("language_model.") ? name.slice("language_model.".length) : undefined
+  if (name.startsWith("model.language_model.")) return name.replace("model.language_model.", "model.")
+  return name.startsWith("lm_head.") ? name : undefined
+}
+
+/** A name of one spelling of LLaVA's in the other; itself where it is in neither. */
 const between = (from: ReaderNames, to: ReaderNames) => (name: string): string => {
   for (const part of ["connector", "tower"] as const) {
     if (name.startsWith(from[part])) return to[part] + name.slice(from[part].length)
   }
-  const bare = from === written
-    ? /^language_model\.((?:model|lm_head)\..*)$/.exec(name)?.[1]
-    : name.startsWith("model.language_model.")
-    ? name.replace("model.language_model.", "model.")
-    : name.startsWith("lm_head.")
-    ? name
-    : undefined
-  return bare === undefined ? name : to.language(bare)
+  const own = alone(from, name)
+  return own === undefined ? name : to.language(own)
 }
 
 /** An adapter under the names of its base, which may have been another spelling's in training. */
