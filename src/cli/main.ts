@@ -16,7 +16,9 @@ import { agreeCommand } from "./commands/evaluation/agree.ts"
 import { analyseCommand } from "./commands/evaluation/analyse.ts"
 import { compareCommand } from "./commands/evaluation/compare.ts"
 import { compareTasksCommand } from "./commands/evaluation/compareTasks.ts"
+import { costsCommand } from "./commands/evaluation/costs.ts"
 import { hallucinationsCommand } from "./commands/evaluation/hallucinations.ts"
+import { ratingsCommand } from "./commands/evaluation/ratings.ts"
 import { experimentCommand } from "./commands/experiment.ts"
 import { exportCommand } from "./commands/export.ts"
 import { importCommand } from "./commands/import.ts"
@@ -47,6 +49,8 @@ export const program = Command.runWith(
     analyseCommand,
     hallucinationsCommand,
     agreeCommand,
+    ratingsCommand,
+    costsCommand,
     answerCommand,
     embedCommand,
     validateCommand,

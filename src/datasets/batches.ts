@@ -46,6 +46,7 @@ export const frame = (
     answer: records.map((q) => q.answer),
     options: records.map((q) => q.options),
     answerIndex: Int32Array.from(records, (q) => q.answerIndex),
+    explanation: records.map(({ explanation = "" }) => explanation),
     gold: records.map((q) => Int32Array.from(q.gold, row).filter((doc) => doc >= 0)),
     negatives: records.map(({ negatives = [] }) => Int32Array.from(negatives, row).filter((doc) => doc >= 0)),
     teacher: records.map(({ gold, negatives = [], scores }) => {

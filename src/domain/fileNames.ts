@@ -89,6 +89,12 @@ export const analysisFiles = {
   hallucinations: "hallucinations.jsonl"
 } as const
 
+/** Beside a sheet of ratings: which item is whose answer, which raters do not see; and how they rate. */
+export const besideSheet = {
+  key: (sheet: string): string => `${sheet}.key.json`,
+  rubric: (sheet: string): string => `${sheet}.md`
+} as const
+
 /** Folder of mined negatives, within the run's folder: its files, and what is kept to go on from. */
 export const minedFolder = "mined"
 /** Name of the file of a split's mined negatives. */

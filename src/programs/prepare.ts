@@ -230,8 +230,22 @@ const conflicts = (c: RunConfig, corpus: Port.Corpus["Service"], records: Readon
       ? `n_candidates (${modeOf(c).candidates}) exceeds the number of passages (${corpus.size})`
       : beyondMemory(c)
   ].filter((problem) => problem !== false),
-  ...(modeOf(c).traits.questions === "made" ? [] : lacking(c, "train", corpus, records))
+  ...(modeOf(c).traits.questions === "made" ? [] : lacking(c, "train", corpus, records)),
+  ...(c.rationale_target !== "" && records.every(({ explanation }) => explanation === undefined)
+    ? [`rationale_target: no question has an explanation to learn (explanation, exp, rationale, long_answer)`]
+    : [])
 ]
+
+/** Tells how many questions have no explanation, if explanations are learned. */
+const tellUnexplained = (c: RunConfig, records: ReadonlyArray<QuestionRecord>) => {
+  const bare = records.filter(({ explanation }) => explanation === undefined)
+  if (c.rationale_target === "" || bare.length === 0) return Effect.void
+  const line =
+    `${bare.length} of ${records.length} questions have no explanation, and teach their answers alone (first: ${
+      bare[0]!.id
+    })`
+  return tell(c.train_file, [line])
+}
 
 /** A run that is ready to start. */
 export interface Prepared extends Corpus {
@@ -256,6 +270,7 @@ export const prepare = Effect.fn("prepare")(function*(given: RunConfig) {
   const epochs = rows?.epochs ?? (yield* epochsOf(c, data))
   const problems = conflicts(c, data.passages, epochs(0))
   if (problems.length > 0) return yield* new ConfigError({ source: `mode ${c.mode}`, problems })
+  yield* tellUnexplained(c, epochs(0))
   yield* tellPassages(c, data.passages)
   const { long, records: fit } = yield* fitting(c, c.train_file || `mode ${c.mode}`, "learn", epochs(0))
   const left = skippedOf(c, long)

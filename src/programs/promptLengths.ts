@@ -7,7 +7,7 @@ import * as ReaderFolder from "../runtime/language/folder.ts"
 import * as Sequences from "../runtime/language/sequences.ts"
 import * as Reading from "../runtime/pictures/reading.ts"
 import type { Tokenizer } from "../runtime/tokenizers/tokenizer.ts"
-import { answerOf, answersOf, ask } from "../stages/prompt.ts"
+import { answersOf, ask, targetOf } from "../stages/prompt.ts"
 import { mostTokens } from "./cutTexts.ts"
 import { imagesOf } from "./pictures.ts"
 
@@ -33,13 +33,16 @@ const needsOf = (c: RunConfig, { encode }: Tokenizer, { continuation, least }: S
   const [opening, reason] = [encode(c.generation_prompt).length, encode(c.rationale_prompt).length]
   return Effect.fnUntraced(
     function*(
-      { answer, image = "", options, question }: Pick<QuestionRecord, "question" | "options" | "answer" | "image">
+      { answer, explanation = "", image = "", options, question }: Pick<
+        QuestionRecord,
+        "question" | "options" | "answer" | "explanation" | "image"
+      >
     ) {
       const bare = yield* least(ask(c, [], { question, options, image }))
       const tails = answersOf(c, { options }).map((text) => continuation(text).length)
       const longest = Math.max(c.max_new_tokens, ...tails.map((length) => length - 1))
       return {
-        learned: bare + continuation(answerOf(c, { options }, answer)).length,
+        learned: bare + continuation(targetOf(c, { options }, { answer, explanation })).length,
         chosen: bare + tails.reduce((sum, length) => sum + length, 0),
         written: bare + opening + c.max_new_tokens,
         explained: bare + longest + reason + c.rationale_max_new_tokens
@@ -73,14 +76,16 @@ const tokensOf = (c: RunConfig, use: Use, options: number, needs: Needs): number
 const added = (
   c: RunConfig,
   use: Use,
-  { answer, options, question }: QuestionRecord,
+  { answer, explanation = "", options, question }: QuestionRecord,
   count: (text: string) => number
 ) => {
+  const explained = use === "learn" ? times(c.rationale_target, "{explanation}") * count(explanation) : 0
   const listed = options.reduce((sum, option) => sum + count(option), 0)
   const answered = use === "learn" ? count(answer) : listed
   const isLetter = c.answer_format === "letter" && options.length > 0
   const asked = count(question) + (c.options_in_prompt ? listed : 0)
   return times(c.question_prompt, "{question}") * asked + times(c.answer_prompt, "{answer}") * (isLetter ? 0 : answered)
+    + explained
 }
 const times = (text: string, place: string): number => text.split(place).length - 1
 

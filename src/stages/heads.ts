@@ -7,7 +7,7 @@ import { Candidates, Question } from "../domain/tables.ts"
 import { Retriever } from "../runtime/ports/Retriever.ts"
 import { answer, type AnswerOptions, type Event } from "./answer.ts"
 import { trainingStep } from "./pipelines.ts"
-import { answerOf, ask, type PromptOptions, readPassages } from "./prompt.ts"
+import { ask, type PromptOptions, readPassages, targetOf } from "./prompt.ts"
 import { queriesOf } from "./retrieve.ts"
 import * as Stage from "./Stage.ts"
 import type { Lessons } from "./update.ts"
@@ -39,7 +39,7 @@ export const byPassage = (n: number, o: PromptOptions) => ({
   lessons: Effect.fnUntraced(function*(rows: Frame.Frame<typeof Question & ReturnType<typeof Candidates>>) {
     const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
     const [answers, docs] = [Frame.column(rows, "answer"), Frame.column(rows, "docs")]
-    const images = Frame.column(rows, "image")
+    const [images, explanations] = [Frame.column(rows, "image"), Frame.column(rows, "explanation")]
     const passages = yield* readPassages(docs)
     const places = [...docs.keys()].filter((i) => docs[i]! >= 0)
     const rowOf = places.map((i) => Math.floor(i / n))
@@ -48,7 +48,7 @@ export const byPassage = (n: number, o: PromptOptions) => ({
       rowOf,
       reader: {
         prompts: places.map((i, at) => ask(o, passages(docs.subarray(i, i + 1)), asked[rowOf[at]!]!)),
-        continuations: rowOf.map((q) => answerOf(o, asked[q]!, answers[q]!))
+        continuations: rowOf.map((q) => targetOf(o, asked[q]!, { answer: answers[q]!, explanation: explanations[q]! }))
       },
       retriever: {
         queries: queriesOf(rows),

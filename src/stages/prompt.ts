@@ -17,6 +17,7 @@ export type PromptOptions =
     | "excess_length"
     | "options_in_prompt"
     | "question_prompt"
+    | "rationale_target"
     | "text_maxlength"
   >
   & Pick<Generation, "generation_prompt" | "rationale_prompt">
@@ -94,6 +95,15 @@ const said = (o: PromptOptions, answer: string): string => fill(o, "answer_promp
 /** The target text of the answer: the option's text or letter, or the free answer. */
 export const answerOf = (o: PromptOptions, { options }: Pick<Asked, "options">, answer: string): string =>
   said(o, o.answer_format === "letter" && options.includes(answer) ? letter(options.indexOf(answer)) : answer)
+
+/** What the reader learns to say: the answer, followed by its explanation if both it and the settings have one. */
+export const targetOf = (
+  o: PromptOptions,
+  asked: Pick<Asked, "options">,
+  { answer, explanation }: { readonly answer: string; readonly explanation: string }
+): string =>
+  answerOf(o, asked, answer)
+  + (o.rationale_target === "" || explanation === "" ? "" : fill(o, "rationale_target", explanation))
 
 /** All options as answers; letters also distinguish options with equal texts. */
 export const answersOf = (o: PromptOptions, { options }: Pick<Asked, "options">): ReadonlyArray<string> =>

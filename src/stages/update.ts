@@ -6,7 +6,7 @@ import { Contrast, Draw, Lesson, Preference, Question, Target } from "../domain/
 import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
 import { LanguageModelLearner, type LanguageModelLesson } from "../runtime/ports/LanguageModel.ts"
 import { RetrieverLearner, type RetrieverLesson } from "../runtime/ports/Retriever.ts"
-import { answerOf, ask, type PromptOptions, readPassages } from "./prompt.ts"
+import { ask, type PromptOptions, readPassages, targetOf } from "./prompt.ts"
 import { queriesOf } from "./retrieve.ts"
 import * as Stage from "./Stage.ts"
 
@@ -45,17 +45,20 @@ const common = (m: number, c: number) => ({ ...Question, ...Draw(m, c) })
 /** The reader's training batch: prompts with their passages, and answers. */
 const readerLesson = Effect.fnUntraced(function*(
   o: PromptOptions,
-  rows: Frame.Frame<Pick<ReturnType<typeof common>, "question" | "image" | "options" | "answer" | "context">>
+  rows: Frame.Frame<
+    Pick<ReturnType<typeof common>, "question" | "image" | "options" | "answer" | "explanation" | "context">
+  >
 ) {
   const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
-  const [answers, images] = [Frame.column(rows, "answer"), Frame.column(rows, "image")]
+  const [answers, explanations] = [Frame.column(rows, "answer"), Frame.column(rows, "explanation")]
+  const images = Frame.column(rows, "image")
   const context = Frame.column(rows, "context")
   const c = context.length / rows.rows
   const passages = yield* readPassages(context)
   const asked = questions.map((question, q) => ({ question, options: options[q]!, image: images[q]! }))
   return {
     prompts: asked.map((own, q) => ask(o, passages(context.subarray(q * c, (q + 1) * c)), own)),
-    continuations: asked.map((own, q) => answerOf(o, own, answers[q]!))
+    continuations: asked.map((own, q) => targetOf(o, own, { answer: answers[q]!, explanation: explanations[q]! }))
   } satisfies LanguageModelLesson
 })
 

@@ -160,7 +160,7 @@ describe("bench", () => {
     const examples =
       "dataset_path: questions.jsonl\ndoc_to_text: \"Question: {{question}}\\nAnswer:\"\nnum_fewshot: 1\n"
     const choice = "task: Choose\noutput_type: multiple_choice\ndoc_to_choice: options\ndoc_to_target: answerIndex\n"
-      + "fewshot_config: { sampler: first_n }\ngroup_field: group\nmetric_list: [{ metric: acc }, { metric: macro_f1 }]\n"
+      + "fewshot_config: { sampler: first_n }\ngroup_field: group\nmetric_list: [{ metric: acc }, { metric: macro_f1 }, { metric: debiased_acc, options: options, answer: answerIndex, orders: 3 }]\n"
     const write = "task: Write\noutput_type: generate_until\ndoc_to_target: \"{{answer}}\"\nrepeats: 2\n"
       + "generation_kwargs: { until: [\"zz\"], max_gen_toks: 3, temperature: 1 }\n"
       + "metric_list: [{ metric: exact_match, ignore_case: true }, { metric: rouge1 }]\n"
@@ -194,6 +194,12 @@ describe("bench", () => {
       assert.isTrue(own["resps"].every((value: number) => value < 0))
       const best = own["choices"][own["resps"].indexOf(Math.max(...own["resps"]))]
       assert.deepStrictEqual([own["filtered_resps"], own["acc"]], [[best], best === Tiny.questions[q]!.answer ? 1 : 0])
+      // Options are not in this prompt: no order changes what is read, and probabilities are those of one order.
+      const weights = own["resps"].map((value: number) => Math.exp(value))
+      const sum = weights.reduce((a: number, b: number) => a + b)
+      weights.forEach((weight: number, i: number) => assert.closeTo(own["option_probabilities"][i], weight / sum, 1e-5))
+      assert.deepStrictEqual([own["debiased_acc"], own["order_dependent"]], [own["acc"], 0])
+      assert.strictEqual(own["order_answers"].length, own["choices"].length === 2 ? 2 : 3)
       /** The first of the others is the example. */
       const shot = Tiny.questions[q === 0 ? 1 : 0]!
       const prompt = `Question: ${shot.question}\nAnswer: ${shot.answer}\n\nQuestion: ${

@@ -105,7 +105,7 @@ const forms: Readonly<Record<string, Form>> = {
     file: "dev.json",
     content: lines({ ...medMcqa, cop: 1 }, { ...medMcqa, id: "7f1e-2", cop: 4 }),
     questions: [["7f1e-1", "Liver", 0, medOptions], ["7f1e-2", "Lung", 3, medOptions]],
-    unused: ["choice_type", "exp", "subject_name"]
+    unused: ["choice_type", "subject_name"]
   },
   "MedMCQA, Hugging Face's": {
     file: "validation.parquet",
@@ -120,7 +120,7 @@ const forms: Readonly<Record<string, Form>> = {
       -1,
       medOptions
     ]],
-    unused: ["choice_type", "exp", "subject_name", "topic_name"]
+    unused: ["choice_type", "subject_name", "topic_name"]
   },
   "MMLU": {
     file: "test.parquet",
@@ -151,7 +151,7 @@ const forms: Readonly<Record<string, Form>> = {
       2
     ),
     questions: [["21", "maybe", 2, ["yes", "no", "maybe"]]],
-    unused: ["CONTEXTS", "LABELS", "YEAR", "LONG_ANSWER"]
+    unused: ["CONTEXTS", "LABELS", "YEAR"]
   },
   "PubMedQA, Hugging Face's": {
     file: "pqa_labeled.jsonl",
@@ -163,7 +163,7 @@ const forms: Readonly<Record<string, Form>> = {
       final_decision: "no"
     }),
     questions: [["21", "no", 1, ["yes", "no", "maybe"]]],
-    unused: ["context", "long_answer"]
+    unused: ["context"]
   },
   "BioASQ": {
     file: "13b_golden.json",

@@ -6,7 +6,7 @@ import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { measure } from "../../bench/concepts.ts"
-import { load, type LoadOptions, usual } from "../../src/datasets/vocabulary/vocabulary.ts"
+import { load, type LoadOptions, typesOf, usual } from "../../src/datasets/vocabulary/vocabulary.ts"
 import { folderOf, onDisk } from "../support/files.ts"
 
 const conso = (cui: string, name: string, { lat = "ENG", sab = "MSH", suppress = "N", tty = "PT" } = {}) =>
@@ -102,6 +102,24 @@ describe("other vocabularies", () => {
       const lines = rows.map((row) => JSON.stringify(row)).join("\n")
       assert.deepStrictEqual(yield* foundBy("v.jsonl", lines), ["old names", "pain", "last one"])
     }))
+  it.live("tell what kind of concepts some are", () =>
+    onDisk(Effect.gen(function*() {
+      const folder = yield* folderOf({
+        "MRCONSO.RRF": rrf,
+        "MRSTY.RRF": sty,
+        "v.obo": "[Term]\nid: D1\nname: pain\nnamespace: symptoms\n\n[Term]\nid: D2\nname: fever\n",
+        "v.tsv": "id\tname\ttype\n1\tpain\tsymptom\n2\tGLA\tgene\n3\tnone\t\n",
+        "v.jsonl": "{\"id\": \"1\", \"name\": \"pain\", \"type\": \"symptom\"}\n{\"id\": \"2\", \"name\": \"x\"}"
+      })
+      const of = (name: string, ...ids: ReadonlyArray<string>) =>
+        Effect.map(typesOf(join(folder, name), new Set(ids)), (types) => [...types])
+      assert.deepStrictEqual(yield* of("MRCONSO.RRF", "C0030193", "C1"), [["C0030193", "Sign or Symptom"]])
+      assert.deepStrictEqual(yield* of("v.obo", "D1", "D2"), [["D1", "symptoms"]])
+      assert.deepStrictEqual(yield* of("v.tsv", "2", "3"), [["2", "gene"]])
+      assert.deepStrictEqual(yield* of("v.jsonl", "1", "2"), [["1", "symptom"]])
+      const bare = yield* folderOf({ "MRCONSO.RRF": rrf })
+      assert.deepStrictEqual([...yield* typesOf(join(bare, "MRCONSO.RRF"), new Set(["C0030193"]))], [])
+    })))
   it.live("are refused with the line that is none", () =>
     Effect.gen(function*() {
       assert.match(yield* refused("v.tsv", "a\tname\n"), /line 1: is the head, and has no column id/)

@@ -32,6 +32,14 @@ describe("questions that exceed max_length", () => {
       const many = Array.from({ length: 5 }, (_, i) => ({ ...long, id: `q${i}` }))
       assert.match(yield* refused("learn", {}, many), /5 of 5 questions .*: q0 \(.*\), q1 \(.*\), q2 \(.*\), \.\.\.;/)
     })))
+  it.live("count the explanation that they are learned with", () =>
+    onDisk(Effect.gen(function*() {
+      const own = [{ ...Tiny.questions[0]!, explanation: "Long fingers. ".repeat(60) }]
+      const explained = { rationale_target: " {explanation}" }
+      assert.match(yield* refused("learn", explained, own), /q0 \(\d{3} tokens\)/)
+      assert.deepStrictEqual((yield* fit("learn", {}, own)).value.long, [])
+      assert.deepStrictEqual((yield* fit("answer", explained, own)).value.long, [])
+    })))
   it.live("have their text cut where they may, and are told", () =>
     onDisk(Effect.gen(function*() {
       const { lines, value } = yield* fit("learn", { excess_length: "truncate" })

@@ -54,6 +54,11 @@ describe("questions that cannot be learned from or judged", () => {
         { train_file: "mute.jsonl" },
         /1 questions of .*mute.jsonl have no answer to learn \(first: q2\)/
       ],
+      [
+        "have no explanation where one is learned",
+        { rationale_target: " {explanation}" },
+        /no question has an explanation to learn/
+      ],
       ["are all held out", { test_file: "", holdout: 1 }, /no question is left to learn from: holdout \(1\)/],
       [
         "have no gold passage where it is needed",

@@ -8,7 +8,7 @@ import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs
 import { basename, join } from "node:path"
 import { collect, type ReportOptions } from "../../src/programs/reporting/collect.ts"
 import { filesFolder, trecFiles, writeReport } from "../../src/programs/reporting/files.ts"
-import { influences } from "../../src/programs/reporting/statistics.ts"
+import { classified, influences } from "../../src/programs/reporting/statistics.ts"
 import { lead } from "../../src/report/page/lead.ts"
 import { pageOf } from "../../src/report/page/page.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
@@ -107,6 +107,39 @@ describe("a report of an experiment", () => {
     assert.include(html, "What passages do to the right answer")
     assert.notInclude(html, "passage_influence: true")
     assert.include(files.map(({ name }) => name), "tables/influence.csv")
+  })
+  it("tells how classes are predicted, where all questions have the same options", async () => {
+    const report = await reportOf(["@/experiment"])
+    assert.deepStrictEqual(report.classified, [])
+    const [run] = report.arms[0]!.runs
+    const asked = (right: number, given: number, no: number, turned = false) => {
+      const nll = [-Math.log(no), -Math.log(1 - no)]
+      const at = (i: number) => turned && i >= 0 ? 1 - i : i
+      return Object.assign({}, run!.evaluated!.answered[0]!, {
+        options: turned ? ["yes", "no"] : ["no", "yes"],
+        answerIndex: at(right),
+        predictionIndex: at(given),
+        optionNll: turned ? nll.toReversed() : nll,
+        correct: right === given ? 1 as const : 0 as const,
+        group: `g${right}${given}${no}`
+      })
+    }
+    const answered = [
+      asked(0, 0, 0.9),
+      asked(0, 1, 0.4),
+      asked(1, 1, 0.2, true),
+      asked(1, -1, 0.6),
+      asked(0, 0, 0.8, true)
+    ]
+    const arms = [{ name: "a", runs: [{ ...run!, evaluated: { ...run!.evaluated!, answered } }] }]
+    const [own] = classified(arms)
+    assert.deepStrictEqual([own!.questions, own!.classes], [5, ["no", "yes"]])
+    // no: found 2 of 3, precision 2 of 2; yes: found 1 of 2, precision 1 of 2.
+    assert.closeTo(own!.macroF1.mean, (2 * 2 / (2 + 3) + 2 * 1 / (2 + 2)) / 2, 1e-12)
+    assert.closeTo(own!.balanced.mean, (2 / 3 + 1 / 2) / 2, 1e-12)
+    // yes is likelier by .8 and .4 where it is right, .1, .6 and .2 where it is not: 5 of 6 pairs in order.
+    assert.closeTo(own!.auc!.mean, 5 / 6, 1e-12)
+    assert.isTrue(own!.auc!.low! <= 5 / 6 && own!.auc!.high! <= 1)
   })
   it("chooses the base, and refuses one that is not there", async () => {
     assert.strictEqual((await reportOf(["@/experiment"], { base: "joint" })).base, "joint")

@@ -63,6 +63,25 @@ describe("update", () => {
       assert.isTrue(learned.readerLoss.every((loss) => loss > 0 && loss <= 1))
     }).pipe(Effect.provide(layer))
   })
+  it.effect("teaches the reader explanations after answers, where there are any and the settings ask for them", () => {
+    const { calls, layer } = Fakes.ports(Rows.texts)
+    return Effect.gen(function*() {
+      const records = questions.map((q, i) => i === 2 ? q : Object.assign({}, q, { explanation: `Since ${i}.` }))
+      const rows = Frame.append(Rows.frame(3, records), { ...Draw(3, 2), ...Target(3) }, {
+        drawn: numbers(3, 0),
+        extremes: numbers(2, 3),
+        context: numbers(2, 1),
+        target: new Float32Array(18)
+      })
+      const said = questions.map((q) => ` ${q.answer}`)
+      yield* update(byTarget(3, 2, prompting)).run(rows)
+      yield* update(byTarget(3, 2, { ...prompting, rationale_target: "\nWhy: {explanation}" })).run(rows)
+      const [bare, explained] = calls.readerLessons
+      assert.deepStrictEqual(bare!.continuations, said)
+      assert.deepStrictEqual(explained!.continuations, said.map((own, i) => i === 2 ? own : `${own}\nWhy: Since ${i}.`))
+      assert.deepStrictEqual(explained!.prompts, bare!.prompts)
+    }).pipe(Effect.provide(layer))
+  })
   it.effect("teaches by target: the drawn alone", () => {
     const { calls, layer } = Fakes.ports(Rows.texts)
     const target = Float32Array.from({ length: 18 }, (_, i) => i % 3 === 0 ? 1 : 0)

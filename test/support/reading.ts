@@ -14,6 +14,7 @@ export const defaults: AnswerOptions = {
   options_in_prompt: true,
   excess_length: "raise",
   answer_prompt: " {answer}",
+  rationale_target: "",
   answer_format: "letter",
   answer_by: "likelihood",
   option_score: "mean",

@@ -1,14 +1,22 @@
-/** Records of a table of comma- or tab-separated values (RFC 4180), named by its first line. */
+/** Records of a table of values separated by commas, semicolons or tabs (RFC 4180), named by its first line. */
 import * as Effect from "effect/Effect"
 import { brief } from "../../domain/brief.ts"
 import { FileError, readText } from "../../runtime/files/disk.ts"
 
 /** What a field is in quotes, with quotes doubled, and without. */
 const quoted = /"((?:[^"]|"")*)"/y
-const plain = { ",": /[^,\r\n]*/y, "\t": /[^\t\r\n]*/y } as const
+const plain = { ",": /[^,\r\n]*/y, ";": /[^;\r\n]*/y, "\t": /[^\t\r\n]*/y } as const
+type Separator = keyof typeof plain
+
+/** What separates the values: a tab in `.tsv`; a semicolon if the first line has one and no comma, as spreadsheets of some countries write. */
+const separatorOf = (path: string, text: string): Separator => {
+  if (/\.tsv$/i.test(path)) return "\t"
+  const [head = ""] = text.split(/[\r\n]/, 1)
+  return head.includes(";") && !head.includes(",") ? ";" : ","
+}
 
 /** Fields of each row of a text; `undefined` if a quote stays open, or text follows one. */
-const rowsOf = (text: string, separator: keyof typeof plain): ReadonlyArray<ReadonlyArray<string>> | undefined => {
+const rowsOf = (text: string, separator: Separator): ReadonlyArray<ReadonlyArray<string>> | undefined => {
   const rows: Array<Array<string>> = [[]]
   for (let at = 0;;) {
     const kind = text[at] === "\"" ? quoted : plain[separator]
@@ -34,7 +42,7 @@ const rowsOf = (text: string, separator: keyof typeof plain): ReadonlyArray<Read
 export const csvRecords = Effect.fnUntraced(function*(path: string) {
   const fail = (place: string, reason: string) => new FileError({ path, place, reason })
   const text = (yield* readText(path)).replace(/^\uFEFF/, "")
-  const rows = rowsOf(text, /\.tsv$/i.test(path) ? "\t" : ",")
+  const rows = rowsOf(text, separatorOf(path, text))
   if (rows === undefined) return yield* fail("", "a quote is not closed, or text follows one")
   const [names = [], ...others] = rows
   if (names.every((name) => name.trim() === "")) return yield* fail("line 1", "names no columns")

@@ -46,6 +46,8 @@ export interface QuestionRecord {
   readonly type: string
   /** All correct answers, `answer` first, if there are several. */
   readonly answers?: ReadonlyArray<string>
+  /** Why the answer is right, if the record says so. */
+  readonly explanation?: string
   /** Ids of passages that do not contain the answer, hard to tell from those that do. */
   readonly negatives?: ReadonlyArray<string>
   /** Scores that a teacher gives to gold passages and negatives, by id. */
@@ -155,7 +157,8 @@ export interface QuestionOptions extends RecordOptions {
 
 /** Fields that change the question's meaning and are not supported here. */
 const refused = ["exclude", "excluded_ids"]
-const ofQuestion = new Set([...refused, "type", "negatives"])
+const explanations = ["explanation", "exp", "rationale", "long_answer", "LONG_ANSWER"] as const
+const ofQuestion: ReadonlySet<string> = new Set([...refused, "type", "negatives", ...explanations])
 /** Question fields of all formats. */
 export const questionFields: ReadonlySet<string> = new Set([...formFields, ...ofQuestion])
 
@@ -194,6 +197,18 @@ const rightOf = ({ given, options }: Plain): Right => {
   return { answer: answers[0] ?? "", answerIndex: -1, answers }
 }
 
+/** The explanation of a record: a text, or a list of texts; the first field that has one. */
+const explanationOf = (fields: Fields, notes: Notes): Pick<QuestionRecord, "explanation"> => {
+  const [name, ...spare] = explanations.filter((field) => field in fields)
+  if (name === undefined) return {}
+  for (const field of spare) notes.unused(field)
+  const texts = [fields[name]].flat()
+  if (!texts.every((text) => typeof text === "string")) {
+    throw new RecordError(name, "expected a text, or a list of texts")
+  }
+  return { explanation: wellFormed(texts.map((text) => text.trim()).join("\n"), notes) }
+}
+
 const groupOf = (fields: Fields, name: string): string | undefined => {
   const ids = idsOf(fields, name)
   if (ids.length > 1) throw new RecordError(name, "a record is in one group")
@@ -230,6 +245,7 @@ export const toQuestion = (line: unknown, options: QuestionOptions = {}): Questi
     group: groupOf(fields, group) ?? String(id),
     type: String(decodeCommon(fields).type ?? ""),
     ...(answers.length > 1 ? { answers } : {}),
+    ...explanationOf(fields, notes),
     ...("negatives" in fields ? { negatives: idsOf(fields, "negatives") } : {}),
     ...(image === undefined ? {} : { image })
   }

@@ -58,12 +58,27 @@ const others = (c: RunConfig, { questions, reader, retriever }: Traits): Problem
 export const contradictions = (c: RunConfig, mode: Traits): ReadonlyArray<string> =>
   [...schedule(c), ...frozen(c, mode), ...lengths(c), ...others(c, mode)].filter((problem) => problem !== false)
 
+/** Explanations that are learned in other words than they are asked for. */
+const rationales = ({ rationale_prompt: asked, rationale_target: target }: RunConfig): Problems => {
+  const [begins = ""] = target.split("{explanation}")
+  return [
+    target !== "" && asked === "" &&
+    "rationale_target: explanations are learned, and none is asked for (rationale_prompt is empty)",
+    target !== "" && asked !== "" && begins.trim() !== asked.trim()
+    && `rationale_prompt (${JSON.stringify(asked)}) is not how rationale_target begins (${
+        JSON.stringify(begins)
+      }): explanations are `
+      + "asked for in other words than they are learned in"
+  ]
+}
+
 /** Valid but surprising combinations. Expects the number of steps to be filled in. */
 export const suspicions = (c: RunConfig, mode: Traits): ReadonlyArray<string> => {
   const same = c.train_file === c.test_file && JSON.stringify(c.train_where) === JSON.stringify(c.test_where)
   return [
     mode.questions === "given" && c.test_file !== "" && same
     && "train_file and test_file are the same questions: figures will be of what was trained on",
+    ...(mode.reader === "trained" ? rationales(c) : []),
     c.max_steps === 0 && "max_steps is 0: nothing is trained",
     c.max_steps > 0 && c.warmup_steps > c.max_steps
     && `warmup_steps (${c.warmup_steps}) exceeds the ${

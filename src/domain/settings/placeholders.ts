@@ -18,7 +18,8 @@ const strange = (found: RegExpExecArray, place: string | null): string => {
   return `${found[0]} is not known; ${note}`
 }
 
-const wrong = (part: string, place: string | null, text: string): ReadonlyArray<string> => {
+const wrong = (part: string, place: string | null, text: string, optional: boolean): ReadonlyArray<string> => {
+  if (optional && text === "") return []
   const unknown = [...text.matchAll(name)].filter(([own]) => own !== `{${place}}`)
   if (unknown.length > 0) return unknown.map((found) => `${part}: ${strange(found, place)}`)
   const missing = place !== null && !text.includes(`{${place}}`)
@@ -33,11 +34,11 @@ const wrong = (part: string, place: string | null, text: string): ReadonlyArray<
 /** Problems with the prompt templates: a missing placeholder, or one that nothing fills. */
 export const problems = (fields: Fields, c: Readonly<Record<string, unknown>>): ReadonlyArray<string> =>
   Object.entries(fields).flatMap(([part, field]) => {
-    const { placeholder } = aboutOf(field)
-    return placeholder === undefined ? [] : wrong(part, placeholder, c[part] as string)
+    const { default: usual, placeholder } = aboutOf(field)
+    return placeholder === undefined ? [] : wrong(part, placeholder, c[part] as string, usual === "")
   })
 
-type Filled = "document_prompt" | "question_prompt" | "answer_prompt"
+type Filled = "document_prompt" | "question_prompt" | "answer_prompt" | "rationale_target"
 
 /** Words of a prompt that a picture stands in place of. */
 export const IMAGE = "<image>"

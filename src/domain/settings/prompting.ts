@@ -89,6 +89,15 @@ export const prompting = {
     placeholder: "answer",
     matters: reads
   }),
+  rationale_target: setting(Schema.String, {
+    description:
+      "How an explanation follows the answer in training: `{explanation}`, the record's `explanation`, `exp`, `rationale` or "
+      + "`long_answer`; empty to learn answers alone. `rationale_prompt` asks for one in the same words.",
+    affects: "learning",
+    default: "",
+    placeholder: "explanation",
+    matters: reads
+  }),
   options_in_prompt: setting(Schema.Boolean, {
     description: "Whether the reader sees the options.",
     affects: "learning",

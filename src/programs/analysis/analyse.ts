@@ -17,6 +17,7 @@ import type { Judge } from "../benchmarks/generative/outside.ts"
 import { evalBatch } from "../costs/evalBatch.ts"
 import type { Compared } from "../evaluation/compare.ts"
 import { readerIdentity } from "../identity.ts"
+import { withReader } from "../models.ts"
 import { answering } from "../prepare.ts"
 import { json } from "../run.ts"
 import { closedBook } from "../writing/writers.ts"
@@ -106,7 +107,8 @@ const choicesOf = Effect.fnUntraced(function*(run: Opened, readings: ReadonlyArr
 })
 
 /** Reads a run into its folder, and writes its figures there. */
-const analysedRun = Effect.fnUntraced(function*(run: Opened, seed: number, o: AnalyseOptions) {
+const analysedRun = Effect.fnUntraced(function*(opened: Opened, seed: number, o: AnalyseOptions) {
+  const run = { ...opened, config: yield* withReader(opened.config) }
   const passages = o.passages ?? Math.max(LEAST, modeOf(run.config).context)
   const folder = join(run.folder, analysisFolder(o.split))
   yield* makeFolder(folder)

@@ -21,11 +21,11 @@ import type { Raw } from "../../domain/settings/RunConfig.ts"
 import { makeFolder, replace } from "../../runtime/files/disk.ts"
 import { shapeOf } from "../../runtime/language/structured.ts"
 import { ofOneRequest, Writer } from "../../runtime/ports/Writer.ts"
-import { modeOf } from "../../systems/all.ts"
 import type { Judge } from "../benchmarks/generative/outside.ts"
 import type { Compared } from "../evaluation/compare.ts"
 import { asking, type Fields, writeFields } from "../synthesize/forms.ts"
 import { load } from "../writing/template.ts"
+import { passagesOf, writtenOf } from "./answers.ts"
 import { open, type Opened } from "./system.ts"
 
 /** What answers are checked by; one of both at least. */
@@ -44,34 +44,21 @@ export interface Hallucinated extends SupportFigures {
   readonly silent: number
 }
 
-/** An answer as it was written; "" if there is none but an option. */
-const writtenOf = ({ options, prediction, written }: ReturnType<Opened["judged"]["get"]> & object): string =>
-  written !== "" ? written : options.length === 0 ? prediction : ""
-
 interface Written extends Texts {
   readonly id: string
   readonly group: string
 }
 
 /** The written answers of a run, with the passages that its reader was given. */
-const answersOf = Effect.fnUntraced(function*({ config, corpus, judged, records }: Opened) {
-  const { context, traits } = modeOf(config)
-  const reads = traits.passages === "none" ? 0 : context
+const answersOf = Effect.fnUntraced(function*(run: Opened) {
   const written: Array<Written> = []
-  for (const { id, options, question } of records) {
-    const own = judged.get(id)!
+  for (const { id, options, question } of run.records) {
+    const own = run.judged.get(id)!
     const text = writtenOf(own)
     if (text.trim() === "") continue
-    const found = traits.passages === "gold" ? own.gold : own.found.slice(0, reads).map(([passage]) => passage)
-    const passages = yield* corpus.read(found.map(corpus.row))
-    written.push({
-      id,
-      group: own.group,
-      text,
-      passages: passages.map((passage) => passage.text),
-      question: withOptions(question, options),
-      answers: own.answers
-    })
+    const passages = yield* passagesOf(run, own)
+    const asked = withOptions(question, options)
+    written.push({ id, group: own.group, text, passages, question: asked, answers: own.answers })
   }
   return written as ReadonlyArray<Written>
 })

@@ -11,7 +11,6 @@ import { exists, hashFile } from "../../runtime/files/disk.ts"
 import type { Corpus } from "../../runtime/ports/Corpus.ts"
 import { modeOf } from "../../systems/all.ts"
 import { metricsIn, predictionsIn, sourceOf } from "../evaluation/evaluationFiles.ts"
-import { fitting } from "../preflight.ts"
 import * as Prepare from "../prepare.ts"
 import { type Chosen, trained } from "../run.ts"
 import { load } from "../settings.ts"
@@ -19,7 +18,7 @@ import { load } from "../settings.ts"
 /** What a run's reader was asked, from what, and what it answered. */
 export interface Opened {
   readonly folder: string
-  /** The settings with the models that were evaluated, at hand. */
+  /** The settings with the models that were evaluated, which need not be at hand. */
   readonly config: RunConfig
   readonly corpus: Corpus["Service"]
   readonly records: ReadonlyArray<QuestionRecord>
@@ -54,10 +53,11 @@ export const open = Effect.fn("openAnalysed")(function*(folder: string, split: S
   const settings = join(folder, runFiles.settings)
   if (!(yield* exists(settings))) return yield* refused(folder, `holds no run: there is no ${runFiles.settings}`)
   const { judged, predictions, source } = yield* evaluationOf(folder, split)
-  const chosen = yield* trained({ ...yield* load(settings, overrides), output_dir: folder })
+  const given = { ...yield* load(settings, overrides), output_dir: folder }
+  const chosen = yield* trained(given, (own) => Effect.succeed(own))
   const { config } = chosen
   const data = yield* Prepare.corpus(config)
-  const { records } = yield* fitting(config, split, "answer", yield* Prepare.judged(config, split, data))
+  const records = yield* Prepare.judged(config, split, data)
   const now = { ...sourceOf(config, split, records, data.passages.hash), models: { sha256: yield* manifestOf(chosen) } }
   const changed = ["questions", "passages", "models"].filter((part) => hashOf(now, part) !== hashOf(source, part))
   if (changed.length > 0) {

@@ -14,6 +14,8 @@ import {
   byType,
   type Calibration,
   calibrations,
+  type Classified,
+  classified,
   type Compared,
   compared,
   evaluatedOf,
@@ -51,6 +53,8 @@ export interface Report {
   readonly types: ReadonlyArray<Share>
   readonly recall: ReadonlyArray<Recall>
   readonly calibrations: ReadonlyArray<Calibration>
+  /** Of arms whose questions all have the same options. */
+  readonly classified: ReadonlyArray<Classified>
   readonly influences: ReadonlyArray<Influences>
   /** Readings of single passages, where `analyse` has made them. */
   readonly alone: AloneReport
@@ -129,6 +133,7 @@ export const collect = Effect.fn("collectReport")(function*(args: ReadonlyArray<
     types: byType(arms),
     recall: recallCurves(arms),
     calibrations: calibrations(arms),
+    classified: classified(arms),
     influences: influences(arms),
     alone: aloneOf(arms, base),
     shown,

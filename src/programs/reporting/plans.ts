@@ -16,7 +16,7 @@ const Planned = Schema.Struct({
 })
 
 /** Of all steps, and of the index each time that it is made. */
-const totalOf = Effect.fnUntraced(function*(path: string) {
+export const totalOf = Effect.fnUntraced(function*(path: string) {
   const { probe, stepSize, steps } = yield* decodeFile(path, Schema.decodeUnknownEffect(Planned))
   if (probe) {
     const each = probe.work.reduce((sum, { flops }) => sum + flops, 0)

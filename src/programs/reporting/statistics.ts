@@ -8,6 +8,7 @@ import {
   probabilitiesOf,
   reliability
 } from "../../domain/statistics/calibration.ts"
+import { auc, balancedAccuracy, macroF1 } from "../../domain/statistics/classification.ts"
 import { holm } from "../../domain/statistics/paired.ts"
 import { against, type Difference, figures } from "../evaluation/compare.ts"
 import type { Answered, ReportedRun } from "./runs.ts"
@@ -184,6 +185,56 @@ export const calibrations = (arms: ReadonlyArray<Arm>): ReadonlyArray<Calibratio
       brier: Metric.interval(known.map(({ group, value }) => ({ group, value: brier(value) })))!,
       ece: Metric.intervalBy(known, ece)!,
       bins: reliability(known.map(({ value }) => value))
+    }]
+  })
+
+/** Figures of questions that all have the same options, as classes are predicted. */
+export interface Classified {
+  readonly arm: string
+  readonly questions: number
+  readonly classes: ReadonlyArray<string>
+  /** Means over the right classes: of F1, and of the share of each that is found. */
+  readonly macroF1: Metric.Interval
+  readonly balanced: Metric.Interval
+  /** Of two classes, how probably the second is likelier where it is right; `null` of others, and without likelihoods. */
+  readonly auc: Metric.Interval | null
+}
+
+/** Which class is right and which was given, by the options' texts; -1 is none. */
+const predictedOf = (
+  { answerIndex, options, optionNll, predictionIndex }: Answered,
+  classes: ReadonlyArray<string>
+) => ({
+  right: classes.indexOf(options[answerIndex]!),
+  predicted: predictionIndex < 0 ? -1 : classes.indexOf(options[predictionIndex]!),
+  /** Probability of the second class; `NaN` if it is not known. */
+  second: optionNll.length === options.length
+    ? probabilitiesOf(optionNll)[options.indexOf(classes[1]!)]!
+    : Number.NaN
+})
+type Class = ReturnType<typeof predictedOf>
+
+/** Resamples with one class alone have no order, which is that of chance. */
+const aucOf = (all: ReadonlyArray<Class>): number =>
+  auc(all.map(({ second }) => second), all.map(({ right }) => right === 1)) ?? 0.5
+
+/** Arms whose questions are answered and all have the same options, in any order. */
+export const classified = (arms: ReadonlyArray<Arm>): ReadonlyArray<Classified> =>
+  arms.flatMap((arm) => {
+    const judged = answersOf(arm).filter(({ correct }) => correct !== null)
+    const [first] = judged
+    const key = ({ options }: Answered) => JSON.stringify(options.toSorted())
+    if (first === undefined || first.options.length < 2 || judged.some((own) => key(own) !== key(first))) return []
+    const classes = first.options
+    const items = judged.map((own) => ({ group: own.group, value: predictedOf(own, classes) }))
+    const scored = classes.length === 2 && items.every(({ value }) => !Number.isNaN(value.second))
+    return [{
+      arm: arm.name,
+      questions: items.length,
+      classes,
+      macroF1: Metric.intervalBy(items, macroF1)!,
+      balanced: Metric.intervalBy(items, balancedAccuracy)!,
+      auc: scored ? Metric.intervalBy(items, aucOf) : null
     }]
   })
 

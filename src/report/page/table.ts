@@ -1,4 +1,5 @@
 /** A table of a report: its rows as data, and which cells of them are shown. */
+import { csv as csvOf } from "../../domain/texts/csv.ts"
 import { type Html, html } from "./html.ts"
 
 /** A row as data: what its CSV and JSON have. */
@@ -50,18 +51,5 @@ export const tableHtml = ({ about, columns, id, rows, title }: Table, source: st
 </figure>
 `
 
-/** A value as a field of CSV; text that a spreadsheet would take for a formula gets an apostrophe in front. */
-const field = (value: string | number | null): string => {
-  if (value === null) return ""
-  if (typeof value === "number") return String(value)
-  const plain = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value
-  return /[",\r\n]/.test(plain) ? `"${plain.replaceAll("\"", "\"\"")}"` : plain
-}
-
 /** The table as CSV (RFC 4180). */
-export const csv = ({ rows }: Pick<Table, "rows">): string => {
-  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))]
-  return [names, ...rows.map((row) => names.map((name) => row[name] ?? null))].map((line) =>
-    `${line.map(field).join(",")}\r\n`
-  ).join("")
-}
+export const csv = ({ rows }: Pick<Table, "rows">): string => csvOf(rows)

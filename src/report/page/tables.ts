@@ -1,8 +1,8 @@
 /** The tables of a report that say how good arms are. */
 import type { Report } from "../../programs/reporting/collect.ts"
 import type { Compared } from "../../programs/reporting/statistics.ts"
-import { aloneTables } from "./aloneTables.ts"
 import { wordsOf } from "./lead.ts"
+import { moreTables } from "./moreTables.ts"
 import { bounds, count, few, NONE, percent, points, pValue, three } from "./numbers.ts"
 import { number, type Row, type Table, text } from "./table.ts"
 
@@ -290,5 +290,5 @@ const seeds = ({ arms }: Report): Table => {
 
 /** The tables that have rows, in the order in which they are shown. */
 export const resultTables = (report: Report): ReadonlyArray<Table> =>
-  [accuracy, orders, ranking, types, documents, calibration, ...aloneTables, seeds, recall, bins, learning]
+  [accuracy, orders, ranking, types, documents, calibration, ...moreTables, seeds, recall, bins, learning]
     .map((of) => of(report)).filter(({ rows }: { rows: ReadonlyArray<Row> }) => rows.length > 0)

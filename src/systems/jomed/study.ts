@@ -10,25 +10,8 @@ import type { AnswerOptions } from "../../stages/answer.ts"
 import { type HeadsOptions, taughtByPairs } from "../../stages/heads.ts"
 import { type VerdictStudyOptions, verdictWeighted } from "../../stages/pipelines.ts"
 import { VerdictCache } from "../../stages/verdicts.ts"
-import type { QuestionStudy } from "../questions.ts"
+import { answerOptions, type QuestionStudy } from "../questions.ts"
 import type { JomedConfig } from "./settings.ts"
-
-/** How the reader is asked, and how its output is read. */
-export const answerOptions = (c: JomedConfig): AnswerOptions => ({
-  document_prompt: c.document_prompt,
-  text_maxlength: c.text_maxlength,
-  question_prompt: c.question_prompt,
-  options_in_prompt: c.options_in_prompt,
-  excess_length: c.excess_length,
-  answer_prompt: c.answer_prompt,
-  answer_format: c.answer_format,
-  answer_by: c.answer_by,
-  option_score: c.option_score,
-  generation_prompt: c.generation_prompt,
-  max_new_tokens: c.max_new_tokens,
-  rationale_prompt: c.rationale_prompt,
-  rationale_max_new_tokens: c.rationale_max_new_tokens
-})
 
 /** What each head finds for a question. */
 export const headsOptions = (c: JomedConfig): HeadsOptions => ({

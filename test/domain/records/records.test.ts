@@ -211,6 +211,20 @@ describe("a question", () => {
     assert.strictEqual(question({ answer: "x", group: 3 }).group, "3")
     assert.strictEqual(toQuestion({ question: "?", doc: "d" }, { id: "line-3", group: "doc" }).group, "d")
   })
+  it("may say why its answer is right, in any of the fields that datasets have", () => {
+    const read = (fields: object) => {
+      const unused: Array<string> = []
+      const notes = { unused: (field: string) => void unused.push(field), remark: () => undefined }
+      const { explanation } = toQuestion({ id: "q", question: "?", answer: "a", ...fields }, { notes })
+      return [explanation, ...unused]
+    }
+    for (const field of ["explanation", "exp", "rationale", "long_answer"]) {
+      assert.deepStrictEqual(read({ [field]: " It is so. " }), ["It is so."])
+    }
+    assert.deepStrictEqual(read({ exp: ["One.", "Two."], rationale: "other" }), ["One.\nTwo.", "rationale"])
+    assert.deepStrictEqual([read({}), read({ exp: null }), read({ exp: " " })], [[undefined], [undefined], [undefined]])
+    assert.strictEqual(fieldOf(() => toQuestion({ id: "q", question: "?", answer: "a", exp: 3 })), "exp")
+  })
   it("without an id is named after its place, and told", () => {
     const { heard, notes } = listening()
     assert.strictEqual(toQuestion({ question: "?" }, { id: "line-3", notes }).id, "line-3")

@@ -307,6 +307,13 @@ describe("the steps of a run", () => {
     }
     assert.deepStrictEqual(told({}), [])
     assert.deepStrictEqual(told({ max_steps: 0 }), ["max_steps is 0: nothing is trained"])
+    const explained = { rationale_target: "\nWhy: {explanation}" }
+    assert.match(told(explained).join(), /explanations are learned, and none is asked for/)
+    assert.match(
+      told({ ...explained, rationale_prompt: "\nBecause" }).join(),
+      /rationale_prompt \("\\nBecause"\) is not how/
+    )
+    assert.deepStrictEqual(told({ ...explained, rationale_prompt: "\nWhy:" }), told({}))
     assert.match(told({ warmup_steps: 6 })[0]!, /^warmup_steps \(6\) exceeds the 5 steps/)
     assert.deepStrictEqual(told({ warmup_steps: 5, mode: "lexical", learning_rate: 0, test_file: "a" }), [])
     assert.match(told({ learning_rate: 0, lr_retriever: 0 }).join(), /^learning_rate is 0: .*,lr_retriever is 0: /)

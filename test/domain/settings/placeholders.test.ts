@@ -14,6 +14,8 @@ describe("a part of a prompt is refused", () => {
     [{ document_prompt: "x" }, /^document_prompt: has no \{text\}/],
     [{ question_prompt: "" }, /^question_prompt: has no \{question\}/],
     [{ answer_prompt: "Answer:" }, /^answer_prompt: has no \{answer\}/],
+    [{ rationale_target: "\nExplanation:" }, /^rationale_target: has no \{explanation\}/],
+    [{ rationale_target: "{exp}" }, /^rationale_target: \{exp\} is not known; its place is \{explanation\}$/],
     [{ answer_prompt: "{ANSWER}" }, /^answer_prompt: \{ANSWER\} is not known; its place is \{answer\}$/],
     [{ document_prompt: "Context: {context}" }, /^document_prompt: \{context\} is not known; its place is \{text\}$/],
     [{ document_prompt: "{document}" }, /\{document\} is not known/],

@@ -88,3 +88,18 @@ export const judgedBy = Effect.fnUntraced(function*(o: ByJudge, samples: Readonl
   const { concurrency } = yield* Writer
   return yield* Effect.forEach(samples, (o.pairs ? compared : scored)(o, prompt), { concurrency })
 })
+
+/** Scores from 1 to 5 of answers by the prompt that comes with the package; `null` where the judge refused or was not understood. */
+export const judgedScores = Effect.fnUntraced(
+  function*(all: ReadonlyArray<Readonly<Record<"question" | "reference" | "answer", string>>>) {
+    const o: ByJudge = { _tag: "Judge", pairs: false, prompt: undefined, form: "auto", maxTokens: 256 }
+    const prompt = yield* promptOf(o)
+    const { concurrency } = yield* Writer
+    const score = (texts: typeof all[number]) =>
+      Effect.map(
+        asked(scoring, o.form, { turns: prompt.turns(texts) }, o.maxTokens),
+        (said) => typeof said === "string" ? null : said.value.score
+      )
+    return yield* Effect.forEach(all, score, { concurrency })
+  }
+)

@@ -1,4 +1,4 @@
-/** The tables of a report that say what single passages lead to. */
+/** The tables of a report that say what single passages lead to, what passages do, and how classes are predicted. */
 import type { Comparison, Interval } from "../../domain/Metric.ts"
 import type { Report } from "../../programs/reporting/collect.ts"
 import { BINARY } from "../analysisTable.ts"
@@ -117,6 +117,30 @@ const onBase = ({ alone: { onBase }, base }: Report): Table => ({
   ]
 })
 
+const classes = ({ classified }: Report): Table => ({
+  id: "classes",
+  title: "Classes",
+  about:
+    "Of questions that all have the same options: means over the right classes of F1 and of the share that is found (balanced "
+    + "accuracy); no answer is a wrong one. AUC, of two classes: how probably the second is likelier where it is right.",
+  rows: classified.map(({ arm, auc, balanced, classes, macroF1, questions }) => ({
+    arm,
+    answers: questions,
+    classes: classes.join(" | "),
+    ...fields("macroF1", macroF1),
+    ...fields("balanced", balanced),
+    ...fields("auc", auc)
+  })),
+  columns: [
+    text<any>("arm", ({ arm }) => arm),
+    number<any>("answers", ({ answers }) => count(answers)),
+    text<any>("classes", ({ classes }) => classes),
+    ...columnsOf("macro F1", "macroF1", three),
+    ...columnsOf("balanced accuracy", "balanced"),
+    ...columnsOf("AUC", "auc", three)
+  ]
+})
+
 const influence = ({ influences }: Report): Table => ({
   id: "influence",
   title: "What passages do to the right answer",
@@ -140,4 +164,4 @@ const influence = ({ influences }: Report): Table => ({
 })
 
 /** The tables, of which those without rows are not shown. */
-export const aloneTables = [single, onBase, rerankers, influence, oracle]
+export const moreTables = [classes, single, onBase, rerankers, influence, oracle]
