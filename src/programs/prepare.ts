@@ -10,7 +10,7 @@ import { pairs } from "../datasets/pairs.ts"
 import { formOf } from "../datasets/rowForm.ts"
 import { heldOut, spread, withRandomOptions } from "../datasets/splits.ts"
 import type { TokenRecord } from "../domain/examples/tokens.ts"
-import { isAnswered, type QuestionRecord, type Split } from "../domain/records/Records.ts"
+import type { QuestionRecord, Split } from "../domain/records/Records.ts"
 import { ConfigError } from "../domain/settings/configure.ts"
 import { stepsOf } from "../domain/settings/contradictions.ts"
 import { data } from "../domain/settings/data.ts"
@@ -19,8 +19,9 @@ import { aboutOf } from "../domain/settings/setting.ts"
 import { layer as onDisk } from "../runtime/files/checkpoints.ts"
 import type { Checkpoints } from "../runtime/ports/Checkpoints.ts"
 import * as Port from "../runtime/ports/Corpus.ts"
-import { modeOf, systemOf } from "../systems/all.ts"
+import { modeOf } from "../systems/all.ts"
 import { beyondMemory } from "./costs/limits.ts"
+import { lacking } from "./lacking.ts"
 import { withModels } from "./models.ts"
 import { around } from "./pictures.ts"
 import { fitting, skippedOf, tellEncoded, tellPassages } from "./preflight.ts"
@@ -160,14 +161,6 @@ const paired = Effect.fnUntraced(function*(c: RunConfig) {
   return { data, epochs: (() => kept) as Epochs }
 })
 
-/** Names the modes that evaluate only the ranking, as a hint. */
-const ranking = (c: RunConfig): string => {
-  const names = Object.entries(systemOf(c).spec.modes).filter(([, { reader }]) => reader === "none").map(([name]) =>
-    name
-  )
-  return names.length === 0 ? "" : `; mode ${names.join(", ")} judges the ranking alone`
-}
-
 /** The questions of a split where there are no passages: nothing is ranked, and gold ones are not judged. */
 const withoutPassages = Effect.fnUntraced(function*(c: RunConfig, split: Split) {
   const records = yield* questions(c, split)
@@ -182,43 +175,10 @@ export const withGold = Effect.fn("withGold")(function*(c: RunConfig, split: Spl
   return yield* withText(fileOf(c, split), yield* questions(c, split), empty)
 })
 
-/** What questions lack for their purpose. */
-const lacking = (
-  c: RunConfig,
-  split: Split,
-  passages: Port.Corpus["Service"],
-  records: ReadonlyArray<QuestionRecord>
-) => {
-  const lost = records.filter((q) => [...q.gold, ...q.negatives ?? []].some((id) => passages.row(id) < 0))
-  const bare = records.filter((q) => q.gold.length === 0)
-  const mute = records.filter((q) => !isAnswered(q))
-  const { needsGold, traits } = modeOf(c)
-  const gold = split === "train" ? needsGold.studied : needsGold.judged
-  const from = `holdout (${c.holdout}) of the groups of ${fileOf(c, split)}`
-  return [
-    records.length === 0
-    && (split === "train"
-      ? `no question is left to learn from: ${from} takes all`
-      : `no question is held out: ${from} takes none`),
-    lost.length > 0 &&
-    `${lost.length} questions name ${
-      lost.some((q) => q.gold.some((id) => passages.row(id) < 0)) ? "gold passages" : "negatives"
-    } that ${c.passages_file} lacks (first: ${lost[0]!.id})`,
-    ...modeOf(c).lacks?.(records, split) ?? [],
-    gold && bare.length > 0
-    && `mode ${c.mode} needs the gold passage of every question; ${bare.length} have none (first: ${bare[0]!.id})`,
-    traits.questions === "given" && traits.reader !== "none" && mute.length > 0
-    && `${mute.length} questions of ${fileOf(c, split)} have no answer to ${
-        split === "train" ? "learn" : "be judged by"
-      } `
-      + `(first: ${mute[0]!.id})${split !== "train" && mute.some((q) => q.gold.length > 0) ? ranking(c) : ""}`
-  ].filter((problem) => problem !== false)
-}
-
 /** The questions of a split, for evaluation; fails if there are none, or if they cannot be evaluated. */
 export const judged = Effect.fn("judged")(function*(c: RunConfig, split: Split, data: Corpus) {
   const records = yield* withGold(c, split, data)
-  const problems = lacking(c, split, data.passages, records)
+  const problems = lacking(c, split, fileOf(c, split), data.passages, records)
   if (problems.length > 0) return yield* new ConfigError({ source: `${split} questions`, problems })
   return records
 })
@@ -230,7 +190,7 @@ const conflicts = (c: RunConfig, corpus: Port.Corpus["Service"], records: Readon
       ? `n_candidates (${modeOf(c).candidates}) exceeds the number of passages (${corpus.size})`
       : beyondMemory(c)
   ].filter((problem) => problem !== false),
-  ...(modeOf(c).traits.questions === "made" ? [] : lacking(c, "train", corpus, records)),
+  ...(modeOf(c).traits.questions === "made" ? [] : lacking(c, "train", fileOf(c, "train"), corpus, records)),
   ...(c.rationale_target !== "" && records.every(({ explanation }) => explanation === undefined)
     ? [`rationale_target: no question has an explanation to learn (explanation, exp, rationale, long_answer)`]
     : [])
