@@ -3,9 +3,10 @@ import { integer, integers, ragged, raggedReals, real, reals, text, texts } from
 
 /**
  * A question as asked in step `step`, with the retriever's `query`: `answer` is the target text of the reader,
- * `image` the reference of its picture ("" for none), `group` what it is of (its patient, say), `options` its choices (empty if the
- * answer is free text), `answerIndex` the correct one (-1 if free text), `explanation` why it is right (empty if unknown), `gold` the
- * passages that contain the answer, as corpus rows (empty if unknown), `negatives` passages that are known not to,
+ * `image` the reference of its picture ("" for none), `group` what it is of (its patient, say), `options` its choices
+ * (empty if the answer is free text), `answerIndex` the correct one (-1 if free text), `explanation` why it is right
+ * (empty if unknown), `gold` the passages that contain the answer, as corpus rows (empty if unknown), `negatives` passages
+ * that are known not to,
  * and `teacher` the scores that a teacher gives to both, in this order (empty if unknown).
  */
 export const Question = {

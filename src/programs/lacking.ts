@@ -1,17 +1,8 @@
-/** What questions lack for what they are used for, and the file that it is told of. */
-import * as Effect from "effect/Effect"
+/** What keeps the questions of a split from being learned from, or from being judged. */
 import { isAnswered, type QuestionRecord, type Split } from "../domain/records/Records.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import type { Corpus } from "../runtime/ports/Corpus.ts"
 import { modeOf, systemOf } from "../systems/all.ts"
-import { tell } from "./telling.ts"
-
-/** Whether a split is a part of the training file. */
-export const isShared = (c: RunConfig, split: Split): boolean =>
-  c.test_file === "" && c.holdout > 0 && split !== "validation"
-
-/** The file of a split, or the file it is held out from; "" if neither is given. */
-export const fileOf = (c: RunConfig, split: Split): string => c[`${isShared(c, split) ? "train" : split}_file`]
 
 /** Names the modes that evaluate only the ranking, as a hint. */
 const ranking = (c: RunConfig): string => {
@@ -21,19 +12,20 @@ const ranking = (c: RunConfig): string => {
   return names.length === 0 ? "" : `; mode ${names.join(", ")} judges the ranking alone`
 }
 
-/** What questions lack for their purpose. */
+/** What the questions of a split's file lack for their purpose. */
 export const lacking = (
   c: RunConfig,
   split: Split,
+  file: string,
   passages: Corpus["Service"],
   records: ReadonlyArray<QuestionRecord>
-) => {
+): ReadonlyArray<string> => {
   const lost = records.filter((q) => [...q.gold, ...q.negatives ?? []].some((id) => passages.row(id) < 0))
   const bare = records.filter((q) => q.gold.length === 0)
   const mute = records.filter((q) => !isAnswered(q))
   const { needsGold, traits } = modeOf(c)
   const gold = split === "train" ? needsGold.studied : needsGold.judged
-  const from = `holdout (${c.holdout}) of the groups of ${fileOf(c, split)}`
+  const from = `holdout (${c.holdout}) of the groups of ${file}`
   return [
     records.length === 0
     && (split === "train"
@@ -47,20 +39,7 @@ export const lacking = (
     gold && bare.length > 0
     && `mode ${c.mode} needs the gold passage of every question; ${bare.length} have none (first: ${bare[0]!.id})`,
     traits.questions === "given" && traits.reader !== "none" && mute.length > 0
-    && `${mute.length} questions of ${fileOf(c, split)} have no answer to ${
-        split === "train" ? "learn" : "be judged by"
-      } `
+    && `${mute.length} questions of ${file} have no answer to ${split === "train" ? "learn" : "be judged by"} `
       + `(first: ${mute[0]!.id})${split !== "train" && mute.some((q) => q.gold.length > 0) ? ranking(c) : ""}`
   ].filter((problem) => problem !== false)
-}
-
-/** Tells how many questions have no explanation, if explanations are learned. */
-export const tellUnexplained = (c: RunConfig, records: ReadonlyArray<QuestionRecord>) => {
-  const bare = records.filter(({ explanation }) => explanation === undefined)
-  if (c.rationale_target === "" || bare.length === 0) return Effect.void
-  const line =
-    `${bare.length} of ${records.length} questions have no explanation, and teach their answers alone (first: ${
-      bare[0]!.id
-    })`
-  return tell(c.train_file, [line])
 }

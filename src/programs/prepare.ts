@@ -21,7 +21,7 @@ import type { Checkpoints } from "../runtime/ports/Checkpoints.ts"
 import * as Port from "../runtime/ports/Corpus.ts"
 import { modeOf } from "../systems/all.ts"
 import { beyondMemory } from "./costs/limits.ts"
-import { fileOf, isShared, lacking, tellUnexplained } from "./lacking.ts"
+import { lacking } from "./lacking.ts"
 import { withModels } from "./models.ts"
 import { around } from "./pictures.ts"
 import { fitting, skippedOf, tellEncoded, tellPassages } from "./preflight.ts"
@@ -29,7 +29,6 @@ import { tell, told } from "./telling.ts"
 import { textsOf } from "./training/texts.ts"
 
 export { type Split, splits } from "../domain/records/Records.ts"
-export { fileOf } from "./lacking.ts"
 
 /** How the passages of a run are read. */
 const ofPassages = (c: RunConfig) => ({
@@ -49,6 +48,11 @@ const reads = (c: RunConfig) => ({
 export const questionsIn = Effect.fn("questionsIn")(function*(path: string, c: RunConfig) {
   return (yield* told(path, Dataset.questions(path, reads(c)))).records
 })
+
+const isShared = (c: RunConfig, split: Split): boolean => c.test_file === "" && c.holdout > 0 && split !== "validation"
+
+/** The file of a split, or the file it is held out from; "" if neither is given. */
+export const fileOf = (c: RunConfig, split: Split): string => c[`${isShared(c, split) ? "train" : split}_file`]
 
 /** The questions of a split's file, or of the held-out part of the train file. */
 const recordsOf = Effect.fnUntraced(function*(c: RunConfig, split: Split) {
@@ -174,7 +178,7 @@ export const withGold = Effect.fn("withGold")(function*(c: RunConfig, split: Spl
 /** The questions of a split, for evaluation; fails if there are none, or if they cannot be evaluated. */
 export const judged = Effect.fn("judged")(function*(c: RunConfig, split: Split, data: Corpus) {
   const records = yield* withGold(c, split, data)
-  const problems = lacking(c, split, data.passages, records)
+  const problems = lacking(c, split, fileOf(c, split), data.passages, records)
   if (problems.length > 0) return yield* new ConfigError({ source: `${split} questions`, problems })
   return records
 })
@@ -186,11 +190,22 @@ const conflicts = (c: RunConfig, corpus: Port.Corpus["Service"], records: Readon
       ? `n_candidates (${modeOf(c).candidates}) exceeds the number of passages (${corpus.size})`
       : beyondMemory(c)
   ].filter((problem) => problem !== false),
-  ...(modeOf(c).traits.questions === "made" ? [] : lacking(c, "train", corpus, records)),
+  ...(modeOf(c).traits.questions === "made" ? [] : lacking(c, "train", fileOf(c, "train"), corpus, records)),
   ...(c.rationale_target !== "" && records.every(({ explanation }) => explanation === undefined)
     ? [`rationale_target: no question has an explanation to learn (explanation, exp, rationale, long_answer)`]
     : [])
 ]
+
+/** Tells how many questions have no explanation, if explanations are learned. */
+const tellUnexplained = (c: RunConfig, records: ReadonlyArray<QuestionRecord>) => {
+  const bare = records.filter(({ explanation }) => explanation === undefined)
+  if (c.rationale_target === "" || bare.length === 0) return Effect.void
+  const line =
+    `${bare.length} of ${records.length} questions have no explanation, and teach their answers alone (first: ${
+      bare[0]!.id
+    })`
+  return tell(c.train_file, [line])
+}
 
 /** A run that is ready to start. */
 export interface Prepared extends Corpus {

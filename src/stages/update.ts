@@ -50,8 +50,8 @@ const readerLesson = Effect.fnUntraced(function*(
   >
 ) {
   const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
-  const [answers, images] = [Frame.column(rows, "answer"), Frame.column(rows, "image")]
-  const explanations = Frame.column(rows, "explanation")
+  const [answers, explanations] = [Frame.column(rows, "answer"), Frame.column(rows, "explanation")]
+  const images = Frame.column(rows, "image")
   const context = Frame.column(rows, "context")
   const c = context.length / rows.rows
   const passages = yield* readPassages(context)

@@ -1,7 +1,9 @@
-/** Training steps whose rows are questions. */
+/** What systems have in common whose rows are questions: training steps, and how the reader is asked. */
 import type { QuestionFrame, RowFrame } from "../datasets/batches.ts"
 import { fromBatch } from "../domain/Frame.ts"
+import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { Question } from "../domain/tables.ts"
+import type { AnswerOptions } from "../stages/answer.ts"
 import type { Study } from "./System.ts"
 
 /** Training steps on questions. */
@@ -19,3 +21,21 @@ export const onQuestions = ({ gate, learn, learnSeveral }: QuestionStudy): Study
     gate: (rows) => gate(asked(rows))
   }
 }
+
+/** How the reader is asked, and how its output is read. */
+export const answerOptions = (c: RunConfig): AnswerOptions => ({
+  document_prompt: c.document_prompt,
+  text_maxlength: c.text_maxlength,
+  question_prompt: c.question_prompt,
+  options_in_prompt: c.options_in_prompt,
+  excess_length: c.excess_length,
+  answer_prompt: c.answer_prompt,
+  rationale_target: c.rationale_target,
+  answer_format: c.answer_format,
+  answer_by: c.answer_by,
+  option_score: c.option_score,
+  generation_prompt: c.generation_prompt,
+  max_new_tokens: c.max_new_tokens,
+  rationale_prompt: c.rationale_prompt,
+  rationale_max_new_tokens: c.rationale_max_new_tokens
+})

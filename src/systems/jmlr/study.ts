@@ -2,26 +2,10 @@
 import { stepSize } from "../../domain/settings/training.ts"
 import type { AnswerOptions } from "../../stages/answer.ts"
 import * as Pipelines from "../../stages/pipelines.ts"
-import type { QuestionStudy } from "../questions.ts"
+import { answerOptions, type QuestionStudy } from "../questions.ts"
 import type { JmlrConfig, ModeName } from "./settings.ts"
 
-/** How the reader is asked, and how its output is read. */
-export const answerOptions = (c: JmlrConfig): AnswerOptions => ({
-  document_prompt: c.document_prompt,
-  text_maxlength: c.text_maxlength,
-  question_prompt: c.question_prompt,
-  options_in_prompt: c.options_in_prompt,
-  excess_length: c.excess_length,
-  answer_prompt: c.answer_prompt,
-  rationale_target: c.rationale_target,
-  answer_format: c.answer_format,
-  answer_by: c.answer_by,
-  option_score: c.option_score,
-  generation_prompt: c.generation_prompt,
-  max_new_tokens: c.max_new_tokens,
-  rationale_prompt: c.rationale_prompt,
-  rationale_max_new_tokens: c.rationale_max_new_tokens
-})
+export { answerOptions } from "../questions.ts"
 
 /** The pipeline options of a run's settings. */
 export const studyOptions = (c: JmlrConfig): Pipelines.StudyOptions & AnswerOptions => ({

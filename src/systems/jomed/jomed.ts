@@ -10,11 +10,11 @@ import type { RunConfig } from "../../domain/settings/RunConfig.ts"
 import { answeredByHeads } from "../../stages/heads.ts"
 import { answerOne } from "../../stages/pipelines.ts"
 import { VerdictCache } from "../../stages/verdicts.ts"
-import { onQuestions } from "../questions.ts"
+import { answerOptions, onQuestions } from "../questions.ts"
 import type { Answering, Mode, System } from "../System.ts"
 import * as layers from "./layers.ts"
 import { type JomedConfig, type ModeName, spec, traits } from "./settings.ts"
-import { answerOptions, headsOptions, pairs, verdicts } from "./study.ts"
+import { headsOptions, pairs, verdicts } from "./study.ts"
 
 /** Bytes of a step's columns: candidates with their scores, draws, verdicts and targets. */
 const columns = (c: JomedConfig) => (questions: number): number =>

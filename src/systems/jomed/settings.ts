@@ -137,8 +137,8 @@ export const fields = {
   }),
   min_utility_variance: setting(NonNegative, {
     description:
-      "Training does not begin if the variance of the utility over a question's passages is below this on average: the reader "
-      + "then does not go by them.",
+      "Training does not begin if the variance of the utility over a question's passages is below this on average, in each of the "
+      + "first four batches: the reader then does not go by them.",
     affects: "output",
     default: 1e-6,
     matters: trainsRetriever

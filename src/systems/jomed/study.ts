@@ -10,26 +10,8 @@ import type { AnswerOptions } from "../../stages/answer.ts"
 import { type HeadsOptions, taughtByPairs } from "../../stages/heads.ts"
 import { type VerdictStudyOptions, verdictWeighted } from "../../stages/pipelines.ts"
 import { VerdictCache } from "../../stages/verdicts.ts"
-import type { QuestionStudy } from "../questions.ts"
+import { answerOptions, type QuestionStudy } from "../questions.ts"
 import type { JomedConfig } from "./settings.ts"
-
-/** How the reader is asked, and how its output is read. */
-export const answerOptions = (c: JomedConfig): AnswerOptions => ({
-  document_prompt: c.document_prompt,
-  text_maxlength: c.text_maxlength,
-  question_prompt: c.question_prompt,
-  options_in_prompt: c.options_in_prompt,
-  excess_length: c.excess_length,
-  answer_prompt: c.answer_prompt,
-  answer_format: c.answer_format,
-  rationale_target: c.rationale_target,
-  answer_by: c.answer_by,
-  option_score: c.option_score,
-  generation_prompt: c.generation_prompt,
-  max_new_tokens: c.max_new_tokens,
-  rationale_prompt: c.rationale_prompt,
-  rationale_max_new_tokens: c.rationale_max_new_tokens
-})
 
 /** What each head finds for a question. */
 export const headsOptions = (c: JomedConfig): HeadsOptions => ({
@@ -58,9 +40,12 @@ const verdictOptions = (c: JomedConfig): VerdictStudyOptions & AnswerOptions => 
   disagreeing: c.weighting_kl
 })
 
+const mean = (values: ReadonlyArray<number>): number =>
+  values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length)
+
 const variance = (values: ReadonlyArray<number>): number => {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
-  return values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length
+  const middle = mean(values)
+  return mean(values.map((value) => (value - middle) ** 2))
 }
 
 type Read = Frame.Frame<typeof Question & ReturnType<typeof ClassScores> & Pick<ReturnType<typeof Draw>, "drawn">>
@@ -77,28 +62,42 @@ export const utilityVariances = (rows: Read, c: Pick<JomedConfig, "utility">): R
   }).filter(({ length }) => length > 1).map(variance)
 }
 
-/** Fails if the utilities of a step's passages hardly differ. */
-const teaching = (rows: Read, c: JomedConfig) => {
-  const all = utilityVariances(rows, c)
-  const mean = all.reduce((sum, own) => sum + own, 0) / Math.max(1, all.length)
-  if (mean >= c.min_utility_variance && all.length > 0) return Effect.void
-  const reason = new Indifferent({ variance: mean, least: c.min_utility_variance, questions: all.length })
-  return Effect.fail(new RetrieverError({ reason }))
+/** Batches that are looked at for utilities that differ: those of one may by chance have passages of one answer alone. */
+const LOOKED = 4
+
+/** Whether the utilities of a batch's passages differ; fails if those of several batches hardly do, taken together. */
+const teaching = (c: JomedConfig) => {
+  const seen: Array<number> = []
+  let looked = 0
+  return (rows: Read) =>
+    Effect.suspend(() => {
+      const own = utilityVariances(rows, c)
+      looked++
+      seen.push(...own)
+      if (own.length > 0 && mean(own) >= c.min_utility_variance) return Effect.succeed(true)
+      if (looked < LOOKED) return Effect.succeed(false)
+      const reason = new Indifferent({ variance: mean(seen), least: c.min_utility_variance, questions: seen.length })
+      return Effect.fail(new RetrieverError({ reason }))
+    })
 }
 
 /** The first phase: the reader learns on pairs. */
 export const pairs = (c: JomedConfig): QuestionStudy => taughtByPairs({ ...headsOptions(c), ...answerOptions(c) })
 
-/** The second phase: a head learns from verdicts, of which those on a pair are computed once. */
+/**
+ * The second phase: a head learns from verdicts, of which those on a pair are computed once. The gate has no gradient where the
+ * passages of a batch make no difference, so that it is tried with others, and fails after a few.
+ */
 export const verdicts = (c: JomedConfig): QuestionStudy => {
   const { gate, learn, learnSeveral, study } = verdictWeighted(verdictOptions(c), new VerdictCache())
+  const teaches = teaching(c)
   return {
     learn,
     learnSeveral,
-    gate: (rows) =>
-      study.run(rows).pipe(
-        Effect.flatMap((studied) => teaching(studied as unknown as Read, c)),
-        Effect.andThen(gate(rows))
-      )
+    gate: Effect.fnUntraced(function*(rows) {
+      const taught = yield* teaches((yield* study.run(rows)) as unknown as Read)
+      const norms = yield* gate(rows)
+      return taught ? norms : new Map([...norms.keys()].map((name) => [name, 0]))
+    })
   }
 }

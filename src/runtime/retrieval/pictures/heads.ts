@@ -116,7 +116,7 @@ export interface Opened {
 /** What is wrong with a head on an encoder, if anything. */
 const misfit = (kind: HeadKind, { opened }: FrozenEncoder.Frozen): string | undefined => {
   if (kind.kind === "adapter") return undefined
-  if (opened === undefined) return `has no layers that a head could copy (head: ${textOf(kind)}); set head: adapter`
+  if (opened === undefined) return `has no layers that a head could copy (head: ${textOf(kind)}); set head: adapter:128`
   const layers = opened.vision.num_hidden_layers
   if (kind.kind === "copy" || kind.n <= layers) return undefined
   return `has ${layers} layers, fewer than head: ${textOf(kind)}`

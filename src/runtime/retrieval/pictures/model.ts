@@ -109,9 +109,11 @@ export const make = Effect.fnUntraced(function*(
   const used = wanted.learns === undefined ? wanted.used : [wanted.learns]
   const passages = yield* Passages.make(frozen, used, retrieval, exclusion, stores)
   const asked = yield* Queries.make(opened)
-  const learns = [...flatten(params).keys()].filter((path) => path.startsWith(`${wanted.learns}.`))
+  const learning = (path: string): boolean => wanted.learns !== undefined && path.startsWith(`${wanted.learns}.`)
   const { slots } = optimizerOf(training)
-  const weights = Weights.make(flatten(params), learns, slots, opened.weights, { kept: (yield* Session).kept })
+  const weights = Weights.make(flatten(params), [...flatten(params).keys()].filter(learning), slots, opened.weights, {
+    kept: (yield* Session).kept
+  })
   const placed = (space: Heads.Space): Graphs.Placed => ({
     name: space,
     head: heads.get(space)!.head,
