@@ -68,7 +68,7 @@ const known = Effect.fnUntraced(function*({ config }: Prepared, { after, before 
 })
 
 /** The files of a run besides its checkpoints and evaluations. */
-const { evaluations, journal, run: ofRun, settings, trained: ofTraining } = runFiles
+const { evaluations, journal, run: ofRun, settings, tensorboard, trained: ofTraining } = runFiles
 
 /** Copies what a twin has to tell of itself, with metrics that name this run's settings; the metrics last. */
 const copied = Effect.fnUntraced(function*(c: RunConfig, twin: RunConfig, examined: Examination) {
@@ -78,7 +78,7 @@ const copied = Effect.fnUntraced(function*(c: RunConfig, twin: RunConfig, examin
     const [from, to] = paths(name)
     if (yield* exists(from)) yield* fs.copy(from, to, { overwrite: true }).pipe(located(to))
   })
-  yield* Effect.forEach([journal, evaluations, ofRun, ofTraining], copy, { discard: true })
+  yield* Effect.forEach([journal, tensorboard, evaluations, ofRun, ofTraining], copy, { discard: true })
   yield* replace(join(c.output_dir, settings), json(c))
   const trained = yield* finished(c)
   if (trained === undefined) return

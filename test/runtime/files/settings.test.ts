@@ -175,7 +175,7 @@ describe("loading", () => {
     assert.deepStrictEqual(await told(yaml), [])
     assert.deepStrictEqual(await told(`${yaml}rationale_max_new_tokens: 4\n`, { temperature_gold: 1 }), [
       "run.yaml: without effect: rationale_max_new_tokens (only with rationale_prompt), "
-      + "temperature_gold (only with gold_score_mode pdist, pdist_prior or loop)"
+      + "temperature_gold (only with a gold_score_mode other than llm_rank and emdr2)"
     ])
   })
   it("tells nothing of what a run wrote itself, but of what is set", async () => {
