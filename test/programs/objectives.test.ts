@@ -72,14 +72,14 @@ describe("objectives of the retriever", () => {
           const [batch] = yield* Journal.read(join(folder, "objectives", "seed-1", mode)).pipe(
             Effect.provide(NodeServices.layer)
           )
-          const names = batch!.schema.fields.map(({ name }) => name)
+          const names = new Set(batch!.schema.fields.map(({ name }) => name))
           const own = ["nll", "nllWithout", "attention", "preference", "target", "logTarget"]
           assert.deepStrictEqual(
-            own.filter((name) => names.includes(name)),
+            own.filter((name) => names.has(name)),
             own.filter((name) => columns[mode].includes(name))
           )
           for (const name of columns[mode]) {
-            const values = [...batch!.getChild(name)!].flatMap((row) => [...row as Iterable<number>])
+            const values = Array.from(batch!.getChild(name)!, (row) => Array.from(row as Iterable<number>)).flat()
             assert.isTrue(values.every(Number.isFinite), `${mode} ${name}`)
           }
         }
