@@ -36,7 +36,7 @@ import {
   update,
   updates
 } from "./update.ts"
-import { answerFused, readVerdicts, type VerdictCache, type VerdictOptions, weigh } from "./verdicts.ts"
+import { readVerdicts, type VerdictCache, type VerdictOptions } from "./verdicts.ts"
 
 /** Options of a training step. */
 export interface StudyOptions extends SampleOptions, RankOptions, RetrieveOptions, PromptOptions {
@@ -118,12 +118,6 @@ export const verdictWeighted = (o: VerdictStudyOptions, cache?: VerdictCache) =>
     ),
     byTarget(o.m, o.c, o)
   )
-
-/** Inference by verdicts: each of the passages is read alone, and the answers are fused by the passages' scores. */
-export const answeredByVerdicts = (
-  o: RetrieveOptions & VerdictOptions & { readonly k: number },
-  cache?: VerdictCache
-) => pipe(retrieve(o), Stage.andThen(weigh([o.n])), Stage.andThen(answerFused(o.n, o.k, o, cache)))
 
 /** Atlas: the retriever's distribution follows how much the answer attends to each passage. */
 export const attentive = (o: StudyOptions) =>

@@ -234,13 +234,6 @@ describe("answerFused", () => {
       assert.strictEqual(read.prompts, 36)
     }).pipe(Effect.provide(layer))
   })
-  it.effect("asks the retriever itself in its pipeline", () =>
-    Effect.gen(function*() {
-      const stage = Pipelines.answeredByVerdicts({ ...prompting, n: 4, k: K, rerank: false })
-      const { predictionIndex, verdicts } = Rows.blocks(yield* stage.run(Rows.frame()))
-      assert.deepStrictEqual([...predictionIndex], questions.map((q) => q.answerIndex))
-      assert.strictEqual(verdicts.length, 24)
-    }).pipe(Effect.provide(Fakes.ports(Rows.texts).layer)))
   it.effect("has no answer where nothing was found, and none to fuse without options", () =>
     Effect.gen(function*() {
       const none = yield* weigh([1]).run(found([-1], [-Infinity]))

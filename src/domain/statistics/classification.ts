@@ -29,14 +29,6 @@ export const balancedAccuracy = (all: ReadonlyArray<Predicted>): number =>
     return own.filter(({ predicted }) => predicted === label).length / own.length
   })
 
-/** Subset accuracy of sets of labels: the share of questions whose set is exactly the right one. */
-export const subsetAccuracy = (
-  all: ReadonlyArray<{ readonly right: ReadonlySet<number>; readonly predicted: ReadonlySet<number> }>
-): number =>
-  all.filter(({ predicted, right }) => predicted.size === right.size && [...right].every((own) => predicted.has(own)))
-    .length
-  / all.length
-
 /**
  * The area under the ROC curve: how probably a positive scores above a negative, ties counting half (Hanley & McNeil 1982).
  * `null` if all are of one kind.

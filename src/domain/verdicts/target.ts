@@ -49,16 +49,6 @@ export const logTarget = (
 export const divergence = (logP: Float64Array, logQ: Float64Array): number =>
   logP.reduce((sum, own, k) => own === -Infinity ? sum : sum + Math.exp(own) * (own - logQ[k]!), 0)
 
-/** The entropy of a distribution, in nats: the least that the listwise loss of this target can be. */
-export const entropy = (logP: Float64Array): number =>
-  logP.reduce((sum, own) => own === -Infinity ? sum : sum - Math.exp(own) * own, 0)
-
-/** The value of the divergence between target and retriever, in nats. */
-export const divergenceOf = (logT: Float64Array, logR: Float64Array, direction: Direction): number => {
-  const [forward, backward] = [divergence(logT, logR), divergence(logR, logT)]
-  return direction === "target_first" ? forward : direction === "retriever_first" ? backward : (forward + backward) / 2
-}
-
 /**
  * The target whose listwise loss has the divergence's gradient at the scores that R is of. The gradient of KL(R || T) is
  * R (log R - log T - KL(R || T))/τ, and the listwise loss of t has (R - t)/τ, hence t = R (1 - log R + log T + KL(R || T)):

@@ -33,28 +33,6 @@ export const utilityOf = (scores: ArrayLike<number>, right: number, utility: Uti
   return Math.exp(logs[right]!) - Math.log(known.reduce((sum, p) => sum + Math.exp(p), 0))
 }
 
-/**
- * The utility for a question with several labels, each asked by itself: the mean over labels of the utility of its two
- * classes, scores (absent, present) of each label.
- */
-export const multiLabelUtility = (
-  scores: ReadonlyArray<ArrayLike<number>>,
-  present: ReadonlyArray<boolean>,
-  utility: Utility
-): number =>
-  scores.reduce((sum, own, label) => sum + utilityOf(own, present[label] ? 1 : 0, utility), 0) / scores.length
-
-/** The score of a class of several tokens: the mean of their logits, each at its step, [tokens, vocabulary]. */
-export const classScore = (logits: ReadonlyArray<ArrayLike<number>>, tokens: ReadonlyArray<number>): number =>
-  tokens.reduce((sum, token, t) => sum + logits[t]![token]!, 0) / tokens.length
-
-/** The utility of a free answer: the log-likelihood of its first tokens, at most `most`, in nats; logits [tokens, vocabulary]. */
-export const openUtility = (
-  logits: ReadonlyArray<ArrayLike<number>>,
-  tokens: ReadonlyArray<number>,
-  most = 5
-): number => tokens.slice(0, most).reduce((sum, token, t) => sum + logSoftmax(logits[t]!)[token]!, 0)
-
 /** The class of highest score, the first of equal ones; -1 if there is none. */
 export const verdictOf = (scores: ArrayLike<number>): number => {
   let best = -1

@@ -44,8 +44,6 @@ export const board = Effect.fnUntraced(function*(c: RunConfig, start: number) {
     flush
   }
 })
-/** Figures of a run for TensorBoard; `undefined` if there are to be none. */
-export type RunBoard = Effect.Success<ReturnType<typeof board>>
 
 /** The figures of an evaluation that are single numbers. */
 const summaryFigures = ({ accuracy, recall, unparsed, "mrr@100": mrr, "ndcg@10": ndcg }: Summary): Figures => ({

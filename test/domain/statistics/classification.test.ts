@@ -1,6 +1,6 @@
 /** Figures of predicted classes, by hand and as scikit-learn 1.7 gives them. */
 import { assert, describe, it } from "@effect/vitest"
-import { auc, balancedAccuracy, macroF1, subsetAccuracy } from "../../../src/domain/statistics/classification.ts"
+import { auc, balancedAccuracy, macroF1 } from "../../../src/domain/statistics/classification.ts"
 
 const of = (right: ReadonlyArray<number>, predicted: ReadonlyArray<number>) =>
   right.map((own, i) => ({ right: own, predicted: predicted[i]! }))
@@ -11,13 +11,6 @@ describe("classification", () => {
   })
   it("averages recall over the right classes", () => {
     assert.closeTo(balancedAccuracy(of([0, 0, 0, 1, 1, 2], [0, 0, 1, 1, -1, 0])), (2 / 3 + 1 / 2 + 0) / 3, 1e-12)
-  })
-  it("wants whole sets", () => {
-    const sets = [[[1, 2], [2, 1]], [[1], [1, 2]], [[], []], [[1, 2], [1, 3]]] as const
-    assert.strictEqual(
-      subsetAccuracy(sets.map(([right, predicted]) => ({ right: new Set(right), predicted: new Set(predicted) }))),
-      0.5
-    )
   })
   it("ranks positives above negatives, ties counting half", () => {
     assert.strictEqual(auc([0.1, 0.4, 0.35, 0.8], [false, false, true, true]), 0.75)

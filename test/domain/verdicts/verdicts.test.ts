@@ -5,10 +5,9 @@ import { optionOf } from "../../../src/domain/answers/chosenOption.ts"
 import { fused, fusionWeights } from "../../../src/domain/verdicts/fusion.ts"
 import { isInconsistent, oracle, rerankers } from "../../../src/domain/verdicts/readings.ts"
 import {
+  type Direction,
   disagree,
   divergence,
-  divergenceOf,
-  entropy,
   listwiseTarget,
   logTarget,
   targetOf,
@@ -16,17 +15,24 @@ import {
   teaches
 } from "../../../src/domain/verdicts/target.ts"
 import {
-  classScore,
   confidenceOf,
   logSoftmax,
-  multiLabelUtility,
   NO_CLASS,
-  openUtility,
   softmax,
   type Utility,
   utilityOf,
   verdictOf
 } from "../../../src/domain/verdicts/utility.ts"
+
+/** The entropy of a distribution, in nats: the least that the listwise loss of this target can be. */
+const entropy = (logP: Float64Array): number =>
+  logP.reduce((sum, own) => own === -Infinity ? sum : sum - Math.exp(own) * own, 0)
+
+/** The value of the divergence between target and retriever, in nats. */
+const divergenceOf = (logT: Float64Array, logR: Float64Array, direction: Direction): number => {
+  const [forward, backward] = [divergence(logT, logR), divergence(logR, logT)]
+  return direction === "target_first" ? forward : direction === "retriever_first" ? backward : (forward + backward) / 2
+}
 
 const near = (found: ArrayLike<number>, wanted: ReadonlyArray<number>, off = 1.01e-6) => {
   assert.strictEqual(found.length, wanted.length)
@@ -50,26 +56,6 @@ describe("utility", () => {
     for (const utility of ["double_softmax", "log_prob", "nll"] as const) {
       near(Z.map((z) => utilityOf([...z, NO_CLASS, NO_CLASS], 1, utility)), utilities(utility), 0)
     }
-  })
-  it("scores classes of several tokens by the mean of their logits", () => {
-    const logits = [[1, 0, 2], [0.5, -1, 3]]
-    const z = [classScore(logits, [0, 1]), classScore(logits, [2, 2])]
-    near(z, [0, 2.5])
-    near(softmax(z), [0.075858, 0.924142])
-    assert.closeTo(utilityOf(z, 0, "double_softmax"), -1.204663, 1e-6)
-  })
-  it("is the log-likelihood of a free answer's first tokens", () => {
-    near([openUtility([[2, 0, 0], [0, 1, 0]], [0, 1]), openUtility([[0, 0, 3], [0, 0, 0]], [0, 1])], [
-      -0.79099,
-      -4.193535
-    ])
-    assert.closeTo(openUtility([[0, 0], [5, 0], [0, 9]], [0, 1, 0], 1), -Math.LN2, 1e-12)
-  })
-  it("is a mean over labels where there are several", () => {
-    const scores = [[1, 2], [0, -1], [3, 0]]
-    const present = [true, false, true]
-    near(scores.map((z, l) => utilityOf(z, present[l] ? 1 : 0, "double_softmax")), [-0.488548, -0.488548, -1.244817])
-    assert.closeTo(multiLabelUtility(scores, present, "double_softmax"), -0.740638, 1e-6)
   })
   it("is finite for scores that float32 cannot tell apart by their exponentials", () => {
     assert.closeTo(utilityOf([-5000, -9000], 1, "log_prob"), -4000, 1e-9)

@@ -226,10 +226,6 @@ const idefics3: Decode<ReaderConfig> = Effect.fnUntraced(function*(json, path = 
   })
 })
 
-/** Whether a config is that of a decoder that reads pictures. */
-export const readsPictures = (json: unknown): boolean =>
-  isObject(json) && ["llava", "idefics3", "smolvlm"].includes(String(json["model_type"]))
-
 /** Decodes the config of a decoder, with or without pictures; fails with what is invalid or unsupported. */
 export const decodeReader: Decode<ReaderConfig> = byType<ReaderConfig>({
   ...decoders,
