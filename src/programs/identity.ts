@@ -8,7 +8,7 @@ import { aboutOf } from "../domain/settings/setting.ts"
 import { sha256Of } from "../runtime/files/disk.ts"
 import type { Identity } from "../runtime/ports/Checkpoints.ts"
 import { modeOf, systemOf } from "../systems/all.ts"
-import { weightsOf } from "./models.ts"
+import { retrieverWeights, weightsOf } from "./models.ts"
 
 /** The settings without those whose value is that of versions that did not have them. */
 export const stated = (c: RunConfig): Raw => {
@@ -80,5 +80,5 @@ export const retrieverSettings = (c: RunConfig): Identity => {
 /** The identity of a mode's retriever, whose model is at hand: BM25, or its weights and the settings of models. */
 export const retrieverIdentity = Effect.fnUntraced(function*(c: RunConfig) {
   if (modeOf(c).traits.retriever === "lexical") return { retriever: "bm25" } as Identity
-  return { retriever: yield* weightsOf(c[folders.retriever]), ...retrieverSettings(c) } as Identity
+  return { retriever: yield* retrieverWeights(c), ...retrieverSettings(c) } as Identity
 })

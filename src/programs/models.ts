@@ -2,12 +2,13 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
+import { modelFiles } from "../domain/fileNames.ts"
 import { folders } from "../domain/settings/models.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { hashFile, located, sha256Of } from "../runtime/files/disk.ts"
 import { type Pinned, pinned, resolve } from "../runtime/models/folder.ts"
-import { isBare } from "../runtime/retrieval/pictures/frozen.ts"
+import { isBare, isPixels } from "../runtime/retrieval/pictures/frozen.ts"
 import { baseOf } from "../runtime/retrieval/pictures/heads.ts"
 import { modeOf } from "../systems/all.ts"
 
@@ -84,6 +85,21 @@ export const weightsOf = Effect.fnUntraced(function*(name: string) {
     for (const own of names.toSorted()) hashes.push(own, yield* hashFile(join(path, own)))
   }
   return sha256Of(hashes)
+})
+
+/** SHA-256 of what an encoder of pictures computes with: of an ONNX file, how pictures are prepared stands beside it. */
+const encoderOf = Effect.fnUntraced(function*(name: string) {
+  if (isPixels(name)) return name
+  if (!isBare(name)) return yield* weightsOf(name)
+  return sha256Of([yield* hashFile(name), yield* hashFile(join(dirname(name), modelFiles.preprocessor))])
+})
+
+/** SHA-256 of the files of a run's retriever: of one of pictures those of its encoder and, if it has any, of its heads. */
+export const retrieverWeights = Effect.fnUntraced(function*(c: RunConfig) {
+  const name = c[folders.retriever]
+  if (modeOf(c).traits.queries !== "pictures") return yield* weightsOf(name)
+  const base = yield* baseOf(name)
+  return base === name ? yield* encoderOf(name) : sha256Of([yield* weightsOf(name), yield* encoderOf(base)])
 })
 
 /** The bases of those of a run's models that are adapters, by the models' settings; `undefined` if none is. */

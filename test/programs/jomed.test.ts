@@ -7,12 +7,14 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { asked } from "../../src/domain/Content.ts"
 import type { Raw, RunConfig } from "../../src/domain/settings/RunConfig.ts"
 import { embed } from "../../src/programs/buildIndex.ts"
 import { evaluateRun } from "../../src/programs/evaluation/evaluateRun.ts"
+import { experiment } from "../../src/programs/experiments/experiment.ts"
+import type { Plan } from "../../src/programs/experiments/experimentPlan.ts"
 import { indexing, prepare } from "../../src/programs/prepare.ts"
 import * as Run from "../../src/programs/run.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
@@ -117,6 +119,38 @@ describe("jomed", () => {
       const whole = yield* settled(folder, { reader_name_or_path, fused_eval: false, answer_by: "likelihood" })
       yield* evaluateRun(whole, "test")
     }))
+  live(
+    "is the arm of experiments, which share no rankings that their settings change",
+    (folder) =>
+      Effect.gen(function*() {
+        const own = yield* settled(folder)
+        const common = ["mode", "preset", "passages_file", "train_file", "test_file", "retriever_name_or_path", "head"]
+        const read = [
+          "reader_name_or_path",
+          "document_prompt",
+          "question_prompt",
+          "n_candidates",
+          "retriever_n_context",
+          "lora_r"
+        ]
+        const settings = Object.fromEntries(
+          [...common, ...read, "min_utility_variance", "max_length"].map((key) => [key, (own as unknown as Raw)[key]])
+        ) as Raw
+        const arm = (more: Raw) => ({ phases: {}, settings: { max_steps: 2, ...more } })
+        const plan: Plan = {
+          seeds: [1],
+          settings: { ...settings, preset: "jomed" },
+          warm_up: {},
+          arms: { self: arm({ exclude: ["self"] }), all: arm({ exclude: [] }), frozen: arm({ max_steps: 0 }) }
+        }
+        const outcomes = yield* experiment(plan, "plan.yaml", { output_dir: join(folder, "runs") })
+        assert.isAbove(JSON.stringify(outcomes).length, 2)
+        for (const name of ["self", "all", "frozen"]) {
+          assert.isTrue(existsSync(join(folder, "runs/seed-1", name, "eval-test/metrics.json")), name)
+        }
+        assert.isFalse(existsSync(join(folder, "runs/.shared/rankings")))
+      })
+  )
   live("resumes to the bit", (folder) =>
     Effect.gen(function*() {
       const run = (name: string, max_steps: number, resume: boolean) =>

@@ -25,7 +25,10 @@ const decisive = (c: RunConfig) => [
   Object.entries(learned(c)).filter(([key]) => /^retriever_(lora|trainable|modules)/.test(key))
 ]
 
-/** What a ranking depends on. */
+/** Whether runs may share the ranking: it is known what that of a retriever of texts depends on. */
+const isShared = (c: RunConfig): boolean => modeOf(c).traits.queries === undefined
+
+/** What a ranking of texts depends on. */
 const dependsOn = Effect.fnUntraced(function*(
   c: RunConfig,
   records: ReadonlyArray<QuestionRecord>,
@@ -59,7 +62,7 @@ export const ranking = Effect.fnUntraced(function*<E, R>(
   const shared = yield* Shared
   const wanted: Wanted<Ranked> = {
     kind: "rankings",
-    of: shared.on ? yield* dependsOn(c, records, options) : undefined,
+    of: shared.on && isShared(c) ? yield* dependsOn(c, records, options) : undefined,
     readings: records.length,
     bytes: (ranked) => new TextEncoder().encode(JSON.stringify(ranked)),
     value: (bytes) => {
@@ -72,7 +75,7 @@ export const ranking = Effect.fnUntraced(function*<E, R>(
     evaluate(c, records, options, (judged) => Effect.sync(() => void all.push(...judged))),
     ({ summary: { seconds } }): Ranked => ({ judged: all, seconds })
   )
-  const { judged, seconds } = yield* shared.value(wanted, found)
+  const { judged, seconds } = yield* (isShared(c) ? shared.value(wanted, found) : found)
   yield* keep(judged)
   const verdicts = judged.map(verdict)
   return {

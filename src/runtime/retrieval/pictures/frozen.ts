@@ -24,7 +24,7 @@ export interface Frozen {
 const named = /^pixels(?::([1-9]\d{0,2}))?$/
 
 /** Whether a name stands for the pixels themselves: `pixels`, or `pixels:SIDE`. */
-const isPixels = (name: string): boolean => named.test(name)
+export const isPixels = (name: string): boolean => named.test(name)
 
 /** Whether a name is that of no model folder: of pixels, or of an ONNX file. */
 export const isBare = (name: string): boolean => isPixels(name) || name.endsWith(".onnx")
