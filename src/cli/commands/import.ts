@@ -36,15 +36,25 @@ const medmnist = Command.make(
       Flag.withDescription("Pictures to train on that become passages; by default all others"),
       Flag.optional
     ),
+    held: Flag.Int("held").pipe(
+      Flag.withDescription("Pictures to train on that become questions to be judged by, of the split held"),
+      Flag.withDefault(0)
+    ),
     seed: Flag.Int("seed").pipe(Flag.withDescription("Which pictures these are"), Flag.withDefault(0)),
     labels: Flag.String("labels").pipe(
       Flag.withDescription("Names of the labels from 0 on, with commas between them, of a set that is not MedMNIST's"),
       Flag.optional
     )
   },
-  Effect.fnUntraced(function*({ file, labelled, labels, memory, out, seed }) {
+  Effect.fnUntraced(function*({ file, held, labelled, labels, memory, out, seed }) {
     const names = Option.map(labels, (text) => text.split(",").map((name) => name.trim()))
-    const options = { labelled, seed, memory: Option.getOrUndefined(memory), labels: Option.getOrUndefined(names) }
+    const options = {
+      held,
+      labelled,
+      seed,
+      memory: Option.getOrUndefined(memory),
+      labels: Option.getOrUndefined(names)
+    }
     yield* tell(yield* Medmnist.importFile(file, out, options), lines)
   })
 ).pipe(Command.withDescription("Convert a set of MedMNIST to passages and questions with pictures"))

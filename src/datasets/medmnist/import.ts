@@ -13,6 +13,8 @@ export interface MedmnistOptions {
   readonly memory?: number | undefined
   /** Pictures of the training set that become questions. */
   readonly labelled: number
+  /** Pictures of the training set that become questions of the split `held`, which nothing is trained on; none by default. */
+  readonly held?: number | undefined
   readonly seed: number
   /** Names of the labels, in order, of a set that is not known by its file's name. */
   readonly labels?: ReadonlyArray<string> | undefined
@@ -78,18 +80,20 @@ const distinct = (found: ReadonlyArray<Part>) => {
   }))
 }
 
-/** The training rows that become questions and passages, drawn under the seed, each in the file's order. */
+/** The training rows that become questions, passages and held-out questions, drawn under the seed, each in the file's order. */
 const drawn = Effect.fnUntraced(
-  function*(path: string, rows: ReadonlyArray<number>, { labelled, memory, seed }: MedmnistOptions) {
-    const wanted = labelled + (memory ?? 0)
-    if (wanted > rows.length || labelled < 0 || (memory ?? 0) < 0) {
-      const asked = `labelled (${labelled})${memory === undefined ? "" : ` and memory (${memory})`}`
+  function*(path: string, rows: ReadonlyArray<number>, { held = 0, labelled, memory, seed }: MedmnistOptions) {
+    const wanted = labelled + held + (memory ?? 0)
+    if (wanted > rows.length || Math.min(labelled, held, memory ?? 0) < 0) {
+      const asked = [`labelled (${labelled})`, `held (${held})`, ...memory === undefined ? [] : [`memory (${memory})`]]
+        .join(" and ")
       const reason = `has ${rows.length} distinct pictures to train on, fewer than, or no number for, ${asked}`
       return yield* new FileError({ path, place: "train_images", reason })
     }
     const order = Array.from(Key.permutation(Key.fold(Key.make(seed), "medmnist"), rows.length), (i) => rows[i]!)
     const pick = (from: number, to: number) => order.slice(from, to).toSorted((a, b) => a - b)
-    return { questions: pick(0, labelled), passages: pick(labelled, memory === undefined ? rows.length : wanted) }
+    const end = labelled + (memory ?? rows.length - labelled - held)
+    return { questions: pick(0, labelled), passages: pick(labelled, end), heldOut: pick(end, end + held) }
   }
 )
 
@@ -98,7 +102,7 @@ const imageOf = (path: string, out: string) => (part: Part["name"], row: number)
   `${from(out, path)}#${part}_images/${row}`
 
 /**
- * Writes `passages.jsonl` (captioned pictures of the training set) and `questions.jsonl` (train, dev, test) to `out`, and reports
+ * Writes `passages.jsonl` (captioned pictures of the training set) and `questions.jsonl` (train, dev, test, held) to `out`, and reports
  * counts. Pictures that are also in the test or validation set are left out, and counted: no passage is a question's own picture.
  */
 export const importFile = Effect.fn("importMedmnist")(function*(path: string, out: string, options: MedmnistOptions) {
@@ -107,7 +111,7 @@ export const importFile = Effect.fn("importMedmnist")(function*(path: string, ou
   const found = yield* Effect.forEach(parts, (name) => partOf(file, name, set))
   const rows = distinct(found)
   const by = new Map(found.map((part) => [part.name, part]))
-  const { passages, questions } = yield* drawn(path, rows.get("train")!, options)
+  const { heldOut, passages, questions } = yield* drawn(path, rows.get("train")!, options)
   const image = imageOf(path, out)
   const question = (part: Part["name"], split: string) => (row: number) => ({
     id: `${part}/${row}`,
@@ -127,7 +131,8 @@ export const importFile = Effect.fn("importMedmnist")(function*(path: string, ou
   const asked = [
     ...questions.map(question("train", "train")),
     ...rows.get("val")!.map(question("val", "dev")),
-    ...rows.get("test")!.map(question("test", "test"))
+    ...rows.get("test")!.map(question("test", "test")),
+    ...heldOut.map(question("train", "held"))
   ]
   yield* makeFolder(out)
   yield* replace(join(out, "passages.jsonl"), lines(passages.map(passage)))
@@ -139,7 +144,8 @@ export const importFile = Effect.fn("importMedmnist")(function*(path: string, ou
     train: questions.length,
     dev: rows.get("val")!.length,
     test: rows.get("test")!.length,
+    held: heldOut.length,
     duplicates: all - kept,
-    unused: rows.get("train")!.length - questions.length - passages.length
+    unused: rows.get("train")!.length - questions.length - passages.length - heldOut.length
   }
 })

@@ -108,11 +108,26 @@ describe("a set of MedMNIST", () => {
   const refusal = (name: string, options: object) =>
     run(Effect.scoped(Effect.map(Effect.flip(imported(name, options)), (error) => String(error.message))))
 
+  it.effect("holds out pictures that are neither passages nor learned", () =>
+    run(
+      Effect.gen(function*() {
+        const options = { labelled: 1, held: 2 }
+        const { counts, passages, questions } = yield* imported("pneumoniamnist_28.npz", options)
+        assert.deepStrictEqual(counts, { passages: 2, train: 1, dev: 2, test: 3, held: 2, duplicates: 3, unused: 0 })
+        const held = questions.filter(({ split }) => split === "held")
+        const others = new Set(
+          [...passages, ...questions.filter((own) => !held.includes(own))].map(({ group }) => group)
+        )
+        assert.strictEqual(held.length, 2)
+        assert.isFalse(held.some(({ group }) => others.has(group)))
+        assert.match(yield* refusal("pneumoniamnist_28.npz", { held: 9 }), /held \(9\)/)
+      }).pipe(Effect.scoped)
+    ))
   it.effect("becomes passages and questions about other pictures, each of which is found", () =>
     run(
       Effect.gen(function*() {
         const { counts, out, passages, questions } = yield* imported("pneumoniamnist_28.npz", {})
-        assert.deepStrictEqual(counts, { passages: 3, train: 2, dev: 2, test: 3, duplicates: 3, unused: 0 })
+        assert.deepStrictEqual(counts, { passages: 3, train: 2, dev: 2, test: 3, held: 0, duplicates: 3, unused: 0 })
         assert.deepStrictEqual(questions.map(({ split }) => split), [
           "train",
           "train",
