@@ -149,7 +149,7 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
   sample: [["sample({ n, m, c })", sample({ n, m, c, ...draw })]],
   read: [["read(m)", read(m, asks)]],
   readWithout: [["readWithout(m)", readWithout(m, asks)]],
-  attend: [["attend(m)", attend(m, asks)]],
+  attend: [["attend(m)", attend(m, { ...asks, seed: 0 })]],
   llmRank: [["llmRank(m)", score.llmRank(m, { ties: "skip", mean: "pairs" })]],
   pdist: [["pdist(m)", score.pdist(m, 1)]],
   posterior: [["posterior(m, n)", score.posterior(m, n, 1, 1)]],

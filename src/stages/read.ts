@@ -1,17 +1,20 @@
 /** Read: the reader's likelihood of the correct answer given each drawn passage alone, or all but that one; or its attention to each. */
 import * as Effect from "effect/Effect"
 import * as Frame from "../domain/Frame.ts"
+import * as Key from "../domain/Key.ts"
 import { Attention, Draw, Leaving, Question, Reading } from "../domain/tables.ts"
 import { LanguageModel, LanguageModelLearner, type Verdicts } from "../runtime/ports/LanguageModel.ts"
 import { answerOf, ask, type PromptOptions, readPassages } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
 
-/** The prompt's passages for each of a row's prompts, worst first, from the m drawn ones. */
-type Shown = (drawn: Int32Array, place: number) => Int32Array
+/** The passages of one of a row's prompts, worst first, from the m drawn ones. */
+type Shown = (drawn: Int32Array, place: number, row: number) => Int32Array
+
+type Drawn = Frame.Frame<typeof Question & Pick<ReturnType<typeof Draw>, "drawn">>
 
 /** `each` prompts of every row with some of its m drawn passages, and the correct answers. */
 const askingWith = (m: number, each: number, o: PromptOptions, shown: Shown) =>
-  Effect.fnUntraced(function*(rows: Frame.Frame<typeof Question & Pick<ReturnType<typeof Draw>, "drawn">>) {
+  Effect.fnUntraced(function*(rows: Drawn) {
     const [questions, options] = [Frame.column(rows, "question"), Frame.column(rows, "options")]
     const [answers, drawn] = [Frame.column(rows, "answer"), Frame.column(rows, "drawn")]
     const images = Frame.column(rows, "image")
@@ -19,7 +22,7 @@ const askingWith = (m: number, each: number, o: PromptOptions, shown: Shown) =>
     const asked = Array.from({ length: rows.rows * each }, (_, i) => {
       const [q, place] = [Math.floor(i / each), i % each]
       const own = { question: questions[q]!, options: options[q]!, image: images[q]! }
-      const passages = passagesOf(shown(drawn.subarray(q * m, (q + 1) * m), place))
+      const passages = passagesOf(shown(drawn.subarray(q * m, (q + 1) * m), place, q))
       return { prompt: ask(o, passages, own), continuation: answerOf(o, own, answers[q]!) }
     })
     return { prompts: asked.map(({ prompt }) => prompt), continuations: asked.map(({ continuation }) => continuation) }
@@ -62,22 +65,31 @@ export const readWithout = (m: number, o: PromptOptions) => {
   })
 }
 
-/** How much the reader attends to each drawn passage while it predicts the answer from all of them, the first drawn last. */
-export const attend = (m: number, o: PromptOptions) => {
-  const asking = askingWith(m, 1, o, (drawn) => drawn.toReversed())
-  return Stage.make("read", {
+/** For each row the places 0..m-1 of its drawn passages in an order of its own, which does not depend on their ranking. */
+const ordersOf = (rows: Drawn, m: number, seed: number): ReadonlyArray<Int32Array> => {
+  const [step, qid] = [Frame.column(rows, "step"), Frame.column(rows, "qid")]
+  return qid.map((id, q) => Key.permutation(Key.fold(Key.make(seed), "attend", step[q]!, id), m))
+}
+
+/**
+ * How much the reader attends to each drawn passage while it predicts the answer from all of them. They stand in a random order:
+ * attention favours places, which would otherwise teach the order of the draw, by which better ones come first.
+ */
+export const attend = (m: number, o: PromptOptions & { readonly seed: number }) =>
+  Stage.make("read", {
     needs: needs(m),
     adds: Attention(m),
     run: Effect.fnUntraced(function*(rows) {
       const reader = yield* judge(yield* LanguageModel, yield* LanguageModelLearner, rows)
       const drawn = Frame.column(rows, "drawn")
+      const orders = ordersOf(rows, m, o.seed)
+      const asking = askingWith(m, 1, o, (own, _, q) => orders[q]!.map((place) => own[place]!))
       const { continuations, prompts } = yield* asking(rows)
       const masses = yield* reader.attention(prompts, continuations)
       /** A place without a passage, -1, is not in the prompt. */
-      const shown = (q: number) => [...Array(m).keys()].toReversed().filter((place) => drawn[q * m + place]! >= 0)
+      const shown = (q: number) => [...orders[q]!].filter((place) => drawn[q * m + place]! >= 0)
       const attention = new Float32Array(drawn.length)
       masses.forEach((mass, q) => shown(q).forEach((place, part) => attention[q * m + place] = mass[part]!))
       return { attention }
     })
   })
-}

@@ -161,21 +161,30 @@ describe("read without", () => {
 })
 
 describe("attend", () => {
-  it.effect("asks once with all drawn passages, the first drawn last, and gives each its own mass", () => {
+  it.effect("asks once with all drawn passages, in an order that the draw does not decide, and gives each its own mass", () => {
     const { calls, layer } = Fakes.ports(Rows.texts)
     return Effect.gen(function*() {
       const gold = (r: number) => Number(questions[r]!.gold[0]!.slice(1))
       const drawn = Int32Array.from(questions.flatMap((_, r) => r === 0 ? [4, -1, gold(0)] : [gold(r), 4, 7]))
       const frame = Frame.append(Rows.frame(), { drawn: Draw(3, 1).drawn }, { drawn })
-      const { attention } = Rows.blocks(yield* attend(3, { ...Asking.defaults, answer_format: "text" }).run(frame))
+      const asked = (seed: number) =>
+        Effect.map(
+          attend(3, { ...Asking.defaults, answer_format: "text", seed }).run(frame),
+          (rows) => Rows.blocks(rows).attention
+        )
+      const attention = yield* asked(0)
       assert.deepStrictEqual(row(attention, 0), [0, 0, 1])
       for (let r = 1; r < 6; r++) assert.deepStrictEqual(row(attention, r), [1, 0, 0])
       assert.strictEqual(calls.attended.length, 6)
-      assert.deepStrictEqual(calls.attended[1]!.map((text) => Rows.texts.findIndex((own) => text.includes(own))), [
-        7,
-        4,
-        gold(1)
-      ])
+      /** Places of the gold passage, which is drawn first, in the prompts of many seeds. */
+      for (let seed = 1; seed < 40; seed++) assert.deepStrictEqual(yield* asked(seed), attention)
+      const places = calls.attended.flatMap((texts, i) => {
+        const r = i % 6
+        return r === 0 ? [] : [texts.findIndex((text) => text.includes(Rows.texts[gold(r)]!))]
+      })
+      for (const place of [0, 1, 2]) {
+        assert.closeTo(places.filter((own) => own === place).length / places.length, 1 / 3, 0.12)
+      }
     }).pipe(Effect.provide(layer))
   })
 })

@@ -12,6 +12,7 @@ export const pictures = {
       + "(modules_to_save). The tower that looks at pictures stays as it is.",
     affects: "learning",
     default: false,
+    neutral: false,
     matters: all(reads, looks)
   }),
   features_in_memory: setting(Natural, {

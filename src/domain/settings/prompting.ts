@@ -96,6 +96,7 @@ export const prompting = {
     affects: "learning",
     default: "",
     placeholder: "explanation",
+    neutral: "",
     matters: reads
   }),
   options_in_prompt: setting(Schema.Boolean, {
