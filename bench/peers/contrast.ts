@@ -10,7 +10,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { contestant } from "./contestant.ts"
-import { compared, inTurns, machine, type Time, tuned } from "./turns.ts"
+import { compared, inTurns, machine, stepLines, type StepTime, tuned } from "./turns.ts"
 
 const { values: options } = parseArgs({
   options: {
@@ -30,14 +30,6 @@ interface Batch {
   readonly anchors: ReadonlyArray<string>
   readonly positives: ReadonlyArray<string>
   readonly negatives: ReadonlyArray<string>
-}
-interface Ready {
-  /** Greatest resident memory up to the end of the first step. */
-  readonly startPeak: number
-}
-interface Step extends Time {
-  readonly loss: number
-  readonly peak: number
 }
 
 const here = (file: string) => join(import.meta.dirname, file)
@@ -95,31 +87,20 @@ const args = [folder, "--threads", options.threads]
 const measured = machine()
 /** The tuned allocator is faster and keeps more: time is that of the one, memory that of the other. */
 const contestants = [
-  await contestant<Step>("here", process.execPath, [here("contrastOurs.ts"), ...args]),
-  await contestant<Step>("PyTorch, tuned", options.python, [here("contrast_step.py"), ...args], tuned),
-  await contestant<Step>("PyTorch, as it is", options.python, [here("contrast_step.py"), ...args])
+  await contestant<StepTime>("here", process.execPath, [here("contrastOurs.ts"), ...args]),
+  await contestant<StepTime>("PyTorch, tuned", options.python, [here("contrast_step.py"), ...args], tuned),
+  await contestant<StepTime>("PyTorch, as it is", options.python, [here("contrast_step.py"), ...args])
 ]
 await inTurns(contestants, Array.from({ length: steps }, () => ({})))
 rmSync(folder, { recursive: true })
 
-const first = contestants[0]!.turns
 const results = compared(contestants)
-const fixed = (value: number): string => value.toFixed(2)
-const gigabytes = (bytes: number): string => `${fixed(bytes / 2 ** 30)} GiB`
-const offOf = (times: ReadonlyArray<Step>): number =>
-  Math.max(...times.map((t, i) => Math.abs(t.loss - first[i]!.loss) / first[i]!.loss))
-const lines = results.map(({ cpu, cpuRatio, name, pairs, ratio, ready, seconds, times }) =>
-  [
-    `${name.padEnd(18)} ${fixed(seconds)} s a step, ${fixed(cpu)} s of CPU; ${
-      gigabytes(Math.max(...times.map(({ peak }) => peak)))
-    }, ${gigabytes((ready as Ready).startPeak)} until the first`,
-    `here takes ${fixed(ratio)} of its time (pairs ${fixed(Math.min(...pairs))} to ${fixed(Math.max(...pairs))}), `
-    + `${fixed(cpuRatio)} of its CPU time; losses off by ${offOf(times).toExponential(1)}`
-  ].join("\n  ")
-)
+const lines = stepLines(results, 18)
 const found = measured()
 const title =
-  `${found.cpu}, ${found.cores} cores, load ${found.load.map(fixed).join(" to ")}; ${options.batch} queries, `
+  `${found.cpu}, ${found.cores} cores, load ${
+    found.load.map((own) => own.toFixed(2)).join(" to ")
+  }; ${options.batch} queries, `
   + `${
     options["mini-batch"] === "0" ? "at once" : `${options["mini-batch"]} texts at a time`
   }, at most ${options.length} tokens, `

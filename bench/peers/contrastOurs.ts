@@ -8,7 +8,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { readFileSync, writeFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
@@ -23,6 +23,7 @@ import { trainable } from "../../src/runtime/retrieval/retriever.ts"
 import { decode } from "../../src/systems/all.ts"
 import { ofRetriever } from "../../src/systems/stm/layers.ts"
 import type { StmConfig } from "../../src/systems/stm/settings.ts"
+import { peak, say } from "./measured.ts"
 
 const { positionals: [folder], values: options } = parseArgs({
   allowPositionals: true,
@@ -37,14 +38,6 @@ interface Record {
   readonly optimizer: Readonly<{ [name: string]: number }>
 }
 const record = JSON.parse(readFileSync(join(folder!, "record.json"), "utf8")) as Record
-const say = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`)
-
-/** Greatest resident memory in bytes since the last call, and its greatest from now on. */
-const peak = (): number => {
-  const kilobytes = Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))![1])
-  writeFileSync("/proc/self/clear_refs", "5")
-  return 1024 * kilobytes
-}
 
 const texts = [...new Set(record.batches.flatMap(({ negatives, positives }) => [...positives, ...negatives]))]
 const row = new Map(texts.map((own, i) => [own, i]))

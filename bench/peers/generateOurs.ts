@@ -31,6 +31,7 @@ import { generation } from "../../src/runtime/language/generation/graphs.ts"
 import { greedy } from "../../src/runtime/language/generation/sampling.ts"
 import * as ModelFolder from "../../src/runtime/models/folder.ts"
 import * as Quantisation from "../../src/runtime/models/quantisation.ts"
+import { say } from "./measured.ts"
 
 const { values: options } = parseArgs({
   options: {
@@ -52,8 +53,6 @@ export interface Asked {
   readonly prompt: number
   readonly tokens: number
 }
-
-const say = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`)
 
 const serve = Effect.gen(function*() {
   const began = performance.now()

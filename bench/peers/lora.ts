@@ -10,7 +10,7 @@ import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { write } from "../randomModel.ts"
 import { contestant } from "./contestant.ts"
-import { compared, inTurns, machine, type Time, tuned } from "./turns.ts"
+import { compared, inTurns, machine, stepLines, type StepTime, tuned } from "./turns.ts"
 
 const { values: options } = parseArgs({
   options: {
@@ -26,13 +26,6 @@ const { values: options } = parseArgs({
 interface Ready {
   readonly parameters: number
   readonly trainable: number
-  readonly firstStep: number
-  /** Greatest resident memory up to the end of the first step. */
-  readonly startPeak: number
-}
-interface Step extends Time {
-  readonly loss: number
-  readonly peak: number
 }
 
 const here = (file: string) => join(import.meta.dirname, file)
@@ -54,31 +47,21 @@ const theirs = [here("lora_step.py"), folder, ...threads]
 const measured = machine()
 /** The tuned allocator is faster and keeps more: time is that of the one, memory that of the other. */
 const contestants = [
-  await contestant<Step>("here", process.execPath, ours),
-  await contestant<Step>("PyTorch, tuned", options.python, theirs, tuned),
-  await contestant<Step>("PyTorch, as it is", options.python, theirs)
+  await contestant<StepTime>("here", process.execPath, ours),
+  await contestant<StepTime>("PyTorch, tuned", options.python, theirs, tuned),
+  await contestant<StepTime>("PyTorch, as it is", options.python, theirs)
 ]
 await inTurns(contestants, Array.from({ length: Number(options.steps) }, () => ({})))
 rmSync(folder, { recursive: true })
 
-const first = contestants[0]!.turns
 const results = compared(contestants)
-const peakOf = (times: ReadonlyArray<Step>): number => Math.max(...times.map((t) => t.peak))
-const offOf = (times: ReadonlyArray<Step>): number =>
-  Math.max(...times.map((t, i) => Math.abs(t.loss - first[i]!.loss) / first[i]!.loss))
-const fixed = (value: number): string => value.toFixed(2)
-const gigabytes = (bytes: number): string => `${fixed(bytes / 2 ** 30)} GiB`
-const lines = results.map(({ cpu, cpuRatio, name, pairs, ratio, ready, seconds, times }) =>
-  [
-    `${name.padEnd(18)} ${fixed(seconds)} s a step, ${fixed(cpu)} s of CPU; ${gigabytes(peakOf(times))}, `
-    + `${gigabytes((ready as Ready).startPeak)} until the first`,
-    `here takes ${fixed(ratio)} of its time (pairs ${fixed(Math.min(...pairs))} to ${fixed(Math.max(...pairs))}), `
-    + `${fixed(cpuRatio)} of its CPU time; losses off by ${offOf(times).toExponential(1)}`
-  ].join("\n  ")
-)
+const lines = stepLines(results, 18)
 const found = measured()
 const { parameters, trainable } = contestants[0]!.ready as Ready
-const title = `${found.cpu}, ${found.cores} cores, load ${found.load.map(fixed).join(" to ")}; ${options.setting}, `
+const title =
+  `${found.cpu}, ${found.cores} cores, load ${
+    found.load.map((own) => own.toFixed(2)).join(" to ")
+  }; ${options.setting}, `
   + `${parameters.toLocaleString("en")} parameters, ${
     trainable.toLocaleString("en")
   } learn; 2 x ${options.length} tokens, `

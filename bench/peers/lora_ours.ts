@@ -9,7 +9,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
@@ -30,6 +30,7 @@ import { loraOf } from "../../src/runtime/models/lora.ts"
 import { quantisationOf } from "../../src/runtime/models/quantisation.ts"
 import { describe, groupsOf, learningOf, optimizerOf } from "../../src/runtime/models/training.ts"
 import { decode, presets } from "../../src/systems/jmlr/settings.ts"
+import { peak, say } from "./measured.ts"
 
 const { values: options } = parseArgs({
   options: {
@@ -49,15 +50,6 @@ const settings: Readonly<Record<string, Raw>> = {
   plain: { lora_r: 16, lora_alpha: 32 },
   qlora: { lora_r: 16, lora_alpha: 32, quantization: "int4" },
   release: Object.fromEntries(Object.entries(presets.release).filter(([key]) => /^lora|^modules_to_save/.test(key)))
-}
-
-const say = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`)
-
-/** Greatest resident memory in bytes since the last call, and its greatest from now on. */
-const peak = (): number => {
-  const kilobytes = Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))![1])
-  writeFileSync("/proc/self/clear_refs", "5")
-  return 1024 * kilobytes
 }
 
 /** Texts of one length, of which the end is the answer. */

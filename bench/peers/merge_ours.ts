@@ -9,25 +9,18 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import * as Stream from "effect/Stream"
-import { readFileSync, rmSync, writeFileSync } from "node:fs"
+import { rmSync } from "node:fs"
 import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
 import { mergeModels } from "../../src/programs/mergeModels.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import * as Reporter from "../../src/runtime/ports/Reporter.ts"
+import { peak, say } from "./measured.ts"
 
 const { positionals: [config], values: options } = parseArgs({
   allowPositionals: true,
   options: { threads: { type: "string", default: "2" } }
 })
-const say = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`)
-
-/** Greatest resident memory in bytes since the last call, and its greatest from now on. */
-const peak = (): number => {
-  const kilobytes = Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))![1])
-  writeFileSync("/proc/self/clear_refs", "5")
-  return 1024 * kilobytes
-}
 
 const merge = (out: string) => mergeModels(config!, out, { maxShardSize: "5GB", seed: 0 })
 const once = Effect.fnUntraced(function*(line: string) {

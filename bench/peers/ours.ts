@@ -16,6 +16,7 @@ import { Retriever } from "../../src/runtime/ports/Retriever.ts"
 import { block, snapshot } from "../steps.ts"
 import { Stopwatch } from "../stopwatch.ts"
 import { layer, prepare, type SizeName } from "../system.ts"
+import { say } from "./measured.ts"
 import * as Record from "./record.ts"
 
 const { values: options } = parseArgs({
@@ -25,8 +26,6 @@ const { values: options } = parseArgs({
     record: { type: "string", default: "" }
   }
 })
-
-const say = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`)
 
 const serve = Effect.gen(function*() {
   const prepared = yield* prepare(options.size as SizeName)

@@ -33,6 +33,7 @@ import * as Scoring from "../../src/runtime/language/scoring.ts"
 import type { Sequence } from "../../src/runtime/language/sequences.ts"
 import * as Model from "../../src/runtime/models/load.ts"
 import * as Quantisation from "../../src/runtime/models/quantisation.ts"
+import { say } from "./measured.ts"
 
 const { values: options } = parseArgs({
   options: {
@@ -49,8 +50,6 @@ export interface Asked {
   readonly prompt: number
   readonly tokens: number
 }
-
-const say = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`)
 
 const chosen = {
   ...unconstrained,

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { contestant } from "./contestant.ts"
-import { compared, inTurns, machine, type Time, tuned } from "./turns.ts"
+import { compared, inTurns, machine, stepLines, type StepTime, tuned } from "./turns.ts"
 
 const { values: options } = parseArgs({
   options: {
@@ -26,15 +26,6 @@ const { values: options } = parseArgs({
 })
 if (options.model === undefined) throw new Error("--model is missing: a folder of a decoder with a chat template")
 if (options.task !== "sft" && options.task !== "dpo") throw new Error("--task is sft or dpo")
-
-interface Ready {
-  /** Greatest resident memory up to the end of the first step. */
-  readonly startPeak: number
-}
-interface Step extends Time {
-  readonly loss: number
-  readonly peak: number
-}
 
 const here = (file: string) => join(import.meta.dirname, file)
 const passages = readFileSync(here("../../data/world/passages.jsonl"), "utf8").trim().split("\n")
@@ -81,32 +72,20 @@ const args = [folder, "--threads", options.threads]
 
 const measured = machine()
 /** TRL comes first, since it writes the adapter that all begin with. The tuned allocator is faster and keeps more. */
-const trl = await contestant<Step>("TRL, tuned", options.python, [here("texts_step.py"), ...args], tuned)
+const trl = await contestant<StepTime>("TRL, tuned", options.python, [here("texts_step.py"), ...args], tuned)
 const contestants = [
-  await contestant<Step>("here", process.execPath, [here("textsOurs.ts"), ...args]),
+  await contestant<StepTime>("here", process.execPath, [here("textsOurs.ts"), ...args]),
   trl,
-  await contestant<Step>("TRL, as it is", options.python, [here("texts_step.py"), ...args])
+  await contestant<StepTime>("TRL, as it is", options.python, [here("texts_step.py"), ...args])
 ]
 await inTurns(contestants, Array.from({ length: steps }, () => ({})))
 rmSync(folder, { recursive: true })
 
-const first = contestants[0]!.turns
 const results = compared(contestants)
-const fixed = (value: number): string => value.toFixed(2)
-const gigabytes = (bytes: number): string => `${fixed(bytes / 2 ** 30)} GiB`
-const offOf = (times: ReadonlyArray<Step>): number =>
-  Math.max(...times.map((t, i) => Math.abs(t.loss - first[i]!.loss) / first[i]!.loss))
-const lines = results.map(({ cpu, cpuRatio, name, pairs, ratio, ready, seconds, times }) =>
-  [
-    `${name.padEnd(14)} ${fixed(seconds)} s a step, ${fixed(cpu)} s of CPU; ${
-      gigabytes(Math.max(...times.map(({ peak }) => peak)))
-    }, ${gigabytes((ready as Ready).startPeak)} until the first`,
-    `here takes ${fixed(ratio)} of its time (pairs ${fixed(Math.min(...pairs))} to ${fixed(Math.max(...pairs))}), `
-    + `${fixed(cpuRatio)} of its CPU time; losses off by ${offOf(times).toExponential(1)}`
-  ].join("\n  ")
-)
+const lines = stepLines(results, 14)
 const found = measured()
-const title = `${found.cpu}, ${found.cores} cores, load ${found.load.map(fixed).join(" to ")}; ${options.task}, `
+const title =
+  `${found.cpu}, ${found.cores} cores, load ${found.load.map((own) => own.toFixed(2)).join(" to ")}; ${options.task}, `
   + `${options.batch} rows of about ${options.length} tokens, ${options.threads} threads, ${options.steps} steps`
 process.stdout.write(
   options.json

@@ -8,7 +8,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { readFileSync, writeFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
@@ -22,6 +22,7 @@ import { frozen, trains } from "../../src/systems/mediphi/layers.ts"
 import { pairRows, references, sideOf } from "../../src/systems/mediphi/pairs.ts"
 import { textRows } from "../../src/systems/mediphi/rows.ts"
 import type { MediphiConfig } from "../../src/systems/mediphi/settings.ts"
+import { peak, say } from "./measured.ts"
 
 const { positionals: [folder], values: options } = parseArgs({
   allowPositionals: true,
@@ -38,14 +39,6 @@ interface Record {
   readonly optimizer: Readonly<{ [name: string]: number }>
 }
 const record = JSON.parse(readFileSync(join(folder!, "record.json"), "utf8")) as Record
-const say = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`)
-
-/** Greatest resident memory in bytes since the last call, and its greatest from now on. */
-const peak = (): number => {
-  const kilobytes = Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))![1])
-  writeFileSync("/proc/self/clear_refs", "5")
-  return 1024 * kilobytes
-}
 
 const settings = decode("bench", {
   mode: record.task,

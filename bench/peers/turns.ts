@@ -45,6 +45,36 @@ export const compared = <T extends Time>(contestants: ReadonlyArray<Contestant<T
   }))
 }
 
+/** A training step, and what a contestant says before the first that counts. */
+export interface StepTime extends Time {
+  readonly loss: number
+  /** Greatest resident memory in bytes. */
+  readonly peak: number
+}
+export interface StepReady {
+  /** The same up to the end of the first step. */
+  readonly startPeak: number
+}
+
+const fixed = (value: number): string => value.toFixed(2)
+const gigabytes = (bytes: number): string => `${fixed(bytes / 2 ** 30)} GiB`
+
+/** How steps compare, in words: two lines a contestant, whose name is padded to a width. */
+export const stepLines = (results: ReturnType<typeof compared<StepTime>>, width: number): ReadonlyArray<string> => {
+  const first = results[0]!.times
+  const offOf = (times: ReadonlyArray<StepTime>): number =>
+    Math.max(...times.map((t, i) => Math.abs(t.loss - first[i]!.loss) / first[i]!.loss))
+  return results.map(({ cpu, cpuRatio, name, pairs, ratio, ready, seconds, times }) =>
+    [
+      `${name.padEnd(width)} ${fixed(seconds)} s a step, ${fixed(cpu)} s of CPU; ${
+        gigabytes(Math.max(...times.map(({ peak }) => peak)))
+      }, ${gigabytes((ready as StepReady).startPeak)} until the first`,
+      `here takes ${fixed(ratio)} of its time (pairs ${fixed(Math.min(...pairs))} to ${fixed(Math.max(...pairs))}), `
+      + `${fixed(cpuRatio)} of its CPU time; losses off by ${offOf(times).toExponential(1)}`
+    ].join("\n  ")
+  )
+}
+
 /** Call before the first turn; the machine and its load from then to now. */
 export const machine = () => {
   const began = loadavg()[0]!

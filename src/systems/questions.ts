@@ -1,8 +1,10 @@
 /** What systems have in common whose rows are questions: training steps, and how the reader is asked. */
 import type { QuestionFrame, RowFrame } from "../datasets/batches.ts"
 import { fromBatch } from "../domain/Frame.ts"
+import { readerOf } from "../domain/settings/models.ts"
 import type { RunConfig } from "../domain/settings/RunConfig.ts"
 import { Question } from "../domain/tables.ts"
+import type { LanguageModelSettings } from "../runtime/language/model.ts"
 import type { AnswerOptions } from "../stages/answer.ts"
 import type { Study } from "./System.ts"
 
@@ -21,6 +23,16 @@ export const onQuestions = ({ gate, learn, learnSeveral }: QuestionStudy): Study
     gate: (rows) => gate(asked(rows))
   }
 }
+
+/** The reader's sections of a run's settings. */
+export const ofReader = (c: RunConfig): LanguageModelSettings => ({
+  name: "reader",
+  model: readerOf(c),
+  training: c,
+  prompting: c,
+  pictures: c,
+  generation: c
+})
 
 /** How the reader is asked, and how its output is read. */
 export const answerOptions = (c: RunConfig): AnswerOptions => ({

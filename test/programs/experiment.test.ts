@@ -15,6 +15,7 @@ import { sha256 } from "../../src/runtime/files/disk.ts"
 import { type Progress, Reporter, silent } from "../../src/runtime/ports/Reporter.ts"
 import { prepare } from "../support/cli.ts"
 import { folderOf, onDisk } from "../support/files.ts"
+import * as Tiny from "../support/tiny.ts"
 
 let folder: string
 beforeAll(async () => {
@@ -25,22 +26,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 const arms = ["none", "frozen", "joint"]
 const plan = (steps: number, ...seeds: readonly [number, ...Array<number>]): Plan => ({
   seeds,
-  settings: {
-    passages_file: join(folder, "passages.jsonl"),
-    train_file: join(folder, "questions.jsonl"),
-    test_file: join(folder, "questions.jsonl"),
-    retriever_name_or_path: join(folder, "retriever"),
-    reader_name_or_path: join(folder, "reader"),
-    max_steps: steps,
-    n_candidates: 5,
-    retriever_n_context: 3,
-    n_context: 2,
-    learning_rate: 1e-2,
-    lr_retriever: 1e-2,
-    query_max_len: 24,
-    passage_max_len: 64,
-    max_length: 160
-  },
+  settings: { ...Tiny.experiment(folder), max_steps: steps },
   warm_up: { lexical: { mode: "lexical", max_steps: 2 } },
   arms: {
     none: { phases: {}, settings: { mode: "no_retrieval" } },

@@ -11,6 +11,7 @@ import * as Journal from "../../src/runtime/files/journal.ts"
 import { silent } from "../../src/runtime/ports/Reporter.ts"
 import { fields } from "../../src/systems/jmlr/settings.ts"
 import { prepare } from "../support/cli.ts"
+import * as Tiny from "../support/tiny.ts"
 
 let folder: string
 beforeAll(async () => {
@@ -39,24 +40,12 @@ describe("objectives of the retriever", () => {
         const plan = {
           seeds: [1],
           settings: {
-            passages_file: join(folder, "passages.jsonl"),
-            train_file: join(folder, "questions.jsonl"),
-            test_file: join(folder, "questions.jsonl"),
-            retriever_name_or_path: join(folder, "retriever"),
-            reader_name_or_path: join(folder, "reader"),
+            ...Tiny.experiment(folder),
             output_dir: join(folder, "objectives"),
             mode: "joint",
             max_steps: 2,
-            n_candidates: 5,
-            retriever_n_context: 3,
-            n_context: 2,
-            learning_rate: 1e-2,
-            lr_retriever: 1e-2,
             temperature_gold: 0.1,
-            temperature_score: 1,
-            query_max_len: 24,
-            passage_max_len: 64,
-            max_length: 160
+            temperature_score: 1
           },
           warm_up: {},
           arms: Object.fromEntries(modes.map((mode) => [mode, { phases: {}, settings: { gold_score_mode: mode } }]))

@@ -11,6 +11,7 @@ import type { Arm, Plan } from "../../src/programs/experiments/experimentPlan.ts
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { Reporter } from "../../src/runtime/ports/Reporter.ts"
 import { prepare } from "../support/cli.ts"
+import * as Tiny from "../support/tiny.ts"
 
 let folder: string
 beforeAll(async () => {
@@ -32,22 +33,7 @@ const arms: Readonly<Record<string, Arm>> = {
 }
 const plan = (names: ReadonlyArray<string>): Plan => ({
   seeds: [1],
-  settings: {
-    passages_file: join(folder, "passages.jsonl"),
-    train_file: join(folder, "questions.jsonl"),
-    test_file: join(folder, "questions.jsonl"),
-    retriever_name_or_path: join(folder, "retriever"),
-    reader_name_or_path: join(folder, "reader"),
-    max_steps: 3,
-    n_candidates: 5,
-    retriever_n_context: 3,
-    n_context: 2,
-    learning_rate: 1e-2,
-    lr_retriever: 1e-2,
-    query_max_len: 24,
-    passage_max_len: 64,
-    max_length: 160
-  },
+  settings: Tiny.experiment(folder),
   warm_up: {},
   arms: Object.fromEntries(names.map((name) => [name, arms[name]!]))
 })

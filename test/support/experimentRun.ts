@@ -31,24 +31,7 @@ export const prepare = (folder: string): void => {
 const copy = { copy: { mode: "copy", max_steps: 1 } }
 const plan = (folder: string): Plan => ({
   seeds: [1],
-  settings: {
-    passages_file: join(folder, "passages.jsonl"),
-    train_file: join(folder, "questions.jsonl"),
-    test_file: join(folder, "questions.jsonl"),
-    retriever_name_or_path: join(folder, "retriever"),
-    reader_name_or_path: join(folder, "reader"),
-    max_steps: STEPS,
-    save_steps: 1,
-    save_total_limit: 1,
-    n_candidates: 5,
-    retriever_n_context: 3,
-    n_context: 2,
-    learning_rate: 1e-2,
-    lr_retriever: 1e-2,
-    query_max_len: 24,
-    passage_max_len: 64,
-    max_length: 160
-  },
+  settings: { ...Tiny.experiment(folder), max_steps: STEPS, save_steps: 1, save_total_limit: 1 },
   warm_up: { lexical: { mode: "lexical", max_steps: 2 } },
   arms: {
     frozen: { phases: {}, settings: { mode: "frozen_rag" } },

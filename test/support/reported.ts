@@ -15,22 +15,7 @@ import * as Tiny from "./tiny.ts"
 
 const plan = (folder: string): Plan => ({
   seeds: [1, 2],
-  settings: {
-    passages_file: join(folder, "passages.jsonl"),
-    train_file: join(folder, "questions.jsonl"),
-    test_file: join(folder, "questions.jsonl"),
-    retriever_name_or_path: join(folder, "retriever"),
-    reader_name_or_path: join(folder, "reader"),
-    max_steps: 3,
-    n_candidates: 5,
-    retriever_n_context: 3,
-    n_context: 2,
-    learning_rate: 1e-2,
-    lr_retriever: 1e-2,
-    query_max_len: 24,
-    passage_max_len: 64,
-    max_length: 160
-  },
+  settings: Tiny.experiment(folder),
   warm_up: {},
   arms: {
     frozen: { phases: {}, settings: { mode: "frozen_rag", passage_influence: true, option_permutations: 3 } },

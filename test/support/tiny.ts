@@ -148,6 +148,24 @@ export const settings = (folder: string, overrides: Raw = {}): Effect.Effect<Jml
     ...overrides
   }))
 
+/** Settings of experiments whose questions and passages lie in a folder of `prepare`, beside the models. */
+export const experiment = (folder: string) => ({
+  passages_file: join(folder, "passages.jsonl"),
+  train_file: join(folder, "questions.jsonl"),
+  test_file: join(folder, "questions.jsonl"),
+  retriever_name_or_path: join(folder, "retriever"),
+  reader_name_or_path: join(folder, "reader"),
+  max_steps: 3,
+  n_candidates: 5,
+  retriever_n_context: 3,
+  n_context: 2,
+  learning_rate: 1e-2,
+  lr_retriever: 1e-2,
+  query_max_len: 24,
+  passage_max_len: 64,
+  max_length: 160
+})
+
 /** A folder of its own with model folders in it that have no weights yet, gone with the scope. */
 export const folder = Effect.gen(function*() {
   const fs = yield* FileSystem.FileSystem

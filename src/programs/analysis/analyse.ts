@@ -15,7 +15,7 @@ import { Reporter } from "../../runtime/ports/Reporter.ts"
 import { modeOf } from "../../systems/all.ts"
 import type { Judge } from "../benchmarks/generative/outside.ts"
 import { evalBatch } from "../costs/evalBatch.ts"
-import type { Compared } from "../evaluation/compare.ts"
+import { type Compared, sameName } from "../evaluation/compare.ts"
 import { readerIdentity } from "../identity.ts"
 import { withReader } from "../models.ts"
 import { answering } from "../prepare.ts"
@@ -154,10 +154,9 @@ const analysedSystem = Effect.fnUntraced(function*({ folders, name }: Compared, 
 
 const problemsOf = (systems: ReadonlyArray<Compared>, { passages }: AnalyseOptions): ReadonlyArray<string> => {
   const names = systems.map(({ name }) => name)
-  const twice = names.find((name, i) => names.indexOf(name) < i)
   const odd = systems.find(({ folders }) => folders.length !== systems[0]!.folders.length)
   return [
-    twice !== undefined && `two systems are named ${twice}; give names as NAME=FOLDER`,
+    sameName(names),
     odd !== undefined &&
     `${odd.name} has ${odd.folders.length} folders, and ${names[0]} has ${systems[0]!.folders.length}`
       + ": one is wanted for each seed",

@@ -24,7 +24,7 @@ import { csv } from "../../domain/texts/csv.ts"
 import { decodeFile, exists, replace } from "../../runtime/files/disk.ts"
 import { judgedScores } from "../benchmarks/generative/judging.ts"
 import type { Judge } from "../benchmarks/generative/outside.ts"
-import type { Compared } from "../evaluation/compare.ts"
+import { type Compared, sameName } from "../evaluation/compare.ts"
 import { json } from "../run.ts"
 import { answerGiven, passagesOf } from "./answers.ts"
 import { open } from "./system.ts"
@@ -106,9 +106,9 @@ const itemsOf = Effect.fnUntraced(
 export const exportRatings = Effect.fn("exportRatings")(function*(systems: ReadonlyArray<Compared>, o: SheetOptions) {
   const fail = (...problems: ReadonlyArray<string>) => new ConfigError({ source: "ratings export", problems })
   const names = systems.map(({ name }) => name)
-  const twice = names.find((name, i) => names.indexOf(name) < i)
+  const twice = sameName(names)
   const seeds = systems.find(({ folders }) => folders.length !== 1)
-  if (twice !== undefined) return yield* fail(`two systems are named ${twice}; give names as NAME=FOLDER`)
+  if (twice !== false) return yield* fail(twice)
   if (seeds !== undefined) {
     return yield* fail(`${seeds.name} has ${seeds.folders.length} folders; a sheet is of one run each`)
   }

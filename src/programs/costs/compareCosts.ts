@@ -6,7 +6,7 @@ import { evaluationFiles, evaluationFolder, runFiles } from "../../domain/fileNa
 import { ConfigError } from "../../domain/settings/configure.ts"
 import { decodeFile, exists, namesIn } from "../../runtime/files/disk.ts"
 import { Environment } from "../environment.ts"
-import type { Compared } from "../evaluation/compare.ts"
+import { type Compared, sameName } from "../evaluation/compare.ts"
 import { totalOf } from "../reporting/plans.ts"
 import * as Trained from "../training/trained.ts"
 
@@ -113,8 +113,8 @@ const published = (name: string, gpuHours: number): Cost => ({
 /** The costs of systems, of which the folders of each are summed, and after them published hours. */
 export const compareCosts = Effect.fn("compareCosts")(function*(systems: ReadonlyArray<Compared>, o: CostOptions) {
   const names = [...systems.map(({ name }) => name), ...Object.keys(o.published)]
-  const twice = names.find((name, i) => names.indexOf(name) < i)
-  if (twice !== undefined) return yield* refused(`two systems are named ${twice}; give names as NAME=FOLDER`)
+  const twice = sameName(names)
+  if (twice !== false) return yield* refused(twice)
   const unknown = Object.keys(o.plans).filter((name) => !systems.some((own) => own.name === name))
   if (unknown.length > 0) {
     return yield* refused(`--plan: no system is named ${unknown.join(", ")}; there are ${names.join(", ")}`)

@@ -53,6 +53,12 @@ export interface Difference {
 
 const refused = (problems: ReadonlyArray<string>) => new ConfigError({ source: "compare", problems })
 
+/** What is wrong with names of systems that are to be told apart; false if they all differ. */
+export const sameName = (names: ReadonlyArray<string>): string | false => {
+  const twice = names.find((name, i) => names.indexOf(name) < i)
+  return twice !== undefined && `two systems are named ${twice}; give names as NAME=FOLDER`
+}
+
 /** A system of an argument `NAME=FOLDER,FOLDER`, or of a folder alone. */
 export const systemOf = (argument: string): Compared => {
   const at = argument.indexOf("=")

@@ -75,7 +75,7 @@ export const ranking = Effect.fnUntraced(function*<E, R>(
     evaluate(c, records, options, (judged) => Effect.sync(() => void all.push(...judged))),
     ({ summary: { seconds } }): Ranked => ({ judged: all, seconds })
   )
-  const { judged, seconds } = yield* (isShared(c) ? shared.value(wanted, found) : found)
+  const { judged, seconds } = yield* shared.value(wanted, found)
   yield* keep(judged)
   const verdicts = judged.map(verdict)
   return {

@@ -6,7 +6,7 @@ import type * as Effect from "effect/Effect"
 export interface Wanted<A> {
   /** What it is, in the plural: "candidates". */
   readonly kind: string
-  /** All that the value depends on, to the bit, as JSON. */
+  /** All that the value depends on, to the bit, as JSON; nothing is shared where it is `undefined`. */
   readonly of: unknown
   /** Texts that models read for it. */
   readonly readings: number

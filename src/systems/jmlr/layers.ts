@@ -1,14 +1,16 @@
 /** The layers of each mode. */
 import * as Layer from "effect/Layer"
-import { readerOf, retrieverOf } from "../../domain/settings/models.ts"
+import { retrieverOf } from "../../domain/settings/models.ts"
 import type { Traits } from "../../domain/settings/uses.ts"
 import * as languageModel from "../../runtime/language/languageModel.ts"
-import type { LanguageModelSettings } from "../../runtime/language/model.ts"
 import { absent } from "../../runtime/ports/LanguageModel.ts"
 import * as bm25 from "../../runtime/retrieval/bm25.ts"
 import * as retriever from "../../runtime/retrieval/retriever.ts"
+import { ofReader } from "../questions.ts"
 import type { Mode } from "../System.ts"
 import type { JmlrConfig } from "./settings.ts"
+
+export { ofReader } from "../questions.ts"
 
 /** The retriever's sections of a run's settings. */
 export const ofRetriever = (c: JmlrConfig): retriever.RetrieverSettings => ({
@@ -16,15 +18,6 @@ export const ofRetriever = (c: JmlrConfig): retriever.RetrieverSettings => ({
   training: c,
   retrieval: c,
   loss: { temperature: c.temperature_score, weight: c.rank_weight }
-})
-/** The reader's sections of a run's settings. */
-export const ofReader = (c: JmlrConfig): LanguageModelSettings => ({
-  name: "reader",
-  model: readerOf(c),
-  training: c,
-  prompting: c,
-  pictures: c,
-  generation: c
 })
 
 /** Both models are trained. */

@@ -1,14 +1,15 @@
 /** The layers of each mode. */
 import * as Layer from "effect/Layer"
-import { readerOf } from "../../domain/settings/models.ts"
 import * as languageModel from "../../runtime/language/languageModel.ts"
-import type { LanguageModelSettings } from "../../runtime/language/model.ts"
 import * as images from "../../runtime/pictures/images.ts"
 import { learnsNothing } from "../../runtime/ports/LanguageModel.ts"
 import { kindOf } from "../../runtime/retrieval/pictures/heads.ts"
 import * as pictures from "../../runtime/retrieval/pictures/retriever.ts"
 import * as retriever from "../../runtime/retrieval/retriever.ts"
+import { ofReader } from "../questions.ts"
 import type { JomedConfig } from "./settings.ts"
+
+export { ofReader } from "../questions.ts"
 
 /** The retriever's sections of a run's settings. */
 export const ofRetriever = (c: JomedConfig): pictures.LearningSettings => ({
@@ -27,15 +28,6 @@ export const ofRetriever = (c: JomedConfig): pictures.LearningSettings => ({
   learningRate: c.lr_retriever,
   snapshotSteps: c.snapshot_steps,
   temperature: c.temperature_score
-})
-/** The reader's sections of a run's settings. */
-export const ofReader = (c: JomedConfig): LanguageModelSettings => ({
-  name: "reader",
-  model: readerOf(c),
-  training: c,
-  prompting: c,
-  pictures: c,
-  generation: c
 })
 
 /** With the pictures that records name. */

@@ -8,19 +8,16 @@ import { join } from "node:path"
 import { analysisFolder } from "../../../domain/fileNames.ts"
 import { analyse } from "../../../programs/analysis/analyse.ts"
 import { systemOf } from "../../../programs/evaluation/compare.ts"
-import { splits } from "../../../programs/prepare.ts"
 import { pairs } from "../../../programs/settings.ts"
 import { analysisTable } from "../../../report/analysisTable.ts"
-import { runtime, settings, tell } from "../../command.ts"
+import { runtime, tell } from "../../command.ts"
+import { evaluated } from "../../evaluated.ts"
 import { judgeOf, judging } from "../../judging.ts"
 
 export const analyseCommand = Command.make(
   "analyse",
   {
-    split: Flag.Literals("split", splits).pipe(
-      Flag.withDescription("Questions of which split, as they were evaluated"),
-      Flag.withDefault("test" as const)
-    ),
+    split: evaluated.split,
     passages: Flag.Int("passages").pipe(
       Flag.withMetavar("count"),
       Flag.withDescription(
@@ -35,9 +32,7 @@ export const analyseCommand = Command.make(
       Flag.withDefault(true)
     ),
     ...judging,
-    set: settings.set.pipe(
-      Flag.withDescription("A setting that wins over the runs' own, as passages_file=F; repeat for more")
-    ),
+    set: evaluated.set,
     systems: Argument.String("systems").pipe(
       Argument.withDescription(
         "Folders of runs that have been evaluated, or NAME=FOLDER,FOLDER for several seeds; the first gives the questions on "

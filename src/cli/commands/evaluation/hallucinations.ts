@@ -9,10 +9,10 @@ import { usual } from "../../../datasets/vocabulary/vocabulary.ts"
 import { analysisFolder } from "../../../domain/fileNames.ts"
 import { hallucinations } from "../../../programs/analysis/hallucinations.ts"
 import { systemOf } from "../../../programs/evaluation/compare.ts"
-import { splits } from "../../../programs/prepare.ts"
 import { pairs } from "../../../programs/settings.ts"
 import { hallucinationsTable } from "../../../report/hallucinationsTable.ts"
-import { runtime, settings, tell } from "../../command.ts"
+import { runtime, tell } from "../../command.ts"
+import { evaluated } from "../../evaluated.ts"
 import { judgeOf, judging } from "../../judging.ts"
 
 const list = (name: string, metavar: string, description: string) =>
@@ -25,10 +25,7 @@ const list = (name: string, metavar: string, description: string) =>
 export const hallucinationsCommand = Command.make(
   "hallucinations",
   {
-    split: Flag.Literals("split", splits).pipe(
-      Flag.withDescription("Questions of which split, as they were evaluated"),
-      Flag.withDefault("test" as const)
-    ),
+    split: evaluated.split,
     vocabulary: Flag.File("vocabulary").pipe(
       Flag.withDescription("Vocabulary of concepts: MRCONSO.RRF, OBO, a table or JSON lines"),
       Flag.optional
@@ -37,9 +34,7 @@ export const hallucinationsCommand = Command.make(
     language: list("language", "code", "Of MRCONSO.RRF, names of this language (default: ENG)"),
     exclude: list("exclude", "name", "A name that is not looked for"),
     ...judging,
-    set: settings.set.pipe(
-      Flag.withDescription("A setting that wins over the runs' own, as passages_file=F; repeat for more")
-    ),
+    set: evaluated.set,
     systems: Argument.String("systems").pipe(
       Argument.withDescription("Folders of runs that have been evaluated, or NAME=FOLDER,FOLDER for several seeds"),
       Argument.atLeast(1)

@@ -7,19 +7,16 @@ import * as Option from "effect/Option"
 import { dirname } from "node:path"
 import { exportRatings, readRatings } from "../../../programs/analysis/ratings.ts"
 import { systemOf } from "../../../programs/evaluation/compare.ts"
-import { splits } from "../../../programs/prepare.ts"
 import { pairs } from "../../../programs/settings.ts"
 import { ratingsTable } from "../../../report/ratingsTable.ts"
-import { lines, runtime, settings, tell } from "../../command.ts"
+import { lines, runtime, tell } from "../../command.ts"
+import { evaluated } from "../../evaluated.ts"
 import { judgeOf, judging } from "../../judging.ts"
 
 const exportCommand = Command.make(
   "export",
   {
-    split: Flag.Literals("split", splits).pipe(
-      Flag.withDescription("Questions of which split, as they were evaluated"),
-      Flag.withDefault("test" as const)
-    ),
+    split: evaluated.split,
     questions: Flag.Int("questions").pipe(
       Flag.withMetavar("count"),
       Flag.withDescription("Most questions, taken at even distances (default: all)"),
@@ -29,9 +26,7 @@ const exportCommand = Command.make(
       Flag.withDescription("The order of the items is drawn under it"),
       Flag.withDefault(0)
     ),
-    set: settings.set.pipe(
-      Flag.withDescription("A setting that wins over the runs' own, as passages_file=F; repeat for more")
-    ),
+    set: evaluated.set,
     out: Flag.Path("out").pipe(
       Flag.withDescription("The sheet to write; its key and its rubric lie beside it"),
       Flag.withDefault("ratings.csv")

@@ -110,6 +110,7 @@ export const make = Effect.fnUntraced(function*(folder: string, { environment, m
     on: true,
     folder,
     value: Effect.fnUntraced(function*<A, E, R>(wanted: Wanted<A>, compute: Effect.Effect<A, E, R>) {
+      if (wanted.of === undefined) return yield* compute
       const key = sha256(JSON.stringify([environment, wanted.kind, wanted.of]))
       const known = yield* onDisk(found(wanted, key))
       if (known) return known.known
