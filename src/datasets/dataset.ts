@@ -28,8 +28,9 @@ export type { Loaded, LoadOptions } from "./loading.ts"
 
 /** How a question file is read. */
 export interface QuestionOptions extends LoadOptions {
-  /** The field to read as `group`. */
+  /** The fields to read as `group` and `type`. */
   readonly group?: string
+  readonly type?: string
   /** The field to read as `gold`. */
   readonly gold?: string
   /** The split whose relevance judgements to read from a BEIR folder; none if omitted. */
@@ -88,11 +89,11 @@ export const questions = Effect.fnUntraced(function*(path: string, options: Ques
   const file = yield* questionFile(path, options.split)
   const qrels = file.qrels === undefined ? undefined : yield* readQrels(file.qrels)
   const also = new Set(Object.keys(options.where ?? {}))
-  const { gold = "gold", group = "group", pictures = false } = options
+  const { gold = "gold", group = "group", pictures = false, type = "type" } = options
   const [{ from, see }, places] = [counting(), placing()]
   let [judged, unjudged] = [0, 0]
   const read = (line: unknown, raw: Raw, notes: Notes): QuestionRecord | undefined => {
-    const given = toQuestion(line, { also, from: from(), gold, group, id: placeId(raw), notes, pictures })
+    const given = toQuestion(line, { also, from: from(), gold, group, type, id: placeId(raw), notes, pictures })
     const record = given.image === undefined ? given : { ...given, image: resolved(given.image, raw.path) }
     if (!qrels) return record
     const own = qrels.gold.get(record.id)
@@ -100,8 +101,9 @@ export const questions = Effect.fnUntraced(function*(path: string, options: Ques
     else judged++
     return own && { ...record, gold: own }
   }
+  const named = new Set([gold, group, type])
   const wanted = (name: string) =>
-    questionFields.has(name) || also.has(name) || name === gold || name === group || (pictures && imageFields.has(name))
+    questionFields.has(name) || also.has(name) || named.has(name) || (pictures && imageFields.has(name))
   const reading: Reading<QuestionRecord> = {
     what: "questions",
     wanted,

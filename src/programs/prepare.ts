@@ -41,6 +41,7 @@ const reads = (c: RunConfig) => ({
   skipBad: c.skip_bad_lines,
   group: c.group_field,
   gold: c.gold_field,
+  type: c.type_field,
   pictures: modeOf(c).traits.pictures ?? false
 })
 
@@ -83,6 +84,9 @@ export const questions = Effect.fn("questions")(function*(c: RunConfig, split: S
   const records = yield* recordsOf(c, split)
   if (c.group_field !== aboutOf(data.group_field).default && records.every(({ group, id }) => group === id)) {
     yield* tell(fileOf(c, split), [`no question has a ${c.group_field} (group_field): each is a group of its own`])
+  }
+  if (c.type_field !== aboutOf(data.type_field).default && records.every(({ type }) => type === "")) {
+    yield* tell(fileOf(c, split), [`no question has a ${c.type_field} (type_field): nothing is reported by type`])
   }
   return yield* sampled(c, split, c.distractors === "random" ? withRandomOptions(records, c.seed) : records)
 })

@@ -13,7 +13,7 @@ import * as Stage from "./Stage.ts"
 /** How questions are answered. */
 export type AnswerOptions =
   & PromptOptions
-  & Pick<Generation, "answer_by" | "max_new_tokens" | "option_score" | "rationale_max_new_tokens">
+  & Pick<Generation, "answer_by" | "max_new_tokens" | "option_end" | "option_score" | "rationale_max_new_tokens">
 
 /** Of `n` candidates per row, best first, the `c` best, best last; padded with -1 in front if there are fewer. */
 export const supportOf = (docs: Int32Array, n: number, c: number): Int32Array =>
@@ -74,7 +74,7 @@ const byLikelihood = (o: AnswerOptions, asked: ReadonlyArray<Prompted>) =>
   Effect.gen(function*() {
     const reader = yield* LanguageModel
     const answers = asked.map((own) => answersOf(o, own))
-    const scores = yield* reader.rank(asked.map(({ prompt }) => prompt), answers, o.option_score)
+    const scores = yield* reader.rank(asked.map(({ prompt }) => prompt), answers, o.option_score, o.option_end)
     return asked.map(({ options, row }, i) => chosen(row, likeliest(scores[i]!, options)))
   })
 

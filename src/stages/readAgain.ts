@@ -18,7 +18,7 @@ const numbers = (values: Float32Array): ReadonlyArray<number> => Array.from(valu
 export const readOrders = (
   c: number,
   { count, seed }: { readonly count: number; readonly seed: number },
-  o: PromptOptions & Pick<Generation, "option_score">
+  o: PromptOptions & Pick<Generation, "option_end" | "option_score">
 ) => {
   const { optionNll, support } = Answer(c)
   return Stage.make("readOrders", {
@@ -44,7 +44,7 @@ export const readOrders = (
         }))
       })
       const prompts = asked.map(({ own, r }) => ask(o, passagesOf(passages.subarray(r * c, (r + 1) * c)), own))
-      const nll = yield* reader.rank(prompts, asked.map(({ own }) => answersOf(o, own)), o.option_score)
+      const nll = yield* reader.rank(prompts, asked.map(({ own }) => answersOf(o, own)), o.option_score, o.option_end)
       const others = Map.groupBy(asked.keys(), (i) => asked[i]!.r)
       const all = options.map((own, r) => {
         const first: Read = { order: [...own.keys()], nll: numbers(given[r]!) }

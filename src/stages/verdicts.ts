@@ -10,7 +10,7 @@ import { answerOf, answersOf, ask, type Asked, type PromptOptions, readPassages 
 import * as Stage from "./Stage.ts"
 
 /** How options are put to the reader, and how their tokens' likelihoods are reduced. */
-export type VerdictOptions = PromptOptions & Pick<Generation, "option_score">
+export type VerdictOptions = PromptOptions & Pick<Generation, "option_end" | "option_score">
 
 /** A question to be read with passages; `answer` is what is scored where there are no options. */
 interface Read extends Required<Asked> {
@@ -72,7 +72,7 @@ const scored = Effect.fnUntraced(function*(reader: Reader, o: VerdictOptions, pa
   const passages = yield* readPassages(Int32Array.from(pairs, ({ doc }) => doc))
   const prompts = pairs.map(({ doc, read }) => ask(o, passages(Int32Array.of(doc)), read))
   const said = pairs.map(({ read }) => read.options.length > 0 ? answersOf(o, read) : [answerOf(o, read, read.answer)])
-  const nll = yield* reader.rank(prompts, said, o.option_score)
+  const nll = yield* reader.rank(prompts, said, o.option_score, o.option_end)
   return nll.map((own) => own.map((one) => -one))
 })
 

@@ -46,6 +46,7 @@ export const answerOptions = (c: RunConfig): AnswerOptions => ({
   answer_format: c.answer_format,
   answer_by: c.answer_by,
   option_score: c.option_score,
+  option_end: c.option_end,
   generation_prompt: c.generation_prompt,
   max_new_tokens: c.max_new_tokens,
   rationale_prompt: c.rationale_prompt,

@@ -23,14 +23,15 @@ const K = Math.max(...questions.map(({ options }) => options.length))
 /** The ports, and how many prompts the reader was given. */
 const counted = () => {
   const { calls, layer } = Fakes.ports(Rows.texts)
-  const read = { prompts: 0 }
+  const read = { prompts: 0, ends: new Set<string | undefined>() }
   const counting = Layer.effect(
     LanguageModel,
     Effect.map(LanguageModel, (own) => ({
       ...own,
-      rank: (prompts, ...rest) => {
+      rank: (prompts, continuations, reduction, end) => {
         read.prompts += prompts.length
-        return own.rank(prompts, ...rest)
+        read.ends.add(end)
+        return own.rank(prompts, continuations, reduction, end)
       }
     }))
   )
@@ -53,6 +54,16 @@ describe("readVerdicts", () => {
         options.forEach((_, c) => assert.isTrue(first[c]! < 0 && first[c]! >= -1))
         assert.isTrue([...first.slice(options.length), ...second].every((own) => own === -Infinity))
       })
+    }).pipe(Effect.provide(layer))
+  })
+  it.effect("scores options with the end of the text or without it, as option_end says", () => {
+    const { layer, read } = counted()
+    return Effect.gen(function*() {
+      const rows = drawn(questions.map(() => [0]))
+      yield* readVerdicts(1, K, { ...prompting, option_end: "open" }).run(rows)
+      assert.deepStrictEqual([...read.ends], ["open"])
+      yield* readVerdicts(1, K, prompting).run(rows)
+      assert.deepStrictEqual([...read.ends], ["open", "eos"])
     }).pipe(Effect.provide(layer))
   })
   it.effect("scores the answer where there are no options, and refuses more than it has room for", () =>

@@ -18,6 +18,7 @@ export const defaults: AnswerOptions = {
   answer_format: "letter",
   answer_by: "likelihood",
   option_score: "mean",
+  option_end: "eos",
   generation_prompt: "",
   max_new_tokens: 10,
   rationale_prompt: "",

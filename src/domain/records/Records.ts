@@ -142,17 +142,16 @@ export const toPassage = (
 const having = (line: unknown): string =>
   `the record has ${Object.keys(line as Fields).slice(0, 12).join(", ") || "no field"}`
 
-const decodeCommon = decoder(Schema.Struct({ type: optional(Schema.Union([Schema.String, Schema.Finite])) }))
-
 /** How a question record is read. */
 export interface QuestionOptions extends RecordOptions {
   /** Fallback id for a record without one. */
   readonly id?: string
   /** Whether `cop` counts from 0 or 1, if the file has shown it. */
   readonly from?: 0 | 1 | undefined
-  /** Fields to read as `group` and `gold`. */
+  /** Fields to read as `group`, `gold` and `type`. */
   readonly group?: string
   readonly gold?: string
+  readonly type?: string
 }
 
 /** Fields that change the question's meaning and are not supported here. */
@@ -215,19 +214,35 @@ const groupOf = (fields: Fields, name: string): string | undefined => {
   return ids[0]
 }
 
+const typeOf = (fields: Fields, name: string): string => {
+  const value = fields[name] ?? ""
+  if (typeof value === "string" || typeof value === "number") return String(value)
+  throw new RecordError(name, "expected a text or a number")
+}
+
 /** BioASQ names articles by URLs that end in their ids. */
 const pubMed = /^https?:\/\/(?:www\.)?(?:pubmed\.ncbi\.nlm\.nih\.gov|ncbi\.nlm\.nih\.gov\/pubmed)\/(\d+)\/?$/
 
 /** A question in any published format; without an answer if the record has none. */
 export const toQuestion = (line: unknown, options: QuestionOptions = {}): QuestionRecord => {
-  const { also = none, from, gold = "gold", group = "group", id: place, notes = silent, pictures = false } = options
+  const {
+    also = none,
+    from,
+    gold = "gold",
+    group = "group",
+    id: place,
+    notes = silent,
+    pictures = false,
+    type = "type"
+  } = options
+  const own = new Set([gold, group, type])
   const fields = present(line)
   refuse(fields)
   const form = formOf(fields)
   const plain = form.read(fields, { notes, from })
   const known = (name: string) =>
-    form.uses.has(name) || ofQuestion.has(name) || name === gold || name === group || also.has(name)
-    || (pictures && imageFields.has(name))
+    form.uses.has(name) || ofQuestion.has(name) || own.has(name) || also.has(name) ||
+    (pictures && imageFields.has(name))
   if (plain.options.length === 0) refuseLost(fields, known)
   tellUnused(fields, known, notes)
   const id = plain.id ?? place
@@ -243,7 +258,7 @@ export const toQuestion = (line: unknown, options: QuestionOptions = {}): Questi
     answerIndex,
     gold: idsOf(fields, gold).map((name) => gold === "documents" ? pubMed.exec(name)?.[1] ?? name : name),
     group: groupOf(fields, group) ?? String(id),
-    type: String(decodeCommon(fields).type ?? ""),
+    type: typeOf(fields, type),
     ...(answers.length > 1 ? { answers } : {}),
     ...explanationOf(fields, notes),
     ...("negatives" in fields ? { negatives: idsOf(fields, "negatives") } : {}),

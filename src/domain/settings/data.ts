@@ -102,6 +102,11 @@ export const data = {
     affects: "output",
     default: "gold"
   }),
+  type_field: setting(Schema.NonEmptyString, {
+    description: "Field that names a question's type, by which accuracy is reported too: a benchmark's dataset, say.",
+    affects: "learning",
+    default: "type"
+  }),
   distractors: setting(Schema.Literals(["given", "random"]), {
     description: "Wrong options: as the file gives them, or drawn at random from the right answers of its other "
       + "questions.",

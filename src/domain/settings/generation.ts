@@ -14,6 +14,13 @@ export const generation = {
     default: "mean",
     matters: all(reads, where("with answer_by likelihood", ({ answer_by }) => answer_by === "likelihood"))
   }),
+  option_end: setting(Schema.Literals(["eos", "open"]), {
+    description:
+      "Whether an option's score counts the end-of-text token after it (eos: as answers are learned), or the option's "
+      + "tokens alone (open: as lm-evaluation-harness and JOMED score).",
+    affects: "answers",
+    default: "eos"
+  }),
   option_permutations: setting(Natural, {
     description:
       "Orders of its options, the given one among them, in which each question is read for `debiased_accuracy`; 0 for none. "

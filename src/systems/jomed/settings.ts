@@ -168,6 +168,7 @@ const own = {
   document_prompt: "<image>background: {text}\n\n",
   question_prompt: "<image>{question}",
   options_in_query: false,
+  option_end: "open",
   use_full_attn: true,
   retriever_trainable: "all",
   lora_r: 8,

@@ -210,6 +210,7 @@ describe("a question", () => {
     assert.strictEqual(toQuestion({ _id: "u", question: "?", answer: "x" }).group, "u")
     assert.strictEqual(question({ answer: "x", group: 3 }).group, "3")
     assert.strictEqual(toQuestion({ question: "?", doc: "d" }, { id: "line-3", group: "doc" }).group, "d")
+    assert.strictEqual(toQuestion({ question: "?", dataset: "d", type: "t" }, { id: "1", type: "dataset" }).type, "d")
   })
   it("may say why its answer is right, in any of the fields that datasets have", () => {
     const read = (fields: object) => {
@@ -267,6 +268,7 @@ describe("a question", () => {
       ["options in fields of their own", { id: "q", question: "?", A: "x", B: "y", answer: "A" }, "options"],
       ["options in numbered fields", { id: "q", question: "?", option_1: "x", option_2: "y", answer: "1" }, "options"],
       ["passages to be left out", { id: "q", question: "?", exclude: ["p1"], answer: "x" }, "exclude"],
+      ["a type of several parts", { id: "q", question: "?", type: ["a", "b"], answer: "x" }, "type"],
       ["two groups", { id: "q", question: "?", group: ["a", "b"], answer: "x" }, "group"],
       ["gold that is no id", { id: "q", question: "?", gold: [{ id: "a" }], answer: "x" }, "gold"],
       ["an answer that is no text", { id: "q", question: "?", answer: true }, "answer"]
