@@ -7,10 +7,11 @@ import { dirname, join } from "node:path"
 import * as Dataset from "../../src/datasets/dataset.ts"
 import { type Asked, byPicture, distinct } from "../../src/datasets/vqa/asked.ts"
 import { importAsked, type VqaOptions } from "../../src/datasets/vqa/import.ts"
-import { type Publication, vqaRad } from "../../src/datasets/vqa/published.ts"
-import { readJson } from "../../src/datasets/vqa/read.ts"
+import { type Publication, slake, vqaRad } from "../../src/datasets/vqa/published.ts"
+import { readEither, readJson } from "../../src/datasets/vqa/read.ts"
 import { normalise } from "../../src/domain/answers/correct.ts"
 import { folderOf, onDisk } from "../support/files.ts"
+import { picturesParquet } from "../support/parquet.ts"
 
 const published: VqaOptions = { split: "official", seed: 0, closed: false, passages: "picture" }
 
@@ -231,6 +232,142 @@ describe("VQA-RAD", () => {
       )
       assert.match(yield* refusal({ ...osf(1, "a.jpg", "A?", "b"), split: "dev" }), /field "split": is train or test/)
       assert.match(yield* refusal(osf(1, "a.jpg", "A?", "b"), osf(1, "a.jpg", "C?", "d")), /question 1.*given twice/)
+    })))
+})
+
+const ofSlake = (
+  qid: number,
+  img_name: string,
+  q_lang: string,
+  question: string,
+  answer: string,
+  more: object = {}
+) => ({
+  img_id: 1,
+  img_name,
+  question,
+  answer,
+  q_lang,
+  location: "Pelvic_Cavity",
+  modality: "MRI",
+  answer_type: "OPEN",
+  base_type: "vqa",
+  content_type: "Plane",
+  triple: ["vhead", "_", "_"],
+  qid,
+  ...more
+})
+
+describe("SLAKE", () => {
+  const tree = {
+    "train.json": JSON.stringify([
+      ofSlake(0, "x1/source.jpg", "en", "Which plane?", "Axial"),
+      ofSlake(1, "x1/source.jpg", "zh", "\u5e73\u9762\uff1f", "\u8f74\u4f4d")
+    ]),
+    "validate.json": JSON.stringify([
+      ofSlake(0, "x2/source.jpg", "en", "Is it well?", "Yes", { answer_type: "CLOSED" })
+    ]),
+    "test.json": JSON.stringify([ofSlake(9, "x3/source.jpg", "en", "Left?", "Right lobe", { answer_type: "CLOSED" })]),
+    "imgs/x1/source.jpg": "1",
+    "imgs/x2/source.jpg": "2",
+    "imgs/x3/source.jpg": "3"
+  }
+  it.live("is read a file a split, in English unless told otherwise", () =>
+    onDisk(Effect.gen(function*() {
+      const { counts, passages, questions } = yield* imported(slake("en"), tree, ".")
+      assert.deepInclude(counts, { train: 1, dev: 1, test: 1, choice: 1, left_out: { other_language: 1 } })
+      assert.deepStrictEqual(
+        questions.map(({ answer, group, id, split, type }) => [id, split, group, type, answer]),
+        [
+          ["train/0", "train", "x1/source.jpg", "Plane", "Axial"],
+          ["dev/0", "dev", "x2/source.jpg", "Plane", "yes"],
+          ["test/9", "test", "x3/source.jpg", "Plane", "Right lobe"]
+        ]
+      )
+      assert.deepStrictEqual(passages.map(({ text }) => text), ["MRI, pelvic cavity. Which plane? Axial."])
+      const counted = (language: "all" | "zh") =>
+        Effect.map(imported(slake(language), tree, "."), (own) => [own.counts.train, own.counts.left_out])
+      assert.deepStrictEqual(yield* counted("all"), [2, {}])
+      assert.deepStrictEqual(yield* counted("zh"), [1, { other_language: 3 }])
+    })))
+  it.live("is refused without files of splits", () =>
+    onDisk(Effect.gen(function*() {
+      const { "train.json": content, ...others } = tree
+      const renamed = { ...others, "questions.json": content }
+      const refusal = yield* Effect.flip(imported(slake("en"), renamed, "questions.json"))
+      assert.match(refusal.message, /record 1: is in a file that is named by no split/)
+      const empty = yield* Effect.flip(imported(slake("en"), { "a/b.json": content }, "a"))
+      assert.match(empty.message, /has no file, nor has its folder data, .* ends in .json or .jsonl/)
+    })))
+})
+
+/** Writes parquet files into a folder `data`, and imports the folder. */
+const fromParquet = Effect.fnUntraced(function*(
+  parts: Readonly<Record<string, Parameters<typeof picturesParquet>[0]>>,
+  options: Partial<VqaOptions> = {}
+) {
+  const root = yield* folderOf({})
+  mkdirSync(join(root, "in/data"), { recursive: true })
+  for (const [name, own] of Object.entries(parts)) writeFileSync(join(root, "in/data", name), picturesParquet(own))
+  const out = join(root, "out")
+  const data = yield* readEither(join(root, "in"), undefined, out)
+  const counts = yield* importAsked(data, out, { ...published, ...options })
+  return { out, counts, questions: rows(join(out, "questions.jsonl")), passages: rows(join(out, "passages.jsonl")) }
+})
+
+describe("parquet with pictures in it", () => {
+  const [png, jpeg] = [Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 255), Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0)]
+  it.live("is questions about files of their bytes, each written once", () =>
+    onDisk(Effect.gen(function*() {
+      const { counts, out, passages, questions } = yield* fromParquet({
+        "train-00000-of-00002.parquet": [
+          { image: { bytes: png, path: null }, question: "Is it so?", answer: "Yes" },
+          { image: { bytes: jpeg, path: "x.jpg" }, question: "What?", answer: "a cell" }
+        ],
+        "train-00001-of-00002.parquet": [
+          { image: { bytes: png, path: null }, question: "Why?", answer: "so" },
+          { image: { bytes: png, path: null }, question: "Which?", answer: " " }
+        ],
+        "validation-00000-of-00001.parquet": [
+          { image: { bytes: jpeg, path: null }, question: "what?", answer: "A cell" },
+          { image: { bytes: jpeg, path: null }, question: "Where?", answer: "there" }
+        ]
+      })
+      assert.deepInclude(counts, {
+        train: 2,
+        dev: 2,
+        test: 0,
+        pictures: 2,
+        also_judged: 1,
+        left_out: { without_answer: 1 }
+      })
+      assert.deepStrictEqual(questions.map(({ answer, answer_type, id }) => [id, answer, answer_type]), [
+        ["train/1", "yes", "yes/no"],
+        ["train/3", "so", "open"],
+        ["dev/1", "A cell", "open"],
+        ["dev/2", "there", "open"]
+      ])
+      const pictures = questions.map(({ group, image }) => {
+        assert.strictEqual(image, `pictures/${group}`)
+        return image as string
+      })
+      assert.match(pictures[0]!, /^pictures\/[0-9a-f]{24}\.png$/)
+      assert.match(pictures[2]!, /\.jpg$/)
+      assert.deepStrictEqual(new Uint8Array(readFileSync(join(out, pictures[0]!))), png)
+      assert.deepStrictEqual(new Uint8Array(readFileSync(join(out, pictures[2]!))), jpeg)
+      assert.deepStrictEqual(passages.map(({ text }) => text), ["Is it so? Yes. Why? so."])
+    })))
+  it.live("is refused without bytes of pictures, and by names of no split; so are pickles", () =>
+    onDisk(Effect.gen(function*() {
+      const row = { image: { bytes: png, path: null }, question: "What?", answer: "x" }
+      const bare = { ...row, image: { bytes: null, path: "1.png" } }
+      const refused = yield* Effect.flip(fromParquet({ "train.parquet": [row, bare] }))
+      assert.match(refused.message, /train\.parquet, row 2, field "image": is to have the bytes of a picture/)
+      const unnamed = yield* folderOf({ "a.parquet": picturesParquet([row]), "train_vqa.pkl": "" })
+      const told = (name: string) =>
+        Effect.map(Effect.flip(readEither(join(unnamed, name), undefined, unnamed)), ({ message }) => message)
+      assert.match(yield* told("a.parquet"), /is named by no split/)
+      assert.match(yield* told("train_vqa.pkl"), /is a pickle/)
     })))
 })
 

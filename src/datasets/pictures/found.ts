@@ -32,6 +32,7 @@ export const found = Effect.fnUntraced(function*(
   const beside = type === "Directory" ? data : dirname(data)
   const folders = given === undefined ? usual.map((name) => join(beside, name)) : [given]
   for (const folder of folders) {
+    if (!(yield* exists(folder))) continue
     const paths = new Map<string, string>()
     const missing: Array<string> = []
     for (const name of names) {

@@ -1,7 +1,7 @@
 /** Parts of published data: which of its files are to train on, and which to judge by. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import { basename, join } from "node:path"
+import { basename, extname, join } from "node:path"
 import { FileError, located, namesIn } from "../../runtime/files/disk.ts"
 
 /** What records are used for. */
@@ -33,21 +33,21 @@ export interface Part {
 }
 
 /**
- * The files of a path: the file itself, or those of a folder (or of its folder `data`, as Hugging Face has it) that end in `ending` and
- * begin with a split's name, sorted by name. Fails if there are none.
+ * The files of a path: the file itself, or those of a folder (or of its folder `data`, as Hugging Face has it) that have one of the `endings`
+ * and begin with a split's name, sorted by name. Fails if there are none.
  */
-export const partsOf = Effect.fnUntraced(function*(path: string, ending: RegExp) {
+export const partsOf = Effect.fnUntraced(function*(path: string, endings: ReadonlyArray<string>) {
   const fs = yield* FileSystem.FileSystem
   const { type } = yield* fs.stat(path).pipe(located(path))
   if (type !== "Directory") return [{ path, split: splitOf(path) }] as ReadonlyArray<Part>
   for (const folder of [path, join(path, "data")]) {
-    const names = (yield* namesIn(folder)).filter((name) => ending.test(name)).toSorted()
+    const names = (yield* namesIn(folder)).filter((name) => endings.includes(extname(name))).toSorted()
     const parts = names.map((name): Part => ({ path: join(folder, name), split: splitOf(name) }))
     const known = parts.filter(({ split }) => split !== undefined)
     if (known.length > 0) return known as ReadonlyArray<Part>
   }
   const reason = `has no file, nor has its folder data, that is named by a split (${
     Object.keys(splits).join(", ")
-  }) and ends in ${ending.source.replaceAll(/[\\$()?:]/g, "").replaceAll("|", " or ")}`
+  }) and ends in ${endings.join(" or ")}`
   return yield* new FileError({ path, place: "", reason })
 })

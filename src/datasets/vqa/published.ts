@@ -2,6 +2,7 @@
 import { type Fields, RecordError, show } from "../../domain/records/fields.ts"
 import type { Split } from "../pictures/parts.ts"
 import type { Asked } from "./asked.ts"
+import { closedOf, neededOf, textOf } from "./fields.ts"
 
 /** A question of a record, without its file. */
 export type Named = Omit<Asked, "path">
@@ -13,28 +14,6 @@ export interface Publication {
   readonly folders: ReadonlyArray<string>
   /** A record of a part; a text where it is left out, and why. @throws RecordError */
   readonly read: (fields: Fields, split: Split | undefined) => Named | string
-}
-
-/** A field's text without white space at its ends; numbers as their digits. @throws RecordError if it is neither */
-const textOf = (fields: Fields, ...names: ReadonlyArray<string>): string => {
-  const name = names.find((one) => fields[one] !== undefined && fields[one] !== null)
-  if (name === undefined) return ""
-  const value = fields[name]
-  if (typeof value === "string" || typeof value === "number") return String(value).trim()
-  throw new RecordError(name, `is to be a text or a number, got ${show(value)}`)
-}
-
-/** A text that a record has to have. @throws RecordError */
-const neededOf = (fields: Fields, ...names: ReadonlyArray<string>): string => {
-  const text = textOf(fields, ...names)
-  if (text === "") throw new RecordError(names[0]!, `is missing: the record has ${Object.keys(fields).join(", ")}`)
-  return text
-}
-
-/** Whether `answer_type` is CLOSED; `undefined` if it is neither that nor OPEN. */
-const closedOf = (fields: Fields): boolean | undefined => {
-  const type = textOf(fields, "answer_type").toUpperCase()
-  return type === "CLOSED" ? true : type === "OPEN" ? false : undefined
 }
 
 /** The split of a record of VQA-RAD: `split` if it has one, or else what its phrase is of. @throws RecordError */

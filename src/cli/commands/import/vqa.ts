@@ -5,8 +5,8 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { importAsked } from "../../../datasets/vqa/import.ts"
-import { vqaRad } from "../../../datasets/vqa/published.ts"
-import { readJson } from "../../../datasets/vqa/read.ts"
+import { languages, type Publication, slake, vqaRad } from "../../../datasets/vqa/published.ts"
+import { readEither } from "../../../datasets/vqa/read.ts"
 import { lines, refuse, tell } from "../../command.ts"
 
 const share = (name: string, what: string) =>
@@ -67,19 +67,59 @@ const optionsOf = Effect.fnUntraced(function*(command: string, { closed, dev, pa
   return { closed, passages, seed, split: split === "official" ? split : shares }
 })
 
-export const vqaRadCommand = Command.make(
+/** Reads a data set that is published as `publication`, or as parquet with the pictures in it, and writes it. */
+const imported = Effect.fnUntraced(function*(
+  publication: Publication | undefined,
+  name: string,
+  path: string,
+  out: string,
+  images: Option.Option<string>,
+  given: Given
+) {
+  const options = yield* optionsOf(name, given)
+  const data = yield* readEither(path, publication, out, Option.getOrUndefined(images))
+  yield* tell(yield* importAsked(data, out, options), lines)
+})
+
+const pathOf = (what: string) => Argument.Path("path").pipe(Argument.withDescription(what))
+const outOf = (name: string) =>
+  Flag.Path("out").pipe(Flag.withDescription("Folder to write to"), Flag.withDefault(name))
+
+const vqaRadCommand = Command.make(
   "vqa-rad",
   {
-    path: Argument.Path("path").pipe(
-      Argument.withDescription("VQA-RAD's JSON as released at OSF, or JSON lines of the same")
-    ),
-    out: Flag.Path("out").pipe(Flag.withDescription("Folder to write to"), Flag.withDefault("vqa-rad")),
+    path: pathOf("VQA-RAD's JSON as released at OSF, JSON lines of the same, or parquet files"),
+    out: outOf("vqa-rad"),
     images,
     ...flags
   },
-  Effect.fnUntraced(function*({ images, out, path, ...given }) {
-    const options = yield* optionsOf("vqa-rad", given)
-    const data = yield* readJson(path, vqaRad, Option.getOrUndefined(images))
-    yield* tell(yield* importAsked(data, out, options), lines)
-  })
+  ({ images, out, path, ...given }) => imported(vqaRad, "vqa-rad", path, out, images, given)
 ).pipe(Command.withDescription("Convert VQA-RAD to passages and questions with pictures"))
+
+const slakeCommand = Command.make(
+  "slake",
+  {
+    path: pathOf("Folder with train.json, validate.json and test.json, one of them, or parquet files"),
+    out: outOf("slake"),
+    images,
+    language: Flag.Literals("language", languages).pipe(
+      Flag.withDescription("Questions in this language, of JSON files"),
+      Flag.withDefault("en" as const)
+    ),
+    ...flags
+  },
+  ({ images, language, out, path, ...given }) => imported(slake(language), "slake", path, out, images, given)
+).pipe(Command.withDescription("Convert SLAKE to passages and questions with pictures"))
+
+const pathVqaCommand = Command.make(
+  "pathvqa",
+  {
+    path: pathOf("Parquet files with columns image, question and answer: one named by its split, or a folder"),
+    out: outOf("pathvqa"),
+    ...flags
+  },
+  ({ out, path, ...given }) => imported(undefined, "pathvqa", path, out, Option.none(), given)
+).pipe(Command.withDescription("Convert PathVQA, or any parquet of its shape, to passages and questions with pictures"))
+
+/** One command for each data set. */
+export const vqa = [vqaRadCommand, slakeCommand, pathVqaCommand] as const
