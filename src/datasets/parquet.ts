@@ -48,10 +48,14 @@ const ask = <A>(path: string, worker: Worker, bytes: number, request?: Request):
     return Effect.sync(() => clearTimeout(timer))
   })
 
-/** The rows of a file, with values for the wanted columns; other columns only record presence. */
+/**
+ * The rows of a file, with values for the wanted columns; other columns only record presence. With `bytes`, what is not said to be text is a
+ * `Uint8Array`, within structures, too.
+ */
 export const rowsOf = (
   path: string,
-  wanted: (column: string) => boolean
+  wanted: (column: string) => boolean,
+  bytes = false
 ): Stream.Stream<object, FileError, FileSystem.FileSystem> =>
   Stream.unwrap(Effect.gen(function*() {
     const size = Number((yield* FileSystem.FileSystem.use((fs) => fs.stat(path)).pipe(located(path))).size)
@@ -64,8 +68,8 @@ export const rowsOf = (
     }
     return Stream.fromIterable(groups.entries()).pipe(
       Stream.rechunk(1),
-      Stream.mapEffect(([group, bytes]) =>
-        ask<ReadonlyArray<object>>(path, worker, Math.min(bytes, size), { group, columns })
+      Stream.mapEffect(([group, length]) =>
+        ask<ReadonlyArray<object>>(path, worker, Math.min(length, size), { group, columns, bytes })
       ),
       Stream.flattenIterable
     )

@@ -21,6 +21,8 @@ export interface Contents {
 export interface Request {
   readonly group: number
   readonly columns: ReadonlyArray<string>
+  /** Whether values that no text is said to be stay bytes: pictures. */
+  readonly bytes: boolean
 }
 export type Reply<A> = { readonly value: A } | { readonly reason: string }
 
@@ -42,15 +44,15 @@ const compressors: Compressors = {
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 const parsers = { stringFromBytes: (bytes: Uint8Array | undefined) => bytes && strict.decode(bytes) }
 
-/** A value as JSON: integers beyond 2^53 as digits, times in ISO 8601. */
-const plain = (value: unknown): unknown => {
+/** A value as JSON: integers beyond 2^53 as digits, times in ISO 8601; bytes as they are where these are wanted. */
+const plain = (value: unknown, bytes: boolean): unknown => {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value)
-  if (typeof value !== "object" || value === null) return value
-  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== "object" || value === null || (bytes && value instanceof Uint8Array)) return value
+  if (Array.isArray(value)) return value.map((own) => plain(own, bytes))
   if (value instanceof Date) return value.toISOString()
   return ArrayBuffer.isView(value)
-    ? Array.from(value as Uint8Array, plain)
-    : Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]))
+    ? Array.from(value as Uint8Array, (own) => plain(own, bytes))
+    : Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner, bytes)]))
 }
 
 const open = async (path: string) => {
@@ -65,7 +67,7 @@ const open = async (path: string) => {
 type Opened = Awaited<ReturnType<typeof open>>
 
 /** The wanted columns' values in a row group; other columns only record presence. */
-const readGroup = async ({ ends, file, metadata, names }: Opened, { columns, group }: Request) => {
+const readGroup = async ({ ends, file, metadata, names }: Opened, { bytes: raw, columns, group }: Request) => {
   const [rowStart, rowEnd] = [ends[group - 1] ?? 0, ends[group]!]
   const bytes = metadata.row_groups[group]!.total_byte_size
   if (bytes > LARGEST) throw new Error(`row group ${group + 1} has ${bytes} bytes; write it in smaller ones`)
@@ -76,12 +78,13 @@ const readGroup = async ({ ends, file, metadata, names }: Opened, { columns, gro
     rowStart,
     rowEnd,
     compressors,
-    parsers
+    parsers,
+    utf8: !raw
   })
   if (rows.length !== rowEnd - rowStart) {
     throw new Error(`row group ${group + 1} has ${rows.length} rows of ${rowEnd - rowStart}`)
   }
-  const values = rows.map((row) => plain(row) as Record<string, unknown>)
+  const values = rows.map((row) => plain(row, raw) as Record<string, unknown>)
   const unread = names.filter((name) => !columns.includes(name))
   for (const value of values) for (const name of unread) value[name] = true
   return values

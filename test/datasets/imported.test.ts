@@ -4,9 +4,11 @@ import * as Effect from "effect/Effect"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import * as Dataset from "../../src/datasets/dataset.ts"
+import * as Captions from "../../src/datasets/pictures/captions.ts"
 import * as Dialogues from "../../src/datasets/pictures/dialogues.ts"
 import * as ImageFolder from "../../src/datasets/pictures/imageFolder.ts"
 import { folderOf, onDisk } from "../support/files.ts"
+import { picturesParquet } from "../support/parquet.ts"
 
 /** A folder with files in folders. */
 const treeOf = Effect.fnUntraced(function*(files: Readonly<Record<string, string>>) {
@@ -159,5 +161,76 @@ describe("dialogues about pictures", () => {
         yield* refusal({ image: "1.png", messages: [{ role: "user", content: [{ type: "audio" }] }] }),
         /messages.0": has a part of type audio/
       )
+    })))
+})
+
+describe("pictures with captions", () => {
+  const imported = Effect.fnUntraced(function*(file: string, files: Readonly<Record<string, string>>) {
+    const root = yield* treeOf(files)
+    const counts = yield* Captions.importFile(join(root, file), join(root, "out"))
+    return { counts, passages: read(join(root, "out/passages.jsonl")) }
+  })
+  const pictures = { "in/images/ROCO_1.jpg": "1", "in/images/ROCO_2.png": "2" }
+  it.live("are passages, of lines with tabs", () =>
+    onDisk(Effect.gen(function*() {
+      const { counts, passages } = yield* imported("in/captions.txt", {
+        ...pictures,
+        "in/captions.txt": "ROCO_1\t A \"mass\".\r\nROCO_2\tCT.\nROCO_3\tGone.\nROCO_4\t \nROCO_1\tAgain.\n"
+      })
+      assert.deepStrictEqual(counts, {
+        passages: 2,
+        left_out: { without_caption: 1, missing_pictures: 1, given_twice: 1 }
+      })
+      assert.deepStrictEqual(passages, [
+        { _id: "ROCO_1", image: "../in/images/ROCO_1.jpg", text: "A \"mass\".", group: "ROCO_1" },
+        { _id: "ROCO_2", image: "../in/images/ROCO_2.png", text: "CT.", group: "ROCO_2" }
+      ])
+    })))
+  it.live("are passages, of tables with a header and of JSON lines", () =>
+    onDisk(Effect.gen(function*() {
+      const wanted = [["ROCO_1", "../in/images/ROCO_1.jpg", "A, b"], ["ROCO_2", "../in/images/ROCO_2.png", "CT"]]
+      const forms: Readonly<Record<string, string>> = {
+        "r.csv": "ID,Caption\nROCO_1,\"A, b\"\nROCO_2,CT\n",
+        "both.csv": "id,name,caption\nROCO_1,ROCO_1.jpg,\"A, b\"\nROCO_2,ROCO_2.png,CT\n",
+        "name.tsv": "name\tcaption\nROCO_1.jpg\tA, b\nROCO_2.png\tCT\n",
+        "r.jsonl": "{\"image\":\"ROCO_1.jpg\",\"caption\":\"A, b\"}\n{\"image_id\":\"ROCO_2\",\"text\":\"CT\"}\n"
+      }
+      for (const [name, content] of Object.entries(forms)) {
+        const { passages } = yield* imported(`in/${name}`, { ...pictures, [`in/${name}`]: content })
+        assert.deepStrictEqual(passages.map(({ _id, image, text }) => [_id, image, text]), wanted, name)
+      }
+    })))
+  it.live("are passages, of parquet with the pictures in it", () =>
+    onDisk(Effect.gen(function*() {
+      const bytes = Uint8Array.of(0xff, 0xd8, 0xff, 0xe0)
+      const root = yield* folderOf({
+        "r.parquet": picturesParquet([
+          { image: { bytes, path: null }, image_id: "R1", caption: "CT" },
+          { image: { bytes, path: null }, image_id: "R2", caption: "" }
+        ])
+      })
+      const out = join(root, "out")
+      assert.deepStrictEqual(yield* Captions.importFile(join(root, "r.parquet"), out), {
+        passages: 1,
+        left_out: { without_caption: 1 }
+      })
+      const [{ _id, image, text } = {}] = read(join(out, "passages.jsonl"))
+      assert.deepStrictEqual([_id, text], ["R1", "CT"])
+      assert.deepStrictEqual(new Uint8Array(readFileSync(join(out, image as string))), bytes)
+    })))
+  it.live("are refused where none is there, or a line names none", () =>
+    onDisk(Effect.gen(function*() {
+      const refusal = (file: string, content: string) =>
+        Effect.map(Effect.flip(imported(file, { ...pictures, [file]: content })), ({ message }) => message)
+      assert.match(
+        yield* refusal("in/c.txt", "ROCO_9\tGone."),
+        /names 1 pictures, and none is in .*in\/images, .*--images/
+      )
+      assert.match(
+        yield* refusal("in/c.txt", "ROCO_1 A mass"),
+        /line 1: is to be a picture's name, a tab, and a caption/
+      )
+      assert.match(yield* refusal("in/c.csv", "a,caption\n1,CT"), /record 1: names no picture .*it has a, caption/)
+      assert.match(yield* refusal("in/c.csv", "id,words\nROCO_1,CT"), /has no caption of a picture/)
     })))
 })

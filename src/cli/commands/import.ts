@@ -10,7 +10,8 @@ import { importGguf } from "../../programs/export.ts"
 import { lines, runtime, tell } from "../command.ts"
 import { format } from "../savedFormat.ts"
 import { documents } from "./import/documents.ts"
-import { imagefolder, llava } from "./import/pictures.ts"
+import { captions, imagefolder, llava } from "./import/pictures.ts"
+import { vqa } from "./import/vqa.ts"
 
 const medquad = Command.make(
   "medquad",
@@ -73,6 +74,6 @@ const gguf = Command.make(
 
 export const importCommand = Command.make("import").pipe(
   Command.withDescription("Convert documents, a published dataset, or a model in GGUF"),
-  Command.withSubcommands([documents, medquad, medmnist, imagefolder, llava, gguf]),
+  Command.withSubcommands([documents, medquad, medmnist, imagefolder, llava, captions, ...vqa, gguf]),
   Command.provide(runtime)
 )

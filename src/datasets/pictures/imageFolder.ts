@@ -7,6 +7,7 @@ import { FileError, located, makeFolder, namesIn, replace } from "../../runtime/
 import { csvRecords } from "../benchmarks/csv.ts"
 import { valueOf } from "../loading.ts"
 import { recordsOf } from "../recordFile.ts"
+import { type Split, splits } from "./parts.ts"
 import { from, lines } from "./references.ts"
 
 /** What is asked about pictures in folders named by labels. */
@@ -14,20 +15,6 @@ export interface FolderOptions {
   readonly question: string
   /** What a picture is, as in "this chest X-ray". */
   readonly picture: string
-}
-
-type Split = "train" | "dev" | "test"
-
-/** Folders of splits, by the names that users give them. */
-const splits: Readonly<Record<string, Split>> = {
-  train: "train",
-  training: "train",
-  validation: "dev",
-  valid: "dev",
-  val: "dev",
-  dev: "dev",
-  test: "test",
-  testing: "test"
 }
 
 const isPicture = (name: string): boolean => /\.(?:png|jpe?g|webp|gif|tiff?)$/i.test(name)

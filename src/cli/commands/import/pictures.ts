@@ -1,9 +1,10 @@
-/** Convert pictures in folders, and dialogues about pictures. */
+/** Convert pictures in folders, pictures with captions, and dialogues about pictures. */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Captions from "../../../datasets/pictures/captions.ts"
 import * as Dialogues from "../../../datasets/pictures/dialogues.ts"
 import * as ImageFolder from "../../../datasets/pictures/imageFolder.ts"
 import { lines, tell } from "../../command.ts"
@@ -45,3 +46,22 @@ export const llava = Command.make(
     yield* tell(yield* Dialogues.importFile(file, out, Option.getOrUndefined(images)), lines)
   })
 ).pipe(Command.withDescription("Convert dialogues about pictures (LLaVA, ShareGPT, LLaMA-Factory, TRL) to questions"))
+
+export const captions = Command.make(
+  "captions",
+  {
+    file: Argument.File("file").pipe(
+      Argument.withDescription(
+        "Table of pictures' names or ids and captions: .txt with tabs, .csv, .tsv, JSON, parquet"
+      )
+    ),
+    out: Flag.Path("out").pipe(Flag.withDescription("Folder to write to"), Flag.withDefault("captions")),
+    images: Flag.Path("images").pipe(
+      Flag.withDescription("Folder of the pictures; by default images beside the file, or the file's own"),
+      Flag.optional
+    )
+  },
+  Effect.fnUntraced(function*({ file, images, out }) {
+    yield* tell(yield* Captions.importFile(file, out, Option.getOrUndefined(images)), lines)
+  })
+).pipe(Command.withDescription("Convert pictures with captions in a table (ROCO) to passages"))
