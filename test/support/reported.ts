@@ -51,5 +51,6 @@ export const options: ReportOptions = {
   maxQuestions: 500,
   passages: 5,
   matches: 0,
+  pictures: 2 ** 20,
   plans: {}
 }

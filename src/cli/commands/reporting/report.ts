@@ -43,6 +43,11 @@ const flags = {
     ),
     Flag.withDefault(0)
   ),
+  pictureBytes: Flag.Int("picture-bytes").pipe(
+    Flag.withMetavar("bytes"),
+    Flag.withDescription("Most bytes of the pictures in the page, each of 128 pixels at most; 0 for none"),
+    Flag.withDefault(8 * 2 ** 20)
+  ),
   plan: Flag.String("plan").pipe(
     Flag.withMetavar("arm=file"),
     Flag.withDescription("Output of anamnesis plan --json of an arm's settings, for its FLOPs; repeat for more"),
@@ -73,9 +78,10 @@ export const reportCommand = Command.make(
       Argument.atLeast(1)
     )
   },
-  Effect.fnUntraced(function*({ base, matches, maxQuestions, out, passages, plan, runs, set, split }) {
-    if (maxQuestions < 0 || matches < 0 || passages < 1 || passages > 20) {
-      return yield* refuse("report", "--max-questions and --matches are 0 or more, --passages is 1 to 20")
+  Effect.fnUntraced(function*({ base, matches, maxQuestions, out, passages, pictureBytes, plan, runs, set, split }) {
+    if (maxQuestions < 0 || matches < 0 || pictureBytes < 0 || passages < 1 || passages > 20) {
+      const problem = "--max-questions, --matches and --picture-bytes are 0 or more, --passages is 1 to 20"
+      return yield* refuse("report", problem)
     }
     const report = yield* collect(runs, {
       split,
@@ -84,6 +90,7 @@ export const reportCommand = Command.make(
       maxQuestions,
       passages,
       matches,
+      pictures: pictureBytes,
       plans: yield* plansOf(plan)
     })
     const { files, html } = yield* Effect.promise(() => pageOf(report, basename(filesFolder(out))))
