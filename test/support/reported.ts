@@ -52,5 +52,6 @@ export const options: ReportOptions = {
   passages: 5,
   matches: 0,
   pictures: 2 ** 20,
+  ratings: [],
   plans: {}
 }

@@ -31,7 +31,7 @@ export interface Kept {
 }
 
 /** The folder of the analysis of an evaluation. */
-const besides = (evaluation: string): string =>
+export const besides = (evaluation: string): string =>
   join(dirname(evaluation), analysisFolder(basename(evaluation).slice(evaluationFolder("").length)))
 
 const stale = (path: string) =>

@@ -3,12 +3,14 @@ import * as Effect from "effect/Effect"
 import { spread } from "../../datasets/splits.ts"
 import { ConfigError } from "../../domain/settings/configure.ts"
 import type { Raw } from "../../domain/settings/RunConfig.ts"
+import type { Hallucinated } from "../analysis/hallucinated.ts"
 import { figures } from "../evaluation/compare.ts"
 import { aloneOf, type AloneReport } from "./alone.ts"
 import { runFolders } from "./folders.ts"
 import { type Matches, matchesOf } from "./matches.ts"
 import { type Pictures, picturesOf } from "./pictures.ts"
 import { flopsOf } from "./plans.ts"
+import { hallucinationsOf, type Rated, ratingsIn } from "./rated.ts"
 import { orTold, readRun, type Telling } from "./runs.ts"
 import {
   type Arm,
@@ -43,6 +45,8 @@ export interface ReportOptions {
   readonly matches: number
   /** Most bytes of the pictures in the page; 0 for none. */
   readonly pictures: number
+  /** Files of `anamnesis ratings read --json`. */
+  readonly ratings: ReadonlyArray<string>
   /** Files of `anamnesis plan --json`, by arm. */
   readonly plans: Readonly<Record<string, string>>
 }
@@ -61,6 +65,9 @@ export interface Report {
   readonly influences: ReadonlyArray<Influences>
   /** Readings of single passages, where `analyse` has made them. */
   readonly alone: AloneReport
+  /** What written answers say, where `hallucinations` has checked them; and what raters found. */
+  readonly hallucinations: ReadonlyArray<Hallucinated>
+  readonly ratings: ReadonlyArray<Rated>
   /** Ids of the questions shown, of how many. */
   readonly shown: ReadonlyArray<string>
   readonly questions: number
@@ -143,6 +150,8 @@ export const collect = Effect.fn("collectReport")(function*(args: ReadonlyArray<
     classified: classified(arms),
     influences: influences(arms),
     alone: aloneOf(arms, base),
+    hallucinations: hallucinationsOf(arms),
+    ratings: yield* ratingsIn(options.ratings),
     shown,
     questions: ids.length,
     texts,

@@ -1,28 +1,11 @@
 /** The tables of a report that say what single passages lead to, what passages do, and how classes are predicted. */
-import type { Comparison, Interval } from "../../domain/Metric.ts"
+import type { Comparison } from "../../domain/Metric.ts"
 import type { Report } from "../../programs/reporting/collect.ts"
 import { BINARY } from "../analysisTable.ts"
-import { bounds, count, NONE, percent, points, pValue, three } from "./numbers.ts"
+import { columnsOf, fields } from "./intervals.ts"
+import { count, points, pValue, three } from "./numbers.ts"
 import { number, type Table, text } from "./table.ts"
-
-/** An interval as fields of a row. */
-const fields = (name: string, interval: Interval | null | undefined) => ({
-  [name]: interval?.mean ?? null,
-  [`${name}Low`]: interval?.low ?? null,
-  [`${name}High`]: interval?.high ?? null
-})
-
-const of = (row: any, name: string): Interval => ({
-  mean: row[name] as number,
-  low: row[`${name}Low`] as number | null,
-  high: row[`${name}High`] as number | null
-})
-
-/** A figure and its interval as columns. */
-const columnsOf = (title: string, name: string, show: (value: number) => string = percent) => [
-  number<any>(title, (row) => row[name] === null ? NONE : show(row[name])),
-  number<any>("95 % interval", (row) => bounds(of(row, name), show))
-]
+import { writtenTables } from "./writtenTables.ts"
 
 const single = ({ alone: { arms } }: Report): Table => ({
   id: "single-passages",
@@ -164,4 +147,4 @@ const influence = ({ influences }: Report): Table => ({
 })
 
 /** The tables, of which those without rows are not shown. */
-export const moreTables = [classes, single, onBase, rerankers, influence, oracle]
+export const moreTables = [classes, single, onBase, rerankers, influence, oracle, ...writtenTables]
