@@ -10,16 +10,18 @@ import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { asked } from "../../src/domain/Content.ts"
 import type { Raw, RunConfig } from "../../src/domain/settings/RunConfig.ts"
+import { analyse } from "../../src/programs/analysis/analyse.ts"
 import { embed } from "../../src/programs/buildIndex.ts"
 import { evaluateRun } from "../../src/programs/evaluation/evaluateRun.ts"
 import { experiment } from "../../src/programs/experiments/experiment.ts"
 import { indexing, prepare } from "../../src/programs/prepare.ts"
 import * as Run from "../../src/programs/run.ts"
+import { analysisTable } from "../../src/report/analysisTable.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { silent } from "../../src/runtime/ports/Reporter.ts"
 import { Retriever } from "../../src/runtime/ports/Retriever.ts"
 import { modeOf } from "../../src/systems/all.ts"
-import { image, made, options, planOf, settled } from "../support/jomed.ts"
+import { captionOf, image, made, options, planOf, settled } from "../support/jomed.ts"
 import { clip } from "../support/pictures.ts"
 
 const around = Layer.mergeAll(cpu({ threads: 1 }), silent, NodeFileSystem.layer).pipe(
@@ -71,6 +73,51 @@ describe("jomed", () => {
           assert.isTrue(existsSync(join(folder, "runs/seed-1", name, "eval-test/metrics.json")), name)
         }
         assert.isFalse(existsSync(join(folder, "runs/.shared/rankings")))
+      })
+  )
+  live(
+    "is taught by captions that are labels, and stands beside copies and linear classifiers",
+    (folder) =>
+      Effect.gen(function*() {
+        const c = yield* settled(folder, { utility: "label", lr_retriever: 1, head_weight: 1, max_steps: 3 })
+        yield* Run.run(c, false)
+        yield* evaluateRun(c, "test")
+        const options = { split: "test", passages: 2, chance: false, judge: undefined, overrides: {} } as const
+        const systems = [{ name: "labels", folders: [join(folder, "run")] }]
+        const analysis = yield* analyse(systems, { ...options, classifiers: true })
+        const { alone } = analysis.systems[0]!
+        const found = readFileSync(join(folder, "run/eval-test/predictions.jsonl"), "utf8").trim().split("\n").map((
+          line
+        ) =>
+          JSON.parse(line) as {
+            readonly answers: ReadonlyArray<string>
+            readonly found: ReadonlyArray<readonly [string]>
+          }
+        )
+        /** Of passage pN the label is that of N's parity. */
+        const share = (k: number) =>
+          found.reduce(
+            (sum, own) =>
+              sum + own.found.slice(0, k).filter(([id]) => captionOf(id) === own.answers[0]).length / k / found.length,
+            0
+          )
+        assert.deepStrictEqual(alone!.label.map(({ mean }) => mean), [share(1), share(2)])
+        assert.isDefined(alone!.rerankers.find(({ name }) => name === "copy"))
+        /** Both questions ask with pictures of the training questions and of the memory, which are left out. */
+        assert.deepStrictEqual(analysis.classifiers.map(({ examples }) => examples), [3, 6])
+        assert.deepStrictEqual(analysis.classifiers.map(({ questions }) => questions), [2, 2])
+        const told = analysisTable(analysis)
+        assert.include(told, "label@k")
+        assert.match(told, /linear, these and captions +\| 6 /)
+        const open = yield* settled(folder, {
+          utility: "label",
+          class_balanced: false,
+          train_file: join(folder, "open.jsonl")
+        })
+        const error: { readonly message: string } = yield* Effect.flip(
+          Run.run({ ...open, output_dir: join(folder, "o") }, false)
+        )
+        assert.match(error.message, /1 questions have no options that a passage could name \(first: q1\)/)
       })
   )
   live("resumes to the bit", (folder) =>

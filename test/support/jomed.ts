@@ -11,6 +11,8 @@ const arrays = join(import.meta.dirname, "../golden/arrays/pneumoniamnist_28.npz
 export const image = (row: number) => `${arrays}#train_images/${row}`
 export const options = ["copper", "zinc"]
 const lines = (records: ReadonlyArray<object>) => records.map((record) => `${JSON.stringify(record)}\n`).join("")
+/** The label of a passage. */
+export const captionOf = (id: string) => options[Number(id.slice(1)) % 2]!
 const passages = [0, 1, 2, 3, 4].map((row) => ({
   _id: `p${row}`,
   image: image(row),

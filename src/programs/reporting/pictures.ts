@@ -42,13 +42,11 @@ const wantedOf = (arms: ReadonlyArray<Arm>, shown: ReadonlyArray<string>, texts:
   }
   return [...found].flatMap(([id, own]): ReadonlyArray<Wanted> => {
     const reference = texts.questions.get(id)?.image
-    return [
-      ...(reference === undefined ? [] : [{ of: "questions" as const, id, reference }]),
-      ...[...new Set(own)].flatMap((passage) => {
-        const picture = texts.images.get(passage)
-        return picture === undefined ? [] : [{ of: "passages" as const, id: passage, reference: picture }]
-      })
-    ]
+    const ofPassages = [...new Set(own)].flatMap((passage): ReadonlyArray<Wanted> => {
+      const picture = texts.images.get(passage)
+      return picture === undefined ? [] : [{ of: "passages", id: passage, reference: picture }]
+    })
+    return reference === undefined ? ofPassages : [{ of: "questions", id, reference } as Wanted].concat(ofPassages)
   })
 }
 

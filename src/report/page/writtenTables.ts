@@ -44,7 +44,9 @@ const contents = ({ hallucinations }: Report): Table => ({
     "Shares of all concepts, or of all statements that were judged, of all answers; intervals: bootstrap over groups of questions.",
   rows: kinds.flatMap(([kind, of]) =>
     hallucinations.flatMap((own) =>
-      of(own).map(({ count, name, share }) => ({ arm: own.name, kind, name, count, ...fields("share", share) }))
+      of(own).map(({ count, name, share }) =>
+        Object.assign({ arm: own.name, kind, name, count }, fields("share", share))
+      )
     )
   ),
   columns: [

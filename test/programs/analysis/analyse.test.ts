@@ -33,7 +33,14 @@ const quiet = <A, E>(effect: Effect.Effect<A, E, Layer.Success<typeof services>>
   Effect.runPromise(
     effect.pipe(Effect.provide(services), Effect.provideService(References.MinimumLogLevel, "None"))
   )
-const options: AnalyseOptions = { split: "test", passages: 3, chance: true, judge: undefined, overrides: {} }
+const options: AnalyseOptions = {
+  split: "test",
+  passages: 3,
+  chance: true,
+  judge: undefined,
+  classifiers: false,
+  overrides: {}
+}
 /** A copy of the experiment for a test by itself: tests run side by side. */
 const copied = (name: string) => {
   cpSync(join(folder, "experiment"), join(folder, name), { recursive: true })
