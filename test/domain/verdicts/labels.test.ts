@@ -64,7 +64,7 @@ describe("an analysis of captions that are labels", () => {
     assert.closeTo(copy.gap.mean, 1 / 3, 1e-12)
   })
   it("has neither of others", () => {
-    const { copied: _, labelled: _no, ...bare } = question("a", [], 0)
+    const bare = Object.assign({}, question("a", [], 0), { labelled: undefined, copied: undefined })
     const found = alone([bare])!
     assert.deepStrictEqual(found.label, [])
     assert.isUndefined(found.rerankers.find(({ name }) => name === "copy"))
