@@ -29,7 +29,7 @@ import type { Stage } from "../src/stages/Stage.ts"
 import * as supervise from "../src/stages/supervise.ts"
 import { learnPreferences, learnTokens } from "../src/stages/tokens.ts"
 import { byContrast, byLogTarget, byPairs, byTarget, update } from "../src/stages/update.ts"
-import { answerFused, readVerdicts, weigh } from "../src/stages/verdicts.ts"
+import { answerFused, labelVerdicts, readVerdicts, weigh } from "../src/stages/verdicts.ts"
 import { specs } from "../src/systems/all.ts"
 
 /** What the documents are made from. */
@@ -155,6 +155,7 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
   posterior: [["posterior(m, n)", score.posterior(m, n, 1, 1)]],
   loop: [["loop(m)", score.loop(m, 1)]],
   readVerdicts: [["readVerdicts(m, k)", readVerdicts(m, k, asks)]],
+  labelVerdicts: [["labelVerdicts(m, k)", labelVerdicts(m, k)]],
   verdictTarget: [[
     "verdictTarget(m, n, k)",
     score.verdictTarget(m, n, k, {

@@ -83,11 +83,12 @@ export const evaluationFiles = {
 /** Folder of what is read of a split's questions with single passages, within the run's folder. */
 export const analysisFolder = (split: string): string => `analysis-${split}`
 
-/** Its files: figures; readings by the hash of their conditions; what written answers say, and where that stands. */
+/** Its files: figures; readings by the hash of their conditions; what written answers say and where that stands, and of which evaluation. */
 export const analysisFiles = {
   figures: "analysis.json",
   readings: (hash: string): string => `readings-${hash.slice(0, 16)}.jsonl`,
-  hallucinations: "hallucinations.jsonl"
+  hallucinations: "hallucinations.jsonl",
+  hallucinated: "hallucinations.json"
 } as const
 
 /** Beside a sheet of ratings: which item is whose answer, which raters do not see; and how they rate. */

@@ -52,6 +52,8 @@ export interface Judged extends Verdict {
   readonly orderAnswers: ReadonlyArray<number>
   /** Of each passage that the reader was given, best first; empty if that was not read. */
   readonly influence: ReadonlyArray<Influence>
+  /** The option that each passage leads to by itself, -1 for none, where the answer is fused from such readings; else empty. */
+  readonly verdicts: ReadonlyArray<readonly [id: string, option: number]>
   /** Ids and scores of the retrieved passages, ranked as trec_eval ranks them; at most `DEPTH`. */
   readonly found: Ranking
 }
@@ -73,6 +75,7 @@ export interface Outcome {
       readonly optionProbabilities?: ReadonlyArray<number>
       readonly orderAnswers?: ReadonlyArray<number>
       readonly influence?: ReadonlyArray<Influence>
+      readonly verdicts?: Judged["verdicts"]
     }
     | undefined
   readonly ranking: Ranking
@@ -101,7 +104,7 @@ export const judge = (q: QuestionRecord, { answered, ranking }: Outcome): Judged
   const found = ranked(ranking).slice(0, DEPTH)
   const [ids, gold] = [found.map(([id]) => id), new Set(q.gold)]
   const known = gold.size > 0 && found.length > 0
-  const { influence = [], optionNll = [], prediction, predictionIndex, written } = answered
+  const { influence = [], optionNll = [], prediction, predictionIndex, verdicts = [], written } = answered
     ?? { prediction: "", predictionIndex: -1, written: "" }
   return {
     id: q.id,
@@ -122,6 +125,7 @@ export const judge = (q: QuestionRecord, { answered, ranking }: Outcome): Judged
     optionNll,
     ...ordersOf(q, answered),
     influence,
+    verdicts,
     gold: [...gold],
     found
   }

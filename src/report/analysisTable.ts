@@ -25,6 +25,8 @@ const systemRow = ({ alone, name }: Known): ReadonlyArray<string> => [
   ...difference(alone.gap)
 ]
 
+const labelled = ({ alone }: Known): boolean => alone.label.length > 0
+
 const systems = (all: ReadonlyArray<Known>): string =>
   markdown([
     [
@@ -41,9 +43,10 @@ const systems = (all: ReadonlyArray<Known>): string =>
       "by chance",
       "95%",
       "gap",
-      "95%"
+      "95%",
+      ...all.some(labelled) ? ["label@k", "95%"] : []
     ],
-    ...all.map(systemRow)
+    ...all.map((own) => [...systemRow(own), ...all.some(labelled) ? value(own.alone.label.at(-1)) : []])
   ])
 
 const rerankers = (all: ReadonlyArray<Known>): string =>
@@ -81,6 +84,22 @@ const onFirst = ([first, ...others]: ReadonlyArray<OnFirst>): string =>
     ])
   ])
 
+const classifiers = ({ classifiers, systems: [first] }: Analysis): ReadonlyArray<string> =>
+  classifiers.length === 0 ? [] : [
+    markdown([
+      ["classifier", "pictures", "C", "accuracy", "95%", `difference to ${first!.name}`, "95%", "p", "p (Holm)"],
+      ...classifiers.map(({ C, accuracy, against, examples, name }) => [
+        name,
+        String(examples),
+        String(C),
+        ...value(accuracy),
+        ...difference(against?.difference),
+        probability(against?.permutation ?? null),
+        probability(against?.holm ?? null)
+      ])
+    ])
+  ]
+
 /** What an oracle of two options is. */
 export const BINARY =
   "All questions have two options: wherever passages disagree one is right, so the oracle is 1 - the share of "
@@ -95,6 +114,7 @@ export const analysisTable = (analysis: Analysis): string => {
     `${questions} ${analysis.split} answers in ${groups} groups`,
     systems(all),
     rerankers(all),
+    ...classifiers(analysis),
     ...(analysis.onFirst[0]?.questions ?? 0) > 0 ? [onFirst(analysis.onFirst)] : [],
     ...(all.some(({ alone }) => alone.binary) ? [BINARY] : []),
     ...(none.length > 0

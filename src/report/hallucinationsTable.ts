@@ -1,7 +1,7 @@
 /** What written answers say that stands in none of their passages, as tables. */
 import type { Counted } from "../domain/concepts/support.ts"
 import { markdown } from "../domain/textTable.ts"
-import type { Hallucinated } from "../programs/analysis/hallucinations.ts"
+import type { Hallucinated } from "../programs/analysis/hallucinated.ts"
 import { bounds, share } from "./compareTable.ts"
 
 /** Types of concepts that are shown; the others are counted. */

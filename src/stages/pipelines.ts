@@ -36,7 +36,7 @@ import {
   update,
   updates
 } from "./update.ts"
-import { readVerdicts, type VerdictCache, type VerdictOptions } from "./verdicts.ts"
+import { labelVerdicts, readVerdicts, type VerdictCache, type VerdictOptions } from "./verdicts.ts"
 
 /** Options of a training step. */
 export interface StudyOptions extends SampleOptions, RankOptions, RetrieveOptions, PromptOptions {
@@ -106,6 +106,18 @@ export type VerdictStudyOptions =
   & VerdictOptions
   & VerdictTargetOptions
   & { readonly k: number }
+
+/** The same by what passages say themselves, for captions that are labels: an upper line for what a reader's verdicts can teach. */
+export const labelWeighted = (o: VerdictStudyOptions) =>
+  trainingStep(
+    pipe(
+      retrieve(o),
+      Stage.andThen(sample(o)),
+      Stage.andThen(labelVerdicts(o.m, o.k)),
+      Stage.andThen(verdictTarget(o.m, o.n, o.k, o))
+    ),
+    byTarget(o.m, o.c, o)
+  )
 
 /** JOMED: the reader's verdict on each passage re-weighs the retriever's ranking. The cache is for a frozen reader. */
 export const verdictWeighted = (o: VerdictStudyOptions, cache?: VerdictCache) =>

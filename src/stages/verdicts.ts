@@ -4,6 +4,7 @@ import * as Frame from "../domain/Frame.ts"
 import type { Generation } from "../domain/settings/generation.ts"
 import { Answer, Candidates, ClassScores, Draw, Fused, Question, Weighted } from "../domain/tables.ts"
 import { fused, fusionWeights } from "../domain/verdicts/fusion.ts"
+import { labelScores } from "../domain/verdicts/labels.ts"
 import { NO_CLASS, verdictOf } from "../domain/verdicts/utility.ts"
 import { LanguageModel } from "../runtime/ports/LanguageModel.ts"
 import { answerOf, answersOf, ask, type Asked, type PromptOptions, readPassages } from "./prompt.ts"
@@ -142,6 +143,26 @@ export const readVerdicts = (m: number, k: number, o: VerdictOptions, cache?: Ve
     })
   })
 }
+
+/**
+ * What passages say in place of a reader: of each of the m drawn ones, 1 for the option that its text names, 0 for the others. For
+ * questions with options, at most `k`.
+ */
+export const labelVerdicts = (m: number, k: number) =>
+  Stage.make("labelVerdicts", {
+    needs: { options: Question.options, drawn: Draw(m, 1).drawn },
+    adds: ClassScores(m, k),
+    run: Effect.fnUntraced(function*(rows) {
+      const [options, drawn] = [Frame.column(rows, "options"), Frame.column(rows, "drawn")]
+      const passages = yield* readPassages(drawn)
+      const scores = new Float32Array(drawn.length * k).fill(NO_CLASS)
+      drawn.forEach((doc, i) => {
+        const [own] = passages(Int32Array.of(doc))
+        if (own) scores.set(labelScores(own.text, options[Math.floor(i / m)]!), i * k)
+      })
+      return { scores }
+    })
+  })
 
 /** Weights of the passages by their scores, of one retriever or of several, of which each found so many (in this order). */
 export const weigh = (heads: ReadonlyArray<number>) => {

@@ -3,7 +3,6 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
@@ -11,79 +10,19 @@ import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { asked } from "../../src/domain/Content.ts"
 import type { Raw, RunConfig } from "../../src/domain/settings/RunConfig.ts"
+import { analyse } from "../../src/programs/analysis/analyse.ts"
 import { embed } from "../../src/programs/buildIndex.ts"
 import { evaluateRun } from "../../src/programs/evaluation/evaluateRun.ts"
 import { experiment } from "../../src/programs/experiments/experiment.ts"
-import type { Plan } from "../../src/programs/experiments/experimentPlan.ts"
 import { indexing, prepare } from "../../src/programs/prepare.ts"
 import * as Run from "../../src/programs/run.ts"
+import { analysisTable } from "../../src/report/analysisTable.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { silent } from "../../src/runtime/ports/Reporter.ts"
 import { Retriever } from "../../src/runtime/ports/Retriever.ts"
-import { decode, modeOf } from "../../src/systems/all.ts"
+import { modeOf } from "../../src/systems/all.ts"
+import { captionOf, image, made, options, planOf, settled } from "../support/jomed.ts"
 import { clip } from "../support/pictures.ts"
-import * as Tiny from "../support/tiny.ts"
-
-const arrays = join(import.meta.dirname, "../golden/arrays/pneumoniamnist_28.npz")
-const image = (row: number) => `${arrays}#train_images/${row}`
-const options = ["copper", "zinc"]
-const lines = (records: ReadonlyArray<object>) => records.map((record) => `${JSON.stringify(record)}\n`).join("")
-const passages = [0, 1, 2, 3, 4].map((row) => ({
-  _id: `p${row}`,
-  image: image(row),
-  text: `the picture shows ${options[row % 2]}`,
-  group: `g${row}`
-}))
-const question = (row: number, own: object = {}) => ({
-  id: `q${row}`,
-  image: image(row),
-  question: "Which metal?",
-  options,
-  answer: options[row % 2],
-  group: `g${row}`,
-  ...own
-})
-const files = {
-  "passages.jsonl": lines(passages),
-  "train.jsonl": lines([0, 2, 4, 1, 3].map((row) => question(row))),
-  "test.jsonl": lines([3, 4].map((row) => question(row))),
-  "bare.jsonl": lines([question(0), question(1, { image: null })]),
-  "open.jsonl": lines([question(0), question(1, { options: [] })])
-}
-
-/** A folder with the files and a reader. */
-const made = Effect.gen(function*() {
-  const fs = yield* FileSystem.FileSystem
-  const folder = yield* Tiny.weighted
-  for (const [name, text] of Object.entries(files)) yield* fs.writeFileString(join(folder, name), text)
-  return folder
-})
-
-const settled = (folder: string, overrides: Raw = {}) =>
-  decode("test", {
-    mode: "jomed_retriever",
-    preset: "jomed",
-    passages_file: join(folder, "passages.jsonl"),
-    train_file: join(folder, "train.jsonl"),
-    test_file: join(folder, "test.jsonl"),
-    retriever_name_or_path: "pixels:4",
-    reader_name_or_path: join(folder, "reader"),
-    output_dir: join(folder, "run"),
-    head: "adapter:4",
-    /** This reader reads captions alone. */
-    document_prompt: "background: {text}",
-    question_prompt: "{question}",
-    n_candidates: 3,
-    retriever_n_context: 3,
-    n_context: 2,
-    min_utility_variance: 0,
-    lr_retriever: 1e-2,
-    learning_rate: 1e-2,
-    lora_r: 0,
-    max_steps: 4,
-    max_length: 160,
-    ...overrides
-  })
 
 const around = Layer.mergeAll(cpu({ threads: 1 }), silent, NodeFileSystem.layer).pipe(
   Layer.provideMerge(NodeServices.layer)
@@ -123,32 +62,62 @@ describe("jomed", () => {
     "is the arm of experiments, which share no rankings that their settings change",
     (folder) =>
       Effect.gen(function*() {
-        const own = yield* settled(folder)
-        const common = ["mode", "preset", "passages_file", "train_file", "test_file", "retriever_name_or_path", "head"]
-        const read = [
-          "reader_name_or_path",
-          "document_prompt",
-          "question_prompt",
-          "n_candidates",
-          "retriever_n_context",
-          "lora_r"
-        ]
-        const settings = Object.fromEntries(
-          [...common, ...read, "min_utility_variance", "max_length"].map((key) => [key, (own as unknown as Raw)[key]])
-        ) as Raw
-        const arm = (more: Raw) => ({ phases: {}, settings: { max_steps: 2, ...more } })
-        const plan: Plan = {
-          seeds: [1],
-          settings: { ...settings, preset: "jomed" },
-          warm_up: {},
-          arms: { self: arm({ exclude: ["self"] }), all: arm({ exclude: [] }), frozen: arm({ max_steps: 0 }) }
-        }
+        const plan = yield* planOf(folder, {
+          self: { exclude: ["self"] },
+          all: { exclude: [] },
+          frozen: { max_steps: 0 }
+        })
         const outcomes = yield* experiment(plan, "plan.yaml", { output_dir: join(folder, "runs") })
         assert.isAbove(JSON.stringify(outcomes).length, 2)
         for (const name of ["self", "all", "frozen"]) {
           assert.isTrue(existsSync(join(folder, "runs/seed-1", name, "eval-test/metrics.json")), name)
         }
         assert.isFalse(existsSync(join(folder, "runs/.shared/rankings")))
+      })
+  )
+  live(
+    "is taught by captions that are labels, and stands beside copies and linear classifiers",
+    (folder) =>
+      Effect.gen(function*() {
+        const c = yield* settled(folder, { utility: "label", lr_retriever: 1, head_weight: 1, max_steps: 3 })
+        yield* Run.run(c, false)
+        yield* evaluateRun(c, "test")
+        const options = { split: "test", passages: 2, chance: false, judge: undefined, overrides: {} } as const
+        const systems = [{ name: "labels", folders: [join(folder, "run")] }]
+        const analysis = yield* analyse(systems, { ...options, classifiers: true })
+        const { alone } = analysis.systems[0]!
+        const found = readFileSync(join(folder, "run/eval-test/predictions.jsonl"), "utf8").trim().split("\n").map((
+          line
+        ) =>
+          JSON.parse(line) as {
+            readonly answers: ReadonlyArray<string>
+            readonly found: ReadonlyArray<readonly [string]>
+          }
+        )
+        /** Of passage pN the label is that of N's parity. */
+        const share = (k: number) =>
+          found.reduce(
+            (sum, own) =>
+              sum + own.found.slice(0, k).filter(([id]) => captionOf(id) === own.answers[0]).length / k / found.length,
+            0
+          )
+        assert.deepStrictEqual(alone!.label.map(({ mean }) => mean), [share(1), share(2)])
+        assert.isDefined(alone!.rerankers.find(({ name }) => name === "copy"))
+        /** Both questions ask with pictures of the training questions and of the memory, which are left out. */
+        assert.deepStrictEqual(analysis.classifiers.map(({ examples }) => examples), [3, 6])
+        assert.deepStrictEqual(analysis.classifiers.map(({ questions }) => questions), [2, 2])
+        const told = analysisTable(analysis)
+        assert.include(told, "label@k")
+        assert.match(told, /linear, these and captions +\| 6 /)
+        const open = yield* settled(folder, {
+          utility: "label",
+          class_balanced: false,
+          train_file: join(folder, "open.jsonl")
+        })
+        const error: { readonly message: string } = yield* Effect.flip(
+          Run.run({ ...open, output_dir: join(folder, "o") }, false)
+        )
+        assert.match(error.message, /1 questions have no options that a passage could name \(first: q1\)/)
       })
   )
   live("resumes to the bit", (folder) =>

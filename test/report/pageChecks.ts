@@ -97,3 +97,27 @@ export const checkPage = async (browser: Browser, path: string): Promise<void> =
   assert.deepStrictEqual(said, [])
   await context.close()
 }
+
+/** Pictures as one visitor gets them. */
+const checkDrawn = async (browser: Browser, path: string, [theme, width]: typeof visits[number]) => {
+  const { context, page, said } = await opened(browser, path, width, theme)
+  await page.locator(".question > summary").first().click()
+  const drawn = await page.evaluate(
+    "Promise.all([...document.querySelectorAll('.pictured img')].map((own) => own.decode().then(() => [own.naturalWidth, own.alt])))"
+  ) as ReadonlyArray<readonly [number, string]>
+  assert.isAbove(drawn.length, 2)
+  for (const [pixels, alt] of drawn) assert.isTrue(pixels > 0 && alt.startsWith("Picture of "), alt)
+  assert.isAtMost(await page.evaluate("document.documentElement.scrollWidth") as number, width, "scrolls sideways")
+  const box = async (selector: string) => (await page.locator(selector).first().boundingBox())!
+  const [asked, found] = [await box(".pictured .asked"), await box(".pictured .found")]
+  if (width === 390) assert.isAtLeast(found.y, asked.y + asked.height, "below each other")
+  else assert.isAtLeast(found.x, asked.x + asked.width, "beside each other")
+  assert.deepStrictEqual(await grave(page), [], `${theme}, ${width}`)
+  assert.deepStrictEqual(said, [])
+  await context.close()
+}
+
+/** Checks pictures: all are drawn, beside or below each other, without a request to anywhere, and have words for those who see none. */
+export const checkPictures = async (browser: Browser, path: string): Promise<void> => {
+  await Promise.all(visits.map((visit) => checkDrawn(browser, path, visit)))
+}

@@ -337,7 +337,10 @@ describe("the command", () => {
   it("refuses what makes no sense in a line", async () => {
     const said = await anamnesis(folder, ["report", "experiment", "--passages", "0"])
     assert.deepStrictEqual([said.code, said.out], [1, ""])
-    assert.match(said.err, /^anamnesis: report: --max-questions and --matches are 0 or more, --passages is 1 to 20\n$/)
+    assert.match(
+      said.err,
+      /^anamnesis: report: --max-questions, --matches and --picture-bytes are 0 or more, --passages is 1 to 20\n$/
+    )
     const plan = await anamnesis(folder, ["report", "experiment", "--plan", "joint"])
     assert.match(plan.err, /^anamnesis: --plan: joint is not ARM=FILE\n$/)
   })

@@ -51,5 +51,7 @@ export const options: ReportOptions = {
   maxQuestions: 500,
   passages: 5,
   matches: 0,
+  pictures: 2 ** 20,
+  ratings: [],
   plans: {}
 }

@@ -16,6 +16,9 @@ export interface ReadAlone extends Readings {
   readonly right: ReadonlyArray<0 | 1>
   /** The same of passages drawn at random; empty if none were. */
   readonly chance: ReadonlyArray<0 | 1>
+  /** Whether each passage's caption is the right label, and so is the label of most by score; `undefined` where captions are none. */
+  readonly labelled?: ReadonlyArray<0 | 1> | undefined
+  readonly copied?: 0 | 1 | undefined
   /** The place of the passage that a judge chose, -1 if it chose none; `undefined` if none was asked. */
   readonly judged?: number | undefined
 }
@@ -48,6 +51,8 @@ export interface Alone {
   readonly chance: ReadonlyArray<Metric.Interval>
   /** By how much the oracle is above the system's own answers. */
   readonly gap: Metric.Comparison | null
+  /** label@k: the share of the first k passages whose label is the question's; k from 1; empty where captions are no labels. */
+  readonly label: ReadonlyArray<Metric.Interval>
   readonly rerankers: ReadonlyArray<Reranked>
   /** Whether all questions have two options, so that the oracle is 1 - the share that all passages get wrong alike. */
   readonly binary: boolean
@@ -79,6 +84,8 @@ const choosing: Readonly<Record<string, (own: ReadAlone) => 0 | 1 | null>> = {
   score: (own) => worth(own, rerankers.score(own)),
   confidence: (own) => own.scores.some(({ length }) => length === 0) ? null : worth(own, rerankers.confidence(own)),
   agreement: (own) => worth(own, rerankers.agreement(own)),
+  /** No reader: what captions say, weighted by scores. */
+  copy: ({ copied }) => copied ?? null,
   judge: ({ judged, right }) => judged === undefined ? null : right[judged] ?? 0
 }
 
@@ -102,6 +109,17 @@ const oracles = (all: ReadonlyArray<ReadAlone>, of: (own: ReadAlone) => Readonly
   return Array.from({ length: most }, (_, i) => Metric.interval(valued(known, (own) => some(of(own), i + 1)))!)
 }
 
+/** The mean over questions of the share of right labels among the first k passages, or among all of them if they are fewer. */
+const labelAt = (all: ReadonlyArray<ReadAlone>): ReadonlyArray<Metric.Interval> => {
+  const known = all.flatMap(({ group, labelled = [] }) => labelled.length > 0 ? [{ group, labelled }] : [])
+  const most = Math.max(0, ...known.map(({ labelled }) => labelled.length))
+  return Array.from(
+    { length: most },
+    (_, i) =>
+      Metric.interval(known.map(({ group, labelled }) => ({ group, value: Metric.mean(labelled.slice(0, i + 1))! })))!
+  )
+}
+
 /** Figures of a system's questions; those without passages are left out. */
 export const alone = (given: ReadonlyArray<ReadAlone>): Alone | undefined => {
   const all = given.filter(({ verdicts }) => verdicts.length > 0)
@@ -120,6 +138,7 @@ export const alone = (given: ReadonlyArray<ReadAlone>): Alone | undefined => {
     oracle: oracles(all, ({ right }) => right),
     chance: oracles(all, ({ chance }) => chance),
     gap: between(answers, best),
+    label: labelAt(all),
     rerankers: Object.keys(choosing).flatMap((name) => rerankedBy(name, all, best)),
     binary: all.every(({ options }) => options === 2)
   }

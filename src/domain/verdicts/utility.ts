@@ -21,12 +21,13 @@ export const softmax = (values: ArrayLike<number>, temperature = 1): Float64Arra
  * - `log_prob`: log P_y, at most 0 and without a lower bound.
  * - `double_softmax`: P_y - log Σ_c exp(P_c), as in JOMED's release; for two classes between -1.313 and -0.313.
  * - `nll`: z_y itself, for scores that are mean log-likelihoods: what the right answer costs, whatever the others.
+ * - `label`: z_y itself, for scores that are 1 for the option that the passage names and 0 for others: no reader is asked.
  */
-export type Utility = "double_softmax" | "log_prob" | "nll"
+export type Utility = "double_softmax" | "log_prob" | "nll" | "label"
 
 /** The utility of a passage from its class scores; classes of -Infinity are none. */
 export const utilityOf = (scores: ArrayLike<number>, right: number, utility: Utility): number => {
-  if (utility === "nll") return scores[right]!
+  if (utility === "nll" || utility === "label") return scores[right]!
   const logs = logSoftmax(scores)
   if (utility === "log_prob") return logs[right]!
   const known = logs.filter((own) => own !== NO_CLASS).map(Math.exp)

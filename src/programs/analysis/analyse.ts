@@ -22,7 +22,9 @@ import { answering } from "../prepare.ts"
 import { json } from "../run.ts"
 import { closedBook } from "../writing/writers.ts"
 import * as Choosing from "./choosing.ts"
+import { type Classified, classifiersOf } from "./classifiers.ts"
 import { type About, readAlone } from "./kept.ts"
+import { labelsOf } from "./labels.ts"
 import { drawnRows, type Readings, readInto } from "./readings.ts"
 import { open, type Opened, readsFound } from "./system.ts"
 
@@ -34,6 +36,8 @@ export interface AnalyseOptions {
   /** Whether as many random passages are read. */
   readonly chance: boolean
   readonly judge: Judge | undefined
+  /** Whether linear classifiers on the first system's encoder are learned beside, of questions about pictures. */
+  readonly classifiers: boolean
   /** Settings that win over the runs' own. */
   readonly overrides: Raw
 }
@@ -49,6 +53,8 @@ export interface Analysis {
   readonly systems: ReadonlyArray<Analysed>
   /** Every system on the questions on which the first one's passages disagree. */
   readonly onFirst: ReadonlyArray<OnFirst>
+  /** Linear classifiers; empty if none were asked for. */
+  readonly classifiers: ReadonlyArray<Pick<Classified, "examples" | "C"> & OnFirst>
   readonly split: Split
 }
 
@@ -117,13 +123,15 @@ const analysedRun = Effect.fnUntraced(function*(opened: Opened, seed: number, o:
   const name = analysisFiles.readings(hash)
   const readings = yield* readingsOf(run, join(folder, name), passages, o.chance)
   const choices = o.judge && (yield* choicesOf(run, readings, o.judge))
-  const own = readAlone(run.judged, seed, { readings, choices })
+  const labels = yield* labelsOf(run, passages)
+  const own = readAlone(run.judged, seed, { readings, choices, labels })
   const about: About = {
     conditions: hash,
     predictions: run.made.predictions,
     readings: name,
     passages,
-    choices: choices ? [...choices] : null
+    choices: choices ? [...choices] : null,
+    labels: [...labels].map(([id, { copied, labelled }]) => [id, labelled, copied])
   }
   const judge = o.judge && { ...o.judge.identity, prompt: (yield* Choosing.prompt).sha256 }
   const figures = alone(own)
@@ -164,6 +172,13 @@ const problemsOf = (systems: ReadonlyArray<Compared>, { passages }: AnalyseOptio
   ].filter((problem) => problem !== false)
 }
 
+/** Classifiers beside the first system, whose answers to all questions are what they are compared with. */
+const classifiersBeside = Effect.fnUntraced(function*({ folders }: Compared, o: AnalyseOptions) {
+  if (!o.classifiers) return []
+  const own = Effect.flatMap(open(folders[0]!, o.split, o.overrides), (run) => classifiersOf(run, folders.length))
+  return yield* Effect.scoped(own)
+})
+
 /** Analyses systems, the first of which gives the questions that all are compared on. */
 export const analyse = Effect.fn("analyse")(function*(systems: ReadonlyArray<Compared>, o: AnalyseOptions) {
   const problems = problemsOf(systems, o)
@@ -173,10 +188,14 @@ export const analyse = Effect.fn("analyse")(function*(systems: ReadonlyArray<Com
     const problem = "its reader answers from no passages that were found; the first system has to, others need not"
     return yield* new ConfigError({ source: all[0]!.name, problems: [problem] })
   }
+  const classified = yield* classifiersBeside(systems[0]!, o)
+  const everywhere = new Set(all[0]!.answers.map(({ key }) => key))
+  const [, ...beside] = onQuestions([all[0]!, ...classified], everywhere)
   const split = new Set(all[0]!.own.filter(({ verdicts }) => isInconsistent(verdicts)).map(({ key }) => key))
   return {
     systems: all.map(({ alone, name }) => ({ name, alone })),
-    onFirst: onQuestions(all, split),
+    onFirst: onQuestions([...all, ...classified], split),
+    classifiers: classified.map(({ C, examples }, i) => Object.assign({ C, examples }, beside[i]!)),
     split: o.split
   } satisfies Analysis as Analysis
 })

@@ -4,21 +4,13 @@ import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import * as Vocabulary from "../../datasets/vocabulary/vocabulary.ts"
 import { sentences } from "../../domain/answers/chosenOption.ts"
-import {
-  type Checked,
-  conceptsOf,
-  type Judgement,
-  judgements,
-  type SupportFigures,
-  supportFigures,
-  type Texts
-} from "../../domain/concepts/support.ts"
-import { analysisFiles, analysisFolder } from "../../domain/fileNames.ts"
+import { conceptsOf, type Judgement, judgements, type Texts } from "../../domain/concepts/support.ts"
+import { analysisFolder } from "../../domain/fileNames.ts"
 import { withOptions } from "../../domain/records/options.ts"
 import type { Split } from "../../domain/records/Records.ts"
 import { ConfigError } from "../../domain/settings/configure.ts"
 import type { Raw } from "../../domain/settings/RunConfig.ts"
-import { makeFolder, replace } from "../../runtime/files/disk.ts"
+import { makeFolder } from "../../runtime/files/disk.ts"
 import { shapeOf } from "../../runtime/language/structured.ts"
 import { ofOneRequest, Writer } from "../../runtime/ports/Writer.ts"
 import type { Judge } from "../benchmarks/generative/outside.ts"
@@ -26,6 +18,7 @@ import type { Compared } from "../evaluation/compare.ts"
 import { asking, type Fields, writeFields } from "../synthesize/forms.ts"
 import { load } from "../writing/template.ts"
 import { passagesOf, writtenOf } from "./answers.ts"
+import { hallucinatedOf, keep } from "./hallucinated.ts"
 import { open, type Opened } from "./system.ts"
 
 /** What answers are checked by; one of both at least. */
@@ -35,13 +28,6 @@ export interface HallucinationOptions {
   readonly judge: Judge | undefined
   /** Settings that win over the runs' own. */
   readonly overrides: Raw
-}
-
-/** A system with figures of its written answers. */
-export interface Hallucinated extends SupportFigures {
-  readonly name: string
-  /** Questions without a written answer: an option alone says nothing of its reasons. */
-  readonly silent: number
 }
 
 interface Written extends Texts {
@@ -93,24 +79,21 @@ const statementsOf = Effect.fnUntraced(function*(written: ReadonlyArray<Written>
 
 type Find = Parameters<typeof conceptsOf>[0]
 
-/** Checks a run's answers, and writes what was found of each beside its other analyses. */
+/** Checks a run's answers. */
 const checkedRun = Effect.fnUntraced(function*(run: Opened, find: Find | undefined, o: HallucinationOptions) {
   const written = yield* answersOf(run)
   const statements = o.judge && (yield* Effect.provide(statementsOf(written), o.judge.layer, { local: true }))
-  const checked = written.map((own, i): Checked & { readonly id: string } => ({
+  const checked = written.map((own, i) => ({
     id: own.id,
     group: own.group,
     concepts: find && conceptsOf(find, own),
     statements: statements?.[i]
   }))
   const folder = join(run.folder, analysisFolder(o.split))
-  yield* makeFolder(folder)
-  const lines = checked.map((own) => `${JSON.stringify(own)}\n`).join("")
-  yield* replace(join(folder, analysisFiles.hallucinations), new TextEncoder().encode(lines))
-  return { checked, silent: run.records.length - written.length }
+  return { checked, silent: run.records.length - written.length, folder, predictions: run.made.predictions }
 })
 
-/** Checks the written answers of systems; those of several seeds count together. */
+/** Checks the written answers of systems, and writes what was found into their runs' folders; several seeds count together. */
 export const hallucinations = Effect.fn("hallucinations")(
   function*(systems: ReadonlyArray<Compared>, o: HallucinationOptions) {
     if (o.vocabulary === undefined && o.judge === undefined) {
@@ -125,26 +108,25 @@ export const hallucinations = Effect.fn("hallucinations")(
           Effect.scoped(
             Effect.flatMap(open(folder, o.split, o.overrides), (run) => checkedRun(run, vocabulary?.find, o))
           ))
-        return {
-          name,
-          checked: runs.flatMap(({ checked }) => checked),
-          silent: runs.reduce((sum, { silent }) => sum + silent, 0)
-        }
+        return { name, runs }
       })
     )
-    const mute = all.find(({ checked }) => checked.length === 0)
+    const mute = all.find(({ runs }) => runs.every(({ checked }) => checked.length === 0))
     if (mute !== undefined) {
       const problem =
         `none of its ${o.split} answers is written; evaluate it with a rationale_prompt, with answer_by: generation, `
         + "or on questions without options"
       return yield* new ConfigError({ source: mute.name, problems: [problem] })
     }
+    const runs = all.flatMap((own) => own.runs)
     const ids = new Set(
-      all.flatMap(({ checked }) => checked.flatMap(({ concepts = [] }) => concepts.flatMap((own) => own.concepts)))
+      runs.flatMap(({ checked }) => checked.flatMap(({ concepts = [] }) => concepts.flatMap((own) => own.concepts)))
     )
     const types = o.vocabulary ? yield* Vocabulary.typesOf(o.vocabulary.path, ids) : new Map<string, string>()
-    return all.map(({ checked, name, silent }): Hallucinated =>
-      Object.assign({ name, silent }, supportFigures(checked, (concept) => types.get(concept)))
-    )
+    for (const { checked, folder, predictions, silent } of runs) {
+      yield* makeFolder(folder)
+      yield* keep(folder, predictions, { checked, silent, types })
+    }
+    return all.map(({ name, runs }) => hallucinatedOf(name, runs, types))
   }
 )

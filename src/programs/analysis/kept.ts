@@ -19,19 +19,31 @@ export const About = Schema.Struct({
   readings: Schema.String,
   passages: Schema.Natural,
   /** By question, the place of the passage that a judge chose where passages disagree; `null` without a judge. */
-  choices: Schema.NullOr(Schema.Array(Schema.Tuple([Schema.String, Schema.Int])))
+  choices: Schema.NullOr(Schema.Array(Schema.Tuple([Schema.String, Schema.Int]))),
+  /** By question, whether each passage's caption is the right label, and whether that of most by score is; empty where they are none. */
+  labels: Schema.Array(Schema.Tuple([Schema.String, Schema.Array(Schema.Literals([0, 1])), Schema.Literals([0, 1])]))
+    .pipe(
+      Schema.withDecodingDefaultKey(Effect.succeed([]))
+    )
 })
 /** One of `About`. */
 export type About = typeof About.Type
 
-/** Readings of a run's questions, and a judge's choices. */
+/** What captions say of a question: whether each is its label, and whether that of most by score is. */
+export interface Labelled {
+  readonly labelled: ReadonlyArray<0 | 1>
+  readonly copied: 0 | 1
+}
+
+/** Readings of a run's questions, a judge's choices, and captions as labels. */
 export interface Kept {
   readonly readings: ReadonlyArray<Readings>
   readonly choices: ReadonlyMap<string, number> | undefined
+  readonly labels: ReadonlyMap<string, Labelled>
 }
 
 /** The folder of the analysis of an evaluation. */
-const besides = (evaluation: string): string =>
+export const besides = (evaluation: string): string =>
   join(dirname(evaluation), analysisFolder(basename(evaluation).slice(evaluationFolder("").length)))
 
 const stale = (path: string) =>
@@ -53,11 +65,12 @@ export const keptBeside = Effect.fn("keptAnalysis")(function*(evaluation: string
   const folder = besides(evaluation)
   const path = join(folder, analysisFiles.figures)
   if (!(yield* exists(path))) return undefined
-  const { choices, predictions, readings } = yield* decodeFile(path, Schema.decodeUnknownEffect(About))
+  const { choices, labels, predictions, readings } = yield* decodeFile(path, Schema.decodeUnknownEffect(About))
   if (predictions !== (yield* hashFile(join(evaluation, evaluationFiles.predictions)))) return yield* stale(path)
   return {
     readings: yield* readingsIn(join(folder, readings)),
-    choices: choices === null ? undefined : new Map(choices)
+    choices: choices === null ? undefined : new Map(choices),
+    labels: new Map(labels.map(([id, labelled, copied]) => [id, { labelled, copied }]))
   } satisfies Kept as Kept
 })
 
@@ -65,7 +78,7 @@ export const keptBeside = Effect.fn("keptAnalysis")(function*(evaluation: string
 export const readAlone = (
   judged: ReadonlyMap<string, Pick<Judged, "correct" | "group" | "options">>,
   seed: number,
-  { choices, readings }: Kept
+  { choices, labels, readings }: Kept
 ): ReadonlyArray<ReadAlone> =>
   readings.flatMap(({ found, id, random }) => {
     const own = judged.get(id)
@@ -78,6 +91,7 @@ export const readAlone = (
       scores: found.optionNll.map((nll) => nll.map((one) => -one)),
       right: found.right,
       chance: random.right,
+      ...labels.get(id),
       judged: choices && (choices.get(id) ?? 0)
     }]
   })

@@ -16,7 +16,7 @@ import {
 } from "../../domain/judge.ts"
 import type { QuestionRecord } from "../../domain/records/Records.ts"
 import type { RunConfig } from "../../domain/settings/RunConfig.ts"
-import type { Answer, Candidates, Question } from "../../domain/tables.ts"
+import type { Answer, Candidates, Fused, Question } from "../../domain/tables.ts"
 import { Corpus } from "../../runtime/ports/Corpus.ts"
 import * as LanguageModel from "../../runtime/ports/LanguageModel.ts"
 import { Reporter } from "../../runtime/ports/Reporter.ts"
@@ -82,6 +82,12 @@ const bestOfEach = (places: ReadonlyArray<number>, docs: Int32Array, scores: Flo
   return [...best.values()]
 }
 
+/** The option that each passage found leads to, by the readings that an answer was fused from; nothing of other answers. */
+const verdictsIn = (rows: Answered): Int32Array | undefined =>
+  "verdicts" in rows.columns
+    ? Frame.column(rows as unknown as Frame.Frame<ReturnType<typeof Fused>>, "verdicts")
+    : undefined
+
 /** Evaluates a frame's rows against their records. */
 const judgeRows = (
   rows: Answered,
@@ -96,6 +102,7 @@ const judgeRows = (
   const written = Frame.column(rows, "written")
   const nll = Frame.column(rows, "optionNll").map((own) => own.every(Number.isFinite) ? Array.from(own) : [])
   const width = docs.length / rows.rows
+  const verdicts = verdictsIn(rows)
   return records.map((record, r) => {
     const all = Array.from({ length: width }, (_, i) => r * width + i)
     const own = passages === "found" ? bestOfEach(all, docs, scores) : []
@@ -106,6 +113,7 @@ const judgeRows = (
           predictionIndex: indices[r]!,
           written: written[r]!,
           optionNll: nll[r]!,
+          ...(verdicts ? { verdicts: own.map((i) => [id(docs[i]!), verdicts[i]!] as const) } : {}),
           ...again(r)
         }
         : undefined,

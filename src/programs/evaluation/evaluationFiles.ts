@@ -128,7 +128,8 @@ const Shown = Schema.Struct({
   optionNll: orNone(Schema.Finite),
   optionProbabilities: orNone(Schema.Finite),
   orderAnswers: orNone(Schema.Int),
-  influence: orNone(Schema.Struct({ id: Schema.String, alone: Schema.Finite, beside: Schema.Finite }))
+  influence: orNone(Schema.Struct({ id: Schema.String, alone: Schema.Finite, beside: Schema.Finite })),
+  verdicts: orNone(Schema.Tuple([Schema.String, Schema.Int]))
 })
 
 /** The lines of a file of predictions, decoded one at a time. */

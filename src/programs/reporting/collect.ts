@@ -3,11 +3,14 @@ import * as Effect from "effect/Effect"
 import { spread } from "../../datasets/splits.ts"
 import { ConfigError } from "../../domain/settings/configure.ts"
 import type { Raw } from "../../domain/settings/RunConfig.ts"
+import type { Hallucinated } from "../analysis/hallucinated.ts"
 import { figures } from "../evaluation/compare.ts"
 import { aloneOf, type AloneReport } from "./alone.ts"
 import { runFolders } from "./folders.ts"
 import { type Matches, matchesOf } from "./matches.ts"
+import { type Pictures, picturesOf } from "./pictures.ts"
 import { flopsOf } from "./plans.ts"
+import { hallucinationsOf, type Rated, ratingsIn } from "./rated.ts"
 import { orTold, readRun, type Telling } from "./runs.ts"
 import {
   type Arm,
@@ -40,6 +43,10 @@ export interface ReportOptions {
   readonly passages: number
   /** Questions whose passages are matched token by token, which loads retrievers; 0 for none. */
   readonly matches: number
+  /** Most bytes of the pictures in the page; 0 for none. */
+  readonly pictures: number
+  /** Files of `anamnesis ratings read --json`. */
+  readonly ratings: ReadonlyArray<string>
   /** Files of `anamnesis plan --json`, by arm. */
   readonly plans: Readonly<Record<string, string>>
 }
@@ -58,10 +65,14 @@ export interface Report {
   readonly influences: ReadonlyArray<Influences>
   /** Readings of single passages, where `analyse` has made them. */
   readonly alone: AloneReport
+  /** What written answers say, where `hallucinations` has checked them; and what raters found. */
+  readonly hallucinations: ReadonlyArray<Hallucinated>
+  readonly ratings: ReadonlyArray<Rated>
   /** Ids of the questions shown, of how many. */
   readonly shown: ReadonlyArray<string>
   readonly questions: number
   readonly texts: Texts
+  readonly pictures: Pictures
   readonly matches: ReadonlyArray<Matches>
   /** Floating-point operations of a whole run by arm, of arms whose plan is given. */
   readonly flops: ReadonlyMap<string, number>
@@ -88,12 +99,13 @@ const baseOf = Effect.fnUntraced(function*(arms: ReadonlyArray<Arm>, wanted: str
 /** Passages whose texts are shown: those found first and the gold ones, of the questions shown. */
 const passagesShown = (arms: ReadonlyArray<Arm>, shown: ReadonlySet<string>): ReadonlySet<string> =>
   new Set(
-    arms.flatMap(evaluatedOf).flatMap(({ evaluated }) => evaluated.answered).filter(({ id }) => shown.has(id)).flatMap(
-      ({ gold, top }) => gold.concat(top.map(([id]) => id))
-    )
+    arms.flatMap(evaluatedOf).flatMap(({ before, evaluated }) => evaluated.answered.concat(before?.answered ?? []))
+      .filter(({ id }) => shown.has(id)).flatMap(
+        ({ gold, top }) => gold.concat(top.map(([id]) => id))
+      )
   )
 
-const noTexts: Texts = { questions: new Map(), passages: new Map(), told: [] }
+const noTexts: Texts = { questions: new Map(), passages: new Map(), images: new Map(), told: [] }
 
 /** Texts by the first evaluated run that has settings. */
 const textsFor = Effect.fnUntraced(
@@ -126,6 +138,8 @@ export const collect = Effect.fn("collectReport")(function*(args: ReadonlyArray<
   const ids = [...new Set(arms.flatMap(evaluatedOf).flatMap(({ evaluated }) => evaluated.answered.map(({ id }) => id)))]
   const shown = spread(ids, Math.min(options.maxQuestions, ids.length))
   const texts = yield* textsFor(arms, shown, telling)
+  const config = arms.flatMap(evaluatedOf).find((run) => run.config !== undefined)?.config
+  const pictures = yield* picturesOf(config, arms, shown, texts, { most: options.pictures, passages: options.passages })
   return {
     arms,
     base: base.name,
@@ -136,12 +150,15 @@ export const collect = Effect.fn("collectReport")(function*(args: ReadonlyArray<
     classified: classified(arms),
     influences: influences(arms),
     alone: aloneOf(arms, base),
+    hallucinations: hallucinationsOf(arms),
+    ratings: yield* ratingsIn(options.ratings),
     shown,
     questions: ids.length,
     texts,
+    pictures,
     matches: yield* matchesOf(arms, shown.slice(0, options.matches), texts, options.passages, telling),
     flops: yield* flopsOf(arms, options.plans),
-    damaged: [...telling.damaged, ...texts.told],
+    damaged: [...telling.damaged, ...texts.told, ...pictures.told],
     options
   } satisfies Report as Report
 })

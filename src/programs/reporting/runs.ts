@@ -11,6 +11,7 @@ import type { ConfigError } from "../../domain/settings/configure.ts"
 import type { Raw, RunConfig } from "../../domain/settings/RunConfig.ts"
 import { decodeFile, exists, FileError } from "../../runtime/files/disk.ts"
 import { modeOf } from "../../systems/all.ts"
+import { checkedBeside, type KeptChecks } from "../analysis/hallucinated.ts"
 import { type Kept, keptBeside } from "../analysis/kept.ts"
 import { metricsIn, predictionsIn } from "../evaluation/evaluationFiles.ts"
 import { load } from "../settings.ts"
@@ -47,6 +48,8 @@ export interface ReportedRun extends RunFolder {
   readonly evaluated: Evaluated | undefined
   /** What was read of the evaluated questions with single passages. */
   readonly analysis: Kept | undefined
+  /** What of its written answers was checked against their passages. */
+  readonly checked: KeptChecks | undefined
   readonly curves: ReadonlyArray<Curve>
 }
 
@@ -119,6 +122,7 @@ export const readRun = Effect.fn("readRun")(function*(folder: RunFolder, overrid
     before: yield* told(evaluatedIn(join(run, evaluationFolder("before")))),
     evaluated: yield* told(evaluatedIn(evaluation)),
     analysis: yield* told(keptBeside(evaluation)),
+    checked: yield* told(checkedBeside(evaluation)),
     curves: config ? (yield* told(curvesOf(config, run))) ?? [] : []
   } satisfies ReportedRun as ReportedRun
 })

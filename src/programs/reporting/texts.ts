@@ -11,6 +11,8 @@ import type { Evaluated } from "./runs.ts"
 export interface Texts {
   readonly questions: ReadonlyMap<string, QuestionRecord>
   readonly passages: ReadonlyMap<string, string>
+  /** References of passages' pictures, of those that have one. */
+  readonly images: ReadonlyMap<string, string>
   readonly told: ReadonlyArray<string>
 }
 
@@ -34,6 +36,7 @@ export const textsOf = Effect.fn("textsOf")(
     return {
       questions: new Map(changed.includes("questions") ? [] : records.map((record) => [record.id, record])),
       passages: new Map(passages.map(({ id, text }) => [id, text])),
+      images: new Map(passages.flatMap(({ id, image }) => image === undefined ? [] : [[id, image]])),
       told: changed.map((part) =>
         `The texts of ${part} are left out: ${
           String(made(evaluated, part)?.file)

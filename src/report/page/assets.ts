@@ -4,11 +4,12 @@ import { readFileSync } from "node:fs"
 
 const read = (url: URL): string => readFileSync(url, "utf8")
 
-/** The style sheet: layout and colours of both themes, then questions, then print. */
+/** The style sheet: layout and colours of both themes, then questions and their pictures, then print. */
 export const style = (): string =>
   [
     new URL("./assets/page.css", import.meta.url),
     new URL("./assets/questions.css", import.meta.url),
+    new URL("./assets/pictures.css", import.meta.url),
     new URL("./assets/print.css", import.meta.url)
   ].map(read).join("\n")
 
@@ -17,6 +18,7 @@ export const script = (): string =>
   [
     new URL("./assets/theme.js", import.meta.url),
     new URL("./assets/questionView.js", import.meta.url),
+    new URL("./assets/pictures.js", import.meta.url),
     new URL("./assets/matches.js", import.meta.url),
     new URL("./assets/questionList.js", import.meta.url)
   ].map(read).join("\n")

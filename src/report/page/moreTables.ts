@@ -1,28 +1,11 @@
 /** The tables of a report that say what single passages lead to, what passages do, and how classes are predicted. */
-import type { Comparison, Interval } from "../../domain/Metric.ts"
+import type { Comparison } from "../../domain/Metric.ts"
 import type { Report } from "../../programs/reporting/collect.ts"
 import { BINARY } from "../analysisTable.ts"
-import { bounds, count, NONE, percent, points, pValue, three } from "./numbers.ts"
+import { columnsOf, fields } from "./intervals.ts"
+import { count, points, pValue, three } from "./numbers.ts"
 import { number, type Table, text } from "./table.ts"
-
-/** An interval as fields of a row. */
-const fields = (name: string, interval: Interval | null | undefined) => ({
-  [name]: interval?.mean ?? null,
-  [`${name}Low`]: interval?.low ?? null,
-  [`${name}High`]: interval?.high ?? null
-})
-
-const of = (row: any, name: string): Interval => ({
-  mean: row[name] as number,
-  low: row[`${name}Low`] as number | null,
-  high: row[`${name}High`] as number | null
-})
-
-/** A figure and its interval as columns. */
-const columnsOf = (title: string, name: string, show: (value: number) => string = percent) => [
-  number<any>(title, (row) => row[name] === null ? NONE : show(row[name])),
-  number<any>("95 % interval", (row) => bounds(of(row, name), show))
-]
+import { writtenTables } from "./writtenTables.ts"
 
 const single = ({ alone: { arms } }: Report): Table => ({
   id: "single-passages",
@@ -30,8 +13,9 @@ const single = ({ alone: { arms } }: Report): Table => ({
   about:
     "Each question read again with each of its first passages alone. Inconsistent: these lead to different answers (no answer is one "
     + "of them). Oracle: one of them leads to the right answer; by chance: one of as many random passages does. Gap: what the best choice "
-    + `among the passages would add to the arm's own answers.${arms.some(({ binary }) => binary) ? ` ${BINARY}` : ""}`,
-  rows: arms.map(({ accuracy, arm, chance, gap, inconsistent, oracle, passages, questions, seeds, there }) => ({
+    + `among the passages would add to the arm's own answers. Label@k, of captions that are labels: the share of these passages whose label `
+    + `is the question's.${arms.some(({ binary }) => binary) ? ` ${BINARY}` : ""}`,
+  rows: arms.map(({ accuracy, arm, chance, gap, inconsistent, label, oracle, passages, questions, seeds, there }) => ({
     arm,
     seeds: seeds.join(" "),
     answers: questions,
@@ -41,7 +25,8 @@ const single = ({ alone: { arms } }: Report): Table => ({
     ...fields("accuracyThere", there),
     ...fields("oracle", oracle.at(-1)),
     ...fields("chance", chance.at(-1)),
-    ...fields("gap", gap)
+    ...fields("gap", gap),
+    ...fields("label", label.at(-1))
   })),
   columns: [
     text<any>("arm", ({ arm }) => arm),
@@ -51,7 +36,8 @@ const single = ({ alone: { arms } }: Report): Table => ({
     ...columnsOf("accuracy there", "accuracyThere"),
     ...columnsOf("oracle", "oracle"),
     ...columnsOf("by chance", "chance"),
-    ...columnsOf("gap", "gap", points)
+    ...columnsOf("gap", "gap", points),
+    ...(arms.some(({ label }) => label.length > 0) ? columnsOf("label@k", "label") : [])
   ]
 })
 
@@ -71,8 +57,8 @@ const rerankers = ({ alone: { arms } }: Report): Table => ({
   id: "rerankers",
   title: "Rerankers of single passages",
   about:
-    "Answers that go by one passage: that of highest score, that which the reader is surest of, the answer of most passages, or the "
-    + "choice of a judge. Gap: what the best choice would add.",
+    "Answers that go by one passage: that of highest score, that which the reader is surest of, the answer of most passages, the "
+    + "choice of a judge, or without a reader the label that most captions name, weighted by score (copy). Gap: what the best choice would add.",
   rows: arms.flatMap(({ arm, rerankers }) =>
     rerankers.map(({ accuracy, gap, name, there }) => ({
       arm,
@@ -164,4 +150,4 @@ const influence = ({ influences }: Report): Table => ({
 })
 
 /** The tables, of which those without rows are not shown. */
-export const moreTables = [classes, single, onBase, rerankers, influence, oracle]
+export const moreTables = [classes, single, onBase, rerankers, influence, oracle, ...writtenTables]

@@ -64,6 +64,10 @@ const questionsHtml = (report: Report, source: string): Html => {
       : `Matches of single tokens are here for the first ${options.matches} questions of ${
         report.matches.map(({ arm, seed }) => `${arm}, seed ${seed}`).join("; ")
       }.`,
+    report.pictures.left > 0 &&
+    `${count(report.pictures.left)} pictures are left out, as those before them take all of ${
+      count(report.options.pictures)
+    } bytes (--picture-bytes).`,
     report.influences.length === 0
     && "How each passage changed the right answer's likelihood is left out: evaluations keep it with passage_influence: true."
   ]
@@ -125,7 +129,7 @@ export const pageOf = async (report: Report, beside: string): Promise<Page> => {
   const words = lead(report)
   const { files, parts } = await body(report)
   const [css, js] = [style(), script()]
-  const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src ${
+  const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src ${
     sourceHash(js)
   }; base-uri 'none'; form-action 'none'`
   const page = html`<!doctype html>

@@ -33,6 +33,8 @@ interface RunShown {
   /** The query's tokens, and by passage its own and which of them each token of the query matches best; if they were asked for. */
   readonly query?: ReadonlyArray<string>
   readonly matches?: Readonly<Record<string, MatchShown>>
+  /** The same run before training, of questions with pictures, where it found or said something else. */
+  readonly before?: Pick<RunShown, "said" | "correct" | "top" | "alone">
 }
 
 /** Tokens of a passage; the place of the best match of each token of the query, and its similarity. */
@@ -47,6 +49,8 @@ interface QuestionShown {
   readonly id: string
   readonly type: string
   readonly text: string | null
+  /** Place of its picture, if the page has it. */
+  readonly picture?: number
   readonly options: ReadonlyArray<string>
   readonly right: number
   readonly answers: ReadonlyArray<string>
@@ -60,6 +64,9 @@ interface QuestionShown {
 export interface Shown {
   readonly arms: ReadonlyArray<{ readonly name: string; readonly reads: number | null }>
   readonly passages: Readonly<Record<string, string>>
+  /** Data URIs, and places among them of passages' pictures. */
+  readonly pictures: ReadonlyArray<string>
+  readonly pictured: Readonly<Record<string, number>>
   readonly questions: ReadonlyArray<QuestionShown>
 }
 
@@ -120,6 +127,29 @@ const matchesShown = (matched: ReturnType<Matches["questions"]["get"]>): Pick<Ru
     )
   }
 
+/** What each passage leads to by the readings that an answer was fused from, if it was. */
+const fusedShown = ({ answers, options, verdicts }: Answered): Pick<RunShown, "alone"> =>
+  verdicts.length === 0 ? {} : {
+    alone: Object.fromEntries(
+      verdicts.map(([passage, option]) => {
+        const said = options[option] ?? ""
+        return [passage, [cut(said, TEXT), option >= 0 && answers.includes(said) ? 1 : 0]]
+      })
+    )
+  }
+
+/** A run before training, of a question with pictures. */
+const beforeShown = (report: Report, before: Answered | undefined, now: RunShown): Pick<RunShown, "before"> => {
+  if (before === undefined || !report.texts.questions.get(before.id)?.image) return {}
+  const { alone, correct, said, top } = {
+    ...runShown(before, now.arm, now.seed, null, now.top.length),
+    ...fusedShown(before)
+  }
+  const idsOf = (own: RunShown["top"]) => own.map(([id]) => id).join("\n")
+  if (idsOf(top) === idsOf(now.top) && (correct === null || said === now.said)) return {}
+  return { before: { said, correct, top, ...(alone ? { alone } : {}) } }
+}
+
 /** What each passage leads to by itself, by question. */
 const aloneShown = ({ analysis }: { readonly analysis: Kept | undefined }) => {
   const found = new Map(analysis?.readings.map((own) => [own.id, own.found]))
@@ -132,19 +162,22 @@ const aloneShown = ({ analysis }: { readonly analysis: Kept | undefined }) => {
 }
 
 /** What each run made of each question shown, in the order of the questions. */
-const byQuestion = ({ arms, matches, options, shown }: Report) => {
+const byQuestion = (report: Report) => {
+  const { arms, matches, options, shown } = report
   const found = new Map<string, Array<{ readonly own: Answered; readonly run: RunShown }>>(shown.map((id) => [id, []]))
   arms.forEach((arm, i) => {
-    for (const { analysis, evaluated, seed } of evaluatedOf(arm)) {
+    for (const { analysis, before, evaluated, seed } of evaluatedOf(arm)) {
+      const earlier = new Map(before?.answered.map((own) => [own.id, own]))
       const alone = aloneShown({ analysis })
       for (const own of evaluated.answered) {
         const matched = matches.find((one) => one.arm === arm.name && one.seed === seed)?.questions.get(own.id)
         const run = {
           ...runShown(own, i, seed, readsOf(arm), options.passages),
           ...matchesShown(matched),
+          ...fusedShown(own),
           ...alone(own.id)
         }
-        found.get(own.id)?.push({ own, run })
+        found.get(own.id)?.push({ own, run: { ...run, ...beforeShown(report, earlier.get(own.id), run) } })
       }
     }
   })
@@ -153,7 +186,7 @@ const byQuestion = ({ arms, matches, options, shown }: Report) => {
 
 /** The questions that are shown, with the texts of their passages. */
 export const shownOf = (report: Report): Shown => {
-  const { arms, texts } = report
+  const { arms, pictures, texts } = report
   const now = inconsistencies(arms)
   const questions = [...byQuestion(report)].flatMap(([id, all]): ReadonlyArray<QuestionShown> => {
     const first = all[0]?.own
@@ -162,6 +195,7 @@ export const shownOf = (report: Report): Shown => {
       id,
       type: first.type,
       text: texts.questions.has(id) ? cut(texts.questions.get(id)!.question, TEXT) : null,
+      ...(pictures.questions.has(id) ? { picture: pictures.questions.get(id)! } : {}),
       options: first.options.map((option) => cut(option, TEXT)),
       right: first.answerIndex,
       answers: first.answers.map((text) => cut(text, TEXT)),
@@ -171,12 +205,19 @@ export const shownOf = (report: Report): Shown => {
     }]
   })
   const wanted = new Set(
-    questions.flatMap(({ gold, runs }) => [...gold, ...runs.flatMap(({ top }) => top.map(([id]) => id))])
+    questions.flatMap(({ gold, runs }) => [
+      ...gold,
+      ...runs.flatMap(({ before, top }) => top.concat(before?.top ?? []).map(([id]) => id))
+    ])
   )
   return {
     arms: arms.map((arm) => ({ name: arm.name, reads: readsOf(arm) })),
     passages: Object.fromEntries(
       [...wanted].flatMap((id) => texts.passages.has(id) ? [[id, cut(texts.passages.get(id)!, PASSAGE)]] : [])
+    ),
+    pictures: pictures.data,
+    pictured: Object.fromEntries(
+      [...wanted].flatMap((id) => pictures.passages.has(id) ? [[id, pictures.passages.get(id)!]] : [])
     ),
     questions
   }

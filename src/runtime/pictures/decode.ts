@@ -26,7 +26,8 @@ export const limits: Limits = { max_pixels: 64_000_000 }
 /** The most bytes of a picture's file. */
 const LARGEST = 2 ** 28
 
-const absent =
+/** Why pictures of files cannot be read or written. */
+export const absent =
   "takes the package sharp, which is not installed: install the packages with optional ones (npm install), or give arrays (.npz)"
 
 const hidden = "is a GIF with transparent pixels, of which the colours under them are not kept; save it as PNG"
@@ -35,7 +36,7 @@ type Open = (bytes: Uint8Array, options: SharpOptions) => Sharp
 let loaded: Promise<Open> | undefined
 
 /** sharp, on first use, without a cache: each picture is decoded once. */
-const sharp = (): Promise<Open> =>
+export const sharp = (): Promise<Open> =>
   loaded ??= import("sharp").then(({ default: made }) => {
     made.cache(false)
     return made

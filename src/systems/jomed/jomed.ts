@@ -30,6 +30,10 @@ const lacks = (c: JomedConfig) => (records: ReadonlyArray<QuestionRecord>, split
     unseen.length > 0 && `${unseen.length} questions have no picture to ask with (first: ${unseen[0]!.id})`,
     learns && c.class_balanced && (kinds.size > 1 || open.length > 0)
     && "class_balanced takes questions that all have the same options; set class_balanced: false",
+    learns && c.utility === "label" && open.length > 0
+    && `${open.length} questions have no options that a passage could name (first: ${
+      open[0]!.id
+    }); set another utility`,
     !learns && c.fused_eval && open.length > 0
     && `${open.length} questions have no options to fuse (first: ${open[0]!.id}); set fused_eval: false`
   ].filter((problem) => problem !== false)

@@ -92,10 +92,11 @@ export const fields = {
     aliases: ["update_base_ret_freq"],
     matters: trainsRetriever
   }),
-  utility: setting(Schema.Literals(["log_prob", "double_softmax", "nll"]), {
+  utility: setting(Schema.Literals(["log_prob", "double_softmax", "nll", "label"]), {
     description:
       "How a passage's scores of the options become its utility: log P of the right one; the same after another softmax, as "
-      + "released; or its log-likelihood, whatever the others have.",
+      + "released; its log-likelihood, whatever the others have (nll); or, without a reader, 1 if the passage's text names the right option "
+      + "and 0 if not (label): an upper line, for captions that are labels.",
     affects: "learning",
     matters: trainsRetriever
   }),

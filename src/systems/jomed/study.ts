@@ -8,7 +8,7 @@ import { Indifferent } from "../../runtime/ports/Learning.ts"
 import { RetrieverError } from "../../runtime/ports/Retriever.ts"
 import type { AnswerOptions } from "../../stages/answer.ts"
 import { type HeadsOptions, taughtByPairs } from "../../stages/heads.ts"
-import { type VerdictStudyOptions, verdictWeighted } from "../../stages/pipelines.ts"
+import { labelWeighted, type VerdictStudyOptions, verdictWeighted } from "../../stages/pipelines.ts"
 import { VerdictCache } from "../../stages/verdicts.ts"
 import { answerOptions, type QuestionStudy } from "../questions.ts"
 import type { JomedConfig } from "./settings.ts"
@@ -89,7 +89,10 @@ export const pairs = (c: JomedConfig): QuestionStudy => taughtByPairs({ ...heads
  * passages of a batch make no difference, so that it is tried with others, and fails after a few.
  */
 export const verdicts = (c: JomedConfig): QuestionStudy => {
-  const { gate, learn, learnSeveral, study } = verdictWeighted(verdictOptions(c), new VerdictCache())
+  const o = verdictOptions(c)
+  const { gate, learn, learnSeveral, study } = c.utility === "label"
+    ? labelWeighted(o)
+    : verdictWeighted(o, new VerdictCache())
   const teaches = teaching(c)
   return {
     learn,

@@ -33,7 +33,14 @@ const quiet = <A, E>(effect: Effect.Effect<A, E, Layer.Success<typeof services>>
   Effect.runPromise(
     effect.pipe(Effect.provide(services), Effect.provideService(References.MinimumLogLevel, "None"))
   )
-const options: AnalyseOptions = { split: "test", passages: 3, chance: true, judge: undefined, overrides: {} }
+const options: AnalyseOptions = {
+  split: "test",
+  passages: 3,
+  chance: true,
+  judge: undefined,
+  classifiers: false,
+  overrides: {}
+}
 /** A copy of the experiment for a test by itself: tests run side by side. */
 const copied = (name: string) => {
   cpSync(join(folder, "experiment"), join(folder, name), { recursive: true })
@@ -239,6 +246,17 @@ describe("hallucinations", () => {
     const table = hallucinationsTable([own!])
     assert.match(table, /\| frozen +\| nowhere +\| 2 +\| 0\.500/)
     assert.include(table, "the judge gave no judgement of 1 statements")
+    // A report has the same figures, and none of predictions that have changed.
+    const report = await quiet(collect([`frozen=${run!}`], reportOptions))
+    assert.deepStrictEqual(report.hallucinations, [own!])
+    const { files, html } = await pageOf(report, "r.files")
+    assert.include(html, "What written answers rest on")
+    assert.include(files.map(({ name }) => name), "tables/written-contents.csv")
+    const predictions = join(run!, "eval-test", "predictions.jsonl")
+    writeFileSync(predictions, readFileSync(predictions, "utf8").replace("No gene", "A gene"))
+    const changed = await quiet(collect([`frozen=${run!}`], reportOptions))
+    assert.deepStrictEqual(changed.hallucinations, [])
+    assert.include(changed.damaged.join(), "hallucinations.json: is of another evaluation than there is now")
   }, 60_000)
 
   it("is refused without anything to check by, or anything that is written", async () => {

@@ -9,12 +9,14 @@ import { join } from "node:path"
 import { csvRecords } from "../../../src/datasets/benchmarks/csv.ts"
 import { exportRatings, readRatings, type SheetOptions } from "../../../src/programs/analysis/ratings.ts"
 import { compareCosts } from "../../../src/programs/costs/compareCosts.ts"
+import { collect } from "../../../src/programs/reporting/collect.ts"
 import { costsTable } from "../../../src/report/costsTable.ts"
+import { pageOf } from "../../../src/report/page/page.ts"
 import { ratingsTable } from "../../../src/report/ratingsTable.ts"
 import { cpu } from "../../../src/runtime/engine/providers.ts"
 import { silent } from "../../../src/runtime/ports/Reporter.ts"
 import { judgeOf } from "../../support/judges.ts"
-import { experimented } from "../../support/reported.ts"
+import { experimented, options as reportOptions } from "../../support/reported.ts"
 import * as Tiny from "../../support/tiny.ts"
 
 let folder: string
@@ -114,6 +116,19 @@ describe("a sheet of ratings", () => {
     const table = ratingsTable(rated)
     assert.include(table, "Bob: 2 items have no rating")
     assert.include(table, "Bob: 1 items are of no item of the sheet")
+    // In a report, from what the command prints with --json.
+    const printed = join(folder, "rated.json")
+    writeFileSync(printed, JSON.stringify(rated, null, 2))
+    const report = await quiet(collect([join(folder, "experiment")], { ...reportOptions, ratings: [printed] }))
+    const { files, html } = await pageOf(report, "r.files")
+    assert.include(html, "Ratings of answers")
+    const csv = (name: string) => {
+      const file = files.find((own) => own.name === `tables/${name}.csv`)!
+      return "text" in file ? file.text : ""
+    }
+    assert.include(csv("ratings"), "joint,judge,1,6,4,4,4,0,0,0,")
+    assert.match(csv("raters"), /^"ann, Bob",1,9,1,1,1,1,1,\r$/m)
+    assert.match(csv("raters"), /^Bob,1,,,,,,,3\r$/m)
     // Where a spreadsheet separates by semicolons.
     writeFileSync(join(folder, "cas.csv"), `item;rating\n${ids.map((id) => `${id};4`).join("\n")}\n`)
     const semicolons = await quiet(readRatings([join(folder, "cas.csv")], `${sheet}.key.json`, undefined))

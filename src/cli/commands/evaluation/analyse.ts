@@ -31,6 +31,13 @@ export const analyseCommand = Command.make(
       ),
       Flag.withDefault(true)
     ),
+    classifiers: Flag.Boolean("classifiers").pipe(
+      Flag.withDescription(
+        "Of questions about pictures: learn linear classifiers on the first system's encoder, from its training questions and from the "
+          + "memory's captions as labels, to stand beside"
+      ),
+      Flag.withDefault(false)
+    ),
     ...judging,
     set: evaluated.set,
     systems: Argument.String("systems").pipe(
@@ -41,13 +48,14 @@ export const analyseCommand = Command.make(
       Argument.atLeast(1)
     )
   },
-  Effect.fnUntraced(function*({ chance, passages, set, split, systems, ...flags }) {
+  Effect.fnUntraced(function*({ chance, classifiers, passages, set, split, systems, ...flags }) {
     const named = systems.map(systemOf)
     const judge = yield* judgeOf(flags, join(named[0]!.folders[0] ?? "", analysisFolder(split)))
     const options = {
       split,
       passages: Option.getOrUndefined(passages),
       chance,
+      classifiers,
       judge,
       overrides: yield* pairs(set)
     }

@@ -43,6 +43,16 @@ const flags = {
     ),
     Flag.withDefault(0)
   ),
+  pictureBytes: Flag.Int("picture-bytes").pipe(
+    Flag.withMetavar("bytes"),
+    Flag.withDescription("Most bytes of the pictures in the page, each of 128 pixels at most; 0 for none"),
+    Flag.withDefault(8 * 2 ** 20)
+  ),
+  ratings: Flag.File("ratings").pipe(
+    Flag.withMetavar("file"),
+    Flag.withDescription("Output of anamnesis ratings read --json, to be shown; repeat for more"),
+    Flag.atLeast(0)
+  ),
   plan: Flag.String("plan").pipe(
     Flag.withMetavar("arm=file"),
     Flag.withDescription("Output of anamnesis plan --json of an arm's settings, for its FLOPs; repeat for more"),
@@ -73,27 +83,32 @@ export const reportCommand = Command.make(
       Argument.atLeast(1)
     )
   },
-  Effect.fnUntraced(function*({ base, matches, maxQuestions, out, passages, plan, runs, set, split }) {
-    if (maxQuestions < 0 || matches < 0 || passages < 1 || passages > 20) {
-      return yield* refuse("report", "--max-questions and --matches are 0 or more, --passages is 1 to 20")
+  Effect.fnUntraced(
+    function*({ base, matches, maxQuestions, out, passages, pictureBytes, plan, ratings, runs, set, split }) {
+      if (maxQuestions < 0 || matches < 0 || pictureBytes < 0 || passages < 1 || passages > 20) {
+        const problem = "--max-questions, --matches and --picture-bytes are 0 or more, --passages is 1 to 20"
+        return yield* refuse("report", problem)
+      }
+      const report = yield* collect(runs, {
+        split,
+        base: Option.getOrUndefined(base),
+        overrides: yield* pairs(set),
+        maxQuestions,
+        passages,
+        matches,
+        pictures: pictureBytes,
+        ratings,
+        plans: yield* plansOf(plan)
+      })
+      const { files, html } = yield* Effect.promise(() => pageOf(report, basename(filesFolder(out))))
+      const folder = yield* writeReport(out, html, [...files, ...trecFiles(report)])
+      const { headline, sentences, unknown } = lead(report)
+      yield* tell(
+        { page: out, files: folder, headline, sentences, unknown },
+        () => [headline, ...sentences, lines({ page: out, files: folder })].join("\n")
+      )
     }
-    const report = yield* collect(runs, {
-      split,
-      base: Option.getOrUndefined(base),
-      overrides: yield* pairs(set),
-      maxQuestions,
-      passages,
-      matches,
-      plans: yield* plansOf(plan)
-    })
-    const { files, html } = yield* Effect.promise(() => pageOf(report, basename(filesFolder(out))))
-    const folder = yield* writeReport(out, html, [...files, ...trecFiles(report)])
-    const { headline, sentences, unknown } = lead(report)
-    yield* tell(
-      { page: out, files: folder, headline, sentences, unknown },
-      () => [headline, ...sentences, lines({ page: out, files: folder })].join("\n")
-    )
-  })
+  )
 ).pipe(
   Command.withDescription(
     "Write a page on runs: which arm is better and how sure that is, curves, costs, and what each arm made of each question"

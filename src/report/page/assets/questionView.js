@@ -133,6 +133,7 @@ const insideOf = (data, question, wanted) =>
     question.options.length > 0
       ? optionsOf(question, wanted)
       : element("p", {}, "Right: ", ...marked(question.answers.join("; ") || "not known", wanted)),
+    picturesOf(data, question, wanted),
     ...question.runs.map((run) => runOf(data, question, run, wanted))
   )
 
