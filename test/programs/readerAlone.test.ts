@@ -21,9 +21,9 @@ const counting = (counted: Array<number>) =>
   Effect.map(LanguageModel, (model) =>
     LanguageModel.of({
       ...model,
-      nll: (prompts, continuations, reduction) => {
+      nll: (prompts, continuations) => {
         counted.push(prompts.length)
-        return model.nll(prompts, continuations, reduction)
+        return model.nll(prompts, continuations)
       }
     }))
 
