@@ -28,7 +28,7 @@ import * as score from "../src/stages/score.ts"
 import type { Stage } from "../src/stages/Stage.ts"
 import * as supervise from "../src/stages/supervise.ts"
 import { learnPreferences, learnTokens } from "../src/stages/tokens.ts"
-import { byContrast, byLogTarget, byPairs, byTarget, update } from "../src/stages/update.ts"
+import { byContext, byContrast, byLogTarget, byPairs, byTarget, update } from "../src/stages/update.ts"
 import { answerFused, labelVerdicts, readVerdicts, weigh } from "../src/stages/verdicts.ts"
 import { specs } from "../src/systems/all.ts"
 
@@ -180,6 +180,7 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
       "update(byTarget(m, c))",
       update(byTarget(m, c, asks))
     ],
+    ["update(byContext(m, c))", update(byContext(m, c, asks))],
     ["update(byLogTarget(m, c))", update(byLogTarget(m, c, asks))],
     ["update(byContrast(n, b))", update(byContrast(n, b, { both: false, margins: false }))],
     ["update(byPassage(n))", update(byPassage(n, asks))]

@@ -39,13 +39,20 @@ const versionOf = (manifest: string): string =>
 
 const exists = (path: string) => FileSystem.FileSystem.use((fs) => fs.exists(path)).pipe(located(path))
 
-/** The commit as git reports it; none if git is missing or fails, or if the checkout merely contains this one. */
-const commit = Effect.gen(function*() {
-  if (!(yield* exists(join(root, ".git")))) return null
+/** What git is asked. It takes no lock on the index for it, which would stay behind if both were killed meanwhile. */
+const question = ["--no-optional-locks", "status", "--porcelain=v2", "--branch", "--untracked-files=no"] as const
+
+/**
+ * The commit of a checkout as git reports it, "-dirty" behind it where tracked files differ; none if git is missing or fails, or if
+ * the checkout merely contains the folder.
+ */
+export const commitOf = Effect.fnUntraced(function*(folder: string) {
+  if (!(yield* exists(join(folder, ".git")))) return null
   const spawner = yield* ChildProcessSpawner
-  const asked = ChildProcess.make("git", ["-C", root, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])
-  const answer = (yield* Effect.orElseSucceed(spawner.string(asked), () => "")).trim()
-  return /^[0-9a-f]{40}(-dirty)?$/.test(answer) ? answer : null
+  const asked = ChildProcess.make("git", ["-C", folder, ...question])
+  const answer = yield* Effect.orElseSucceed(spawner.string(asked), () => "")
+  const [, id] = /^# branch\.oid ([0-9a-f]{40})$/m.exec(answer) ?? []
+  return id === undefined ? null : /^[^#]/m.test(answer) ? `${id}-dirty` : id
 })
 
 const flakeLock = Effect.gen(function*() {
@@ -58,7 +65,7 @@ export const environment = Effect.gen(function*() {
   const { precision, provider, threads } = yield* Session
   return {
     version: versionOf("../../package.json"),
-    commit: yield* commit,
+    commit: yield* commitOf(root),
     node: process.versions.node,
     onnxruntime: versionOf("onnxruntime-node/package.json"),
     provider,

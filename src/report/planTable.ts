@@ -68,6 +68,7 @@ const memory = (m: Memory): string =>
     ...maybe("weights", m.weights),
     ...maybe("optimiser", m.optimizer),
     ...maybe("accumulated gradients", m.sums),
+    ...maybe("reader's weights of some steps ago (reader_lag)", m.earlier),
     ...maybe("index", m.index),
     ...maybe(`largest program (${m.largest?.program})`, m.largest && m.largest.bytes),
     ...maybe("making a checkpoint", m.saving),

@@ -26,6 +26,7 @@ import {
 import * as Stage from "./Stage.ts"
 import { drawInBatch, drawOracle, drawWithGold, findGold } from "./supervise.ts"
 import {
+  byContext,
   byContrast,
   byLogTarget,
   byPairs,
@@ -141,6 +142,9 @@ export const attentive = (o: StudyOptions) =>
 /** REPLUG LSR: the retriever's distribution diverges the least from that of the likelihoods. */
 export const replugged = (o: StudyOptions) =>
   trainingStep(pipe(candidates(o), Stage.andThen(replug(o.m, o.temperatureGold))), byLogTarget(o.m, o.c, o))
+
+/** Trains only the reader, on passages that nothing learns to find: none is judged. */
+export const readerAlone = (o: StudyOptions) => trainingStep(drawn(o), byContext(o.m, o.c, o))
 
 /** Supervised by gold passages, with retrieved ones as negatives. */
 export const goldSupervised = (o: StudyOptions) =>

@@ -102,6 +102,17 @@ export const byLogTarget = (m: number, c: number, o: PromptOptions) => ({
     })
 })
 
+/** The reader's prompts alone; the retriever has nothing to learn. */
+export const byContext = (m: number, c: number, o: PromptOptions) => ({
+  needs: common(m, c),
+  lessons: (rows: Frame.Frame<ReturnType<typeof common>>) =>
+    Effect.map(readerLesson(o, rows), (reader): Lessons => {
+      const docs = Frame.column(rows, "drawn")
+      const objective = { _tag: "Listwise", target: new Float32Array(docs.length) } as const
+      return { reader, retriever: { queries: queriesOf(rows), docs, objective } }
+    })
+})
+
 /** What contrast asks for: queries ranked for passages too, or a teacher's margins. */
 export interface ContrastGoal {
   readonly both: boolean

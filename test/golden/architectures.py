@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy, linear, normalize
 from transformers import (
-    BertConfig, BertForMaskedLM, BertModel, DistilBertConfig, DistilBertModel, Gemma3ForCausalLM, Gemma3TextConfig, GemmaConfig, GemmaForCausalLM,
+    BertConfig, BertForMaskedLM, BertModel, DebertaConfig, DebertaModel, DebertaV2Config, DebertaV2ForMaskedLM, DebertaV2Model, DistilBertConfig, DistilBertModel, Gemma3ForCausalLM, Gemma3TextConfig, GemmaConfig, GemmaForCausalLM,
     LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, ModernBertConfig, ModernBertForMaskedLM,
     ModernBertModel, MPNetConfig, MPNetModel, Phi3Config, Phi3ForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config,
     Qwen3ForCausalLM, RobertaConfig, RobertaForMaskedLM, XLMRobertaConfig, XLMRobertaModel,
@@ -129,6 +129,7 @@ def encoder_config(kind, **given):
     })
 
 
+DISENTANGLED = {"relative_attention": True, "position_biased_input": False, "pos_att_type": "c2p|p2c", "type_vocab_size": 0}
 MODERN = {"bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3}
 
 
@@ -139,6 +140,8 @@ def run_encoder(model, head, generator, length=18):
     mask[0, 5] = 0
     hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state
     vectors = normalize(hidden if head is None else linear(hidden, head), dim=-1)
+    if model.config.model_type.startswith("deberta"):  # elsewhere masked tokens see the others; these mean nothing
+        vectors = vectors * mask[..., None]
     probe = torch.randn(vectors.shape, generator=generator)
     (vectors * probe).sum().backward()
     out = {"ids": ids.float(), "mask": mask.float(), "vectors": vectors.detach(), "probe": probe}
@@ -193,6 +196,12 @@ ENCODERS = {
                                     max_position_embeddings=24), DistilBertModel, 0, plain),
     "mpnet": (encoder_config(MPNetConfig, pad_token_id=1, max_position_embeddings=160),
                    MPNetModel, 0, plain),
+    "deberta": (encoder_config(DebertaConfig, **DISENTANGLED, max_relative_positions=12), DebertaModel, 0, plain),
+    "deberta-c2p": (encoder_config(DebertaConfig, **{**DISENTANGLED, "pos_att_type": ["c2p"]}), DebertaModel, 8, as_pylate),
+    "deberta-v2": (encoder_config(DebertaV2Config, **DISENTANGLED, position_buckets=8, share_att_key=True, norm_rel_ebd="layer_norm",
+                                  conv_kernel_size=3, conv_act="gelu"), DebertaV2Model, 0, plain),
+    "deberta-v2-mlm": (encoder_config(DebertaV2Config, **{**DISENTANGLED, "pos_att_type": ["p2c", "c2p"]}, position_buckets=12,
+                                      max_position_embeddings=64), DebertaV2ForMaskedLM, 0, plain),
     "modernbert": (encoder_config(ModernBertConfig, local_attention=6, num_hidden_layers=4, **MODERN), ModernBertModel, 0,
                    plain),
     "modernbert-mlm": (encoder_config(ModernBertConfig, local_attention=4, num_hidden_layers=2, norm_bias=True,
@@ -202,7 +211,7 @@ ENCODERS = {
 
 
 # Longer texts, whose tokens are further apart than biases tell.
-LENGTHS = {"mpnet": 150}
+LENGTHS = {"mpnet": 150, "deberta-v2-mlm": 60}
 
 
 def make_encoder(name, config, kind, dim, save):

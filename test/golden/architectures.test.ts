@@ -10,7 +10,7 @@ import { colbert, type Encoder } from "../../src/kernels/nn/colbert.ts"
 import { causalLm, type Decoder } from "../../src/kernels/nn/decoder.ts"
 import { type Bound, flatten, type Params } from "../../src/kernels/nn/Module.ts"
 import { reshape, sumAll } from "../../src/kernels/op/broadcast.ts"
-import { mul, scale } from "../../src/kernels/op/elementwise.ts"
+import { float, mul, scale } from "../../src/kernels/op/elementwise.ts"
 import { gather } from "../../src/kernels/op/gather.ts"
 import { crossEntropy } from "../../src/kernels/op/normalise.ts"
 import { constant, type Tensor } from "../../src/kernels/Tensor.ts"
@@ -56,14 +56,17 @@ const decodes = Effect.fnUntraced(function*(name: string) {
   }
 })
 
-const points = (encoder: Encoder, expected: Safetensors.StoredTensors) => (bound: Bound<Params>): Computed => {
-  const { data, shape } = expected.get("mask")!
-  const mask = constant(Nd.fromArray(shape, data), "bool")
-  const vectors = encoder.apply(bound, { ids: int32(expected.get("ids")!), mask })
-  const probe = expected.get("probe")!
-  const weighed = mul(vectors, constant(Nd.fromArray(probe.shape, probe.data)))
-  return { outputs: { vectors }, loss: reshape(sumAll(weighed), []) }
-}
+const points =
+  (name: string, encoder: Encoder, expected: Safetensors.StoredTensors) => (bound: Bound<Params>): Computed => {
+    const { data, shape } = expected.get("mask")!
+    const mask = constant(Nd.fromArray(shape, data), "bool")
+    const found = encoder.apply(bound, { ids: int32(expected.get("ids")!), mask })
+    /** Of DeBERTa, those of masked tokens mean nothing. */
+    const vectors = name.startsWith("deberta") ? mul(found, reshape(float(mask), [...shape, 1])) : found
+    const probe = expected.get("probe")!
+    const weighed = mul(vectors, constant(Nd.fromArray(probe.shape, probe.data)))
+    return { outputs: { vectors }, loss: reshape(sumAll(weighed), []) }
+  }
 
 const encodes = Effect.fnUntraced(function*(name: string) {
   const folder = join(folders, name)
@@ -73,7 +76,7 @@ const encodes = Effect.fnUntraced(function*(name: string) {
   const dim = expected.get("gradient/linear.weight")?.shape[0] ?? 0
   const encoder = colbert({ ...found, dim })
   const weights = yield* ModelFolder.weights(folder, flatten(encoder.params), 1, { naming })
-  yield* compare(name, encoder.params, weights, points(encoder, expected), expected, naming)
+  yield* compare(name, encoder.params, weights, points(name, encoder, expected), expected, naming)
 })
 
 describe("a checkpoint of transformers", () => {

@@ -1,8 +1,8 @@
-"""BERTScore by bert-score 0.3.13 (torch 2.11, transformers 5.3): writes bertScore.json.
+"""BERTScore by bert-score 0.3.13 (torch 2.15, transformers 5.24): writes bertScore.json.
 
     python bertScore.py [FOLDER]     all-MiniLM-L6-v2, whose figures are kept as they were if it is not given
 
-The tiny encoders are sentences/bert-mean and sentences/roberta-mean, whose words are those of the texts. bert-score puts a space before
+The tiny encoders are bert-mean, roberta-mean, deberta-mean and deberta-v2-cls of sentences/, whose words are those of the texts. bert-score puts a space before
 RoBERTa's texts by an argument that transformers 5 has no more: here the text gets it.
 """
 
@@ -12,13 +12,14 @@ from pathlib import Path
 
 import bert_score
 from bert_score import utils
-from transformers import BertModel, PreTrainedTokenizerFast, RobertaModel
+from transformers import AutoModel, PreTrainedTokenizerFast
 
 HERE = Path(__file__).parent
 # of an empty text; transformers 5 has it no more
 PreTrainedTokenizerFast.build_inputs_with_special_tokens = lambda self, _: self.encode("")
 TINY = HERE / "sentences" / "bert-mean"
 ROBERTA = HERE / "sentences" / "roberta-mean"
+DEBERTAS = {"deberta": HERE / "sentences" / "deberta-mean", "deberta-v2": HERE / "sentences" / "deberta-v2-cls"}
 OUT = HERE / "bertScore.json"
 WORDS = list(json.loads((TINY / "tokenizer.json").read_text())["model"]["vocab"])
 WORDS = [w for w in WORDS if not w.startswith("[")]
@@ -52,7 +53,7 @@ def scores(folder, pairs, layers, idf, baseline=None):
     bert_score.score.__globals__["get_tokenizer"] = utils.get_tokenizer
 
     def model(*_):
-        own = (RobertaModel if folder == ROBERTA else BertModel).from_pretrained(folder).eval()
+        own = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
         own.encoder.layer = own.encoder.layer[:layers]
         return own
 
@@ -74,6 +75,7 @@ path.write_text(BASELINE)
 before = json.loads(OUT.read_text()) if OUT.exists() else {}
 told = {"baseline": BASELINE, "tiny": {"pairs": TINY_PAIRS, "cases": cases(TINY, TINY_PAIRS, [1, 2], path)}}
 told["roberta"] = {"pairs": TINY_PAIRS, "cases": cases(ROBERTA, TINY_PAIRS, [1, 2], path)}
+told |= {name: {"pairs": TINY_PAIRS, "cases": cases(folder, TINY_PAIRS, [1, 2], path)} for name, folder in DEBERTAS.items()}
 told["minilm"] = {"pairs": PAIRS, "cases": cases(Path(sys.argv[1]), PAIRS, [3, 5], path)} if len(sys.argv) > 1 else before.get("minilm")
 path.unlink()
 OUT.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")

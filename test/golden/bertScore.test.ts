@@ -24,6 +24,8 @@ const told = JSON.parse(readFileSync(join(import.meta.dirname, "bertScore.json")
   readonly baseline: string
   readonly tiny: Golden
   readonly roberta: Golden
+  readonly deberta: Golden
+  readonly "deberta-v2": Golden
   readonly minilm: Golden
 }
 const tiny = join(import.meta.dirname, "sentences", "bert-mean")
@@ -63,6 +65,10 @@ describe("BERTScore is bert-score's", () => {
   it.live("of a tiny BERT: layers, frequencies, several references, empty and long texts", () =>
     agrees(tiny, told.tiny))
   it.live("of a tiny RoBERTa, before whose texts stands a space", () => agrees(roberta, told.roberta))
+  it.live.each([["deberta", "deberta-mean"], ["deberta-v2", "deberta-v2-cls"]] as const)(
+    "of a tiny %s, before whose texts stands none",
+    ([name, folder]) => agrees(join(import.meta.dirname, "sentences", folder), told[name])
+  )
   it.live.skipIf(minilm === "")("of all-MiniLM-L6-v2", () => agrees(minilm, told.minilm))
   it.live("tells of texts that are cut, and of a layer that is a guess", () =>
     Effect.gen(function*() {
@@ -89,11 +95,13 @@ describe("BERTScore is bert-score's", () => {
           "/models/scibert_scivocab_uncased/",
           "google/bert_uncased_L-8_H-512_A-8",
           "roberta-large",
+          "microsoft/deberta-xlarge-mnli",
+          "microsoft/deberta-v3-base",
           "mine"
         ].map(
           usualLayer
         ),
-        [9, 8, 6, 17, undefined]
+        [9, 8, 6, 17, 40, 9, undefined]
       )
       assert.strictEqual(usualLayer("google/bert_uncased_L-4_H-256_A-4"), 3)
       const folder = mkdtempSync(join(tmpdir(), "bertscore-"))

@@ -16,7 +16,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.models import Dense, Normalize, Pooling, Transformer
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
-    AutoModel, BertConfig, DistilBertConfig, Gemma3TextConfig, GemmaConfig, LlamaConfig, MistralConfig, ModernBertConfig,
+    AutoModel, BertConfig, DebertaConfig, DebertaTokenizer, DebertaV2Config, DebertaV2Tokenizer, DistilBertConfig, Gemma3TextConfig, GemmaConfig, LlamaConfig, MistralConfig, ModernBertConfig,
     MPNetConfig, Phi3Config, PreTrainedTokenizerFast, Qwen2Config, Qwen3Config, RobertaConfig, XLMRobertaConfig,
 )
 
@@ -49,7 +49,27 @@ def of_subwords(style, **given):
                                    sep_token="</s>", unk_token="<unk>", mask_token="<mask>", **given)
 
 
+def of_deberta(style, **given):
+    """As transformers makes them: version 1 has GPT-2's byte-level BPE, versions 2 and 3 SentencePiece's unigrams."""
+    if style == "deberta":
+        own = Tokenizer(models.BPE())
+        own.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        own.train_from_iterator(QUERIES + DOCUMENTS, trainers.BpeTrainer(
+            vocab_size=320, special_tokens=["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+        made = json.loads(own.to_str())["model"]
+        return DebertaTokenizer(vocab=made["vocab"], merges=[tuple(pair) for pair in made["merges"]], **given)
+    own = Tokenizer(models.Unigram())
+    own.pre_tokenizer = pre_tokenizers.Metaspace()
+    own.train_from_iterator(QUERIES + DOCUMENTS, trainers.UnigramTrainer(
+        vocab_size=80, special_tokens=["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"], unk_token="[UNK]"))
+    vocabulary = [tuple(piece) for piece in json.loads(own.to_str())["model"]["vocab"]]
+    return DebertaV2Tokenizer(vocab=vocabulary, unk_id=3, **given)
+
+
 def tokenizer(style, **given):
+    if style.startswith("deberta"):
+        return of_deberta(style, **given)
     if style in ("roberta", "xlm"):
         return of_subwords(style, **given)
     own = Tokenizer(models.WordLevel(VOCABULARY, unk_token="[UNK]"))
@@ -85,6 +105,7 @@ GEMMA3 = {
     "rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
                         "full_attention": {"rope_type": "default", "rope_theta": 10000.0}},
 }
+DISENTANGLED = {"relative_attention": True, "position_biased_input": False, "pos_att_type": ["c2p", "p2c"], "type_vocab_size": 0}
 PROMPTS = {"query": "find : ", "document": "passage : "}
 BOTH = {"is_causal": False}
 
@@ -104,6 +125,9 @@ FOLDERS = {
     "distilbert-cls": (DistilBertConfig(vocab_size=len(VOCABULARY), dim=16, hidden_dim=24, n_layers=2, n_heads=2,
                                         max_position_embeddings=32), "bert", "cls", [], {}),
     "mpnet-mean": (encoder(MPNetConfig, vocab_size=400, pad_token_id=1), "roberta", "mean", ["normalize"], {}),
+    "deberta-mean": (encoder(DebertaConfig, vocab_size=400, **DISENTANGLED), "deberta", "mean", ["normalize"], {}),
+    "deberta-v2-cls": (encoder(DebertaV2Config, vocab_size=100, position_buckets=8, share_att_key=True, norm_rel_ebd="layer_norm",
+                               conv_kernel_size=3, **DISENTANGLED), "deberta-v2", "cls", [], {}),
     "llama-last": (decoder(LlamaConfig), "bos", "lasttoken", [], PROMPTS),
     "llama-left": (decoder(LlamaConfig), "eos", "lasttoken", ["normalize"], {**PROMPTS, "padding_side": "left"}),
     "llama-both": (decoder(LlamaConfig, **BOTH), "eos", "lasttoken", [], {}),

@@ -120,6 +120,19 @@ describe("plan", { timeout: 240_000 }, () => {
     })
     assert.approximately(disk.checkpoint / planned.disk.checkpoint, 1, 0.01)
   })
+  it("counts the reader's weights of some steps ago, where verdicts lag", async () => {
+    const lagged = parse(await run("plan", ["--json", ...own, ...set("reader_lag=2")]))
+    const reader = total(lagged.groups.filter(({ model }) => model === "reader"), (g) => g.bytes)
+    const [now, then] = [planned.memory, lagged.memory]
+    assert.deepStrictEqual([now.earlier, then.earlier], [0, reader])
+    assert.strictEqual(then.estimated! - then.process - then.saving, now.estimated! - now.process - now.saving + reader)
+    assert.approximately(lagged.disk.checkpoint - planned.disk.checkpoint, reader, 0.3 * reader)
+    const unprobed = parse(await run("plan", ["--json", "--steps", "0", ...own, ...set("reader_lag=2")]))
+    assert.strictEqual(unprobed.memory.earlier, reader)
+    assert.approximately(unprobed.disk.checkpoint / lagged.disk.checkpoint, 1, 0.03)
+    const { out } = await run("plan", [...own, ...set("reader_lag=2")])
+    assert.match(out, /^ {2}reader's weights of some steps ago \(reader_lag\) +[\d.]+ KiB$/m)
+  })
   it("counts what a mode lacks as nothing, and stored halves as such", async () => {
     const closed = set("mode=no_retrieval", "torch_dtype=bfloat16")
     const { disk, groups, memory, probe } = parse(await run("plan", ["--json", "--steps", "1", ...closed]))

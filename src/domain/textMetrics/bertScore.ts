@@ -115,6 +115,21 @@ const named: Readonly<Record<string, number>> = {
   "distilbert-base-uncased-distilled-squad": 4,
   "distilbert-base-multilingual-cased": 5,
   "mpnet-base": 8,
+  "deberta-base": 9,
+  "deberta-base-mnli": 9,
+  "deberta-large": 16,
+  "deberta-large-mnli": 18,
+  "deberta-xlarge": 18,
+  "deberta-xlarge-mnli": 40,
+  "deberta-v2-xlarge": 10,
+  "deberta-v2-xlarge-mnli": 17,
+  "deberta-v2-xxlarge": 21,
+  "deberta-v2-xxlarge-mnli": 22,
+  "deberta-v3-xsmall": 10,
+  "deberta-v3-small": 4,
+  "deberta-v3-base": 9,
+  "deberta-v3-large": 12,
+  "mdeberta-v3-base": 10,
   ...others
 }
 

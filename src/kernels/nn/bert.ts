@@ -15,7 +15,7 @@ import { less, where } from "../op/select.ts"
 import { constant, type Tensor } from "../Tensor.ts"
 import { keyBias, mergeHeads, splitHeads } from "./attention.ts"
 import { type Activation, activations, embedding, layerNorm, linear } from "./layers.ts"
-import { listParams, module, optional, repeat } from "./Module.ts"
+import { type Bound, listParams, type Module, module, optional, type Params, repeat } from "./Module.ts"
 
 /** BERT and its relatives, by `model_type`. */
 export const bertTypes = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "mpnet"] as const
@@ -56,17 +56,23 @@ export interface EncoderInput {
   readonly key?: Tensor | undefined
 }
 
+/** What BERT's layers need to know of a config. */
+export type LayerSizes = Pick<
+  BertConfig,
+  "hidden_size" | "intermediate_size" | "layer_norm_eps" | "hidden_dropout_prob" | "initializer_range" | "hidden_act"
+>
+
 const selfAttention = (c: BertConfig) => {
   const project = linear(c.hidden_size, c.hidden_size, c.initializer_range, true)
   const params = { query: project.params, key: project.params, value: project.params }
-  return module(params, (p, x: Tensor, bias: Tensor) => {
+  return module(params, (p, x: Tensor, bias: Tensor, _key?: Tensor) => {
     const head = (w: typeof p.query) => splitHeads(project.apply(w, x), c.num_attention_heads)
     return mergeHeads(attend(head(p.query), head(p.key), head(p.value), bias))
   })
 }
 
 /** Dense, dropout, residual, norm: the end of both halves of a BERT layer. */
-const residual = (c: BertConfig, from: number, site: number) => {
+const residual = (c: LayerSizes, from: number, site: number) => {
   const dense = linear(from, c.hidden_size, c.initializer_range, true)
   const norm = layerNorm(c.hidden_size, c.layer_norm_eps)
   return module(
@@ -76,8 +82,12 @@ const residual = (c: BertConfig, from: number, site: number) => {
   )
 }
 
-const layer = (c: BertConfig, index: number) => {
-  const self = selfAttention(c)
+/** A layer around an attention that reads hidden states [b, n, hidden] and what it sees: the dropout key comes last. */
+export const layerAround = <P extends Params, View>(
+  c: LayerSizes,
+  index: number,
+  self: Module<P, [x: Tensor, view: View, key?: Tensor], Tensor>
+) => {
   const attended = residual(c, c.hidden_size, 2 * index + 1)
   const widen = linear(c.hidden_size, c.intermediate_size, c.initializer_range, true)
   const narrow = residual(c, c.intermediate_size, 2 * index + 2)
@@ -86,8 +96,8 @@ const layer = (c: BertConfig, index: number) => {
     intermediate: { dense: widen.params },
     output: narrow.params
   }
-  return module(params, (p, x: Tensor, bias: Tensor, key?: Tensor) => {
-    const y = attended.apply(p.attention.output, self.apply(p.attention.self, x, bias), x, key)
+  return module(params, (p, x: Tensor, view: View, key?: Tensor) => {
+    const y = attended.apply(p.attention.output, self.apply(p.attention.self as Bound<P>, x, view, key), x, key)
     return narrow.apply(p.output, activations[c.hidden_act ?? "gelu"](widen.apply(p.intermediate.dense, y)), y, key)
   })
 }
@@ -159,7 +169,7 @@ const distanceBias = (c: BertConfig, buckets: number) => {
 export const bert = (c: BertConfig) => {
   const { relative_attention_num_buckets: buckets = 0 } = c
   const embed = embeddings(c)
-  const layers = repeat(c.num_hidden_layers, (i) => layer(c, i))
+  const layers = repeat(c.num_hidden_layers, (i) => layerAround(c, i, selfAttention(c)))
   const distances = optional(buckets > 0, distanceBias(c, buckets))
   const params = { embeddings: embed.params, encoder: { layer: listParams(layers), ...distances.params } }
   return module(params, (p, { ids, key, mask }: EncoderInput) => {

@@ -2,6 +2,7 @@
 import { l2Normalise } from "../op/normalise.ts"
 import type { Tensor } from "../Tensor.ts"
 import type { BertConfig, EncoderInput } from "./bert.ts"
+import type { DebertaConfig } from "./deberta.ts"
 import { encoder } from "./encoders.ts"
 import { linear } from "./layers.ts"
 import type { ModernBertConfig } from "./modernBert.ts"
@@ -9,7 +10,7 @@ import { type Module, module, optional, type Params } from "./Module.ts"
 import type { SentenceInput } from "./sentence.ts"
 
 /** The config of an encoder with ColBERT's head. */
-export type EncoderConfig = (BertConfig | ModernBertConfig) & {
+export type EncoderConfig = (BertConfig | DebertaConfig | ModernBertConfig) & {
   /** Size of a token vector; 0 for no projection of the hidden states. */
   readonly dim: number
 }

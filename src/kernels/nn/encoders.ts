@@ -1,13 +1,14 @@
 /** Encoders of any family, with their parameters as their checkpoints spell them. */
 import type { Tensor } from "../Tensor.ts"
 import { bert, type BertConfig, type BertType, type EncoderInput } from "./bert.ts"
+import { deberta, type DebertaConfig } from "./deberta.ts"
 import { embedder, type EmbedderConfig } from "./embedder.ts"
 import { modernBert, type ModernBertConfig } from "./modernBert.ts"
 import { type Module, module, type Params } from "./Module.ts"
 import { spelled } from "./spelled.ts"
 
 /** The config of an encoder. */
-export type AnyEncoder = BertConfig | ModernBertConfig | EmbedderConfig
+export type AnyEncoder = BertConfig | DebertaConfig | ModernBertConfig | EmbedderConfig
 
 /** The name under which checkpoints with a head have an encoder, by `model_type`. */
 export const roots: Readonly<Record<AnyEncoder["model_type"], string>> = {
@@ -17,6 +18,8 @@ export const roots: Readonly<Record<AnyEncoder["model_type"], string>> = {
   camembert: "roberta",
   distilbert: "distilbert",
   mpnet: "mpnet",
+  deberta: "deberta",
+  "deberta-v2": "deberta",
   modernbert: "model",
   decoder: "model"
 }
@@ -48,6 +51,9 @@ const inner = (c: AnyEncoder) => {
   switch (c.model_type) {
     case "modernbert":
       return modernBert(c)
+    case "deberta":
+    case "deberta-v2":
+      return deberta(c)
     case "decoder":
       return embedder(c)
     default:

@@ -13,6 +13,7 @@ import { Session } from "../../runtime/engine/Session.ts"
 import { FEW } from "../../runtime/engine/Weights.ts"
 import { weighed } from "../../runtime/files/checkpoints.ts"
 import { Checkpoints } from "../../runtime/ports/Checkpoints.ts"
+import { LanguageModelLearner } from "../../runtime/ports/LanguageModel.ts"
 import type { ParameterGroup } from "../../runtime/ports/Learning.ts"
 import * as IndexFile from "../../runtime/retrieval/indexes/format.ts"
 import { modeOf } from "../../systems/all.ts"
@@ -31,6 +32,8 @@ export interface Memory {
   readonly optimizer: number
   /** Gradients kept between programs: accumulated over micro-batches, or while many weights are updated in place. */
   readonly sums: number
+  /** The reader's trainable weights once more, by which verdicts lag behind (`reader_lag`). */
+  readonly earlier: number
   /** The vectors and the weights that encoded them; twice while an index is rebuilt next to the old one. */
   readonly index: number | null
   /** Peak of the largest program, from its shapes. */
@@ -89,18 +92,23 @@ const bytesOf = (files: Iterable<readonly [string, number]>): number => total(fi
 const searches = ({ passages, retriever }: Traits): boolean =>
   passages === "found" && (retriever === "frozen" || retriever === "trained")
 
-/** Before an index exists, a checkpoint lacks the weights that will encode it: as many as the model's. */
-const completed = (files: Files, c: RunConfig): Files => {
+/**
+ * Before a step, a checkpoint lacks the weights that will encode the index, as many as the model's, and those of a reader that lags,
+ * which are written in 4 bytes each.
+ */
+const completed = ({ config: c, files, groups, lags }: Pick<Sized, "config" | "files" | "groups" | "lags">): Files => {
   const weights = [...files].find(([file]) => ofRetriever.has(file))
-  const state = `${RETRIEVER}/${STATE}`
-  return weights && searches(modeOf(c).traits) && c.index_path === ""
-    ? new Map([...files, [state, files.get(state)! + weights[1]]])
-    : files
+  const encodes = weights && searches(modeOf(c).traits) && c.index_path === "" ? weights[1] : 0
+  const earlier = lags ? 4 * total(learningOf(READER, groups), ({ parameters }) => parameters) : 0
+  const more = new Map([[`${RETRIEVER}/${STATE}`, encodes], [`${READER}/${STATE}`, earlier]])
+  return new Map([...files].map(([file, bytes]) => [file, bytes + (more.get(file) ?? 0)]))
 }
 
 interface Sized {
   readonly config: RunConfig
   readonly groups: ReadonlyArray<ParameterGroup>
+  /** Whether verdicts come from a copy of the reader's weights. */
+  readonly lags: boolean
   readonly files: Files
   readonly probed: Probe | null
   readonly largest: Footprint | undefined
@@ -126,11 +134,14 @@ const diskOf = ({ config: c, files, probed, stored }: Sized): Disk => {
   }
 }
 
+/** What of a part is trained. */
+const learningOf = (part: string, groups: ReadonlyArray<ParameterGroup>) =>
+  groups.filter(({ model, trainable }) => trainable && model === part)
+
 /** Bytes copied to save a part, plus its files. */
-const savingOf = (part: string, groups: ReadonlyArray<ParameterGroup>, files: Files): number => {
-  const learning = groups.filter(({ model, trainable }) => trainable && model === part)
-  return bytesOf([...files].filter(isOf(part))) + total(learning, ({ bytes, stateBytes }) => bytes + stateBytes)
-}
+const savingOf = (part: string, groups: ReadonlyArray<ParameterGroup>, files: Files): number =>
+  bytesOf([...files].filter(isOf(part)))
+  + total(learningOf(part, groups), ({ bytes, stateBytes }) => bytes + stateBytes)
 
 /** Trainable arrays with their copies, and accumulated gradients where they are stored separately. */
 const learnedOf = (groups: ReadonlyArray<ParameterGroup>, accumulated: boolean) => {
@@ -148,25 +159,26 @@ const learnedOf = (groups: ReadonlyArray<ParameterGroup>, accumulated: boolean) 
 const writes = (c: RunConfig): boolean =>
   modeOf(c).traits.reader !== "none" && (c.answer_by === "generation" || c.rationale_prompt !== "")
 
-const memoryOf = ({ config, files, groups, largest, probed, process: start, stored }: Sized): Memory => {
-  const learning = groups.filter(({ trainable }) => trainable)
-  const of = (part: string) => learning.filter(({ model }) => model === part)
+const memoryOf = ({ config, files, groups, lags, largest, probed, process: start, stored }: Sized): Memory => {
+  const of = (part: string) => learningOf(part, groups)
   const learned = parts.map((part) => learnedOf(of(part), config.gradient_accumulation_steps > 1))
   const frozen = total(groups.filter(({ trainable }) => !trainable), ({ bytes }) => bytes)
   const weights = frozen + total(learned, (part) => part.weights)
   const optimizer = total(learned, (part) => part.optimizer)
   const sums = total(learned, (part) => part.sums)
+  const earlier = lags ? total(of(READER), ({ bytes }) => bytes) : 0
   const ofIndex = total(of(RETRIEVER), ({ bytes }) => bytes)
   const times = probed ? Math.min(2, probed.index.times + (stored > 0 ? 1 : 0)) : 0
   const held = Math.min(config.index_in_memory * 2 ** 20, probed?.index.bytes || stored)
   const index = probed && times * (held + ofIndex)
   const saving = Math.max(...parts.map((part) => savingOf(part, groups, files)))
-  const always = start + weights + optimizer + sums
+  const always = start + weights + optimizer + sums + earlier
   return {
     process: start,
     weights,
     optimizer,
     sums,
+    earlier,
     index,
     largest: largest ?? null,
     writing: writes(config) ? total(groups.filter(({ model }) => model === READER), ({ bytes }) => bytes) : 0,
@@ -193,16 +205,17 @@ export const plan = Effect.fn("plan")(function*(c: RunConfig, steps: number) {
     const most = Math.min(Math.ceil(steps / config.steps_per_run) * config.steps_per_run, config.max_steps)
     const probed = most > 0 ? yield* probe(config, epochs, most, meter) : null
     yield* (yield* Checkpoints).save({ step: most, run: identity(config, epochs, prepared.passages.hash) })
-    return { groups, probed }
+    return { groups, lags: (yield* LanguageModelLearner).earlier !== undefined, probed }
   })
-  const { groups, probed } = yield* Effect.provide(
+  const { groups, lags, probed } = yield* Effect.provide(
     seen,
     learner(prepared, weighing)
   ).pipe(Effect.withTracer(meter.tracer))
   const sized: Sized = {
     config,
     groups,
-    files: probed ? files : completed(files, config),
+    lags,
+    files: probed ? files : completed({ config, files, groups, lags }),
     probed,
     largest: meter.largest,
     stored: config.index_path === "" ? 0 : yield* IndexFile.size(config.index_path),

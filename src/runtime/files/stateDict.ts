@@ -1,13 +1,20 @@
 /** Maps state dict names to our parameters, and drops tensors that our models do not use. */
 import { type BertType, bertTypes } from "../../kernels/nn/bert.ts"
+import { debertaTypes } from "../../kernels/nn/deberta.ts"
 import { roots } from "../../kernels/nn/encoders.ts"
 import type { Naming } from "./weights.ts"
 
 /** Unused tensors of encoders: heads for other tasks, and buffers. */
 const ofBert =
   /^(pooler|cls|lm_head|classifier|pre_classifier|qa_outputs|vocab_\w+)\.|^embeddings\.(position|token_type)_ids$/
+/** Checkpoints have a table of positions even where nothing reads it, as in all that are read here. */
+const ofDeberta =
+  /^(pooler|cls|classifier|qa_outputs|lm_predictions|mask_predictions)\.|^embeddings\.(position_ids|position_embeddings\.weight)$/
 const beside = {
   ...Object.fromEntries(bertTypes.map((type) => [type, ofBert])) as Readonly<Record<BertType, RegExp>>,
+  ...Object.fromEntries(debertaTypes.map((type) => [type, ofDeberta])) as Readonly<
+    Record<typeof debertaTypes[number], RegExp>
+  >,
   modernbert: /^(head|decoder|classifier)\./
 }
 

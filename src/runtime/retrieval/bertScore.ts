@@ -1,4 +1,4 @@
-/** Contextual vectors of texts' tokens by a layer of a BERT folder, and BERTScore with them. */
+/** Contextual vectors of texts' tokens by a layer of an encoder's folder, and BERTScore with them. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import { modelFiles } from "../../domain/fileNames.ts"
@@ -11,6 +11,7 @@ import {
   usualLayer
 } from "../../domain/textMetrics/bertScore.ts"
 import type { BertConfig, EncoderInput } from "../../kernels/nn/bert.ts"
+import type { DebertaConfig } from "../../kernels/nn/deberta.ts"
 import { encoder } from "../../kernels/nn/encoders.ts"
 import { entering, module } from "../../kernels/nn/Module.ts"
 import type { Graph } from "../../kernels/onnx/encode.ts"
@@ -33,8 +34,11 @@ export interface EncoderOptions {
   readonly layers: number | undefined
 }
 
+/** Encoders that bert-score knows. */
+type Known = BertConfig | DebertaConfig
+
 /** Hidden states of the last layer: [b, n] -> [b, n, hidden], of unit length. */
-const encoderOf = (c: BertConfig) => {
+const encoderOf = (c: Known) => {
   const body = encoder(c)
   return module(body.params, (p, read: EncoderInput) => l2Normalise(body.apply(p, read)))
 }
@@ -48,7 +52,7 @@ const graph = (encoder: Encoder, rows: number, length: number): Graph => {
 }
 
 /** Without the layers above: those that are not computed. */
-const below = (type: BertConfig["model_type"], layers: number): Naming => (stored) => {
+const below = (type: Known["model_type"], layers: number): Naming => (stored) => {
   const name = ofEncoder(type)(stored)
   const [, index] = /\.layer\.(\d+)\./.exec(name ?? "") ?? []
   return index !== undefined && Number(index) >= layers ? undefined : name
@@ -83,7 +87,7 @@ const mostOf = ({ config }: Tokenizer, positions: number): number => {
  */
 const tokensOf = (
   tokenizer: Tokenizer,
-  { most, type }: { readonly most: number; readonly type: BertConfig["model_type"] }
+  { most, type }: { readonly most: number; readonly type: Known["model_type"] }
 ) => {
   const before = type === "roberta" ? " " : ""
   const { encode, end, start = [] } = tokenizer
@@ -119,7 +123,7 @@ const embedding = Effect.fnUntraced(function*(options: EncoderOptions) {
     })
   }
   const layers = yield* layersOf(options, found.num_hidden_layers, path)
-  const config: BertConfig = { ...found, num_hidden_layers: layers }
+  const config: Known = { ...found, num_hidden_layers: layers }
   const loading = { naming: below(config.model_type, layers), dispensable: () => false }
   const { module: encoder, weights } = yield* Model.load({ ...opened, config, loading }, encoderOf, {
     seed: 0,

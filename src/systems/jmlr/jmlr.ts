@@ -44,14 +44,17 @@ const modes: Readonly<Record<ModeName, Particulars>> = {
   }
 }
 
-/** Bytes of a step's columns: candidates with their scores, draws, and the retriever's targets. */
-const columns = (c: JmlrConfig) => (questions: number): number =>
-  c.mode === "lexical"
-    ? 12 * questions ** 2
-    : questions * (8 * c.n_candidates + 8 * c.retriever_n_context + 4 * c.n_context + 4 * c.retriever_n_context ** 2)
-
 /** Whether the reader's verdicts on drawn passages are asked for. */
-const judges = (name: ModeName): boolean => name === "joint" || name === "frozen_rag"
+const judges = (name: string): boolean => name === "joint" || name === "frozen_rag"
+
+/** Bytes of a step's columns: candidates with their scores, draws, and the retriever's targets. */
+const columns = (c: JmlrConfig) => (questions: number): number => {
+  const targets = judges(c.mode) ? 4 * c.retriever_n_context * (1 + c.retriever_n_context) : 0
+  return c.mode === "lexical"
+    ? 12 * questions ** 2
+    : questions * (8 * c.n_candidates + 4 * c.retriever_n_context + 4 * c.n_context + targets)
+}
+
 /** Most drawn passages in one prompt of a verdict. */
 const together = ({ gold_score_mode: by, retriever_n_context: m }: JmlrConfig): number =>
   by === "adist" ? m : by === "loop" ? m - 1 : 1

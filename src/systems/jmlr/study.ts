@@ -37,14 +37,16 @@ const goals = {
   replug: Pipelines.replugged
 } as const
 const byLikelihood: Studies = (c) => goals[c.gold_score_mode](studyOptions(c))
+/** Of retrievers that have nothing to learn, of which no loss is told either. */
+const withoutVerdicts: Studies = (c) => Pipelines.readerAlone(studyOptions(c))
 const fromGold: Studies = (c, passages) => Pipelines.oracle(c.n_context, passages, c.seed, answerOptions(c))
 
 /** Training steps of each mode, over a corpus of this many passages. */
 export const studies: Readonly<Record<ModeName, Studies>> = {
   joint: byLikelihood,
   frozen_rag: byLikelihood,
-  no_retrieval: byLikelihood,
-  bm25_rag: byLikelihood,
+  no_retrieval: withoutVerdicts,
+  bm25_rag: withoutVerdicts,
   gold_supervised: (c) => Pipelines.goldSupervised(studyOptions(c)),
   oracle: fromGold,
   lexical: (c) => Pipelines.inBatch(stepSize(c), answerOptions(c)),

@@ -284,8 +284,8 @@ describe("a config is refused", () => {
     [
       "of another encoder",
       "bert",
-      { model_type: "deberta-v2" },
-      /^model_type deberta-v2 is not one of bert, modernbert, roberta, xlm-roberta, camembert, distilbert, mpnet$/
+      { model_type: "electra" },
+      /^model_type electra is not one of bert, modernbert, roberta, xlm-roberta, camembert, distilbert, mpnet, deberta, deberta-v2$/
     ],
     [
       "of distances that MPNet does not have",

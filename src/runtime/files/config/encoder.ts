@@ -3,8 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { modelFiles } from "../../../domain/fileNames.ts"
 import type { BertConfig } from "../../../kernels/nn/bert.ts"
+import type { DebertaConfig } from "../../../kernels/nn/deberta.ts"
 import { type Activation, activations } from "../../../kernels/nn/layers.ts"
 import type { ModernBertConfig } from "../../../kernels/nn/modernBert.ts"
+import { deberta, debertaV2 } from "./deberta.ts"
 import { check } from "./foreignKeys.ts"
 import {
   byType,
@@ -26,7 +28,7 @@ import {
 import { placesOf, ropeOf, strangers } from "./rope.ts"
 
 /** Config of an encoder, with the dimension of a token vector if the file gives it. */
-export type EncoderConfig = (BertConfig | ModernBertConfig) & { readonly dim?: number }
+export type EncoderConfig = (BertConfig | DebertaConfig | ModernBertConfig) & { readonly dim?: number }
 
 const optional = Schema.optionalKey
 const sizes = {
@@ -207,5 +209,7 @@ export const decodeEncoder: Decode<EncoderConfig> = byType({
   "xlm-roberta": roberta("xlm-roberta"),
   camembert: roberta("camembert"),
   distilbert,
-  mpnet
+  mpnet,
+  deberta,
+  "deberta-v2": debertaV2
 })

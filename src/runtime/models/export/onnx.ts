@@ -47,6 +47,10 @@ const opened = Effect.fnUntraced(function*(folder: string) {
   const head = [...sources].find(([name]) => name.endsWith(HEAD))?.[1]
   if (encoderType(type, head !== undefined)) {
     const config = yield* decodeFile(path, decodeEncoder)
+    if (config.model_type === "deberta" || config.model_type === "deberta-v2") {
+      const reason = `${config.model_type} has no ONNX form for texts of any length here; Optimum exports it`
+      return yield* new FileError({ path, place: "model_type", reason })
+    }
     const exported = Graphs.encoder({ ...config, dim: head?.shape[0] ?? 0 })
     const options = { naming: ofEncoder(config.model_type), dispensable: () => false }
     const tensors = yield* WeightFiles.fitting(folder, exported.params, sources, options)
