@@ -31,7 +31,7 @@ export interface Loaded {
 
 /**
  * The pictures that records name. A reference is the absolute path of a file, such a path with `#array/row` of an `.npz`
- * file, or a data URI.
+ * file or `#frame/number` of a DICOM file, or a data URI.
  */
 export class Images extends Context.Service<Images, {
   /** A picture, upright and of 8 bits a channel. */
