@@ -30,17 +30,23 @@ const even = (bytes: Uint8Array, pad: number): Uint8Array =>
 const tagOf = (tag: string): Uint8Array => words([parseInt(tag.slice(0, 4), 16), parseInt(tag.slice(4), 16)], 2)
 const item = (bytes: Uint8Array): Uint8Array => joined([tagOf("fffee000"), words([bytes.length], 4), bytes])
 
-const valueOf = (value: Element[2]): Uint8Array => {
+/** Elements say their VR, but for those of the oldest transfer syntax. */
+const IMPLICIT = "1.2.840.10008.1.2"
+
+const valueOf = (value: Element[2], implicit: boolean): Uint8Array => {
   if (typeof value === "number") return words([value], 2)
   if (typeof value === "string") return even(new TextEncoder().encode(value), 32)
   if (value instanceof Uint8Array) return even(value, 0)
-  if ("items" in value) return joined(value.items.map((elements) => item(joined(elements.map(elementOf)))))
+  if ("items" in value) {
+    return joined(value.items.map((elements) => item(joined(elements.map((own) => elementOf(own, implicit))))))
+  }
   const pieces = value.pieces.map((piece) => item(even(piece, 0)))
   return joined([item(new Uint8Array()), ...pieces, tagOf("fffee0dd"), words([0], 4)])
 }
 
-const elementOf = ([tag, vr, value]: Element): Uint8Array => {
-  const bytes = valueOf(value)
+const elementOf = ([tag, vr, value]: Element, implicit = false): Uint8Array => {
+  const bytes = valueOf(value, implicit)
+  if (implicit) return joined([tagOf(tag), words([bytes.length], 4), bytes])
   const head = [tagOf(tag), new TextEncoder().encode(vr)]
   const pieces = typeof value === "object" && "pieces" in value
   return ["OB", "OW", "SQ"].includes(vr)
@@ -48,7 +54,7 @@ const elementOf = ([tag, vr, value]: Element): Uint8Array => {
     : joined([...head, words([bytes.length], 2), bytes])
 }
 
-/** A file in explicit little-endian order, or in another transfer syntax, of which only the name is. */
+/** A file in explicit or implicit little-endian order, or in another transfer syntax, of which only the name is. */
 export const dicom = (elements: ReadonlyArray<Element>, syntax = "1.2.840.10008.1.2.1"): Uint8Array => {
   const meta = elementOf(["00020010", "UI", syntax.length % 2 === 0 ? syntax : `${syntax}\0`])
   const sorted = elements.toSorted(([a], [b]) => a < b ? -1 : 1)
@@ -57,7 +63,7 @@ export const dicom = (elements: ReadonlyArray<Element>, syntax = "1.2.840.10008.
     new TextEncoder().encode("DICM"),
     elementOf(["00020000", "UL", words([meta.length], 4)]),
     meta,
-    ...sorted.map(elementOf)
+    ...sorted.map((own) => elementOf(own, syntax === IMPLICIT))
   ])
 }
 

@@ -36,6 +36,7 @@ describe("a DICOM file", () => {
       })
       const two: ReadonlyArray<Element> = [["00281050", "DS", "50\\400"], ["00281051", "DS", "100\\40"]]
       assert.deepStrictEqual(yield* levels(dicom(gray(3, [0, 50, 99], 16, two))), [0, 129, 255])
+      assert.deepStrictEqual(yield* levels(dicom(gray(3, [0, 50, 99], 16, two), "1.2.840.10008.1.2")), [0, 129, 255])
       const plain = yield* shown(dicom(gray(1, [10, 15, 20], 8)))
       assert.deepStrictEqual([plain.done, plain.size], [["range"], [1, 3]])
       assert.deepStrictEqual(plain.data.filter((_, i) => i % 3 === 0), [0, 128, 255])
