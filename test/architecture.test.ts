@@ -61,7 +61,7 @@ const table: Readonly<Record<string, Zone>> = {
       "kernels",
       "domain"
     ],
-    packages: ["effect", "sharp", "node:"]
+    packages: ["effect", "dicom-parser", "sharp", "node:"]
   },
   "runtime/retrieval": {
     zones: [

@@ -60,10 +60,17 @@ export const rowsOf = (
   Stream.unwrap(Effect.gen(function*() {
     const size = Number((yield* FileSystem.FileSystem.use((fs) => fs.stat(path)).pipe(located(path))).size)
     const worker = yield* start(path, size)
-    const { groups, names } = yield* ask<Contents>(path, worker, size)
+    const { files, groups, names } = yield* ask<Contents>(path, worker, size)
     const columns = names.filter(wanted)
     if (columns.length === 0) {
       const reason = `no column of a record is among its ${names.join(", ")}`
+      return yield* new FileError({ path, place: "", reason })
+    }
+    const held = columns.find((name) => files.includes(name))
+    if (held !== undefined && !bytes) {
+      const reason =
+        `column ${held} has pictures in it, as bytes; write them to files first (import pathvqa for questions with `
+        + "answers, import captions)"
       return yield* new FileError({ path, place: "", reason })
     }
     return Stream.fromIterable(groups.entries()).pipe(

@@ -7,7 +7,8 @@ import {
   type Compressors,
   parquetMetadataAsync,
   parquetReadObjects,
-  parquetSchema
+  parquetSchema,
+  type SchemaElement
 } from "hyparquet"
 import { parentPort, workerData } from "node:worker_threads"
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib"
@@ -15,6 +16,8 @@ import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib"
 /** Contents of a file. */
 export interface Contents {
   readonly names: ReadonlyArray<string>
+  /** Those that have files in them, as structures with `bytes` that are no text. */
+  readonly files: ReadonlyArray<string>
   /** Size in the file of each row group, as its metadata states. */
   readonly groups: ReadonlyArray<number>
 }
@@ -55,14 +58,23 @@ const plain = (value: unknown, bytes: boolean): unknown => {
     : Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner, bytes)]))
 }
 
+/** Whether a column's bytes are not said to be text. */
+const isRaw = ({ converted_type, logical_type, type }: SchemaElement): boolean =>
+  type === "BYTE_ARRAY" && converted_type === undefined && logical_type === undefined
+
 const open = async (path: string) => {
   const file = await asyncBufferFromFile(path)
   const metadata = await parquetMetadataAsync(file)
-  const names = parquetSchema(metadata).children.map(({ element }) => element.name as unknown)
+  const columns = parquetSchema(metadata).children
+  const names = columns.map(({ element }) => element.name as unknown)
   if (!names.every((name) => typeof name === "string")) throw new Error("a column has no name")
+  const files = columns.filter(({ children }) =>
+    children.some(({ element }) => element.name === "bytes" && isRaw(element))
+  )
+    .map(({ element }) => element.name)
   const ends = new Array<number>()
   for (const { num_rows } of metadata.row_groups) ends.push((ends.at(-1) ?? 0) + Number(num_rows))
-  return { ends, file, metadata, names }
+  return { ends, file, files, metadata, names }
 }
 type Opened = Awaited<ReturnType<typeof open>>
 
@@ -105,8 +117,9 @@ const reply = async <A>(work: Promise<A>): Promise<void> => {
 
 const opened = open(workerData as string)
 parentPort!.on("message", (request: Request) => void reply(opened.then((file) => readGroup(file, request))))
-await reply(opened.then(({ metadata, names }): Contents => ({
+await reply(opened.then(({ files, metadata, names }): Contents => ({
   names,
+  files,
   groups: metadata.row_groups.map(({ columns }) =>
     columns.reduce((sum, { meta_data }) => sum + Number(meta_data?.total_compressed_size ?? 0), 0)
   )

@@ -13,7 +13,7 @@ import { exists } from "../runtime/files/disk.ts"
 import { layer as imagesLayer } from "../runtime/pictures/images.ts"
 import { fileOf } from "../runtime/pictures/reference.ts"
 import { Corpus } from "../runtime/ports/Corpus.ts"
-import { Images } from "../runtime/ports/Images.ts"
+import { type ImageError, Images, together } from "../runtime/ports/Images.ts"
 
 /** The pictures that records name. */
 export const imagesOf = (c: RunConfig) => imagesLayer({ memory: c.images_in_memory * 2 ** 20 })
@@ -22,44 +22,86 @@ export const imagesOf = (c: RunConfig) => imagesLayer({ memory: c.images_in_memo
 export const around = (c: RunConfig, passages: Corpus["Service"]) =>
   Layer.merge(Layer.succeed(Corpus, passages), imagesOf(c))
 
-/** The pictures of records that have one, each decoded. */
-const shownIn = Effect.fnUntraced(function*(records: ReadonlyArray<{ readonly id: string; readonly image?: string }>) {
+/** A record that may have a picture. */
+type Pictured = Pick<QuestionRecord, "id" | "image">
+
+/** Pictures that were decoded, and what is wrong with the others. */
+interface Seen {
+  readonly shown: Array<Shown>
+  readonly broken: Array<ImageError>
+}
+
+/** Adds the pictures of records that have one, each decoded. */
+const see = Effect.fnUntraced(function*(records: ReadonlyArray<Pictured>, { broken, shown }: Seen) {
   const images = yield* Images
-  const pictured = records.filter(({ image = "" }) => image !== "")
-  return yield* Effect.forEach(
-    pictured,
-    ({ id, image }) =>
-      Effect.map(images.read(image!), ({ hash, picture }): Shown => ({
-        id,
-        hash,
-        fingerprint: fingerprint(opaque(picture, "drop"))
-      }))
-  )
+  for (const { id, image = "" } of records) {
+    const read = image === "" ? undefined : yield* Effect.result(images.read(image))
+    if (read?._tag === "Failure") broken.push(read.failure)
+    if (read?._tag !== "Success") continue
+    const { hash, picture } = read.success
+    shown.push({ id, hash, fingerprint: fingerprint(opaque(picture, "drop")) })
+  }
 })
 
-/** Of each split but training, the questions whose pictures passages or training have; every picture is decoded for it. */
+/** That so many of a file's pictures cannot be read, and which are the first; nothing if all can. */
+const problemIn = ({ broken: [first, ...others], shown }: Seen, what: string): ReadonlyArray<string> =>
+  first ? [together([first, ...others], 1 + others.length + shown.length, what).message] : []
+
+/**
+ * Of each split but training, the questions whose pictures passages or training have; every picture is decoded for it. Fails with all that cannot
+ * be.
+ */
 export const leaksOfPictures = Effect.fnUntraced(function*(
   _: RunConfig,
   passages: Corpus["Service"],
   records: ReadonlyMap<string, ReadonlyArray<QuestionRecord>>
 ) {
-  const stored: Array<Shown> = []
-  yield* Stream.runForEach(passages.all, (passage) => Effect.map(shownIn([passage]), (own) => void stored.push(...own)))
-  const train = yield* shownIn(records.get("train") ?? [])
-  const found = yield* Effect.forEach(
-    [...records].filter(([split]) => split !== "train"),
-    ([split, test]) =>
-      Effect.map(shownIn(test), (own) => {
-        const [inPassages, inTraining] = [pictureLeaks(own, stored), pictureLeaks(own, train)]
-        return [split, {
-          picture_in_passages: inPassages.same,
-          picture_in_training: inTraining.same,
-          picture_like_passages: inPassages.alike,
-          picture_like_training: inTraining.alike
-        }] as const
-      })
+  const stored: Seen = { shown: [], broken: [] }
+  yield* Stream.runForEach(passages.all, (passage) => see([passage], stored))
+  const asked = new Map<string, Seen>([["train", { shown: [], broken: [] }]])
+  for (const [split, own] of records) {
+    const seen: Seen = { shown: [], broken: [] }
+    yield* see(own, seen)
+    asked.set(split, seen)
+  }
+  const ofQuestions = [...asked].flatMap(([split, seen]) => problemIn(seen, `${split} questions`))
+  const problems = [...problemIn(stored, "passages"), ...ofQuestions]
+  if (problems.length > 0) return yield* new ConfigError({ source: "pictures", problems })
+  const train = asked.get("train")!.shown
+  return Object.fromEntries(
+    [...asked].filter(([split]) => split !== "train").map(([split, { shown }]) => {
+      const [inPassages, inTraining] = [pictureLeaks(shown, stored.shown), pictureLeaks(shown, train)]
+      return [split, {
+        picture_in_passages: inPassages.same,
+        picture_in_training: inTraining.same,
+        picture_like_passages: inPassages.alike,
+        picture_like_training: inTraining.alike
+      }] as const
+    })
   )
-  return Object.fromEntries(found)
+}, (effect, c) => Effect.provide(effect, imagesOf(c)))
+
+/** References of pictures that were decoded before: several parts of a command look at the same questions. */
+const decoded = new Set<string>()
+
+/** Fails with all pictures of questions that cannot be decoded: each would end a run at the step that asks about it. */
+export const decodable = Effect.fnUntraced(function*(
+  _: RunConfig,
+  source: string,
+  records: ReadonlyArray<Pictured>
+) {
+  const images = yield* Images
+  const given = new Set(records.flatMap(({ image = "" }) => image === "" ? [] : [image]))
+  const broken: Array<ImageError> = []
+  for (const reference of given) {
+    if (decoded.has(reference)) continue
+    const hash = yield* Effect.result(images.hash(reference))
+    if (hash._tag === "Failure") broken.push(hash.failure)
+    else decoded.add(reference)
+  }
+  const [first, ...others] = broken
+  if (first === undefined) return
+  return yield* new ConfigError({ source, problems: [together([first, ...others], given.size, "questions").message] })
 }, (effect, c) => Effect.provide(effect, imagesOf(c)))
 
 /** That so many passages or questions have pictures which the reader's prompts do not show, in a sentence. */

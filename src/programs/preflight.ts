@@ -11,7 +11,7 @@ import type { Corpus, CorpusError } from "../runtime/ports/Corpus.ts"
 import * as RetrieverFolder from "../runtime/retrieval/folder.ts"
 import { modeOf } from "../systems/all.ts"
 import { listed, passagesOf, type Share, share, spread, type Texts } from "./cutTexts.ts"
-import { showable, unseen } from "./pictures.ts"
+import { decodable, showable, unseen } from "./pictures.ts"
 import { type Long, type Prompts, promptsOf, quietly, tooLong, type Use } from "./promptLengths.ts"
 
 export type { Long, Use }
@@ -131,6 +131,7 @@ export const fitting = Effect.fn("fitting")(
   function*(c: RunConfig, source: string, use: Use, records: ReadonlyArray<QuestionRecord>) {
     yield* unlettered(source, records)
     yield* tellQueries(c, source, records)
+    if (modeOf(c).traits.queries === "pictures") yield* decodable(c, source, records)
     if (!reads(c)) return { records, long: [] }
     yield* tellUnseen(c, source, "question_prompt", records.filter(({ image = "" }) => image !== "").length)
     const prompts = yield* promptsOf(c)
@@ -140,6 +141,7 @@ export const fitting = Effect.fn("fitting")(
       texts: [question, ...options, answer]
     }))
     yield* showable(c, { source, what: "questions", part: "question_prompt", prompts }, Stream.fromIterable(texts))
+    if (prompts.pictures && showsImage(c, "question_prompt")) yield* decodable(c, source, records)
     if (use === "answer") yield* writable(c, records, prompts)
     return yield* settle(c, source, use, records, prompts)
   },

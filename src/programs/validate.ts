@@ -34,10 +34,10 @@ const leaksOf = Effect.fnUntraced(function*(
   const tests = [...records].filter(([split]) => split !== "train").map(([split, test]) =>
     [split, test, leaksInPassages(test)] as const
   )
+  const pictured = modeOf(c).traits.pictures ? yield* leaksOfPictures(c, passages, records) : {}
   if (tests.length === 0) return {}
   yield* Stream.runForEach(passages.all, (passage) => Effect.sync(() => tests.forEach(([, , { see }]) => see(passage))))
   const train = records.get("train") ?? []
-  const pictured = modeOf(c).traits.pictures ? yield* leaksOfPictures(c, passages, records) : {}
   return Object.fromEntries(
     tests.map(([split, test, { leaks }]) =>
       [split, { ...leaks(), ...leaksInTraining(train, test), ...pictured[split] }] as const

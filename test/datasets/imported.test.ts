@@ -210,6 +210,8 @@ describe("pictures with captions", () => {
         ])
       })
       const out = join(root, "out")
+      const direct = yield* Effect.flip(Dataset.passages(join(root, "r.parquet"), { pictures: true }))
+      assert.match(direct.message, /column image has pictures in it, as bytes; write them to files first/)
       assert.deepStrictEqual(yield* Captions.importFile(join(root, "r.parquet"), out), {
         passages: 1,
         left_out: { without_caption: 1 }

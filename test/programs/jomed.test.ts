@@ -16,6 +16,7 @@ import { evaluateRun } from "../../src/programs/evaluation/evaluateRun.ts"
 import { experiment } from "../../src/programs/experiments/experiment.ts"
 import { indexing, prepare } from "../../src/programs/prepare.ts"
 import * as Run from "../../src/programs/run.ts"
+import { validate } from "../../src/programs/validate.ts"
 import { analysisTable } from "../../src/report/analysisTable.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { silent } from "../../src/runtime/ports/Reporter.ts"
@@ -186,6 +187,30 @@ describe("jomed", () => {
     "there are no texts in the space",
     { heads: ["image", "text"] },
     /pixels:4: encodes pictures alone: a text head/
+  )
+  refused(
+    "pictures of questions cannot be read, all together",
+    {},
+    /0\.png: cannot be decoded \(is no picture by .*; 4 of 5 pictures of questions cannot be read, next \S+1\.png, \S+2\.png, \.\.\.\)/,
+    "broken.jsonl"
+  )
+  live(
+    "tells passages' pictures that cannot be read together, and all of all files where it is validated",
+    (folder) =>
+      Effect.gen(function*() {
+        const passages_file = join(folder, "brokenPassages.jsonl")
+        const run = Effect.flatMap(settled(folder, { passages_file }), (config) => Run.run(config, false))
+        const error: { readonly message: string } = yield* Effect.flip(run)
+        assert.match(error.message, /0\.png: .*; 2 of 5 pictures of passages cannot be read, next \S+1\.png\)/)
+        const bare = yield* settled(folder, { passages_file })
+        const validated: { readonly message: string } = yield* Effect.flip(validate(bare, true))
+        assert.match(validated.message, /^pictures: .*0\.png: .*2 of 5 pictures of passages cannot be read/)
+        const tests = join(folder, "broken.jsonl")
+        const both: { readonly message: string } = yield* Effect.flip(
+          Effect.flatMap(settled(folder, { passages_file, test_file: tests }), (config) => validate(config, true))
+        )
+        assert.match(both.message, /4 of 5 pictures of questions cannot be read/)
+      })
   )
   refused("a head has nothing to weigh with", { retrieve_with_rerank: false }, /set retrieve_with_rerank: true/)
   refused("vectors are to be refreshed", { refresh_index: 10 }, /vectors of passages do not change/)

@@ -33,7 +33,13 @@ const files = {
   "train.jsonl": lines([0, 2, 4, 1, 3].map((row) => question(row))),
   "test.jsonl": lines([3, 4].map((row) => question(row))),
   "bare.jsonl": lines([question(0), question(1, { image: null })]),
-  "open.jsonl": lines([question(0), question(1, { options: [] })])
+  "open.jsonl": lines([question(0), question(1, { options: [] })]),
+  "0.png": "no picture",
+  "1.png": "",
+  "broken.jsonl": lines([0, 1, 2, 3, 4].map((row) => question(row, row > 3 ? {} : { image: `${row}.png` }))),
+  "brokenPassages.jsonl": lines(
+    passages.map((passage, i) => Object.assign({}, passage, i < 2 ? { image: `${i}.png` } : {}))
+  )
 }
 
 /** Writes the files into a folder. */

@@ -76,7 +76,7 @@ const captionsOf = Effect.fnUntraced(function*(path: string) {
 /** Names that a picture's file may have: as it is called, or with an ending. */
 const filesOf = (name: string): ReadonlyArray<string> => [
   name,
-  ...[".jpg", ".jpeg", ".png", ".JPG", ".tif"].map((ending) => `${name}${ending}`)
+  ...[".jpg", ".jpeg", ".png", ".JPG", ".tif", ".dcm"].map((ending) => `${name}${ending}`)
 ]
 
 /** Passages so far, each picture once. */

@@ -17,7 +17,7 @@ export interface FolderOptions {
   readonly picture: string
 }
 
-const isPicture = (name: string): boolean => /\.(?:png|jpe?g|webp|gif|tiff?)$/i.test(name)
+const isPicture = (name: string): boolean => /\.(?:png|jpe?g|webp|gif|tiff?|dcm|dicom)$/i.test(name)
 
 /** Names in a folder, in order, and which of them are folders. */
 const listed = Effect.fnUntraced(function*(folder: string) {

@@ -13,7 +13,10 @@ const referenceIn = (field: string, value: unknown): string => {
     throw new RecordError(field, `names ${others.length + 1} pictures; a record has one`)
   }
   if (typeof one !== "string") {
-    throw new RecordError(field, `is to name a picture (a path, file.npz#array/row, or a data URI), got ${show(one)}`)
+    throw new RecordError(
+      field,
+      `is to name a picture (a path, file.npz#array/row, file.dcm#frame/1, or a data URI), got ${show(one)}`
+    )
   }
   if (/^(?!data:)[a-z][\w+.-]+:\/\//i.test(one)) {
     throw new RecordError(field, "is a URL, and pictures are read from files: download it, and name the file")

@@ -1,12 +1,17 @@
 /** Files of pictures as pixels: those that Pillow reads, upright; what would come out otherwise than it looks is refused. */
 import * as Effect from "effect/Effect"
 import type { Metadata, Sharp, SharpOptions } from "sharp"
-import { opaque, type Picture } from "../../domain/pictures/Picture.ts"
+import { ofGray, opaque, type Picture } from "../../domain/pictures/Picture.ts"
+import { levels } from "../../domain/pictures/window.ts"
 import { FileError, readBytes } from "../files/disk.ts"
+import * as Dicom from "./dicom.ts"
 import { type Format, formatOf, pngFrames } from "./format.ts"
 
-/** What decoding has done to a picture that its file does not show: turned by EXIF, 16 bits to 8, a profile left out, alpha kept. */
-export type Done = "turned" | "deep" | "profile" | "alpha"
+/**
+ * What decoding has done to a picture that its file does not show: turned by EXIF, 16 bits to 8, a profile left out, alpha kept; of DICOM, shown
+ * by the file's window, or from its lowest to its highest value, or inverted.
+ */
+export type Done = "turned" | "deep" | "profile" | "alpha" | "window" | "range" | "inverted"
 
 /** A picture with what decoding has done to it. */
 export interface Decoded {
@@ -91,15 +96,9 @@ const pixels = async (open: () => Sharp): Promise<Picture> => {
   return isOpaque(picture) ? opaque(picture, "drop") : picture
 }
 
-/**
- * The picture in a file's bytes. Colour profiles are not applied, as Pillow does not. Fails for what is no picture, damaged,
- * truncated, too large, or of a kind that would come out otherwise than it looks: CMYK, gray of 16 bits, several frames.
- */
-export const decode = Effect.fnUntraced(function*(bytes: Uint8Array, path: string, given: Limits = limits) {
+/** The picture in the bytes of a file that is no DICOM. */
+const decoded = Effect.fnUntraced(function*(bytes: Uint8Array, format: Format, path: string, given: Limits) {
   const fail = (reason: string) => new FileError({ path, place: "", reason })
-  const found = formatOf(bytes)
-  if ("refused" in found) return yield* fail(found.refused)
-  const { format } = found
   /** Without libvips's own words, which concurrent pictures share. */
   const damaged = () => fail(`is damaged or truncated: it begins as a ${format} picture, and cannot be decoded as one`)
   const make = yield* Effect.tryPromise({ try: sharp, catch: () => fail(absent) })
@@ -112,6 +111,53 @@ export const decode = Effect.fnUntraced(function*(bytes: Uint8Array, path: strin
   return { picture, format, done: doneTo(metadata, picture) } satisfies Decoded as Decoded
 })
 
-/** The picture in a file. */
-export const read = (path: string, given: Limits = limits) =>
-  Effect.flatMap(readBytes(path, LARGEST), (bytes) => decode(bytes, path, given))
+/** The first of three equal channels. */
+const grayIn = ({ channels, data }: Picture): Int32Array =>
+  Int32Array.from({ length: data.length / channels }, (_, i) => data[i * channels]!)
+
+/** A frame of a DICOM file as it is to be seen. */
+const ofDicom = Effect.fnUntraced(function*(bytes: Uint8Array, path: string, given: Limits, frame: number | undefined) {
+  const fail = (reason: string) => new FileError({ path, place: frame === undefined ? "" : `frame ${frame}`, reason })
+  const { display, pixels: own, ...size } = yield* Effect.tryPromise({
+    try: () => Dicom.open(bytes, frame, given.max_pixels),
+    catch: (error) => fail(error instanceof Dicom.DicomError ? error.message : "is damaged: it cannot be read as DICOM")
+  })
+  if (own.kind === "rgb") {
+    return { picture: { ...size, channels: 3, data: own.data }, format: "dicom", done: [] } as Decoded
+  }
+  const inner = own.kind === "jpeg" ? (yield* decoded(own.bytes, "jpeg", path, given)).picture : undefined
+  if (inner && (inner.width !== size.width || inner.height !== size.height)) {
+    const sizes = `${size.width} × ${size.height} pixels, and a JPEG of ${inner.width} × ${inner.height}`
+    return yield* fail(`has ${sizes}`)
+  }
+  if (inner && own.kind === "jpeg" && !own.gray) return { picture: inner, format: "dicom", done: [] } as Decoded
+  const stored = own.kind === "gray" ? own.stored : grayIn(inner!)
+  return {
+    picture: ofGray(size, levels(stored, display)),
+    format: "dicom",
+    done: [display.window === undefined ? "range" : "window", ...display.inverted ? ["inverted" as const] : []]
+  } satisfies Decoded as Decoded
+})
+
+/**
+ * The picture in a file's bytes. Colour profiles are not applied, as Pillow does not. Fails for what is no picture, damaged,
+ * truncated, too large, or of a kind that would come out otherwise than it looks: CMYK, gray of 16 bits, several frames. `frame`: which frame
+ * of a DICOM file it is, from 1.
+ */
+export const decode = Effect.fnUntraced(function*(
+  bytes: Uint8Array,
+  path: string,
+  given: Limits = limits,
+  frame?: number
+) {
+  const found = formatOf(bytes)
+  const fail = (reason: string) => new FileError({ path, place: "", reason })
+  if ("refused" in found) return yield* fail(found.refused)
+  if (found.format === "dicom") return yield* ofDicom(bytes, path, given, frame)
+  if (frame !== undefined) return yield* fail(`is a ${found.format} picture; #frame/${frame} is for DICOM files`)
+  return yield* decoded(bytes, found.format, path, given)
+})
+
+/** The picture in a file; `frame` as above. */
+export const read = (path: string, given: Limits = limits, frame?: number) =>
+  Effect.flatMap(readBytes(path, LARGEST), (bytes) => decode(bytes, path, given, frame))

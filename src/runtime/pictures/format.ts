@@ -1,7 +1,7 @@
 /** Formats of picture files, told by how their bytes begin. */
 
 /** A format that is decoded. */
-export type Format = "png" | "jpeg" | "webp" | "gif" | "tiff"
+export type Format = "png" | "jpeg" | "webp" | "gif" | "tiff" | "dicom"
 
 interface Mark {
   readonly at: number
@@ -19,13 +19,14 @@ const known: Readonly<Record<Format, ReadonlyArray<ReadonlyArray<Mark>>>> = {
   jpeg: [start("\xff\xd8\xff")],
   webp: [[{ at: 0, text: "RIFF" }, { at: 8, text: "WEBP" }]],
   gif: [start("GIF87a"), start("GIF89a")],
-  tiff: [start("II*\0"), start("MM\0*")]
+  tiff: [start("II*\0"), start("MM\0*")],
+  /** Behind a preamble, in which anything may stand. */
+  dicom: [[{ at: 128, text: "DICM" }]]
 }
 
 /** Formats that users have and that are not read here, with what to do about it. */
 const foreign: ReadonlyArray<readonly [name: string, marks: ReadonlyArray<Mark>]> = [
   ["a BMP picture", start("BM")],
-  ["a DICOM file", [{ at: 128, text: "DICM" }]],
   ["a HEIF or AVIF picture", [{ at: 4, text: "ftyp" }]],
   ["a JPEG 2000 picture", [{ at: 4, text: "jP  " }]],
   ["a JPEG 2000 picture", start("\xff\x4f\xff\x51")],
@@ -51,7 +52,7 @@ export const formatOf = (bytes: Uint8Array): { readonly format: Format } | { rea
   }
   const other = foreign.find(([_, marks]) => marks.every((mark) => begins(bytes, mark)))
   const what = other ? `is ${other[0]}` : "is no picture by its first bytes"
-  return { refused: what.includes(":") ? what : `${what}; PNG, JPEG, WebP, GIF and TIFF are read` }
+  return { refused: what.includes(":") ? what : `${what}; PNG, JPEG, WebP, GIF, TIFF and DICOM are read` }
 }
 
 const uint32 = (bytes: Uint8Array, at: number): number =>

@@ -1,4 +1,4 @@
-/** Pictures as records name them: a file's path, a row of an array in an `.npz` file, or the picture itself in a data URI. */
+/** Pictures as records name them: a file's path, a frame of a DICOM file, a row of an array in an `.npz` file, or the picture itself in a data URI. */
 import * as Effect from "effect/Effect"
 import { dirname, isAbsolute, join } from "node:path"
 import { cut } from "../../domain/brief.ts"
@@ -28,10 +28,11 @@ const rowOf = ({ data, shape }: Npz.Bytes, row: number): Picture | string => {
 const base64 = /^data:[\w.+/-]*;base64,([A-Za-z0-9+/\s]+={0,2}\s*)$/
 
 const inArray = /^(.*\.npz)#([^#/]+)\/(\d+)$/
+const inFile = /^(.+)#frame\/(\d+)$/
 
 /** The file that a reference names; `undefined` for a data URI. */
 export const fileOf = (reference: string): string | undefined =>
-  reference.startsWith("data:") ? undefined : inArray.exec(reference)?.[1] ?? reference
+  reference.startsWith("data:") ? undefined : inArray.exec(reference)?.[1] ?? inFile.exec(reference)?.[1] ?? reference
 
 /**
  * Reads pictures by what records name, relative to the file of the records. An `.npz` file is opened once, and each of its
@@ -73,7 +74,10 @@ export const reader = (given: Limits = limits, memory = Infinity) => {
     }
     const [, file, name, row] = inArray.exec(reference) ?? []
     const at = (path: string) => isAbsolute(path) ? path : join(dirname(records), path)
-    if (file === undefined) return (yield* read(at(reference), given)) as Referred
+    if (file === undefined) {
+      const [, whole = reference, frame] = inFile.exec(reference) ?? []
+      return (yield* read(at(whole), given, frame === undefined ? undefined : Number(frame))) as Referred
+    }
     const path = at(file)
     const picture = rowOf(yield* arrayOf(path, name!), Number(row))
     if (typeof picture !== "string") return { picture, done: [] } satisfies Referred as Referred

@@ -22,6 +22,24 @@ export class ImageError extends Schema.TaggedError<ImageError>()("ImageError", {
   }
 }
 
+/** Pictures that are named beside the first. */
+const SHOWN = 2
+
+/** The first of several errors, which tells how many of `count` pictures of `what` cannot be read, and names the next of them. */
+export const together = (
+  errors: readonly [ImageError, ...Array<ImageError>],
+  count: number,
+  what: string
+): ImageError => {
+  const [first, ...others] = errors
+  if (others.length === 0) return first
+  const next = others.slice(0, SHOWN).map(({ path }) => path).join(", ")
+  const all = `${errors.length} of ${count} pictures of ${what} cannot be read, next ${next}`
+  const more = others.length > SHOWN ? ", ..." : ""
+  const detail = `${first.detail === "" ? "" : `${first.detail}; `}${all}${more}`
+  return new ImageError({ path: first.path, kind: first.kind, detail })
+}
+
 /** A decoded picture. */
 export interface Loaded {
   readonly picture: Picture
@@ -31,7 +49,7 @@ export interface Loaded {
 
 /**
  * The pictures that records name. A reference is the absolute path of a file, such a path with `#array/row` of an `.npz`
- * file, or a data URI.
+ * file or `#frame/number` of a DICOM file, or a data URI.
  */
 export class Images extends Context.Service<Images, {
   /** A picture, upright and of 8 bits a channel. */

@@ -52,8 +52,9 @@ describe("the format of a file", () => {
   })
   it("is named where it is not read", () => {
     const refused = (bytes: Uint8Array) => Reflect.get(formatOf(bytes), "refused")
-    const read = "; PNG, JPEG, WebP, GIF and TIFF are read"
-    assert.strictEqual(refused(text(`${"\0".repeat(128)}DICM`)), `is a DICOM file${read}`)
+    const read = "; PNG, JPEG, WebP, GIF, TIFF and DICOM are read"
+    assert.deepStrictEqual(formatOf(text(`${"\0".repeat(128)}DICM`)), { format: "dicom" })
+    assert.strictEqual(refused(text("BM\0\0")), `is a BMP picture${read}`)
     assert.strictEqual(refused(text("\0\0\0\x1cftypheic")), `is a HEIF or AVIF picture${read}`)
     assert.strictEqual(refused(text("<svg>")), `is an SVG picture${read}`)
     assert.match(

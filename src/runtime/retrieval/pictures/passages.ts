@@ -10,7 +10,7 @@ import { lazily } from "../../engine/Programs.ts"
 import { about, type SessionError } from "../../engine/Session.ts"
 import { type FileError, sha256Of } from "../../files/disk.ts"
 import { Corpus, CorpusError } from "../../ports/Corpus.ts"
-import { type ImageError, Images } from "../../ports/Images.ts"
+import { type ImageError, Images, together } from "../../ports/Images.ts"
 import { type Chunk, PassageIndex, type PassageVectors } from "../../ports/PassageIndex.ts"
 import { indexes } from "../retriever.ts"
 import type { Frozen } from "./frozen.ts"
@@ -73,16 +73,24 @@ const vectorsIn = (space: Space, frozen: Frozen, images: Images["Service"], corp
 const listed = (rows: ReadonlyArray<readonly [key: string, row: number]>): ReadonlyMap<string, ReadonlyArray<number>> =>
   new Map([...Map.groupBy(rows, ([key]) => key)].map(([key, all]) => [key, all.map(([, row]) => row)]))
 
-/** Hashes and groups of all passages, and the passages of each; every picture is decoded for them once. */
+/**
+ * Hashes and groups of all passages, and the passages of each; every picture is decoded for them once. Those that cannot be are told
+ * together.
+ */
 const owned = Effect.fnUntraced(function*(images: Images["Service"], corpus: Corpus["Service"]) {
   const [hashes, groups] = [new Array<readonly [string, number]>(), new Array<readonly [string, number]>()]
+  const broken: Array<ImageError> = []
   let row = 0
   yield* Stream.runForEach(corpus.all, ({ group, image }) =>
     Effect.gen(function*() {
-      if (image !== undefined) hashes.push([yield* images.hash(image), row])
+      const hash = image === undefined ? undefined : yield* Effect.result(images.hash(image))
+      if (hash?._tag === "Success") hashes.push([hash.success, row])
+      if (hash?._tag === "Failure") broken.push(hash.failure)
       if (group !== undefined) groups.push([group, row])
       row++
     }))
+  const [first, ...others] = broken
+  if (first) return yield* together([first, ...others], corpus.pictures, "passages")
   return { all: hashes.map(([hash]) => hash), byHash: listed(hashes), byGroup: listed(groups) }
 })
 
