@@ -122,9 +122,9 @@ export const generateFused = (
         const tokens = yield* Effect.forEach(byText, ([row, rows]) =>
           next(g, writings, rows, logits, shared.get(row)!, fusion.by, options))
         const ended = new Set(
-          tokens.filter(({ finish }) => finish !== undefined).map(({ row }) =>
-            row
-          )
+          tokens.filter(({ finish }) =>
+            finish !== undefined
+          ).map(({ row }) => row)
         )
         const goesOn = (r: number) => !ended.has(writings[r]!.row) && !options.eos.has(writings[r]!.ids.at(-1)!)
         const left = proceed(writings, goesOn, cache)
