@@ -170,7 +170,7 @@ const stages: Readonly<Record<string, ReadonlyArray<readonly [call: string, stag
   readOrders: [["readOrders(c)", readOrders(c, { count: 1, seed: 0 }, asks)]],
   readInfluence: [["readInfluence(c)", readInfluence(c, asks)]],
   weigh: [["weigh([n])", weigh([n])]],
-  answerFused: [["answerFused(n, k)", answerFused(n, k, asks)]],
+  answerFused: [["answerFused(n, k)", answerFused(n, k, { ...asks, fusion: "lockstep" })]],
   adist: [["adist(m)", score.adist(m, 1)]],
   replug: [["replug(m)", score.replug(m, 1)]],
   goldTarget: [["goldTarget(m)", score.goldTarget(m)]],

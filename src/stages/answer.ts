@@ -47,7 +47,7 @@ export type Event =
   )
 
 /** Reads generated text as an answer: the option it names, or its free answer. */
-const understood = (said: string, options: ReadonlyArray<string>, o: PromptOptions): Chosen => {
+export const understood = (said: string, options: ReadonlyArray<string>, o: PromptOptions): Chosen => {
   const index = optionOf(said, options, o.answer_format)
   const text = options[index] ?? (options.length === 0 ? freeAnswer(said) : said)
   return { index, text, written: options.length > 0 || text !== said ? said : "" }

@@ -5,13 +5,13 @@ import * as Stream from "effect/Stream"
 import * as Frame from "../domain/Frame.ts"
 import { Candidates, Question } from "../domain/tables.ts"
 import { Retriever } from "../runtime/ports/Retriever.ts"
-import { answer, type AnswerOptions, type Event } from "./answer.ts"
+import { answer, type Event } from "./answer.ts"
 import { trainingStep } from "./pipelines.ts"
 import { ask, type PromptOptions, readPassages, targetOf } from "./prompt.ts"
 import { queriesOf } from "./retrieve.ts"
 import * as Stage from "./Stage.ts"
 import type { Lessons } from "./update.ts"
-import { answerFused, type VerdictCache, type VerdictOptions, weigh } from "./verdicts.ts"
+import { answerFused, type FusedOptions, type VerdictCache, weigh } from "./verdicts.ts"
 
 /** How many passages each head finds. */
 export interface HeadsOptions {
@@ -63,9 +63,9 @@ export const byPassage = (n: number, o: PromptOptions) => ({
 export const taughtByPairs = (o: HeadsOptions & PromptOptions) =>
   trainingStep(retrieveEach(o), byPassage(o.heads * o.k, o))
 
-/** Inference: each passage of each head is read alone, and the answers are fused; at most `k` options a question. */
+/** Inference: each passage of each head is read alone, and the answers are fused; at most so many options a question. */
 export const answeredByHeads = (
-  o: HeadsOptions & VerdictOptions & AnswerOptions & { readonly options: number },
+  o: HeadsOptions & FusedOptions & { readonly options: number },
   cache?: VerdictCache
 ) => {
   const { heads, k } = o
@@ -77,11 +77,11 @@ export const answeredByHeads = (
   const tell = (rows: Frame.Frame<typeof Question>) =>
     Effect.map(stage.run(rows), (answered) => {
       const [texts, places] = [Frame.column(answered, "prediction"), Frame.column(answered, "predictionIndex")]
-      const nll = Frame.column(answered, "optionNll")
+      const [nll, written] = [Frame.column(answered, "optionNll"), Frame.column(answered, "written")]
       const events = texts.map((text, row): Event => ({
         _tag: "Chosen",
         row,
-        chosen: { index: places[row]!, text, written: "", nll: nll[row]! }
+        chosen: { index: places[row]!, text, written: written[row]!, nll: nll[row]! }
       }))
       return { support: Frame.column(answered, "support"), events: Stream.fromIterable(events) }
     })

@@ -6,7 +6,9 @@ import { Answer, Candidates, ClassScores, Draw, Fused, Question, Weighted } from
 import { fused, fusionWeights } from "../domain/verdicts/fusion.ts"
 import { labelScores } from "../domain/verdicts/labels.ts"
 import { NO_CLASS, verdictOf } from "../domain/verdicts/utility.ts"
-import { LanguageModel } from "../runtime/ports/LanguageModel.ts"
+import { type Fusion, LanguageModel } from "../runtime/ports/LanguageModel.ts"
+import type { AnswerOptions } from "./answer.ts"
+import { writeFused } from "./fusedText.ts"
 import { answerOf, answersOf, ask, type Asked, type PromptOptions, readPassages } from "./prompt.ts"
 import * as Stage from "./Stage.ts"
 
@@ -194,18 +196,39 @@ const byWeight = (docs: Int32Array, weights: Float32Array, n: number): Int32Arra
     return docs[from + order[i % n]!]!
   })
 
-/** Dies if a question has no options. */
-const allClosed = (rows: Frame.Frame<typeof Question>): Effect.Effect<void> => {
-  const open = Frame.column(rows, "options").findIndex(({ length }) => length === 0)
-  const qid = Frame.column(rows, "qid")[open]
-  return open < 0 ? Effect.void : Effect.die(new TypeError(`question ${qid} has no options to fuse`))
-}
+/** How questions are answered from readings of single passages; `fusion` is how free answers are. */
+export type FusedOptions = VerdictOptions & AnswerOptions & { readonly fusion: Fusion["by"] }
+
+/** Passages of questions with options, -1 in place of those of others. */
+const closedOnly = (docs: Int32Array, options: ReadonlyArray<ReadonlyArray<string>>, n: number): Int32Array =>
+  docs.map((doc, i) => options[Math.floor(i / n)]!.length === 0 ? -1 : doc)
+
+/** Free answers by the row of their question. */
+const freeAnswers = Effect.fnUntraced(function*(
+  rows: Frame.Frame<typeof Question & ReturnType<typeof Weighted> & Pick<ReturnType<typeof Candidates>, "docs">>,
+  n: number,
+  o: FusedOptions
+) {
+  const [questions, images] = [Frame.column(rows, "question"), Frame.column(rows, "image")]
+  const [docs, docWeight] = [Frame.column(rows, "docs"), Frame.column(rows, "docWeight")]
+  const open = Frame.column(rows, "options").flatMap(({ length }, r) => length === 0 ? [r] : [])
+  const found = yield* writeFused(
+    open.map((r) => ({
+      asked: { question: questions[r]!, options: [], image: images[r]! },
+      docs: docs.subarray(r * n, (r + 1) * n),
+      weights: docWeight.subarray(r * n, (r + 1) * n)
+    })),
+    o.fusion,
+    o
+  )
+  return new Map(open.map((r, i) => [r, found[i]!]))
+})
 
 /**
- * The option of greatest Σ weight · score over readings of single passages (JOMED's fused answer). A passage that two
- * retrievers found is read once and counts twice. Questions without options are a bug, and die.
+ * The option of greatest Σ weight · score over readings of single passages (JOMED's fused answer); of a question without options
+ * the text that these readings write together. A passage that two retrievers found is read once and counts twice.
  */
-export const answerFused = (n: number, k: number, o: VerdictOptions, cache?: VerdictCache) => {
+export const answerFused = (n: number, k: number, o: FusedOptions, cache?: VerdictCache) => {
   const of = classScores(o, n, k, cache)
   return Stage.make("answerFused", {
     needs: { ...Question, docs: Candidates(n).docs, ...Weighted(n) },
@@ -214,8 +237,8 @@ export const answerFused = (n: number, k: number, o: VerdictOptions, cache?: Ver
       const reader = yield* LanguageModel
       const [docs, docWeight] = [Frame.column(rows, "docs"), Frame.column(rows, "docWeight")]
       const options = Frame.column(rows, "options")
-      yield* allClosed(rows)
-      const scores = yield* of(reader, rows, docs)
+      const scores = yield* of(reader, rows, closedOnly(docs, options, n))
+      const free = yield* freeAnswers(rows, n, o)
       const single = Array.from(docs, (_, i) => scores.subarray(i * k, (i + 1) * k))
       const sums = options.map((own, r) =>
         fused(
@@ -227,10 +250,10 @@ export const answerFused = (n: number, k: number, o: VerdictOptions, cache?: Ver
       const fusedScores = new Float32Array(rows.rows * k).fill(NO_CLASS)
       sums.forEach((own, r) => fusedScores.set(own, r * k))
       return {
-        prediction: options.map((own, r) => own[predictionIndex[r]!] ?? ""),
+        prediction: options.map((own, r) => free.get(r)?.text ?? own[predictionIndex[r]!] ?? ""),
         predictionIndex,
         support: byWeight(docs, docWeight, n),
-        written: options.map(() => ""),
+        written: options.map((_, r) => free.get(r)?.written ?? ""),
         optionNll: sums.map((own) => Float32Array.from(own, (score) => -score)),
         verdicts: Int32Array.from(single, verdictOf),
         fusedScores

@@ -77,6 +77,45 @@ describe("jomed", () => {
       })
   )
   live(
+    "answers free questions from all heads' passages together, as it reads one where there is one",
+    (folder) =>
+      Effect.gen(function*() {
+        const said = Effect.fnUntraced(function*(own: Raw) {
+          const test_file = join(folder, "free.jsonl")
+          const run = `of ${String(own["n_context"] ?? 2)}`
+          const c = yield* settled(folder, {
+            output_dir: join(folder, run),
+            test_file,
+            max_steps: 1,
+            max_new_tokens: 6,
+            ...own
+          })
+          yield* Run.run(c, existsSync(c.output_dir))
+          yield* evaluateRun(c, "test")
+          return readFileSync(join(c.output_dir, "eval-test/predictions.jsonl"), "utf8").trim().split("\n").map(
+            (line) => {
+              const { prediction, verdicts } = JSON.parse(line) as {
+                readonly prediction: string
+                readonly verdicts: object
+              }
+              assert.deepStrictEqual(verdicts, [])
+              return prediction
+            }
+          )
+        })
+        const lockstep = yield* said({})
+        assert.strictEqual(lockstep.length, 2)
+        assert.isTrue(lockstep.every((text) => text.length > 0))
+        const first = (fusion: string) => said({ fusion, max_new_tokens: 1 })
+        assert.deepStrictEqual(yield* first("positions"), yield* first("lockstep"))
+        /** Of one passage, both are what a prompt with it leads to. */
+        const one = (own: Raw) => said({ n_context: 1, ...own })
+        const whole = yield* one({ fused_eval: false })
+        assert.deepStrictEqual(yield* one({}), whole)
+        assert.deepStrictEqual(yield* one({ fusion: "positions" }), whole)
+      })
+  )
+  live(
     "is taught by captions that are labels, and stands beside copies and linear classifiers",
     (folder) =>
       Effect.gen(function*() {

@@ -120,7 +120,7 @@ describe("pairs", () => {
 describe("an answer by heads", () => {
   it.effect("is fused from each passage read alone, as columns and as events", () =>
     Effect.gen(function*() {
-      const { stage, tell } = answeredByHeads({ ...two, ...o, options: 3 })
+      const { stage, tell } = answeredByHeads({ ...two, ...o, fusion: "lockstep", options: 3 })
       const answered = yield* stage.run(frame)
       const { docWeight, fusedScores, predictionIndex, verdicts } = Rows.blocks(answered)
       assert.deepStrictEqual([...verdicts], [0, 1, 1, 1, 0, 1, 1, -1])

@@ -55,7 +55,7 @@ const lines: Readonly<Record<string, ReadonlyArray<AnyStage>>> = {
   "read verdicts once": [...studied.slice(0, 2), readVerdicts(3, 4, prompting, new VerdictCache())],
   "score by verdicts": [...studied.slice(0, 2), readVerdicts(3, 4, prompting), verdictTarget(3, 5, 4, goal)],
   "weigh": [studied[0]!, weigh([3, 2])],
-  "answer by fusion": [studied[0]!, weigh([5]), answerFused(5, 4, prompting)],
+  "answer by fusion": [studied[0]!, weigh([5]), answerFused(5, 4, { ...prompting, fusion: "lockstep" })],
   "score by gold": [...studied, goldTarget(3)],
   "update by pairs": [...studied, llmRank(3, ranked), update(byPairs(3, 2, prompting))],
   "update by target": [...studied, pdist(3, 0.1), update(byTarget(3, 2, prompting))],

@@ -2,12 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
 import { textOf } from "../../src/domain/Content.ts"
 import * as Frame from "../../src/domain/Frame.ts"
 import { Candidates, ClassScores, Draw } from "../../src/domain/tables.ts"
 import { softmax } from "../../src/domain/verdicts/utility.ts"
-import { LanguageModel } from "../../src/runtime/ports/LanguageModel.ts"
+import { type Fusion, LanguageModel } from "../../src/runtime/ports/LanguageModel.ts"
 import * as Pipelines from "../../src/stages/pipelines.ts"
 import { verdictTarget, type VerdictTargetOptions } from "../../src/stages/score.ts"
 import { answerFused, readVerdicts, VerdictCache, weigh } from "../../src/stages/verdicts.ts"
@@ -18,6 +19,7 @@ import { questions } from "../support/tiny.ts"
 
 const row = <A>(block: ArrayLike<A>, r: number, rows = 6) => Rows.rowOfBlock(block, rows, r)
 const prompting = { ...Asking.defaults, answer_format: "text" } as const
+const fusing = { ...prompting, fusion: "lockstep" } as const
 const K = Math.max(...questions.map(({ options }) => options.length))
 
 /** The ports, and how many prompts the reader was given. */
@@ -222,7 +224,7 @@ describe("answerFused", () => {
         docScore: Float32Array.from(gold.flatMap(() => [3, 1, 3, 2]))
       })
       const answered = Rows.blocks(
-        yield* answerFused(4, K, prompting).run(yield* weigh([2, 2]).run(own))
+        yield* answerFused(4, K, fusing).run(yield* weigh([2, 2]).run(own))
       )
       assert.deepStrictEqual([...answered.predictionIndex], questions.map((q) => q.answerIndex))
       assert.deepStrictEqual([...answered.prediction], questions.map((q) => q.answer))
@@ -245,17 +247,52 @@ describe("answerFused", () => {
       assert.strictEqual(read.prompts, 36)
     }).pipe(Effect.provide(layer))
   })
-  it.effect("has no answer where nothing was found, and none to fuse without options", () =>
+  it.effect("writes a free answer from all passages together, each asked alone and once", () => {
+    const written: Array<{ readonly prompts: ReadonlyArray<string>; readonly fusion: Fusion | undefined }> = []
+    const writing = Layer.effect(
+      LanguageModel,
+      Effect.map(LanguageModel, (own) => ({
+        ...own,
+        write: (prompts, { fusion }) => {
+          written.push({ prompts: prompts.map(([message]) => textOf(message!.content)), fusion })
+          const texts = [...new Set(Array.from(fusion!.texts))]
+          return Stream.fromIterable(texts.flatMap((row) => [
+            { row, id: 1, text: " text", finish: undefined },
+            { row, id: 2, text: ` ${row}.`, finish: "eos" as const }
+          ]))
+        }
+      }))
+    )
+    return Effect.gen(function*() {
+      const some = questions.map((q, i) => ({ ...q, ...(i % 2 === 0 ? { options: [], answerIndex: -1 } : {}) }))
+      const own = Frame.append(Rows.frame(3, some), Candidates(4), {
+        docs: Int32Array.from(questions.flatMap((_, i) => i === 4 ? [-1, -1, -1, -1] : [1, 8, 1, 9])),
+        docScore: Float32Array.from(questions.flatMap(() => [0.8, 0.6, 0.31, 0.3]))
+      })
+      const weighed = yield* weigh([2, 2]).run(own)
+      const answered = Rows.blocks(yield* answerFused(4, K, { ...fusing, fusion: "positions" }).run(weighed))
+      assert.deepStrictEqual([0, 2, 4].map((r) => answered.prediction[r]), ["text 0.", "text 1.", ""])
+      assert.isTrue([1, 3, 5].every((r) => questions[r]!.options.includes(answered.prediction[r]!)))
+      assert.deepStrictEqual([0, 2, 4].map((r) => [answered.predictionIndex[r], answered.optionNll[r]!.length]), [
+        [-1, 0],
+        [-1, 0],
+        [-1, 0]
+      ])
+      const [{ fusion, prompts }] = written as [typeof written[number]]
+      assert.deepStrictEqual([fusion!.by, Array.from(fusion!.texts)], ["positions", [0, 0, 0, 1, 1, 1]])
+      near(Array.from(fusion!.weights).slice(0, 3), [0.266876 + 0.266876, 0.207843, 0.258405])
+      assert.strictEqual(written.length, 1)
+      for (const [i, doc] of [1, 8, 9, 1, 8, 9].entries()) {
+        assert.include(prompts[i], Rows.texts[doc])
+        assert.include(prompts[i], questions[i < 3 ? 0 : 2]!.question)
+      }
+    }).pipe(Effect.provide(Layer.provideMerge(writing, Fakes.ports(Rows.texts).layer)))
+  })
+  it.effect("has no answer where nothing was found", () =>
     Effect.gen(function*() {
       const none = yield* weigh([1]).run(found([-1], [-Infinity]))
-      const { predictionIndex, prediction } = Rows.blocks(yield* answerFused(1, K, prompting).run(none))
+      const { predictionIndex, prediction } = Rows.blocks(yield* answerFused(1, K, fusing).run(none))
       assert.deepStrictEqual([...predictionIndex, ...prediction], [...Array(6).fill(-1), ...Array(6).fill("")])
-      const open = Frame.append(Rows.frame(3, questions.map((q) => ({ ...q, options: [] }))), Candidates(1), {
-        docs: new Int32Array(6),
-        docScore: new Float32Array(6)
-      })
-      const exit = yield* Effect.exit(answerFused(1, K, prompting).run(yield* weigh([1]).run(open)))
-      assert.include(String(exit), "has no options to fuse")
     }).pipe(Effect.provide(Fakes.ports(Rows.texts).layer)))
 })
 

@@ -33,6 +33,7 @@ const files = {
   "train.jsonl": lines([0, 2, 4, 1, 3].map((row) => question(row))),
   "test.jsonl": lines([3, 4].map((row) => question(row))),
   "bare.jsonl": lines([question(0), question(1, { image: null })]),
+  "free.jsonl": lines([3, 4].map((row) => question(row, { options: [] }))),
   "open.jsonl": lines([question(0), question(1, { options: [] })]),
   "0.png": "no picture",
   "1.png": "",

@@ -113,7 +113,9 @@ const judgeRows = (
           predictionIndex: indices[r]!,
           written: written[r]!,
           optionNll: nll[r]!,
-          ...(verdicts ? { verdicts: own.map((i) => [id(docs[i]!), verdicts[i]!] as const) } : {}),
+          ...(verdicts && record.options.length > 0
+            ? { verdicts: own.map((i) => [id(docs[i]!), verdicts[i]!] as const) }
+            : {}),
           ...again(r)
         }
         : undefined,

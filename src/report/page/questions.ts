@@ -138,6 +138,18 @@ const fusedShown = ({ answers, options, verdicts }: Answered): Pick<RunShown, "a
     )
   }
 
+const idsOf = (top: RunShown["top"]): string => top.map(([id]) => id).join("\n")
+
+/** Runs before training are left out where an arm that is shown found the same, and nothing was answered then. */
+const withoutTwins = (runs: ReadonlyArray<RunShown>): ReadonlyArray<RunShown> => {
+  const known = new Set(runs.map(({ top }) => idsOf(top)))
+  return runs.map(({ before, ...own }) =>
+    before === undefined || (before.correct === null && known.has(idsOf(before.top)))
+      ? own
+      : Object.assign(own, { before })
+  )
+}
+
 /** A run before training, of a question with pictures. */
 const beforeShown = (report: Report, before: Answered | undefined, now: RunShown): Pick<RunShown, "before"> => {
   if (before === undefined || !report.texts.questions.get(before.id)?.image) return {}
@@ -145,7 +157,6 @@ const beforeShown = (report: Report, before: Answered | undefined, now: RunShown
     ...runShown(before, now.arm, now.seed, null, now.top.length),
     ...fusedShown(before)
   }
-  const idsOf = (own: RunShown["top"]) => own.map(([id]) => id).join("\n")
   if (idsOf(top) === idsOf(now.top) && (correct === null || said === now.said)) return {}
   return { before: { said, correct, top, ...(alone ? { alone } : {}) } }
 }
@@ -201,7 +212,7 @@ export const shownOf = (report: Report): Shown => {
       answers: first.answers.map((text) => cut(text, TEXT)),
       gold: first.gold,
       inconsistent: [...now.keys()].filter((arm) => now[arm]!.has(asked(first))),
-      runs: all.map(({ run }) => run)
+      runs: withoutTwins(all.map(({ run }) => run))
     }]
   })
   const wanted = new Set(

@@ -240,7 +240,7 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
         Effect.flatMap(rowsOf(texts), described),
         ({ nll, ...sums }): Described => ({ logLikelihood: nll.map((own) => -own), ...sums })
       ),
-    write: (prompts: ReadonlyArray<Chat>, { decoding, key = "", max_new_tokens }: WriteOptions) =>
+    write: (prompts: ReadonlyArray<Chat>, { decoding, fusion, key = "", max_new_tokens }: WriteOptions) =>
       Stream.unwrap(Effect.gen(function*() {
         const asked = yield* each(prompts, (prompt) => sequences.open(prompt, max_new_tokens))
         const about = (p: number, pictures: ReadonlyArray<Reading.Shown>) => [
@@ -249,8 +249,15 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
           ...pictures.map(({ hash }) => hash)
         ]
         const texts = asked.map(({ made, p }) => ({ ...made, about: about(p, made.pictures) }))
-        const tokens = continued(texts, max_new_tokens, decoding)
-        return Stream.map(tokens, (token) => ({ ...token, row: asked[token.row]!.p }))
+        if (!fusion) {
+          const tokens = continued(texts, max_new_tokens, decoding)
+          return Stream.map(tokens, (token) => ({ ...token, row: asked[token.row]!.p }))
+        }
+        return continued(texts, max_new_tokens, decoding, {
+          texts: asked.map(({ p }) => fusion.texts[p]!),
+          weights: asked.map(({ p }) => fusion.weights[p]!),
+          by: fusion.by
+        })
       }))
   }
 })

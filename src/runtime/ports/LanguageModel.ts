@@ -61,6 +61,18 @@ export interface Token {
   readonly finish: "eos" | "stop" | "length" | undefined
 }
 
+/**
+ * How prompts write one text together: each is of a text and has a weight, and the text's next token is the one of greatest
+ * Σ weight · logit over its prompts. `lockstep`: all of them are continued by that token. `positions`: each prompt is continued by its
+ * own likeliest token, until that ends its text, and logits of the same place are summed (JOMED's release).
+ */
+export interface Fusion {
+  /** The text of each prompt, from 0; a token's `row` is this. */
+  readonly texts: ArrayLike<number>
+  readonly weights: ArrayLike<number>
+  readonly by: "lockstep" | "positions"
+}
+
 /** Options of generation. */
 export interface WriteOptions {
   /** Maximum number of tokens per text. */
@@ -69,6 +81,8 @@ export interface WriteOptions {
   readonly key?: string
   /** In place of the settings of how tokens are chosen and what ends a text. */
   readonly decoding?: Partial<Generation>
+  /** Prompts that write a text together; without it each writes its own. Overlong ones that are skipped are left out of their text. */
+  readonly fusion?: Fusion
 }
 
 /** How token likelihoods are reduced over a text. */

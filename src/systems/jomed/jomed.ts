@@ -31,11 +31,7 @@ const lacks = (c: JomedConfig) => (records: ReadonlyArray<QuestionRecord>, split
     learns && c.class_balanced && (kinds.size > 1 || open.length > 0)
     && "class_balanced takes questions that all have the same options; set class_balanced: false",
     learns && c.utility === "label" && open.length > 0
-    && `${open.length} questions have no options that a passage could name (first: ${
-      open[0]!.id
-    }); set another utility`,
-    !learns && c.fused_eval && open.length > 0
-    && `${open.length} questions have no options to fuse (first: ${open[0]!.id}); set fused_eval: false`
+    && `${open.length} questions have no options that a passage could name (first: ${open[0]!.id}); set another utility`
   ].filter((problem) => problem !== false)
 }
 
@@ -46,7 +42,10 @@ const answering = (c: JomedConfig, n: number): Answering => {
   if (!c.fused_eval) {
     return answerOne({ n, c: heads.heads * heads.k, rerank: false, exclude: heads.exclude, ...options })
   }
-  return answeredByHeads({ ...heads, ...options, options: MOST_OPTIONS }, new VerdictCache()) as unknown as Answering
+  return answeredByHeads(
+    { ...heads, ...options, fusion: c.fusion, options: MOST_OPTIONS },
+    new VerdictCache()
+  ) as unknown as Answering
 }
 
 const modeOf = (c: JomedConfig): Mode => {

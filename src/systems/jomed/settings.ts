@@ -160,6 +160,14 @@ export const fields = {
       "Whether each passage is read alone and the options' scores are fused by those of the passages, or all are read in one prompt.",
     affects: "answers",
     default: true
+  }),
+  fusion: setting(Schema.Literals(["lockstep", "positions"]), {
+    description:
+      "How free answers are fused: each token is that of the greatest weighted sum of logits over the passages' readings, which all go "
+      + "on from it (lockstep); or each reading goes on by itself, and their logits are summed place by place (positions, as released).",
+    affects: "answers",
+    default: "lockstep",
+    matters: where("with fused_eval: true", (c) => c["fused_eval"] === true)
   })
 }
 /** The settings of a run of this system. */
@@ -200,6 +208,7 @@ export const presets = {
     exclude: [],
     lr_retriever: 1e-4,
     weight_decay: 1,
+    fusion: "positions",
     adam_beta2: 0.999,
     adam_epsilon: 1e-8,
     min_lr_rate: 0,

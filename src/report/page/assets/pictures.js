@@ -14,7 +14,7 @@ const leadsTo = (alone, id) => {
   if (!alone || !Object.hasOwn(alone, id)) return ""
   const [said, right] = alone[id]
   const verdict = `${right === 1 ? "✓" : "✗"} ${said || "no answer"}`
-  return element("p", {}, "→ ", element("span", { class: right === 1 ? "right" : "wrong" }, verdict))
+  return element("p", { class: right === 1 ? "right" : "wrong" }, `→ ${verdict}`)
 }
 
 const cardOf = (data, alone, [id, score], rank, wanted) => {
@@ -24,7 +24,7 @@ const cardOf = (data, alone, [id, score], rank, wanted) => {
     {},
     pictureOf(data, place, `Picture of passage ${id}`),
     captionOf(data, id, wanted),
-    element("p", { class: "muted" }, `${rank}. ${id}, ${score}`),
+    element("p", { class: "muted" }, `${rank}. ${id}, ${Number(score.toPrecision(3))}`),
     leadsTo(alone, id)
   )
 }

@@ -60,7 +60,7 @@ export const batches = (model: string): Pick<Generator, "piece" | "prompts" | "s
 })
 
 /** A text being generated: prompt and new tokens. */
-interface Writing extends Required<Pick<Prompt, "pictures" | "places">> {
+export interface Writing extends Required<Pick<Prompt, "pictures" | "places">> {
   readonly row: number
   readonly key: Key.Key
   readonly ids: Array<number>
@@ -69,8 +69,8 @@ interface Writing extends Required<Pick<Prompt, "pictures" | "places">> {
 }
 
 /** A row of the KV cache for each text, holding all its tokens but the last; no cache before the first step. */
-interface State {
-  readonly writings: ReadonlyArray<Writing>
+export interface State<W extends Writing = Writing> {
+  readonly writings: ReadonlyArray<W>
   readonly cache: KeyValueCache | undefined
 }
 
@@ -170,7 +170,7 @@ const readTogether = (g: Generator, cache: KeyValueCache, rows: ReadonlyArray<Ro
 }
 
 /** Prefill: runs the prompts, batching short ones. */
-const read = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<Writing>) {
+export const read = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<Writing>) {
   const cache = new KeyValueCache(g.cache, writings.length, slotsFor(writings), g.kept)
   const logits: Array<Float32Array> = []
   while (logits.length < writings.length) {
@@ -183,21 +183,23 @@ const read = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<W
 })
 
 /** Runs one decoding step: adds the last token of each text to the cache, which must have room for it. */
-const advance = Effect.fnUntraced(function*(g: Generator, writings: ReadonlyArray<Writing>, cache: KeyValueCache) {
-  const rows = writings.map(({ ids }) => ({ ids: ids.slice(-1), first: ids.length - 1 }))
-  const positions = ([from, to]: Halving.Range) => (to - from) * cache.slots
-  const found = yield* g.steps.each(rows.length, positions, ([from, to]) => {
-    const own = rows.slice(from, to)
-    return Effect.map(
-      forward(g, { slots: cache.slots, feeds: cache.feedsOf(from, to) }, own),
-      ({ logits, present }) => {
-        cache.write(present, 1, own.map(({ first }) => first), from)
-        return logits
-      }
-    )
-  })
-  return { cache, logits: found.flatMap((own) => own) }
-})
+export const advance = Effect.fnUntraced(
+  function*(g: Generator, writings: ReadonlyArray<Writing>, cache: KeyValueCache) {
+    const rows = writings.map(({ ids }) => ({ ids: ids.slice(-1), first: ids.length - 1 }))
+    const positions = ([from, to]: Halving.Range) => (to - from) * cache.slots
+    const found = yield* g.steps.each(rows.length, positions, ([from, to]) => {
+      const own = rows.slice(from, to)
+      return Effect.map(
+        forward(g, { slots: cache.slots, feeds: cache.feedsOf(from, to) }, own),
+        ({ logits, present }) => {
+          cache.write(present, 1, own.map(({ first }) => first), from)
+          return logits
+        }
+      )
+    })
+    return { cache, logits: found.flatMap((own) => own) }
+  }
+)
 
 /** Chooses the next token of a text; overwrites the logits. */
 const write = ({ ids, key, prompted, row, text }: Writing, logits: Float32Array, options: GenerationOptions): Token => {
@@ -210,8 +212,14 @@ const write = ({ ids, key, prompted, row, text }: Writing, logits: Float32Array,
   return { row, id, text: piece.text + text.end().text, finish: "length" }
 }
 
+/** Fails with why no token can be chosen. */
+export const unwritable = (g: Generator, cause: string): Effect.Effect<never, SessionError> => {
+  const { name } = g.program({ rows: 1, length: 1, slots: 1, features: 1 }).graph
+  return Effect.fail(new SessionError({ reason: new RunFailed({ program: name, cause }) }))
+}
+
 /** Applies the constraints to the logits; fails if a text has no token left. */
-const writable = (
+export const writable = (
   g: Generator,
   writings: ReadonlyArray<Writing>,
   logits: ReadonlyArray<Float32Array>,
@@ -222,14 +230,16 @@ const writable = (
     constrain(own, ids, prompted, o.eos, o)
     const wrong = unusable(own)
     if (wrong === undefined) return Effect.void
-    const { name } = g.program({ rows: 1, length: 1, slots: 1, features: 1 }).graph
-    const cause = `${wrong}, after ${ids.length - prompted} tokens of text ${r + 1}`
-    return Effect.fail(new SessionError({ reason: new RunFailed({ program: name, cause }) }))
+    return unwritable(g, `${wrong}, after ${ids.length - prompted} tokens of text ${r + 1}`)
   }, { discard: true })
 
-/** The next state: drops finished texts, and makes room in the cache for the last tokens. */
-const proceed = (writings: ReadonlyArray<Writing>, tokens: ReadonlyArray<Token>, cache: KeyValueCache): State => {
-  const rows = [...writings.keys()].filter((r) => tokens[r]!.finish === undefined)
+/** The next state: drops texts that do not go on, and makes room in the cache for the last tokens. */
+export const proceed = <W extends Writing>(
+  writings: ReadonlyArray<W>,
+  goesOn: (r: number) => boolean,
+  cache: KeyValueCache
+): State<W> => {
+  const rows = [...writings.keys()].filter(goesOn)
   const left = rows.map((r) => writings[r]!)
   const slots = slotsFor(left)
   if (rows.length === cache.rows && slots <= cache.slots) return { writings: left, cache }
@@ -238,6 +248,19 @@ const proceed = (writings: ReadonlyArray<Writing>, tokens: ReadonlyArray<Token>,
   return { writings: left, cache: resized }
 }
 
+/** A text that begins with a prompt. */
+export const begin =
+  (g: Generator, { stop_strings }: GenerationOptions) =>
+  ({ ids, key, pictures = [], places = [] }: Prompt, row: number): Writing => ({
+    row,
+    key,
+    ids: [...ids],
+    prompted: ids.length,
+    text: new TextStream(g.decode, stop_strings),
+    pictures,
+    places
+  })
+
 /** The tokens of all prompts, one step of each text at a time; `row` is the index of the prompt. */
 export const generate = (
   g: Generator,
@@ -245,11 +268,7 @@ export const generate = (
   options: GenerationOptions
 ): Stream.Stream<Token, SessionError | PromptError> =>
   Stream.suspend(() => {
-    const begin = ({ ids, key, pictures = [], places = [] }: Prompt, row: number): Writing => {
-      const text = new TextStream(g.decode, options.stop_strings)
-      return { row, key, ids: [...ids], prompted: ids.length, text, pictures, places }
-    }
-    const start: State = { writings: prompts.map(begin), cache: undefined }
+    const start: State = { writings: prompts.map(begin(g, options)), cache: undefined }
     return Stream.paginate(
       start,
       Effect.fnUntraced(function*(state) {
@@ -261,7 +280,7 @@ export const generate = (
         const { cache, logits } = yield* state.cache ? advance(g, writings, state.cache) : read(g, writings)
         yield* writable(g, writings, logits, options)
         const tokens = writings.map((writing, r) => write(writing, logits[r]!, options))
-        return [tokens, Option.some(proceed(writings, tokens, cache))] as const
+        return [tokens, Option.some(proceed(writings, (r) => tokens[r]!.finish === undefined, cache))] as const
       })
     )
   })

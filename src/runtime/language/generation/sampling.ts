@@ -27,7 +27,7 @@ export const greedy: Sampling = {
 }
 
 /** Argmax; the first of ties. */
-const greatest = (logits: Float32Array): number => {
+export const greatest = (logits: Float32Array): number => {
   let best = 0
   for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[best]!) best = i
   return best

@@ -9,11 +9,12 @@ import { lazily } from "../../engine/Programs.ts"
 import { Session, type SessionError } from "../../engine/Session.ts"
 import { isQuantised, type Weights } from "../../engine/Weights.ts"
 import type { GenerationConfig } from "../../files/config/generation.ts"
-import { ModelRefused, type Token } from "../../ports/LanguageModel.ts"
+import { type Fusion, ModelRefused, type Token } from "../../ports/LanguageModel.ts"
 import type { Tokenizer } from "../../tokenizers/tokenizer.ts"
 import type { PromptError } from "../chatTokens.ts"
 import type { Ends } from "../folder.ts"
 import * as Decoding from "./decoding.ts"
+import { generateFused } from "./fused.ts"
 import { batches, generate, type Generator, type Prompt } from "./generate.ts"
 import { generation } from "./graphs.ts"
 
@@ -95,14 +96,19 @@ export const make = Effect.fnUntraced(function*(o: WritingOptions) {
   return (
     asked: ReadonlyArray<Asked>,
     max_new_tokens: number,
-    decoding?: Partial<Generation>
+    decoding?: Partial<Generation>,
+    fusion?: Fusion
   ): Stream.Stream<Token, SessionError | PromptError> => {
     if (asked.length === 0) return Stream.empty
     const options = decoding === undefined ? usual : decoded(decoding)
     if (options instanceof ModelRefused) return Stream.fail(options)
     const prompts = asked.map(({ about, ...own }) => ({ ...own, key: Key.fold(key, ...about) }))
     return Stream.unwrap(
-      Effect.map(program, (open) => generate({ ...generator, program: open }, prompts, { ...options, max_new_tokens }))
+      Effect.map(program, (open) => {
+        const own = { ...generator, program: open }
+        const all = { ...options, max_new_tokens }
+        return fusion ? generateFused(own, prompts, fusion, all) : generate(own, prompts, all)
+      })
     )
   }
 })
