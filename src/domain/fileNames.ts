@@ -34,6 +34,9 @@ export const modelFiles = {
   recipe: "mergekit_config.yml",
   colbert: "artifact.metadata",
   pylate: "config_sentence_transformers.json",
+  /** Encoders of pictures and texts as open_clip publishes them. */
+  openClip: "open_clip_config.json",
+  openClipWeights: "open_clip_model.safetensors",
   /** Names the frozen encoder of trained heads, and says what they are. */
   heads: "heads.json",
   /** Marks a folder without weights whose model is trained from scratch. */

@@ -23,7 +23,7 @@ import { silent } from "../../src/runtime/ports/Reporter.ts"
 import { Retriever } from "../../src/runtime/ports/Retriever.ts"
 import { modeOf } from "../../src/systems/all.ts"
 import { captionOf, image, made, options, planOf, settled } from "../support/jomed.ts"
-import { clip } from "../support/pictures.ts"
+import { biomed, clip } from "../support/pictures.ts"
 
 const around = Layer.mergeAll(cpu({ threads: 1 }), silent, NodeFileSystem.layer).pipe(
   Layer.provideMerge(NodeServices.layer)
@@ -190,12 +190,12 @@ describe("jomed", () => {
         assert.strictEqual(all(0).length, 5)
       })
   )
-  live("finds in indexes that were written before, for the same pictures", (folder) =>
+  const finds = (encoder: string, size: number) => (folder: string) =>
     Effect.gen(function*() {
-      const config = yield* settled(folder, { retriever_name_or_path: clip, heads: ["image", "text"], max_steps: 1 })
+      const config = yield* settled(folder, { retriever_name_or_path: encoder, heads: ["image", "text"], max_steps: 1 })
       const index_path = join(folder, "index")
       const embedded = yield* embed(config, index_path).pipe(Effect.provide(yield* indexing(config)))
-      assert.deepStrictEqual([embedded.passages, embedded.dim], [5, 6])
+      assert.deepStrictEqual([embedded.passages, embedded.dim], [5, size])
       const indexingOf = (own: RunConfig) => Layer.unwrap(indexing(own))
       const query = asked(image(5), "")
       const search = (own: RunConfig) =>
@@ -205,7 +205,9 @@ describe("jomed", () => {
       assert.deepStrictEqual(yield* search({ ...config, index_path }), yield* search(config))
       const other = yield* settled(folder, { retriever_name_or_path: "pixels:4", index_path })
       assert.match((yield* Effect.flip(search(other))).message, /is the index of other weights/)
-    }))
+    })
+  live("finds in indexes that were written before, for the same pictures", finds(clip, 6))
+  live("finds in those of an encoder of open_clip", finds(biomed, 8))
   const refused = (what: string, overrides: Raw, reason: RegExp, file?: string) =>
     live(`is refused where ${what}`, (folder) =>
       Effect.gen(function*() {

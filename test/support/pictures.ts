@@ -47,6 +47,9 @@ export const ask = (question: string): Content => asked(`asked ${question}`, que
 /** Folder of an encoder of pictures of 12 × 12 pixels and of texts. */
 export const clip = join(import.meta.dirname, "../golden/vision/clip")
 
+/** The same as open_clip publishes them: timm's ViT beside a BERT. */
+export const biomed = join(import.meta.dirname, "../golden/openClip/biomed")
+
 /** Settings of a retriever of pictures. */
 export const settings = (changes: {
   readonly name?: string

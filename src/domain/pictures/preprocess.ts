@@ -24,6 +24,8 @@ export interface Preprocessing {
   readonly split?: number
   /** The middle of the picture; where it is smaller, zeros around it. */
   readonly crop?: Size
+  /** Where half a pixel would be cut off before the middle: one less, or as many as make an even number (torchvision). */
+  readonly half?: "down" | "even"
   /** Factor that brings 0 to 255 to 0 to 1; 1 leaves them. */
   readonly scale: number
   readonly normalise?: { readonly mean: Colour; readonly std: Colour }
@@ -75,11 +77,14 @@ const squared = (picture: Picture, colour: Colour): Picture => {
 }
 
 /** Where the middle begins along an axis; negative where the picture is smaller. */
-const middle = (from: number, to: number): number => Math.floor((from - to) / 2)
+const middle = (from: number, to: number, half: Preprocessing["half"]): number => {
+  const below = Math.floor((from - to) / 2)
+  return half === "even" && (from - to) % 2 !== 0 && below % 2 !== 0 ? below + 1 : below
+}
 
-const cropped = (picture: Picture, { height, width }: Size): Picture => {
+const cropped = (picture: Picture, { height, width }: Size, half: Preprocessing["half"]): Picture => {
   if (picture.width === width && picture.height === height) return picture
-  const [left, top] = [middle(picture.width, width), middle(picture.height, height)]
+  const [left, top] = [middle(picture.width, width, half), middle(picture.height, height, half)]
   const out = new Uint8Array(width * height * 3)
   const [x0, x1] = [Math.max(0, left), Math.min(picture.width, left + width)]
   for (let y = Math.max(0, -top); y < height && y + top < picture.height; y++) {
@@ -129,7 +134,7 @@ export const shaped = (picture: Picture, p: Preprocessing): Picture => {
   const plain = opaque(picture, p.alpha)
   const padded = p.square ? squared(plain, p.square) : plain
   const sized = passed(picture, p).slice(1).reduce<Picture>((one, to) => resize(one, to, p.filter), padded)
-  return p.crop ? cropped(sized, p.crop) : sized
+  return p.crop ? cropped(sized, p.crop, p.half) : sized
 }
 
 /** Pixels of a picture that is at its size, in RGB. */

@@ -15,6 +15,7 @@ import * as Processor from "../files/vision/processor.ts"
 import * as ModelFolder from "../models/folder.ts"
 import * as Budget from "../models/memoryBudget.ts"
 import * as Tokenizer from "../tokenizers/tokenizer.ts"
+import * as OpenClip from "./openClip.ts"
 import { type TextRows, textsOf } from "./texts.ts"
 
 /** How a folder is read. */
@@ -71,13 +72,24 @@ const sizeFor = Effect.fnUntraced(function*(
   )
 })
 
-/** The folder's weights; each tensor that is missing, unknown or of another shape is named. */
-const weightsOf = Effect.fnUntraced(function*(folder: string, vision: VisionConfig, params: Params) {
-  const sizes = { ...vision }
-  yield* Budget.fits({ folder, sizes, params: flatten(params), trainable: () => false, slots: 0 })
-  const naming = ofPictureModel(vision.model_type, { pooler: vision.pooler })
-  return yield* ModelFolder.weights(folder, flatten(params), 0, { naming })
+/** What a folder of transformers says, and how its weights are read: each tensor that is missing, unknown or of another shape is named. */
+const transformers = Effect.fnUntraced(function*(folder: string, pooler: boolean) {
+  const config = join(folder, modelFiles.config)
+  const found = yield* decodeFile(config, (json) => decodePictureModel(json, config))
+  const { path, preprocessing } = yield* Processor.read(folder)
+  const naming = ofPictureModel(found.vision.model_type, { pooler })
+  return {
+    found,
+    path,
+    preprocessing,
+    fingerprint: ModelFolder.fingerprint(folder),
+    weights: (params: Params) => ModelFolder.weights(folder, flatten(params), 0, { naming })
+  }
 })
+
+/** Refuses a model that is larger than the memory. */
+const fits = (folder: string, vision: VisionConfig, params: Params) =>
+  Budget.fits({ folder, sizes: { ...vision }, params: flatten(params), trainable: () => false, slots: 0 })
 
 const located = Effect.fnUntraced(function*(name: string) {
   const { adapter, folder } = yield* ModelFolder.resolve(name)
@@ -89,19 +101,20 @@ const located = Effect.fnUntraced(function*(name: string) {
 /** Opens a folder; fails with `FileError` if a file is invalid, or files do not fit each other. */
 export const open = Effect.fnUntraced(function*(name: string, settings: FolderSettings = {}) {
   const folder = yield* located(name)
-  const config = join(folder, modelFiles.config)
-  const found = yield* decodeFile(config, (json) => decodePictureModel(json, config))
   const pooler = settings.pooler ?? false
+  const own = (yield* OpenClip.isIn(folder)) ? yield* OpenClip.read(folder) : yield* transformers(folder, pooler)
+  const { found, path, preprocessing } = own
   if (pooler && found.vision.model_type !== "vit") {
-    return yield* new FileError({ path: config, place: "", reason: "has no pooler, which only a ViT has" })
+    const reason = "has no pooler, which only a ViT has"
+    return yield* new FileError({ path: join(folder, modelFiles.config), place: "", reason })
   }
-  const { path, preprocessing } = yield* Processor.read(folder)
   const prepared = yield* sizeFor(path, preprocessing, found, settings)
   const vision = { ...found.vision, pooler, patches: gridOf(prepared, found.vision.patch_size) }
   const model = pictureModel({ ...found, vision })
-  const weights = yield* weightsOf(folder, vision, model.params)
+  yield* fits(folder, vision, model.params)
+  const weights = yield* own.weights(model.params)
   const texts = found.text && (yield* textsOf(found.text, yield* Tokenizer.load(folder)))
-  const fingerprint = (yield* ModelFolder.fingerprint(folder)) ?? ""
+  const fingerprint = (yield* own.fingerprint) ?? ""
   return {
     folder,
     vision,

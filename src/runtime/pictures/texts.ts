@@ -1,7 +1,8 @@
-/** Texts as rows of ids, as the text towers of CLIP and SigLIP take them. */
+/** Texts as rows of ids, as the text towers of CLIP and SigLIP and a BERT beside a tower take them. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import { modelFiles } from "../../domain/fileNames.ts"
+import type { BertTextConfig } from "../../kernels/nn/pictures/bertText.ts"
 import type { TextTowerConfig } from "../../kernels/nn/pictures/textTower.ts"
 import { bucket } from "../engine/Programs.ts"
 import { FileError } from "../files/disk.ts"
@@ -46,7 +47,7 @@ const misplaced = ({ end, vocab_size }: TextTowerConfig, tokenizer: Tokenizer): 
 }
 
 /** How texts become rows of ids: those that are too long are cut before their end token, and counted. */
-export const textsOf = Effect.fnUntraced(function*(c: TextTowerConfig, tokenizer: Tokenizer) {
+export const textsOf = Effect.fnUntraced(function*(c: TextTowerConfig | BertTextConfig, tokenizer: Tokenizer) {
   const fail = (reason: string) =>
     new FileError({ path: join(tokenizer.folder, modelFiles.tokenizer), place: "", reason })
   if (tokenizer.size > c.vocab_size) {
@@ -54,6 +55,13 @@ export const textsOf = Effect.fnUntraced(function*(c: TextTowerConfig, tokenizer
   }
   const [start, end, most] = [tokenizer.start ?? [], tokenizer.end, c.max_position_embeddings]
   if (start.length + end.length >= most) return yield* fail(`leaves a text no room among ${most} tokens`)
+  if (c.model_type === "bert") {
+    const own = tokenizer.id(special(tokenizer, "pad_token") ?? "")
+    if (own !== undefined && own !== c.pad) {
+      return yield* fail(`pads with ${own}, and the text encoder looks away from ${c.pad} (pad_token_id)`)
+    }
+    return rows(tokenizer, { start, end, pad: c.pad }, most, (longest) => bucket(longest, most))
+  }
   if (c.model_type === "clip_text_model") {
     const why = misplaced(c, tokenizer)
     if (why !== undefined) return yield* fail(why)

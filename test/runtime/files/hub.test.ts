@@ -195,6 +195,15 @@ describe("of a repository", () => {
       String(of("adapter_config.json", "adapter_model.bin")),
       /^has no adapter_model.safetensors .*model.bin/
     )
+    const openClip = ["open_clip_config.json", "tokenizer.json", "vocab.txt", "open_clip_pytorch_model.bin"]
+    assert.deepStrictEqual(needed([...openClip, "open_clip_model.safetensors"]), {
+      files: ["open_clip_config.json", "tokenizer.json", "open_clip_model.safetensors"],
+      sharded: false
+    })
+    assert.match(
+      String(needed(openClip)),
+      /^has no open_clip_model.safetensors \(its weights: open_clip_pytorch_model.bin\): only safe/
+    )
     assert.match(String(needed(["model.gguf"])), /^has no config.json \(its weights: model.gguf\)/)
     assert.match(String(needed(["config.json", "vocab.txt", "model.safetensors"])), /^has no tokenizer.json: it is no/)
   })

@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
 import * as fc from "fast-check"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { asked } from "../../../src/domain/Content.ts"
 import { pixelVector } from "../../../src/domain/pictures/pixels.ts"
 import type { Passage } from "../../../src/domain/records/Records.ts"
@@ -21,7 +21,7 @@ import { kindOf } from "../../../src/runtime/retrieval/pictures/heads.ts"
 import { type LearningSettings, readOnly, trainable } from "../../../src/runtime/retrieval/pictures/retriever.ts"
 import { save as saveHeads } from "../../../src/runtime/retrieval/pictures/saved.ts"
 import * as Memory from "../../support/memory.ts"
-import { ask, clip, corpusOf, images, passages, pictureOf, settings } from "../../support/pictures.ts"
+import { ask, biomed, clip, corpusOf, images, passages, pictureOf, settings } from "../../support/pictures.ts"
 import { warned } from "../../support/warnings.ts"
 import { learnerSuite, retrieverSuite, type Subject } from "../ports/retriever.suite.ts"
 
@@ -180,55 +180,61 @@ describe("a checkpoint of heads", () => {
     }).pipe(Effect.provide(layer.pipe(Layer.provide(around(passages))), { local: true }), Effect.scoped)
   })
   const folder = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped({ prefix: "heads-" }))
-  for (const kind of kinds) {
-    it.live(`goes on to the bit, and is a folder that is opened again (${kind.kind})`, () =>
-      Effect.gen(function*() {
-        const own = settings({ heads: { kind }, snapshotSteps: 3 })
-        const [whole, parted] = [yield* folder, yield* folder]
-        const straight = yield* run(whole, own, 7, false)
-        const first = yield* run(parted, own, 4, false)
-        const rest = yield* run(parted, own, 7, true)
-        assert.deepStrictEqual([...first, ...rest], straight)
-        const saved = join(parted, "checkpoint-7", "retriever")
-        const read = (name: string) => within(readOnly({ ...own, name }))(ranked)
-        const [trained, before] = [yield* read(saved), yield* read(clip)]
-        assert.notDeepEqual(trained.scores, before.scores)
-        assert.deepStrictEqual(yield* read(join(whole, "checkpoint-7", "retriever")), trained)
-        /** What was saved, or made of it, is the head: its vectors are those that find passages with λ 1. */
-        const exported = yield* Effect.exit(saveHeads(saved, join(parted, "exported")))
-        assert.strictEqual(exported._tag, kind.kind === "adapter" ? "Failure" : "Success")
-        if (exported._tag === "Success") {
-          const vectors = (name: string, names: ReadonlyArray<string>) =>
-            Effect.flatMap(make(name), (encoder) =>
-              encoder.pictures(names.map((own) => ({ name: own, picture: pictureOf(own) }))))
-          const alone = { ...own, name: saved, heads: { ...own.heads, weight: 1 } }
-          const docs = Int32Array.from(passages.keys())
-          const scores = yield* within(readOnly(alone))(Effect.flatMap(Retriever, ({ score }) =>
-            score([ask("one")], docs)))
-          const head = yield* vectors(join(parted, "exported", "image"), ["asked one"])
-          const frozen = yield* vectors(
-            clip,
-            passages.map(({ image }) =>
-              image!
+  const cases = [...kinds.map((kind) => [clip, kind] as const), ...kinds.map((kind) => [biomed, kind] as const)]
+  for (const [encoder, kind] of cases) {
+    it.live(
+      `goes on to the bit, and is a folder that is opened again (${kind.kind} of ${basename(encoder)})`,
+      () =>
+        Effect.gen(function*() {
+          const own = settings({ name: encoder, heads: { kind }, snapshotSteps: 3 })
+          const [whole, parted] = [yield* folder, yield* folder]
+          const straight = yield* run(whole, own, 7, false)
+          const first = yield* run(parted, own, 4, false)
+          const rest = yield* run(parted, own, 7, true)
+          assert.deepStrictEqual([...first, ...rest], straight)
+          const saved = join(parted, "checkpoint-7", "retriever")
+          const read = (name: string) => within(readOnly({ ...own, name }))(ranked)
+          const [trained, before] = [yield* read(saved), yield* read(encoder)]
+          assert.notDeepEqual(trained.scores, before.scores)
+          assert.deepStrictEqual(yield* read(join(whole, "checkpoint-7", "retriever")), trained)
+          /** What was saved, or made of it, is the head: its vectors are those that find passages with λ 1. */
+          const exported = yield* Effect.exit(saveHeads(saved, join(parted, "exported")))
+          assert.strictEqual(exported._tag, kind.kind === "adapter" ? "Failure" : "Success")
+          if (exported._tag === "Success") {
+            const vectors = (name: string, names: ReadonlyArray<string>) =>
+              Effect.flatMap(
+                make(name),
+                (encoder) => encoder.pictures(names.map((own) => ({ name: own, picture: pictureOf(own) })))
+              )
+            const alone = { ...own, name: saved, heads: { ...own.heads, weight: 1 } }
+            const docs = Int32Array.from(passages.keys())
+            const scores = yield* within(readOnly(alone))(
+              Effect.flatMap(Retriever, ({ score }) => score([ask("one")], docs))
             )
+            const head = yield* vectors(join(parted, "exported", "image"), ["asked one"])
+            const frozen = yield* vectors(
+              encoder,
+              passages.map(({ image }) => image!)
+            )
+            const size = head.length
+            close(
+              scores,
+              Float32Array.from(docs, (doc) => head.reduce((sum, x, d) => sum + x * frozen[doc * size + d]!, 0))
+            )
+          }
+          /** The other head learns beside the one that is there. */
+          const both = { ...own, name: saved, heads: { ...own.heads, learns: "text", used: ["text"] } as const }
+          const text = yield* folder
+          yield* run(text, both, 1, false)
+          const again = yield* read(join(text, "checkpoint-1", "retriever"))
+          assert.deepStrictEqual(again, trained)
+          const { lines } = yield* warned(
+            within(readOnly({ ...own, name: saved, heads: { ...own.heads, weight: 1 } }))(ranked)
           )
-          const size = head.length
-          close(
-            scores,
-            Float32Array.from(docs, (doc) => head.reduce((sum, x, d) => sum + x * frozen[doc * size + d]!, 0))
-          )
-        }
-        /** The other head learns beside the one that is there. */
-        const both = { ...own, name: saved, heads: { ...own.heads, learns: "text", used: ["text"] } as const }
-        const text = yield* folder
-        yield* run(text, both, 1, false)
-        const again = yield* read(join(text, "checkpoint-1", "retriever"))
-        assert.deepStrictEqual(again, trained)
-        const { lines } = yield* warned(
-          within(readOnly({ ...own, name: saved, heads: { ...own.heads, weight: 1 } }))(ranked)
-        )
-        assert.match(lines.join(), /were trained with head_weight 0.15, not 1/)
-      }).pipe(Effect.scoped, Effect.provide(Layer.merge(cpu({ threads: 1 }), NodeFileSystem.layer), { local: true })))
+          assert.match(lines.join(), /were trained with head_weight 0.15, not 1/)
+        }).pipe(Effect.scoped, Effect.provide(Layer.merge(cpu({ threads: 1 }), NodeFileSystem.layer), { local: true })),
+      240_000
+    )
   }
 })
 

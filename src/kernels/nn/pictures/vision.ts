@@ -15,8 +15,8 @@ import { spelled } from "../spelled.ts"
 import { area, type Grid, interpolated } from "./positions.ts"
 import { mlp, states, type TowerConfig } from "./tower.ts"
 
-/** Families of towers, by their `model_type`. */
-export type VisionFamily = "clip_vision_model" | "siglip_vision_model" | "vit" | "dinov2"
+/** Families of towers, by their `model_type`; `timm_vit` is timm's ViT with a projection, as open_clip has it. */
+export type VisionFamily = "clip_vision_model" | "siglip_vision_model" | "vit" | "dinov2" | "timm_vit"
 
 /** Sizes of an encoder of pictures. */
 export interface VisionConfig extends TowerConfig {
@@ -50,7 +50,8 @@ const traits: Readonly<Record<VisionFamily, Traits>> = {
   clip_vision_model: { classToken: true, patchBias: false, preNorm: true, probe: false, batched: false },
   siglip_vision_model: { classToken: false, patchBias: true, preNorm: false, probe: true, batched: false },
   vit: plain,
-  dinov2: plain
+  dinov2: plain,
+  timm_vit: plain
 }
 
 /** Numbers of a picture's vector. */
@@ -187,7 +188,7 @@ const renames: ReadonlyArray<readonly [ours: RegExp, theirs: string]> = [
   [/self_attn\.v_proj\./, "attention.attention.value."],
   [/self_attn\.out_proj\./, "attention.output.dense."]
 ]
-const own: Readonly<Record<"vit" | "dinov2", ReadonlyArray<readonly [RegExp, string]>>> = {
+const own: Readonly<Record<"vit" | "dinov2" | "timm_vit", ReadonlyArray<readonly [RegExp, string]>>> = {
   vit: [
     ...renames,
     [/mlp\.fc1\./, "intermediate.dense."],
@@ -195,14 +196,33 @@ const own: Readonly<Record<"vit" | "dinov2", ReadonlyArray<readonly [RegExp, str
     [/layer_norm1\./, "layernorm_before."],
     [/layer_norm2\./, "layernorm_after."]
   ],
-  dinov2: [...renames, [/layer_norm1\./, "norm1."], [/layer_norm2\./, "norm2."]]
+  dinov2: [...renames, [/layer_norm1\./, "norm1."], [/layer_norm2\./, "norm2."]],
+  timm_vit: [
+    [/^embeddings\.class_embedding$/, "cls_token"],
+    [/^embeddings\.position_embedding\.weight$/, "pos_embed"],
+    [/^embeddings\.patch_embedding\./, "patch_embed.proj."],
+    [/^post_layernorm\./, "norm."],
+    [/self_attn\.out_proj\./, "attn.proj."],
+    [/self_attn\./, "attn."],
+    [/layer_norm1\./, "norm1."],
+    [/layer_norm2\./, "norm2."]
+  ]
 }
 
-/** The name that a family's checkpoints have for a parameter of `pooled`. */
+/**
+ * The name that a family's checkpoints have for a parameter of an encoder. timm has queries, keys and values in one tensor, which is
+ * taken apart where a folder is read.
+ */
 const nameIn = (family: VisionFamily) => (path: string): string => {
-  if (family !== "vit" && family !== "dinov2") return `vision_model.${path}`
+  if (path.startsWith("visual_projection.")) {
+    return family === "timm_vit" ? path.replace("visual_projection", "visual.head.proj") : path
+  }
+  if (family === "clip_vision_model" || family === "siglip_vision_model") return `vision_model.${path}`
   const [from, to] = own[family].find(([ours]) => ours.test(path)) ?? ["", ""]
-  return path.replace(from, to).replace(/^encoder\.layers\./, "encoder.layer.")
+  const named = path.replace(from, to)
+  return family === "timm_vit"
+    ? `visual.trunk.${named.replace(/^encoder\.layers\./, "blocks.")}`
+    : named.replace(/^encoder\.layers\./, "encoder.layer.")
 }
 
 /** An encoder of pictures: patches [b, n, channels·side·side], in the order of channel, row, column -> unit vectors [b, size]. */
@@ -218,15 +238,15 @@ export const imageStart = (c: VisionConfig, n: number): ImageEncoder => {
 }
 
 /** Unit vectors of what an inner module gives, projected where the config has it. */
-const projected = (c: VisionConfig, given: ImageEncoder): ImageEncoder => {
-  const inner = spelled(given, nameIn(c.model_type))
+const projected = (c: VisionConfig, inner: ImageEncoder): ImageEncoder => {
   const projection = linear(c.hidden_size, c.projection_dim, c.initializer_range)
   const projects = c.projection_dim > 0
   const params = { ...inner.params, ...(projects ? { visual_projection: projection.params } : {}) }
-  return module(params as Params, (p, patches: Tensor) => {
+  const whole = module(params as Params, (p, patches: Tensor) => {
     const x = inner.apply(p, patches)
     return l2Normalise(projects ? projection.apply(p["visual_projection"] as never, x) : x)
   })
+  return spelled(whole, nameIn(c.model_type))
 }
 
 /** Unit vectors of pictures, with the parameter names of the family's checkpoints. */

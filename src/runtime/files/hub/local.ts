@@ -13,7 +13,7 @@ export const placed = Effect.fnUntraced(function*(folder: string, repo: string) 
   if (!(yield* exists(place))) return yield* refusal(`there is no ${place}`)
   const { type } = yield* fs.stat(place).pipe(located(place))
   if (type !== "Directory") return yield* refusal(`${place} is no folder`)
-  if (yield* exists(join(place, modelFiles.config))) return place
+  for (const file of [modelFiles.config, modelFiles.openClip]) if (yield* exists(join(place, file))) return place
   const [file, ...others] = (yield* namesIn(place)).filter((own) => own.endsWith(".gguf")).toSorted()
   if (file !== undefined && others.length === 0) return join(place, file)
   const found = file === undefined

@@ -38,7 +38,7 @@ export interface Needed {
 const lacks = (file: string, names: ReadonlyArray<string>): string => {
   const foreign = names.filter(isForeign)
   const others = foreign.length === 0 ? "" : ` (its weights: ${several(foreign, 4).join(", ")})`
-  const remedy = foreign.length > 0 && file === modelFiles.weights
+  const remedy = foreign.length > 0 && (file === modelFiles.weights || file === modelFiles.openClipWeights)
     ? "only safetensors are read; another revision may have them, or save_pretrained(..., safe_serialization=True) "
       + "writes them"
     : "it is no model that can be loaded here"
@@ -52,6 +52,12 @@ export const needed = (names: ReadonlyArray<string>): Needed | string => {
   if (has(adapterFiles.config)) {
     if (!has(adapterFiles.weights)) return lacks(adapterFiles.weights, names)
     return { files: [adapterFiles.config, ...own, adapterFiles.weights], sharded: false }
+  }
+  const hasWeights = has(modelFiles.weights) || has(modelFiles.weightsIndex)
+  if (has(modelFiles.openClip) && !hasWeights) {
+    if (!has(modelFiles.openClipWeights)) return lacks(modelFiles.openClipWeights, names)
+    const config = has(modelFiles.config) ? [modelFiles.config] : []
+    return { files: [modelFiles.openClip, ...config, ...own, modelFiles.openClipWeights], sharded: false }
   }
   /** An encoder of pictures alone has no tokenizer. */
   const always = has(modelFiles.preprocessor) ? [modelFiles.config] : [modelFiles.config, modelFiles.tokenizer]

@@ -7,14 +7,16 @@ const beside: Readonly<Record<VisionFamily, RegExp>> = {
   clip_vision_model: /\.position_ids$/,
   siglip_vision_model: /\.position_ids$/,
   vit: /^(classifier|decoder)\.|^embeddings\.mask_token$/,
-  dinov2: /^classifier\.|^embeddings\.mask_token$/
+  dinov2: /^classifier\.|^embeddings\.mask_token$/,
+  timm_vit: /^text\.transformer\.(pooler\.|embeddings\.(position|token_type)_ids$)/
 }
 const roots: Readonly<Record<VisionFamily, RegExp>> = {
   clip_vision_model:
     /^(clip|model)\.(?=vision_model\.|text_model\.|visual_projection\.|text_projection\.|logit_scale$)/,
   siglip_vision_model: /^(siglip|model)\.(?=vision_model\.|text_model\.|logit_(scale|bias)$)/,
   vit: /^(vit|model)\./,
-  dinov2: /^(dinov2|model)\./
+  dinov2: /^(dinov2|model)\./,
+  timm_vit: /^module\./
 }
 
 /**

@@ -27,7 +27,8 @@ const [imageMean, imageStd]: readonly [Colour, Colour] = [[0.48145466, 0.4578275
   0.26130258,
   0.27577711
 ]]
-const clip: Defaults = {
+/** What CLIP's processor does where its file does not say. */
+export const clip: Defaults = {
   size: { shortest: 224 },
   edge: "shortest",
   resample: 3,
