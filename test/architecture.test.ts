@@ -155,6 +155,11 @@ const rules = {
       const zone = table[zoneOf(from)]
       return !zone || !(own ? within(zone.zones, zoneOf(to)) : includes(zone.packages, to))
     }).map(({ from, to }) => `${from} -> ${to}`),
+  "nothing outside a system's folder names it": (sources: Sources) =>
+    importsOf(sources).filter(({ from, to }) => {
+      const [, system] = /^src\/systems\/(\w+)\//.exec(to) ?? []
+      return system !== undefined && from !== "src/systems/all.ts" && !from.startsWith(`src/systems/${system}/`)
+    }).map(({ from, to }) => `${from} -> ${to}`),
   "no files import each other in a circle": (sources: Sources) =>
     cyclesOf(importsOf(sources)).map((files) => files.join(" <-> ")),
   [`no file is longer than ${maxLines} lines`]: (sources: Sources) =>
@@ -212,6 +217,17 @@ const faults: Readonly<Record<string, { readonly sources: Sources; readonly foun
       "src/other/j.ts -> effect",
       "src/programs/k.ts -> test/architecture.ts",
       "src/programs/k.ts -> effectful"
+    ]
+  },
+  "nothing outside a system's folder names it": {
+    sources: {
+      "src/systems/all.ts": "import \"./jmlr/jmlr.ts\"\n",
+      "src/systems/jmlr/jmlr.ts": "import \"./settings.ts\"\nimport \"../stm/settings.ts\"\n",
+      "src/programs/a.ts": "import type { A } from \"../systems/stm/settings.ts\"\n"
+    },
+    found: [
+      "src/systems/jmlr/jmlr.ts -> src/systems/stm/settings.ts",
+      "src/programs/a.ts -> src/systems/stm/settings.ts"
     ]
   },
   "no files import each other in a circle": {

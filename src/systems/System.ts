@@ -23,6 +23,7 @@ import type {
 } from "../runtime/ports/LanguageModel.ts"
 import type { IndexError, PassageIndex } from "../runtime/ports/PassageIndex.ts"
 import type { Retriever, RetrieverError, RetrieverLearner } from "../runtime/ports/Retriever.ts"
+import type { Frozen } from "../runtime/retrieval/pictures/frozen.ts"
 import type { answerOne } from "../stages/pipelines.ts"
 
 /** The ports that a mode uses. */
@@ -129,6 +130,8 @@ export interface Mode {
   readonly embeds?: (
     stores: (head: string) => Layer.Layer<PassageIndex, never, Surroundings>
   ) => Mode["ranks"]
+  /** The frozen encoder of pictures that a retriever of pictures searches by, without what was trained on it. */
+  readonly encoder?: Effect.Effect<Frozen, Unready, Surroundings | Scope.Scope>
   /** Generates passages from those of the corpus; if omitted, the corpus itself is used. */
   readonly corpus?: (passages: ReadonlyArray<Passage>) => ReadonlyArray<Passage>
   /** Generates questions from the passages; if omitted, those of the files are used. */

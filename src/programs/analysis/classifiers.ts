@@ -7,10 +7,8 @@ import { ConfigError } from "../../domain/settings/configure.ts"
 import { type Classifier, classify, fitted } from "../../domain/statistics/logistic.ts"
 import { labelOf } from "../../domain/verdicts/labels.ts"
 import { Images } from "../../runtime/ports/Images.ts"
-import { open as openEncoder } from "../../runtime/retrieval/pictures/frozen.ts"
-import { baseOf } from "../../runtime/retrieval/pictures/heads.ts"
+import type { Frozen } from "../../runtime/retrieval/pictures/frozen.ts"
 import { modeOf } from "../../systems/all.ts"
-import type { JomedConfig } from "../../systems/jomed/settings.ts"
 import { imagesOf } from "../pictures.ts"
 import { questions } from "../prepare.ts"
 import type { Opened } from "./system.ts"
@@ -46,7 +44,7 @@ const classesOf = Effect.fnUntraced(function*(run: Opened, train: ReadonlyArray<
 
 /** The encoder's unit vectors of pictures, [pictures, size]; each is encoded by itself. */
 const vectorsOf = Effect.fnUntraced(function*(
-  encoder: Effect.Success<ReturnType<typeof openEncoder>>,
+  encoder: Frozen,
   references: ReadonlyArray<string>
 ) {
   const images = yield* Images
@@ -96,14 +94,14 @@ const answersOf = (
  */
 export const classifiersOf = Effect.fn("classifiers")(function*(run: Opened, seeds: number) {
   const { config, folder, records } = run
-  if (modeOf(config).traits.queries !== "pictures") {
+  const opening = modeOf(config).encoder
+  if (!opening) {
     const problem = "--classifiers takes a run that asks with pictures"
     return yield* new ConfigError({ source: folder, problems: [problem] })
   }
   const train = yield* questions(config, "train")
   const options = yield* classesOf(run, train)
-  const { image_encoder_input: input, image_encoder_output: output } = config as JomedConfig
-  const encoder = yield* openEncoder(yield* baseOf(config.retriever_name_or_path), { input, output })
+  const encoder = yield* opening
   const given = train.map(({ answerIndex, image }) => ({ reference: image!, label: answerIndex }))
   const asked = yield* vectorsOf(encoder, records.map(({ image }) => image!))
   const learn = Effect.fnUntraced(function*(of: string, pictures: ReadonlyArray<Pictured>) {

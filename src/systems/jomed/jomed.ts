@@ -58,6 +58,7 @@ const modeOf = (c: JomedConfig): Mode => {
     answers: layers.inference(c),
     ranks: layers.ranking(c),
     embeds: (stores) => layers.ranking(c, stores),
+    encoder: layers.encoder(c),
     needsGold: { studied: false, judged: false },
     lacks: lacks(c),
     ...(c.class_balanced

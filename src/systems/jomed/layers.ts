@@ -1,9 +1,11 @@
 /** The layers of each mode. */
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as languageModel from "../../runtime/language/languageModel.ts"
 import * as images from "../../runtime/pictures/images.ts"
 import { learnsNothing } from "../../runtime/ports/LanguageModel.ts"
-import { kindOf } from "../../runtime/retrieval/pictures/heads.ts"
+import { open as openEncoder } from "../../runtime/retrieval/pictures/frozen.ts"
+import { baseOf, kindOf } from "../../runtime/retrieval/pictures/heads.ts"
 import * as pictures from "../../runtime/retrieval/pictures/retriever.ts"
 import * as retriever from "../../runtime/retrieval/retriever.ts"
 import { ofReader } from "../questions.ts"
@@ -46,6 +48,9 @@ export const headLearns = (c: JomedConfig) =>
 /** Both as they are. */
 export const inference = (c: JomedConfig) =>
   Layer.mergeAll(pictures.readOnly(ofRetriever(c)), languageModel.readOnly(ofReader(c))).pipe(withImages(c))
+/** F by itself. */
+export const encoder = (c: JomedConfig) =>
+  Effect.flatMap(baseOf(c.retriever_name_or_path), (name) => openEncoder(name, ofRetriever(c).heads.onnx))
 /** The retriever alone, with its indexes where the settings say, or in `stores`. */
 export const ranking = (c: JomedConfig, stores?: Parameters<typeof pictures.readOnly>[1]) =>
   pictures.readOnly(ofRetriever(c), stores).pipe(withImages(c))
