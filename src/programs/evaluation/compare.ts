@@ -59,13 +59,16 @@ export const sameName = (names: ReadonlyArray<string>): string | false => {
   return twice !== undefined && `two systems are named ${twice}; give names as NAME=FOLDER`
 }
 
-/** A system of an argument `NAME=FOLDER,FOLDER`, or of a folder alone. */
+/**
+ * A system of an argument `NAME=FOLDER,FOLDER`, or of folders alone. Cells of a grid, as `sampling,sampling=top`, are folders too: a
+ * comma before `setting=` is a part of the name, and a NAME has neither commas nor slashes.
+ */
 export const systemOf = (argument: string): Compared => {
-  const at = argument.indexOf("=")
-  const folders = argument.slice(at + 1).split(",").filter((folder) => folder !== "")
+  const [, name, given] = /^([^/,=]+)=(.*)$/s.exec(argument) ?? [undefined, undefined, argument]
+  const folders = given!.split(/,(?![^,/=]*=)/).filter((folder) => folder !== "")
   const [first = ""] = folders
   const named = basename(first).startsWith(evaluationFolder("")) ? basename(dirname(first)) : basename(first)
-  return { name: at < 0 ? named : argument.slice(0, at), folders }
+  return { name: name ?? named, folders }
 }
 
 /** The file of predictions of a folder: that of an evaluation, or of a run's split. */

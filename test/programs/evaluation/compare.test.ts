@@ -33,6 +33,19 @@ const runs = Effect.fnUntraced(function*(answers: Readonly<Record<string, string
     compare(systems.map((own) => systemOf(own.replaceAll("@", `${folder}/`))), { figure: "accuracy", split: "test" })
 })
 
+describe("a system", () => {
+  const seeds = (cell: string) => ["runs/x/seed-1", "runs/x/seed-2"].map((seed) => `${seed}/${cell}`)
+  it("has a name and folders, cells of a grid too", () => {
+    for (const cell of ["joint", "sampling,sampling=top", "both,n_context=3,sampling=top"]) {
+      const folders = seeds(cell)
+      assert.deepStrictEqual(systemOf(`top=${folders.join(",")}`), { name: "top", folders })
+      assert.deepStrictEqual(systemOf(folders.join(",")), { name: cell, folders })
+      assert.deepStrictEqual(systemOf(cell), { name: cell, folders: [cell] })
+    }
+    assert.deepStrictEqual(systemOf("runs/x/eval-test"), { name: "x", folders: ["runs/x/eval-test"] })
+  })
+})
+
 describe("compare", () => {
   it.effect("tells how systems differ from the first", () =>
     onDisk(Effect.gen(function*() {
