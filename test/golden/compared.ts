@@ -54,5 +54,9 @@ export const compare = Effect.fnUntraced(function*(
     assert.include(paths, path)
     Golden.close(got[`gradient/${path}`]!, data, `${what} gradient of ${path}`, { ...closeness, tiny: 1e-7 * norm })
   }
-  assert.isAtLeast(wanted.length, paths.filter(learns).length - 3, "gradients of all but what the loss does not depend on")
+  assert.isAtLeast(
+    wanted.length,
+    paths.filter(learns).length - 3,
+    "gradients of all but what the loss does not depend on"
+  )
 })

@@ -33,7 +33,9 @@ const int32 = (shape: ReadonlyArray<number>, data: ArrayLike<number>): Tensor =>
 
 /** The name in these folders of a name in memory, which gradients have. */
 const inFile = (name: string): string | undefined => {
-  if (/\.(vision_tower|vision_model)\.(head|post_layernorm)\./.test(name) && name.includes("vision_tower")) return undefined
+  if (/\.(vision_tower|vision_model)\.(head|post_layernorm)\./.test(name) && name.includes("vision_tower")) {
+    return undefined
+  }
   const found = name.replace(/^model\.vision_tower\.(vision_model\.)?/, "vision_tower.vision_model.")
   return found.replace("model.multi_modal_projector.", "multi_modal_projector.")
     .replace("model.language_model.", "language_model.model.")
@@ -89,7 +91,8 @@ const inFull = Effect.fnUntraced(function*(name: string) {
     ["logits", given.get("logits")!],
     ...[given, expected].flatMap((all) => [...all].filter(([key]) => key.startsWith("gradient/")))
   ])
-  const tied = (path: string) => found.pictures!.names.language(path.replace(/^model\.(language_model|text_model)\./, "model."))
+  const tied = (path: string) =>
+    found.pictures!.names.language(path.replace(/^model\.(language_model|text_model)\./, "model."))
   yield* compare(
     name,
     decoder.params,
