@@ -106,7 +106,7 @@ const live = (what: string, test: (folder: string) => Effect.Effect<void, unknow
       const folder = yield* Tiny.weighted
       yield* pictured(folder)
       yield* test(folder)
-    }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer)) as Effect.Effect<void, unknown>)
+    }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer)) as Effect.Effect<void, unknown>, 180_000)
 
 const tower = { train_tower: true }
 const lora = { ...tower, lora_r: 2, lora_dropout: 0 }
@@ -129,11 +129,7 @@ describe("a tower that is trained", () => {
         yield* training(folder, tower, (all) =>
           Effect.gen(function*() {
             const norms = yield* all.learner.gate(lesson)
-            assert.isAbove(
-              norms.get("reader vision_tower.vision_model") ??
-                [...norms].find(([name]) => /vision_tower/.test(name))![1],
-              0
-            )
+            assert.isTrue([...norms].some(([name, norm]) => /vision_tower/.test(name) && norm > 0))
             yield* steps(all, 2)
             const state = stateOf(all.part.save())
             const nll = yield* nllOf(all)
@@ -206,7 +202,7 @@ describe("a tower that is trained", () => {
               join(folder, "adapter"),
               "adapter_model.safetensors"
             )
-            close(yield* likely(adapter, { quantization: "int8" }), yield* nllOf(all))
+            close(yield* likely(adapter, own), yield* nllOf(all))
           }))
       })
   )
