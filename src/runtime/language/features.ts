@@ -8,21 +8,28 @@ import type { Sequence } from "./sequences.ts"
 export interface Look {
   /** Size of a row. */
   readonly width: number
-  /** Rows of one picture, or of a part of one: batches have room for a power of two of them. */
+  /** Rows of one picture, or of a part of one, in tokens' places: batches have room for a power of two of them. */
   readonly unit: number
-  /** The features of a picture that was asked for before, [rows, width]. */
+  /** Rows that are fed for them: its patches, where the program's own tower makes its rows; by default as many. */
+  readonly inputs?: number
+  /** The features of a picture that was asked for before, [rows that are fed, width]. */
   readonly of: (picture: Shown) => Float32Array
 }
 
-/** Rows of several pictures one after the other, each picture once; and where those of each begin, by its hash. */
+/** Features of several pictures one after the other, each picture once; and where the rows of each begin, by its hash. */
 export interface Joined {
   readonly shape: FeatureShape
   readonly features: Float32Array
   readonly starts: ReadonlyMap<string, number>
 }
 
-/** The features of pictures, padded with zeros: at least one unit and `least` rows. */
-export const join = (pictures: ReadonlyArray<Shown>, { of, unit, width }: Look, least = 0): Joined => {
+/** The features of pictures, padded with zeros: at least those of one unit, and `least` rows of them. */
+export const join = (
+  pictures: ReadonlyArray<Shown>,
+  { inputs, of, unit, width }: Look,
+  least = 0
+): Joined => {
+  const each = inputs ?? unit
   const starts = new Map<string, number>()
   const distinct: Array<Shown> = []
   let total = 0
@@ -32,9 +39,9 @@ export const join = (pictures: ReadonlyArray<Shown>, { of, unit, width }: Look, 
     distinct.push(picture)
     total += picture.rows
   }
-  const rows = Math.max(unit * powerOfTwo(Math.max(1, Math.ceil(total / unit))), least)
+  const rows = Math.max(each * powerOfTwo(Math.max(1, Math.ceil(total / unit))), least)
   const features = new Float32Array(rows * width)
-  for (const picture of distinct) features.set(of(picture), starts.get(picture.hash)! * width)
+  for (const picture of distinct) features.set(of(picture), starts.get(picture.hash)! / unit * each * width)
   return { shape: { rows, width }, features, starts }
 }
 

@@ -1,6 +1,7 @@
 /** The model folder of a reader: a decoder with its bos, eos and pad ids. */
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
+import { several } from "../../domain/brief.ts"
 import { modelFiles } from "../../domain/fileNames.ts"
 import type { Prompting } from "../../domain/settings/prompting.ts"
 import type { ReaderNames } from "../../kernels/nn/pictures/reader.ts"
@@ -8,13 +9,14 @@ import { reach } from "../../kernels/nn/rope.ts"
 import type { DecoderConfig } from "../files/config/decoder.ts"
 import * as GenerationConfig from "../files/config/generation.ts"
 import { FileError } from "../files/disk.ts"
-import { ofDecoder, twinsOf } from "../files/stateDict.ts"
-import { decodeReader, type ReaderConfig } from "../files/vision/reader.ts"
-import { namesOf, ofReader, readerTwins, respelled } from "../files/vision/readerNames.ts"
+import type { Adapter } from "../files/peft.ts"
+import { decodeReader, type PicturesConfig, type ReaderConfig } from "../files/vision/reader.ts"
+import { namesOf, respelled, withoutIdle } from "../files/vision/readerNames.ts"
 import * as WeightFiles from "../files/weights.ts"
 import * as ModelFolder from "../models/folder.ts"
 import * as Reading from "../pictures/reading.ts"
 import { special, type Tokenizer } from "../tokenizers/tokenizer.ts"
+import { loadingOf, towerOf } from "./ownParts.ts"
 import * as ChatTemplate from "./templates/chatTemplate.ts"
 
 /** Eos and pad ids. */
@@ -95,22 +97,32 @@ const begins = Effect.fnUntraced(function*({ bos_token_id }: DecoderConfig, toke
   return start
 })
 
+/** An adapter under its folder's names, without what it has for parts of the tower that are not used, which is told. */
+const adapterOn = Effect.fnUntraced(function*(given: Adapter, pictures: PicturesConfig, names: ReaderNames) {
+  const { idle: unused } = towerOf(pictures, names)
+  const { adapter, idle } = withoutIdle(respelled(given, pictures, names), unused)
+  if (idle.length > 0) {
+    const what = `${idle.length === 1 ? "a module" : `${idle.length} modules`} of the tower (${
+      several(idle).join(", ")
+    })`
+    yield* Effect.logInfo(
+      `${adapter.folder}: what it has for ${what} is passed over: the model reads nothing from there`
+    )
+  }
+  return adapter
+})
+
 /** What a folder of a model that reads pictures has for them, with its adapter's tensors under the folder's names. */
 const picturesIn = Effect.fnUntraced(function*(opened: ModelFolder.ModelFolder<ReaderConfig>) {
   const { adapter, config, folder, tokenizer } = opened
   if (!config.pictures) return { adapter, pictures: undefined }
   const names = namesOf(config.pictures, (yield* WeightFiles.shapes(folder))?.keys() ?? [])
   const own = { folder, pictures: config.pictures, names, tied: config.tie_word_embeddings, tokenizer }
-  return { adapter: adapter && respelled(adapter, config.pictures, names), pictures: yield* Reading.processed(own) }
+  return {
+    adapter: adapter && (yield* adapterOn(adapter, config.pictures, names)),
+    pictures: yield* Reading.processed(own)
+  }
 })
-
-/** How tensors map to parameters of the decoder, and of the connector if it is trained with it. */
-export const loadingOf = (config: ReaderConfig, names: ReaderNames | undefined, projected: boolean) => {
-  const tied = config.tie_word_embeddings
-  if (!names) return { naming: ofDecoder(config), twins: twinsOf(config) }
-  const parts = projected ? ["language" as const, "connector" as const] : ["language" as const]
-  return { naming: ofReader({ names, parts, tied }), twins: readerTwins(names, tied) }
-}
 
 /** Opens a folder under the prompt settings. */
 export const open = Effect.fnUntraced(function*(
@@ -135,7 +147,7 @@ export const open = Effect.fnUntraced(function*(
     ...opened,
     generation,
     pictures,
-    loading: loadingOf(config, pictures?.names, false),
+    loading: loadingOf(config, pictures, []),
     wrap: settings.apply_chat_template
       ? yield* ChatTemplate.load(tokenizer, pictures?.token)
       : yield* begins(config, tokenizer),

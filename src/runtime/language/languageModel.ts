@@ -86,6 +86,15 @@ const itemsOf = (lesson: AnyLesson): number => {
   return "rows" in lesson ? lesson.rows.length : lesson.pairs.length
 }
 
+/** Groups of parameters, with those of the same name as one: a tower that is trained has layers that are not used. */
+const united = (groups: ReadonlyArray<ParameterGroup>): ReadonlyArray<ParameterGroup> => {
+  const sum = (own: ReadonlyArray<ParameterGroup>, key: "parameters" | "bytes") =>
+    own.reduce((total, group) => total + group[key], 0)
+  return [...Map.groupBy(groups, ({ name }) => name).values()].map((own) =>
+    Object.assign({}, own[0], { parameters: sum(own, "parameters"), bytes: sum(own, "bytes") })
+  )
+}
+
 /** What a model has beside its own weights, which is frozen, as groups of parameters. */
 const frozenOf = (name: string, { beside }: Model.Decoding): ReadonlyArray<ParameterGroup> =>
   [...Map.groupBy(beside, ([path]) => path.split(".").slice(0, 2).join("."))].map(([group, tensors]) => {
@@ -124,11 +133,11 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
       lesson: ([kind, rows, length, supervised, features, pairs]: StepKey) => {
         const shifted = !prompting.use_full_attn && length >= LEAST_SHIFTED
         const told = settings.told ?? false
-        const shape = shapeOf([rows, length, supervised, features], model.width)
+        const shape = shapeOf([rows, length, supervised, features], model.taught.width)
         const step = { ...learning, model: name, shape, shifted, told }
         return kind === "tokens"
-          ? Graphs.lesson(model.decoder, step)
-          : Graphs.preference(model.decoder, { ...step, pairs, terms: settings.preference! })
+          ? Graphs.lesson(model.taught.decoder, step)
+          : Graphs.preference(model.taught.decoder, { ...step, pairs, terms: settings.preference! })
       }
     })
     const asError = inWords({ name, ...learner })
@@ -141,7 +150,7 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
     const { batches, several } = updates(name)
     const lessons = {
       sequences: model.sequences,
-      look: model.lookAt,
+      look: model.taught.look,
       lm: prompting.lm_loss_weight,
       ...model.padded
     }
@@ -211,7 +220,7 @@ export const trainable = (settings: Model.LanguageModelSettings) =>
     return Context.make(LanguageModel, portOf(model, asError)).pipe(Context.add(
       LanguageModelLearner,
       LanguageModelLearner.of({
-        groups: [...groups, ...frozenOf(name, model)],
+        groups: united([...groups, ...frozenOf(name, model)]),
         ...lossScaleOf(learner),
         ...(earlier && judges
           ? { earlier: (step: number) => Effect.as(Effect.sync(() => earlier.at(step)), judges) }

@@ -7,19 +7,15 @@ import type { ModelSettings } from "../../domain/settings/model.ts"
 import type { Pictures } from "../../domain/settings/pictures.ts"
 import { LEAST_SHIFTED, type Prompting } from "../../domain/settings/prompting.ts"
 import type { Training } from "../../domain/settings/training.ts"
-import { causalLm, type Decoder } from "../../kernels/nn/decoder.ts"
-import { flatten } from "../../kernels/nn/Module.ts"
-import { reader } from "../../kernels/nn/pictures/reader.ts"
-import { connector } from "../../kernels/nn/pictures/reading.ts"
+import { onPatches } from "../../kernels/nn/pictures/reader.ts"
 import type { SessionError } from "../engine/Session.ts"
 import type { Weights } from "../engine/Weights.ts"
-import type { ReaderConfig } from "../files/vision/reader.ts"
 import * as ModelFolder from "../models/folder.ts"
 import * as Model from "../models/load.ts"
-import { loraOf, type LoraSettings, savedBy } from "../models/lora.ts"
 import { quantisationOf, tellWidened } from "../models/quantisation.ts"
 import { optimizerOf, storedAs } from "../models/training.ts"
-import * as Reading from "../pictures/reading.ts"
+import * as Features from "../pictures/features.ts"
+import type { Shown } from "../pictures/reading.ts"
 import {
   ContextOverflow,
   type Described,
@@ -35,6 +31,7 @@ import type { Look } from "./features.ts"
 import * as Folder from "./folder.ts"
 import * as Writing from "./generation/writing.ts"
 import type { PreferenceTerms } from "./graphs.ts"
+import * as Parts from "./ownParts.ts"
 import * as Scoring from "./scoring.ts"
 import * as Sequences from "./sequences.ts"
 
@@ -42,8 +39,15 @@ import * as Sequences from "./sequences.ts"
 const FEATURES = 512
 
 /** How the features of pictures are had, from where they are computed. */
-const lookOf = ({ features, unit, width }: Reading.Reading) => (pictures: ReadonlyArray<Reading.Shown>) =>
-  Effect.map(features(pictures), (found): Look => ({ width, unit, of: ({ hash }) => found.get(hash)! }))
+const lookOf = ({ features, inputs, unit, width }: Features.Seeing) => (pictures: ReadonlyArray<Shown>) =>
+  Effect.map(features(pictures), (found): Look => ({ width, unit, inputs, of: ({ hash }) => found.get(hash)! }))
+
+/** Has the features of sequences' pictures at hand; nothing for a model that reads none. */
+const lookAtBy = (seeing: Features.Seeing | undefined) => {
+  const look = seeing && lookOf(seeing)
+  return (all: ReadonlyArray<Pick<Sequences.Sequence, "pictures">>) =>
+    look ? look(all.flatMap(({ pictures = [] }) => pictures)) : Effect.succeed(undefined)
+}
 
 /** The settings of a language model. */
 export interface LanguageModelSettings {
@@ -66,32 +70,6 @@ export interface LanguageModelSettings {
   readonly told?: boolean
 }
 
-type Opened = Effect.Success<ReturnType<typeof Folder.open>>
-
-/** The settings of adapters, of a model that reads pictures by whole paths, and with the connector if that is trained. */
-const adaptersOf = (
-  { model, pictures }: LanguageModelSettings,
-  { pictures: seen }: Opened
-): LoraSettings | undefined => {
-  const own = loraOf(model)
-  if (!own || !seen) return own
-  const more = pictures?.train_projector === true ? [seen.names.connector.replace(/\.$/, "")] : []
-  return { ...own, paths: true, modules_to_save: [...own.modules_to_save, ...more] }
-}
-
-/** Whether the connector is a part of the trained model: it is trained, or an adapter has it. */
-const projects = (opened: Opened, settings: LanguageModelSettings, learns: boolean) => {
-  const { adapter, pictures: seen } = opened
-  if (!seen) return false
-  const own = flatten(connector(seen.pictures.connector, seen.names.connector).params)
-  const saved = adaptersOf(settings, opened)?.modules_to_save.some((name) => savedBy(name, own).length > 0)
-  const trained = saved ?? settings.pictures?.train_projector ?? false
-  return (learns && trained) || [...own.keys()].some((path) => adapter?.tensors.has(path))
-}
-
-/** A model that reads pictures, with its connector if that is a part of it; or a decoder alone. */
-const building = ({ pictures }: Opened, projected: boolean) => (c: ReaderConfig): Decoder =>
-  pictures ? reader(c, pictures.names, projected ? pictures.pictures.connector : undefined) : causalLm(c)
 type Failed = SessionError | PromptError
 
 /** `learns`: whether the parameters are trainable. */
@@ -103,16 +81,15 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
   const most = Math.ceil(prompting.max_length / 8) * 8
   const shifted = learns && !prompting.use_full_attn && most >= LEAST_SHIFTED
   if (shifted) yield* ModelFolder.shifts(folder, opened.config)
-  const projected = projects(opened, settings, learns)
-  const loading = Folder.loadingOf(opened.config, opened.pictures?.names, projected)
-  const adapts = learns ? adaptersOf(settings, opened) : undefined
+  const parts = yield* Parts.ownParts(opened, settings, learns)
+  const loading = Parts.loadingOf(opened.config, opened.pictures, parts.own)
   const { based, config, module: decoder, weights } = yield* Model.load(
     { ...opened, loading },
-    building(opened, projected),
+    Parts.building(opened.pictures, parts.own),
     {
       seed: training.seed,
-      lora: adapts,
-      learns: () => learns,
+      lora: learns ? parts.lora : undefined,
+      learns: (path) => learns && parts.trained.includes(parts.part(path)),
       stored: learns ? storedAs(own) : undefined,
       quantisation: quantisationOf(own),
       slots: optimizerOf(training).slots,
@@ -120,18 +97,21 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
       task: "CAUSAL_LM"
     }
   )
-  const seeing = opened.pictures && (yield* Reading.open(opened.pictures, {
+  if (learns) yield* Parts.towerLearns(opened, settings, parts, weights.trainable)
+  const features = opened.pictures && (yield* Features.open(opened.pictures, {
     memory: settings.pictures?.features_in_memory ?? FEATURES,
     seed: training.seed,
-    draws: learns,
-    projected
+    learns,
+    own: parts.own,
+    projects: parts.trained.includes("connector")
   }))
+  /** What of pictures the decoder is fed under weights of the model. */
+  const under = (weights: Weights) => features ? features.under(decoder, weights) : Effect.succeed(undefined)
+  const seeing = yield* under(weights)
   const look = seeing && lookOf(seeing)
-  const lookAt = (all: ReadonlyArray<Pick<Sequences.Sequence, "pictures">>) =>
-    look ? look(all.flatMap(({ pictures = [] }) => pictures)) : Effect.succeed(undefined)
   if (own.quantization === "none" && (based || !learns)) yield* tellWidened(opened, `${own.prefix}quantization`)
   const { max_length } = prompting
-  const sequences = Sequences.make({ tokenizer, wrap, max_length, end: ends.end, sight: seeing?.sight, folder })
+  const sequences = Sequences.make({ tokenizer, wrap, max_length, end: ends.end, sight: features?.sight, folder })
   const continued = yield* Writing.make({
     ...opened,
     model: settings.name,
@@ -151,7 +131,7 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     decoder,
     config,
     weights,
-    look: lookAt,
+    look: lookAtBy(seeing),
     width: seeing?.width ?? 0,
     ...padded
   }
@@ -203,20 +183,21 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     based,
     sequences,
     padded,
-    lookAt,
-    width: seeing?.width ?? 0,
+    /** The decoder of training steps, and what of pictures these are fed. */
+    taught: {
+      decoder: parts.own.includes("tower") ? onPatches(decoder) : decoder,
+      look: lookAtBy(features?.taught),
+      width: features?.taught.width ?? 0
+    },
     files: yield* ModelFolder.companions(folder),
     /** The folder's tensors that are none of the decoder's. */
-    beside: seeing?.stored ?? (new Map() as Reading.Reading["stored"]),
+    beside: features?.stored ?? (new Map() as Features.Features["stored"]),
     ...verdictsOf(likelihoods, yield* Attention.make(judged)),
     /** The same under other weights of the model. */
-    verdicts: (weights: Weights) => {
-      const others = { ...judged, weights }
-      return Effect.map(
-        Effect.all([Scoring.make(others), Attention.make(others)]),
-        ([{ likelihoods }, attended]) => verdictsOf(likelihoods, attended)
-      )
-    },
+    verdicts: Effect.fnUntraced(function*(weights: Weights) {
+      const others = { ...judged, weights, look: lookAtBy(yield* under(weights)) }
+      return verdictsOf((yield* Scoring.make(others)).likelihoods, yield* Attention.make(others))
+    }),
     rank: Effect.fnUntraced(function*(
       prompts: ReadonlyArray<Chat>,
       continuations: ReadonlyArray<ReadonlyArray<string>>,
@@ -243,7 +224,7 @@ export const make = Effect.fnUntraced(function*(settings: LanguageModelSettings,
     write: (prompts: ReadonlyArray<Chat>, { decoding, fusion, key = "", max_new_tokens }: WriteOptions) =>
       Stream.unwrap(Effect.gen(function*() {
         const asked = yield* each(prompts, (prompt) => sequences.open(prompt, max_new_tokens))
-        const about = (p: number, pictures: ReadonlyArray<Reading.Shown>) => [
+        const about = (p: number, pictures: ReadonlyArray<Shown>) => [
           key,
           ...prompts[p]!.map(({ content }) => textOf(content)),
           ...pictures.map(({ hash }) => hash)

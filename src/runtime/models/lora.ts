@@ -23,6 +23,8 @@ export interface LoraSettings {
   readonly use_rslora: boolean
   /** Whether modules are named by whole paths: a model has others with the same last names, which get none. */
   readonly paths?: boolean
+  /** Whether a parameter may be trained: names mean modules of such alone; by default all. */
+  readonly within?: (path: string) => boolean
 }
 
 /** The LoRA settings of a model; `undefined` if its own weights are trained. */
@@ -128,9 +130,9 @@ export const resolve = Effect.fnUntraced(function*(
   drawn: ReadonlyArray<string>,
   folder: string
 ) {
-  const { modules_to_save, prefix, target_modules } = settings
+  const { modules_to_save, prefix, target_modules, within = () => true } = settings
   const fail = (reason: string) => new FileError({ path: join(folder, modelFiles.config), place: "", reason })
-  const stored = new Map([...params].filter(([path]) => !drawn.includes(path)))
+  const stored = new Map([...params].filter(([path]) => !drawn.includes(path) && within(path)))
   const { paths, wrong } = yield* Effect.try({
     try: () => found(settings, stored),
     catch: (cause) => fail(`${prefix ?? ""}lora_target_modules: the pattern ${(cause as Error).message}`)

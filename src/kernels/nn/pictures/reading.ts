@@ -44,7 +44,15 @@ export const featureSize = ({ layers, shuffle, vision }: Omit<FeaturesConfig, "h
 
 /** Rows of features of a picture. */
 export const featureRows = ({ shuffle, vision, whole }: Omit<FeaturesConfig, "head">): number =>
-  area(vision.patches ?? vision.positions) / shuffle ** 2 + (whole && hasClassToken(vision.model_type) ? 1 : 0)
+  patchesOf({ vision }) / shuffle ** 2 + (whole && hasClassToken(vision.model_type) ? 1 : 0)
+
+/** Patches of a picture, or of a part of one. */
+export const patchesOf = ({ vision }: Pick<FeaturesConfig, "vision">): number =>
+  area(vision.patches ?? vision.positions)
+
+/** Numbers of a patch. */
+export const patchSize = ({ vision }: Pick<FeaturesConfig, "vision">): number =>
+  vision.num_channels * vision.patch_size ** 2
 
 /** Squares of s × s patches as rows: [b, high · wide, d] -> [b, high · wide / s², s² · d], squares and their patches row by row. */
 export const shuffled = (x: Tensor, [high, wide]: readonly [number, number], s: number): Tensor => {

@@ -36,6 +36,19 @@ export const partOf = (names: ReaderNames) => (stored: string): ReaderPart => {
   return stored.startsWith(names.connector) ? "connector" : "language"
 }
 
+/** The module that a name of an adapter's tensor belongs to. */
+const adapted = (name: string): string => name.replace(/\.(lora_(A|B)\.)?[^.]+$/, "")
+
+/** An adapter without what it has for modules of these parameters, from which nothing is read; and which modules those are. */
+export const withoutIdle = (adapter: Adapter, params: Iterable<string>) => {
+  const modules = new Set([...params].map(adapted))
+  const isIdle = (name: string) => modules.has(adapted(name))
+  const tensors = new Map([...adapter.tensors].filter(([name]) => !isIdle(name)))
+  const targets = new Map([...adapter.targets].filter(([path]) => !modules.has(path)))
+  const idle = [...new Set([...adapter.tensors.keys()].filter(isIdle).map(adapted))]
+  return { adapter: { ...adapter, tensors, targets } satisfies Adapter as Adapter, idle }
+}
+
 /**
  * The tensors of some parts under their own names; buffers, and of a tied head its copy, are passed over. Tensors of no part
  * count as the language model's, which knows no such name.
@@ -65,13 +78,35 @@ const alone = (names: ReaderNames, name: string): string | undefined => {
   return name.startsWith("lm_head.") ? name : undefined
 }
 
-/** A name of one spelling of LLaVA's in the other; itself where it is in neither. */
-const between = (from: ReaderNames, to: ReaderNames) => (name: string): string => {
-  for (const part of ["connector", "tower"] as const) {
-    if (name.startsWith(from[part])) return to[part] + name.slice(from[part].length)
-  }
-  const own = alone(from, name)
-  return own === undefined ? name : to.language(own)
+/** A spelling of LLaVA's names: those of its files, or in memory, where newer versions leave out a name in the tower's. */
+interface Spelling {
+  readonly names: ReaderNames
+  readonly vision: "vision_model." | ""
+}
+
+const spellings: ReadonlyArray<Spelling> = [
+  { names: written, vision: "vision_model." },
+  { names: inMemory, vision: "vision_model." },
+  { names: inMemory, vision: "" }
+]
+
+/** The part of a name in a spelling, and the name within it; `undefined` if it has no such name. */
+const within = ({ names, vision }: Spelling, name: string): readonly [ReaderPart, string] | undefined => {
+  const after = (prefix: string) => name.startsWith(prefix) ? name.slice(prefix.length) : undefined
+  const tower = after(names.tower + vision)
+  if (tower !== undefined) return vision === "" && tower.startsWith("vision_model.") ? undefined : ["tower", tower]
+  const connector = after(names.connector)
+  if (connector !== undefined) return ["connector", connector]
+  const own = alone(names, name)
+  return own === undefined ? undefined : ["language", own]
+}
+
+/** A name of one spelling in another; itself where it is in neither. */
+const between = (from: Spelling, { names, vision }: Spelling) => (name: string): string => {
+  const [part, own] = within(from, name) ?? []
+  if (own === undefined) return name
+  if (part === "language") return names.language(own)
+  return part === "tower" ? names.tower + vision + own : names.connector + own
 }
 
 /** An adapter under the names of its base, which may have been another spelling's in training. */
@@ -81,10 +116,11 @@ export const respelled = (
   names: ReaderNames
 ): Adapter => {
   if (family !== "llava") return adapter
-  const other = names === written ? inMemory : written
-  const [here, there] = [between(other, names), between(names, other)]
-  const isOther = [...adapter.tensors.keys()].some((name) => here(name) !== name)
-  if (!isOther) return adapter
+  const own: Spelling = { names, vision: "vision_model." }
+  const stored = [...adapter.tensors.keys()]
+  const found = spellings.find((one) => stored.every((name) => within(one, name) !== undefined))
+  if (!found || (found.names === names && found.vision === own.vision)) return adapter
+  const [here, there] = [between(found, own), between(own, found)]
   const renamed = <A>(all: ReadonlyMap<string, A>) => new Map([...all].map(([name, own]) => [here(name), own]))
   const [tensors, targets] = [renamed(adapter.tensors), renamed(adapter.targets)]
   return { ...adapter, tensors, targets, isTarget: (path) => adapter.isTarget(there(path)) }

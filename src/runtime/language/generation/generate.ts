@@ -111,7 +111,7 @@ const seenBy = Effect.fnUntraced(function*({ look }: Generator, rows: ReadonlyAr
   const all = rows.map(({ pictures = [], places = [] }) => ({ pictures, places }))
   const found = look && (yield* look(all.flatMap(({ pictures }) => pictures)))
   /** A step of the decoder has no pictures, and reads one row of zeros. */
-  return found && packFeatures(all, { rows: rows.length, length, least: 0 }, { ...found, unit: 1 })
+  return found && packFeatures(all, { rows: rows.length, length, least: 0 }, { ...found, unit: 1, inputs: 1 })
 })
 
 /** Runs the decoder on new tokens: logits of each row's last token, and the keys and values to cache. */
