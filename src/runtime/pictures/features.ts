@@ -231,8 +231,10 @@ export const open = Effect.fnUntraced(function*(o: Processed, settings: FeatureS
     const features = yield* byHash(
       lasting ? memory : undefined,
       (shown) =>
-        Effect.flatMap(patches(shown), (found) =>
-          run(shown.map(({ hash, reference }) => ({ name: reference, patches: found.get(hash)! }))))
+        Effect.flatMap(
+          patches(shown),
+          (found) => run(shown.map(({ hash, reference }) => ({ name: reference, patches: found.get(hash)! })))
+        )
     )
     return { width, unit, inputs: unit, features } satisfies Seeing as Seeing
   })
