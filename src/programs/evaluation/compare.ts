@@ -61,10 +61,10 @@ export const sameName = (names: ReadonlyArray<string>): string | false => {
 
 /**
  * A system of an argument `NAME=FOLDER,FOLDER`, or of folders alone. Cells of a grid, as `sampling,sampling=top`, are folders too: a
- * comma before `setting=` is a part of the name, and a NAME has neither commas nor slashes.
+ * comma before `setting=` is a part of the name, and a NAME has no comma.
  */
 export const systemOf = (argument: string): Compared => {
-  const [, name, given] = /^([^/,=]+)=(.*)$/s.exec(argument) ?? [undefined, undefined, argument]
+  const [, name, given] = /^([^,=]+)=(.*)$/s.exec(argument) ?? [undefined, undefined, argument]
   const folders = given!.split(/,(?![^,/=]*=)/).filter((folder) => folder !== "")
   const [first = ""] = folders
   const named = basename(first).startsWith(evaluationFolder("")) ? basename(dirname(first)) : basename(first)
