@@ -35,7 +35,7 @@ const decoded = (name: string) => read(join(folder, name)).pipe(Effect.provide(N
 
 const reasons: Readonly<Record<string, RegExp>> = {
   "empty.png": /is empty$/,
-  "text.png": /is no picture by its first bytes; PNG, JPEG, WebP, GIF and TIFF are read$/,
+  "text.png": /is no picture by its first bytes; PNG, JPEG, WebP, GIF, TIFF and DICOM are read$/,
   "cut.jpg": /is damaged or truncated: it begins as a jpeg picture/,
   "cut.png": /is damaged or truncated: it begins as a png picture/,
   "damaged.png": /is damaged or truncated: it begins as a png picture/,
@@ -52,7 +52,7 @@ const reasons: Readonly<Record<string, RegExp>> = {
   "animated.png": /has 3 frames or pages/,
   "animated.webp": /has 3 frames or pages/,
   "bomb.png": /has 30000 × 30000 pixels, which are more than max_pixels \(64000000\)$/,
-  "plain.bmp": /is a BMP picture; PNG, JPEG, WebP, GIF and TIFF are read$/
+  "plain.bmp": /is a BMP picture; PNG, JPEG, WebP, GIF, TIFF and DICOM are read$/
 }
 
 describe("a picture's file", () => {
