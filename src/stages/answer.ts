@@ -27,7 +27,7 @@ export const supportOf = (docs: Int32Array, n: number, c: number): Int32Array =>
  * generated or it equals the answer. The index is -1 if the answer is free text or if the generated text names no
  * option. If the question was too long to ask (`excess_length: skip`), it is -1 and the text is empty.
  */
-interface Chosen {
+export interface Chosen {
   readonly index: number
   readonly text: string
   readonly written: string

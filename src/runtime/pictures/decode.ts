@@ -41,11 +41,27 @@ type Open = (bytes: Uint8Array, options: SharpOptions) => Sharp
 let loaded: Promise<Open> | undefined
 
 /** sharp, on first use, without a cache: each picture is decoded once. */
-export const sharp = (): Promise<Open> =>
+const sharp = (): Promise<Open> =>
   loaded ??= import("sharp").then(({ default: made }) => {
     made.cache(false)
     return made
   })
+
+/** Loads sharp; rejects where it is not installed. */
+export const loading = async (): Promise<void> => void await sharp()
+
+/** A picture as a WebP file, at most `side` pixels wide and high, never enlarged. */
+export const webp = async (
+  { channels, data, height, width }: Picture,
+  side: number,
+  quality: { readonly lossless: true } | { readonly quality: number }
+): Promise<Uint8Array> =>
+  new Uint8Array(
+    await (await sharp())(data, { raw: { width, height, channels } })
+      .resize({ width: side, height: side, fit: "inside", withoutEnlargement: true })
+      .webp(quality)
+      .toBuffer()
+  )
 
 /** Why a picture's kind is not read, by its header; `undefined` where it is. */
 const unread = (
