@@ -7,10 +7,8 @@ import "../../src/cli/allocator.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
 import { logger } from "../../src/cli/terminal.ts"
 import { fromRecords } from "../../src/datasets/dataset.ts"
@@ -23,7 +21,7 @@ import { trainable } from "../../src/runtime/retrieval/retriever.ts"
 import { decode } from "../../src/systems/all.ts"
 import { ofRetriever } from "../../src/systems/stm/layers.ts"
 import type { StmConfig } from "../../src/systems/stm/settings.ts"
-import { peak, say } from "./measured.ts"
+import { meanOf, served } from "./served.ts"
 
 const { positionals: [folder], values: options } = parseArgs({
   allowPositionals: true,
@@ -74,18 +72,7 @@ const settings = decode("bench", {
 
 const serve = Effect.gen(function*() {
   const learner = yield* RetrieverLearner
-  let step = 0
-  const once = Effect.gen(function*() {
-    const [before, start] = [process.cpuUsage(), performance.now()]
-    const losses = yield* learner.learn(lessonOf(step++))
-    const { system, user } = process.cpuUsage(before)
-    const loss = losses.reduce((sum, own) => sum + own, 0) / losses.length
-    return { seconds: (performance.now() - start) / 1000, cpu: (user + system) / 1e6, loss }
-  })
-  yield* once
-  say({ startPeak: peak() })
-  const asked = Stream.fromAsyncIterable(createInterface({ input: process.stdin }), String)
-  yield* Stream.runForEach(asked, () => Effect.map(once, (told) => say({ ...told, peak: peak() })))
+  yield* served((step) => Effect.map(learner.learn(lessonOf(step)), meanOf))
 })
 
 const corpus = Layer.succeed(Corpus, fromRecords(texts.map((own, i) => ({ id: `p${i}`, text: own }))))

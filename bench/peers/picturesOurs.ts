@@ -8,10 +8,8 @@ import "../../src/cli/allocator.ts"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
 import { logger } from "../../src/cli/terminal.ts"
 import { frame } from "../../src/datasets/batches.ts"
@@ -24,7 +22,7 @@ import { make } from "../../src/runtime/pictures/encoder.ts"
 import { layer as imagesLayer } from "../../src/runtime/pictures/images.ts"
 import { Images } from "../../src/runtime/ports/Images.ts"
 import { decode, modeOf } from "../../src/systems/all.ts"
-import { peak, say } from "./measured.ts"
+import { meanOf, served } from "./served.ts"
 
 const { positionals: [folder], values: options } = parseArgs({
   allowPositionals: true,
@@ -94,35 +92,18 @@ const phase = ({ config, epochs, passages }: Prepared) => {
   const records = epochs(0) as ReadonlyArray<QuestionRecord>
   return (step: number) =>
     learn(frame(records.slice(step * record.batch, (step + 1) * record.batch), step, { row: () => -1 })).pipe(
-      Effect.map((rows) => Frame.column(rows as unknown as Frame.Frame<typeof Lesson>, "retrieverLoss")),
-      Effect.map((losses) => losses.reduce((sum, loss) => sum + loss, 0) / losses.length)
+      Effect.map((rows) => meanOf(Frame.column(rows as unknown as Frame.Frame<typeof Lesson>, "retrieverLoss")))
     )
-}
-
-/** Answers every line with the time of a turn, after one that does not count. */
-const serve = <E, R>(turn: (step: number) => Effect.Effect<number, E, R>) => {
-  let step = 0
-  const once = Effect.gen(function*() {
-    const [before, start] = [process.cpuUsage(), performance.now()]
-    const loss = yield* turn(step++)
-    const { system, user } = process.cpuUsage(before)
-    return { seconds: (performance.now() - start) / 1000, cpu: (user + system) / 1e6, loss }
-  })
-  const asked = Stream.fromAsyncIterable(createInterface({ input: process.stdin }), String)
-  return Effect.andThen(
-    Effect.andThen(once, Effect.sync(() => say({ startPeak: peak() }))),
-    Stream.runForEach(asked, () => Effect.map(once, (told) => say({ ...told, peak: peak() })))
-  )
 }
 
 const stepping = Effect.gen(function*() {
   const prepared = yield* Effect.flatMap(settings, prepare)
-  yield* serve(phase(prepared)).pipe(Effect.provide(learner(prepared)))
+  yield* served(phase(prepared)).pipe(Effect.provide(learner(prepared)))
 })
 const around = Layer.mergeAll(cpu({ threads: Number(options.threads) }), logger).pipe(
   Layer.provideMerge(NodeServices.layer)
 )
-const encoding = Effect.flatMap(features, serve).pipe(Effect.provide(imagesLayer({ memory: 0 })))
+const encoding = Effect.flatMap(features, served).pipe(Effect.provide(imagesLayer({ memory: 0 })))
 await Effect.runPromise(
   (record.task === "features" ? encoding : stepping).pipe(Effect.scoped, Effect.provide(around)) as Effect.Effect<void>
 )

@@ -7,10 +7,8 @@ import "../../src/cli/allocator.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
 import { logger } from "../../src/cli/terminal.ts"
 import type { TokenRecord } from "../../src/domain/examples/tokens.ts"
@@ -22,7 +20,7 @@ import { frozen, trains } from "../../src/systems/mediphi/layers.ts"
 import { pairRows, references, sideOf } from "../../src/systems/mediphi/pairs.ts"
 import { textRows } from "../../src/systems/mediphi/rows.ts"
 import type { MediphiConfig } from "../../src/systems/mediphi/settings.ts"
-import { peak, say } from "./measured.ts"
+import { meanOf, served } from "./served.ts"
 
 const { positionals: [folder], values: options } = parseArgs({
   allowPositionals: true,
@@ -56,8 +54,6 @@ const settings = decode("bench", {
   per_device_train_batch_size: record.batch
 })
 
-const mean = (values: ArrayLike<number>): number =>
-  Array.from(values).reduce((sum, own) => sum + own, 0) / values.length
 const batchOf = <A>(all: ReadonlyArray<A>, step: number) => all.slice(step * record.batch, (step + 1) * record.batch)
 
 /** The mean loss of a batch's learned tokens. */
@@ -79,7 +75,7 @@ const ofPairs = (rows: ReadonlyArray<TokenRecord>, known: ReadonlyArray<readonly
         pairs: batchOf(rows, step).map((own) => [sideOf(own, 0), sideOf(own, 1)] as const),
         reference: Float32Array.from(batchOf(known, step).flat())
       }
-      return mean((yield* learner.prefer(lesson)).loss)
+      return meanOf((yield* learner.prefer(lesson)).loss)
     }))
 
 const serve = Effect.fnUntraced(function*(c: MediphiConfig) {
@@ -87,18 +83,7 @@ const serve = Effect.fnUntraced(function*(c: MediphiConfig) {
   const known = c.mode === "dpo" ? yield* references(records).pipe(Effect.provide(frozen(c))) : []
   const learning = c.mode === "dpo" ? ofPairs(records, known) : ofTokens(records)
   yield* Effect.gen(function*() {
-    const learn = yield* learning
-    let step = 0
-    const once = Effect.gen(function*() {
-      const [before, start] = [process.cpuUsage(), performance.now()]
-      const loss = yield* learn(step++)
-      const { system, user } = process.cpuUsage(before)
-      return { seconds: (performance.now() - start) / 1000, cpu: (user + system) / 1e6, loss }
-    })
-    yield* once
-    say({ startPeak: peak() })
-    const asked = Stream.fromAsyncIterable(createInterface({ input: process.stdin }), String)
-    yield* Stream.runForEach(asked, () => Effect.map(once, (told) => say({ ...told, peak: peak() })))
+    yield* served(yield* learning)
   }).pipe(Effect.provide(trains(c)))
 })
 

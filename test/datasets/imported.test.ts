@@ -1,24 +1,15 @@
 /** Pictures that users bring in folders and dialogues, as passages and questions. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import * as Dataset from "../../src/datasets/dataset.ts"
 import * as Captions from "../../src/datasets/pictures/captions.ts"
 import * as Dialogues from "../../src/datasets/pictures/dialogues.ts"
 import * as ImageFolder from "../../src/datasets/pictures/imageFolder.ts"
-import { folderOf, onDisk } from "../support/files.ts"
+import { folderOf, onDisk, treeOf } from "../support/files.ts"
 import { picturesParquet } from "../support/parquet.ts"
 
-/** A folder with files in folders. */
-const treeOf = Effect.fnUntraced(function*(files: Readonly<Record<string, string>>) {
-  const root = yield* folderOf({})
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(root, name)), { recursive: true })
-    writeFileSync(join(root, name), text)
-  }
-  return root
-})
 const read = (path: string): ReadonlyArray<Record<string, unknown>> =>
   readFileSync(path, "utf8").split("\n").filter((line) => line !== "").map((line) => JSON.parse(line))
 const o = { question: "Which?", picture: "chest X-ray" }

@@ -3,27 +3,18 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 import * as Dataset from "../../src/datasets/dataset.ts"
 import { type Asked, byPicture, distinct } from "../../src/datasets/vqa/asked.ts"
 import { importAsked, type VqaOptions } from "../../src/datasets/vqa/import.ts"
 import { type Publication, slake, vqaRad } from "../../src/datasets/vqa/published.ts"
 import { readEither, readJson } from "../../src/datasets/vqa/read.ts"
 import { normalise } from "../../src/domain/answers/correct.ts"
-import { folderOf, onDisk } from "../support/files.ts"
+import { folderOf, onDisk, treeOf } from "../support/files.ts"
 import { picturesParquet } from "../support/parquet.ts"
 
 const published: VqaOptions = { split: "official", seed: 0, closed: false, passages: "picture" }
 
-/** A folder with files in folders. */
-const treeOf = Effect.fnUntraced(function*(files: Readonly<Record<string, string>>) {
-  const root = yield* folderOf({})
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(root, name)), { recursive: true })
-    writeFileSync(join(root, name), text)
-  }
-  return root
-})
 type Row = Readonly<Record<string, unknown>>
 const rows = (path: string): ReadonlyArray<Row> =>
   readFileSync(path, "utf8").split("\n").filter((line) => line !== "").map((line) => JSON.parse(line))

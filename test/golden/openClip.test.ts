@@ -20,6 +20,7 @@ import { ofPictureModel } from "../../src/runtime/files/vision/naming.ts"
 import { read } from "../../src/runtime/pictures/decode.ts"
 import { make } from "../../src/runtime/pictures/encoder.ts"
 import { open } from "../../src/runtime/pictures/folder.ts"
+import { changed } from "../support/files.ts"
 import { warned } from "../support/warnings.ts"
 import { compare, type Computed } from "./compared.ts"
 import { close } from "./golden.ts"
@@ -47,18 +48,6 @@ const apart = (expected: Safetensors.StoredTensors): Safetensors.StoredTensors =
 
 const real = ({ data, shape }: Safetensors.StoredTensor): Tensor => constant(Nd.fromArray(shape, data))
 
-/** A copy of a folder with changes to its JSON files: of `open_clip_config.json` by part, of others by key; null removes a file. */
-const changed = Effect.fnUntraced(function*(name: string, changes: Readonly<Record<string, object | null>>) {
-  const fs = yield* FileSystem.FileSystem
-  const folder = join(yield* fs.makeTempDirectoryScoped({ prefix: "openclip-" }), name)
-  yield* fs.copy(folderOf(name), folder)
-  for (const [file, change] of Object.entries(changes)) {
-    const path = join(folder, file)
-    if (change === null) yield* fs.remove(path)
-    else yield* fs.writeFileString(path, JSON.stringify({ ...(yield* readJson(path)) as object, ...change }))
-  }
-  return folder
-})
 const config = (part: "vision_cfg" | "text_cfg" | "preprocess_cfg", change: object) =>
   Effect.map(readJson(join(folderOf("biomed"), "open_clip_config.json")), (json) => {
     const { model_cfg, preprocess_cfg } = json as Record<string, Record<string, object>>
@@ -69,7 +58,7 @@ const config = (part: "vision_cfg" | "text_cfg" | "preprocess_cfg", change: obje
     }
   })
 const refusal = (changes: Readonly<Record<string, object | null>>, name = "biomed") =>
-  Effect.flatMap(changed(name, changes), (folder) => Effect.flip(open(folder))).pipe(
+  Effect.flatMap(changed(folderOf(name), changes), (folder) => Effect.flip(open(folder))).pipe(
     Effect.map(({ message }) => message),
     Effect.scoped
   )
@@ -137,10 +126,10 @@ describe("a folder of open_clip", () => {
         num_hidden_layers: 2,
         intermediate_size: 32
       })
-      const same = yield* open(yield* changed("biomed", {}))
+      const same = yield* open(yield* changed(folderOf("biomed"), {}))
       assert.strictEqual(same.hash, told.value.hash)
       const other = yield* open(
-        yield* changed("biomed", yield* config("preprocess_cfg", { interpolation: "bilinear" }))
+        yield* changed(folderOf("biomed"), yield* config("preprocess_cfg", { interpolation: "bilinear" }))
       )
       assert.notStrictEqual(other.hash, same.hash)
     }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer)))
@@ -193,7 +182,7 @@ describe("a folder of open_clip", () => {
   it.live("of a pickle alone says what to do", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
-      const folder = yield* changed("biomed", { "open_clip_model.safetensors": null })
+      const folder = yield* changed(folderOf("biomed"), { "open_clip_model.safetensors": null })
       yield* fs.writeFileString(join(folder, "open_clip_pytorch_model.bin"), "")
       const { message } = yield* Effect.flip(open(folder))
       assert.match(

@@ -4,7 +4,9 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
-import { join } from "node:path"
+import { mkdirSync, writeFileSync } from "node:fs"
+import { basename, dirname, join } from "node:path"
+import { readJson } from "../../src/runtime/files/disk.ts"
 
 /** A folder that holds the given files; those that are undefined it lacks. */
 export const folderOf = Effect.fnUntraced(function*(files: Readonly<Record<string, string | Uint8Array | undefined>>) {
@@ -14,6 +16,29 @@ export const folderOf = Effect.fnUntraced(function*(files: Readonly<Record<strin
     if (content === undefined) continue
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content
     yield* Effect.orDie(fs.writeFile(join(folder, name), bytes))
+  }
+  return folder
+})
+
+/** A folder that holds the given files, in folders of their own. */
+export const treeOf = Effect.fnUntraced(function*(files: Readonly<Record<string, string>>) {
+  const root = yield* folderOf({})
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, name)), { recursive: true })
+    writeFileSync(join(root, name), text)
+  }
+  return root
+})
+
+/** A copy of a folder with changes to its JSON files, by their keys; null removes a file. */
+export const changed = Effect.fnUntraced(function*(from: string, changes: Readonly<Record<string, object | null>>) {
+  const fs = yield* FileSystem.FileSystem
+  const folder = join(yield* fs.makeTempDirectoryScoped({ prefix: "changed-" }), basename(from))
+  yield* fs.copy(from, folder)
+  for (const [file, change] of Object.entries(changes)) {
+    const path = join(folder, file)
+    if (change === null) yield* fs.remove(path)
+    else yield* fs.writeFileString(path, JSON.stringify({ ...(yield* readJson(path)) as object, ...change }))
   }
   return folder
 })

@@ -9,6 +9,7 @@ import { errorOf, valueOf } from "../loading.ts"
 import { rowsOf } from "../parquet.ts"
 import { type Raw, recordsOf } from "../recordFile.ts"
 import { cellsOf, linesOf } from "../tables.ts"
+import { Tally } from "../tally.ts"
 import { embeddedIn, writer } from "./embedded.ts"
 import { found } from "./found.ts"
 import { from, lines } from "./references.ts"
@@ -82,17 +83,14 @@ const filesOf = (name: string): ReadonlyArray<string> => [
 /** Passages so far, each picture once. */
 class Passages {
   readonly records: Array<object> = []
-  readonly leftOut: Record<string, number> = {}
+  readonly leftOut = new Tally()
   private readonly ids = new Set<string>()
   private readonly out: string
   constructor(out: string) {
     this.out = out
   }
-  leave(reason: string): void {
-    this.leftOut[reason] = (this.leftOut[reason] ?? 0) + 1
-  }
   add({ caption, id }: Captioned, path: string): void {
-    if (this.ids.has(id)) return this.leave("given_twice")
+    if (this.ids.has(id)) return this.leftOut.add("given_twice")
     this.ids.add(id)
     this.records.push({ _id: id, image: from(this.out, path), text: caption, group: id })
   }
@@ -101,12 +99,13 @@ class Passages {
 const ofFiles = Effect.fnUntraced(function*(path: string, images: string | undefined, passages: Passages) {
   const all = yield* captionsOf(path)
   const captioned = all.filter(({ caption }) => caption !== "")
-  for (let left = all.length - captioned.length; left > 0; left--) passages.leave("without_caption")
+  const bare = all.length - captioned.length
+  if (bare > 0) passages.leftOut.add("without_caption", bare)
   const names = new Set(captioned.map(({ name }) => name))
   const { paths } = yield* found(path, images, ["images", "."], names, filesOf)
   for (const own of captioned) {
     const file = paths.get(own.name)
-    if (file === undefined) passages.leave("missing_pictures")
+    if (file === undefined) passages.leftOut.add("missing_pictures")
     else passages.add(own, file)
   }
 })
@@ -120,7 +119,7 @@ const ofParquet = Effect.fnUntraced(function*(path: string, out: string, passage
       const fields = value as Fields
       const embedded = yield* trying({ path, unit: "row", at: ++at }, () => embeddedIn(fields))
       const caption = valueIn(fields, columns.caption)
-      if (caption === "") return passages.leave("without_caption")
+      if (caption === "") return passages.leftOut.add("without_caption")
       const { name, path: file } = yield* write(embedded)
       passages.add({ id: valueIn(fields, columns.id) || stem(name), name, caption }, file)
     })
@@ -140,5 +139,5 @@ export const importFile = Effect.fn("importCaptions")(function*(path: string, ou
   }
   yield* makeFolder(out)
   yield* replace(join(out, "passages.jsonl"), lines(passages.records))
-  return { passages: passages.records.length, left_out: passages.leftOut }
+  return { passages: passages.records.length, left_out: passages.leftOut.counts }
 })

@@ -10,18 +10,11 @@ import { embeddedIn, writer } from "../pictures/embedded.ts"
 import { found } from "../pictures/found.ts"
 import { type Part, partsOf } from "../pictures/parts.ts"
 import { type Raw, recordsOf } from "../recordFile.ts"
+import { Tally } from "../tally.ts"
 import type { Asked } from "./asked.ts"
 import { closedOf, neededOf, textOf } from "./fields.ts"
 import type { DataSet } from "./import.ts"
 import type { Named, Publication } from "./published.ts"
-
-/** Counts by reason. */
-class Tally {
-  readonly counts: Record<string, number> = {}
-  add(reason: string): void {
-    this.counts[reason] = (this.counts[reason] ?? 0) + 1
-  }
-}
 
 const readPart = (publication: Publication, { path, split }: Part, named: Array<Named>, leftOut: Tally) =>
   Stream.runForEach(recordsOf(path, undefined, () => true), (raw: Raw) =>

@@ -65,10 +65,9 @@ const memoryOf = Effect.fnUntraced(function*({ corpus }: Opened, options: Readon
   })
 })
 
-/** Leaves out pictures that a question asks about, which would be known by heart. */
-const apart = Effect.fnUntraced(function*(pictures: ReadonlyArray<Pictured>, records: ReadonlyArray<QuestionRecord>) {
+/** Pictures without those of these hashes. */
+const without = Effect.fnUntraced(function*(asked: ReadonlySet<string>, pictures: ReadonlyArray<Pictured>) {
   const images = yield* Images
-  const asked = new Set(yield* Effect.forEach(records, ({ image }) => images.hash(image!)))
   return yield* Effect.filter(pictures, ({ reference }) => Effect.map(images.hash(reference), (own) => !asked.has(own)))
 })
 
@@ -102,24 +101,30 @@ export const classifiersOf = Effect.fn("classifiers")(function*(run: Opened, see
   const train = yield* questions(config, "train")
   const options = yield* classesOf(run, train)
   const encoder = yield* opening
+  const images = yield* Images
+  const pictured = records.map(({ image }) => image!)
+  const hashes = new Set(yield* Effect.forEach(pictured, (image) => images.hash(image)))
+  const asked = yield* vectorsOf(encoder, pictured)
   const given = train.map(({ answerIndex, image }) => ({ reference: image!, label: answerIndex }))
-  const asked = yield* vectorsOf(encoder, records.map(({ image }) => image!))
-  const learn = Effect.fnUntraced(function*(of: string, pictures: ReadonlyArray<Pictured>) {
-    const own = yield* apart(pictures, records)
-    const left = pictures.length - own.length
+  const memory = yield* memoryOf(run, options)
+  const labelled = yield* without(hashes, given)
+  const all = labelled.concat(yield* without(hashes, memory))
+  const vectors = yield* vectorsOf(encoder, all.map(({ reference }) => reference))
+  /** The classifier on the first `count` of them, where `left` are left out. */
+  const learn = Effect.fnUntraced(function*(of: string, count: number, left: number) {
     if (left > 0) {
       yield* Effect.logWarning(
         `${folder}: ${left} pictures that questions ask about are left out of the classifier on ${of}`
       )
     }
-    const vectors = yield* vectorsOf(encoder, own.map(({ reference }) => reference))
-    const labels = own.map(({ label }) => label)
-    const made = fitted({ vectors, size: encoder.size, labels }, options.length, config.seed)
+    const labels = all.slice(0, count).map(({ label }) => label)
+    const own = { vectors: vectors.subarray(0, count * encoder.size), size: encoder.size, labels }
+    const made = fitted(own, options.length, config.seed)
     const answers = answersOf(records, made, asked, seeds)
-    return { name: `linear, ${of}`, examples: own.length, C: made.C, answers } satisfies Classified as Classified
+    return { name: `linear, ${of}`, examples: count, C: made.C, answers } satisfies Classified as Classified
   })
   return [
-    yield* learn("labelled questions", given),
-    yield* learn("these and captions", given.concat(yield* memoryOf(run, options)))
+    yield* learn("labelled questions", labelled.length, given.length - labelled.length),
+    yield* learn("these and captions", all.length, given.length + memory.length - all.length)
   ]
 }, (effect, run) => Effect.provide(effect, imagesOf(run.config)))

@@ -107,10 +107,17 @@ const passagesShown = (arms: ReadonlyArray<Arm>, shown: ReadonlySet<string>): Re
 
 const noTexts: Texts = { questions: new Map(), passages: new Map(), images: new Map(), told: [] }
 
-/** Texts by the first evaluated run that has settings. */
+/** The first evaluated run that has settings, which say where texts and pictures are. */
+const described = (arms: ReadonlyArray<Arm>) => arms.flatMap(evaluatedOf).find(({ config }) => config !== undefined)
+
+/** Texts by the settings of a run. */
 const textsFor = Effect.fnUntraced(
-  function*(arms: ReadonlyArray<Arm>, shown: ReadonlyArray<string>, telling: Telling) {
-    const run = arms.flatMap(evaluatedOf).find(({ config }) => config !== undefined)
+  function*(
+    run: ReturnType<typeof described>,
+    arms: ReadonlyArray<Arm>,
+    shown: ReadonlyArray<string>,
+    telling: Telling
+  ) {
     if (!run || shown.length === 0) return noTexts
     const read = Effect.mapError(
       textsOf(run.config!, run.evaluated, passagesShown(arms, new Set(shown))),
@@ -137,9 +144,12 @@ export const collect = Effect.fn("collectReport")(function*(args: ReadonlyArray<
   const base = yield* baseOf(arms, options.base)
   const ids = [...new Set(arms.flatMap(evaluatedOf).flatMap(({ evaluated }) => evaluated.answered.map(({ id }) => id)))]
   const shown = spread(ids, Math.min(options.maxQuestions, ids.length))
-  const texts = yield* textsFor(arms, shown, telling)
-  const config = arms.flatMap(evaluatedOf).find((run) => run.config !== undefined)?.config
-  const pictures = yield* picturesOf(config, arms, shown, texts, { most: options.pictures, passages: options.passages })
+  const run = described(arms)
+  const texts = yield* textsFor(run, arms, shown, telling)
+  const pictures = yield* picturesOf(run?.config, arms, shown, texts, {
+    most: options.pictures,
+    passages: options.passages
+  })
   return {
     arms,
     base: base.name,

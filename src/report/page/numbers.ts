@@ -15,6 +15,12 @@ export const percent = (value: number | null | undefined): string =>
 export const points = (value: number | null | undefined): string =>
   value === null || value === undefined ? NONE : minus(`${value > 0 ? "+" : ""}${(100 * value).toFixed(1)}`)
 
+/** A mean of ratings. */
+export const two = (value: number): string => minus(value.toFixed(2))
+
+/** A difference of ratings, with its sign. */
+export const signed = (value: number): string => minus(`${value > 0 ? "+" : ""}${value.toFixed(2)}`)
+
 /** A figure with three digits after the point. */
 export const three = (value: number | null | undefined): string =>
   value === null || value === undefined ? NONE : minus(value.toFixed(3))

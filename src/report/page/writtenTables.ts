@@ -3,7 +3,7 @@ import type { Counted } from "../../domain/concepts/support.ts"
 import type { Hallucinated } from "../../programs/analysis/hallucinated.ts"
 import type { Report } from "../../programs/reporting/collect.ts"
 import { columnsOf, fields } from "./intervals.ts"
-import { count, pValue, three } from "./numbers.ts"
+import { count, pValue, signed, three, two } from "./numbers.ts"
 import { number, type Table, text } from "./table.ts"
 
 const answers = ({ hallucinations }: Report): Table => ({
@@ -84,10 +84,6 @@ const ratings = ({ ratings }: Report): Table => ({
     number<any>("p", ({ p }) => pValue(p))
   ]
 })
-
-const two = (value: number): string => value.toFixed(2)
-/** A difference of ratings with its sign. */
-const signed = (value: number): string => `${value > 0 ? "+" : value < 0 ? "−" : ""}${two(Math.abs(value))}`
 
 const raters = ({ ratings }: Report): Table => ({
   id: "raters",

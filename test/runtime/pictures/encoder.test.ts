@@ -2,16 +2,15 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { join } from "node:path"
 import { cpu } from "../../../src/runtime/engine/providers.ts"
-import { readJson } from "../../../src/runtime/files/model.ts"
 import * as Safetensors from "../../../src/runtime/files/safetensors/write.ts"
 import { read } from "../../../src/runtime/pictures/decode.ts"
 import { type EncoderSettings, make } from "../../../src/runtime/pictures/encoder.ts"
 import { open } from "../../../src/runtime/pictures/folder.ts"
 import { close } from "../../golden/golden.ts"
+import { changed } from "../../support/files.ts"
 
 const golden = join(import.meta.dirname, "../../golden")
 const folderOf = (name: string) => join(golden, "vision", name)
@@ -42,21 +41,8 @@ const names = [
   "vit-wide"
 ]
 
-/** A copy of a folder with changes to its JSON files: values to set, `undefined` to remove. */
-const changed = Effect.fnUntraced(function*(name: string, changes: Readonly<Record<string, object | null>>) {
-  const fs = yield* FileSystem.FileSystem
-  const folder = join(yield* fs.makeTempDirectoryScoped({ prefix: "pictures-" }), name)
-  yield* fs.copy(folderOf(name), folder)
-  for (const [file, change] of Object.entries(changes)) {
-    const path = join(folder, file)
-    if (change === null) yield* fs.remove(path)
-    else yield* fs.writeFileString(path, JSON.stringify({ ...(yield* readJson(path)) as object, ...change }))
-  }
-  return folder
-})
-
 const refusal = (name: string, changes: Readonly<Record<string, object | null>>, given: EncoderSettings = {}) =>
-  Effect.flatMap(changed(name, changes), (folder) => Effect.flip(open(folder, given))).pipe(
+  Effect.flatMap(changed(folderOf(name), changes), (folder) => Effect.flip(open(folder, given))).pipe(
     Effect.map(({ message }) => message),
     Effect.scoped,
     Effect.provide(NodeFileSystem.layer)
@@ -94,8 +80,8 @@ describe("an encoder of pictures", () => {
     Effect.gen(function*() {
       const hashOf = (folder: string, given = {}) => Effect.map(open(folder, given), ({ hash }) => hash)
       const first = yield* hashOf(folderOf("vit"))
-      assert.strictEqual(yield* hashOf(yield* changed("vit", {})), first)
-      const other = yield* changed("vit", { "preprocessor_config.json": { resample: 3 } })
+      assert.strictEqual(yield* hashOf(yield* changed(folderOf("vit"), {})), first)
+      const other = yield* changed(folderOf("vit"), { "preprocessor_config.json": { resample: 3 } })
       assert.notStrictEqual(yield* hashOf(other), first)
       assert.notStrictEqual(yield* hashOf(folderOf("vit"), { pooler: true }), first)
     }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer)))

@@ -30,38 +30,32 @@ export const imagefolder = Command.make(
   })
 ).pipe(Command.withDescription("Convert pictures in folders of labels, or with metadata, to passages and questions"))
 
-export const llava = Command.make(
-  "llava",
-  {
-    file: Argument.File("file").pipe(
-      Argument.withDescription("Dialogues as JSON or JSON lines: conversations or messages, and their pictures' paths")
-    ),
-    out: Flag.Path("out").pipe(Flag.withDescription("Folder to write to"), Flag.withDefault("llava")),
-    images: Flag.Path("images").pipe(
-      Flag.withDescription("Folder that the pictures' paths start from; by default the file's"),
-      Flag.optional
-    )
-  },
-  Effect.fnUntraced(function*({ file, images, out }) {
-    yield* tell(yield* Dialogues.importFile(file, out, Option.getOrUndefined(images)), lines)
-  })
-).pipe(Command.withDescription("Convert dialogues about pictures (LLaVA, ShareGPT, LLaMA-Factory, TRL) to questions"))
+/** A command that converts a file which names pictures. */
+const ofFile = <N extends string, A extends Record<string, unknown>, E, R>(
+  name: N,
+  { about, file, images }: { readonly about: string; readonly file: string; readonly images: string },
+  convert: (file: string, out: string, images?: string) => Effect.Effect<A, E, R>
+) =>
+  Command.make(
+    name,
+    {
+      file: Argument.File("file").pipe(Argument.withDescription(file)),
+      out: Flag.Path("out").pipe(Flag.withDescription("Folder to write to"), Flag.withDefault(name)),
+      images: Flag.Path("images").pipe(Flag.withDescription(images), Flag.optional)
+    },
+    Effect.fnUntraced(function*({ file, images, out }) {
+      yield* tell(yield* convert(file, out, Option.getOrUndefined(images)), lines)
+    })
+  ).pipe(Command.withDescription(about))
 
-export const captions = Command.make(
-  "captions",
-  {
-    file: Argument.File("file").pipe(
-      Argument.withDescription(
-        "Table of pictures' names or ids and captions: .txt with tabs, .csv, .tsv, JSON, parquet"
-      )
-    ),
-    out: Flag.Path("out").pipe(Flag.withDescription("Folder to write to"), Flag.withDefault("captions")),
-    images: Flag.Path("images").pipe(
-      Flag.withDescription("Folder of the pictures; by default images beside the file, or the file's own"),
-      Flag.optional
-    )
-  },
-  Effect.fnUntraced(function*({ file, images, out }) {
-    yield* tell(yield* Captions.importFile(file, out, Option.getOrUndefined(images)), lines)
-  })
-).pipe(Command.withDescription("Convert pictures with captions in a table (ROCO) to passages"))
+export const llava = ofFile("llava", {
+  about: "Convert dialogues about pictures (LLaVA, ShareGPT, LLaMA-Factory, TRL) to questions",
+  file: "Dialogues as JSON or JSON lines: conversations or messages, and their pictures' paths",
+  images: "Folder that the pictures' paths start from; by default the file's"
+}, Dialogues.importFile)
+
+export const captions = ofFile("captions", {
+  about: "Convert pictures with captions in a table (ROCO) to passages",
+  file: "Table of pictures' names or ids and captions: .txt with tabs, .csv, .tsv, JSON, parquet",
+  images: "Folder of the pictures; by default images beside the file, or the file's own"
+}, Captions.importFile)

@@ -7,6 +7,7 @@ import type { SessionError } from "../../engine/Session.ts"
 import type { Fusion, Token } from "../../ports/LanguageModel.ts"
 import type { PromptError } from "../chatTokens.ts"
 import {
+  add,
   advance,
   begin,
   type GenerationOptions,
@@ -47,16 +48,6 @@ interface Member extends Writing {
   readonly weight: number
 }
 
-/** Adds a token to a text. */
-const add = ({ ids, text }: Shared, row: number, id: number, options: GenerationOptions): Token => {
-  if (options.eos.has(id)) return { row, id, text: text.end().text, finish: "eos" }
-  ids.push(id)
-  const piece = text.add(id)
-  if (piece.stopped) return { row, id, text: piece.text, finish: "stop" }
-  if (ids.length < options.max_new_tokens) return { row, id, text: piece.text, finish: undefined }
-  return { row, id, text: piece.text + text.end().text, finish: "length" }
-}
-
 /** The texts, of which none is generated whose prompts have no weight. */
 const textsOf = (
   g: Generator,
@@ -89,7 +80,8 @@ const next = Effect.fnUntraced(function*(
   if (wrong !== undefined) return yield* unwritable(g, `${wrong}, where readings of text ${row + 1} are fused`)
   const before = own.ids.length
   const known = rows.flatMap((r) => members[r]!.ids)
-  const token = add(own, row, choose(sums, known, options, () => Key.uniform(own.key, before)), options)
+  const id = choose(sums, known, options, () => Key.uniform(own.key, before))
+  const token = add({ ...own, prompted: 0, row }, id, options)
   for (const r of rows) members[r]!.ids.push(by === "lockstep" ? token.id : greatest(logits[r]!))
   return token
 })
@@ -121,11 +113,9 @@ export const generateFused = (
         const byText = [...Map.groupBy(writings.keys(), (r) => writings[r]!.row)]
         const tokens = yield* Effect.forEach(byText, ([row, rows]) =>
           next(g, writings, rows, logits, shared.get(row)!, fusion.by, options))
-        const ended = new Set(
-          tokens.filter(({ finish }) =>
-            finish !== undefined
-          ).map(({ row }) => row)
-        )
+        const ended = new Set(tokens.flatMap(({ finish, row }) =>
+          finish === undefined ? [] : [row]
+        ))
         const goesOn = (r: number) => !ended.has(writings[r]!.row) && !options.eos.has(writings[r]!.ids.at(-1)!)
         const left = proceed(writings, goesOn, cache)
         const going = new Set(left.writings.map(({ row }) => row))

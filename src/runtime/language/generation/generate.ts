@@ -201,15 +201,24 @@ export const advance = Effect.fnUntraced(
   }
 )
 
-/** Chooses the next token of a text; overwrites the logits. */
-const write = ({ ids, key, prompted, row, text }: Writing, logits: Float32Array, options: GenerationOptions): Token => {
-  const id = choose(logits, ids, options, () => Key.uniform(key, ids.length - prompted))
+/** Adds a token to a text, of whose tokens the first `prompted` are its prompt's. */
+export const add = (
+  { ids, prompted, row, text }: Pick<Writing, "ids" | "prompted" | "row" | "text">,
+  id: number,
+  options: GenerationOptions
+): Token => {
   if (options.eos.has(id)) return { row, id, text: text.end().text, finish: "eos" }
   ids.push(id)
   const piece = text.add(id)
   if (piece.stopped) return { row, id, text: piece.text, finish: "stop" }
   if (ids.length - prompted < options.max_new_tokens) return { row, id, text: piece.text, finish: undefined }
   return { row, id, text: piece.text + text.end().text, finish: "length" }
+}
+
+/** Chooses the next token of a text; overwrites the logits. */
+const write = (own: Writing, logits: Float32Array, options: GenerationOptions): Token => {
+  const { ids, key, prompted } = own
+  return add(own, choose(logits, ids, options, () => Key.uniform(key, ids.length - prompted)), options)
 }
 
 /** Fails with why no token can be chosen. */
