@@ -409,7 +409,7 @@ describe("splits", () => {
   })
 })
 
-const real = "/work/shared/data/vqa_rad/vqa_rad.jsonl"
+const real = join(import.meta.dirname, "../../../shared/data/vqa_rad/vqa_rad.jsonl")
 describe.skipIf(!existsSync(real))(`VQA-RAD itself (${real})`, () => {
   it.live("has the numbers of its data card, and no picture in two splits by picture", () =>
     onDisk(Effect.gen(function*() {
