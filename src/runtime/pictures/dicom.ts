@@ -96,8 +96,9 @@ const trying = <A>(read: () => A): A => {
 /** Refuses what is not read by its name. */
 const checkSyntax = (syntax: string): void => {
   if (PLAIN.has(syntax) || syntax === JPEG) return
+  if (syntax === "") throw new DicomError("names no transfer syntax: it is damaged, or was not written as a DICOM file")
   const [, name] = compressed.find(([start]) => syntax.startsWith(start)) ?? []
-  throw new DicomError(`is ${name ?? `in the transfer syntax ${syntax || "of no name"}`}, which is not read; ${remedy}`)
+  throw new DicomError(`is ${name ?? `in the transfer syntax ${syntax}`}, which is not read; ${remedy}`)
 }
 
 /** Number of the frame from 0. */
