@@ -1,4 +1,6 @@
-/** Counts of what is left out, by reason. */
+/** Counts of what is left out. */
+
+/** How many were left out, by reason. */
 export class Tally {
   readonly counts: Record<string, number> = {}
   add(reason: string, count = 1): void {
