@@ -1,6 +1,7 @@
 /** Several runs of the tiny system from the same weights: they start alike, come out alike, and are told together. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
@@ -12,6 +13,7 @@ import type { Plan } from "../../src/programs/experiments/experimentPlan.ts"
 import * as Report from "../../src/report/tables.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
 import { sha256 } from "../../src/runtime/files/disk.ts"
+import * as Lock from "../../src/runtime/files/lock.ts"
 import { type Progress, Reporter, silent } from "../../src/runtime/ports/Reporter.ts"
 import { prepare } from "../support/cli.ts"
 import { folderOf, onDisk } from "../support/files.ts"
@@ -181,6 +183,38 @@ describe("a plan", () => {
         assert.deepStrictEqual(trained.toSorted(), ["frozen_rag", "joint", "lexical", "no_retrieval"])
         assert.deepStrictEqual(first, second)
       }),
+    120_000
+  )
+  it.live(
+    "goes on with another seed while another runner is at the warm-up of the first",
+    () =>
+      Effect.gen(function*() {
+        const { arms: { none }, ...rest } = plan(1, 1, 2)
+        const out = join(folder, "seeds")
+        const told: Array<string> = []
+        const released = yield* Deferred.make<void>()
+        const reporter = Layer.succeed(Reporter, {
+          report: () => Effect.void,
+          note: (text: string) => {
+            told.push(text)
+            return /are waited for/.test(text) ? Deferred.succeed(released, undefined) : Effect.void
+          }
+        })
+        const other = Lock.holding(join(out, "seed-1/.runners/warm_up"))(Deferred.await(released))
+        yield* Effect.forkScoped(Effect.provide(other, NodeServices.layer))
+        yield* Effect.sleep("200 millis")
+        const outcomes = yield* Experiment.experiment({ ...rest, arms: { none: none! } }, "plan.yaml", {
+          output_dir: out
+        })
+          .pipe(Effect.provide(Layer.mergeAll(NodeServices.layer, cpu({ threads: 1 }), reporter), { local: true }))
+        assert.deepStrictEqual(outcomes.map(({ seed }) => seed), [1, 2])
+        const waited = told.filter((text) => /waited for/.test(text))
+        assert.deepStrictEqual(waited, [
+          `other processes are at what is left, and are waited for: ${join(out, "seed-1")}: the warm-up`
+        ])
+        const [first, second] = [1, 2].map((seed) => statSync(join(out, `seed-${seed}/none/eval-test/metrics.json`)))
+        assert.isBelow(second!.mtimeMs, first!.mtimeMs)
+      }).pipe(Effect.scoped),
     120_000
   )
   it.live("is refused before anything runs where an arm's settings are", () =>

@@ -103,43 +103,22 @@ const inTurn = Effect.fnUntraced(function*(
   return Object.fromEntries(given)
 })
 
-/** How often is looked for arms that other runners have ended. */
+/** How often is looked for what other runners have ended. */
 const PAUSE = "1 second"
 
-/**
- * Runs arms that no other runner is at, until all are done; those that another has run are not run again. Results are in
- * the order of the arms.
- */
-const shared = Effect.fnUntraced(function*<A extends { readonly name: string }, B, E, R>(
-  folder: string,
-  arms: ReadonlyArray<A>,
-  one: (arm: A) => Effect.Effect<B, E, R>
-) {
-  const { note } = yield* Reporter
-  const done = new Map<string, B>()
-  let told = false
-  for (let left = arms; left.length > 0;) {
-    const held: Array<A> = []
-    for (const arm of left) {
-      const own = Effect.flatMap(
-        Lock.attempt(join(folder, RUNNERS, arm.name)),
-        (free) => free ? Effect.asSome(one(arm)) : Effect.succeedNone
-      )
-      const result = yield* Effect.scoped(own)
-      if (Option.isSome(result)) done.set(arm.name, result.value)
-      else held.push(arm)
-    }
-    if (held.length === left.length) {
-      if (!told) {
-        yield* note(`${folder}: waits for ${held.map(({ name }) => name).join(", ")}, at which another process is`)
-      }
-      told = true
-      yield* Effect.sleep(PAUSE)
-    }
-    left = held
-  }
-  return arms.map(({ name }) => done.get(name)!)
-})
+/** Runs an effect unless another process is at this part of a seed's work. */
+const unlessHeld = <A, E, R>(folder: string, part: string, effect: Effect.Effect<A, E, R>) =>
+  Lock.attempt(join(folder, RUNNERS, part)).pipe(
+    Effect.flatMap((free) => free ? Effect.asSome(effect) : Effect.succeedNone),
+    Effect.scoped
+  )
+
+/** A seed's work: `turn` does what no other runner is at, and `left` says which parts others are at since. */
+interface SeedWork<E, R> {
+  readonly turn: Effect.Effect<void, E, R>
+  readonly left: () => ReadonlyArray<string>
+  readonly outcomes: () => ReadonlyArray<Outcome>
+}
 
 const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
   const { arms: all, warmUp: phases } = runs(planned.plan, seed)
@@ -149,26 +128,56 @@ const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
   for (const phase of [...phases, ...arms.flatMap((arm) => arm.phases)]) yield* settle(planned, phase, {})
   for (const { run } of arms) yield* askable(yield* settle(planned, run, {}))
   const folder = join(config.output_dir, `seed-${seed}`)
-  const warmed = phases.length === 0 ? {} : yield* Effect.scoped(Effect.andThen(
-    alone(folder, "warm_up", "the warm-up"),
-    inTurn(planned, phases, {})
-  ))
-  const configOf = Effect.fnUntraced(function*({ name, phases, run }: Placed) {
+  let warmed: Raw | undefined = phases.length === 0 ? {} : undefined
+  const done = new Map<string, Outcome>()
+
+  const configOf = Effect.fnUntraced(function*({ name, phases, run }: Placed, weights: Raw) {
     const begun = yield* exists(join(folder, name))
     const saves = (phase: Run) => !begun && phase.folder[0] !== name
-    return yield* settle(planned, run, yield* inTurn(planned, phases, warmed, saves))
+    return yield* settle(planned, run, yield* inTurn(planned, phases, weights, saves))
   })
-  const [first, twins] = [true, false].map((one) => arms.filter(({ twin }) => (twin === undefined) === one))
-  const run = Effect.fnUntraced(function*(arm: Placed) {
-    return { arm: arm.name, seed, ...yield* runArm(yield* configOf(arm)) } satisfies Outcome as Outcome
-  })
-  const adopted = Effect.fnUntraced(function*(arm: Placed) {
+  const ran = (arm: Placed, weights: Raw) => Effect.flatMap(configOf(arm, weights), runArm)
+  const adopted = Effect.fnUntraced(function*(arm: Placed, weights: Raw) {
     const other = arms.find(({ name }) => name === arm.twin)!
-    const own = yield* adopt(yield* configOf(arm), yield* configOf(other))
-    return { arm: arm.name, seed, ...own } satisfies Outcome as Outcome
+    return yield* adopt(yield* configOf(arm, weights), yield* configOf(other, weights))
   })
-  const outcomes = [...yield* shared(folder, first!, run), ...yield* shared(folder, twins!, adopted)]
-  return arms.map(({ name }) => outcomes.find(({ arm }) => arm === name)!)
+  const missing = (twins: boolean) => arms.filter(({ name, twin }) => !done.has(name) && (twin !== undefined) === twins)
+
+  const turn = Effect.gen(function*() {
+    if (!warmed) warmed = Option.getOrUndefined(yield* unlessHeld(folder, "warm_up", inTurn(planned, phases, {})))
+    if (!warmed) return
+    for (const [twins, run] of [[false, ran], [true, adopted]] as const) {
+      for (const arm of missing(twins)) {
+        const result = yield* unlessHeld(folder, arm.name, run(arm, warmed))
+        if (Option.isSome(result)) done.set(arm.name, { arm: arm.name, seed, ...result.value })
+      }
+      if (missing(twins).length > 0) return
+    }
+  })
+  const left = () => {
+    if (!warmed) return [`${folder}: the warm-up`]
+    const parts = missing(missing(false).length === 0)
+    return parts.map(({ name }) => `${folder}: ${name}`)
+  }
+  return { turn, left, outcomes: () => arms.map(({ name }) => done.get(name)!) }
+})
+
+/** Takes turns at the seeds until all are done; waits where other runners are at all that is left. */
+const inTurns = Effect.fnUntraced(function*<E, R>(seeds: ReadonlyArray<SeedWork<E, R>>) {
+  const { note } = yield* Reporter
+  const allLeft = () => seeds.flatMap(({ left }) => left())
+  let told = false
+  for (let before = allLeft(); before.length > 0;) {
+    for (const { turn } of seeds.filter(({ left }) => left().length > 0)) yield* turn
+    const after = allLeft()
+    if (after.join() === before.join()) {
+      if (!told) yield* note(`other processes are at what is left, and are waited for: ${after.join(", ")}`)
+      told = true
+      yield* Effect.sleep(PAUSE)
+    }
+    before = after
+  }
+  return seeds.flatMap(({ outcomes }) => outcomes())
 })
 
 /** What was not computed again, by kind, in words; `undefined` if there is nothing. */
@@ -198,11 +207,11 @@ export const experiment = Effect.fn("experiment")(function*(plan: Plan, source: 
     environment: yield* environment,
     tell: note
   })
-  const seeds = Effect.forEach(plan.seeds, (seed) => ofSeed(planned, seed))
+  const seeds = Effect.flatMap(Effect.forEach(plan.seeds, (seed) => ofSeed(planned, seed)), inTurns)
   const outcomes = yield* Effect.provideService(seeds, Shared, sharing)
   const saved = savedText(sharing.saved())
   if (saved !== undefined) yield* note(saved)
-  return outcomes.flat()
+  return outcomes
 })
 
 /** The plan restricted to these arms, and with these seeds; an empty list leaves the plan's own. */
