@@ -8,7 +8,8 @@ import { experiment, figures, only, readPlan } from "../../programs/experiments/
 import { locally } from "../../programs/experiments/localModels.ts"
 import { pairs } from "../../programs/settings.ts"
 import * as Report from "../../report/tables.ts"
-import { models, runtime, settings, tell } from "../command.ts"
+import { models, refuse, runtime, settings, tell } from "../command.ts"
+import { RUNNERS, runners } from "../runners.ts"
 
 export const experimentCommand = Command.make(
   "experiment",
@@ -20,9 +21,16 @@ export const experimentCommand = Command.make(
     seed: Flag.Int("seed").pipe(
       Flag.withDescription("Run this seed instead of the plan's; repeat for more"),
       Flag.atLeast(0)
+    ),
+    runners: Flag.Int(RUNNERS).pipe(
+      Flag.withMetavar("count"),
+      Flag.withDescription("Share the work among so many processes, which share the cores"),
+      Flag.withDefault(1)
     )
   },
-  Effect.fnUntraced(function*({ arm, models: folder, plan: source, seed, set }) {
+  Effect.fnUntraced(function*({ arm, models: folder, plan: source, runners: count, seed, set }) {
+    if (count < 1) return yield* refuse(`--${RUNNERS}`, `${count} is no number of processes`)
+    if (count > 1) return yield* runners(count)
     const given = { plan: yield* only(yield* readPlan(source), arm, seed), overrides: yield* pairs(set) }
     const { overrides, plan } = yield* locally(given, Option.getOrUndefined(folder))
     const outcomes = yield* experiment(plan, source, overrides)
