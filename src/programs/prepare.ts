@@ -133,10 +133,14 @@ const withText = Effect.fnUntraced(function*(
   return records.map((q) => ({ ...q, gold: q.gold.filter((id) => !empty.has(id)) }))
 })
 
+/** Whether a run has nothing to train on, since it takes no step. */
+const isIdle = (c: RunConfig): boolean => c.max_steps === 0 && c.train_file === ""
+
 /** What a run trains on: its file's questions, or questions generated from the corpus. */
 const epochsOf = Effect.fnUntraced(function*(c: RunConfig, { empty, passages }: Corpus) {
   const { questions: made } = modeOf(c)
   if (made) return made(yield* Stream.runCollect(passages.all))
+  if (isIdle(c)) return (() => []) as Epochs
   const records = yield* withText(fileOf(c, "train"), yield* questions(c, "train"), empty)
   return (() => records) as Epochs
 })
@@ -194,8 +198,10 @@ const conflicts = (c: RunConfig, corpus: Port.Corpus["Service"], records: Readon
       ? `n_candidates (${modeOf(c).candidates}) exceeds the number of passages (${corpus.size})`
       : beyondMemory(c)
   ].filter((problem) => problem !== false),
-  ...(modeOf(c).traits.questions === "made" ? [] : lacking(c, "train", fileOf(c, "train"), corpus, records)),
-  ...(c.rationale_target !== "" && records.every(({ explanation }) => explanation === undefined)
+  ...(modeOf(c).traits.questions === "made" || isIdle(c)
+    ? []
+    : lacking(c, "train", fileOf(c, "train"), corpus, records)),
+  ...(c.rationale_target !== "" && !isIdle(c) && records.every(({ explanation }) => explanation === undefined)
     ? [`rationale_target: no question has an explanation to learn (explanation, exp, rationale, long_answer)`]
     : [])
 ]

@@ -22,7 +22,7 @@ import { start } from "../run.ts"
 import { referred } from "../training/reference.ts"
 import * as Trained from "../training/trained.ts"
 import { adopt, type Run as ArmRun, runArm } from "./arm.ts"
-import { check, decodePlan, type Plan, type Planned, type Run, runs, settingsOf } from "./experimentPlan.ts"
+import { check, decodePlan, type Plan, type Planned, type Run, runs, runsOf, settingsOf } from "./experimentPlan.ts"
 import { type Placed, placed } from "./twins.ts"
 
 /** An arm's run under a seed, with its evaluation. */
@@ -57,6 +57,10 @@ const settle = (planned: Planned, run: Run, weights: Raw) =>
       ...config,
       output_dir: join(config.output_dir, `seed-${run.seed}`, ...run.folder)
     }))
+
+/** The folder of all results: no run has another. */
+const outputOf = (planned: Planned) =>
+  Effect.map(settingsOf(planned, runsOf(planned.plan, planned.plan.seeds[0])[0]!), ({ config }) => config.output_dir)
 
 /** Refuses an arm whose test questions do not fit the reader, before any training. */
 const askable = (c: RunConfig) =>
@@ -123,11 +127,11 @@ interface SeedWork<E, R> {
 const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
   const { arms: all, warmUp: phases } = runs(planned.plan, seed)
   const arms = yield* placed(planned, all)
-  const { config } = yield* settingsOf(planned, { seed, place: "settings", folder: [], settings: {}, after: [] }, {})
-  yield* init(config)
-  for (const phase of [...phases, ...arms.flatMap((arm) => arm.phases)]) yield* settle(planned, phase, {})
+  const every = [...phases, ...arms.flatMap((arm) => arm.phases), ...arms.map(({ run }) => run)]
+  for (const run of every) yield* init((yield* settingsOf(planned, run)).config)
+  for (const run of every) yield* settle(planned, run, {})
   for (const { run } of arms) yield* askable(yield* settle(planned, run, {}))
-  const folder = join(config.output_dir, `seed-${seed}`)
+  const folder = join(yield* outputOf(planned), `seed-${seed}`)
   let warmed: Raw | undefined = phases.length === 0 ? {} : undefined
   const done = new Map<string, Outcome>()
 
@@ -198,12 +202,8 @@ const savedText = (saved: ReadonlyMap<string, Saved>): string | undefined => {
 export const experiment = Effect.fn("experiment")(function*(plan: Plan, source: string, overrides: Raw) {
   const planned = { plan, source, overrides }
   for (const notice of yield* check(planned)) yield* Effect.logWarning(notice)
-  const { config } = yield* settingsOf(
-    planned,
-    { seed: plan.seeds[0], place: "settings", folder: [], settings: {}, after: [] }
-  )
   const { note } = yield* Reporter
-  const sharing = yield* Sharing.make(join(config.output_dir, SHARED), {
+  const sharing = yield* Sharing.make(join(yield* outputOf(planned), SHARED), {
     environment: yield* environment,
     tell: note
   })

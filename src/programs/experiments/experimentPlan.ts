@@ -88,12 +88,17 @@ const misnamedIn = (file: Raw, cells: ReadonlyArray<string>): ReadonlyArray<stri
   ]
 }
 
-/** Refuses seeds given outside the plan's `seeds`. */
-const seeded = (plan: Plan): ReadonlyArray<string> => {
+/** Refuses seeds given outside the plan's `seeds`, and folders of results of single runs. */
+const misplaced = (plan: Plan): ReadonlyArray<string> => {
   const runs = runsOf(plan, plan.seeds[0])
-  return [{ place: "settings", settings: plan.settings }, ...runs]
-    .filter(({ settings }) => Object.hasOwn(settings, "seed"))
-    .map(({ place }) => `${place}: seed: the plan's seeds decide; leave it out`)
+  const having = (key: string, of: ReadonlyArray<Pick<Run, "place" | "settings">>, why: string) =>
+    of.filter(({ settings }) => Object.hasOwn(settings, key)).map(({ place }) =>
+      `${place}: ${key}: ${why}; leave it out`
+    )
+  return [
+    ...having("seed", [{ place: "settings", settings: plan.settings }, ...runs], "the plan's seeds decide"),
+    ...having("output_dir", runs, "all runs are in that of settings, each in a folder of its name")
+  ]
 }
 
 const repeated = (seeds: ReadonlyArray<number>): ReadonlyArray<string> => {
@@ -145,7 +150,7 @@ export const decodePlan = Effect.fnUntraced(function*(source: string, file: Raw)
     ...(Object.keys(plan.arms).length === 0 ? ["arms: there is none"] : []),
     ...misnamedIn(file, cells.arms.map(([name]) => name)),
     ...repeated(plan.seeds),
-    ...seeded(plan)
+    ...misplaced(plan)
   ]
   return problems.length > 0 ? yield* refuse(problems) : plan
 })
