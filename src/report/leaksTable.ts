@@ -7,6 +7,8 @@ const titles: Readonly<Record<LeakName, string>> = {
   in_passage_with_answer: "stand in a passage with their answer",
   in_passage_with_options: "stand in a passage with all their options",
   passage_is_question: "are a passage by themselves",
+  explanation_in_passage: "have their explanation in a passage",
+  explanation_in_passage_with_answer: "have their explanation in a passage that names the answer",
   in_training: "are in training, word for word",
   like_training: "are in training, almost word for word",
   picture_in_passages: "ask about a picture that a passage has",

@@ -62,6 +62,44 @@ describe("leaks", () => {
     assert.deepStrictEqual(found.in_passage_with_options.examples, [{ question: "closed", where: "exam" }])
     assert.deepStrictEqual(found.passage_is_question.examples, [{ question: "closed", where: "same" }])
   })
+  it("are explanations in passages, and those that name the answer", () => {
+    const words = "Copper is not excreted in bile and so builds up in the liver, then in brain and eye."
+    const own = { options: ["Iron", "Copper", "Zinc", "Lead"], answerIndex: 1, explanation: words }
+    const test = [
+      question("named", asked, own),
+      question("lettered", asked, {
+        ...own,
+        answer: "Cu",
+        options: ["Fe", "Cu"],
+        explanation: `Ans. is (b). ${words}`
+      }),
+      question("otherwise", asked, {
+        ...own,
+        answer: "Cu",
+        options: ["Cu", "Fe"],
+        answerIndex: 0,
+        explanation: `See option B, ${words}`
+      }),
+      question("apart", asked, { ...own, explanation: "It says something else altogether of metals and of the body." }),
+      question("brief", asked, { ...own, explanation: "See copper." })
+    ]
+    const { leaks, see } = leaksInPassages(test)
+    see({ id: "text", text: `Textbook. ${words.slice(0, 70)}` })
+    see({ id: "exam", text: `12. Ans. is (b) ${words}` })
+    see({ id: "hint", text: `see option b: ${words}` })
+    const { explanation_in_passage: all, explanation_in_passage_with_answer: named } = leaks()
+    assert.deepStrictEqual(all, {
+      questions: 3,
+      examples: [["named", "text"], ["lettered", "exam"], ["otherwise", "hint"]].map(([own, where]) => ({
+        question: own!,
+        where: where!
+      }))
+    })
+    assert.deepStrictEqual(named, { questions: 2, examples: all!.examples.slice(0, 2) })
+  })
+  it("are not looked for in explanations that no question has", () => {
+    assert.notProperty(leaksInPassages([question("bare", asked)]).leaks(), "explanation_in_passage")
+  })
   it("are questions of training, and those that are almost", () => {
     const long =
       "A man of forty years has a tremor, a brown ring in the eye and trouble with his liver; which gene is changed"

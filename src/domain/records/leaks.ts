@@ -8,6 +8,8 @@ import type { Passage, QuestionRecord } from "./Records.ts"
 export const LIKE = 0.8
 /** Share of a passage's words that a question has from which the passage is the question itself. */
 const ITSELF = 0.8
+/** First words of an explanation by which it is found: passages may hold a part of it. */
+const BEGINNING = 12
 
 /** Questions that leak in some way. */
 export interface Leak {
@@ -34,6 +36,9 @@ export interface Leaks {
   readonly in_training: Leak
   /** Training has a near-duplicate of other words. */
   readonly like_training: Leak
+  /** The question's explanation begins in a passage; the passage also names the answer, by its text or by its letter. Where there are any. */
+  readonly explanation_in_passage?: Leak
+  readonly explanation_in_passage_with_answer?: Leak
   /** A passage has the question's picture; training has it; one that is almost the same. Where pictures are looked at. */
   readonly picture_in_passages?: Leak
   readonly picture_in_training?: Leak
@@ -58,12 +63,41 @@ class Found {
   }
 }
 
-/** Looks for a test's questions in passages, one after the other. */
+/** "Ans. is (b)", "Option C", "correct choice: d". */
+const lettered = /\b(?:ans|answer|option|choice)s?\b[^\p{L}\p{N}]*(?:is\b[^\p{L}\p{N}]*)?([a-j])\b/giu
+
+/** Whether a text names the answer of a question: its words, or its letter among the options. */
+const namesAnswer = (text: string, { answer, answerIndex, answers = [answer] }: QuestionRecord): boolean =>
+  answers.some((own) => contains(text, own))
+  || [...text.matchAll(lettered)].some(([, letter]) => letter!.toLowerCase().charCodeAt(0) - 97 === answerIndex)
+
+/** Looks for the beginnings of explanations in passages. */
+const explanationsInPassages = (test: ReadonlyArray<QuestionRecord>) => {
+  const phrases = new Phrases()
+  for (const { explanation = "" } of test) phrases.add(wordsOf(explanation).slice(0, BEGINNING).join(" "))
+  const [found, named] = [new Found(), new Found()]
+  const see = ({ id, text }: Passage): void => {
+    for (const i of phrases.within(text)) {
+      found.add(i, id)
+      if (namesAnswer(text, test[i]!)) named.add(i, id)
+    }
+  }
+  const leaks = () => ({
+    explanation_in_passage: found.leak(test),
+    explanation_in_passage_with_answer: named.leak(test)
+  })
+  return { see, leaks }
+}
+
+/** Looks for a test's questions, and for their explanations, in passages, one after the other. */
 export const leaksInPassages = (test: ReadonlyArray<QuestionRecord>) => {
   const phrases = new Phrases()
   const short = test.filter(({ question }) => !phrases.add(question)).length
   const [found, answered, optioned, itself] = [new Found(), new Found(), new Found(), new Found()]
-  const see = ({ id, text }: Passage): void => {
+  const explained = test.some(({ explanation }) => explanation !== undefined) ? explanationsInPassages(test) : undefined
+  const see = (passage: Passage): void => {
+    const { id, text } = passage
+    explained?.see(passage)
     for (const i of phrases.within(text)) {
       const { answer, answers = [answer], options } = test[i]!
       found.add(i, id)
@@ -78,7 +112,8 @@ export const leaksInPassages = (test: ReadonlyArray<QuestionRecord>) => {
     in_passage: found.leak(test),
     in_passage_with_answer: answered.leak(test),
     in_passage_with_options: optioned.leak(test),
-    passage_is_question: itself.leak(test)
+    passage_is_question: itself.leak(test),
+    ...explained?.leaks()
   })
   return { see, leaks }
 }
