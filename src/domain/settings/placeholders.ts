@@ -6,6 +6,7 @@ import { aboutOf, type Fields } from "./setting.ts"
 const elsewhere: ReadonlyMap<string, string> = new Map([
   ["title", "a passage's title is part of its {text}"],
   ["options", "the options are part of the {question} (options_in_prompt)"],
+  ["image", "a picture's place is <image>"],
   ["choices", "the options are part of the {question} (options_in_prompt)"]
 ])
 

@@ -23,6 +23,7 @@ describe("a part of a prompt is refused", () => {
       { document_prompt: "{title}: {text}" },
       /^document_prompt: \{title\} is not known; a passage's title is part of its/
     ],
+    [{ question_prompt: "{image}{question}" }, /\{image\} is not known; a picture's place is <image>$/],
     [{ question_prompt: "{query}" }, /^question_prompt: \{query\} is not known; its place is \{question\}$/],
     [{ question_prompt: "{{ question }}" }, /^question_prompt: \{\{ question \}\} is not known/],
     [
