@@ -2,7 +2,7 @@
  * Resizing as Pillow does it, to the bit: a filter stretched over what an output pixel covers, horizontally and then
  * vertically, in fixed point with 22 bits after the point and with 8-bit pixels in between.
  */
-import type { Picture, Size } from "./Picture.ts"
+import { opaque, type Picture, type Size } from "./Picture.ts"
 
 const sinc = (x: number): number => x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI)
 
@@ -40,73 +40,85 @@ export const filters: ReadonlyArray<Filter> = ["nearest", "lanczos", "bilinear",
 
 const BITS = 22
 
-/** What an output pixel sums along an axis: the weights of source pixels from `first` on, in fixed point. */
+/** What each output pixel sums along an axis: `counts` source pixels from `firsts` on, by its row of `weights`, in fixed point. */
 interface Taps {
-  readonly first: number
+  readonly firsts: Int32Array
+  readonly counts: Int32Array
+  /** int32 [output pixels, most] */
   readonly weights: Int32Array
+  readonly most: number
 }
 
 const fixed = (weight: number): number => Math.trunc(weight * 2 ** BITS + (weight < 0 ? -0.5 : 0.5))
 
-const taps = (from: number, to: number, { reach, weight }: Kernel): ReadonlyArray<Taps> => {
+const taps = (from: number, to: number, { reach, weight }: Kernel): Taps => {
   const scale = from / to
   const stretch = Math.max(scale, 1)
   const support = reach * stretch
-  return Array.from({ length: to }, (_, i) => {
+  const most = 2 * Math.ceil(support) + 1
+  const [firsts, counts, weights] = [new Int32Array(to), new Int32Array(to), new Int32Array(to * most)]
+  for (let i = 0; i < to; i++) {
     const center = (i + 0.5) * scale
     const first = Math.max(0, Math.trunc(center - support + 0.5))
     const end = Math.min(from, Math.trunc(center + support + 0.5))
     const raw = Array.from({ length: end - first }, (_, x) => weight((x + first - center + 0.5) * (1 / stretch)))
     const sum = raw.reduce((a, b) => a + b, 0)
-    return { first, weights: Int32Array.from(raw, (w) => fixed(sum === 0 ? w : w / sum)) }
-  })
-}
-
-/** A pass along one axis: how far apart its pixels are, and how many lines cross it, which start at `start`. */
-interface Pass {
-  readonly step: number
-  readonly lines: number
-  readonly start: (line: number) => number
-  readonly end: (line: number) => number
-  readonly outStep: number
-}
-
-/** Clamped to 8 bits by the array. */
-const along = (data: Uint8Array, out: Uint8ClampedArray, sums: ReadonlyArray<Taps>, pass: Pass): void => {
-  for (let line = 0; line < pass.lines; line++) {
-    const [start, end] = [pass.start(line), pass.end(line)]
-    for (let i = 0; i < sums.length; i++) {
-      const { first, weights } = sums[i]!
-      let sum = 1 << (BITS - 1)
-      for (let x = 0; x < weights.length; x++) sum += data[start + (first + x) * pass.step]! * weights[x]!
-      out[end + i * pass.outStep] = Math.floor(sum / 2 ** BITS)
-    }
+    firsts[i] = first
+    counts[i] = raw.length
+    weights.set(raw.map((w) => fixed(sum === 0 ? w : w / sum)), i * most)
   }
+  return { firsts, counts, weights, most }
+}
+
+/** A sum in fixed point is a level of 8 bits by this: sums are of 32 bits with sign, as Pillow's. */
+const HALF = 1 << (BITS - 1)
+const level = (sum: number): number => {
+  const rounded = sum >> BITS
+  return rounded < 0 ? 0 : rounded > 255 ? 255 : rounded
 }
 
 const horizontally = (picture: Picture, width: number, kernel: Kernel): Picture => {
-  const { channels, data, height } = picture
+  const { data, height } = picture
   if (width === picture.width) return picture
-  const out = new Uint8ClampedArray(width * height * channels)
-  const at = (w: number) => (line: number) => Math.floor(line / channels) * w * channels + line % channels
-  along(data, out, taps(picture.width, width, kernel), {
-    step: channels,
-    lines: height * channels,
-    start: at(picture.width),
-    end: at(width),
-    outStep: channels
-  })
-  return { width, height, channels, data: new Uint8Array(out.buffer) }
+  const { counts, firsts, most, weights } = taps(picture.width, width, kernel)
+  const out = new Uint8Array(width * height * 3)
+  for (let y = 0, at = 0; y < height; y++) {
+    for (let i = 0; i < width; i++, at += 3) {
+      let from = (y * picture.width + firsts[i]!) * 3
+      const end = i * most + counts[i]!
+      let red = HALF
+      let green = HALF
+      let blue = HALF
+      for (let x = i * most; x < end; x++, from += 3) {
+        const weight = weights[x]!
+        red = (red + Math.imul(data[from]!, weight)) | 0
+        green = (green + Math.imul(data[from + 1]!, weight)) | 0
+        blue = (blue + Math.imul(data[from + 2]!, weight)) | 0
+      }
+      out[at] = level(red)
+      out[at + 1] = level(green)
+      out[at + 2] = level(blue)
+    }
+  }
+  return { width, height, channels: 3, data: out }
 }
 
 const vertically = (picture: Picture, height: number, kernel: Kernel): Picture => {
-  const { channels, data, width } = picture
+  const { data, width } = picture
   if (height === picture.height) return picture
-  const row = width * channels
-  const out = new Uint8ClampedArray(row * height)
-  const at = (line: number) => line
-  along(data, out, taps(picture.height, height, kernel), { step: row, lines: row, start: at, end: at, outStep: row })
-  return { width, height, channels, data: new Uint8Array(out.buffer) }
+  const { counts, firsts, most, weights } = taps(picture.height, height, kernel)
+  const row = width * 3
+  const [out, sums] = [new Uint8Array(row * height), new Int32Array(row)]
+  for (let y = 0; y < height; y++) {
+    sums.fill(HALF)
+    for (let x = 0; x < counts[y]!; x++) {
+      const weight = weights[y * most + x]!
+      const from = (firsts[y]! + x) * row
+      for (let at = 0; at < row; at++) sums[at] = (sums[at]! + Math.imul(data[from + at]!, weight)) | 0
+    }
+    for (let at = 0; at < row; at++) out[y * row + at] = level(sums[at]!)
+  }
+  return { width, height, channels: 3, data: out }
 }
 
 /** The source pixel of each output pixel along an axis: Pillow adds up steps, which rounds otherwise than products. */
@@ -133,9 +145,10 @@ const nearest = (picture: Picture, { height, width }: Size): Picture => {
   return { width, height, channels, data: out }
 }
 
-/** The picture, in RGB, at another size; itself at its own. */
+/** The picture at another size, in RGB without alpha; itself at its own. */
 export const resize = (picture: Picture, size: Size, filter: Filter): Picture => {
   if (picture.width === size.width && picture.height === size.height) return picture
-  if (filter === "nearest") return nearest(picture, size)
-  return vertically(horizontally(picture, size.width, kernels[filter]), size.height, kernels[filter])
+  const rgb = opaque(picture, "drop")
+  if (filter === "nearest") return nearest(rgb, size)
+  return vertically(horizontally(rgb, size.width, kernels[filter]), size.height, kernels[filter])
 }
