@@ -17,6 +17,7 @@ import { gather } from "../../src/kernels/op/gather.ts"
 import { crossEntropy } from "../../src/kernels/op/normalise.ts"
 import { constant, type Tensor } from "../../src/kernels/Tensor.ts"
 import { cpu } from "../../src/runtime/engine/providers.ts"
+import * as Peft from "../../src/runtime/files/peft.ts"
 import * as Safetensors from "../../src/runtime/files/safetensors/write.ts"
 import * as Folder from "../../src/runtime/language/folder.ts"
 import { building, loadingOf } from "../../src/runtime/language/ownParts.ts"
@@ -108,6 +109,9 @@ const adapted = Effect.fnUntraced(function*(name: string) {
   const { expected, given } = yield* filesOf(name)
   const found = yield* opened(join(folders, name))
   const adapter = found.adapter!
+  const stored = yield* Safetensors.read(join(folders, name, Peft.WEIGHTS))
+  const written = [...adapter.tensors.keys()].map((path) => Peft.PREFIX + (found.inAdapters?.(path) ?? path))
+  assert.includeMembers([...stored.keys()], written)
   const { connector, features } = found.pictures!.pictures
   const base = building(found.pictures, own)({ ...found.config, tie_word_embeddings: false })
   assert.strictEqual([...adapter.targets.keys()].some((path) => path.includes("layers.2") && name === "llava"), false)

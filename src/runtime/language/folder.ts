@@ -11,7 +11,7 @@ import * as GenerationConfig from "../files/config/generation.ts"
 import { FileError } from "../files/disk.ts"
 import type { Adapter } from "../files/peft.ts"
 import { decodeReader, type PicturesConfig, type ReaderConfig } from "../files/vision/reader.ts"
-import { namesOf, respelled, withoutIdle } from "../files/vision/readerNames.ts"
+import { inMemoryName, namesOf, respelled, withoutIdle } from "../files/vision/readerNames.ts"
 import * as WeightFiles from "../files/weights.ts"
 import * as ModelFolder from "../models/folder.ts"
 import * as Reading from "../pictures/reading.ts"
@@ -148,6 +148,7 @@ export const open = Effect.fnUntraced(function*(
     generation,
     pictures,
     loading: loadingOf(config, pictures, []),
+    ...(pictures ? { inAdapters: inMemoryName(pictures) } : {}),
     wrap: settings.apply_chat_template
       ? yield* ChatTemplate.load(tokenizer, pictures?.token)
       : yield* begins(config, tokenizer),

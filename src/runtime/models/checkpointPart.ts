@@ -22,10 +22,14 @@ const EARLIER = "earlier/"
 /** The path of the parameter that an array holds, or is optimiser state of. */
 const pathOf = (name: string): string => name.replace(/^slot\/[^/]*\//, "")
 
-const shaped = (weights: Weights, arrays: Arrays, prefix = ""): Tensors =>
+/** What a file calls an array. */
+type Named = (name: string) => string
+const under = (prefix: string): Named => (name) => prefix + name
+
+const shaped = (weights: Weights, arrays: Arrays, named: Named = (name) => name): Tensors =>
   new Map([...arrays].map(([name, data]) => {
     const param = weights.params.get(pathOf(name))!
-    return [prefix + name, { shape: param.shape, data: asNumbers(param, data) }]
+    return [named(name), { shape: param.shape, data: asNumbers(param, data) }]
   }))
 
 const only = (arrays: Arrays, wanted: (name: string) => boolean): Arrays =>
@@ -35,11 +39,11 @@ const only = (arrays: Arrays, wanted: (name: string) => boolean): Arrays =>
 const isSlot = (name: string): boolean => name !== pathOf(name)
 
 /** Reads a stored tensor, which must have the parameter's shape. */
-const fitting = Effect.fnUntraced(function*(weights: Weights, stored: Stored, name: string, prefix: string) {
-  const { data, shape } = yield* stored.read(prefix + name)
+const fitting = Effect.fnUntraced(function*(weights: Weights, stored: Stored, name: string, named: Named) {
+  const { data, shape } = yield* stored.read(named(name))
   const wanted = weights.params.get(pathOf(name))?.shape
   if (wanted?.join() === shape.join()) return data
-  const reason = `tensor ${prefix}${name} is [${shape.join()}], not [${
+  const reason = `tensor ${named(name)} is [${shape.join()}], not [${
     wanted?.join() ?? ""
   }]: the model folder was another`
   return yield* new CheckpointError({ path: stored.path, reason })
@@ -83,7 +87,7 @@ export const learnerPart = (
   { based, beside, earlier, files, indexed }: Setting
 ): Part => {
   const learns = new Set(weights.trainable)
-  const prefix = based ? Peft.PREFIX : ""
+  const named: Named = based?.named ?? ((name) => name)
   /** Of an adapter only trainable arrays: the frozen ones are its base's. */
   const isOwn = (name: string): boolean => !based || learns.has(pathOf(name))
   /** Weights that are stored under a prefix. */
@@ -91,7 +95,7 @@ export const learnerPart = (
     const stored = new Map<string, Values>()
     for (const name of extra.names.filter((own) => own.startsWith(prefix))) {
       const path = name.slice(prefix.length)
-      stored.set(path, asStored(weights.params.get(path), yield* fitting(weights, extra, path, prefix)))
+      stored.set(path, asStored(weights.params.get(path), yield* fitting(weights, extra, path, under(prefix))))
     }
     return stored
   })
@@ -105,14 +109,14 @@ export const learnerPart = (
   return {
     save: () => {
       const [index, arrays] = [indexed?.indexState(), weights.current()]
-      const ofIndex = shaped(weights, only(index?.weights ?? new Map(), isOwn), INDEX)
+      const ofIndex = shaped(weights, only(index?.weights ?? new Map(), isOwn), under(INDEX))
       const taken = earlier?.state()
-      const ofEarlier = shaped(weights, only(taken?.arrays ?? new Map(), isOwn), EARLIER)
+      const ofEarlier = shaped(weights, only(taken?.arrays ?? new Map(), isOwn), under(EARLIER))
       const { scaling, skipped, updates } = learner?.progress() ?? start(undefined)
       return {
         weights: new Map([
           ...(based ? [] : beside ?? []),
-          ...shaped(weights, only(arrays, (name) => !isSlot(name) && isOwn(name)), prefix)
+          ...shaped(weights, only(arrays, (name) => !isSlot(name) && isOwn(name)), named)
         ]),
         base: based?.sha256,
         extra: new Map([...shaped(weights, only(arrays, isSlot)), ...scalars(scaling), ...ofIndex, ...ofEarlier]),
@@ -131,7 +135,7 @@ export const learnerPart = (
         return yield* new CheckpointError({ path: Peft.WEIGHTS, reason })
       }
       for (const name of [...weights.current().keys()].filter(isOwn)) {
-        const [from, own] = isSlot(name) ? [state.extra, ""] : [state.weights, prefix]
+        const [from, own] = isSlot(name) ? [state.extra, under("")] as const : [state.weights, named] as const
         weights.restore(new Map([[name, yield* fitting(weights, from, name, own)]]))
       }
       learner?.resume({

@@ -52,6 +52,8 @@ export interface ModelFolder<C> {
   readonly adapter: Peft.Adapter | undefined
   /** How tensor names map to parameters, and which tensors may be missing. */
   readonly loading?: Options
+  /** What adapters call a module or a parameter, if not by its name in the folder. */
+  readonly inAdapters?: (path: string) => string
 }
 
 /** The name of an adapter's base: a path from the working directory or the adapter's folder, or an id of the Hub. */

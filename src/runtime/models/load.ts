@@ -41,6 +41,8 @@ export interface Based {
   readonly sha256: string
   /** `adapter_config.json`. */
   readonly config: string
+  /** What its file calls a parameter. */
+  readonly named: (path: string) => string
 }
 
 /** A model that can run. */
@@ -87,14 +89,14 @@ const alike = (adapter: Peft.Adapter, asked: Adapters.Adapted): Effect.Effect<vo
 const peftConfig = (
   lora: Adapters.LoraSettings,
   { modules_to_save, target_modules }: Adapters.Named,
-  { folder, id }: Pick<Opened<unknown>, "folder" | "id">,
+  { folder, id, inAdapters = (path) => path }: Pick<Opened<unknown>, "folder" | "id" | "inAdapters">,
   task: string
 ): string =>
   Peft.text({
     ...lora,
     base_model_name_or_path: id?.repo ?? folder,
     ...(id === undefined ? {} : { revision: id.revision }),
-    target_modules,
+    target_modules: target_modules.map(inAdapters),
     modules_to_save: modules_to_save.length === 0 ? null : modules_to_save
   }, task)
 
@@ -173,7 +175,11 @@ const adapting = Effect.fnUntraced(function*<C extends object, P extends Params,
   }
   const { kept } = yield* Session
   const weights = Weights.make(flatten(module.params), trainable, options.slots, values, { kept })
-  const based: Based = { sha256, config: peftConfig(options.lora, asked, opened, options.task) }
+  const based: Based = {
+    sha256,
+    config: peftConfig(options.lora, asked, opened, options.task),
+    named: (path) => Peft.PREFIX + (opened.inAdapters?.(path) ?? path)
+  }
   return { module, config, weights, based }
 })
 

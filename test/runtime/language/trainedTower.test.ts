@@ -172,9 +172,9 @@ describe("a tower that is trained", () => {
             const config = JSON.parse(new Map(all.part.save().files).get("adapter_config.json") as string) as {
               readonly target_modules: ReadonlyArray<string>
             }
-            const layer = "vision_tower.vision_model.encoder.layers.0."
+            const layer = "model.vision_tower.encoder.layers.0."
             assert.sameMembers(
-              config.target_modules.filter((path) => path.startsWith("vision_tower")),
+              config.target_modules.filter((path) => path.includes("vision_tower")),
               ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj", "mlp.fc1", "mlp.fc2"]
                 .map((name) => layer + name)
             )

@@ -84,10 +84,12 @@ interface Spelling {
   readonly vision: "vision_model." | ""
 }
 
+/** In memory since transformers 5. */
+const newest: Spelling = { names: inMemory, vision: "" }
 const spellings: ReadonlyArray<Spelling> = [
   { names: written, vision: "vision_model." },
   { names: inMemory, vision: "vision_model." },
-  { names: inMemory, vision: "" }
+  newest
 ]
 
 /** The part of a name in a spelling, and the name within it; `undefined` if it has no such name. */
@@ -108,6 +110,12 @@ const between = (from: Spelling, { names, vision }: Spelling) => (name: string):
   if (part === "language") return names.language(own)
   return part === "tower" ? names.tower + vision + own : names.connector + own
 }
+
+/** What a model's parts are called in memory by today's transformers, and so in the adapters of PEFT. */
+export const inMemoryName = (
+  { names, pictures }: { readonly names: ReaderNames; readonly pictures: Pick<PicturesConfig, "family"> }
+): (path: string) => string =>
+  pictures.family === "llava" ? between({ names, vision: "vision_model." }, newest) : (path) => path
 
 /** An adapter under the names of its base, which may have been another spelling's in training. */
 export const respelled = (
