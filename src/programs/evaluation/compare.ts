@@ -59,6 +59,9 @@ export const sameName = (names: ReadonlyArray<string>): string | false => {
   return twice !== undefined && `two systems are named ${twice}; give names as NAME=FOLDER`
 }
 
+/** The run of a folder that may be one of its evaluations. */
+const runOf = (folder: string): string => basename(folder).startsWith(evaluationFolder("")) ? dirname(folder) : folder
+
 /**
  * A system of an argument `NAME=FOLDER,FOLDER`, or of folders alone. Cells of a grid, as `sampling,sampling=top`, are folders too: a
  * comma before `setting=` is a part of the name, and a NAME has no comma.
@@ -66,9 +69,39 @@ export const sameName = (names: ReadonlyArray<string>): string | false => {
 export const systemOf = (argument: string): Compared => {
   const [, name, given] = /^([^,=]+)=(.*)$/s.exec(argument) ?? [undefined, undefined, argument]
   const folders = given!.split(/,(?![^,/=]*=)/).filter((folder) => folder !== "")
-  const [first = ""] = folders
-  const named = basename(first).startsWith(evaluationFolder("")) ? basename(dirname(first)) : basename(first)
-  return { name: name ?? named, folders }
+  return { name: name ?? basename(runOf(folders[0] ?? "")), folders }
+}
+
+/** The seed of an experiment's run, by its folder `seed-N/ARM`. */
+const seedOf = (folder: string): number | undefined => {
+  const [, seed] = /^seed-(\d+)$/.exec(basename(dirname(runOf(folder)))) ?? []
+  return seed === undefined ? undefined : Number(seed)
+}
+
+/**
+ * The systems of a command line: an arm's folders under several seeds of one experiment, each an argument without a name, are one
+ * system, with its seeds rising.
+ */
+export const systemsOf = (given: ReadonlyArray<string>): ReadonlyArray<Compared> => {
+  const systems = given.map((argument) => {
+    const system = systemOf(argument)
+    const [folder = "", ...others] = system.folders
+    const seeded = argument === folder && others.length === 0 && seedOf(folder) !== undefined
+    return { system, arm: seeded ? join(dirname(dirname(runOf(folder))), basename(runOf(folder))) : undefined }
+  })
+  const seeds = (arm: string) =>
+    systems.filter((own) => own.arm === arm).flatMap(({ system }) => system.folders)
+      .toSorted((a, b) => seedOf(a)! - seedOf(b)!)
+  return systems.flatMap(({ arm, system }, i) => {
+    if (arm === undefined) return [system]
+    return systems.findIndex((own) => own.arm === arm) === i ? [{ ...system, folders: seeds(arm) }] : []
+  })
+}
+
+/** Whether systems of several folders have them of other seeds, so that questions would be paired across seeds. */
+const otherSeeds = (a: Compared, b: Compared): boolean => {
+  const [own, other] = [a, b].map(({ folders }) => folders.map(seedOf))
+  return own!.length > 1 && [...own!, ...other!].every((seed) => seed !== undefined) && own!.join() !== other!.join()
 }
 
 /** The file of predictions of a folder: that of an evaluation, or of a run's split. */
@@ -133,6 +166,12 @@ export const compare = Effect.fn("compare")(
         `${name} has ${folders.length} folders, and ${names[0]} has ${
           systems[0]!.folders.length
         }: one is wanted for each seed`
+      ),
+      ...systems.filter((own) => own.folders.length === systems[0]!.folders.length && otherSeeds(own, systems[0]!)).map(
+        (own) =>
+          `${own.name} is of the seeds ${own.folders.map(seedOf).join(", ")}, and ${names[0]} of ${
+            systems[0]!.folders.map(seedOf).join(", ")
+          }`
       )
     ]
     if (problems.length > 0) return yield* refused(problems)

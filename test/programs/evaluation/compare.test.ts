@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { compare, systemOf } from "../../../src/programs/evaluation/compare.ts"
+import { compare, systemOf, systemsOf } from "../../../src/programs/evaluation/compare.ts"
 import { compareTable } from "../../../src/report/compareTable.ts"
 import { folderOf, onDisk } from "../../support/files.ts"
 
@@ -30,7 +30,7 @@ const runs = Effect.fnUntraced(function*(answers: Readonly<Record<string, string
     writeFileSync(join(folder, name, "eval-test/predictions.jsonl"), lines.map((own) => `${own}\n`).join(""))
   }
   return (...systems: ReadonlyArray<string>) =>
-    compare(systems.map((own) => systemOf(own.replaceAll("@", `${folder}/`))), { figure: "accuracy", split: "test" })
+    compare(systemsOf(systems.map((own) => own.replaceAll("@", `${folder}/`))), { figure: "accuracy", split: "test" })
 })
 
 describe("a system", () => {
@@ -43,6 +43,17 @@ describe("a system", () => {
       assert.deepStrictEqual(systemOf(cell), { name: cell, folders: [cell] })
     }
     assert.deepStrictEqual(systemOf("runs/x/eval-test"), { name: "x", folders: ["runs/x/eval-test"] })
+  })
+  it("is an arm under all seeds that are given", () => {
+    const [frozen, joint] = [seeds("frozen"), seeds("joint")]
+    assert.deepStrictEqual(systemsOf([...frozen.toReversed(), ...joint]), [
+      { name: "frozen", folders: frozen },
+      { name: "joint", folders: joint }
+    ])
+    const evaluations = joint.map((folder) => `${folder}/eval-test`)
+    assert.deepStrictEqual(systemsOf(evaluations), [{ name: "joint", folders: evaluations }])
+    const apart = ["runs/x/seed-1/joint", "runs/y/seed-2/joint", "one=runs/x/seed-2/joint", "runs/x/joint"]
+    assert.deepStrictEqual(systemsOf(apart).map(({ folders }) => folders.length), [1, 1, 1, 1])
   })
 })
 
@@ -76,6 +87,10 @@ describe("compare", () => {
         Effect.map(Effect.flip(of(...systems)), (error) => error.message)
       assert.match(yield* said("@a", "@b"), /a and b: 2 questions are of one of them alone, .*\(first: 1, q2\)/)
       assert.match(yield* said("@a", "b=@a,@a"), /b has 2 folders, and a has 1/)
+      assert.match(
+        yield* said("@seed-1/a", "@seed-2/a", "@seed-1/b", "@seed-3/b"),
+        /b is of the seeds 1, 3, and a of 1, 2/
+      )
       assert.match(yield* said("@a", "@a"), /a is the name of two systems/)
       assert.match(yield* said("@a", "@c"), /c: no question has a figure accuracy/)
       assert.match(yield* said("@a", "@d"), /d: has neither d\/predictions\.jsonl nor eval-test\/predictions\.jsonl/)

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import { join } from "node:path"
 import { analysisFolder } from "../../../domain/fileNames.ts"
 import { analyse } from "../../../programs/analysis/analyse.ts"
-import { systemOf } from "../../../programs/evaluation/compare.ts"
+import { systemsOf } from "../../../programs/evaluation/compare.ts"
 import { pairs } from "../../../programs/settings.ts"
 import { analysisTable } from "../../../report/analysisTable.ts"
 import { runtime, tell } from "../../command.ts"
@@ -42,14 +42,14 @@ export const analyseCommand = Command.make(
     set: evaluated.set,
     systems: Argument.String("systems").pipe(
       Argument.withDescription(
-        "Folders of runs that have been evaluated, or NAME=FOLDER,FOLDER for several seeds; the first gives the questions on "
+        "Folders of runs that have been evaluated, or NAME=FOLDER,FOLDER, or seed-*/ARM, for several seeds; the first gives the questions on "
           + "which all are compared"
       ),
       Argument.atLeast(1)
     )
   },
   Effect.fnUntraced(function*({ chance, classifiers, passages, set, split, systems, ...flags }) {
-    const named = systems.map(systemOf)
+    const named = systemsOf(systems)
     const judge = yield* judgeOf(flags, join(named[0]!.folders[0] ?? "", analysisFolder(split)))
     const options = {
       split,

@@ -3,7 +3,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import { compare, figures, systemOf } from "../../../programs/evaluation/compare.ts"
+import { compare, figures, systemsOf } from "../../../programs/evaluation/compare.ts"
 import { compareTable } from "../../../report/compareTable.ts"
 import { runtime, tell } from "../../command.ts"
 
@@ -20,13 +20,14 @@ export const compareCommand = Command.make(
     ),
     systems: Argument.String("systems").pipe(
       Argument.withDescription(
-        "Folders of runs or of evaluations, the first of which the others are compared with; NAME=FOLDER,FOLDER for several seeds"
+        "Folders of runs or of evaluations, the first of which the others are compared with; an arm under several "
+          + "seeds (seed-*/joint) is one system, as is NAME=FOLDER,FOLDER"
       ),
       Argument.atLeast(2)
     )
   },
   Effect.fnUntraced(function*({ figure, split, systems }) {
-    yield* tell(yield* compare(systems.map(systemOf), { figure, split }), compareTable)
+    yield* tell(yield* compare(systemsOf(systems), { figure, split }), compareTable)
   })
 ).pipe(
   Command.withDescription(

@@ -4,7 +4,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import { compareCosts } from "../../../programs/costs/compareCosts.ts"
-import { systemOf } from "../../../programs/evaluation/compare.ts"
+import { systemsOf } from "../../../programs/evaluation/compare.ts"
 import { costsTable } from "../../../report/costsTable.ts"
 import { refuse, runtime, tell } from "../../command.ts"
 
@@ -41,7 +41,7 @@ export const costsCommand = Command.make(
     if (bad !== undefined) return yield* refuse("--published", `${bad[0]}: hours have to be a number above 0`)
     const plans = Object.fromEntries(yield* named("--plan", plan))
     yield* tell(
-      yield* compareCosts(systems.map(systemOf), { plans, published: Object.fromEntries(hours) }),
+      yield* compareCosts(systemsOf(systems), { plans, published: Object.fromEntries(hours) }),
       costsTable
     )
   })

@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { usual } from "../../../datasets/vocabulary/vocabulary.ts"
 import { analysisFolder } from "../../../domain/fileNames.ts"
 import { hallucinations } from "../../../programs/analysis/hallucinations.ts"
-import { systemOf } from "../../../programs/evaluation/compare.ts"
+import { systemsOf } from "../../../programs/evaluation/compare.ts"
 import { pairs } from "../../../programs/settings.ts"
 import { hallucinationsTable } from "../../../report/hallucinationsTable.ts"
 import { runtime, tell } from "../../command.ts"
@@ -36,12 +36,14 @@ export const hallucinationsCommand = Command.make(
     ...judging,
     set: evaluated.set,
     systems: Argument.String("systems").pipe(
-      Argument.withDescription("Folders of runs that have been evaluated, or NAME=FOLDER,FOLDER for several seeds"),
+      Argument.withDescription(
+        "Folders of runs that have been evaluated, or NAME=FOLDER,FOLDER, or seed-*/ARM, for several seeds"
+      ),
       Argument.atLeast(1)
     )
   },
   Effect.fnUntraced(function*({ exclude, language, set, split, systems, type, vocabulary, ...flags }) {
-    const named = systems.map(systemOf)
+    const named = systemsOf(systems)
     const options = {
       ...usual,
       types: type,

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { dirname } from "node:path"
 import { exportRatings, readRatings } from "../../../programs/analysis/ratings.ts"
-import { systemOf } from "../../../programs/evaluation/compare.ts"
+import { systemsOf } from "../../../programs/evaluation/compare.ts"
 import { pairs } from "../../../programs/settings.ts"
 import { ratingsTable } from "../../../report/ratingsTable.ts"
 import { lines, runtime, tell } from "../../command.ts"
@@ -39,7 +39,7 @@ const exportCommand = Command.make(
   Effect.fnUntraced(function*({ out, questions, seed, set, split, systems }) {
     const overrides = yield* pairs(set)
     const options = { split, out, questions: Option.getOrUndefined(questions), seed, overrides }
-    yield* tell(yield* exportRatings(systems.map(systemOf), options), lines)
+    yield* tell(yield* exportRatings(systemsOf(systems), options), lines)
   })
 ).pipe(Command.withDescription("Write a sheet of answers in random order, which does not tell whose they are"))
 
