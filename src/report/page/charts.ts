@@ -91,7 +91,7 @@ const differencesIn = (report: Report, figure: string): ReadonlyArray<Chart> => 
     id: isShare ? "differences" : "ranking-differences",
     title: `Differences in ${name} from ${report.base}`,
     about:
-      "Points: mean paired differences. Lines: 95 % intervals; one that crosses the dashed line leaves open which is better.",
+      "Points: mean paired differences. Lines: 95% intervals; one that crosses the dashed line leaves open which is better.",
     described: own.map(({ against, arm }) =>
       `${arm}: ${bound(against!.difference.mean)}, ${bounds(against!.difference, bound)}`
     ).join("; "),
@@ -106,7 +106,7 @@ const accuracies = (report: Report): ReadonlyArray<Chart> => {
   return [{
     id: "accuracy-chart",
     title: "Accuracy",
-    about: "Points: share of questions answered right. Lines: 95 % intervals.",
+    about: "Points: share of questions answered right. Lines: 95% intervals.",
     described: own.map(({ arm, interval, mean }) => `${arm}: ${percent(mean)}, ${bounds(interval)}`).join("; "),
     spec: dots(report, rows, "arm", percents, false)
   }]
@@ -125,7 +125,7 @@ const types = (report: Report): ReadonlyArray<Chart> => {
   return [{
     id: "types-chart",
     title: "Accuracy by type of question",
-    about: "Points: share of questions answered right. Lines: 95 % intervals.",
+    about: "Points: share of questions answered right. Lines: 95% intervals.",
     described: report.types.map(({ arm, interval, name }) => `${name}, ${arm}: ${percent(interval.mean)}`).join("; "),
     spec: dots(report, rows, "type", percents, false)
   }]
@@ -164,7 +164,7 @@ const recall = (report: Report): ReadonlyArray<Chart> => {
   return [{
     id: "recall-chart",
     title: "Recall of gold passages among the first k",
-    about: "Bands: 95 % intervals after training.",
+    about: "Bands: 95% intervals after training.",
     described: at10.map(({ arm, interval, name }) => `${arm} ${name}, recall at 10: ${percent(interval.mean)}`).join(
       "; "
     ),

@@ -19,5 +19,5 @@ const of = (row: any, name: string): Interval => ({
 /** A figure and its interval as columns. */
 export const columnsOf = (title: string, name: string, show: (value: number) => string = percent) => [
   number<any>(title, (row) => row[name] === null ? NONE : show(row[name])),
-  number<any>("95 % interval", (row) => bounds(of(row, name), show))
+  number<any>("95% interval", (row) => bounds(of(row, name), show))
 ]

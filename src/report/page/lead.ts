@@ -61,7 +61,7 @@ const sentence = (own: Compared, base: Compared, comparisons: number) => {
   const { difference: found, holm, needed } = own.against!
   const shown = holm < LEVEL
   const corrected = comparisons > 1 ? ` after Holm's correction over ${comparisons} comparisons` : ""
-  const facts = `${name} ${amounts(own, base)}, a difference of ${difference(found.mean)} (95 % interval ${
+  const facts = `${name} ${amounts(own, base)}, a difference of ${difference(found.mean)} (95% interval ${
     bounds(found, bound)
   }; ${pText(holm)}${corrected})`
   const verdict = shown
@@ -93,7 +93,7 @@ const alone = (own: Compared) => {
     sentences: [
       `${reached} over ${
         count(own.questions)
-      } answers (95 % interval ${interval}). There is no other arm to compare with.`
+      } answers (95% interval ${interval}). There is no other arm to compare with.`
     ]
   }
 }

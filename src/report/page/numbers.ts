@@ -9,7 +9,7 @@ const minus = (text: string): string => text.replace(/^-/, "−")
 
 /** A share in percent. */
 export const percent = (value: number | null | undefined): string =>
-  value === null || value === undefined ? NONE : `${(100 * value).toFixed(1)} %`
+  value === null || value === undefined ? NONE : `${(100 * value).toFixed(1)}%`
 
 /** A difference of shares in percentage points, with its sign. */
 export const points = (value: number | null | undefined): string =>

@@ -35,7 +35,7 @@ const difference = (row: ComparedRow) => ({ low: row.differenceLow, high: row.di
 /** Columns of tests, the same for all figures. */
 const tests = (bound: (own: ComparedRow) => (value: number) => string) => [
   number<ComparedRow>("difference", (row) => row.difference === null ? NONE : bound(row)(row.difference)),
-  number<ComparedRow>("95 % interval", (row) => bounds(difference(row), bound(row))),
+  number<ComparedRow>("95% interval", (row) => bounds(difference(row), bound(row))),
   number<ComparedRow>(
     "better / worse",
     ({ better, worse }) => better === null ? NONE : `${count(better)} / ${count(worse)}`
@@ -62,7 +62,7 @@ const accuracy = ({ base, compared }: Report): Table => ({
     number<ComparedRow>("seeds", ({ seeds }) => seeds.replaceAll(" ", ", ")),
     number<ComparedRow>("answers", ({ answers }) => count(answers)),
     number<ComparedRow>("accuracy", ({ mean }) => percent(mean)),
-    number<ComparedRow>("95 % interval", (row) => bounds(row)),
+    number<ComparedRow>("95% interval", (row) => bounds(row)),
     ...tests(() => points),
     number<ComparedRow>("p (McNemar)", ({ pMcNemar }) => pValue(pMcNemar)),
     number<ComparedRow>("for 80 %", ({ answersFor80Percent }) => count(answersFor80Percent))
@@ -84,7 +84,7 @@ const orders = ({ base, compared }: Report): Table => ({
     text<ComparedRow>("arm", ({ arm }) => arm),
     number<ComparedRow>("answers", ({ answers }) => count(answers)),
     number<ComparedRow>("share", ({ mean }) => percent(mean)),
-    number<ComparedRow>("95 % interval", (row) => bounds(row)),
+    number<ComparedRow>("95% interval", (row) => bounds(row)),
     ...tests(() => points)
   ]
 })
@@ -101,7 +101,7 @@ const ranking = ({ base, compared }: Report): Table => ({
     text<ComparedRow>("arm", ({ arm }) => arm),
     number<ComparedRow>("before", ({ before, figure }) => before === null ? NONE : wordsOf(figure).value(before)),
     number<ComparedRow>("after", ({ figure, mean }) => wordsOf(figure).value(mean)),
-    number<ComparedRow>("95 % interval", (row) => bounds(row, wordsOf(row.figure).value)),
+    number<ComparedRow>("95% interval", (row) => bounds(row, wordsOf(row.figure).value)),
     ...tests(({ figure }) => wordsOf(figure).bound)
   ]
 })
@@ -127,7 +127,7 @@ const types = ({ types }: Report): Table => {
       text<TypeRow>("arm", ({ arm }) => arm),
       number<TypeRow>("answers", ({ answers }) => count(answers)),
       number<TypeRow>("accuracy", ({ accuracy }) => percent(accuracy)),
-      number<TypeRow>("95 % interval", (row) => bounds(row))
+      number<TypeRow>("95% interval", (row) => bounds(row))
     ]
   }
 }
@@ -172,10 +172,10 @@ const calibration = ({ calibrations }: Report): Table => {
       text<CalibrationRow>("arm", ({ arm }) => arm),
       number<CalibrationRow>("answers", ({ answers }) => count(answers)),
       number<CalibrationRow>("ECE", ({ ece }) => three(ece)),
-      number<CalibrationRow>("95 % interval", ({ eceHigh, eceLow }) => bounds({ low: eceLow, high: eceHigh }, three)),
+      number<CalibrationRow>("95% interval", ({ eceHigh, eceLow }) => bounds({ low: eceLow, high: eceHigh }, three)),
       number<CalibrationRow>("Brier", ({ brier }) => three(brier)),
       number<CalibrationRow>(
-        "95 % interval",
+        "95% interval",
         ({ brierHigh, brierLow }) => bounds({ low: brierLow, high: brierHigh }, three)
       )
     ]
@@ -244,7 +244,7 @@ const documents = ({ arms, compared }: Report): Table => {
       text<DocumentRow>("arm", ({ arm }) => arm),
       number<DocumentRow>("passages", ({ passages }) => count(passages)),
       number<DocumentRow>("accuracy", ({ accuracy }) => percent(accuracy)),
-      number<DocumentRow>("95 % interval", (row) => bounds(row))
+      number<DocumentRow>("95% interval", (row) => bounds(row))
     ]
   }
 }

@@ -30,7 +30,7 @@ const verdictOf = ({ correct }) =>
 const probabilitiesOf = (nll) => {
   const weights = nll.map((own) => Math.exp(Math.min(...nll) - own))
   const sum = weights.reduce((a, b) => a + b, 0)
-  return weights.map((weight) => `${(100 * weight / sum).toFixed(0)} %`)
+  return weights.map((weight) => `${(100 * weight / sum).toFixed(0)}%`)
 }
 
 /** What a passage leads to by itself. */
