@@ -127,10 +127,10 @@ interface SeedWork<E, R> {
 const ofSeed = Effect.fnUntraced(function*(planned: Planned, seed: number) {
   const { arms: all, warmUp: phases } = runs(planned.plan, seed)
   const arms = yield* placed(planned, all)
-  const every = [...phases, ...arms.flatMap((arm) => arm.phases), ...arms.map(({ run }) => run)]
-  for (const run of every) yield* init((yield* settingsOf(planned, run)).config)
-  for (const run of every) yield* settle(planned, run, {})
-  for (const { run } of arms) yield* askable(yield* settle(planned, run, {}))
+  const [before, own] = [[...phases, ...arms.flatMap((arm) => arm.phases)], arms.map(({ run }) => run)]
+  for (const run of [...before, ...own]) yield* init((yield* settingsOf(planned, run)).config)
+  for (const run of before) yield* settle(planned, run, {})
+  for (const run of own) yield* askable(yield* settle(planned, run, {}))
   const folder = join(yield* outputOf(planned), `seed-${seed}`)
   let warmed: Raw | undefined = phases.length === 0 ? {} : undefined
   const done = new Map<string, Outcome>()

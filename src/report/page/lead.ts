@@ -69,7 +69,7 @@ const sentence = (own: Compared, base: Compared, comparisons: number) => {
     : `Whether ${own.arm} is better or worse than ${base.arm} cannot be told: ${facts}.`
   const more = shown || needed === null
     ? ""
-    : ` To find a difference of this size with a probability of 80 %, about ${
+    : ` To find a difference of this size with a probability of 80%, about ${
       count(needed)
     } answers would be needed; there are ${count(own.questions)}.`
   return { shown, mean: found.mean, arm: own.arm, text: verdict + more }

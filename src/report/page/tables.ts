@@ -55,7 +55,7 @@ const accuracy = ({ base, compared }: Report): Table => ({
     `Accuracy is the share of questions answered right. ${
       how(base)
     } McNemar's exact test takes questions as independent `
-    + "and is left out where they go together in groups or seeds. For 80 %: answers needed to find the difference in four of five tries.",
+    + "and is left out where they go together in groups or seeds. For 80%: answers needed to find the difference in four of five tries.",
   rows: compared.filter(({ figure }) => figure === "accuracy").map(comparedRow),
   columns: [
     text<ComparedRow>("arm", ({ arm }) => arm),
@@ -65,7 +65,7 @@ const accuracy = ({ base, compared }: Report): Table => ({
     number<ComparedRow>("95% interval", (row) => bounds(row)),
     ...tests(() => points),
     number<ComparedRow>("p (McNemar)", ({ pMcNemar }) => pValue(pMcNemar)),
-    number<ComparedRow>("for 80 %", ({ answersFor80Percent }) => count(answersFor80Percent))
+    number<ComparedRow>("for 80%", ({ answersFor80Percent }) => count(answersFor80Percent))
   ]
 })
 

@@ -24,9 +24,10 @@ const pathOf = (name: string): string => name.replace(/^slot\/[^/]*\//, "")
 
 /** What a file calls an array. */
 type Named = (name: string) => string
+const asIs: Named = (name) => name
 const under = (prefix: string): Named => (name) => prefix + name
 
-const shaped = (weights: Weights, arrays: Arrays, named: Named = (name) => name): Tensors =>
+const shaped = (weights: Weights, arrays: Arrays, named: Named = asIs): Tensors =>
   new Map([...arrays].map(([name, data]) => {
     const param = weights.params.get(pathOf(name))!
     return [named(name), { shape: param.shape, data: asNumbers(param, data) }]
@@ -87,7 +88,7 @@ export const learnerPart = (
   { based, beside, earlier, files, indexed }: Setting
 ): Part => {
   const learns = new Set(weights.trainable)
-  const named: Named = based?.named ?? ((name) => name)
+  const named = based?.named ?? asIs
   /** Of an adapter only trainable arrays: the frozen ones are its base's. */
   const isOwn = (name: string): boolean => !based || learns.has(pathOf(name))
   /** Weights that are stored under a prefix. */
@@ -135,7 +136,7 @@ export const learnerPart = (
         return yield* new CheckpointError({ path: Peft.WEIGHTS, reason })
       }
       for (const name of [...weights.current().keys()].filter(isOwn)) {
-        const [from, own] = isSlot(name) ? [state.extra, under("")] as const : [state.weights, named] as const
+        const [from, own] = isSlot(name) ? [state.extra, asIs] as const : [state.weights, named] as const
         weights.restore(new Map([[name, yield* fitting(weights, from, name, own)]]))
       }
       learner?.resume({
